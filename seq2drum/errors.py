@@ -1,0 +1,81 @@
+"""The errors a user can meet.
+
+Every error says what was found, what was wanted and what to do. Nothing else is caught at the edges, so whatever is
+not in this tree is a bug.
+
+    Seq2DrumError
+    ├── InputError            something is wrong with the music that came in
+    │   ├── MidiError         not a MIDI file, damaged, or it contradicts itself
+    │   │   └── LimitError    a MIDI file beyond the table of limits
+    │   ├── NotationError     a MusicXML file that cannot be read
+    │   ├── NoGuitarError     no part that could be the guitar
+    │   └── NoNotesError      the guitar part has no notes
+    ├── OptionError           an option's value makes no sense
+    │   └── PartNotFoundError the part that was asked for is not in the file
+    ├── CorpusError           a folder of music that cannot be used
+    ├── ModelError            something is wrong with the model
+    │   ├── UnknownModelError no such model or model family
+    │   └── CheckpointError   a checkpoint folder that is damaged or of another version
+    ├── OutputError           the result could not be written; what was there before is untouched
+    └── MissingExtraError     an optional package is not installed
+"""
+
+
+class Seq2DrumError(Exception):
+    """Base of all errors that are the user's to mend."""
+
+
+class InputError(Seq2DrumError):
+    """Something is wrong with the music that came in."""
+
+
+class MidiError(InputError):
+    """The bytes are not a MIDI file, are damaged, or contradict themselves."""
+
+
+class LimitError(MidiError):
+    """A MIDI file lies beyond the table of limits (`seq2drum.midi.Limits`)."""
+
+
+class NotationError(InputError):
+    """A MusicXML file cannot be read."""
+
+
+class NoGuitarError(InputError):
+    """No part of the song could be the guitar."""
+
+
+class NoNotesError(InputError):
+    """The guitar part has no notes."""
+
+
+class OptionError(Seq2DrumError):
+    """An option's value makes no sense."""
+
+
+class PartNotFoundError(OptionError):
+    """The part that was asked for is not in the file."""
+
+
+class CorpusError(Seq2DrumError):
+    """A folder of music cannot be used."""
+
+
+class ModelError(Seq2DrumError):
+    """Something is wrong with the model."""
+
+
+class UnknownModelError(ModelError):
+    """There is no model, or no model family, of this name."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint folder is damaged or of another version."""
+
+
+class OutputError(Seq2DrumError):
+    """The result could not be written; what was there before is untouched."""
+
+
+class MissingExtraError(Seq2DrumError):
+    """An optional package is not installed; the message names the extra."""
