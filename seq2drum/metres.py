@@ -1,21 +1,63 @@
-"""How metres group and weigh their beats (provisional, to be replaced by a table generated from music21)."""
+"""How metres group and weigh their beats: a table of all metres, made from music21 by `bench/make_tables.py`.
+
+The table is read on first use (15 KB); music21 itself is never imported here. The rules, music21's own and those that
+stand in where it has no answer, are written down in the generator.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_TABLE = Path(__file__).parent / "tables" / "metres.txt"
+NUMERATORS = range(1, 65)
+DENOMINATORS = (1, 2, 4, 8, 16, 32, 64)
 
 
+@cache
+def _rows() -> dict[tuple[int, int], tuple[str, str]]:
+    """(numerator, denominator) -> (groups, weights), still as text."""
+    rows = {}
+    for line in _TABLE.read_text(encoding="ascii").splitlines():
+        if line.startswith("#"):
+            continue
+        numerator, denominators, runs, halvings = line.split()
+        for denominator in denominators.split(","):
+            rows[int(numerator), int(denominator)] = runs, halvings
+    return rows
+
+
+def _row(numerator: int, denominator: int) -> tuple[str, str]:
+    try:
+        return _rows()[numerator, denominator]
+    except KeyError:
+        raise ValueError(
+            f"no metre {numerator}/{denominator}: the numerator is 1 to 64, the denominator one of {DENOMINATORS}"
+        ) from None
+
+
+@cache
 def groups(numerator: int, denominator: int) -> tuple[int, ...]:
-    """Accent groups, in units of the denominator: 4/4 is (1, 1, 1, 1), 6/8 (3, 3), 7/8 (2, 2, 3)."""
-    if denominator >= 8 and numerator % 3 == 0:
-        return (3,) * (numerator // 3)
-    if denominator >= 8 and numerator > 3:
-        return (2,) * (numerator // 2 - numerator % 2) + ((3,) if numerator % 2 else ())
-    return (1,) * numerator
+    """Accent groups, in units of the denominator, together the numerator: 4/4 is (1, 1, 1, 1), 6/8 (3, 3), 7/8 (2, 2, 3).
+
+    Raises:
+        ValueError: The table has no such metre (numerator 1 to 64, denominator a power of two up to 64).
+    """
+    runs = _row(numerator, denominator)[0]
+    sizes: list[int] = []
+    for run in runs.split("+"):
+        size, _, times = run.partition("*")
+        sizes += [int(size)] * int(times or 1)
+    return tuple(sizes)
 
 
+@cache
 def weights(numerator: int, denominator: int) -> tuple[float, ...]:
-    """The accent of each unit of the denominator, 1 for the downbeat: 4/4 is (1, .25, .5, .25)."""
-    out = [0.125] * numerator
-    at = 0
-    for group in groups(numerator, denominator):
-        out[at] = 0.25
-        at += group
-    out[0] = 1.0
-    return tuple(out)
+    """The accent of each unit of the denominator, 1 for the downbeat only: 4/4 is (1, .25, .5, .25).
+
+    Shape (numerator,); each weight is a power of two from 1/64 to 1.
+
+    Raises:
+        ValueError: The table has no such metre (numerator 1 to 64, denominator a power of two up to 64).
+    """
+    return tuple(0.5 ** int(halving) for halving in _row(numerator, denominator)[1])
