@@ -38,7 +38,7 @@ def _row(numerator: int, denominator: int) -> tuple[str, str]:
 
 @cache
 def groups(numerator: int, denominator: int) -> tuple[int, ...]:
-    """Accent groups, in units of the denominator, together the numerator: 4/4 is (1, 1, 1, 1), 6/8 (3, 3), 7/8 (2, 2, 3).
+    """Accent groups in units of the denominator: 4/4 is (1, 1, 1, 1), 6/8 (3, 3), 7/8 (2, 2, 3). They fill the bar.
 
     Raises:
         ValueError: The table has no such metre (numerator 1 to 64, denominator a power of two up to 64).

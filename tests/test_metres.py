@@ -93,7 +93,9 @@ def test_the_table_is_what_music21_and_the_rules_say_today() -> None:
 def test_the_whole_table_is_fresh() -> None:
     pytest.importorskip("music21")
     maker = runpy.run_path(str(ROOT / "bench" / "make_tables.py"))
-    assert (ROOT / "seq2drum" / "tables" / "metres.txt").read_text(encoding="utf-8") == maker["table_text"]("metres.txt")
+    assert (ROOT / "seq2drum" / "tables" / "metres.txt").read_text(encoding="utf-8") == maker["table_text"](
+        "metres.txt"
+    )
 
 
 def test_asking_for_a_metre_does_not_import_music21() -> None:
