@@ -1,0 +1,282 @@
+"""Pairs of a corpus as padded batches of arrays, bucketed by length; numpy only.
+
+Letters of shapes: n pairs of a batch, N bars of the longest pair, C bars of context (PAST before the pair, N of the
+pair, AHEAD after it), F far bars, S steps of the longest bar, V voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.corpus import Prepared
+from seq2drum.features import (
+    BAR_SIZE,
+    CLOCK_SIZE,
+    GUITAR_SIZE,
+    MAX_STEPS,
+    SUMMARY_SIZE,
+    FloatArray,
+    features,
+)
+from seq2drum.grid import HALF_GAP, OFFSET_UNITS, Grid
+from seq2drum.kit import FULL, Kit
+from seq2drum.notes import IntArray
+from seq2drum.phrases import MAX_BARS, MAX_NOTES, cut_bars
+
+PAST = 24  # bars before a pair that its memory always holds
+FAR = 8  # bars from further back that it holds as well, drawn at random
+AHEAD = 4  # bars after a pair whose guitar it may hear
+BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that the model learns to listen
+
+
+class Batch(NamedTuple):
+    """A batch of pairs with their context. Padding is zero; `exists` and `steps` tell it from silence.
+
+    guitar (n, C, S, GUITAR_SIZE), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
+    clock (n, N, S, CLOCK_SIZE), bars (n, C, BAR_SIZE), summary (n, SUMMARY_SIZE), exists (n, C), steps (n, C),
+    number (n, C) bar numbers in the song, far_* the same for F bars from further back,
+    in_pair (n, N): whether a bar belongs to the pair; keep (n, 2): 0 where history (and the last step) is hidden.
+    """
+
+    guitar: FloatArray
+    drums: FloatArray
+    velocity: FloatArray
+    offset: FloatArray
+    clock: FloatArray
+    bars: FloatArray
+    summary: FloatArray
+    exists: NDArray[np.bool_]
+    steps: IntArray
+    number: IntArray
+    far_guitar: FloatArray
+    far_drums: FloatArray
+    far_velocity: FloatArray
+    far_bars: FloatArray
+    far_exists: NDArray[np.bool_]
+    far_steps: IntArray
+    far_number: IntArray
+    in_pair: NDArray[np.bool_]
+    keep: FloatArray
+
+
+class Window(NamedTuple):
+    """Bars [first, stop) of one song of a data set."""
+
+    song: int
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Data:
+    """Songs as flat arrays over all their bars and steps, ready to be gathered into batches.
+
+    first_bar (songs + 1,), first_step (bars + 1,); guitar (T, GUITAR_SIZE) and velocity and offset (T, V) over all steps
+    (a velocity of 0 is no hit); bars (B, BAR_SIZE), guitar_notes and drum_notes (B,); clock tables by metre.
+    """
+
+    songs: tuple[str, ...]
+    tags: tuple[str, ...]
+    kit: Kit
+    first_bar: IntArray
+    first_step: IntArray
+    guitar: NDArray[np.float16]
+    velocity: NDArray[np.uint8]
+    offset: NDArray[np.int8]
+    clock: NDArray[np.float16]
+    bars: NDArray[np.float16]
+    summary: FloatArray
+    guitar_notes: IntArray
+    drum_notes: IntArray
+    metre: IntArray
+
+    def __len__(self) -> int:
+        return len(self.songs)
+
+    @property
+    def steps(self) -> IntArray:
+        """(bars,): steps of each bar."""
+        return np.diff(self.first_step)
+
+
+def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
+    """Compute the features of some songs and lay them end to end."""
+    heard = [song.heard for song in songs]
+    first_bar = np.concatenate([[0], np.cumsum([len(item.form.steps) for item in heard])]).astype(np.int64)
+    steps = np.concatenate([item.form.steps for item in heard])
+    first_step = np.concatenate([[0], np.cumsum(steps)])
+    total, count = int(first_step[-1]), int(first_bar[-1])
+    guitar = np.zeros((total, GUITAR_SIZE), dtype=np.float16)
+    clock = np.zeros((total, CLOCK_SIZE), dtype=np.float16)
+    velocity = np.zeros((total, len(kit)), dtype=np.uint8)
+    offset = np.zeros((total, len(kit)), dtype=np.int8)
+    bars = np.zeros((count, BAR_SIZE), dtype=np.float16)
+    summary = np.zeros((len(songs), SUMMARY_SIZE), dtype=np.float32)
+    guitar_notes, drum_notes = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    metre = np.concatenate([np.stack([item.form.numerator, item.form.denominator], axis=1) for item in heard])
+    voices = to_kit(kit)
+    for index, song in enumerate(songs):
+        found = features(song.heard)
+        here = slice(first_bar[index], first_bar[index + 1])
+        there = slice(first_step[here.start], first_step[here.stop])
+        guitar[there], clock[there], bars[here], summary[index] = found
+        drums = song.drums.select(voices[song.drums.key] >= 0)
+        at = drums.step + there.start
+        np.maximum.at(velocity, (at, voices[drums.key]), drums.velocity.astype(np.uint8))
+        offset[at, voices[drums.key]] = np.clip(drums.offset, -HALF_GAP, HALF_GAP)
+        for grid, counts in ((song.heard.guitar, guitar_notes), (drums, drum_notes)):
+            bar = np.searchsorted(first_step, grid.step + there.start, side="right") - 1
+            np.add.at(counts, bar, 1)
+    names, tags = tuple(song.path for song in songs), tuple(song.tag for song in songs)
+    return Data(
+        names, tags, kit, first_bar, first_step, guitar, velocity, offset, clock, bars, summary, guitar_notes, drum_notes, metre
+    )
+
+
+def to_kit(kit: Kit) -> IntArray:
+    """(voices of the full kit,): the voice of each in another kit, -1 where it has none."""
+    return kit.voice_of[FULL.note_of]
+
+
+def windows(data: Data, *, max_notes: int = MAX_NOTES, starts: Sequence[int] | None = None) -> list[Window]:
+    """Cut all songs into pairs; `starts` moves the first cut of each song, so that epochs see other cuts."""
+    found: list[Window] = []
+    too_long = data.steps > MAX_STEPS
+    for song in range(len(data)):
+        here = slice(int(data.first_bar[song]), int(data.first_bar[song + 1]))
+        over = np.where(too_long[here], max_notes + 1, 0)
+        counts = [np.maximum(notes[here], over).tolist() for notes in (data.guitar_notes, data.drum_notes)]
+        start = min(starts[song], len(counts[0])) if starts is not None else 0
+        cut = cut_bars(*counts, max_notes=max_notes, start=start)
+        found += [Window(song, first, stop) for first, stop in cut.ranges]
+    return found
+
+
+def epoch(
+    data: Data, rng: np.random.Generator, *, size: int, max_notes: int = MAX_NOTES, weights: dict[str, float] | None = None
+) -> list[list[Window]]:
+    """One epoch's batches of `size` pairs in random order, pairs of like length together.
+
+    `weights` says how often a song of each tag is seen in an epoch; a fraction is drawn.
+    """
+    starts = rng.integers(0, MAX_BARS, size=len(data))
+    pairs = windows(data, max_notes=max_notes, starts=starts.tolist())
+    if weights:
+        share = np.array([weights.get(data.tags[pair.song], 1.0) for pair in pairs])
+        times = np.floor(share) + (rng.random(len(pairs)) < share % 1)
+        pairs = [pair for pair, count in zip(pairs, times.astype(int).tolist(), strict=True) for _ in range(count)]
+    return list(bucketed(data, pairs, rng, size=size))
+
+
+def bucketed(data: Data, pairs: Sequence[Window], rng: np.random.Generator | None, *, size: int) -> Iterator[list[Window]]:
+    """Batches of pairs that are alike in steps a bar and in bars, so that little is padding.
+
+    With a generator the pairs and batches are shuffled first and the last short batches stay in; without, the order is
+    that of the lengths.
+    """
+    steps = data.steps
+    order = np.arange(len(pairs)) if rng is None else rng.permutation(len(pairs))
+    pool = max(size * 64, 1)
+    batches: list[list[Window]] = []
+    for begin in range(0, len(order), pool):
+        chosen = [pairs[index] for index in order[begin : begin + pool].tolist()]
+
+        def lengths(pair: Window) -> tuple[int, int]:
+            bars = data.first_bar[pair.song] + np.arange(pair.first, pair.stop)
+            return int(steps[bars].max()), pair.stop - pair.first
+
+        chosen.sort(key=lengths)
+        batches += [chosen[at : at + size] for at in range(0, len(chosen), size)]
+    if rng is not None:
+        batches = [batches[index] for index in rng.permutation(len(batches)).tolist()]
+    return iter(batches)
+
+
+def collate(
+    data: Data, pairs: Sequence[Window], rng: np.random.Generator, *, blanked: float = 0.0, listen_to: Sequence[Window] = ()
+) -> Batch:
+    """Gather pairs and their context.
+
+    `blanked` is the share of pairs whose drum history is hidden. `listen_to` takes the guitar from other windows
+    instead (as many bars, with their own context), which is how deafness is measured.
+    """
+    own = np.array(pairs, dtype=np.int64)
+    heard = np.array(listen_to, dtype=np.int64) if listen_to else own
+    bars_in_pair = int((own[:, 2] - own[:, 1]).max())
+    drum_bars, exists = _context(data, own, bars_in_pair)
+    guitar_bars, guitar_exists = _context(data, heard, bars_in_pair)
+    far_bars, far_exists = _far(data, own, rng)
+    far_guitar_bars = far_bars
+    if listen_to:
+        # What another song's guitar would find in memory: the same distances, as far as that song goes.
+        back = own[:, 1, None] - (far_bars - data.first_bar[own[:, 0]][:, None])
+        number = np.maximum(heard[:, 1, None] - back, 0)
+        far_guitar_bars = data.first_bar[heard[:, 0]][:, None] + number
+    in_pair = np.arange(bars_in_pair) < (own[:, 2] - own[:, 1])[:, None]
+    inside = slice(PAST, PAST + bars_in_pair)
+    size = int(data.steps[drum_bars[:, inside]][in_pair].max())
+    start = data.first_bar[own[:, 0]][:, None]
+    hidden = rng.random((len(own), 2))
+    keep = np.stack([hidden[:, 0] >= blanked, (hidden[:, 0] >= blanked) | (hidden[:, 1] < 0.5)], axis=1)
+
+    known = exists[:, : inside.stop]
+    velocity = _rows(data, data.velocity, drum_bars[:, : inside.stop], known, size).astype(np.float32) / 127
+    far_velocity = _rows(data, data.velocity, far_bars, far_exists, size).astype(np.float32) / 127
+    offset = _rows(data, data.offset, drum_bars[:, inside], in_pair, size).astype(np.float32) / OFFSET_UNITS
+    return Batch(
+        guitar=_rows(data, data.guitar, guitar_bars, guitar_exists, size).astype(np.float32),
+        drums=(velocity > 0).astype(np.float32),
+        velocity=velocity,
+        offset=offset,
+        clock=_rows(data, data.clock, drum_bars[:, inside], in_pair, size).astype(np.float32),
+        bars=(data.bars[guitar_bars] * guitar_exists[..., None]).astype(np.float32),
+        summary=data.summary[heard[:, 0]],
+        exists=exists,
+        steps=np.minimum(data.steps[drum_bars], size),
+        number=drum_bars - start,
+        far_guitar=_rows(data, data.guitar, far_guitar_bars, far_exists, size).astype(np.float32),
+        far_drums=(far_velocity > 0).astype(np.float32),
+        far_velocity=far_velocity,
+        far_bars=(data.bars[far_guitar_bars] * far_exists[..., None]).astype(np.float32),
+        far_exists=far_exists,
+        far_steps=np.minimum(data.steps[far_bars], size),
+        far_number=far_bars - start,
+        in_pair=in_pair,
+        keep=keep.astype(np.float32),
+    )
+
+
+def _context(data: Data, pairs: IntArray, bars_in_pair: int) -> tuple[IntArray, NDArray[np.bool_]]:
+    """(n, C) bars of the data set around each pair, and whether each is a bar of the same song."""
+    begin, end = data.first_bar[pairs[:, 0]], data.first_bar[pairs[:, 0] + 1]
+    bars = (begin + pairs[:, 1])[:, None] + np.arange(-PAST, bars_in_pair + AHEAD)
+    exists = (bars >= begin[:, None]) & (bars < end[:, None])
+    return np.where(exists, bars, begin[:, None]), exists
+
+
+def _far(data: Data, pairs: IntArray, rng: np.random.Generator) -> tuple[IntArray, NDArray[np.bool_]]:
+    """(n, F) different bars of each song from before the context, as far as there are any, in order."""
+    available = np.maximum(pairs[:, 1] - PAST, 0)
+    spread = np.sort(rng.random((len(pairs), FAR)), axis=1)
+    number = np.floor(spread * np.maximum(available, 1)[:, None]).astype(np.int64)
+    number = np.where(available[:, None] <= FAR, np.arange(FAR), number)
+    exists = number < available[:, None]
+    exists[:, 1:] &= np.diff(number, axis=1) > 0
+    return data.first_bar[pairs[:, 0]][:, None] + np.where(exists, number, 0), exists
+
+
+def _rows(
+    data: Data, flat: NDArray[np.generic], bars: IntArray, exists: NDArray[np.bool_], size: int
+) -> NDArray[np.generic]:
+    """Gather (…, size, width) rows of the first `size` steps of each bar; zero where there is no such step or bar."""
+    place = np.arange(size)
+    valid = (place < data.steps[bars][..., None]) & exists[..., None]
+    index = np.where(valid, data.first_step[bars][..., None] + place, 0)
+    rows = flat[index]
+    rows[~valid] = 0
+    return rows

@@ -1,0 +1,251 @@
+"""What a model hears: a song's guitar as arrays, step by step, bar by bar and as a whole.
+
+Letters of shapes: B bars, T steps of all bars, S steps of one bar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum import metres, theory
+from seq2drum.grid import STEPS_PER_QUARTER, Grid, Lattice, encode
+from seq2drum.notes import IntArray, Song
+from seq2drum.phrases import merge
+
+FloatArray = NDArray[np.float32]
+
+GUITAR_PROGRAMS = range(24, 32)
+MAX_STEPS = 48  # longest bar that is learnt from: eight quarters. Longer ones are played, but no step tells itself apart
+LAGS = (1, 2, 4, 8)  # bars back that a bar of guitar is compared with
+GUITAR_SIZE = 20
+CLOCK_SIZE = STEPS_PER_QUARTER + 5
+BAR_SIZE = 4 + 3 + 8 + 8 + 4 + 3 + 2 * (len(LAGS) + 1) + 3
+SUMMARY_SIZE = len(GUITAR_PROGRAMS) + 1 + 24 + 14 + 2 * len(LAGS)
+
+
+class Form(NamedTuple):
+    """The bars of a song, arrays of shape (B,): steps, metre, and the tempo at the barline in quarters a minute."""
+
+    steps: IntArray
+    numerator: IntArray
+    denominator: IntArray
+    bpm: NDArray[np.float64]
+
+    @property
+    def first(self) -> IntArray:
+        """(B + 1,): the first step of each bar, and T."""
+        return np.concatenate([[0], np.cumsum(self.steps)])
+
+
+class Features(NamedTuple):
+    """What a model is given to play to.
+
+    guitar (T, GUITAR_SIZE): onsets, loudness, register, pitch classes, chord change, length.
+    clock (T, CLOCK_SIZE): where in the quarter, the accent group and the bar a step lies, and its weight.
+    bars (B, BAR_SIZE): metre, tempo, place in the phrase and the song, likeness to neighbouring bars.
+    summary (SUMMARY_SIZE,): the whole part: programs, rhythm, register, density, repetition.
+    """
+
+    guitar: FloatArray
+    clock: FloatArray
+    bars: FloatArray
+    summary: FloatArray
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A guitar on the lattice of its song, with all that `features` needs; small enough to keep for thousands of songs.
+
+    programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.
+    """
+
+    form: Form
+    guitar: Grid
+    programs: IntArray
+    parts: int
+
+
+def form_of(song: Song, lattice: Lattice) -> Form:
+    """The bars of a song as arrays."""
+    bars = lattice.bars
+    return Form(
+        lattice.counts,
+        np.array([bar.numerator for bar in bars]),
+        np.array([bar.denominator for bar in bars]),
+        np.array([song.tempo_at(bar.start).bpm for bar in bars]),
+    )
+
+
+def hear(song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> Heard:
+    """Listen to some parts of a song together."""
+    lattice = lattice or Lattice(song.bars(), song.ticks_per_quarter)
+    chosen = [song.parts[index] for index in parts]
+    programs = np.zeros(len(GUITAR_PROGRAMS) + 1, dtype=np.int64)
+    for part in chosen:
+        known = part.program in GUITAR_PROGRAMS
+        programs[part.program - GUITAR_PROGRAMS.start if known else -1] += len(part)
+    return Heard(form_of(song, lattice), encode(merge(chosen), lattice), programs, len(chosen))
+
+
+def features(heard: Heard) -> Features:
+    """All that a model hears of one song."""
+    form, grid = heard.form, heard.guitar
+    clock, quarter = _clock(form)
+    guitar = _guitar_steps(grid, quarter)
+    rhythm, chroma = _by_bar(form, grid)
+    likeness = np.concatenate([_likeness(rhythm), _likeness(chroma)], axis=1)
+    bars = _bars(form, rhythm.sum(axis=1), likeness)
+    return Features(guitar, clock, bars, _summary(heard, guitar, rhythm, likeness))
+
+
+def _clock(form: Form) -> tuple[FloatArray, IntArray]:
+    """The clock of each step, and (T,) the number of the quarter it lies in, counted through the song."""
+    first = form.first
+    bar = np.repeat(np.arange(len(form.steps)), form.steps)
+    place = np.arange(first[-1]) - first[bar]
+    clock = np.zeros((len(place), CLOCK_SIZE), dtype=np.float32)
+    clock[np.arange(len(place)), place % STEPS_PER_QUARTER] = 1
+    tables = {key: _metre_clock(*key) for key in set(zip(*(column.tolist() for column in form[:3]), strict=True))}
+    for index, key in enumerate(zip(*(column.tolist() for column in form[:3]), strict=True)):
+        clock[first[index] : first[index + 1], STEPS_PER_QUARTER:] = tables[key]
+    starts = place % STEPS_PER_QUARTER == 0
+    return clock, np.cumsum(starts) - 1
+
+
+def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
+    """(steps, 5): weight, whether an accent group or a unit starts, place in the group and in the bar."""
+    twelfths = np.arange(steps) // STEPS_PER_QUARTER * 12 + np.array([0, 3, 4, 6, 8, 9])[np.arange(steps) % STEPS_PER_QUARTER]
+    unit = 48 / denominator  # length of the metre's unit in twelfths of a quarter
+    weights = np.array(metres.weights(numerator, denominator))
+    groups = np.array(metres.groups(numerator, denominator))
+    group_starts = np.concatenate([[0], np.cumsum(groups)]) * unit
+    inside = np.minimum(twelfths // unit, numerator - 1).astype(int)
+    on_unit = twelfths % unit == 0
+    group = np.clip(np.searchsorted(group_starts, twelfths, side="right") - 1, 0, len(groups) - 1)
+    weight = np.where(on_unit, weights[inside], weights[inside] / 4)
+    table = [weight, np.isin(twelfths, group_starts), on_unit, (twelfths - group_starts[group]) / (groups[group] * unit)]
+    return np.stack([*table, twelfths / 48], axis=1).astype(np.float32)
+
+
+def _guitar_steps(grid: Grid, quarter: IntArray) -> FloatArray:
+    steps = len(quarter)
+    out = np.zeros((steps, GUITAR_SIZE), dtype=np.float32)
+    at, pitch = grid.step, grid.key
+    count = np.bincount(at, minlength=steps)
+    np.maximum.at(out[:, 1], at, grid.velocity / 127)
+    change = np.zeros(steps + 1)
+    np.add.at(change, at, 1)
+    np.add.at(change, np.minimum(at + np.maximum(grid.length // 4, 1), steps), -1)
+    low, high = np.full(steps, 128), np.full(steps, -1)
+    np.minimum.at(low, at, pitch)
+    np.maximum.at(high, at, pitch)
+    played = count > 0
+    out[:, 0] = np.minimum(count, 6) * 0.3
+    out[:, 2] = np.cumsum(change[:-1]) > 0
+    out[:, 3] = np.where(played, (low - 50) / 15, 0)
+    out[:, 4] = np.where(played, (high - 60) / 15, 0)
+    out[:, 5] = played
+    out[at, 6 + pitch % 12] = 1
+    # The chord of a quarter is everything that begins in it; a change of root is news for a drummer.
+    quarters = int(quarter[-1]) + 1 if steps else 0
+    mask = np.zeros(quarters, dtype=np.int64)
+    np.bitwise_or.at(mask, quarter[at], 1 << (pitch % 12))
+    sounding = np.flatnonzero(mask)
+    roots = theory.chord_roots(mask[sounding])
+    changed = np.zeros(quarters, dtype=bool)
+    changed[sounding] = np.concatenate([[True], np.diff(roots) != 0])[: len(sounding)]
+    first = np.concatenate([[True], np.diff(quarter) > 0])[:steps]
+    out[:, 18] = first & changed[quarter]
+    length = np.bincount(at, weights=np.minimum(grid.length, 96), minlength=steps)
+    out[:, 19] = length / np.maximum(count, 1) / 48
+    return out
+
+
+def _by_bar(form: Form, grid: Grid) -> tuple[FloatArray, FloatArray]:
+    """(B, 48) onsets at each place of each bar, and (B, 12) how often each pitch class begins."""
+    first = form.first
+    bar = np.searchsorted(first, grid.step, side="right") - 1
+    place = np.minimum(grid.step - first[bar], MAX_STEPS - 1)
+    rhythm = np.zeros((len(form.steps), MAX_STEPS), dtype=np.float32)
+    rhythm[bar, place] = 1
+    chroma = np.zeros((len(form.steps), 12), dtype=np.float32)
+    np.add.at(chroma, (bar, grid.key % 12), 1)
+    return rhythm, chroma
+
+
+def _likeness(rows: FloatArray) -> FloatArray:
+    """(B, len(LAGS) + 1): cosine of each row with those LAGS before it and with the next; 1 for two empty ones."""
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    # An empty bar points in a direction of its own, so that it is like another empty bar and unlike all else.
+    unit = np.concatenate([rows / np.maximum(norm, 1e-9), norm == 0], axis=1)
+    out = np.zeros((len(rows), len(LAGS) + 1), dtype=np.float32)
+    for column, lag in enumerate((*LAGS, -1)):
+        here, there = (slice(lag, None), slice(None, -lag)) if lag > 0 else (slice(None, lag), slice(-lag, None))
+        out[here, column] = np.sum(unit[here] * unit[there], axis=1)
+    return out
+
+
+def _bars(form: Form, onsets: FloatArray, likeness: FloatArray) -> FloatArray:
+    count = len(form.steps)
+    index = np.arange(count)
+    active = np.flatnonzero(onsets)
+    begin, end = (active[0], active[-1]) if len(active) else (0, count - 1)
+    quarters = form.numerator * 4 / form.denominator
+    eight = np.eye(8, dtype=np.float32)
+    compound = (form.denominator >= 8) & (form.numerator % 3 == 0)
+    groups = np.array([len(metres.groups(*metre)) for metre in zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)])
+    columns = [
+        np.stack([quarters / 4, form.steps / 24, groups / 4, compound], axis=1),
+        np.stack([form.denominator == 4, form.denominator == 8, form.denominator >= 16], axis=1),
+        eight[index % 8],
+        eight[(index - begin) % 8],
+        np.eye(4)[(index - begin) // 8 % 4],
+        np.stack(
+            [
+                np.log2(form.bpm / 120),
+                np.log1p(np.maximum(index - begin, 0)) / 4,
+                np.log1p(np.maximum(end - index, 0)) / 4,
+            ],
+            axis=1,
+        ),
+        likeness,
+        np.stack([onsets / 8, onsets == 0, index > end], axis=1),
+    ]
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def _summary(heard: Heard, guitar: FloatArray, rhythm: FloatArray, likeness: FloatArray) -> FloatArray:
+    grid = heard.guitar
+    played = guitar[:, 5] > 0
+    active = rhythm.any(axis=1)
+    place = rhythm[active][:, :24].mean(axis=0) if active.any() else np.zeros(24)
+
+    def mean(values: NDArray[np.generic], default: float = 0.0) -> float:
+        return float(np.mean(values)) if len(values) else default
+
+    offbeat = guitar[:, 5][played]
+    numbers = [
+        len(grid.step) / max(played.sum(), 1) / 3,
+        mean(guitar[played, 3]),
+        mean(guitar[played, 4]),
+        mean(heard.form.bpm) / 120 - 1,
+        len(offbeat) / max(active.sum(), 1) / 8,
+        mean(grid.velocity) / 127,
+        float(np.std(grid.velocity)) / 40 if len(grid.step) else 0.0,
+        mean(guitar[played, 19]),
+        float(np.std(guitar[played, 19])) if played.any() else 0.0,
+        mean(np.abs(grid.offset)) / 127,
+        mean(grid.offset) / 127,
+        min(heard.parts, 6) / 3,
+        mean(active),
+        guitar[:, 18].sum() / max(active.sum(), 1) / 2,
+    ]
+    columns = [heard.programs / max(heard.programs.sum(), 1), place, np.array(numbers)]
+    lags = np.arange(2 * (len(LAGS) + 1)).reshape(2, -1)[:, : len(LAGS)].ravel()
+    columns.append(likeness[active][:, lags].mean(axis=0) if active.any() else np.zeros(len(lags)))
+    return np.concatenate(columns).astype(np.float32)
