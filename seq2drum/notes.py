@@ -85,9 +85,8 @@ class Part:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Part):
             return NotImplemented
-        return (self.program, self.name, self.is_drums) == (other.program, other.name, other.is_drums) and np.array_equal(
-            self.rows, other.rows
-        )
+        words = (self.program, self.name, self.is_drums) == (other.program, other.name, other.is_drums)
+        return words and np.array_equal(self.rows, other.rows)
 
     def __hash__(self) -> int:
         return hash((self.program, self.name, self.is_drums, self.rows.tobytes()))
