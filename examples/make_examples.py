@@ -62,6 +62,7 @@ class Piece:
     """A piece: its guitars, and the drums that a drummer would play to them (`form` names one groove a bar).
 
     `layback` is in ticks: how far behind the beat the snare lies. `swing`: where in a quarter its second eighth falls.
+    `crash` is how hard the crashes are that open a section.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Piece:
     form: str
     swing: Fraction = Fraction(1, 2)
     layback: int = 4
+    crash: str = "X"
 
 
 @dataclass(frozen=True)
@@ -211,25 +213,25 @@ def drum_bar(groove: Groove, start: int, length: int, layback: int, draw: Random
     return hits
 
 
-def after_fill(groove: Groove) -> Groove:
+def after_fill(groove: Groove, crash: str) -> Groove:
     """The same groove with crash and kick on its first beat, in place of the hat or ride there."""
     rest = {voice: "." + text[1:] if "hat" in voice or voice == "ride" else text for voice, text in groove.items()}
     kick = groove["kick"]
-    return {**rest, "kick": "X" + kick[1:], "crash": "X" + "." * (len(kick) - 1)}
+    return {**rest, "kick": "X" + kick[1:], "crash": crash + "." * (len(kick) - 1)}
 
 
 def drum_part(piece: Piece, names: Sequence[str], swaps: Mapping[str, str], bar: int) -> Part:
-    """The drums of a piece whose bars last `bar` ticks. Grooves named F... are fills; a capital begins a new section.
+    """The drums of a piece whose bars last `bar` ticks. Grooves named F... are fills; capitals are the louder sections.
 
-    Both are followed, or opened, by a crash.
+    The bar after a fill, and the first of a louder section, open with a crash.
     """
     draw = Random(f"{piece.name} drums {len(names)}")
     hits: list[Note] = []
     for index, name in enumerate(names):
         groove = piece.grooves[name]
         before = names[index - 1] if index else name
-        if name != "end" and (before.startswith("F") or name[0].isupper() > before[0].isupper()):
-            groove = after_fill(groove)
+        if not name.startswith(("F", "end")) and (before.startswith("F") or name[0].isupper() > before[0].isupper()):
+            groove = after_fill(groove, piece.crash)
         if not name.startswith("F"):
             groove = {swaps.get(voice, voice): text for voice, text in groove.items()}
         hits += drum_bar(groove, index * bar, bar, piece.layback, draw)
@@ -354,20 +356,15 @@ def bossa_nova() -> Piece:
     bars = [comp(i, chord) for i, chord in enumerate(chords * 2)]
     bars[-1] = "C3 - - - G2 - - - | >Cmaj9 - - - - - - -"
     grooves = groove_book("""
-        a    | kick x..ox..ox..ox..o | pedal hat ....x.......x... | side stick x..x..x...x..x..
-             | shaker xoxoxoxoxoxoxoxo | closed hat x.o.x.o.x.o.x.o.
-        b    | kick x..ox..ox..ox..o | pedal hat ....x.......x... | side stick ..x..x..x..x..x.
-             | shaker xoxoxoxoxoxoxoxo | closed hat x.o.x.o.x.o.x.o.
-        Ra   | kick x..ox..ox..ox..o | pedal hat ....x.......x... | side stick x..x..x...x..x..
-             | shaker xoxoxoxoxoxoxoxo | ride x.o.x.x.x.o.x.x.
-        Rb   | kick x..ox..ox..ox..o | pedal hat ....x.......x... | side stick ..x..x..x..x..x.
-             | shaker xoxoxoxoxoxoxoxo | ride x.o.x.x.x.o.x.x.
-        F    | kick x..ox..ox..ox... | side stick x..x..x......... | high tom ........x.o.....
-             | low tom ............x.x. | closed hat x.o.x.o.........
-        end  | kick x............... | ride x............... | side stick x...............
+        a    | kick x..ox..o | pedal hat ..x...x. | side stick x..x..x. | shaker xoxoxoxo | closed hat xoxoxoxo
+        b    | kick x..ox..o | pedal hat ..x...x. | side stick ..x..x.. | shaker xoxoxoxo | closed hat xoxoxoxo
+        Ra   | kick x..ox..o | pedal hat ..x...x. | side stick x..x..x. | shaker xoxoxoxo | ride xoxxxoxx
+        Rb   | kick x..ox..o | pedal hat ..x...x. | side stick ..x..x.. | shaker xoxoxoxo | ride xoxxxoxx
+        F    | kick x..ox..o | side stick ..x..... | high tom ....xo.. | low tom ......xx | closed hat xoxo....
+        end  | kick x....... | ride x....... | side stick x.......
     """)
     form = "a b a b a b a F a b a b a b a F Ra Rb Ra Rb Ra Rb Ra F Ra Rb Ra Rb Ra Rb F end"
-    return Piece("bossa_nova", 132, (4, 4), (Guitar("Nylon Guitar", NYLON, bars),), grooves, form, layback=2)
+    return Piece("bossa_nova", 132, (4, 4), (Guitar("Nylon Guitar", NYLON, bars),), grooves, form, layback=2, crash="o")
 
 
 def rock_riff() -> Piece:
@@ -458,7 +455,7 @@ def waltz() -> Piece:
         end  | kick x........... | ride x...........
     """)
     form = "a a a b a a a F a b a b a b a F R R R S R R R F R S R S R S F end"
-    return Piece("waltz", 148, (3, 4), (Guitar("Classical Guitar", NYLON, bars),), grooves, form, layback=3)
+    return Piece("waltz", 148, (3, 4), (Guitar("Classical Guitar", NYLON, bars),), grooves, form, layback=3, crash="o")
 
 
 def seven_eight() -> Piece:
@@ -507,7 +504,7 @@ def ballad() -> Piece:
     chorus = [
         bar(c, t)
         for c, t in zip(
-            ["F", "G", "Em", "Am", "Dm", "G", "C", "C"], ["A4", "B4", "G4", "Cpow", "F4", "D4", "E4", "G4"], strict=True
+            ["F", "G", "Em", "Am", "Dm", "G", "C", "C"], ["A4", "B4", "G4", "C5", "F4", "D4", "E4", "G4"], strict=True
         )
     ]
     strummed = [f"{name} - - >{name} - {name}" for name in ("C", "G", "Am", "Am", "C", "G")]
@@ -523,7 +520,7 @@ def ballad() -> Piece:
         end  | kick x........... | crash o...........
     """)
     form = "a a a b a a b Fa R R R S R S R Fb S S R Fa S Fb R end"
-    return Piece("ballad", 84, (6, 8), (Guitar("Steel Guitar", STEEL, bars),), grooves, form, layback=10)
+    return Piece("ballad", 84, (6, 8), (Guitar("Steel Guitar", STEEL, bars),), grooves, form, layback=10, crash="x")
 
 
 def five_four() -> Piece:
@@ -553,7 +550,7 @@ def five_four() -> Piece:
         end  | kick x.............. | crash o.............. | ride x..............
     """)
     form = "a a a b a b a Fa R R R b R R R Fb a b R Fa b R Fb end"
-    return Piece("five_four", 164, (5, 4), (Guitar("Jazz Guitar", JAZZ, bars),), grooves, form, Fraction(2, 3), 4)
+    return Piece("five_four", 164, (5, 4), (Guitar("Jazz Guitar", JAZZ, bars),), grooves, form, Fraction(2, 3), 4, "o")
 
 
 def jazz_swing() -> Piece:
@@ -591,7 +588,7 @@ def jazz_swing() -> Piece:
         end  | kick X........... | crash x........... | snare x...........
     """)
     form = "a a a b a a b Fa c e c e c e d Fa d c e c d c e Fb e c e d e c Fb end"
-    return Piece("jazz_swing", 168, (4, 4), (Guitar("Jazz Guitar", JAZZ, bars),), grooves, form, Fraction(2, 3), 3)
+    return Piece("jazz_swing", 168, (4, 4), (Guitar("Jazz Guitar", JAZZ, bars),), grooves, form, Fraction(2, 3), 3, "o")
 
 
 def funk() -> Piece:
@@ -635,7 +632,7 @@ def metal_gallop() -> Piece:
     chrome = ">E2* . E2* E2* E2* . E2* E2* >Cpow - Bpow - >A#2+F3 - >Apow -"
     tremolo = [
         " ".join([f">{chord}", *[chord] * 7, f">{then}", *[then] * 7])
-        for chord, then in (("E3", "G3"), ("C4", "B3"), ("A3", "C4"), ("B3", "D#4"))
+        for chord, then in (("E4", "G4"), ("C5", "B4"), ("A4", "C5"), ("B4", "D#5"))
     ]
     under = [
         f">{chord} - - - - - - - >{then} - - - - - - -"

@@ -1,0 +1,89 @@
+"""The example pieces: what the script writes is what lies there, and it is music that the project can use."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2drum import kit, midi, theory
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+ALONE = sorted(EXAMPLES.glob("*.mid"))
+PAIRS = sorted((EXAMPLES / "training").glob("*.mid"))
+METRES = {"waltz": (3, 4), "seven_eight": (7, 8), "ballad": (6, 8), "five_four": (5, 4)}
+
+
+def named(path: Path) -> str:
+    return path.relative_to(EXAMPLES).as_posix()
+
+
+def test_the_script_writes_the_very_bytes_that_lie_there(tmp_path):
+    runpy.run_path(str(EXAMPLES / "make_examples.py"))["main"](tmp_path)
+    written = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.mid")}
+    assert written.keys() == {named(path) for path in [*ALONE, *PAIRS]}
+    assert [name for name, data in written.items() if data != (EXAMPLES / name).read_bytes()] == []
+
+
+def test_there_are_ten_pieces_and_two_versions_of_each_with_drums():
+    assert len(ALONE) == 10
+    assert [path.name for path in PAIRS] == sorted(f"{path.stem}_{i}.mid" for path in ALONE for i in (1, 2))
+
+
+@pytest.mark.parametrize("path", ALONE, ids=named)
+def test_a_piece_is_guitar_alone_in_16_to_40_bars_of_its_metre(path):
+    song = midi.read(path)
+    assert theory.guitar_parts(song).parts == tuple(range(len(song.parts)))
+    assert all(part.name for part in song.parts)
+    assert 16 <= len(song.bars()) <= 40
+    assert {(bar.numerator, bar.denominator) for bar in song.bars()} == {METRES.get(path.stem, (4, 4))}
+    assert len({bar.length for bar in song.bars()}) == 1
+
+
+@pytest.mark.parametrize("path", PAIRS, ids=named)
+def test_a_pair_has_drums_of_the_kit_under_every_bar_of_its_guitar(path):
+    song = midi.read(path)
+    (drums,) = [song.parts[index] for index in theory.drum_parts(song)]
+    assert theory.guitar_parts(song).parts
+    voices = kit.FULL.voice_of[drums.pitch]
+    assert (voices >= 0).all()
+    names = {kit.FULL.voices[voice].name for voice in voices}
+    assert "kick" in names
+    assert names & {"snare", "side stick"}
+    assert names & {"closed hat", "ride"}
+    assert {"crash", "low tom"} <= names
+    starts = [bar.start for bar in song.bars()]
+    played = np.unique(np.searchsorted(starts, drums.onset + 8, side="right") - 1)
+    assert played.tolist() == list(range(len(starts)))
+
+
+@pytest.mark.parametrize("path", [*ALONE, *PAIRS], ids=named)
+def test_nobody_plays_like_a_machine(path):
+    song = midi.read(path)
+    for part in song.parts:
+        assert len(np.unique(part.velocity)) > 12
+        assert part.velocity.min() >= 20
+        assert part.velocity.max() < 127
+        assert len(np.unique(part.onset % song.ticks_per_quarter)) > 12  # not on the grid
+        assert (part.duration > 0).all()
+
+
+@pytest.mark.parametrize("path", PAIRS, ids=named)
+def test_nothing_is_struck_twice_at_once(path):
+    song = midi.read(path)
+    for index in theory.drum_parts(song):
+        drums = song.parts[index]
+        for pitch in np.unique(drums.pitch):
+            assert np.diff(drums.onset[drums.pitch == pitch]).min(initial=1000) > song.ticks_per_quarter / 16
+
+
+def test_the_first_version_is_the_piece_itself_with_drums():
+    for path in ALONE:
+        alone, pair = midi.read(path), midi.read(EXAMPLES / "training" / f"{path.stem}_1.mid")
+        assert pair.parts[: len(alone.parts)] == alone.parts
+
+
+def test_the_second_version_is_in_another_tempo():
+    for path in ALONE:
+        first, second = (midi.read(EXAMPLES / "training" / f"{path.stem}_{i}.mid") for i in (1, 2))
+        assert first.tempos != second.tempos
