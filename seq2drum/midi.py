@@ -181,7 +181,7 @@ def serialise(song: Song) -> bytes:
     Raises:
         LimitError: the song ends after the last tick that a MIDI file can hold.
     """
-    end = max([song.end, *(event.tick for event in (*song.tempos, *song.metres))])
+    end = max([song.end, *(tempo.tick for tempo in song.tempos), *(metre.tick for metre in song.metres)])
     if end > LAST_TICK:
         raise LimitError(f"the song ends at tick {end}; a MIDI file can hold {LAST_TICK}: use fewer ticks per quarter")
     score: Any = Score(song.ticks_per_quarter)
@@ -388,8 +388,8 @@ def _needs_mending(events: bytes) -> bool:
     """Whether the track may hold what symusic reads wrongly; a false alarm costs time and nothing else.
 
     An escape event (F7), a system exclusive event that goes on later, and running status behind one make symusic lose
-    its place. In a plain track F7 stands only at the end of a system exclusive event, and a status byte follows. A tempo
-    or metre event of the wrong length makes symusic read beyond it.
+    its place. In a plain track F7 stands only at the end of a system exclusive event, and a status byte follows. A
+    tempo or metre event of the wrong length makes symusic read beyond it.
     """
     if b"\xf7" in events and events.count(b"\xf7") != _plain_exclusives(events):
         return True

@@ -179,20 +179,22 @@ class Song:
     def _bars(self) -> tuple[Bar, ...]:
         changes = {0: DEFAULT_METRE} | {metre.tick: metre for metre in self.metres}
         starts = sorted(changes)
+        song_end = max(self.end, 1)
         bars: list[Bar] = []
         for here, following in zip(starts, [*starts[1:], None], strict=True):
-            _, numerator, denominator = changes[here]
-            full = Fraction(4 * numerator * self.ticks_per_quarter, denominator)
-            stop = max(self.end, here + 1) if following is None else following
-            count = 0
-            while (start := here + round(count * full)) < stop:
-                end = here + max(round((count + 1) * full), round(count * full) + 1)
-                if following is not None:
-                    end = min(end, following)
-                bars.append(Bar(len(bars), start, end - start, numerator, denominator))
-                count += 1
-            if following is not None and following >= max(self.end, 1):
+            if here >= song_end:
                 break
+            _, numerator, denominator = changes[here]
+            # Barlines are rounded from exact places, so that they never drift. No bar is shorter than a tick.
+            full = max(Fraction(4 * numerator * self.ticks_per_quarter, denominator), Fraction(1))
+            stop = song_end if following is None else min(song_end, following)
+            start, first = here, len(bars)
+            while start < stop:
+                number = len(bars)
+                end = here + round((number - first + 1) * full)
+                end = end if following is None else min(end, following)
+                bars.append(Bar(number, start, end - start, numerator, denominator))
+                start = end
         return tuple(bars)
 
     def tempo_at(self, tick: int) -> Tempo:

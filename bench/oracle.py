@@ -1,0 +1,140 @@
+"""Hold the MIDI reader against music21's low-level reader, file by file: `python bench/oracle.py DIR...`.
+
+Compared are ticks per quarter, every tempo and metre event, and every note (onset, duration, pitch, velocity and whether
+it is on channel 10). music21 gives bare events only; this file pairs them into notes by its own rule, so the two ways to
+a note share no code. A difference that is explained is counted under its reason, anything else is printed and makes the
+exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seq2drum import midi
+from seq2drum.errors import MidiError
+from seq2drum.notes import Song
+
+AGREE = "agree"
+
+
+class Heard(NamedTuple):
+    """What a file says: notes as (onset, duration, pitch, velocity, on channel 10), maps as tuples, all sorted."""
+
+    ticks_per_quarter: int
+    notes: tuple[tuple[int, int, int, int, bool], ...]
+    tempos: tuple[tuple[int, int], ...]
+    metres: tuple[tuple[int, int, int], ...]
+
+
+def ours(song: Song) -> Heard:
+    """The same view of a song of ours."""
+    notes = sorted((*note, part.is_drums) for part in song.parts for note in part)
+    return Heard(song.ticks_per_quarter, tuple(notes), tuple(sorted(song.tempos)), tuple(sorted(song.metres)))
+
+
+def theirs(data: bytes) -> Heard:
+    """What music21's events say. A note-on takes the first note-off of its pitch and channel in its track."""
+    from music21.midi import ChannelVoiceMessages, MetaEvents, MidiFile
+
+    file = MidiFile()
+    file.readstr(data)
+    notes, tempos, metres = [], [], []
+    for track in file.tracks:
+        tick = 0
+        sounding: dict[tuple[int, int], deque[tuple[int, int]]] = defaultdict(deque)
+        for event in track.events:
+            if event.isDeltaTime():
+                tick += event.time
+                continue
+            value: Any = event.data
+            if event.type == MetaEvents.SET_TEMPO:
+                tempos.append((tick, int.from_bytes(value[:3], "big")))
+            elif event.type == MetaEvents.TIME_SIGNATURE:
+                metres.append((tick, value[0], 1 << value[1]))
+            elif event.type == ChannelVoiceMessages.NOTE_ON and event.velocity:
+                sounding[event.channel, event.pitch].append((tick, event.velocity))
+            elif event.type in (ChannelVoiceMessages.NOTE_ON, ChannelVoiceMessages.NOTE_OFF):
+                if queue := sounding[event.channel, event.pitch]:
+                    onset, velocity = queue.popleft()
+                    notes.append((onset, tick - onset, event.pitch, velocity, event.channel == 10))
+    return Heard(file.ticksPerQuarterNote, tuple(sorted(notes)), tuple(sorted(tempos)), tuple(sorted(metres)))
+
+
+def reasons(ours: Heard, theirs: Heard) -> list[str]:
+    """Where the two differ; empty if they agree."""
+    found = []
+    if ours.ticks_per_quarter != theirs.ticks_per_quarter:
+        found.append("ticks per quarter")
+    if ours.notes != theirs.notes:
+        found.append(f"notes: {_difference(ours.notes, theirs.notes)}")
+    if ours.tempos != theirs.tempos:
+        found.append(f"tempos: {_difference(ours.tempos, theirs.tempos)}")
+    if ours.metres != theirs.metres:
+        found.append(f"metres: {_difference(ours.metres, theirs.metres)}")
+    return found
+
+
+def _difference(ours: Sequence[Any], theirs: Sequence[Any]) -> str:
+    mine, other = Counter(ours) - Counter(theirs), Counter(theirs) - Counter(ours)
+    return (
+        f"{sum(mine.values())} only ours {sorted(mine)[:3]}, {sum(other.values())} only music21's {sorted(other)[:3]}"
+    )
+
+
+@contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    """Raise TimeoutError in a block that takes too long: music21 can take forever on a crafted file."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def compare(data: bytes, seconds: int = 20) -> list[str]:
+    """The reasons why the readers differ on a file; `[AGREE]` if they do not."""
+    try:
+        song = midi.parse(data)
+    except MidiError as error:
+        return [f"refused by us: {error}"]
+    try:
+        with time_limit(seconds):
+            heard = theirs(data)
+    except TimeoutError:
+        return [f"music21 took more than {seconds} s"]
+    except Exception as error:  # music21 raises many kinds; here they are results
+        return [f"refused by music21: {type(error).__name__}: {error}"]
+    return reasons(ours(song), heard) or [AGREE]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    counts: Counter[str] = Counter()
+    for folder in parser.parse_args(arguments).folders:
+        for path in sorted(folder.rglob("*.mid")):
+            found = compare(path.read_bytes())
+            counts.update(reason.split(":")[0] for reason in found)
+            if found != [AGREE]:
+                sys.stdout.write(f"{path.name}: {'; '.join(found)}\n")
+                sys.stdout.flush()
+    for reason, count in counts.most_common():
+        sys.stdout.write(f"{count:6d} {reason}\n")
+    return 0 if set(counts) <= {AGREE} else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

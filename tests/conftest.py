@@ -1,0 +1,36 @@
+"""Fixtures that all tests share. The corpus of real music lies beside the repository, or is not there at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CORPUS = Path(__file__).parent.parent.parent / "shared" / "corpus"
+
+
+def corpus_files(folder: str) -> list[Path]:
+    """The MIDI files of a folder of the corpus, sorted; empty if the corpus is not there."""
+    return sorted(
+        path for path in (CORPUS / folder).glob("*") if path.suffix.lower() in {".mid", ".midi", ".kar", ".rmi"}
+    )
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real music; the test is skipped where there is none."""
+    if not CORPUS.is_dir():
+        pytest.skip("needs the corpus of real music in ../shared/corpus")
+    return CORPUS
+
+
+@pytest.fixture(scope="session")
+def sample(corpus: Path) -> list[Path]:
+    """Plain songs in many metres."""
+    return [*corpus_files("sample"), *corpus_files("black_metal"), corpus / "AprilInParis.mid"]
+
+
+@pytest.fixture(scope="session")
+def torture(corpus: Path) -> list[Path]:
+    """Odd, extreme and broken files."""
+    return corpus_files("torture")
