@@ -1,0 +1,124 @@
+"""What the project says of itself is so: README, CI, packaging, and what is loaded for playing."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def command_under(heading: str) -> list[str]:
+    """The steps of the first command under a heading."""
+    after = README.split(f"\n## {heading}\n")[1]
+    (command,) = re.search(r"```bash\n(.*?)```", after, flags=re.DOTALL).group(1).splitlines()
+    return command.split(" && ")
+
+
+def test_each_of_the_two_commands_is_one_line_that_begins_in_a_new_environment():
+    for heading in ("Hear it", "Develop it"):
+        assert command_under(heading)[:2] == ["python3.11 -m venv .venv", ". .venv/bin/activate"]
+
+
+def test_the_first_command_plays_an_example_that_is_there():
+    install, play = command_under("Hear it")[2:]
+    assert install == "pip install ."
+    assert play.startswith("python main.py --mode infer ")
+    assert (ROOT / play.split()[-1]).is_file()
+
+
+def test_ci_runs_the_test_command_of_the_readme_and_all_checks():
+    steps = [line.strip() for line in CI.splitlines()]
+    commands = [*command_under("Develop it")[2:], "ruff check", "ruff format --check", "mypy", "lint-imports"]
+    assert [command for command in commands if command not in steps] == []
+    assert "set -euo pipefail" in steps
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no executable bit")
+def test_ci_can_be_run():
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_ci_tries_what_a_guitarist_does_in_an_environment_of_its_own():
+    install, play = command_under("Hear it")[2:]
+    assert install in [line.strip() for line in CI.splitlines()]
+    assert play.split()[-1] in CI
+
+
+def test_ci_plays_with_the_installed_torch_pin():
+    (torch,) = [need for need in PROJECT["project"]["optional-dependencies"]["train"] if need.startswith("torch")]
+    assert torch.startswith("torch==")
+    assert f"pip install {torch}" in CI
+
+
+def test_the_core_does_not_depend_on_torch():
+    names = [re.match(r"[\w-]+", need).group() for need in PROJECT["project"]["dependencies"]]
+    assert names
+    assert {"torch", "lightning-fabric", "onnx", "tensorboard", "torchtext"}.isdisjoint(names)
+
+
+def test_the_changelog_has_this_version_below_the_unreleased():
+    headings = re.findall(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert headings[:2] == ["Unreleased", PROJECT["project"]["version"]]
+
+
+def test_the_file_tree_in_the_readme_is_the_file_tree():
+    (tree,) = [block for block in blocks("") if block.startswith("main.py")]
+    named = set(re.findall(r"^  (\w+\.py|\w+/)", tree, flags=re.MULTILINE))
+    package = ROOT / "seq2drum"
+    there = {path.name + "/" * path.is_dir() for path in package.iterdir()} - {
+        "__init__.py",
+        "__pycache__/",
+        "py.typed",
+    }
+    assert named == there
+    for top in re.findall(r"^(\S+)", tree, flags=re.MULTILINE):
+        assert (ROOT / top).exists(), top
+
+
+def test_pages_and_pictures_that_the_readme_points_at_are_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_python_in_the_readme_names_only_what_there_is():
+    for block in blocks("python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = __import__(node.module, fromlist=[alias.name for alias in node.names])
+                assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+def test_no_figure_is_left_open():
+    assert "TODO-FIGURE" not in README
+
+
+PLAYING = ("cli", "drummer", "decode", "midi", "theory", "phrases", "grid", "features")
+
+
+@pytest.mark.parametrize("module", PLAYING)
+def test_loading_what_plays_loads_neither_torch_nor_music21_nor_matplotlib(module):
+    heavy = ("torch", "music21", "matplotlib", "lightning_fabric", "tensorboard", "onnx")
+    code = f"import sys, seq2drum.{module}; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.mark.parametrize("entrance", [["main.py"], ["-m", "seq2drum"]])
+def test_both_entrances_are_one(entrance):
+    done = subprocess.run([sys.executable, *entrance, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "--mode" in done.stdout
+    assert PROJECT["project"]["scripts"] == {"seq2drum": "seq2drum.cli:main"}
