@@ -384,32 +384,42 @@ def _damage(track: _Track, at: int, tick: int, what: str) -> MidiError:
     return MidiError(f"track {track.number}, byte {track.at + at}, tick {tick}: {what}; the file is damaged")
 
 
+_END_OF_TRACK = b"\xff\x2f\x00"
+_DELTA = rb"[\x80-\xff]{0,3}+[\x00-\x7f]"
+_CHANNEL_EVENTS = re.compile(
+    # Each status byte with its data bytes, and behind it more of the same in running status.
+    b"(?:%(delta)b(?:[\x80-\xbf\xe0-\xef][\x00-\x7f]{2}(?:%(delta)b[\x00-\x7f]{2})*+"
+    b"|[\xc0-\xdf][\x00-\x7f](?:%(delta)b[\x00-\x7f])*+))*+" % {b"delta": _DELTA}
+)
+_OTHER_EVENT = re.compile(_DELTA + rb"(?:\xff[\x00-\x7f]|\xf0)([\x80-\xff]{0,3}+[\x00-\x7f])")
+_ODD_META = re.compile(rb"\xff(?:\x51(?!\x03)|\x58(?!\x04))")
+
+
 def _needs_mending(events: bytes) -> bool:
-    """Whether the track may hold what symusic reads wrongly; a false alarm costs time and nothing else.
+    """Whether the track may hold what symusic reads wrongly without an error.
 
     An escape event (F7), a system exclusive event that goes on later, and running status behind one make symusic lose
-    its place. In a plain track F7 stands only at the end of a system exclusive event, and a status byte follows. A
-    tempo or metre event of the wrong length makes symusic read beyond it.
+    its place; a tempo or metre event of the wrong length makes it read beyond. Few tracks have the bytes for that, and
+    of those most have them as lengths or delta times: so a first look for the bytes, then one for the events.
     """
-    if b"\xf7" in events and events.count(b"\xf7") != _plain_exclusives(events):
-        return True
-    return events.count(b"\xff\x51") != events.count(b"\xff\x51\x03") or events.count(b"\xff\x58") != events.count(
-        b"\xff\x58\x04"
-    )
-
-
-def _plain_exclusives(events: bytes) -> int:
-    """How many system exclusive events are short, have the right length, end with F7 and have a status byte next."""
-    found, at = 0, -1
-    while (at := events.find(b"\xf0", at + 1)) >= 0 and at + 1 < len(events):
-        size = events[at + 1]
-        body = events[at + 2 : at + 2 + size]
-        if 0 < size < 0x80 and body[-1:] == b"\xf7" and body[:-1].isascii():
-            found += _THEN_STATUS.match(events, at + 2 + size) is not None
-    return found
-
-
-_THEN_STATUS = re.compile(rb"[\x80-\xff]{0,3}[\x00-\x7f][\x80-\xff]")
+    if b"\xf7" not in events and not _ODD_META.search(events):
+        return False
+    at, stop = 0, len(events)
+    while at < stop:
+        at = _CHANNEL_EVENTS.match(events, at).end()  # type: ignore[union-attr]  # it matches nothing at least
+        other = _OTHER_EVENT.match(events, at)
+        if other is None:
+            return at < stop
+        size = 0
+        for byte in other[1]:
+            size = size << 7 | byte & 0x7F
+        head = events[at : other.end()]
+        at = other.end() + size
+        if head.endswith(_END_OF_TRACK):
+            return False
+        if at > stop or _ODD_META.search(head) or (head[-2:-1] == b"\xf0" and events[at - 1] != 0xF7):
+            return True
+    return False
 
 
 def _mended(track: _Track) -> _Track:
@@ -479,7 +489,6 @@ def _variable_length(value: int) -> bytes:
 # What symusic found
 
 
-_END_OF_TRACK = b"\xff\x2f\x00"
 _MARKER = b"\xff\x06\x01|"
 
 
@@ -541,8 +550,9 @@ def _many_at_one_tick(events: Any) -> bool:
     """Whether symusic may have mixed up events: beyond 24 its sort does not keep the order within a tick."""
     if len(events) <= 24:
         return False
-    ticks = events.numpy()["time"]
-    return bool((ticks[1:] == ticks[:-1]).any())
+    ticks, *values = events.numpy().values()
+    together = ticks[1:] == ticks[:-1]
+    return any(bool((together & (value[1:] != value[:-1])).any()) for value in values)
 
 
 def _maps(tracks: Iterable[_Track]) -> tuple[tuple[Tempo, ...], tuple[Metre, ...]]:
@@ -550,6 +560,8 @@ def _maps(tracks: Iterable[_Track]) -> tuple[tuple[Tempo, ...], tuple[Metre, ...
     tempos: list[Tempo] = []
     metres: list[Metre] = []
     for track in tracks:
+        if b"\xff\x51" not in track.events and b"\xff\x58" not in track.events:
+            continue
         for event in _walk(track):
             if event.status != 0xFF:
                 continue

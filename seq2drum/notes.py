@@ -64,16 +64,19 @@ class Part:
         is_drums: bool = False,
     ) -> Part:
         """Build a part from four integer arrays of shape (notes,), the notes in any order."""
-        columns = [np.array(column, dtype=np.int64) for column in (onset, duration, pitch, velocity)]
-        onset, duration, pitch, velocity = columns
-        # Most files have their notes in order, and then one comparison is cheaper than a sort by four keys.
-        place = onset * 128 + pitch
-        if not bool((place[1:] > place[:-1]).all()):
-            order = np.lexsort((velocity, duration, pitch, onset))
-            columns = [column[order] for column in columns]
-        for column in columns:
-            column.setflags(write=False)
-        return Part(program, name, is_drums, *columns)
+        table = np.empty((4, len(onset)), dtype=np.int64)
+        for row, column in enumerate((onset, duration, pitch, velocity)):
+            table[row] = column
+        # One sort by onset and pitch is enough unless two notes share both; a sort by four keys costs three times as much.
+        place = table[0] * 128 + table[2]
+        if not (place[1:] > place[:-1]).all():
+            order = np.argsort(place, kind="stable")
+            place = place[order]
+            if (place[1:] == place[:-1]).any():
+                order = np.lexsort((table[3], table[1], table[2], table[0]))
+            table = table[:, order]
+        table.setflags(write=False)
+        return Part(program, name, is_drums, *table)
 
     def __len__(self) -> int:
         return len(self.onset)
