@@ -186,6 +186,18 @@ def strum(token: str, onset: int, length: int, on_beat: bool, draw: Random) -> l
     ]
 
 
+def untangled(notes: Sequence[Note]) -> list[Note]:
+    """A note ends where the next of its pitch begins, and of two at once one stays."""
+    out: list[Note] = []
+    following: dict[int, int] = {}
+    for note in sorted(notes, reverse=True):
+        until = following.get(note.pitch, note.onset + note.duration) - note.onset
+        if until > TICKS // 12:
+            out.append(note._replace(duration=min(note.duration, until)))
+            following[note.pitch] = note.onset
+    return out
+
+
 LOUDNESS = {"X": 1.0, "x": 0.82, "o": 0.58, "g": 0.33}
 VOICE_LOUDNESS = {
     "kick": 110,
@@ -257,7 +269,7 @@ def song_of(piece: Piece, version: Version | None = None) -> Song:
             for note in guitar_bar(guitar.bars[index], place * bar, bar, piece.swing, draw)
         ]
         program = guitar.program if version is None or version.program is None else version.program
-        parts.append(Part.of(notes, program=program, name=guitar.name))
+        parts.append(Part.of(untangled(notes), program=program, name=guitar.name))
     if version:
         parts.append(drum_part(piece, [names[index] for index in order], version.swaps or {}, bar))
     bpm = piece.bpm * (version.tempo if version else 1)
@@ -485,18 +497,18 @@ def seven_eight() -> Piece:
 def ballad() -> Piece:
     """A slow six-eight: one broken chord a bar, the melody on its highest string."""
     shapes = {
-        "C": "C3 G3 C4 {} C4 G3",
-        "G/B": "B2 G3 D4 {} D4 G3",
-        "Am": "A2 E3 A3 {} A3 E3",
-        "F": "F2 C3 A3 {} A3 C3",
-        "Dm": "D3 A3 D4 {} D4 A3",
-        "G": "G2 D3 B3 {} B3 D3",
-        "E": "E2 B2 G#3 {} G#3 B2",
-        "Em": "E2 B2 G3 {} G3 B2",
+        "C": "C3 G3 C4 . C4 G3",
+        "G/B": "B2 G3 D4 . D4 G3",
+        "Am": "A2 E3 A3 . A3 E3",
+        "F": "F2 C3 A3 . A3 C3",
+        "Dm": "D3 A3 D4 . D4 A3",
+        "G": "G2 D3 B3 . B3 D3",
+        "E": "E2 B2 G#3 . G#3 B2",
+        "Em": "E2 B2 G3 . G3 B2",
     }
 
     def bar(chord: str, top: str) -> str:
-        return shapes[chord].format(">" + top) + f" | . . . {top} - -"
+        return f"{shapes[chord]} | . . . >{top} - -"
 
     def verse(tops: str) -> list[str]:
         return [bar(c, t) for c, t in zip(["C", "G/B", "Am", "F", "C", "G/B", "F", "G"], tops.split(), strict=True)]

@@ -87,3 +87,12 @@ def test_the_second_version_is_in_another_tempo():
     for path in ALONE:
         first, second = (midi.read(EXAMPLES / "training" / f"{path.stem}_{i}.mid") for i in (1, 2))
         assert first.tempos != second.tempos
+
+
+@pytest.mark.parametrize("path", [*ALONE, *PAIRS], ids=named)
+def test_a_guitar_string_never_sounds_twice_at_once(path):
+    song = midi.read(path)
+    for part in song.parts:
+        for pitch in [] if part.is_drums else np.unique(part.pitch):
+            here = part.pitch == pitch
+            assert (part.onset[here][1:] >= (part.onset + part.duration)[here][:-1]).all()
