@@ -1,9 +1,9 @@
 """Hold the MIDI reader against music21's low-level reader, file by file: `python bench/oracle.py DIR...`.
 
 Compared are ticks per quarter, every tempo and metre event, and every note (onset, duration, pitch, velocity and whether
-it is on channel 10). music21 gives bare events only; this file pairs them into notes by its own rule, so the two ways to
-a note share no code. A difference that is explained is counted under its reason, anything else is printed and makes the
-exit code 1.
+it is on channel 10). music21 gives bare events only, and this file pairs them into notes: a note-off ends the note of its
+pitch, channel and track that has sounded longest. So the two ways to a note share no code. Every file that differs is
+printed with the reason, and makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ def ours(song: Song) -> Heard:
 
 
 def theirs(data: bytes) -> Heard:
-    """What music21's events say. A note-on takes the first note-off of its pitch and channel in its track."""
+    """What music21's events say. A note-off ends the note of its pitch, channel and track that has sounded longest."""
     from music21.midi import ChannelVoiceMessages, MetaEvents, MidiFile
 
     file = MidiFile()
     file.readstr(data)
+    ends = (ChannelVoiceMessages.NOTE_ON, ChannelVoiceMessages.NOTE_OFF)
     notes, tempos, metres = [], [], []
     for track in file.tracks:
         tick = 0
@@ -60,10 +61,9 @@ def theirs(data: bytes) -> Heard:
                 metres.append((tick, value[0], 1 << value[1]))
             elif event.type == ChannelVoiceMessages.NOTE_ON and event.velocity:
                 sounding[event.channel, event.pitch].append((tick, event.velocity))
-            elif event.type in (ChannelVoiceMessages.NOTE_ON, ChannelVoiceMessages.NOTE_OFF):
-                if queue := sounding[event.channel, event.pitch]:
-                    onset, velocity = queue.popleft()
-                    notes.append((onset, tick - onset, event.pitch, velocity, event.channel == 10))
+            elif event.type in ends and (queue := sounding[event.channel, event.pitch]):
+                onset, velocity = queue.popleft()
+                notes.append((onset, tick - onset, event.pitch, velocity, event.channel == 10))
     return Heard(file.ticksPerQuarterNote, tuple(sorted(notes)), tuple(sorted(tempos)), tuple(sorted(metres)))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
+from random import Random
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ def test_bars_cover_every_song_without_gap_or_overlap(song: Song) -> None:
     assert bars[0].start == 0
     assert [bar.index for bar in bars] == list(range(len(bars)))
     assert all(bar.length > 0 for bar in bars)
-    assert all(bar.end == following.start for bar, following in zip(bars, bars[1:], strict=False))
+    assert all(bar.end == following.start for bar, following in pairwise(bars))
     assert bars[-1].end >= song.end
     assert bars[-1].start < max(song.end, 1)
 
@@ -106,9 +108,9 @@ def test_seconds_follow_every_tempo() -> None:
 
 
 @given(st.lists(notes(300), max_size=30), st.randoms(use_true_random=False))
-def test_a_part_is_the_same_whatever_the_order_of_its_notes(found: list[Note], random: st.DataObject) -> None:
+def test_a_part_is_the_same_whatever_the_order_of_its_notes(found: list[Note], random: Random) -> None:
     mixed = list(found)
-    random.shuffle(mixed)  # type: ignore[attr-defined]
+    random.shuffle(mixed)
     assert Part.of(mixed) == Part.of(found)
     assert hash(Part.of(mixed)) == hash(Part.of(found))
     key = [(note.onset, note.pitch, note.duration, note.velocity) for note in Part.of(mixed)]

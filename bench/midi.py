@@ -1,0 +1,131 @@
+"""How fast MIDI is read and written, against symusic itself and other libraries: `python bench/midi.py [DIR]`.
+
+Every reader reads the same bytes; every writer writes the song it read. Times are CPU time of this process, the best of
+several rounds, in milliseconds a file. A ratio above 1 means slower than symusic alone. Without DIR the sample songs of
+the corpus beside the repository are read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from symusic import Score
+
+from seq2drum import midi
+
+SAMPLE = Path(__file__).parent.parent.parent / "shared" / "corpus" / "sample"
+
+
+def machine() -> str:
+    """The kind of machine, for the table."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        name = models[0] if models else name
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{name}, {os.cpu_count()} cores{load}, Python {platform.python_version()}"
+
+
+def best(work: Callable[[], object], rounds: int) -> float:
+    """The least CPU time of some rounds, in seconds."""
+    times = []
+    for _ in range(rounds):
+        before = time.process_time()
+        work()
+        times.append(time.process_time() - before)
+    return min(times)
+
+
+def read_mido(data: bytes) -> Any:
+    import mido
+
+    return mido.MidiFile(file=io.BytesIO(data))
+
+
+def write_mido(file: Any) -> bytes:
+    out = io.BytesIO()
+    file.save(file=out)
+    return out.getvalue()
+
+
+def read_pretty_midi(data: bytes) -> Any:
+    import pretty_midi
+
+    return pretty_midi.PrettyMIDI(io.BytesIO(data))
+
+
+def write_pretty_midi(file: Any) -> bytes:
+    out = io.BytesIO()
+    file.write(out)
+    return out.getvalue()
+
+
+def read_music21(data: bytes) -> Any:
+    from music21.midi import MidiFile
+
+    file = MidiFile()
+    file.readstr(data)
+    return file
+
+
+def write_music21(file: Any) -> bytes:
+    return bytes(file.writestr())
+
+
+LIBRARIES: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes], int]] = {
+    "symusic": (Score.from_midi, lambda score: score.dumps_midi(), 15),
+    "seq2drum": (midi.parse, midi.serialise, 15),
+    "mido": (read_mido, write_mido, 1),
+    "pretty_midi": (read_pretty_midi, write_pretty_midi, 1),
+    "music21 (events only)": (read_music21, write_music21, 1),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=SAMPLE, metavar="DIR")
+    folder = parser.parse_args(arguments).folder
+    files = [path.read_bytes() for path in sorted(folder.rglob("*.mid"))]
+    if not files:
+        sys.stderr.write(f"{folder} has no MIDI files; name a folder that has\n")
+        return 2
+    rows = []
+    for name, (read, write, rounds) in LIBRARIES.items():
+        try:
+            songs = [read(data) for data in files]
+        except ImportError:
+            sys.stderr.write(f"{name} is not installed and is left out\n")
+            continue
+        reading = best(lambda read=read: [read(data) for data in files], rounds)
+        writing = best(lambda write=write, songs=songs: [write(song) for song in songs], rounds)
+        rows.append((name, reading / len(files) * 1e3, writing / len(files) * 1e3))
+    own, ours = rows[0], rows[1]
+    out = [f"{len(files)} files; {machine()}", ""]
+    out.append(
+        f"| {'library':22} | read ms | write ms | both ms | read x | write x | both x symusic | both x seq2drum |"
+    )
+    out.append("|---|---|---|---|---|---|---|---|")
+    for name, reading, writing in rows:
+        both = reading + writing
+        out.append(
+            f"| {name:22} | {reading:.3f} | {writing:.3f} | {both:.3f} "
+            f"| {reading / own[1]:.1f} | {writing / own[2]:.1f} "
+            f"| {both / (own[1] + own[2]):.1f} | {both / (ours[1] + ours[2]):.1f} |"
+        )
+    sys.stdout.write("\n".join(out) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
