@@ -19,6 +19,7 @@ from seq2drum.features import (
     CLOCK_SIZE,
     GUITAR_SIZE,
     MAX_STEPS,
+    PITCH_CLASSES,
     SUMMARY_SIZE,
     FloatArray,
     features,
@@ -197,12 +198,39 @@ def bucketed(data: Data, pairs: Sequence[Window], rng: np.random.Generator | Non
     return iter(batches)
 
 
+class Draws(NamedTuple):
+    """The random numbers of a batch, a row a pair: drawn for a whole batch, they may be shared out among processes.
+
+    hidden (n, 2) and spread (n, FAR) in 0..1; key (n,) in 0..11.
+    """
+
+    hidden: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    key: IntArray
+
+    def part(self, rank: int, of: int) -> Draws:
+        """Every `of`-th row from `rank` on."""
+        return Draws(*(column[rank::of] for column in self))
+
+
+def draw(rng: np.random.Generator, pairs: int) -> Draws:
+    """The random numbers of a batch of so many pairs."""
+    return Draws(rng.random((pairs, 2)), rng.random((pairs, FAR)), rng.integers(0, 12, size=pairs))
+
+
 def collate(
-    data: Data, pairs: Sequence[Window], rng: np.random.Generator, *, blanked: float = 0.0, listen_to: Sequence[Window] = ()
+    data: Data,
+    pairs: Sequence[Window],
+    draws: Draws,
+    *,
+    blanked: float = 0.0,
+    transpose: bool = False,
+    listen_to: Sequence[Window] = (),
 ) -> Batch:
     """Gather pairs and their context.
 
-    `blanked` is the share of pairs whose drum history is hidden. `listen_to` takes the guitar from other windows
+    `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, which no
+    drummer minds. `listen_to` takes the guitar from other windows
     instead (as many bars, with their own context), which is how deafness is measured.
     """
     own = np.array(pairs, dtype=np.int64)
@@ -210,7 +238,7 @@ def collate(
     bars_in_pair = int((own[:, 2] - own[:, 1]).max())
     drum_bars, exists = _context(data, own, bars_in_pair)
     guitar_bars, guitar_exists = _context(data, heard, bars_in_pair)
-    far_bars, far_exists = _far(data, own, rng)
+    far_bars, far_exists = _far(data, own, draws.spread)
     far_guitar_bars = far_bars
     if listen_to:
         # What another song's guitar would find in memory: the same distances, as far as that song goes.
@@ -221,15 +249,21 @@ def collate(
     inside = slice(PAST, PAST + bars_in_pair)
     size = int(data.steps[drum_bars[:, inside]][in_pair].max())
     start = data.first_bar[own[:, 0]][:, None]
-    hidden = rng.random((len(own), 2))
+    hidden = draws.hidden
     keep = np.stack([hidden[:, 0] >= blanked, (hidden[:, 0] >= blanked) | (hidden[:, 1] < 0.5)], axis=1)
 
     known = exists[:, : inside.stop]
     velocity = _rows(data, data.velocity, drum_bars[:, : inside.stop], known, size).astype(np.float32) / 127
     far_velocity = _rows(data, data.velocity, far_bars, far_exists, size).astype(np.float32) / 127
     offset = _rows(data, data.offset, drum_bars[:, inside], in_pair, size).astype(np.float32) / OFFSET_UNITS
+    guitar = _rows(data, data.guitar, guitar_bars, guitar_exists, size).astype(np.float32)
+    far_guitar = _rows(data, data.guitar, far_guitar_bars, far_exists, size).astype(np.float32)
+    if transpose:
+        keys = (np.arange(12) + draws.key[:, None]) % 12
+        for hear in (guitar, far_guitar):
+            hear[..., PITCH_CLASSES] = np.take_along_axis(hear[..., PITCH_CLASSES], keys[:, None, None], axis=-1)
     return Batch(
-        guitar=_rows(data, data.guitar, guitar_bars, guitar_exists, size).astype(np.float32),
+        guitar=guitar,
         drums=(velocity > 0).astype(np.float32),
         velocity=velocity,
         offset=offset,
@@ -239,7 +273,7 @@ def collate(
         exists=exists,
         steps=np.minimum(data.steps[drum_bars], size),
         number=drum_bars - start,
-        far_guitar=_rows(data, data.guitar, far_guitar_bars, far_exists, size).astype(np.float32),
+        far_guitar=far_guitar,
         far_drums=(far_velocity > 0).astype(np.float32),
         far_velocity=far_velocity,
         far_bars=(data.bars[far_guitar_bars] * far_exists[..., None]).astype(np.float32),
@@ -251,6 +285,44 @@ def collate(
     )
 
 
+def blocks(data: Data, *, bars: int = 8, min_hits: int = 12, min_guitar_steps: int = 8, metre: tuple[int, int] | None = None) -> list[Window]:
+    """Windows of `bars` whole bars for measuring likelihood, one after another, where both sides really play.
+
+    With a metre, only songs that never leave it. All bars of a window have one number of steps.
+    """
+    found: list[Window] = []
+    steps = data.steps
+    onsets = np.concatenate([[0], np.cumsum(data.guitar[:, 5] > 0)])[data.first_step]
+    for song in range(len(data)):
+        begin, end = int(data.first_bar[song]), int(data.first_bar[song + 1])
+        if metre is not None and np.any(data.metre[begin:end] != metre):
+            continue
+        for first in range(begin, end - bars + 1, bars):
+            here = slice(first, first + bars)
+            alike = np.all(steps[here] == steps[first]) and steps[first] <= MAX_STEPS
+            played = data.drum_notes[here].sum() >= min_hits and onsets[first + bars] - onsets[first] >= min_guitar_steps
+            if alike and played:
+                found.append(Window(song, first - begin, first - begin + bars))
+    return found
+
+
+def swapped(data: Data, pairs: Sequence[Window], rng: np.random.Generator) -> list[Window]:
+    """For each window another song's of as many bars and steps, where there is one; what a deaf model would not notice."""
+    kinds: dict[tuple[int, int], list[Window]] = {}
+    steps = data.steps
+
+    def kind(pair: Window) -> tuple[int, int]:
+        return pair.stop - pair.first, int(steps[data.first_bar[pair.song] + pair.first])
+
+    for pair in pairs:
+        kinds.setdefault(kind(pair), []).append(pair)
+    chosen = []
+    for pair in pairs:
+        others = [other for other in (kinds[kind(pair)][int(rng.integers(len(kinds[kind(pair)])))] for _ in range(20)) if other.song != pair.song]
+        chosen.append(others[0] if others else pair)
+    return chosen
+
+
 def _context(data: Data, pairs: IntArray, bars_in_pair: int) -> tuple[IntArray, NDArray[np.bool_]]:
     """(n, C) bars of the data set around each pair, and whether each is a bar of the same song."""
     begin, end = data.first_bar[pairs[:, 0]], data.first_bar[pairs[:, 0] + 1]
@@ -259,11 +331,10 @@ def _context(data: Data, pairs: IntArray, bars_in_pair: int) -> tuple[IntArray, 
     return np.where(exists, bars, begin[:, None]), exists
 
 
-def _far(data: Data, pairs: IntArray, rng: np.random.Generator) -> tuple[IntArray, NDArray[np.bool_]]:
+def _far(data: Data, pairs: IntArray, spread: NDArray[np.float64]) -> tuple[IntArray, NDArray[np.bool_]]:
     """(n, F) different bars of each song from before the context, as far as there are any, in order."""
     available = np.maximum(pairs[:, 1] - PAST, 0)
-    spread = np.sort(rng.random((len(pairs), FAR)), axis=1)
-    number = np.floor(spread * np.maximum(available, 1)[:, None]).astype(np.int64)
+    number = np.floor(np.sort(spread, axis=1) * np.maximum(available, 1)[:, None]).astype(np.int64)
     number = np.where(available[:, None] <= FAR, np.arange(FAR), number)
     exists = number < available[:, None]
     exists[:, 1:] &= np.diff(number, axis=1) > 0

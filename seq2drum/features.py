@@ -23,6 +23,7 @@ GUITAR_PROGRAMS = range(24, 32)
 MAX_STEPS = 48  # longest bar that is learnt from: eight quarters. Longer ones are played, but no step tells itself apart
 LAGS = (1, 2, 4, 8)  # bars back that a bar of guitar is compared with
 GUITAR_SIZE = 20
+PITCH_CLASSES = slice(6, 18)  # of a step's guitar features
 CLOCK_SIZE = STEPS_PER_QUARTER + 5
 BAR_SIZE = 4 + 3 + 8 + 8 + 4 + 3 + 2 * (len(LAGS) + 1) + 3
 SUMMARY_SIZE = len(GUITAR_PROGRAMS) + 1 + 24 + 14 + 2 * len(LAGS)
@@ -150,7 +151,7 @@ def _guitar_steps(grid: Grid, quarter: IntArray) -> FloatArray:
     out[:, 3] = np.where(played, (low - 50) / 15, 0)
     out[:, 4] = np.where(played, (high - 60) / 15, 0)
     out[:, 5] = played
-    out[at, 6 + pitch % 12] = 1
+    out[at, PITCH_CLASSES.start + pitch % 12] = 1
     # The chord of a quarter is everything that begins in it; a change of root is news for a drummer.
     quarters = int(quarter[-1]) + 1 if steps else 0
     mask = np.zeros(quarters, dtype=np.int64)

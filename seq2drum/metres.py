@@ -28,11 +28,13 @@ def _rows() -> dict[tuple[int, int], tuple[str, str]]:
 
 
 def _row(numerator: int, denominator: int) -> tuple[str, str]:
+    if numerator > NUMERATORS[-1] and denominator in DENOMINATORS:
+        return f"1*{numerator}", "0" + "3" * (numerator - 1)  # 76/32 exists; nobody counts it
     try:
         return _rows()[numerator, denominator]
     except KeyError:
         raise ValueError(
-            f"no metre {numerator}/{denominator}: the numerator is 1 to 64, the denominator one of {DENOMINATORS}"
+            f"no metre {numerator}/{denominator}: the numerator is 1 or more, the denominator one of {DENOMINATORS}"
         ) from None
 
 
@@ -41,7 +43,7 @@ def groups(numerator: int, denominator: int) -> tuple[int, ...]:
     """Accent groups in units of the denominator: 4/4 is (1, 1, 1, 1), 6/8 (3, 3), 7/8 (2, 2, 3). They fill the bar.
 
     Raises:
-        ValueError: The table has no such metre (numerator 1 to 64, denominator a power of two up to 64).
+        ValueError: The metre is impossible: the denominator is no power of two up to 64, or the numerator below 1.
     """
     runs = _row(numerator, denominator)[0]
     sizes: list[int] = []
@@ -58,6 +60,6 @@ def weights(numerator: int, denominator: int) -> tuple[float, ...]:
     Shape (numerator,); each weight is a power of two from 1/64 to 1.
 
     Raises:
-        ValueError: The table has no such metre (numerator 1 to 64, denominator a power of two up to 64).
+        ValueError: The metre is impossible: the denominator is no power of two up to 64, or the numerator below 1.
     """
     return tuple(0.5 ** int(halving) for halving in _row(numerator, denominator)[1])

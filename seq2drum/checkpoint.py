@@ -1,0 +1,128 @@
+"""A checkpoint is a folder: `config.json`, `weights.safetensors`, the graphs that play (`*.onnx`) and a model card.
+
+The weights are stored once: the graphs refer to them by their place in the safetensors file. Nothing is pickled.
+This half of the checkpoint needs torch; what plays reads the folder with `seq2drum.engine`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from onnx import TensorProto
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from seq2drum.errors import CheckpointError
+from seq2drum.models import FAMILIES, family
+from seq2drum.models.base import Family, Graph
+
+FORMAT = 1
+CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
+
+
+def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = True) -> None:
+    """Write a checkpoint folder. `about` goes into `config.json` beside the model's family and numbers.
+
+    With `graphs=False` the folder can be trained on but not played; `export` adds the graphs later.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = next(name for name, place in FAMILIES.items() if place.endswith(f":{type(model).__name__}"))
+    weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    weights["voice_order"] = model.voice_order().detach().cpu().contiguous()
+    config = {
+        "format": FORMAT,
+        "family": name,
+        "unit": model.unit,
+        "state": model.state_size,
+        "config": model.config.as_dict(),
+        **about,
+    }
+    for stale in folder.glob("*.onnx"):
+        stale.unlink()
+    save_file(weights, folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    if graphs:
+        export(model, folder)
+
+
+def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict[str, Any]]:
+    """The model of a checkpoint folder, and what `config.json` says.
+
+    Raises:
+        CheckpointError: the folder is no checkpoint, is damaged, or has another format.
+    """
+    try:
+        about = json.loads((folder / CONFIG).read_text())
+        if about["format"] != FORMAT:
+            raise ValueError(f"it has format {about['format']}, wanted {FORMAT}")
+        kind = family(about["family"])
+        model = kind(kind.Config(**about["config"]))
+        weights = load_file(folder / WEIGHTS, device=str(device))
+        weights.pop("voice_order", None)
+        model.load_state_dict(weights)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
+    return model.to(device), about
+
+
+def export(model: Family, folder: Path) -> None:
+    """Write the graphs that play beside the weights they refer to."""
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        for name, graph in model.cpu().graphs().items():
+            _export(graph, folder / f"{name}.onnx")
+            _share_weights(folder / f"{name}.onnx", folder / WEIGHTS)
+    model.train(was_training)
+
+
+def _export(graph: Graph, path: Path) -> None:
+    with warnings.catch_warnings():
+        # The exporter traces; it warns of every Python number that it fixes, and of its own age.
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        torch.onnx.export(
+            graph.module,
+            tuple(graph.inputs.values()),
+            str(path),
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+            dynamic_axes=graph.axes,
+            opset_version=18,
+            do_constant_folding=False,
+            dynamo=False,
+        )
+
+
+def _share_weights(path: Path, weights: Path) -> None:
+    """Let a graph's weights point into the safetensors file instead of holding copies."""
+    places, start = _places(weights)
+    graph = onnx.load(str(path), load_external_data=False)
+    for tensor in graph.graph.initializer:
+        name = tensor.name.removeprefix("model.")
+        if name not in places:
+            continue
+        begin, end = places[name]
+        tensor.ClearField("raw_data")
+        tensor.ClearField("float_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", weights.name), ("offset", start + begin), ("length", end - begin)):
+            entry = tensor.external_data.add()
+            entry.key, entry.value = key, str(value)
+    path.write_bytes(graph.SerializeToString())
+
+
+def _places(weights: Path) -> tuple[dict[str, tuple[int, int]], int]:
+    """Where each tensor lies in a safetensors file: (begin, end) from the returned start. Format: an eight-byte size,
+    a JSON header of that size, then the tensors' bytes."""
+    with weights.open("rb") as file:
+        (size,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(size))
+    return {name: tuple(entry["data_offsets"]) for name, entry in header.items() if name != "__metadata__"}, 8 + size

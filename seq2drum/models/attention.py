@@ -1,0 +1,351 @@
+"""The default family: the guitar aligned step by step, and attention over the bars already played.
+
+Every bar of guitar gets a key. The bar being played asks all earlier bars of the song what was played when the guitar
+did something like this, with a learned bias for how long ago and a learned "nothing"; the weights mix those bars' own
+drums step by step. A bar-level LSTM carries what was played through the song; inside a bar an LSTM goes from step to
+step, and inside a step the voices are drawn one after another.
+
+Attention after D. Bahdanau, K. Cho, Y. Bengio, Neural machine translation by jointly learning to align and translate
+(2015), here over bars and with the played drums as values.
+
+Letters of shapes: n pairs, C bars of context, N bars of the pair, M earlier bars, S steps, V voices, A heads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2drum.batches import PAST
+from seq2drum.features import MAX_STEPS
+from seq2drum.models import base
+from seq2drum.models.layers import Flat, Heads, Reader, SameDropout, cell, hit_nats, logistic_nats
+
+LAGS = (1, 2, 4)  # bars back whose drums are seen as they are
+NEAR = 40  # bars back up to which every distance has a bias of its own; beyond, only whether it is a multiple of 8
+KEY = 16  # numbers a head compares
+_SHAPE_COLUMNS = (0, 1, 2, 3, 4, 5, 18, 19)  # of the guitar's features: all but the pitch classes
+
+
+@dataclass(frozen=True)
+class Config(base.Config):
+    """Sizes of the layers."""
+
+    hidden: int = 256
+    reader: int = 96
+    mixed: int = 192
+    bar: int = 96
+    played: int = 128
+    heads: int = 4
+    dropout: float = 0.1
+
+
+class Attention(base.Family):
+    """Guitar aligned step by step, bar memory, voice by voice. See the module's text."""
+
+    Config = Config
+    unit = "song"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        voices, hidden, bar, heads = config.voices, config.hidden, config.bar, config.heads
+        self.state_size = 2 * hidden + 2 * config.played
+        self.place = nn.Embedding(MAX_STEPS, 16)
+        self.part_summary = nn.Sequential(
+            nn.Dropout(0.1), nn.Linear(config.summary, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 32)
+        )
+        # The guitar, step by step and bar by bar.
+        self.reader = Reader(config.guitar + config.clock + 16, config.reader)
+        self.bar_shape = Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 160)
+        self.bar_rest = nn.Linear(12 + config.bars, 160)
+        self.bar_vector = nn.Sequential(nn.ReLU(), nn.Linear(160, bar))
+        self.around = nn.ModuleList([nn.Conv1d(bar + 1, bar, 5, padding=2), nn.Conv1d(bar, bar, 5, padding=2)])
+        # The drums already played.
+        self.drum_bar = nn.Sequential(Flat(MAX_STEPS, voices, 128), nn.ReLU(), nn.Linear(128, 64))
+        self.carry = nn.LSTM(64 + bar, config.played, batch_first=True)
+        self.query = nn.Linear(2 * bar + config.played, heads * KEY)
+        self.key = nn.Linear(bar, heads * KEY)
+        self.distance = nn.Embedding(NEAR + 3, heads)
+        self.nothing = nn.Parameter(torch.zeros(heads))
+        # One bar, step by step.
+        given = 2 * config.reader + config.clock + 16
+        recalled = (len(LAGS) + heads) * voices
+        knowledge = 2 * bar + 32 + config.played
+        self.bar_state = nn.Linear(knowledge + 2 * config.reader, 2 * hidden)
+        self.mix_steps = nn.Linear(given + recalled, config.mixed)
+        self.mix_bar = nn.Linear(knowledge, config.mixed)
+        self.decoder = nn.LSTM(config.mixed + voices, hidden, batch_first=True)
+        self.think_steps = nn.Linear(given + recalled, hidden)
+        self.think_bar = nn.Linear(knowledge, hidden)
+        self.think = nn.Linear(hidden, hidden, bias=False)
+        self.heads = Heads(hidden, voices, 2 * voices, config.dropout)
+        self.dropout = SameDropout(config.dropout)
+
+    def voice_order(self) -> Tensor:
+        return self.heads.drawn()
+
+    # --- what the four graphs compute; training calls the same -------------------------------------------------------
+
+    def given(self, guitar: Tensor, clock: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Guitar and clock of m bars (m, S, ·) -> what is given at each step (m, S, G), the bars' final states."""
+        size = guitar.shape[1]
+        place = self.place(torch.arange(size, device=guitar.device).clamp(max=MAX_STEPS - 1))
+        clock = torch.cat([clock, place.expand(guitar.shape[0], size, 16)], -1)
+        aligned, final = self.reader(torch.cat([guitar, clock], -1), steps)
+        return torch.cat([aligned, clock], -1), final
+
+    def vectors(self, guitar: Tensor, bars: Tensor) -> Tensor:
+        """Guitar (..., S, ·) and bar features (..., ·) -> a vector for each bar (..., bar)."""
+        shape = self.bar_shape(guitar[..., _SHAPE_COLUMNS])
+        chroma = guitar[..., 6:18].sum(-2) / 4
+        return self.bar_vector(shape + self.bar_rest(torch.cat([chroma, bars], -1)))
+
+    def surroundings(self, vectors: Tensor, exists: Tensor) -> Tensor:
+        """Vectors (n, C, bar) -> the same with four bars either side heard, (n, C, bar)."""
+        here = exists[..., None].to(vectors.dtype)
+        x = torch.cat([vectors * here, here], -1).transpose(1, 2)
+        x = functional.relu(self.around[0](x)) * here.transpose(1, 2)
+        return self.around[1](x).transpose(1, 2)
+
+    def weights(self, query: Tensor, keys: Tensor, distance: Tensor) -> Tensor:
+        """Queries (n, N, A*KEY), keys (n, M, A*KEY), distance (n, N, M) in bars, 0 where there is nothing to remember.
+
+        Returns (n, A, N, M): how much each earlier bar is remembered; the rest to 1 is "nothing".
+        """
+        heads = self.config.heads
+        q, k = query.unflatten(-1, (heads, KEY)), keys.unflatten(-1, (heads, KEY))
+        far = NEAR + 1 + (distance % 8 == 0).long()
+        bias = self.distance(torch.where(distance <= NEAR, distance, far)).permute(0, 3, 1, 2)
+        score = torch.einsum("nqhd,nkhd->nhqk", q, k).float() / KEY**0.5 + bias
+        score = score.masked_fill((distance == 0)[:, None], -1e9)
+        nothing = self.nothing[None, :, None, None].expand(score.shape[0], -1, score.shape[2], 1)
+        return torch.softmax(torch.cat([nothing, score], -1), -1)[..., 1:]
+
+    def opened(
+        self, given: Tensor, final: Tensor, knowledge: Tensor, recalled: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Bars ready to be played: step inputs (m, S, mixed), thoughts so far (m, S, H), state h and c (m, H)."""
+        steps = self.dropout(torch.cat([given, recalled], -1))
+        mixed = functional.relu(self.mix_steps(steps) + self.mix_bar(knowledge)[:, None])
+        thought = self.think_steps(steps) + self.think_bar(knowledge)[:, None]
+        h, c = self.bar_state(torch.cat([knowledge, final], -1)).chunk(2, -1)
+        return mixed, thought, torch.tanh(h), c
+
+    # --- training ----------------------------------------------------------------------------------------------------
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        config = self.config
+        n, count, size = batch.offset.shape[:3]
+        inside = slice(PAST, PAST + count)
+        keep, keep_last = batch.keep[:, 0], batch.keep[:, 1]
+        drums = batch.drums * keep[:, None, None, None]
+        velocity = batch.velocity * keep[:, None, None, None]
+        far_drums, far_velocity = (x * keep[:, None, None, None] for x in (batch.far_drums, batch.far_velocity))
+
+        vectors = self.vectors(batch.guitar, batch.bars)
+        around = self.surroundings(vectors, batch.exists)[:, inside]
+        here = vectors[:, inside]
+        before = functional.pad(self.drum_bar(drums[:, :-1]), (0, 0, 1, 0))
+        known = batch.exists[:, : inside.stop, None].to(before.dtype)
+        played = self.carry(torch.cat([before, vectors[:, : inside.stop]], -1) * known)[0][:, inside]
+
+        keys = self.key(torch.cat([vectors[:, : inside.stop], self.vectors(batch.far_guitar, batch.far_bars)], 1))
+        number = torch.cat([batch.number[:, : inside.stop], batch.far_number], 1)
+        steps = torch.cat([batch.steps[:, : inside.stop], batch.far_steps], 1)
+        exists = torch.cat([batch.exists[:, : inside.stop], batch.far_exists], 1)
+        distance = batch.number[:, inside, None] - number[:, None]
+        same = batch.steps[:, inside, None] == steps[:, None]
+        distance = distance.clamp(min=0) * (same & exists[:, None])
+        weight = self.weights(self.query(torch.cat([here, around, played], -1)), keys, distance)
+
+        memory = torch.cat([drums, far_drums], 1)  # (n, M, S, V)
+        recalled = torch.einsum("nhqk,nksv->nqshv", weight, memory).flatten(-2)  # (n, N, S, A*V)
+        louder = torch.einsum("nqk,nksv->nqsv", weight.mean(1), torch.cat([velocity, far_velocity], 1))
+        lags = torch.cat([drums[:, PAST - lag : PAST - lag + count] for lag in LAGS], -1)
+        echo = torch.cat([louder, velocity[:, PAST - 1 : PAST - 1 + count]], -1)
+
+        summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
+        knowledge = torch.cat([here, around, summary, played], -1)
+        given, final = self.given(
+            batch.guitar[:, inside].flatten(0, 1), batch.clock.flatten(0, 1), batch.steps[:, inside].flatten().clamp(min=1)
+        )
+        mixed, thought, h, c = self.opened(
+            given, final, knowledge.flatten(0, 1), torch.cat([lags, recalled], -1).flatten(0, 1)
+        )
+
+        target = batch.drums[:, inside]
+        previous = self.last_steps(batch.drums[:, PAST - 1 : inside.stop], batch.steps[:, PAST - 1 : inside.stop])
+        previous = torch.cat([previous[:, :-1, None], target[:, :, :-1]], 2) * keep_last[:, None, None, None]
+        y, _ = self.decoder(torch.cat([mixed, previous.flatten(0, 1)], -1), (h[None].contiguous(), c[None].contiguous()))
+        thought = functional.relu(thought + self.think(y)).unflatten(0, (n, count))
+
+        place = torch.arange(size, device=target.device)
+        valid = (place < batch.steps[:, inside, None]) & batch.in_pair[..., None]
+        nats = hit_nats(self.heads.logits(thought), target, self.heads.drawn(), valid)
+        centre, scale, offset, offset_scale = self.heads.feeling(thought, target, echo)
+        struck = target * valid[..., None]
+        loud = logistic_nats(batch.velocity[:, inside], centre, scale, struck)
+        late = logistic_nats(batch.offset, offset, offset_scale, struck)
+        bars, hits = batch.in_pair.sum(), struck.sum()
+        loss = (nats + 0.1 * loud + 0.05 * late) / bars
+        return {"loss": loss, "nats": nats, "bars": bars, "velocity": loud, "offset": late, "hits": hits}
+
+    @staticmethod
+    def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
+        """The hits (n, N, V) of the last step of each bar (n, N, S, V)."""
+        at = (steps - 1).clamp(min=0)[:, :, None, None].expand(-1, -1, 1, drums.shape[-1])
+        return torch.gather(drums, 2, at)[:, :, 0]
+
+    # --- playing -----------------------------------------------------------------------------------------------------
+
+    def graphs(self) -> dict[str, base.Graph]:
+        config, size, past = self.config, 24, 5
+        voices, hidden = config.voices, config.hidden
+        given = 2 * config.reader + config.clock + 16
+        bar = 2 * config.bar + 32 + 2 * config.reader
+        batch, song = {0: "n"}, {0: "B", 1: "S"}
+        return {
+            "encode": base.Graph(
+                _Encode(self),
+                {
+                    "guitar": torch.zeros(6, size, config.guitar),
+                    "clock": torch.zeros(6, size, config.clock),
+                    "steps": torch.full((6,), size),
+                    "bars": torch.zeros(6, config.bars),
+                    "summary": torch.zeros(1, config.summary),
+                },
+                ("given", "context", "key"),
+                {"guitar": song, "clock": song, "steps": {0: "B"}, "bars": {0: "B"}, "given": song}
+                | {"context": {0: "B"}, "key": {0: "B"}},
+            ),
+            "bar": base.Graph(
+                _Bar(self),
+                {
+                    "given": torch.zeros(2, size, given),
+                    "context": torch.zeros(2, bar),
+                    "keys": torch.zeros(2, past, config.heads * KEY),
+                    "distance": torch.ones(2, past, dtype=torch.long),
+                    "past": torch.zeros(2, past, size, voices),
+                    "past_velocity": torch.zeros(2, past, size, voices),
+                    "state": torch.zeros(2, self.state_size),
+                },
+                ("inputs", "thoughts", "echo", "opened"),
+                {
+                    "given": {0: "n", 1: "S"},
+                    "context": batch,
+                    "keys": {0: "n", 1: "M"},
+                    "distance": {0: "n", 1: "M"},
+                    "past": {0: "n", 1: "M", 2: "S"},
+                    "past_velocity": {0: "n", 1: "M", 2: "S"},
+                    "state": batch,
+                    "inputs": {0: "n", 1: "S"},
+                    "thoughts": {0: "n", 1: "S"},
+                    "echo": {0: "n", 1: "S"},
+                    "opened": batch,
+                },
+            ),
+            "step": base.Graph(
+                _Step(self),
+                {
+                    "input": torch.zeros(2, 4 * hidden),
+                    "thought": torch.zeros(2, hidden),
+                    "previous": torch.zeros(2, voices),
+                    "state": torch.zeros(2, self.state_size),
+                },
+                ("logits", "thinking", "stepped"),
+                dict.fromkeys(("input", "thought", "previous", "state", "logits", "thinking", "stepped"), batch),
+            ),
+            "feel": base.Graph(
+                _Feel(self),
+                {
+                    "thoughts": torch.zeros(2, size, hidden),
+                    "hits": torch.zeros(2, size, voices),
+                    "echo": torch.zeros(2, size, 2 * voices),
+                },
+                ("velocity", "velocity_scale", "offset", "offset_scale"),
+                dict.fromkeys(
+                    ("thoughts", "hits", "echo", "velocity", "velocity_scale", "offset", "offset_scale"), {0: "n", 1: "S"}
+                ),
+            ),
+        }
+
+
+class _Part(nn.Module):
+    """A graph over the model's own weights."""
+
+    def __init__(self, model: Attention) -> None:
+        super().__init__()
+        self.model = model
+
+
+class _Encode(_Part):
+    def forward(
+        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        model = self.model
+        vectors = model.vectors(guitar, bars)
+        around = model.surroundings(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
+        given, final = model.given(guitar, clock, steps)
+        whole = model.part_summary(summary).expand(vectors.shape[0], -1)
+        return given, torch.cat([vectors, around, whole, final], -1), model.key(vectors)
+
+
+class _Bar(_Part):
+    def forward(
+        self,
+        given: Tensor,
+        context: Tensor,
+        keys: Tensor,
+        distance: Tensor,
+        past: Tensor,
+        past_velocity: Tensor,
+        state: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        model, config = self.model, self.model.config
+        bar = config.bar
+        vector, around, whole, final = torch.split(context, [bar, bar, 32, 2 * config.reader], -1)
+        _, _, carry_h, carry_c = torch.split(state, [config.hidden, config.hidden, config.played, config.played], -1)
+        news = torch.cat([model.drum_bar(past[:, -1]), vector], -1)
+        carry_h, carry_c = _lstm_step(model.carry, news, carry_h, carry_c)
+        weight = model.weights(
+            model.query(torch.cat([vector, around, carry_h], -1))[:, None], keys, distance.clamp(min=0)[:, None]
+        )[:, :, 0]
+        recalled = torch.einsum("nhk,nksv->nshv", weight, past).flatten(-2)
+        louder = torch.einsum("nk,nksv->nsv", weight.mean(1), past_velocity)
+        lags = torch.cat([past[:, -lag] for lag in LAGS], -1)
+        knowledge = torch.cat([vector, around, whole, carry_h], -1)
+        mixed, thoughts, h, c = model.opened(given, final, knowledge, torch.cat([lags, recalled], -1))
+        decoder = model.decoder
+        inputs = functional.linear(mixed, decoder.weight_ih_l0[:, : config.mixed], decoder.bias_ih_l0 + decoder.bias_hh_l0)
+        echo = torch.cat([louder, past_velocity[:, -1]], -1)
+        return inputs, thoughts, echo, torch.cat([h, c, carry_h, carry_c], -1)
+
+
+class _Step(_Part):
+    def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        model, config = self.model, self.model.config
+        h, c, carry = torch.split(state, [config.hidden, config.hidden, 2 * config.played], -1)
+        decoder = model.decoder
+        gates = (
+            input
+            + functional.linear(previous, decoder.weight_ih_l0[:, config.mixed :])
+            + functional.linear(h, decoder.weight_hh_l0)
+        )
+        h, c = cell(gates, c)
+        thinking = functional.relu(thought + model.think(h))
+        return model.heads.logits(thinking), thinking, torch.cat([h, c, carry], -1)
+
+
+class _Feel(_Part):
+    def forward(self, thoughts: Tensor, hits: Tensor, echo: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.model.heads.feeling(thoughts, hits, echo)
+
+
+def _lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    gates = functional.linear(x, lstm.weight_ih_l0, lstm.bias_ih_l0) + functional.linear(h, lstm.weight_hh_l0, lstm.bias_hh_l0)
+    return cell(gates, c)

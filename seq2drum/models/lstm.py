@@ -1,0 +1,195 @@
+"""The plain baseline: a bidirectional LSTM reads the guitar of a pair, its final state starts the decoder.
+
+No attention, no memory: all that the decoder knows of the guitar went through one vector, after I. Sutskever, O. Vinyals,
+Q. Le, Sequence to sequence learning with neural networks (2014).
+
+Letters of shapes: n pairs, N bars of a pair, S steps of a bar, T steps of a pair, V voices, H hidden units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2drum.batches import PAST
+from seq2drum.features import MAX_STEPS
+from seq2drum.models import base
+from seq2drum.models.layers import Heads, Reader, cell, hit_nats, logistic_nats
+
+
+@dataclass(frozen=True)
+class Config(base.Config):
+    """Sizes of the layers."""
+
+    hidden: int = 256
+    reader: int = 128
+    dropout: float = 0.1
+
+
+class Lstm(base.Family):
+    """Encoder-decoder LSTM, final state only."""
+
+    Config = Config
+    unit = "pair"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        clock = config.clock + 16
+        self.state_size = 2 * config.hidden
+        self.place = nn.Embedding(MAX_STEPS, 16)
+        self.reader = Reader(config.guitar + clock + config.bars, config.reader)
+        self.start = nn.Linear(2 * config.reader + config.summary, 2 * config.hidden)
+        self.decoder = nn.LSTM(clock + config.voices, config.hidden, batch_first=True)
+        self.think = nn.Linear(config.hidden, config.hidden)
+        self.think_clock = nn.Linear(clock, config.hidden, bias=False)
+        self.heads = Heads(config.hidden, config.voices, 0, config.dropout)
+
+    def voice_order(self) -> Tensor:
+        return self.heads.drawn()
+
+    def clocked(self, clock: Tensor) -> Tensor:
+        """Clock (m, S, ·) with an embedding of the place in the bar."""
+        place = self.place(torch.arange(clock.shape[1], device=clock.device).clamp(max=MAX_STEPS - 1))
+        return torch.cat([clock, place.expand(clock.shape[0], clock.shape[1], 16)], -1)
+
+    def started(self, heard: Tensor, lengths: Tensor, summary: Tensor) -> Tensor:
+        """Guitar and clock of n pairs (n, T, ·), their lengths (n,), summaries -> the decoder's state (n, 2H)."""
+        _, final = self.reader(heard, lengths)
+        h, c = self.start(torch.cat([final, summary], -1)).chunk(2, -1)
+        return torch.cat([torch.tanh(h), c], -1)
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        n, count, size = batch.offset.shape[:3]
+        inside = slice(PAST, PAST + count)
+        place = torch.arange(size, device=batch.offset.device)
+        valid = ((place < batch.steps[:, inside, None]) & batch.in_pair[..., None]).flatten(1)  # (n, T)
+        # Steps that exist move to the front, so that the LSTMs never walk over padding inside a pair.
+        order = torch.argsort((~valid).to(torch.int8), dim=1, stable=True)
+        valid = torch.gather(valid, 1, order)
+        length = valid.sum(1)
+
+        def packed(x: Tensor) -> Tensor:  # (n, N, S, width) -> (n, T, width)
+            x = x.flatten(1, 2)
+            return torch.gather(x, 1, order[..., None].expand(-1, -1, x.shape[-1]))
+
+        clock = self.clocked(batch.clock.flatten(0, 1)).unflatten(0, (n, count))
+        bars = batch.bars[:, inside, None].expand(-1, -1, size, -1)
+        state = self.started(packed(torch.cat([batch.guitar[:, inside], clock, bars], -1)), length, batch.summary)
+        target = packed(batch.drums[:, inside])
+        previous = functional.pad(target[:, :-1], (0, 0, 1, 0)) * batch.keep[:, 1, None, None]
+        clock = packed(clock)
+        h, c = state.chunk(2, -1)
+        y, _ = self.decoder(torch.cat([clock, previous], -1), (h[None].contiguous(), c[None].contiguous()))
+        thought = functional.relu(self.think(y) + self.think_clock(clock))
+
+        nats = hit_nats(self.heads.logits(thought), target, self.heads.drawn(), valid)
+        centre, scale, offset, offset_scale = self.heads.feeling(thought, target, target[..., :0])
+        struck = target * valid[..., None]
+        loud = logistic_nats(packed(batch.velocity[:, inside]), centre, scale, struck)
+        late = logistic_nats(packed(batch.offset), offset, offset_scale, struck)
+        total, hits = batch.in_pair.sum(), struck.sum()
+        loss = (nats + 0.1 * loud + 0.05 * late) / total
+        return {"loss": loss, "nats": nats, "bars": total, "velocity": loud, "offset": late, "hits": hits}
+
+    def graphs(self) -> dict[str, base.Graph]:
+        config, size = self.config, 24
+        voices, hidden = config.voices, config.hidden
+        batch, bars, steps = {0: "n"}, {0: "B"}, {0: "B", 1: "S"}
+        by_step = {0: "n", 1: "S"}
+        return {
+            "encode": base.Graph(
+                _Encode(self),
+                {
+                    "guitar": torch.zeros(6, size, config.guitar),
+                    "clock": torch.zeros(6, size, config.clock),
+                    "steps": torch.full((6,), size),
+                    "bars": torch.zeros(6, config.bars),
+                    "summary": torch.zeros(1, config.summary),
+                },
+                ("given", "context"),
+                {"guitar": steps, "clock": steps, "steps": bars, "bars": bars, "given": steps, "context": bars},
+            ),
+            "bar": base.Graph(
+                _Bar(self),
+                {
+                    "given": torch.zeros(2, size, config.clock + 16),
+                    "context": torch.zeros(2, 2 * hidden),
+                    "first": torch.ones(2, 1),
+                    "state": torch.zeros(2, self.state_size),
+                },
+                ("inputs", "thoughts", "opened"),
+                {"given": by_step, "context": batch, "first": batch, "state": batch}
+                | {"inputs": by_step, "thoughts": by_step, "opened": batch},
+            ),
+            "step": base.Graph(
+                _Step(self),
+                {
+                    "input": torch.zeros(2, 4 * hidden),
+                    "thought": torch.zeros(2, hidden),
+                    "previous": torch.zeros(2, voices),
+                    "state": torch.zeros(2, self.state_size),
+                },
+                ("logits", "thinking", "stepped"),
+                dict.fromkeys(("input", "thought", "previous", "state", "logits", "thinking", "stepped"), batch),
+            ),
+            "feel": base.Graph(
+                _Feel(self),
+                {"thoughts": torch.zeros(2, size, hidden), "hits": torch.zeros(2, size, voices)},
+                ("velocity", "velocity_scale", "offset", "offset_scale"),
+                dict.fromkeys(("thoughts", "hits", "velocity", "velocity_scale", "offset", "offset_scale"), by_step),
+            ),
+        }
+
+
+class _Part(nn.Module):
+    """A graph over the model's own weights."""
+
+    def __init__(self, model: Lstm) -> None:
+        super().__init__()
+        self.model = model
+
+
+class _Encode(_Part):
+    def forward(self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor) -> tuple[Tensor, Tensor]:
+        model = self.model
+        clock = model.clocked(clock)
+        heard = torch.cat([guitar, clock, bars[:, None].expand(-1, guitar.shape[1], -1)], -1)
+        place = torch.arange(guitar.shape[1])[None]
+        rows = torch.nonzero((place < steps[:, None]).flatten())[:, 0]
+        state = model.started(heard.flatten(0, 1)[rows][None], steps.sum()[None], summary)
+        return clock, state.expand(guitar.shape[0], -1)
+
+
+class _Bar(_Part):
+    def forward(self, given: Tensor, context: Tensor, first: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        model = self.model
+        decoder, width = model.decoder, given.shape[2]
+        bias = decoder.bias_ih_l0 + decoder.bias_hh_l0
+        inputs = functional.linear(given, decoder.weight_ih_l0[:, :width], bias)
+        return inputs, model.think_clock(given), first * context + (1 - first) * state
+
+
+class _Step(_Part):
+    def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        model = self.model
+        h, c = state.chunk(2, -1)
+        decoder = model.decoder
+        width = decoder.weight_ih_l0.shape[1] - previous.shape[1]
+        gates = (
+            input
+            + functional.linear(previous, decoder.weight_ih_l0[:, width:])
+            + functional.linear(h, decoder.weight_hh_l0)
+        )
+        h, c = cell(gates, c)
+        thinking = functional.relu(thought + model.think(h))
+        return model.heads.logits(thinking), thinking, torch.cat([h, c], -1)
+
+
+class _Feel(_Part):
+    def forward(self, thoughts: Tensor, hits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.model.heads.feeling(thoughts, hits, hits[..., :0])

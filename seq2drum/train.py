@@ -1,0 +1,393 @@
+"""The training loop, one for all families: CPU, one GPU, or several processes by torchrun.
+
+Every draw of an epoch comes from (seed, epoch) and every dropout mask from (seed, step), so a run that is resumed is the
+run that was not interrupted, and processes that share a batch do what one process with the whole batch does.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file, save_file
+from torch.utils.tensorboard import SummaryWriter
+
+from seq2drum import batches, checkpoint
+from seq2drum.batches import BLANKED, Batch, Data, Draws, Window
+from seq2drum.errors import CheckpointError, CorpusError, OptionError
+from seq2drum.models import family
+from seq2drum.models.base import Family, tensors
+from seq2drum.phrases import MAX_NOTES
+
+VALIDATION_WINDOWS = 480
+SECONDS_BETWEEN_VALIDATIONS = 60.0
+SECONDS_BETWEEN_SAVES = 300.0
+WARM_UP = 100  # steps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does. Lengths: `minutes` of wall time if given, else `epochs` of all pairs.
+
+    batch: pairs a process sees at once. weights: how often a song of a tag is seen in an epoch.
+    precision: "auto" is bfloat16 where the device computes in it, else float32. sizes: the family's own numbers.
+    """
+
+    model: str = "attention"
+    kit: str = "full"
+    minutes: float | None = None
+    epochs: int = 10
+    batch: int = 96
+    rate: float = 3e-3
+    weight_decay: float = 0.01
+    blanked: float = BLANKED
+    transpose: bool = True
+    max_notes: int = MAX_NOTES
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Progress:
+    """How far a run has come; kept beside the weights, and shown."""
+
+    epoch: int = 0
+    batch: int = 0  # of the epoch, the next to do
+    step: int = 0
+    bars: int = 0
+    seconds: float = 0.0
+    nats: float = math.nan  # per bar, running mean of the training loss
+    validation: float = math.nan
+    swapped: float = math.nan
+    best: float = math.inf
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: its folder, its progress, and whether it was stopped before its end."""
+
+    folder: Path
+    progress: Progress
+    stopped: bool
+
+
+def train(
+    training: Data,
+    validation: Data,
+    plan: Plan,
+    folder: Path,
+    *,
+    resume: bool = False,
+    about: Mapping[str, Any] | None = None,
+    show: Callable[[float, Progress], None] = lambda share, progress: None,
+) -> Outcome:
+    """Train a model and leave `best` and `last` checkpoints and TensorBoard's scalars in a folder.
+
+    Ctrl-C ends the run early but in order: both checkpoints are usable. `show` is called after each step with the share
+    of the run that is done. `about` is kept in the checkpoints' `config.json`.
+
+    Raises:
+        CheckpointError: `resume` without a run to resume, or with one of another plan.
+        CorpusError: there is nothing to learn from.
+    """
+    fabric = _fabric(plan)
+    fabric.launch()
+    if not batches.windows(training, max_notes=plan.max_notes):
+        raise CorpusError("no pair of guitar and drums to learn from: every song fell to the other sides of the split")
+    torch.manual_seed(plan.seed)
+    kind = family(plan.model)
+    try:
+        config = kind.Config(voices=len(training.kit), **plan.sizes)
+    except TypeError as error:
+        raise OptionError(f"the family {plan.model!r} has no such size: {error}") from None
+    bare = kind(config)
+    optimizer = torch.optim.AdamW(bare.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
+    progress = Progress()
+    run = _Run(fabric, training, validation, plan, folder, bare, optimizer, progress, dict(about or {}))
+    if resume:
+        run.restore()
+    elif (folder / "last").exists():
+        raise OptionError(f"{str(folder)!r} holds a run already: go on with --resume, or name another --out")
+    model, wrapped = fabric.setup(bare, optimizer)
+    stopped = False
+    try:
+        run.loop(model, wrapped, show)
+    except KeyboardInterrupt:
+        stopped = True
+    run.validate(model)
+    run.save()
+    run.close()
+    return Outcome(folder, run.progress, stopped)
+
+
+@dataclass
+class _Run:
+    fabric: Fabric
+    training: Data
+    validation: Data
+    plan: Plan
+    folder: Path
+    bare: Family
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+    about: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        self.writer = SummaryWriter(str(self.folder)) if self.fabric.global_rank == 0 else None
+        rng = np.random.default_rng([self.plan.seed, 7])
+        windows = batches.blocks(self.validation) or batches.windows(self.validation, max_notes=self.plan.max_notes)
+        if len(windows) > VALIDATION_WINDOWS:
+            windows = [windows[index] for index in rng.permutation(len(windows))[:VALIDATION_WINDOWS].tolist()]
+        self.windows = windows
+        self.validated = self.saved = time.monotonic()
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    def loop(self, model: Any, optimizer: Any, show: Callable[[float, Progress], None]) -> None:
+        plan, progress, fabric = self.plan, self.progress, self.fabric
+        before, begun = progress.seconds, time.monotonic()
+        while not self.done():
+            todo = self.epoch()
+            for batch in _ahead(self.collated(todo[progress.batch :], progress.batch)):
+                share = self.share(len(todo))
+                for group in optimizer.param_groups:
+                    group["lr"] = plan.rate * schedule(progress.step, share)
+                torch.manual_seed(hash((plan.seed, progress.step, fabric.global_rank)) % 2**63)
+                model.train()
+                losses = model(tensors(batch, fabric.device))
+                bars = fabric.all_reduce(losses["bars"].float(), reduce_op="sum")
+                # A mean over the bars of all processes, whatever share of them is here.
+                mine = losses["bars"] * fabric.world_size / bars
+                optimizer.zero_grad()
+                fabric.backward(losses["loss"] * mine)
+                fabric.clip_gradients(model, optimizer, max_norm=1.0)
+                optimizer.step()
+                nats = float((losses["nats"] / losses["bars"]).detach())
+                progress.nats = nats if math.isnan(progress.nats) else 0.98 * progress.nats + 0.02 * nats
+                progress.step, progress.batch = progress.step + 1, progress.batch + 1
+                progress.bars += int(bars)
+                progress.seconds = before + time.monotonic() - begun
+                self.record(losses, optimizer.param_groups[0]["lr"])
+                show(min(share, 1.0), progress)
+                if self.done():
+                    return
+                if time.monotonic() - self.saved > SECONDS_BETWEEN_SAVES:
+                    self.save()
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+            if time.monotonic() - self.validated > SECONDS_BETWEEN_VALIDATIONS:
+                self.validate(model)
+                self.save()
+
+    def epoch(self) -> list[list[Window]]:
+        """The batches of this epoch, for all processes together."""
+        plan, fabric = self.plan, self.fabric
+        rng = np.random.default_rng([plan.seed, 1, self.progress.epoch])
+        size = plan.batch * fabric.world_size
+        todo = batches.epoch(self.training, rng, size=size, max_notes=plan.max_notes, weights=dict(plan.weights))
+        return [batch for batch in todo if len(batch) >= fabric.world_size]
+
+    def collated(self, todo: Sequence[Sequence[Window]], first: int) -> Iterator[Batch]:
+        """This process's part of each batch."""
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        for index, pairs in enumerate(todo, first):
+            rng = np.random.default_rng([self.plan.seed, 2, self.progress.epoch, index])
+            draws = batches.draw(rng, len(pairs)).part(rank, world)
+            yield batches.collate(
+                self.training, pairs[rank::world], draws, blanked=self.plan.blanked, transpose=self.plan.transpose
+            )
+
+    def share(self, batches_in_epoch: int) -> float:
+        """How much of the run is done, 0..1."""
+        if self.plan.minutes is not None:
+            return self.progress.seconds / (60 * self.plan.minutes)
+        return (self.progress.epoch + self.progress.batch / max(batches_in_epoch, 1)) / self.plan.epochs
+
+    def done(self) -> bool:
+        if self.plan.minutes is not None:
+            late = torch.tensor(float(self.progress.seconds >= 60 * self.plan.minutes))
+            return bool(self.fabric.broadcast(late))
+        return self.progress.epoch >= self.plan.epochs
+
+    # --- validation and records ----------------------------------------------------------------------------------
+
+    def validate(self, model: Any) -> None:
+        """Nats a bar on songs never trained on, with their own and with another song's guitar."""
+        if self.windows and self.fabric.global_rank == 0:
+            right, wrong = likelihood(self.bare, self.validation, self.windows)
+            self.progress.validation, self.progress.swapped = right, wrong
+            if self.writer:
+                self.writer.add_scalar("validation/nats_per_bar", right, self.progress.bars)
+                self.writer.add_scalar("validation/nats_per_bar_swapped_guitar", wrong, self.progress.bars)
+            if right <= self.progress.best:
+                self.progress.best = right
+                checkpoint.save(self.bare, self.folder / "best", self.described())
+                self.bare.to(self.fabric.device)
+        elif self.fabric.global_rank == 0:
+            checkpoint.save(self.bare, self.folder / "best", self.described())
+            self.bare.to(self.fabric.device)
+        self.fabric.barrier()
+        self.validated = time.monotonic()
+
+    def record(self, losses: dict[str, Any], rate: float) -> None:
+        if self.writer is None or self.progress.step % 10:
+            return
+        hits = losses["hits"].clamp(min=1)
+        for name, value in (
+            ("train/nats_per_bar", losses["nats"] / losses["bars"]),
+            ("train/velocity_nats_per_hit", losses["velocity"] / hits),
+            ("train/offset_nats_per_hit", losses["offset"] / hits),
+            ("train/rate", rate),
+            ("train/bars_per_second", self.progress.bars / max(self.progress.seconds, 1e-9)),
+        ):
+            self.writer.add_scalar(name, float(value), self.progress.bars)
+
+    def described(self) -> dict[str, Any]:
+        """What the checkpoint says of itself."""
+        plan = asdict(self.plan) | {"weights": dict(self.plan.weights), "sizes": dict(self.plan.sizes)}
+        return {
+            "kit": self.plan.kit,
+            "max_notes": self.plan.max_notes,
+            "plan": plan,
+            "progress": {key: value for key, value in asdict(self.progress).items() if value == value},
+            "machine": {"device": str(self.fabric.device), "processes": self.fabric.world_size, "system": platform.machine()},
+            "torch": torch.__version__,
+            **self.about,
+        }
+
+    def save(self) -> None:
+        """Write `last`: a checkpoint, and beside it what a resumed run needs."""
+        self.saved = time.monotonic()
+        if self.fabric.global_rank == 0:
+            fresh, last = self.folder / "last.new", self.folder / "last"
+            shutil.rmtree(fresh, ignore_errors=True)
+            checkpoint.save(self.bare, fresh, self.described())
+            self.bare.to(self.fabric.device)
+            moments = {}
+            for index, state in self.optimizer.state_dict()["state"].items():
+                moments |= {f"{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items()}
+            save_file(moments, fresh / "optimizer.safetensors")
+            (fresh / "progress.json").write_text(json.dumps(asdict(self.progress)))
+            shutil.rmtree(last, ignore_errors=True)
+            os.replace(fresh, last)
+        self.fabric.barrier()
+
+    def restore(self) -> None:
+        """Take up a run where its `last` checkpoint left it."""
+        last = self.folder / "last"
+        model, about = checkpoint.load(last)
+        try:
+            held = {key: value for key, value in about["plan"].items() if key not in {"minutes", "epochs", "device"}}
+            wanted = json.loads(json.dumps(self.described()["plan"]))
+            differing = sorted(key for key, value in held.items() if wanted[key] != value)
+            if differing:
+                raise CheckpointError(f"the run in {str(last)!r} was begun with other values of: {', '.join(differing)}")
+            self.bare.load_state_dict(model.state_dict())
+            moments = load_file(last / "optimizer.safetensors")
+            state: dict[int, dict[str, Any]] = {}
+            for key, value in moments.items():
+                index, name = key.split(".", 1)
+                state.setdefault(int(index), {})[name] = value
+            self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+            self.progress = Progress(**json.loads((last / "progress.json").read_text()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"the run in {str(last)!r} cannot be resumed: {error}") from None
+
+    def close(self) -> None:
+        if self.writer:
+            self.writer.close()
+
+
+def schedule(step: int, share: float) -> float:
+    """The learning rate as a share of its peak: a short linear rise, then half a cosine down to zero."""
+    return min((step + 1) / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * min(max(share, 0.0), 1.0)))
+
+
+@torch.no_grad()
+def likelihood(model: Family, data: Data, windows: Sequence[Window], *, size: int = 32, seed: int = 0) -> tuple[float, float]:
+    """Mean nats a bar of the hits in some windows, given the true past: with their own guitar and with another song's."""
+    was_training = model.training
+    model.eval()
+    others = dict(zip(windows, batches.swapped(data, windows, np.random.default_rng([seed, 3])), strict=True))
+    device = next(model.parameters()).device
+    sums = np.zeros((2, 2))
+    for index, pairs in enumerate(batches.bucketed(data, windows, None, size=size)):
+        draws: Draws = batches.draw(np.random.default_rng([seed, 4, index]), len(pairs))
+        for side, listen_to in enumerate(([], [others[pair] for pair in pairs])):
+            losses = model.losses(tensors(batches.collate(data, pairs, draws, listen_to=listen_to), device))
+            sums[side] += float(losses["nats"]), float(losses["bars"])
+    model.train(was_training)
+    right, wrong = sums[:, 0] / np.maximum(sums[:, 1], 1)
+    return float(right), float(wrong)
+
+
+def _fabric(plan: Plan) -> Fabric:
+    precision = plan.precision
+    if precision == "auto":
+        gpu = plan.device != "cpu" and torch.cuda.is_available()
+        bf16 = torch.cuda.is_bf16_supported() if gpu else torch.backends.mkldnn.is_available() and _cpu_has_bf16()
+        precision = "bf16-mixed" if bf16 else "32-true"
+    elif precision == "bf16":
+        precision = "bf16-mixed"
+    elif precision == "32":
+        precision = "32-true"
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    try:
+        return Fabric(accelerator=plan.device, devices=world if world > 1 else 1, precision=precision)
+    except (ValueError, RuntimeError) as error:
+        raise OptionError(f"--device {plan.device}: {error}") from None
+
+
+def _cpu_has_bf16() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and "avx512_bf16" in _cpu_flags()
+
+
+def _cpu_flags() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.read_text() if cpuinfo.exists() else ""
+
+
+def _ahead(items: Iterator[Batch], depth: int = 2) -> Iterator[Batch]:
+    """The same batches, gathered in a second thread while the model computes."""
+    queue: Queue[Batch | BaseException | None] = Queue(depth)
+    stop = threading.Event()
+
+    def work() -> None:
+        try:
+            for item in items:
+                if stop.is_set():
+                    return
+                queue.put(item)
+            queue.put(None)
+        except BaseException as error:  # handed to the caller, who raises it
+            queue.put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (item := queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        while thread.is_alive():
+            try:
+                queue.get(timeout=0.05)
+            except Exception:  # empty: the thread is still gathering its last batch
+                continue
