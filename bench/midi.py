@@ -14,6 +14,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ def best(work: Callable[[], object], rounds: int) -> float:
         work()
         times.append(time.process_time() - before)
     return min(times)
+
+
+def all_of(work: Callable[[Any], object], things: Sequence[Any]) -> None:
+    for thing in things:
+        work(thing)
 
 
 def read_mido(data: bytes) -> Any:
@@ -107,8 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except ImportError:
             sys.stderr.write(f"{name} is not installed and is left out\n")
             continue
-        reading = best(lambda read=read: [read(data) for data in files], rounds)
-        writing = best(lambda write=write, songs=songs: [write(song) for song in songs], rounds)
+        reading, writing = best(partial(all_of, read, files), rounds), best(partial(all_of, write, songs), rounds)
         rows.append((name, reading / len(files) * 1e3, writing / len(files) * 1e3))
     own, ours = rows[0], rows[1]
     out = [f"{len(files)} files; {machine()}", ""]

@@ -1,9 +1,9 @@
 """Hold the MIDI reader against music21's low-level reader, file by file: `python bench/oracle.py DIR...`.
 
-Compared are ticks per quarter, every tempo and metre event, and every note (onset, duration, pitch, velocity and whether
-it is on channel 10). music21 gives bare events only, and this file pairs them into notes: a note-off ends the note of its
-pitch, channel and track that has sounded longest. So the two ways to a note share no code. Every file that differs is
-printed with the reason, and makes the exit code 1.
+Compared are ticks per quarter, every tempo and metre event, and every note (onset, duration, pitch, velocity and
+whether it is on channel 10). music21 gives bare events only, and this file pairs them into notes: a note-off ends the
+note of its pitch, channel and track that has sounded longest. So the two ways to a note share no code. Every file that
+differs is printed with the reason, and makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -46,10 +46,12 @@ def theirs(data: bytes) -> Heard:
     file = MidiFile()
     file.readstr(data)
     ends = (ChannelVoiceMessages.NOTE_ON, ChannelVoiceMessages.NOTE_OFF)
-    notes, tempos, metres = [], [], []
+    notes: list[tuple[int, int, int, int, bool]] = []
+    tempos: list[tuple[int, int]] = []
+    metres: list[tuple[int, int, int]] = []
     for track in file.tracks:
         tick = 0
-        sounding: dict[tuple[int, int], deque[tuple[int, int]]] = defaultdict(deque)
+        sounding: dict[tuple[int, int | None], deque[tuple[int, int]]] = defaultdict(deque)
         for event in track.events:
             if event.isDeltaTime():
                 tick += event.time
@@ -63,7 +65,7 @@ def theirs(data: bytes) -> Heard:
                 sounding[event.channel, event.pitch].append((tick, event.velocity))
             elif event.type in ends and (queue := sounding[event.channel, event.pitch]):
                 onset, velocity = queue.popleft()
-                notes.append((onset, tick - onset, event.pitch, velocity, event.channel == 10))
+                notes.append((onset, tick - onset, int(event.pitch or 0), velocity, event.channel == 10))
     return Heard(file.ticksPerQuarterNote, tuple(sorted(notes)), tuple(sorted(tempos)), tuple(sorted(metres)))
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-CORPUS = Path(__file__).parent.parent.parent / "shared" / "corpus"
+ROOT = Path(__file__).parent.parent
+CORPUS = ROOT.parent / "shared" / "corpus"
+
+# Tests share `tests.strategies` and try what is in `bench`, whether pytest is started as a program or as a module.
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
 
 
 def corpus_files(folder: str) -> list[Path]:
