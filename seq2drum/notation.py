@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from xml.parsers import expat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2drum import metres
 from seq2drum.errors import NotationError
@@ -33,6 +34,9 @@ MAX_BYTES = 10 * 2**20  # of the file, and of what is packed in it
 MAX_RATIO = 100  # of the packed to the unpacked size
 MAX_DEPTH = 64  # elements within elements
 MAX_NOTES = 100_000  # repeats played out
+MAX_MEASURES = 50_000  # of all parts together, as written
+MAX_PARTS = 64
+MAX_QUARTERS = 20_000  # from the first to the last barline
 MAX_REPEAT = 16  # how often one repeat sign may play
 MAX_TICKS_PER_QUARTER = 32_767
 BPM = (10, 400)
@@ -120,10 +124,14 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return data
 
 
+_MOST = {"note": MAX_NOTES, "measure": MAX_MEASURES, "part": MAX_PARTS}
+
+
 def _check_xml(text: bytes, roots: tuple[str, ...] = ("score-partwise",)) -> None:
     """Refuse, before any tree is built: broken XML, entities, a document type of its own, and what is no score."""
     parser = expat.ParserCreate()
-    depth = notes = 0
+    depth = 0
+    counts = dict.fromkeys(_MOST, 0)
 
     def doctype(name: str, system: str | None, public: str | None, has_internal_subset: int) -> None:
         if has_internal_subset:
@@ -133,17 +141,18 @@ def _check_xml(text: bytes, roots: tuple[str, ...] = ("score-partwise",)) -> Non
         raise NotationError("the file declares XML entities, which a score does not need")
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, notes
+        nonlocal depth
         if depth == 0 and tag.rpartition(":")[2] not in roots:
             raise NotationError(
                 f"the file is XML, but its root is <{tag[:40]}>; wanted is a MusicXML score (<{roots[0]}>)"
             )
         depth += 1
-        notes += tag == "note"
         if depth > MAX_DEPTH:
             raise NotationError(f"the file nests elements more than {MAX_DEPTH} deep; a score does not")
-        if notes > MAX_NOTES:
-            raise NotationError(f"the score has more than {MAX_NOTES:,} notes; wanted is a score of at most that")
+        if tag in counts:
+            counts[tag] += 1
+            if counts[tag] > _MOST[tag]:
+                raise NotationError(f"the score has more than {_MOST[tag]:,} {tag}s; wanted is a score of at most that")
         if tag == "repeat" and _number(attributes.get("times", "2")) > MAX_REPEAT:
             raise NotationError(f"the score repeats a passage more than {MAX_REPEAT} times; write the passage out")
 
@@ -174,7 +183,9 @@ def _parsed(text: bytes) -> Any:
 
     module: Any = xmlToM21  # its functions carry no types
     importer = module.MusicXMLImporter()
-    importer.xmlText = text
+    importer.xmlText = ET.tostring(
+        ET.fromstring(text), encoding="utf-8"
+    )  # a score may be in UTF-16; music21 wants this
     importer.parseXMLText()
     return importer.stream
 
@@ -221,6 +232,9 @@ def _song(score: Any) -> Song:
         raise NotationError(f"the score has more than {MAX_NOTES:,} notes with its repeats played out")
 
     metre_events, end = _metre_events(score)
+    last = max([end, *(onset + duration for _, notes in merged for onset, duration, _, _ in notes)])
+    if last > MAX_QUARTERS:
+        raise NotationError(f"the score is {float(last):.0f} quarters long; wanted are at most {MAX_QUARTERS:,}")
     tempo_events = _tempo_events(score)
     times = [time for _, notes in merged for onset, duration, _, _ in notes for time in (onset, duration)]
     ticks = _ticks_per_quarter([*times, end, *(at for at, _, _ in metre_events), *(at for at, _ in tempo_events)])
@@ -432,6 +446,7 @@ _TYPES = {192: "whole", 96: "half", 48: "quarter", 24: "eighth", 12: "16th", 6: 
 _DOTTED = {length * 3 // 2: length for length in _TYPES if length < 192 and length > 3}
 _LENGTHS = sorted({*_TYPES, *_DOTTED}, reverse=True)
 _FLAGS = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
+_CLEAR = 0.5  # 48ths of a quarter: hits this near to a place are meant for it
 _GHOST = 0.55  # a snare softer than this share of the part's median snare is written in parentheses
 
 
@@ -457,8 +472,9 @@ def write_score(song: Song, drums: Part, title: str) -> bytes:
     """Write the drums as a MusicXML 4.0 score: one percussion staff, hands stem up and feet stem down.
 
     The measures, metres and tempo marks are the song's. A hit is written at the nearest of six places a quarter (16ths
-    and triplet eighths); a beat that would mix the two takes the kind that most of its hits have, and in metres counted
-    in eighths or shorter there are no triplets. A head that two hits would share is written once, as the louder.
+    and triplet eighths); one between a triplet and a 16th goes with the most of the part, a beat that would mix the two
+    takes the kind that most of its hits have, and in metres counted in eighths or shorter there are no triplets. A head
+    that two hits would share is written once, as the louder.
 
     Args:
         song: Gives bars, metres and tempos; its parts are not looked at.
@@ -543,26 +559,46 @@ def _chords(song: Song, bars: Sequence[Bar], drums: Part) -> list[dict[tuple[int
     snares = drums.velocity[np.isin(drums.pitch, FULL.voices[1].notes)]
     ghost = _GHOST * float(np.median(snares)) if len(snares) else 0.0
     starts = np.array([bar.start for bar in bars])
+    indices = np.maximum(np.searchsorted(starts, drums.onset, side="right") - 1, 0)
+    exacts = (drums.onset - starts[indices]) * (_DIVISIONS / song.ticks_per_quarter)
+    swung = _is_swung(exacts)
     raw: list[list[tuple[int, int, Hit]]] = [[] for _ in bars]  # (place, 48ths past the quarter it is nearest to, hit)
-    for note in drums:
+    for note, index, exact in zip(drums, indices.tolist(), exacts.tolist(), strict=True):
         voice = int(FULL.voice_of[note.pitch])
         sign = SIGNS[FULL.voices[voice].name] if voice >= 0 else OTHER
         hit = Hit(note.pitch, note.velocity, sign, sign == SIGNS["snare"] and note.velocity < ghost)
-        index = max(int(np.searchsorted(starts, note.onset, side="right")) - 1, 0)
-        exact = Fraction((note.onset - bars[index].start) * _DIVISIONS, song.ticks_per_quarter)
-        place = _nearest(exact, _PLACES if bars[index].denominator <= 4 else _EVEN)
+        place = _nearest(exact, swung) if bars[index].denominator <= 4 else _nearest(exact, False, _EVEN)
         if place >= _length(song, bars[index]):
             if index + 1 < len(bars):
                 index, place = index + 1, 0
             else:
                 place = _nearest_before(_length(song, bars[index]))
         raw[index].append((place // _DIVISIONS, place % _DIVISIONS, hit))
-    return [_bar_chords(hits) for hits in raw]
+    return [_bar_chords(hits, _length(song, bar)) for bar, hits in zip(bars, raw, strict=True)]
 
 
-def _nearest(place: Fraction, choices: Sequence[int]) -> int:
-    quarter = int(place // _DIVISIONS)
-    return quarter * _DIVISIONS + min(choices, key=lambda choice: abs(place - quarter * _DIVISIONS - choice))
+def _is_swung(exacts: NDArray[np.float64]) -> bool:
+    """Whether more hits of the part lie nearer to triplets than to the 16ths beside them."""
+    within = exacts % _DIVISIONS
+    triplets = np.minimum(abs(within - 16), abs(within - 32)) < 2
+    sixteenths = np.minimum(abs(within - 12), abs(within - 36)) < 2
+    return bool(triplets.sum() > sixteenths.sum())
+
+
+def _nearest(exact: float, swung: bool, choices: Sequence[int] = _PLACES) -> int:
+    """The nearest place to write a hit at. One clearly between a triplet and the 16th beside it goes with the part.
+
+    So a swing that is a little sharper or softer than triplets is not written as a mixture of the two.
+    """
+    quarter, within = divmod(exact, _DIVISIONS)
+    place = min(choices, key=lambda choice: abs(within - choice))
+    if choices is _PLACES:
+        for sixteenth, triplet in ((12, 16), (36, 32)):
+            if min(abs(within - sixteenth), abs(within - triplet)) > _CLEAR and min(sixteenth, triplet) < within < max(
+                sixteenth, triplet
+            ):
+                place = triplet if swung else sixteenth
+    return int(quarter) * _DIVISIONS + place
 
 
 def _nearest_before(end: int) -> int:
@@ -570,7 +606,7 @@ def _nearest_before(end: int) -> int:
     return max(quarter * _DIVISIONS + choice for choice in _EVEN if quarter * _DIVISIONS + choice < end)
 
 
-def _bar_chords(hits: Iterable[tuple[int, int, Hit]]) -> dict[tuple[int, bool], tuple[Hit, ...]]:
+def _bar_chords(hits: Iterable[tuple[int, int, Hit]], length: int) -> dict[tuple[int, bool], tuple[Hit, ...]]:
     quarters: dict[int, list[tuple[int, Hit]]] = {}
     for quarter, place, hit in hits:
         quarters.setdefault(quarter, []).append((place, hit))
@@ -578,7 +614,9 @@ def _bar_chords(hits: Iterable[tuple[int, int, Hit]]) -> dict[tuple[int, bool], 
     for quarter, within in quarters.items():
         triplets = sum(place in (16, 32) for place, _ in within)
         evens = sum(place in (12, 24, 36) for place, _ in within)
-        choices = _TRIPLET[:3] if triplets >= evens and triplets else _EVEN[:4]
+        whole = (quarter + 1) * _DIVISIONS <= length  # a barline must not cut a triplet
+        kind = _TRIPLET[:3] if whole and triplets >= evens and triplets else _EVEN[:4]
+        choices = [place for place in kind if quarter * _DIVISIONS + place < length]
         for place, hit in within:
             moved = quarter * _DIVISIONS + min(choices, key=lambda choice: abs(choice - place))
             voice = int(FULL.voice_of[hit.pitch])

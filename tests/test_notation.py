@@ -118,6 +118,14 @@ def test_a_path_and_a_packed_file_give_the_same_song(tmp_path: Path) -> None:
     assert all(song == songs[0] for song in songs)
 
 
+@pytest.mark.parametrize("encoding", ["UTF-16", "ISO-8859-1"])
+def test_a_score_in_another_encoding_is_read(encoding: str) -> None:
+    text = PLAIN.decode().replace("Gitarre", "Grüne Gitarre").replace("?>", f' encoding="{encoding}"?>', 1)
+    song = read_musicxml(text.encode(encoding))
+    assert song.parts[0].name == "Grüne Gitarre"
+    assert quarters(song) == quarters(read_musicxml(PLAIN))
+
+
 def test_a_tied_note_is_one_note() -> None:
     start, both, stop = '<tie type="start"/>', '<tie type="stop"/><tie type="start"/>', '<tie type="stop"/>'
     song = read_musicxml(
@@ -311,6 +319,10 @@ ENDLESS = '<barline><repeat direction="backward" times="9999"/></barline>'
         (score(part_of(attributes("65/4") + tone("E3", 48))), "65/4"),
         (score(part_of(attributes() + '<direction><sound tempo="9999"/></direction>' + tone("E3", 48))), "9999"),
         (score(part_of(attributes() + tone("E3", 48) + ENDLESS)), "repeats"),
+        (score(part_of(attributes() + "<forward><duration>9999999</duration></forward>" + tone("E3", 48))), "quarters"),
+        (score(part_of(attributes() + tone("E3", 99999999))), "quarters"),
+        (b"<score-partwise><part>" + b"<measure/>" * 50_001 + b"</part></score-partwise>", "50,000 measures"),
+        (b"<score-partwise>" + b"<part/>" * 65 + b"</score-partwise>", "64 parts"),
         (score(part_of(attributes() + "<note><pitch/><duration>banana</duration></note>")), "music21 cannot read"),
     ],
 )  # fmt: skip
@@ -502,6 +514,41 @@ def test_a_beat_is_written_in_sixteenths_or_triplets_but_never_both() -> None:
     within = {quarter: {onset % 1 for onset, _, _ in quarters(again) if onset // 1 == quarter} for quarter in (0, 1)}
     assert within[0] <= {0, Fraction(1, 3), Fraction(2, 3)}
     assert within[1] <= {0, Fraction(1, 4), Fraction(1, 2), Fraction(3, 4)}
+
+
+@pytest.mark.parametrize(("kind", "written"), [(Fraction(2, 3), Fraction(2, 3)), (Fraction(3, 4), Fraction(3, 4))])
+def test_a_hit_between_triplet_and_sixteenth_goes_with_the_most_of_the_part(kind: Fraction, written: Fraction) -> None:
+    clear = [(quarter + float(kind), 51) for quarter in range(6)]
+    again = read_musicxml(write_score(empty_song(2), drums([*clear, (6.7, 51), (7.715, 51)]), ""))
+    assert {onset % 1 for onset, _, _ in quarters(again)} == {written}
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.integers(1, 2000),
+    st.lists(st.tuples(st.integers(0, 9000), st.sampled_from([(4, 4), (3, 8), (7, 16), (5, 4), (1, 64)])), max_size=5),
+    st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 127)), min_size=1, max_size=12),
+)
+def test_no_hit_is_lost_and_no_measure_is_broken_whatever_the_song(
+    ticks: int, changes: list[tuple[int, tuple[int, int]]], hits: list[tuple[int, int]]
+) -> None:
+    part = Part.of([Note(tick, 1, pitch, 80) for tick, pitch in hits], is_drums=True)
+    metre_events = tuple(sorted(Metre(tick, *metre) for tick, metre in changes))
+    song = Song(ticks * 4, (), (), metre_events, max(part.end, 3000))
+    root = ET.fromstring(write_score(song, part, ""))
+    written = {midi.get("id") for midi in root.iter("midi-instrument")}
+    assert written == {note.get("id") for note in root.iter("instrument")}
+    signs = {SIGNS[FULL.voices[voice].name] if (voice := FULL.voice_of[pitch]) >= 0 else None for _, pitch in hits}
+    assert len({place for place, *_ in heads(ET.tostring(root))}) >= len({sign.place for sign in signs if sign})
+    assert len(song.bars()) == len(root.findall("part/measure"))
+    for measure in root.findall("part/measure"):
+        backups = {int(element.text or "") for element in measure.findall("backup/duration")}
+        lengths: dict[str, int] = {}
+        for note in measure.findall("note"):
+            if note.find("chord") is None:
+                voice_name = note.findtext("voice", "")
+                lengths[voice_name] = lengths.get(voice_name, 0) + int(note.findtext("duration", ""))
+        assert len({*lengths.values(), *backups}) == 1
 
 
 def test_two_hits_that_share_a_head_are_written_once_as_the_louder() -> None:
