@@ -35,7 +35,9 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
     folder.mkdir(parents=True, exist_ok=True)
     name = next(name for name, place in FAMILIES.items() if place.endswith(f":{type(model).__name__}"))
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    # What is needed to play but is no parameter: the order of voices, and the state before a song.
     weights["voice_order"] = model.voice_order().detach().cpu().contiguous()
+    weights["silence"] = model.silence().detach().cpu().contiguous()
     config = {
         "format": FORMAT,
         "family": name,
@@ -65,7 +67,8 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict
         kind = family(about["family"])
         model = kind(kind.Config(**about["config"]))
         weights = load_file(folder / WEIGHTS, device=str(device))
-        weights.pop("voice_order", None)
+        for derived in ("voice_order", "silence"):
+            weights.pop(derived, None)
         model.load_state_dict(weights)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None

@@ -49,6 +49,27 @@ class Cut:
     left_out: Counter[str]
 
 
+def spans(
+    counts: Sequence[Sequence[int]], *, max_notes: int = MAX_NOTES, max_bars: int = MAX_BARS, start: int = 0
+) -> list[tuple[int, int]]:
+    """Divide bars from `start` on into ranges [first, stop): each as long as no side has more than `max_notes` notes.
+
+    `counts` has each side's notes bar by bar. A bar over the limit is a range of its own.
+    """
+    ranges: list[tuple[int, int]] = []
+    first, held = start, [0] * len(counts)
+    for bar in range(start, len(counts[0])):
+        notes = [side[bar] for side in counts]
+        full = any(have + new > max_notes for have, new in zip(held, notes, strict=True))
+        if bar > first and (full or bar - first == max_bars):
+            ranges.append((first, bar))
+            first, held = bar, [0] * len(counts)
+        held = [have + new for have, new in zip(held, notes, strict=True)]
+    if first < len(counts[0]):
+        ranges.append((first, len(counts[0])))
+    return ranges
+
+
 def cut_bars(
     guitar_notes: Sequence[int],
     drum_notes: Sequence[int],
@@ -66,30 +87,16 @@ def cut_bars(
     left_out: Counter[str] = Counter()
     if start:
         left_out["before the first pair"] += start
-
-    def close(first: int, stop: int) -> None:
-        if first == stop:
-            return
-        if not any(guitar_notes[first:stop]):
+    for first, stop in spans([guitar_notes, drum_notes], max_notes=max_notes, max_bars=max_bars, start=start):
+        here = slice(first, stop)
+        if max(sum(guitar_notes[here]), sum(drum_notes[here])) > max_notes:
+            left_out["bar over the note limit"] += stop - first
+        elif not any(guitar_notes[here]):
             left_out["no guitar in the phrase"] += stop - first
-        elif not any(drum_notes[first:stop]):
+        elif not any(drum_notes[here]):
             left_out["no drums in the phrase"] += stop - first
         else:
             ranges.append((first, stop))
-
-    first, guitar, drums = start, 0, 0
-    for bar in range(start, len(guitar_notes)):
-        if max(guitar_notes[bar], drum_notes[bar]) > max_notes:
-            close(first, bar)
-            left_out["bar over the note limit"] += 1
-            first, guitar, drums = bar + 1, 0, 0
-            continue
-        too_many = max(guitar + guitar_notes[bar], drums + drum_notes[bar]) > max_notes
-        if too_many or bar - first == max_bars:
-            close(first, bar)
-            first, guitar, drums = bar, 0, 0
-        guitar, drums = guitar + guitar_notes[bar], drums + drum_notes[bar]
-    close(first, len(guitar_notes))
     return Cut(tuple(ranges), left_out)
 
 

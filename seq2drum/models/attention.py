@@ -89,6 +89,13 @@ class Attention(base.Family):
     def voice_order(self) -> Tensor:
         return self.heads.drawn()
 
+    def silence(self) -> Tensor:
+        # In training a song's first bar has as many bars of nothing before it as the memory holds.
+        nothing = torch.zeros(1, PAST, self.carry.input_size, device=self.nothing.device)
+        with torch.no_grad():
+            _, (h, c) = self.carry(nothing)
+        return torch.cat([torch.zeros(2 * self.config.hidden, device=h.device), h[0, 0], c[0, 0]])
+
     # --- what the four graphs compute; training calls the same -------------------------------------------------------
 
     def given(self, guitar: Tensor, clock: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:

@@ -75,6 +75,10 @@ class Family(nn.Module):
     def voice_order(self) -> Tensor:
         """(V, V): what a hit of a voice (column) adds to the logits of those drawn after it (rows)."""
 
+    def silence(self) -> Tensor:
+        """(state_size,): the state before anything was played."""
+        return torch.zeros(self.state_size)
+
 
 def tensors(batch: Batch, device: torch.device | str = "cpu") -> Any:
     """A batch of arrays as a batch of tensors on a device."""

@@ -1,0 +1,181 @@
+"""The one decoding loop: bar after bar, step after step, voice after voice.
+
+Streaming is the primitive: `play` yields bars, a song is the bars joined, and to cancel is to stop asking. All chance
+comes from (seed, bar), so a bar's draws do not depend on what else is played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.engine import Engine
+from seq2drum.features import Features, FloatArray, Heard, features
+from seq2drum.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
+from seq2drum.kit import Kit
+from seq2drum.phrases import spans
+
+LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
+HANDS, LIMBS = 2, 4
+
+
+class Chance(NamedTuple):
+    """How a take is drawn: seed, temperature (0 is the most likely take), and the share of likely outcomes kept."""
+
+    seed: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+
+class PlayedBar(NamedTuple):
+    """One bar of a take: its number, and its hits as a grid whose steps count from the barline."""
+
+    index: int
+    hits: Grid
+
+
+def play(engine: Engine, heard: Heard, chance: Chance, *, first: int = 0, stop: int | None = None) -> Iterator[PlayedBar]:
+    """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent."""
+    form, found = heard.form, features(heard)
+    count, size, voices = len(form.steps), int(form.steps.max()), len(engine.kit)
+    stop = count if stop is None else stop
+    rules = _Rules(engine.kit, engine.voice_order)
+    # Silence before the song, so that the first bars have something to look back at.
+    past = np.zeros((1, LOOK_BACK + count, size, voices), dtype=np.float32)
+    loud = np.zeros_like(past)
+    steps = np.concatenate([np.zeros(LOOK_BACK, dtype=np.int64), form.steps])
+    state = engine.silence[None]
+    previous = np.zeros((1, voices), dtype=np.float32)
+    for known, begin, end in _units(engine, heard, found):
+        if begin == 0:
+            keys = np.zeros((1, LOOK_BACK + count, known["key"].shape[-1] if "key" in known else 1), dtype=np.float32)
+        if "key" in known:
+            keys[0, LOOK_BACK + begin : LOOK_BACK + end] = known["key"]
+        for bar in range(begin, end):
+            now = LOOK_BACK + bar
+            distance = np.where(steps[:now] == steps[now], now - np.arange(now), 0)
+            memory = {
+                "keys": keys[:, :now],
+                "distance": distance[None],
+                "past": past[:, :now],
+                "past_velocity": loud[:, :now],
+            }
+            here = {name: rows[bar - begin : bar - begin + 1] for name, rows in known.items()}
+            opened = engine.open_bar(here, memory, state, first=bar == begin)
+            state = opened.state
+            rng = np.random.default_rng([chance.seed, bar])
+            if first <= bar < stop:
+                drawn = _play_steps(engine, rules, opened, previous, int(form.steps[bar]), rng, chance)
+                hits, velocity, offset, state = drawn
+                past[0, now, : len(hits)] = hits
+                loud[0, now, : len(hits)] = velocity * hits
+                previous = hits[-1:]
+                yield PlayedBar(bar, _grid(hits, velocity, offset))
+            else:
+                previous = np.zeros_like(previous)
+                yield PlayedBar(bar, _grid(past[0, now], past[0, now], past[0, now]))
+
+
+def _units(engine: Engine, heard: Heard, found: Features) -> Iterator[tuple[dict[str, NDArray[Any]], int, int]]:
+    """Read the guitar in the portions the model was trained on: what is known of bars [begin, end)."""
+    form = heard.form
+    ranges = [(0, len(form.steps))]
+    if engine.unit == "pair":
+        bar = np.searchsorted(form.first, heard.guitar.step, side="right") - 1
+        notes = np.bincount(bar, minlength=len(form.steps)).tolist()
+        ranges = spans([notes], max_notes=engine.max_notes)
+    for begin, end in ranges:
+        yield engine.encode(found, form, begin, end), begin, end
+
+
+class _Rules:
+    """What one drummer can do at once, and what a drawn voice says of the ones after it."""
+
+    def __init__(self, kit: Kit, order: FloatArray) -> None:
+        self.later = [
+            [(later, weight) for later, weight in enumerate(column) if later > voice and weight]
+            for voice, column in enumerate(order.T.tolist())
+        ]
+        self.hand = [voice.limb == "hand" for voice in kit.voices]
+        names = [voice.name for voice in kit.voices]
+        # One pair of cymbals cannot be open and closed at once.
+        hats = {names.index(name) for name in ("open hat", "closed hat", "pedal hat") if name in names}
+        self.excludes = [hats - {voice} if voice in hats else set() for voice in range(len(names))]
+
+    def draw(self, logits: list[float], thresholds: list[float]) -> list[int]:
+        """The voices of one step, in order: those whose logit, given the ones before, exceeds their threshold."""
+        drawn: list[int] = []
+        hands = 0
+        for voice, threshold in enumerate(thresholds):
+            if logits[voice] <= threshold:
+                continue
+            if self.hand[voice]:
+                if hands == HANDS:
+                    continue
+                hands += 1
+            if len(drawn) == LIMBS or not self.excludes[voice].isdisjoint(drawn):
+                continue
+            drawn.append(voice)
+            for later, weight in self.later[voice]:
+                logits[later] += weight
+        return drawn
+
+
+def _play_steps(
+    engine: Engine,
+    rules: _Rules,
+    opened: Any,
+    previous: FloatArray,
+    count: int,
+    rng: np.random.Generator,
+    chance: Chance,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """One bar: hits (S, V), their velocities 0..1 and offsets in gaps, and the state after it."""
+    voices = previous.shape[1]
+    thresholds = _thresholds(rng.random((count, voices)), chance).tolist()
+    hits = np.zeros((count, voices), dtype=np.float32)
+    thinking = []
+    state = opened.state
+    for step in range(count):
+        here = slice(step, step + 1)
+        logits, thought, state = engine.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
+        thinking.append(thought)
+        drawn = rules.draw(logits[0].tolist(), thresholds[step])
+        if drawn:
+            hits[step, drawn] = 1
+        previous = hits[here]
+    echo = None if opened.echo is None else opened.echo[:, :count]
+    felt = engine.feel(np.stack(thinking, axis=1), hits[None], echo)
+    # A drummer varies within bounds: the tails of the distributions are errors, not feel.
+    noise = rng.uniform(0.05, 0.95, size=(2, count, voices))
+    noise = np.log(noise / (1 - noise)) * min(chance.temperature, 1.0)
+    velocity = np.clip(felt["velocity"][0] + felt["velocity_scale"][0] * noise[0], 1 / 127, 1)
+    offset = np.clip(felt["offset"][0] + felt["offset_scale"][0] * noise[1], -HALF_GAP / OFFSET_UNITS, HALF_GAP / OFFSET_UNITS)
+    # What is remembered is what is written: velocities of MIDI's 127.
+    return hits, (np.rint(velocity * 127) / 127).astype(np.float32), offset.astype(np.float32), state
+
+
+def _thresholds(uniform: NDArray[np.float64], chance: Chance) -> NDArray[np.float64]:
+    """The logit above which a voice is played: a hit of probability p is drawn when p, sharpened, exceeds the number.
+
+    Outcomes (playing or resting) of a probability below 1 - top_p are never drawn.
+    """
+    low = min(max(1 - chance.top_p, 1e-9), 0.5)
+    # Sharpened first, then cut: p < low never plays, whatever the temperature.
+    kept = np.log(uniform / (1 - uniform)) * chance.temperature
+    edge = np.log((1 - low) / low)
+    return np.clip(kept, -edge, edge)
+
+
+def _grid(hits: FloatArray, velocity: FloatArray, offset: FloatArray) -> Grid:
+    step, voice = np.nonzero(hits)
+    return Grid(
+        step,
+        voice,
+        np.clip(np.rint(velocity[step, voice] * 127), 1, 127).astype(np.int64),
+        np.rint(offset[step, voice] * OFFSET_UNITS).astype(np.int64),
+        np.full(len(step), HIT_LENGTH),
+    )

@@ -1,0 +1,179 @@
+"""The verb everyone calls: `Drummer.load().accompany("song.mid").save("drums.mid")`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seq2drum import decode, engine, midi, theory
+from seq2drum.decode import Chance, PlayedBar
+from seq2drum.errors import NoNotesError, OptionError
+from seq2drum.features import hear
+from seq2drum.grid import Grid, Lattice
+from seq2drum.grid import decode as to_notes
+from seq2drum.notes import Bar, Part, Song
+from seq2drum.theory import GuitarChoice
+
+TRACK_NAME = "Drums"
+SCORES = {".musicxml", ".xml", ".mxl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a musician can ask for.
+
+    seed: which take, 0 or more; the same seed gives the same take. temperature: 0 is the most likely take, 1 as free as the
+    music it was learnt from, at most 2. top_p: the share of likely outcomes that is kept, above 0.5 up to 1; lower is tamer.
+    track: which part is the guitar, by number from 1 or by name; by default what looks like one.
+    """
+
+    seed: int = 0
+    temperature: float = 0.8
+    top_p: float = 0.9
+    track: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise OptionError(f"the seed is {self.seed}, wanted 0 or more")
+        if not 0 <= self.temperature <= 2:
+            raise OptionError(f"the temperature is {self.temperature}, wanted 0 (the most likely take) to 2 (wild)")
+        if not 0.5 < self.top_p <= 1:
+            raise OptionError(f"top-p is {self.top_p}, wanted more than 0.5 and at most 1")
+
+
+@dataclass(frozen=True)
+class DrumBar:
+    """One bar of a take as it is made: the bar, and its hits as notes in ticks of the song."""
+
+    bar: Bar
+    part: Part
+
+
+@dataclass(frozen=True)
+class Take:
+    """A finished drum part.
+
+    song: what was played to. part: the drums. guitar: which parts were listened to, and why those. source: the bytes of the
+    MIDI file that the song came from, if it came from one.
+    """
+
+    song: Song
+    part: Part
+    guitar: GuitarChoice
+    options: Options
+    source: bytes | None = None
+
+    @property
+    def drum_song(self) -> Song:
+        """The drums alone, with the song's ticks per quarter, tempo map, metre map and length."""
+        song = self.song
+        return Song(song.ticks_per_quarter, (self.part,), song.tempos, song.metres, song.end)
+
+    def to_bytes(self, *, with_guitar: bool = False) -> bytes:
+        """The take as a MIDI file. With the guitar: the original file, its drums replaced by these."""
+        if not with_guitar:
+            return midi.serialise(self.drum_song)
+        if self.source is not None:
+            return midi.with_drums(self.source, self.part)
+        pitched = tuple(part for part in self.song.parts if not part.is_drums)
+        song = self.song
+        return midi.serialise(Song(song.ticks_per_quarter, (*pitched, self.part), song.tempos, song.metres, song.end))
+
+    def save(self, path: str | os.PathLike[str], *, with_guitar: bool = False, overwrite: bool = True) -> Take:
+        """Write the take to a MIDI file, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written; what was there is untouched.
+        """
+        midi.write_file(path, self.to_bytes(with_guitar=with_guitar), overwrite=overwrite)
+        return self
+
+
+@dataclass(frozen=True)
+class Drummer:
+    """A loaded model, ready to play to any number of songs."""
+
+    engine: engine.Engine
+
+    @staticmethod
+    def load(model: str | os.PathLike[str] = engine.DEFAULT, *, threads: int = 1) -> Drummer:
+        """Load a model by name, or from a folder that training made.
+
+        Raises:
+            UnknownModelError, CheckpointError: there is no such model, or it is damaged.
+        """
+        return Drummer(engine.load(str(model), threads=threads))
+
+    def accompany(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Take:
+        """Play drums to a song: a `Song`, the bytes of a MIDI file, or the path of a MIDI or MusicXML file.
+
+        Raises:
+            InputError: the song cannot be read or has no guitar. The message says what to do.
+        """
+        options = options or Options()
+        song, source = _opened(song)
+        choice = _guitar(song, options)
+        lattice = Lattice(song.bars(), song.ticks_per_quarter)
+        bars = list(self._play(song, choice, lattice, options))
+        starts = lattice.first[[bar.index for bar in bars]]
+        grids = [bar.hits._replace(step=bar.hits.step + start) for bar, start in zip(bars, starts.tolist(), strict=True)]
+        hits = Grid(*(np.concatenate(columns) for columns in zip(*grids, strict=True)))
+        return Take(song, self._notes(hits, lattice, song), choice, options, source)
+
+    def stream(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Iterator[DrumBar]:
+        """The same take, bar by bar as it is made. To cancel, stop asking."""
+        options = options or Options()
+        song, _ = _opened(song)
+        lattice = Lattice(song.bars(), song.ticks_per_quarter)
+        for bar in self._play(song, _guitar(song, options), lattice, options):
+            hits = bar.hits._replace(step=bar.hits.step + lattice.first[bar.index])
+            yield DrumBar(song.bars()[bar.index], self._notes(hits, lattice, song))
+
+    def _play(self, song: Song, choice: GuitarChoice, lattice: Lattice, options: Options) -> Iterator[PlayedBar]:
+        heard = hear(song, choice.parts, lattice)
+        chance = Chance(options.seed, options.temperature, options.top_p)
+        first, stop = _sounding(song, lattice)
+        return decode.play(self.engine, heard, chance, first=first, stop=stop)
+
+    def _notes(self, hits: Grid, lattice: Lattice, song: Song) -> Part:
+        """Hits as a part that ends within the song."""
+        part = to_notes(hits, lattice, self.engine.kit, name=TRACK_NAME)
+        rows = part.rows.copy()
+        rows = rows[rows[:, 0] < song.end]
+        rows[:, 1] = np.minimum(rows[:, 1], song.end - rows[:, 0])
+        return Part.of(rows, name=TRACK_NAME, is_drums=True)
+
+
+def _opened(song: Song | bytes | str | os.PathLike[str]) -> tuple[Song, bytes | None]:
+    if isinstance(song, Song):
+        return song, None
+    if isinstance(song, bytes):
+        return midi.parse(song), song
+    path = Path(song)
+    if path.suffix.lower() in SCORES:
+        from seq2drum import notation  # music21: only where it is used
+
+        return notation.read_musicxml(path), None
+    data = midi.read_bytes(path)
+    return midi.parse(data), data
+
+
+def _guitar(song: Song, options: Options) -> GuitarChoice:
+    choice = theory.guitar_parts(song) if options.track is None else theory.choose_part(song, options.track)
+    if not any(len(song.parts[index]) for index in choice.parts):
+        raise NoNotesError("the guitar part has no notes; --track N|NAME chooses another")
+    return choice
+
+
+def _sounding(song: Song, lattice: Lattice) -> tuple[int, int]:
+    """The bars from the first to the last in which anything but drums sounds: there is nothing to play to outside."""
+    pitched = [part for part in song.parts if not part.is_drums and len(part)]
+    starts = np.array([bar.start for bar in lattice.bars])
+    begin = min(int(part.onset.min()) for part in pitched)
+    end = max(part.end for part in pitched)
+    first = int(np.searchsorted(starts, begin, side="right")) - 1
+    return first, int(np.searchsorted(starts, end, side="left"))

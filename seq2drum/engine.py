@@ -1,0 +1,222 @@
+"""One step of a model. An engine opens bars and advances steps; what to make of the logits is `decode`'s business.
+
+A model is up to four graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
+torch; `models.eager` runs the same graphs in torch, and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import CheckpointError, UnknownModelError
+from seq2drum.features import Features, FloatArray, Form
+from seq2drum.kit import KITS, Kit
+from seq2drum.notes import IntArray
+
+GRAPHS = ("encode", "bar", "step", "feel")
+FORMAT = 1
+DEFAULT = "default"
+_SHIPPED = Path(__file__).parent / "checkpoints"
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Graph(NamedTuple):
+    """Something that computes: the names of what it takes and gives, and how."""
+
+    inputs: frozenset[str]
+    outputs: tuple[str, ...]
+    run: Callable[[dict[str, NDArray[Any]]], Sequence[NDArray[Any]]]
+
+    def __call__(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """Take what is needed of some arrays, give what comes of it by name."""
+        found = self.run({name: array for name, array in arrays.items() if name in self.inputs})
+        return dict(zip(self.outputs, found, strict=True))
+
+
+class OpenBar(NamedTuple):
+    """A bar ready to be played, for n songs at once: what its steps are made of, and the state before the first.
+
+    inputs (n, S, ·), thoughts (n, S, ·), echo (n, S, ·) of the loudness of the bars remembered, state (n, ·).
+    """
+
+    inputs: FloatArray
+    thoughts: FloatArray
+    echo: FloatArray | None
+    state: FloatArray
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A model that can play, whatever computes it.
+
+    unit: whether guitar is read a song or a pair at a time. voice_order (V, V): what a hit of a voice (column) adds to
+    the logits of the voices drawn after it (rows). silence (·,): the state before anything was played.
+    """
+
+    name: str
+    kit: Kit
+    unit: str
+    max_notes: int
+    graphs: Mapping[str, Graph]
+    voice_order: FloatArray
+    silence: FloatArray
+
+    @cached_property
+    def state_size(self) -> int:
+        """How many numbers the state of one song has."""
+        return len(self.silence)
+
+    def encode(self, features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:
+        """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars."""
+        steps = form.steps[first:stop]
+        start = form.first[first:stop]
+        size = int(form.steps.max())
+        place = np.arange(size)
+        index = np.where(place < steps[:, None], start[:, None] + place, len(features.guitar))
+        guitar, clock = (np.concatenate([rows, np.zeros_like(rows[:1])])[index] for rows in features[:2])
+        return self.graphs["encode"](
+            {
+                "guitar": guitar,
+                "clock": clock,
+                "steps": steps.astype(np.int64),
+                "bars": features.bars[first:stop],
+                "summary": features.summary[None],
+            }
+        )
+
+    def open_bar(self, known: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> OpenBar:
+        """Begin a bar.
+
+        known: the bar's rows of what `encode` gave, each (n, ...). memory: "keys" (n, M, ·), "distance" (n, M) in bars
+        (0 where there is nothing to remember), "past" and "past_velocity" (n, M, S, V), oldest bar first, at least four.
+        state (n, ·): as the bar before left it. first: whether the bar begins a unit.
+        """
+        flag = np.full((len(state), 1), float(first), dtype=np.float32)
+        found = self.graphs["bar"]({**known, **memory, "state": state, "first": flag})
+        return OpenBar(found["inputs"], found["thoughts"], found.get("echo"), found["opened"])
+
+    def step(
+        self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray
+    ) -> Sequence[NDArray[Any]]:
+        """Advance one step: inputs and thoughts (n, ·) of this step, previous (n, V) the hits of the step before.
+
+        Returns logits (n, V) before any voice of the step is drawn, thinking (n, ·) and the new state (n, ·).
+        """
+        return self.graphs["step"].run({"input": inputs, "thought": thoughts, "previous": previous, "state": state})
+
+    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> dict[str, NDArray[Any]]:
+        """How a bar's hits (n, S, V) are struck: centres and scales of velocity (0..1) and offset (gaps), (n, S, V)."""
+        given: dict[str, NDArray[Any]] = {"thoughts": thinking, "hits": hits}
+        return self.graphs["feel"](given if echo is None else {**given, "echo": echo})
+
+
+def available() -> list[str]:
+    """The names of the models in the box."""
+    return sorted(folder.name for folder in _SHIPPED.glob("*") if (folder / "config.json").is_file())
+
+
+def find(name: str | Path) -> Path:
+    """The checkpoint folder of a model in the box, of a folder, or of a training run's folder (its best).
+
+    Raises:
+        UnknownModelError: there is none.
+    """
+    if str(name) in available():
+        return _SHIPPED / str(name)
+    folder = Path(name)
+    for place in (folder, folder / "best", folder / "last"):
+        if (place / "config.json").is_file():
+            return place
+    raise UnknownModelError(
+        f"there is no model {str(name)!r}: wanted one of {', '.join(available()) or '(none in the box)'}, "
+        "or a folder that --mode train made"
+    )
+
+
+def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
+    """A model as an engine on ONNX Runtime.
+
+    Raises:
+        UnknownModelError: there is no such model.
+        CheckpointError: its folder is damaged or of another version.
+    """
+    folder = find(name)
+    about = read_config(folder)
+    weights = folder / "weights.safetensors"
+    order, silence = read_tensors(weights, ("voice_order", "silence"))
+    graphs = {}
+    for graph in GRAPHS:
+        graphs[graph] = _session(folder / f"{graph}.onnx", threads)
+    try:
+        kit = KITS[about["kit"]]
+        if order.shape != (len(kit), len(kit)) or silence.shape != (about["state"],):
+            raise ValueError(f"its weights have shapes {order.shape} and {silence.shape}, which do not fit the kit {kit.name!r}")
+        return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence)
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself.
+
+    Raises:
+        CheckpointError: it says nothing that can be understood.
+    """
+    try:
+        about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if about["format"] != FORMAT:
+            raise ValueError(f"it has format {about['format']}, wanted {FORMAT}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
+    return dict(about)
+
+
+def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
+    """Some float32 tensors of a safetensors file: an eight-byte size, a JSON header of that size, the tensors' bytes."""
+    try:
+        with path.open("rb") as file:
+            (size,) = struct.unpack("<Q", file.read(8))
+            if size > 1 << 24:
+                raise ValueError("its header is longer than any of ours")
+            header = json.loads(file.read(size))
+            held = os.fstat(file.fileno()).st_size - 8 - size
+            wanted = max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
+            if held != wanted:
+                raise ValueError(f"it holds {held} bytes of weights, wanted {wanted}")
+            found = []
+            for name in names:
+                begin, end = header[name]["data_offsets"]
+                file.seek(8 + size + begin)
+                found.append(np.frombuffer(file.read(end - begin), dtype=np.float32).reshape(header[name]["shape"]))
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise CheckpointError(f"{str(path)!r} cannot be used: {error}") from None
+    if not all(np.isfinite(array).all() for array in found):
+        raise CheckpointError(f"{str(path)!r} cannot be used: there are weights that are no numbers")
+    return found
+
+
+def _session(path: Path, threads: int) -> Graph:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # a damaged file is told by our own error
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime has a dozen exception types without a common base
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{str(path)!r} cannot be used: {reason}") from None
+    names = tuple(output.name for output in session.get_outputs())
+    return Graph(frozenset(value.name for value in session.get_inputs()), names, lambda arrays: session.run(names, arrays))

@@ -1,0 +1,195 @@
+"""Every family in the table, by the same laws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from seq2drum import batches, checkpoint, engine
+from seq2drum.batches import Data, Window
+from seq2drum.corpus import Prepared
+from seq2drum.decode import LOOK_BACK, Chance, play
+from seq2drum.errors import CheckpointError, UnknownModelError
+from seq2drum.features import features, hear
+from seq2drum.grid import Lattice, encode
+from seq2drum.kit import FULL, KITS
+from seq2drum.models import FAMILIES, family
+from seq2drum.models.base import Family, tensors
+from seq2drum.models.eager import engine_of
+from seq2drum.notes import Metre, Note, Part, Song, Tempo
+
+TINY = {
+    "attention": {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2},
+    "lstm": {"hidden": 24, "reader": 8},
+}
+
+
+def made_song(seed: int, bars: int = 14) -> Prepared:
+    """A song in which the kick doubles the guitar's low notes, with 4/4, 7/8 and 3/4 bars."""
+    rng = np.random.default_rng(seed)
+    metres = (Metre(0, 4, 4), Metre(6 * 1920, 7, 8), Metre(6 * 1920 + 4 * 1680, 3, 4))
+    frame = Song(480, (), (Tempo(0, 500_000),), metres, 6 * 1920 + 4 * 1680 + max(bars - 10, 0) * 1440)
+    guitar, drums = [], []
+    for bar in frame.bars():
+        for at in range(bar.start, bar.end, 240):
+            if rng.random() < 0.6:
+                pitch = int(rng.choice([40, 52, 64]))
+                guitar.append(Note(at, 200, pitch, int(rng.integers(60, 120))))
+                if pitch == 40:
+                    drums.append(Note(at + int(rng.integers(0, 9)), 60, 36, 110))
+            drums.append(Note(at, 60, 42, int(rng.integers(40, 90))))
+        drums.append(Note(bar.start + 480, 60, 38, 100))
+    parts = (Part.of(guitar, program=27), Part.of(drums, is_drums=True))
+    song = Song(480, parts, frame.tempos, frame.metres, frame.length)
+    lattice = Lattice(song.bars(), 480)
+    return Prepared(f"{seed}", f"{seed}", "t", f"{seed}", "train", hear(song, [0], lattice), encode(parts[1], lattice, FULL))
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    return batches.flatten([made_song(seed) for seed in range(6)])
+
+
+def tiny(name: str, voices: int = len(FULL)) -> Family:
+    torch.manual_seed(0)
+    kind = family(name)
+    model = kind(kind.Config(voices=voices, dropout=0.0, **TINY[name]))
+    with torch.no_grad():  # an untrained order of voices is zero, which would hide a transposed one
+        model.heads.order.normal_(0, 0.3)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_thirty_steps_on_one_batch_lower_its_loss(name: str, data: Data) -> None:
+    model = tiny(name).train()
+    pairs = batches.windows(data)
+    batch = tensors(batches.collate(data, pairs, batches.draw(np.random.default_rng(0), len(pairs)), blanked=0.3))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    found = []
+    for _ in range(30):
+        losses = model.losses(batch)
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        found.append(float(losses["nats"].detach() / losses["bars"]))
+    assert np.isfinite(found).all()
+    assert found[-1] < 0.7 * found[0]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_loss_does_not_depend_on_padding(name: str, data: Data) -> None:
+    model = tiny(name)
+    pairs = [Window(0, 0, 3), Window(1, 5, 8), Window(2, 10, 14), Window(3, 2, 10)]
+    draws = batches.draw(np.random.default_rng(1), len(pairs))
+    with torch.no_grad():
+        together = float(model.losses(tensors(batches.collate(data, pairs, draws)))["nats"])
+        alone = sum(
+            float(model.losses(tensors(batches.collate(data, [pair], draws.part(index, len(pairs)))))["nats"])
+            for index, pair in enumerate(pairs)
+        )
+    assert together == pytest.approx(alone, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: str, data: Data) -> None:
+    """The loop's way through the graphs, forced along the true drums, against the batched loss over the same bars."""
+    model = tiny(name)
+    stop = 8 if model.unit == "pair" else 14
+    window = Window(2, 0, stop)
+    with torch.no_grad():
+        batch = tensors(batches.collate(data, [window], batches.draw(np.random.default_rng(0), 1)))
+        trained = float(model.losses(batch)["nats"])
+    player = engine_of(model, "full")
+    form = made_song(2).heard.form
+    found = features(made_song(2).heard)
+    first = data.first_step[data.first_bar[2]] + form.first
+    size = int(form.steps.max())
+    velocity = np.zeros((1, LOOK_BACK + 14, size, len(FULL)), dtype=np.float32)
+    for bar in range(14):
+        rows = data.velocity[first[bar] : first[bar + 1]]
+        velocity[0, LOOK_BACK + bar, : len(rows)] = rows.astype(np.float32) / 127
+    hits = (velocity > 0).astype(np.float32)
+    known = player.encode(found, form, 0, stop)
+    keys = np.zeros((1, LOOK_BACK + 14, known["key"].shape[1] if "key" in known else 1), dtype=np.float32)
+    if "key" in known:
+        keys[0, LOOK_BACK : LOOK_BACK + stop] = known["key"]
+    steps = np.concatenate([np.zeros(LOOK_BACK, dtype=np.int64), form.steps])
+    state, previous, nats = player.silence[None], np.zeros((1, len(FULL)), dtype=np.float32), 0.0
+    for bar in range(stop):
+        now = LOOK_BACK + bar
+        memory = {
+            "keys": keys[:, :now],
+            "distance": np.where(steps[:now] == steps[now], now - np.arange(now), 0)[None],
+            "past": hits[:, :now],
+            "past_velocity": velocity[:, :now],
+        }
+        here = {name: rows[bar : bar + 1] for name, rows in known.items()}
+        opened = player.open_bar(here, memory, state, first=bar == 0)
+        state = opened.state
+        for step in range(int(form.steps[bar])):
+            logits, _, state = player.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
+            target = hits[:, now, step]
+            logits = logits + target @ player.voice_order.T
+            nats += float(np.sum(np.logaddexp(0, logits) - target * logits))
+            previous = target
+    assert nats == pytest.approx(trained, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("kit", KITS)
+def test_onnx_runtime_and_torch_play_the_same_take(name: str, kit: str, tmp_path: Path) -> None:
+    model = tiny(name, len(KITS[kit]))
+    with torch.no_grad():
+        model.heads.hits.bias += 3  # an untrained model hardly ever plays
+    checkpoint.save(model, tmp_path, {"kit": kit, "max_notes": 150})
+    heard = made_song(3).heard
+    takes = []
+    for player in (engine_of(model, kit), engine.load(tmp_path)):
+        takes.append([bar.hits for bar in play(player, heard, Chance(seed=5, temperature=1.0))])
+    assert sum(len(hits.step) for hits in takes[0]) > 20
+    for eager, runtime in zip(*takes, strict=True):
+        assert [column.tolist() for column in eager[:2]] == [column.tolist() for column in runtime[:2]]
+        assert np.abs(eager.velocity - runtime.velocity).max(initial=0) <= 1
+        assert np.abs(eager.offset - runtime.offset).max(initial=0) <= 1
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_checkpoint_comes_back_with_the_same_weights_and_is_mostly_weights(name: str, tmp_path: Path) -> None:
+    model = tiny(name)
+    checkpoint.save(model, tmp_path, {"kit": "full", "max_notes": 150})
+    again, about = checkpoint.load(tmp_path)
+    assert about["family"] == name
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key]), key
+    graphs = sum(path.stat().st_size for path in tmp_path.glob("*.onnx"))
+    assert graphs < 200_000  # they refer to the weights, they do not hold them
+
+
+def test_an_unknown_family_is_named_beside_the_known_ones() -> None:
+    with pytest.raises(UnknownModelError, match="no model family 'gan'; there are attention, lstm"):
+        family("gan")
+
+
+@pytest.mark.parametrize("damage", ["config.json", "weights.safetensors", "step.onnx", "format"])
+def test_a_damaged_checkpoint_is_told_by_the_file_that_is_damaged(damage: str, tmp_path: Path) -> None:
+    checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
+    if damage == "format":
+        config = tmp_path / "config.json"
+        config.write_text(config.read_text().replace('"format": 1', '"format": 99'))
+    else:
+        path = tmp_path / damage
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(CheckpointError):
+        engine.load(tmp_path)
+
+
+def test_a_memory_of_the_same_guitar_bar_can_be_found_however_far_back() -> None:
+    """The weights of attention reach every earlier bar of the song, not only those of the pair."""
+    model = tiny("attention")
+    queries, keys = torch.randn(1, 1, 2 * 16), torch.randn(1, 90, 2 * 16)
+    keys[0, 3] = queries[0, 0] * 20
+    weights = model.weights(queries, keys, torch.arange(90, 0, -1)[None, None])
+    assert weights.shape == (1, 2, 1, 90)
+    assert int(weights[0, 0, 0].argmax()) == 3
