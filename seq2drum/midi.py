@@ -18,7 +18,7 @@ import contextlib
 import logging
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -56,7 +56,7 @@ class Limits:
     tracks: int = 256
     """MTrk chunks."""
     events: int = 100_000
-    """Notes, controllers, pitch bends and lyrics together."""
+    """Notes (with both ends), controllers, pitch bends and lyrics together. Other events are bounded by the bytes."""
     tempos: int = 10_000
     """Tempo events."""
     metres: int = 1_000
@@ -200,8 +200,9 @@ def with_drums(data: bytes, drums: Part, *, limits: Limits = DEFAULT_LIMITS) -> 
     tracks. A file of format 0 becomes format 1.
 
     Raises:
-        MidiError: as `parse`.
+        LimitError, MidiError: as `parse`, with repair.
     """
+    parse(data, limits=limits)
     ticks_per_quarter, tracks = _tracks(data, limits)
     kept = [events for track in tracks if (events := _without_drums(track)) is not None]
     _, drum_track = _split(serialise(Song(ticks_per_quarter, (drums,), length=drums.end)), 14)
@@ -222,36 +223,36 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) ->
         raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)")
     if not path.parent.is_dir():
         raise OutputError(f"the folder {path.parent} does not exist; make it first")
-    temporary: Path | None = None
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner may read; a new file gets what open() would have given it.
-        temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
         if overwrite:
+            if path.exists():
+                temporary.chmod(path.stat().st_mode)
             temporary.replace(path)
         else:
-            # A link, unlike a rename, fails if another process made the file in the meantime.
-            path.hardlink_to(temporary)
+            _give_name(temporary, path)
     except FileExistsError:
         raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise OutputError(f"{path} could not be written ({reason}); what was there before is untouched") from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _give_name(temporary: Path, path: Path) -> None:
+    """Name the file without ever replacing another: a link, unlike a rename, fails if the name was taken meanwhile."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # memory sticks and some network drives know no links
+        temporary.replace(path)
 
 
 # Chunks

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import random
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -312,6 +314,9 @@ def test_times_beyond_what_can_be_counted_are_refused() -> None:
     for count in (2, 8, 9, 15, 17, 40):
         with pytest.raises(LimitError, match="tick"):
             midi.parse(header(division=32_767) + track(far * count, NOTE))
+    # Text is not kept, so only the note tells: it would be at tick -16, and 96 ticks later at tick 80.
+    with pytest.raises(LimitError, match="beyond what can be counted"):
+        midi.parse(header(division=32_767) + track(b"\xff\xff\xff\x7f\xff\x01\x00" * 16, NOTE))
 
 
 @settings(max_examples=300, deadline=1000)
@@ -345,6 +350,10 @@ def test_changed_bytes_are_read_or_refused_but_never_crash() -> None:
             continue
         read += 1
         assert found.bars()
+        for part in found.parts:
+            assert part.onset.min() >= 0 and part.duration.min() >= 0
+            assert part.pitch.min() >= 0 and part.velocity.min() >= 1
+            assert 0 <= part.program <= 127
         assert midi.parse(midi.serialise(found)) == found
     assert 100 < read < 2900
 
@@ -387,6 +396,19 @@ def test_the_sample_songs_keep_all_but_their_drums(sample: list[Path]) -> None:
         ]
         assert [part for part in after.parts if part.is_drums] == [DRUMS]
         assert (after.tempos, after.metres) == (before.tempos, before.metres), path.name
+
+
+def test_drums_are_not_added_to_a_file_that_cannot_be_read() -> None:
+    with pytest.raises(MidiError, match="0 microseconds"):
+        midi.with_drums(header() + track(tempo(0), NOTE), DRUMS)
+
+
+def test_a_file_of_a_megabyte_of_events_is_dealt_with_in_time() -> None:
+    # The slowest known: an escape and a name in Latin-1 make the walker look at every event, twice.
+    events = b"\x00\xff\x03\x01\xe9\x00\xf7\x00\x00\xc0\x3c" + b"\x00\x3c" * 500_000
+    before = time.process_time()
+    midi.parse(header() + track(events))
+    assert time.process_time() - before < 3.0
 
 
 # Files
@@ -451,19 +473,15 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
     def full(*_: object, **__: object) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    class FullFile(io.BytesIO):
+        write = full
+
     if step == "fsync":
         monkeypatch.setattr(os, "fsync", full)
     elif step == "replace":
         monkeypatch.setattr(Path, "replace", full)
     else:
-        opened = os.fdopen
-
-        def open_full(*arguments: object, **options: object) -> object:
-            file = opened(*arguments, **options)  # type: ignore[call-overload]
-            file.close()
-            full()
-
-        monkeypatch.setattr(os, "fdopen", open_full)
+        monkeypatch.setattr(Path, "open", lambda *_: FullFile())
     with pytest.raises(OutputError, match=r"out\.mid could not be written \(No space left on device\)"):
         midi.write_file(path, b"new", overwrite=True)
     monkeypatch.undo()
@@ -488,6 +506,25 @@ def test_a_limit_of_the_system_on_file_size_leaves_the_old_file(tmp_path: Path) 
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_without_links_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    midi.write_file(tmp_path / "out.mid", b"new", overwrite=False)
+    assert (tmp_path / "out.mid").read_bytes() == b"new"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_made_meanwhile_by_another_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.mid"
+    monkeypatch.setattr(os, "fsync", lambda _: path.write_bytes(b"theirs"))
+    with pytest.raises(OutputError, match="exists already"):
+        midi.write_file(path, b"ours", overwrite=False)
+    assert path.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [path]
 
 
