@@ -1,0 +1,24 @@
+"""A drummer for your guitar: `Drummer.load().accompany("song.mid").save("drums.mid")`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Drummer", "Options", "Seq2DrumError", "Song", "Take", "__version__"]
+
+if TYPE_CHECKING:
+    from seq2drum.drummer import Drummer, Options, Take
+    from seq2drum.errors import Seq2DrumError
+    from seq2drum.notes import Song
+
+_HOMES = {"Drummer": "drummer", "Options": "drummer", "Take": "drummer", "Seq2DrumError": "errors", "Song": "notes"}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on use, so that `seq2drum --help` does not wait for numpy.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"seq2drum.{_HOMES[name]}"), name)

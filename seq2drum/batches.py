@@ -24,7 +24,7 @@ from seq2drum.features import (
     FloatArray,
     features,
 )
-from seq2drum.grid import HALF_GAP, OFFSET_UNITS, Grid
+from seq2drum.grid import HALF_GAP, OFFSET_UNITS
 from seq2drum.kit import FULL, Kit
 from seq2drum.notes import IntArray
 from seq2drum.phrases import MAX_BARS, MAX_NOTES, cut_bars
@@ -135,7 +135,20 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
             np.add.at(counts, bar, 1)
     names, tags = tuple(song.path for song in songs), tuple(song.tag for song in songs)
     return Data(
-        names, tags, kit, first_bar, first_step, guitar, velocity, offset, clock, bars, summary, guitar_notes, drum_notes, metre
+        names,
+        tags,
+        kit,
+        first_bar,
+        first_step,
+        guitar,
+        velocity,
+        offset,
+        clock,
+        bars,
+        summary,
+        guitar_notes,
+        drum_notes,
+        metre,
     )
 
 
@@ -159,7 +172,12 @@ def windows(data: Data, *, max_notes: int = MAX_NOTES, starts: Sequence[int] | N
 
 
 def epoch(
-    data: Data, rng: np.random.Generator, *, size: int, max_notes: int = MAX_NOTES, weights: dict[str, float] | None = None
+    data: Data,
+    rng: np.random.Generator,
+    *,
+    size: int,
+    max_notes: int = MAX_NOTES,
+    weights: dict[str, float] | None = None,
 ) -> list[list[Window]]:
     """One epoch's batches of `size` pairs in random order, pairs of like length together.
 
@@ -174,7 +192,9 @@ def epoch(
     return list(bucketed(data, pairs, rng, size=size))
 
 
-def bucketed(data: Data, pairs: Sequence[Window], rng: np.random.Generator | None, *, size: int) -> Iterator[list[Window]]:
+def bucketed(
+    data: Data, pairs: Sequence[Window], rng: np.random.Generator | None, *, size: int
+) -> Iterator[list[Window]]:
     """Batches of pairs that are alike in steps a bar and in bars, so that little is padding.
 
     With a generator the pairs and batches are shuffled first and the last short batches stay in; without, the order is
@@ -285,7 +305,9 @@ def collate(
     )
 
 
-def blocks(data: Data, *, bars: int = 8, min_hits: int = 12, min_guitar_steps: int = 8, metre: tuple[int, int] | None = None) -> list[Window]:
+def blocks(
+    data: Data, *, bars: int = 8, min_hits: int = 12, min_guitar_steps: int = 8, metre: tuple[int, int] | None = None
+) -> list[Window]:
     """Windows of `bars` whole bars for measuring likelihood, one after another, where both sides really play.
 
     With a metre, only songs that never leave it. All bars of a window have one number of steps.
@@ -300,7 +322,9 @@ def blocks(data: Data, *, bars: int = 8, min_hits: int = 12, min_guitar_steps: i
         for first in range(begin, end - bars + 1, bars):
             here = slice(first, first + bars)
             alike = np.all(steps[here] == steps[first]) and steps[first] <= MAX_STEPS
-            played = data.drum_notes[here].sum() >= min_hits and onsets[first + bars] - onsets[first] >= min_guitar_steps
+            played = (
+                data.drum_notes[here].sum() >= min_hits and onsets[first + bars] - onsets[first] >= min_guitar_steps
+            )
             if alike and played:
                 found.append(Window(song, first - begin, first - begin + bars))
     return found
@@ -318,7 +342,11 @@ def swapped(data: Data, pairs: Sequence[Window], rng: np.random.Generator) -> li
         kinds.setdefault(kind(pair), []).append(pair)
     chosen = []
     for pair in pairs:
-        others = [other for other in (kinds[kind(pair)][int(rng.integers(len(kinds[kind(pair)])))] for _ in range(20)) if other.song != pair.song]
+        others = [
+            other
+            for other in (kinds[kind(pair)][int(rng.integers(len(kinds[kind(pair)])))] for _ in range(20))
+            if other.song != pair.song
+        ]
         chosen.append(others[0] if others else pair)
     return chosen
 

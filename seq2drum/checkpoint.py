@@ -124,7 +124,8 @@ def _share_weights(path: Path, weights: Path) -> None:
 
 def _places(weights: Path) -> tuple[dict[str, tuple[int, int]], int]:
     """Where each tensor lies in a safetensors file: (begin, end) from the returned start. Format: an eight-byte size,
-    a JSON header of that size, then the tensors' bytes."""
+    a JSON header of that size, then the tensors' bytes.
+    """
     with weights.open("rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(size))

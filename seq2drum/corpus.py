@@ -136,9 +136,7 @@ def prepare(
         account.notes_outside_kit += candidate.outside_kit
         account.drum_notes += candidate.drum_notes
         heard, drums = _unpack(candidate.packed)
-        songs.append(
-            Prepared(candidate.path, candidate.sha256, candidate.tag, label, split_of(label), heard, drums)
-        )
+        songs.append(Prepared(candidate.path, candidate.sha256, candidate.tag, label, split_of(label), heard, drums))
     if not songs:
         raise CorpusError("no song could be used:\n" + "\n".join(account.lines()))
     return songs, account
@@ -316,7 +314,9 @@ def _alike(songs: Sequence[_Candidate]) -> Iterator[tuple[int, int, float]]:
 
 def _read_manifest(manifest: Path | None, folders: Sequence[Path]) -> dict[str, str]:
     """The group of each file by digest, from the manifest that was named or lies in or beside a folder."""
-    places = [manifest] if manifest else [place / "manifest.csv" for folder in folders for place in (folder, folder.parent)]
+    places = (
+        [manifest] if manifest else [place / "manifest.csv" for folder in folders for place in (folder, folder.parent)]
+    )
     groups: dict[str, str] = {}
     for place in dict.fromkeys(places):
         if manifest and not place.is_file():
@@ -373,14 +373,32 @@ def _unpack(packed: bytes) -> tuple[Heard, Grid]:
     return Heard(form, grids[0], arrays["programs"].astype(np.int64), int(arrays["parts"][0])), grids[1]
 
 
-def save(songs: Iterable[Prepared], account: Account, path: Path) -> None:
+def digest(folders: Sequence[Path]) -> str:
+    """A name for the files of some folders as they are now: it changes with their names, sizes and times."""
+    known = hashlib.sha256()
+    for path in find_files(folders):
+        status = path.stat()
+        known.update(f"{_name(path, folders)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return known.hexdigest()[:16]
+
+
+def sources(songs: Iterable[Prepared]) -> dict[str, dict[str, int]]:
+    """How many songs of each tag are on each side of the split."""
+    table: dict[str, dict[str, int]] = {}
+    for song in songs:
+        sides = table.setdefault(song.tag, dict.fromkeys(SPLITS, 0))
+        sides[song.split] += 1
+    return table
+
+
+def save(songs: Iterable[Prepared], path: Path) -> None:
     """Write the cache, one file; byte-equal for equal songs."""
     rows, blobs = [], []
     for song in songs:
         blob = _pack(song.heard, song.drums)
         rows.append([song.path, song.sha256, song.tag, song.group, song.split, len(blob)])
         blobs.append(blob)
-    header = {"version": CACHE_VERSION, "songs": rows, "account": account.lines()}
+    header = {"version": CACHE_VERSION, "songs": rows}
     text = zlib.compress(json.dumps(header).encode())
     path.parent.mkdir(parents=True, exist_ok=True)
     midi.write_file(path, b"".join([b"S2DC", len(text).to_bytes(8, "little"), text, *blobs]), overwrite=True)
@@ -395,7 +413,9 @@ def load(path: Path) -> list[Prepared]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise CorpusError(f"the cache {str(path)!r} cannot be read ({error.strerror}); make it with --mode prepare") from None
+        raise CorpusError(
+            f"the cache {str(path)!r} cannot be read ({error.strerror}); make it with --mode prepare"
+        ) from None
     try:
         if data[:4] != b"S2DC":
             raise ValueError("it does not begin as a cache does")

@@ -37,7 +37,9 @@ class PlayedBar(NamedTuple):
     hits: Grid
 
 
-def play(engine: Engine, heard: Heard, chance: Chance, *, first: int = 0, stop: int | None = None) -> Iterator[PlayedBar]:
+def play(
+    engine: Engine, heard: Heard, chance: Chance, *, first: int = 0, stop: int | None = None
+) -> Iterator[PlayedBar]:
     """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent."""
     form, found = heard.form, features(heard)
     count, size, voices = len(form.steps), int(form.steps.max()), len(engine.kit)
@@ -153,7 +155,9 @@ def _play_steps(
     noise = rng.uniform(0.05, 0.95, size=(2, count, voices))
     noise = np.log(noise / (1 - noise)) * min(chance.temperature, 1.0)
     velocity = np.clip(felt["velocity"][0] + felt["velocity_scale"][0] * noise[0], 1 / 127, 1)
-    offset = np.clip(felt["offset"][0] + felt["offset_scale"][0] * noise[1], -HALF_GAP / OFFSET_UNITS, HALF_GAP / OFFSET_UNITS)
+    offset = np.clip(
+        felt["offset"][0] + felt["offset_scale"][0] * noise[1], -HALF_GAP / OFFSET_UNITS, HALF_GAP / OFFSET_UNITS
+    )
     # What is remembered is what is written: velocities of MIDI's 127.
     return hits, (np.rint(velocity * 127) / 127).astype(np.float32), offset.astype(np.float32), state
 

@@ -120,7 +120,9 @@ class Drummer:
         lattice = Lattice(song.bars(), song.ticks_per_quarter)
         bars = list(self._play(song, choice, lattice, options))
         starts = lattice.first[[bar.index for bar in bars]]
-        grids = [bar.hits._replace(step=bar.hits.step + start) for bar, start in zip(bars, starts.tolist(), strict=True)]
+        grids = [
+            bar.hits._replace(step=bar.hits.step + start) for bar, start in zip(bars, starts.tolist(), strict=True)
+        ]
         hits = Grid(*(np.concatenate(columns) for columns in zip(*grids, strict=True)))
         return Take(song, self._notes(hits, lattice, song), choice, options, source)
 

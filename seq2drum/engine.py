@@ -1,7 +1,7 @@
 """One step of a model. An engine opens bars and advances steps; what to make of the logits is `decode`'s business.
 
 A model is up to four graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
-torch; `models.eager` runs the same graphs in torch, and a test holds the two equal.
+torch; `eager` runs the same graphs in torch, and a test holds the two equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.features import Features, FloatArray, Form
 from seq2drum.kit import KITS, Kit
-from seq2drum.notes import IntArray
 
 GRAPHS = ("encode", "bar", "step", "feel")
 FORMAT = 1
@@ -161,7 +160,9 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     try:
         kit = KITS[about["kit"]]
         if order.shape != (len(kit), len(kit)) or silence.shape != (about["state"],):
-            raise ValueError(f"its weights have shapes {order.shape} and {silence.shape}, which do not fit the kit {kit.name!r}")
+            raise ValueError(
+                f"its weights have shapes {order.shape} and {silence.shape}, which do not fit the kit {kit.name!r}"
+            )
         return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence)
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
@@ -219,4 +220,6 @@ def _session(path: Path, threads: int) -> Graph:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{str(path)!r} cannot be used: {reason}") from None
     names = tuple(output.name for output in session.get_outputs())
-    return Graph(frozenset(value.name for value in session.get_inputs()), names, lambda arrays: session.run(names, arrays))
+    return Graph(
+        frozenset(value.name for value in session.get_inputs()), names, lambda arrays: session.run(names, arrays)
+    )

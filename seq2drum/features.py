@@ -20,7 +20,9 @@ from seq2drum.phrases import merge
 FloatArray = NDArray[np.float32]
 
 GUITAR_PROGRAMS = range(24, 32)
-MAX_STEPS = 48  # longest bar that is learnt from: eight quarters. Longer ones are played, but no step tells itself apart
+MAX_STEPS = (
+    48  # longest bar that is learnt from: eight quarters. Longer ones are played, but no step tells itself apart
+)
 LAGS = (1, 2, 4, 8)  # bars back that a bar of guitar is compared with
 GUITAR_SIZE = 20
 PITCH_CLASSES = slice(6, 18)  # of a step's guitar features
@@ -120,7 +122,9 @@ def _clock(form: Form) -> tuple[FloatArray, IntArray]:
 
 def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
     """(steps, 5): weight, whether an accent group or a unit starts, place in the group and in the bar."""
-    twelfths = np.arange(steps) // STEPS_PER_QUARTER * 12 + np.array([0, 3, 4, 6, 8, 9])[np.arange(steps) % STEPS_PER_QUARTER]
+    twelfths = (
+        np.arange(steps) // STEPS_PER_QUARTER * 12 + np.array([0, 3, 4, 6, 8, 9])[np.arange(steps) % STEPS_PER_QUARTER]
+    )
     unit = 48 / denominator  # length of the metre's unit in twelfths of a quarter
     weights = np.array(metres.weights(numerator, denominator))
     groups = np.array(metres.groups(numerator, denominator))
@@ -129,7 +133,12 @@ def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
     on_unit = twelfths % unit == 0
     group = np.clip(np.searchsorted(group_starts, twelfths, side="right") - 1, 0, len(groups) - 1)
     weight = np.where(on_unit, weights[inside], weights[inside] / 4)
-    table = [weight, np.isin(twelfths, group_starts), on_unit, (twelfths - group_starts[group]) / (groups[group] * unit)]
+    table = [
+        weight,
+        np.isin(twelfths, group_starts),
+        on_unit,
+        (twelfths - group_starts[group]) / (groups[group] * unit),
+    ]
     return np.stack([*table, twelfths / 48], axis=1).astype(np.float32)
 
 
@@ -199,7 +208,9 @@ def _bars(form: Form, onsets: FloatArray, likeness: FloatArray) -> FloatArray:
     quarters = form.numerator * 4 / form.denominator
     eight = np.eye(8, dtype=np.float32)
     compound = (form.denominator >= 8) & (form.numerator % 3 == 0)
-    groups = np.array([len(metres.groups(*metre)) for metre in zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)])
+    groups = np.array(
+        [len(metres.groups(*metre)) for metre in zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)]
+    )
     columns = [
         np.stack([quarters / 4, form.steps / 24, groups / 4, compound], axis=1),
         np.stack([form.denominator == 4, form.denominator == 8, form.denominator >= 16], axis=1),

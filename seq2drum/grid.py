@@ -50,7 +50,9 @@ class Grid(NamedTuple):
 def steps_in(length: int | IntArray, ticks_per_quarter: int) -> IntArray:
     """How many places a bar of `length` ticks has; a place must lie before the bar's end."""
     quarters, rest = np.divmod(length, ticks_per_quarter)
-    return quarters * STEPS_PER_QUARTER + np.sum(PLACES * ticks_per_quarter < TWELFTHS * np.asarray(rest)[..., None], axis=-1)
+    return quarters * STEPS_PER_QUARTER + np.sum(
+        PLACES * ticks_per_quarter < TWELFTHS * np.asarray(rest)[..., None], axis=-1
+    )
 
 
 @dataclass(frozen=True)

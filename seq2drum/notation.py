@@ -132,6 +132,7 @@ def _check_xml(text: bytes, roots: tuple[str, ...] = ("score-partwise",)) -> Non
     parser = expat.ParserCreate()
     depth = 0
     counts = dict.fromkeys(_MOST, 0)
+    beats: list[str] | None = None  # the text of the <beats> we are in
 
     def doctype(name: str, system: str | None, public: str | None, has_internal_subset: int) -> None:
         if has_internal_subset:
@@ -141,7 +142,7 @@ def _check_xml(text: bytes, roots: tuple[str, ...] = ("score-partwise",)) -> Non
         raise NotationError("the file declares XML entities, which a score does not need")
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
+        nonlocal depth, beats
         if depth == 0 and tag.rpartition(":")[2] not in roots:
             raise NotationError(
                 f"the file is XML, but its root is <{tag[:40]}>; wanted is a MusicXML score (<{roots[0]}>)"
@@ -149,6 +150,8 @@ def _check_xml(text: bytes, roots: tuple[str, ...] = ("score-partwise",)) -> Non
         depth += 1
         if depth > MAX_DEPTH:
             raise NotationError(f"the file nests elements more than {MAX_DEPTH} deep; a score does not")
+        if tag == "beats":
+            beats = []
         if tag in counts:
             counts[tag] += 1
             if counts[tag] > _MOST[tag]:
@@ -157,13 +160,26 @@ def _check_xml(text: bytes, roots: tuple[str, ...] = ("score-partwise",)) -> Non
             raise NotationError(f"the score repeats a passage more than {MAX_REPEAT} times; write the passage out")
 
     def end(tag: str) -> None:
-        nonlocal depth
+        nonlocal depth, beats
         depth -= 1
+        if tag == "beats" and beats is not None:
+            text, beats = "".join(beats).strip(), None
+            if (
+                not 1 <= sum(map(_number, text.split("+"))) <= metres.NUMERATORS[-1]
+            ):  # music21 would count them for hours
+                raise NotationError(
+                    f"the score has a metre of {text[:20]!r} beats; wanted are 1 to {metres.NUMERATORS[-1]}"
+                )
+
+    def characters(text: str) -> None:
+        if beats is not None:
+            beats.append(text)
 
     parser.StartDoctypeDeclHandler = doctype
     parser.EntityDeclHandler = entity
     parser.StartElementHandler = start
     parser.EndElementHandler = end
+    parser.CharacterDataHandler = characters
     try:
         parser.Parse(text, True)
     except (expat.ExpatError, ValueError, LookupError) as error:

@@ -112,7 +112,9 @@ def bars_of(part: Part, lattice: Lattice) -> IntArray:
     return lattice.bar_of[lattice.nearest(part.onset)[0]]
 
 
-def pairs(song: Song, guitar: Part, drums: Part, *, max_notes: int = MAX_NOTES, start: int = 0) -> tuple[list[Pair], Cut]:
+def pairs(
+    song: Song, guitar: Part, drums: Part, *, max_notes: int = MAX_NOTES, start: int = 0
+) -> tuple[list[Pair], Cut]:
     """Cut a song into aligned pairs. The account says which bars are in no pair, and why."""
     lattice = Lattice(song.bars(), song.ticks_per_quarter)
     sides = [(part, bars_of(part, lattice)) for part in (guitar, drums)]
@@ -121,9 +123,7 @@ def pairs(song: Song, guitar: Part, drums: Part, *, max_notes: int = MAX_NOTES, 
     return list(_pairs_of(song, sides, cut.ranges)), cut
 
 
-def _pairs_of(
-    song: Song, sides: Sequence[tuple[Part, IntArray]], ranges: Sequence[tuple[int, int]]
-) -> Iterator[Pair]:
+def _pairs_of(song: Song, sides: Sequence[tuple[Part, IntArray]], ranges: Sequence[tuple[int, int]]) -> Iterator[Pair]:
     for first, stop in ranges:
         phrases = []
         for part, bars in sides:
@@ -131,5 +131,3 @@ def _pairs_of(
             inside = Part.of(rows, program=part.program, name=part.name, is_drums=part.is_drums)
             phrases.append(Phrase(song.bars()[first:stop], song.ticks_per_quarter, inside))
         yield Pair(*phrases)
-
-

@@ -89,7 +89,7 @@ class Outcome:
 
 def train(
     training: Data,
-    validation: Data,
+    validation: Data | None,
     plan: Plan,
     folder: Path,
     *,
@@ -140,7 +140,7 @@ def train(
 class _Run:
     fabric: Fabric
     training: Data
-    validation: Data
+    validation: Data | None
     plan: Plan
     folder: Path
     bare: Family
@@ -151,7 +151,9 @@ class _Run:
     def __post_init__(self) -> None:
         self.writer = SummaryWriter(str(self.folder)) if self.fabric.global_rank == 0 else None
         rng = np.random.default_rng([self.plan.seed, 7])
-        windows = batches.blocks(self.validation) or batches.windows(self.validation, max_notes=self.plan.max_notes)
+        windows: list[Window] = []
+        if self.validation is not None:
+            windows = batches.blocks(self.validation) or batches.windows(self.validation, max_notes=self.plan.max_notes)
         if len(windows) > VALIDATION_WINDOWS:
             windows = [windows[index] for index in rng.permutation(len(windows))[:VALIDATION_WINDOWS].tolist()]
         self.windows = windows
@@ -228,7 +230,7 @@ class _Run:
 
     def validate(self, model: Any) -> None:
         """Nats a bar on songs never trained on, with their own and with another song's guitar."""
-        if self.windows and self.fabric.global_rank == 0:
+        if self.validation is not None and self.windows and self.fabric.global_rank == 0:
             right, wrong = likelihood(self.bare, self.validation, self.windows)
             self.progress.validation, self.progress.swapped = right, wrong
             if self.writer:
@@ -265,7 +267,11 @@ class _Run:
             "max_notes": self.plan.max_notes,
             "plan": plan,
             "progress": {key: value for key, value in asdict(self.progress).items() if value == value},
-            "machine": {"device": str(self.fabric.device), "processes": self.fabric.world_size, "system": platform.machine()},
+            "machine": {
+                "device": str(self.fabric.device),
+                "processes": self.fabric.world_size,
+                "system": platform.machine(),
+            },
             "torch": torch.__version__,
             **self.about,
         }
@@ -296,14 +302,18 @@ class _Run:
             wanted = json.loads(json.dumps(self.described()["plan"]))
             differing = sorted(key for key, value in held.items() if wanted[key] != value)
             if differing:
-                raise CheckpointError(f"the run in {str(last)!r} was begun with other values of: {', '.join(differing)}")
+                raise CheckpointError(
+                    f"the run in {str(last)!r} was begun with other values of: {', '.join(differing)}"
+                )
             self.bare.load_state_dict(model.state_dict())
             moments = load_file(last / "optimizer.safetensors")
             state: dict[int, dict[str, Any]] = {}
             for key, value in moments.items():
                 index, name = key.split(".", 1)
                 state.setdefault(int(index), {})[name] = value
-            self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+            self.optimizer.load_state_dict(
+                {"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]}
+            )
             self.progress = Progress(**json.loads((last / "progress.json").read_text()))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"the run in {str(last)!r} cannot be resumed: {error}") from None
@@ -319,7 +329,9 @@ def schedule(step: int, share: float) -> float:
 
 
 @torch.no_grad()
-def likelihood(model: Family, data: Data, windows: Sequence[Window], *, size: int = 32, seed: int = 0) -> tuple[float, float]:
+def likelihood(
+    model: Family, data: Data, windows: Sequence[Window], *, size: int = 32, seed: int = 0
+) -> tuple[float, float]:
     """Mean nats a bar of the hits in some windows, given the true past: with their own guitar and with another song's."""
     was_training = model.training
     model.eval()

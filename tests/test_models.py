@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from seq2drum import batches, checkpoint, engine
 from seq2drum.batches import Data, Window
 from seq2drum.corpus import Prepared
 from seq2drum.decode import LOOK_BACK, Chance, play
+from seq2drum.eager import engine_of
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.features import features, hear
 from seq2drum.grid import Lattice, encode
 from seq2drum.kit import FULL, KITS
 from seq2drum.models import FAMILIES, family
 from seq2drum.models.base import Family, tensors
-from seq2drum.models.eager import engine_of
 from seq2drum.notes import Metre, Note, Part, Song, Tempo
 
 TINY = {
@@ -44,7 +45,9 @@ def made_song(seed: int, bars: int = 14) -> Prepared:
     parts = (Part.of(guitar, program=27), Part.of(drums, is_drums=True))
     song = Song(480, parts, frame.tempos, frame.metres, frame.length)
     lattice = Lattice(song.bars(), 480)
-    return Prepared(f"{seed}", f"{seed}", "t", f"{seed}", "train", hear(song, [0], lattice), encode(parts[1], lattice, FULL))
+    return Prepared(
+        f"{seed}", f"{seed}", "t", f"{seed}", "train", hear(song, [0], lattice), encode(parts[1], lattice, FULL)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -179,7 +179,9 @@ class Attention(base.Family):
         summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
         knowledge = torch.cat([here, around, summary, played], -1)
         given, final = self.given(
-            batch.guitar[:, inside].flatten(0, 1), batch.clock.flatten(0, 1), batch.steps[:, inside].flatten().clamp(min=1)
+            batch.guitar[:, inside].flatten(0, 1),
+            batch.clock.flatten(0, 1),
+            batch.steps[:, inside].flatten().clamp(min=1),
         )
         mixed, thought, h, c = self.opened(
             given, final, knowledge.flatten(0, 1), torch.cat([lags, recalled], -1).flatten(0, 1)
@@ -188,7 +190,9 @@ class Attention(base.Family):
         target = batch.drums[:, inside]
         previous = self.last_steps(batch.drums[:, PAST - 1 : inside.stop], batch.steps[:, PAST - 1 : inside.stop])
         previous = torch.cat([previous[:, :-1, None], target[:, :, :-1]], 2) * keep_last[:, None, None, None]
-        y, _ = self.decoder(torch.cat([mixed, previous.flatten(0, 1)], -1), (h[None].contiguous(), c[None].contiguous()))
+        y, _ = self.decoder(
+            torch.cat([mixed, previous.flatten(0, 1)], -1), (h[None].contiguous(), c[None].contiguous())
+        )
         thought = functional.relu(thought + self.think(y)).unflatten(0, (n, count))
 
         place = torch.arange(size, device=target.device)
@@ -276,7 +280,8 @@ class Attention(base.Family):
                 },
                 ("velocity", "velocity_scale", "offset", "offset_scale"),
                 dict.fromkeys(
-                    ("thoughts", "hits", "echo", "velocity", "velocity_scale", "offset", "offset_scale"), {0: "n", 1: "S"}
+                    ("thoughts", "hits", "echo", "velocity", "velocity_scale", "offset", "offset_scale"),
+                    {0: "n", 1: "S"},
                 ),
             ),
         }
@@ -328,7 +333,9 @@ class _Bar(_Part):
         knowledge = torch.cat([vector, around, whole, carry_h], -1)
         mixed, thoughts, h, c = model.opened(given, final, knowledge, torch.cat([lags, recalled], -1))
         decoder = model.decoder
-        inputs = functional.linear(mixed, decoder.weight_ih_l0[:, : config.mixed], decoder.bias_ih_l0 + decoder.bias_hh_l0)
+        inputs = functional.linear(
+            mixed, decoder.weight_ih_l0[:, : config.mixed], decoder.bias_ih_l0 + decoder.bias_hh_l0
+        )
         echo = torch.cat([louder, past_velocity[:, -1]], -1)
         return inputs, thoughts, echo, torch.cat([h, c, carry_h, carry_c], -1)
 
@@ -354,5 +361,7 @@ class _Feel(_Part):
 
 
 def _lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    gates = functional.linear(x, lstm.weight_ih_l0, lstm.bias_ih_l0) + functional.linear(h, lstm.weight_hh_l0, lstm.bias_hh_l0)
+    gates = functional.linear(x, lstm.weight_ih_l0, lstm.bias_ih_l0) + functional.linear(
+        h, lstm.weight_hh_l0, lstm.bias_hh_l0
+    )
     return cell(gates, c)

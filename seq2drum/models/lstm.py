@@ -155,7 +155,9 @@ class _Part(nn.Module):
 
 
 class _Encode(_Part):
-    def forward(self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor
+    ) -> tuple[Tensor, Tensor]:
         model = self.model
         clock = model.clocked(clock)
         heard = torch.cat([guitar, clock, bars[:, None].expand(-1, guitar.shape[1], -1)], -1)

@@ -1,0 +1,431 @@
+"""The command line: flags and printing, nothing else.
+
+Exit codes: 0 all done; 2 something was wrong with what was asked or given, told in one line each; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from seq2drum import __version__
+from seq2drum.errors import CorpusError, MissingExtraError, OptionError, Seq2DrumError
+from seq2drum.models import FAMILIES
+
+if TYPE_CHECKING:  # each mode imports what it needs: help and errors come at once, and playing never loads torch
+    from seq2drum.corpus import Prepared
+    from seq2drum.drummer import Drummer, Options, Take
+    from seq2drum.train import Plan
+
+MUSIC = {".mid", ".midi", ".kar", ".rmi", ".musicxml", ".xml", ".mxl"}
+OUTPUT_SUFFIX = ".drums.mid"
+CACHES = Path("cache")
+RUNS = Path("runs")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_intermixed_args(arguments)
+    modes = {"infer": _infer, "prepare": _prepare, "train": _train}
+    try:
+        _check_flags(parser, options)
+        return modes[options.mode](options)
+    except Seq2DrumError as error:
+        _say(f"seq2drum: {error}")
+        return 2
+    except BrokenPipeError:  # whoever read our output has gone; nothing is left to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except KeyboardInterrupt:
+        _say("seq2drum: stopped")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seq2drum",
+        description="A drummer for your guitar: a guitar MIDI file goes in, a drum MIDI file comes out.",
+        epilog="Examples: seq2drum --mode infer song.mid | seq2drum --mode infer takes/ -o drums/ --seed 3 | "
+        "seq2drum --mode train --data my_songs --minutes 60",
+    )
+    parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
+    parser.add_argument("--mode", required=True, choices=("infer", "prepare", "train"), help="what to do")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="which take, or which training run (default: 0)"
+    )
+    parser.add_argument("--model", metavar="NAME|DIR", help="infer: a model in the package, or the folder of a training run "
+                        f"(default: the one in the box); train: the family, {' or '.join(FAMILIES)} (default: attention)")  # fmt: skip
+
+    infer = parser.add_argument_group("infer: drums for guitar files")
+    infer.add_argument(
+        "files", nargs="*", metavar="SONG", help="MIDI or MusicXML files, folders of them, or - for standard input"
+    )
+    infer.add_argument("-o", "--output", metavar="FILE|DIR", help="where to write; - is standard output "
+                       f"(default: SONG{OUTPUT_SUFFIX} beside the song)")  # fmt: skip
+    infer.add_argument(
+        "--temperature", type=float, metavar="T", help="0 the most likely take, 1 as free as real music (default: 0.8)"
+    )
+    infer.add_argument(
+        "--top-p", type=float, metavar="P", help="keep this share of what is likely; lower is tamer (default: 0.9)"
+    )
+    infer.add_argument(
+        "--track", metavar="N|NAME", help="the guitar part, by number from 1 or by name (default: what looks like one)"
+    )
+    infer.add_argument(
+        "--with-guitar", action="store_true", help="write the whole song, with these drums instead of its own"
+    )
+    infer.add_argument("--score", metavar="FILE", help="also write the drums as a MusicXML score")
+    infer.add_argument("--force", action="store_true", help="overwrite what is there")
+    infer.add_argument("--json", action="store_true", help="print one line of JSON a take")
+
+    learn = parser.add_argument_group("prepare and train: your own songs, and a drummer made from them")
+    learn.add_argument("--data", nargs="+", metavar="DIR", help="folders of MIDI files with guitar and drums "
+                       "(train without: the project's own examples)")  # fmt: skip
+    learn.add_argument(
+        "--cache", metavar="FILE", help=f"the prepared songs (default: a name made from the files, in {CACHES}/)"
+    )
+    learn.add_argument("--manifest", metavar="FILE", help="a table of sha256 and group, so that arrangements of one song stay together "
+                       "(default: manifest.csv in or beside a folder)")  # fmt: skip
+    learn.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: one a core)")
+
+    train = parser.add_argument_group("train")
+    train.add_argument("--out", metavar="DIR", help=f"where the run is kept (default: {RUNS}/ and the model's name)")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    train.add_argument("--minutes", type=float, metavar="M", help="how long to train")
+    train.add_argument(
+        "--epochs", type=int, metavar="N", help="how often to see all songs (default: 10, if --minutes is not given)"
+    )
+    train.add_argument("--batch", type=int, metavar="N", help="pairs a process sees at once (default: 96)")
+    train.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: 0.003)")
+    train.add_argument("--max-notes", type=int, metavar="N", help="notes a side of a pair (default: 150)")
+    train.add_argument(
+        "--kit", choices=("full", "nine"), help="24 pieces, or the nine of the literature (default: full)"
+    )
+    train.add_argument(
+        "--weight", nargs="+", default=[], metavar="FOLDER=W", help="see a folder's songs W times as often"
+    )
+    train.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)"
+    )
+    train.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"), help="bf16 is twice as fast where "
+                       "the device has it (default: auto)")  # fmt: skip
+    train.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: one a core)")
+    return parser
+
+
+# Options that only one mode looks at: naming them in another is a mistake, and would be a silent one.
+_ONLY = {
+    "infer": ("files", "output", "temperature", "top_p", "track", "with_guitar", "score", "force", "json"),
+    "train": ("out", "resume", "minutes", "epochs", "batch", "rate", "max_notes", "kit", "weight"),
+}
+
+
+def _check_flags(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    for mode, names in _ONLY.items():
+        given = [
+            name for name in names if getattr(options, name) != parser.get_default(name) and getattr(options, name)
+        ]
+        if mode != options.mode and given:
+            flags = ", ".join("a song" if name == "files" else "--" + name.replace("_", "-") for name in given)
+            raise OptionError(f"--mode {options.mode} has no use for {flags}; did you mean --mode {mode}?")
+    if options.mode == "infer" and (options.data or options.cache):
+        raise OptionError("--mode infer has no use for --data or --cache; name the songs themselves")
+
+
+# --- infer -----------------------------------------------------------------------------------------------------------
+
+
+def _infer(options: argparse.Namespace) -> int:
+    from seq2drum.drummer import Drummer, Options
+
+    wanted = Options(seed=options.seed, track=options.track)
+    for name in ("temperature", "top_p"):
+        if getattr(options, name) is not None:
+            wanted = replace(wanted, **{name: getattr(options, name)})
+    jobs = _jobs(options)
+    if options.score and len(jobs) > 1:
+        raise OptionError(f"--score names one file, but there are {len(jobs)} songs")
+    drummer = Drummer.load(options.model or "default")
+    code = 0
+    with _bar(len(jobs), "songs") as advance:
+        for source, target in jobs:
+            try:
+                _play_one(drummer, source, target, wanted, options)
+            except Seq2DrumError as error:
+                told = str(error)
+                _say(f"seq2drum: {told}" if source in told else f"seq2drum: {source}: {told}")
+                code = 2
+            advance(1, "")
+    return code
+
+
+def _jobs(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """Which song goes where: names of files, "-" for the standard streams."""
+    if not options.files:
+        raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
+    sources: list[str] = []
+    several = len(options.files) > 1
+    for name in options.files:
+        path = Path(name)
+        if name != "-" and path.is_dir():
+            several = True
+            found = sorted(child for child in path.iterdir() if child.suffix.lower() in MUSIC and child.is_file())
+            found = [child for child in found if not child.name.endswith(OUTPUT_SUFFIX)]
+            if not found:
+                raise CorpusError(f"there is no MIDI or MusicXML file in the folder {name!r}")
+            sources += map(str, found)
+        else:
+            sources.append(name)
+    if not several:
+        return [(sources[0], options.output or _beside(sources[0]))]
+    if options.output == "-":
+        raise OptionError("several songs cannot all go to standard output; name a folder with -o DIR")
+    if not options.output:
+        return [(source, _beside(source)) for source in sources]
+    folder = Path(options.output)
+    if folder.exists() and not folder.is_dir():
+        raise OptionError(f"{options.output!r} is a file; for several songs -o wants a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"the folder {options.output!r} cannot be made: {error.strerror}") from None
+    targets = [str(folder / (Path(source).stem + OUTPUT_SUFFIX)) for source in sources]
+    twice = {target for target in targets if targets.count(target) > 1}
+    if twice:
+        raise OptionError(
+            f"two songs would both become {min(twice)!r}; give them names of their own, or run them apart"
+        )
+    return list(zip(sources, targets, strict=True))
+
+
+def _beside(source: str) -> str:
+    return "-" if source == "-" else str(Path(source).with_name(Path(source).stem + OUTPUT_SUFFIX))
+
+
+def _play_one(drummer: Drummer, source: str, target: str, wanted: Options, options: argparse.Namespace) -> None:
+    from seq2drum import midi
+
+    begun = time.perf_counter()
+    if source == "-":
+        song: str | bytes = sys.stdin.buffer.read(midi.DEFAULT_LIMITS.file_bytes + 1)
+    else:
+        song = source
+        if target != "-" and Path(target).exists() and Path(source).exists() and Path(target).samefile(source):
+            raise OptionError("the drums would be written over the song itself; name another file with -o")
+    take = drummer.accompany(song, wanted)
+    if target == "-":
+        sys.stdout.buffer.write(take.to_bytes(with_guitar=options.with_guitar))
+        sys.stdout.buffer.flush()
+    else:
+        take.save(target, with_guitar=options.with_guitar, overwrite=options.force)
+    if options.score:
+        from seq2drum import notation
+
+        title = "Drums" if source == "-" else Path(source).stem
+        midi.write_file(options.score, notation.write_score(take.song, take.part, title), overwrite=options.force)
+    seconds = time.perf_counter() - begun
+    guitar = [f"{index + 1} {take.song.parts[index].name}".strip() for index in take.guitar.parts]
+    if options.json:
+        line = {
+            "input": source,
+            "output": target,
+            "bars": len(take.song.bars()),
+            "hits": len(take.part),
+            "seed": wanted.seed,
+            "seconds": round(seconds, 3),
+            "guitar": guitar,
+            "why": take.guitar.reason,
+        }
+        # Standard output belongs to the take when it is asked for there.
+        print(json.dumps(line), file=sys.stderr if target == "-" else sys.stdout, flush=True)
+    elif target != "-":
+        print(_told(take, target, seconds), flush=True)
+
+
+def _told(take: Take, target: str, seconds: float) -> str:
+    names = ", ".join(str(index + 1) for index in take.guitar.parts)
+    parts = "part" if len(take.guitar.parts) == 1 else "parts"
+    return f"{target}: {len(take.song.bars())} bars in {seconds:.1f} s, listening to {parts} {names} ({take.guitar.reason})"
+
+
+# --- prepare and train -----------------------------------------------------------------------------------------------
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    if not options.data:
+        raise OptionError("--mode prepare wants --data DIR, one or more folders of MIDI files")
+    _prepared([Path(name) for name in options.data], options, anew=True)
+    return 0
+
+
+def _prepared(folders: list[Path], options: argparse.Namespace, *, anew: bool) -> list[Prepared]:
+    """The songs of some folders, from their cache if there is one."""
+    from seq2drum import corpus
+
+    path = Path(options.cache) if options.cache else CACHES / f"{corpus.digest(folders)}.s2d"
+    if path.exists() and not anew:
+        _say(f"songs as prepared in {path}")
+        return corpus.load(path)
+    with _bar(1, "files read") as advance:
+        songs, account = corpus.prepare(
+            folders,
+            workers=options.workers or os.cpu_count() or 1,
+            manifest=Path(options.manifest) if options.manifest else None,
+            progress=lambda done, total: advance(1 / total, f"{done} of {total}"),
+        )
+    corpus.save(songs, path)
+    for line in account.lines():
+        _say(line)
+    sides = [f"{sum(song.split == side for song in songs)} {side}" for side in corpus.SPLITS]
+    _say(f"songs by side: {', '.join(sides)}; kept in {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    return songs
+
+
+def _train(options: argparse.Namespace) -> int:
+    from seq2drum import batches, corpus
+    from seq2drum.kit import KITS
+
+    try:
+        import torch
+
+        from seq2drum import train
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
+
+    plan = train.Plan(
+        model=options.model or "attention",
+        seed=options.seed,
+        minutes=options.minutes,
+        device=options.device,
+        precision=options.precision,
+        weights=_weights(options.weight),
+    )
+    own = not options.data and not options.cache
+    given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
+    if own:  # twenty short songs: small batches, seen often, a few minutes in all
+        plan = replace(plan, epochs=60, batch=16)
+    plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
+    _check_plan(plan)
+    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    out = Path(options.out) if options.out else RUNS / plan.model
+
+    if options.cache and not options.data:
+        songs = corpus.load(Path(options.cache))
+    else:
+        folders = [Path(name) for name in options.data] if options.data else [_own_examples()]
+        songs = _prepared(folders, options, anew=False)
+    if own:
+        _say("training on the project's own examples: enough to see that it works, far too little for a good drummer.")
+        _say("for a real one, give it folders of songs with guitar and drums: --data DIR")
+    kit = KITS[plan.kit]
+    sides = {side: [song for song in songs if song.split == side] for side in corpus.SPLITS}
+    if not sides["train"]:
+        raise CorpusError(
+            f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
+        )
+    training = batches.flatten(sides["train"], kit)
+    validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
+    about = {"data": corpus.sources(songs)}
+    begun = time.monotonic()
+    with _bar(1, "trained") as advance:
+        done = 0.0
+
+        def show(share: float, progress: train.Progress) -> None:
+            nonlocal done
+            rate = progress.bars / max(progress.seconds, 1e-9)
+            text = f"{progress.bars} bars, {rate:.0f} a second, {progress.nats:.2f} nats a bar"
+            if progress.validation == progress.validation:
+                text += f"; unseen {progress.validation:.2f}, another's guitar {progress.swapped:.2f}"
+            advance(share - done, text)
+            done = share
+
+        outcome = train.train(training, validation, plan, out, resume=options.resume, about=about, show=show)
+    progress = outcome.progress
+    _say(f"{'stopped' if outcome.stopped else 'trained'} after {progress.bars} bars in {time.monotonic() - begun:.0f} s "
+         f"({progress.bars / max(progress.seconds, 1e-9):.0f} bars a second)")  # fmt: skip
+    if progress.validation == progress.validation:
+        _say(
+            f"on songs never trained on: {progress.validation:.2f} nats a bar, {progress.swapped:.2f} with another song's guitar"
+        )
+    _say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")
+    return 130 if outcome.stopped else 0
+
+
+def _check_plan(plan: Plan) -> None:
+    if plan.model not in FAMILIES:
+        raise OptionError(f"there is no model family {plan.model!r}; there are {', '.join(FAMILIES)}")
+    for name in ("minutes", "epochs", "batch", "rate", "max_notes"):
+        value = getattr(plan, name)
+        if value is not None and value <= 0:
+            raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted more than 0")
+
+
+def _weights(given: Sequence[str]) -> dict[str, float]:
+    weights = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            raise OptionError(f"--weight wants FOLDER=NUMBER such as jazz=3, found {text!r}") from None
+        if not name or weights[name] < 0:
+            raise OptionError(f"--weight wants FOLDER=NUMBER with a number of 0 or more, found {text!r}")
+    return weights
+
+
+def _own_examples() -> Path:
+    folder = Path(__file__).parents[1] / "examples" / "training"
+    if not folder.is_dir():
+        raise OptionError(
+            "the project's own examples are not beside this installation; name your songs with --data DIR"
+        )
+    return folder
+
+
+# --- printing --------------------------------------------------------------------------------------------------------
+
+
+def _say(text: str, file: IO[str] | None = None) -> None:
+    print(text, file=file or sys.stderr, flush=True)
+
+
+@contextmanager
+def _bar(total: float, what: str) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on standard error, shown only to a person and only when it takes longer than two seconds."""
+    if not sys.stderr.isatty():
+        yield lambda amount, text: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.percentage:3.0f} %"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    progress = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4)
+    task = progress.add_task(what, total=total)
+    begun, shown = time.monotonic(), False
+
+    def advance(amount: float, text: str) -> None:
+        nonlocal shown
+        if not shown and time.monotonic() - begun > 2:
+            progress.start()
+            shown = True
+        progress.update(task, advance=amount, description=f"{what} {text}".strip())
+
+    try:
+        yield advance
+    finally:
+        if shown:
+            progress.stop()
