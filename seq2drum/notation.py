@@ -250,7 +250,7 @@ def _song(score: Any) -> Song:
     metre_events, end = _metre_events(score)
     last = max([end, *(onset + duration for _, notes in merged for onset, duration, _, _ in notes)])
     if last > MAX_QUARTERS:
-        raise NotationError(f"the score is {float(last):.0f} quarters long; wanted are at most {MAX_QUARTERS:,}")
+        raise NotationError(f"the score is {float(last):.6g} quarters long; wanted are at most {MAX_QUARTERS:,}")
     tempo_events = _tempo_events(score)
     times = [time for _, notes in merged for onset, duration, _, _ in notes for time in (onset, duration)]
     ticks = _ticks_per_quarter([*times, end, *(at for at, _, _ in metre_events), *(at for at, _ in tempo_events)])
