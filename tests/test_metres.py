@@ -74,12 +74,17 @@ def test_the_beginnings_of_groups_outweigh_what_is_inside_them() -> None:
         assert max(inside, default=0) < min(accents[unit] for unit in firsts)
 
 
-@pytest.mark.parametrize(("numerator", "denominator"), [(0, 4), (65, 4), (4, 3), (4, 128), (-1, 4)])
-def test_a_metre_beyond_the_table_is_refused_by_name(numerator: int, denominator: int) -> None:
+@pytest.mark.parametrize(("numerator", "denominator"), [(0, 4), (65, 3), (4, 3), (4, 128), (-1, 4)])
+def test_an_impossible_metre_is_refused_by_name(numerator: int, denominator: int) -> None:
     with pytest.raises(ValueError, match=f"{numerator}/{denominator}"):
         metres.groups(numerator, denominator)
     with pytest.raises(ValueError, match=f"{numerator}/{denominator}"):
         metres.weights(numerator, denominator)
+
+
+def test_a_metre_longer_than_the_table_is_counted_unit_by_unit() -> None:
+    assert metres.groups(76, 32) == (1,) * 76
+    assert metres.weights(76, 32) == (1, *(0.125,) * 75)
 
 
 @pytest.fixture(scope="module")
