@@ -32,6 +32,7 @@ from seq2drum.phrases import MAX_BARS, MAX_NOTES, cut_bars
 PAST = 24  # bars before a pair that its memory always holds
 FAR = 8  # bars from further back that it holds as well, drawn at random
 AHEAD = 4  # bars after a pair whose guitar it may hear
+_LOUDEST, _GAP = np.float32(127), np.float32(OFFSET_UNITS)
 BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that the model learns to listen
 
 
@@ -77,8 +78,9 @@ class Window(NamedTuple):
 class Data:
     """Songs as flat arrays over all their bars and steps, ready to be gathered into batches.
 
-    first_bar (songs + 1,), first_step (bars + 1,); guitar (T, GUITAR_SIZE) and velocity and offset (T, V) over all steps
-    (a velocity of 0 is no hit); bars (B, BAR_SIZE), guitar_notes and drum_notes (B,); clock tables by metre.
+    first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR_SIZE), clock (T, CLOCK_SIZE), and
+    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BAR_SIZE), guitar_notes and
+    drum_notes (B,), metre (B, 2); summary (songs, SUMMARY_SIZE).
     """
 
     songs: tuple[str, ...]
@@ -230,7 +232,7 @@ class Draws(NamedTuple):
 
     def part(self, rank: int, of: int) -> Draws:
         """Every `of`-th row from `rank` on."""
-        return Draws(*(column[rank::of] for column in self))
+        return Draws(self.hidden[rank::of], self.spread[rank::of], self.key[rank::of])
 
 
 def draw(rng: np.random.Generator, pairs: int) -> Draws:
@@ -249,9 +251,9 @@ def collate(
 ) -> Batch:
     """Gather pairs and their context.
 
-    `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, which no
-    drummer minds. `listen_to` takes the guitar from other windows
-    instead (as many bars, with their own context), which is how deafness is measured.
+    `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, which
+    no drummer minds. `listen_to` takes the guitar from other windows instead (as many bars, with their own context),
+    which is how deafness is measured.
     """
     own = np.array(pairs, dtype=np.int64)
     heard = np.array(listen_to, dtype=np.int64) if listen_to else own
@@ -273,9 +275,9 @@ def collate(
     keep = np.stack([hidden[:, 0] >= blanked, (hidden[:, 0] >= blanked) | (hidden[:, 1] < 0.5)], axis=1)
 
     known = exists[:, : inside.stop]
-    velocity = _rows(data, data.velocity, drum_bars[:, : inside.stop], known, size).astype(np.float32) / 127
-    far_velocity = _rows(data, data.velocity, far_bars, far_exists, size).astype(np.float32) / 127
-    offset = _rows(data, data.offset, drum_bars[:, inside], in_pair, size).astype(np.float32) / OFFSET_UNITS
+    velocity = _rows(data, data.velocity, drum_bars[:, : inside.stop], known, size).astype(np.float32) / _LOUDEST
+    far_velocity = _rows(data, data.velocity, far_bars, far_exists, size).astype(np.float32) / _LOUDEST
+    offset = _rows(data, data.offset, drum_bars[:, inside], in_pair, size).astype(np.float32) / _GAP
     guitar = _rows(data, data.guitar, guitar_bars, guitar_exists, size).astype(np.float32)
     far_guitar = _rows(data, data.guitar, far_guitar_bars, far_exists, size).astype(np.float32)
     if transpose:
@@ -331,7 +333,7 @@ def blocks(
 
 
 def swapped(data: Data, pairs: Sequence[Window], rng: np.random.Generator) -> list[Window]:
-    """For each window another song's of as many bars and steps, where there is one; what a deaf model would not notice."""
+    """For each window another song's of as many bars and steps, where there is one: what the deaf would not notice."""
     kinds: dict[tuple[int, int], list[Window]] = {}
     steps = data.steps
 

@@ -118,7 +118,11 @@ def prepare(
     manifest: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Prepared], Account]:
-    """Read all songs of some folders. The result does not depend on the number of workers or on where the folders lie."""
+    """Read all songs of some folders: the same for any number of workers, and wherever the folders lie.
+
+    Raises:
+        CorpusError: there is nothing to read, the manifest is unusable, or no song is left to learn from.
+    """
     files = find_files(folders)
     groups = _read_manifest(manifest, folders)
     account = Account(files=len(files))
@@ -333,7 +337,13 @@ def _read_manifest(manifest: Path | None, folders: Sequence[Path]) -> dict[str, 
 
 # --- one file --------------------------------------------------------------------------------------------------------
 
-_GRID_TYPES = {"step": np.int32, "key": np.uint8, "velocity": np.uint8, "offset": np.int16, "length": np.uint16}
+_GRID_TYPES: dict[str, type[np.signedinteger | np.unsignedinteger]] = {
+    "step": np.int32,
+    "key": np.uint8,
+    "velocity": np.uint8,
+    "offset": np.int16,
+    "length": np.uint16,
+}
 
 
 def _pack(heard: Heard, drums: Grid) -> bytes:
@@ -352,7 +362,7 @@ def _pack(heard: Heard, drums: Grid) -> bytes:
             limits = np.iinfo(kind)
             column = np.clip(column, limits.min, limits.max).astype(kind)
             # Steps are kept as differences: small numbers, which compress five times better.
-            arrays[f"{side}.{name}"] = np.diff(column, prepend=kind(0)) if name == "step" else column
+            arrays[f"{side}.{name}"] = np.diff(column, prepend=np.zeros(1, kind)) if name == "step" else column
     header = json.dumps([[name, array.dtype.str, len(array)] for name, array in arrays.items()]).encode()
     body = b"".join(array.tobytes() for array in arrays.values())
     return zlib.compress(len(header).to_bytes(4, "little") + header + body, 6)
@@ -369,7 +379,8 @@ def _unpack(packed: bytes) -> tuple[Heard, Grid]:
     for side in ("guitar", "drums"):
         columns = {name: arrays[f"{side}.{name}"].astype(np.int64) for name in _GRID_TYPES}
         grids.append(Grid(**columns | {"step": np.cumsum(columns["step"])}))
-    form = Form(*(arrays[name].astype(np.int64) for name in ("steps", "numerator", "denominator")), arrays["bpm"])
+    steps, numerator, denominator = (arrays[name].astype(np.int64) for name in ("steps", "numerator", "denominator"))
+    form = Form(steps, numerator, denominator, arrays["bpm"])
     return Heard(form, grids[0], arrays["programs"].astype(np.int64), int(arrays["parts"][0])), grids[1]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,8 @@ from seq2drum.phrases import merge
 FloatArray = NDArray[np.float32]
 
 GUITAR_PROGRAMS = range(24, 32)
-MAX_STEPS = (
-    48  # longest bar that is learnt from: eight quarters. Longer ones are played, but no step tells itself apart
-)
+# The longest bar that is learnt from: eight quarters. Longer ones are played, but no later step tells itself apart.
+MAX_STEPS = 48
 LAGS = (1, 2, 4, 8)  # bars back that a bar of guitar is compared with
 GUITAR_SIZE = 20
 PITCH_CLASSES = slice(6, 18)  # of a step's guitar features
@@ -234,10 +233,10 @@ def _bars(form: Form, onsets: FloatArray, likeness: FloatArray) -> FloatArray:
 def _summary(heard: Heard, guitar: FloatArray, rhythm: FloatArray, likeness: FloatArray) -> FloatArray:
     grid = heard.guitar
     played = guitar[:, 5] > 0
-    active = rhythm.any(axis=1)
+    active: NDArray[np.bool_] = rhythm.max(axis=1) > 0
     place = rhythm[active][:, :24].mean(axis=0) if active.any() else np.zeros(24)
 
-    def mean(values: NDArray[np.generic], default: float = 0.0) -> float:
+    def mean(values: NDArray[Any], default: float = 0.0) -> float:
         return float(np.mean(values)) if len(values) else default
 
     offbeat = guitar[:, 5][played]

@@ -50,9 +50,9 @@ class Grid(NamedTuple):
 def steps_in(length: int | IntArray, ticks_per_quarter: int) -> IntArray:
     """How many places a bar of `length` ticks has; a place must lie before the bar's end."""
     quarters, rest = np.divmod(length, ticks_per_quarter)
-    return quarters * STEPS_PER_QUARTER + np.sum(
-        PLACES * ticks_per_quarter < TWELFTHS * np.asarray(rest)[..., None], axis=-1
-    )
+    inside = PLACES * ticks_per_quarter < TWELFTHS * np.asarray(rest)[..., None]
+    steps: IntArray = quarters * STEPS_PER_QUARTER + np.sum(inside, axis=-1)
+    return steps
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Lattice:
         moved = self.ticks[step] + offset * self._gap(step, offset) / OFFSET_UNITS
         return np.maximum(np.rint(moved).astype(np.int64), 0)
 
-    def _gap(self, step: IntArray, direction: NDArray[np.generic]) -> NDArray[np.float64]:
+    def _gap(self, step: IntArray, direction: IntArray | NDArray[np.float64]) -> NDArray[np.float64]:
         before, after = self._gaps
         gap: NDArray[np.float64] = np.where(direction < 0, before[step], after[step])
         return gap
@@ -176,7 +176,7 @@ def quantise(part: Part, lattice: Lattice, kit: Kit | None = None) -> Part:
 
 
 def _distinct(rows: IntArray) -> IntArray:
-    """Keep the loudest of notes at one tick and pitch: below 12 ticks a quarter, neighbouring places can share a tick."""
+    """Keep the loudest of notes at one tick and pitch: below 12 ticks a quarter, two places can share a tick."""
     rows = rows[np.lexsort((-rows[:, 1], -rows[:, 3], rows[:, 2], rows[:, 0]))]
     keep = np.ones(len(rows), dtype=bool)
     keep[1:] = np.any(np.diff(rows[:, [0, 2]], axis=0) != 0, axis=1)

@@ -21,7 +21,7 @@ Limb = Literal["foot", "hand", "percussion"]
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One piece of the kit: `notes` are read as it, the first of them is written. `nine` is its place in the nine-voice view."""
+    """One piece of the kit: `notes` are read as it, the first of them is written; `nine` is its nine-voice name."""
 
     name: str
     limb: Limb
@@ -85,7 +85,7 @@ FULL = Kit("full", VOICES)
 
 
 def _nine_voices() -> Kit:
-    """The kit the literature compares with: hi-hat closed by hand or foot, all snare sounds, ride and bell as one each."""
+    """The kit the literature compares with: one hi-hat closed by hand or foot, one snare, one ride with its bell."""
     names = dict.fromkeys(voice.nine for voice in VOICES if voice.nine)
     merged = []
     for name in names:

@@ -108,7 +108,7 @@ def merge(parts: Sequence[Part]) -> Part:
 
 
 def bars_of(part: Part, lattice: Lattice) -> IntArray:
-    """(notes,): the bar each note belongs to: that of its nearest place, so an early downbeat belongs to its own bar."""
+    """(notes,): the bar of each note, that of its nearest place: an early downbeat belongs to its own bar."""
     return lattice.bar_of[lattice.nearest(part.onset)[0]]
 
 

@@ -1,0 +1,131 @@
+"""What the lattice does to real music: `python bench/lattice.py [DIR ...]`.
+
+Over every pair of every song the law `decode(encode(x)) == quantise(x)` is checked, for the guitar and for the drums of
+both kits; violations must be 0. Then: how many drum onsets lie within 1/48 of a quarter of the six places, and of plain
+sixteenths; which notes are no piece of the kit; and which bars are in no pair, and why. Without DIR the sample songs of
+the corpus beside the repository are read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from seq2drum import midi, theory
+from seq2drum.corpus import find_files
+from seq2drum.errors import InputError, Seq2DrumError
+from seq2drum.grid import Lattice, decode, encode, quantise
+from seq2drum.kit import FULL, KITS, Kit
+from seq2drum.notes import IntArray, Part, Song
+from seq2drum.phrases import Phrase, merge, pairs
+
+SAMPLE = Path(__file__).parent.parent.parent / "shared" / "corpus" / "sample"
+NEAR = 1 / 48  # of a quarter
+
+
+@dataclass
+class Tally:
+    """What was counted over all files."""
+
+    songs: int = 0
+    pairs: int = 0
+    phrases: int = 0
+    bars: int = 0
+    hits: int = 0
+    near_places: int = 0
+    near_sixteenths: int = 0
+    violations: list[str] = field(default_factory=list)
+    files_left_out: Counter[str] = field(default_factory=Counter)
+    bars_left_out: Counter[str] = field(default_factory=Counter)
+    outside: Counter[int] = field(default_factory=Counter)
+
+
+def keeps_the_law(phrase: Phrase, kit: Kit | None) -> bool:
+    """Whether what is encoded and decoded is what `quantise` promises, and quantising again changes nothing."""
+    lattice = phrase.lattice
+    wanted = quantise(phrase.part, lattice, kit)
+    found = decode(encode(phrase.part, lattice, kit), lattice, kit)
+    return found == wanted and quantise(wanted, lattice, kit) == wanted
+
+
+def near_sixteenth(drums: Part, lattice: Lattice, bar: IntArray) -> int:
+    """Onsets within NEAR of a sixteenth, counted from the barline of their bar."""
+    starts = np.array([bar.start for bar in lattice.bars])
+    sixteenths = (drums.onset - starts[bar]) * 4 / lattice.ticks_per_quarter
+    return int(np.sum(np.abs(sixteenths - np.rint(sixteenths)) <= 4 * NEAR))
+
+
+def look_at(song: Song, name: str, tally: Tally) -> None:
+    """Add one song to the tally."""
+    guitar = merge([song.parts[index] for index in theory.guitar_parts(song).parts])
+    drums = merge([song.parts[index] for index in theory.drum_parts(song)])
+    if not len(drums):
+        tally.files_left_out["no drums"] += 1
+        return
+    lattice = Lattice(song.bars(), song.ticks_per_quarter)
+    step, _ = lattice.nearest(drums.onset)
+    tally.songs += 1
+    tally.hits += len(drums)
+    tally.near_places += int(np.sum(np.abs(drums.onset - lattice.ticks[step]) <= NEAR * song.ticks_per_quarter))
+    tally.near_sixteenths += near_sixteenth(drums, lattice, lattice.bar_of[step])
+    tally.outside.update(drums.pitch[FULL.voice_of[drums.pitch] < 0].tolist())
+    found, cut = pairs(song, guitar, drums)
+    tally.pairs += len(found)
+    tally.bars += len(lattice.bars)
+    tally.bars_left_out += cut.left_out
+    for number, pair in enumerate(found):
+        sides = [("guitar", pair.guitar, None), *((f"drums, {kit}", pair.drums, KITS[kit]) for kit in KITS)]
+        for side, phrase, kit in sides:
+            tally.phrases += 1
+            if not keeps_the_law(phrase, kit):
+                tally.violations.append(f"{name}, pair {number}, {side}")
+
+
+def report(tally: Tally, seconds: float) -> list[str]:
+    """The tally as lines."""
+    out = [f"{tally.songs} songs, {tally.pairs} pairs, {tally.phrases} phrases checked in {seconds:.0f} s"]
+    out += [f"  {count:6d} files left out: {reason}" for reason, count in tally.files_left_out.most_common()]
+    out.append(f"violations of the law: {len(tally.violations)}")
+    out += [f"  {violation}" for violation in tally.violations[:20]]
+    share = 100 / max(tally.hits, 1)
+    out.append(
+        f"of {tally.hits} drum onsets, within 1/48 of a quarter of the six places: {tally.near_places * share:.1f} %; "
+        f"of plain sixteenths: {tally.near_sixteenths * share:.1f} %"
+    )
+    total = tally.outside.total()
+    out.append(f"drum notes outside the kit: {total} ({total * share:.2f} %), by General MIDI number:")
+    out.append("  " + (", ".join(f"{note}: {count}" for note, count in tally.outside.most_common(30)) or "none"))
+    left = tally.bars_left_out.total()
+    out.append(f"of {tally.bars} bars, in no pair: {left} ({100 * left / max(tally.bars, 1):.1f} %)")
+    out += [f"  {count:7d} {reason}" for reason, count in tally.bars_left_out.most_common()]
+    return out
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, default=[SAMPLE], metavar="DIR")
+    options = parser.parse_args(arguments)
+    tally, begun = Tally(), time.perf_counter()
+    try:
+        files = find_files(options.folders)
+    except Seq2DrumError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for path in files:
+        try:
+            look_at(midi.parse(path.read_bytes()), path.name, tally)
+        except InputError as error:
+            tally.files_left_out[type(error).__name__] += 1
+    print("\n".join(report(tally, time.perf_counter() - begun)))
+    return 1 if tally.violations else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
