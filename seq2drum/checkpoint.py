@@ -6,6 +6,7 @@ This half of the checkpoint needs torch; what plays reads the folder with `seq2d
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import struct
@@ -77,13 +78,11 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict
 
 def export(model: Family, folder: Path) -> None:
     """Write the graphs that play beside the weights they refer to."""
-    was_training = model.training
-    model.eval()
+    model = copy.deepcopy(model).cpu().eval()  # the one in training stays where and as it is
     with torch.no_grad():
-        for name, graph in model.cpu().graphs().items():
+        for name, graph in model.graphs().items():
             _export(graph, folder / f"{name}.onnx")
             _share_weights(folder / f"{name}.onnx", folder / WEIGHTS)
-    model.train(was_training)
 
 
 def _export(graph: Graph, path: Path) -> None:

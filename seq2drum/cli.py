@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from seq2drum import __version__
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError, Seq2DrumError
@@ -114,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
         "--weight", nargs="+", default=[], metavar="FOLDER=W", help="see a folder's songs W times as often"
     )
     train.add_argument(
+        "--size", nargs="+", default=[], metavar="NAME=N", help="sizes of the model's layers, such as hidden=384"
+    )
+    train.add_argument(
         "--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)"
     )
     train.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"), help="bf16 is twice as fast where "
@@ -125,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
 # Options that only one mode looks at: naming them in another is a mistake, and would be a silent one.
 _ONLY = {
     "infer": ("files", "output", "temperature", "top_p", "track", "with_guitar", "score", "force", "json"),
-    "train": ("out", "resume", "minutes", "epochs", "batch", "rate", "max_notes", "kit", "weight"),
+    "train": ("out", "resume", "minutes", "epochs", "batch", "rate", "max_notes", "kit", "weight", "size"),
 }
 
 
@@ -307,7 +310,8 @@ def _train(options: argparse.Namespace) -> int:
         minutes=options.minutes,
         device=options.device,
         precision=options.precision,
-        weights=_weights(options.weight),
+        weights=_numbers("--weight", options.weight),
+        sizes=_sizes(options.size),
     )
     own = not options.data and not options.cache
     given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
@@ -315,7 +319,8 @@ def _train(options: argparse.Namespace) -> int:
         plan = replace(plan, epochs=60, batch=16)
     plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
     _check_plan(plan)
-    torch.set_num_threads(options.threads or os.cpu_count() or 1)
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, sharing this machine's cores
+    torch.set_num_threads(options.threads or max((os.cpu_count() or 1) // processes, 1))
     out = Path(options.out) if options.out else RUNS / plan.model
 
     if options.cache and not options.data:
@@ -369,17 +374,27 @@ def _check_plan(plan: Plan) -> None:
             raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted more than 0")
 
 
-def _weights(given: Sequence[str]) -> dict[str, float]:
-    weights = {}
+def _numbers(flag: str, given: Sequence[str]) -> dict[str, float]:
+    """NAME=NUMBER, several of them."""
+    numbers = {}
     for text in given:
         name, _, number = text.partition("=")
         try:
-            weights[name] = float(number)
+            numbers[name] = float(number)
         except ValueError:
-            raise OptionError(f"--weight wants FOLDER=NUMBER such as jazz=3, found {text!r}") from None
-        if not name or weights[name] < 0:
-            raise OptionError(f"--weight wants FOLDER=NUMBER with a number of 0 or more, found {text!r}")
-    return weights
+            raise OptionError(f"{flag} wants NAME=NUMBER such as {_NUMBERS[flag]}, found {text!r}") from None
+        if not name or not numbers[name] >= 0:
+            raise OptionError(f"{flag} wants NAME=NUMBER with a number of 0 or more, found {text!r}")
+    return numbers
+
+
+_NUMBERS = {"--weight": "jazz=3", "--size": "hidden=384"}
+
+
+def _sizes(given: Sequence[str]) -> dict[str, float]:
+    # Widths are whole numbers; dropout is none.
+    sizes = _numbers("--size", given)
+    return {name: int(value) if value.is_integer() and value else value for name, value in sizes.items()}
 
 
 def _own_examples() -> Path:
@@ -394,14 +409,20 @@ def _own_examples() -> Path:
 # --- printing --------------------------------------------------------------------------------------------------------
 
 
-def _say(text: str, file: IO[str] | None = None) -> None:
-    print(text, file=file or sys.stderr, flush=True)
+def _say(text: str) -> None:
+    if _speaks():
+        print(text, file=sys.stderr, flush=True)
+
+
+def _speaks() -> bool:
+    """Of several processes that torchrun started, only the first speaks."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
 def _bar(total: float, what: str) -> Iterator[Callable[[float, str], None]]:
     """A progress bar on standard error, shown only to a person and only when it takes longer than two seconds."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not _speaks():
         yield lambda amount, text: None
         return
     from rich.console import Console

@@ -173,14 +173,16 @@ class _Run:
                 torch.manual_seed(hash((plan.seed, progress.step, fabric.global_rank)) % 2**63)
                 model.train()
                 losses = model(tensors(batch, fabric.device))
+                loss = losses["loss"]
+                losses = {name: value.detach() for name, value in losses.items()}
                 bars = fabric.all_reduce(losses["bars"].float(), reduce_op="sum")
                 # A mean over the bars of all processes, whatever share of them is here.
                 mine = losses["bars"] * fabric.world_size / bars
                 optimizer.zero_grad()
-                fabric.backward(losses["loss"] * mine)
+                fabric.backward(loss * mine)
                 fabric.clip_gradients(model, optimizer, max_norm=1.0)
                 optimizer.step()
-                nats = float((losses["nats"] / losses["bars"]).detach())
+                nats = float(losses["nats"] / losses["bars"])
                 progress.nats = nats if math.isnan(progress.nats) else 0.98 * progress.nats + 0.02 * nats
                 progress.step, progress.batch = progress.step + 1, progress.batch + 1
                 progress.bars += int(bars)
@@ -239,10 +241,8 @@ class _Run:
             if right <= self.progress.best:
                 self.progress.best = right
                 checkpoint.save(self.bare, self.folder / "best", self.described())
-                self.bare.to(self.fabric.device)
         elif self.fabric.global_rank == 0:
             checkpoint.save(self.bare, self.folder / "best", self.described())
-            self.bare.to(self.fabric.device)
         self.fabric.barrier()
         self.validated = time.monotonic()
 
@@ -283,14 +283,13 @@ class _Run:
             fresh, last = self.folder / "last.new", self.folder / "last"
             shutil.rmtree(fresh, ignore_errors=True)
             checkpoint.save(self.bare, fresh, self.described())
-            self.bare.to(self.fabric.device)
             moments = {}
             for index, state in self.optimizer.state_dict()["state"].items():
                 moments |= {f"{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items()}
             save_file(moments, fresh / "optimizer.safetensors")
             (fresh / "progress.json").write_text(json.dumps(asdict(self.progress)))
             shutil.rmtree(last, ignore_errors=True)
-            os.replace(fresh, last)
+            fresh.replace(last)
         self.fabric.barrier()
 
     def restore(self) -> None:
@@ -358,9 +357,10 @@ def _fabric(plan: Plan) -> Fabric:
         precision = "bf16-mixed"
     elif precision == "32":
         precision = "32-true"
-    world = int(os.environ.get("WORLD_SIZE", "1"))
+    # As torchrun says: how many processes there are, and how many of them on this machine.
+    world, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     try:
-        return Fabric(accelerator=plan.device, devices=world if world > 1 else 1, precision=precision)
+        return Fabric(accelerator=plan.device, devices=local, num_nodes=max(world // local, 1), precision=precision)
     except (ValueError, RuntimeError) as error:
         raise OptionError(f"--device {plan.device}: {error}") from None
 

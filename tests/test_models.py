@@ -10,44 +10,20 @@ import torch
 
 from seq2drum import batches, checkpoint, engine
 from seq2drum.batches import Data, Window
-from seq2drum.corpus import Prepared
 from seq2drum.decode import LOOK_BACK, Chance, play
 from seq2drum.eager import engine_of
 from seq2drum.errors import CheckpointError, UnknownModelError
-from seq2drum.features import features, hear
-from seq2drum.grid import Lattice, encode
+from seq2drum.features import features
 from seq2drum.kit import FULL, KITS
 from seq2drum.models import FAMILIES, family
 from seq2drum.models.base import Family, tensors
-from seq2drum.notes import Metre, Note, Part, Song, Tempo
+
+from tests.made import made_song
 
 TINY = {
     "attention": {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2},
     "lstm": {"hidden": 24, "reader": 8},
 }
-
-
-def made_song(seed: int, bars: int = 14) -> Prepared:
-    """A song in which the kick doubles the guitar's low notes, with 4/4, 7/8 and 3/4 bars."""
-    rng = np.random.default_rng(seed)
-    metres = (Metre(0, 4, 4), Metre(6 * 1920, 7, 8), Metre(6 * 1920 + 4 * 1680, 3, 4))
-    frame = Song(480, (), (Tempo(0, 500_000),), metres, 6 * 1920 + 4 * 1680 + max(bars - 10, 0) * 1440)
-    guitar, drums = [], []
-    for bar in frame.bars():
-        for at in range(bar.start, bar.end, 240):
-            if rng.random() < 0.6:
-                pitch = int(rng.choice([40, 52, 64]))
-                guitar.append(Note(at, 200, pitch, int(rng.integers(60, 120))))
-                if pitch == 40:
-                    drums.append(Note(at + int(rng.integers(0, 9)), 60, 36, 110))
-            drums.append(Note(at, 60, 42, int(rng.integers(40, 90))))
-        drums.append(Note(bar.start + 480, 60, 38, 100))
-    parts = (Part.of(guitar, program=27), Part.of(drums, is_drums=True))
-    song = Song(480, parts, frame.tempos, frame.metres, frame.length)
-    lattice = Lattice(song.bars(), 480)
-    return Prepared(
-        f"{seed}", f"{seed}", "t", f"{seed}", "train", hear(song, [0], lattice), encode(parts[1], lattice, FULL)
-    )
 
 
 @pytest.fixture(scope="module")

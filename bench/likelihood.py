@@ -1,0 +1,83 @@
+"""How well models expect what real drummers play: nats a bar on songs of groups they were never trained on.
+
+    python bench/likelihood.py CACHE MODEL [MODEL ...] [--split test] [--metre 4/4 | --metre any]
+
+Hits only, given the true past, over windows of eight bars with at least 12 hits and 8 guitar steps, of songs that never
+leave the metre. "another's guitar" is the same with the guitar of another song's window; a model that does not listen
+shows no difference. The intervals are 95 %, by resampling songs. Models of kits of different size cannot be compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from seq2drum import batches, checkpoint, corpus, engine
+from seq2drum.batches import Data, Window
+from seq2drum.kit import KITS
+from seq2drum.models.base import Family, tensors
+
+
+def by_window(model: Family, data: Data, windows: Sequence[Window], listen_to: Sequence[Window] = ()) -> np.ndarray:
+    """Nats a bar of each window."""
+    found = []
+    for index, window in enumerate(windows):
+        draws = batches.draw(np.random.default_rng([0, index]), 1)
+        batch = batches.collate(data, [window], draws, listen_to=[listen_to[index]] if listen_to else [])
+        with torch.no_grad():
+            losses = model.losses(tensors(batch))
+        found.append(float(losses["nats"] / losses["bars"]))
+    return np.array(found)
+
+
+def interval(values: np.ndarray, songs: np.ndarray, rng: np.random.Generator) -> str:
+    """Mean over windows with its 95 % interval, songs resampled."""
+    if not len(values):
+        return "-"
+    names, index = np.unique(songs, return_inverse=True)
+    sums, counts = np.bincount(index, weights=values), np.bincount(index)
+    drawn = rng.integers(0, len(names), size=(2000, len(names)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return f"{values.mean():6.2f} ({low:.2f} to {high:.2f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cache", type=Path, help="what --mode prepare made")
+    parser.add_argument("models", nargs="+", help="checkpoint folders, or names of models in the box")
+    parser.add_argument("--split", default="test", choices=corpus.SPLITS)
+    parser.add_argument("--metre", default="4/4", help="such as 3/4, or any")
+    options = parser.parse_args()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+    metre = None if options.metre == "any" else tuple(int(part) for part in options.metre.split("/"))
+    songs = [song for song in corpus.load(options.cache) if song.split == options.split]
+    print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}; {options.split} songs in {options.metre}")
+    print(f"{'model':24} {'kit':5} {'songs of':9} {'songs':>5} {'windows':>7}  nats a bar              another's guitar        gain")
+    for name in options.models:
+        model, about = checkpoint.load(engine.find(name))
+        model.eval()
+        data = batches.flatten(songs, KITS[about["kit"]])
+        windows = batches.blocks(data, metre=metre)
+        right = by_window(model, data, windows)
+        wrong = by_window(model, data, windows, batches.swapped(data, windows, np.random.default_rng(1)))
+        song = np.array([window.song for window in windows])
+        tags = np.array([data.tags[index] for index in song])
+        for tag in ("all", *sorted(set(tags.tolist()))):
+            here = np.ones(len(tags), dtype=bool) if tag == "all" else tags == tag
+            rng = np.random.default_rng(0)
+            gain = interval((wrong - right)[here], song[here], rng)
+            print(
+                f"{Path(name).name if tag == 'all' else '':24} {about['kit']:5} {tag:9} {len(set(song[here])):5} {here.sum():7}"
+                f"  {interval(right[here], song[here], rng)}  {interval(wrong[here], song[here], rng)}  {gain}"
+            )
+
+
+if __name__ == "__main__":
+    main()

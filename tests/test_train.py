@@ -1,0 +1,167 @@
+"""The training loop: a resumed run is the unbroken run, two processes are one with the double batch, Ctrl-C is in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from seq2drum import batches, corpus, engine
+from seq2drum.corpus import Prepared
+from seq2drum.decode import Chance, play
+from seq2drum.errors import CheckpointError, CorpusError, OptionError
+from seq2drum.kit import KITS
+from seq2drum.train import Plan, Progress, likelihood, schedule, train
+
+from tests.made import made_song
+
+ROOT = Path(__file__).parents[1]
+SIZES = {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2}
+PLAN = Plan(epochs=3, batch=4, sizes=SIZES, device="cpu", precision="32", rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def songs() -> list[Prepared]:
+    return [made_song(seed) for seed in range(8)]
+
+
+@pytest.fixture(scope="module")
+def sides(songs: list[Prepared]) -> tuple[batches.Data, batches.Data]:
+    return batches.flatten(songs[:6]), batches.flatten(songs[6:])
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "last" / "weights.safetensors")
+
+
+class Stop:
+    """Presses Ctrl-C after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def __call__(self, share: float, progress: Progress) -> None:
+        if progress.step == self.steps:
+            raise KeyboardInterrupt
+
+
+def test_a_resumed_run_ends_as_the_unbroken_run(sides, tmp_path: Path) -> None:
+    plan = replace(PLAN, sizes=SIZES | {"dropout": 0.2})
+    whole = train(*sides, plan, tmp_path / "whole")
+    broken = train(*sides, plan, tmp_path / "broken", show=Stop(whole.progress.step // 2))
+    assert broken.stopped
+    assert 0 < broken.progress.step < whole.progress.step
+    resumed = train(*sides, plan, tmp_path / "broken", resume=True)
+    assert not resumed.stopped
+    assert (resumed.progress.step, resumed.progress.bars) == (whole.progress.step, whole.progress.bars)
+    one, other = weights(tmp_path / "whole"), weights(tmp_path / "broken")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert resumed.progress.validation == whole.progress.validation
+
+
+def test_ctrl_c_leaves_a_checkpoint_that_plays(sides, songs: list[Prepared], tmp_path: Path) -> None:
+    outcome = train(*sides, PLAN, tmp_path / "run", show=Stop(2))
+    assert outcome.stopped
+    for name in ("best", "last"):
+        player = engine.load(tmp_path / "run" / name)
+        assert len(list(play(player, songs[0].heard, Chance(seed=1)))) == len(songs[0].heard.form.steps)
+    assert engine.find(tmp_path / "run") == tmp_path / "run" / "best"
+
+
+def test_training_learns_to_listen(sides, tmp_path: Path) -> None:
+    """In these songs the kick doubles the guitar's low notes: another song's guitar must cost something."""
+    outcome = train(*sides, replace(PLAN, epochs=60), tmp_path / "run")
+    assert outcome.progress.validation < 0.5 * 60
+    assert outcome.progress.swapped > outcome.progress.validation + 0.5
+
+
+@pytest.mark.slow
+def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepared], tmp_path: Path) -> None:
+    cache = tmp_path / "songs.s2d"
+    corpus.save(songs, cache)
+    command = ["--mode", "train", "--cache", str(cache), "--epochs", "2", "--device", "cpu", "--precision", "32"]
+    command += ["--threads", "1", "--size", "dropout=0", *(f"{name}={size}" for name, size in SIZES.items())]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(ROOT / "main.py")]
+    for launch, batch, out in (([sys.executable, str(ROOT / "main.py")], 8, "one"), (torchrun, 4, "two")):
+        full = [*launch, *command, "--batch", str(batch), "--out", str(tmp_path / out)]
+        done = subprocess.run(full, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    progress = [json.loads((tmp_path / out / "last" / "progress.json").read_text()) for out in ("one", "two")]
+    assert progress[0]["step"] == progress[1]["step"] > 3
+    assert progress[0]["bars"] == progress[1]["bars"]
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    moved = max(float(value.abs().max()) for value in one.values())
+    assert moved > 0.1
+    for name in one:
+        # Adam divides by the size of the gradient, so rounding in small ones shows at a ten-thousandth of the movement.
+        assert torch.allclose(one[name], two[name], atol=5e-4), name
+
+
+def test_a_run_is_not_overwritten_unasked(sides, tmp_path: Path) -> None:
+    train(*sides, replace(PLAN, epochs=1), tmp_path)
+    with pytest.raises(OptionError, match="--resume"):
+        train(*sides, replace(PLAN, epochs=1), tmp_path)
+
+
+def test_a_run_cannot_be_resumed_as_another(sides, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError):
+        train(*sides, PLAN, tmp_path / "nothing", resume=True)
+    train(*sides, replace(PLAN, epochs=1), tmp_path / "run")
+    with pytest.raises(CheckpointError, match="rate"):
+        train(*sides, replace(PLAN, rate=1e-4), tmp_path / "run", resume=True)
+
+
+def test_a_corpus_without_pairs_is_told(sides, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="learn from"):
+        train(sides[0], None, replace(PLAN, max_notes=1), tmp_path)
+
+
+def test_unknown_sizes_are_told(sides, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="sizes|size"):
+        train(*sides, replace(PLAN, sizes={"width": 3}), tmp_path)
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    assert schedule(0, 0.0) == pytest.approx(0.01)
+    assert schedule(99, 0.0) == pytest.approx(1)
+    assert schedule(500, 0.5) == pytest.approx(0.5)
+    assert schedule(500, 1.0) == pytest.approx(0, abs=1e-9)
+    assert schedule(500, 1.5) == pytest.approx(0, abs=1e-9)
+
+
+def test_likelihood_with_the_own_guitar_is_what_the_losses_say(sides, tmp_path: Path) -> None:
+    from seq2drum import checkpoint
+    from seq2drum.models.base import tensors
+
+    train(*sides, replace(PLAN, epochs=1), tmp_path)
+    model, _ = checkpoint.load(tmp_path / "best")
+    windows = batches.windows(sides[1])
+    right, wrong = likelihood(model, sides[1], windows, size=3)
+    model.eval()
+    batch = batches.collate(sides[1], windows, batches.draw(np.random.default_rng(0), len(windows)))
+    with torch.no_grad():
+        losses = model.losses(tensors(batch))
+    assert right == pytest.approx(float(losses["nats"] / losses["bars"]), rel=1e-4)
+    assert wrong != right
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_a_model_of_either_kit_trains(kit: str, songs: list[Prepared], tmp_path: Path) -> None:
+    data = batches.flatten(songs, KITS[kit])
+    outcome = train(data, None, replace(PLAN, kit=kit, epochs=1), tmp_path)
+    assert engine.load(outcome.folder).kit is KITS[kit]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_gpu_trains_in_bfloat16(sides, tmp_path: Path) -> None:
+    outcome = train(*sides, replace(PLAN, device="cuda", precision="auto"), tmp_path)
+    assert outcome.progress.step > 0
