@@ -1,6 +1,7 @@
 """The command line: flags and printing, nothing else.
 
-Exit codes: 0 all done; 2 something was wrong with what was asked or given, told in one line each; 130 stopped by Ctrl-C.
+Exit codes: 0 all done; 2 something was wrong with what was asked or given, told in one line each; 130 stopped by
+Ctrl-C.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from seq2drum import __version__
-from seq2drum.errors import CorpusError, MissingExtraError, OptionError, Seq2DrumError
+from seq2drum.errors import CorpusError, InputError, MissingExtraError, OptionError, OutputError, Seq2DrumError
 from seq2drum.models import FAMILIES
 
 if TYPE_CHECKING:  # each mode imports what it needs: help and errors come at once, and playing never loads torch
@@ -39,19 +41,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check_flags(parser, options)
         return modes[options.mode](options)
+    except _StandardOutputError as error:
+        if not isinstance(error.__cause__, BrokenPipeError):  # whoever stopped reading needs no message
+            _say(f"seq2drum: {error}")
+        # Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
     except Seq2DrumError as error:
         _say(f"seq2drum: {error}")
-        return 2
-    except BrokenPipeError:  # whoever read our output has gone; nothing is left to be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except KeyboardInterrupt:
         _say("seq2drum: stopped")
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Errors are one line here as everywhere."""
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"seq2drum: {message}; seq2drum --help lists all options")
+        raise SystemExit(2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="seq2drum",
         description="A drummer for your guitar: a guitar MIDI file goes in, a drum MIDI file comes out.",
         epilog="Examples: seq2drum --mode infer song.mid | seq2drum --mode infer takes/ -o drums/ --seed 3 | "
@@ -62,15 +75,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="which take, or which training run (default: 0)"
     )
-    parser.add_argument("--model", metavar="NAME|DIR", help="infer: a model in the package, or the folder of a training run "
-                        f"(default: the one in the box); train: the family, {' or '.join(FAMILIES)} (default: attention)")  # fmt: skip
+    parser.add_argument(
+        "--model",
+        metavar="NAME|DIR",
+        help="infer: a model in the package, or the folder of a training run (default: the one in the box); "
+        f"train: the family, {' or '.join(FAMILIES)} (default: attention)",
+    )
 
     infer = parser.add_argument_group("infer: drums for guitar files")
     infer.add_argument(
         "files", nargs="*", metavar="SONG", help="MIDI or MusicXML files, folders of them, or - for standard input"
     )
-    infer.add_argument("-o", "--output", metavar="FILE|DIR", help="where to write; - is standard output "
-                       f"(default: SONG{OUTPUT_SUFFIX} beside the song)")  # fmt: skip
+    infer.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE|DIR",
+        help=f"where to write; - is standard output (default: SONG{OUTPUT_SUFFIX} beside the song)",
+    )
     infer.add_argument(
         "--temperature", type=float, metavar="T", help="0 the most likely take, 1 as free as real music (default: 0.8)"
     )
@@ -88,13 +109,21 @@ def _parser() -> argparse.ArgumentParser:
     infer.add_argument("--json", action="store_true", help="print one line of JSON a take")
 
     learn = parser.add_argument_group("prepare and train: your own songs, and a drummer made from them")
-    learn.add_argument("--data", nargs="+", metavar="DIR", help="folders of MIDI files with guitar and drums "
-                       "(train without: the project's own examples)")  # fmt: skip
+    learn.add_argument(
+        "--data",
+        nargs="+",
+        metavar="DIR",
+        help="folders of MIDI files with guitar and drums (train without: the project's own examples)",
+    )
     learn.add_argument(
         "--cache", metavar="FILE", help=f"the prepared songs (default: a name made from the files, in {CACHES}/)"
     )
-    learn.add_argument("--manifest", metavar="FILE", help="a table of sha256 and group, so that arrangements of one song stay together "
-                       "(default: manifest.csv in or beside a folder)")  # fmt: skip
+    learn.add_argument(
+        "--manifest",
+        metavar="FILE",
+        help="a table of sha256 and group, so that arrangements of one song stay together "
+        "(default: manifest.csv in or beside a folder)",
+    )
     learn.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: one a core)")
 
     train = parser.add_argument_group("train")
@@ -119,8 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)"
     )
-    train.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"), help="bf16 is twice as fast where "
-                       "the device has it (default: auto)")  # fmt: skip
+    train.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "32", "bf16"),
+        help="bf16 is twice as fast where the device has it (default: auto)",
+    )
     train.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: one a core)")
     return parser
 
@@ -130,18 +163,19 @@ _ONLY = {
     "infer": ("files", "output", "temperature", "top_p", "track", "with_guitar", "score", "force", "json"),
     "train": ("out", "resume", "minutes", "epochs", "batch", "rate", "max_notes", "kit", "weight", "size"),
 }
+_NEVER_INFER = ("data", "cache", "manifest", "workers", "device", "precision", "threads")
 
 
 def _check_flags(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    def given(names: Sequence[str]) -> str:
+        found = [name for name in names if getattr(options, name) not in (parser.get_default(name), [])]
+        return ", ".join("a song" if name == "files" else "--" + name.replace("_", "-") for name in found)
+
     for mode, names in _ONLY.items():
-        given = [
-            name for name in names if getattr(options, name) != parser.get_default(name) and getattr(options, name)
-        ]
-        if mode != options.mode and given:
-            flags = ", ".join("a song" if name == "files" else "--" + name.replace("_", "-") for name in given)
+        if mode != options.mode and (flags := given(names)):
             raise OptionError(f"--mode {options.mode} has no use for {flags}; did you mean --mode {mode}?")
-    if options.mode == "infer" and (options.data or options.cache):
-        raise OptionError("--mode infer has no use for --data or --cache; name the songs themselves")
+    if options.mode == "infer" and (flags := given(_NEVER_INFER)):
+        raise OptionError(f"--mode infer has no use for {flags}; name the songs themselves")
 
 
 # --- infer -----------------------------------------------------------------------------------------------------------
@@ -157,15 +191,22 @@ def _infer(options: argparse.Namespace) -> int:
     jobs = _jobs(options)
     if options.score and len(jobs) > 1:
         raise OptionError(f"--score names one file, but there are {len(jobs)} songs")
+    if options.score and (options.score == "-" or Path(options.score).absolute() == Path(jobs[0][1]).absolute()):
+        raise OptionError("--score wants a file of its own")
+    inputs = {place for source, _ in jobs if (place := _place(source))}
     drummer = Drummer.load(options.model or "default")
     code = 0
     with _bar(len(jobs), "songs") as advance:
         for source, target in jobs:
             try:
+                for written in filter(None, (target, options.score)):
+                    _check_target(written, inputs, overwrite=options.force)
                 _play_one(drummer, source, target, wanted, options)
+            except _StandardOutputError:
+                raise
             except Seq2DrumError as error:
-                told = str(error)
-                _say(f"seq2drum: {told}" if source in told else f"seq2drum: {source}: {told}")
+                told, shown = str(error), "standard input" if source == "-" else source
+                _say(f"seq2drum: {told}" if shown in told else f"seq2drum: {shown}: {told}")
                 code = 2
             advance(1, "")
     return code
@@ -176,12 +217,15 @@ def _jobs(options: argparse.Namespace) -> list[tuple[str, str]]:
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
     sources: list[str] = []
-    several = len(options.files) > 1
+    several = len(options.files) > 1 or bool(options.output and options.output != "-" and _is_folder(options.output))
     for name in options.files:
         path = Path(name)
-        if name != "-" and path.is_dir():
+        if name != "-" and _is_folder(name):
             several = True
-            found = sorted(child for child in path.iterdir() if child.suffix.lower() in MUSIC and child.is_file())
+            try:
+                found = sorted(child for child in path.iterdir() if child.suffix.lower() in MUSIC and child.is_file())
+            except OSError as error:
+                raise InputError(f"the folder {name!r} cannot be read ({error.strerror})") from None
             found = [child for child in found if not child.name.endswith(OUTPUT_SUFFIX)]
             if not found:
                 raise CorpusError(f"there is no MIDI or MusicXML file in the folder {name!r}")
@@ -192,16 +236,16 @@ def _jobs(options: argparse.Namespace) -> list[tuple[str, str]]:
         return [(sources[0], options.output or _beside(sources[0]))]
     if options.output == "-":
         raise OptionError("several songs cannot all go to standard output; name a folder with -o DIR")
-    if not options.output:
-        return [(source, _beside(source)) for source in sources]
-    folder = Path(options.output)
-    if folder.exists() and not folder.is_dir():
-        raise OptionError(f"{options.output!r} is a file; for several songs -o wants a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionError(f"the folder {options.output!r} cannot be made: {error.strerror}") from None
-    targets = [str(folder / (Path(source).stem + OUTPUT_SUFFIX)) for source in sources]
+    targets = [_beside(source) for source in sources]
+    if options.output:
+        folder = Path(options.output)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise OptionError(f"{options.output!r} is a file; for several songs -o wants a folder") from None
+        except OSError as error:
+            raise OptionError(f"the folder {options.output!r} cannot be made ({error.strerror})") from None
+        targets = [str(folder / (Path(source).stem + OUTPUT_SUFFIX)) for source in sources]
     twice = {target for target in targets if targets.count(target) > 1}
     if twice:
         raise OptionError(
@@ -214,6 +258,42 @@ def _beside(source: str) -> str:
     return "-" if source == "-" else str(Path(source).with_name(Path(source).stem + OUTPUT_SUFFIX))
 
 
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:  # a name that no file can have; reading or writing it will say so
+        return False
+
+
+def _place(name: str) -> tuple[int, int] | None:
+    """What makes a file itself, whatever it is called: device and number; None if there is no such file."""
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _check_target(name: str, inputs: set[tuple[int, int]], *, overwrite: bool) -> None:
+    """Refuse, before anything is played, what must not be written to."""
+    if name == "-":
+        return
+    try:
+        mode = Path(name).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise OutputError(f"{name} cannot be written ({error.strerror}); name another file with -o") from None
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"{name} is a folder; name a file in it")
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"{name} is a device and no file; name a file, or - for standard output")
+    if _place(name) in inputs:
+        raise OptionError(f"{name} is a song that was given, and would be written over; name another file")
+    if not overwrite:
+        raise OutputError(f"{name} exists already; choose another name or allow overwriting (--force)")
+
+
 def _play_one(drummer: Drummer, source: str, target: str, wanted: Options, options: argparse.Namespace) -> None:
     from seq2drum import midi
 
@@ -222,12 +302,12 @@ def _play_one(drummer: Drummer, source: str, target: str, wanted: Options, optio
         song: str | bytes = sys.stdin.buffer.read(midi.DEFAULT_LIMITS.file_bytes + 1)
     else:
         song = source
-        if target != "-" and Path(target).exists() and Path(source).exists() and Path(target).samefile(source):
-            raise OptionError("the drums would be written over the song itself; name another file with -o")
     take = drummer.accompany(song, wanted)
     if target == "-":
-        sys.stdout.buffer.write(take.to_bytes(with_guitar=options.with_guitar))
-        sys.stdout.buffer.flush()
+        data = take.to_bytes(with_guitar=options.with_guitar)
+        with _standard_output():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
     else:
         take.save(target, with_guitar=options.with_guitar, overwrite=options.force)
     if options.score:
@@ -248,16 +328,20 @@ def _play_one(drummer: Drummer, source: str, target: str, wanted: Options, optio
             "guitar": guitar,
             "why": take.guitar.reason,
         }
-        # Standard output belongs to the take when it is asked for there.
-        print(json.dumps(line), file=sys.stderr if target == "-" else sys.stdout, flush=True)
-    elif target != "-":
-        print(_told(take, target, seconds), flush=True)
+        told = json.dumps(line)
+    else:
+        told = _told(take, target, seconds)
+    if target != "-":
+        with _standard_output():
+            print(told, flush=True)
+    elif options.json:  # standard output belongs to the take
+        _say(told)
 
 
 def _told(take: Take, target: str, seconds: float) -> str:
     names = ", ".join(str(index + 1) for index in take.guitar.parts)
-    parts = "part" if len(take.guitar.parts) == 1 else "parts"
-    return f"{target}: {len(take.song.bars())} bars in {seconds:.1f} s, listening to {parts} {names} ({take.guitar.reason})"
+    heard = f"{'part' if len(take.guitar.parts) == 1 else 'parts'} {names} ({take.guitar.reason})"
+    return f"{target}: {len(take.song.bars())} bars in {seconds:.1f} s, listening to {heard}"
 
 
 # --- prepare and train -----------------------------------------------------------------------------------------------
@@ -355,11 +439,14 @@ def _train(options: argparse.Namespace) -> int:
 
         outcome = train.train(training, validation, plan, out, resume=options.resume, about=about, show=show)
     progress = outcome.progress
-    _say(f"{'stopped' if outcome.stopped else 'trained'} after {progress.bars} bars in {time.monotonic() - begun:.0f} s "
-         f"({progress.bars / max(progress.seconds, 1e-9):.0f} bars a second)")  # fmt: skip
+    _say(
+        f"{'stopped' if outcome.stopped else 'trained'} after {progress.bars} bars in {time.monotonic() - begun:.0f} s"
+        f" ({progress.bars / max(progress.seconds, 1e-9):.0f} bars a second)"
+    )
     if progress.validation == progress.validation:
         _say(
-            f"on songs never trained on: {progress.validation:.2f} nats a bar, {progress.swapped:.2f} with another song's guitar"
+            f"on songs never trained on: {progress.validation:.2f} nats a bar, "
+            f"{progress.swapped:.2f} with another song's guitar"
         )
     _say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")
     return 130 if outcome.stopped else 0
@@ -412,6 +499,18 @@ def _own_examples() -> Path:
 def _say(text: str) -> None:
     if _speaks():
         print(text, file=sys.stderr, flush=True)
+
+
+class _StandardOutputError(OutputError):
+    """Standard output takes no more: nothing that follows could be told."""
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _StandardOutputError(f"standard output cannot be written ({error.strerror})") from error
 
 
 def _speaks() -> bool:

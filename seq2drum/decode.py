@@ -6,20 +6,24 @@ comes from (seed, bar), so a bar's draws do not depend on what else is played.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.engine import Engine
+from seq2drum.engine import Engine, OpenBar
 from seq2drum.features import Features, FloatArray, Heard, features
 from seq2drum.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
 from seq2drum.kit import Kit
 from seq2drum.phrases import spans
 
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
+MEMORY = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
 HANDS, LIMBS = 2, 4
+
+Order = list[list[tuple[int, float]]]
+"""For each voice, the voices drawn after it and what a hit of it adds to their logits."""
 
 
 class Chance(NamedTuple):
@@ -33,7 +37,7 @@ class Chance(NamedTuple):
 class PlayedBar(NamedTuple):
     """One bar of a take: its number, and its hits as a grid whose steps count from the barline."""
 
-    index: int
+    number: int
     hits: Grid
 
 
@@ -44,7 +48,7 @@ def play(
     form, found = heard.form, features(heard)
     count, size, voices = len(form.steps), int(form.steps.max()), len(engine.kit)
     stop = count if stop is None else stop
-    rules = _Rules(engine.kit, engine.voice_order)
+    limbs, order = Limbs(engine.kit), _order(engine.voice_order)
     # Silence before the song, so that the first bars have something to look back at.
     past = np.zeros((1, LOOK_BACK + count, size, voices), dtype=np.float32)
     loud = np.zeros_like(past)
@@ -58,19 +62,20 @@ def play(
             keys[0, LOOK_BACK + begin : LOOK_BACK + end] = known["key"]
         for bar in range(begin, end):
             now = LOOK_BACK + bar
-            distance = np.where(steps[:now] == steps[now], now - np.arange(now), 0)
+            since = max(now - MEMORY, 0)
+            distance = np.where(steps[since:now] == steps[now], now - np.arange(since, now), 0)
             memory = {
-                "keys": keys[:, :now],
+                "keys": keys[:, since:now],
                 "distance": distance[None],
-                "past": past[:, :now],
-                "past_velocity": loud[:, :now],
+                "past": past[:, since:now],
+                "past_velocity": loud[:, since:now],
             }
             here = {name: rows[bar - begin : bar - begin + 1] for name, rows in known.items()}
             opened = engine.open_bar(here, memory, state, first=bar == begin)
             state = opened.state
             rng = np.random.default_rng([chance.seed, bar])
             if first <= bar < stop:
-                drawn = _play_steps(engine, rules, opened, previous, int(form.steps[bar]), rng, chance)
+                drawn = _play_steps(engine, limbs, order, opened, previous, int(form.steps[bar]), rng, chance)
                 hits, velocity, offset, state = drawn
                 past[0, now, : len(hits)] = hits
                 loud[0, now, : len(hits)] = velocity * hits
@@ -93,43 +98,47 @@ def _units(engine: Engine, heard: Heard, found: Features) -> Iterator[tuple[dict
         yield engine.encode(found, form, begin, end), begin, end
 
 
-class _Rules:
-    """What one drummer can do at once, and what a drawn voice says of the ones after it."""
+class Limbs:
+    """What one drummer can strike at once: four things, two pieces of the kit by hand, and one state of the hi-hat."""
 
-    def __init__(self, kit: Kit, order: FloatArray) -> None:
-        self.later = [
-            [(later, weight) for later, weight in enumerate(column) if later > voice and weight]
-            for voice, column in enumerate(order.T.tolist())
-        ]
+    def __init__(self, kit: Kit) -> None:
         self.hand = [voice.limb == "hand" for voice in kit.voices]
         names = [voice.name for voice in kit.voices]
         # One pair of cymbals cannot be open and closed at once.
-        hats = {names.index(name) for name in ("open hat", "closed hat", "pedal hat") if name in names}
-        self.excludes = [hats - {voice} if voice in hats else set() for voice in range(len(names))]
+        self.hats = {names.index(name) for name in ("open hat", "closed hat", "pedal hat") if name in names}
 
-    def draw(self, logits: list[float], thresholds: list[float]) -> list[int]:
-        """The voices of one step, in order: those whose logit, given the ones before, exceeds their threshold."""
-        drawn: list[int] = []
-        hands = 0
-        for voice, threshold in enumerate(thresholds):
-            if logits[voice] <= threshold:
-                continue
-            if self.hand[voice]:
-                if hands == HANDS:
-                    continue
-                hands += 1
-            if len(drawn) == LIMBS or not self.excludes[voice].isdisjoint(drawn):
-                continue
+    def can_add(self, voice: int, struck: Sequence[int]) -> bool:
+        """Whether a voice can be struck together with others."""
+        if voice in struck or len(struck) >= LIMBS:
+            return False
+        if self.hand[voice] and sum(self.hand[other] for other in struck) >= HANDS:
+            return False
+        return voice not in self.hats or self.hats.isdisjoint(struck)
+
+
+def _order(matrix: FloatArray) -> Order:
+    return [
+        [(later, weight) for later, weight in enumerate(column) if later > voice and weight]
+        for voice, column in enumerate(matrix.T.tolist())
+    ]
+
+
+def _draw(limbs: Limbs, order: Order, logits: list[float], thresholds: list[float]) -> list[int]:
+    """The voices of one step, in order: those whose logit, given the ones before, exceeds their threshold."""
+    drawn: list[int] = []
+    for voice, threshold in enumerate(thresholds):
+        if logits[voice] > threshold and limbs.can_add(voice, drawn):
             drawn.append(voice)
-            for later, weight in self.later[voice]:
+            for later, weight in order[voice]:
                 logits[later] += weight
-        return drawn
+    return drawn
 
 
 def _play_steps(
     engine: Engine,
-    rules: _Rules,
-    opened: Any,
+    limbs: Limbs,
+    order: Order,
+    opened: OpenBar,
     previous: FloatArray,
     count: int,
     rng: np.random.Generator,
@@ -145,7 +154,7 @@ def _play_steps(
         here = slice(step, step + 1)
         logits, thought, state = engine.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
         thinking.append(thought)
-        drawn = rules.draw(logits[0].tolist(), thresholds[step])
+        drawn = _draw(limbs, order, logits[0].tolist(), thresholds[step])
         if drawn:
             hits[step, drawn] = 1
         previous = hits[here]
@@ -169,6 +178,7 @@ def _thresholds(uniform: NDArray[np.float64], chance: Chance) -> NDArray[np.floa
     """
     low = min(max(1 - chance.top_p, 1e-9), 0.5)
     # Sharpened first, then cut: p < low never plays, whatever the temperature.
+    uniform = np.maximum(uniform, 2.0**-54)  # zero, the one number without a logarithm, is drawn now and then
     kept = np.log(uniform / (1 - uniform)) * chance.temperature
     edge = np.log((1 - low) / low)
     return np.clip(kept, -edge, edge)

@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from seq2drum import decode, engine, midi, theory
-from seq2drum.decode import Chance, PlayedBar
-from seq2drum.errors import NoNotesError, OptionError
-from seq2drum.features import hear
-from seq2drum.grid import Grid, Lattice
+from seq2drum.decode import Chance
+from seq2drum.engine import DEFAULT
+from seq2drum.errors import InputError, NoNotesError, OptionError
+from seq2drum.features import MAX_STEPS, hear
+from seq2drum.grid import STEPS_PER_QUARTER, Lattice
 from seq2drum.grid import decode as to_notes
-from seq2drum.notes import Bar, Part, Song
+from seq2drum.notes import Bar, IntArray, Part, Song
 from seq2drum.theory import GuitarChoice
 
 TRACK_NAME = "Drums"
+MAX_BARS = 10_000
 SCORES = {".musicxml", ".xml", ".mxl"}
 
 
@@ -26,9 +28,9 @@ SCORES = {".musicxml", ".xml", ".mxl"}
 class Options:
     """What a musician can ask for.
 
-    seed: which take, 0 or more; the same seed gives the same take. temperature: 0 is the most likely take, 1 as free as the
-    music it was learnt from, at most 2. top_p: the share of likely outcomes that is kept, above 0.5 up to 1; lower is tamer.
-    track: which part is the guitar, by number from 1 or by name; by default what looks like one.
+    seed: which take, 0 or more; the same seed gives the same take. temperature: 0 is the most likely take, 1 as free as
+    the music it was learnt from, at most 2. top_p: the share of likely outcomes that is kept, above 0.5 up to 1; lower
+    is tamer. track: which part is the guitar, by number from 1 or by name; by default what looks like one.
     """
 
     seed: int = 0
@@ -47,7 +49,10 @@ class Options:
 
 @dataclass(frozen=True)
 class DrumBar:
-    """One bar of a take as it is made: the bar, and its hits as notes in ticks of the song."""
+    """One bar of a take as it is made: the bar, and its hits as notes in ticks of the song.
+
+    A hit on the downbeat may come a little before the barline.
+    """
 
     bar: Bar
     part: Part
@@ -57,8 +62,8 @@ class DrumBar:
 class Take:
     """A finished drum part.
 
-    song: what was played to. part: the drums. guitar: which parts were listened to, and why those. source: the bytes of the
-    MIDI file that the song came from, if it came from one.
+    song: what was played to. part: the drums. guitar: which parts were listened to, and why those. source: the bytes of
+    the MIDI file that the song came from, if it came from one.
     """
 
     song: Song
@@ -100,7 +105,7 @@ class Drummer:
     engine: engine.Engine
 
     @staticmethod
-    def load(model: str | os.PathLike[str] = engine.DEFAULT, *, threads: int = 1) -> Drummer:
+    def load(model: str | os.PathLike[str] = DEFAULT, *, threads: int = 1) -> Drummer:
         """Load a model by name, or from a folder that training made.
 
         Raises:
@@ -117,37 +122,79 @@ class Drummer:
         options = options or Options()
         song, source = _opened(song)
         choice = _guitar(song, options)
-        lattice = Lattice(song.bars(), song.ticks_per_quarter)
-        bars = list(self._play(song, choice, lattice, options))
-        starts = lattice.first[[bar.index for bar in bars]]
-        grids = [
-            bar.hits._replace(step=bar.hits.step + start) for bar, start in zip(bars, starts.tolist(), strict=True)
-        ]
-        hits = Grid(*(np.concatenate(columns) for columns in zip(*grids, strict=True)))
-        return Take(song, self._notes(hits, lattice, song), choice, options, source)
+        rows = [bar.part.rows for bar in self._play(song, choice, options)]
+        part = Part.of(np.concatenate(rows), name=TRACK_NAME, is_drums=True)
+        return Take(song, part, choice, options, source)
 
     def stream(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Iterator[DrumBar]:
-        """The same take, bar by bar as it is made. To cancel, stop asking."""
+        """The same take, bar by bar as it is made. To cancel, stop asking.
+
+        Raises:
+            InputError: as `accompany`, at once and not with the first bar.
+        """
         options = options or Options()
         song, _ = _opened(song)
-        lattice = Lattice(song.bars(), song.ticks_per_quarter)
-        for bar in self._play(song, _guitar(song, options), lattice, options):
-            hits = bar.hits._replace(step=bar.hits.step + lattice.first[bar.index])
-            yield DrumBar(song.bars()[bar.index], self._notes(hits, lattice, song))
+        return self._play(song, _guitar(song, options), options)
 
-    def _play(self, song: Song, choice: GuitarChoice, lattice: Lattice, options: Options) -> Iterator[PlayedBar]:
-        heard = hear(song, choice.parts, lattice)
-        chance = Chance(options.seed, options.temperature, options.top_p)
+    def _play(self, song: Song, choice: GuitarChoice, options: Options) -> Iterator[DrumBar]:
+        """The take's bars."""
+        kit, bars = self.engine.kit, song.bars()
+        lattice = Lattice(_counted(song), song.ticks_per_quarter)
         first, stop = _sounding(song, lattice)
-        return decode.play(self.engine, heard, chance, first=first, stop=stop)
+        chance = Chance(options.seed, options.temperature, options.top_p)
+        played = decode.play(self.engine, hear(song, choice.parts, lattice), chance, first=first, stop=stop)
+        limbs = decode.Limbs(kit)
+        struck: dict[int, list[int]] = {}
+        rows: list[IntArray] = []
+        for index, grid in played:
+            part = to_notes(grid._replace(step=grid.step + lattice.first[index]), lattice, kit)
+            found = part.rows[part.onset < song.end]
+            rows.append(_together(found, kit.voice_of[found[:, 2]], limbs, struck))
+            here = lattice.bars[index]
+            if here.end == bars[here.index].end:
+                bar = np.concatenate(rows)
+                bar[:, 1] = np.minimum(bar[:, 1], song.end - bar[:, 0])
+                yield DrumBar(bars[here.index], Part.of(bar, name=TRACK_NAME, is_drums=True))
+                rows = []
 
-    def _notes(self, hits: Grid, lattice: Lattice, song: Song) -> Part:
-        """Hits as a part that ends within the song."""
-        part = to_notes(hits, lattice, self.engine.kit, name=TRACK_NAME)
-        rows = part.rows.copy()
-        rows = rows[rows[:, 0] < song.end]
-        rows[:, 1] = np.minimum(rows[:, 1], song.end - rows[:, 0])
-        return Part.of(rows, name=TRACK_NAME, is_drums=True)
+
+def _together(rows: IntArray, voices: IntArray, limbs: decode.Limbs, struck: dict[int, list[int]]) -> IntArray:
+    """The hits (n, 4) that can be played beside those that were `struck` before at the same ticks; adds them there.
+
+    A drummer's limits hold for each step. But late and early hits of neighbouring steps can meet in one tick, and where
+    a quarter has few ticks, steps do; also across a barline.
+    """
+    if len(rows):
+        for tick in [tick for tick in struck if tick < rows[0, 0]]:
+            del struck[tick]
+    order = np.lexsort((voices, rows[:, 0]))
+    kept = []
+    for index, tick, voice in zip(order.tolist(), rows[order, 0].tolist(), voices[order].tolist(), strict=True):
+        held = struck.setdefault(tick, [])
+        if limbs.can_add(voice, held):
+            held.append(voice)
+            kept.append(index)
+    return rows[kept]
+
+
+def _counted(song: Song) -> tuple[Bar, ...]:
+    """The song's bars as a drummer counts them: one longer than any that was learnt from falls into pieces.
+
+    The pieces are whole notes, or 12/8 where the metre goes in threes, and keep the number of their bar. What a song
+    takes of time and memory then depends on how long it is, not on what its metres claim.
+    """
+    if len(song.bars()) > MAX_BARS:
+        raise InputError(f"the song has {len(song.bars())} bars, at most {MAX_BARS} are played; is its metre right?")
+    quarter, found = song.ticks_per_quarter, []
+    for bar in song.bars():
+        if bar.length <= MAX_STEPS // STEPS_PER_QUARTER * quarter:
+            found.append(bar)
+            continue
+        units = 12 if bar.denominator == 8 and bar.numerator % 3 == 0 else bar.denominator
+        length = 4 * units * quarter // bar.denominator
+        for start in range(bar.start, bar.end, length):
+            found.append(Bar(bar.index, start, min(length, bar.end - start), units, bar.denominator))
+    return tuple(found)
 
 
 def _opened(song: Song | bytes | str | os.PathLike[str]) -> tuple[Song, bytes | None]:
@@ -176,6 +223,6 @@ def _sounding(song: Song, lattice: Lattice) -> tuple[int, int]:
     pitched = [part for part in song.parts if not part.is_drums and len(part)]
     starts = np.array([bar.start for bar in lattice.bars])
     begin = min(int(part.onset.min()) for part in pitched)
-    end = max(part.end for part in pitched)
+    end = max(max(part.end, int(part.onset.max()) + 1) for part in pitched)  # a note without length sounds, too
     first = int(np.searchsorted(starts, begin, side="right")) - 1
     return first, int(np.searchsorted(starts, end, side="left"))

@@ -6,6 +6,7 @@ torch; `eager` runs the same graphs in torch, and a test holds the two equal.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
@@ -22,7 +23,13 @@ from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.features import Features, FloatArray, Form
 from seq2drum.kit import KITS, Kit
 
-GRAPHS = ("encode", "bar", "step", "feel")
+# The graphs, and what is asked of each by name ("step" is asked by place).
+GRAPHS: Mapping[str, frozenset[str]] = {
+    "encode": frozenset(),
+    "bar": frozenset({"inputs", "thoughts", "opened"}),
+    "step": frozenset({"logits", "thinking", "stepped"}),
+    "feel": frozenset({"velocity", "velocity_scale", "offset", "offset_scale"}),
+}
 FORMAT = 1
 DEFAULT = "default"
 _SHIPPED = Path(__file__).parent / "checkpoints"
@@ -98,7 +105,7 @@ class Engine:
         """Begin a bar.
 
         known: the bar's rows of what `encode` gave, each (n, ...). memory: "keys" (n, M, ·), "distance" (n, M) in bars
-        (0 where there is nothing to remember), "past" and "past_velocity" (n, M, S, V), oldest bar first, at least four.
+        (0 where there is nothing to remember), "past" and "past_velocity" (n, M, S, V), oldest bar first, four or more.
         state (n, ·): as the bar before left it. first: whether the bar begins a unit.
         """
         flag = np.full((len(state), 1), float(first), dtype=np.float32)
@@ -134,9 +141,10 @@ def find(name: str | Path) -> Path:
     if str(name) in available():
         return _SHIPPED / str(name)
     folder = Path(name)
-    for place in (folder, folder / "best", folder / "last"):
-        if (place / "config.json").is_file():
-            return place
+    with contextlib.suppress(OSError):  # a name too long for a path is no folder's name
+        for place in (folder, folder / "best", folder / "last"):
+            if (place / "config.json").is_file():
+                return place
     raise UnknownModelError(
         f"there is no model {str(name)!r}: wanted one of {', '.join(available()) or '(none in the box)'}, "
         "or a folder that --mode train made"
@@ -155,8 +163,11 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     weights = folder / "weights.safetensors"
     order, silence = read_tensors(weights, ("voice_order", "silence"))
     graphs = {}
-    for graph in GRAPHS:
-        graphs[graph] = _session(folder / f"{graph}.onnx", threads)
+    for graph, wanted in GRAPHS.items():
+        path = folder / f"{graph}.onnx"
+        graphs[graph] = _session(path, threads)
+        if missing := sorted(wanted.difference(graphs[graph].outputs)):
+            raise CheckpointError(f"{str(path)!r} cannot be used: it does not compute {', '.join(missing)}")
     try:
         kit = KITS[about["kit"]]
         if order.shape != (len(kit), len(kit)) or silence.shape != (about["state"],):
@@ -184,7 +195,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
-    """Some float32 tensors of a safetensors file: an eight-byte size, a JSON header of that size, the tensors' bytes."""
+    """Some float32 tensors of a safetensors file: an eight-byte size, a JSON header of that size, the bytes."""
     try:
         with path.open("rb") as file:
             (size,) = struct.unpack("<Q", file.read(8))
@@ -200,7 +211,7 @@ def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
                 begin, end = header[name]["data_offsets"]
                 file.seek(8 + size + begin)
                 found.append(np.frombuffer(file.read(end - begin), dtype=np.float32).reshape(header[name]["shape"]))
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, struct.error) as error:
         raise CheckpointError(f"{str(path)!r} cannot be used: {error}") from None
     if not all(np.isfinite(array).all() for array in found):
         raise CheckpointError(f"{str(path)!r} cannot be used: there are weights that are no numbers")
