@@ -3,7 +3,7 @@
     files -> prepared songs (in parallel) -> copies dropped -> groups -> train / validation / test -> one file
 
 Groups come from a manifest where there is one (`manifest.csv` beside or in the folder, columns `sha256` and `group`),
-and from the music itself: songs that share half of their bars are one group.
+and from the music itself: songs are one group that have in common half of all the different bars they have together.
 """
 
 from __future__ import annotations
@@ -327,11 +327,14 @@ def _read_manifest(manifest: Path | None, folders: Sequence[Path]) -> dict[str, 
             raise CorpusError(f"there is no manifest {str(place)!r}")
         if not place.is_file():
             continue
-        with place.open(newline="", encoding="utf-8") as lines:
-            rows = csv.DictReader(lines)
-            if not {"sha256", "group"} <= set(rows.fieldnames or ()):
-                raise CorpusError(f"{str(place)!r} has no columns 'sha256' and 'group'")
-            groups.update((row["sha256"], row["group"]) for row in rows if row["group"])
+        try:
+            with place.open(newline="", encoding="utf-8") as lines:
+                rows = csv.DictReader(lines)
+                if not {"sha256", "group"} <= set(rows.fieldnames or ()):
+                    raise CorpusError(f"{str(place)!r} has no columns 'sha256' and 'group'; add them or move it away")
+                groups.update((row["sha256"], row["group"]) for row in rows if row["group"])
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise CorpusError(f"the manifest {str(place)!r} cannot be read: {error}") from None
     return groups
 
 
