@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -26,6 +26,12 @@ from seq2drum.features import (
 from seq2drum.grid import Lattice, encode
 from seq2drum.notes import Metre, Note, Part, Song, Tempo
 from tests.strategies import songs
+
+# Songs are long to draw, and the machine may be busy: neither is a fault.
+relaxed = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
 
 REGISTER = [3, 4]  # columns of a step's guitar: the lowest and the highest pitch
 CHORD_CHANGE = 18
@@ -72,18 +78,21 @@ def assert_well_formed(found: Features, heard: Heard) -> None:
 # --- any song ---------------------------------------------------------------------------------------------------------
 
 
+@relaxed
 @given(songs(max_parts=3, max_notes=30))
 def test_features_of_any_song_are_finite_and_of_the_shapes_they_promise(found: Song) -> None:
     heard = hear(found, range(len(found.parts)))
     assert_well_formed(features(heard), heard)
 
 
+@relaxed
 @given(songs(max_parts=2, max_notes=30))
 def test_the_same_song_gives_the_same_features(found: Song) -> None:
     for one, other in zip(features_of(found), features_of(found), strict=True):
         assert_array_equal(one, other)
 
 
+@relaxed
 @given(songs(max_parts=1, max_notes=30))
 def test_an_octave_changes_only_the_register(found: Song) -> None:
     assume(found.parts)
@@ -284,6 +293,7 @@ def test_several_guitars_are_heard_as_one_that_plays_all_their_notes() -> None:
     assert features(heard).guitar[0, 0] == pytest.approx(0.6)
 
 
+@relaxed
 @given(songs(max_parts=4, max_notes=20), st.data())
 def test_parts_that_are_not_listened_to_do_not_matter(found: Song, data: st.DataObject) -> None:
     assume(found.parts)

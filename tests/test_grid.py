@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 
 from seq2drum import midi, theory
 from seq2drum.errors import InputError
@@ -16,6 +17,12 @@ from seq2drum.kit import FULL, KITS, NINE, Kit
 from seq2drum.notes import Bar, Metre, Note, Part, Song
 from seq2drum.phrases import merge, pairs
 from tests.strategies import TICKS_PER_QUARTER, songs
+
+# Songs are long to draw, and the machine may be busy: neither is a fault.
+relaxed = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
 
 ALL_KITS = [None, FULL, NINE]
 SMALL_SONGS = songs(max_parts=3, max_notes=30)
@@ -59,6 +66,7 @@ def test_the_six_places_are_the_sixteenths_and_the_triplets() -> None:
     assert straight(1, 4, bars=2, ticks_per_quarter=12).ticks.tolist() == [0, 3, 4, 6, 8, 9, 12, 15, 16, 18, 20, 21]
 
 
+@relaxed
 @given(SMALL_SONGS)
 def test_every_place_lies_in_its_bar_and_the_first_on_the_barline(song: Song) -> None:
     lattice = lattice_of(song)
@@ -94,6 +102,7 @@ def test_an_offset_counts_in_254ths_of_the_gap_on_its_side() -> None:
     assert offset.tolist() == [-21, 0, 21, 116]
 
 
+@relaxed
 @given(SMALL_SONGS)
 def test_an_offset_inside_the_song_is_never_over_half_a_gap(song: Song) -> None:
     lattice = lattice_of(song)
@@ -109,6 +118,7 @@ def test_an_offset_inside_the_song_is_never_over_half_a_gap(song: Song) -> None:
 
 
 @pytest.mark.parametrize("kit", ALL_KITS, ids=["guitar", "full", "nine"])
+@relaxed
 @given(song=SMALL_SONGS)
 def test_what_is_encoded_and_decoded_is_the_quantised_part(song: Song, kit: Kit | None) -> None:
     lattice = lattice_of(song)
@@ -117,6 +127,7 @@ def test_what_is_encoded_and_decoded_is_the_quantised_part(song: Song, kit: Kit 
 
 
 @pytest.mark.parametrize("kit", ALL_KITS, ids=["guitar", "full", "nine"])
+@relaxed
 @given(song=SMALL_SONGS)
 def test_quantising_again_changes_nothing(song: Song, kit: Kit | None) -> None:
     lattice = lattice_of(song)
@@ -143,6 +154,7 @@ def test_the_law_holds_for_every_pair_of_real_music(sample: list[Path]) -> None:
     assert checked > 500
 
 
+@relaxed
 @given(SMALL_SONGS)
 def test_a_note_moves_by_less_than_a_254th_of_a_gap_and_the_rounding_to_a_tick(song: Song) -> None:
     lattice = lattice_of(song)
@@ -154,6 +166,7 @@ def test_a_note_moves_by_less_than_a_254th_of_a_gap_and_the_rounding_to_a_tick(s
             assert np.all(moved <= 1)
 
 
+@relaxed
 @given(SMALL_SONGS)
 def test_velocities_and_pitches_are_kept_and_no_note_is_invented(song: Song) -> None:
     lattice = lattice_of(song)
@@ -166,6 +179,7 @@ def test_velocities_and_pitches_are_kept_and_no_note_is_invented(song: Song) -> 
         assert np.all(kept.duration >= 1)
 
 
+@relaxed
 @given(SMALL_SONGS)
 def test_a_grid_is_sorted_and_has_each_key_once_a_step(song: Song) -> None:
     lattice = lattice_of(song)
@@ -178,6 +192,7 @@ def test_a_grid_is_sorted_and_has_each_key_once_a_step(song: Song) -> None:
             assert np.all(grid.length >= 1)
 
 
+@relaxed
 @given(TICKS_PER_QUARTER, st.lists(st.integers(0, 2000), max_size=30))
 def test_notes_on_a_place_stay_where_they_are_to_the_rounding_of_a_tick(
     ticks_per_quarter: int, places: list[int]
@@ -228,6 +243,24 @@ def test_no_note_is_decoded_before_the_first_tick() -> None:
     assert decode(early, straight()).onset.tolist() == [0]
 
 
+@pytest.mark.parametrize("ticks_per_quarter", [1, 7, 96, 480, 509, 1024, 9600, 32767])
+def test_a_note_that_was_moved_once_stays_wherever_in_the_bar_it_was(ticks_per_quarter: int) -> None:
+    lattice = straight(2, 4, ticks_per_quarter=ticks_per_quarter)
+    step, offset = lattice.nearest(np.arange(4 * ticks_per_quarter))
+    again = lattice.nearest(lattice.onset(step, offset))
+    if ticks_per_quarter > 12:  # below that, rounding to a tick is coarser than the lattice
+        assert_array_equal(again[0], step)
+    assert_array_equal(lattice.onset(*again), lattice.onset(step, offset))
+
+
+def test_two_places_that_fall_on_one_tick_play_a_note_once_as_loud_as_the_loudest() -> None:
+    lattice = straight(ticks_per_quarter=1, bars=1)
+    steps = np.arange(6)
+    grid = Grid(steps, np.full(6, 60), np.array([10, 20, 90, 30, 40, 50]), np.zeros(6, np.int64), np.full(6, 24))
+    found = decode(grid, lattice)  # at 0, 1/4, 1/3 and 1/2, 2/3, 3/4 of a tick, and half rounds down to an even tick
+    assert list(found) == [Note(0, 1, 60, 90), Note(1, 1, 60, 50)]
+
+
 def test_a_song_without_notes_has_an_empty_grid() -> None:
     lattice = lattice_of(Song(480))
     assert len(lattice.ticks) == 24  # there is always a first bar
@@ -243,6 +276,7 @@ def test_a_lattice_of_a_single_place_holds_notes() -> None:
     assert quantise(part, lattice).onset.tolist() == [0, 1]
 
 
+@relaxed
 @given(SMALL_SONGS, st.integers(1, 5))
 def test_a_grid_dealt_out_and_joined_is_the_same(song: Song, hands: int) -> None:
     lattice = lattice_of(song)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from seq2drum import midi, theory
@@ -13,6 +13,12 @@ from seq2drum.grid import Lattice
 from seq2drum.notes import Metre, Note, Part, Song
 from seq2drum.phrases import MAX_BARS, MAX_NOTES, Cut, bars_of, cut_bars, merge, pairs, spans
 from tests.strategies import parts, songs
+
+# Songs are long to draw, and the machine may be busy: neither is a fault.
+relaxed = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
 
 COUNTS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=40)
 LIMITS = st.integers(1, 40)
@@ -38,12 +44,14 @@ def hits(*ticks: int) -> list[Note]:
 # --- spans ------------------------------------------------------------------------------------------------------------
 
 
+@relaxed
 @given(COUNTS, LIMITS, st.integers(1, 10))
 def test_ranges_follow_one_another_and_cover_all_bars(counts: list[tuple[int, int]], limit: int, bars: int) -> None:
     ranges = spans(sides(counts), max_notes=limit, max_bars=bars)
     assert [bar for first, stop in ranges for bar in range(first, stop)] == list(range(len(counts)))
 
 
+@relaxed
 @given(COUNTS, LIMITS, st.integers(1, 10))
 def test_a_range_ends_just_before_the_bar_that_would_break_a_limit(
     counts: list[tuple[int, int]], limit: int, bars: int
@@ -62,6 +70,7 @@ def test_a_range_ends_just_before_the_bar_that_would_break_a_limit(
 # --- cuts -------------------------------------------------------------------------------------------------------------
 
 
+@relaxed
 @given(COUNTS, LIMITS, st.integers(0, 8))
 def test_every_bar_is_in_one_pair_or_counted_under_a_reason(
     counts: list[tuple[int, int]], limit: int, start: int
@@ -107,6 +116,7 @@ def test_sparse_music_is_cut_into_phrases_of_eight_bars() -> None:
 # --- pairs ------------------------------------------------------------------------------------------------------------
 
 
+@relaxed
 @given(songs(max_parts=4, max_notes=60), st.integers(1, 40))
 def test_pairs_of_any_song_keep_to_the_limit_and_lose_no_note_unseen(song: Song, limit: int) -> None:
     assume(len(song.parts) >= 2)
@@ -182,6 +192,7 @@ def test_pairs_of_real_music_never_have_more_than_150_notes_a_side(sample: list[
 # --- merge ------------------------------------------------------------------------------------------------------------
 
 
+@relaxed
 @given(st.lists(parts(500, max_notes=15), max_size=4))
 def test_merged_parts_hold_every_note_once(found: list[Part]) -> None:
     assert list(merge(found)) == sorted(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from seq2drum import batches
+from seq2drum import batches, torchtext_adapter
 from seq2drum.batches import PAST, Batch, Data, Window, collate, draw, flatten, windows
 from seq2drum.corpus import Prepared
 from seq2drum.errors import MissingExtraError
@@ -22,16 +22,13 @@ from seq2drum.grid import Lattice, encode
 from seq2drum.kit import FULL
 from seq2drum.notes import Metre, Part, Song
 
-pytest.importorskip("torch", reason="needs the extra train")
-
-from seq2drum import torchtext_adapter
-
 SIZE = 4
 
 
 @pytest.fixture(autouse=True)
 def installed(request: pytest.FixtureRequest) -> None:
-    if "missing" not in request.node.name and importlib.util.find_spec("torchtext") is None:
+    there = all(importlib.util.find_spec(name) for name in ("torch", "torchtext"))
+    if not there and "missing" not in request.node.name:
         pytest.skip("needs torchtext 0.6: pip install 'seq2drum[torchtext]'")
 
 
