@@ -33,6 +33,7 @@ PAST = 24  # bars before a pair that its memory always holds
 FAR = 8  # bars from further back that it holds as well, drawn at random
 AHEAD = 4  # bars after a pair whose guitar it may hear
 _LOUDEST, _GAP = np.float32(127), np.float32(OFFSET_UNITS)
+RECENT = 8  # bars: what a pair that must remember further back is not shown
 BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that the model learns to listen
 
 
@@ -42,7 +43,8 @@ class Batch(NamedTuple):
     guitar (n, C, S, GUITAR_SIZE), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
     clock (n, N, S, CLOCK_SIZE), bars (n, C, BAR_SIZE), summary (n, SUMMARY_SIZE), exists (n, C), steps (n, C),
     number (n, C) bar numbers in the song, far_* the same for F bars from further back,
-    in_pair (n, N): whether a bar belongs to the pair; keep (n, 2): 0 where history (and the last step) is hidden.
+    in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the
+    drums of all bars before, of the last RECENT bars, and of the step before are hidden.
     """
 
     guitar: FloatArray
@@ -223,7 +225,7 @@ def bucketed(
 class Draws(NamedTuple):
     """The random numbers of a batch, a row a pair: drawn for a whole batch, they may be shared out among processes.
 
-    hidden (n, 2) and spread (n, FAR) in 0..1; key (n,) in 0..11.
+    hidden (n, 3) and spread (n, FAR) in 0..1; key (n,) in 0..11.
     """
 
     hidden: NDArray[np.float64]
@@ -237,7 +239,7 @@ class Draws(NamedTuple):
 
 def draw(rng: np.random.Generator, pairs: int) -> Draws:
     """The random numbers of a batch of so many pairs."""
-    return Draws(rng.random((pairs, 2)), rng.random((pairs, FAR)), rng.integers(0, 12, size=pairs))
+    return Draws(rng.random((pairs, 3)), rng.random((pairs, FAR)), rng.integers(0, 12, size=pairs))
 
 
 def collate(
@@ -271,8 +273,7 @@ def collate(
     inside = slice(PAST, PAST + bars_in_pair)
     size = int(data.steps[drum_bars[:, inside]][in_pair].max())
     start = data.first_bar[own[:, 0]][:, None]
-    hidden = draws.hidden
-    keep = np.stack([hidden[:, 0] >= blanked, (hidden[:, 0] >= blanked) | (hidden[:, 1] < 0.5)], axis=1)
+    keep = _keep(draws.hidden, blanked)
 
     known = exists[:, : inside.stop]
     velocity = _rows(data, data.velocity, drum_bars[:, : inside.stop], known, size).astype(np.float32) / _LOUDEST
@@ -351,6 +352,17 @@ def swapped(data: Data, pairs: Sequence[Window], rng: np.random.Generator) -> li
         ]
         chosen.append(others[0] if others else pair)
     return chosen
+
+
+def _keep(hidden: NDArray[np.float64], blanked: float) -> NDArray[np.bool_]:
+    """(n, 3): which history a pair keeps: all bars before; the recent ones; the step before.
+
+    Of the pairs without any history half keep the step before, else a bar would have no beginning. Of the others as
+    many again lose only the recent bars: what to play must then be found further back, by what the guitar does.
+    """
+    everything = hidden[:, 0] >= blanked
+    recent = everything & (hidden[:, 1] >= blanked)
+    return np.stack([everything, recent, everything | (hidden[:, 2] < 0.5)], axis=1)
 
 
 def _context(data: Data, pairs: IntArray, bars_in_pair: int) -> tuple[IntArray, NDArray[np.bool_]]:

@@ -34,7 +34,7 @@ def data() -> Data:
 def tiny(name: str, voices: int = len(FULL)) -> Family:
     torch.manual_seed(0)
     kind = family(name)
-    model = kind(kind.Config(voices=voices, dropout=0.0, **TINY[name]))
+    model = kind(kind.Config(voices=voices, dropout=0.0, **TINY.get(name, {})))
     with torch.no_grad():  # an untrained order of voices is zero, which would hide a transposed one
         model.heads.order.normal_(0, 0.3)
     return model.eval()

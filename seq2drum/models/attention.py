@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.batches import PAST
+from seq2drum.batches import PAST, RECENT
 from seq2drum.features import MAX_STEPS
 from seq2drum.models import base
 from seq2drum.models.layers import Flat, Heads, Reader, SameDropout, cell, hit_nats, logistic_nats
@@ -68,8 +68,14 @@ class Attention(base.Family):
         # The drums already played.
         self.drum_bar = nn.Sequential(Flat(MAX_STEPS, voices, 128), nn.ReLU(), nn.Linear(128, 64))
         self.carry = nn.LSTM(64 + bar, config.played, batch_first=True)
-        self.query = nn.Linear(2 * bar + config.played, heads * KEY)
-        self.key = nn.Linear(bar, heads * KEY)
+        # A bar is recognised by what the guitar does in it, not by where it stands. Query and key begin equal, so that
+        # from the first step on a bar remembers the bars that are like it.
+        self.content = nn.Sequential(Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 128), nn.ReLU(), nn.Linear(128, 64))
+        self.content_chroma = nn.Linear(12, 64)
+        self.query = nn.Linear(64, heads * KEY)
+        self.key = nn.Linear(64, heads * KEY)
+        self.key.load_state_dict(self.query.state_dict())
+        self.sharpness = nn.Parameter(torch.full((heads,), 1.5))
         self.distance = nn.Embedding(NEAR + 3, heads)
         self.nothing = nn.Parameter(torch.zeros(heads))
         # One bar, step by step.
@@ -112,6 +118,10 @@ class Attention(base.Family):
         chroma = guitar[..., 6:18].sum(-2) / 4
         return self.bar_vector(shape + self.bar_rest(torch.cat([chroma, bars], -1)))
 
+    def contents(self, guitar: Tensor) -> Tensor:
+        """Guitar (..., S, ·) -> what a bar is recognised by, (..., 64)."""
+        return self.content(guitar[..., _SHAPE_COLUMNS]) + self.content_chroma(guitar[..., 6:18].sum(-2) / 4)
+
     def surroundings(self, vectors: Tensor, exists: Tensor) -> Tensor:
         """Vectors (n, C, bar) -> the same with four bars either side heard, (n, C, bar)."""
         here = exists[..., None].to(vectors.dtype)
@@ -125,10 +135,10 @@ class Attention(base.Family):
         Returns (n, A, N, M): how much each earlier bar is remembered; the rest to 1 is "nothing".
         """
         heads = self.config.heads
-        q, k = query.unflatten(-1, (heads, KEY)), keys.unflatten(-1, (heads, KEY))
+        q, k = (functional.normalize(x.unflatten(-1, (heads, KEY)), dim=-1) for x in (query, keys))
         far = NEAR + 1 + (distance % 8 == 0).long()
         bias = self.distance(torch.where(distance <= NEAR, distance, far)).permute(0, 3, 1, 2)
-        score = torch.einsum("nqhd,nkhd->nhqk", q, k).float() / KEY**0.5 + bias
+        score = torch.einsum("nqhd,nkhd->nhqk", q, k).float() * self.sharpness.exp()[:, None, None] + bias
         score = score.masked_fill((distance == 0)[:, None], -1e9)
         nothing = self.nothing[None, :, None, None].expand(score.shape[0], -1, score.shape[2], 1)
         return torch.softmax(torch.cat([nothing, score], -1), -1)[..., 1:]
@@ -149,7 +159,7 @@ class Attention(base.Family):
         config = self.config
         n, count, size = batch.offset.shape[:3]
         inside = slice(PAST, PAST + count)
-        keep, keep_last = batch.keep[:, 0], batch.keep[:, 1]
+        keep, keep_recent, keep_last = batch.keep.unbind(1)
         drums = batch.drums * keep[:, None, None, None]
         velocity = batch.velocity * keep[:, None, None, None]
         far_drums, far_velocity = (x * keep[:, None, None, None] for x in (batch.far_drums, batch.far_velocity))
@@ -157,23 +167,26 @@ class Attention(base.Family):
         vectors = self.vectors(batch.guitar, batch.bars)
         around = self.surroundings(vectors, batch.exists)[:, inside]
         here = vectors[:, inside]
-        before = functional.pad(self.drum_bar(drums[:, :-1]), (0, 0, 1, 0))
+        recent = drums * keep_recent[:, None, None, None]
+        before = functional.pad(self.drum_bar(recent[:, :-1]), (0, 0, 1, 0))
         known = batch.exists[:, : inside.stop, None].to(before.dtype)
         played = self.carry(torch.cat([before, vectors[:, : inside.stop]], -1) * known)[0][:, inside]
 
-        keys = self.key(torch.cat([vectors[:, : inside.stop], self.vectors(batch.far_guitar, batch.far_bars)], 1))
+        contents = self.contents(batch.guitar[:, : inside.stop])
+        keys = self.key(torch.cat([contents, self.contents(batch.far_guitar)], 1))
         number = torch.cat([batch.number[:, : inside.stop], batch.far_number], 1)
         steps = torch.cat([batch.steps[:, : inside.stop], batch.far_steps], 1)
         exists = torch.cat([batch.exists[:, : inside.stop], batch.far_exists], 1)
         distance = batch.number[:, inside, None] - number[:, None]
         same = batch.steps[:, inside, None] == steps[:, None]
-        distance = distance.clamp(min=0) * (same & exists[:, None])
-        weight = self.weights(self.query(torch.cat([here, around, played], -1)), keys, distance)
+        shown = (distance > RECENT) | (keep_recent[:, None, None] > 0)
+        distance = distance.clamp(min=0) * (same & shown & exists[:, None])
+        weight = self.weights(self.query(contents[:, inside]), keys, distance)
 
         memory = torch.cat([drums, far_drums], 1)  # (n, M, S, V)
         recalled = torch.einsum("nhqk,nksv->nqshv", weight, memory).flatten(-2)  # (n, N, S, A*V)
         louder = torch.einsum("nqk,nksv->nqsv", weight.mean(1), torch.cat([velocity, far_velocity], 1))
-        lags = torch.cat([drums[:, PAST - lag : PAST - lag + count] for lag in LAGS], -1)
+        lags = torch.cat([recent[:, PAST - lag : PAST - lag + count] for lag in LAGS], -1)
         echo = torch.cat([louder, velocity[:, PAST - 1 : PAST - 1 + count]], -1)
 
         summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
@@ -230,16 +243,17 @@ class Attention(base.Family):
                     "bars": torch.zeros(6, config.bars),
                     "summary": torch.zeros(1, config.summary),
                 },
-                ("given", "context", "key"),
+                ("given", "context", "query", "key"),
                 {"guitar": song, "clock": song, "steps": {0: "B"}, "bars": {0: "B"}, "given": song}
-                | {"context": {0: "B"}, "key": {0: "B"}},
+                | {"context": {0: "B"}, "query": {0: "B"}, "key": {0: "B"}},
             ),
             "bar": base.Graph(
                 _Bar(self),
                 {
                     "given": torch.zeros(2, size, given),
                     "context": torch.zeros(2, bar),
-                    "keys": torch.zeros(2, past, config.heads * KEY),
+                    "query": torch.ones(2, config.heads * KEY),
+                    "keys": torch.ones(2, past, config.heads * KEY),
                     "distance": torch.ones(2, past, dtype=torch.long),
                     "past": torch.zeros(2, past, size, voices),
                     "past_velocity": torch.zeros(2, past, size, voices),
@@ -249,6 +263,7 @@ class Attention(base.Family):
                 {
                     "given": {0: "n", 1: "S"},
                     "context": batch,
+                    "query": batch,
                     "keys": {0: "n", 1: "M"},
                     "distance": {0: "n", 1: "M"},
                     "past": {0: "n", 1: "M", 2: "S"},
@@ -298,13 +313,14 @@ class _Part(nn.Module):
 class _Encode(_Part):
     def forward(
         self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         model = self.model
         vectors = model.vectors(guitar, bars)
         around = model.surroundings(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
         given, final = model.given(guitar, clock, steps)
         whole = model.part_summary(summary).expand(vectors.shape[0], -1)
-        return given, torch.cat([vectors, around, whole, final], -1), model.key(vectors)
+        contents = model.contents(guitar)
+        return given, torch.cat([vectors, around, whole, final], -1), model.query(contents), model.key(contents)
 
 
 class _Bar(_Part):
@@ -312,6 +328,7 @@ class _Bar(_Part):
         self,
         given: Tensor,
         context: Tensor,
+        query: Tensor,
         keys: Tensor,
         distance: Tensor,
         past: Tensor,
@@ -324,9 +341,7 @@ class _Bar(_Part):
         _, _, carry_h, carry_c = torch.split(state, [config.hidden, config.hidden, config.played, config.played], -1)
         news = torch.cat([model.drum_bar(past[:, -1]), vector], -1)
         carry_h, carry_c = _lstm_step(model.carry, news, carry_h, carry_c)
-        weight = model.weights(
-            model.query(torch.cat([vector, around, carry_h], -1))[:, None], keys, distance.clamp(min=0)[:, None]
-        )[:, :, 0]
+        weight = model.weights(query[:, None], keys, distance.clamp(min=0)[:, None])[:, :, 0]
         recalled = torch.einsum("nhk,nksv->nshv", weight, past).flatten(-2)
         louder = torch.einsum("nk,nksv->nsv", weight.mean(1), past_velocity)
         lags = torch.cat([past[:, -lag] for lag in LAGS], -1)

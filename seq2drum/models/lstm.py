@@ -81,7 +81,7 @@ class Lstm(base.Family):
         bars = batch.bars[:, inside, None].expand(-1, -1, size, -1)
         state = self.started(packed(torch.cat([batch.guitar[:, inside], clock, bars], -1)), length, batch.summary)
         target = packed(batch.drums[:, inside])
-        previous = functional.pad(target[:, :-1], (0, 0, 1, 0)) * batch.keep[:, 1, None, None]
+        previous = functional.pad(target[:, :-1], (0, 0, 1, 0)) * batch.keep[:, 2, None, None]
         clock = packed(clock)
         h, c = state.chunk(2, -1)
         y, _ = self.decoder(torch.cat([clock, previous], -1), (h[None].contiguous(), c[None].contiguous()))
