@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ from seq2drum.kit import FULL, KITS
 from seq2drum.models import family
 from seq2drum.notes import Metre, Note, Part, Song, Tempo
 
-SIZES = {
+SIZES: dict[str, dict[str, Any]] = {
     "attention": {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2},
     "lstm": {"hidden": 24, "reader": 8},
 }
@@ -24,8 +25,8 @@ HATS = {note for voice in FULL.voices if "hat" in voice.name for note in voice.n
 def save_player(folder: Path, name: str = "attention", kit: str = "full", *, eagerness: float = 2.5) -> Path:
     """Save a model of random weights whose hits are made likelier; returns its folder."""
     torch.manual_seed(0)
-    kind = family(name)
-    model = kind(kind.Config(voices=len(KITS[kit]), dropout=0.0, **SIZES[name]))
+    kind: Any = family(name)
+    model = kind(kind.config_type(voices=len(KITS[kit]), dropout=0.0, **SIZES[name]))
     with torch.no_grad():
         model.heads.order.normal_(0, 0.3)
         model.heads.hits.bias += eagerness
@@ -53,14 +54,14 @@ def strummed(
 
 def faults(drums: Part, song: Song) -> list[str]:
     """What no drummer could play or no take may hold: empty for a good take."""
-    found = []
+    found, end = [], song.end
     if not drums.is_drums:
         found.append("the part is not on the drum channel")
     at: dict[int, list[int]] = {}
     for note in drums:
         at.setdefault(note.onset, []).append(note.pitch)
-        if note.onset < 0 or note.onset >= song.end or note.onset + note.duration > song.end or note.duration < 1:
-            found.append(f"{note} is not within the song, which ends at {song.end}")
+        if note.onset < 0 or note.onset >= end or note.onset + note.duration > end or note.duration < 1:
+            found.append(f"{note} is not within the song, which ends at {end}")
         if not 1 <= note.velocity <= 127 or note.pitch not in NAMES:
             found.append(f"{note} is no hit")
     for tick, pitches in at.items():

@@ -1,0 +1,182 @@
+"""How fast drums are played: `python bench/play.py [SONG] [--model NAME|DIR] [--rounds N]`.
+
+A song of 128 bars of 4/4 is made by repeating the guitar of an example, or of SONG, and played twice: by the command
+line in a fresh process, from its start to the written file, and again and again in a running process. Times are wall
+time; "CPU" is the processor time of the same run, which other programs on the machine disturb less. Memory is the
+largest resident set of any of the fresh processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.midi import machine  # noqa: E402
+from seq2drum import engine, midi, theory  # noqa: E402
+from seq2drum.drummer import Drummer, Options  # noqa: E402
+from seq2drum.errors import Seq2DrumError  # noqa: E402
+from seq2drum.notes import Metre, Note, Part, Song  # noqa: E402
+
+BARS = 128
+IMPORTS = "numpy", "symusic", "onnxruntime", "seq2drum.drummer"
+FRESH_SECONDS, FRESH_MEGABYTES, RUNNING_SECONDS = 1.5, 350, 0.4
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Some runs of one thing, in seconds: wall and processor time."""
+
+    wall: list[float]
+    cpu: list[float]
+
+    def row(self, name: str, target: float) -> str:
+        best = min(self.wall)
+        verdict = "yes" if best < target else "no"
+        return (
+            f"| {name} | {best:.3f} s | {statistics.median(self.wall):.3f} s | {min(self.cpu):.3f} s "
+            f"| < {target} s | {verdict} |"
+        )
+
+
+def long_song(path: Path) -> Song:
+    """128 bars of 4/4: the guitar parts of a song, bar after bar, from its start again when it is over."""
+    song = midi.read(path)
+    if any((metre.numerator, metre.denominator) != (4, 4) for metre in song.metres):
+        raise SystemExit(f"{path} is not in 4/4 throughout; name a song that is")
+    bar = 4 * song.ticks_per_quarter
+    length = max(song.end // bar, 1) * bar
+    parts = []
+    for index in theory.guitar_parts(song).parts:
+        part = song.parts[index]
+        notes = [
+            note._replace(onset=note.onset + start)
+            for start in range(0, BARS * bar, length)
+            for note in part
+            if note.onset < length and note.onset + start < BARS * bar
+        ]
+        parts.append(Part.of([_cut(note, BARS * bar) for note in notes], program=part.program, name=part.name))
+    return Song(song.ticks_per_quarter, tuple(parts), song.tempos[:1], (Metre(0, 4, 4),), BARS * bar)
+
+
+def _cut(note: Note, end: int) -> Note:
+    return note._replace(duration=min(note.duration, end - note.onset))
+
+
+def fresh(song: Path, target: Path, model: str, rounds: int) -> tuple[Timed, float]:
+    """The command line in processes of its own, and the megabytes of the largest."""
+    words = [sys.executable, str(ROOT / "main.py"), "--mode", "infer", str(song), "-o", str(target), "--force"]
+    timed = Timed([], [])
+    for _ in range(rounds):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        begun = time.perf_counter()
+        subprocess.run([*words, "--model", model], check=True, stdout=subprocess.DEVNULL)
+        timed.wall.append(time.perf_counter() - begun)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        timed.cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return timed, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e6
+
+
+def timed(work: Callable[[], object], rounds: int) -> Timed:
+    found = Timed([], [])
+    for _ in range(rounds):
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        found.wall.append(time.perf_counter() - wall)
+        found.cpu.append(time.process_time() - cpu)
+    return found
+
+
+def start_up(model: str, rounds: int) -> dict[str, float]:
+    """Milliseconds of the stages before a fresh process can play, each the best of some processes."""
+    script = "import time, sys\nmarks = [time.perf_counter()]\n"
+    for name in IMPORTS:
+        script += f"import {name}\nmarks.append(time.perf_counter())\n"
+    script += "seq2drum.drummer.Drummer.load(sys.argv[1])\nmarks.append(time.perf_counter())\n"
+    script += "print(*(b - a for a, b in zip(marks, marks[1:])))"
+    found, whole = [], []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", script, model], check=True, capture_output=True, text=True, cwd=ROOT
+        )
+        whole.append(time.perf_counter() - begun)
+        found.append([float(word) for word in done.stdout.split()])
+    best = [min(column) for column in zip(*found, strict=True)]
+    names = [*(f"import {name}" for name in IMPORTS), "load the model"]
+    stages = {"start and end of Python": max(min(whole) - sum(best), 0.0)} | dict(zip(names, best, strict=True))
+    return {name: seconds * 1e3 for name, seconds in stages.items()}
+
+
+def shares(drummer: Drummer, data: bytes) -> dict[str, float]:
+    """Milliseconds of one run by what is computed; "everything else" is reading, sampling, rules and writing."""
+    spent = dict.fromkeys(drummer.engine.graphs, 0.0)
+
+    def watched(name: str, graph: engine.Graph) -> engine.Graph:
+        def run(arrays: dict[str, object]) -> object:
+            begun = time.perf_counter()
+            found = graph.run(arrays)  # type: ignore[arg-type]
+            spent[name] += time.perf_counter() - begun
+            return found
+
+        return graph._replace(run=run)  # type: ignore[arg-type]
+
+    graphs = {name: watched(name, graph) for name, graph in drummer.engine.graphs.items()}
+    begun = time.perf_counter()
+    Drummer(replace(drummer.engine, graphs=graphs)).accompany(data).to_bytes()
+    whole = time.perf_counter() - begun
+    spent["everything else"] = whole - sum(spent.values())
+    return {name: seconds * 1e3 for name, seconds in spent.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("song", nargs="?", type=Path, default=ROOT / "examples" / "funk.mid", metavar="SONG")
+    parser.add_argument("--model", default=engine.DEFAULT, metavar="NAME|DIR")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    options = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        song = long_song(options.song)
+        drummer = Drummer.load(options.model)
+    except Seq2DrumError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    data = midi.serialise(song)
+    with tempfile.TemporaryDirectory() as folder:
+        path, target = Path(folder) / "song.mid", Path(folder) / "drums.mid"
+        path.write_bytes(data)
+        in_fresh, megabytes = fresh(path, target, options.model, options.rounds)
+        start = start_up(options.model, options.rounds)
+        take = drummer.accompany(data, Options())  # warm up
+        running = timed(lambda: drummer.accompany(data, Options()).save(target), options.rounds)
+    seconds = song.seconds(song.end)
+    best = min(running.wall)
+    print(f"{options.song.stem} to {BARS} bars ({seconds:.0f} s of music, {len(take.part)} hits); {machine()}")
+    print("\n| 128 bars | best | median | CPU | wanted | reached |\n|---|---|---|---|---|---|")
+    print(in_fresh.row("a fresh process, from its start to the file", FRESH_SECONDS))
+    print(running.row("a running process, bytes to file", RUNNING_SECONDS))
+    reached = "yes" if megabytes < FRESH_MEGABYTES else "no"
+    print(f"| memory of the fresh process | {megabytes:.0f} MB | | | < {FRESH_MEGABYTES} MB | {reached} |")
+    print(f"\nrunning: {seconds / best:.0f} times real time, {BARS / best:.0f} bars a second")
+    for title, parts in (("start-up", start), ("playing", shares(drummer, data))):
+        whole = sum(parts.values())
+        listed = ", ".join(f"{name} {ms:.0f} ms ({ms / whole:.0%})" for name, ms in parts.items())
+        print(f"{title}: {listed}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
