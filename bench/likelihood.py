@@ -58,8 +58,12 @@ def main() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     metre = None if options.metre == "any" else tuple(int(part) for part in options.metre.split("/"))
     songs = [song for song in corpus.load(options.cache) if song.split == options.split]
-    print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}; {options.split} songs in {options.metre}")
-    print(f"{'model':24} {'kit':5} {'songs of':9} {'songs':>5} {'windows':>7}  nats a bar              another's guitar        gain")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}; {options.split} songs in {options.metre}"
+    )
+    print(
+        f"{'model':24} {'kit':5} {'songs of':9} {'songs':>5} {'windows':>7}  nats a bar              another's guitar        gain"
+    )
     for name in options.models:
         model, about = checkpoint.load(engine.find(name))
         model.eval()

@@ -54,7 +54,9 @@ def main() -> None:
     songs = [song for song in corpus.load(options.cache) if song.split == "train"][::4]
     data = batches.flatten(songs)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, {device}, torch {torch.__version__}")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, {device}, torch {torch.__version__}"
+    )
     plain = peer(options.seconds / 4)
     print(f"{'plain torch LSTM, float32':28} {plain:8.0f} bars/s   1.00")
     for name in FAMILIES:

@@ -33,6 +33,7 @@ PAST = 24  # bars before a pair that its memory always holds
 FAR = 8  # bars from further back that it holds as well, drawn at random
 AHEAD = 4  # bars after a pair whose guitar it may hear
 _LOUDEST, _GAP = np.float32(127), np.float32(OFFSET_UNITS)
+REST = 4  # bars of silence that are not learnt from: an intro or an interlude without drums
 RECENT = 8  # bars: what a pair that must remember further back is not shown
 BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that the model learns to listen
 
@@ -167,12 +168,22 @@ def windows(data: Data, *, max_notes: int = MAX_NOTES, starts: Sequence[int] | N
     too_long = data.steps > MAX_STEPS
     for song in range(len(data)):
         here = slice(int(data.first_bar[song]), int(data.first_bar[song + 1]))
-        over = np.where(too_long[here], max_notes + 1, 0)
+        over = np.where(too_long[here] | _resting(data.drum_notes[here]), max_notes + 1, 0)
         counts = [np.maximum(notes[here], over).tolist() for notes in (data.guitar_notes, data.drum_notes)]
         start = min(starts[song], len(counts[0])) if starts is not None else 0
         cut = cut_bars(*counts, max_notes=max_notes, start=start)
         found += [Window(song, first, stop) for first, stop in cut.ranges]
     return found
+
+
+def _resting(drum_notes: IntArray) -> NDArray[np.bool_]:
+    """(bars,): whether the drums rest here, for REST bars or more: nobody asks for drums in order to hear none."""
+    silent = np.concatenate([[False], drum_notes == 0, [False]])
+    begins, ends = np.flatnonzero(silent[1:] & ~silent[:-1]), np.flatnonzero(silent[:-1] & ~silent[1:])
+    resting = np.zeros(len(drum_notes), dtype=bool)
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        resting[begin:end] = end - begin >= REST
+    return resting
 
 
 def epoch(

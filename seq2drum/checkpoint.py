@@ -66,7 +66,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict
         if about["format"] != FORMAT:
             raise ValueError(f"it has format {about['format']}, wanted {FORMAT}")
         kind = family(about["family"])
-        model = kind(kind.Config(**about["config"]))
+        model = kind(kind.config_type(**about["config"]))
         weights = load_file(folder / WEIGHTS, device=str(device))
         for derived in ("voice_order", "silence"):
             weights.pop(derived, None)
@@ -92,11 +92,11 @@ def _export(graph: Graph, path: Path) -> None:
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         torch.onnx.export(
             graph.module,
-            tuple(graph.inputs.values()),
+            graph.example(),
             str(path),
             input_names=list(graph.inputs),
             output_names=list(graph.outputs),
-            dynamic_axes=graph.axes,
+            dynamic_axes=graph.axes(),
             opset_version=18,
             do_constant_folding=False,
             dynamo=False,
@@ -108,8 +108,8 @@ def _share_weights(path: Path, weights: Path) -> None:
     places, start = _places(weights)
     graph = onnx.load(str(path), load_external_data=False)
     for tensor in graph.graph.initializer:
-        name = tensor.name.removeprefix("model.")
-        if name not in places:
+        name = _parameter(tensor.name, places)
+        if name is None:
             continue
         begin, end = places[name]
         tensor.ClearField("raw_data")
@@ -119,6 +119,11 @@ def _share_weights(path: Path, weights: Path) -> None:
             entry = tensor.external_data.add()
             entry.key, entry.value = key, str(value)
     path.write_bytes(graph.SerializeToString())
+
+
+def _parameter(name: str, places: dict[str, tuple[int, int]]) -> str | None:
+    """The model's name of a graph's weight, which knows the model, or its heads, as a part of itself."""
+    return next((known for known in (name.removeprefix("model."), name) if known in places), None)
 
 
 def _places(weights: Path) -> tuple[dict[str, tuple[int, int]], int]:

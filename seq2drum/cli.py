@@ -382,8 +382,6 @@ def _train(options: argparse.Namespace) -> int:
     from seq2drum.kit import KITS
 
     try:
-        import torch
-
         from seq2drum import train
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
@@ -403,8 +401,7 @@ def _train(options: argparse.Namespace) -> int:
         plan = replace(plan, epochs=60, batch=16)
     plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
     _check_plan(plan)
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, sharing this machine's cores
-    torch.set_num_threads(options.threads or max((os.cpu_count() or 1) // processes, 1))
+    train.use_threads(options.threads)
     out = Path(options.out) if options.out else RUNS / plan.model
 
     if options.cache and not options.data:

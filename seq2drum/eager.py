@@ -31,4 +31,4 @@ def _graph(graph: base.Graph) -> engine.Graph:
             found = graph.module(*(torch.from_numpy(np.ascontiguousarray(arrays[name])) for name in names))
         return [tensor.numpy() for tensor in found]
 
-    return engine.Graph(frozenset(names), graph.outputs, run)
+    return engine.Graph(frozenset(names), tuple(graph.outputs), run)

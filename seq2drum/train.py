@@ -1,7 +1,7 @@
 """The training loop, one for all families: CPU, one GPU, or several processes by torchrun.
 
-Every draw of an epoch comes from (seed, epoch) and every dropout mask from (seed, step), so a run that is resumed is the
-run that was not interrupted, and processes that share a batch do what one process with the whole batch does.
+Every draw of an epoch comes from (seed, epoch) and every dropout mask from (seed, step), so a run that is resumed is
+the run that was not interrupted, and processes that share a batch do what one process with the whole batch does.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def train(
     torch.manual_seed(plan.seed)
     kind = family(plan.model)
     try:
-        config = kind.Config(voices=len(training.kit), **plan.sizes)
+        config = kind.config_type(voices=len(training.kit), **plan.sizes)
     except TypeError as error:
         raise OptionError(f"the family {plan.model!r} has no such size: {error}") from None
     bare = kind(config)
@@ -175,7 +175,7 @@ class _Run:
                 losses = model(tensors(batch, fabric.device))
                 loss = losses["loss"]
                 losses = {name: value.detach() for name, value in losses.items()}
-                bars = fabric.all_reduce(losses["bars"].float(), reduce_op="sum")
+                bars: Any = fabric.all_reduce(losses["bars"].float(), reduce_op="sum")
                 # A mean over the bars of all processes, whatever share of them is here.
                 mine = losses["bars"] * fabric.world_size / bars
                 optimizer.zero_grad()
@@ -283,7 +283,7 @@ class _Run:
             fresh, last = self.folder / "last.new", self.folder / "last"
             shutil.rmtree(fresh, ignore_errors=True)
             checkpoint.save(self.bare, fresh, self.described())
-            moments = {}
+            moments: dict[str, torch.Tensor] = {}
             for index, state in self.optimizer.state_dict()["state"].items():
                 moments |= {f"{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items()}
             save_file(moments, fresh / "optimizer.safetensors")
@@ -322,6 +322,12 @@ class _Run:
             self.writer.close()
 
 
+def use_threads(threads: int) -> None:
+    """Compute in so many threads; with 0, one for each core that is this process's share."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, on this machine
+    torch.set_num_threads(threads or max((os.cpu_count() or 1) // processes, 1))
+
+
 def schedule(step: int, share: float) -> float:
     """The learning rate as a share of its peak: a short linear rise, then half a cosine down to zero."""
     return min((step + 1) / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * min(max(share, 0.0), 1.0)))
@@ -331,7 +337,7 @@ def schedule(step: int, share: float) -> float:
 def likelihood(
     model: Family, data: Data, windows: Sequence[Window], *, size: int = 32, seed: int = 0
 ) -> tuple[float, float]:
-    """Mean nats a bar of the hits in some windows, given the true past: with their own guitar and with another song's."""
+    """Mean nats a bar of the hits in some windows, given the true past: with their own guitar, and another song's."""
     was_training = model.training
     model.eval()
     others = dict(zip(windows, batches.swapped(data, windows, np.random.default_rng([seed, 3])), strict=True))
@@ -348,7 +354,7 @@ def likelihood(
 
 
 def _fabric(plan: Plan) -> Fabric:
-    precision = plan.precision
+    precision: Any = plan.precision
     if precision == "auto":
         gpu = plan.device != "cpu" and torch.cuda.is_available()
         bf16 = torch.cuda.is_bf16_supported() if gpu else torch.backends.mkldnn.is_available() and _cpu_has_bf16()

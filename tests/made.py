@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from seq2drum.corpus import Prepared
 from seq2drum.features import hear
 from seq2drum.grid import Lattice, encode

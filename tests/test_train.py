@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+
 from seq2drum import batches, corpus, engine
 from seq2drum.corpus import Prepared
 from seq2drum.decode import Chance, play
 from seq2drum.errors import CheckpointError, CorpusError, OptionError
 from seq2drum.kit import KITS
 from seq2drum.train import Plan, Progress, likelihood, schedule, train
-
 from tests.made import made_song
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +89,15 @@ def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepar
     command = ["--mode", "train", "--cache", str(cache), "--epochs", "2", "--device", "cpu", "--precision", "32"]
     command += ["--threads", "1", "--size", "dropout=0", *(f"{name}={size}" for name, size in SIZES.items())]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(ROOT / "main.py")]
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        str(ROOT / "main.py"),
+    ]
     for launch, batch, out in (([sys.executable, str(ROOT / "main.py")], 8, "one"), (torchrun, 4, "two")):
         full = [*launch, *command, "--batch", str(batch), "--out", str(tmp_path / out)]
         done = subprocess.run(full, env=environment, capture_output=True, text=True, timeout=300)

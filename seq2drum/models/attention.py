@@ -23,7 +23,7 @@ from torch.nn import functional
 from seq2drum.batches import PAST, RECENT
 from seq2drum.features import MAX_STEPS
 from seq2drum.models import base
-from seq2drum.models.layers import Flat, Heads, Reader, SameDropout, cell, hit_nats, logistic_nats
+from seq2drum.models.layers import Flat, Heads, Reader, SameDropout, cell, hit_nats, logistic_nats, lstm_weights
 
 LAGS = (1, 2, 4)  # bars back whose drums are seen as they are
 NEAR = 40  # bars back up to which every distance has a bias of its own; beyond, only whether it is a multiple of 8
@@ -47,8 +47,10 @@ class Config(base.Config):
 class Attention(base.Family):
     """Guitar aligned step by step, bar memory, voice by voice. See the module's text."""
 
-    Config = Config
+    config_type = Config
     unit = "song"
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -156,7 +158,6 @@ class Attention(base.Family):
     # --- training ----------------------------------------------------------------------------------------------------
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
-        config = self.config
         n, count, size = batch.offset.shape[:3]
         inside = slice(PAST, PAST + count)
         keep, keep_recent, keep_last = batch.keep.unbind(1)
@@ -228,81 +229,52 @@ class Attention(base.Family):
     # --- playing -----------------------------------------------------------------------------------------------------
 
     def graphs(self) -> dict[str, base.Graph]:
-        config, size, past = self.config, 24, 5
-        voices, hidden = config.voices, config.hidden
+        config, size = self.config, self.state_size
+        voices, hidden, remembered = config.voices, config.hidden, config.heads * KEY
         given = 2 * config.reader + config.clock + 16
-        bar = 2 * config.bar + 32 + 2 * config.reader
-        batch, song = {0: "n"}, {0: "B", 1: "S"}
+        context = 2 * config.bar + 32 + 2 * config.reader
         return {
             "encode": base.Graph(
                 _Encode(self),
                 {
-                    "guitar": torch.zeros(6, size, config.guitar),
-                    "clock": torch.zeros(6, size, config.clock),
-                    "steps": torch.full((6,), size),
-                    "bars": torch.zeros(6, config.bars),
-                    "summary": torch.zeros(1, config.summary),
+                    "guitar": ("B", "S", config.guitar),
+                    "clock": ("B", "S", config.clock),
+                    "steps": ("B",),
+                    "bars": ("B", config.bars),
+                    "summary": (1, config.summary),
                 },
-                ("given", "context", "query", "key"),
-                {"guitar": song, "clock": song, "steps": {0: "B"}, "bars": {0: "B"}, "given": song}
-                | {"context": {0: "B"}, "query": {0: "B"}, "key": {0: "B"}},
+                {
+                    "given": ("B", "S", given),
+                    "context": ("B", context),
+                    "query": ("B", remembered),
+                    "key": ("B", remembered),
+                },
             ),
             "bar": base.Graph(
                 _Bar(self),
                 {
-                    "given": torch.zeros(2, size, given),
-                    "context": torch.zeros(2, bar),
-                    "query": torch.ones(2, config.heads * KEY),
-                    "keys": torch.ones(2, past, config.heads * KEY),
-                    "distance": torch.ones(2, past, dtype=torch.long),
-                    "past": torch.zeros(2, past, size, voices),
-                    "past_velocity": torch.zeros(2, past, size, voices),
-                    "state": torch.zeros(2, self.state_size),
+                    "given": ("n", "S", given),
+                    "context": ("n", context),
+                    "query": ("n", remembered),
+                    "keys": ("n", "M", remembered),
+                    "distance": ("n", "M"),
+                    "past": ("n", "M", "S", voices),
+                    "past_velocity": ("n", "M", "S", voices),
+                    "state": ("n", size),
                 },
-                ("inputs", "thoughts", "echo", "opened"),
                 {
-                    "given": {0: "n", 1: "S"},
-                    "context": batch,
-                    "query": batch,
-                    "keys": {0: "n", 1: "M"},
-                    "distance": {0: "n", 1: "M"},
-                    "past": {0: "n", 1: "M", 2: "S"},
-                    "past_velocity": {0: "n", 1: "M", 2: "S"},
-                    "state": batch,
-                    "inputs": {0: "n", 1: "S"},
-                    "thoughts": {0: "n", 1: "S"},
-                    "echo": {0: "n", 1: "S"},
-                    "opened": batch,
+                    "inputs": ("n", "S", 4 * hidden),
+                    "thoughts": ("n", "S", hidden),
+                    "echo": ("n", "S", 2 * voices),
+                    "opened": ("n", size),
                 },
             ),
-            "step": base.Graph(
-                _Step(self),
-                {
-                    "input": torch.zeros(2, 4 * hidden),
-                    "thought": torch.zeros(2, hidden),
-                    "previous": torch.zeros(2, voices),
-                    "state": torch.zeros(2, self.state_size),
-                },
-                ("logits", "thinking", "stepped"),
-                dict.fromkeys(("input", "thought", "previous", "state", "logits", "thinking", "stepped"), batch),
-            ),
-            "feel": base.Graph(
-                _Feel(self),
-                {
-                    "thoughts": torch.zeros(2, size, hidden),
-                    "hits": torch.zeros(2, size, voices),
-                    "echo": torch.zeros(2, size, 2 * voices),
-                },
-                ("velocity", "velocity_scale", "offset", "offset_scale"),
-                dict.fromkeys(
-                    ("thoughts", "hits", "echo", "velocity", "velocity_scale", "offset", "offset_scale"),
-                    {0: "n", 1: "S"},
-                ),
-            ),
+            "step": base.step_graph(_Step(self), hidden, voices, size),
+            "feel": base.feel_graph(self.heads, hidden, voices, 2 * voices),
         }
 
 
-class _Part(nn.Module):
+class _Playing(nn.Module):
     """A graph over the model's own weights."""
 
     def __init__(self, model: Attention) -> None:
@@ -310,7 +282,7 @@ class _Part(nn.Module):
         self.model = model
 
 
-class _Encode(_Part):
+class _Encode(_Playing):
     def forward(
         self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -323,7 +295,7 @@ class _Encode(_Part):
         return given, torch.cat([vectors, around, whole, final], -1), model.query(contents), model.key(contents)
 
 
-class _Bar(_Part):
+class _Bar(_Playing):
     def forward(
         self,
         given: Tensor,
@@ -347,36 +319,23 @@ class _Bar(_Part):
         lags = torch.cat([past[:, -lag] for lag in LAGS], -1)
         knowledge = torch.cat([vector, around, whole, carry_h], -1)
         mixed, thoughts, h, c = model.opened(given, final, knowledge, torch.cat([lags, recalled], -1))
-        decoder = model.decoder
-        inputs = functional.linear(
-            mixed, decoder.weight_ih_l0[:, : config.mixed], decoder.bias_ih_l0 + decoder.bias_hh_l0
-        )
+        of_input, _, bias = lstm_weights(model.decoder)
+        inputs = functional.linear(mixed, of_input[:, : config.mixed], bias)
         echo = torch.cat([louder, past_velocity[:, -1]], -1)
         return inputs, thoughts, echo, torch.cat([h, c, carry_h, carry_c], -1)
 
 
-class _Step(_Part):
+class _Step(_Playing):
     def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         model, config = self.model, self.model.config
         h, c, carry = torch.split(state, [config.hidden, config.hidden, 2 * config.played], -1)
-        decoder = model.decoder
-        gates = (
-            input
-            + functional.linear(previous, decoder.weight_ih_l0[:, config.mixed :])
-            + functional.linear(h, decoder.weight_hh_l0)
-        )
-        h, c = cell(gates, c)
+        of_input, of_state, _ = lstm_weights(model.decoder)
+        of_previous = of_input[:, config.mixed :]
+        h, c = cell(input + functional.linear(previous, of_previous) + functional.linear(h, of_state), c)
         thinking = functional.relu(thought + model.think(h))
         return model.heads.logits(thinking), thinking, torch.cat([h, c, carry], -1)
 
 
-class _Feel(_Part):
-    def forward(self, thoughts: Tensor, hits: Tensor, echo: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.model.heads.feeling(thoughts, hits, echo)
-
-
 def _lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    gates = functional.linear(x, lstm.weight_ih_l0, lstm.bias_ih_l0) + functional.linear(
-        h, lstm.weight_hh_l0, lstm.bias_hh_l0
-    )
-    return cell(gates, c)
+    of_input, of_state, bias = lstm_weights(lstm)
+    return cell(functional.linear(x, of_input, bias) + functional.linear(h, of_state), c)

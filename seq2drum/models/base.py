@@ -7,7 +7,7 @@ To play, a family is up to four graphs, each a module of tensors to tensors, exp
     step     one step's inputs, the step before, the state -> logits, thought, the state
     feel     a bar's thoughts and hits -> velocities and offsets
 
-A graph takes only the inputs it names. `Graph` names them, with their dynamic axes.
+A graph takes only the inputs it names. `Graph` names them, with their shapes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from seq2drum.batches import Batch
 from seq2drum.features import BAR_SIZE, CLOCK_SIZE, GUITAR_SIZE, SUMMARY_SIZE
+from seq2drum.models.layers import Feel, Heads
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,61 @@ class Config:
         return asdict(self)
 
 
+Shape = tuple[int | str, ...]
+"""The axes of a tensor: a number, or the name of an axis that may have any length."""
+
+
 class Graph(NamedTuple):
-    """A module to export: example inputs by name, output names, and names of dynamic axes of each."""
+    """A module to export, with the shapes of its inputs and outputs by name."""
 
     module: nn.Module
-    inputs: dict[str, Tensor]
-    outputs: tuple[str, ...]
-    axes: dict[str, dict[int, str]]
+    inputs: dict[str, Shape]
+    outputs: dict[str, Shape]
+
+    def example(self) -> tuple[Tensor, ...]:
+        """Inputs to trace the module with."""
+        shapes = (
+            [_LENGTHS[axis] if isinstance(axis, str) else axis for axis in shape] for shape in self.inputs.values()
+        )
+        kinds = (torch.long if name in _WHOLE else torch.float32 for name in self.inputs)
+        return tuple(torch.ones(*shape, dtype=kind) for shape, kind in zip(shapes, kinds, strict=True))
+
+    def axes(self) -> dict[str, dict[int, str]]:
+        """The axes that may have any length, by tensor and place."""
+        shapes = self.inputs | self.outputs
+        return {
+            name: {place: axis for place, axis in enumerate(shape) if isinstance(axis, str)}
+            for name, shape in shapes.items()
+        }
+
+
+_LENGTHS = {"n": 2, "B": 6, "S": 24, "M": 5}  # to trace with: songs, bars of a unit, steps of a bar, bars remembered
+_WHOLE = {"steps", "distance"}
+
+
+def step_graph(module: nn.Module, hidden: int, voices: int, state: int) -> Graph:
+    """The graph of one step, which has one form for all families that end in an LSTM cell."""
+    return Graph(
+        module,
+        {"input": ("n", 4 * hidden), "thought": ("n", hidden), "previous": ("n", voices), "state": ("n", state)},
+        {"logits": ("n", voices), "thinking": ("n", hidden), "stepped": ("n", state)},
+    )
+
+
+def feel_graph(heads: Heads, hidden: int, voices: int, echo: int) -> Graph:
+    """The graph of a bar's velocities and offsets; `echo` is how much it is told of the loudness remembered."""
+    told: dict[str, Shape] = {"thoughts": ("n", "S", hidden), "hits": ("n", "S", voices)}
+    if echo:
+        told["echo"] = ("n", "S", echo)
+    felt: Shape = ("n", "S", voices)
+    return Graph(Feel(heads), told, dict.fromkeys(("velocity", "velocity_scale", "offset", "offset_scale"), felt))
 
 
 class Family(nn.Module):
-    """A trainable model that can be exported. Subclasses set `Config` and `unit` and are listed in `FAMILIES`."""
+    """A trainable model that can be exported. Subclasses set `config_type` and `unit` and are listed in `FAMILIES`."""
 
-    Config: ClassVar[type[Config]]
+    config_type: ClassVar[type[Config]]
+    config: Config
     unit: ClassVar[Literal["song", "pair"]]
     state_size: int
 
@@ -82,4 +125,5 @@ class Family(nn.Module):
 
 def tensors(batch: Batch, device: torch.device | str = "cpu") -> Any:
     """A batch of arrays as a batch of tensors on a device."""
-    return Batch(*(torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True) for array in batch))
+    moved: Any = (torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True) for array in batch)
+    return Batch(*moved)

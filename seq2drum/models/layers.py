@@ -39,7 +39,7 @@ class Flat(nn.Module):
         self.linear = nn.Linear(steps * width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (..., S, width), zero beyond a bar's end -> (..., outputs). Steps beyond the last that is known are not seen."""
+        """x (..., S, width), zero beyond a bar's end -> (..., outputs). Steps beyond the last known one are not seen."""
         known = self.linear.weight.shape[1] // self.width
         x = x[..., :known, :].flatten(-2)
         return functional.linear(x, self.linear.weight[:, : x.shape[-1]], self.linear.bias)
@@ -69,6 +69,7 @@ class Heads(nn.Module):
 
     def __init__(self, hidden: int, voices: int, echo: int, dropout: float) -> None:
         super().__init__()
+        self.earlier: Tensor
         self.hits = nn.Linear(hidden, voices)
         nn.init.constant_(self.hits.bias, -4.0)  # a hit is rare; starting there saves the first hundred steps
         self.order = nn.Parameter(torch.zeros(voices, voices))
@@ -84,9 +85,12 @@ class Heads(nn.Module):
         """(V, V): row v, column w: what a hit of voice w adds to the logit of voice v, which is drawn later."""
         return self.order * self.earlier
 
-    def feeling(self, thought: Tensor, hits: Tensor, echo: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def feeling(
+        self, thought: Tensor, hits: Tensor, echo: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Centre and scale of logistic distributions of velocity (0..1) and offset (in gaps), each (..., V)."""
-        raw = self.feel(torch.cat([self.dropout(thought), hits, echo], -1)).float()
+        told = [self.dropout(thought), hits] if echo is None else [self.dropout(thought), hits, echo]
+        raw = self.feel(torch.cat(told, -1)).float()
         velocity, velocity_scale, offset, offset_scale = raw.chunk(4, -1)
         return (
             torch.sigmoid(velocity + 0.5),
@@ -94,6 +98,20 @@ class Heads(nn.Module):
             torch.tanh(offset) / 2,
             functional.softplus(offset_scale - 4) + 0.002,
         )
+
+
+class Feel(nn.Module):
+    """The heads' feeling as a module of its own, to be exported."""
+
+    def __init__(self, heads: Heads) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def forward(
+        self, thoughts: Tensor, hits: Tensor, echo: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See `Heads.feeling`."""
+        return self.heads.feeling(thoughts, hits, echo)
 
 
 def hit_nats(logits: Tensor, hits: Tensor, drawn: Tensor, valid: Tensor) -> Tensor:
@@ -110,6 +128,12 @@ def logistic_nats(value: Tensor, centre: Tensor, scale: Tensor, which: Tensor) -
     """Sum of the negative log densities of the chosen values under logistic distributions."""
     z = (value - centre) / scale
     return ((z + 2 * functional.softplus(-z) + torch.log(scale)) * which).sum()
+
+
+def lstm_weights(lstm: nn.LSTM) -> tuple[Tensor, Tensor, Tensor]:
+    """The weights of an LSTM of one layer: of inputs (4H, I), of the state (4H, H), and the sum of its biases (4H,)."""
+    named = dict(lstm.named_parameters())
+    return named["weight_ih_l0"], named["weight_hh_l0"], named["bias_ih_l0"] + named["bias_hh_l0"]
 
 
 def cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:

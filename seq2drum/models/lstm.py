@@ -1,7 +1,7 @@
 """The plain baseline: a bidirectional LSTM reads the guitar of a pair, its final state starts the decoder.
 
-No attention, no memory: all that the decoder knows of the guitar went through one vector, after I. Sutskever, O. Vinyals,
-Q. Le, Sequence to sequence learning with neural networks (2014).
+No attention, no memory: all that the decoder knows of the guitar went through one vector, after I. Sutskever,
+O. Vinyals, Q. Le, Sequence to sequence learning with neural networks (2014).
 
 Letters of shapes: n pairs, N bars of a pair, S steps of a bar, T steps of a pair, V voices, H hidden units.
 """
@@ -18,7 +18,7 @@ from torch.nn import functional
 from seq2drum.batches import PAST
 from seq2drum.features import MAX_STEPS
 from seq2drum.models import base
-from seq2drum.models.layers import Heads, Reader, cell, hit_nats, logistic_nats
+from seq2drum.models.layers import Heads, Reader, cell, hit_nats, logistic_nats, lstm_weights
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,10 @@ class Config(base.Config):
 class Lstm(base.Family):
     """Encoder-decoder LSTM, final state only."""
 
-    Config = Config
+    config_type = Config
     unit = "pair"
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -88,7 +90,7 @@ class Lstm(base.Family):
         thought = functional.relu(self.think(y) + self.think_clock(clock))
 
         nats = hit_nats(self.heads.logits(thought), target, self.heads.drawn(), valid)
-        centre, scale, offset, offset_scale = self.heads.feeling(thought, target, target[..., :0])
+        centre, scale, offset, offset_scale = self.heads.feeling(thought, target)
         struck = target * valid[..., None]
         loud = logistic_nats(packed(batch.velocity[:, inside]), centre, scale, struck)
         late = logistic_nats(packed(batch.offset), offset, offset_scale, struck)
@@ -97,56 +99,31 @@ class Lstm(base.Family):
         return {"loss": loss, "nats": nats, "bars": total, "velocity": loud, "offset": late, "hits": hits}
 
     def graphs(self) -> dict[str, base.Graph]:
-        config, size = self.config, 24
-        voices, hidden = config.voices, config.hidden
-        batch, bars, steps = {0: "n"}, {0: "B"}, {0: "B", 1: "S"}
-        by_step = {0: "n", 1: "S"}
+        config, size = self.config, self.state_size
+        given = config.clock + 16
         return {
             "encode": base.Graph(
                 _Encode(self),
                 {
-                    "guitar": torch.zeros(6, size, config.guitar),
-                    "clock": torch.zeros(6, size, config.clock),
-                    "steps": torch.full((6,), size),
-                    "bars": torch.zeros(6, config.bars),
-                    "summary": torch.zeros(1, config.summary),
+                    "guitar": ("B", "S", config.guitar),
+                    "clock": ("B", "S", config.clock),
+                    "steps": ("B",),
+                    "bars": ("B", config.bars),
+                    "summary": (1, config.summary),
                 },
-                ("given", "context"),
-                {"guitar": steps, "clock": steps, "steps": bars, "bars": bars, "given": steps, "context": bars},
+                {"given": ("B", "S", given), "context": ("B", size)},
             ),
             "bar": base.Graph(
                 _Bar(self),
-                {
-                    "given": torch.zeros(2, size, config.clock + 16),
-                    "context": torch.zeros(2, 2 * hidden),
-                    "first": torch.ones(2, 1),
-                    "state": torch.zeros(2, self.state_size),
-                },
-                ("inputs", "thoughts", "opened"),
-                {"given": by_step, "context": batch, "first": batch, "state": batch}
-                | {"inputs": by_step, "thoughts": by_step, "opened": batch},
+                {"given": ("n", "S", given), "context": ("n", size), "first": ("n", 1), "state": ("n", size)},
+                {"inputs": ("n", "S", 4 * config.hidden), "thoughts": ("n", "S", config.hidden), "opened": ("n", size)},
             ),
-            "step": base.Graph(
-                _Step(self),
-                {
-                    "input": torch.zeros(2, 4 * hidden),
-                    "thought": torch.zeros(2, hidden),
-                    "previous": torch.zeros(2, voices),
-                    "state": torch.zeros(2, self.state_size),
-                },
-                ("logits", "thinking", "stepped"),
-                dict.fromkeys(("input", "thought", "previous", "state", "logits", "thinking", "stepped"), batch),
-            ),
-            "feel": base.Graph(
-                _Feel(self),
-                {"thoughts": torch.zeros(2, size, hidden), "hits": torch.zeros(2, size, voices)},
-                ("velocity", "velocity_scale", "offset", "offset_scale"),
-                dict.fromkeys(("thoughts", "hits", "velocity", "velocity_scale", "offset", "offset_scale"), by_step),
-            ),
+            "step": base.step_graph(_Step(self), config.hidden, config.voices, size),
+            "feel": base.feel_graph(self.heads, config.hidden, config.voices, 0),
         }
 
 
-class _Part(nn.Module):
+class _Playing(nn.Module):
     """A graph over the model's own weights."""
 
     def __init__(self, model: Lstm) -> None:
@@ -154,7 +131,7 @@ class _Part(nn.Module):
         self.model = model
 
 
-class _Encode(_Part):
+class _Encode(_Playing):
     def forward(
         self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -167,31 +144,20 @@ class _Encode(_Part):
         return clock, state.expand(guitar.shape[0], -1)
 
 
-class _Bar(_Part):
+class _Bar(_Playing):
     def forward(self, given: Tensor, context: Tensor, first: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         model = self.model
-        decoder, width = model.decoder, given.shape[2]
-        bias = decoder.bias_ih_l0 + decoder.bias_hh_l0
-        inputs = functional.linear(given, decoder.weight_ih_l0[:, :width], bias)
+        of_input, _, bias = lstm_weights(model.decoder)
+        inputs = functional.linear(given, of_input[:, : given.shape[2]], bias)
         return inputs, model.think_clock(given), first * context + (1 - first) * state
 
 
-class _Step(_Part):
+class _Step(_Playing):
     def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         model = self.model
         h, c = state.chunk(2, -1)
-        decoder = model.decoder
-        width = decoder.weight_ih_l0.shape[1] - previous.shape[1]
-        gates = (
-            input
-            + functional.linear(previous, decoder.weight_ih_l0[:, width:])
-            + functional.linear(h, decoder.weight_hh_l0)
-        )
-        h, c = cell(gates, c)
+        of_input, of_state, _ = lstm_weights(model.decoder)
+        of_previous = of_input[:, of_input.shape[1] - previous.shape[1] :]
+        h, c = cell(input + functional.linear(previous, of_previous) + functional.linear(h, of_state), c)
         thinking = functional.relu(thought + model.think(h))
         return model.heads.logits(thinking), thinking, torch.cat([h, c], -1)
-
-
-class _Feel(_Part):
-    def forward(self, thoughts: Tensor, hits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.model.heads.feeling(thoughts, hits, hits[..., :0])
