@@ -58,11 +58,9 @@ def main() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     metre = None if options.metre == "any" else tuple(int(part) for part in options.metre.split("/"))
     songs = [song for song in corpus.load(options.cache) if song.split == options.split]
+    print(f"{platform.machine()}, torch {torch.__version__}; {options.split} songs in {options.metre}")
     print(
-        f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}; {options.split} songs in {options.metre}"
-    )
-    print(
-        f"{'model':24} {'kit':5} {'songs of':9} {'songs':>5} {'windows':>7}  nats a bar              another's guitar        gain"
+        f"{'model':20} {'kit':5} {'tag':8} {'songs':>5} {'windows':>7}  {'nats a bar':23}  {'another guitar':23}  gain"
     )
     for name in options.models:
         model, about = checkpoint.load(engine.find(name))
@@ -76,11 +74,9 @@ def main() -> None:
         for tag in ("all", *sorted(set(tags.tolist()))):
             here = np.ones(len(tags), dtype=bool) if tag == "all" else tags == tag
             rng = np.random.default_rng(0)
-            gain = interval((wrong - right)[here], song[here], rng)
-            print(
-                f"{Path(name).name if tag == 'all' else '':24} {about['kit']:5} {tag:9} {len(set(song[here])):5} {here.sum():7}"
-                f"  {interval(right[here], song[here], rng)}  {interval(wrong[here], song[here], rng)}  {gain}"
-            )
+            shown = [interval(values[here], song[here], rng) for values in (right, wrong, wrong - right)]
+            title = Path(name).name if tag == "all" else ""
+            print(f"{title:20} {about['kit']:5} {tag:8} {len(set(song[here])):5} {here.sum():7}  {'  '.join(shown)}")
 
 
 if __name__ == "__main__":

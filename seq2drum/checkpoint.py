@@ -127,8 +127,9 @@ def _parameter(name: str, places: dict[str, tuple[int, int]]) -> str | None:
 
 
 def _places(weights: Path) -> tuple[dict[str, tuple[int, int]], int]:
-    """Where each tensor lies in a safetensors file: (begin, end) from the returned start. Format: an eight-byte size,
-    a JSON header of that size, then the tensors' bytes.
+    """Where each tensor lies in a safetensors file: (begin, end), counted from the returned start.
+
+    Format: an eight-byte size, a JSON header of that size, then the tensors' bytes.
     """
     with weights.open("rb") as file:
         (size,) = struct.unpack("<Q", file.read(8))

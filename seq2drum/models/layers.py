@@ -39,7 +39,7 @@ class Flat(nn.Module):
         self.linear = nn.Linear(steps * width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (..., S, width), zero beyond a bar's end -> (..., outputs). Steps beyond the last known one are not seen."""
+        """x (..., S, width), zero beyond a bar's end -> (..., outputs). Steps beyond the known are not seen."""
         known = self.linear.weight.shape[1] // self.width
         x = x[..., :known, :].flatten(-2)
         return functional.linear(x, self.linear.weight[:, : x.shape[-1]], self.linear.bias)
