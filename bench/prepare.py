@@ -13,6 +13,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -65,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bars = sum(len(song.heard.form.steps) for song in songs)
     print("\n".join(account.lines()))
     print(f"  {len(same)} songs, {bars} bars, {len({song.group for song in songs})} groups")
-    for tag, sides in corpus.sources(songs).items():
-        print(f"  {tag}: " + ", ".join(f"{count} {side}" for side, count in sides.items()))
+    for side in corpus.SPLITS:
+        print(f"  {side}: {dict(sorted(Counter(song.tag for song in songs if song.split == side).items()))}")
     if len(digests) > 1:
         print("the caches differ with the number of workers", file=sys.stderr)
         return 1

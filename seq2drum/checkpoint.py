@@ -11,6 +11,7 @@ import json
 import logging
 import struct
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
     for stale in folder.glob("*.onnx"):
         stale.unlink()
     save_file(weights, folder / WEIGHTS)
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(card(config, sum(value.numel() for value in model.parameters())), encoding="utf-8")
     if graphs:
         export(model, folder)
 
@@ -83,6 +85,39 @@ def export(model: Family, folder: Path) -> None:
         for name, graph in model.graphs().items():
             _export(graph, folder / f"{name}.onnx")
             _share_weights(folder / f"{name}.onnx", folder / WEIGHTS)
+
+
+def card(config: Mapping[str, Any], parameters: int) -> str:
+    """What a person should know of a model before using it, from what its `config.json` says."""
+    plan, progress, machine = (config.get(name, {}) for name in ("plan", "progress", "machine"))
+    lines = [
+        f"# Model card: {config['family']}, kit {config.get('kit', '?')}",
+        "",
+        "It plays drums to a guitar part. It was made by seq2drum; `config.json` beside this page has every number.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        f"| family and size | `{config['family']}`, {parameters:,} parameters |",
+    ]
+    facts = {
+        "command": config.get("command") and f"`{config['command']}`",
+        "seed": plan.get("seed"),
+        "trained on": machine
+        and f"{machine.get('device')}, {machine.get('name')}, {machine.get('processes')} process(es)",
+        "time": progress and f"{progress.get('seconds', 0) / 3600:.2f} hours, {progress.get('bars', 0):,} bars",
+        "nats a bar, unseen songs": progress.get("validation") and f"{progress['validation']:.2f}",
+        "with another song's guitar": progress.get("swapped") and f"{progress['swapped']:.2f}",
+        "torch": config.get("torch"),
+    }
+    lines += [f"| {name} | {value} |" for name, value in facts.items() if value not in (None, "", {})]
+    if data := config.get("data"):
+        lines += ["", "## Data", "", "Songs by folder and origin (source; licence as far as anyone states one).", ""]
+        columns = list(data[0])
+        lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        lines += ["| " + " | ".join(str(row[name] or "not stated") if name == "origin" else str(row[name])
+                                    for name in columns) + " |" for row in data]  # fmt: skip
+        lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
+    return "\n".join(lines) + "\n"
 
 
 def _export(graph: Graph, path: Path) -> None:

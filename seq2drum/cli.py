@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import stat
 import sys
 import time
@@ -420,7 +421,7 @@ def _train(options: argparse.Namespace) -> int:
         )
     training = batches.flatten(sides["train"], kit)
     validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
-    about = {"data": corpus.sources(songs)}
+    about = {"data": corpus.sources(songs), "command": _command()}
     begun = time.monotonic()
     with _bar(1, "trained") as advance:
         done = 0.0
@@ -456,6 +457,12 @@ def _check_plan(plan: Plan) -> None:
         value = getattr(plan, name)
         if value is not None and value <= 0:
             raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted more than 0")
+
+
+def _command() -> str:
+    """The command as it was given, without the paths of this machine."""
+    words = [Path(word).name if os.sep in word and not word.startswith("-") else word for word in sys.argv[1:]]
+    return shlex.join(["seq2drum", *words])
 
 
 def _numbers(flag: str, given: Sequence[str]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ SPLITS = ("train", "validation", "test")
 SHARES = (0.88, 0.04, 0.08)
 MIN_BARS = 4  # with both guitar and drums; a shorter song teaches no form
 MAX_GRID_ERROR = 0.03  # mean distance of drum hits from the lattice, in quarters: beyond it the barlines are wrong
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 _HASHES = 64  # minhash values a song; their agreement estimates the share of common bars to about 6 %
 _BAND = 2  # minhash values that must agree before two songs are compared
@@ -47,7 +47,10 @@ _MIN_DISTINCT = 8  # bars: with fewer, two songs can be alike by chance
 
 @dataclass(frozen=True)
 class Prepared:
-    """One song of a corpus: what the guitar plays, what the drums play, and where it comes from."""
+    """One song of a corpus: what the guitar plays, what the drums play, and where it comes from.
+
+    tag: the folder it lay in. origin: its source and licence, as far as a manifest states them.
+    """
 
     path: str
     sha256: str
@@ -56,6 +59,7 @@ class Prepared:
     split: str
     heard: Heard
     drums: Grid
+    origin: str = ""
 
 
 @dataclass
@@ -124,7 +128,7 @@ def prepare(
         CorpusError: there is nothing to read, the manifest is unusable, or no song is left to learn from.
     """
     files = find_files(folders)
-    groups = _read_manifest(manifest, folders)
+    listed = _read_manifest(manifest, folders)
     account = Account(files=len(files))
     candidates: list[_Candidate] = []
     for done, outcome in enumerate(_map(files, folders, workers), 1):
@@ -133,6 +137,7 @@ def prepare(
             account.left_out[outcome] += 1
         else:
             candidates.append(outcome)
+    groups = {sha256: row.group for sha256, row in listed.items() if row.group}
     kept, labels = _without_copies(candidates, groups, account)
     songs = []
     for candidate, label in zip(kept, labels, strict=True):
@@ -140,7 +145,9 @@ def prepare(
         account.notes_outside_kit += candidate.outside_kit
         account.drum_notes += candidate.drum_notes
         heard, drums = _unpack(candidate.packed)
-        songs.append(Prepared(candidate.path, candidate.sha256, candidate.tag, label, split_of(label), heard, drums))
+        sha256 = candidate.sha256
+        origin = listed[sha256].origin if sha256 in listed else ""
+        songs.append(Prepared(candidate.path, sha256, candidate.tag, label, split_of(label), heard, drums, origin))
     if not songs:
         raise CorpusError("no song could be used:\n" + "\n".join(account.lines()))
     return songs, account
@@ -316,12 +323,19 @@ def _alike(songs: Sequence[_Candidate]) -> Iterator[tuple[int, int, float]]:
             yield one, other, share
 
 
-def _read_manifest(manifest: Path | None, folders: Sequence[Path]) -> dict[str, str]:
-    """The group of each file by digest, from the manifest that was named or lies in or beside a folder."""
+class _Listed(NamedTuple):
+    """What a manifest says of a file."""
+
+    group: str
+    origin: str
+
+
+def _read_manifest(manifest: Path | None, folders: Sequence[Path]) -> dict[str, _Listed]:
+    """What is known of each file by digest, from the manifest that was named or lies in or beside a folder."""
     places = (
         [manifest] if manifest else [place / "manifest.csv" for folder in folders for place in (folder, folder.parent)]
     )
-    groups: dict[str, str] = {}
+    listed: dict[str, _Listed] = {}
     for place in dict.fromkeys(places):
         if manifest and not place.is_file():
             raise CorpusError(f"there is no manifest {str(place)!r}")
@@ -332,10 +346,12 @@ def _read_manifest(manifest: Path | None, folders: Sequence[Path]) -> dict[str, 
                 rows = csv.DictReader(lines)
                 if not {"sha256", "group"} <= set(rows.fieldnames or ()):
                     raise CorpusError(f"{str(place)!r} has no columns 'sha256' and 'group'; add them or move it away")
-                groups.update((row["sha256"], row["group"]) for row in rows if row["group"])
+                for row in rows:
+                    origin = "; ".join(filter(None, (row.get("source"), row.get("licence"))))
+                    listed[row["sha256"]] = _Listed(row["group"], origin)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise CorpusError(f"the manifest {str(place)!r} cannot be read: {error}") from None
-    return groups
+    return listed
 
 
 # --- one file --------------------------------------------------------------------------------------------------------
@@ -396,13 +412,15 @@ def digest(folders: Sequence[Path]) -> str:
     return known.hexdigest()[:16]
 
 
-def sources(songs: Iterable[Prepared]) -> dict[str, dict[str, int]]:
-    """How many songs of each tag are on each side of the split."""
-    table: dict[str, dict[str, int]] = {}
+def sources(songs: Iterable[Prepared]) -> list[dict[str, str | int]]:
+    """How many songs of each folder and origin are on each side of the split."""
+    table: dict[tuple[str, str], Counter[str]] = {}
     for song in songs:
-        sides = table.setdefault(song.tag, dict.fromkeys(SPLITS, 0))
-        sides[song.split] += 1
-    return table
+        table.setdefault((song.tag, song.origin), Counter())[song.split] += 1
+    return [
+        {"folder": tag, "origin": origin, **{side: sides[side] for side in SPLITS}}
+        for (tag, origin), sides in sorted(table.items())
+    ]
 
 
 def save(songs: Iterable[Prepared], path: Path) -> None:
@@ -410,7 +428,7 @@ def save(songs: Iterable[Prepared], path: Path) -> None:
     rows, blobs = [], []
     for song in songs:
         blob = _pack(song.heard, song.drums)
-        rows.append([song.path, song.sha256, song.tag, song.group, song.split, len(blob)])
+        rows.append([song.path, song.sha256, song.tag, song.group, song.split, song.origin, len(blob)])
         blobs.append(blob)
     header = {"version": CACHE_VERSION, "songs": rows}
     text = zlib.compress(json.dumps(header).encode())
@@ -438,9 +456,9 @@ def load(path: Path) -> list[Prepared]:
         if header["version"] != CACHE_VERSION:
             raise ValueError(f"it has version {header['version']}, wanted {CACHE_VERSION}")
         songs = []
-        for name, sha256, tag, group, split, size in header["songs"]:
+        for name, sha256, tag, group, split, origin, size in header["songs"]:
             heard, drums = _unpack(data[at : at + size])
-            songs.append(Prepared(name, sha256, tag, group, split, heard, drums))
+            songs.append(Prepared(name, sha256, tag, group, split, heard, drums, origin))
             at += size
     except (ValueError, KeyError, TypeError, zlib.error) as error:
         raise CorpusError(f"{str(path)!r} is no usable cache: {error}; make it again with --mode prepare") from None

@@ -270,7 +270,7 @@ class _Run:
             "machine": {
                 "device": str(self.fabric.device),
                 "processes": self.fabric.world_size,
-                "system": platform.machine(),
+                "name": _machine(self.fabric.device),
             },
             "torch": torch.__version__,
             **self.about,
@@ -320,6 +320,13 @@ class _Run:
     def close(self) -> None:
         if self.writer:
             self.writer.close()
+
+
+def _machine(device: torch.device) -> str:
+    """The kind of machine, not its name: a GPU's model, or the processor and its cores."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads a process"
 
 
 def use_threads(threads: int) -> None:

@@ -424,9 +424,21 @@ def test_sources_counts_songs_by_folder_and_side(tmp_path: Path) -> None:
     put(tmp_path / "jazz", c=song(3))
     songs, _ = corpus.prepare([tmp_path / "rock", tmp_path / "jazz"])
     table = corpus.sources(songs)
-    assert {tag: sum(sides.values()) for tag, sides in table.items()} == {"rock": 2, "jazz": 1}
+    assert {row["folder"]: sum(row[side] for side in corpus.SPLITS) for row in table} == {"rock": 2, "jazz": 1}
     for item in songs:
-        assert table[item.tag][item.split] >= 1
+        (row,) = [row for row in table if row["folder"] == item.tag]
+        assert row[item.split] >= 1
+
+
+def test_source_and_licence_of_a_manifest_are_kept_with_the_song(tmp_path: Path) -> None:
+    folder = put(tmp_path / "jazz", a=song(1), b=song(2))
+    digest = hashlib.sha256((folder / "a.mid").read_bytes()).hexdigest()
+    (folder / "manifest.csv").write_text(f"sha256,group,source,licence\n{digest},,the attic,CC0\n")
+    songs, _ = corpus.prepare([folder])
+    corpus.save(songs, tmp_path / "cache.s2d")
+    origins = {item.path: item.origin for item in corpus.load(tmp_path / "cache.s2d")}
+    assert origins == {"jazz/a.mid": "the attic; CC0", "jazz/b.mid": ""}
+    assert [row["origin"] for row in corpus.sources(songs)] == ["", "the attic; CC0"]
 
 
 # --- the cache --------------------------------------------------------------------------------------------------------
@@ -470,7 +482,7 @@ def test_a_cache_of_another_version_is_refused(
     monkeypatch.setattr(corpus, "CACHE_VERSION", 99)
     corpus.save(songs, tmp_path / "cache")
     monkeypatch.undo()
-    with pytest.raises(CorpusError, match=r"version 99, wanted 1.*make it again"):
+    with pytest.raises(CorpusError, match=r"version 99, wanted 2.*make it again"):
         corpus.load(tmp_path / "cache")
 
 
