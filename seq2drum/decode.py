@@ -21,17 +21,24 @@ from seq2drum.phrases import spans
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
 MEMORY = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
 HANDS, LIMBS = 2, 4
+OPENING = 4  # bars that are the best of several tries: what is played first is what will be remembered
+TRIES = 24
 
 Order = list[list[tuple[int, float]]]
 """For each voice, the voices drawn after it and what a hit of it adds to their logits."""
 
 
 class Chance(NamedTuple):
-    """How a take is drawn: seed, temperature (0 is the most likely take), and the share of likely outcomes kept."""
+    """How a take is drawn.
+
+    seed; temperature (0 plays what is likelier than not); top_p, the share of likely outcomes kept; tries, from how
+    many each of the first bars is chosen.
+    """
 
     seed: int = 0
     temperature: float = 1.0
     top_p: float = 1.0
+    tries: int = 1
 
 
 class PlayedBar(NamedTuple):
@@ -75,7 +82,8 @@ def play(
             state = opened.state
             rng = np.random.default_rng([chance.seed, bar])
             if first <= bar < stop:
-                drawn = _play_steps(engine, limbs, order, opened, previous, int(form.steps[bar]), rng, chance)
+                tries = chance.tries if bar - first < OPENING else 1
+                drawn = _play_bar(engine, limbs, order, opened, previous, int(form.steps[bar]), rng, chance, tries)
                 hits, velocity, offset, state = drawn
                 past[0, now, : len(hits)] = hits
                 loud[0, now, : len(hits)] = velocity * hits
@@ -134,7 +142,7 @@ def _draw(limbs: Limbs, order: Order, logits: list[float], thresholds: list[floa
     return drawn
 
 
-def _play_steps(
+def _play_bar(
     engine: Engine,
     limbs: Limbs,
     order: Order,
@@ -143,32 +151,58 @@ def _play_steps(
     count: int,
     rng: np.random.Generator,
     chance: Chance,
+    tries: int,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """One bar: hits (S, V), their velocities 0..1 and offsets in gaps, and the state after it."""
+    """One bar, the best of some tries: hits (S, V), velocities 0..1 and offsets in gaps, and the state after it."""
     voices = previous.shape[1]
-    thresholds = _thresholds(rng.random((count, voices)), chance).tolist()
-    hits = np.zeros((count, voices), dtype=np.float32)
-    thinking = []
-    state = opened.state
-    for step in range(count):
-        here = slice(step, step + 1)
-        logits, thought, state = engine.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
-        thinking.append(thought)
-        drawn = _draw(limbs, order, logits[0].tolist(), thresholds[step])
-        if drawn:
-            hits[step, drawn] = 1
-        previous = hits[here]
-    echo = None if opened.echo is None else opened.echo[:, :count]
-    felt = engine.feel(np.stack(thinking, axis=1), hits[None], echo)
-    # A drummer varies within bounds: the tails of the distributions are errors, not feel.
-    noise = rng.uniform(0.05, 0.95, size=(2, count, voices))
-    noise = np.log(noise / (1 - noise)) * min(chance.temperature, 1.0)
-    velocity = np.clip(felt["velocity"][0] + felt["velocity_scale"][0] * noise[0], 1 / 127, 1)
-    offset = np.clip(
-        felt["offset"][0] + felt["offset_scale"][0] * noise[1], -HALF_GAP / OFFSET_UNITS, HALF_GAP / OFFSET_UNITS
+    # Tries are drawn as freely as real music is: a sharpened model hardly begins to play.
+    freely = chance if tries == 1 else chance._replace(temperature=max(chance.temperature, 1.0))
+    thresholds = _thresholds(rng.random((tries, count, voices)), freely).tolist()
+    hits = np.zeros((tries, count, voices), dtype=np.float32)
+    logits, thinking = [], []
+    inputs, thoughts, previous, state = (
+        np.repeat(rows, tries, axis=0) for rows in (opened.inputs, opened.thoughts, previous, opened.state)
     )
+    for step in range(count):
+        expected, thought, state = engine.step(inputs[:, step], thoughts[:, step], previous, state)
+        logits.append(expected)
+        thinking.append(thought)
+        for row, (found, limits) in enumerate(zip(expected.tolist(), thresholds, strict=True)):
+            drawn = _draw(limbs, order, found, limits[step])
+            if drawn:
+                hits[row, step, drawn] = 1
+        previous = hits[:, step]
+    best = _least_surprising(np.stack(logits, axis=1), hits, engine.voice_order) if tries > 1 else 0
+    hits, thought, state = hits[best], np.stack(thinking, axis=1)[best : best + 1], state[best : best + 1]
+    velocity, offset = _feel(engine, opened, hits, thought, rng, min(chance.temperature, 1.0))
+    return hits, velocity, offset, state
+
+
+def _least_surprising(logits: FloatArray, hits: FloatArray, order: FloatArray) -> int:
+    """Which of some tries at a bar has the fewest nats a hit; logits and hits (tries, S, V).
+
+    Not the fewest nats: a model that cannot decide between hi-hat and ride is least surprised by neither, and what is
+    sparse once stays sparse. A bar with few hits must pay all its rests with them.
+    """
+    logits = logits + hits @ order.T
+    nats = np.sum(np.logaddexp(0, logits) - hits * logits, axis=(1, 2))
+    return int(np.argmin(nats / (np.sum(hits, axis=(1, 2)) + 1)))
+
+
+def _feel(
+    engine: Engine, opened: OpenBar, hits: FloatArray, thinking: FloatArray, rng: np.random.Generator, spread: float
+) -> tuple[FloatArray, FloatArray]:
+    """How a bar's hits (S, V) are struck: velocities 0..1 and offsets in gaps, both (S, V)."""
+    echo = None if opened.echo is None else opened.echo[:, : len(hits)]
+    felt = engine.feel(thinking, hits[None], echo)
+    # A drummer varies within bounds: the tails of the distributions are errors, not feel.
+    noise = rng.uniform(0.05, 0.95, size=(2, *hits.shape))
+    noise = np.log(noise / (1 - noise)) * spread
+    velocity = np.clip(felt["velocity"][0] + felt["velocity_scale"][0] * noise[0], 1 / 127, 1)
+    most = HALF_GAP / OFFSET_UNITS
+    offset = np.clip(felt["offset"][0] + felt["offset_scale"][0] * noise[1], -most, most)
     # What is remembered is what is written: velocities of MIDI's 127.
-    return hits, (np.rint(velocity * 127) / 127).astype(np.float32), offset.astype(np.float32), state
+    return (np.rint(velocity * 127) / 127).astype(np.float32), offset.astype(np.float32)
 
 
 def _thresholds(uniform: NDArray[np.float64], chance: Chance) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from seq2drum import decode, engine, midi, theory
-from seq2drum.decode import Chance
+from seq2drum.decode import TRIES, Chance
 from seq2drum.engine import DEFAULT
 from seq2drum.errors import InputError, NoNotesError, OptionError
 from seq2drum.features import MAX_STEPS, hear
@@ -141,7 +141,8 @@ class Drummer:
         kit, bars = self.engine.kit, song.bars()
         lattice = Lattice(_counted(song), song.ticks_per_quarter)
         first, stop = _sounding(song, lattice)
-        chance = Chance(options.seed, options.temperature, options.top_p)
+        tries = TRIES if options.temperature else 1  # the most likely take is one
+        chance = Chance(options.seed, options.temperature, options.top_p, tries)
         played = decode.play(self.engine, hear(song, choice.parts, lattice), chance, first=first, stop=stop)
         limbs = decode.Limbs(kit)
         struck: dict[int, list[int]] = {}
