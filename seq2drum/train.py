@@ -118,13 +118,12 @@ def train(
         raise OptionError(f"the family {plan.model!r} has no such size: {error}") from None
     bare = kind(config)
     optimizer = torch.optim.AdamW(bare.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
-    progress = Progress()
-    run = _Run(fabric, training, validation, plan, folder, bare, optimizer, progress, dict(about or {}))
-    if resume:
-        run.restore()
-    elif (folder / "last").exists():
+    if not resume and (folder / "last").exists():
         raise OptionError(f"{str(folder)!r} holds a run already: go on with --resume, or name another --out")
+    run = _Run(fabric, training, validation, plan, folder, bare, optimizer, Progress(), dict(about or {}))
     model, wrapped = fabric.setup(bare, optimizer)
+    if resume:  # only now: what is restored goes where the weights are, which may be a GPU
+        run.restore()
     stopped = False
     try:
         run.loop(model, wrapped, show)
