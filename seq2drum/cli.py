@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shlex
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +32,7 @@ if TYPE_CHECKING:  # each mode imports what it needs: help and errors come at on
 
 MUSIC = {".mid", ".midi", ".kar", ".rmi", ".musicxml", ".xml", ".mxl"}
 OUTPUT_SUFFIX = ".drums.mid"
+_SLASHES = ("/", os.sep)
 CACHES = Path("cache")
 RUNS = Path("runs")
 
@@ -56,6 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+class _Lines(argparse.HelpFormatter):
+    """Leaves a text of several lines as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 class _Parser(argparse.ArgumentParser):
     """Errors are one line here as everywhere."""
 
@@ -68,8 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="seq2drum",
         description="A drummer for your guitar: a guitar MIDI file goes in, a drum MIDI file comes out.",
-        epilog="Examples: seq2drum --mode infer song.mid | seq2drum --mode infer takes/ -o drums/ --seed 3 | "
-        "seq2drum --mode train --data my_songs --minutes 60",
+        epilog="examples:\n  seq2drum --mode infer song.mid\n  seq2drum --mode infer takes/ -o drums/ --seed 3\n"
+        "  seq2drum --mode train --data my_songs --minutes 60",
+        formatter_class=_Lines,
     )
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
     parser.add_argument("--mode", required=True, choices=("infer", "prepare", "train"), help="what to do")
@@ -165,6 +176,7 @@ _ONLY = {
     "train": ("out", "resume", "minutes", "epochs", "batch", "rate", "max_notes", "kit", "weight", "size"),
 }
 _NEVER_INFER = ("data", "cache", "manifest", "workers", "device", "precision", "threads")
+_NEVER_PREPARE = ("model", "seed", "device", "precision", "threads")
 
 
 def _check_flags(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -177,6 +189,12 @@ def _check_flags(parser: argparse.ArgumentParser, options: argparse.Namespace) -
             raise OptionError(f"--mode {options.mode} has no use for {flags}; did you mean --mode {mode}?")
     if options.mode == "infer" and (flags := given(_NEVER_INFER)):
         raise OptionError(f"--mode infer has no use for {flags}; name the songs themselves")
+    if options.mode == "prepare" and (flags := given(_NEVER_PREPARE)):
+        raise OptionError(f"--mode prepare has no use for {flags}; it is for --mode train")
+    for name, least in (("workers", 1), ("threads", 0)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise OptionError(f"--{name} is {value}, wanted {least} or more")
 
 
 # --- infer -----------------------------------------------------------------------------------------------------------
@@ -197,7 +215,7 @@ def _infer(options: argparse.Namespace) -> int:
     inputs = {place for source, _ in jobs if (place := _place(source))}
     drummer = Drummer.load(options.model or "default")
     code = 0
-    with _bar(len(jobs), "songs") as advance:
+    with _bar(len(jobs) if len(jobs) > 1 else None, "playing") as advance:
         for source, target in jobs:
             try:
                 for written in filter(None, (target, options.score)):
@@ -218,7 +236,10 @@ def _jobs(options: argparse.Namespace) -> list[tuple[str, str]]:
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
     sources: list[str] = []
-    several = len(options.files) > 1 or bool(options.output and options.output != "-" and _is_folder(options.output))
+    # A name that ends in a slash is a folder's, whether it is there yet or not.
+    several = len(options.files) > 1 or (
+        options.output not in (None, "-") and (options.output.endswith(_SLASHES) or _is_folder(options.output))
+    )
     for name in options.files:
         path = Path(name)
         if name != "-" and _is_folder(name):
@@ -312,10 +333,10 @@ def _play_one(drummer: Drummer, source: str, target: str, wanted: Options, optio
     else:
         take.save(target, with_guitar=options.with_guitar, overwrite=options.force)
     if options.score:
-        from seq2drum import notation
+        from seq2drum import score
 
         title = "Drums" if source == "-" else Path(source).stem
-        midi.write_file(options.score, notation.write_score(take.song, take.part, title), overwrite=options.force)
+        midi.write_file(options.score, score.write_score(take.song, take.part, title), overwrite=options.force)
     seconds = time.perf_counter() - begun
     guitar = [f"{index + 1} {take.song.parts[index].name}".strip() for index in take.guitar.parts]
     if options.json:
@@ -404,6 +425,7 @@ def _train(options: argparse.Namespace) -> int:
     _check_plan(plan)
     train.use_threads(options.threads)
     out = Path(options.out) if options.out else RUNS / plan.model
+    train.check_folder(out, resume=options.resume)  # before the songs are read, which takes its time
 
     if options.cache and not options.data:
         songs = corpus.load(Path(options.cache))
@@ -419,10 +441,12 @@ def _train(options: argparse.Namespace) -> int:
         raise CorpusError(
             f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
         )
-    training = batches.flatten(sides["train"], kit)
-    validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
+    with _bar(None, "laying out the songs"):
+        training = batches.flatten(sides["train"], kit)
+        validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
+    if validation is None:
+        _say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
     about = {"data": corpus.sources(songs), "command": _command()}
-    begun = time.monotonic()
     with _bar(1, "trained") as advance:
         done = 0.0
 
@@ -435,10 +459,15 @@ def _train(options: argparse.Namespace) -> int:
             advance(share - done, text)
             done = share
 
-        outcome = train.train(training, validation, plan, out, resume=options.resume, about=about, show=show)
+        def stopping() -> None:
+            _say("stopping: the run is saved, and measured once more; Ctrl-C again leaves that out")
+
+        outcome = train.train(
+            training, validation, plan, out, resume=options.resume, about=about, show=show, stopping=stopping
+        )
     progress = outcome.progress
     _say(
-        f"{'stopped' if outcome.stopped else 'trained'} after {progress.bars} bars in {time.monotonic() - begun:.0f} s"
+        f"{'stopped' if outcome.stopped else 'trained'} after {progress.bars} bars in {progress.seconds:.0f} s"
         f" ({progress.bars / max(progress.seconds, 1e-9):.0f} bars a second)"
     )
     if progress.validation == progress.validation:
@@ -455,8 +484,8 @@ def _check_plan(plan: Plan) -> None:
         raise OptionError(f"there is no model family {plan.model!r}; there are {', '.join(FAMILIES)}")
     for name in ("minutes", "epochs", "batch", "rate", "max_notes"):
         value = getattr(plan, name)
-        if value is not None and value <= 0:
-            raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted more than 0")
+        if value is not None and not 0 < value < math.inf:
+            raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted a number of more than 0")
 
 
 def _command() -> str:
@@ -474,7 +503,7 @@ def _numbers(flag: str, given: Sequence[str]) -> dict[str, float]:
             numbers[name] = float(number)
         except ValueError:
             raise OptionError(f"{flag} wants NAME=NUMBER such as {_NUMBERS[flag]}, found {text!r}") from None
-        if not name or not numbers[name] >= 0:
+        if not name or not 0 <= numbers[name] < math.inf:
             raise OptionError(f"{flag} wants NAME=NUMBER with a number of 0 or more, found {text!r}")
     return numbers
 
@@ -523,8 +552,11 @@ def _speaks() -> bool:
 
 
 @contextmanager
-def _bar(total: float, what: str) -> Iterator[Callable[[float, str], None]]:
-    """A progress bar on standard error, shown only to a person and only when it takes longer than two seconds."""
+def _bar(total: float | None, what: str) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on standard error, shown only to a person and only when it takes longer than two seconds.
+
+    Without a total it only moves: something is being done.
+    """
     if not sys.stderr.isatty() or not _speaks():
         yield lambda amount, text: None
         return
@@ -537,19 +569,24 @@ def _bar(total: float, what: str) -> Iterator[Callable[[float, str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    progress = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4)
+    progress = Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        refresh_per_second=4,
+        redirect_stdout=sys.stdout.isatty(),  # a file or a pipe gets its lines, however long the bar has been there
+    )
     task = progress.add_task(what, total=total)
-    begun, shown = time.monotonic(), False
+    patience = threading.Timer(2, progress.start)
+    patience.daemon = True
+    patience.start()
 
     def advance(amount: float, text: str) -> None:
-        nonlocal shown
-        if not shown and time.monotonic() - begun > 2:
-            progress.start()
-            shown = True
         progress.update(task, advance=amount, description=f"{what} {text}".strip())
 
     try:
         yield advance
     finally:
-        if shown:
-            progress.stop()
+        patience.cancel()
+        patience.join()  # it may be starting at this very moment
+        progress.stop()

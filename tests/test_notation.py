@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from seq2drum import notation
 from seq2drum.errors import NotationError
 from seq2drum.kit import FULL
-from seq2drum.notation import SIGNS, read_musicxml, write_score
+from seq2drum.notation import read_musicxml
 from seq2drum.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.score import SIGNS, write_score
 from seq2drum.theory import guitar_parts
 
 ROOT = Path(__file__).parents[1]
@@ -612,7 +613,7 @@ def test_odd_metres_are_written_too(metre: tuple[int, int]) -> None:
 
 def test_writing_a_score_does_not_import_music21() -> None:
     code = (
-        "import sys; from seq2drum.notation import *; from seq2drum.notes import *;"
+        "import sys; from seq2drum.score import *; from seq2drum.notes import *;"
         "write_score(Song(480, length=1920), Part.of([Note(0, 1, 36, 80)]), 'x'); sys.exit('music21' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
