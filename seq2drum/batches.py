@@ -20,6 +20,7 @@ from seq2drum.features import (
     GUITAR_SIZE,
     MAX_STEPS,
     PITCH_CLASSES,
+    PLAYED,
     SUMMARY_SIZE,
     FloatArray,
     features,
@@ -136,8 +137,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
         np.maximum.at(velocity, (at, voices[drums.key]), drums.velocity.astype(np.uint8))
         offset[at, voices[drums.key]] = np.clip(drums.offset, -HALF_GAP, HALF_GAP)
         for grid, counts in ((song.heard.guitar, guitar_notes), (drums, drum_notes)):
-            bar = np.searchsorted(first_step, grid.step + there.start, side="right") - 1
-            np.add.at(counts, bar, 1)
+            np.add.at(counts, here.start + song.heard.form.bar_of(grid.step), 1)
     names, tags = tuple(song.path for song in songs), tuple(song.tag for song in songs)
     return Data(
         names,
@@ -284,7 +284,6 @@ def collate(
     inside = slice(PAST, PAST + bars_in_pair)
     size = int(data.steps[drum_bars[:, inside]][in_pair].max())
     start = data.first_bar[own[:, 0]][:, None]
-    keep = _keep(draws.hidden, blanked)
 
     known = exists[:, : inside.stop]
     velocity = _rows(data, data.velocity, drum_bars[:, : inside.stop], known, size).astype(np.float32) / _LOUDEST
@@ -315,7 +314,7 @@ def collate(
         far_steps=np.minimum(data.steps[far_bars], size),
         far_number=far_bars - start,
         in_pair=in_pair,
-        keep=keep.astype(np.float32),
+        keep=_keep(draws.hidden, blanked).astype(np.float32),
     )
 
 
@@ -328,7 +327,7 @@ def blocks(
     """
     found: list[Window] = []
     steps = data.steps
-    onsets = np.concatenate([[0], np.cumsum(data.guitar[:, 5] > 0)])[data.first_step]
+    onsets = np.concatenate([[0], np.cumsum(data.guitar[:, PLAYED] > 0)])[data.first_step]
     for song in range(len(data)):
         begin, end = int(data.first_bar[song]), int(data.first_bar[song + 1])
         if metre is not None and np.any(data.metre[begin:end] != metre):

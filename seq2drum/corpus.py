@@ -28,7 +28,6 @@ from seq2drum.errors import CorpusError, InputError, NoGuitarError, NoNotesError
 from seq2drum.features import MAX_STEPS, Form, Heard, hear
 from seq2drum.grid import Grid, Lattice, encode
 from seq2drum.kit import FULL
-from seq2drum.notes import IntArray
 from seq2drum.phrases import merge
 
 SUFFIXES = {".mid", ".midi", ".kar", ".rmi"}
@@ -201,8 +200,7 @@ def _prepare_file(path: Path, name: str) -> _Candidate | str:
     step, _ = lattice.nearest(drums.onset)
     if np.abs(drums.onset - lattice.ticks[step]).mean() / song.ticks_per_quarter > MAX_GRID_ERROR:
         return "the notes do not sit on the barlines"
-    first = heard.form.first
-    both = np.intersect1d(_bars(heard.guitar.step, first), _bars(hits.step, first))
+    both = np.intersect1d(heard.form.bar_of(heard.guitar.step), heard.form.bar_of(hits.step))
     if len(both) < MIN_BARS:
         return f"guitar and drums play together in fewer than {MIN_BARS} bars"
     if heard.form.steps.max() > 4 * MAX_STEPS:
@@ -218,10 +216,6 @@ def _prepare_file(path: Path, name: str) -> _Candidate | str:
         int(np.sum(FULL.voice_of[drums.pitch] < 0)),
         len(drums),
     )
-
-
-def _bars(step: IntArray, first: IntArray) -> IntArray:
-    return np.unique(np.searchsorted(first, step, side="right") - 1)
 
 
 # --- copies and groups -----------------------------------------------------------------------------------------------

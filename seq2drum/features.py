@@ -13,18 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum import metres, theory
-from seq2drum.grid import STEPS_PER_QUARTER, Grid, Lattice, encode
+from seq2drum.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode
 from seq2drum.notes import IntArray, Song
 from seq2drum.phrases import merge
+from seq2drum.theory import GUITAR_PROGRAMS
 
 FloatArray = NDArray[np.float32]
 
-GUITAR_PROGRAMS = range(24, 32)
 # The longest bar that is learnt from: eight quarters. Longer ones are played, but no later step tells itself apart.
 MAX_STEPS = 48
 LAGS = (1, 2, 4, 8)  # bars back that a bar of guitar is compared with
 GUITAR_SIZE = 20
-PITCH_CLASSES = slice(6, 18)  # of a step's guitar features
+PLAYED = 5  # of a step's guitar features: whether a note begins
+PITCH_CLASSES = slice(6, 18)  # of the same: whether a note of each pitch class begins
 CLOCK_SIZE = STEPS_PER_QUARTER + 5
 BAR_SIZE = 4 + 3 + 8 + 8 + 4 + 3 + 2 * (len(LAGS) + 1) + 3
 SUMMARY_SIZE = len(GUITAR_PROGRAMS) + 1 + 24 + 14 + 2 * len(LAGS)
@@ -42,6 +43,10 @@ class Form(NamedTuple):
     def first(self) -> IntArray:
         """(B + 1,): the first step of each bar, and T."""
         return np.concatenate([[0], np.cumsum(self.steps)])
+
+    def bar_of(self, step: IntArray) -> IntArray:
+        """The bar that each step lies in, of the same shape."""
+        return np.searchsorted(self.first, step, side="right") - 1
 
 
 class Features(NamedTuple):
@@ -112,19 +117,19 @@ def _clock(form: Form) -> tuple[FloatArray, IntArray]:
     place = np.arange(first[-1]) - first[bar]
     clock = np.zeros((len(place), CLOCK_SIZE), dtype=np.float32)
     clock[np.arange(len(place)), place % STEPS_PER_QUARTER] = 1
-    tables = {key: _metre_clock(*key) for key in set(zip(*(column.tolist() for column in form[:3]), strict=True))}
-    for index, key in enumerate(zip(*(column.tolist() for column in form[:3]), strict=True)):
-        clock[first[index] : first[index + 1], STEPS_PER_QUARTER:] = tables[key]
+    kinds = list(zip(*(column.tolist() for column in form[:3]), strict=True))
+    tables = {kind: _metre_clock(*kind) for kind in set(kinds)}
+    for index, kind in enumerate(kinds):
+        clock[first[index] : first[index + 1], STEPS_PER_QUARTER:] = tables[kind]
     starts = place % STEPS_PER_QUARTER == 0
     return clock, np.cumsum(starts) - 1
 
 
 def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
     """(steps, 5): weight, whether an accent group or a unit starts, place in the group and in the bar."""
-    twelfths = (
-        np.arange(steps) // STEPS_PER_QUARTER * 12 + np.array([0, 3, 4, 6, 8, 9])[np.arange(steps) % STEPS_PER_QUARTER]
-    )
-    unit = 48 / denominator  # length of the metre's unit in twelfths of a quarter
+    quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)
+    twelfths = quarter * TWELFTHS + PLACES[place]
+    unit = 4 * TWELFTHS / denominator  # length of the metre's unit in twelfths of a quarter
     weights = np.array(metres.weights(numerator, denominator))
     groups = np.array(metres.groups(numerator, denominator))
     group_starts = np.concatenate([[0], np.cumsum(groups)]) * unit
@@ -138,7 +143,7 @@ def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
         on_unit,
         (twelfths - group_starts[group]) / (groups[group] * unit),
     ]
-    return np.stack([*table, twelfths / 48], axis=1).astype(np.float32)
+    return np.stack([*table, twelfths / (4 * TWELFTHS)], axis=1).astype(np.float32)
 
 
 def _guitar_steps(grid: Grid, quarter: IntArray) -> FloatArray:
@@ -158,7 +163,7 @@ def _guitar_steps(grid: Grid, quarter: IntArray) -> FloatArray:
     out[:, 2] = np.cumsum(change[:-1]) > 0
     out[:, 3] = np.where(played, (low - 50) / 15, 0)
     out[:, 4] = np.where(played, (high - 60) / 15, 0)
-    out[:, 5] = played
+    out[:, PLAYED] = played
     out[at, PITCH_CLASSES.start + pitch % 12] = 1
     # The chord of a quarter is everything that begins in it; a change of root is news for a drummer.
     quarters = int(quarter[-1]) + 1 if steps else 0
@@ -177,9 +182,8 @@ def _guitar_steps(grid: Grid, quarter: IntArray) -> FloatArray:
 
 def _by_bar(form: Form, grid: Grid) -> tuple[FloatArray, FloatArray]:
     """(B, 48) onsets at each place of each bar, and (B, 12) how often each pitch class begins."""
-    first = form.first
-    bar = np.searchsorted(first, grid.step, side="right") - 1
-    place = np.minimum(grid.step - first[bar], MAX_STEPS - 1)
+    bar = form.bar_of(grid.step)
+    place = np.minimum(grid.step - form.first[bar], MAX_STEPS - 1)
     rhythm = np.zeros((len(form.steps), MAX_STEPS), dtype=np.float32)
     rhythm[bar, place] = 1
     chroma = np.zeros((len(form.steps), 12), dtype=np.float32)
@@ -232,20 +236,19 @@ def _bars(form: Form, onsets: FloatArray, likeness: FloatArray) -> FloatArray:
 
 def _summary(heard: Heard, guitar: FloatArray, rhythm: FloatArray, likeness: FloatArray) -> FloatArray:
     grid = heard.guitar
-    played = guitar[:, 5] > 0
+    played = guitar[:, PLAYED] > 0
     active: NDArray[np.bool_] = rhythm.max(axis=1) > 0
     place = rhythm[active][:, :24].mean(axis=0) if active.any() else np.zeros(24)
 
     def mean(values: NDArray[Any], default: float = 0.0) -> float:
         return float(np.mean(values)) if len(values) else default
 
-    offbeat = guitar[:, 5][played]
     numbers = [
         len(grid.step) / max(played.sum(), 1) / 3,
         mean(guitar[played, 3]),
         mean(guitar[played, 4]),
         mean(heard.form.bpm) / 120 - 1,
-        len(offbeat) / max(active.sum(), 1) / 8,
+        played.sum() / max(active.sum(), 1) / 8,
         mean(grid.velocity) / 127,
         float(np.std(grid.velocity)) / 40 if len(grid.step) else 0.0,
         mean(guitar[played, 19]),

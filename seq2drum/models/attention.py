@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2drum.batches import PAST, RECENT
-from seq2drum.features import MAX_STEPS
+from seq2drum.features import MAX_STEPS, PITCH_CLASSES
 from seq2drum.models import base
 from seq2drum.models.layers import Flat, Heads, Reader, SameDropout, cell, hit_nats, logistic_nats, lstm_weights
 
@@ -117,12 +117,12 @@ class Attention(base.Family):
     def vectors(self, guitar: Tensor, bars: Tensor) -> Tensor:
         """Guitar (..., S, ·) and bar features (..., ·) -> a vector for each bar (..., bar)."""
         shape = self.bar_shape(guitar[..., _SHAPE_COLUMNS])
-        chroma = guitar[..., 6:18].sum(-2) / 4
+        chroma = guitar[..., PITCH_CLASSES].sum(-2) / 4
         return self.bar_vector(shape + self.bar_rest(torch.cat([chroma, bars], -1)))
 
     def contents(self, guitar: Tensor) -> Tensor:
         """Guitar (..., S, ·) -> what a bar is recognised by, (..., 64)."""
-        return self.content(guitar[..., _SHAPE_COLUMNS]) + self.content_chroma(guitar[..., 6:18].sum(-2) / 4)
+        return self.content(guitar[..., _SHAPE_COLUMNS]) + self.content_chroma(guitar[..., PITCH_CLASSES].sum(-2) / 4)
 
     def surroundings(self, vectors: Tensor, exists: Tensor) -> Tensor:
         """Vectors (n, C, bar) -> the same with four bars either side heard, (n, C, bar)."""
