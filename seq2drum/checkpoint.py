@@ -35,7 +35,7 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
     With `graphs=False` the folder can be trained on but not played; `export` adds the graphs later.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name = next(name for name, place in FAMILIES.items() if place.endswith(f":{type(model).__name__}"))
+    name = next(name for name, place in FAMILIES.items() if place == f"{type(model).__module__}:{type(model).__name__}")
     weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     # What is needed to play but is no parameter: the order of voices, and the state before a song.
     weights["voice_order"] = model.voice_order().detach().cpu().contiguous()
@@ -52,6 +52,8 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
         stale.unlink()
     save_file(weights, folder / WEIGHTS)
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    # safetensors writes for the owner alone; who may read the folder's other files may read this one.
+    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)
     (folder / CARD).write_text(card(config, sum(value.numel() for value in model.parameters())), encoding="utf-8")
     if graphs:
         export(model, folder)
@@ -110,6 +112,11 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
         "torch": config.get("torch"),
     }
     lines += [f"| {name} | {value} |" for name, value in facts.items() if value not in (None, "", {})]
+    if figures := config.get("figures"):
+        lines += ["", "## Figures", "", "| what | value | how |", "|---|---|---|"]
+        lines += [f"| {row['what']} | {row['value']} | {row['how']} |" for row in figures]
+    if notes := config.get("notes"):
+        lines += ["", "## Use and limits", "", *notes]
     if data := config.get("data"):
         lines += ["", "## Data", "", "Songs by folder and origin (source; licence as far as anyone states one).", ""]
         columns = list(data[0])

@@ -1,0 +1,22 @@
+"""Draws the picture on top of the README: `python examples/make_picture.py [SONG.mid [PICTURE.png]]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from seq2drum import Drummer
+from seq2drum.draw import draw
+
+HERE = Path(__file__).parent
+
+
+def main(song: str = str(HERE / "rock_riff.mid"), picture: str = str(HERE.parent / "docs" / "example.png")) -> None:
+    """Play to a song and draw its first sixteen bars."""
+    take = Drummer.load().accompany(song)
+    guitars = [take.song.parts[index] for index in take.guitar.parts]
+    draw(guitars, take.part, take.song, Path(picture), last_bar=16)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
