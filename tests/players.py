@@ -26,7 +26,7 @@ def save_player(folder: Path, name: str = "attention", kit: str = "full", *, eag
     """Save a model of random weights whose hits are made likelier; returns its folder."""
     torch.manual_seed(0)
     kind: Any = family(name)
-    model = kind(kind.config_type(voices=len(KITS[kit]), dropout=0.0, **SIZES[name]))
+    model = kind(kind.config_type(voices=len(KITS[kit]), dropout=0.0, **SIZES.get(name, {})))
     with torch.no_grad():
         model.heads.order.normal_(0, 0.3)
         model.heads.hits.bias += eagerness

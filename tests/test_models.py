@@ -18,11 +18,7 @@ from seq2drum.kit import FULL, KITS
 from seq2drum.models import FAMILIES, family
 from seq2drum.models.base import Family, tensors
 from tests.made import made_song
-
-TINY = {
-    "attention": {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2},
-    "lstm": {"hidden": 24, "reader": 8},
-}
+from tests.players import SIZES
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +29,7 @@ def data() -> Data:
 def tiny(name: str, voices: int = len(FULL)) -> Family:
     torch.manual_seed(0)
     kind = family(name)
-    model = kind(kind.config_type(voices=voices, dropout=0.0, **TINY.get(name, {})))
+    model = kind(kind.config_type(voices=voices, dropout=0.0, **SIZES.get(name, {})))
     with torch.no_grad():  # an untrained order of voices is zero, which would hide a transposed one
         model.heads.order.normal_(0, 0.3)
     return model.eval()

@@ -23,7 +23,7 @@ from torch.nn import functional
 from seq2drum.batches import PAST, RECENT
 from seq2drum.features import MAX_STEPS, PITCH_CLASSES
 from seq2drum.models import base
-from seq2drum.models.layers import Flat, Heads, Reader, SameDropout, cell, hit_nats, logistic_nats, lstm_weights
+from seq2drum.models.layers import PLACE, Flat, Heads, Reader, SameDropout, cell, lstm_weights
 
 LAGS = (1, 2, 4)  # bars back whose drums are seen as they are
 NEAR = 40  # bars back up to which every distance has a bias of its own; beyond, only whether it is a multiple of 8
@@ -41,7 +41,6 @@ class Config(base.Config):
     bar: int = 96
     played: int = 128
     heads: int = 4
-    dropout: float = 0.1
 
 
 class Attention(base.Family):
@@ -57,12 +56,12 @@ class Attention(base.Family):
         self.config = config
         voices, hidden, bar, heads = config.voices, config.hidden, config.bar, config.heads
         self.state_size = 2 * hidden + 2 * config.played
-        self.place = nn.Embedding(MAX_STEPS, 16)
+        self.place = nn.Embedding(MAX_STEPS, PLACE)
         self.part_summary = nn.Sequential(
             nn.Dropout(0.1), nn.Linear(config.summary, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 32)
         )
         # The guitar, step by step and bar by bar.
-        self.reader = Reader(config.guitar + config.clock + 16, config.reader)
+        self.reader = Reader(config.guitar + config.clock + PLACE, config.reader)
         self.bar_shape = Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 160)
         self.bar_rest = nn.Linear(12 + config.bars, 160)
         self.bar_vector = nn.Sequential(nn.ReLU(), nn.Linear(160, bar))
@@ -81,7 +80,7 @@ class Attention(base.Family):
         self.distance = nn.Embedding(NEAR + 3, heads)
         self.nothing = nn.Parameter(torch.zeros(heads))
         # One bar, step by step.
-        given = 2 * config.reader + config.clock + 16
+        given = 2 * config.reader + config.clock + PLACE
         recalled = (len(LAGS) + heads) * voices
         knowledge = 2 * bar + 32 + config.played
         self.bar_state = nn.Linear(knowledge + 2 * config.reader, 2 * hidden)
@@ -93,9 +92,6 @@ class Attention(base.Family):
         self.think = nn.Linear(hidden, hidden, bias=False)
         self.heads = Heads(hidden, voices, 2 * voices, config.dropout)
         self.dropout = SameDropout(config.dropout)
-
-    def voice_order(self) -> Tensor:
-        return self.heads.drawn()
 
     def silence(self) -> Tensor:
         # In training a song's first bar has as many bars of nothing before it as the memory holds.
@@ -110,7 +106,7 @@ class Attention(base.Family):
         """Guitar and clock of m bars (m, S, ·) -> what is given at each step (m, S, G), the bars' final states."""
         size = guitar.shape[1]
         place = self.place(torch.arange(size, device=guitar.device).clamp(max=MAX_STEPS - 1))
-        clock = torch.cat([clock, place.expand(guitar.shape[0], size, 16)], -1)
+        clock = torch.cat([clock, place.expand(guitar.shape[0], size, PLACE)], -1)
         aligned, final = self.reader(torch.cat([guitar, clock], -1), steps)
         return torch.cat([aligned, clock], -1), final
 
@@ -211,14 +207,9 @@ class Attention(base.Family):
 
         place = torch.arange(size, device=target.device)
         valid = (place < batch.steps[:, inside, None]) & batch.in_pair[..., None]
-        nats = hit_nats(self.heads.logits(thought), target, self.heads.drawn(), valid)
-        centre, scale, offset, offset_scale = self.heads.feeling(thought, target, echo)
-        struck = target * valid[..., None]
-        loud = logistic_nats(batch.velocity[:, inside], centre, scale, struck)
-        late = logistic_nats(batch.offset, offset, offset_scale, struck)
-        bars, hits = batch.in_pair.sum(), struck.sum()
-        loss = (nats + 0.1 * loud + 0.05 * late) / bars
-        return {"loss": loss, "nats": nats, "bars": bars, "velocity": loud, "offset": late, "hits": hits}
+        return self.heads.losses(
+            thought, target, batch.velocity[:, inside], batch.offset, valid, batch.in_pair.sum(), echo
+        )
 
     @staticmethod
     def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
@@ -231,18 +222,12 @@ class Attention(base.Family):
     def graphs(self) -> dict[str, base.Graph]:
         config, size = self.config, self.state_size
         voices, hidden, remembered = config.voices, config.hidden, config.heads * KEY
-        given = 2 * config.reader + config.clock + 16
+        given = 2 * config.reader + config.clock + PLACE
         context = 2 * config.bar + 32 + 2 * config.reader
         return {
             "encode": base.Graph(
                 _Encode(self),
-                {
-                    "guitar": ("B", "S", config.guitar),
-                    "clock": ("B", "S", config.clock),
-                    "steps": ("B",),
-                    "bars": ("B", config.bars),
-                    "summary": (1, config.summary),
-                },
+                base.encode_inputs(config),
                 {
                     "given": ("B", "S", given),
                     "context": ("B", context),

@@ -1,13 +1,13 @@
 """What every model family promises, and nothing of how it keeps it.
 
-To play, a family is up to four graphs, each a module of tensors to tensors, exported to ONNX and run by one loop:
+To play, a family is four graphs, each a module of tensors to tensors, exported to ONNX and run by one loop:
 
     encode   a unit (the whole song, or one pair) of guitar -> what is known of each bar
     bar      a bar's knowledge, all bars played so far, the state -> inputs of its steps, the state
     step     one step's inputs, the step before, the state -> logits, thought, the state
     feel     a bar's thoughts and hits -> velocities and offsets
 
-A graph takes only the inputs it names. `Graph` names them, with their shapes.
+A graph takes only those inputs that it wants. `Graph` names them, with their shapes.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from seq2drum.models.layers import Feel, Heads
 
 @dataclass(frozen=True)
 class Config:
-    """The numbers every family has. Subclasses add their own; all are JSON-able."""
+    """The numbers every family has: voices, what it hears, and dropout. Subclasses add their own; all are JSON-able."""
 
     voices: int
     guitar: int = GUITAR_SIZE
     clock: int = CLOCK_SIZE
     bars: int = BAR_SIZE
     summary: int = SUMMARY_SIZE
+    dropout: float = 0.1
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers by name."""
@@ -72,6 +73,17 @@ _LENGTHS = {"n": 2, "B": 6, "S": 24, "M": 5}  # to trace with: songs, bars of a 
 _WHOLE = {"steps", "distance"}
 
 
+def encode_inputs(config: Config) -> dict[str, Shape]:
+    """What a graph that reads the guitar is given, for all families the same."""
+    return {
+        "guitar": ("B", "S", config.guitar),
+        "clock": ("B", "S", config.clock),
+        "steps": ("B",),
+        "bars": ("B", config.bars),
+        "summary": (1, config.summary),
+    }
+
+
 def step_graph(module: nn.Module, hidden: int, voices: int, state: int) -> Graph:
     """The graph of one step, which has one form for all families that end in an LSTM cell."""
     return Graph(
@@ -91,19 +103,26 @@ def feel_graph(heads: Heads, hidden: int, voices: int, echo: int) -> Graph:
 
 
 class Family(nn.Module):
-    """A trainable model that can be exported. Subclasses set `config_type` and `unit` and are listed in `FAMILIES`."""
+    """A trainable model that can be exported. Subclasses are listed in `FAMILIES`.
+
+    config_type: the class of its numbers; a family is built from one and keeps it as `config`. unit: whether it reads
+    the guitar of a song or of a pair at a time. state_size: numbers in the state that its graphs hand on. heads: what
+    hits are drawn with.
+    """
 
     config_type: ClassVar[type[Config]]
-    config: Config
     unit: ClassVar[Literal["song", "pair"]]
+    config: Config
     state_size: int
+    heads: Heads
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """One training step's figures on a batch of tensors.
 
-        "loss" is what is minimised; "nats" is the sum over the batch of the hits' negative log-likelihood, and "bars"
-        the number of bars it is summed over.
+        "loss" is what is minimised. Sums over the batch are "nats", "velocity" and "offset", the negative
+        log-likelihoods of the hits and of how they are struck, and the counts "bars" and "hits". `Heads.losses` gives
+        all of them.
         """
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -112,11 +131,11 @@ class Family(nn.Module):
 
     @abstractmethod
     def graphs(self) -> dict[str, Graph]:
-        """The four graphs that play, sharing this module's weights."""
+        """The graphs "encode", "bar", "step" and "feel", sharing this module's weights."""
 
-    @abstractmethod
     def voice_order(self) -> Tensor:
         """(V, V): what a hit of a voice (column) adds to the logits of those drawn after it (rows)."""
+        return self.heads.drawn()
 
     def silence(self) -> Tensor:
         """(state_size,): the state before anything was played."""

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+PLACE = 16  # numbers that a step's place in its bar is told by, beside the clock
+
 
 class Reader(nn.Module):
     """A bidirectional LSTM over sequences padded at the end, whose result does not depend on the padding."""
@@ -98,6 +100,29 @@ class Heads(nn.Module):
             torch.tanh(offset) / 2,
             functional.softplus(offset_scale - 4) + 0.002,
         )
+
+    def losses(
+        self,
+        thought: Tensor,
+        hits: Tensor,
+        velocity: Tensor,
+        offset: Tensor,
+        valid: Tensor,
+        bars: Tensor,
+        echo: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """The figures of `Family.losses` for what was really played.
+
+        thought (..., H) of each step; hits, velocity (0..1) and offset (in gaps) (..., V); valid (...): which steps
+        count; bars (): how many bars they are; echo as for `feeling`.
+        """
+        nats = hit_nats(self.logits(thought), hits, self.drawn(), valid)
+        velocity_centre, velocity_scale, offset_centre, offset_scale = self.feeling(thought, hits, echo)
+        struck = hits * valid[..., None]
+        loud = logistic_nats(velocity, velocity_centre, velocity_scale, struck)
+        late = logistic_nats(offset, offset_centre, offset_scale, struck)
+        loss = (nats + 0.1 * loud + 0.05 * late) / bars
+        return {"loss": loss, "nats": nats, "bars": bars, "velocity": loud, "offset": late, "hits": struck.sum()}
 
 
 class Feel(nn.Module):

@@ -18,7 +18,7 @@ from torch.nn import functional
 from seq2drum.batches import PAST
 from seq2drum.features import MAX_STEPS
 from seq2drum.models import base
-from seq2drum.models.layers import Heads, Reader, cell, hit_nats, logistic_nats, lstm_weights
+from seq2drum.models.layers import PLACE, Heads, Reader, cell, lstm_weights
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Config(base.Config):
 
     hidden: int = 256
     reader: int = 128
-    dropout: float = 0.1
 
 
 class Lstm(base.Family):
@@ -41,9 +40,9 @@ class Lstm(base.Family):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        clock = config.clock + 16
+        clock = config.clock + PLACE
         self.state_size = 2 * config.hidden
-        self.place = nn.Embedding(MAX_STEPS, 16)
+        self.place = nn.Embedding(MAX_STEPS, PLACE)
         self.reader = Reader(config.guitar + clock + config.bars, config.reader)
         self.start = nn.Linear(2 * config.reader + config.summary, 2 * config.hidden)
         self.decoder = nn.LSTM(clock + config.voices, config.hidden, batch_first=True)
@@ -51,13 +50,10 @@ class Lstm(base.Family):
         self.think_clock = nn.Linear(clock, config.hidden, bias=False)
         self.heads = Heads(config.hidden, config.voices, 0, config.dropout)
 
-    def voice_order(self) -> Tensor:
-        return self.heads.drawn()
-
     def clocked(self, clock: Tensor) -> Tensor:
         """Clock (m, S, ·) with an embedding of the place in the bar."""
         place = self.place(torch.arange(clock.shape[1], device=clock.device).clamp(max=MAX_STEPS - 1))
-        return torch.cat([clock, place.expand(clock.shape[0], clock.shape[1], 16)], -1)
+        return torch.cat([clock, place.expand(clock.shape[0], clock.shape[1], PLACE)], -1)
 
     def started(self, heard: Tensor, lengths: Tensor, summary: Tensor) -> Tensor:
         """Guitar and clock of n pairs (n, T, ·), their lengths (n,), summaries -> the decoder's state (n, 2H)."""
@@ -89,28 +85,16 @@ class Lstm(base.Family):
         y, _ = self.decoder(torch.cat([clock, previous], -1), (h[None].contiguous(), c[None].contiguous()))
         thought = functional.relu(self.think(y) + self.think_clock(clock))
 
-        nats = hit_nats(self.heads.logits(thought), target, self.heads.drawn(), valid)
-        centre, scale, offset, offset_scale = self.heads.feeling(thought, target)
-        struck = target * valid[..., None]
-        loud = logistic_nats(packed(batch.velocity[:, inside]), centre, scale, struck)
-        late = logistic_nats(packed(batch.offset), offset, offset_scale, struck)
-        total, hits = batch.in_pair.sum(), struck.sum()
-        loss = (nats + 0.1 * loud + 0.05 * late) / total
-        return {"loss": loss, "nats": nats, "bars": total, "velocity": loud, "offset": late, "hits": hits}
+        velocity, offset = packed(batch.velocity[:, inside]), packed(batch.offset)
+        return self.heads.losses(thought, target, velocity, offset, valid, batch.in_pair.sum())
 
     def graphs(self) -> dict[str, base.Graph]:
         config, size = self.config, self.state_size
-        given = config.clock + 16
+        given = config.clock + PLACE
         return {
             "encode": base.Graph(
                 _Encode(self),
-                {
-                    "guitar": ("B", "S", config.guitar),
-                    "clock": ("B", "S", config.clock),
-                    "steps": ("B",),
-                    "bars": ("B", config.bars),
-                    "summary": (1, config.summary),
-                },
+                base.encode_inputs(config),
                 {"given": ("B", "S", given), "context": ("B", size)},
             ),
             "bar": base.Graph(
