@@ -9,9 +9,8 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,12 @@ from onnx import TensorProto
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from seq2drum.engine import CONFIG, FORMAT, WEIGHTS, read_config, stored
 from seq2drum.errors import CheckpointError
 from seq2drum.models import FAMILIES, family
 from seq2drum.models.base import Family, Graph
 
-FORMAT = 1
-CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
+CARD = "card.md"
 
 
 def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = True) -> None:
@@ -65,10 +64,8 @@ def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict
     Raises:
         CheckpointError: the folder is no checkpoint, is damaged, or has another format.
     """
+    about = read_config(folder)
     try:
-        about = json.loads((folder / CONFIG).read_text())
-        if about["format"] != FORMAT:
-            raise ValueError(f"it has format {about['format']}, wanted {FORMAT}")
         kind = family(about["family"])
         model = kind(kind.config_type(**about["config"]))
         weights = load_file(folder / WEIGHTS, device=str(device))
@@ -147,33 +144,23 @@ def _export(graph: Graph, path: Path) -> None:
 
 def _share_weights(path: Path, weights: Path) -> None:
     """Let a graph's weights point into the safetensors file instead of holding copies."""
-    places, start = _places(weights)
+    with weights.open("rb") as file:
+        places = stored(file)
     graph = onnx.load(str(path), load_external_data=False)
     for tensor in graph.graph.initializer:
         name = _parameter(tensor.name, places)
         if name is None:
             continue
-        begin, end = places[name]
+        _, begin, end = places[name]
         tensor.ClearField("raw_data")
         tensor.ClearField("float_data")
         tensor.data_location = TensorProto.EXTERNAL
-        for key, value in (("location", weights.name), ("offset", start + begin), ("length", end - begin)):
+        for key, value in (("location", weights.name), ("offset", begin), ("length", end - begin)):
             entry = tensor.external_data.add()
             entry.key, entry.value = key, str(value)
     path.write_bytes(graph.SerializeToString())
 
 
-def _parameter(name: str, places: dict[str, tuple[int, int]]) -> str | None:
+def _parameter(name: str, known: Container[str]) -> str | None:
     """The model's name of a graph's weight, which knows the model, or its heads, as a part of itself."""
-    return next((known for known in (name.removeprefix("model."), name) if known in places), None)
-
-
-def _places(weights: Path) -> tuple[dict[str, tuple[int, int]], int]:
-    """Where each tensor lies in a safetensors file: (begin, end), counted from the returned start.
-
-    Format: an eight-byte size, a JSON header of that size, then the tensors' bytes.
-    """
-    with weights.open("rb") as file:
-        (size,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(size))
-    return {name: tuple(entry["data_offsets"]) for name, entry in header.items() if name != "__metadata__"}, 8 + size
+    return next((own for own in (name.removeprefix("model."), name) if own in known), None)

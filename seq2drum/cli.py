@@ -35,6 +35,7 @@ OUTPUT_SUFFIX = ".drums.mid"
 _SLASHES = ("/", os.sep)
 CACHES = Path("cache")
 RUNS = Path("runs")
+PATIENCE = 2.0  # seconds that may pass without a sign of progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -384,6 +385,13 @@ def _prepared(folders: list[Path], options: argparse.Namespace, *, anew: bool) -
     if path.exists() and not anew:
         _say(f"songs as prepared in {path}")
         return corpus.load(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(path.parent, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:  # better said before all files are read
+        raise OutputError(f"the folder {str(path.parent)!r} cannot be written; name a file elsewhere with --cache FILE")
     with _bar(1, "files read") as advance:
         songs, account = corpus.prepare(
             folders,
@@ -577,7 +585,7 @@ def _bar(total: float | None, what: str) -> Iterator[Callable[[float, str], None
         redirect_stdout=sys.stdout.isatty(),  # a file or a pipe gets its lines, however long the bar has been there
     )
     task = progress.add_task(what, total=total)
-    patience = threading.Timer(2, progress.start)
+    patience = threading.Timer(PATIENCE, progress.start)
     patience.daemon = True
     patience.start()
 
@@ -589,4 +597,5 @@ def _bar(total: float | None, what: str) -> Iterator[Callable[[float, str], None
     finally:
         patience.cancel()
         patience.join()  # it may be starting at this very moment
-        progress.stop()
+        if progress.live.is_started:
+            progress.stop()

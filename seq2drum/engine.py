@@ -1,6 +1,6 @@
 """One step of a model. An engine opens bars and advances steps; what to make of the logits is `decode`'s business.
 
-A model is up to four graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
+A model is four graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
 torch; `eager` runs the same graphs in torch, and a test holds the two equal.
 """
 
@@ -11,10 +11,9 @@ import json
 import os
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +29,9 @@ GRAPHS: Mapping[str, frozenset[str]] = {
     "step": frozenset({"logits", "thinking", "stepped"}),
     "feel": frozenset({"velocity", "velocity_scale", "offset", "offset_scale"}),
 }
+# A checkpoint's folder, for those who write one as well.
 FORMAT = 1
+CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 DEFAULT = "default"
 _SHIPPED = Path(__file__).parent / "checkpoints"
 
@@ -71,17 +72,12 @@ class Engine:
     """
 
     name: str
-    kit: Kit
+    kit: Kit = field(repr=False)
     unit: str
     max_notes: int
-    graphs: Mapping[str, Graph]
-    voice_order: FloatArray
-    silence: FloatArray
-
-    @cached_property
-    def state_size(self) -> int:
-        """How many numbers the state of one song has."""
-        return len(self.silence)
+    graphs: Mapping[str, Graph] = field(repr=False)
+    voice_order: FloatArray = field(repr=False)
+    silence: FloatArray = field(repr=False)
 
     def encode(self, features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:
         """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars."""
@@ -129,7 +125,7 @@ class Engine:
 
 def available() -> list[str]:
     """The names of the models in the box."""
-    return sorted(folder.name for folder in _SHIPPED.glob("*") if (folder / "config.json").is_file())
+    return sorted(folder.name for folder in _SHIPPED.glob("*") if (folder / CONFIG).is_file())
 
 
 def find(name: str | Path) -> Path:
@@ -143,7 +139,7 @@ def find(name: str | Path) -> Path:
     folder = Path(name)
     with contextlib.suppress(OSError):  # a name too long for a path is no folder's name
         for place in (folder, folder / "best", folder / "last"):
-            if (place / "config.json").is_file():
+            if (place / CONFIG).is_file():
                 return place
     raise UnknownModelError(
         f"there is no model {str(name)!r}: wanted one of {', '.join(available()) or '(none in the box)'}, "
@@ -160,8 +156,7 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     """
     folder = find(name)
     about = read_config(folder)
-    weights = folder / "weights.safetensors"
-    order, silence = read_tensors(weights, ("voice_order", "silence"))
+    order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
     graphs = {}
     for graph, wanted in GRAPHS.items():
         path = folder / f"{graph}.onnx"
@@ -186,7 +181,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         CheckpointError: it says nothing that can be understood.
     """
     try:
-        about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        about = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         if about["format"] != FORMAT:
             raise ValueError(f"it has format {about['format']}, wanted {FORMAT}")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -194,23 +189,49 @@ def read_config(folder: Path) -> dict[str, Any]:
     return dict(about)
 
 
+class Stored(NamedTuple):
+    """A tensor in a file: its shape, and the bytes [begin, end) that it is."""
+
+    shape: list[int]
+    begin: int
+    end: int
+
+
+def stored(file: BinaryIO) -> dict[str, Stored]:
+    """Where each tensor of a safetensors file lies: an eight-byte size, a JSON header of that size, the tensors' bytes.
+
+    Raises:
+        ValueError, LookupError, AttributeError, TypeError, struct.error: the header makes no sense.
+    """
+    (size,) = struct.unpack("<Q", file.read(8))
+    if size > 1 << 24:
+        raise ValueError("its header is longer than any of ours")
+    header = json.loads(file.read(size))
+    places = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            places[name] = Stored(entry["shape"], 8 + size + begin, 8 + size + end)
+    return places
+
+
 def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
-    """Some float32 tensors of a safetensors file: an eight-byte size, a JSON header of that size, the bytes."""
+    """Some float32 tensors of a safetensors file.
+
+    Raises:
+        CheckpointError: the file is damaged, lacks one of them, or one holds what is no number.
+    """
     try:
         with path.open("rb") as file:
-            (size,) = struct.unpack("<Q", file.read(8))
-            if size > 1 << 24:
-                raise ValueError("its header is longer than any of ours")
-            header = json.loads(file.read(size))
-            held = os.fstat(file.fileno()).st_size - 8 - size
-            wanted = max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
+            places = stored(file)
+            held, wanted = os.fstat(file.fileno()).st_size, max(place.end for place in places.values())
             if held != wanted:
-                raise ValueError(f"it holds {held} bytes of weights, wanted {wanted}")
+                raise ValueError(f"it has {held} bytes, wanted {wanted}")
             found = []
             for name in names:
-                begin, end = header[name]["data_offsets"]
-                file.seek(8 + size + begin)
-                found.append(np.frombuffer(file.read(end - begin), dtype=np.float32).reshape(header[name]["shape"]))
+                shape, begin, end = places[name]
+                file.seek(begin)
+                found.append(np.frombuffer(file.read(end - begin), dtype=np.float32).reshape(shape))
     except (OSError, ValueError, LookupError, AttributeError, TypeError, struct.error) as error:
         raise CheckpointError(f"{str(path)!r} cannot be used: {error}") from None
     if not all(np.isfinite(array).all() for array in found):

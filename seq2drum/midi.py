@@ -266,6 +266,8 @@ def _tracks(data: bytes, limits: Limits) -> tuple[int, list[_Track]]:
     start = 0
     if data[:4] == b"RIFF" and data[8:12] == b"RMID":
         start = data.find(b"data", 12) + 8
+    if not data:
+        raise MidiError("this is no MIDI file: it is empty")
     if data[start : start + 4] != b"MThd":
         raise MidiError(f"this is no MIDI file: it begins with {data[:4]!r}, not with 'MThd'")
     if len(data) < start + 14:

@@ -7,14 +7,17 @@ the run that was not interrupted, and processes that share a batch do what one p
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import platform
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -22,15 +25,21 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.utils.tensorboard import SummaryWriter
 
 from seq2drum import batches, checkpoint
 from seq2drum.batches import BLANKED, Batch, Data, Draws, Window
-from seq2drum.errors import CheckpointError, CorpusError, OptionError
+from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.models import family
-from seq2drum.models.base import Family, tensors
+from seq2drum.models.base import Config, Family, tensors
 from seq2drum.phrases import MAX_NOTES
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
 
 VALIDATION_WINDOWS = 480
 SECONDS_BETWEEN_VALIDATIONS = 60.0
@@ -96,43 +105,127 @@ def train(
     resume: bool = False,
     about: Mapping[str, Any] | None = None,
     show: Callable[[float, Progress], None] = lambda share, progress: None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Train a model and leave `best` and `last` checkpoints and TensorBoard's scalars in a folder.
 
-    Ctrl-C ends the run early but in order: both checkpoints are usable. `show` is called after each step with the share
-    of the run that is done. `about` is kept in the checkpoints' `config.json`.
+    Ctrl-C ends the run after the step that is being done: both checkpoints are usable, and the run can be resumed as
+    if nothing had happened. `show` is called after each step with the share of the run that is done, `stopping` after
+    Ctrl-C, when the run is saved and only its last measurement is missing. `about` is kept in the checkpoints'
+    `config.json`.
 
     Raises:
         CheckpointError: `resume` without a run to resume, or with one of another plan.
         CorpusError: there is nothing to learn from.
+        OptionError: the folder holds another run, or one that is going on; a size makes no model; it diverged.
     """
+    check_folder(folder, resume=resume)
     fabric = _fabric(plan)
     fabric.launch()
+    kind = family(plan.model)
+    _check_sizes(plan, kind.config_type)
     if not batches.windows(training, max_notes=plan.max_notes):
         raise CorpusError("no pair of guitar and drums to learn from: every song fell to the other sides of the split")
-    torch.manual_seed(plan.seed)
-    kind = family(plan.model)
+    with _alone(folder, fabric.global_rank):
+        torch.manual_seed(plan.seed)
+        bare = kind(kind.config_type(voices=len(training.kit), **plan.sizes))
+        optimizer = torch.optim.AdamW(bare.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
+        run = _Run(fabric, training, validation, plan, folder, bare, optimizer, Progress(), dict(about or {}))
+        model, wrapped = fabric.setup(bare, optimizer)
+        if resume:  # only now: what is restored goes where the weights are, which may be a GPU
+            run.restore()
+        stopped = False
+        try:
+            with _asked_to_stop(fabric.world_size) as asked:
+                run.loop(model, wrapped, show, asked)
+        except KeyboardInterrupt:
+            stopped = True
+            run.save()
+            stopping()
+        run.validate(model)
+        run.save()
+        run.close()
+        return Outcome(folder, run.progress, stopped)
+
+
+_GIVEN = {"voices", "guitar", "clock", "bars", "summary"}  # sizes that follow from the data
+
+
+def _check_sizes(plan: Plan, config: type[Config]) -> None:
+    known = {item.name: item.default for item in fields(config) if item.name not in _GIVEN}
+    for name, value in plan.sizes.items():
+        if name not in known:
+            raise OptionError(f"the family {plan.model!r} has no such size as {name!r}; it has {', '.join(known)}")
+        if isinstance(known[name], int) and (value != int(value) or value < 1):
+            raise OptionError(f"the size {name} is {value}, wanted a whole number of 1 or more")
+        if isinstance(known[name], float) and not 0 <= value < 1:
+            raise OptionError(f"the size {name} is {value}, wanted a share from 0 to less than 1")
+
+
+@contextmanager
+def _alone(folder: Path, rank: int) -> Iterator[None]:
+    """Keep a run's folder for this training: a second one would write over what this one saves.
+
+    Raises:
+        OptionError: another training has it.
+        OutputError: it cannot be made or written.
+    """
+    if rank:  # the first process of several speaks and writes for all
+        yield
+        return
+    held = None
     try:
-        config = kind.config_type(voices=len(training.kit), **plan.sizes)
-    except TypeError as error:
-        raise OptionError(f"the family {plan.model!r} has no such size: {error}") from None
-    bare = kind(config)
-    optimizer = torch.optim.AdamW(bare.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
+        folder.mkdir(parents=True, exist_ok=True)
+        if fcntl is not None:
+            held = os.open(folder, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process, however that ends
+        yield
+    except BlockingIOError:
+        raise OptionError(f"another training is going on in {str(folder)!r}; name another --out") from None
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"the run cannot be kept in {str(folder)!r}: {error}") from error
+    finally:
+        if held is not None:
+            os.close(held)
+
+
+def check_folder(folder: Path, *, resume: bool) -> None:
+    """Say at once, before anything is read, if a run cannot be kept in a folder.
+
+    Raises:
+        OptionError: it holds a run already, and that is not to be resumed.
+        CheckpointError: it holds none, and one is to be resumed.
+        OutputError: it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{str(folder)!r} is a file; --out wants a folder")
+    if resume and not (folder / "last").is_dir():
+        raise CheckpointError(f"there is no run to resume in {str(folder)!r}; leave out --resume to begin one")
     if not resume and (folder / "last").exists():
         raise OptionError(f"{str(folder)!r} holds a run already: go on with --resume, or name another --out")
-    run = _Run(fabric, training, validation, plan, folder, bare, optimizer, Progress(), dict(about or {}))
-    model, wrapped = fabric.setup(bare, optimizer)
-    if resume:  # only now: what is restored goes where the weights are, which may be a GPU
-        run.restore()
-    stopped = False
+
+
+@contextmanager
+def _asked_to_stop(processes: int) -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: a step that is being done is finished first. Pressed twice, it stops at once.
+
+    Several processes would not all stop at the same step, so there Ctrl-C does what it always does.
+    """
+    pressed = threading.Event()
+
+    def press(number: int, frame: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    if processes > 1 or threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    before = signal.signal(signal.SIGINT, press)
     try:
-        run.loop(model, wrapped, show)
-    except KeyboardInterrupt:
-        stopped = True
-    run.validate(model)
-    run.save()
-    run.close()
-    return Outcome(folder, run.progress, stopped)
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass
@@ -160,7 +253,9 @@ class _Run:
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
-    def loop(self, model: Any, optimizer: Any, show: Callable[[float, Progress], None]) -> None:
+    def loop(
+        self, model: Any, optimizer: Any, show: Callable[[float, Progress], None], asked: Callable[[], bool]
+    ) -> None:
         plan, progress, fabric = self.plan, self.progress, self.fabric
         before, begun = progress.seconds, time.monotonic()
         while not self.done():
@@ -179,7 +274,15 @@ class _Run:
                 mine = losses["bars"] * fabric.world_size / bars
                 optimizer.zero_grad()
                 fabric.backward(loss * mine)
-                fabric.clip_gradients(model, optimizer, max_norm=1.0)
+                try:
+                    fabric.clip_gradients(model, optimizer, max_norm=1.0)
+                except RuntimeError as error:
+                    if "non-finite" not in str(error):
+                        raise
+                    raise OptionError(
+                        f"the training ran out of numbers at step {progress.step}; a lower --rate than {plan.rate:g}"
+                        " keeps it steady. What was saved before is as it was"
+                    ) from None
                 optimizer.step()
                 nats = float(losses["nats"] / losses["bars"])
                 progress.nats = nats if math.isnan(progress.nats) else 0.98 * progress.nats + 0.02 * nats
@@ -188,6 +291,8 @@ class _Run:
                 progress.seconds = before + time.monotonic() - begun
                 self.record(losses, optimizer.param_groups[0]["lr"])
                 show(min(share, 1.0), progress)
+                if asked():
+                    raise KeyboardInterrupt
                 if self.done():
                     return
                 if time.monotonic() - self.saved > SECONDS_BETWEEN_SAVES:
@@ -279,16 +384,19 @@ class _Run:
         """Write `last`: a checkpoint, and beside it what a resumed run needs."""
         self.saved = time.monotonic()
         if self.fabric.global_rank == 0:
-            fresh, last = self.folder / "last.new", self.folder / "last"
-            shutil.rmtree(fresh, ignore_errors=True)
+            fresh, last, old = (self.folder / name for name in ("last.new", "last", "last.old"))
+            for left in (fresh, old):
+                shutil.rmtree(left, ignore_errors=True)
             checkpoint.save(self.bare, fresh, self.described())
             moments: dict[str, torch.Tensor] = {}
             for index, state in self.optimizer.state_dict()["state"].items():
                 moments |= {f"{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items()}
             save_file(moments, fresh / "optimizer.safetensors")
             (fresh / "progress.json").write_text(json.dumps(asdict(self.progress)))
-            shutil.rmtree(last, ignore_errors=True)
+            if last.exists():  # a run that is killed here loses nothing that is not still in one of the two
+                last.replace(old)
             fresh.replace(last)
+            shutil.rmtree(old, ignore_errors=True)
         self.fabric.barrier()
 
     def restore(self) -> None:
@@ -313,7 +421,7 @@ class _Run:
                 {"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]}
             )
             self.progress = Progress(**json.loads((last / "progress.json").read_text()))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise CheckpointError(f"the run in {str(last)!r} cannot be resumed: {error}") from None
 
     def close(self) -> None:
@@ -360,6 +468,9 @@ def likelihood(
 
 
 def _fabric(plan: Plan) -> Fabric:
+    if plan.device == "cuda" and not torch.cuda.is_available():
+        raise OptionError("--device cuda: there is no CUDA device that torch can use; try --device auto")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision, which the plan does
     precision: Any = plan.precision
     if precision == "auto":
         gpu = plan.device != "cpu" and torch.cuda.is_available()

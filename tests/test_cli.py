@@ -7,9 +7,10 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,11 @@ def test_one_song_can_go_into_a_folder_that_is_there(run: Run, tmp_path: Path) -
     (tmp_path / "drums").mkdir()
     assert run(put(tmp_path / "a.mid"), "-o", tmp_path / "drums")[0] == 0
     assert (tmp_path / "drums" / "a.drums.mid").exists()
+
+
+def test_a_name_that_ends_in_a_slash_is_a_folder_also_before_it_is_there(run: Run, tmp_path: Path) -> None:
+    assert run(put(tmp_path / "a.mid"), "-o", f"{tmp_path / 'new'}/")[0] == 0
+    assert (tmp_path / "new" / "a.drums.mid").is_file()
 
 
 def test_a_song_that_cannot_be_used_is_told_and_the_others_go_on(run: Run, tmp_path: Path) -> None:
@@ -265,6 +271,48 @@ def test_a_flag_that_makes_no_sense_is_told_in_one_line(
 )
 def test_training_has_no_use_for_what_playing_needs(run: Run, mode: str, flags: list[str], told: str) -> None:
     refused(run(*flags, mode=mode, model=None), f"--mode {mode} has no use for {told}", "--mode infer")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--model", "lstm"], "no use for --model"),
+        (["--seed", "3"], "no use for --seed"),
+        (["--device", "cpu"], "no use for --device"),
+        (["--workers", "0"], "--workers is 0, wanted 1 or more"),
+    ],
+)
+def test_preparing_has_no_use_for_what_training_needs(run: Run, flags: list[str], told: str) -> None:
+    refused(run("--data", ".", *flags, mode="prepare", model=None), told)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--minutes", "nan"], "--minutes is nan"),
+        (["--rate", "inf"], "--rate is inf"),
+        (["--epochs", "0"], "--epochs is 0"),
+        (["--threads", "-1"], "--threads is -1, wanted 0 or more"),
+        (["--size", "hidden=nan"], "hidden=nan"),
+    ],
+)
+def test_training_refuses_numbers_that_make_no_sense(run: Run, flags: list[str], told: str) -> None:
+    pytest.importorskip("torch")
+    refused(run(*flags, mode="train", model=None), told)
+
+
+def test_a_run_that_cannot_begin_is_told_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "run" / "last").mkdir(parents=True)
+    data = ("--data", tmp_path / "no songs here")
+    refused(run(*data, "--out", tmp_path / "run", mode="train", model=None), "holds a run already")
+    refused(run(*data, "--out", tmp_path / "new", "--resume", mode="train", model=None), "no run to resume")
+
+
+def test_a_place_for_the_cache_that_cannot_be_written_is_told_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
+    put(tmp_path / "a.mid")
+    cache = tmp_path / "a.mid" / "x.s2d"
+    refused(run("--data", tmp_path, "--cache", cache, mode="prepare", model=None), "cannot be written", "--cache")
 
 
 def test_the_mode_must_be_one_that_there_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -400,6 +448,32 @@ def test_what_comes_in_on_standard_input_is_checked_like_a_file(
     for data, words in ((b"", "no MIDI file"), (bytes((1 << 20) + 1), "1048576")):
         monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(data)))
         refused(run("-", "-o", tmp_path / "x.mid"), "standard input", words)
+
+
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["standard output to a file", "all to a terminal"])
+def test_a_progress_bar_takes_nothing_from_standard_output(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, elsewhere: bool
+) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(cli, "PATIENCE", 0.0)
+    terminal = Terminal()
+    out = StringIO() if elsewhere else terminal
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", out)
+    with cli._bar(2, "songs") as advance:
+        deadline = time.monotonic() + 20
+        while "songs" not in terminal.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        advance(1, "one")
+        sys.stdout.write("a line of JSON\n")
+    assert "songs" in terminal.getvalue()
+    assert out.getvalue().count("a line of JSON\n") == 1
+    assert ("a line of JSON" in terminal.getvalue()) is not elsewhere
+    assert sys.stdout is out
 
 
 def test_control_c_stops_with_a_word_and_its_own_code(

@@ -41,6 +41,11 @@ def player(folder: Path) -> Drummer:
     return Drummer.load(folder)
 
 
+def test_a_drummer_at_a_prompt_is_told_in_one_short_line(player: Drummer, folder: Path) -> None:
+    assert len(repr(player)) < 100 + len(str(folder))
+    assert str(folder) in repr(player)
+
+
 def written(take: drummer.Take) -> Song:
     return midi.parse(take.to_bytes())
 

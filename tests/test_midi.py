@@ -228,7 +228,7 @@ def test_parts_without_notes_are_left_out() -> None:
 
 LIES = [
     # (what, bytes, message)
-    ("nothing", b"", r"no MIDI file: it begins with b''"),
+    ("nothing", b"", "no MIDI file: it is empty"),
     ("text", b"<html>hello</html>", r"no MIDI file: it begins with b'<htm'"),
     ("half a header", header()[:12], r"ends after 12 bytes, within its header"),
     ("a header of 4 bytes", b"MThd\x00\x00\x00\x04\x00\x01\x00\x01\x00\x60" + track(NOTE), r"byte 4.*4 bytes; it needs 6"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from safetensors.torch import load_file
 from seq2drum import batches, corpus, engine
 from seq2drum.corpus import Prepared
 from seq2drum.decode import Chance, play
-from seq2drum.errors import CheckpointError, CorpusError, OptionError
+from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.kit import KITS
 from seq2drum.train import Plan, Progress, likelihood, schedule, train
 from tests.made import made_song
@@ -132,9 +134,76 @@ def test_a_corpus_without_pairs_is_told(sides, tmp_path: Path) -> None:
         train(sides[0], None, replace(PLAN, max_notes=1), tmp_path)
 
 
-def test_unknown_sizes_are_told(sides, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="no such size"):
-        train(*sides, replace(PLAN, sizes={"width": 3}), tmp_path)
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ({"width": 3}, "no such size as 'width'; it has .*hidden"),
+        ({"voices": 3}, "no such size as 'voices'"),
+        ({"hidden": 0.0}, "the size hidden is 0.0, wanted a whole number"),
+        ({"hidden": 7.5}, "the size hidden is 7.5, wanted a whole number"),
+        ({"dropout": 1}, "the size dropout is 1, wanted a share"),
+    ],
+)
+def test_sizes_that_make_no_model_are_told(sides, tmp_path: Path, sizes: dict[str, float], told: str) -> None:
+    with pytest.raises(OptionError, match=told):
+        train(*sides, replace(PLAN, sizes=sizes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_run_leaves_nothing_behind(sides, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        train(*sides, PLAN, tmp_path / "nothing", resume=True)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match="is a file"):
+        train(*sides, PLAN, tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot be kept"):
+        train(*sides, PLAN, tmp_path / "file" / "run")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_two_trainings_do_not_share_a_folder(sides, tmp_path: Path) -> None:
+    refused = []
+
+    def second(share: float, progress: Progress) -> None:
+        if progress.step == 1:
+            with pytest.raises(OptionError, match="another training is going on"):
+                train(*sides, PLAN, tmp_path)
+            refused.append(progress.step)
+
+    train(*sides, replace(PLAN, epochs=1), tmp_path, show=second)
+    assert refused == [1]
+    train(*sides, replace(PLAN, epochs=2), tmp_path, resume=True)  # the first has ended, and let go
+
+
+def test_a_run_that_diverges_is_told(sides, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--rate"):
+        train(*sides, replace(PLAN, rate=1e30), tmp_path)
+
+
+def test_a_real_ctrl_c_waits_for_the_end_of_the_step(sides, tmp_path: Path) -> None:
+    said = []
+
+    def press(share: float, progress: Progress) -> None:
+        if progress.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)  # nothing is torn out of here
+            said.append("shown")
+
+    outcome = train(*sides, PLAN, tmp_path / "broken", show=press, stopping=lambda: said.append("stopping"))
+    assert outcome.stopped
+    assert outcome.progress.step == 2
+    assert said == ["shown", "stopping"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    whole = train(*sides, PLAN, tmp_path / "whole")
+    assert train(*sides, PLAN, tmp_path / "broken", resume=True).progress.step == whole.progress.step
+    one, other = weights(tmp_path / "whole"), weights(tmp_path / "broken")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_all_files_of_a_checkpoint_may_be_read_by_the_same_people(sides, tmp_path: Path) -> None:
+    train(*sides, replace(PLAN, epochs=1), tmp_path)
+    assert len({path.stat().st_mode for path in (tmp_path / "best").iterdir()}) == 1
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
