@@ -30,7 +30,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils.tensorboard import SummaryWriter
 
 from seq2drum import batches, checkpoint
-from seq2drum.batches import BLANKED, Batch, Data, Draws, Window
+from seq2drum.batches import BLANKED, Batch, Data, Window
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.models import family
 from seq2drum.models.base import Config, Family, tensors
@@ -142,17 +142,15 @@ def train(
             stopped = True
             run.save()
             stopping()
-        run.validate(model)
+        run.validate()
         run.save()
         run.close()
         return Outcome(folder, run.progress, stopped)
 
 
-_GIVEN = {"voices", "guitar", "clock", "bars", "summary"}  # sizes that follow from the data
-
-
 def _check_sizes(plan: Plan, config: type[Config]) -> None:
-    known = {item.name: item.default for item in fields(config) if item.name not in _GIVEN}
+    given = {item.name for item in fields(Config)}  # what every family has follows from the data
+    known = {item.name: item.default for item in fields(config) if item.name not in given}
     for name, value in plan.sizes.items():
         if name not in known:
             raise OptionError(f"the family {plan.model!r} has no such size as {name!r}; it has {', '.join(known)}")
@@ -299,7 +297,7 @@ class _Run:
                     self.save()
             progress.epoch, progress.batch = progress.epoch + 1, 0
             if time.monotonic() - self.validated > SECONDS_BETWEEN_VALIDATIONS:
-                self.validate(model)
+                self.validate()
                 self.save()
 
     def epoch(self) -> list[list[Window]]:
@@ -334,7 +332,7 @@ class _Run:
 
     # --- validation and records ----------------------------------------------------------------------------------
 
-    def validate(self, model: Any) -> None:
+    def validate(self) -> None:
         """Nats a bar on songs never trained on, with their own and with another song's guitar."""
         if self.validation is not None and self.windows and self.fabric.global_rank == 0:
             right, wrong = likelihood(self.bare, self.validation, self.windows)
@@ -458,7 +456,7 @@ def likelihood(
     device = next(model.parameters()).device
     sums = np.zeros((2, 2))
     for index, pairs in enumerate(batches.bucketed(data, windows, None, size=size)):
-        draws: Draws = batches.draw(np.random.default_rng([seed, 4, index]), len(pairs))
+        draws = batches.draw(np.random.default_rng([seed, 4, index]), len(pairs))
         for side, listen_to in enumerate(([], [others[pair] for pair in pairs])):
             losses = model.losses(tensors(batches.collate(data, pairs, draws, listen_to=listen_to), device))
             sums[side] += float(losses["nats"]), float(losses["bars"])

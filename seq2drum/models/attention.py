@@ -41,6 +41,7 @@ class Config(base.Config):
     bar: int = 96
     played: int = 128
     heads: int = 4
+    dropout: float = 0.1
 
 
 class Attention(base.Family):

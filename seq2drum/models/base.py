@@ -27,14 +27,13 @@ from seq2drum.models.layers import Feel, Heads
 
 @dataclass(frozen=True)
 class Config:
-    """The numbers every family has: voices, what it hears, and dropout. Subclasses add their own; all are JSON-able."""
+    """The sizes of what every family hears and plays. Subclasses add their own, with defaults; all are JSON-able."""
 
     voices: int
     guitar: int = GUITAR_SIZE
     clock: int = CLOCK_SIZE
     bars: int = BAR_SIZE
     summary: int = SUMMARY_SIZE
-    dropout: float = 0.1
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers by name."""

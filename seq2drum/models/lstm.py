@@ -27,6 +27,7 @@ class Config(base.Config):
 
     hidden: int = 256
     reader: int = 128
+    dropout: float = 0.1
 
 
 class Lstm(base.Family):
