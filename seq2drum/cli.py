@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # each mode imports what it needs: help and errors come at on
     from seq2drum.drummer import Drummer, Options, Take
     from seq2drum.train import Plan
 
-MUSIC = {".mid", ".midi", ".kar", ".rmi", ".musicxml", ".xml", ".mxl"}
 OUTPUT_SUFFIX = ".drums.mid"
 _SLASHES = ("/", os.sep)
 CACHES = Path("cache")
@@ -234,6 +233,9 @@ def _infer(options: argparse.Namespace) -> int:
 
 def _jobs(options: argparse.Namespace) -> list[tuple[str, str]]:
     """Which song goes where: names of files, "-" for the standard streams."""
+    from seq2drum import drummer, midi
+
+    music = midi.SUFFIXES | drummer.SCORES
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
     sources: list[str] = []
@@ -246,7 +248,7 @@ def _jobs(options: argparse.Namespace) -> list[tuple[str, str]]:
         if name != "-" and _is_folder(name):
             several = True
             try:
-                found = sorted(child for child in path.iterdir() if child.suffix.lower() in MUSIC and child.is_file())
+                found = sorted(child for child in path.iterdir() if child.suffix.lower() in music and child.is_file())
             except OSError as error:
                 raise InputError(f"the folder {name!r} cannot be read ({error.strerror})") from None
             found = [child for child in found if not child.name.endswith(OUTPUT_SUFFIX)]

@@ -30,7 +30,6 @@ from seq2drum.grid import Grid, Lattice, encode
 from seq2drum.kit import FULL
 from seq2drum.phrases import merge
 
-SUFFIXES = {".mid", ".midi", ".kar", ".rmi"}
 SPLITS = ("train", "validation", "test")
 SHARES = (0.88, 0.04, 0.08)
 MIN_BARS = 4  # with both guitar and drums; a shorter song teaches no form
@@ -105,12 +104,12 @@ def find_files(folders: Sequence[Path]) -> list[Path]:
         if folder.is_file():
             found.add(folder)
         elif folder.is_dir():
-            found.update(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+            found.update(path for path in folder.rglob("*") if path.suffix.lower() in midi.SUFFIXES and path.is_file())
         else:
             raise CorpusError(f"there is no file or folder {str(folder)!r}; --data wants folders of MIDI files")
     if not found:
         places = ", ".join(repr(str(folder)) for folder in folders)
-        raise CorpusError(f"no MIDI file in {places}; wanted files ending in {', '.join(sorted(SUFFIXES))}")
+        raise CorpusError(f"no MIDI file in {places}; wanted files ending in {', '.join(sorted(midi.SUFFIXES))}")
     return sorted(found)
 
 

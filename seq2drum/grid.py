@@ -3,12 +3,12 @@
 The places are the sixteenths and the eighth-note triplets, {0, 3, 4, 6, 8, 9} twelfths of a quarter, counted from the
 barline. A note is kept as its nearest place and an offset: how far into the gap to the neighbouring place it fell.
 
-All rounding of music happens in `quantise`. The law: `decode(encode(part)) == quantise(part)`.
+All that is lost is what `quantise` loses. The law: `decode(encode(part)) == quantise(part)`. The two sides are written
+apart on purpose: each is the other's test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -181,8 +181,3 @@ def _distinct(rows: IntArray) -> IntArray:
     keep = np.ones(len(rows), dtype=bool)
     keep[1:] = np.any(np.diff(rows[:, [0, 2]], axis=0) != 0, axis=1)
     return rows[keep]
-
-
-def join(grids: Sequence[Grid]) -> Grid:
-    """All notes of several grids on one lattice, sorted, the loudest of equal ones."""
-    return _loudest(Grid(*(np.concatenate(columns) for columns in zip(*grids, strict=True))))

@@ -35,6 +35,9 @@ from seq2drum.notes import Metre, Part, Song, Tempo
 
 LOG = logging.getLogger(__name__)
 
+SUFFIXES = frozenset({".mid", ".midi", ".kar", ".rmi"})
+"""What MIDI files are called."""
+
 LAST_TICK = 0x0FFF_FFFF
 """The largest time that four length bytes can hold. A song that ends later could not be written again."""
 

@@ -61,10 +61,10 @@ def guitar_parts(song: Song) -> GuitarChoice:
     if chosen := tuple(index for index in by_program if index in sounding):
         return GuitarChoice(chosen, "General MIDI guitar program")
     if chosen := tuple(index for index in by_name if index in sounding):
-        return GuitarChoice(chosen, f"named {_shown_name(song.parts[chosen[0]])}")
+        return GuitarChoice(chosen, f"named {_quoted(song.parts[chosen[0]].name)}")
     if empty := by_program + by_name:
         raise NoNotesError(
-            f"the guitar ({', '.join(dict.fromkeys(map(str, (index + 1 for index in empty))))}) has no notes; "
+            f"the guitar ({', '.join(str(index + 1) for index in dict.fromkeys(empty))}) has no notes; "
             f"choose another part with --track N or NAME: {_listing(song)}"
         )
     if len(sounding) == 1:
@@ -110,7 +110,7 @@ def describe_parts(song: Song) -> list[str]:
     for number, part in enumerate(song.parts, start=1):
         sound = "drums" if part.is_drums else f"{program_name(part.program)} (program {part.program})"
         count = f"{len(part)} note{'s' * (len(part) != 1)}"
-        lines.append(", ".join([f"{number} {_shown_name(part)}" if part.name.strip() else f"{number}", sound, count]))
+        lines.append(", ".join([f"{number} {_quoted(part.name)}" if part.name.strip() else f"{number}", sound, count]))
     return lines
 
 
@@ -166,10 +166,6 @@ def _listing(song: Song) -> str:
     lines = describe_parts(song)
     more = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
     return "; ".join([*lines[:_LISTED], *more])
-
-
-def _shown_name(part: Part) -> str:
-    return _quoted(part.name)
 
 
 def _quoted(text: str) -> str:

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from seq2drum import midi, theory
 from seq2drum.errors import InputError
-from seq2drum.grid import HALF_GAP, PLACES, Grid, Lattice, decode, encode, join, quantise, steps_in
+from seq2drum.grid import HALF_GAP, PLACES, Grid, Lattice, decode, encode, quantise, steps_in
 from seq2drum.kit import FULL, KITS, NINE, Kit
 from seq2drum.notes import Bar, Metre, Note, Part, Song
 from seq2drum.phrases import merge, pairs
@@ -274,17 +274,6 @@ def test_a_lattice_of_a_single_place_holds_notes() -> None:
     part = Part.of([Note(0, 1, 60, 80), Note(1, 1, 64, 80)])
     assert decode(encode(part, lattice), lattice) == quantise(part, lattice)
     assert quantise(part, lattice).onset.tolist() == [0, 1]
-
-
-@relaxed
-@given(SMALL_SONGS, st.integers(1, 5))
-def test_a_grid_dealt_out_and_joined_is_the_same(song: Song, hands: int) -> None:
-    lattice = lattice_of(song)
-    for part in song.parts:
-        grid = encode(part, lattice)
-        dealt = [grid.select(np.arange(len(grid.step)) % hands == hand) for hand in range(hands)]
-        for column, joined in zip(grid, join(dealt), strict=True):
-            assert column.tolist() == joined.tolist()
 
 
 def test_places_are_in_order_and_begin_on_the_quarter() -> None:
