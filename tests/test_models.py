@@ -16,7 +16,7 @@ from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.features import features
 from seq2drum.kit import FULL, KITS
 from seq2drum.models import FAMILIES, family
-from seq2drum.models.base import Family, tensors
+from seq2drum.models.base import Family, Graph, tensors
 from tests.made import made_song
 from tests.players import SIZES
 
@@ -127,6 +127,14 @@ def test_onnx_runtime_and_torch_play_the_same_take(name: str, kit: str, tmp_path
         assert [column.tolist() for column in eager[:2]] == [column.tolist() for column in runtime[:2]]
         assert np.abs(eager.velocity - runtime.velocity).max(initial=0) <= 1
         assert np.abs(eager.offset - runtime.offset).max(initial=0) <= 1
+
+
+def test_a_graph_that_gives_one_tensor_gives_it_whole_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("lstm")
+    same = Graph(torch.nn.Identity(), {"state": ("n", 3)}, {"opened": ("n", 3)})
+    monkeypatch.setattr(model, "graphs", lambda: {"bar": same})
+    state = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert engine_of(model, "full").graphs["bar"]({"state": state})["opened"].tolist() == state.tolist()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
