@@ -202,7 +202,7 @@ class Song:
 
     def tempo_at(self, tick: int) -> Tempo:
         """The tempo that holds at `tick`."""
-        place = bisect_right([tempo.tick for tempo in self.tempos], tick)
+        place = bisect_right(self.tempos, tick, key=lambda tempo: tempo.tick)
         return self.tempos[place - 1] if place else DEFAULT_TEMPO
 
     def seconds(self, tick: int) -> float:
