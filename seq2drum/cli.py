@@ -366,7 +366,7 @@ def _play_one(drummer: Drummer, source: str, target: str, wanted: Options, optio
 def _told(take: Take, target: str, seconds: float) -> str:
     names = ", ".join(str(index + 1) for index in take.guitar.parts)
     heard = f"{'part' if len(take.guitar.parts) == 1 else 'parts'} {names} ({take.guitar.reason})"
-    return f"{target}: {len(take.song.bars())} bars in {seconds:.1f} s, listening to {heard}"
+    return f"{target}: {len(take.song.bars())} bars, {len(take.part)} hits in {seconds:.1f} s, listening to {heard}"
 
 
 # --- prepare and train -----------------------------------------------------------------------------------------------
@@ -465,7 +465,9 @@ def _train(options: argparse.Namespace) -> int:
             rate = progress.bars / max(progress.seconds, 1e-9)
             text = f"{progress.bars} bars, {rate:.0f} a second, {progress.nats:.2f} nats a bar"
             if progress.validation == progress.validation:
-                text += f"; unseen {progress.validation:.2f}, another's guitar {progress.swapped:.2f}"
+                text += f"; unseen {progress.validation:.2f}"
+            if progress.swapped == progress.swapped:
+                text += f", another's guitar {progress.swapped:.2f}"
             advance(share - done, text)
             done = share
 
@@ -481,10 +483,10 @@ def _train(options: argparse.Namespace) -> int:
         f" ({progress.bars / max(progress.seconds, 1e-9):.0f} bars a second)"
     )
     if progress.validation == progress.validation:
-        _say(
-            f"on songs never trained on: {progress.validation:.2f} nats a bar, "
-            f"{progress.swapped:.2f} with another song's guitar"
-        )
+        deaf = f"{progress.swapped:.2f} with another song's guitar"
+        if progress.swapped != progress.swapped:
+            deaf = "too few of them to measure with another song's guitar"
+        _say(f"on songs never trained on: {progress.validation:.2f} nats a bar, {deaf}")
     _say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")
     return 130 if outcome.stopped else 0
 

@@ -339,7 +339,8 @@ class _Run:
             self.progress.validation, self.progress.swapped = right, wrong
             if self.writer:
                 self.writer.add_scalar("validation/nats_per_bar", right, self.progress.bars)
-                self.writer.add_scalar("validation/nats_per_bar_swapped_guitar", wrong, self.progress.bars)
+                if not math.isnan(wrong):
+                    self.writer.add_scalar("validation/nats_per_bar_swapped_guitar", wrong, self.progress.bars)
             if right <= self.progress.best:
                 self.progress.best = right
                 checkpoint.save(self.bare, self.folder / "best", self.described())
@@ -449,7 +450,10 @@ def schedule(step: int, share: float) -> float:
 def likelihood(
     model: Family, data: Data, windows: Sequence[Window], *, size: int = 32, seed: int = 0
 ) -> tuple[float, float]:
-    """Mean nats a bar of the hits in some windows, given the true past: with their own guitar, and another song's."""
+    """Mean nats a bar of the hits in some windows, given the true past: with their own guitar, and another song's.
+
+    The second is no number (nan) where no window has a like one in another song.
+    """
     was_training = model.training
     model.eval()
     others = dict(zip(windows, batches.swapped(data, windows, np.random.default_rng([seed, 3])), strict=True))
@@ -462,7 +466,7 @@ def likelihood(
             sums[side] += float(losses["nats"]), float(losses["bars"])
     model.train(was_training)
     right, wrong = sums[:, 0] / np.maximum(sums[:, 1], 1)
-    return float(right), float(wrong)
+    return float(right), float(wrong) if any(pair != other for pair, other in others.items()) else math.nan
 
 
 def _fabric(plan: Plan) -> Fabric:

@@ -87,6 +87,12 @@ def test_a_song_gets_its_drums_beside_it_and_is_told_of(run: Run, tmp_path: Path
     assert song.read_bytes() == before
 
 
+def test_what_is_told_counts_the_bars_and_the_hits(run: Run, tmp_path: Path) -> None:
+    _, out, _ = run(put(tmp_path / "a.mid"))
+    drums = midi.read(tmp_path / "a.drums.mid")
+    assert f": {len(drums.bars())} bars, {sum(map(len, drums.parts))} hits in " in out
+
+
 def test_the_output_can_be_named_and_the_drums_are_those_of_python(run: Run, player: Path, tmp_path: Path) -> None:
     from seq2drum import Drummer, Options
 

@@ -206,6 +206,18 @@ def test_all_files_of_a_checkpoint_may_be_read_by_the_same_people(sides, tmp_pat
     assert len({path.stat().st_mode for path in (tmp_path / "best").iterdir()}) == 1
 
 
+def test_with_one_unseen_song_there_is_no_figure_for_another_songs_guitar(songs, tmp_path: Path) -> None:
+    outcome = train(batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(PLAN, epochs=1), tmp_path)
+    assert np.isfinite(outcome.progress.validation)
+    assert np.isnan(outcome.progress.swapped)
+    assert "swapped" not in engine.read_config(tmp_path / "last")["progress"]
+    assert "another song's guitar" not in (tmp_path / "last" / "card.md").read_text()
+    resumed = train(
+        batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(PLAN, epochs=2), tmp_path, resume=True
+    )
+    assert np.isnan(resumed.progress.swapped)
+
+
 def test_the_rate_rises_then_falls_to_nothing() -> None:
     assert schedule(0, 0.0) == pytest.approx(0.01)
     assert schedule(99, 0.0) == pytest.approx(1)
