@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.engine import Engine, OpenBar
-from seq2drum.features import Features, FloatArray, Heard, features
+from seq2drum.features import FloatArray, Form, Heard, features
 from seq2drum.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
 from seq2drum.kit import Kit
 from seq2drum.phrases import spans
@@ -48,59 +48,77 @@ class PlayedBar(NamedTuple):
     hits: Grid
 
 
+class Memory:
+    """The bars of a take so far: what the guitar did in each, and what was played to it.
+
+    Before the song there are a few bars of silence, so that the first bars have something to look back at.
+    """
+
+    def __init__(self, form: Form, voices: int) -> None:
+        count = LOOK_BACK + len(form.steps)
+        self.steps = np.concatenate([np.zeros(LOOK_BACK, dtype=np.int64), form.steps])
+        self.hits = np.zeros((1, count, int(form.steps.max()), voices), dtype=np.float32)
+        self.velocity = np.zeros_like(self.hits)
+        self.keys = np.zeros((1, count, 0), dtype=np.float32)
+
+    def recognise(self, first: int, keys: FloatArray) -> None:
+        """Take in what bars from `first` on are recognised by, (bars, ·)."""
+        if not self.keys.shape[-1]:
+            self.keys = np.zeros((*self.keys.shape[:2], keys.shape[-1]), dtype=np.float32)
+        self.keys[0, LOOK_BACK + first : LOOK_BACK + first + len(keys)] = keys
+
+    def keep(self, bar: int, hits: FloatArray, velocity: FloatArray) -> None:
+        """Take in what was played in a bar: hits (S, V), velocities 0..1."""
+        self.hits[0, LOOK_BACK + bar, : len(hits)] = hits
+        self.velocity[0, LOOK_BACK + bar, : len(hits)] = velocity * hits
+
+    def before(self, bar: int) -> dict[str, NDArray[Any]]:
+        """What `Engine.open_bar` wants to know of the bars before one. Only bars of as many steps are remembered."""
+        now = LOOK_BACK + bar
+        since = slice(max(now - MEMORY, 0), now)
+        distance = np.where(self.steps[since] == self.steps[now], now - np.arange(since.start, now), 0)
+        return {
+            "keys": self.keys[:, since],
+            "distance": distance[None],
+            "past": self.hits[:, since],
+            "past_velocity": self.velocity[:, since],
+        }
+
+
 def play(
     engine: Engine, heard: Heard, chance: Chance, *, first: int = 0, stop: int | None = None
 ) -> Iterator[PlayedBar]:
     """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent."""
-    form, found = heard.form, features(heard)
-    count, size, voices = len(form.steps), int(form.steps.max()), len(engine.kit)
-    stop = count if stop is None else stop
+    form, voices = heard.form, len(engine.kit)
+    stop = len(form.steps) if stop is None else stop
     limbs, order = Limbs(engine.kit), _order(engine.voice_order)
-    # Silence before the song, so that the first bars have something to look back at.
-    past = np.zeros((1, LOOK_BACK + count, size, voices), dtype=np.float32)
-    loud = np.zeros_like(past)
-    steps = np.concatenate([np.zeros(LOOK_BACK, dtype=np.int64), form.steps])
+    memory = Memory(form, voices)
     state = engine.silence[None]
     previous = np.zeros((1, voices), dtype=np.float32)
-    for known, begin, end in _units(engine, heard, found):
-        if begin == 0:
-            keys = np.zeros((1, LOOK_BACK + count, known["key"].shape[-1] if "key" in known else 1), dtype=np.float32)
+    for known, begin, end in _units(engine, heard):
         if "key" in known:
-            keys[0, LOOK_BACK + begin : LOOK_BACK + end] = known["key"]
+            memory.recognise(begin, known["key"])
         for bar in range(begin, end):
-            now = LOOK_BACK + bar
-            since = max(now - MEMORY, 0)
-            distance = np.where(steps[since:now] == steps[now], now - np.arange(since, now), 0)
-            memory = {
-                "keys": keys[:, since:now],
-                "distance": distance[None],
-                "past": past[:, since:now],
-                "past_velocity": loud[:, since:now],
-            }
             here = {name: rows[bar - begin : bar - begin + 1] for name, rows in known.items()}
-            opened = engine.open_bar(here, memory, state, first=bar == begin)
+            opened = engine.open_bar(here, memory.before(bar), state, first=bar == begin)
+            hits = velocity = offset = np.zeros((int(form.steps[bar]), voices), dtype=np.float32)
             state = opened.state
-            rng = np.random.default_rng([chance.seed, bar])
             if first <= bar < stop:
+                rng = np.random.default_rng([chance.seed, bar])
                 tries = chance.tries if bar - first < OPENING else 1
-                drawn = _play_bar(engine, limbs, order, opened, previous, int(form.steps[bar]), rng, chance, tries)
+                drawn = _play_bar(engine, limbs, order, opened, previous, len(hits), rng, chance, tries)
                 hits, velocity, offset, state = drawn
-                past[0, now, : len(hits)] = hits
-                loud[0, now, : len(hits)] = velocity * hits
-                previous = hits[-1:]
-                yield PlayedBar(bar, _grid(hits, velocity, offset))
-            else:
-                previous = np.zeros_like(previous)
-                yield PlayedBar(bar, _grid(past[0, now], past[0, now], past[0, now]))
+            memory.keep(bar, hits, velocity)
+            previous = hits[-1:]
+            yield PlayedBar(bar, _grid(hits, velocity, offset))
 
 
-def _units(engine: Engine, heard: Heard, found: Features) -> Iterator[tuple[dict[str, NDArray[Any]], int, int]]:
+def _units(engine: Engine, heard: Heard) -> Iterator[tuple[dict[str, NDArray[Any]], int, int]]:
     """Read the guitar in the portions the model was trained on: what is known of bars [begin, end)."""
-    form = heard.form
+    form, found = heard.form, features(heard)
     ranges = [(0, len(form.steps))]
     if engine.unit == "pair":
-        bar = np.searchsorted(form.first, heard.guitar.step, side="right") - 1
-        notes = np.bincount(bar, minlength=len(form.steps)).tolist()
+        notes = np.bincount(form.bar_of(heard.guitar.step), minlength=len(form.steps)).tolist()
         ranges = spans([notes], max_notes=engine.max_notes)
     for begin, end in ranges:
         yield engine.encode(found, form, begin, end), begin, end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from seq2drum import decode, engine, midi, theory
 from seq2drum.decode import TRIES, Chance
 from seq2drum.engine import DEFAULT
-from seq2drum.errors import InputError, NoNotesError, OptionError
+from seq2drum.errors import InputError, OptionError
 from seq2drum.features import MAX_STEPS, hear
 from seq2drum.grid import STEPS_PER_QUARTER, Lattice
 from seq2drum.grid import decode as to_notes
@@ -75,8 +75,7 @@ class Take:
     @property
     def drum_song(self) -> Song:
         """The drums alone, with the song's ticks per quarter, tempo map, metre map and length."""
-        song = self.song
-        return Song(song.ticks_per_quarter, (self.part,), song.tempos, song.metres, song.end)
+        return replace(self.song, parts=(self.part,), length=self.song.end)
 
     def to_bytes(self, *, with_guitar: bool = False) -> bytes:
         """The take as a MIDI file. With the guitar: the original file, its drums replaced by these."""
@@ -84,9 +83,8 @@ class Take:
             return midi.serialise(self.drum_song)
         if self.source is not None:
             return midi.with_drums(self.source, self.part)
-        pitched = tuple(part for part in self.song.parts if not part.is_drums)
-        song = self.song
-        return midi.serialise(Song(song.ticks_per_quarter, (*pitched, self.part), song.tempos, song.metres, song.end))
+        pitched = (part for part in self.song.parts if not part.is_drums)
+        return midi.serialise(replace(self.drum_song, parts=(*pitched, self.part)))
 
     def save(self, path: str | os.PathLike[str], *, with_guitar: bool = False, overwrite: bool = True) -> Take:
         """Write the take to a MIDI file, whole or not at all.
@@ -213,10 +211,7 @@ def _opened(song: Song | bytes | str | os.PathLike[str]) -> tuple[Song, bytes | 
 
 
 def _guitar(song: Song, options: Options) -> GuitarChoice:
-    choice = theory.guitar_parts(song) if options.track is None else theory.choose_part(song, options.track)
-    if not any(len(song.parts[index]) for index in choice.parts):
-        raise NoNotesError("the guitar part has no notes; --track N|NAME chooses another")
-    return choice
+    return theory.guitar_parts(song) if options.track is None else theory.choose_part(song, options.track)
 
 
 def _sounding(song: Song, lattice: Lattice) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import torch
 
 from seq2drum import batches, checkpoint, engine
 from seq2drum.batches import Data, Window
-from seq2drum.decode import LOOK_BACK, Chance, play
+from seq2drum.decode import Chance, Memory, play
 from seq2drum.eager import engine_of
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.features import features
@@ -76,38 +76,25 @@ def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: st
         batch = tensors(batches.collate(data, [window], batches.draw(np.random.default_rng(0), 1)))
         trained = float(model.losses(batch)["nats"])
     player = engine_of(model, "full")
-    form = made_song(2).heard.form
-    found = features(made_song(2).heard)
+    heard = made_song(2).heard
+    form, memory = heard.form, Memory(heard.form, len(FULL))
     first = data.first_step[data.first_bar[2]] + form.first
-    size = int(form.steps.max())
-    velocity = np.zeros((1, LOOK_BACK + 14, size, len(FULL)), dtype=np.float32)
-    for bar in range(14):
-        rows = data.velocity[first[bar] : first[bar + 1]]
-        velocity[0, LOOK_BACK + bar, : len(rows)] = rows.astype(np.float32) / 127
-    hits = (velocity > 0).astype(np.float32)
-    known = player.encode(found, form, 0, stop)
-    keys = np.zeros((1, LOOK_BACK + 14, known["key"].shape[1] if "key" in known else 1), dtype=np.float32)
+    known = player.encode(features(heard), form, 0, stop)
     if "key" in known:
-        keys[0, LOOK_BACK : LOOK_BACK + stop] = known["key"]
-    steps = np.concatenate([np.zeros(LOOK_BACK, dtype=np.int64), form.steps])
+        memory.recognise(0, known["key"])
     state, previous, nats = player.silence[None], np.zeros((1, len(FULL)), dtype=np.float32), 0.0
     for bar in range(stop):
-        now = LOOK_BACK + bar
-        memory = {
-            "keys": keys[:, :now],
-            "distance": np.where(steps[:now] == steps[now], now - np.arange(now), 0)[None],
-            "past": hits[:, :now],
-            "past_velocity": velocity[:, :now],
-        }
         here = {name: rows[bar : bar + 1] for name, rows in known.items()}
-        opened = player.open_bar(here, memory, state, first=bar == 0)
+        opened = player.open_bar(here, memory.before(bar), state, first=bar == 0)
         state = opened.state
+        velocity = data.velocity[first[bar] : first[bar + 1]].astype(np.float32) / 127
+        hits = (velocity > 0).astype(np.float32)
         for step in range(int(form.steps[bar])):
             logits, _, state = player.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
-            target = hits[:, now, step]
-            logits = logits + target @ player.voice_order.T
-            nats += float(np.sum(np.logaddexp(0, logits) - target * logits))
-            previous = target
+            previous = hits[step : step + 1]
+            logits = logits + previous @ player.voice_order.T
+            nats += float(np.sum(np.logaddexp(0, logits) - previous * logits))
+        memory.keep(bar, hits, velocity)
     assert nats == pytest.approx(trained, rel=1e-4)
 
 
