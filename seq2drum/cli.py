@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
     infer = parser.add_argument_group("infer: drums for guitar files")
     infer.add_argument(
-        "files", nargs="*", metavar="SONG", help="MIDI or MusicXML files, folders of them, or - for standard input"
+        "files", nargs="*", metavar="SONG", help="MIDI or MusicXML files, folders of them, or - for MIDI on standard input"
     )
     infer.add_argument(
         "-o",
@@ -105,10 +105,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"where to write; - is standard output (default: SONG{OUTPUT_SUFFIX} beside the song)",
     )
     infer.add_argument(
-        "--temperature", type=float, metavar="T", help="0 the most likely take, 1 as free as real music (default: 0.8)"
+        "--temperature", type=float, metavar="T", help="0 the most likely take, 1 as free as real music (default: 1)"
     )
     infer.add_argument(
-        "--top-p", type=float, metavar="P", help="keep this share of what is likely; lower is tamer (default: 0.9)"
+        "--top-p", type=float, metavar="P", help="keep this share of what is likely; lower is tamer (default: 0.99)"
     )
     infer.add_argument(
         "--track", metavar="N|NAME", help="the guitar part, by number from 1 or by name (default: what looks like one)"

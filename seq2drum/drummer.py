@@ -34,8 +34,8 @@ class Options:
     """
 
     seed: int = 0
-    temperature: float = 0.8
-    top_p: float = 0.9
+    temperature: float = 1.0
+    top_p: float = 0.99
     track: str | None = None
 
     def __post_init__(self) -> None:
