@@ -11,7 +11,7 @@ from seq2drum.draw import draw
 HERE = Path(__file__).parent
 
 
-def main(song: str = str(HERE / "rock_riff.mid"), picture: str = str(HERE.parent / "docs" / "example.png")) -> None:
+def main(song: str = str(HERE / "blues_shuffle.mid"), picture: str = str(HERE.parent / "docs" / "example.png")) -> None:
     """Play to a song and draw its first sixteen bars."""
     take = Drummer.load().accompany(song)
     guitars = [take.song.parts[index] for index in take.guitar.parts]
