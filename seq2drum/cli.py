@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
     infer = parser.add_argument_group("infer: drums for guitar files")
     infer.add_argument(
-        "files", nargs="*", metavar="SONG", help="MIDI or MusicXML files, folders of them, or - for MIDI on standard input"
+        "files", nargs="*", metavar="SONG", help="MIDI or MusicXML files, folders of them, or - for MIDI on stdin"
     )
     infer.add_argument(
         "-o",
