@@ -336,10 +336,10 @@ def _play_one(drummer: Drummer, source: str, target: str, wanted: Options, optio
     else:
         take.save(target, with_guitar=options.with_guitar, overwrite=options.force)
     if options.score:
-        from seq2drum import score
+        from seq2drum import files, score
 
         title = "Drums" if source == "-" else Path(source).stem
-        midi.write_file(options.score, score.write_score(take.song, take.part, title), overwrite=options.force)
+        files.write_file(options.score, score.write_score(take.song, take.part, title), overwrite=options.force)
     seconds = time.perf_counter() - begun
     guitar = [f"{index + 1} {take.song.parts[index].name}".strip() for index in take.guitar.parts]
     if options.json:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum import midi, theory
+from seq2drum import files, midi, theory
 from seq2drum.errors import CorpusError, InputError, NoGuitarError, NoNotesError
 from seq2drum.features import MAX_STEPS, Form, Heard, hear
 from seq2drum.grid import Grid, Lattice, encode
@@ -426,7 +426,7 @@ def save(songs: Iterable[Prepared], path: Path) -> None:
     header = {"version": CACHE_VERSION, "songs": rows}
     text = zlib.compress(json.dumps(header).encode())
     path.parent.mkdir(parents=True, exist_ok=True)
-    midi.write_file(path, b"".join([b"S2DC", len(text).to_bytes(8, "little"), text, *blobs]), overwrite=True)
+    files.write_file(path, b"".join([b"S2DC", len(text).to_bytes(8, "little"), text, *blobs]), overwrite=True)
 
 
 def load(path: Path) -> list[Prepared]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seq2drum import kit, midi
+from seq2drum import files, kit
 from seq2drum.errors import MissingExtraError, OptionError
 from seq2drum.notes import Bar, IntArray, Part, Song
 
@@ -77,7 +77,7 @@ def draw(
     span = lines[0][0].start, lines[-1][-1].end
     guitars = [_between(part, *span) for part in guitars]
     figure = _figure(guitars, _between(drums, *span), song, lines)
-    midi.write_file(path, _rendered(figure, path.suffix.lower()[1:]), overwrite=True)
+    files.write_file(path, _rendered(figure, path.suffix.lower()[1:]), overwrite=True)
 
 
 def _lines(bars: Sequence[Bar], per_line: int, first: int, last: int | None) -> list[Sequence[Bar]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2drum import decode, engine, midi, theory
+from seq2drum import decode, engine, files, midi, theory
 from seq2drum.decode import TRIES, Chance
 from seq2drum.engine import DEFAULT
 from seq2drum.errors import InputError, OptionError
@@ -92,7 +92,7 @@ class Take:
         Raises:
             OutputError: it cannot be written; what was there is untouched.
         """
-        midi.write_file(path, self.to_bytes(with_guitar=with_guitar), overwrite=overwrite)
+        files.write_file(path, self.to_bytes(with_guitar=with_guitar), overwrite=overwrite)
         return self
 
 

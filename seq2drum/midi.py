@@ -18,7 +18,6 @@ import contextlib
 import logging
 import os
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -30,7 +29,7 @@ from symusic import Note as SymusicNote
 from symusic import Score
 from symusic import Track as SymusicTrack
 
-from seq2drum.errors import InputError, LimitError, MidiError, OutputError
+from seq2drum.errors import InputError, LimitError, MidiError
 from seq2drum.notes import Metre, Part, Song, Tempo
 
 LOG = logging.getLogger(__name__)
@@ -210,52 +209,6 @@ def with_drums(data: bytes, drums: Part, *, limits: Limits = DEFAULT_LIMITS) -> 
     kept = [events for track in tracks if (events := _without_drums(track)) is not None]
     _, drum_track = _split(serialise(Song(ticks_per_quarter, (drums,), length=drums.end)), 14)
     return _file(ticks_per_quarter, [*kept, drum_track.events])
-
-
-def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
-    """Write a whole file or nothing: a temporary file beside it is filled, flushed to disk and given the name.
-
-    Raises:
-        OutputError: the file exists and `overwrite` is false, the folder is missing or may not be written, or the disk
-            is full. What was there before is untouched.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder {path.parent} does not exist; make it first")
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if overwrite:
-            if path.exists():
-                temporary.chmod(path.stat().st_mode)
-            temporary.replace(path)
-        else:
-            _give_name(temporary, path)
-    except FileExistsError:
-        raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)") from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise OutputError(f"{path} could not be written ({reason}); what was there before is untouched") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _give_name(temporary: Path, path: Path) -> None:
-    """Name the file without ever replacing another: a link, unlike a rename, fails if the name was taken meanwhile."""
-    try:
-        path.hardlink_to(temporary)
-    except FileExistsError:
-        raise
-    except OSError:  # memory sticks and some network drives know no links
-        temporary.replace(path)
 
 
 # Chunks

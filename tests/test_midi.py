@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seq2drum import midi
+from seq2drum import files, midi
 from seq2drum.errors import InputError, LimitError, MidiError, OutputError
 from seq2drum.midi import DEFAULT_LIMITS, Limits
 from seq2drum.notes import Metre, Note, Part, Song, Tempo
@@ -444,7 +444,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
     path = tmp_path / "out.mid"
-    midi.write_file(path, b"new", overwrite=False)
+    files.write_file(path, b"new", overwrite=False)
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
     plain = tmp_path / "plain"
@@ -456,9 +456,9 @@ def test_a_file_that_exists_is_only_overwritten_when_told(tmp_path: Path) -> Non
     path = tmp_path / "out.mid"
     path.write_bytes(b"old")
     with pytest.raises(OutputError, match="exists already"):
-        midi.write_file(path, b"new", overwrite=False)
+        files.write_file(path, b"new", overwrite=False)
     assert path.read_bytes() == b"old"
-    midi.write_file(path, b"new", overwrite=True)
+    files.write_file(path, b"new", overwrite=True)
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -483,7 +483,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
     else:
         monkeypatch.setattr(Path, "open", lambda *_: FullFile())
     with pytest.raises(OutputError, match=r"out\.mid could not be written \(No space left on device\)"):
-        midi.write_file(path, b"new", overwrite=True)
+        files.write_file(path, b"new", overwrite=True)
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -501,7 +501,7 @@ def test_a_limit_of_the_system_on_file_size_leaves_the_old_file(tmp_path: Path) 
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
         with pytest.raises(OutputError, match="File too large"):
-            midi.write_file(path, bytes(10_000), overwrite=True)
+            files.write_file(path, bytes(10_000), overwrite=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
@@ -514,7 +514,7 @@ def test_a_disk_without_links_is_written_to(tmp_path: Path, monkeypatch: pytest.
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
-    midi.write_file(tmp_path / "out.mid", b"new", overwrite=False)
+    files.write_file(tmp_path / "out.mid", b"new", overwrite=False)
     assert (tmp_path / "out.mid").read_bytes() == b"new"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -523,19 +523,19 @@ def test_a_file_made_meanwhile_by_another_is_not_overwritten(tmp_path: Path, mon
     path = tmp_path / "out.mid"
     monkeypatch.setattr(os, "fsync", lambda _: path.write_bytes(b"theirs"))
     with pytest.raises(OutputError, match="exists already"):
-        midi.write_file(path, b"ours", overwrite=False)
+        files.write_file(path, b"ours", overwrite=False)
     assert path.read_bytes() == b"theirs"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="nowhere does not exist"):
-        midi.write_file(tmp_path / "nowhere" / "out.mid", b"new", overwrite=False)
+        files.write_file(tmp_path / "nowhere" / "out.mid", b"new", overwrite=False)
 
 
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a folder"):
-        midi.write_file(tmp_path, b"new", overwrite=True)
+        files.write_file(tmp_path, b"new", overwrite=True)
 
 
 def test_the_defaults_are_within_what_a_midi_file_can_say() -> None:
