@@ -197,6 +197,8 @@ def check_folder(folder: Path, *, resume: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{str(folder)!r} is a file; --out wants a folder")
+    if (folder / "last.old").is_dir() and not (folder / "last").exists():
+        (folder / "last.old").rename(folder / "last")  # the run was killed between the two renames of a save
     if resume and not (folder / "last").is_dir():
         raise CheckpointError(f"there is no run to resume in {str(folder)!r}; leave out --resume to begin one")
     if not resume and (folder / "last").exists():

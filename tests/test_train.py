@@ -121,6 +121,15 @@ def test_a_run_is_not_overwritten_unasked(sides, tmp_path: Path) -> None:
         train(*sides, replace(PLAN, epochs=1), tmp_path)
 
 
+def test_a_run_that_was_killed_while_it_saved_can_be_resumed(sides, tmp_path: Path) -> None:
+    first = train(*sides, replace(PLAN, epochs=1), tmp_path)
+    (tmp_path / "last").rename(tmp_path / "last.old")
+    with pytest.raises(OptionError, match="--resume"):
+        train(*sides, replace(PLAN, epochs=1), tmp_path)
+    again = train(*sides, replace(PLAN, epochs=2), tmp_path, resume=True)
+    assert again.progress.step > first.progress.step
+
+
 def test_a_run_cannot_be_resumed_as_another(sides, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         train(*sides, PLAN, tmp_path / "nothing", resume=True)
