@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,22 +18,12 @@ from typing import Any
 
 from symusic import Score
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bench.machine import machine
 from seq2drum import midi
 
 SAMPLE = Path(__file__).parent.parent.parent / "shared" / "corpus" / "sample"
-
-
-def machine() -> str:
-    """The kind of machine, for the table."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        name = models[0] if models else name
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{name}, {os.cpu_count()} cores{load}, Python {platform.python_version()}"
 
 
 def best(work: Callable[[], object], rounds: int) -> float:

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.midi import machine  # noqa: E402
+from bench.machine import machine  # noqa: E402
 from seq2drum import engine, midi, theory  # noqa: E402
 from seq2drum.drummer import Drummer, Options  # noqa: E402
 from seq2drum.errors import Seq2DrumError  # noqa: E402

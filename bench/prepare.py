@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -17,22 +15,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bench.machine import machine
 from seq2drum import corpus
 from seq2drum.corpus import Account, Prepared
 from seq2drum.errors import CorpusError
-
-
-def machine() -> str:
-    """The kind of machine and how busy it is: other work on it makes these figures worse."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        name = models[0] if models else name
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{name}, {os.cpu_count()} cores{load}, Python {platform.python_version()}"
 
 
 def timed(folders: Sequence[Path], workers: int, cache: Path) -> tuple[float, list[Prepared], Account]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -105,7 +106,7 @@ class Data:
     def __len__(self) -> int:
         return len(self.songs)
 
-    @property
+    @cached_property
     def steps(self) -> IntArray:
         """(bars,): steps of each bar."""
         return np.diff(self.first_step)
