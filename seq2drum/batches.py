@@ -27,7 +27,7 @@ from seq2drum.features import (
     features,
 )
 from seq2drum.grid import HALF_GAP, OFFSET_UNITS
-from seq2drum.kit import FULL, Kit
+from seq2drum.kit import FULL, Kit, to_kit
 from seq2drum.notes import IntArray
 from seq2drum.phrases import MAX_BARS, MAX_NOTES, cut_bars
 
@@ -156,11 +156,6 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
         drum_notes,
         metre,
     )
-
-
-def to_kit(kit: Kit) -> IntArray:
-    """(voices of the full kit,): the voice of each in another kit, -1 where it has none."""
-    return kit.voice_of[FULL.note_of]
 
 
 def windows(data: Data, *, max_notes: int = MAX_NOTES, starts: Sequence[int] | None = None) -> list[Window]:

@@ -110,6 +110,11 @@ def features(heard: Heard) -> Features:
     return Features(guitar, clock, bars, _summary(heard, guitar, rhythm, likeness))
 
 
+def clock_of(form: Form) -> FloatArray:
+    """(T, CLOCK_SIZE): the clock of each step; its column STEPS_PER_QUARTER is the weight of the place, 0..1."""
+    return _clock(form)[0]
+
+
 def _clock(form: Form) -> tuple[FloatArray, IntArray]:
     """The clock of each step, and (T,) the number of the quarter it lies in, counted through the song."""
     first = form.first

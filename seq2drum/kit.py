@@ -98,3 +98,8 @@ def _nine_voices() -> Kit:
 
 NINE = _nine_voices()
 KITS = MappingProxyType({kit.name: kit for kit in (FULL, NINE)})
+
+
+def to_kit(kit: Kit, source: Kit = FULL) -> NDArray[np.int64]:
+    """(voices of the source,): the voice of each in another kit, -1 where it has none."""
+    return kit.voice_of[source.note_of]

@@ -14,7 +14,7 @@ from seq2drum.batches import AHEAD, FAR, PAST, Batch, Data, Window, blocks, coll
 from seq2drum.corpus import Prepared
 from seq2drum.features import BAR_SIZE, CLOCK_SIZE, GUITAR_SIZE, PITCH_CLASSES, SUMMARY_SIZE, features, hear
 from seq2drum.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
-from seq2drum.kit import FULL, NINE
+from seq2drum.kit import FULL, NINE, to_kit
 from seq2drum.notes import Metre, Part, Song
 
 GUITAR_SIDE = {"guitar", "far_guitar", "bars", "far_bars", "summary"}
@@ -108,7 +108,7 @@ def test_in_the_nine_voice_view_merged_voices_keep_the_loudest_and_percussion_is
     full = flatten(SONGS)
     assert nine.kit is NINE
     wanted = np.zeros((len(full.velocity), len(NINE)), dtype=np.uint8)
-    for voice, merged in enumerate(batches.to_kit(NINE).tolist()):
+    for voice, merged in enumerate(to_kit(NINE).tolist()):
         if merged >= 0:
             wanted[:, merged] = np.maximum(wanted[:, merged], full.velocity[:, voice])
     assert_array_equal(nine.velocity, wanted)
@@ -117,7 +117,7 @@ def test_in_the_nine_voice_view_merged_voices_keep_the_loudest_and_percussion_is
 
 
 def test_the_full_kit_is_its_own_view() -> None:
-    assert batches.to_kit(FULL).tolist() == list(range(len(FULL)))
+    assert to_kit(FULL).tolist() == list(range(len(FULL)))
 
 
 # --- windows ----------------------------------------------------------------------------------------------------------
