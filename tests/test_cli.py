@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from seq2drum import cli, midi, notation
+from seq2drum.cli import infer, terminal
 from seq2drum.notes import Note, Part, Song
 from tests.conftest import ROOT
 from tests.players import faults, save_player, strummed
@@ -465,20 +466,20 @@ def test_a_progress_bar_takes_nothing_from_standard_output(
             return True
 
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(cli, "PATIENCE", 0.0)
-    terminal = Terminal()
-    out = StringIO() if elsewhere else terminal
-    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
+    screen = Terminal()
+    out = StringIO() if elsewhere else screen
+    monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setattr(sys, "stdout", out)
-    with cli._bar(2, "songs") as advance:
+    with terminal.bar(2, "songs") as advance:
         deadline = time.monotonic() + 20
-        while "songs" not in terminal.getvalue() and time.monotonic() < deadline:
+        while "songs" not in screen.getvalue() and time.monotonic() < deadline:
             time.sleep(0.02)
         advance(1, "one")
         sys.stdout.write("a line of JSON\n")
-    assert "songs" in terminal.getvalue()
+    assert "songs" in screen.getvalue()
     assert out.getvalue().count("a line of JSON\n") == 1
-    assert ("a line of JSON" in terminal.getvalue()) is not elsewhere
+    assert ("a line of JSON" in screen.getvalue()) is not elsewhere
     assert sys.stdout is out
 
 
@@ -488,7 +489,7 @@ def test_control_c_stops_with_a_word_and_its_own_code(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_play_one", stopped)
+    monkeypatch.setattr(infer, "_play_one", stopped)
     assert run(put(tmp_path / "a.mid")) == (130, "", "seq2drum: stopped\n")
 
 

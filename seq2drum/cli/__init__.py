@@ -1,0 +1,97 @@
+"""The command line: flags and printing, nothing else.
+
+A mode is a module here and a line in `MODES`. The module has
+
+    FLAGS               the names of the flags that the mode looks at, its own and those that others add
+    add_flags(parser)   adds its own
+    run(options)        does it, and returns the exit code
+
+Exit codes: 0 all done; 2 something was wrong with what was asked or given, told in one line each; 130 stopped by
+Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import MappingProxyType, ModuleType
+from typing import NoReturn
+
+from seq2drum import __version__
+from seq2drum.cli import flags
+from seq2drum.cli.terminal import StandardOutputError, say
+from seq2drum.errors import Seq2DrumError
+from seq2drum.models import FAMILIES
+
+MODES = MappingProxyType(
+    {
+        "infer": "seq2drum.cli.infer",
+        "prepare": "seq2drum.cli.prepare",
+        "train": "seq2drum.cli.train",
+    }
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    modes = {name: import_module(module) for name, module in MODES.items()}
+    parser = _parser(modes)
+    options = parser.parse_intermixed_args(arguments)
+    try:
+        flags.check(parser, options, {name: mode.FLAGS for name, mode in modes.items()})
+        code: int = modes[options.mode].run(options)
+        return code
+    except StandardOutputError as error:
+        if not isinstance(error.__cause__, BrokenPipeError):  # whoever stopped reading needs no message
+            say(f"seq2drum: {error}")
+        # Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
+    except Seq2DrumError as error:
+        say(f"seq2drum: {error}")
+        return 2
+    except KeyboardInterrupt:
+        say("seq2drum: stopped")
+        return 130
+
+
+class _Lines(argparse.HelpFormatter):
+    """Leaves a text of several lines as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors are one line here as everywhere."""
+
+    def error(self, message: str) -> NoReturn:
+        say(f"seq2drum: {message}; seq2drum --help lists all options")
+        raise SystemExit(2)
+
+
+def _parser(modes: dict[str, ModuleType]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="seq2drum",
+        description="A drummer for your guitar: a guitar MIDI file goes in, a drum MIDI file comes out.",
+        epilog="examples:\n  seq2drum --mode infer song.mid\n  seq2drum --mode infer takes/ -o drums/ --seed 3\n"
+        "  seq2drum --mode train --data my_songs --minutes 60",
+        formatter_class=_Lines,
+    )
+    parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
+    parser.add_argument("--mode", required=True, choices=tuple(modes), help="what to do")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="which take, or which training run (default: 0)"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME|DIR",
+        help="infer: a model in the package, or the folder of a training run (default: the one in the box); "
+        f"train: the family, {' or '.join(FAMILIES)} (default: attention)",
+    )
+    for mode in modes.values():
+        mode.add_flags(parser)
+    return parser

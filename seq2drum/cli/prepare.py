@@ -1,0 +1,76 @@
+"""Mode prepare: folders of songs become a file to learn from."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2drum.cli.terminal import bar, say
+from seq2drum.errors import OptionError, OutputError
+
+if TYPE_CHECKING:
+    from seq2drum.corpus import Prepared
+
+CACHES = Path("cache")
+FLAGS = ("data", "cache", "manifest", "workers")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say where songs come from; whatever learns from songs or measures by them has use for them."""
+    learn = parser.add_argument_group("prepare and train: your own songs, and a drummer made from them")
+    learn.add_argument(
+        "--data",
+        nargs="+",
+        metavar="DIR",
+        help="folders of MIDI files with guitar and drums (train without: the project's own examples)",
+    )
+    learn.add_argument(
+        "--cache", metavar="FILE", help=f"the prepared songs (default: a name made from the files, in {CACHES}/)"
+    )
+    learn.add_argument(
+        "--manifest",
+        metavar="FILE",
+        help="a table of sha256 and group, so that arrangements of one song stay together "
+        "(default: manifest.csv in or beside a folder)",
+    )
+    learn.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: one a core)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read the songs and keep them; returns the exit code."""
+    if not options.data:
+        raise OptionError("--mode prepare wants --data DIR, one or more folders of MIDI files")
+    prepared([Path(name) for name in options.data], options, anew=True)
+    return 0
+
+
+def prepared(folders: list[Path], options: argparse.Namespace, *, anew: bool) -> list[Prepared]:
+    """The songs of some folders, from their cache if there is one."""
+    from seq2drum import corpus
+
+    path = Path(options.cache) if options.cache else CACHES / f"{corpus.digest(folders)}.s2d"
+    if path.exists() and not anew:
+        say(f"songs as prepared in {path}")
+        return corpus.load(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writable = os.access(path.parent, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:  # better said before all files are read
+        raise OutputError(f"the folder {str(path.parent)!r} cannot be written; name a file elsewhere with --cache FILE")
+    with bar(1, "files read") as advance:
+        songs, account = corpus.prepare(
+            folders,
+            workers=options.workers or os.cpu_count() or 1,
+            manifest=Path(options.manifest) if options.manifest else None,
+            progress=lambda done, total: advance(1 / total, f"{done} of {total}"),
+        )
+    corpus.save(songs, path)
+    for line in account.lines():
+        say(line)
+    sides = [f"{sum(song.split == side for song in songs)} {side}" for side in corpus.SPLITS]
+    say(f"songs by side: {', '.join(sides)}; kept in {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    return songs

@@ -1,0 +1,83 @@
+"""What the program says: to a person on standard error, to a program on standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from seq2drum.errors import OutputError
+
+PATIENCE = 2.0  # seconds that may pass without a sign of progress
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    if _speaks():
+        print(text, file=sys.stderr, flush=True)
+
+
+class StandardOutputError(OutputError):
+    """Standard output takes no more: nothing that follows could be told."""
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Around whatever is written to standard output.
+
+    Raises:
+        StandardOutputError: it takes no more.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StandardOutputError(f"standard output cannot be written ({error.strerror})") from error
+
+
+def _speaks() -> bool:
+    """Of several processes that torchrun started, only the first speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def bar(total: float | None, what: str) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on standard error, shown only to a person and only when it takes longer than two seconds.
+
+    Without a total it only moves: something is being done.
+    """
+    if not sys.stderr.isatty() or not _speaks():
+        yield lambda amount, text: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.percentage:3.0f} %"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    progress = Progress(
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        refresh_per_second=4,
+        redirect_stdout=sys.stdout.isatty(),  # a file or a pipe gets its lines, however long the bar has been there
+    )
+    task = progress.add_task(what, total=total)
+    patience = threading.Timer(PATIENCE, progress.start)
+    patience.daemon = True
+    patience.start()
+
+    def advance(amount: float, text: str) -> None:
+        progress.update(task, advance=amount, description=f"{what} {text}".strip())
+
+    try:
+        yield advance
+    finally:
+        patience.cancel()
+        patience.join()  # it may be starting at this very moment
+        if progress.live.is_started:
+            progress.stop()

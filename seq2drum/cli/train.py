@@ -1,0 +1,204 @@
+"""Mode train: a drummer made from your own songs."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2drum.cli import prepare
+from seq2drum.cli.terminal import bar, say
+from seq2drum.errors import CorpusError, MissingExtraError, OptionError
+from seq2drum.models import FAMILIES
+
+if TYPE_CHECKING:
+    from seq2drum.train import Plan
+
+RUNS = Path("runs")
+FLAGS = (
+    "seed",
+    "model",
+    *prepare.FLAGS,
+    "out",
+    "resume",
+    "minutes",
+    "epochs",
+    "batch",
+    "rate",
+    "max_notes",
+    "kit",
+    "weight",
+    "size",
+    "device",
+    "precision",
+    "threads",
+)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of training."""
+    train = parser.add_argument_group("train")
+    train.add_argument("--out", metavar="DIR", help=f"where the run is kept (default: {RUNS}/ and the model's name)")
+    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    train.add_argument("--minutes", type=float, metavar="M", help="how long to train")
+    train.add_argument(
+        "--epochs", type=int, metavar="N", help="how often to see all songs (default: 10, if --minutes is not given)"
+    )
+    train.add_argument("--batch", type=int, metavar="N", help="pairs a process sees at once (default: 96)")
+    train.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: 0.003)")
+    train.add_argument("--max-notes", type=int, metavar="N", help="notes a side of a pair (default: 150)")
+    train.add_argument(
+        "--kit", choices=("full", "nine"), help="24 pieces, or the nine of the literature (default: full)"
+    )
+    train.add_argument(
+        "--weight", nargs="+", default=[], metavar="FOLDER=W", help="see a folder's songs W times as often"
+    )
+    train.add_argument(
+        "--size", nargs="+", default=[], metavar="NAME=N", help="sizes of the model's layers, such as hidden=384"
+    )
+    train.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)"
+    )
+    train.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "32", "bf16"),
+        help="bf16 is twice as fast where the device has it (default: auto)",
+    )
+    train.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: one a core)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, or go on training; returns the exit code."""
+    from seq2drum import batches, corpus
+    from seq2drum.kit import KITS
+
+    try:
+        from seq2drum import train
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
+
+    plan = train.Plan(
+        model=options.model or "attention",
+        seed=options.seed,
+        minutes=options.minutes,
+        device=options.device,
+        precision=options.precision,
+        weights=_numbers("--weight", options.weight),
+        sizes=_sizes(options.size),
+    )
+    own = not options.data and not options.cache
+    given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
+    if own:  # twenty short songs: small batches, seen often, a few minutes in all
+        plan = replace(plan, epochs=60, batch=16)
+    plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
+    _check_plan(plan)
+    train.use_threads(options.threads)
+    out = Path(options.out) if options.out else RUNS / plan.model
+    train.check_folder(out, resume=options.resume)  # before the songs are read, which takes its time
+
+    if options.cache and not options.data:
+        songs = corpus.load(Path(options.cache))
+    else:
+        folders = [Path(name) for name in options.data] if options.data else [_own_examples()]
+        songs = prepare.prepared(folders, options, anew=False)
+    if own:
+        say("training on the project's own examples: enough to see that it works, far too little for a good drummer.")
+        say("for a real one, give it folders of songs with guitar and drums: --data DIR")
+    kit = KITS[plan.kit]
+    sides = {side: [song for song in songs if song.split == side] for side in corpus.SPLITS}
+    if not sides["train"]:
+        raise CorpusError(
+            f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
+        )
+    with bar(None, "laying out the songs"):
+        training = batches.flatten(sides["train"], kit)
+        validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
+    if validation is None:
+        say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
+    about = {"data": corpus.sources(songs), "command": _command()}
+    with bar(1, "trained") as advance:
+        done = 0.0
+
+        def show(share: float, progress: train.Progress) -> None:
+            nonlocal done
+            rate = progress.bars / max(progress.seconds, 1e-9)
+            text = f"{progress.bars} bars, {rate:.0f} a second, {progress.nats:.2f} nats a bar"
+            if progress.validation == progress.validation:
+                text += f"; unseen {progress.validation:.2f}"
+            if progress.swapped == progress.swapped:
+                text += f", another's guitar {progress.swapped:.2f}"
+            advance(share - done, text)
+            done = share
+
+        def stopping() -> None:
+            say("stopping: the run is saved, and measured once more; Ctrl-C again leaves that out")
+
+        outcome = train.train(
+            training, validation, plan, out, resume=options.resume, about=about, show=show, stopping=stopping
+        )
+    progress = outcome.progress
+    say(
+        f"{'stopped' if outcome.stopped else 'trained'} after {progress.bars} bars in {progress.seconds:.0f} s"
+        f" ({progress.bars / max(progress.seconds, 1e-9):.0f} bars a second)"
+    )
+    if progress.validation == progress.validation:
+        deaf = f"{progress.swapped:.2f} with another song's guitar"
+        if progress.swapped != progress.swapped:
+            deaf = "too few of them to measure with another song's guitar"
+        say(f"on songs never trained on: {progress.validation:.2f} nats a bar, {deaf}")
+    say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")
+    return 130 if outcome.stopped else 0
+
+
+def _check_plan(plan: Plan) -> None:
+    if plan.model not in FAMILIES:
+        raise OptionError(f"there is no model family {plan.model!r}; there are {', '.join(FAMILIES)}")
+    for name in ("minutes", "epochs", "batch", "rate", "max_notes"):
+        value = getattr(plan, name)
+        if value is not None and not 0 < value < math.inf:
+            raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted a number of more than 0")
+
+
+def _command() -> str:
+    """The command as it was given, without the paths of this machine."""
+    words = [Path(word).name if os.sep in word and not word.startswith("-") else word for word in sys.argv[1:]]
+    return shlex.join(["seq2drum", *words])
+
+
+def _numbers(flag: str, given: Sequence[str]) -> dict[str, float]:
+    """NAME=NUMBER, several of them."""
+    numbers = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        try:
+            numbers[name] = float(number)
+        except ValueError:
+            raise OptionError(f"{flag} wants NAME=NUMBER such as {_NUMBERS[flag]}, found {text!r}") from None
+        if not name or not 0 <= numbers[name] < math.inf:
+            raise OptionError(f"{flag} wants NAME=NUMBER with a number of 0 or more, found {text!r}")
+    return numbers
+
+
+_NUMBERS = {"--weight": "jazz=3", "--size": "hidden=384"}
+
+
+def _sizes(given: Sequence[str]) -> dict[str, float]:
+    # Widths are whole numbers; dropout is none.
+    sizes = _numbers("--size", given)
+    return {name: int(value) if value.is_integer() and value else value for name, value in sizes.items()}
+
+
+def _own_examples() -> Path:
+    folder = Path(__file__).parents[2] / "examples" / "training"
+    if not folder.is_dir():
+        raise OptionError(
+            "the project's own examples are not beside this installation; name your songs with --data DIR"
+        )
+    return folder
