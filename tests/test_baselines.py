@@ -17,9 +17,9 @@ from seq2drum.kit import FULL, NINE
 from seq2drum.notes import Metre, Note, Part, Song, Tempo
 from tests.made import made_song
 
-PLAIN = (
-    "silence, marginal, common bar, rule, rule + accents, random song, nearest 1 bar, nearest 2 bars, nearest 4 bars"
-)
+NEAREST = ["nearest 1 bar", "nearest 2 bars", "nearest 4 bars"]
+BLIND = ["silence", "marginal", "common bar", "rule", "rule + accents", "random song", *NEAREST]
+NAMES = [*BLIND, "own bar"]
 KICK, SNARE, CRASH, RIDE, HAT = (FULL.voice_of[note] for note in (36, 38, 49, 51, 42))
 TRIPLET = 320  # ticks: the third eighth triplet of a quarter
 
