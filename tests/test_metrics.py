@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -321,9 +321,7 @@ def test_groove_similarity_falls_by_the_share_of_steps_that_differ(metre: tuple[
 
 def test_groove_similarity_is_the_mean_over_all_pairs_of_bars_of_one_length() -> None:
     part = random_drums(MIXED, 12, 0.05)
-    bars = [
-        (part.velocity[begin:end] > 0).any(axis=1) for begin, end in zip(MIXED.first, MIXED.first[1:], strict=False)
-    ]
+    bars = [(part.velocity[begin:end] > 0).any(axis=1) for begin, end in pairwise(MIXED.first)]
     pairs = [1 - (one != other).mean() for one, other in combinations(bars, 2) if len(one) == len(other)]
     assert metrics.groove_similarity(part) == pytest.approx(np.mean(pairs))
     assert np.isnan(metrics.groove_similarity(random_drums(form_of((4, 4), (3, 4)), 1)))
@@ -346,6 +344,20 @@ def test_two_silent_bars_are_alike_and_a_silent_one_is_like_no_other() -> None:
     alike, pairs = metrics.likeness(part)
     assert alike[:3].tolist() == [1, 0, 1]
     assert pairs[:4].tolist() == [3, 2, 1, 0]
+
+
+def test_the_similarity_curve_compares_bars_of_one_length() -> None:
+    part = random_drums(MIXED, 30)
+    rows = [part.velocity[begin:end] > 0 for begin, end in pairwise(MIXED.first.tolist())]
+    alike, pairs = metrics.likeness(part)
+    for lag in (1, 3, 8):
+        found = [
+            1 - (one != other).sum() / (one.sum() + other.sum())
+            for one, other in zip(rows, rows[lag:], strict=False)
+            if len(one) == len(other)
+        ]
+        assert pairs[lag - 1] == len(found)
+        assert alike[lag - 1] == pytest.approx(sum(found))
 
 
 def test_distinct_bars_are_counted_by_hits_and_metre_not_by_loudness() -> None:
@@ -444,6 +456,14 @@ def test_spread_is_around_the_mean_of_each_voice_so_that_a_flat_voice_has_none()
     part.offset[[0, 24], 0], half.offset[[0, 24], 0] = [-0.1, 0.1], [-0.3, 0.3]
     assert figures(part, half)["velocity spread"] == pytest.approx(1 / 2)
     assert figures(part, half)["offset spread"] == pytest.approx(3)
+
+
+def test_a_voice_that_is_struck_once_says_nothing_of_spread() -> None:
+    part = drums(four(1), (0, 0, "kick"), (0, 6, "kick"))
+    part.velocity[[0, 6], 0] = [60, 100]
+    once = Drums(part.form, part.velocity.copy(), part.offset)
+    once.velocity[12, VOICE["snare"]] = 90
+    assert figures(part, once)["velocity spread"] == pytest.approx(1)
 
 
 def test_a_spread_without_a_real_one_to_compare_with_has_no_answer() -> None:
