@@ -111,11 +111,17 @@ class _Bars:
         if length not in self._scales:
             squares = np.concatenate([[0.0], np.cumsum((self.rhythm.astype(np.float64) ** 2).sum(axis=1))])
             last = slice(length - 1, None)
-            count = len(self.song) - length + 1
+            count = max(len(self.song) - length + 1, 0)
             together = (self.song[last] == self.song[:count]) & (self.bar[last] - self.bar[:count] == length - 1)
             norm = np.sqrt(squares[length:] - squares[:count])
             self._scales[length] = (together / np.maximum(norm, 1e-9)).astype(np.float32)
         return self._scales[length]
+
+    def longest(self, length: int, group: int) -> int:
+        """The length, or the first of its halves of which there is a window outside a group; 1 if there is none."""
+        while length > 1 and not ((self.scale(length) > 0) & (self.group[: 1 - length] != group)).any():
+            length //= 2
+        return length
 
     @cached_property
     def _scales(self) -> dict[int, FloatArray]:
@@ -197,7 +203,8 @@ class _Known:
             if bars is None:
                 unknown += targets.tolist()
                 continue
-            windows = [window for run in _runs(targets) for window in _cut(run, length)]
+            longest = bars.longest(length, self.groups.get(song.group, -1))
+            windows = [window for run in _runs(targets) for window in _cut(run, longest)]
             rows = self._nearest_rows(bars, kind[2], windows, song)
             for (first, size), row in zip(windows, rows, strict=True):
                 copies += [(first + i, int(bars.song[row]), int(bars.bar[row]) + i) for i in range(size)]

@@ -246,6 +246,28 @@ def test_a_window_never_reaches_over_the_end_of_a_song_or_a_silent_bar() -> None
     assert hits(grid) == {(0, KICK), (24, KICK)}
 
 
+def test_where_no_window_is_long_enough_shorter_ones_are_taken_and_never_the_songs_own() -> None:
+    # Outside the played song's group no two bars with drums follow each other.
+    own = song_of("own", [STRUM, GALLOP] * 5, [[(0, 49)]] * 10, group="g")
+    apart = song_of("apart", [STRUM, LONG] * 10, [[(0, 36)], []] * 10)
+    grid = player("nearest 4 bars", [own, apart]).play(own, 0)
+    assert hits(grid) == {(24 * bar, KICK) for bar in range(10)}
+
+
+def test_a_pickup_is_played_within_its_own_length() -> None:
+    drums = Part.of([Note(at, 60, 42, 80) for at in range(0, 480 + 3 * 1920, 240)], is_drums=True)
+    guitar = Part.of([Note(at, 60, 50, 80) for at in range(0, 480 + 3 * 1920, 240)])
+    song = Song(480, (guitar, drums), (), (Metre(0, 4, 4), Metre(480, 4, 4)), 480 + 3 * 1920)
+    lattice = Lattice(song.bars(), 480)
+    cut = Prepared("p", "p", "t", "p", "train", hear(song, [0], lattice), encode(drums, lattice, FULL))
+    assert cut.heard.form.steps.tolist() == [6, 24, 24, 24]
+    for row in baselines([song_of("r", [STRUM] * 9, [BACKBEAT] * 9)]):
+        played = row.play(cut, 0)
+        bars = set(cut.heard.form.bar_of(played.step).tolist())
+        assert bars == (set() if row.name == "silence" else {0, 1, 2, 3})
+        assert not ((played.step < 6) & (played.key == SNARE)).any()
+
+
 def test_a_resting_guitar_finds_drums_to_a_resting_guitar() -> None:
     training = [song_of("a", [STRUM, []] * 9, [BACKBEAT, CYMBALS] * 9)]
     grid = player("nearest 1 bar", training).play(song_of("b", [STRUM, [], STRUM], []), 0)
