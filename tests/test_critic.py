@@ -19,7 +19,7 @@ from seq2drum.features import Form, Heard
 from seq2drum.groove import Drums, drums_of
 from tests.made import made_song
 
-SONGS = [made_song(seed, bars=40) for seed in range(16)]
+SONGS = [made_song(seed, bars=40) for seed in range(12)]
 
 Change = Callable[[Prepared, Drums], Drums]
 
@@ -107,7 +107,7 @@ def test_only_a_critic_who_hears_loudness_and_timing_tells_flat_hits() -> None:
 
 
 def test_the_interval_holds_the_area_and_narrows_with_songs() -> None:
-    few, many = judged(deaf, SONGS[:6]), judged(deaf)
+    few, many = judged(deaf, SONGS[:6], epochs=2), judged(deaf, epochs=2)
     assert few.low <= few.auc <= few.high and many.low <= many.auc <= many.high
     assert many.windows > few.windows
 
@@ -124,10 +124,10 @@ def test_the_same_seed_judges_the_same_and_leaves_the_global_random_state_alone(
 def test_songs_of_one_group_are_judged_by_a_critic_that_heard_none_of_them() -> None:
     """Real and made loops drawn alike can be told apart only by one who has heard the very song."""
     rng = np.random.default_rng(0)
-    names = [str(i // 2) for i in range(24)]
+    names = [str(i // 2) for i in range(16)]
     pairs: list[tuple[Heard, Drums]] = []
     made: list[Drums] = []
-    for number in range(12):
+    for number in range(8):
         song = made_song(number, bars=40)
         form = song.heard.form
         place = np.arange(form.first[-1]) - form.first[form.bar_of(np.arange(form.first[-1]))]
@@ -135,8 +135,8 @@ def test_songs_of_one_group_are_judged_by_a_critic_that_heard_none_of_them() -> 
         real, other = (Drums(form, loop, np.zeros(loop.shape, dtype=np.float32)) for loop in loops)
         pairs += [(song.heard, real)] * 2
         made += [other] * 2
-    apart = critic_auc(pairs, made, groups=names, seed=0, resamples=10)
-    leaking = critic_auc(pairs, made, groups=[str(i) for i in range(24)], seed=0, resamples=10)
+    apart = critic_auc(pairs, made, groups=names, seed=0, epochs=8, resamples=10)
+    leaking = critic_auc(pairs, made, groups=[str(i) for i in range(16)], seed=0, epochs=8, resamples=10)
     assert apart.auc < 0.8 and leaking.auc > 0.9
 
 
@@ -186,5 +186,4 @@ def test_on_real_songs_a_loop_is_a_machine_and_another_songs_drums_nearly_pass(s
         return lambda song, drums: drums_of(table[name].play(song, 0), song.heard.form)
 
     loop, other = judged(by("common bar"), songs), judged(by("random song"), songs)
-    assert judged(copied, songs).auc == 0.5
     assert loop.auc > 0.9 and other.auc < loop.auc - 0.1
