@@ -5,6 +5,7 @@ A mode is a module here and a line in `MODES`. The module has
     FLAGS               the names of the flags that the mode looks at, its own and those that others add
     add_flags(parser)   adds its own
     run(options)        does it, and returns the exit code
+    own_flags(parser)   if it is there, gives flags of other modes the form that they have in this mode alone
 
 Exit codes: 0 all done; 2 something was wrong with what was asked or given, told in one line each; 130 stopped by
 Ctrl-C.
@@ -31,6 +32,7 @@ MODES = MappingProxyType(
         "infer": "seq2drum.cli.infer",
         "prepare": "seq2drum.cli.prepare",
         "train": "seq2drum.cli.train",
+        "eval": "seq2drum.cli.evaluate",
     }
 )
 
@@ -39,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     modes = {name: import_module(module) for name, module in MODES.items()}
     parser = _parser(modes)
+    if own_flags := getattr(modes.get(_mode(arguments)), "own_flags", None):
+        own_flags(parser)
     options = parser.parse_intermixed_args(arguments)
     try:
         flags.check(parser, options, {name: mode.FLAGS for name, mode in modes.items()})
@@ -73,6 +77,13 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+def _mode(arguments: Sequence[str] | None) -> str:
+    """Which mode is asked for, as far as that can be told before all flags are known; "" if it cannot."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--mode", nargs="?", default="")
+    return parser.parse_known_args(arguments)[0].mode or ""
+
+
 def _parser(modes: dict[str, ModuleType]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="seq2drum",
@@ -80,6 +91,7 @@ def _parser(modes: dict[str, ModuleType]) -> argparse.ArgumentParser:
         epilog="examples:\n  seq2drum --mode infer song.mid\n  seq2drum --mode infer takes/ -o drums/ --seed 3\n"
         "  seq2drum --mode train --data my_songs --minutes 60",
         formatter_class=_Lines,
+        conflict_handler="resolve",
     )
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
     parser.add_argument("--mode", required=True, choices=tuple(modes), help="what to do")
