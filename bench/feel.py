@@ -4,8 +4,8 @@ The test side of the Groove MIDI Dataset, which was never learnt from: its hits 
 humanised at 1, five performances each, styles given. Printed are, beside those of the drummers themselves: distinct
 velocities, the spread of each voice's velocity and timing, over all recordings and within one (the median), the share
 of ghost notes, how far off and how correlated velocities and moments are, and nats a hit, beside a baseline that knows
-each voice's mean and spread. Then how long 128 bars take. With --train a feel is learnt first and its figures are
-written into its folder.
+each voice's mean and spread. Then how long 128 bars take. With --train a feel is learnt first; then, and with
+--write, the figures go into its folder.
 """
 
 from __future__ import annotations
@@ -262,6 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--feel", type=Path, default=SHIPPED, metavar="FOLDER")
     parser.add_argument("--split", choices=("validation", "test"), default="test")
     parser.add_argument("--train", type=Path, metavar="OUT")
+    parser.add_argument("--write", action="store_true", help="write the figures into the feel's folder")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--corpus", type=Path, metavar="CACHE", help="songs that accents are measured on")
@@ -279,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     judged = [one for one in found if one.split == options.split and len(one.hits.step)]
     lines, figures = judge(feel, judged, Baseline([one for one in found if one.split == "train"]))
     print("\n".join([machine(), *lines, "", speed(feel, folder, judged)]))
-    if options.train:
+    if options.write or options.train:
         add_figures(folder, figures)
     return 0
 

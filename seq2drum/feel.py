@@ -19,6 +19,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -66,7 +67,6 @@ MIXTURE = 5  # numbers of a mixture of two logistics: share of the second, two c
 PLAYED = HALF_GAP / OFFSET_UNITS  # the largest offset, in gaps
 
 _TAG = 0xFEE1  # these draws are no other's
-_CHUNK = 64  # bars that are computed at once
 _PLACES = 48  # places of a bar that are told apart in a drummer's habits
 _FAR = 1 / 32  # of a quarter: further from its place, a note of a file was put there on purpose
 
@@ -76,7 +76,8 @@ class Shares(NamedTuple):
 
     song: the song. place: a place of the bar, for all voices. bar: the bar, and `drift` is the correlation of
     neighbouring bars. step: the step, all its voices together. voice (SET,): each voice in the song. habit (SET,): each
-    voice at a place of the bar.
+    voice at a place of the bar. spread (SET,): how widely a voice's numbers lie, 1 where the network is as sure of it
+    as it should be.
     """
 
     song: float
@@ -86,6 +87,7 @@ class Shares(NamedTuple):
     drift: float
     voice: Array
     habit: Array
+    spread: Array
 
     @property
     def own(self) -> Array:
@@ -108,11 +110,16 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True)
 class Feel:
-    """A learnt feel, ready for any drums."""
+    """A learnt feel, ready for any drums.
+
+    run: the network. state: how many numbers it remembers. softest: the least velocity that drummers strike with.
+    velocity and moment: how what is drawn hangs together. accent (SET,): how much of the guitar's accents is shared.
+    """
 
     run: Any = field(repr=False)
     state: int
     styles: tuple[str, ...]
+    softest: int
     velocity: Shares
     moment: Shares
     accent: Array = field(repr=False)
@@ -150,24 +157,8 @@ class Feel:
         Raises:
             OptionError: amount is not 0 to 1, the seed is below 0, or there is no such style.
         """
-        if not 0 <= amount <= 1:
-            raise OptionError(f"the amount of feel is {amount}, wanted 0 (stiff) to 1 (human)")
-        if seed < 0:
-            raise OptionError(f"the seed is {seed}, wanted 0 or more")
-        known = self._style(style)
-        if amount == 0 or not len(grid.step):
-            return grid._replace(offset=np.zeros_like(grid.offset))
-        voice = _voices(kit)[grid.key]
-        expected = self.expect(grid.step, _in_set()[voice], form, known)
-        chance = draws(grid.step, voice, form, seed, first, (self.velocity, self.moment))
-        chance[0] += self.accent[_in_set()[voice]] * _accents(grid, heard)
-        velocity, moment = realise(expected, normal_share(chance))
-        moved = grid.velocity + amount * (velocity - grid.velocity)
-        offset = amount * _in_gaps(moment * MOMENT, grid.step, form)
-        return grid._replace(
-            velocity=np.clip(np.rint(moved), 1, 127).astype(np.int64),
-            offset=np.rint(np.clip(offset, -PLAYED, PLAYED) * OFFSET_UNITS).astype(np.int64),
-        )
+        performance = Performance(self, form, kit=kit, amount=amount, seed=seed, style=style, heard=heard, first=first)
+        return performance.play_all(grid)
 
     def humanise_song(
         self,
@@ -203,26 +194,42 @@ class Feel:
 
     def expect(self, step: IntArray, voice: IntArray, form: Form, style: int = -1) -> Expected:
         """What the network says of hits (N,) of the drum set's voices; style is a number in `styles`, or -1."""
+        return self.expect_on(self.silence, step, voice, form, style)[0]
+
+    @property
+    def silence(self) -> FloatArray:
+        """What is remembered before a song."""
+        return np.zeros((1, self.state), dtype=np.float32)
+
+    def expect_on(
+        self, state: FloatArray, step: IntArray, voice: IntArray, form: Form, style: int
+    ) -> tuple[Expected, FloatArray]:
+        """The same for some bars of a song, given what is remembered of those before; and what is after them.
+
+        Bar by bar, so that no bar's numbers depend on how many are asked for.
+        """
         velocity = np.empty((len(step), MIXTURE))
         moment = np.empty((len(step), MIXTURE))
-        bar = form.bar_of(step)
-        place = step - form.first[bar]
+        order = np.argsort(step, kind="stable")
+        starts = form.first
+        found = np.searchsorted(step[order], starts)
         clock = clock_of(form)
-        state = np.zeros((1, self.state), dtype=np.float32)
-        for begin in range(0, len(form.steps), _CHUNK):
-            stop = min(begin + _CHUNK, len(form.steps))
-            inside = (bar >= begin) & (bar < stop)
-            piece = piece_of(form, begin, stop)
-            start, end = int(form.first[begin]), int(form.first[stop])
-            rows = inputs(step[inside] - start, voice[inside], piece, clock[start:end], len(self.styles), style)
-            given = {"steps": piece.steps[None], "rows": rows[None], "state": state}
-            struck, felt, state = self.run(None, given)
-            at = bar[inside] - begin, place[inside], voice[inside]
-            velocity[inside], moment[inside] = struck[0][at], felt[0][at]
+        for bar in range(len(form.steps)):
+            hits = order[found[bar] : found[bar + 1]]
+            at, which = step[hits] - starts[bar], voice[hits]
+            piece = piece_of(form, bar, bar + 1)
+            rows = inputs(at, which, piece, clock[starts[bar] : starts[bar + 1]], len(self.styles), style)
+            struck, felt, state = self.run(None, {"steps": piece.steps[None], "rows": rows[None], "state": state})
+            velocity[hits], moment[hits] = struck[0, 0, at, which], felt[0, 0, at, which]
         low, high = edges(step, form)
-        return Expected(velocity, moment, low / MOMENT, high / MOMENT)
+        return Expected(velocity, moment, low / MOMENT, high / MOMENT), state
 
-    def _style(self, name: str | None) -> int:
+    def style(self, name: str | None) -> int:
+        """The number of a style; -1 for none.
+
+        Raises:
+            OptionError: there is no such style.
+        """
         if name is None:
             return -1
         wanted = STYLE_NAMES.get(name, name)
@@ -231,6 +238,62 @@ class Feel:
                 f"there is no feel for the style {name!r}; there is {', '.join(sorted({*self.styles, *STYLE_NAMES}))}"
             )
         return self.styles.index(wanted)
+
+
+class Performance:
+    """One performance of a drum part, bar after bar as it comes. The same as `Feel.humanise`, which takes all at once.
+
+    The arguments are those of `Feel.humanise`; the form is the whole part's.
+    """
+
+    def __init__(
+        self,
+        feel: Feel,
+        form: Form,
+        *,
+        kit: Kit = FULL,
+        amount: float = 1.0,
+        seed: int = 0,
+        style: str | None = None,
+        heard: Heard | None = None,
+        first: int = 0,
+    ) -> None:
+        if not 0 <= amount <= 1:
+            raise OptionError(f"the amount of feel is {amount}, wanted 0 (stiff) to 1 (human)")
+        if seed < 0:
+            raise OptionError(f"the seed is {seed}, wanted 0 or more")
+        self._feel, self._form, self._amount, self._first = feel, form, amount, first
+        self._voices, self._style = _voices(kit), feel.style(style)
+        self._accents = np.zeros(int(form.first[-1])) if heard is None else guitar_accents(heard)
+        self._chance = Chance(seed, feel.velocity, feel.moment)
+        self._state, self._next = feel.silence, 0
+
+    def play(self, hits: Grid) -> Grid:
+        """Strike the hits of the next bar; steps count from its barline."""
+        begin = int(self._form.first[self._next])
+        return self._strike(hits, 1, self._accents[begin + hits.step])
+
+    def play_all(self, grid: Grid) -> Grid:
+        """Strike the hits of all bars; steps count from the part's beginning."""
+        return self._strike(grid, len(self._form.steps), self._accents[grid.step])
+
+    def _strike(self, grid: Grid, bars: int, accents: Array) -> Grid:
+        first, self._next = self._next, self._next + bars
+        if self._amount == 0:
+            return grid._replace(offset=np.zeros_like(grid.offset))
+        form, feel = piece_of(self._form, first, first + bars), self._feel
+        voice = self._voices[grid.key]
+        piece = _in_set()[voice]
+        expected, self._state = feel.expect_on(self._state, grid.step, piece, form, self._style)
+        numbers = self._chance.draws(grid.step, voice, form, self._first + first)
+        numbers[0] += feel.accent[piece] * accents
+        velocity, moment = realise(expected, normal_share(numbers), feel.softest)
+        moved = grid.velocity + self._amount * (velocity - grid.velocity)
+        offset = np.clip(self._amount * _in_gaps(moment * MOMENT, grid.step, form), -PLAYED, PLAYED)
+        return grid._replace(
+            velocity=np.clip(np.rint(moved), 1, 127).astype(np.int64),
+            offset=np.rint(offset * OFFSET_UNITS).astype(np.int64),
+        )
 
 
 # --- what the network is given ---------------------------------------------------------------------------------------
@@ -295,17 +358,6 @@ def _voices(kit: Kit) -> IntArray:
     return np.array([names.index(voice.name) for voice in kit.voices])
 
 
-def _accents(grid: Grid, heard: Heard | None) -> Array:
-    """(N,): how much louder than is usual for it the guitar begins at each hit's step, in its standard deviations."""
-    accents = np.zeros(len(grid.step))
-    if heard is None or not len(heard.guitar.step):
-        return accents
-    loudest = guitar_accents(heard)
-    inside = grid.step < len(loudest)
-    accents[inside] = loudest[grid.step[inside]]
-    return accents
-
-
 def guitar_accents(heard: Heard) -> Array:
     """(T,): how much louder than its mean the guitar begins at each step, in its standard deviations, -2 to 2.
 
@@ -324,72 +376,67 @@ def guitar_accents(heard: Heard) -> Array:
 # --- chance ----------------------------------------------------------------------------------------------------------
 
 
-def draws(step: IntArray, voice: IntArray, form: Form, seed: int, first: int, shares: tuple[Shares, Shares]) -> Array:
-    """(2, N): standard normal numbers for the velocity and the moment of hits, which hang together as `shares` say.
+class Chance:
+    """Standard normal numbers for the velocities and the moments of hits, which hang together as the shares say.
 
-    What belongs to a bar comes from (seed, bar) and flows from one bar's beginning to the next.
+    All come from the seed; those of a bar from (seed, bar), and what belongs to a bar flows from barline to barline.
     """
-    bar = form.bar_of(step)
-    place, piece = (step - form.first[bar]) % _PLACES, _in_set()[voice]
-    song = np.random.default_rng([_TAG, seed, 0])
-    whole = song.standard_normal(2)
-    places = song.standard_normal((2, _PLACES))
-    voices = song.standard_normal((2, len(FULL)))
-    habits = song.standard_normal((2, len(FULL), _PLACES))
-    drift, common, own = _bar_draws(step, voice, bar, form, seed, first)
-    through = (step - form.first[bar]) / form.steps[bar]
-    found = np.empty((2, len(step)))
-    for row, share in enumerate(shares):
-        slow = _flow(drift[:, row], share.drift)[first:]
-        mixed = slow[bar] * (1 - through) + slow[bar + 1] * through
-        # Half way between two independent numbers there is less to be found than at either.
-        mixed /= np.sqrt((1 - through) ** 2 + through**2 + 2 * share.drift * through * (1 - through))
-        found[row] = (
-            np.sqrt(share.song) * whole[row]
-            + np.sqrt(share.place) * places[row, place]
-            + np.sqrt(share.bar) * mixed
-            + np.sqrt(share.step) * common[row]
-            + np.sqrt(share.voice)[piece] * voices[row, voice]
-            + np.sqrt(share.habit)[piece] * habits[row, voice, place]
-            + np.sqrt(share.own)[piece] * own[row]
-        )
-    return found
 
+    def __init__(self, seed: int, velocity: Shares, moment: Shares) -> None:
+        self._seed, self._shares = seed, (velocity, moment)
+        rng = np.random.default_rng([_TAG, seed])
+        self._song = rng.standard_normal(2)
+        self._places = rng.standard_normal((2, _PLACES))
+        self._voices = rng.standard_normal((2, len(FULL)))
+        self._habits = rng.standard_normal((2, len(FULL), _PLACES))
+        self._flow: list[Array] = []
 
-def _bar_draws(
-    step: IntArray, voice: IntArray, bar: IntArray, form: Form, seed: int, first: int
-) -> tuple[Array, Array, Array]:
-    """What comes from (seed, bar): (bars to the end + 1, 2) for each barline; (2, N) for each hit's step; (2, N) alone.
+    def draws(self, step: IntArray, voice: IntArray, form: Form, first: int) -> Array:
+        """(2, N): the numbers of hits of the full kit's voices, in bars of which the first has this number."""
+        bar = form.bar_of(step)
+        at = step - form.first[bar]
+        place, piece = at % _PLACES, _in_set()[voice]
+        flow = self._barlines(first, first + len(form.steps) + 1)
+        common, own = self._hits(at, voice, bar, form, first)
+        through = at / form.steps[bar]
+        found = np.empty((2, len(step)))
+        for row, share in enumerate(self._shares):
+            mixed = flow[bar, row] * (1 - through) + flow[bar + 1, row] * through
+            # Half way between two independent numbers there is less to be found than at either.
+            mixed /= np.sqrt((1 - through) ** 2 + through**2 + 2 * share.drift * through * (1 - through))
+            found[row] = share.spread[piece] * (
+                np.sqrt(share.song) * self._song[row]
+                + np.sqrt(share.place) * self._places[row, place]
+                + np.sqrt(share.bar) * mixed
+                + np.sqrt(share.step) * common[row]
+                + np.sqrt(share.voice)[piece] * self._voices[row, voice]
+                + np.sqrt(share.habit)[piece] * self._habits[row, voice, place]
+                + np.sqrt(share.own)[piece] * own[row]
+            )
+        return found
 
-    A barline's own number does not depend on the drums, so bars without hits are asked for nothing else.
-    """
-    count = len(form.steps)
-    drift = np.empty((first + count + 1, 2))
-    common, own = np.empty((2, len(step))), np.empty((2, len(step)))
-    where = np.searchsorted(bar, np.arange(count + 1)) if np.all(np.diff(bar) >= 0) else None
-    for number in range(first + count + 1):
-        rng = np.random.default_rng([_TAG, seed, number + 1])
-        drift[number] = rng.standard_normal(2)
-        here = number - first
-        if not 0 <= here < count:
-            continue
-        hits = np.flatnonzero(bar == here) if where is None else np.arange(where[here], where[here + 1])
-        if not len(hits):
-            continue
-        place = step[hits] - form.first[here]
-        found = rng.standard_normal((int(form.steps[here]), 2 * (1 + len(FULL))))
-        common[:, hits] = found[place, :2].T
-        own[:, hits] = found[place, 2:].reshape(len(hits), 2, -1)[np.arange(len(hits)), :, voice[hits]].T
-    return drift, common, own
+    def _barlines(self, first: int, stop: int) -> Array:
+        """(stop - first, 2): an autoregression of order one and variance 1 over the barlines of the song."""
+        drift = np.array([share.drift for share in self._shares])
+        while len(self._flow) < stop:
+            news = np.random.default_rng([_TAG, self._seed, len(self._flow), 1]).standard_normal(2)
+            self._flow.append(drift * self._flow[-1] + np.sqrt(1 - drift**2) * news if self._flow else news)
+        return np.array(self._flow[first:stop])
 
-
-def _flow(news: Array, drift: float) -> Array:
-    """An autoregression of order one with variance 1: each number `drift` times the one before, and news."""
-    flow = news.copy()
-    fresh = np.sqrt(1 - drift**2)
-    for index in range(1, len(news)):
-        flow[index] = drift * flow[index - 1] + fresh * news[index]
-    return flow
+    def _hits(self, at: IntArray, voice: IntArray, bar: IntArray, form: Form, first: int) -> tuple[Array, Array]:
+        """(2, N) of each hit's step and (2, N) of the hit alone, from (seed, bar)."""
+        common, own = np.empty((2, len(at))), np.empty((2, len(at)))
+        order = np.argsort(bar, kind="stable")
+        edges_of = np.searchsorted(bar[order], np.arange(len(form.steps) + 1))
+        for here, (begin, end) in enumerate(pairwise(edges_of.tolist())):
+            if begin == end:
+                continue
+            hits = order[begin:end]
+            rng = np.random.default_rng([_TAG, self._seed, first + here, 2])
+            found = rng.standard_normal((int(form.steps[here]), 1 + len(FULL), 2))
+            common[:, hits] = found[at[hits], 0].T
+            own[:, hits] = found[at[hits], 1 + voice[hits]].T
+        return common, own
 
 
 def normal_share(number: Array) -> Array:
@@ -411,13 +458,18 @@ def _logistic(value: Array) -> Array:
     return found
 
 
-def realise(expected: Expected, share: Array) -> tuple[Array, Array]:
-    """Velocities, 1-127, and moments, in units of MOMENT, (N,) each, below which lies the `share` (2, N) of chance."""
+def realise(expected: Expected, share: Array, softest: int = 1) -> tuple[Array, Array]:
+    """Velocities, softest to 127, and moments, in units of MOMENT, (N,) each, below which lie shares (2, N) of all.
+
+    What the mixtures expect below the softest, or off a hit's step, is left out.
+    """
     count = len(expected.low)
-    low, high = np.ones(count), np.full(count, 127.0)
+    low, high = np.full(count, float(softest)), np.full(count, 127.0)
+    inaudible = mixture_share(expected.velocity, np.full(count, (softest - 0.5) / 127)) if softest > 1 else 0.0
+    loudness = inaudible + share[0] * (1 - inaudible)
     for _ in range(7):  # 127 velocities are halved seven times
         middle = np.floor((low + high) / 2)
-        above = mixture_share(expected.velocity, (middle + 0.5) / 127) < share[0]
+        above = mixture_share(expected.velocity, (middle + 0.5) / 127) < loudness
         low, high = np.where(above, np.minimum(middle + 1, high), low), np.where(above, high, middle)
     begin, end = (mixture_share(expected.moment, edge) for edge in (expected.low, expected.high))
     wanted = begin + share[1] * (end - begin)
@@ -571,7 +623,7 @@ def _load(folder: Path) -> Feel:
         graph = (folder / GRAPH).read_bytes()
         accent = np.array([about["accent"][voice.name] for voice in FULL.voices[:SET]], dtype=np.float64)
         velocity, moment = (_shares(about["shares"][name]) for name in ("velocity", "moment"))
-        state, styles = int(about["state"]), tuple(about["styles"])
+        state, styles, softest = int(about["state"]), tuple(about["styles"]), int(about["softest"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable feel: {error}") from None
     try:
@@ -579,12 +631,13 @@ def _load(folder: Path) -> Feel:
     except Exception as error:  # the runtime has a dozen exception types without a common base
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{str(folder / GRAPH)!r} cannot be used: {reason}") from None
-    return Feel(session.run, state, styles, velocity, moment, accent)
+    return Feel(session.run, state, styles, softest, velocity, moment, accent)
 
 
 def _shares(about: Mapping[str, Any]) -> Shares:
-    voice, habit = (np.array(about[name], dtype=np.float64) for name in ("voice", "habit"))
-    if voice.shape != (SET,) or habit.shape != (SET,):
-        raise ValueError(f"there are shares of {voice.shape} and {habit.shape} voices, wanted {SET}")
+    columns = [np.array(about[name], dtype=np.float64) for name in ("voice", "habit", "spread")]
+    for column in columns:
+        if column.shape != (SET,):
+            raise ValueError(f"there are shares of {len(column)} voices, wanted {SET}")
     song, place, bar, step, drift = (float(about[name]) for name in ("song", "place", "bar", "step", "drift"))
-    return Shares(song, place, bar, step, drift, voice, habit)
+    return Shares(song, place, bar, step, drift, *columns)

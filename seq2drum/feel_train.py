@@ -59,11 +59,13 @@ FEWEST = 4  # recordings that make a style
 # The rim of the drummers' third tom, which is another instrument in General MIDI.
 _PADS = {58: 43}
 
+_SOFTEST = 0.002  # of the hits: softer ones are the pads' mistakes
 _FAR_BARS = 4  # apart, two bars have only the song in common
 _TRUST = 200  # hits of a voice that weigh as much as what is known of all voices
 _MOST_HITS = 1500  # of a recording that are compared in pairs
 
 Array = NDArray[np.float64]
+_INDEPENDENT = Shares(0, 0, 0, 0, 0, voice=np.zeros(SET), habit=np.zeros(SET), spread=np.ones(SET))
 
 
 class Recording(NamedTuple):
@@ -291,6 +293,7 @@ def train(
         "inputs": input_size(len(styles)),
         "styles": styles,
         "state": network.memory,
+        "softest": int(np.quantile(np.concatenate([one.hits.velocity for one in sides["train"]]), _SOFTEST)),
         "parameters": sum(value.numel() for value in network.parameters()),
         "seed": seed,
         "minutes": minutes,
@@ -301,7 +304,7 @@ def train(
         "source": "Groove MIDI Dataset 1.0.0, J. Gillick, A. Roberts, J. Engel, D. Eck, D. Bamman 2019; CC BY 4.0",
         "validation": history,
         "accent": {voice.name: 0.0 for voice in FULL.voices[:SET]},
-        "shares": dict.fromkeys(("velocity", "moment"), _as_json(Shares(0, 0, 0, 0, 0, np.zeros(SET), np.zeros(SET)))),
+        "shares": dict.fromkeys(("velocity", "moment"), _as_json(_INDEPENDENT)),
         "torch": torch.__version__,
     }
     _write(about, out)
@@ -387,7 +390,7 @@ def shares(numbers: Sequence[Array], found: Sequence[Recording]) -> Shares:
 
     Pairs far apart in a song share the song; if they are of one voice, the voice as well, at one place of the bar the
     place, and both together the habit; pairs of one bar share the bar, and of one step the step. Each recording weighs
-    as its hits do.
+    as its hits do. The spread is that of each voice's numbers.
     """
     sums: defaultdict[tuple[str, int], float] = defaultdict(float)
     weights: defaultdict[tuple[str, int], float] = defaultdict(float)
@@ -416,10 +419,13 @@ def shares(numbers: Sequence[Array], found: Sequence[Recording]) -> Shares:
                 weight = len(number) if kind[1] < 0 else int(np.sum(voice == kind[1]))
                 sums[kind] += weight * float(product[pairs].mean())
                 weights[kind] += weight
-    return _divided(sums, weights)
+    voices = np.concatenate([one.hits.key for one in found])
+    squares = np.bincount(voices, np.concatenate(numbers) ** 2, minlength=SET)
+    spread = np.sqrt((squares + _TRUST) / (np.bincount(voices, minlength=SET) + _TRUST))
+    return _divided(sums, weights, spread)
 
 
-def _divided(sums: Mapping[tuple[str, int], float], weights: Mapping[tuple[str, int], float]) -> Shares:
+def _divided(sums: Mapping[tuple[str, int], float], weights: Mapping[tuple[str, int], float], spread: Array) -> Shares:
     """Shares from weighted sums of products; a voice that is seldom played has those of all voices."""
 
     def mean(kind: str) -> float:
@@ -441,7 +447,7 @@ def _divided(sums: Mapping[tuple[str, int], float], weights: Mapping[tuple[str, 
     habit = of_voices("habit", song + place + voice)
     # What is left for a hit alone is measured as little; it is never nothing.
     fits = np.minimum(1.0, (0.95 - song - place - bar - step) / np.maximum(voice + habit, 1e-9))
-    return Shares(song, place, bar, step, drift, voice * fits, habit * fits)
+    return Shares(song, place, bar, step, drift, voice * fits, habit * fits, spread)
 
 
 def _as_json(found: Shares) -> dict[str, Any]:
@@ -546,9 +552,9 @@ def card(about: dict[str, Any]) -> str:
         "",
         "## Use and limits",
         "",
-        "The drummers played an electronic kit to a click, nearly all in 4/4; two of them play half of the hits. They",
-        "played no hand percussion: it is struck like the piece of the set that has its part in a groove. They played",
-        "to no guitar: how much of its accents is shared was measured on sequenced songs, where the figures under",
-        "`accent` say so, and is not used where they are 0.",
+        "The drummers played an electronic kit to a click, nearly all in 4/4; three of them play three quarters of the",
+        "hits. They played no hand percussion: it is struck like the piece of the set that has its part in a groove.",
+        "They played to no guitar: how much of its accents is shared (`accent` in `feel.json`, standard deviations of a",
+        "voice for one of the guitar's) is a slope measured on songs whose drums and guitars are not flat, or 0 without.",
     ]
     return "\n".join(lines) + "\n"

@@ -16,7 +16,7 @@ from seq2drum import engine, feel_train, midi
 from seq2drum import feel as module
 from seq2drum.errors import CheckpointError, CorpusError, OptionError
 from seq2drum.features import Form, Heard
-from seq2drum.feel import SET, Expected, Feel, Shares, draws, realise, swing, swing_of
+from seq2drum.feel import SET, Chance, Expected, Feel, Performance, Shares, realise, swing, swing_of
 from seq2drum.grid import HALF_GAP, Grid, Lattice
 from seq2drum.kit import FULL, NINE
 from seq2drum.notes import Metre, Note, Part, Song, Tempo
@@ -62,7 +62,7 @@ def heard(bars: Form, at: list[tuple[int, int, int]]) -> Heard:
 def shares(**known: float) -> Shares:
     values = dict.fromkeys(("song", "place", "bar", "step", "drift"), 0.0) | known
     voice, habit = (np.full(SET, values.pop(name, 0.0)) for name in ("voice", "habit"))
-    return Shares(**values, voice=voice, habit=habit)
+    return Shares(**values, voice=voice, habit=habit, spread=np.ones(SET))
 
 
 # --- what a feel may change ------------------------------------------------------------------------------------------
@@ -127,26 +127,31 @@ def test_what_is_played_in_a_bar_does_not_change_the_bars_before_it(feel: Feel) 
 
 def test_a_piece_of_a_song_is_drawn_as_in_the_song() -> None:
     given, some = rock(12), shares(song=0.2, place=0.1, bar=0.3, step=0.1, drift=0.8, voice=0.1, habit=0.1)
-    whole = draws(given.step, given.key, form(12), 5, 0, (some, some))
+    whole = Chance(5, some, some).draws(given.step, given.key, form(12), 0)
     late = given.step >= 8 * 24
-    piece = draws(given.step[late] - 8 * 24, given.key[late], form(4), 5, 8, (some, some))
+    piece = Chance(5, some, some).draws(given.step[late] - 8 * 24, given.key[late], form(4), 8)
     assert np.allclose(whole[:, late], piece)
 
 
-def test_how_many_bars_are_computed_at_once_changes_nothing(feel: Feel, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = rock(20)
-    whole = feel.expect(given.step, given.key, form(20))
-    monkeypatch.setattr(module, "_CHUNK", 7)
-    pieces = feel.expect(given.step, given.key, form(20))
-    assert np.allclose(whole.velocity, pieces.velocity, atol=1e-5)
-    assert np.allclose(whole.moment, pieces.moment, atol=1e-5)
+def test_bar_by_bar_is_the_same_performance(feel: Feel) -> None:
+    given, bars = rock(6, ghosts=True), form(6)
+    guitar = heard(bars, [(step, 60 + step % 50, 0) for step in range(0, 6 * 24, 7)])
+    whole = feel.humanise(given, bars, seed=4, amount=0.8, style="jazz", heard=guitar)
+    performance = Performance(feel, bars, seed=4, amount=0.8, style="jazz", heard=guitar)
+    for bar in range(6):
+        hits = given.select(given.step // 24 == bar)
+        played = performance.play(hits._replace(step=hits.step - 24 * bar))
+        for left, right in zip(played[1:], whole.select(given.step // 24 == bar)[1:], strict=True):
+            assert np.array_equal(left, right)
 
 
-def test_padding_beside_a_longer_bar_changes_nothing(feel: Feel) -> None:
-    rows = [(step, HAT) for step in range(0, 18, 3)]
-    alone = feel.expect(*grid(rows)[:2], form(1, 3))
-    beside = Form(*(np.concatenate(pair) for pair in zip(form(1, 3), form(1, 5), strict=True)))
-    assert np.allclose(alone.velocity, feel.expect(*grid(rows)[:2], beside).velocity, atol=1e-5)
+def test_the_order_in_which_hits_are_given_changes_nothing(feel: Feel) -> None:
+    given = rock(4)
+    mixed = np.random.default_rng(0).permutation(len(given.step))
+    for left, right in zip(
+        feel.humanise(given, form(4)).select(mixed), feel.humanise(given.select(mixed), form(4)), strict=True
+    ):
+        assert np.array_equal(left, right)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +206,7 @@ def test_numbers_drawn_are_standard_normal_and_share_what_they_are_said_to() -> 
     some = shares(song=0.2, place=0.1, bar=0.2, step=0.1, drift=0.5, voice=0.1, habit=0.2)
     # In the first bar: two voices at one step; one of them again at another place; and again four bars later.
     given = grid([(0, KICK), (0, SNARE), (9, KICK), (96, KICK)])
-    found = np.stack([draws(given.step, given.key, form(5), seed, 0, (some, some)) for seed in range(4000)])
+    found = np.stack([Chance(seed, some, some).draws(given.step, given.key, form(5), 0) for seed in range(4000)])
     assert np.abs(found.mean(axis=0)).max() < 0.06 and np.abs(found.var(axis=0) - 1).max() < 0.08
     for kind in range(2):
         both = np.corrcoef(found[:, kind].T)
@@ -231,6 +236,7 @@ def test_realised_moments_stay_within_their_step() -> None:
     )
     struck, late = realise(expected, np.array([[1e-6, 1 - 1e-6], [1e-6, 1 - 1e-6]]))
     assert struck.tolist() == [1, 127]
+    assert realise(expected, np.array([[1e-6, 1 - 1e-6], [0.5, 0.5]]), softest=9)[0].tolist() == [9, 127]
     assert late == pytest.approx([-0.4, 0.1], abs=1e-3)
 
 
@@ -477,13 +483,16 @@ def test_shares_are_found_again_in_what_was_drawn_by_them() -> None:
     some = shares(song=0.2, place=0.1, bar=0.15, step=0.1, drift=0.6, voice=0.15, habit=0.1)
     given = rock(24, ghosts=True)
     one = feel_train.Recording("", "", "train", form(24), given)
-    numbers = [draws(given.step, given.key, form(24), seed, 0, (some, some))[0] for seed in range(60)]
+    numbers = [Chance(seed, some, some).draws(given.step, given.key, form(24), 0)[0] for seed in range(60)]
     found = feel_train.shares(numbers, [one] * len(numbers))
     assert found.song == pytest.approx(0.2, abs=0.1)
     assert found.step == pytest.approx(0.1, abs=0.06)
     assert found.voice[[KICK, SNARE, HAT]].mean() == pytest.approx(0.15, abs=0.08)
     assert found.habit[[KICK, SNARE, HAT]].mean() == pytest.approx(0.1, abs=0.08)
     assert np.all(found.own > 0)
+    wide = feel_train.shares([2 * number for number in numbers], [one] * len(numbers))
+    assert np.allclose(wide.spread[[KICK, SNARE, HAT]], 2 * found.spread[[KICK, SNARE, HAT]], rtol=0.05)
+    assert wide.spread[3] == 1  # never played
 
 
 def test_accents_are_shared_where_drums_follow_the_guitars_loudness() -> None:
