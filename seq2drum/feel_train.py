@@ -554,7 +554,7 @@ def card(about: dict[str, Any]) -> str:
         "",
         "The drummers played an electronic kit to a click, nearly all in 4/4; three of them play three quarters of the",
         "hits. They played no hand percussion: it is struck like the piece of the set that has its part in a groove.",
-        "They played to no guitar: how much of its accents is shared (`accent` in `feel.json`, standard deviations of a",
-        "voice for one of the guitar's) is a slope measured on songs whose drums and guitars are not flat, or 0 without.",
+        "They played to no guitar: how much of its accents is shared (`accent` in `feel.json`, standard deviations of",
+        "a voice for one of the guitar's) is a slope measured on songs whose drums and guitars are not flat; else 0.",
     ]
     return "\n".join(lines) + "\n"
