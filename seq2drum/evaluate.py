@@ -111,7 +111,7 @@ def model_players(name: str, *, seed: int = 0, takes: int = 5, title: str = "") 
 def baseline_players(training: Sequence[Prepared], *, seed: int = 0) -> list[Player]:
     """The baselines as players; one take each, as all but one have only one."""
     return [
-        Player(row.name, row.meaning, "baseline", row.play, row.sees_real, swapped=not row.sees_real)
+        Player(row.name, row.meaning, "baseline", row.play, row.sees_real, swapped=False)
         for row in baselines.baselines(training, seed=seed)
     ]
 
@@ -368,8 +368,8 @@ def lay_over(other: Heard, own: Heard) -> Heard:
 class Outcome:
     """What came of one player and one song.
 
-    told: the mean over the takes. curve (2, LAGS). swapped: the same of one take played to another song's guitar.
-    continued: the mean over the takes that go on from one real bar, in the bars after it. made: the first take.
+    told: the mean over the takes. own: the first. swapped: the first, played to another song's guitar.
+    continued: of one take that goes on from one real bar, in the bars after it. made: the first take.
     faults: over all takes. bars and seconds: how much was played, and how long it took.
     """
 
@@ -429,12 +429,9 @@ def _try(player: Player, song: Prepared, other: Heard | None, judge: Judge, know
         foreign = player.play(replace(song, heard=other), 0)
         swapped = _only(judge.tell(drums_of(foreign, form)), ("hit F1",))
     if player.play_on is not None and rest is not None:
-        after = []
-        for take in range(player.takes):
-            grid = player.play_on(song, known, take)
-            played = bars_between(replace(song, drums=grid), rest.first, len(form.steps))
-            after.append(_only(rest.judge.tell(drums_of(played.drums, played.heard.form)), CONTINUED))
-        continued = metrics.mean_of(after)
+        grid = player.play_on(song, known, 0)
+        played = bars_between(replace(song, drums=grid), rest.first, len(form.steps))
+        continued = _only(rest.judge.tell(drums_of(played.drums, played.heard.form)), CONTINUED)
     faults: dict[str, int] = {}
     for grid in grids:
         for name, count in metrics.validity_of_grid(grid, form, FULL).items():

@@ -297,10 +297,12 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
     if not having:
         return ""
     left, width, line, top = 150.0, 200.0, 15.0, 34.0
-    reach = [number for _, value in having for number in value if number is not None] + ([real] if real else [])
-    if column.name == "bars a second":  # silence plays at any speed: the scale is that of the models
-        reach = [value.value or 0.0 for row, value in having if row.kind == "model"] or reach
-    low, high = min(0.0, *reach, 0.0), max(*reach, 1e-9, 1e-9)
+    # The scale is that of players who play: silence is as far away as can be, and as fast.
+    setting = [value for row, value in having if row.name != "silence"] or [value for _, value in having]
+    if column.name == "bars a second":
+        setting = [value for row, value in having if row.kind == "model"] or setting
+    reach = [number for value in setting for number in value if number is not None] + ([real] if real else [])
+    low, high = min([0.0, *reach]), max([1e-9, *reach])
     if column.name == "critic AUC":
         low, high = 0.4, 1.0
 
@@ -315,6 +317,7 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
         f'<text x="0" y="26" fill="#6b7079">{_text(_WAYS.get(column.better, ""))}</text>'
     ]
     zero = x(max(low, 0.0))
+    values = []  # written last, so that no line crosses them
     for index, (row, value) in enumerate(having):
         y = top + line * index
         end = x(value.value or 0.0)
@@ -332,7 +335,10 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
                 f'stroke="{_INK}" stroke-width="1" fill="none"/>'
             )
             after = max(after, b)
-        out.append(f'<text x="{max(after, zero) + 5:.1f}" y="{y + 10:.1f}" fill="#444a54">{shown(value)}</text>')
+        values.append(
+            f'<text x="{max(after, zero) + 5:.1f}" y="{y + 10:.1f}" fill="#444a54" '
+            f'stroke="#fff" stroke-width="3" paint-order="stroke">{shown(value)}</text>'
+        )
     bottom = top + line * len(having) + 2
     out.append(f'<path d="M{zero:.1f} {top:.1f}V{bottom:.1f}" stroke="{_INK}" stroke-width="1"/>')
     if real is not None:
@@ -341,7 +347,7 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
             f'<text x="{x(real):.1f}" y="{bottom + 11:.1f}" text-anchor="middle" fill="{_INK}">'
             f"real {_short(real)}</text>"
         )
-    return "".join(out) + "</svg></figure>"
+    return "".join([*out, *values]) + "</svg></figure>"
 
 
 def _clipped(name: str) -> str:

@@ -142,7 +142,6 @@ def test_a_loop_is_caught_by_its_bars_being_all_the_same(cheats: Evaluation) -> 
 
 def test_the_deaf_gain_nothing_by_the_right_guitar_and_a_listener_does(cheats: Evaluation) -> None:
     assert figures(cheats, "loop")["gain in F1"] == 0
-    assert figures(cheats, "marginal")["gain in F1"] == 0
     gain = next(row for row in cheats.free if row.name == "listener").figures["gain in F1"]
     assert gain.low is not None
     assert gain.low > 0.05
