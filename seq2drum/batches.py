@@ -14,8 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum import conditions
+from seq2drum.conditions import CONDITION_SIZE
 from seq2drum.corpus import Prepared
 from seq2drum.features import (
+    BAR_PITCH_CLASSES,
     BAR_SIZE,
     CLOCK_SIZE,
     GUITAR_SIZE,
@@ -46,8 +49,10 @@ class Batch(NamedTuple):
     guitar (n, C, S, GUITAR_SIZE), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
     clock (n, N, S, CLOCK_SIZE), bars (n, C, BAR_SIZE), summary (n, SUMMARY_SIZE), exists (n, C), steps (n, C),
     number (n, C) bar numbers in the song, far_* the same for F bars from further back,
-    in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the
-    drums of all bars before, of the last RECENT bars, and of the step before are hidden.
+    told (n, C, CONDITION_SIZE) what a musician would have asked for, zero where nothing is; fill (n, N): whether the
+    drums break their pattern; in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the
+    drums of all bars before, of the last RECENT bars, and of the step before are hidden; shown (n, V): 0 where a voice
+    is hidden in all bars before.
     """
 
     guitar: FloatArray
@@ -67,8 +72,11 @@ class Batch(NamedTuple):
     far_exists: NDArray[np.bool_]
     far_steps: IntArray
     far_number: IntArray
+    told: FloatArray
+    fill: FloatArray
     in_pair: NDArray[np.bool_]
     keep: FloatArray
+    shown: FloatArray
 
 
 class Window(NamedTuple):
@@ -84,8 +92,8 @@ class Data:
     """Songs as flat arrays over all their bars and steps, ready to be gathered into batches.
 
     first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR_SIZE), clock (T, CLOCK_SIZE), and
-    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BAR_SIZE), guitar_notes and
-    drum_notes (B,), metre (B, 2); summary (songs, SUMMARY_SIZE).
+    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BAR_SIZE), told
+    (B, CONDITION_SIZE), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY_SIZE).
     """
 
     songs: tuple[str, ...]
@@ -98,6 +106,7 @@ class Data:
     offset: NDArray[np.int8]
     clock: NDArray[np.float16]
     bars: NDArray[np.float16]
+    told: NDArray[np.float16]
     summary: FloatArray
     guitar_notes: IntArray
     drum_notes: IntArray
@@ -124,6 +133,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
     velocity = np.zeros((total, len(kit)), dtype=np.uint8)
     offset = np.zeros((total, len(kit)), dtype=np.int8)
     bars = np.zeros((count, BAR_SIZE), dtype=np.float16)
+    told = np.zeros((count, CONDITION_SIZE), dtype=np.float16)
     summary = np.zeros((len(songs), SUMMARY_SIZE), dtype=np.float32)
     guitar_notes, drum_notes = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     metre = np.concatenate([np.stack([item.form.numerator, item.form.denominator], axis=1) for item in heard])
@@ -133,6 +143,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
         here = slice(first_bar[index], first_bar[index + 1])
         there = slice(first_step[here.start], first_step[here.stop])
         guitar[there], clock[there], bars[here], summary[index] = found
+        told[here] = conditions.told(conditions.measure(song.drums, song.heard.form))
         drums = song.drums.select(voices[song.drums.key] >= 0)
         at = drums.step + there.start
         np.maximum.at(velocity, (at, voices[drums.key]), drums.velocity.astype(np.uint8))
@@ -151,6 +162,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
         offset,
         clock,
         bars,
+        told,
         summary,
         guitar_notes,
         drum_notes,
@@ -232,21 +244,31 @@ def bucketed(
 class Draws(NamedTuple):
     """The random numbers of a batch, a row a pair: drawn for a whole batch, they may be shared out among processes.
 
-    hidden (n, 3) and spread (n, FAR) in 0..1; key (n,) in 0..11.
+    hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit) and spread (n, FAR) in 0..1; key (n,) in
+    0..11.
     """
 
     hidden: NDArray[np.float64]
+    asked: NDArray[np.float64]
+    voices: NDArray[np.float64]
     spread: NDArray[np.float64]
     key: IntArray
 
     def part(self, rank: int, of: int) -> Draws:
         """Every `of`-th row from `rank` on."""
-        return Draws(self.hidden[rank::of], self.spread[rank::of], self.key[rank::of])
+        here = slice(rank, None, of)
+        return Draws(self.hidden[here], self.asked[here], self.voices[here], self.spread[here], self.key[here])
 
 
 def draw(rng: np.random.Generator, pairs: int) -> Draws:
     """The random numbers of a batch of so many pairs."""
-    return Draws(rng.random((pairs, 3)), rng.random((pairs, FAR)), rng.integers(0, 12, size=pairs))
+    return Draws(
+        rng.random((pairs, 3)),
+        rng.random((pairs, 5)),
+        rng.random((pairs, 1 + len(FULL))),
+        rng.random((pairs, FAR)),
+        rng.integers(0, 12, size=pairs),
+    )
 
 
 def collate(
@@ -256,13 +278,14 @@ def collate(
     *,
     blanked: float = 0.0,
     transpose: bool = False,
+    ask: bool = False,
     listen_to: Sequence[Window] = (),
 ) -> Batch:
     """Gather pairs and their context.
 
     `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, which
-    no drummer minds. `listen_to` takes the guitar from other windows instead (as many bars, with their own context),
-    which is how deafness is measured.
+    no drummer minds; `ask` tells the model some of what a musician would have asked for these drums. `listen_to` takes
+    the guitar from other windows instead (as many bars, with their own context), which is how deafness is measured.
     """
     own = np.array(pairs, dtype=np.int64)
     heard = np.array(listen_to, dtype=np.int64) if listen_to else own
@@ -287,17 +310,24 @@ def collate(
     offset = _rows(data, data.offset, drum_bars[:, inside], in_pair, size).astype(np.float32) / _GAP
     guitar = _rows(data, data.guitar, guitar_bars, guitar_exists, size).astype(np.float32)
     far_guitar = _rows(data, data.guitar, far_guitar_bars, far_exists, size).astype(np.float32)
+    bars = (data.bars[guitar_bars] * guitar_exists[..., None]).astype(np.float32)
+    far_features = (data.bars[far_guitar_bars] * far_exists[..., None]).astype(np.float32)
     if transpose:
         keys = (np.arange(12) + draws.key[:, None]) % 12
         for hear in (guitar, far_guitar):
             hear[..., PITCH_CLASSES] = np.take_along_axis(hear[..., PITCH_CLASSES], keys[:, None, None], axis=-1)
+        for rows in (bars, far_features):
+            for columns in BAR_PITCH_CLASSES:
+                rows[..., columns] = np.take_along_axis(rows[..., columns], keys[:, None], axis=-1)
+    wanted = conditions.hidden(draws.asked) if ask else np.zeros((len(pairs), CONDITION_SIZE), dtype=bool)
+    told = data.told[drum_bars].astype(np.float32)
     return Batch(
         guitar=guitar,
         drums=(velocity > 0).astype(np.float32),
         velocity=velocity,
         offset=offset,
         clock=_rows(data, data.clock, drum_bars[:, inside], in_pair, size).astype(np.float32),
-        bars=(data.bars[guitar_bars] * guitar_exists[..., None]).astype(np.float32),
+        bars=bars,
         summary=data.summary[heard[:, 0]],
         exists=exists,
         steps=np.minimum(data.steps[drum_bars], size),
@@ -305,12 +335,15 @@ def collate(
         far_guitar=far_guitar,
         far_drums=(far_velocity > 0).astype(np.float32),
         far_velocity=far_velocity,
-        far_bars=(data.bars[far_guitar_bars] * far_exists[..., None]).astype(np.float32),
+        far_bars=far_features,
         far_exists=far_exists,
         far_steps=np.minimum(data.steps[far_bars], size),
         far_number=far_bars - start,
+        told=told * exists[..., None] * wanted[:, None],
+        fill=told[:, inside, conditions.FILL.start] * in_pair,
         in_pair=in_pair,
         keep=_keep(draws.hidden, blanked).astype(np.float32),
+        shown=_shown(draws.voices, len(data.kit), blanked).astype(np.float32),
     )
 
 
@@ -369,6 +402,15 @@ def _keep(hidden: NDArray[np.float64], blanked: float) -> NDArray[np.bool_]:
     everything = hidden[:, 0] >= blanked
     recent = everything & (hidden[:, 1] >= blanked)
     return np.stack([everything, recent, everything | (hidden[:, 2] < 0.5)], axis=1)
+
+
+def _shown(voices: NDArray[np.float64], kit: int, blanked: float) -> NDArray[np.bool_]:
+    """(n, V): which voices are seen in the bars before. In some pairs a third of them are hidden.
+
+    Else what a drummer happens not to have played yet would never be played: own takes grow sparser with every bar.
+    """
+    all_seen = voices[:, :1] >= blanked
+    return all_seen | (voices[:, 1 : 1 + kit] >= 1 / 3)
 
 
 def _context(data: Data, pairs: IntArray, bars_in_pair: int) -> tuple[IntArray, NDArray[np.bool_]]:

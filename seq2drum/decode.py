@@ -2,16 +2,21 @@
 
 Streaming is the primitive: `play` yields bars, a song is the bars joined, and to cancel is to stop asking. All chance
 comes from (seed, bar), so a bar's draws do not depend on what else is played.
+
+The first bars are played in several ways at once, and the way that most agree with is gone on with. Letters of shapes:
+n ways of playing (after the opening one), S steps of a bar, V voices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum import conditions
+from seq2drum.conditions import Wishes
 from seq2drum.engine import Engine, OpenBar
 from seq2drum.features import FloatArray, Form, Heard, features
 from seq2drum.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
@@ -23,6 +28,10 @@ MEMORY = 1024  # bars that can be remembered; without an end, the time for a son
 HANDS, LIMBS = 2, 4
 OPENING = 4  # bars that are the best of several tries: what is played first is what will be remembered
 TRIES = 24
+USUAL_FILLS = 0.5  # the wish that asks for as many fills as drummers play
+# What is likelier than this belongs to the plainest take, and sharpening moves away from it: hits are rarer than rests,
+# so that around one half a sharpened take would be an empty one. On validation songs 0.3 keeps most of the hits.
+PLAIN = 0.3
 
 Order = list[list[tuple[int, float]]]
 """For each voice, the voices drawn after it and what a hit of it adds to their logits."""
@@ -31,8 +40,8 @@ Order = list[list[tuple[int, float]]]
 class Chance(NamedTuple):
     """How a take is drawn.
 
-    seed; temperature (0 plays what is likelier than not); top_p, the share of likely outcomes kept; tries, from how
-    many each of the first bars is chosen.
+    seed; temperature (0 plays what is likelier than PLAIN); top_p, the share of likely outcomes kept; tries, from how
+    many the opening is chosen.
     """
 
     seed: int = 0
@@ -49,7 +58,7 @@ class PlayedBar(NamedTuple):
 
 
 class Memory:
-    """The bars of a take so far: what the guitar did in each, and what was played to it.
+    """The bars of a take so far: what the guitar did in each, and what was played to it, in n ways.
 
     Before the song there are a few bars of silence, so that the first bars have something to look back at.
     """
@@ -68,60 +77,149 @@ class Memory:
         self.keys[0, LOOK_BACK + first : LOOK_BACK + first + len(keys)] = keys
 
     def keep(self, bar: int, hits: FloatArray, velocity: FloatArray) -> None:
-        """Take in what was played in a bar: hits (S, V), velocities 0..1."""
-        self.hits[0, LOOK_BACK + bar, : len(hits)] = hits
-        self.velocity[0, LOOK_BACK + bar, : len(hits)] = velocity * hits
+        """Take in what was played in a bar: hits (n, S, V), velocities 0..1."""
+        self.hits[:, LOOK_BACK + bar, : hits.shape[1]] = hits
+        self.velocity[:, LOOK_BACK + bar, : hits.shape[1]] = velocity * hits
 
     def before(self, bar: int) -> dict[str, NDArray[Any]]:
         """What `Engine.open_bar` wants to know of the bars before one. Only bars of as many steps are remembered."""
         now = LOOK_BACK + bar
         since = slice(max(now - MEMORY, 0), now)
         distance = np.where(self.steps[since] == self.steps[now], now - np.arange(since.start, now), 0)
+        ways = len(self.hits)
         return {
-            "keys": self.keys[:, since],
-            "distance": distance[None],
+            "keys": _ways(self.keys[:, since], ways),
+            "distance": _ways(distance[None], ways),
             "past": self.hits[:, since],
             "past_velocity": self.velocity[:, since],
         }
 
+    def forked(self, ways: int, stop: int) -> Memory:
+        """The same memory of the bars before `stop`, to be gone on with in n ways."""
+        found = object.__new__(Memory)
+        until = slice(0, LOOK_BACK + stop)
+        found.steps, found.keys = self.steps, self.keys
+        found.hits, found.velocity = (_ways(array[:, until], ways).copy() for array in (self.hits, self.velocity))
+        return found
+
+
+def _ways(rows: NDArray[Any], ways: int) -> NDArray[Any]:
+    """(1, ...) -> (n, ...), the same for each way."""
+    return np.broadcast_to(rows, (ways, *rows.shape[1:]))
+
 
 def play(
-    engine: Engine, heard: Heard, chance: Chance, *, first: int = 0, stop: int | None = None
+    engine: Engine,
+    heard: Heard,
+    chance: Chance,
+    *,
+    wishes: Wishes | None = None,
+    first: int = 0,
+    stop: int | None = None,
+    given: Mapping[int, Grid] | None = None,
 ) -> Iterator[PlayedBar]:
-    """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent."""
+    """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent.
+
+    `given` are bars that are not drawn but played as they are: hits by the number of their bar, steps counted from its
+    barline, keys being voices of the engine's kit. What follows goes on from them.
+    """
     form, voices = heard.form, len(engine.kit)
     stop = len(form.steps) if stop is None else stop
-    limbs, order = Limbs(engine.kit), _order(engine.voice_order)
+    given = given or {}
+    drum = _Drum(engine, chance)
     memory = Memory(form, voices)
     state = engine.silence[None]
     previous = np.zeros((1, voices), dtype=np.float32)
-    for known, begin, end in _units(engine, heard):
+    # The first bars to be drawn, unless something given comes before them: then it is known what to go on from.
+    opening = range(first, min(first + OPENING, stop) if chance.tries > 1 and not given else first)
+    opened_bars: list[_Bar] = []
+    for known, begin, end in _units(engine, heard, wishes or Wishes(), chance.seed):
         if "key" in known:
             memory.recognise(begin, known["key"])
         for bar in range(begin, end):
-            here = {name: rows[bar - begin : bar - begin + 1] for name, rows in known.items()}
+            if bar in opening and not opened_bars:
+                ways, single = chance.tries, memory
+                memory = memory.forked(ways, opening.stop)
+                state, previous = (np.repeat(rows, ways, axis=0) for rows in (state, previous))
+            here = {name: _ways(rows[bar - begin : bar - begin + 1], len(state)) for name, rows in known.items()}
             opened = engine.open_bar(here, memory.before(bar), state, first=bar == begin)
-            hits = velocity = offset = np.zeros((int(form.steps[bar]), voices), dtype=np.float32)
-            state = opened.state
-            if first <= bar < stop:
-                rng = np.random.default_rng([chance.seed, bar])
-                tries = chance.tries if bar - first < OPENING else 1
-                drawn = _play_bar(engine, limbs, order, opened, previous, len(hits), rng, chance, tries)
-                hits, velocity, offset, state = drawn
-            memory.keep(bar, hits, velocity)
-            previous = hits[-1:]
-            yield PlayedBar(bar, _grid(hits, velocity, offset))
+            rng = np.random.default_rng([chance.seed, bar])
+            if bar in given:
+                played = drum.repeat(opened, previous, _rolls(given[bar], int(form.steps[bar]), voices))
+            elif first <= bar < stop:
+                # The plainest take plays what the guitar alone makes likely, unless there is something to go on from.
+                sketch = here.get("sketch") if not chance.temperature and not given else None
+                played = drum.draw(opened, previous, int(form.steps[bar]), rng, sketch)
+            else:
+                silence = np.zeros((len(state), int(form.steps[bar]), voices), dtype=np.float32)
+                played = _Bar(silence, silence, silence, opened.state)
+            memory.keep(bar, played.hits, played.velocity)
+            state, previous = played.state, played.hits[:, -1]
+            if bar in opening:
+                opened_bars.append(played)
+                if bar + 1 < opening.stop:
+                    continue
+                best = _most_agreed([each.hits for each in opened_bars])
+                memory, state, previous = single, state[best : best + 1], previous[best : best + 1]
+                for number, each in enumerate(opened_bars, opening.start):
+                    chosen = each.way(best)
+                    memory.keep(number, chosen.hits, chosen.velocity)
+                    yield PlayedBar(number, _grid(chosen))
+                opened_bars.clear()
+                opening = range(0)
+                continue
+            taken = given[bar] if bar in given else _grid(played)
+            yield PlayedBar(bar, taken)
 
 
-def _units(engine: Engine, heard: Heard) -> Iterator[tuple[dict[str, NDArray[Any]], int, int]]:
+def _units(
+    engine: Engine, heard: Heard, wishes: Wishes, seed: int
+) -> Iterator[tuple[dict[str, NDArray[Any]], int, int]]:
     """Read the guitar in the portions the model was trained on: what is known of bars [begin, end)."""
     form, found = heard.form, features(heard)
-    ranges = [(0, len(form.steps))]
+    bars = len(form.steps)
+    ranges = [(0, bars)]
     if engine.unit == "pair":
-        notes = np.bincount(form.bar_of(heard.guitar.step), minlength=len(form.steps)).tolist()
+        notes = np.bincount(form.bar_of(heard.guitar.step), minlength=bars).tolist()
         ranges = spans([notes], max_notes=engine.max_notes)
+    told = conditions.asked(wishes, bars)
+    known = {begin: engine.encode(found, form, told, begin, end) for begin, end in ranges[:1]}
+    if "fill" in known[0]:
+        # Where to break the pattern is planned before a note is played, and told like any other wish.
+        fill = plan_fills(known[0]["fill"][:, 0], wishes.fills, np.random.default_rng([seed, bars, 1]))
+        told, known = conditions.asked(wishes, bars, fill), {}
     for begin, end in ranges:
-        yield engine.encode(found, form, begin, end), begin, end
+        yield known.get(begin) or engine.encode(found, form, told, begin, end), begin, end
+
+
+def plan_fills(logits: FloatArray, wish: float | None, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(B,): in which bars to break the pattern, given the logits of drummers doing so.
+
+    As many as drummers would play, times twice the wish, where they are likeliest, a little chance aside; never two
+    bars in a row.
+    """
+    chances = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    many = chances.sum() * (USUAL_FILLS if wish is None else wish) / USUAL_FILLS
+    count = int(many + rng.random())
+    fill = np.zeros(len(logits), dtype=bool)
+    for bar in np.argsort(-(logits + 0.5 * rng.gumbel(size=len(logits))), kind="stable").tolist():
+        if fill.sum() >= count:
+            break
+        fill[bar] = not fill[max(bar - 1, 0) : bar + 2].any()
+    return fill
+
+
+class _Bar(NamedTuple):
+    """A played bar: hits, velocities 0..1 and offsets in gaps (n, S, V), and the state after it (n, ·)."""
+
+    hits: FloatArray
+    velocity: FloatArray
+    offset: FloatArray
+    state: FloatArray
+
+    def way(self, index: int) -> _Bar:
+        """One of the n ways."""
+        return _Bar(*(rows[index : index + 1] for rows in self))
 
 
 class Limbs:
@@ -160,65 +258,87 @@ def _draw(limbs: Limbs, order: Order, logits: list[float], thresholds: list[floa
     return drawn
 
 
-def _play_bar(
-    engine: Engine,
-    limbs: Limbs,
-    order: Order,
-    opened: OpenBar,
-    previous: FloatArray,
-    count: int,
-    rng: np.random.Generator,
-    chance: Chance,
-    tries: int,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """One bar, the best of some tries: hits (S, V), velocities 0..1 and offsets in gaps, and the state after it."""
-    voices = previous.shape[1]
-    # Tries are drawn as freely as real music is: a sharpened model hardly begins to play.
-    freely = chance if tries == 1 else chance._replace(temperature=max(chance.temperature, 1.0))
-    thresholds = _thresholds(rng.random((tries, count, voices)), freely).tolist()
-    hits = np.zeros((tries, count, voices), dtype=np.float32)
-    logits, thinking = [], []
-    inputs, thoughts, previous, state = (
-        np.repeat(rows, tries, axis=0) for rows in (opened.inputs, opened.thoughts, previous, opened.state)
-    )
-    for step in range(count):
-        expected, thought, state = engine.step(inputs[:, step], thoughts[:, step], previous, state)
-        logits.append(expected)
-        thinking.append(thought)
-        for row, (found, limits) in enumerate(zip(expected.tolist(), thresholds, strict=True)):
-            drawn = _draw(limbs, order, found, limits[step])
-            if drawn:
-                hits[row, step, drawn] = 1
-        previous = hits[:, step]
-    best = _least_surprising(np.stack(logits, axis=1), hits, engine.voice_order) if tries > 1 else 0
-    hits, thought, state = hits[best], np.stack(thinking, axis=1)[best : best + 1], state[best : best + 1]
-    velocity, offset = _feel(engine, opened, hits, thought, rng, min(chance.temperature, 1.0))
-    return hits, velocity, offset, state
+class _Drum:
+    """A model at its kit: plays opened bars, in n ways at once."""
+
+    def __init__(self, engine: Engine, chance: Chance) -> None:
+        self.engine = engine
+        self.chance = chance
+        self.limbs = Limbs(engine.kit)
+        self.order = _order(engine.voice_order)
+
+    def draw(
+        self,
+        opened: OpenBar,
+        previous: FloatArray,
+        count: int,
+        rng: np.random.Generator,
+        sketch: FloatArray | None,
+    ) -> _Bar:
+        """A bar of `count` steps, drawn step by step; or after a sketch of it, logits (n, S, V)."""
+        ways, voices = previous.shape
+        order = self.order if sketch is None else [[] for _ in self.order]  # in a sketch no voice knows of another
+        thresholds = _thresholds(rng.random((ways, count, voices)), self.chance).tolist()
+        hits = np.zeros((ways, count, voices), dtype=np.float32)
+
+        def choose(step: int, logits: FloatArray) -> FloatArray:
+            for row, expected in enumerate((logits if sketch is None else sketch[:, step]).tolist()):
+                drawn = _draw(self.limbs, order, expected, thresholds[row][step])
+                if drawn:
+                    hits[row, step, drawn] = 1
+            return hits[:, step]
+
+        thinking, state = self._walk(opened, previous, count, choose)
+        velocity, offset = _feel(self.engine, opened, hits, thinking, rng, min(self.chance.temperature, 1.0))
+        return _Bar(hits, velocity, offset, state)
+
+    def repeat(self, opened: OpenBar, previous: FloatArray, played: _Bar) -> _Bar:
+        """A bar that is played as it is given: what is left to do is to know it."""
+        ways = len(previous)
+        hits, velocity, offset = (_ways(rows, ways) for rows in played[:3])
+        _, state = self._walk(opened, previous, hits.shape[1], lambda step, logits: hits[:, step])
+        return _Bar(hits, velocity, offset, state)
+
+    def _walk(
+        self,
+        opened: OpenBar,
+        previous: FloatArray,
+        count: int,
+        choose: Callable[[int, FloatArray], FloatArray],
+    ) -> tuple[FloatArray, FloatArray]:
+        """Go through a bar, each step's hits (n, V) chosen by their logits: thoughts (n, S, ·), and the last state."""
+        state, thinking = opened.state, []
+        for step in range(count):
+            logits, thought, state = self.engine.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
+            thinking.append(thought)
+            previous = choose(step, logits)
+        return np.stack(thinking, axis=1), state
 
 
-def _least_surprising(logits: FloatArray, hits: FloatArray, order: FloatArray) -> int:
-    """Which of some tries at a bar has the fewest nats a hit; logits and hits (tries, S, V).
+def _most_agreed(bars: Sequence[FloatArray]) -> int:
+    """Which of n ways of playing some bars, each (n, S, V), has on average the most hits in common with the others.
 
-    Not the fewest nats: a model that cannot decide between hi-hat and ride is least surprised by neither, and what is
-    sparse once stays sparse. A bar with few hits must pay all its rests with them.
+    By hit F1: the way of least risk under the model (S. Kumar, W. Byrne, Minimum Bayes-risk decoding, 2004). What is
+    only one way's whim is not what the song begins with.
     """
-    logits = logits + hits @ order.T
-    nats = np.sum(np.logaddexp(0, logits) - hits * logits, axis=(1, 2))
-    return int(np.argmin(nats / (np.sum(hits, axis=(1, 2)) + 1)))
+    flat = np.concatenate([hits.reshape(len(hits), -1) for hits in bars], axis=1)
+    both, count = flat @ flat.T, flat.sum(axis=1)
+    f1 = 2 * both / np.maximum(count[:, None] + count[None, :], 1)
+    return int(np.argmax(f1.sum(axis=1) - np.diag(f1)))
 
 
 def _feel(
     engine: Engine, opened: OpenBar, hits: FloatArray, thinking: FloatArray, rng: np.random.Generator, spread: float
 ) -> tuple[FloatArray, FloatArray]:
-    """How a bar's hits (S, V) are struck: velocities 0..1 and offsets in gaps, both (S, V)."""
-    echo = None if opened.echo is None else opened.echo[:, : len(hits)]
-    felt = engine.feel(thinking, hits[None], echo)
+    """How a bar's hits (n, S, V) are struck: velocities 0..1 and offsets in gaps, both (n, S, V)."""
+    echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
+    felt = engine.feel(thinking, hits, echo)
     # A drummer varies within bounds: the tails of the distributions are errors, not feel.
-    noise = rng.uniform(0.05, 0.95, size=(2, *hits.shape))
+    noise = rng.uniform(0.05, 0.95, size=(2, *hits.shape[1:]))
     noise = np.log(noise / (1 - noise)) * spread
-    velocity = np.clip(felt["velocity"][0] + felt["velocity_scale"][0] * noise[0], 1 / 127, 1)
+    velocity = np.clip(felt["velocity"] + felt["velocity_scale"] * noise[0], 1 / 127, 1)
     most = HALF_GAP / OFFSET_UNITS
-    offset = np.clip(felt["offset"][0] + felt["offset_scale"][0] * noise[1], -most, most)
+    offset = np.clip(felt["offset"] + felt["offset_scale"] * noise[1], -most, most)
     # What is remembered is what is written: velocities of MIDI's 127.
     return (np.rint(velocity * 127) / 127).astype(np.float32), offset.astype(np.float32)
 
@@ -231,17 +351,28 @@ def _thresholds(uniform: NDArray[np.float64], chance: Chance) -> NDArray[np.floa
     low = min(max(1 - chance.top_p, 1e-9), 0.5)
     # Sharpened first, then cut: p < low never plays, whatever the temperature.
     uniform = np.maximum(uniform, 2.0**-54)  # zero, the one number without a logarithm, is drawn now and then
-    kept = np.log(uniform / (1 - uniform)) * chance.temperature
+    plain = np.log(PLAIN / (1 - PLAIN))
+    kept = plain + (np.log(uniform / (1 - uniform)) - plain) * chance.temperature
     edge = np.log((1 - low) / low)
-    return np.clip(kept, -edge, edge)
+    thresholds: NDArray[np.float64] = np.clip(kept, -edge, edge)
+    return thresholds
 
 
-def _grid(hits: FloatArray, velocity: FloatArray, offset: FloatArray) -> Grid:
-    step, voice = np.nonzero(hits)
+def _grid(bar: _Bar) -> Grid:
+    """The hits of a bar that is played in one way."""
+    _, step, voice = np.nonzero(bar.hits)
     return Grid(
         step,
         voice,
-        np.clip(np.rint(velocity[step, voice] * 127), 1, 127).astype(np.int64),
-        np.rint(offset[step, voice] * OFFSET_UNITS).astype(np.int64),
+        np.clip(np.rint(bar.velocity[0, step, voice] * 127), 1, 127).astype(np.int64),
+        np.rint(bar.offset[0, step, voice] * OFFSET_UNITS).astype(np.int64),
         np.full(len(step), HIT_LENGTH),
     )
+
+
+def _rolls(grid: Grid, steps: int, voices: int) -> _Bar:
+    """A grid as a bar played in one way."""
+    hits, velocity, offset = np.zeros((3, 1, steps, voices), dtype=np.float32)
+    at = (0, grid.step, grid.key)
+    hits[at], velocity[at], offset[at] = 1, grid.velocity / 127, grid.offset / OFFSET_UNITS
+    return _Bar(hits, velocity, offset, np.zeros((1, 0), dtype=np.float32))

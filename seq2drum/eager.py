@@ -28,7 +28,9 @@ def _graph(graph: base.Graph) -> engine.Graph:
 
     def run(arrays: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
         with torch.no_grad():
-            found = graph.module(*(torch.from_numpy(np.ascontiguousarray(arrays[name])) for name in names))
+            found = graph.module(
+                *(torch.from_numpy(np.require(arrays[name], requirements=["C", "W"])) for name in names)
+            )
         return [tensor.numpy() for tensor in ((found,) if isinstance(found, torch.Tensor) else found)]
 
     return engine.Graph(frozenset(names), tuple(graph.outputs), run)

@@ -30,7 +30,7 @@ GRAPHS: Mapping[str, frozenset[str]] = {
     "feel": frozenset({"velocity", "velocity_scale", "offset", "offset_scale"}),
 }
 # A checkpoint's folder, for those who write one as well.
-FORMAT = 1
+FORMAT = 2  # 1: before conditions, sketch and fills
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 DEFAULT = "default"
 _SHIPPED = Path(__file__).parent / "checkpoints"
@@ -79,8 +79,13 @@ class Engine:
     voice_order: FloatArray = field(repr=False)
     silence: FloatArray = field(repr=False)
 
-    def encode(self, features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:
-        """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars."""
+    def encode(
+        self, features: Features, form: Form, told: FloatArray, first: int, stop: int
+    ) -> dict[str, NDArray[Any]]:
+        """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
+
+        told (B, CONDITION_SIZE): what is asked for in each bar of the song, see `conditions`.
+        """
         steps = form.steps[first:stop]
         start = form.first[first:stop]
         size = int(form.steps.max())
@@ -94,6 +99,7 @@ class Engine:
                 "steps": steps.astype(np.int64),
                 "bars": features.bars[first:stop],
                 "summary": features.summary[None],
+                "told": told[first:stop],
             }
         )
 

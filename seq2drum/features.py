@@ -27,8 +27,16 @@ GUITAR_SIZE = 20
 PLAYED = 5  # of a step's guitar features: whether a note begins
 PITCH_CLASSES = slice(6, 18)  # of the same: whether a note of each pitch class begins
 CLOCK_SIZE = STEPS_PER_QUARTER + 5
-BAR_SIZE = 4 + 3 + 8 + 8 + 4 + 3 + 2 * (len(LAGS) + 1) + 3
-SUMMARY_SIZE = len(GUITAR_PROGRAMS) + 1 + 24 + 14 + 2 * len(LAGS)
+PARTS = 8  # parts of a bar in which onsets are counted to compare it with its neighbours
+_BAR_OWN = 4 + 3 + 8 + 8 + 4 + 3 + 2 * (len(LAGS) + 1) + 3
+BAR_SIZE = _BAR_OWN + 2 * (PARTS + 12)
+NEIGHBOURS = slice(_BAR_OWN, BAR_SIZE)  # of a bar's features: what the guitar does in the bar before and after
+BAR_PITCH_CLASSES = tuple(slice(at - 12, at) for at in (BAR_SIZE - PARTS - 12, BAR_SIZE))  # of these, what is in a key
+_LENGTHS = 8  # classes of note lengths: a 24th of a quarter and its doublings
+_REGISTERS = 8  # classes of pitch, of eight semitones from the low B of a bass on
+SUMMARY_SIZE = (
+    len(GUITAR_PROGRAMS) + 1 + 24 + 14 + 2 * len(LAGS) + 12 + 6 + _LENGTHS + 24 + _REGISTERS + 2 * STEPS_PER_QUARTER
+)
 
 
 class Form(NamedTuple):
@@ -54,8 +62,8 @@ class Features(NamedTuple):
 
     guitar (T, GUITAR_SIZE): onsets, loudness, register, pitch classes, chord change, length.
     clock (T, CLOCK_SIZE): where in the quarter, the accent group and the bar a step lies, and its weight.
-    bars (B, BAR_SIZE): metre, tempo, place in the phrase and the song, likeness to neighbouring bars.
-    summary (SUMMARY_SIZE,): the whole part: programs, rhythm, register, density, repetition.
+    bars (B, BAR_SIZE): metre, tempo, place in the phrase and the song, likeness to other bars, the bars beside it.
+    summary (SUMMARY_SIZE,): the whole part: programs, rhythm, accents, register, harmony, density, repetition.
     """
 
     guitar: FloatArray
@@ -103,11 +111,12 @@ def features(heard: Heard) -> Features:
     """All that a model hears of one song."""
     form, grid = heard.form, heard.guitar
     clock, quarter = _clock(form)
-    guitar = _guitar_steps(grid, quarter)
+    chords = _chords(grid, quarter)
+    guitar = _guitar_steps(grid, quarter, chords)
     rhythm, chroma = _by_bar(form, grid)
     likeness = np.concatenate([_likeness(rhythm), _likeness(chroma)], axis=1)
-    bars = _bars(form, rhythm.sum(axis=1), likeness)
-    return Features(guitar, clock, bars, _summary(heard, guitar, rhythm, likeness))
+    bars = np.concatenate([_bars(form, rhythm.sum(axis=1), likeness), _neighbours(form, rhythm, chroma)], axis=1)
+    return Features(guitar, clock, bars, _summary(heard, guitar, rhythm, likeness, chords))
 
 
 def clock_of(form: Form) -> FloatArray:
@@ -151,7 +160,23 @@ def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
     return np.stack([*table, twelfths / (4 * TWELFTHS)], axis=1).astype(np.float32)
 
 
-def _guitar_steps(grid: Grid, quarter: IntArray) -> FloatArray:
+class _Chords(NamedTuple):
+    """The quarters (K,) in which notes begin, the set of pitch classes of each as twelve bits, and its root 0..11."""
+
+    quarter: IntArray
+    mask: IntArray
+    root: IntArray
+
+
+def _chords(grid: Grid, quarter: IntArray) -> _Chords:
+    """The chord of a quarter is everything that begins in it."""
+    mask = np.zeros(int(quarter[-1]) + 1 if len(quarter) else 0, dtype=np.int64)
+    np.bitwise_or.at(mask, quarter[grid.step], 1 << (grid.key % 12))
+    sounding = np.flatnonzero(mask)
+    return _Chords(sounding, mask[sounding], theory.chord_roots(mask[sounding]))
+
+
+def _guitar_steps(grid: Grid, quarter: IntArray, chords: _Chords) -> FloatArray:
     steps = len(quarter)
     out = np.zeros((steps, GUITAR_SIZE), dtype=np.float32)
     at, pitch = grid.step, grid.key
@@ -170,14 +195,9 @@ def _guitar_steps(grid: Grid, quarter: IntArray) -> FloatArray:
     out[:, 4] = np.where(played, (high - 60) / 15, 0)
     out[:, PLAYED] = played
     out[at, PITCH_CLASSES.start + pitch % 12] = 1
-    # The chord of a quarter is everything that begins in it; a change of root is news for a drummer.
-    quarters = int(quarter[-1]) + 1 if steps else 0
-    mask = np.zeros(quarters, dtype=np.int64)
-    np.bitwise_or.at(mask, quarter[at], 1 << (pitch % 12))
-    sounding = np.flatnonzero(mask)
-    roots = theory.chord_roots(mask[sounding])
-    changed = np.zeros(quarters, dtype=bool)
-    changed[sounding] = np.concatenate([[True], np.diff(roots) != 0])[: len(sounding)]
+    # A change of root is news for a drummer.
+    changed = np.zeros(int(quarter[-1]) + 1 if steps else 0, dtype=bool)
+    changed[chords.quarter] = np.concatenate([[True], np.diff(chords.root) != 0])[: len(chords.quarter)]
     first = np.concatenate([[True], np.diff(quarter) > 0])[:steps]
     out[:, 18] = first & changed[quarter]
     length = np.bincount(at, weights=np.minimum(grid.length, 96), minlength=steps)
@@ -239,7 +259,50 @@ def _bars(form: Form, onsets: FloatArray, likeness: FloatArray) -> FloatArray:
     return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def _summary(heard: Heard, guitar: FloatArray, rhythm: FloatArray, likeness: FloatArray) -> FloatArray:
+def _neighbours(form: Form, rhythm: FloatArray, chroma: FloatArray) -> FloatArray:
+    """(B, 2 * (PARTS + 12)): where in the bar before and the bar after the guitar plays, and which pitch classes."""
+    place = np.arange(rhythm.shape[1])
+    part = np.minimum(place * PARTS // form.steps[:, None], PARTS - 1)
+    counts = np.zeros((len(rhythm), PARTS), dtype=np.float32)
+    np.add.at(counts, (np.arange(len(rhythm))[:, None], part), rhythm)
+    told = np.concatenate([counts / 3, chroma / np.maximum(chroma.sum(axis=1, keepdims=True), 1)], axis=1)
+    nothing = np.zeros_like(told[:1])
+    return np.concatenate([np.concatenate([nothing, told[:-1]]), np.concatenate([told[1:], nothing])], axis=1)
+
+
+def _shares(index: IntArray, classes: int) -> NDArray[np.float64]:
+    """(classes,): how the values are shared out among classes, numbers beyond the last counted as the last."""
+    found = np.bincount(np.clip(index, 0, classes - 1), minlength=classes)
+    return found / max(len(index), 1)
+
+
+def _character(heard: Heard, chords: _Chords) -> list[NDArray[np.float64]]:
+    """What kind of guitar playing it is: harmony seen from the root, polyphony, lengths, accents, register, swing.
+
+    Seventh chords swing and fifths rock: a drummer who hears the harmony knows more of the style than the rhythm tells.
+    """
+    grid = heard.guitar
+    turned = (chords.mask[:, None] >> ((chords.root[:, None] + np.arange(12)) % 12)) & 1
+    harmony = turned.mean(axis=0) if len(turned) else np.zeros(12)
+    _, together = np.unique(grid.step, return_counts=True)
+    length = np.log2(np.maximum(grid.length, 1)).astype(np.int64)
+    form = heard.form
+    place = grid.step - form.first[form.bar_of(grid.step)]
+    loud = np.bincount(np.minimum(place, 23), weights=grid.velocity / 127, minlength=24)
+    inside = place % STEPS_PER_QUARTER
+    lean = np.bincount(inside, weights=grid.offset / 127, minlength=STEPS_PER_QUARTER)
+    return [
+        harmony,
+        _shares(together - 1, 6),
+        _shares(length, _LENGTHS),
+        loud / max(float(loud.sum()), 1e-9),
+        _shares((grid.key - 23) // 8, _REGISTERS),
+        _shares(inside, STEPS_PER_QUARTER),
+        lean / np.maximum(np.bincount(inside, minlength=STEPS_PER_QUARTER), 1),
+    ]
+
+
+def _summary(heard: Heard, guitar: FloatArray, rhythm: FloatArray, likeness: FloatArray, chords: _Chords) -> FloatArray:
     grid = heard.guitar
     played = guitar[:, PLAYED] > 0
     active: NDArray[np.bool_] = rhythm.max(axis=1) > 0
@@ -267,4 +330,5 @@ def _summary(heard: Heard, guitar: FloatArray, rhythm: FloatArray, likeness: Flo
     columns = [heard.programs / max(heard.programs.sum(), 1), place, np.array(numbers)]
     lags = np.arange(2 * (len(LAGS) + 1)).reshape(2, -1)[:, : len(LAGS)].ravel()
     columns.append(likeness[active][:, lags].mean(axis=0) if active.any() else np.zeros(len(lags)))
+    columns += _character(heard, chords)
     return np.concatenate(columns).astype(np.float32)

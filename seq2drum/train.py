@@ -316,8 +316,9 @@ class _Run:
         for index, pairs in enumerate(todo, first):
             rng = np.random.default_rng([self.plan.seed, 2, self.progress.epoch, index])
             draws = batches.draw(rng, len(pairs)).part(rank, world)
+            plan = self.plan
             yield batches.collate(
-                self.training, pairs[rank::world], draws, blanked=self.plan.blanked, transpose=self.plan.transpose
+                self.training, pairs[rank::world], draws, blanked=plan.blanked, transpose=plan.transpose, ask=True
             )
 
     def share(self, batches_in_epoch: int) -> float:

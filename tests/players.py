@@ -30,6 +30,8 @@ def save_player(folder: Path, name: str = "attention", kit: str = "full", *, eag
     with torch.no_grad():
         model.heads.order.normal_(0, 0.3)
         model.heads.hits.bias += eagerness
+        if hasattr(model, "sketch_hits"):
+            model.sketch_hits.bias += eagerness
     checkpoint.save(model, folder, {"kit": kit, "max_notes": 150})
     return folder
 

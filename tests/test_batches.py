@@ -11,8 +11,18 @@ from numpy.testing import assert_array_equal
 
 from seq2drum import batches
 from seq2drum.batches import AHEAD, FAR, PAST, Batch, Data, Window, blocks, collate, draw, epoch, flatten, windows
+from seq2drum.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY
 from seq2drum.corpus import Prepared
-from seq2drum.features import BAR_SIZE, CLOCK_SIZE, GUITAR_SIZE, PITCH_CLASSES, SUMMARY_SIZE, features, hear
+from seq2drum.features import (
+    BAR_PITCH_CLASSES,
+    BAR_SIZE,
+    CLOCK_SIZE,
+    GUITAR_SIZE,
+    PITCH_CLASSES,
+    SUMMARY_SIZE,
+    features,
+    hear,
+)
 from seq2drum.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
 from seq2drum.kit import FULL, NINE, to_kit
 from seq2drum.notes import Metre, Part, Song
@@ -254,8 +264,11 @@ def test_a_batch_has_the_shapes_it_promises(data: Data) -> None:
         "far_exists": (n, FAR),
         "far_steps": (n, FAR),
         "far_number": (n, FAR),
+        "told": (n, context, CONDITION_SIZE),
+        "fill": (n, longest),
         "in_pair": (n, longest),
         "keep": (n, 3),
+        "shown": (n, voices),
     }
     assert {name: array.shape for name, array in batch._asdict().items()} == shapes
     kinds = {"exists": bool, "far_exists": bool, "in_pair": bool} | dict.fromkeys(
@@ -363,7 +376,13 @@ def test_transposing_turns_the_pitch_classes_and_nothing_else(data: Data) -> Non
     pairs = some_pairs()
     draws = draw(rng(), len(pairs))._replace(key=np.array([0, 1, 2, 5, 7, 11, 6]))
     plain, moved = collate(data, pairs, draws), collate(data, pairs, draws, transpose=True)
-    assert_equal(plain, moved, but={"guitar", "far_guitar"})
+    assert_equal(plain, moved, but={"guitar", "far_guitar", "bars", "far_bars"})
+    for one, other in ((plain.bars, moved.bars), (plain.far_bars, moved.far_bars)):
+        columns = [column for part in BAR_PITCH_CLASSES for column in range(part.start, part.stop)]
+        assert_array_equal(np.delete(one, columns, axis=-1), np.delete(other, columns, axis=-1))
+        for n, key in enumerate(draws.key.tolist()):
+            for part in BAR_PITCH_CLASSES:
+                assert_array_equal(np.roll(one[n][..., part], -key, axis=-1), other[n][..., part])
     for one, other in ((plain.guitar, moved.guitar), (plain.far_guitar, moved.far_guitar)):
         columns = [*range(PITCH_CLASSES.start, PITCH_CLASSES.stop)]
         assert_array_equal(np.delete(one, columns, axis=-1), np.delete(other, columns, axis=-1))
@@ -477,3 +496,24 @@ def test_a_swapped_window_is_another_songs_of_the_same_size(data: Data) -> None:
         else:
             assert other == pair  # nobody else plays in this metre
     assert batches.swapped(data, pairs, rng(1)) == batches.swapped(data, pairs, rng(1))
+
+
+def test_nothing_is_asked_for_unless_it_is_training(data: Data) -> None:
+    pairs = some_pairs()
+    assert not collate(data, pairs, draw(rng(), len(pairs))).told.any()
+    asked = np.array([[0.9, *4 * [0.9]], [0.1, *4 * [0.9]], [0.9, 0.9, 0.1, 0.1, 0.1]])
+    draws = draw(rng(), 3)._replace(asked=asked)
+    told = collate(data, pairs[:3], draws, ask=True).told
+    for columns in (INTENSITY, COMPLEXITY, FILL):
+        assert told[0][..., columns.start + 1].any()  # it is known
+    assert not told[1].any()  # this pair is told nothing
+    assert told[2][:, : INTENSITY.start].any() and not told[2][:, INTENSITY.start :].any()  # the style alone
+
+
+def test_in_some_pairs_a_third_of_the_voices_is_hidden_in_the_bars_before(data: Data) -> None:
+    pairs = some_pairs()
+    draws = draw(rng(), len(pairs))
+    draws.voices[:, 0] = np.arange(len(pairs)) / len(pairs)
+    assert np.all(collate(data, pairs, draws).shown == 1)  # never when measuring
+    shown = collate(data, pairs, draws, blanked=0.3).shown
+    assert 0.4 < shown[0].mean() < 0.95 and np.all(shown[len(pairs) // 2 :] == 1)

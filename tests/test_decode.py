@@ -14,6 +14,7 @@ from seq2drum import decode
 from seq2drum.decode import Chance, Limbs, PlayedBar, play
 from seq2drum.engine import Engine, Graph
 from seq2drum.features import Heard, hear
+from seq2drum.grid import Grid
 from seq2drum.kit import FULL, KITS, NINE, Kit
 from seq2drum.notes import Metre, Part
 from tests.players import strummed
@@ -61,8 +62,8 @@ class Script:
 
     def _bar(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         self.opened.append({name: array.copy() for name, array in given.items()})
-        size = given["given"].shape[1]
-        return [np.zeros((1, size, 1), np.float32), np.zeros((1, size, HIDDEN), np.float32), given["state"] + 100]
+        ways, size = given["given"].shape[:2]
+        return [np.zeros((ways, size, 1), np.float32), np.zeros((ways, size, HIDDEN), np.float32), given["state"] + 100]
 
     def _step(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         self.steps.append({name: array.copy() for name, array in given.items()})
@@ -95,7 +96,8 @@ def columns(bars: list[PlayedBar]) -> list[list[list[int]]]:
 def test_a_voice_is_played_as_often_as_its_sharpened_probability_says(logit: float, temperature: float) -> None:
     bars = Script({"kick": logit}).play(heard_in(60), seed=1, temperature=temperature)
     share = struck(bars, "kick") / (60 * 24)
-    assert share == pytest.approx(1 / (1 + np.exp(-logit / temperature)), abs=0.035)
+    plain = np.log(decode.PLAIN / (1 - decode.PLAIN))  # what is sharpened moves away from here
+    assert share == pytest.approx(1 / (1 + np.exp(-plain - (logit - plain) / temperature)), abs=0.035)
 
 
 def test_what_is_less_likely_than_top_p_leaves_never_happens() -> None:
@@ -106,8 +108,13 @@ def test_what_is_less_likely_than_top_p_leaves_never_happens() -> None:
     assert 0.05 < struck(bars, "pedal hat") / (60 * 24) < 0.2
 
 
-def test_temperature_zero_plays_what_is_likelier_than_not_whatever_the_seed() -> None:
-    script = Script({"kick": 0.1, "snare": -0.1, "ride": 0.2})
+def test_a_top_p_near_a_half_plays_what_is_likelier_than_not() -> None:
+    bars = Script({"kick": 0.1, "snare": -0.1}).play(heard_in(10), seed=4, top_p=0.5000001)
+    assert struck(bars, "kick") == 240 and struck(bars, "snare") == 0
+
+
+def test_temperature_zero_plays_what_is_likelier_than_plain_whatever_the_seed() -> None:
+    script = Script({"kick": -0.8, "snare": -0.9, "ride": 0.2})
     takes = [columns(script.play(heard_in(4), seed=seed, temperature=0.0)) for seed in (0, 1, 99)]
     assert takes[0] == takes[1] == takes[2]
     assert struck(script.play(heard_in(4), temperature=0.0), "kick") == 4 * 24
@@ -116,7 +123,7 @@ def test_temperature_zero_plays_what_is_likelier_than_not_whatever_the_seed() ->
 
 def test_a_uniform_of_zero_has_a_threshold_too() -> None:
     found = decode._thresholds(np.array([0.0, 0.5, 1 - 2.0**-53]), Chance(temperature=0.0))
-    assert found.tolist() == [0, 0, 0]
+    assert found == pytest.approx([np.log(3 / 7)] * 3)
     assert np.isfinite(decode._thresholds(np.array([0.0, 1 - 2.0**-53]), Chance())).all()
 
 
@@ -239,32 +246,59 @@ def test_a_guitar_without_notes_has_bars_too() -> None:
     assert len(Script({"kick": 0.0}).play(silent)) == 4
 
 
-def test_the_first_bars_are_the_best_of_several_tries_and_the_others_are_not() -> None:
-    """At even odds every bar costs the same, so the fewest nats a hit has the bar with the most hits."""
-    heard = heard_in(60)
-    script = Script({"kick": 0.0})
+def test_of_several_openings_the_one_that_most_agree_with_is_gone_on_with() -> None:
+    hits = np.zeros((4, 2, 3), dtype=np.float32)
+    hits[0, 0] = [1, 1, 0]
+    hits[1, 0] = [1, 1, 1]
+    hits[2, 0] = [1, 0, 1]
+    hits[3, 1] = [0, 0, 1]
+    assert decode._most_agreed([hits]) == 1
+    assert decode._most_agreed([hits, hits]) == 1
+    assert decode._most_agreed([hits[[3, 0, 2]]]) == 1  # the two that share the kick, of which the first
+
+
+def test_only_the_opening_is_chosen_of_several_tries() -> None:
+    heard, script = heard_in(60), Script({"kick": 0.0})
     once, often = (script.play(heard, seed=2, tries=tries) for tries in (1, 40))
-    first = [len(bar.hits.step) for bar in often[: decode.OPENING]]
-    later = [len(bar.hits.step) for bar in often[decode.OPENING :]]
-    assert min(first) >= 16  # of 24, where 12 are expected
-    assert np.mean(later) == pytest.approx(12, abs=1)
-    assert max(len(bar.hits.step) for bar in once[: decode.OPENING]) < 20
-    assert columns(often)[decode.OPENING :] == columns(once)[decode.OPENING :]
+    assert columns(often)[: decode.OPENING] != columns(once)[: decode.OPENING]
+    assert [len(opened["state"]) for opened in script.opened[60:]] == [40] * decode.OPENING + [1] * 56
+    assert [bar.number for bar in often] == list(range(60))
 
 
-def test_of_several_tries_the_one_with_the_fewest_nats_a_hit_is_kept() -> None:
-    """Two voices at two steps: the second is nearly certain once the first is struck."""
-    logits = np.full((3, 2, 2), -2.0, dtype=np.float32)
-    order = np.array([[0, 0], [5, 0]], dtype=np.float32)
-    hits = np.zeros((3, 2, 2), dtype=np.float32)
-    hits[1, 0] = [1, 0]
-    hits[2, 0] = [1, 1]
-    rest, strike = np.log1p(np.exp(-2)), np.log1p(np.exp(2))
-    follow, omit = np.log1p(np.exp(-3)), np.log1p(np.exp(3))
-    nats = [4 * rest / 1, (strike + omit + 2 * rest) / 2, (strike + follow + 2 * rest) / 3]
-    assert decode._least_surprising(logits, hits, order) == int(np.argmin(nats)) == 0
-    logits[:, 0, 0] = 1.0
-    assert decode._least_surprising(logits, hits, order) == 2
+def test_the_chosen_opening_is_what_is_remembered() -> None:
+    script = Script({"kick": 0.0})
+    bars = script.play(heard_in(6), seed=2, tries=8)
+    past = script.opened[-1]["past"]
+    for bar in bars[:5]:
+        found = np.flatnonzero(past[0, decode.LOOK_BACK + bar.number, :, 0]).tolist()
+        assert found == bar.hits.step.tolist()
+
+
+def test_given_bars_are_played_as_they_are_and_remembered() -> None:
+    script = Script({"kick": 0.0})
+    beat = Grid(*(np.array(column) for column in ([0, 6], [1, 1], [90, 40], [0, 20], [3, 3])))
+    bars = list(play(script.engine, heard_in(6), Chance(seed=3, tries=8), given={0: beat, 4: beat}))
+    assert columns([bars[0], bars[4]]) == [[column.tolist() for column in beat]] * 2
+    assert all(len(opened["state"]) == 1 for opened in script.opened)  # there is something to go on from
+    past = script.opened[-1]["past_velocity"][0, decode.LOOK_BACK + 4]
+    assert past[0, 1] == pytest.approx(90 / 127) and past[6, 1] == pytest.approx(40 / 127)
+    free = list(play(script.engine, heard_in(6), Chance(seed=3)))
+    assert columns([bars[3]]) == columns([free[3]])  # a bar's draws do not depend on what else is played
+
+
+def test_as_many_fills_are_planned_as_are_likely_times_the_wish() -> None:
+    logits = np.full(200, np.log(0.08 / 0.92))
+    counts = [decode.plan_fills(logits, wish, np.random.default_rng(1)).sum() for wish in (0, 0.25, 0.5, None, 0.75, 1)]
+    assert counts == pytest.approx([0, 8, 16, 16, 24, 32], abs=1)
+
+
+def test_fills_are_planned_where_they_are_likely_and_never_twice_in_a_row() -> None:
+    logits = np.full(64, -6.0)
+    logits[7::8] = 3.0
+    fill = decode.plan_fills(logits, None, np.random.default_rng(0))
+    assert set(np.flatnonzero(fill)) <= set(range(7, 64, 8)) and fill.sum() >= 7
+    often = decode.plan_fills(np.full(40, 5.0), 1.0, np.random.default_rng(0))
+    assert not np.any(often[1:] & often[:-1])
 
 
 def test_tries_come_from_the_seed_too() -> None:

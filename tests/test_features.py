@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from seq2drum.features import (
+    BAR_PITCH_CLASSES,
     BAR_SIZE,
     CLOCK_SIZE,
     GUITAR_PROGRAMS,
     GUITAR_SIZE,
+    NEIGHBOURS,
     PITCH_CLASSES,
     SUMMARY_SIZE,
     Features,
@@ -116,9 +118,14 @@ def test_a_transposed_guitar_changes_only_the_pitch_columns() -> None:
     assert_array_equal(np.roll(low.guitar[:, PITCH_CLASSES], 3, axis=1), high.guitar[:, PITCH_CLASSES])
     assert not np.array_equal(low.guitar[:, PITCH_CLASSES], high.guitar[:, PITCH_CLASSES])
     assert_array_equal(low.clock, high.clock)
+    for columns in BAR_PITCH_CLASSES:
+        assert_array_equal(np.roll(low.bars[:, columns], 3, axis=1), high.bars[:, columns])
+        low.bars[:, columns] = high.bars[:, columns] = 0
     assert_allclose(low.bars, high.bars, atol=1e-6)
     changed = np.flatnonzero(~np.isclose(low.summary, high.summary, atol=1e-6))
-    assert changed.tolist() == [34, 35]  # the mean lowest and highest pitch
+    assert changed[:2].tolist() == [34, 35]  # the mean lowest and highest pitch
+    registers = SUMMARY_SIZE - 2 * 6 - 8
+    assert all(registers <= column < registers + 8 for column in changed[2:].tolist())
 
 
 # --- silence and odd bars ---------------------------------------------------------------------------------------------
@@ -129,7 +136,8 @@ def test_silence_is_all_zero_but_for_the_clock_and_the_bars() -> None:
     found = features_of(silent)
     assert_well_formed(found, hear(silent, [0]))
     assert not found.guitar.any()
-    assert np.all(found.bars[:, -2] == 1)  # every bar is empty
+    assert np.all(found.bars[:, NEIGHBOURS.start - 2] == 1)  # every bar is empty
+    assert not found.bars[:, NEIGHBOURS].any()
     assert not found.summary[9:33].any()  # no rhythm
 
 
@@ -242,7 +250,18 @@ def test_bars_count_from_where_the_guitar_begins_and_know_where_it_ends() -> Non
     bars = features_of(song(guitar(Note(2 * 1920, 9, 40, 80), Note(4 * 1920, 9, 40, 80)), bars=7)).bars
     assert np.argmax(bars[:, 7:15], axis=1).tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert np.argmax(bars[:, 15:23], axis=1).tolist() == [6, 7, 0, 1, 2, 3, 4]
-    assert bars[:, -1].tolist() == [0, 0, 0, 0, 0, 1, 1]  # after the guitar's end
+    assert bars[:, NEIGHBOURS.start - 1].tolist() == [0, 0, 0, 0, 0, 1, 1]  # after the guitar's end
+
+
+def test_a_bar_knows_where_the_guitar_plays_in_the_bars_beside_it() -> None:
+    bars = features_of(song(guitar(Note(1920 + 960, 9, 40, 80)), bars=3)).bars[:, NEIGHBOURS]
+    assert np.argwhere(bars).tolist() == [[0, 20 + 4], [0, 20 + 8 + 4], [2, 4], [2, 8 + 4]]  # half way, and an E
+
+
+def test_harmony_is_seen_from_the_root() -> None:
+    seventh = features_of(strummed((43, 47, 50, 53))).summary  # G7
+    harmony = slice(9 + 24 + 14 + 8, 9 + 24 + 14 + 8 + 12)
+    assert np.flatnonzero(seventh[harmony]).tolist() == [0, 4, 7, 10]
 
 
 def test_the_tempo_of_a_bar_is_that_at_its_barline() -> None:

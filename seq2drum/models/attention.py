@@ -5,6 +5,9 @@ did something like this, with a learned bias for how long ago and a learned "not
 drums step by step. A bar-level LSTM carries what was played through the song; inside a bar an LSTM goes from step to
 step, and inside a step the voices are drawn one after another.
 
+Beside what is drawn step by step, the guitar alone (and what a musician asks for) gives a sketch of each bar: how
+likely each hit is before anything was played. And it tells where drums would break their pattern for a fill.
+
 Attention after D. Bahdanau, K. Cho, Y. Bengio, Neural machine translation by jointly learning to align and translate
 (2015), here over bars and with the played drums as values.
 
@@ -21,13 +24,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2drum.batches import PAST, RECENT
-from seq2drum.features import MAX_STEPS, PITCH_CLASSES
+from seq2drum.features import MAX_STEPS, NEIGHBOURS, PITCH_CLASSES
 from seq2drum.models import base
-from seq2drum.models.layers import PLACE, Flat, Heads, Reader, SameDropout, cell, lstm_weights
+from seq2drum.models.layers import PLACE, Flat, Heads, Reader, SameDropout, cell, hit_nats, lstm_weights
 
 LAGS = (1, 2, 4)  # bars back whose drums are seen as they are
 NEAR = 40  # bars back up to which every distance has a bias of its own; beyond, only whether it is a multiple of 8
 KEY = 16  # numbers a head compares
+ASKED = 32  # numbers that what is asked for, here and two bars either side, becomes
+SKETCHED = 0.3  # weight of the sketch's loss beside that of the hits
+FILLED = 0.3  # and of that of fills
 _SHAPE_COLUMNS = (0, 1, 2, 3, 4, 5, 18, 19)  # of the guitar's features: all but the pitch classes
 
 
@@ -74,6 +80,7 @@ class Attention(base.Family):
         # from the first step on a bar remembers the bars that are like it.
         self.content = nn.Sequential(Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 128), nn.ReLU(), nn.Linear(128, 64))
         self.content_chroma = nn.Linear(12, 64)
+        self.content_beside = nn.Linear(NEIGHBOURS.stop - NEIGHBOURS.start, 64)
         self.query = nn.Linear(64, heads * KEY)
         self.key = nn.Linear(64, heads * KEY)
         self.key.load_state_dict(self.query.state_dict())
@@ -83,7 +90,8 @@ class Attention(base.Family):
         # One bar, step by step.
         given = 2 * config.reader + config.clock + PLACE
         recalled = (len(LAGS) + heads) * voices
-        knowledge = 2 * bar + 32 + config.played
+        overheard = 2 * bar + 32 + ASKED
+        knowledge = overheard + config.played
         self.bar_state = nn.Linear(knowledge + 2 * config.reader, 2 * hidden)
         self.mix_steps = nn.Linear(given + recalled, config.mixed)
         self.mix_bar = nn.Linear(knowledge, config.mixed)
@@ -92,6 +100,13 @@ class Attention(base.Family):
         self.think_bar = nn.Linear(knowledge, hidden)
         self.think = nn.Linear(hidden, hidden, bias=False)
         self.heads = Heads(hidden, voices, 2 * voices, config.dropout)
+        # What is asked for, and what can be told from the guitar alone.
+        self.asked = nn.Conv1d(config.asked, ASKED, 5, padding=2)
+        self.sketch_steps = nn.Linear(given, 160)
+        self.sketch_bar = nn.Linear(overheard, 160)
+        self.sketch_hits = nn.Linear(160, voices)
+        nn.init.constant_(self.sketch_hits.bias, -4.0)
+        self.breaks = nn.Sequential(nn.Linear(2 * bar + 32, 64), nn.ReLU(), nn.Linear(64, 1))
         self.dropout = SameDropout(config.dropout)
 
     def silence(self) -> Tensor:
@@ -117,9 +132,19 @@ class Attention(base.Family):
         chroma = guitar[..., PITCH_CLASSES].sum(-2) / 4
         return self.bar_vector(shape + self.bar_rest(torch.cat([chroma, bars], -1)))
 
-    def contents(self, guitar: Tensor) -> Tensor:
-        """Guitar (..., S, ·) -> what a bar is recognised by, (..., 64)."""
-        return self.content(guitar[..., _SHAPE_COLUMNS]) + self.content_chroma(guitar[..., PITCH_CLASSES].sum(-2) / 4)
+    def contents(self, guitar: Tensor, bars: Tensor) -> Tensor:
+        """Guitar (..., S, ·) and bar features (..., ·) -> what a bar is recognised by, (..., 64)."""
+        shape = self.content(guitar[..., _SHAPE_COLUMNS])
+        chroma = self.content_chroma(guitar[..., PITCH_CLASSES].sum(-2) / 4)
+        return shape + chroma + self.content_beside(bars[..., NEIGHBOURS])
+
+    def wanted(self, told: Tensor) -> Tensor:
+        """What is asked for (n, C, ·) -> the same with the bars beside it seen, (n, C, ASKED)."""
+        return functional.relu(self.asked(told.transpose(1, 2))).transpose(1, 2)
+
+    def sketched(self, given: Tensor, overheard: Tensor) -> Tensor:
+        """Given (m, S, G), what is known of the bars without their drums (m, ·) -> logits of hits (m, S, V)."""
+        return self.sketch_hits(functional.relu(self.sketch_steps(given) + self.sketch_bar(overheard)[:, None]))
 
     def surroundings(self, vectors: Tensor, exists: Tensor) -> Tensor:
         """Vectors (n, C, bar) -> the same with four bars either side heard, (n, C, bar)."""
@@ -158,9 +183,9 @@ class Attention(base.Family):
         n, count, size = batch.offset.shape[:3]
         inside = slice(PAST, PAST + count)
         keep, keep_recent, keep_last = batch.keep.unbind(1)
-        drums = batch.drums * keep[:, None, None, None]
-        velocity = batch.velocity * keep[:, None, None, None]
-        far_drums, far_velocity = (x * keep[:, None, None, None] for x in (batch.far_drums, batch.far_velocity))
+        seen = keep[:, None, None, None] * batch.shown[:, None, None]
+        drums, velocity = batch.drums * seen, batch.velocity * seen
+        far_drums, far_velocity = batch.far_drums * seen, batch.far_velocity * seen
 
         vectors = self.vectors(batch.guitar, batch.bars)
         around = self.surroundings(vectors, batch.exists)[:, inside]
@@ -170,8 +195,8 @@ class Attention(base.Family):
         known = batch.exists[:, : inside.stop, None].to(before.dtype)
         played = self.carry(torch.cat([before, vectors[:, : inside.stop]], -1) * known)[0][:, inside]
 
-        contents = self.contents(batch.guitar[:, : inside.stop])
-        keys = self.key(torch.cat([contents, self.contents(batch.far_guitar)], 1))
+        contents = self.contents(batch.guitar[:, : inside.stop], batch.bars[:, : inside.stop])
+        keys = self.key(torch.cat([contents, self.contents(batch.far_guitar, batch.far_bars)], 1))
         number = torch.cat([batch.number[:, : inside.stop], batch.far_number], 1)
         steps = torch.cat([batch.steps[:, : inside.stop], batch.far_steps], 1)
         exists = torch.cat([batch.exists[:, : inside.stop], batch.far_exists], 1)
@@ -188,7 +213,9 @@ class Attention(base.Family):
         echo = torch.cat([louder, velocity[:, PAST - 1 : PAST - 1 + count]], -1)
 
         summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
-        knowledge = torch.cat([here, around, summary, played], -1)
+        heard = torch.cat([here, around, summary], -1)
+        overheard = torch.cat([heard, self.wanted(batch.told)[:, inside]], -1)
+        knowledge = torch.cat([overheard, played], -1)
         given, final = self.given(
             batch.guitar[:, inside].flatten(0, 1),
             batch.clock.flatten(0, 1),
@@ -208,9 +235,16 @@ class Attention(base.Family):
 
         place = torch.arange(size, device=target.device)
         valid = (place < batch.steps[:, inside, None]) & batch.in_pair[..., None]
-        return self.heads.losses(
-            thought, target, batch.velocity[:, inside], batch.offset, valid, batch.in_pair.sum(), echo
+        bars = batch.in_pair.sum()
+        found = self.heads.losses(thought, target, batch.velocity[:, inside], batch.offset, valid, bars, echo)
+        sketch = self.sketched(given, overheard.flatten(0, 1)).unflatten(0, (n, count))
+        sketch_nats = hit_nats(sketch, target, torch.zeros_like(self.heads.order), valid)
+        breaks = functional.binary_cross_entropy_with_logits(
+            self.breaks(heard)[..., 0].float(), batch.fill, reduction="none"
         )
+        fill_nats = (breaks * batch.in_pair).sum()
+        found["loss"] = found["loss"] + (SKETCHED * sketch_nats + FILLED * fill_nats) / bars
+        return found | {"sketch": sketch_nats, "fill": fill_nats}
 
     @staticmethod
     def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
@@ -224,7 +258,7 @@ class Attention(base.Family):
         config, size = self.config, self.state_size
         voices, hidden, remembered = config.voices, config.hidden, config.heads * KEY
         given = 2 * config.reader + config.clock + PLACE
-        context = 2 * config.bar + 32 + 2 * config.reader
+        context = 2 * config.bar + 32 + ASKED + 2 * config.reader
         return {
             "encode": base.Graph(
                 _Encode(self),
@@ -234,6 +268,8 @@ class Attention(base.Family):
                     "context": ("B", context),
                     "query": ("B", remembered),
                     "key": ("B", remembered),
+                    "sketch": ("B", "S", voices),
+                    "fill": ("B", 1),
                 },
             ),
             "bar": base.Graph(
@@ -270,15 +306,24 @@ class _Playing(nn.Module):
 
 class _Encode(_Playing):
     def forward(
-        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, told: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         model = self.model
         vectors = model.vectors(guitar, bars)
         around = model.surroundings(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
         given, final = model.given(guitar, clock, steps)
         whole = model.part_summary(summary).expand(vectors.shape[0], -1)
-        contents = model.contents(guitar)
-        return given, torch.cat([vectors, around, whole, final], -1), model.query(contents), model.key(contents)
+        heard = torch.cat([vectors, around, whole], -1)
+        overheard = torch.cat([heard, model.wanted(told[None])[0]], -1)
+        contents = model.contents(guitar, bars)
+        return (
+            given,
+            torch.cat([overheard, final], -1),
+            model.query(contents),
+            model.key(contents),
+            model.sketched(given, overheard),
+            model.breaks(heard),
+        )
 
 
 class _Bar(_Playing):
@@ -294,8 +339,8 @@ class _Bar(_Playing):
         state: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         model, config = self.model, self.model.config
-        bar = config.bar
-        vector, around, whole, final = torch.split(context, [bar, bar, 32, 2 * config.reader], -1)
+        overheard, final = torch.split(context, [2 * config.bar + 32 + ASKED, 2 * config.reader], -1)
+        vector = overheard[:, : config.bar]
         _, _, carry_h, carry_c = torch.split(state, [config.hidden, config.hidden, config.played, config.played], -1)
         news = torch.cat([model.drum_bar(past[:, -1]), vector], -1)
         carry_h, carry_c = _lstm_step(model.carry, news, carry_h, carry_c)
@@ -303,7 +348,7 @@ class _Bar(_Playing):
         recalled = torch.einsum("nhk,nksv->nshv", weight, past).flatten(-2)
         louder = torch.einsum("nk,nksv->nsv", weight.mean(1), past_velocity)
         lags = torch.cat([past[:, -lag] for lag in LAGS], -1)
-        knowledge = torch.cat([vector, around, whole, carry_h], -1)
+        knowledge = torch.cat([overheard, carry_h], -1)
         mixed, thoughts, h, c = model.opened(given, final, knowledge, torch.cat([lags, recalled], -1))
         of_input, _, bias = lstm_weights(model.decoder)
         inputs = functional.linear(mixed, of_input[:, : config.mixed], bias)

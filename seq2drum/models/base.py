@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2drum.batches import Batch
+from seq2drum.conditions import CONDITION_SIZE
 from seq2drum.features import BAR_SIZE, CLOCK_SIZE, GUITAR_SIZE, SUMMARY_SIZE
 from seq2drum.models.layers import Feel, Heads
 
@@ -34,6 +35,7 @@ class Config:
     clock: int = CLOCK_SIZE
     bars: int = BAR_SIZE
     summary: int = SUMMARY_SIZE
+    asked: int = CONDITION_SIZE
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers by name."""
@@ -80,6 +82,7 @@ def encode_inputs(config: Config) -> dict[str, Shape]:
         "steps": ("B",),
         "bars": ("B", config.bars),
         "summary": (1, config.summary),
+        "told": ("B", config.asked),
     }
 
 

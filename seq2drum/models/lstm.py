@@ -44,7 +44,7 @@ class Lstm(base.Family):
         clock = config.clock + PLACE
         self.state_size = 2 * config.hidden
         self.place = nn.Embedding(MAX_STEPS, PLACE)
-        self.reader = Reader(config.guitar + clock + config.bars, config.reader)
+        self.reader = Reader(config.guitar + clock + config.bars + config.asked, config.reader)
         self.start = nn.Linear(2 * config.reader + config.summary, 2 * config.hidden)
         self.decoder = nn.LSTM(clock + config.voices, config.hidden, batch_first=True)
         self.think = nn.Linear(config.hidden, config.hidden)
@@ -77,7 +77,7 @@ class Lstm(base.Family):
             return torch.gather(x, 1, order[..., None].expand(-1, -1, x.shape[-1]))
 
         clock = self.clocked(batch.clock.flatten(0, 1)).unflatten(0, (n, count))
-        bars = batch.bars[:, inside, None].expand(-1, -1, size, -1)
+        bars = torch.cat([batch.bars, batch.told], -1)[:, inside, None].expand(-1, -1, size, -1)
         state = self.started(packed(torch.cat([batch.guitar[:, inside], clock, bars], -1)), length, batch.summary)
         target = packed(batch.drums[:, inside])
         previous = functional.pad(target[:, :-1], (0, 0, 1, 0)) * batch.keep[:, 2, None, None]
@@ -118,11 +118,12 @@ class _Playing(nn.Module):
 
 class _Encode(_Playing):
     def forward(
-        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor
+        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, told: Tensor
     ) -> tuple[Tensor, Tensor]:
         model = self.model
         clock = model.clocked(clock)
-        heard = torch.cat([guitar, clock, bars[:, None].expand(-1, guitar.shape[1], -1)], -1)
+        bars = torch.cat([bars, told], -1)[:, None].expand(-1, guitar.shape[1], -1)
+        heard = torch.cat([guitar, clock, bars], -1)
         place = torch.arange(guitar.shape[1])[None]
         rows = torch.nonzero((place < steps[:, None]).flatten())[:, 0]
         state = model.started(heard.flatten(0, 1)[rows][None], steps.sum()[None], summary)
