@@ -54,7 +54,7 @@ class DrumMap:
 
         Where voices share a note, it is read as the first of them in the kit; those that are moved go before.
         """
-        return _moved(part, self._read)
+        return _moved(part, self.standard)
 
     @cached_property
     def _written(self) -> IntArray:
@@ -69,8 +69,8 @@ class DrumMap:
         return table
 
     @cached_property
-    def _read(self) -> IntArray:
-        """(128,): the General MIDI note for each of the sampler's, _SILENT where it has no piece of the kit."""
+    def standard(self) -> IntArray:
+        """(128,): the General MIDI note for each of the sampler's, -1 where it has no piece of the kit."""
         table = np.where(FULL.voice_of < 0, np.arange(128), _SILENT)
         claims = []
         for place, (voice, notes) in enumerate(zip(FULL.voices, self.notes, strict=True)):

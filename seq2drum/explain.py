@@ -70,24 +70,27 @@ class _Guitar(NamedTuple):
         return bool(np.all(self.likeness(one + step, other + step) >= ALIKE))
 
 
-def explain(grid: Grid, heard: Heard, kit: Kit = FULL) -> tuple[Told, ...]:
+def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | None = None) -> tuple[Told, ...]:
     """What was done in a take, in the order of its bars.
 
-    grid: the take's hits on the lattice of what was heard, its keys voices of `kit`.
+    grid: the take's hits on the lattice of what was heard, its keys voices of `kit`. numbers
+    (B,): what the bars are called, if not 1, 2, 3; where a song's bar is long, several have one number.
     """
+    numbers = np.arange(1, len(heard.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)
     guitar = _listen(heard)
-    begins = _begins(guitar)
+    begins = _begins(guitar, numbers)
     filled = fills(nine)
     told = [
         *_rests(full, guitar),
-        *_repeats(full, guitar, filled),
+        *_repeats(full, guitar, filled, numbers),
         *_kicks(nine, guitar),
         *_densities(full, guitar, filled),
-        *_fills(nine, filled, begins),
+        *_fills(nine, filled, begins, numbers),
         *_crashes(nine, filled, begins),
     ]
-    return tuple(sorted(told, key=lambda said: said.first))
+    named = [Told(int(numbers[first - 1]), int(numbers[last - 1]), text) for first, last, text in told]
+    return tuple(sorted(named, key=lambda said: said.first))
 
 
 # --- the guitar ------------------------------------------------------------------------------------------------------
@@ -114,7 +117,7 @@ def _places(form: Form) -> tuple[IntArray, IntArray]:
     return bar, np.arange(len(bar)) - form.first[bar]
 
 
-def _begins(guitar: _Guitar) -> dict[int, str]:
+def _begins(guitar: _Guitar, numbers: IntArray) -> dict[int, str]:
     """The bars at which the guitar begins a section, and how that is known.
 
     Something new: the bars on each side are more alike among themselves than across, by NEW at the least, and most of
@@ -134,7 +137,7 @@ def _begins(guitar: _Guitar) -> dict[int, str]:
         elif not (apart and again is not None and not guitar.same(bar, bar - 1, 1)):
             continue
         if again is not None:
-            found[bar] = f"the guitar plays again what it plays from bar {again + 1}"
+            found[bar] = f"the guitar plays again what it plays from bar {numbers[again]}"
     return found
 
 
@@ -179,7 +182,7 @@ def _rests(drums: Drums, guitar: _Guitar) -> Iterator[Told]:
         yield Told(first + 1, last + 1, "plays on while the guitar rests")
 
 
-def _repeats(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Told]:
+def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) -> Iterator[Told]:
     """Passages that are earlier ones again. A fill repeats only what it is exactly."""
     alike = _Alike(drums, filled)
     bar = 1
@@ -189,7 +192,7 @@ def _repeats(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Told]:
         count, source, period = exact if whole else nearly
         alike.forget(bar + max(count, 1))
         if count:
-            text = f"{'' if whole else 'nearly '}as {_bars(source + 1, source + min(period, count))}"
+            text = f"{'' if whole else 'nearly '}as {_bars(numbers[source], numbers[source + min(period, count) - 1])}"
             step = np.arange(count)
             same = int(np.sum(guitar.likeness(bar + step, source + step % period) >= ALIKE))
             if not guitar.sounds[bar : bar + count].any():
@@ -292,13 +295,13 @@ def _around(values: FloatArray, usual: Bools, bar: int) -> tuple[float, float]:
     return before, after
 
 
-def _fills(drums: Drums, filled: Bools, begins: dict[int, str]) -> Iterator[Told]:
+def _fills(drums: Drums, filled: Bools, begins: dict[int, str], numbers: IntArray) -> Iterator[Told]:
     rolls = bars_of(drums)
     toms = rolls[:, :, [_voice(name) for name in TOMS]].sum(axis=(1, 2))
     for bar in np.flatnonzero(filled).tolist():
         text = "fill" if not toms[bar] else "fill with toms"
         if bar + 1 in begins:
-            text += f" before bar {bar + 2}, where {begins[bar + 1]}"
+            text += f" before bar {numbers[bar + 1]}, where {begins[bar + 1]}"
         yield Told(bar + 1, bar + 1, text)
 
 
