@@ -227,6 +227,149 @@ def test_what_is_there_is_not_written_over_unless_that_is_asked_for(run: Run, tm
     assert score.read_bytes() != b"mine"
 
 
+def with_drums() -> Song:
+    return replace(strummed(), parts=(*strummed().parts, DRUMS))
+
+
+def test_what_a_musician_asks_for_reaches_the_drummer(run: Run, player: Path, tmp_path: Path) -> None:
+    from seq2drum import Drummer, Options
+
+    song = put(tmp_path / "a.mid", with_drums())
+    levels = ("--intensity", 0.9, "--complexity", 0.1, "--fills", 1, "--humanize", 0.5, "--swing", 0.3)
+    code, _, err = run(song, "-o", tmp_path / "x.mid", "--style", "funk", *levels, "--drum-map", "avl-drumkits")
+    assert (code, err) == (0, "")
+    options = Options(
+        style="funk", intensity=0.9, complexity=0.1, fills=1, humanize=0.5, swing=0.3, drum_map="avl-drumkits"
+    )
+    assert (tmp_path / "x.mid").read_bytes() == Drummer.load(player).accompany(song, options).to_bytes()
+    for flag, value, other in (("--prime", 2, Options(prime=2)), ("--bars", "3:4", Options(bars=(3, 4)))):
+        assert run(song, "-o", tmp_path / "y.mid", "--force", flag, value)[0] == 0
+        assert (tmp_path / "y.mid").read_bytes() == Drummer.load(player).accompany(song, other).to_bytes()
+    assert run(song, "-o", tmp_path / "one.mid", "--bars", "3")[0] == 0
+    assert run(song, "-o", tmp_path / "auto.mid", "--style", "auto")[0] == 0
+    assert (tmp_path / "auto.mid").read_bytes() == Drummer.load(player).accompany(song).to_bytes()
+
+
+def test_a_drum_map_may_be_a_file_of_ones_own(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text('{"kick": 24, "snare": null}')
+    assert run(put(tmp_path / "a.mid"), "--drum-map", tmp_path / "mine.json")[0] == 0
+    pitches = set(midi.read(tmp_path / "a.drums.mid").parts[0].pitch.tolist())
+    assert 24 in pitches
+    assert not pitches & {36, 38}
+
+
+def test_the_score_of_a_take_for_a_sampler_is_of_the_kit(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    (tmp_path / "mine.json").write_text('{"kick": 24}')
+    assert run(song, "-o", tmp_path / "x.mid", "--score", tmp_path / "x.musicxml")[0] == 0
+    mapped = ("--drum-map", tmp_path / "mine.json", "-o", tmp_path / "y.mid", "--score", tmp_path / "y.musicxml")
+    assert run(song, *mapped)[0] == 0
+    assert (tmp_path / "x.musicxml").read_bytes() == (tmp_path / "y.musicxml").read_bytes()
+
+
+def test_several_takes_are_written_by_rank_and_can_be_made_again(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    code, out, _ = run(song, "--takes", 3, "--json", "--score", tmp_path / "best.musicxml")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [Path(line["output"]).name for line in lines] == [f"a.drums.{rank}.mid" for rank in (1, 2, 3)]
+    scores = [line["score"] for line in lines]
+    assert scores == sorted(scores, reverse=True)
+    for line in lines:
+        assert run(song, "-o", tmp_path / "again.mid", "--force", "--seed", line["seed"])[0] == 0
+        assert (tmp_path / "again.mid").read_bytes() == Path(line["output"]).read_bytes()
+    assert run(song, "-o", tmp_path / "x.mid", "--score", tmp_path / "x.musicxml", "--seed", lines[0]["seed"])[0] == 0
+    assert (tmp_path / "best.musicxml").read_bytes() == (tmp_path / "x.musicxml").read_bytes()
+
+
+def test_one_take_keeps_its_name_and_takes_are_no_songs(run: Run, tmp_path: Path) -> None:
+    put(tmp_path / "a.mid")
+    assert run(tmp_path, "--takes", 1)[0] == 0
+    assert (tmp_path / "a.drums.mid").exists()
+    assert run(tmp_path, "--takes", 2)[0] == 0
+    code, out, _ = run(tmp_path, "--force")
+    assert (code, len(out.splitlines())) == (0, 1)
+
+
+def test_explaining_tells_the_bars_below_the_take(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    _, out, _ = run(song, "--explain")
+    first, *lines = out.splitlines()
+    assert first.startswith(str(tmp_path / "a.drums.mid"))
+    assert lines
+    assert all(line.startswith(("  bar ", "  bars ")) for line in lines)
+    _, out, _ = run(song, "--explain", "--json", "--force")
+    told = json.loads(out)["explain"]
+    assert [set(said) for said in told] == [{"first", "last", "text"}] * len(told)
+    assert len(told) == len(lines)
+
+
+def test_explaining_leaves_standard_output_to_the_take(player: Path, tmp_path: Path) -> None:
+    done = program(put(tmp_path / "a.mid"), "-o", "-", "--explain", "--model", player)
+    assert midi.parse(done.stdout).parts
+    assert b"  bar" in done.stderr
+
+
+def test_the_styles_that_help_names_are_those_that_there_are() -> None:
+    from seq2drum.conditions import STYLES
+
+    assert ", ".join(STYLES) == infer.STYLES
+
+
+def test_a_stiff_drum_file_is_humanised_and_all_else_stays(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid", replace(with_drums(), parts=(*with_drums().parts, PIANO)))
+    before = song.read_bytes()
+    code, out, err = run(song, mode="humanize", model=None)
+    assert (code, out, err) == (0, f"{tmp_path / 'a.human.mid'}\n", "")
+    human = midi.read(tmp_path / "a.human.mid")
+    (drums,) = [part for part in human.parts if part.is_drums]
+    assert drums.pitch.tolist() == DRUMS.pitch.tolist()
+    assert drums.onset.tolist() != DRUMS.onset.tolist()
+    assert len(set(drums.velocity.tolist())) > 3
+    assert [part for part in human.parts if not part.is_drums] == [*strummed().parts, PIANO]
+    assert song.read_bytes() == before
+    run(song, "-o", tmp_path / "b.mid", "--seed", 0, "--humanize", 1, mode="humanize", model=None)
+    assert (tmp_path / "b.mid").read_bytes() == (tmp_path / "a.human.mid").read_bytes()
+    run(song, "-o", tmp_path / "c.mid", "--humanize", 0, mode="humanize", model=None)
+    (stiff,) = [part for part in midi.read(tmp_path / "c.mid").parts if part.is_drums]
+    assert stiff.rows.tolist() == DRUMS.rows.tolist()
+
+
+def test_humanising_knows_seed_swing_and_style(run: Run, tmp_path: Path) -> None:
+    offbeat = Part.of([Note(at, 60, 42, 90) for at in range(0, 7000, 240)], name="Kit", is_drums=True)
+    song = put(tmp_path / "a.mid", replace(strummed(), parts=(*strummed().parts, offbeat)))
+    made = set()
+    for number, flags in enumerate(((), ("--seed", 1), ("--swing", 1), ("--style", "jazz"))):
+        assert run(song, "-o", tmp_path / f"{number}.mid", *flags, mode="humanize", model=None)[0] == 0
+        made.add((tmp_path / f"{number}.mid").read_bytes())
+    assert len(made) == 4
+
+
+def test_humanising_refuses_what_it_cannot_use(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    refused(run(song, mode="humanize", model=None), "no drums in it", "channel 10")
+    refused(run(mode="humanize", model=None), "--mode humanize wants a MIDI file")
+    refused(run(song, "--humanize", 2, mode="humanize", model=None), "wanted 0 (stiff) to 1")
+    refused(run(song, "--swing", -1, mode="humanize", model=None), "swing is -1")
+    refused(run(song, "--style", "polka", mode="humanize", model=None), "'polka'")
+    refused(run(song, "--prime", 1, mode="humanize", model=None), "no use for --prime", "--mode infer")
+    drums = put(tmp_path / "d.mid", with_drums())
+    refused(run(drums, "-o", drums, "--force", mode="humanize", model=None), "would be written over")
+    (tmp_path / "e.human.mid").write_bytes(b"mine")
+    put(tmp_path / "e.mid", with_drums())
+    refused(run(tmp_path / "e.mid", mode="humanize", model=None), "exists already", "--force")
+    assert (tmp_path / "e.human.mid").read_bytes() == b"mine"
+
+
+def test_a_folder_is_humanised_and_what_was_made_before_is_passed_over(run: Run, tmp_path: Path) -> None:
+    for name in ("a.mid", "b.mid", "a.human.mid", "c.drums.mid", "c.drums.2.mid"):
+        put(tmp_path / name, with_drums())
+    code, out, _ = run(tmp_path, "-o", tmp_path / "out", mode="humanize", model=None)
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.human.mid", "b.human.mid"]
+
+
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +404,18 @@ def test_no_song_that_was_given_is_ever_written_over(run: Run, tmp_path: Path) -
         (["--top-p", "0.4"], ["top-p is 0.4", "0.5"]),
         (["--track", "Banjo"], ["--track 'Banjo'", "1 'Guitar'"]),
         (["--track", "2"], ["--track '2'", "1 'Guitar'"]),
+        (["--style", "polka"], ["'polka'", "jazz"]),
+        (["--intensity", "2"], ["intensity is 2.0", "0 to 1"]),
+        (["--fills", "x"], ["--fills", "'x'", "--help"]),
+        (["--bars", "x"], ["--bars", "9:16", "'x'"]),
+        (["--bars", "1:"], ["--bars", "9:16"]),
+        (["--bars", "4:2"], ["4:2", "counted from 1"]),
+        (["--bars", "1:2"], ["no drums of its own"]),
+        (["--prime", "1"], ["no drums of its own"]),
+        (["--prime", "-1"], ["prime is -1"]),
+        (["--takes", "0"], ["--takes is 0", "1 to"]),
+        (["--takes", "2", "-o", "-"], ["standard output", "-o FILE"]),
+        (["--drum-map", "nobody"], ["'nobody'", "gm"]),
         (["--nonsense"], ["--nonsense", "--help"]),
     ],
 )

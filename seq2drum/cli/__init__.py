@@ -33,6 +33,7 @@ MODES = MappingProxyType(
         "prepare": "seq2drum.cli.prepare",
         "train": "seq2drum.cli.train",
         "eval": "seq2drum.cli.evaluate",
+        "humanize": "seq2drum.cli.humanize",
     }
 )
 

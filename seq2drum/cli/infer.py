@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import places
-from seq2drum.cli.terminal import StandardOutputError, bar, say, standard_output
-from seq2drum.errors import OptionError, Seq2DrumError
+from seq2drum.cli.terminal import say, standard_output
+from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
     from seq2drum.drummer import Drummer, Options, Take
 
+# The fields of `Options` that have a flag of the same name and are None where it is not given.
+ASKED = (
+    "temperature",
+    "top_p",
+    "track",
+    "intensity",
+    "complexity",
+    "fills",
+    "humanize",
+    "swing",
+    "prime",
+    "bars",
+    "drum_map",
+)
 FLAGS = (
     "seed",
     "model",
     "files",
     "output",
-    "temperature",
-    "top_p",
-    "track",
+    *ASKED,
+    "style",
+    "takes",
     "with_guitar",
     "score",
+    "explain",
     "force",
     "json",
 )
+STYLES = "jazz, shuffle, latin, metal, dance, reggae, funk, pop, rock"  # as `conditions` has them, which needs numpy
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -57,87 +72,122 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--with-guitar", action="store_true", help="write the whole song, with these drums instead of its own"
     )
     infer.add_argument("--score", metavar="FILE", help="also write the drums as a MusicXML score")
+    infer.add_argument("--explain", action="store_true", help="tell bar by bar what was done, and what it goes with")
     infer.add_argument("--force", action="store_true", help="overwrite what is there")
     infer.add_argument("--json", action="store_true", help="print one line of JSON a take")
+
+    ask = parser.add_argument_group(
+        "infer: what a musician asks for",
+        "What is not asked for, the model decides. Besides: --bars A:B plays only these bars of the file's own drums "
+        "anew; --takes N makes N takes, SONG.drums.1.mid being the best.",
+    )
+    ask.add_argument("--style", metavar="NAME", help=f"{STYLES}, or auto (default)")
+    for name, text in (
+        ("intensity", "how much is played and how loud; 0.5 is what half of all music stays below"),
+        ("complexity", "how much the drums lean against the beat, likewise"),
+        ("fills", "how often: 0 never, 0.5 as drummers do, 1 twice as often"),
+        ("humanize", "velocity and timing of human drummers: 0 stiff, 1 as they are (--mode humanize: 1)"),
+        ("swing", "where the second eighth falls: 0 half way, 1 at two thirds"),
+    ):
+        ask.add_argument(f"--{name}", type=float, metavar="0..1", help=text)
+    ask.add_argument("--prime", type=int, metavar="BARS", help="play on from the first drum bars of the file")
+    ask.add_argument(
+        "--drum-map", metavar="NAME|FILE", help="the notes of a sampler, or a JSON file of your own (default: gm)"
+    )
+
+
+def own_flags(parser: argparse.ArgumentParser) -> None:
+    """Bars by number, and takes to choose from."""
+    parser.add_argument("--bars", type=_bars, metavar="A:B")
+    parser.add_argument("--takes", type=int, metavar="N")
+
+
+def _bars(text: str) -> tuple[int, int]:
+    first, colon, last = text.partition(":")
+    try:
+        return int(first), int(last if colon else first)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted A:B such as 9:16, found {text!r}") from None
 
 
 def run(options: argparse.Namespace) -> int:
     """Play to each song; returns the exit code."""
-    from seq2drum.drummer import Drummer, Options
-
-    wanted = Options(seed=options.seed, track=options.track)
-    for name in ("temperature", "top_p"):
-        if getattr(options, name) is not None:
-            wanted = replace(wanted, **{name: getattr(options, name)})
-    jobs = places.jobs(options.files, options.output)
-    if options.score and len(jobs) > 1:
-        raise OptionError(f"--score names one file, but there are {len(jobs)} songs")
-    if options.score and (options.score == "-" or Path(options.score).absolute() == Path(jobs[0][1]).absolute()):
-        raise OptionError("--score wants a file of its own")
-    inputs = {place for source, _ in jobs if (place := places.place(source))}
-    drummer = Drummer.load(options.model or "default")
-    code = 0
-    with bar(len(jobs) if len(jobs) > 1 else None, "playing") as advance:
-        for source, target in jobs:
-            try:
-                for written in filter(None, (target, options.score)):
-                    places.check_target(written, inputs, overwrite=options.force)
-                _play_one(drummer, source, target, wanted, options)
-            except StandardOutputError:
-                raise
-            except Seq2DrumError as error:
-                told, shown = str(error), "standard input" if source == "-" else source
-                say(f"seq2drum: {told}" if shown in told else f"seq2drum: {shown}: {told}")
-                code = 2
-            advance(1, "")
-    return code
-
-
-def _play_one(drummer: Drummer, source: str, target: str, wanted: Options, options: argparse.Namespace) -> None:
     from seq2drum import midi
+    from seq2drum.drummer import MOST_TAKES, SCORES, Drummer, Options
 
+    given = {name: value for name in ASKED if (value := getattr(options, name)) is not None}
+    style = None if options.style == "auto" else options.style
+    wanted = Options(seed=options.seed, style=style, **given)
+    count = 1 if options.takes is None else options.takes
+    if not 1 <= count <= MOST_TAKES:
+        raise OptionError(f"--takes is {count}, wanted 1 to {MOST_TAKES}")
+    if not options.files:
+        raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
+    jobs = places.jobs(options.files, options.output, midi.SUFFIXES | SCORES)
+    scores = [options.score] if options.score else []
+    if scores and len(jobs) > 1:
+        raise OptionError(f"--score names one file, but there are {len(jobs)} songs")
+    work = [(source, [*places.numbered(target, count), *scores]) for source, target in jobs]
+    if scores and options.score in {"-", *map(_absolute, work[0][1][:-1]), *work[0][1][:-1]}:
+        raise OptionError("--score wants a file of its own")
+    drummer = Drummer.load(options.model or "default")
+    return places.each(
+        work,
+        options.force,
+        "playing",
+        lambda source, targets: _play_one(drummer, source, targets[:count], wanted, options),
+    )
+
+
+def _absolute(name: str) -> str:
+    return str(Path(name).absolute())
+
+
+def _play_one(
+    drummer: Drummer, source: str, targets: Sequence[str], wanted: Options, options: argparse.Namespace
+) -> None:
     begun = time.perf_counter()
-    if source == "-":
-        song: str | bytes = sys.stdin.buffer.read(midi.DEFAULT_LIMITS.file_bytes + 1)
-    else:
-        song = source
-    take = drummer.accompany(song, wanted)
-    if target == "-":
-        data = take.to_bytes(with_guitar=options.with_guitar)
-        with standard_output():
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-    else:
-        take.save(target, with_guitar=options.with_guitar, overwrite=options.force)
+    takes = drummer.takes(places.read(source), wanted, len(targets))
+    for take, target in zip(takes, targets, strict=True):
+        places.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
     if options.score:
         from seq2drum import files, score
 
-        title = "Drums" if source == "-" else Path(source).stem
-        files.write_file(options.score, score.write_score(take.song, take.part, title), overwrite=options.force)
-    seconds = time.perf_counter() - begun
-    guitar = [f"{index + 1} {take.song.parts[index].name}".strip() for index in take.guitar.parts]
-    if options.json:
-        line = {
-            "input": source,
-            "output": target,
-            "bars": len(take.song.bars()),
-            "hits": len(take.part),
-            "seed": wanted.seed,
-            "seconds": round(seconds, 3),
-            "guitar": guitar,
-            "why": take.guitar.reason,
-        }
-        told = json.dumps(line)
-    else:
-        told = _told(take, target, seconds)
-    if target != "-":
-        with standard_output():
-            print(told, flush=True)
-    elif options.json:  # standard output belongs to the take
-        say(told)
+        title, best = "Drums" if source == "-" else Path(source).stem, takes[0]
+        data = score.write_score(best.song, best.standard_part, title)
+        files.write_file(options.score, data, overwrite=options.force)
+    seconds = (time.perf_counter() - begun) / len(takes)
+    for take, target in zip(takes, targets, strict=True):
+        told = _json(take, source, target, seconds, options) if options.json else _told(take, target, seconds, options)
+        if target != "-":
+            with standard_output():
+                print(told, flush=True)
+        elif options.json or options.explain:  # standard output belongs to the take
+            say(told)
 
 
-def _told(take: Take, target: str, seconds: float) -> str:
+def _json(take: Take, source: str, target: str, seconds: float, options: argparse.Namespace) -> str:
+    line: dict[str, object] = {
+        "input": source,
+        "output": target,
+        "bars": len(take.song.bars()),
+        "hits": len(take.part),
+        "seed": take.options.seed,
+        "seconds": round(seconds, 3),
+        "guitar": [f"{index + 1} {take.song.parts[index].name}".strip() for index in take.guitar.parts],
+        "why": take.guitar.reason,
+    }
+    if take.score is not None:
+        line["score"] = round(take.score, 4)
+    if options.explain:
+        line["explain"] = [said._asdict() for said in take.explain()]
+    return json.dumps(line)
+
+
+def _told(take: Take, target: str, seconds: float, options: argparse.Namespace) -> str:
     names = ", ".join(str(index + 1) for index in take.guitar.parts)
     heard = f"{'part' if len(take.guitar.parts) == 1 else 'parts'} {names} ({take.guitar.reason})"
-    return f"{target}: {len(take.song.bars())} bars, {len(take.part)} hits in {seconds:.1f} s, listening to {heard}"
+    line = f"{target}: {len(take.song.bars())} bars, {len(take.part)} hits in {seconds:.1f} s, listening to {heard}"
+    if take.score is not None:
+        line += f"; seed {take.options.seed}, agreement with the other takes {take.score:.2f}"
+    return "\n  ".join([line, *(map(str, take.explain()) if options.explain else ())])

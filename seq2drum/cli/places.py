@@ -1,29 +1,36 @@
-"""Which song goes to which file, and what must not be written to. "-" is a standard stream."""
+"""Songs in their turn: which goes to which file, and what must not be written to. "-" is a standard stream.
+
+What the program has written is no song: names that end in one of its suffixes are passed over in a folder.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from seq2drum.errors import CorpusError, InputError, OptionError, OutputError
+from seq2drum.cli.terminal import StandardOutputError, bar, say, standard_output
+from seq2drum.errors import CorpusError, InputError, OptionError, OutputError, Seq2DrumError
 
 OUTPUT_SUFFIX = ".drums.mid"
+HUMAN_SUFFIX = ".human.mid"
+_OURS = re.compile(r"\.(drums(\.\d+)?|human)\.mid$")
 _SLASHES = ("/", os.sep)
 
 
-def jobs(files: Sequence[str], output: str | None) -> list[tuple[str, str]]:
+def jobs(
+    files: Sequence[str], output: str | None, suffixes: Collection[str], made: str = OUTPUT_SUFFIX
+) -> list[tuple[str, str]]:
     """Which song goes where, (source, target): each file, and each song of each folder.
+
+    suffixes: what songs of a folder end in. made: what takes the place of that, where no name is given.
 
     Raises:
         OptionError, InputError, CorpusError: it cannot be told, or no song is there.
     """
-    from seq2drum import drummer, midi
-
-    music = midi.SUFFIXES | drummer.SCORES
-    if not files:
-        raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
     sources: list[str] = []
     # A name that ends in a slash is a folder's, whether it is there yet or not.
     several = len(files) > 1 or (output not in (None, "-") and (output.endswith(_SLASHES) or _is_folder(output)))
@@ -32,20 +39,23 @@ def jobs(files: Sequence[str], output: str | None) -> list[tuple[str, str]]:
         if name != "-" and _is_folder(name):
             several = True
             try:
-                found = sorted(child for child in path.iterdir() if child.suffix.lower() in music and child.is_file())
+                found = sorted(
+                    child for child in path.iterdir() if child.suffix.lower() in suffixes and child.is_file()
+                )
             except OSError as error:
                 raise InputError(f"the folder {name!r} cannot be read ({error.strerror})") from None
-            found = [child for child in found if not child.name.endswith(OUTPUT_SUFFIX)]
+            found = [child for child in found if not _OURS.search(child.name)]
             if not found:
-                raise CorpusError(f"there is no MIDI or MusicXML file in the folder {name!r}")
+                kinds = "MIDI or MusicXML" if ".musicxml" in suffixes else "MIDI"
+                raise CorpusError(f"there is no {kinds} file in the folder {name!r}")
             sources += map(str, found)
         else:
             sources.append(name)
     if not several:
-        return [(sources[0], output or _beside(sources[0]))]
+        return [(sources[0], output or _beside(sources[0], made))]
     if output == "-":
         raise OptionError("several songs cannot all go to standard output; name a folder with -o DIR")
-    targets = [_beside(source) for source in sources]
+    targets = [_beside(source, made) for source in sources]
     if output:
         folder = Path(output)
         try:
@@ -54,7 +64,7 @@ def jobs(files: Sequence[str], output: str | None) -> list[tuple[str, str]]:
             raise OptionError(f"{output!r} is a file; for several songs -o wants a folder") from None
         except OSError as error:
             raise OptionError(f"the folder {output!r} cannot be made ({error.strerror})") from None
-        targets = [str(folder / (Path(source).stem + OUTPUT_SUFFIX)) for source in sources]
+        targets = [str(folder / (Path(source).stem + made)) for source in sources]
     twice = {target for target in targets if targets.count(target) > 1}
     if twice:
         raise OptionError(
@@ -63,8 +73,70 @@ def jobs(files: Sequence[str], output: str | None) -> list[tuple[str, str]]:
     return list(zip(sources, targets, strict=True))
 
 
-def _beside(source: str) -> str:
-    return "-" if source == "-" else str(Path(source).with_name(Path(source).stem + OUTPUT_SUFFIX))
+def numbered(target: str, count: int) -> list[str]:
+    """The names of several takes: SONG.drums.mid becomes SONG.drums.1.mid and so on; one take keeps the name.
+
+    Raises:
+        OptionError: there are several, and they would all go to standard output.
+    """
+    if count == 1:
+        return [target]
+    if target == "-":
+        raise OptionError(f"{count} takes cannot all go to standard output; name a file with -o FILE")
+    path = Path(target)
+    return [str(path.with_name(f"{path.stem}.{number}{path.suffix}")) for number in range(1, count + 1)]
+
+
+def each(
+    work: Sequence[tuple[str, Sequence[str]]], overwrite: bool, what: str, do: Callable[[str, Sequence[str]], None]
+) -> int:
+    """Do something for each source and its targets; a song that cannot be used is told, and the others go on.
+
+    Returns the exit code.
+    """
+    inputs = {found for source, _ in work if (found := place(source))}
+    code = 0
+    with bar(len(work) if len(work) > 1 else None, what) as advance:
+        for source, targets in work:
+            try:
+                for target in targets:
+                    check_target(target, inputs, overwrite=overwrite)
+                do(source, targets)
+            except StandardOutputError:
+                raise
+            except Seq2DrumError as error:
+                told, shown = str(error), "standard input" if source == "-" else source
+                say(f"seq2drum: {told}" if shown in told else f"seq2drum: {shown}: {told}")
+                code = 2
+            advance(1, "")
+    return code
+
+
+def read(source: str) -> bytes | str:
+    """What to give to whoever opens a song: the bytes of standard input, or the name of a file."""
+    from seq2drum import midi
+
+    return sys.stdin.buffer.read(midi.DEFAULT_LIMITS.file_bytes + 1) if source == "-" else source
+
+
+def write(data: bytes, target: str, *, overwrite: bool) -> None:
+    """Write a MIDI file, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written; what was there is untouched.
+    """
+    if target == "-":
+        with standard_output():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        return
+    from seq2drum import files
+
+    files.write_file(target, data, overwrite=overwrite)
+
+
+def _beside(source: str, made: str) -> str:
+    return "-" if source == "-" else str(Path(source).with_name(Path(source).stem + made))
 
 
 def _is_folder(name: str) -> bool:
