@@ -115,7 +115,8 @@ def hits_per_quarter(drums: Drums) -> FloatArray:
     """(B,): how many hits fall on a quarter note of each bar, all voices together."""
     form = drums.form
     hits = np.add.reduceat((drums.velocity > 0).sum(axis=1), form.first[:-1])
-    return (hits * form.denominator / (4 * np.maximum(form.numerator, 1))).astype(np.float32)
+    by_quarter: FloatArray = (hits * form.denominator / (4 * np.maximum(form.numerator, 1))).astype(np.float32)
+    return by_quarter
 
 
 def syncopation(drums: Drums) -> FloatArray:
