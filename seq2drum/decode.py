@@ -138,7 +138,7 @@ def play(
     # The first bars to be drawn, unless something given comes before them: then it is known what to go on from.
     opening = range(first, min(first + OPENING, stop) if chance.tries > 1 and not given else first)
     opened_bars: list[_Bar] = []
-    for known, begin, end in _units(engine, heard, wishes or Wishes(), chance.seed):
+    for known, begin, end in _units(engine, heard, wishes or Wishes(), chance):
         if "key" in known:
             memory.recognise(begin, known["key"])
         for bar in range(begin, end):
@@ -180,7 +180,7 @@ def play(
 
 
 def _units(
-    engine: Engine, heard: Heard, wishes: Wishes, seed: int
+    engine: Engine, heard: Heard, wishes: Wishes, chance: Chance
 ) -> Iterator[tuple[dict[str, NDArray[Any]], int, int]]:
     """Read the guitar in the portions the model was trained on: what is known of bars [begin, end)."""
     form, found = heard.form, features(heard)
@@ -193,6 +193,7 @@ def _units(
     known = {begin: engine.encode(found, form, told, begin, end) for begin, end in ranges[:1]}
     if "fill" in known[0]:
         # Where to break the pattern is planned before a note is played, and told like any other wish.
+        seed = chance.seed if chance.temperature else 0  # the plainest take is one, whatever the seed
         fill = plan_fills(known[0]["fill"][:, 0], wishes.fills, np.random.default_rng([seed, bars, 1]))
         told, known = conditions.asked(wishes, bars, fill), {}
     for begin, end in ranges:
