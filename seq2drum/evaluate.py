@@ -450,6 +450,9 @@ _TABLE: list[_Table] = []  # of this process
 def _start(table: _Table) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a word; the main process speaks
     _TABLE[:] = [table]
+    for player in table.players:
+        if player.model:
+            _engine(player.model)  # loaded now, so that it is not counted as playing
 
 
 def _play_one(task: tuple[Prepared, Heard | None]) -> list[Outcome]:

@@ -406,7 +406,7 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
         line = next(line for line in table.splitlines() if line.startswith(row["name"]))
         value = row["figures"].get("hit F1", [None])[0]
         assert ("-" if value is None else f"{value:.3f}") in line
-    assert {row["name"] for row in raw["continued"]} == {f"{player}, most likely", f"{player}, sampled", COPY}
+    assert {row["name"] for row in raw["continued"]} == {f"{player.name}, most likely", f"{player.name}, sampled", COPY}
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,14 @@ def run(options: argparse.Namespace) -> int:
     names = options.model or ["default"]
     if len(set(names)) < len(names):
         raise OptionError(f"--model names {max(names, key=names.count)!r} twice; wanted each model once")
-    players = [player for name in names for player in evaluate.model_players(name, seed=options.seed, takes=takes)]
+    # Called by the folder's own name, if that tells them apart: a table has no room for paths.
+    short = [Path(name).name for name in names]
+    titles = short if len(set(short)) == len(names) else names
+    players = [
+        player
+        for name, title in zip(names, titles, strict=True)
+        for player in evaluate.model_players(name, seed=options.seed, takes=takes, title=title)
+    ]
     songs = _songs([Path(name) for name in options.data or ()], options)
     chosen = evaluate.choose(
         songs,
@@ -111,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
         critic=not options.no_critic,
         about={
             "command": _command(),
-            "models": names,
+            "models": titles,
             "split": split,
             "takes": takes,
             "most songs": options.songs,
