@@ -342,7 +342,10 @@ class _Touch:
     def strike(self, bar: int, hits: Grid) -> Grid:
         """The hits of the next bar as they are struck."""
         if self.performance is not None:
-            hits = self.performance.play(hits)
+            # How loud a bar is stays the model's affair, which was told the intensity; how the hits share it is human.
+            felt = self.performance.play(hits)
+            louder = np.rint(np.mean(hits.velocity) - np.mean(felt.velocity)) if len(hits.velocity) else 0
+            hits = felt._replace(velocity=np.clip(felt.velocity + louder, 1, 127).astype(np.int64))
         if self.swing is not None:
             hits = feel.swing(hits, feel.piece_of(self.form, bar, bar + 1), self.swing)
         return hits

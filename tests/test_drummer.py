@@ -564,6 +564,13 @@ def test_stiff_is_on_the_lattice_and_human_is_not(player: Drummer) -> None:
     assert again == human
 
 
+def test_a_human_bar_is_as_loud_as_the_model_means_it_to_be(player: Drummer) -> None:
+    own, human = (list(player.stream(strummed(), Options(seed=1, humanize=amount))) for amount in (0.0, 1.0))
+    for one, other in zip(own, human, strict=True):
+        assert abs(one.part.velocity.mean() - other.part.velocity.mean()) < 5
+    assert [bar.part.velocity.tolist() for bar in own] != [bar.part.velocity.tolist() for bar in human]
+
+
 def test_swing_says_where_the_second_eighth_falls(player: Drummer) -> None:
     places = []
     for amount in (0.0, 0.5, 1.0):
