@@ -3,12 +3,16 @@
 import ast
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from seq2drum import cli, midi
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -99,6 +103,51 @@ def test_python_in_the_readme_names_only_what_there_is():
             if isinstance(node, ast.ImportFrom):
                 module = __import__(node.module, fromlist=[alias.name for alias in node.names])
                 assert all(hasattr(module, alias.name) for alias in node.names)
+
+
+@pytest.fixture
+def beside_examples(tmp_path, monkeypatch):
+    """A folder with a copy of the examples and a song with drums, to try what the README says in."""
+    ours = shutil.ignore_patterns("*.drums*.mid", "*.human.mid")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=ours)
+    shutil.copy(ROOT / "examples" / "training" / "rock_riff_1.mid", tmp_path / "song.mid")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+LINES = [line for block in blocks("bash") for line in block.splitlines()]
+TRIED = [line for line in LINES if re.match(r"python main.py .* examples/", line)]
+
+
+def test_the_readme_has_commands_to_try():
+    assert len(TRIED) >= 4
+
+
+@pytest.mark.parametrize("command", TRIED)
+def test_what_the_readme_says_to_try_makes_a_new_midi_file(command, beside_examples, capsys):
+    before = set(beside_examples.rglob("*.mid"))
+    assert cli.main(shlex.split(command)[2:]) == 0
+    made = set(beside_examples.rglob("*.mid")) - before
+    assert made
+    for path in made:
+        assert any(len(part) for part in midi.read(path).parts if part.is_drums)
+
+
+@pytest.mark.parametrize("block", blocks("python"))
+def test_python_in_the_readme_does_what_it_says(block, beside_examples, capsys):
+    if "seq2drum.draw" in block:
+        pytest.importorskip("matplotlib")
+    exec(compile(block, "README.md", "exec"), {})
+    for name in re.findall(r'"([\w.]+\.(?:mid|png))"', block):
+        assert (beside_examples / name).stat().st_size
+
+
+def test_options_that_the_readme_names_are_options_of_the_command_line(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    known = set(re.findall(r"--[a-z][\w-]*", capsys.readouterr().out))
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", README))
+    assert named - known == {"--nproc-per-node"}  # of torchrun
 
 
 def test_no_figure_is_left_open():
