@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +35,13 @@ BarKind = tuple[int, int, int]  # numerator, denominator, steps
 ENOUGH = 8  # bars of a kind in other groups; of fewer no habit can be counted
 TEMPO_BAND = 1.15  # two songs are as fast as each other within this ratio
 WHOLE = 4  # bars of a kind that a song must have to be tiled over another
-POLYPHONY = 0.25  # what each further note of a chord adds to an onset's weight, up to four notes
+POLYPHONY = 0.25  # what each further note of a chord adds to an onset's weight
 VELOCITY = 90  # where training has no hit of a voice
 SWUNG_RIDE = 110  # quarters a minute: a swung song as fast as this gets a ride, a slower one a shuffle
 ACCENTED = 0.7  # share of a song's onsets that an accent must stand above
+MOST_NOTES = 4  # of a chord that are counted
 _CHUNK = 32  # bars of a song that are compared with all of training at once: 64 MB for 500,000 bars
+_PATTERNS = 4096  # patterns that are unpacked at once
 _EVEN = 1e-5  # similarities that differ by less are the same; float32 is no finer
 
 _NAMES = [voice.name for voice in NINE.voices]
@@ -65,7 +67,7 @@ class Baseline(NamedTuple):
 
 def baselines(training: Sequence[Prepared], *, seed: int = 0) -> list[Baseline]:
     """All baselines, fitted once to some songs. Each is a function of (seed, song, take) and keeps no state."""
-    known = _Known(tuple(training))
+    known = _Known(training)
     rows: list[tuple[str, str, bool, Callable[[Prepared, int], Grid]]] = [
         ("silence", "nothing at all", False, _silence),
         ("marginal", "the hits likely at each place of the bar, cut where expected F1 is best", False, known.marginal),
@@ -82,6 +84,17 @@ def baselines(training: Sequence[Prepared], *, seed: int = 0) -> list[Baseline]:
     return [Baseline(*row) for row in rows]
 
 
+def sounding(heard: Heard) -> tuple[int, int]:
+    """The bars in which the guitar sounds: the first, and the one after the last. (0, 0) if it never does."""
+    grid, form = heard.guitar, heard.form
+    if not len(grid.step):
+        return 0, 0
+    held = np.maximum(grid.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1) - 1
+    last = min(int((grid.step + held).max()), int(form.first[-1]) - 1)
+    begin, end = form.bar_of(np.array([int(grid.step.min()), last])).tolist()
+    return begin, end + 1
+
+
 def _silence(song: Prepared, take: int) -> Grid:
     return _grid(np.zeros((int(song.heard.form.first[-1]), len(NINE)), dtype=bool), np.ones(len(NINE), dtype=np.int64))
 
@@ -90,21 +103,44 @@ def _silence(song: Prepared, take: int) -> Grid:
 class _Bars:
     """The known bars of one kind, those of a song side by side and in order; each has a hit.
 
-    song, bar, group, pattern (n,): number of the song, of the bar in it, of the song's group and of the bar's pattern.
-    patterns (P, S, V): the different bars. rhythm (n, S + 1): see `_rhythm`. bpm (n,).
+    Kept small, as each process of an evaluation is given a copy. steps: S. song, bar, group, pattern (n,): number of
+    the song, of the bar in it, of the song's group and of the bar's pattern. packed (P, bytes): the different bars, a
+    bit a cell. onsets (n, S + 1): see `_onsets`. bpm (n,).
     """
 
-    song: IntArray
-    bar: IntArray
-    group: IntArray
-    pattern: IntArray
-    patterns: BoolArray
-    rhythm: FloatArray
+    steps: int
+    song: NDArray[np.int32]
+    bar: NDArray[np.int32]
+    group: NDArray[np.int32]
+    pattern: NDArray[np.int32]
+    packed: NDArray[np.uint8]
+    onsets: NDArray[np.uint8]
     bpm: NDArray[np.float64]
 
-    def counts(self, group: int) -> IntArray:
-        """(P,): how often each pattern is played outside a group."""
-        return np.bincount(self.pattern[self.group != group], minlength=len(self.patterns))
+    def patterns(self, which: slice) -> BoolArray:
+        """(·, S, V): some of the different bars."""
+        cells = np.unpackbits(self.packed[which], axis=1, count=self.steps * len(NINE))
+        return cells.astype(bool).reshape(-1, self.steps, len(NINE))
+
+    @cached_property
+    def rhythm(self) -> FloatArray:
+        """(n, S + 1): the weight of the guitar's onset at each place, see `_weights`."""
+        return _weights(self.onsets)
+
+    def loop(self, choose: Callable[[_Bars, IntArray], BoolArray], group: int) -> BoolArray:
+        """(S, V): what is chosen by how often each pattern is played outside a group.
+
+        Chosen once for all songs whose group has no such bars, and that is most of those that are played.
+        """
+        group = group if (self.group == group).any() else -1
+        if (choose, group) not in self._loops:
+            counts = np.bincount(self.pattern[self.group != group], minlength=len(self.packed))
+            self._loops[choose, group] = choose(self, counts)
+        return self._loops[choose, group]
+
+    @cached_property
+    def _loops(self) -> dict[tuple[Callable[[_Bars, IntArray], BoolArray], int], BoolArray]:
+        return {}
 
     def scale(self, length: int) -> FloatArray:
         """(n - length + 1,): one over the norm of the window of bars from here; 0 where they do not follow on."""
@@ -132,23 +168,26 @@ class _Bars:
 class _Gathered:
     """The bars of one kind while songs are read."""
 
-    rows: list[tuple[int, int, int, int, float]] = field(default_factory=list)
-    rhythm: list[FloatArray] = field(default_factory=list)
+    rows: list[tuple[int, int, int, int]] = field(default_factory=list)
+    bpm: list[float] = field(default_factory=list)
+    onsets: list[NDArray[np.uint8]] = field(default_factory=list)
     numbers: dict[bytes, int] = field(default_factory=dict)
 
     def frozen(self, steps: int) -> _Bars:
-        song, bar, group, pattern, bpm = (np.array(column) for column in zip(*self.rows, strict=True))
+        song, bar, group, pattern = np.array(self.rows, dtype=np.int32).T
         packed = np.frombuffer(b"".join(self.numbers), dtype=np.uint8).reshape(len(self.numbers), -1)
-        patterns = np.unpackbits(packed, axis=1, count=steps * len(NINE)).astype(bool)
-        shape = (-1, steps, len(NINE))
-        return _Bars(song, bar, group, pattern, patterns.reshape(shape), np.concatenate(self.rhythm), bpm)
+        onsets, bpm = np.concatenate(self.onsets), np.array(self.bpm)
+        return _Bars(steps, song, bar, group, pattern, packed, onsets, bpm)
 
 
 class _Known:
-    """What the baselines know of training, and the players that use it."""
+    """What the baselines know of training, and the players that use it.
 
-    def __init__(self, songs: tuple[Prepared, ...]) -> None:
-        self.songs = songs
+    first, drums: of each song the first steps of its bars, and its hits in integers as small as they fit.
+    loudness (groups, V, 128): how often each voice is struck how loud.
+    """
+
+    def __init__(self, songs: Sequence[Prepared]) -> None:
         self.groups = {name: number for number, name in enumerate(dict.fromkeys(song.group for song in songs))}
         gathered: dict[BarKind, _Gathered] = {}
         self.loudness = np.zeros((len(self.groups), len(NINE), 128), dtype=np.int32)
@@ -158,6 +197,7 @@ class _Known:
             voice = to_kit(NINE)[song.drums.key]
             np.add.at(self.loudness[group], (voice[voice >= 0], song.drums.velocity[voice >= 0]), 1)
         self.first = [song.heard.form.first for song in songs]
+        self.drums = [_small(song.drums) for song in songs]
         self.bars = {kind: found.frozen(kind[2]) for kind, found in gathered.items()}
         self.loudness_of_all = self.loudness.sum(axis=0, dtype=np.int64)
 
@@ -167,7 +207,7 @@ class _Known:
         return self._looped(song, _likely_hits)
 
     def common_bar(self, song: Prepared, take: int) -> Grid:
-        return self._looped(song, lambda bars, counts: bars.patterns[int(counts.argmax())])
+        return self._looped(song, _commonest)
 
     def rule(self, song: Prepared, take: int) -> Grid:
         return _grid(_inside(_rule(song.heard), song.heard), self._velocities(song))
@@ -181,7 +221,7 @@ class _Known:
 
     def random_song(self, seed: int, song: Prepared, take: int) -> Grid:
         rng = np.random.default_rng([seed, take, _number(song)])
-        begin, _ = _span(song.heard)
+        begin, _ = sounding(song.heard)
         copies: list[tuple[int, int, int]] = []
         unknown: list[int] = []
         for kind, targets in _kinds_played(song.heard).items():
@@ -245,15 +285,15 @@ class _Known:
         median = np.argmax(np.cumsum(counts, axis=1) >= half, axis=1)
         return np.where(half[:, 0] > 0, median, VELOCITY)
 
-    def _looped(self, song: Prepared, pattern: Callable[[_Bars, IntArray], BoolArray]) -> Grid:
-        """One pattern for all bars of a kind, made from the known bars and how often each is played."""
+    def _looped(self, song: Prepared, choose: Callable[[_Bars, IntArray], BoolArray]) -> Grid:
+        """One pattern for all bars of a kind, chosen by the known bars and how often each is played."""
         hits = _rule(song.heard)
         group = self.groups.get(song.group, -1)
         for kind, targets in _kinds_played(song.heard).items():
             bars = self._find(kind, song)
             if bars is not None:
                 here = song.heard.form.first[targets][:, None] + np.arange(kind[2])
-                hits[here] = pattern(bars, bars.counts(group))
+                hits[here] = bars.loop(choose, group)
         return _grid(_inside(hits, song.heard), self._velocities(song))
 
     def _other_song(self, rng: np.random.Generator, bars: _Bars, song: Prepared) -> int:
@@ -273,28 +313,28 @@ class _Known:
 
         Of several as near, the nearest in tempo, then the first.
         """
-        rhythm = _rhythm(song.heard, steps)
+        rhythm = _weights(_onsets(song.heard, steps))
         apart = np.abs(np.log(bars.bpm / _bpm(song.heard)))
-        barred = np.where(bars.group == self.groups.get(song.group, -1), np.float32(-4), np.float32(0))
+        own = bars.group == self.groups.get(song.group, -1)
         found: dict[bytes, int] = {}
         texts = [rhythm[first : first + size].tobytes() for first, size in windows]
         wanted = list({text: window for text, window in zip(texts, windows, strict=True)}.items())
         for size in {size for _, size in windows}:
             ask = [(text, first) for text, (first, length) in wanted if length == size]
             scale = bars.scale(size)
-            many = max(_CHUNK // size, 1)
             count = len(scale)
+            barred = np.where(own[:count] | (scale == 0), np.float32(-4), np.float32(0))  # further than any cosine
+            many = max(_CHUNK // size, 1)
             for at in range(0, len(ask), many):
                 some = ask[at : at + many]
                 rows = np.concatenate([rhythm[first : first + size] for _, first in some])
                 dots = (rows @ bars.rhythm.T).reshape(len(some), size, -1)
                 for (text, _), dot in zip(some, dots, strict=True):
-                    score = dot[0, :count].copy()
+                    score = dot[0, :count]  # each is looked at once, so it may be added to
                     for i in range(1, size):
                         score += dot[i, i : i + count]
                     score *= scale
-                    score += barred[:count]
-                    score[scale == 0] = -4
+                    score += barred
                     norm = max(float(np.linalg.norm(np.frombuffer(text, dtype=np.float32))), 1e-9)
                     best = np.flatnonzero(score >= score.max() - _EVEN * norm)
                     found[text] = int(best[np.argmin(apart[best])])
@@ -307,7 +347,7 @@ class _Known:
         by_rule = _rule(song.heard) & np.isin(form.bar_of(np.arange(first[-1])), unknown)[:, None]
         pieces = [_grid(by_rule, self._velocities(song))]
         for target, number, bar in copies:
-            starts, drums = self.first[number], self.songs[number].drums
+            starts, drums = self.first[number], self.drums[number]
             low, high = np.searchsorted(drums.step, starts[bar : bar + 2])
             piece = drums.select(np.arange(low, high))
             pieces.append(piece._replace(step=piece.step - starts[bar] + first[target]))
@@ -332,8 +372,19 @@ def _gather(song: Prepared, number: int, group: int, gathered: dict[BarKind, _Ga
         bpm = float(np.median(form.bpm[bars]))
         for bar, packed in zip(bars.tolist(), np.packbits(rolls, axis=1), strict=True):
             pattern = into.numbers.setdefault(packed.tobytes(), len(into.numbers))
-            into.rows.append((number, bar, group, pattern, bpm))
-        into.rhythm.append(_rhythm(song.heard, steps)[bars])
+            into.rows.append((number, bar, group, pattern))
+        into.bpm += [bpm] * len(bars)
+        into.onsets.append(_onsets(song.heard, steps)[bars])
+
+
+def _small(grid: Grid) -> Grid:
+    """The same notes, each column in the smallest integers that hold it."""
+
+    def fitting(column: IntArray) -> NDArray[Any]:
+        ends = (column.min(initial=0), column.max(initial=0))
+        return column.astype(np.result_type(*map(np.min_scalar_type, ends)))
+
+    return Grid(*map(fitting, grid))
 
 
 def _roll(drums: Grid, form: Form) -> BoolArray:
@@ -344,8 +395,8 @@ def _roll(drums: Grid, form: Form) -> BoolArray:
     return roll
 
 
-def _rhythm(heard: Heard, steps: int) -> FloatArray:
-    """(B, steps + 1): the weight of the onset at each place of each bar; in the last column, 1 for an empty bar.
+def _onsets(heard: Heard, steps: int) -> NDArray[np.uint8]:
+    """(B, steps + 1): how many notes begin at each place of each bar, MOST_NOTES at most; last, 1 for an empty bar.
 
     So an empty bar is like an empty bar, and unlike all else. Places beyond `steps` are left out.
     """
@@ -354,9 +405,16 @@ def _rhythm(heard: Heard, steps: int) -> FloatArray:
     place = guitar.step - form.first[bar]
     count = np.zeros((len(form.steps), steps + 1), dtype=np.int64)
     np.add.at(count, (bar[place < steps], place[place < steps]), 1)
-    out = np.where(count > 0, 1 + POLYPHONY * (np.minimum(count, 4) - 1), 0).astype(np.float32)
-    out[:, -1] = ~(count > 0).any(axis=1)
-    return out
+    count[:, -1] = ~(count > 0).any(axis=1)
+    return np.minimum(count, MOST_NOTES).astype(np.uint8)
+
+
+def _weights(onsets: NDArray[np.uint8]) -> FloatArray:
+    """The weights of onsets by how many notes begin: 1 for one note, a little more for a chord."""
+    table = 1 + POLYPHONY * (np.arange(MOST_NOTES + 1, dtype=np.float32) - 1)
+    table[0] = 0
+    weights: FloatArray = table[onsets]
+    return weights
 
 
 def _kinds(form: Form) -> list[BarKind]:
@@ -370,20 +428,9 @@ def _is_kind(form: Form, kind: BarKind) -> BoolArray:
     return is_kind
 
 
-def _span(heard: Heard) -> tuple[int, int]:
-    """The bars in which the guitar sounds, from the first to the one after the last; (0, 0) if it never does."""
-    form, guitar = heard.form, heard.guitar
-    if not len(guitar.step):
-        return 0, 0
-    ends = guitar.step + np.maximum(guitar.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1) - 1
-    last = min(int(ends.max()), int(form.first[-1]) - 1)
-    begin, end = form.bar_of(np.array([guitar.step.min(), last])).tolist()
-    return begin, end + 1
-
-
 def _inside(hits: BoolArray, heard: Heard) -> BoolArray:
     """The hits in bars where the guitar plays, or rests between two of them."""
-    begin, stop = _span(heard)
+    begin, stop = sounding(heard)
     first = heard.form.first
     inside = np.zeros_like(hits)
     inside[first[begin] : first[stop]] = hits[first[begin] : first[stop]]
@@ -392,7 +439,7 @@ def _inside(hits: BoolArray, heard: Heard) -> BoolArray:
 
 def _kinds_played(heard: Heard) -> dict[BarKind, IntArray]:
     """The bars to be played, by kind."""
-    begin, stop = _span(heard)
+    begin, stop = sounding(heard)
     number = np.arange(len(heard.form.steps))
     played = (number >= begin) & (number < stop)
     bars = {kind: np.flatnonzero(_is_kind(heard.form, kind) & played) for kind in _kinds(heard.form)}
@@ -422,7 +469,7 @@ def _starts(form: Form) -> IntArray:
 
 
 def _bpm(heard: Heard) -> float:
-    begin, stop = _span(heard)
+    begin, stop = sounding(heard)
     return float(np.median(heard.form.bpm[begin : max(stop, begin + 1)]))
 
 
@@ -438,13 +485,24 @@ def _grid(hits: BoolArray, velocity: IntArray) -> Grid:
     return Grid(step, key, full[step, key], np.zeros_like(step), np.full_like(step, HIT_LENGTH))
 
 
+def _commonest(bars: _Bars, counts: IntArray) -> BoolArray:
+    """(S, V): the pattern that is played most often."""
+    most = int(counts.argmax())
+    pattern: BoolArray = bars.patterns(slice(most, most + 1))[0]
+    return pattern
+
+
 def _likely_hits(bars: _Bars, counts: IntArray) -> BoolArray:
     """(S, V): the set of hits with the best expected F1.
 
     Of all sets of one size the likeliest hits are the best, and the expected F1 of the k likeliest, counted over all
     bars together, is 2 (p1 + ... + pk) / (k + all p).
     """
-    share = np.tensordot(counts / max(int(counts.sum()), 1), bars.patterns.astype(np.float64), axes=1)
+    played = np.zeros((bars.steps, len(NINE)))
+    for at in range(0, len(counts), _PATTERNS):
+        some = slice(at, at + _PATTERNS)
+        played += np.tensordot(counts[some], bars.patterns(some).astype(np.float64), axes=1)
+    share = played / max(int(counts.sum()), 1)
     order = np.argsort(-share.ravel(), kind="stable")
     hit = np.cumsum(share.ravel()[order])
     best = int(np.argmax(2 * hit / (np.arange(1, len(hit) + 1) + hit[-1])))

@@ -27,11 +27,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2drum import baselines, batches, decode, engine, metrics
+from seq2drum.baselines import sounding
 from seq2drum.corpus import Prepared
 from seq2drum.decode import TRIES, Chance
 from seq2drum.errors import CorpusError
 from seq2drum.features import Form, Heard
-from seq2drum.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid
+from seq2drum.grid import Grid
 from seq2drum.groove import Drums, drums_of
 from seq2drum.kit import FULL, KITS, NINE, Kit, to_kit
 from seq2drum.metrics import FIGURES, Copies, Interval, Judge, Statistics
@@ -197,17 +198,6 @@ def to_full(grid: Grid, kit: Kit) -> Grid:
     """Hits of a kit as hits of the full one, by the notes they are written as."""
     key = to_kit(FULL, kit)[grid.key]
     return grid.select(np.lexsort((key, grid.step)))._replace(key=key[np.lexsort((key, grid.step))])
-
-
-def sounding(heard: Heard) -> tuple[int, int]:
-    """The bars in which the guitar sounds: the first, and the one after the last. (0, 0) if it never does."""
-    grid, form = heard.guitar, heard.form
-    if not len(grid.step):
-        return 0, 0
-    held = np.maximum(grid.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1) - 1
-    last = min(int((grid.step + held).max()), int(form.first[-1]) - 1)
-    begin, end = form.bar_of(np.array([int(grid.step.min()), last])).tolist()
-    return begin, end + 1
 
 
 # --- songs ------------------------------------------------------------------------------------------------------------

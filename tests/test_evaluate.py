@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from seq2drum import batches, checkpoint, corpus, evaluate
+from seq2drum.baselines import sounding
 from seq2drum.cli import main
 from seq2drum.corpus import Prepared
 from seq2drum.errors import CorpusError, UnknownModelError
@@ -254,12 +255,12 @@ def test_bars_of_a_song_in_sevens_are_a_song_of_their_own() -> None:
 
 def test_the_guitar_sounds_from_its_first_bar_to_the_bar_its_last_note_ends_in() -> None:
     heard = song_of(1).heard
-    assert evaluate.sounding(heard) == (0, 12)
+    assert sounding(heard) == (0, 12)
     some = heard.guitar.select((heard.guitar.step >= 30) & (heard.guitar.step < 60))
-    assert evaluate.sounding(replace(heard, guitar=some)) == (1, 3)
+    assert sounding(replace(heard, guitar=some)) == (1, 3)
     held = some._replace(length=np.full_like(some.length, 24 * 6))
-    assert evaluate.sounding(replace(heard, guitar=held)) == (1, 4)
-    assert evaluate.sounding(replace(heard, guitar=some.select(some.step < 0))) == (0, 0)
+    assert sounding(replace(heard, guitar=held)) == (1, 4)
+    assert sounding(replace(heard, guitar=some.select(some.step < 0))) == (0, 0)
 
 
 def test_another_guitar_is_of_the_same_metre_and_tempo_and_of_another_group() -> None:
@@ -275,7 +276,7 @@ def test_another_guitar_begins_with_the_own_and_again_when_it_is_over() -> None:
     own = replace(own, guitar=own.guitar.select(own.guitar.step >= 24))
     laid = evaluate.lay_over(other, own)
     assert laid.form is own.form
-    assert evaluate.sounding(laid) == (1, 7)
+    assert sounding(laid) == (1, 7)
     bars = [evaluate.bar_of_grid(laid.guitar, laid.form, bar) for bar in range(1, 7)]
     assert all(np.array_equal(a, b) for a, b in zip(bars[0], bars[3], strict=True))
     assert np.array_equal(bars[1].key, evaluate.bar_of_grid(other.guitar, other.form, 1).key)
