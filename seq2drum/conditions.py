@@ -32,6 +32,7 @@ _ENERGY = np.array([0.0, 1.15, 1.63, 2.01, 2.32, 2.62, 2.99, 3.43, 4.1, 5.09, 9.
 _SYNCOPATION = np.array([0.0, 0.1, 0.25, 0.5, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 4.0])
 _DECILES = np.linspace(0, 1, 11)
 _NAMES = [voice.name for voice in FULL.voices]
+_QUARTERS = (0, 6, 12, 18)  # steps of the first four quarters of a bar
 _DRUMS = [NINE.voices.index(voice) for voice in NINE.voices if voice.name in {"kick", "snare"} or "tom" in voice.name]
 
 
@@ -93,7 +94,6 @@ def style_of(drums: Drums) -> str:
     """
     form, struck = drums.form, drums.velocity > 0
     place = np.arange(len(struck)) - np.repeat(form.first[:-1], form.steps)
-    quarters = max(int(np.add.reduceat(struck.any(axis=1) * 1, form.first[:-1]).astype(bool) @ form.steps), 1) / 6
     count = {name: int(struck[:, voice].sum()) for voice, name in enumerate(_NAMES)}
     cymbal = struck[:, [_NAMES.index(name) for name in ("closed hat", "open hat", "pedal hat", "ride", "bell")]]
     inside = place % STEPS_PER_QUARTER
@@ -102,8 +102,9 @@ def style_of(drums: Drums) -> str:
     total = max(int(struck.sum()), 1)
     percussion = sum(count[voice.name] for voice in FULL.voices if voice.limb == "percussion") / total
     stick = count["side stick"] / max(snares, 1)
-    beats = struck[:, 0][inside == 0]
-    on = [float(struck[place == at, 0].mean()) if np.any(place == at) else 0.0 for at in (0, 6, 12, 18)]
+    playing = np.repeat(np.add.reduceat(struck.any(axis=1), form.first[:-1]) > 0, form.steps)
+    quarters = max(int(playing.sum()), 1) / STEPS_PER_QUARTER
+    on = [float(struck[playing & (place == at), 0].sum() / max(np.sum(playing & (place == at)), 1)) for at in _QUARTERS]
     off = struck[(inside == 1) | (inside == 5)][:, :2].sum() / max(count["kick"] + count["snare"], 1)
     if swung > straight:
         return "jazz" if (count["ride"] + count["bell"]) > 0.4 * max(int(cymbal.sum()), 1) else "shuffle"
@@ -111,7 +112,7 @@ def style_of(drums: Drums) -> str:
         return "latin"
     if count["kick"] / quarters > 1.3:
         return "metal"
-    if len(beats) and min(on) > 0.6:
+    if min(on) > 0.6:
         return "dance"
     if on[2] > 0.3 and on[2] > 2 * on[0]:
         return "reggae"

@@ -20,6 +20,7 @@ from seq2drum.conditions import Wishes
 from seq2drum.engine import Engine, OpenBar
 from seq2drum.features import FloatArray, Form, Heard, features
 from seq2drum.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
+from seq2drum.guidance import Guided
 from seq2drum.kit import Kit
 from seq2drum.phrases import spans
 
@@ -31,6 +32,7 @@ TRIES = 10
 # In comparing openings, how much more a hit weighs that others play and one leaves out than one it plays alone: what is
 # certain is sparse, and where each puts the kick elsewhere, most would agree on none.
 FULLER = 2
+HEED = 3.0  # how often over a style or a level is heeded; see `guidance`
 USUAL_FILLS = 0.5  # the wish that asks for as many fills as drummers play
 HEEDED = 1.2  # fills planned for each that is to be heard: not every one that is asked for stands out
 FILL_GAP = 4  # bars from a fill to the next: on validation songs closer ones are more often wrong than right
@@ -131,14 +133,16 @@ def play(
     form, voices = heard.form, len(engine.kit)
     stop = len(form.steps) if stop is None else stop
     given = given or {}
-    drum = _Drum(engine, chance)
+    wishes = wishes or Wishes()
+    player = engine if wishes == Wishes(fills=wishes.fills) else Guided(engine, HEED)
+    drum = _Drum(player, chance)
     memory = Memory(form, voices)
-    state = engine.silence[None]
+    state = player.silence[None]
     previous = np.zeros((1, voices), dtype=np.float32)
     # The first bars to be drawn, unless something given comes before them: then it is known what to go on from.
     opening = range(first, min(first + OPENING, stop) if chance.tries > 1 and not given else first)
     opened_bars: list[_Bar] = []
-    for known, begin, end in _units(engine, heard, wishes or Wishes(), chance):
+    for known, begin, end in _units(player, heard, wishes, chance):
         if "key" in known:
             memory.recognise(begin, known["key"])
         for bar in range(begin, end):
@@ -147,7 +151,7 @@ def play(
                 memory = memory.forked(ways, opening.stop)
                 state, previous = (np.repeat(rows, ways, axis=0) for rows in (state, previous))
             here = {name: _ways(rows[bar - begin : bar - begin + 1], len(state)) for name, rows in known.items()}
-            opened = engine.open_bar(here, memory.before(bar), state, first=bar == begin)
+            opened = player.open_bar(here, memory.before(bar), state, first=bar == begin)
             rng = np.random.default_rng([chance.seed, bar])
             if bar in given:
                 played = drum.repeat(opened, previous, _rolls(given[bar], int(form.steps[bar]), voices))
@@ -180,7 +184,7 @@ def play(
 
 
 def _units(
-    engine: Engine, heard: Heard, wishes: Wishes, chance: Chance
+    engine: Engine | Guided, heard: Heard, wishes: Wishes, chance: Chance
 ) -> Iterator[tuple[dict[str, NDArray[Any]], int, int]]:
     """Read the guitar in the portions the model was trained on: what is known of bars [begin, end)."""
     form, found = heard.form, features(heard)
@@ -269,7 +273,7 @@ def _draw(limbs: Limbs, order: Order, logits: list[float], thresholds: list[floa
 class _Drum:
     """A model at its kit: plays opened bars, in n ways at once."""
 
-    def __init__(self, engine: Engine, chance: Chance) -> None:
+    def __init__(self, engine: Engine | Guided, chance: Chance) -> None:
         self.engine = engine
         self.chance = chance
         self.limbs = Limbs(engine.kit)
@@ -352,7 +356,12 @@ def _most_agreed(bars: Sequence[FloatArray]) -> int:
 
 
 def _feel(
-    engine: Engine, opened: OpenBar, hits: FloatArray, thinking: FloatArray, rng: np.random.Generator, spread: float
+    engine: Engine | Guided,
+    opened: OpenBar,
+    hits: FloatArray,
+    thinking: FloatArray,
+    rng: np.random.Generator,
+    spread: float,
 ) -> tuple[FloatArray, FloatArray]:
     """How a bar's hits (n, S, V) are struck: velocities 0..1 and offsets in gaps, both (n, S, V)."""
     echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
