@@ -15,14 +15,14 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -57,10 +57,16 @@ HEADLINE = (
     "position JSD",
     "fill rate",
     "fill F1",
+    "fill F1 of every eighth bar",
+    "critic AUC",
     "bars a second",
 )
+CRITICISED = ("common bar", "random song", "nearest 4 bars")  # baselines that the critic judges beside the models
 BY_METRE = ("hit F1", "kick and snare F1", "voice JSD", "position JSD", "fill rate", "hits made to real")
 CONTINUED = ("hit F1", "kick and snare F1", "onset F1", "family F1", "bar similarity error", "fill rate")
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""
@@ -360,7 +366,7 @@ class Outcome:
 
     told: the mean over the takes. own: the first. swapped: the first, played to another song's guitar.
     continued: of one take that goes on from one real bar, in the bars after it. made: the first take.
-    faults: over all takes. bars and seconds: how much was played, and how long it took.
+    faults: over all takes. bars and seconds: how much was played, and how much processor time it took.
     """
 
     told: Statistics
@@ -408,9 +414,9 @@ def _rest(song: Prepared, known: int, copies: Copies | None) -> _Rest | None:
 
 def _try(player: Player, song: Prepared, other: Heard | None, judge: Judge, known: int, rest: _Rest | None) -> Outcome:
     form = song.heard.form
-    begun = time.perf_counter()
+    begun = time.process_time()  # the player's own speed, however busy the machine is
     grids = [player.play(song, take) for take in range(player.takes)]
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - begun
     # The very arrays of the real drums, so that what was found of them is not found again.
     drums = [judge.real if grid is song.drums else drums_of(grid, form) for grid in grids]
     takes = [judge.tell(made) for made in drums]
@@ -437,8 +443,10 @@ def _only(told: Statistics, names: Sequence[str]) -> dict[str, metrics.Vector]:
 _TABLE: list[_Table] = []  # of this process
 
 
-def _start(table: _Table) -> None:
+def _start(table: _Table | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a word; the main process speaks
+    if table is None:
+        return
     _TABLE[:] = [table]
     for player in table.players:
         if player.model:
@@ -483,16 +491,23 @@ def play_all(
             found[index] = play_song(table, *tasks[index])
             progress("songs played", done, len(tasks))
         return found
+    results = _in_workers(_play_one, [tasks[index] for index in order], workers, table)
+    for done, (index, outcome) in enumerate(zip(order, results, strict=True), 1):
+        found[index] = outcome
+        progress("songs played", done, len(tasks))
+    return found
+
+
+def _in_workers(
+    run: Callable[[_Task], _Result], tasks: Sequence[_Task], workers: int, table: _Table | None = None
+) -> Iterator[_Result]:
+    """The result of each task, in order, from processes that are given the table when they start."""
     with _one_thread_each():
         pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start, initargs=(table,))
         try:
-            results = pool.map(_play_one, [tasks[index] for index in order])
-            for done, (index, outcome) in enumerate(zip(order, results, strict=True), 1):
-                found[index] = outcome
-                progress("songs played", done, len(tasks))
+            yield from pool.map(run, tasks)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return found
 
 
 # --- likelihood -------------------------------------------------------------------------------------------------------
@@ -517,7 +532,6 @@ def likelihood(
     songs: Sequence[Prepared],
     *,
     seed: int = 0,
-    progress: Progress = lambda what, done, total: None,
 ) -> Likelihood:
     """How well a model expects the real drums, given the true past: with the true guitar and with other songs'.
 
@@ -553,7 +567,9 @@ def likelihood(
     order = np.argsort(steps, kind="stable").tolist()
     nats = np.zeros(len(jobs))
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the sums are the same wherever they are made
+    # One thread: the sums are the same wherever they are made. And on a busy machine two threads that wait for each
+    # other at every layer were fifty times slower than one.
+    torch.set_num_threads(1)
     try:
         at = 0
         while at < len(order):
@@ -565,7 +581,6 @@ def likelihood(
             heard = [windows[jobs[job][1]] for job in some]
             nats[some] = window_nats(model, data, pairs, heard, [jobs[job][0] for job in some])
             at = stop
-            progress("windows weighed", at, len(order))
     finally:
         torch.set_num_threads(threads)
     own, other = nats[: len(swaps)], nats[len(swaps) : 2 * len(swaps)]
@@ -597,7 +612,7 @@ def window_nats(
     caught: list[torch.Tensor] = []
     hook = model.heads.hits.register_forward_hook(lambda module, given, logits: caught.append(logits))
     try:
-        with torch.no_grad():
+        with torch.inference_mode():
             model.losses(batch)
             n, count, size, voices = batch.offset.shape
             hits = batch.drums[:, -count:]
@@ -637,15 +652,35 @@ def _guitars(songs: Sequence[Prepared], windows: Sequence[batches.Window], band:
     return found
 
 
-def over_songs(values: metrics.Vector, song: IntArray, rng: np.random.Generator, draws: int = 1000) -> Interval:
-    """The mean over windows and its 95 % interval, songs drawn again; NaN of nothing."""
+def weighted_mean(values: metrics.Vector, weights: metrics.Vector) -> metrics.Vector:
+    """(m,): the means of values (n,) under each row of weights (m, n)."""
+    means: metrics.Vector = weights @ values / weights.sum(axis=1)
+    return means
+
+
+def weighted_median(values: metrics.Vector, weights: metrics.Vector) -> metrics.Vector:
+    """(m,): the medians of values (n,) under each row of weights (m, n); of two in the middle, the lower."""
+    order = np.argsort(values)
+    up_to = np.cumsum(weights[:, order], axis=1)
+    medians: metrics.Vector = values[order][np.argmax(up_to >= up_to[:, -1:] / 2, axis=1)]
+    return medians
+
+
+def over_songs(
+    values: metrics.Vector,
+    song: IntArray,
+    rng: np.random.Generator,
+    draws: int = 1000,
+    read: Callable[[metrics.Vector, metrics.Vector], metrics.Vector] = weighted_mean,
+) -> Interval:
+    """What is read off values (n,) of windows, and its 95 % interval, songs drawn again; NaN of nothing."""
     if not len(values):
         return Interval(np.nan, np.nan, np.nan)
     _, index = np.unique(song, return_inverse=True)
-    sums, counts = np.bincount(index, weights=values), np.bincount(index)
-    drawn = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws).astype(np.float64)
-    low, high = np.percentile(drawn @ sums / (drawn @ counts), [2.5, 97.5])
-    return Interval(float(values.mean()), float(low), float(high))
+    songs = int(index.max()) + 1
+    drawn = rng.multinomial(songs, np.full(songs, 1 / songs), size=draws).astype(np.float64)
+    low, high = np.percentile(read(values, drawn[:, index]), [2.5, 97.5])
+    return Interval(float(read(values, np.ones((1, len(values))))[0]), float(low), float(high))
 
 
 # --- the result -------------------------------------------------------------------------------------------------------
@@ -671,7 +706,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One player's figures. songs: over how many songs."""
+    """One player's figures. songs: over how many songs. takes: the mean over so many takes of each."""
 
     name: str
     meaning: str
@@ -679,6 +714,7 @@ class Row:
     sees_real: bool
     songs: int
     figures: dict[str, Estimate]
+    takes: int = 1
 
 
 @dataclass(frozen=True)
@@ -771,11 +807,13 @@ _OWN_COLUMNS = (
     Column(
         "gain in nats", "nats a bar with another song's guitar less those with the right one", "high", "conditioning"
     ),
+    Column("gain in nats, median window", "the same in the middle window: no song carries it", "high", "conditioning"),
+    Column("right guitar likelier", "share of windows whose gain in nats is above zero", "high", "conditioning"),
     Column(
         "true guitar first", f"share of windows whose own guitar is the likeliest of {GUITARS}", "high", "conditioning"
     ),
     Column("critic AUC", "how well a classifier tells it from real drums; 0.5 is a drummer", "low", "critic"),
-    Column("bars a second", "bars played a second by one process", "high", "speed"),
+    Column("bars a second", "bars played a second of processor time", "high", "speed"),
     Column("faults", "notes and ticks that no drummer could play, over all takes", "low", "validity"),
 )
 
@@ -852,17 +890,10 @@ def evaluate(
         outcomes = play_all(songs, table, copies, others, workers=settings.workers, progress=progress)
     of_player = {player.name: [row[index] for row in outcomes] for index, player in enumerate(table)}
     extra: dict[str, dict[str, Estimate]] = {player.name: {} for player in table}
-    for model in dict.fromkeys(player.model for player in players if player.model):
-        own = [player for player in players if player.model == model]
-        with stage("likelihood"):
-            found = _likelihood_figures(model, songs, settings, notes, progress)
-        extra[own[0].name] |= found
-    if settings.critic:
-        with stage("critic"):
-            judged = [player for player in players if player.kind == "model"]
-            for done, player in enumerate(judged):
-                progress("critics trained", done, len(judged))
-                extra[player.name] |= _critic_figure(player, songs, of_player[player.name], settings, notes)
+    with stage("likelihood and critics"):
+        for name, figures, missing in _judged(songs, table, of_player, settings, progress):
+            extra[name] |= figures
+            notes += missing
     with stage("intervals"):
         free, continued = [], []
         for done, player in enumerate(table, 1):
@@ -874,7 +905,8 @@ def evaluate(
             after = [outcome.continued for outcome in row if outcome.continued is not None]
             if after:
                 known = metrics.summarise(after, _rng(settings, 6), settings.draws)
-                continued.append(_row(player, {name: _estimate(value) for name, value in known.items()}, len(after)))
+                estimates = {name: _estimate(value) for name, value in known.items()}
+                continued.append(replace(_row(player, estimates, len(after)), takes=1))
         by_metre = _by_metre(songs, table, of_player, free, settings)
     return Evaluation(
         _about(songs, training, settings),
@@ -903,7 +935,7 @@ def _number_or_none(value: float) -> float | None:
 
 
 def _row(player: Player, figures: dict[str, Estimate], songs: int) -> Row:
-    return Row(player.name, player.meaning, player.kind, player.sees_real, songs, figures)
+    return Row(player.name, player.meaning, player.kind, player.sees_real, songs, figures, player.takes)
 
 
 # What real drums beside themselves have by definition says nothing.
@@ -930,56 +962,88 @@ def _free_figures(player: Player, outcomes: Sequence[Outcome], settings: Setting
     return figures
 
 
-def _likelihood_figures(
-    model: str, songs: Sequence[Prepared], settings: Settings, notes: list[str], progress: Progress
-) -> dict[str, Estimate]:
-    if not settings.likelihood:
-        return {}
+class _Judged(NamedTuple):
+    """Figures of a player that come of torch, and what is missing of them, and why."""
+
+    player: str
+    figures: dict[str, Estimate]
+    notes: list[str]
+
+
+def _judged(
+    songs: Sequence[Prepared],
+    table: Sequence[Player],
+    of_player: Mapping[str, Sequence[Outcome]],
+    settings: Settings,
+    progress: Progress,
+) -> Iterator[_Judged]:
+    """The likelihoods of all models and the critics of all whom they judge, side by side in the workers."""
+    tasks: list[Callable[[], _Judged]] = []
+    if settings.likelihood:
+        for model in dict.fromkeys(player.model for player in table if player.model):
+            name = next(player.name for player in table if player.model == model)  # the row that has them
+            tasks.append(partial(_likelihood_figures, model, name, songs, settings))
+    if settings.critic:
+        for player in table:
+            if player.kind == "model" or player.name in CRITICISED:
+                made = [outcome.made for outcome in of_player[player.name]]
+                tasks.append(partial(_critic_figure, player.name, songs, made, settings))
+    if settings.workers <= 1 or len(tasks) <= 1:
+        results: Iterable[_Judged] = (task() for task in tasks)
+    else:
+        results = _in_workers(_call, tasks, min(settings.workers, len(tasks)))
+    for done, result in enumerate(results, 1):
+        progress("likelihoods and critics", done, len(tasks))
+        yield result
+
+
+def _call(task: Callable[[], _Judged]) -> _Judged:
+    return task()
+
+
+def _likelihood_figures(model: str, player: str, songs: Sequence[Prepared], settings: Settings) -> _Judged:
     try:
-        found = likelihood(model, songs, seed=settings.seed, progress=progress)
+        found = likelihood(model, songs, seed=settings.seed)
     except ModuleNotFoundError as error:
-        notes.append(f"no likelihood of {model}: it needs {error.name}; pip install 'seq2drum[train]'")
-        return {}
+        return _Judged(player, {}, [f"no likelihood of {model}: it needs {error.name}; pip install 'seq2drum[train]'"])
     if not len(found.own):
-        notes.append(f"no likelihood of {model}: no window of eight bars has another song's beside it")
-        return {}
-    first = np.array([metrics.rank_of_true(row[None]) for row in found.ranked])
-    if not len(first):
-        notes.append(f"no rank of the true guitar by {model}: wanted windows of {GUITARS} songs of one metre")
+        return _Judged(player, {}, [f"no likelihood of {model}: no window of eight bars has another song's beside it"])
     gain = found.other - found.own
+    first = np.array([metrics.rank_of_true(row[None]) for row in found.ranked])
+    likelier = (gain > 0) + (gain == 0) / 2  # the deaf are right half the time
     named = {
-        "nats a bar": (found.own, found.song),
-        "gain in nats": (gain, found.song),
-        "true guitar first": (first, found.ranked_song),
+        "nats a bar": (found.own, found.song, weighted_mean),
+        "gain in nats": (gain, found.song, weighted_mean),
+        "gain in nats, median window": (gain, found.song, weighted_median),
+        "right guitar likelier": (likelier, found.song, weighted_mean),
+        "true guitar first": (first, found.ranked_song, weighted_mean),
     }
-    return {
-        name: _estimate(over_songs(values, song, _rng(settings, 7), settings.draws))
-        for name, (values, song) in named.items()
+    figures = {
+        name: _estimate(over_songs(values, song, _rng(settings, 7), settings.draws, read))
+        for name, (values, song, read) in named.items()
     }
+    few = f"no rank of the true guitar by {model}: wanted windows of {GUITARS} songs of one metre"
+    return _Judged(player, figures, [] if len(first) else [few])
 
 
-def _critic_figure(
-    player: Player, songs: Sequence[Prepared], outcomes: Sequence[Outcome], settings: Settings, notes: list[str]
-) -> dict[str, Estimate]:
+def _critic_figure(player: str, songs: Sequence[Prepared], grids: Sequence[Grid], settings: Settings) -> _Judged:
     try:
         import torch
 
         from seq2drum import critic
     except ModuleNotFoundError as error:
-        notes.append(f"no critic of {player.name}: it needs {error.name}; pip install 'seq2drum[train]'")
-        return {}
+        return _Judged(player, {}, [f"no critic of {player}: it needs {error.name}; pip install 'seq2drum[train]'"])
     real = [(song.heard, drums_of(song.drums, song.heard.form)) for song in songs]
-    made = [drums_of(outcome.made, song.heard.form) for song, outcome in zip(songs, outcomes, strict=True)]
+    made = [drums_of(grid, song.heard.form) for song, grid in zip(songs, grids, strict=True)]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         found = critic.critic_auc(real, made, groups=[song.group for song in songs], seed=settings.seed)
     except CorpusError as error:
-        notes.append(f"no critic of {player.name}: {error}")
-        return {}
+        return _Judged(player, {}, [f"no critic of {player}: {error}"])
     finally:
         torch.set_num_threads(threads)
-    return {"critic AUC": _estimate(Interval(found.auc, found.low, found.high))}
+    return _Judged(player, {"critic AUC": _estimate(Interval(found.auc, found.low, found.high))}, [])
 
 
 def _by_metre(

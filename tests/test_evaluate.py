@@ -290,6 +290,16 @@ def test_means_over_windows_have_intervals_over_songs() -> None:
     assert (value, low, high) == (1, 0, 4)
 
 
+def test_a_median_over_windows_is_not_carried_by_one_song() -> None:
+    rng = np.random.default_rng(0)
+    values, song = np.array([3.0, 1.0, 2.0, 90.0, 80.0]), np.array([0, 1, 2, 3, 3])
+    value, low, high = evaluate.over_songs(values, song, rng, read=evaluate.weighted_median)
+    assert value == 3 and 1 <= low <= 3 <= high <= 90
+    weights = np.array([[1.0, 1, 1, 0, 0], [5, 1, 1, 0, 0], [0, 0, 0, 1, 1]])
+    assert evaluate.weighted_median(values, weights).tolist() == [2, 3, 80]  # of two, the lower
+    assert evaluate.weighted_mean(values, weights).tolist() == [2, 18 / 7, 85]
+
+
 # --- models -----------------------------------------------------------------------------------------------------------
 
 
