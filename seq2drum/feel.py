@@ -61,7 +61,9 @@ STAND_INS: Mapping[str, str] = MappingProxyType(
     }
 )
 # Styles that go by another name there, or have their nearest kin there.
-STYLE_NAMES: Mapping[str, str] = MappingProxyType({"bossa": "latin", "metal": "rock", "swing": "jazz"})
+STYLE_NAMES: Mapping[str, str] = MappingProxyType(
+    {"bossa": "latin", "metal": "rock", "shuffle": "blues", "swing": "jazz"}
+)
 MOMENT = 20.0  # milliseconds: the unit in which the network speaks of time
 MIXTURE = 5  # numbers of a mixture of two logistics: share of the second, two centres, two scales
 PLAYED = HALF_GAP / OFFSET_UNITS  # the largest offset, in gaps
