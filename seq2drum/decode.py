@@ -32,7 +32,8 @@ TRIES = 10
 # In comparing openings, how much more a hit weighs that others play and one leaves out than one it plays alone: what is
 # certain is sparse, and where each puts the kick elsewhere, most would agree on none.
 FULLER = 2
-HEED = 3.0  # how often over a style or a level is heeded; see `guidance`
+# How many times over a wish is heeded, see `guidance`. Heeded three times, a level overshoots what was asked for.
+HEED_STYLE, HEED_LEVEL = 3.0, 2.0
 USUAL_FILLS = 0.5  # the wish that asks for as many fills as drummers play
 HEEDED = 1.2  # fills planned for each that is to be heard: not every one that is asked for stands out
 FILL_GAP = 4  # bars from a fill to the next: on validation songs closer ones are more often wrong than right
@@ -134,7 +135,8 @@ def play(
     stop = len(form.steps) if stop is None else stop
     given = given or {}
     wishes = wishes or Wishes()
-    player = engine if wishes == Wishes(fills=wishes.fills) else Guided(engine, HEED)
+    heed = HEED_STYLE if wishes.style is not None else HEED_LEVEL
+    player = engine if wishes == Wishes(fills=wishes.fills) else Guided(engine, heed)
     drum = _Drum(player, chance)
     memory = Memory(form, voices)
     state = player.silence[None]

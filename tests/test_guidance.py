@@ -36,7 +36,7 @@ def test_what_is_taken_apart_comes_together_again() -> None:
 
 def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     wishes = Wishes(style="jazz", intensity=0.9)
-    monkeypatch.setattr(decode, "HEED", 1.0)
+    monkeypatch.setattr(decode, "HEED_STYLE", 1.0)
     guided = takes(player, wishes)
     monkeypatch.setattr(decode, "Guided", lambda engine, weight: engine)
     assert guided == takes(player, wishes)
