@@ -908,10 +908,10 @@ def _faults(onset: IntArray, duration: IntArray, key: IntArray, voice: IntArray,
     doubled = same & (np.diff(onset) == 0)
     overlapping = same & ~doubled & (onset[1:] < latest[:-1])
     limbs = Limbs(kit)
-    struck: dict[int, set[int]] = {}
-    for tick, piece in zip(onset.tolist(), voice.tolist(), strict=True):
-        if piece >= 0:
-            struck.setdefault(tick, set()).add(piece)
+    is_hat = np.isin(np.arange(len(kit)), list(limbs.hats))
+    tick, piece = np.unique(np.stack([onset, voice])[:, voice >= 0], axis=1)  # what is struck at once, each piece once
+    at = np.unique(tick, return_inverse=True)[1]
+    hands, hats = np.bincount(at, np.array(limbs.hand)[piece]), np.bincount(at, is_hat[piece])
     return {
         "notes": len(onset),
         "before the start": int((onset < 0).sum()),
@@ -921,7 +921,7 @@ def _faults(onset: IntArray, duration: IntArray, key: IntArray, voice: IntArray,
         "outside the kit": int((voice < 0).sum()),
         "overlapping": int(overlapping.sum()),
         "doubled": int(doubled.sum()),
-        "more than four limbs": sum(len(pieces) > LIMBS for pieces in struck.values()),
-        "more than two hands": sum(sum(limbs.hand[piece] for piece in pieces) > HANDS for pieces in struck.values()),
-        "two hi-hats": sum(len(limbs.hats & pieces) > 1 for pieces in struck.values()),
+        "more than four limbs": int((np.bincount(at) > LIMBS).sum()),
+        "more than two hands": int((hands > HANDS).sum()),
+        "two hi-hats": int((hats > 1).sum()),
     }

@@ -41,7 +41,7 @@ PICTURED = (
     "bars a second",
 )
 NONE = "-"
-_ACROSS = 7  # figures beside each other in a terminal
+_ACROSS = 6  # figures beside each other: lines of less than 200 characters
 _WAYS = {"high": "higher is better", "low": "lower is better", "near real": "the real drums' is best"}
 _ROWS = ("crash", "ride", "open hat", "closed hat", "high tom", "mid tom", "low tom", "snare", "kick")
 _NINE = [voice.name for voice in NINE.voices]
@@ -137,8 +137,8 @@ def as_text(evaluation: Evaluation) -> str:
     """Aligned tables for a terminal."""
     parts = [_FREE, ""]
     for title, names in sections(evaluation):
-        for at in range(0, len(names), _ACROSS):
-            parts += [*_aligned(title, *table(evaluation.free, names[at : at + _ACROSS], interval="half")), ""]
+        for some in _beside(names):
+            parts += [*_aligned(title, *table(evaluation.free, some, interval="half")), ""]
     if evaluation.continued:
         parts += [_ON, "", *_aligned("Continued", *table(evaluation.continued, CONTINUED, interval="half")), ""]
     if evaluation.by_metre:
@@ -150,6 +150,12 @@ def as_text(evaluation: Evaluation) -> str:
         ]
     parts += [_LEGEND.replace("Intervals are", "± is half an interval of"), *evaluation.notes, *facts(evaluation)]
     return "\n".join(parts)
+
+
+def _beside(names: Sequence[str]) -> list[Sequence[str]]:
+    """Figures in lots that fit beside each other, as equal as they can be."""
+    lots = -(-len(names) // _ACROSS)
+    return [names[len(names) * lot // lots : len(names) * (lot + 1) // lots] for lot in range(lots)]
 
 
 def _aligned(title: str, head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
@@ -182,10 +188,12 @@ def _two_lines(name: str) -> tuple[str, str]:
 
 
 def as_markdown(evaluation: Evaluation) -> str:
-    """The tables as a page of Markdown."""
+    """The tables as a page of Markdown; the headline, on top, is fit to be pasted elsewhere."""
     parts = ["# How good the drums are", "", f"{_FREE} {_LEGEND}", ""]
     for title, names in sections(evaluation):
-        parts += [f"## {title}", "", *_piped(*table(evaluation.free, names, interval="whole")), ""]
+        parts += [f"## {title}", ""]
+        for some in _beside(names):
+            parts += [*_piped(*table(evaluation.free, some, interval="whole")), ""]
     if evaluation.continued:
         parts += ["## Playing on", "", _ON, ""]
         parts += [*_piped(*table(evaluation.continued, CONTINUED, interval="whole")), ""]

@@ -10,7 +10,7 @@ import pytest
 
 from seq2drum import report
 from seq2drum.errors import OptionError, OutputError
-from seq2drum.evaluate import METRES, Estimate, Evaluation, Example, Row, columns
+from seq2drum.evaluate import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
 
 NAMES = ("real drums", "A & <B>, most likely", "silence", "own bar")
 
@@ -104,6 +104,28 @@ def test_the_headline_comes_first_and_each_figure_once() -> None:
     assert len(set(every)) == len(every)
     assert "velocity r" not in every  # nobody has it
     assert set(every) == {"hit F1", "gain in F1", "fill rate", "hits a bar", "faults"}
+
+
+def full() -> Evaluation:
+    """Every player has every figure, each with an interval."""
+    figures = {column.name: Estimate(-0.123, -0.4, 0.8) for column in columns()}
+    found = made()
+    return replace(found, free=tuple(replace(row, figures=figures) for row in found.free))
+
+
+def test_the_headline_of_a_page_comes_first_in_lines_that_can_be_pasted() -> None:
+    lines = report.as_markdown(full()).splitlines()
+    assert next(line for line in lines if line.startswith("## ")) == "## Headline"
+    heads = [line for line in lines if line.startswith("|  |")]
+    assert [name.strip() for head in heads[:2] for name in head.split("|")[2:-1]] == list(HEADLINE)
+    assert max(len(line) for line in lines if line.startswith("|")) < 200
+    assert "| -0.123 (-0.400 to 0.800) |" in lines[lines.index(heads[0]) + 2]
+
+
+def test_lines_of_a_terminal_are_short_too_and_no_figure_is_lost() -> None:
+    text = report.as_text(full())
+    assert max(map(len, text.splitlines())) < 200
+    assert text.count("-0.123 ±0.600") == len(NAMES) * len(columns())
 
 
 def test_every_group_of_figures_has_its_section() -> None:
