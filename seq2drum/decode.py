@@ -27,7 +27,7 @@ from seq2drum.phrases import spans
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
 MEMORY = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
 HANDS, LIMBS = 2, 4
-OPENING = 4  # bars that are the best of several tries: what is played first is what will be remembered
+OPENING = 4  # bars that are the best of several tries, of each length: what is played first will be remembered
 TRIES = 10
 # In comparing openings, how much more a hit weighs that others play and one leaves out than one it plays alone: what is
 # certain is sparse, and where each puts the kick elsewhere, most would agree on none.
@@ -141,15 +141,15 @@ def play(
     memory = Memory(form, voices)
     state = player.silence[None]
     previous = np.zeros((1, voices), dtype=np.float32)
-    # The first bars to be drawn, unless something given comes before them: then it is known what to go on from.
-    opening = range(first, min(first + OPENING, stop) if chance.tries > 1 and not given else first)
-    opened_bars: list[_Bar] = []
+    # If something is given, it is known what to go on from.
+    openings = _openings(form.steps.tolist(), first, stop) if chance.tries > 1 and not given else {}
+    opening, opened_bars = range(0), list[_Bar]()
     for known, begin, end in _units(player, heard, wishes, chance):
         if "key" in known:
             memory.recognise(begin, known["key"])
         for bar in range(begin, end):
-            if bar in opening and not opened_bars:
-                ways, single = chance.tries, memory
+            if bar in openings:
+                opening, ways, single = openings[bar], chance.tries, memory
                 memory = memory.forked(ways, opening.stop)
                 state, previous = (np.repeat(rows, ways, axis=0) for rows in (state, previous))
             here = {name: _ways(rows[bar - begin : bar - begin + 1], len(state)) for name, rows in known.items()}
@@ -179,10 +179,23 @@ def play(
                     memory.keep(number, chosen.hits, chosen.velocity)
                     yield PlayedBar(number, _grid(chosen))
                 opened_bars.clear()
-                opening = range(0)
                 continue
             taken = given[bar] if bar in given else _grid(played)
             yield PlayedBar(bar, taken)
+
+
+def _openings(steps: Sequence[int], first: int, stop: int) -> dict[int, range]:
+    """Where bars of a length begin that was not played before, and up to OPENING of them in a row.
+
+    Only bars of as many steps can be remembered. So a new metre begins as a song does, with nothing to go on from.
+    """
+    found, played = {}, set[int]()
+    for bar in range(first, stop):
+        if steps[bar] not in played:
+            played.add(steps[bar])
+            end = next((at for at in range(bar, stop) if steps[at] != steps[bar]), stop)
+            found[bar] = range(bar, min(end, bar + OPENING))
+    return found
 
 
 def _units(

@@ -265,6 +265,17 @@ def test_only_the_opening_is_chosen_of_several_tries() -> None:
     assert [bar.number for bar in often] == list(range(60))
 
 
+def test_a_new_metre_begins_as_a_song_does() -> None:
+    openings = decode._openings([24, 24, 24, 24, 24, 24, 21, 21, 24, 18, 21], 1, 11)
+    assert openings == {1: range(1, 5), 6: range(6, 8), 9: range(9, 10)}
+    assert decode._openings([24, 24], 1, 1) == {}
+    metres = [Metre(0, 4, 4), Metre(6 * 1920, 7, 8)]
+    script = Script({"kick": 0.0})
+    bars = script.play(hear(strummed(6, metres), [0]), seed=2, tries=5)
+    assert [len(opened["state"]) for opened in script.opened] == [5, 5, 5, 5, 1, 1, 5, 5, 5, 5, 1, 1]
+    assert [bar.number for bar in bars] == list(range(12))
+
+
 def test_the_chosen_opening_is_what_is_remembered() -> None:
     script = Script({"kick": 0.0})
     bars = script.play(heard_in(6), seed=2, tries=8)
