@@ -271,11 +271,13 @@ def train(
     *,
     corpus: Sequence[Prepared] = (),
     progress: Callable[[str], None] = lambda line: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Feel:
     """Learn for some minutes, and leave the best network, with its shares, as a folder that `Feel.load` reads.
 
     corpus: songs with guitars, from whose training part the share of the guitar's accents is measured; without it
-    there is none. progress is told a line for each time through the data.
+    there is none. progress is told a line for each time through the data. clock tells the seconds; it is asked once
+    a step.
 
     Raises:
         CorpusError: the folder is not the Groove MIDI Dataset.
@@ -284,7 +286,7 @@ def train(
     sides = {split: [one for one in found if one.split == split] for split in ("train", "validation")}
     names = [one.style for one in sides["train"]]
     styles = sorted({name for name in names if names.count(name) >= FEWEST})
-    network, history = _learnt(sides, styles, minutes, seed, progress)
+    network, history = _learnt(sides, styles, minutes, seed, progress, clock)
     out.mkdir(parents=True, exist_ok=True)
     export(network, out / GRAPH, input_size(len(styles)))
     about: dict[str, Any] = {
@@ -323,6 +325,7 @@ def _learnt(
     minutes: float,
     seed: int,
     progress: Callable[[str], None],
+    clock: Callable[[], float],
 ) -> tuple[Network, dict[str, float]]:
     """The network that was best on the validation side, and its nats a hit."""
     rng = np.random.default_rng([seed, 1])
@@ -330,12 +333,12 @@ def _learnt(
         torch.manual_seed(seed)
         network = Network(input_size(len(styles)))
         optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=3e-2)
-        begun, epoch = time.monotonic(), 0
+        begun, epoch = clock(), 0
         best, kept = (np.inf, 0.0, 0.0), {name: value.clone() for name, value in network.state_dict().items()}
-        while (passed := (time.monotonic() - begun) / (60 * minutes)) < 1:
+        while (passed := (clock() - begun) / (60 * minutes)) < 1:
             network.train()
             for windows in _batches(sides["train"], styles, rng):
-                passed = (time.monotonic() - begun) / (60 * minutes)
+                passed = (clock() - begun) / (60 * minutes)
                 for group in optimiser.param_groups:
                     group["lr"] = RATE * max(0.5 * (1 + np.cos(np.pi * min(passed, 1))), 0.01)
                 velocity, moment = _nats(network, windows)
