@@ -347,7 +347,7 @@ class _Touch:
             louder = np.rint(np.mean(hits.velocity) - np.mean(felt.velocity)) if len(hits.velocity) else 0
             hits = felt._replace(velocity=np.clip(felt.velocity + louder, 1, 127).astype(np.int64))
         if self.swing is not None:
-            hits = feel.swing(hits, feel.piece_of(self.form, bar, bar + 1), self.swing)
+            hits = feel.swing(hits, self.form.between(bar, bar + 1), self.swing)
         return hits
 
 

@@ -203,7 +203,7 @@ def play_heard(
 def to_full(grid: Grid, kit: Kit) -> Grid:
     """Hits of a kit as hits of the full one, by the notes they are written as."""
     key = to_kit(FULL, kit)[grid.key]
-    return grid.select(np.lexsort((key, grid.step)))._replace(key=key[np.lexsort((key, grid.step))])
+    return grid._replace(key=key).select(np.lexsort((key, grid.step)))
 
 
 # --- songs ------------------------------------------------------------------------------------------------------------
@@ -211,7 +211,11 @@ def to_full(grid: Grid, kit: Kit) -> Grid:
 
 def bar_of_grid(grid: Grid, form: Form, bar: int) -> Grid:
     """The notes of one bar, their steps counted from the barline."""
-    begin, end = form.first[bar : bar + 2].tolist()
+    return _notes_between(grid, form, bar, bar + 1)
+
+
+def _notes_between(grid: Grid, form: Form, first: int, stop: int) -> Grid:
+    begin, end = form.first[[first, stop]].tolist()
     low, high = np.searchsorted(grid.step, [begin, end])
     piece = grid.select(np.arange(low, high))
     return piece._replace(step=piece.step - begin)
@@ -220,20 +224,8 @@ def bar_of_grid(grid: Grid, form: Form, bar: int) -> Grid:
 def bars_between(song: Prepared, first: int, stop: int) -> Prepared:
     """Bars [first, stop) of a song as a song of their own."""
     form = song.heard.form
-    begin, end = form.first[[first, stop]].tolist()
-
-    def between(grid: Grid) -> Grid:
-        low, high = np.searchsorted(grid.step, [begin, end])
-        piece = grid.select(np.arange(low, high))
-        return piece._replace(step=piece.step - begin)
-
-    heard = replace(song.heard, form=_form_between(form, first, stop), guitar=between(song.heard.guitar))
-    return replace(song, heard=heard, drums=between(song.drums))
-
-
-def _form_between(form: Form, first: int, stop: int) -> Form:
-    steps, numerator, denominator, bpm = form
-    return Form(steps[first:stop], numerator[first:stop], denominator[first:stop], bpm[first:stop])
+    guitar, drums = (_notes_between(grid, form, first, stop) for grid in (song.heard.guitar, song.drums))
+    return replace(song, heard=replace(song.heard, form=form.between(first, stop), guitar=guitar), drums=drums)
 
 
 def metre_of(form: Form) -> str:

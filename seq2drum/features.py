@@ -56,6 +56,11 @@ class Form(NamedTuple):
         """The bar that each step lies in, of the same shape."""
         return np.searchsorted(self.first, step, side="right") - 1
 
+    def between(self, first: int, stop: int) -> Form:
+        """Bars [first, stop)."""
+        here = slice(first, stop)
+        return Form(self.steps[here], self.numerator[here], self.denominator[here], self.bpm[here])
+
 
 class Features(NamedTuple):
     """What a model is given to play to.

@@ -219,7 +219,7 @@ class Feel:
         for bar in range(len(form.steps)):
             hits = order[found[bar] : found[bar + 1]]
             at, which = step[hits] - starts[bar], voice[hits]
-            piece = piece_of(form, bar, bar + 1)
+            piece = form.between(bar, bar + 1)
             rows = inputs(at, which, piece, clock[starts[bar] : starts[bar + 1]], len(self.styles), style)
             struck, felt, state = self.run(None, {"steps": piece.steps[None], "rows": rows[None], "state": state})
             velocity[hits], moment[hits] = struck[0, 0, at, which], felt[0, 0, at, which]
@@ -283,7 +283,7 @@ class Performance:
         first, self._next = self._next, self._next + bars
         if self._amount == 0:
             return grid._replace(offset=np.zeros_like(grid.offset))
-        form, feel = piece_of(self._form, first, first + bars), self._feel
+        form, feel = self._form.between(first, first + bars), self._feel
         voice = self._voices[grid.key]
         piece = _in_set()[voice]
         expected, self._state = feel.expect_on(self._state, grid.step, piece, form, self._style)
@@ -299,12 +299,6 @@ class Performance:
 
 
 # --- what the network is given ---------------------------------------------------------------------------------------
-
-
-def piece_of(form: Form, first: int, stop: int) -> Form:
-    """Bars [first, stop) of a form."""
-    here = slice(first, stop)
-    return Form(form.steps[here], form.numerator[here], form.denominator[here], form.bpm[here])
 
 
 def input_size(styles: int) -> int:

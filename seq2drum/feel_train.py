@@ -44,7 +44,6 @@ from seq2drum.feel import (
     input_size,
     inputs,
     mixture_share,
-    piece_of,
 )
 from seq2drum.grid import OFFSET_UNITS, Grid, Lattice, encode
 from seq2drum.kit import FULL
@@ -203,7 +202,7 @@ def _window(recording: Recording, first: int, stop: int, styles: Sequence[str], 
     form, hits = recording.form, recording.hits
     bar = form.bar_of(hits.step)
     inside = (bar >= first) & (bar < stop)
-    piece = piece_of(form, first, stop)
+    piece = form.between(first, stop)
     step = hits.step[inside] - form.first[first]
     style = styles.index(recording.style) if known and recording.style in styles else -1
     rows = inputs(step, hits.key[inside], piece, clock_of(piece), len(styles), style)

@@ -10,6 +10,20 @@ from pathlib import Path
 from seq2drum.errors import OutputError
 
 
+def check(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file that could not be written for what is there already.
+
+    Raises:
+        OutputError: it is a folder, it exists and `overwrite` is false, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file in it")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)")
+    if not path.parent.is_dir():
+        raise OutputError(f"the folder {path.parent} does not exist; make it first")
+
+
 def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
     """Write a whole file or nothing: a temporary file beside it is filled, flushed to disk and given the name.
 
@@ -18,12 +32,7 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) ->
             is full. What was there before is untouched.
     """
     path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder {path.parent} does not exist; make it first")
+    check(path, overwrite=overwrite)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with temporary.open("xb") as file:

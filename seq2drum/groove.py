@@ -85,7 +85,7 @@ def fills(drums: Drums) -> NDArray[np.bool_]:
     A peak is at least as high as the bars beside it, and stands out by PROMINENCE. Silent bars are no fills.
     """
     height = novelty(drums)
-    silent = bars_of(drums).sum(axis=(1, 2)) == 0
+    silent = hits_per_quarter(drums) == 0
     prominence = np.where(silent, 0.0, _prominence(height))
     most = int(np.floor(MOST_FILLS * len(height)))
     chosen = np.argsort(-prominence, kind="stable")[:most]

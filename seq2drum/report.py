@@ -497,12 +497,7 @@ def check(path: str | os.PathLike[str], *, overwrite: bool, formats: Sequence[st
     path = Path(path)
     if path.suffix.lower() not in formats:
         raise OptionError(f"{str(path)!r} is no name for this; wanted one that ends in {' or '.join(formats)}")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder {path.parent} does not exist; make it first")
+    files.check(path, overwrite=overwrite)
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"the folder {path.parent} may not be written to; name a file elsewhere")
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import prepare
-from seq2drum.cli.terminal import bar, say, standard_output
+from seq2drum.cli.terminal import bar, command, say, standard_output
 from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
@@ -117,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
         workers=options.workers or os.cpu_count() or 1,
         critic=not options.no_critic,
         about={
-            "command": _command(),
+            "command": command(),
             "models": titles,
             "split": split,
             "takes": takes,
@@ -163,9 +161,3 @@ def _progress() -> Iterator[Progress]:
             share = now
 
         yield show
-
-
-def _command() -> str:
-    """The command as it was given, without the paths of this machine."""
-    words = [Path(word).name if os.sep in word and not word.startswith("-") else word for word in sys.argv[1:]]
-    return shlex.join(["seq2drum", *words])

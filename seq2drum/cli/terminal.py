@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from seq2drum.errors import OutputError
 
@@ -17,6 +19,12 @@ def say(text: str) -> None:
     """A line on standard error."""
     if _speaks():
         print(text, file=sys.stderr, flush=True)
+
+
+def command() -> str:
+    """The command as it was given, without the paths of this machine."""
+    words = [Path(word).name if os.sep in word and not word.startswith("-") else word for word in sys.argv[1:]]
+    return shlex.join(["seq2drum", *words])
 
 
 class StandardOutputError(OutputError):

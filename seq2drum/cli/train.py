@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import prepare
-from seq2drum.cli.terminal import bar, say
+from seq2drum.cli.terminal import bar, command, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError
 from seq2drum.models import FAMILIES
 
@@ -122,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
         validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
     if validation is None:
         say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
-    about = {"data": corpus.sources(songs), "command": _command()}
+    about = {"data": corpus.sources(songs), "command": command()}
     with bar(1, "trained") as advance:
         done = 0.0
 
@@ -164,12 +161,6 @@ def _check_plan(plan: Plan) -> None:
         value = getattr(plan, name)
         if value is not None and not 0 < value < math.inf:
             raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted a number of more than 0")
-
-
-def _command() -> str:
-    """The command as it was given, without the paths of this machine."""
-    words = [Path(word).name if os.sep in word and not word.startswith("-") else word for word in sys.argv[1:]]
-    return shlex.join(["seq2drum", *words])
 
 
 def _numbers(flag: str, given: Sequence[str]) -> dict[str, float]:
