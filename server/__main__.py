@@ -1,0 +1,1 @@
+"""`python -m server` starts the service."""
