@@ -1,7 +1,8 @@
 """The one decoding loop: bar after bar, step after step, voice after voice.
 
 Streaming is the primitive: `play` yields bars, a song is the bars joined, and to cancel is to stop asking. All chance
-comes from (seed, bar), so a bar's draws do not depend on what else is played.
+comes from (seed, bar), so a bar's draws do not depend on what else is played. What it wants computed it asks for, see
+`engine`: `playing` is the loop itself, and `play` has its questions answered at once.
 
 The first bars are played in several ways at once, and the way that most agree with is gone on with. Letters of shapes:
 n ways of playing (after the opening one), S steps of a bar, V voices.
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 
 from seq2drum import conditions
 from seq2drum.conditions import Wishes
-from seq2drum.engine import Engine, OpenBar
-from seq2drum.features import FloatArray, Form, Heard, features
+from seq2drum.engine import Asking, Engine, OpenBar, Playing
+from seq2drum.features import Features, FloatArray, Form, Heard, features
 from seq2drum.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
 from seq2drum.guidance import Guided
 from seq2drum.kit import Kit
@@ -116,7 +117,12 @@ def _ways(rows: NDArray[Any], ways: int) -> NDArray[Any]:
     return np.broadcast_to(rows, (ways, *rows.shape[1:]))
 
 
-def play(
+def play(engine: Engine, heard: Heard, chance: Chance, **asked: Any) -> Iterator[PlayedBar]:
+    """Play to a guitar, a bar at a time; see `playing`."""
+    return engine.run(playing(engine, heard, chance, **asked))
+
+
+def playing(
     engine: Engine,
     heard: Heard,
     chance: Chance,
@@ -125,7 +131,7 @@ def play(
     first: int = 0,
     stop: int | None = None,
     given: Mapping[int, Grid] | None = None,
-) -> Iterator[PlayedBar]:
+) -> Playing[PlayedBar]:
     """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent.
 
     `given` are bars that are not drawn but played as they are: hits by the number of their bar, steps counted from its
@@ -144,7 +150,9 @@ def play(
     # If something is given, it is known what to go on from.
     openings = _openings(form.steps.tolist(), first, stop) if chance.tries > 1 and not given else {}
     opening, opened_bars = range(0), list[_Bar]()
-    for known, begin, end in _units(player, heard, wishes, chance):
+    read = yield from _read(player, heard, wishes, chance)
+    for begin, end in read.ranges:
+        known = read.known.get(begin) or (yield from player.encode(read.features, form, read.told, begin, end))
         if "key" in known:
             memory.recognise(begin, known["key"])
         for bar in range(begin, end):
@@ -153,16 +161,16 @@ def play(
                 memory = memory.forked(ways, opening.stop)
                 state, previous = (np.repeat(rows, ways, axis=0) for rows in (state, previous))
             here = {name: _ways(rows[bar - begin : bar - begin + 1], len(state)) for name, rows in known.items()}
-            opened = player.open_bar(here, memory.before(bar), state, first=bar == begin)
+            opened = yield from player.open_bar(here, memory.before(bar), state, first=bar == begin)
             rng = np.random.default_rng([chance.seed, bar])
             if bar in given:
-                played = drum.repeat(opened, previous, _rolls(given[bar], int(form.steps[bar]), voices))
+                played = yield from drum.repeat(opened, previous, _rolls(given[bar], int(form.steps[bar]), voices))
             elif first <= bar < stop:
                 # The plainest take plays what the guitar alone makes likely, unless there is something to go on from.
                 if "sketch" in here and not chance.temperature and not given:
-                    played = drum.trace(opened, previous, here["sketch"][:, : int(form.steps[bar])], rng)
+                    played = yield from drum.trace(opened, previous, here["sketch"][:, : int(form.steps[bar])], rng)
                 else:
-                    played = drum.draw(opened, previous, int(form.steps[bar]), rng)
+                    played = yield from drum.draw(opened, previous, int(form.steps[bar]), rng)
             else:
                 silence = np.zeros((len(state), int(form.steps[bar]), voices), dtype=np.float32)
                 played = _Bar(silence, silence, silence, opened.state)
@@ -198,10 +206,21 @@ def _openings(steps: Sequence[int], first: int, stop: int) -> dict[int, range]:
     return found
 
 
-def _units(
-    engine: Engine | Guided, heard: Heard, wishes: Wishes, chance: Chance
-) -> Iterator[tuple[dict[str, NDArray[Any]], int, int]]:
-    """Read the guitar in the portions the model was trained on: what is known of bars [begin, end)."""
+class _Read(NamedTuple):
+    """A guitar ready to be played to.
+
+    told: what is asked for in each bar. ranges: the bars [begin, end) that are encoded as one. known: those that are
+    encoded already, by their begin.
+    """
+
+    features: Features
+    told: FloatArray
+    ranges: list[tuple[int, int]]
+    known: dict[int, dict[str, NDArray[Any]]]
+
+
+def _read(engine: Engine | Guided, heard: Heard, wishes: Wishes, chance: Chance) -> Asking[_Read]:
+    """Read the guitar in the portions the model was trained on, and plan where to break the pattern."""
     form, found = heard.form, features(heard)
     bars = len(form.steps)
     ranges = [(0, bars)]
@@ -209,14 +228,14 @@ def _units(
         notes = np.bincount(form.bar_of(heard.guitar.step), minlength=bars).tolist()
         ranges = spans([notes], max_notes=engine.max_notes)
     told = conditions.asked(wishes, bars)
-    known = {begin: engine.encode(found, form, told, begin, end) for begin, end in ranges[:1]}
+    begin, end = ranges[0]
+    known = {begin: (yield from engine.encode(found, form, told, begin, end))}
     if "fill" in known[0]:
-        # Where to break the pattern is planned before a note is played, and told like any other wish.
+        # Planned before a note is played, and told like any other wish.
         seed = chance.seed if chance.temperature else 0  # the plainest take is one, whatever the seed
         fill = plan_fills(known[0]["fill"][:, 0], wishes.fills, np.random.default_rng([seed, bars, 1]))
         told, known = conditions.asked(wishes, bars, fill), {}
-    for begin, end in ranges:
-        yield known.get(begin) or engine.encode(found, form, told, begin, end), begin, end
+    return _Read(found, told, ranges, known)
 
 
 def plan_fills(logits: FloatArray, wish: float | None, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -298,7 +317,7 @@ class _Drum:
             pieces.setdefault(voice.nine or voice.name, []).append(index)
         self.pieces = list(pieces.values())
 
-    def draw(self, opened: OpenBar, previous: FloatArray, count: int, rng: np.random.Generator) -> _Bar:
+    def draw(self, opened: OpenBar, previous: FloatArray, count: int, rng: np.random.Generator) -> Asking[_Bar]:
         """A bar of `count` steps, drawn step by step."""
         ways, voices = previous.shape
         thresholds = _thresholds(rng.random((ways, count, voices)), self.chance).tolist()
@@ -311,11 +330,13 @@ class _Drum:
                     hits[row, step, drawn] = 1
             return hits[:, step]
 
-        thinking, state = self._walk(opened, previous, count, choose)
-        velocity, offset = _feel(self.engine, opened, hits, thinking, rng, min(self.chance.temperature, 1.0))
+        thinking, state = yield from self._walk(opened, previous, count, choose)
+        velocity, offset = yield from _feel(self.engine, opened, hits, thinking, rng, min(self.chance.temperature, 1.0))
         return _Bar(hits, velocity, offset, state)
 
-    def trace(self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, rng: np.random.Generator) -> _Bar:
+    def trace(
+        self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, rng: np.random.Generator
+    ) -> Asking[_Bar]:
         """A bar after a sketch of it, logits (n, S, V): of each piece of the kit what is likelier than PLAIN.
 
         Voices that are one piece in the nine-voice view share their chances, and the likeliest of them plays: what is
@@ -331,15 +352,15 @@ class _Drum:
             wanted = np.where(hits[row, at], 1.0, -1.0).tolist()
             hits[row, at] = 0
             hits[row, at, _draw(self.limbs, [[] for _ in wanted], wanted, [0.0] * len(wanted))] = 1
-        thinking, state = self._walk(opened, previous, sketch.shape[1], lambda step, logits: hits[:, step])
-        velocity, offset = _feel(self.engine, opened, hits, thinking, rng, 0.0)
+        thinking, state = yield from self._walk(opened, previous, sketch.shape[1], lambda step, logits: hits[:, step])
+        velocity, offset = yield from _feel(self.engine, opened, hits, thinking, rng, 0.0)
         return _Bar(hits, velocity, offset, state)
 
-    def repeat(self, opened: OpenBar, previous: FloatArray, played: _Bar) -> _Bar:
+    def repeat(self, opened: OpenBar, previous: FloatArray, played: _Bar) -> Asking[_Bar]:
         """A bar that is played as it is given: what is left to do is to know it."""
         ways = len(previous)
         hits, velocity, offset = (_ways(rows, ways) for rows in played[:3])
-        _, state = self._walk(opened, previous, hits.shape[1], lambda step, logits: hits[:, step])
+        _, state = yield from self._walk(opened, previous, hits.shape[1], lambda step, logits: hits[:, step])
         return _Bar(hits, velocity, offset, state)
 
     def _walk(
@@ -348,11 +369,13 @@ class _Drum:
         previous: FloatArray,
         count: int,
         choose: Callable[[int, FloatArray], FloatArray],
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> Asking[tuple[FloatArray, FloatArray]]:
         """Go through a bar, each step's hits (n, V) chosen by their logits: thoughts (n, S, ·), and the last state."""
         state, thinking = opened.state, []
         for step in range(count):
-            logits, thought, state = self.engine.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
+            logits, thought, state = yield from self.engine.step(
+                opened.inputs[:, step], opened.thoughts[:, step], previous, state
+            )
             thinking.append(thought)
             previous = choose(step, logits)
         return np.stack(thinking, axis=1), state
@@ -377,10 +400,10 @@ def _feel(
     thinking: FloatArray,
     rng: np.random.Generator,
     spread: float,
-) -> tuple[FloatArray, FloatArray]:
+) -> Asking[tuple[FloatArray, FloatArray]]:
     """How a bar's hits (n, S, V) are struck: velocities 0..1 and offsets in gaps, both (n, S, V)."""
     echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
-    felt = engine.feel(thinking, hits, echo)
+    felt = yield from engine.feel(thinking, hits, echo)
     # A drummer varies within bounds: the tails of the distributions are errors, not feel.
     noise = rng.uniform(0.05, 0.95, size=(2, *hits.shape[1:]))
     noise = np.log(noise / (1 - noise)) * spread

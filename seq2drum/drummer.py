@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from seq2drum import decode, drum_maps, engine, feel, files, midi, theory
 from seq2drum.conditions import STYLES, Wishes
 from seq2drum.decode import TRIES, Chance
 from seq2drum.drum_maps import DrumMap
-from seq2drum.engine import DEFAULT
+from seq2drum.engine import DEFAULT, Ask, Playing
+from seq2drum.ensemble import Ensemble
 from seq2drum.errors import InputError, OptionError
 from seq2drum.explain import Told, explain
 from seq2drum.features import MAX_STEPS, Heard, hear
@@ -29,6 +30,7 @@ TRACK_NAME = "Drums"
 MAX_BARS = 10_000
 SCORES = {".musicxml", ".xml", ".mxl"}
 MOST_TAKES = 1000
+AT_ONCE = 16  # takes of a song that are played together; more would gain little
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,25 @@ class Take:
 
 
 @dataclass(frozen=True)
+class Sheet:
+    """A song that has been read, which of its parts are the guitar, and what is wanted: all that a take is made of."""
+
+    song: Song
+    guitar: GuitarChoice
+    options: Options
+    source: bytes | None = None
+
+    def variants(self, count: int) -> list[Sheet]:
+        """The same with other seeds that are made from this one's, which is the first."""
+        return [replace(self, options=replace(self.options, seed=seed)) for seed in _seeds(self.options.seed, count)]
+
+    def take(self, bars: Iterable[DrumBar]) -> Take:
+        """The finished take, of all its bars."""
+        part = Part.of(np.concatenate([bar.part.rows for bar in bars]), name=TRACK_NAME, is_drums=True)
+        return Take(self.song, part, self.guitar, self.options, self.source)
+
+
+@dataclass(frozen=True)
 class Drummer:
     """A loaded model, ready to play to any number of songs."""
 
@@ -180,18 +201,30 @@ class Drummer:
         """
         return Drummer(engine.load(str(model), threads=threads))
 
+    def sheet(
+        self,
+        song: Song | bytes | str | os.PathLike[str],
+        options: Options | None = None,
+        *,
+        limits: midi.Limits = midi.DEFAULT_LIMITS,
+    ) -> Sheet:
+        """Read a song and what is wanted, and get ready to play: for whoever lets several be played at once.
+
+        Raises:
+            InputError: as `accompany`.
+        """
+        options = options or Options()
+        song, source = _opened(song, limits)
+        return Sheet(song, _guitar(song, options), options, source)
+
     def accompany(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Take:
         """Play drums to a song: a `Song`, the bytes of a MIDI file, or the path of a MIDI or MusicXML file.
 
         Raises:
             InputError: the song cannot be read or has no guitar. The message says what to do.
         """
-        options = options or Options()
-        song, source = _opened(song)
-        choice = _guitar(song, options)
-        rows = [bar.part.rows for bar in self._play(song, choice, options)]
-        part = Part.of(np.concatenate(rows), name=TRACK_NAME, is_drums=True)
-        return Take(song, part, choice, options, source)
+        sheet = self.sheet(song, options)
+        return sheet.take(self.engine.run(self.playing(sheet)))
 
     def stream(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Iterator[DrumBar]:
         """The same take, bar by bar as it is made. To cancel, stop asking.
@@ -199,9 +232,7 @@ class Drummer:
         Raises:
             InputError: as `accompany`, at once and not with the first bar.
         """
-        options = options or Options()
-        song, _ = _opened(song)
-        return self._play(song, _guitar(song, options), options)
+        return self.engine.run(self.playing(self.sheet(song, options)))
 
     def takes(
         self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None, count: int = 1
@@ -218,29 +249,43 @@ class Drummer:
         options = options or Options()
         if not 1 <= count <= MOST_TAKES:
             raise OptionError(f"{count} takes are asked for, wanted 1 to {MOST_TAKES}")
-        takes = [self.accompany(song, replace(options, seed=seed)) for seed in _seeds(options.seed, count)]
-        scores = _agreement(takes)
-        ranked = [replace(take, score=score) for take, score in zip(takes, scores, strict=True)]
-        return sorted(ranked, key=lambda take: -(take.score or 0))
+        sheets = self.sheet(song, options).variants(count)
+        bars: list[list[DrumBar]] = [[] for _ in sheets]
+        for begin in range(0, count, AT_ONCE):
+            ensemble = Ensemble[int, DrumBar](self.engine)
+            for index in range(begin, min(begin + AT_ONCE, count)):
+                ensemble.join(index, self.playing(sheets[index]))
+            for index, bar in ensemble.run():
+                bars[index].append(bar)
+        return ranked([sheet.take(played) for sheet, played in zip(sheets, bars, strict=True)])
 
-    def _play(self, song: Song, choice: GuitarChoice, options: Options) -> Iterator[DrumBar]:
-        """The take's bars: what stays of the song's own drums, and what is played."""
+    def playing(self, sheet: Sheet) -> Playing[DrumBar]:
+        """The take's bars, what stays of the song's own drums and what is played. Asks the engine, see `engine`.
+
+        Raises:
+            OptionError: something of the song's own drums should stay, but there are none, or there is no such bar.
+        """
+        song, options = sheet.song, sheet.options
         kit, bars = self.engine.kit, song.bars()
         lattice = Lattice(_counted(song), song.ticks_per_quarter)
         drum_map = drum_maps.load(options.drum_map)
         kept = _kept(song, lattice, options, drum_map, kit)
-        heard = hear(song, choice.parts, lattice)
+        heard = hear(song, sheet.guitar.parts, lattice)
         first, stop = _sounding(song, lattice)
         tries = TRIES if options.temperature else 1  # the most likely take is one
         chance = Chance(options.seed, options.temperature, options.top_p, tries)
         wishes, given = options.wishes, kept.given
-        played = decode.play(self.engine, heard, chance, wishes=wishes, first=first, stop=stop, given=given)
+        played = decode.playing(self.engine, heard, chance, wishes=wishes, first=first, stop=stop, given=given)
         touch, limbs = _Touch(options, heard, kit), decode.Limbs(kit)
         struck = {tick: list(voices) for tick, voices in kept.struck.items()}
         rows: list[IntArray] = []
         for index, here in enumerate(lattice.bars):
             if index < kept.stop:
-                grid = touch.strike(index, next(played).hits)
+                item, answer = next(played), None
+                while isinstance(item, Ask):
+                    answer = yield item
+                    item = played.send(answer)
+                grid = touch.strike(index, item.hits)
             if kept.first <= index < kept.stop:
                 if index == kept.first:
                     grid = grid.select((grid.step > 0) | ~np.isin(grid.key, list(kept.downbeat)))
@@ -356,6 +401,12 @@ def _seeds(seed: int, count: int) -> list[int]:
     return [seed, *(int(np.random.SeedSequence([seed, take]).generate_state(1)[0]) for take in range(1, count))]
 
 
+def ranked(takes: Sequence[Take]) -> list[Take]:
+    """Takes of one sheet with their scores, the best first."""
+    scored = [replace(take, score=score) for take, score in zip(takes, _agreement(takes), strict=True)]
+    return sorted(scored, key=lambda take: -(take.score or 0))
+
+
 def _agreement(takes: Sequence[Take]) -> list[float | None]:
     """The mean hit F1 of each take with the others; None if there are none."""
     if len(takes) == 1:
@@ -411,18 +462,18 @@ def _counted(song: Song) -> tuple[Bar, ...]:
     return tuple(found)
 
 
-def _opened(song: Song | bytes | str | os.PathLike[str]) -> tuple[Song, bytes | None]:
+def _opened(song: Song | bytes | str | os.PathLike[str], limits: midi.Limits) -> tuple[Song, bytes | None]:
     if isinstance(song, Song):
         return song, None
     if isinstance(song, bytes):
-        return midi.parse(song), song
+        return midi.parse(song, limits=limits), song
     path = Path(song)
     if path.suffix.lower() in SCORES:
         from seq2drum import notation  # music21: only where it is used
 
         return notation.read_musicxml(path), None
-    data = midi.read_bytes(path)
-    return midi.parse(data), data
+    data = midi.read_bytes(path, limits=limits)
+    return midi.parse(data, limits=limits), data
 
 
 def _guitar(song: Song, options: Options) -> GuitarChoice:

@@ -2,6 +2,9 @@
 
 A model is four graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
 torch; `eager` runs the same graphs in torch, and a test holds the two equal.
+
+Nobody who plays calls a graph: they yield an `Ask`, and are sent the answer. Whoever drives them decides when and
+beside whom it is computed: at once (`Engine.run`), or together with what others ask (`ensemble`).
 """
 
 from __future__ import annotations
@@ -10,10 +13,10 @@ import contextlib
 import json
 import os
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +38,23 @@ CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 DEFAULT = "default"
 _SHIPPED = Path(__file__).parent / "checkpoints"
 
+T = TypeVar("T")
 Arrays = Mapping[str, NDArray[Any]]
+Answer = Sequence[NDArray[Any]]
+
+
+class Ask(NamedTuple):
+    """Something to be computed: by which graph, and of which arrays by name."""
+
+    graph: str
+    arrays: dict[str, NDArray[Any]]
+
+
+Asking: TypeAlias = Generator[Ask, Answer, T]
+"""What comes to a T by asking: `value = yield from ...`."""
+
+Playing: TypeAlias = Generator[Ask | T, Answer | None, None]
+"""What yields T after T, and asks in between. It is sent the answer to an `Ask`, and None after a T."""
 
 
 class Graph(NamedTuple):
@@ -43,12 +62,7 @@ class Graph(NamedTuple):
 
     inputs: frozenset[str]
     outputs: tuple[str, ...]
-    run: Callable[[dict[str, NDArray[Any]]], Sequence[NDArray[Any]]]
-
-    def __call__(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
-        """Take what is needed of some arrays, give what comes of it by name."""
-        found = self.run({name: array for name, array in arrays.items() if name in self.inputs})
-        return dict(zip(self.outputs, found, strict=True))
+    run: Callable[[dict[str, NDArray[Any]]], Answer]
 
 
 class OpenBar(NamedTuple):
@@ -79,9 +93,41 @@ class Engine:
     voice_order: FloatArray = field(repr=False)
     silence: FloatArray = field(repr=False)
 
+    def answer(self, ask: Ask) -> Answer:
+        """Compute what is asked."""
+        return self.graphs[ask.graph].run(ask.arrays)
+
+    def run(self, playing: Playing[T]) -> Iterator[T]:
+        """All that comes of something that asks, each question being answered at once."""
+        answer = None
+        with contextlib.closing(playing), contextlib.suppress(StopIteration):
+            while True:
+                item = playing.send(answer)
+                if isinstance(item, Ask):
+                    answer = self.answer(item)
+                else:
+                    yield item
+                    answer = None
+
+    def resolve(self, asking: Asking[T]) -> T:
+        """What something that asks comes to."""
+        try:
+            ask = next(asking)
+            while True:
+                ask = asking.send(self.answer(ask))
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+    def _asked(self, graph: str, arrays: Arrays) -> Asking[dict[str, NDArray[Any]]]:
+        """Of some arrays what a graph takes, and what comes of it by name."""
+        inputs, outputs, _ = self.graphs[graph]
+        found = yield Ask(graph, {name: array for name, array in arrays.items() if name in inputs})
+        return dict(zip(outputs, found, strict=True))
+
     def encode(
         self, features: Features, form: Form, told: FloatArray, first: int, stop: int
-    ) -> dict[str, NDArray[Any]]:
+    ) -> Asking[dict[str, NDArray[Any]]]:
         """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
 
         told (B, CONDITION_SIZE): what is asked for in each bar of the song, see `conditions`.
@@ -92,7 +138,8 @@ class Engine:
         place = np.arange(size)
         index = np.where(place < steps[:, None], start[:, None] + place, len(features.guitar))
         guitar, clock = (np.concatenate([rows, np.zeros_like(rows[:1])])[index] for rows in features[:2])
-        return self.graphs["encode"](
+        found = yield from self._asked(
+            "encode",
             {
                 "guitar": guitar,
                 "clock": clock,
@@ -100,10 +147,11 @@ class Engine:
                 "bars": features.bars[first:stop],
                 "summary": features.summary[None],
                 "told": told[first:stop],
-            }
+            },
         )
+        return found
 
-    def open_bar(self, known: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> OpenBar:
+    def open_bar(self, known: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
         """Begin a bar.
 
         known: the bar's rows of what `encode` gave, each (n, ...). memory: "keys" (n, M, ·), "distance" (n, M) in bars
@@ -111,22 +159,22 @@ class Engine:
         state (n, ·): as the bar before left it. first: whether the bar begins a unit.
         """
         flag = np.full((len(state), 1), float(first), dtype=np.float32)
-        found = self.graphs["bar"]({**known, **memory, "state": state, "first": flag})
+        found = yield from self._asked("bar", {**known, **memory, "state": state, "first": flag})
         return OpenBar(found["inputs"], found["thoughts"], found.get("echo"), found["opened"])
 
-    def step(
-        self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray
-    ) -> Sequence[NDArray[Any]]:
+    def step(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
         """Advance one step: inputs and thoughts (n, ·) of this step, previous (n, V) the hits of the step before.
 
         Returns logits (n, V) before any voice of the step is drawn, thinking (n, ·) and the new state (n, ·).
         """
-        return self.graphs["step"].run({"input": inputs, "thought": thoughts, "previous": previous, "state": state})
+        found = yield Ask("step", {"input": inputs, "thought": thoughts, "previous": previous, "state": state})
+        return found
 
-    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> dict[str, NDArray[Any]]:
+    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
         """How a bar's hits (n, S, V) are struck: centres and scales of velocity (0..1) and offset (gaps), (n, S, V)."""
         given: dict[str, NDArray[Any]] = {"thoughts": thinking, "hits": hits}
-        return self.graphs["feel"](given if echo is None else {**given, "echo": echo})
+        found = yield from self._asked("feel", given if echo is None else {**given, "echo": echo})
+        return found
 
 
 def available() -> list[str]:

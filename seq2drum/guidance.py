@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.conditions import FILL
-from seq2drum.engine import Arrays, Engine, OpenBar
+from seq2drum.engine import Arrays, Asking, Engine, OpenBar
 from seq2drum.features import Features, FloatArray, Form
 
 _COMMON = {"key", "fill"}  # what `encode` gives that no wish changes
@@ -42,29 +42,30 @@ class Guided:
 
     def encode(
         self, features: Features, form: Form, told: FloatArray, first: int, stop: int
-    ) -> dict[str, NDArray[Any]]:
+    ) -> Asking[dict[str, NDArray[Any]]]:
         """See `Engine.encode`. Fills are told to both: they are not what is heeded more."""
         untold = np.zeros_like(told)
         untold[:, FILL] = told[:, FILL]
-        heeding, other = (self.engine.encode(features, form, rows, first, stop) for rows in (told, untold))
+        heeding = yield from self.engine.encode(features, form, told, first, stop)
+        other = yield from self.engine.encode(features, form, untold, first, stop)
         found = {name: rows if name in _COMMON else _beside(rows, other[name]) for name, rows in heeding.items()}
         if "sketch" in found:
             found["sketch"] = self._heeded(found["sketch"])
         return found
 
-    def open_bar(self, known: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> OpenBar:
+    def open_bar(self, known: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
         """See `Engine.open_bar`."""
         apart = {name: _apart(rows) for name, rows in known.items() if name not in _COMMON | {"sketch"}}
         twice = {name: np.repeat(rows, 2, axis=0) for name, rows in memory.items()}
-        opened = self.engine.open_bar(apart, twice, _apart(state), first=first)
+        opened = yield from self.engine.open_bar(apart, twice, _apart(state), first=first)
         echo = None if opened.echo is None else opened.echo[::2]
         return OpenBar(_together(opened.inputs), _together(opened.thoughts), echo, _together(opened.state))
 
     def step(
         self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    ) -> Asking[tuple[FloatArray, FloatArray, FloatArray]]:
         """See `Engine.step`."""
-        logits, thinking, stepped = self.engine.step(
+        logits, thinking, stepped = yield from self.engine.step(
             _apart(inputs), _apart(thoughts), np.repeat(previous, 2, axis=0), _apart(state)
         )
         return self._heeded(_together(logits)), thinking[::2], _together(stepped)

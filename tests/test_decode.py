@@ -314,14 +314,16 @@ def test_fills_are_planned_where_they_are_likely_and_never_close_together() -> N
 
 def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() -> None:
     """A snare at 0.2 and a side stick at 0.25 are a backbeat at 0.4; at most two hands play at once."""
-    drum = decode._Drum(Script({}).engine, Chance(temperature=0.0))
+    engine = Script({}).engine
+    drum = decode._Drum(engine, Chance(temperature=0.0))
     sketch = np.full((1, 24, len(FULL)), -9.0, dtype=np.float32)
     names = [voice.name for voice in FULL.voices]
     chances = {"snare": 0.2, "side stick": 0.25, "ride": 0.9, "crash": 0.8, "kick": 0.31, "cowbell": 0.29}
     for name, chance in chances.items():
         sketch[0, 6, names.index(name)] = np.log(chance / (1 - chance))
     opened = decode.OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
-    played = drum.trace(opened, np.zeros((1, len(FULL)), np.float32), sketch, np.random.default_rng(0))
+    silence = np.zeros((1, len(FULL)), np.float32)
+    played = engine.resolve(drum.trace(opened, silence, sketch, np.random.default_rng(0)))
     struck_at = [(step, names[voice]) for _, step, voice in np.argwhere(played.hits).tolist()]
     assert struck_at == [(6, "kick"), (6, "side stick"), (6, "crash")]
 

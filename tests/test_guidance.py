@@ -49,13 +49,13 @@ def test_what_a_wish_changes_is_done_several_times_over(player: Engine) -> None:
     previous = np.zeros((1, len(player.kit)), dtype=np.float32)
 
     def logits(of: Engine | Guided, told: np.ndarray) -> np.ndarray:
-        known = of.encode(found, form, told, 0, 6)
+        known = player.resolve(of.encode(found, form, told, 0, 6))
         memory = decode.Memory(form, len(of.kit))
         if "key" in known:
             memory.recognise(0, known["key"])
         here = {name: rows[:1] for name, rows in known.items()}
-        opened = of.open_bar(here, memory.before(0), of.silence[None], first=True)
-        return of.step(opened.inputs[:, 0], opened.thoughts[:, 0], previous, opened.state)[0]
+        opened = player.resolve(of.open_bar(here, memory.before(0), of.silence[None], first=True))
+        return player.resolve(of.step(opened.inputs[:, 0], opened.thoughts[:, 0], previous, opened.state))[0]
 
     heeding, other = logits(player, told), logits(player, untold)
     assert np.abs(heeding - other).max() > 1e-4

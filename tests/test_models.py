@@ -80,18 +80,20 @@ def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: st
     heard = made_song(2).heard
     form, memory = heard.form, Memory(heard.form, len(FULL))
     first = data.first_step[data.first_bar[2]] + form.first
-    known = player.encode(features(heard), form, asked(Wishes(), 14), 0, stop)
+    known = player.resolve(player.encode(features(heard), form, asked(Wishes(), 14), 0, stop))
     if "key" in known:
         memory.recognise(0, known["key"])
     state, previous, nats = player.silence[None], np.zeros((1, len(FULL)), dtype=np.float32), 0.0
     for bar in range(stop):
         here = {name: rows[bar : bar + 1] for name, rows in known.items()}
-        opened = player.open_bar(here, memory.before(bar), state, first=bar == 0)
+        opened = player.resolve(player.open_bar(here, memory.before(bar), state, first=bar == 0))
         state = opened.state
         velocity = data.velocity[first[bar] : first[bar + 1]].astype(np.float32) / 127
         hits = (velocity > 0).astype(np.float32)
         for step in range(int(form.steps[bar])):
-            logits, _, state = player.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
+            logits, _, state = player.resolve(
+                player.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
+            )
             previous = hits[step : step + 1]
             logits = logits + previous @ player.voice_order.T
             nats += float(np.sum(np.logaddexp(0, logits) - previous * logits))
@@ -143,7 +145,7 @@ def test_a_graph_that_gives_one_tensor_gives_it_whole_in_torch(monkeypatch: pyte
     same = Graph(torch.nn.Identity(), {"state": ("n", 3)}, {"opened": ("n", 3)})
     monkeypatch.setattr(model, "graphs", lambda: {"bar": same})
     state = np.arange(6, dtype=np.float32).reshape(2, 3)
-    assert engine_of(model, "full").graphs["bar"]({"state": state})["opened"].tolist() == state.tolist()
+    assert engine_of(model, "full").graphs["bar"].run({"state": state})[0].tolist() == state.tolist()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
