@@ -40,6 +40,7 @@ FLAGS = (
     "takes",
     "with_guitar",
     "score",
+    "rpp",
     "explain",
     "force",
     "json",
@@ -72,6 +73,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--with-guitar", action="store_true", help="write the whole song, with these drums instead of its own"
     )
     infer.add_argument("--score", metavar="FILE", help="also write the drums as a MusicXML score")
+    infer.add_argument("--rpp", metavar="FILE", help="also write a REAPER project: the song's tracks and these drums")
     infer.add_argument("--explain", action="store_true", help="tell bar by bar what was done, and what it goes with")
     infer.add_argument("--force", action="store_true", help="overwrite what is there")
     infer.add_argument("--json", action="store_true", help="print one line of JSON a take")
@@ -124,12 +126,15 @@ def run(options: argparse.Namespace) -> int:
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
     jobs = places.jobs(options.files, options.output, midi.SUFFIXES | SCORES)
-    scores = [options.score] if options.score else []
-    if scores and len(jobs) > 1:
-        raise OptionError(f"--score names one file, but there are {len(jobs)} songs")
-    work = [(source, [*places.numbered(target, count), *scores]) for source, target in jobs]
-    if scores and options.score in {"-", *map(_absolute, work[0][1][:-1]), *work[0][1][:-1]}:
-        raise OptionError("--score wants a file of its own")
+    besides = [(flag, name) for flag, name in (("--score", options.score), ("--rpp", options.rpp)) if name]
+    work = [(source, places.numbered(target, count)) for source, target in jobs]
+    for flag, name in besides:
+        if len(jobs) > 1:
+            raise OptionError(f"{flag} names one file, but there are {len(jobs)} songs")
+        targets = work[0][1]
+        if name == "-" or _absolute(name) in map(_absolute, targets):
+            raise OptionError(f"{flag} wants a file of its own")
+        targets.append(name)
     drummer = Drummer.load(options.model or "default")
     return places.each(
         work,
@@ -156,6 +161,12 @@ def _play_one(
         title, best = "Drums" if source == "-" else Path(source).stem, takes[0]
         data = score.write_score(best.song, best.standard_part, title)
         files.write_file(options.score, data, overwrite=options.force)
+    if options.rpp:
+        from seq2drum import files, rpp
+
+        title = "Drums" if source == "-" else Path(source).stem
+        data = rpp.write_rpp(takes[0].song, [take.part for take in takes], title)
+        files.write_file(options.rpp, data, overwrite=options.force)
     seconds = (time.perf_counter() - begun) / len(takes)
     for take, target in zip(takes, targets, strict=True):
         told = _json(take, source, target, seconds, options) if options.json else _told(take, target, seconds, options)
