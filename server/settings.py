@@ -418,7 +418,8 @@ def _check_safety(settings: Settings) -> None:
     if settings.token and not re.fullmatch(r"[!-~]{16,512}", settings.token):
         raise OptionError(
             f"the token ({variable('token')} or --token-file) has {len(settings.token)} characters or odd ones, "
-            "wanted 16 to 512 of ASCII without spaces; python -c 'import secrets; print(secrets.token_urlsafe())' makes one"
+            "wanted 16 to 512 of ASCII without spaces; "
+            "python -c 'import secrets; print(secrets.token_hex())' makes one"
         )
     if is_local(settings.host) or settings.insecure >= 2:
         return
