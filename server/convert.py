@@ -1,0 +1,283 @@
+"""Between the messages of the contract and the values of the core, both ways.
+
+For the workers: it knows music and messages, but neither processes nor the wire. Whatever comes in is untrusted: ids
+are looked up in tables, never used as paths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Collection, Iterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seq2drum import drum_maps, engine
+from seq2drum.conditions import STYLES
+from seq2drum.drummer import DrumBar, Options, Take
+from seq2drum.errors import LimitError, OptionError
+from seq2drum.kit import FULL
+from seq2drum.notes import DEFAULT_METRE, DEFAULT_TEMPO, Song
+from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.theory import GuitarChoice
+from server.statuses import Refusal
+
+MOST_WORD = 64
+"""The longest name in a configuration, in characters."""
+MOST_NAME = 100
+"""As much of a track's name is told, in characters: a file can give one long name to thousands of parts."""
+
+_NUMBERS = ("temperature", "top_p", "intensity", "complexity", "fills", "humanize", "swing")
+_WORDS = ("model", "style", "track", "drum_map")
+_AUTO = "auto"
+# What one take costs on one core of a small server: a guess that is right within two or three times.
+_MS_A_CALL, _MS_A_QUARTER = 10.0, 1.0
+
+
+# What comes in
+
+
+def options_of(config: pb.GenerationConfig) -> Options:
+    """What a configuration asks for, in the core's words. What is unset has the core's own defaults.
+
+    Model, takes, with_guitar and explain are not of it.
+
+    Raises:
+        Refusal: INVALID_OPTION with the field, or UNKNOWN_DRUM_MAP with the ids that there are.
+    """
+    for name in _WORDS:
+        if len(word := getattr(config, name)) > MOST_WORD:
+            raise Refusal(
+                "INVALID_OPTION",
+                f"{name} has {len(word)} characters, at most {MOST_WORD} are read",
+                field=f"config.{name}",
+            )
+    # A path must never get to `drum_maps.load`, which reads files for those who sit at the machine.
+    if config.drum_map and config.drum_map not in drum_maps.names():
+        known = ", ".join(drum_maps.names())
+        raise Refusal(
+            "UNKNOWN_DRUM_MAP",
+            f"there is no drum map {config.drum_map!r}; there are {known}",
+            field="config.drum_map",
+            metadata={"drum_maps": known},
+        )
+    given: dict[str, Any] = {field.name: value for field, value in config.ListFields() if field.name in _NUMBERS}
+    given |= {name: value for name in ("seed", "track", "drum_map") if (value := getattr(config, name))}
+    if config.style not in ("", _AUTO):
+        given["style"] = config.style
+    if config.prime_bars:
+        given["prime"] = config.prime_bars
+    if config.HasField("bars"):
+        given["bars"] = (config.bars.first_bar, config.bars.last_bar)
+    # One by one first, so that the field can be named; all together they can still contradict each other.
+    for name, value in given.items():
+        try:
+            Options(**{name: value})
+        except OptionError as error:
+            field = "config.prime_bars" if name == "prime" else f"config.{name}"
+            raise Refusal("INVALID_OPTION", str(error), field=field) from None
+    return Options(**given)
+
+
+def takes_of(config: pb.GenerationConfig, most: int) -> int:
+    """How many takes are asked for, from 1 to `most`.
+
+    Raises:
+        Refusal: INVALID_OPTION, more are.
+    """
+    if config.takes > most:
+        raise Refusal("INVALID_OPTION", f"{config.takes} takes are asked for, wanted 1 to {most}", field="config.takes")
+    return config.takes or 1
+
+
+def model_of(config: pb.GenerationConfig, known: Collection[str], default: str) -> str:
+    """The id of the model that is asked for, one of those known.
+
+    Raises:
+        Refusal: UNKNOWN_MODEL with the ids that there are.
+    """
+    wanted = config.model or default
+    if wanted not in known:
+        listed = ", ".join(known)
+        raise Refusal(
+            "UNKNOWN_MODEL",
+            f"there is no model {wanted[:MOST_WORD]!r}; there are {listed}",
+            field="config.model",
+            metadata={"models": listed},
+        )
+    return wanted
+
+
+def effective(config: pb.GenerationConfig, model: str) -> pb.GenerationConfig:
+    """The configuration with its defaults filled in; what the model decides stays unset."""
+    options = options_of(config)
+    filled = pb.GenerationConfig()
+    filled.CopyFrom(config)
+    filled.model, filled.seed, filled.drum_map = model, options.seed, options.drum_map
+    filled.temperature, filled.top_p = options.temperature, options.top_p
+    filled.style, filled.takes = options.style or "", config.takes or 1
+    return filled
+
+
+def count_bars(song: Song) -> int:
+    """How many bars `song.bars()` has, without making them: a small file can have hundreds of thousands."""
+    changes = {0: DEFAULT_METRE} | {metre.tick: metre for metre in song.metres}
+    end = max(song.end, 1)
+    places = sorted({tick for tick in changes if tick < end} | {end})
+    return sum(
+        _bars_between(stop - start, song.ticks_per_quarter, changes[start].numerator, changes[start].denominator)
+        for start, stop in pairwise(places)
+    )
+
+
+def _bars_between(ticks: int, ticks_per_quarter: int, numerator: int, denominator: int) -> int:
+    full = max(Fraction(4 * numerator * ticks_per_quarter, denominator), Fraction(1))
+    count = max(math.floor(ticks / full) - 1, 0)  # never too many: barlines are rounded by half a tick at most
+    while round(count * full) < ticks:
+        count += 1
+    return count
+
+
+def check_bars(song: Song, most: int) -> None:
+    """See that a song does not have too many bars.
+
+    Raises:
+        LimitError: it has.
+    """
+    if (found := count_bars(song)) > most:
+        raise LimitError(f"the song has {found} bars, at most {most} are played; is its metre right?")
+
+
+# What goes out
+
+
+def timeline(song: Song) -> pb.TimelineInfo:
+    """The bars, tempos and metres of a song that is within the limit of bars."""
+    quarter = song.ticks_per_quarter
+    # Of several at one tick the last holds.
+    tempos = {0: DEFAULT_TEMPO} | {tempo.tick: tempo for tempo in song.tempos}
+    metres = {0: DEFAULT_METRE} | {metre.tick: metre for metre in song.metres}
+    return pb.TimelineInfo(
+        bars=len(song.bars()),
+        quarters=song.end / quarter,
+        seconds=song.seconds(song.end),
+        ticks_per_quarter=quarter,
+        tempos=[pb.TempoChange(quarter=tick / quarter, bpm=tempos[tick].bpm) for tick in sorted(tempos)],
+        meters=[
+            pb.MeterChange(
+                quarter=tick / quarter, numerator=metres[tick].numerator, denominator=metres[tick].denominator
+            )
+            for tick in sorted(metres)
+        ],
+    )
+
+
+def tracks(song: Song) -> list[pb.TrackSummary]:
+    """The parts of a song, in order; of a long name its beginning."""
+    return [
+        pb.TrackSummary(
+            number=number,
+            name=_plain(part.name if len(part.name) <= MOST_NAME else part.name[: MOST_NAME - 1] + "…"),
+            program=part.program,
+            is_drums=part.is_drums,
+            notes=len(part),
+        )
+        for number, part in enumerate(song.parts, start=1)
+    ]
+
+
+def guitar(choice: GuitarChoice) -> pb.GuitarChoice:
+    """Which parts are listened to."""
+    return pb.GuitarChoice(tracks=[index + 1 for index in choice.parts], reason=_plain(choice.reason))
+
+
+def estimated_ms(song: Song) -> float:
+    """About how long one take lasts on an idle server, in milliseconds."""
+    return _MS_A_CALL + _MS_A_QUARTER * song.end / song.ticks_per_quarter
+
+
+def drum_take(take: Take, *, with_guitar: bool, explain: bool) -> pb.DrumTake:
+    """A take, its file and its figures."""
+    data = take.to_bytes(with_guitar=with_guitar)
+    velocity = take.part.velocity
+    struck = len(velocity) > 0
+    found = pb.DrumTake(
+        midi=data,
+        sha256=hashlib.sha256(data).digest(),
+        seed=take.options.seed,
+        stats=pb.DrumStats(
+            hits=len(velocity),
+            hits_per_bar=len(velocity) / len(take.song.bars()),
+            mean_velocity=float(np.mean(velocity)) if struck else 0.0,
+            velocity_sd=float(np.std(velocity)) if struck else 0.0,
+        ),
+    )
+    if take.score is not None:
+        found.score = take.score
+    if explain:
+        found.explanations.extend(
+            pb.Explanation(first_bar=told.first, last_bar=told.last, text=told.text) for told in take.explain()
+        )
+    return found
+
+
+def bar_events(take_index: int, seed: int, bar: DrumBar, ticks_per_quarter: int) -> pb.BarEvents:
+    """A bar as it is made; take_index from 0."""
+    return pb.BarEvents(take=take_index, bar=bar.bar.index + 1, seed=seed, hits=_hits(bar, ticks_per_quarter))
+
+
+def _hits(bar: DrumBar, ticks_per_quarter: int) -> Iterator[pb.DrumHit]:
+    for note in bar.part:
+        yield pb.DrumHit(
+            tick=note.onset,
+            quarter=note.onset / ticks_per_quarter,
+            length_ticks=note.duration,
+            note=note.pitch,
+            velocity=note.velocity,
+        )
+
+
+def maps() -> pb.ListDrumMapsResponse:
+    """The drum maps, "gm" first."""
+    return pb.ListDrumMapsResponse(
+        maps=[
+            pb.DrumMapInfo(
+                id=name,
+                pieces=[
+                    pb.PieceNotes(piece=voice.name, notes=notes)
+                    for voice, notes in zip(FULL.voices, drum_maps.load(name).notes, strict=True)
+                ],
+            )
+            for name in drum_maps.names()
+        ]
+    )
+
+
+def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
+    """What a checkpoint says of itself.
+
+    Raises:
+        CheckpointError: it says nothing that can be understood.
+        OSError: its weights cannot be read.
+    """
+    about = engine.read_config(folder)
+    bars = about.get("progress", {}).get("bars")
+    description = f"a drummer of the family {about.get('family', '?')}, with the kit {about.get('kit', '?')!r}"
+    with (folder / engine.WEIGHTS).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    return pb.ModelInfo(
+        id=model_id,
+        sha256=digest,
+        description=description + (f", trained on {bars:,} bars" if isinstance(bars, int) else ""),
+        license=str(about.get("license", "")),
+        styles=STYLES,
+    )
+
+
+def _plain(text: str) -> str:
+    """The text without what has no UTF-8 form: half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()

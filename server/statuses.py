@@ -1,0 +1,243 @@
+"""Every way in which a call can fail, as gRPC tells it: one table from the core's errors, one of the service's reasons.
+
+A status is a `google.rpc.Status` with an ErrorInfo (its `reason` is the word for programs, its message the sentence for
+people), a BadRequest where there is a field to mend, and a RetryInfo where there is a time to wait. The words are the
+core's, as the command line has them. It knows no music and neither numpy nor the models: the process that answers calls
+uses it as well as its workers.
+"""
+
+from __future__ import annotations
+
+import math
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
+
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc import StatusCode
+
+from seq2drum import errors
+
+DOMAIN = "seq2drum"
+MOST_MESSAGE = 1000
+"""The longest message in characters."""
+MOST_TRAILER = 4096
+"""The most bytes that a status takes on the wire: proxies and clients refuse calls over long trailers."""
+_Kind = TypeVar("_Kind", bound=Message)
+_MOST_VALUE = 400  # bytes of one value of the metadata
+
+
+class Row(NamedTuple):
+    """How an error of the core is told: the status, the reason, and the field of the request that is to be mended."""
+
+    code: StatusCode
+    reason: str
+    field: str | None = None
+
+
+_INVALID, _MISSING, _NOT_NOW = StatusCode.INVALID_ARGUMENT, StatusCode.NOT_FOUND, StatusCode.UNAVAILABLE
+_TOO_LATE, _UNKNOWN_CALLER = StatusCode.DEADLINE_EXCEEDED, StatusCode.UNAUTHENTICATED
+
+INTERNAL_ERROR = "INTERNAL_ERROR"
+
+TABLE: Mapping[type[errors.Seq2DrumError], Row] = MappingProxyType(
+    {
+        errors.InputError: Row(_INVALID, "INVALID_INPUT", "midi"),
+        errors.MidiError: Row(_INVALID, "INVALID_MIDI", "midi"),
+        errors.LimitError: Row(_INVALID, "MIDI_OVER_LIMIT", "midi"),
+        errors.NotationError: Row(_INVALID, "INVALID_INPUT", "midi"),
+        errors.NoGuitarError: Row(StatusCode.FAILED_PRECONDITION, "NO_GUITAR"),
+        errors.NoNotesError: Row(StatusCode.FAILED_PRECONDITION, "NO_NOTES"),
+        errors.OptionError: Row(_INVALID, "INVALID_OPTION", "config"),
+        errors.PartNotFoundError: Row(_INVALID, "TRACK_NOT_FOUND", "config.track"),
+        errors.ModelError: Row(StatusCode.INTERNAL, "MODEL_UNUSABLE"),
+        errors.CheckpointError: Row(StatusCode.INTERNAL, "MODEL_UNUSABLE"),
+        errors.UnknownModelError: Row(_MISSING, "UNKNOWN_MODEL", "config.model"),
+        # A service has no use for these: where one comes up, something is wrong with the service.
+        errors.Seq2DrumError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
+        errors.CorpusError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
+        errors.OutputError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
+        errors.MissingExtraError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
+    }
+)
+"""How each error of the core is told. Of an error's classes the most special one counts."""
+
+REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
+    {
+        # of the core
+        "INVALID_INPUT": (_INVALID, "The music cannot be used."),
+        "INVALID_MIDI": (_INVALID, "The bytes are not a MIDI file, are damaged, or contradict themselves."),
+        "MIDI_OVER_LIMIT": (_INVALID, "The MIDI file is beyond a limit; the message has the limit and what was found."),
+        "NO_GUITAR": (StatusCode.FAILED_PRECONDITION, "No part is a guitar, or several may be: choose one by `track`."),
+        "NO_NOTES": (StatusCode.FAILED_PRECONDITION, "The guitar part has no notes."),
+        "INVALID_OPTION": (_INVALID, "A value of the configuration makes no sense."),
+        "TRACK_NOT_FOUND": (_INVALID, "The part that was asked for is not in the file; the message lists the parts."),
+        "UNKNOWN_MODEL": (_MISSING, "There is no model of this id; `models` in the metadata lists them."),
+        "MODEL_UNUSABLE": (StatusCode.INTERNAL, "The model's files are damaged; tell whoever runs the server."),
+        # of the service: what was sent
+        "MIDI_MISSING": (_INVALID, "The request has no bytes of a MIDI file."),
+        "MIDI_TOO_LARGE": (_INVALID, "The MIDI file has more bytes than are taken; a stream is cut off at that byte."),
+        "MIDI_TOO_COMPLEX": (_INVALID, "Reading the MIDI file took more time or memory than it may."),
+        "CHUNK_TOO_LARGE": (_INVALID, "A piece of a stream has more bytes than are taken at once."),
+        "WRONG_MESSAGE_ORDER": (_INVALID, "A stream is the configuration first, then pieces of the file."),
+        "INVALID_REQUEST_ID": (_INVALID, "The name of the call is too long or has other signs than it may."),
+        "UNKNOWN_DRUM_MAP": (_MISSING, "There is no drum map of this id; `drum_maps` in the metadata lists them."),
+        "UPLOAD_STALLED": (_TOO_LATE, "A stream paused for too long."),
+        "CREDENTIALS_MISSING": (_UNKNOWN_CALLER, "The server wants a token, and there is none."),
+        "CREDENTIALS_WRONG": (_UNKNOWN_CALLER, "The token is not the server's."),
+        # of the service: the state it is in
+        "QUEUE_FULL": (StatusCode.RESOURCE_EXHAUSTED, "Too many calls wait already; try again after the time given."),
+        "QUEUE_TIMEOUT": (_NOT_NOW, "The call has waited for its turn as long as it may; try again."),
+        "SHUTTING_DOWN": (_NOT_NOW, "The server is about to stop; try again, or another server."),
+        "WORKER_DIED": (_NOT_NOW, "The process that worked on the call died and is being replaced; try again."),
+        "NOT_READY": (_NOT_NOW, "The server is still starting, or is starting a worker anew; try again."),
+        "DEADLINE_TOO_SHORT": (_TOO_LATE, "The call would not be done by its deadline, so it was not begun."),
+        "DEADLINE_PASSED": (_TOO_LATE, "The call was not done by its deadline."),
+        "CANCELLED": (StatusCode.CANCELLED, "The caller has left."),
+        INTERNAL_ERROR: (StatusCode.INTERNAL, "A fault of the server; `error_id` in the metadata finds it in its log."),
+    }
+)  # fmt: skip
+"""Every reason there is, its status, and a sentence for the documentation."""
+
+
+class Refusal(Exception):
+    """What the service itself refuses.
+
+    reason: one of REASONS. message: what was found, what is wanted, what to do. field: of the request, if one is to be
+    mended. retry_seconds: when to try again, if that helps. metadata: words for programs.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        field: str | None = None,
+        retry_seconds: float | None = None,
+        metadata: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(message)
+        self.reason, self.field, self.retry_seconds, self.metadata = reason, field, retry_seconds, dict(metadata)
+
+
+class StatusError(Exception):
+    """A status that came from a worker, to be handed on as it is."""
+
+    def __init__(self, status: status_pb2.Status) -> None:
+        super().__init__(reason_of(status))  # not its message, which may tell of the music: exceptions get into logs
+        self.status = status
+
+
+def to_status(error: BaseException) -> status_pb2.Status:
+    """What the caller is told of an error.
+
+    Of one that is neither a Refusal, a StatusError nor of the core's tree the caller learns nothing but an id, which
+    `error_id_of` gives for the log.
+    """
+    if isinstance(error, StatusError):
+        return error.status
+    if isinstance(error, Refusal):
+        code = REASONS[error.reason][0]
+        return _status(code, error.reason, str(error), error.field, error.retry_seconds, error.metadata)
+    row = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
+    if row is None or row.reason == INTERNAL_ERROR:
+        return _internal()
+    return _status(row.code, row.reason, str(error), row.field)
+
+
+def reason_of(status: status_pb2.Status) -> str:
+    """The reason of a status; "" if it has none."""
+    info = _detail(status, error_details_pb2.ErrorInfo())
+    return info.reason if info and info.domain == DOMAIN else ""
+
+
+def retry_of(status: status_pb2.Status) -> float | None:
+    """After how many seconds to try again; None if that is not said."""
+    retry = _detail(status, error_details_pb2.RetryInfo())
+    return retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 if retry else None
+
+
+def error_id_of(status: status_pb2.Status) -> str | None:
+    """The id under which the fault of an internal error is logged; None if it is no internal error."""
+    info = _detail(status, error_details_pb2.ErrorInfo())
+    return (info.metadata.get("error_id") if info else None) or None
+
+
+def trace_of(error: BaseException) -> list[str]:
+    """Where an error came from, for the log: its type, then place after place, the innermost last.
+
+    Without its message, and without that of any other: they may quote what the caller sent.
+    """
+    places = traceback.extract_tb(error.__traceback__)
+    lines = [f"{'/'.join(Path(place.filename).parts[-2:])}:{place.lineno} {place.name}" for place in places]
+    return [type(error).__qualname__, *lines]
+
+
+def trailer_size(status: status_pb2.Status) -> int:
+    """About how many bytes a status takes on the wire: its message in percent-encoding, and all of it in base64."""
+    message = sum(1 if 0x20 <= byte < 0x7F and byte != 0x25 else 3 for byte in status.message.encode())
+    details = math.ceil(len(status.SerializeToString()) / 3) * 4
+    return len("grpc-status: 16, grpc-message: , grpc-status-details-bin: ") + message + details
+
+
+def _internal() -> status_pb2.Status:
+    error_id = uuid.uuid4().hex
+    message = f"the server has made a mistake; tell whoever runs it this number: {error_id}"
+    return _status(StatusCode.INTERNAL, INTERNAL_ERROR, message, metadata={"error_id": error_id})
+
+
+def _status(
+    code: StatusCode,
+    reason: str,
+    message: str,
+    field: str | None = None,
+    retry_seconds: float | None = None,
+    metadata: Mapping[str, str] = MappingProxyType({}),
+) -> status_pb2.Status:
+    values = {name: _cut(_plain(value), _MOST_VALUE, _utf8_size) for name, value in metadata.items()}
+
+    def build(text: str) -> status_pb2.Status:
+        details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=values)]
+        if field is not None:
+            violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=text, reason=reason)
+            details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+        if retry_seconds is not None:
+            retry = error_details_pb2.RetryInfo()
+            retry.retry_delay.FromMilliseconds(math.ceil(1000 * max(retry_seconds, 0)))
+            details.append(retry)
+        number: int = code.value[0]
+        status = status_pb2.Status(code=number, message=text)
+        for detail in details:
+            status.details.add().Pack(detail)
+        return status
+
+    text = _cut(_plain(message), MOST_MESSAGE, len)
+    return build(_cut(text, MOST_TRAILER, lambda shorter: trailer_size(build(shorter))))
+
+
+def _plain(text: str) -> str:
+    """The text without what has no UTF-8 form: half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _utf8_size(text: str) -> int:
+    return len(text.encode())
+
+
+def _cut(text: str, most: int, size: Callable[[str], int]) -> str:
+    """The text, or as much of its beginning as is no larger than `most`, with an ellipsis."""
+    if size(text) <= most:
+        return text
+    fits, fits_not = 0, len(text)
+    while fits_not - fits > 1:
+        middle = (fits + fits_not) // 2
+        fits, fits_not = (middle, fits_not) if size(text[:middle] + "…") <= most else (fits, middle)
+    return text[:fits] + "…"
+
+
+def _detail(status: status_pb2.Status, kind: _Kind) -> _Kind | None:
+    return next((kind for packed in status.details if packed.Is(kind.DESCRIPTOR) and packed.Unpack(kind)), None)
