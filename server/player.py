@@ -1,0 +1,292 @@
+"""A worker that plays: `python -m server.player`, frames in and frames out.
+
+All calls that it is given play at once, in an ensemble (`seq2drum.ensemble`) for each model: they share the model's
+steps, and a call that is cancelled stops at the next one. It trusts the front: what it is given to play has been read
+under limits by `screen`, with the same parser and the same bytes. It knows models and music, and nothing of networks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from seq2drum import engine, midi
+from seq2drum.drummer import DrumBar, Drummer, Options, Sheet, ranked
+from seq2drum.ensemble import Ended, Ensemble
+from seq2drum.errors import Seq2DrumError, UnknownModelError
+from seq2drum.notes import Note, Part, Song, Tempo
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import convert, frames, statuses
+from server.frames import Frame
+
+LOG = logging.getLogger(__name__)
+PROGRESS_SECONDS = 0.1  # from one word of how far a call is to the next
+Key = tuple[int, int]  # job and take
+
+
+@dataclass
+class _Call:
+    """A call that is played: its takes in the making, and what is to be told of it."""
+
+    job: int
+    model: str
+    request: pb.GenerateDrumsRequest
+    wants_bars: bool
+    sheets: list[Sheet]
+    bars: list[list[DrumBar]]
+    begun: float
+    first_bar: float | None = None
+    told: float = 0.0
+    ended: int = 0
+    beside: int = 1
+
+    @property
+    def done(self) -> int:
+        """Bars that are made."""
+        return sum(len(bars) for bars in self.bars)
+
+    @property
+    def total(self) -> int:
+        """Bars to be made."""
+        return len(self.sheets) * len(self.sheets[0].song.bars())
+
+
+@dataclass
+class _Stage:
+    """A model, and those who play on it now.
+
+    shares: whether steps that are shared come out as those of one alone. Where not, one call plays and the others wait.
+    """
+
+    drummer: Drummer
+    info: pb.ModelInfo
+    shares: bool
+    ensemble: Ensemble[Key, DrumBar] = field(init=False)
+    waiting: deque[_Call] = field(default_factory=deque)
+    calls: dict[int, _Call] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.ensemble = Ensemble(self.drummer.engine)
+
+
+class Player:
+    """Plays what it is told by frames, and tells what comes of it by frames."""
+
+    def __init__(
+        self, stages: dict[str, _Stage], limits: midi.Limits, most_takes: int, say: Callable[[Frame], None]
+    ) -> None:
+        self._stages = stages
+        self._limits = limits
+        self._most_takes = most_takes
+        self._say = say
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to play."""
+        return any(stage.calls or stage.waiting for stage in self._stages.values())
+
+    def take_in(self, frame: Frame) -> None:
+        """Begin a call, or leave one."""
+        job = int(frame.head["job"])
+        if frame.head["what"] == "cancel":
+            self._leave(job)
+            return
+        try:
+            call = self._read(job, frame)
+        except Exception as error:
+            self._fail(job, error)
+        else:
+            self._stages[call.model].waiting.append(call)
+
+    def advance(self) -> None:
+        """Bring everybody one step on."""
+        for stage in self._stages.values():
+            self._let_in(stage)
+            for (job, take), item in stage.ensemble.advance():
+                if call := stage.calls.get(job):  # another of its takes may have stumbled just now
+                    self._heard(stage, call, take, item)
+
+    def _read(self, job: int, frame: Frame) -> _Call:
+        request = pb.GenerateDrumsRequest.FromString(frame.body)
+        model = request.config.model or next(iter(self._stages))
+        if model not in self._stages:
+            raise UnknownModelError(f"there is no model {model!r}; there are {', '.join(self._stages)}")
+        options = convert.options_of(request.config)
+        sheet = self._stages[model].drummer.sheet(request.midi, options, limits=self._limits)
+        sheets = sheet.variants(convert.takes_of(request.config, self._most_takes))
+        wants_bars = bool(frame.head.get("bars"))
+        return _Call(job, model, request, wants_bars, sheets, [[] for _ in sheets], time.perf_counter())
+
+    def _let_in(self, stage: _Stage) -> None:
+        while stage.waiting and (stage.shares or not stage.calls):
+            call = stage.waiting.popleft()
+            stage.calls[call.job] = call
+            for take, sheet in enumerate(call.sheets):
+                stage.ensemble.join((call.job, take), stage.drummer.playing(sheet))
+            for other in stage.calls.values():
+                other.beside = max(other.beside, len(stage.calls))
+
+    def _heard(self, stage: _Stage, call: _Call, take: int, item: DrumBar | Ended) -> None:
+        if isinstance(item, DrumBar):
+            call.bars[take].append(item)
+            self._tell(call, take, item)
+        elif item.error is not None:
+            self._drop(stage, call)
+            self._fail(call.job, item.error)
+        else:
+            call.ended += 1
+            if call.ended == len(call.sheets):
+                self._drop(stage, call)
+                try:
+                    reply = self._reply(stage, call)
+                except Exception as error:
+                    self._fail(call.job, error)
+                else:
+                    self._say(Frame({"what": "done", "job": call.job}, reply.SerializeToString()))
+
+    def _tell(self, call: _Call, take: int, bar: DrumBar) -> None:
+        now = time.perf_counter()
+        call.first_bar = call.first_bar or now
+        if call.wants_bars:
+            sheet = call.sheets[take]
+            events = convert.bar_events(take, sheet.options.seed, bar, sheet.song.ticks_per_quarter)
+            piece = pb.StreamGenerateDrumsResponse(bar_events=events)
+            self._say(Frame({"what": "bar", "job": call.job}, piece.SerializeToString()))
+        if now - call.told > PROGRESS_SECONDS:
+            call.told = now
+            self._say(Frame({"what": "progress", "job": call.job, "done": call.done, "total": call.total}))
+
+    def _reply(self, stage: _Stage, call: _Call) -> pb.GenerateDrumsResponse:
+        takes = ranked([sheet.take(bars) for sheet, bars in zip(call.sheets, call.bars, strict=True)])
+        config, sheet = call.request.config, call.sheets[0]
+        made = [convert.drum_take(take, with_guitar=config.with_guitar, explain=config.explain) for take in takes]
+        first_bar = (call.first_bar or call.begun) - call.begun
+        return pb.GenerateDrumsResponse(
+            takes=made,
+            timeline=convert.timeline(sheet.song),
+            guitar=convert.guitar(sheet.guitar),
+            timing=pb.Timing(
+                first_bar_ms=1000 * first_bar,
+                generate_ms=1000 * (time.perf_counter() - call.begun),
+                batch_size=call.beside,
+            ),
+            model=stage.info,
+            request_id=call.request.request_id,
+            effective_config=convert.effective(config, call.model),
+        )
+
+    def _leave(self, job: int) -> None:
+        for stage in self._stages.values():
+            stage.waiting = deque(call for call in stage.waiting if call.job != job)
+            if call := stage.calls.get(job):
+                self._drop(stage, call)
+        self._say(Frame({"what": "left", "job": job}))
+
+    @staticmethod
+    def _drop(stage: _Stage, call: _Call) -> None:
+        del stage.calls[call.job]
+        for take in range(len(call.sheets)):
+            stage.ensemble.leave((call.job, take))
+
+    def _fail(self, job: int, error: Exception) -> None:
+        status = statuses.to_status(error)
+        if statuses.reason_of(status) == "INTERNAL_ERROR":
+            LOG.error("job %d failed: %s", job, statuses.reason_of(status), exc_info=error)
+        self._say(Frame({"what": "failed", "job": job}, status.SerializeToString()))
+
+
+def stage(name: str, folder: str, *, threads: int = 1) -> _Stage:
+    """A model, warm: it has played, alone and in company.
+
+    Raises:
+        ModelError: it cannot be used.
+    """
+    drummer = Drummer.load(folder, threads=threads)
+    sheets = drummer.sheet(_riff(), Options()).variants(3)
+    alone = [sheet.take(drummer.engine.run(drummer.playing(sheet))).part for sheet in sheets]
+    ensemble = Ensemble[int, DrumBar](drummer.engine)
+    bars: list[list[DrumBar]] = [[] for _ in sheets]
+    for index, sheet in enumerate(sheets):
+        ensemble.join(index, drummer.playing(sheet))
+    for index, bar in ensemble.run():
+        bars[index].append(bar)
+    shares = alone == [sheet.take(made).part for sheet, made in zip(sheets, bars, strict=True)]
+    if not shares:
+        LOG.warning("model %s rounds otherwise in a batch on this machine: calls are played one after another", name)
+    return _Stage(drummer, convert.model_info(name, engine.find(folder)), shares)
+
+
+def _riff() -> Song:
+    """Eight bars of a guitar, to warm up with."""
+    notes = [Note(240 * eighth, 240, 40 + (eighth * 5) % 12, 70 + eighth % 8 * 6) for eighth in range(64)]
+    return Song(480, (Part.of(notes, program=27, name="Guitar"),), (Tempo(0, 500_000),), (), 8 * 1920)
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> int:
+    """Speak frames until the source ends; returns the exit code."""
+    first = frames.read(source)
+    if first is None:
+        return 0
+    head = first.head
+    models: dict[str, Any] = head["models"]
+    order = [head["default"], *(name for name in models if name != head["default"])]
+    try:
+        stages = {name: stage(name, models[name], threads=head.get("threads", 1)) for name in order}
+    except Seq2DrumError as error:
+        frames.write(sink, Frame({"what": "failed"}, statuses.to_status(error).SerializeToString()))
+        return 2
+    listed = pb.ListModelsResponse(models=[each.info for each in stages.values()], default_model=order[0])
+    described = listed.SerializeToString()
+    player = Player(stages, midi.Limits(**head["limits"]), head["max_takes"], lambda frame: frames.write(sink, frame))
+    frames.write(
+        sink, Frame({"what": "ready", "models": len(described)}, described + convert.maps().SerializeToString())
+    )
+    inbox: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(source, inbox), daemon=True).start()
+    while True:
+        for frame in _waiting(inbox, wait=not player.busy):
+            if frame is None:
+                return 0
+            player.take_in(frame)
+        player.advance()
+
+
+def _listen(source: BinaryIO, inbox: queue.SimpleQueue[Frame | None]) -> None:
+    try:
+        while (frame := frames.read(source)) is not None:
+            inbox.put(frame)
+    finally:
+        inbox.put(None)
+
+
+def _waiting(inbox: queue.SimpleQueue[Frame | None], *, wait: bool) -> Iterable[Frame | None]:
+    """The frames that have come; if there is nothing else to do, the first of them is waited for."""
+    if wait:
+        yield inbox.get()
+    while not inbox.empty():
+        yield inbox.get()
+
+
+def main() -> int:
+    """The worker's process; returns its exit code."""
+    for name in ("SIGINT", "SIGTERM"):  # the front says when to end, by closing the pipe
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    with os.fdopen(os.dup(1), "wb") as sink:
+        os.dup2(2, 1)  # whatever a library prints is no frame
+        try:
+            return serve(sys.stdin.buffer, sink)
+        except BrokenPipeError:  # the front is gone
+            return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
