@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Files are read up to a limit, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,29 @@ import os
 import secrets
 from pathlib import Path
 
-from seq2drum.errors import OutputError
+from seq2drum.errors import InputError, LimitError, OutputError
+
+
+def read_file(path: str | os.PathLike[str], most: int) -> bytes:
+    """The bytes of a MIDI file that has at most so many.
+
+    Raises:
+        InputError: there is no such file, it is a folder or it may not be read.
+        LimitError: it is larger.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a MIDI file in it")
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; give the path of a MIDI file") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give a file you may read") from error
+    if len(data) > most:
+        raise LimitError(f"{path} is larger than {most} bytes, the most that is read")
+    return data
 
 
 def check(path: Path, *, overwrite: bool) -> None:

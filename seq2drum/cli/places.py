@@ -12,17 +12,24 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from seq2drum import files
 from seq2drum.cli.terminal import StandardOutputError, bar, say, standard_output
 from seq2drum.errors import CorpusError, InputError, OptionError, OutputError, Seq2DrumError
 
 OUTPUT_SUFFIX = ".drums.mid"
 HUMAN_SUFFIX = ".human.mid"
+MOST_BYTES = 1 << 20  # of a song, as `midi.DEFAULT_LIMITS` has it, which needs numpy
 _OURS = re.compile(r"\.(drums(\.\d+)?|human)\.mid$")
 _SLASHES = ("/", os.sep)
 
 
+def is_ours(name: str) -> bool:
+    """Whether a file of this name is what the program has written, and no song."""
+    return _OURS.search(name) is not None
+
+
 def jobs(
-    files: Sequence[str], output: str | None, suffixes: Collection[str], made: str = OUTPUT_SUFFIX
+    names: Sequence[str], output: str | None, suffixes: Collection[str], made: str = OUTPUT_SUFFIX
 ) -> list[tuple[str, str]]:
     """Which song goes where, (source, target): each file, and each song of each folder.
 
@@ -33,8 +40,8 @@ def jobs(
     """
     sources: list[str] = []
     # A name that ends in a slash is a folder's, whether it is there yet or not.
-    several = len(files) > 1 or (output not in (None, "-") and (output.endswith(_SLASHES) or _is_folder(output)))
-    for name in files:
+    several = len(names) > 1 or (output not in (None, "-") and (output.endswith(_SLASHES) or _is_folder(output)))
+    for name in names:
         path = Path(name)
         if name != "-" and _is_folder(name):
             several = True
@@ -44,7 +51,7 @@ def jobs(
                 )
             except OSError as error:
                 raise InputError(f"the folder {name!r} cannot be read ({error.strerror})") from None
-            found = [child for child in found if not _OURS.search(child.name)]
+            found = [child for child in found if not is_ours(child.name)]
             if not found:
                 kinds = "MIDI or MusicXML" if ".musicxml" in suffixes else "MIDI"
                 raise CorpusError(f"there is no {kinds} file in the folder {name!r}")
@@ -105,18 +112,24 @@ def each(
             except StandardOutputError:
                 raise
             except Seq2DrumError as error:
-                told, shown = str(error), "standard input" if source == "-" else source
-                say(f"seq2drum: {told}" if shown in told else f"seq2drum: {shown}: {told}")
+                say(f"seq2drum: {about(source, error)}")
                 code = 2
             advance(1, "")
     return code
 
 
-def read(source: str) -> bytes | str:
-    """What to give to whoever opens a song: the bytes of standard input, or the name of a file."""
-    from seq2drum import midi
+def about(source: str, error: Seq2DrumError) -> str:
+    """What to say of a song that cannot be used: its name once, and what is wrong."""
+    told, shown = str(error), "standard input" if source == "-" else source
+    return told if shown in told else f"{shown}: {told}"
 
-    return sys.stdin.buffer.read(midi.DEFAULT_LIMITS.file_bytes + 1) if source == "-" else source
+
+def read(source: str, most: int = MOST_BYTES) -> bytes | str:
+    """What to give to whoever opens a song: the name of a file, or the bytes of standard input, at most one too many.
+
+    most: how many bytes a song may have.
+    """
+    return sys.stdin.buffer.read(most + 1) if source == "-" else source
 
 
 def write(data: bytes, target: str, *, overwrite: bool) -> None:
@@ -130,8 +143,6 @@ def write(data: bytes, target: str, *, overwrite: bool) -> None:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         return
-    from seq2drum import files
-
     files.write_file(target, data, overwrite=overwrite)
 
 
