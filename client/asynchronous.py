@@ -1,0 +1,218 @@
+"""`AsyncRemoteDrummer`: the verbs of `RemoteDrummer` as coroutines and asynchronous iterators."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from client import connection, messages
+from client.connection import Connection
+from client.errors import DeadlineExceeded, ServerUnavailable
+from client.messages import RemoteBar, RemoteTake, Reply, Source
+from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
+
+OnProgress = Callable[[int, int], object]
+EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs have forgotten it
+
+
+class AsyncRemoteDrummer:
+    """A drummer behind an address, for one event loop. Close it, or use it in an `async with` statement.
+
+    Arguments, verbs and errors are those of `RemoteDrummer`. Cancelling a task that waits for a call cancels the call.
+    """
+
+    def __init__(
+        self,
+        address: str = connection.DEFAULT_ADDRESS,
+        *,
+        token: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
+        certificate: str | os.PathLike[str] | None = None,
+        key: str | os.PathLike[str] | None = None,
+        tls: bool = False,
+        deadline: float = connection.DEADLINE_SECONDS,
+    ) -> None:
+        self.connection = Connection(address, token, ca, certificate, key, tls, deadline)
+        self._credentials = self.connection.credentials() if self.connection.secure else None
+        self._opened: grpc.aio.Channel | None = None
+
+    async def accompany(
+        self, song: Source, options: Any = None, *, on_progress: OnProgress | None = None, **asked: Any
+    ) -> RemoteTake:
+        """Drums for a song, see `RemoteDrummer.accompany`."""
+        return (await self.takes(song, options, 1, on_progress=on_progress, **asked))[0]
+
+    async def takes(
+        self,
+        song: Source,
+        options: Any = None,
+        count: int = 1,
+        *,
+        on_progress: OnProgress | None = None,
+        **asked: Any,
+    ) -> list[RemoteTake]:
+        """Several takes, the best first; see `RemoteDrummer.takes`."""
+        midi = messages.song_bytes(song)
+        config = messages.config(messages.options_of(options, asked), count)
+        if on_progress is None and len(midi) <= messages.LARGE_BYTES:
+            return messages.takes_of(await self._ask(self._stub.GenerateDrums, messages.request(midi, config)))
+        async with self._stream(midi, config, bars=False) as stream:
+            return await stream.rest(on_progress)
+
+    def stream(self, song: Source, options: Any = None, **asked: Any) -> AsyncRemoteStream:
+        """The same take, bar by bar as it is made: `async for bar in drummer.stream(song)`.
+
+        Raises:
+            InputError, OptionError: a file cannot be read, or a number is one that no message can hold. All that the
+                server has to say is raised with the first bar.
+        """
+        config = messages.config(messages.options_of(options, asked))
+        return self._stream(messages.song_bytes(song), config, bars=True)
+
+    async def analyze(self, song: Source, track: str | None = None) -> pb.AnalyzeGuitarResponse:
+        """What the server understands of a song, before any time is spent on playing."""
+        request = pb.AnalyzeGuitarRequest(midi=messages.song_bytes(song), track="" if track is None else str(track))
+        found: pb.AnalyzeGuitarResponse = await self._ask(self._stub.AnalyzeGuitar, request)
+        return found
+
+    async def models(self) -> list[pb.ModelInfo]:
+        """The models that can be asked for, the default first."""
+        return list((await self._ask(self._stub.ListModels, pb.ListModelsRequest())).models)
+
+    async def drum_maps(self) -> list[pb.DrumMapInfo]:
+        """The drum maps that can be asked for."""
+        return list((await self._ask(self._stub.ListDrumMaps, pb.ListDrumMapsRequest())).maps)
+
+    async def server_info(self) -> pb.GetServerInfoResponse:
+        """The server's version and limits, and what it takes to be let in."""
+        found: pb.GetServerInfoResponse = await self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
+        return found
+
+    async def is_ready(self) -> bool:
+        """Whether the server says of itself that it serves; see `RemoteDrummer.is_ready`."""
+        method = self._channel.unary_unary(connection.HEALTH, bytes, bytes)
+        seconds = min(connection.HEALTH_SECONDS, self.connection.deadline)
+        return connection.is_serving(await self._ask(method, b"", seconds))
+
+    async def wait_until_ready(self, seconds: float) -> None:
+        """Wait until the server serves; see `RemoteDrummer.wait_until_ready`."""
+        until = time.monotonic() + seconds
+        while not await self._answers():
+            if time.monotonic() >= until:
+                raise ServerUnavailable(connection.not_ready(self.connection.address, seconds))
+            await asyncio.sleep(connection.POLL_SECONDS)
+
+    async def close(self) -> None:
+        """End what is under way, and the connection."""
+        if self._opened is not None:
+            await self._opened.close(None)
+
+    async def __aenter__(self) -> AsyncRemoteDrummer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def _channel(self) -> grpc.aio.Channel:
+        if self._opened is None:  # not before: it belongs to the loop that runs now
+            options = self.connection.channel_options
+            if self._credentials is None:
+                self._opened = grpc.aio.insecure_channel(self.connection.address, options)
+            else:
+                self._opened = grpc.aio.secure_channel(self.connection.address, self._credentials, options)
+        return self._opened
+
+    @property
+    def _stub(self) -> Any:
+        return AccompanimentServiceStub(self._channel)
+
+    async def _answers(self) -> bool:
+        try:
+            return await self.is_ready()
+        except (ServerUnavailable, DeadlineExceeded):
+            return False
+
+    def _stream(self, midi: bytes, config: pb.GenerationConfig, *, bars: bool) -> AsyncRemoteStream:
+        call = self._stub.StreamGenerateDrums(
+            messages.pieces(midi, config, bars=bars),
+            timeout=self.connection.deadline,
+            metadata=self.connection.metadata,
+        )
+        return AsyncRemoteStream(call, self.connection, Reply(config.takes))
+
+    async def _ask(self, method: Any, request: Any, seconds: float | None = None) -> Any:
+        seconds = seconds or self.connection.deadline
+        call: Awaitable[Any] = method(request, timeout=seconds, metadata=self.connection.metadata)
+        try:
+            return await call
+        except grpc.RpcError as error:
+            raise self.connection.fault(error, seconds) from error
+
+
+class AsyncRemoteStream(AsyncIterator[RemoteBar]):
+    """The bars of a take as they are made. Closing it, also by leaving an `async with` statement, cancels the call."""
+
+    def __init__(self, call: Any, connection: Connection, reply: Reply) -> None:
+        self._call, self._connection, self._reply = call, connection, reply
+
+    @property
+    def timeline(self) -> pb.TimelineInfo:
+        """Bars, tempos and metres of the song, from the first bar on."""
+        return self._reply.understood.timeline
+
+    @property
+    def guitar(self) -> pb.GuitarChoice:
+        """What is listened to, from the first bar on."""
+        return self._reply.understood.guitar
+
+    @property
+    def take(self) -> RemoteTake:
+        """The finished take, once the last bar was taken.
+
+        Raises:
+            ServerFault: it is not there yet, or it came back damaged.
+        """
+        return self._reply.takes()[0]
+
+    async def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
+        """Pass over the bars that are still to come; returns the takes."""
+        told = (0, 0)
+        while True:
+            if on_progress and told != self._reply.progress:
+                told = self._reply.progress
+                on_progress(*told)
+            if self._reply.ended:
+                return self._reply.takes()
+            await self._receive()
+
+    async def aclose(self) -> None:
+        """Cancel the call, unless it is done."""
+        self._reply.ended = True
+        self._call.cancel()
+
+    async def __anext__(self) -> RemoteBar:
+        while not self._reply.ended:
+            if bar := await self._receive():
+                return bar
+        raise StopAsyncIteration
+
+    async def __aenter__(self) -> AsyncRemoteStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _receive(self) -> RemoteBar | None:
+        try:
+            piece = await self._call.read()
+        except grpc.RpcError as error:
+            raise self._connection.fault(error) from error
+        return self._reply.add(None if piece is EOF else piece)

@@ -1,0 +1,175 @@
+"""What can go wrong with a server: its errors in this program's tree, with the words that the server sent.
+
+What is the matter with a song or with an option is the error that playing here would raise. What is the matter with
+the server is a `ServerError`:
+
+    Seq2DrumError
+    └── ServerError
+        ├── ServerUnavailable   none answers, or it is starting or stopping: try again
+        ├── ServerBusy          it has no place for this call now: try again, after `retry_seconds` if it said so
+        ├── DeadlineExceeded    it was not done in time
+        ├── Unauthenticated     it wants a token or a certificate, or another one
+        └── ServerFault         it failed; `error_id` finds the cause in its log
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from seq2drum import errors
+from seq2drum.errors import Seq2DrumError
+
+DOMAIN = "seq2drum"
+STOPPED = 130  # the exit code of whatever was stopped by Ctrl-C
+
+
+class ServerError(Seq2DrumError):
+    """Something is the matter with the server, or with the way to it.
+
+    reason: the server's own word for it, one of those in docs/service.md; "" where it did not get to say one.
+    retry_seconds: when to try again, if the server said so. error_id: what finds the cause in the server's log, or "".
+    """
+
+    def __init__(
+        self, message: str, *, reason: str = "", retry_seconds: float | None = None, error_id: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.reason, self.retry_seconds, self.error_id = reason, retry_seconds, error_id
+
+
+class ServerUnavailable(ServerError):
+    """No server answers, or it is starting or stopping."""
+
+
+class ServerBusy(ServerError):
+    """The server has no place for the call now."""
+
+
+class DeadlineExceeded(ServerError):
+    """The call was not done in time."""
+
+
+class Unauthenticated(ServerError):
+    """The server does not let this client in."""
+
+
+class ServerFault(ServerError):
+    """The server failed, or what came back makes no sense."""
+
+
+# What the server calls it, and what it is here. A test holds this against the server's own table.
+REASONS: dict[str, type[Seq2DrumError]] = {
+    "INVALID_MIDI": errors.MidiError,
+    "MIDI_MISSING": errors.MidiError,
+    "MIDI_OVER_LIMIT": errors.LimitError,
+    "MIDI_TOO_LARGE": errors.LimitError,
+    "MIDI_TOO_COMPLEX": errors.LimitError,
+    "NO_GUITAR": errors.NoGuitarError,
+    "NO_NOTES": errors.NoNotesError,
+    "INVALID_INPUT": errors.InputError,
+    "TRACK_NOT_FOUND": errors.PartNotFoundError,
+    "INVALID_OPTION": errors.OptionError,
+    "INVALID_REQUEST_ID": errors.OptionError,
+    "UNKNOWN_DRUM_MAP": errors.OptionError,
+    "UNKNOWN_MODEL": errors.UnknownModelError,
+    "QUEUE_FULL": ServerBusy,
+    "QUEUE_TIMEOUT": ServerBusy,
+    "SHUTTING_DOWN": ServerUnavailable,
+    "WORKER_DIED": ServerUnavailable,
+    "NOT_READY": ServerUnavailable,
+    "UPLOAD_STALLED": DeadlineExceeded,
+    "DEADLINE_TOO_SHORT": DeadlineExceeded,
+    "DEADLINE_PASSED": DeadlineExceeded,
+    "CREDENTIALS_MISSING": Unauthenticated,
+    "CREDENTIALS_WRONG": Unauthenticated,
+    "MODEL_UNUSABLE": errors.ModelError,
+    "CHUNK_TOO_LARGE": ServerFault,
+    "WRONG_MESSAGE_ORDER": ServerFault,
+    "CANCELLED": ServerFault,
+    "INTERNAL_ERROR": ServerFault,
+}
+
+# What a status is that came without a reason of ours: of gRPC itself, or of something that stands between.
+_STATUSES: dict[grpc.StatusCode, type[ServerError]] = {
+    grpc.StatusCode.UNAVAILABLE: ServerUnavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: Unauthenticated,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ServerBusy,
+}
+
+
+class _Details(NamedTuple):
+    """What a status says beyond its words."""
+
+    reason: str = ""
+    retry_seconds: float | None = None
+    error_id: str = ""
+
+
+def from_call(error: Any, address: str, seconds: float) -> Seq2DrumError:
+    """The error that a call ended with.
+
+    error: the `grpc.RpcError` that it raised, which is a `grpc.Call`. address: of the server. seconds: what the call
+    was given.
+    """
+    code, words = error.code(), error.details() or ""
+    details = _details(error)
+    kind = REASONS.get(details.reason)
+    if kind is None:
+        kind = _STATUSES.get(code, ServerFault)
+        if not details.reason:
+            words = _words(code, words, address, seconds)
+    if not issubclass(kind, ServerError):
+        return kind(words)
+    return kind(words, reason=details.reason, retry_seconds=details.retry_seconds, error_id=details.error_id)
+
+
+def exit_code(error: Seq2DrumError) -> int:
+    """What the program ends with: 3 no server, or it is busy; 4 it failed; 2 all else."""
+    if isinstance(error, (ServerUnavailable, ServerBusy, DeadlineExceeded)):
+        return 3
+    unusable = isinstance(error, errors.ModelError) and not isinstance(error, errors.UnknownModelError)
+    return 4 if unusable or isinstance(error, ServerFault) else 2
+
+
+def _details(error: Any) -> _Details:
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:  # it contradicts the code it came with: then the code holds
+        status = None
+    found = _Details()
+    for packed in (status or status_pb2.Status()).details:
+        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+        if packed.Unpack(info) and info.domain == DOMAIN:
+            found = found._replace(reason=info.reason, error_id=info.metadata.get("error_id", ""))
+        elif packed.Unpack(retry):
+            found = found._replace(retry_seconds=retry.retry_delay.ToTimedelta().total_seconds())
+    return found
+
+
+def _words(code: grpc.StatusCode, said: str, address: str, seconds: float) -> str:
+    """What to say of a status that our server did not make: gRPC's words are for its own people."""
+    heard = said.lower()
+    if code is grpc.StatusCode.UNAVAILABLE:
+        if "handshake" in heard or "certificate" in heard or "ssl" in heard:
+            return (
+                f"the server at {address} could not be trusted or does not trust this client ({said}); "
+                "check the certificates (--tls-ca, --tls-cert and --tls-key)"
+            )
+        if "failed to connect" in heard or "dns" in heard or "resolv" in heard:
+            return f"no server answers at {address}; start one with python -m server, or name another with --server"
+        return f"the server at {address} went away before it was done ({said}); try again"
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"the server at {address} was not done within {seconds:g} seconds; try again, or allow more (--timeout)"
+    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+        return f"the server at {address} does not let this client in ({said}); give its token or certificate"
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return f"what answers at {address} is no seq2drum server, or one of another version ({said})"
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return f"the server at {address} refused the call as too much ({said}); try a smaller file, or again later"
+    return f"the call to the server at {address} failed ({code.name}: {said})"

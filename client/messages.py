@@ -1,0 +1,303 @@
+"""What is said to a server and what it says, as plain values; nothing here knows how it travels.
+
+A song goes out as one message or as several, and a reply comes back as one or as several; both say the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from client.errors import ServerFault
+from seq2drum import files
+from seq2drum.errors import InputError, OptionError
+from seq2drum.rpc import accompaniment_pb2 as pb
+
+Source = bytes | str | os.PathLike[str]
+
+MOST_BYTES = 64 << 20  # of a file that is read at all; how much a server takes is for it to say
+CHUNK_BYTES = 32 << 10  # half of what a server takes by default
+LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server refuses one too large before it has all of it
+SCORES = (".musicxml", ".xml", ".mxl")
+_OPTIONAL = ("temperature", "top_p", "intensity", "complexity", "fills", "humanize", "swing")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteOptions:
+    """What a musician can ask for, as in `seq2drum.Options`; None leaves it to the server and its model.
+
+    The names and defaults are those of `Options`. Values are checked by the server, by the same rules. Besides:
+
+        drum_map     the id of one of the server's maps: a file of one's own is not sent
+        model        the id of one of the server's models; "" is its default
+        with_guitar  the whole file comes back with these drums in place of its own, instead of the drums alone
+        explain      `RemoteTake.explain` tells what was done bar by bar
+    """
+
+    seed: int | None = 0
+    temperature: float | None = 1.0
+    top_p: float | None = 0.99
+    track: str | None = None
+    style: str | None = None
+    intensity: float | None = None
+    complexity: float | None = None
+    fills: float | None = None
+    humanize: float | None = None
+    swing: float | None = None
+    prime: int = 0
+    bars: tuple[int, int] | None = None
+    drum_map: str | None = "gm"
+    model: str = ""
+    with_guitar: bool = False
+    explain: bool = False
+
+
+class RemoteHit(NamedTuple):
+    """One note of the drums: ticks of the song, its place in quarters too, note and velocity as MIDI has them."""
+
+    tick: int
+    quarter: float
+    length: int
+    note: int
+    velocity: int
+
+
+@dataclass(frozen=True)
+class RemoteBar:
+    """One bar of a take as it is made: its number from 1, and its hits in order.
+
+    A hit on the downbeat may come a little before the barline. take: which, from 0, in the order in which they are
+    made. seed: makes that take again.
+    """
+
+    number: int
+    hits: tuple[RemoteHit, ...]
+    take: int
+    seed: int
+
+
+class Told(NamedTuple):
+    """Something that holds from bar `first` to bar `last`, counted from 1."""
+
+    first: int
+    last: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{f'bar {self.first}' if self.first == self.last else f'bars {self.first}-{self.last}'}: {self.text}"
+
+
+@dataclass(frozen=True)
+class RemoteTake:
+    """A finished drum part. The messages in it are those of the contract, and say there what they hold.
+
+    midi: the file. seed: makes it again. score: how much of it the other takes agree with, None where there is one
+    take. options: as they held, the server's defaults filled in.
+    """
+
+    midi: bytes
+    seed: int
+    score: float | None
+    stats: pb.DrumStats
+    timeline: pb.TimelineInfo
+    guitar: pb.GuitarChoice
+    options: pb.GenerationConfig
+    model: pb.ModelInfo
+    timing: pb.Timing
+    request_id: str
+    told: tuple[Told, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """The take as a MIDI file."""
+        return self.midi
+
+    def explain(self) -> tuple[Told, ...]:
+        """What was done, bar by bar, if it was asked for.
+
+        Raises:
+            OptionError: it was not.
+        """
+        if not self.options.explain:
+            raise OptionError("the server was not asked to explain this take; ask with explain=True")
+        return self.told
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> RemoteTake:
+        """Write the take to a MIDI file, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written; what was there is untouched.
+        """
+        files.write_file(path, self.midi, overwrite=overwrite)
+        return self
+
+
+def options_of(given: Any, asked: dict[str, Any]) -> RemoteOptions:
+    """The options of a call: an object that has fields of `RemoteOptions`, or None, and keywords that win over it."""
+    if given is None:
+        return RemoteOptions(**asked)
+    if isinstance(given, RemoteOptions):
+        known = given
+    else:
+        names = [field.name for field in fields(RemoteOptions) if hasattr(given, field.name)]
+        if not names:
+            raise TypeError(f"options are {type(given).__name__}, wanted RemoteOptions or seq2drum.Options")
+        known = RemoteOptions(**{name: getattr(given, name) for name in names})
+    return replace(known, **asked)
+
+
+def song_bytes(song: Source) -> bytes:
+    """The bytes of a song: those given, or those of a file.
+
+    Raises:
+        InputError: the file cannot be read, or is no MIDI file by its name.
+    """
+    if isinstance(song, bytes):
+        return song
+    path = Path(song)
+    if path.suffix.lower() in SCORES:
+        raise InputError(f"{path} is MusicXML, but a server takes MIDI files; play to it with main.py --mode infer")
+    return files.read_file(path, MOST_BYTES)
+
+
+def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
+    """What is asked for, as a message.
+
+    Raises:
+        OptionError: a number is one that no message can hold. All else is for the server to judge.
+    """
+    if options.seed is not None and not 0 <= options.seed < 1 << 64:
+        raise OptionError(f"the seed is {options.seed}, wanted 0 or more, and less than 2^64 for a server")
+    if not 0 <= options.prime < 1 << 32:
+        raise OptionError(f"prime is {options.prime}, wanted a number of bars")
+    if not 1 <= takes < 1 << 32:
+        raise OptionError(f"{takes} takes are asked for, wanted 1 or more")
+    message = pb.GenerationConfig(
+        model=options.model,
+        style="" if options.style in (None, "auto") else options.style,
+        track="" if options.track is None else str(options.track),
+        prime_bars=options.prime,
+        drum_map=options.drum_map or "",
+        takes=takes,
+        with_guitar=options.with_guitar,
+        explain=options.explain,
+    )
+    if options.seed is not None:
+        message.seed = options.seed
+    for name in _OPTIONAL:
+        if (value := getattr(options, name)) is not None:
+            setattr(message, name, value)
+    if options.bars is not None:
+        first, last = options.bars
+        if not 1 <= first <= last < 1 << 32:
+            raise OptionError(f"the bars are {first}:{last}, wanted FIRST:LAST, counted from 1")
+        message.bars.first_bar, message.bars.last_bar = first, last
+    return message
+
+
+def request(midi: bytes, wanted: pb.GenerationConfig) -> pb.GenerateDrumsRequest:
+    """A song and what is wanted in one message."""
+    return pb.GenerateDrumsRequest(midi=midi, config=wanted)
+
+
+def pieces(midi: bytes, wanted: pb.GenerationConfig, *, bars: bool) -> Iterator[pb.StreamGenerateDrumsRequest]:
+    """The same in several. bars: whether each is wanted as it is made."""
+    yield pb.StreamGenerateDrumsRequest(config=pb.StreamConfig(config=wanted, send_bar_events=bars))
+    for start in range(0, len(midi), CHUNK_BYTES):
+        yield pb.StreamGenerateDrumsRequest(midi_chunk=midi[start : start + CHUNK_BYTES])
+
+
+def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None = None) -> list[RemoteTake]:
+    """The takes of a reply, the best first. midis: their files, where they did not come in the reply itself.
+
+    Raises:
+        ServerFault: there are none, or a file is not the one that was sent.
+    """
+    if not response.takes:
+        raise ServerFault("the server's reply holds no take")
+    found = []
+    for index, take in enumerate(response.takes):
+        midi = take.midi if midis is None else midis[index]
+        if hashlib.sha256(midi).digest() != take.sha256:
+            raise ServerFault("a file came back damaged from the server; try again")
+        found.append(
+            RemoteTake(
+                midi=midi,
+                seed=take.seed,
+                score=take.score if take.HasField("score") else None,
+                stats=take.stats,
+                timeline=response.timeline,
+                guitar=response.guitar,
+                options=response.effective_config,
+                model=response.model,
+                timing=response.timing,
+                request_id=response.request_id,
+                told=tuple(Told(said.first_bar, said.last_bar, said.text) for said in take.explanations),
+            )
+        )
+    return found
+
+
+class Reply:
+    """What comes back in pieces, put together.
+
+    accepted: what was understood of the song, once that has come. progress: bars made, and bars to be made, over all
+    takes. ended: nothing more comes.
+    """
+
+    def __init__(self, takes: int = 1) -> None:
+        self.accepted: pb.Accepted | None = None
+        self.progress = (0, 0)
+        self.ended = False
+        self._asked = takes
+        self._files: dict[int, bytearray] = {}
+        self._summary: pb.GenerateDrumsResponse | None = None
+
+    @property
+    def understood(self) -> pb.Accepted:
+        """What was understood of the song.
+
+        Raises:
+            ServerFault: the server has not said so yet.
+        """
+        if self.accepted is None:
+            raise ServerFault("the server has not said yet what it understood of the song")
+        return self.accepted
+
+    def add(self, piece: pb.StreamGenerateDrumsResponse | None) -> RemoteBar | None:
+        """Take in the next piece, or None where the server has ended; returns the bar, if it is one."""
+        kind = piece.WhichOneof("piece") if piece else None
+        if piece is None:
+            self.ended = True
+        elif kind == "accepted":
+            self.accepted = piece.accepted
+            self.progress = (0, piece.accepted.timeline.bars * self._asked)
+        elif kind == "progress":
+            self.progress = (piece.progress.bars_done, piece.progress.bars_total)
+        elif kind == "file_chunk":
+            self._files.setdefault(piece.file_chunk.take, bytearray()).extend(piece.file_chunk.data)
+        elif kind == "summary":
+            self._summary = piece.summary
+        elif kind == "bar_events":
+            return _bar(piece.bar_events)
+        return None  # a later server may say more than this client knows
+
+    def takes(self) -> list[RemoteTake]:
+        """The takes, once all has come.
+
+        Raises:
+            ServerFault: something is missing or damaged.
+        """
+        if self._summary is None:
+            raise ServerFault("there is no take: its bars were not waited for, or the server ended too soon")
+        return takes_of(
+            self._summary, [bytes(self._files.get(index, b"")) for index in range(len(self._summary.takes))]
+        )
+
+
+def _bar(events: pb.BarEvents) -> RemoteBar:
+    hits = tuple(RemoteHit(hit.tick, hit.quarter, hit.length_ticks, hit.note, hit.velocity) for hit in events.hits)
+    return RemoteBar(events.bar, hits, events.take, events.seed)

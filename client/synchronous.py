@@ -1,0 +1,235 @@
+"""`RemoteDrummer`: the verbs of `Drummer`, done by a server. `asynchronous` has the same for asyncio."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+
+from client import connection, messages
+from client.connection import Connection
+from client.errors import DeadlineExceeded, ServerUnavailable
+from client.messages import RemoteBar, RemoteTake, Reply, Source
+from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
+
+OnProgress = Callable[[int, int], object]
+
+
+class RemoteDrummer:
+    """A drummer behind an address; may be used from several threads. Close it, or use it in a `with` statement.
+
+    address: HOST:PORT, or unix:PATH. token: sent with every call; without TLS to this machine only. ca, certificate,
+    key: PEM files; any of them, or tls, asks for TLS. deadline: seconds that a call may take.
+
+    What fails raises the errors of `Drummer` where a song or an option is at fault, else a `ServerError`. Calls are
+    tried again for a moment where the server was not there; not those that come in pieces, and not for any other fault.
+
+    Raises:
+        OptionError, InputError: an address that is none, a token that would be sent in the open, a missing file.
+    """
+
+    def __init__(
+        self,
+        address: str = connection.DEFAULT_ADDRESS,
+        *,
+        token: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
+        certificate: str | os.PathLike[str] | None = None,
+        key: str | os.PathLike[str] | None = None,
+        tls: bool = False,
+        deadline: float = connection.DEADLINE_SECONDS,
+    ) -> None:
+        self.connection = Connection(address, token, ca, certificate, key, tls, deadline)
+        options = self.connection.channel_options
+        if self.connection.secure:
+            self._channel = grpc.secure_channel(self.connection.address, self.connection.credentials(), options)
+        else:
+            self._channel = grpc.insecure_channel(self.connection.address, options)
+        self._stub = AccompanimentServiceStub(self._channel)
+
+    def accompany(
+        self, song: Source, options: Any = None, *, on_progress: OnProgress | None = None, **asked: Any
+    ) -> RemoteTake:
+        """Drums for a song: the bytes of a MIDI file, or its path.
+
+        options: `RemoteOptions`, `seq2drum.Options`, or keywords that win over them. on_progress: is told how many bars
+        are made and how many there will be; (0, N) once the song was understood.
+
+        Raises:
+            InputError, OptionError: the song or an option is at fault.
+            ModelError, ServerError: the server has no such model; or something is the matter with it.
+        """
+        return self.takes(song, options, 1, on_progress=on_progress, **asked)[0]
+
+    def takes(
+        self,
+        song: Source,
+        options: Any = None,
+        count: int = 1,
+        *,
+        on_progress: OnProgress | None = None,
+        **asked: Any,
+    ) -> list[RemoteTake]:
+        """Several takes, the best first; as `accompany`."""
+        midi = messages.song_bytes(song)
+        config = messages.config(messages.options_of(options, asked), count)
+        if on_progress is None and len(midi) <= messages.LARGE_BYTES:
+            return messages.takes_of(self._ask(self._stub.GenerateDrums, messages.request(midi, config)))
+        with self._stream(midi, config, bars=False) as stream:
+            return stream.rest(on_progress)
+
+    def stream(self, song: Source, options: Any = None, **asked: Any) -> RemoteStream:
+        """The same take, bar by bar as it is made. To cancel, close it; after the last bar it has the take.
+
+        Raises:
+            InputError, OptionError, ModelError, ServerError: as `accompany`, at once and not with the first bar.
+        """
+        config = messages.config(messages.options_of(options, asked))
+        return self._stream(messages.song_bytes(song), config, bars=True)
+
+    def analyze(self, song: Source, track: str | None = None) -> pb.AnalyzeGuitarResponse:
+        """What the server understands of a song, before any time is spent on playing."""
+        request = pb.AnalyzeGuitarRequest(midi=messages.song_bytes(song), track="" if track is None else str(track))
+        found: pb.AnalyzeGuitarResponse = self._ask(self._stub.AnalyzeGuitar, request)
+        return found
+
+    def models(self) -> list[pb.ModelInfo]:
+        """The models that can be asked for, the default first."""
+        return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)
+
+    def drum_maps(self) -> list[pb.DrumMapInfo]:
+        """The drum maps that can be asked for."""
+        return list(self._ask(self._stub.ListDrumMaps, pb.ListDrumMapsRequest()).maps)
+
+    def server_info(self) -> pb.GetServerInfoResponse:
+        """The server's version and limits, and what it takes to be let in."""
+        found: pb.GetServerInfoResponse = self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
+        return found
+
+    def is_ready(self) -> bool:
+        """Whether the server says of itself that it serves.
+
+        Raises:
+            ServerError: it does not answer, or not in time.
+        """
+        method = self._channel.unary_unary(connection.HEALTH, bytes, bytes)
+        return connection.is_serving(self._ask(method, b"", min(connection.HEALTH_SECONDS, self.connection.deadline)))
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Wait until the server serves.
+
+        Raises:
+            ServerUnavailable: it did not within so many seconds.
+        """
+        until = time.monotonic() + seconds
+        while not self._answers():
+            if time.monotonic() >= until:
+                raise ServerUnavailable(connection.not_ready(self.connection.address, seconds))
+            time.sleep(connection.POLL_SECONDS)
+
+    def close(self) -> None:
+        """End what is under way, and the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> RemoteDrummer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answers(self) -> bool:
+        try:
+            return self.is_ready()
+        except (ServerUnavailable, DeadlineExceeded):
+            return False
+
+    def _stream(self, midi: bytes, config: pb.GenerationConfig, *, bars: bool) -> RemoteStream:
+        call = self._stub.StreamGenerateDrums(
+            messages.pieces(midi, config, bars=bars),
+            timeout=self.connection.deadline,
+            metadata=self.connection.metadata,
+        )
+        return RemoteStream(call, self.connection, Reply(config.takes))
+
+    def _ask(self, method: Any, request: Any, seconds: float | None = None) -> Any:
+        seconds = seconds or self.connection.deadline
+        call = method.future(request, timeout=seconds, metadata=self.connection.metadata)
+        try:
+            return call.result()
+        except grpc.RpcError as error:
+            raise self.connection.fault(error, seconds) from error
+        finally:
+            call.cancel()  # whatever ended the waiting, such as Ctrl-C; what is done is past it
+
+
+class RemoteStream(Iterator[RemoteBar]):
+    """The bars of a take as they are made. Closing it, also by leaving a `with` statement, cancels the call."""
+
+    def __init__(self, call: Any, connection: Connection, reply: Reply) -> None:
+        self._call, self._connection, self._reply = call, connection, reply
+        try:
+            while not (reply.accepted or reply.ended):
+                self._receive()
+        except BaseException:
+            call.cancel()
+            raise
+
+    @property
+    def timeline(self) -> pb.TimelineInfo:
+        """Bars, tempos and metres of the song."""
+        return self._reply.understood.timeline
+
+    @property
+    def guitar(self) -> pb.GuitarChoice:
+        """What is listened to."""
+        return self._reply.understood.guitar
+
+    @property
+    def take(self) -> RemoteTake:
+        """The finished take, once the last bar was taken.
+
+        Raises:
+            ServerFault: it is not there yet, or it came back damaged.
+        """
+        return self._reply.takes()[0]
+
+    def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
+        """Pass over the bars that are still to come; returns the takes."""
+        told = (0, 0)
+        while True:
+            if on_progress and told != self._reply.progress:
+                told = self._reply.progress
+                on_progress(*told)
+            if self._reply.ended:
+                return self._reply.takes()
+            self._receive()
+
+    def close(self) -> None:
+        """Cancel the call, unless it is done."""
+        self._reply.ended = True
+        self._call.cancel()
+
+    def __next__(self) -> RemoteBar:
+        while not self._reply.ended:
+            if bar := self._receive():
+                return bar
+        raise StopIteration
+
+    def __enter__(self) -> RemoteStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _receive(self) -> RemoteBar | None:
+        try:
+            piece = next(self._call, None)
+        except grpc.RpcError as error:
+            if self._reply.ended:  # closed by another thread
+                return None
+            raise self._connection.fault(error) from error
+        return self._reply.add(piece)
