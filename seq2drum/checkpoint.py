@@ -1,4 +1,6 @@
-"""A checkpoint is a folder: `config.json`, `weights.safetensors`, the graphs that play (`*.onnx`) and a model card.
+"""A checkpoint is a folder: `config.json`, `weights.safetensors`, the graphs that play (`*.onnx`), and a model card.
+
+`SHA256SUMS` says what the files that playing reads were when it was made.
 
 The weights are stored once: the graphs refer to them by their place in the safetensors file. Nothing is pickled.
 This half of the checkpoint needs torch; what plays reads the folder with `seq2drum.engine`.
@@ -20,7 +22,7 @@ from onnx import TensorProto
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from seq2drum.engine import CONFIG, FORMAT, WEIGHTS, read_config, stored
+from seq2drum.engine import CONFIG, FORMAT, SUMS, WEIGHTS, digests, read_config, stored
 from seq2drum.errors import CheckpointError
 from seq2drum.models import FAMILIES, family
 from seq2drum.models.base import Family, Graph
@@ -56,6 +58,8 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
     (folder / CARD).write_text(card(config, sum(value.numel() for value in model.parameters())), encoding="utf-8")
     if graphs:
         export(model, folder)
+    else:
+        _seal(folder)
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict[str, Any]]:
@@ -84,6 +88,13 @@ def export(model: Family, folder: Path) -> None:
         for name, graph in model.graphs().items():
             _export(graph, folder / f"{name}.onnx")
             _share_weights(folder / f"{name}.onnx", folder / WEIGHTS)
+    _seal(folder)
+
+
+def _seal(folder: Path) -> None:
+    """Write down what the files are, in the form that `sha256sum --check` reads."""
+    lines = [f"{digest}  {name}\n" for name, digest in digests(folder).items()]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def card(config: Mapping[str, Any], parameters: int) -> str:

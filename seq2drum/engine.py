@@ -10,6 +10,7 @@ beside whom it is computed: at once (`Engine.run`), or together with what others
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import struct
@@ -34,7 +35,7 @@ GRAPHS: Mapping[str, frozenset[str]] = {
 }
 # A checkpoint's folder, for those who write one as well.
 FORMAT = 2  # 1: before conditions, sketch and fills
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
 DEFAULT = "default"
 _SHIPPED = Path(__file__).parent / "checkpoints"
 
@@ -210,6 +211,7 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     """
     folder = find(name)
     about = read_config(folder)
+    verify(folder)
     order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
     graphs = {}
     for graph, wanted in GRAPHS.items():
@@ -241,6 +243,41 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
     return dict(about)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256, in hex, of each file of a checkpoint that playing reads."""
+    names = [CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in GRAPHS)]
+    found = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError), (folder / name).open("rb") as file:
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def verify(folder: Path) -> bool:
+    """Whether a checkpoint says what its files should be; where it does, they are.
+
+    Checkpoints that were made before there were sums say nothing.
+
+    Raises:
+        CheckpointError: a file is not what it was when the checkpoint was made.
+    """
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        expected = {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
+        found = digests(folder)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{str(folder / SUMS)!r} cannot be used: {error}") from None
+    for name in expected.keys() | found.keys():
+        if expected.get(name) != found.get(name):
+            raise CheckpointError(
+                f"{str(folder / name)!r} is not the file that the checkpoint was made with: its SHA-256 differs from"
+                f" the one in {SUMS}. Copy the folder again, or take another model"
+            )
+    return True
 
 
 class Stored(NamedTuple):

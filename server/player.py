@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from seq2drum import engine, midi
 from seq2drum.drummer import DrumBar, Drummer, Options, Sheet, ranked
 from seq2drum.ensemble import Ended, Ensemble
-from seq2drum.errors import Seq2DrumError, UnknownModelError
+from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
 from seq2drum.notes import Note, Part, Song, Tempo
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert, frames, statuses
@@ -210,6 +210,11 @@ def stage(name: str, folder: str, *, threads: int = 1) -> _Stage:
     Raises:
         ModelError: it cannot be used.
     """
+    if not engine.verify(engine.find(folder)):
+        raise CheckpointError(
+            f"the model {name!r} has no {engine.SUMS}, and a service plays only what it can check: save it anew with"
+            " python main.py --mode train --resume"
+        )
     drummer = Drummer.load(folder, threads=threads)
     sheets = drummer.sheet(_riff(), Options()).variants(3)
     alone = [sheet.take(drummer.engine.run(drummer.playing(sheet))).part for sheet in sheets]
