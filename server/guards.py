@@ -1,0 +1,322 @@
+"""What stands around every call: who is let in, how long it may take, what is told when it fails, what is logged of it.
+
+All methods are served in one form, bytes in and bytes out, as streams: so a call is let in before a byte of it is read,
+what cannot be read is refused in our own words, and how many are being read is bounded. It knows no method.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+
+from server.logs import tell
+from server.metrics import Metrics
+from server.settings import Settings
+from server.statuses import Refusal, error_id_of, reason_of, to_status, trace_of
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+ID_HEADER = "x-request-id"
+NO_ROOM = frozenset({"QUEUE_FULL", "QUEUE_TIMEOUT", "DEADLINE_TOO_SHORT", "SHUTTING_DOWN", "NOT_READY"})
+"""Reasons to send a call away that has done nothing wrong."""
+
+_Kind = TypeVar("_Kind", bound=Message)
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Call:
+    """One call: its name, its time, what it reads and writes, and the facts that the log has of it."""
+
+    def __init__(self, method: str, context: _Context, settings: Settings, clock: Callable[[], float]) -> None:
+        self.method, self.id, self.facts = method, uuid.uuid4().hex, dict[str, Any]()
+        self.started = self.arrived = clock()
+        self.bytes_in = self.bytes_out = 0
+        self.task = asyncio.current_task()
+        self._context, self._settings, self._clock = context, settings, clock
+        self._named = False
+        remaining = context.time_remaining()
+        self.has_deadline = remaining is not None
+        self.deadline = self.started + (settings.default_deadline_seconds if remaining is None else remaining)
+        self._upload_ends = self.started + settings.default_deadline_seconds
+
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return self.deadline - self._clock()
+
+    async def read(self) -> bytes | None:
+        """The next message; None if the caller has sent all.
+
+        Raises:
+            Refusal: UPLOAD_STALLED.
+        """
+        seconds = min(self._settings.idle_seconds, self._upload_ends - self._clock())
+        try:
+            async with asyncio.timeout(seconds):
+                message = await self._context.read()
+        except TimeoutError:
+            raise Refusal(
+                "UPLOAD_STALLED",
+                f"nothing came for {self._settings.idle_seconds:g} s, or not all within "
+                f"{self._settings.default_deadline_seconds:g} s; send the file without pauses",
+            ) from None
+        self.arrived = self._clock()
+        if not isinstance(message, bytes):  # grpc.aio.EOF
+            return None
+        self.bytes_in += len(message)
+        return message
+
+    async def write(self, message: Message | bytes) -> None:
+        """Send a message.
+
+        Raises:
+            Refusal: UPLOAD_STALLED: the caller does not take it.
+        """
+        data = message if isinstance(message, bytes) else message.SerializeToString()
+        await self._send_name()
+        try:
+            async with asyncio.timeout(self._settings.idle_seconds):
+                await self._context.write(data)
+        except TimeoutError:
+            raise Refusal(
+                "UPLOAD_STALLED", f"nothing of the reply was taken for {self._settings.idle_seconds:g} s; read it on"
+            ) from None
+        self.bytes_out += len(data)
+
+    async def name(self, request_id: str) -> None:
+        """Call it as the caller does, if he does.
+
+        Raises:
+            Refusal: INVALID_REQUEST_ID.
+        """
+        if request_id and not REQUEST_ID.fullmatch(request_id):
+            raise Refusal(
+                "INVALID_REQUEST_ID",
+                f"the name of the call has {len(request_id)} characters or odd ones, wanted at most 64 of letters, "
+                "digits, '.', '_' and '-'",
+                field="request_id",
+            )
+        self.id = request_id or self.id
+        await self._send_name()
+
+    async def fail(self, status: status_pb2.Status) -> None:
+        """Tell the caller how it failed, if he is still there."""
+        told = rpc_status.to_status(status)
+        self._context.set_code(told.code)
+        self._context.set_details(told.details)
+        self._context.set_trailing_metadata(told.trailing_metadata)
+        await self._send_name()
+
+    async def _send_name(self) -> None:
+        if not self._named:
+            self._named = True
+            await self._context.send_initial_metadata(((ID_HEADER, self.id),))
+
+
+Behaviour = Callable[[Call], Awaitable[None]]
+
+
+class Door:
+    """Through which all calls go. It knows which are inside, and can send them all away."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self.inside: set[Call] = set()
+        self.last = clock()
+        """When there was last a call."""
+        self._settings, self._metrics, self._clock = settings, metrics, clock
+        self._closed = self._forced = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def handler(
+        self, service: str, methods: dict[str, Behaviour], open_to_all: Iterable[str]
+    ) -> grpc.GenericRpcHandler[Any, Any]:
+        """What gRPC asks for: each method with what stands around it."""
+        guarded = {
+            name: grpc.stream_stream_rpc_method_handler(self._guarded(name, behaviour, name in open_to_all))
+            for name, behaviour in methods.items()
+        }
+        return grpc.method_handlers_generic_handler(service, guarded)
+
+    async def emptied(self) -> None:
+        """Wait until no call is inside."""
+        await self._empty.wait()
+
+    def close(self) -> None:
+        """Let nobody in any more; whoever is inside stays to the end."""
+        self._closed = True
+
+    def send_away(self) -> None:
+        """End all calls that are inside, at once."""
+        self._forced = True
+        for call in self.inside:
+            if call.task:
+                call.task.cancel()
+
+    def _guarded(self, name: str, behaviour: Behaviour, open_to_all: bool) -> Callable[..., Awaitable[None]]:
+        async def handle(_requests: object, context: _Context) -> None:
+            call = Call(name, context, self._settings, self._clock)
+            self._metrics.started.labels(name).inc()
+            self.inside.add(call)
+            self._empty.clear()
+            status = status_pb2.Status()
+            try:
+                status = await self._run(call, context, behaviour, open_to_all)
+                if status.code:
+                    await call.fail(status)
+            except asyncio.CancelledError:
+                status = _gone(call)
+                raise
+            except grpc.aio.BaseError:  # the line is broken
+                status = _gone(call)
+            finally:
+                self.inside.discard(call)
+                self.last = self._clock()
+                self._note(call, status)
+                if not self.inside:
+                    self._empty.set()
+
+        return handle
+
+    async def _run(self, call: Call, context: _Context, behaviour: Behaviour, open_to_all: bool) -> status_pb2.Status:
+        """Do what is to be done; returns how it went.
+
+        Raises:
+            asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
+        """
+        try:
+            async with asyncio.timeout(call.left()) as timer:
+                if not open_to_all:
+                    admit(context.invocation_metadata(), self._settings.token)
+                if self._closed:
+                    raise _shutting_down()
+                await behaviour(call)
+        except asyncio.CancelledError:
+            if not self._forced:
+                raise
+            return to_status(_shutting_down())
+        except grpc.aio.BaseError:
+            raise
+        except TimeoutError as error:
+            if not timer.expired():
+                return _fault(call, error)
+            return to_status(_too_late(call))
+        except Exception as error:
+            return _fault(call, error)
+        return status_pb2.Status()
+
+    def _note(self, call: Call, status: status_pb2.Status) -> None:
+        """Count the call, and write its line."""
+        code, reason = _code(status).name, reason_of(status)
+        self._metrics.calls.labels(call.method, code, reason).inc()
+        if reason in NO_ROOM:
+            self._metrics.rejected.labels(reason).inc()
+        if code == "CANCELLED":
+            self._metrics.cancelled.inc()
+        took = {"total_ms": round(1000 * (self._clock() - call.started), 1)}
+        tell(
+            "call",
+            request_id=call.id,
+            method=call.method,
+            status=code,
+            reason=reason or None,
+            bytes_in=call.bytes_in,
+            bytes_out=call.bytes_out,
+            **{**call.facts, **took},
+        )
+
+
+class Room:
+    """So many at once, and no more: nobody waits."""
+
+    def __init__(self, most: int, what: str) -> None:
+        self.most, self.inside, self._what = most, 0, what
+
+    def __enter__(self) -> Self:
+        if self.inside >= self.most:
+            raise Refusal(
+                "QUEUE_FULL",
+                f"{self.most} {self._what}, which is all there is room for; try again in 1 s",
+                retry_seconds=1.0,
+            )
+        self.inside += 1
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.inside -= 1
+
+
+def admit(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> None:
+    """Let in who shows the token; everybody, if there is none.
+
+    Raises:
+        Refusal: CREDENTIALS_MISSING, CREDENTIALS_WRONG.
+    """
+    if not token:
+        return
+    shown = [value for name, value in metadata or () if name == "authorization"]
+    if not shown:
+        raise Refusal("CREDENTIALS_MISSING", "this server wants a token: send the header 'authorization: Bearer TOKEN'")
+    given = shown[0] if isinstance(shown[0], bytes) else shown[0].encode()
+    # All of it in one comparison, whose time tells nothing; the word may be written small.
+    scheme, _, rest = given.partition(b" ")
+    if len(shown) > 1 or not hmac.compare_digest(scheme.lower() + b" " + rest, b"bearer " + token.encode()):
+        raise Refusal("CREDENTIALS_WRONG", "the token is not this server's: ask whoever runs it for the right one")
+
+
+def parse(kind: type[_Kind], data: bytes | None) -> _Kind:
+    """A message of the contract.
+
+    Raises:
+        Refusal: INVALID_INPUT, WRONG_MESSAGE_ORDER.
+    """
+    if data is None:
+        raise Refusal("WRONG_MESSAGE_ORDER", f"the call ended without a message, wanted one {kind.DESCRIPTOR.name}")
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise Refusal(
+            "INVALID_INPUT", f"the {len(data):,} bytes of the message are no {kind.DESCRIPTOR.full_name}"
+        ) from None
+
+
+def _fault(call: Call, error: Exception) -> status_pb2.Status:
+    status = to_status(error)
+    if error_id := error_id_of(status):
+        tell("fault", logging.ERROR, request_id=call.id, error_id=error_id, trace=trace_of(error))
+    return status
+
+
+def _too_late(call: Call) -> Refusal:
+    own = "its deadline" if call.has_deadline else "the deadline of calls that have none of their own"
+    return Refusal(
+        "DEADLINE_PASSED",
+        f"the call was not done within {call.deadline - call.started:.1f} s, {own}; give it a later one",
+    )
+
+
+def _gone(call: Call) -> status_pb2.Status:
+    """For the log alone: nobody is there to be told."""
+    if call.has_deadline and call.left() <= 0:
+        return to_status(_too_late(call))
+    return to_status(Refusal("CANCELLED", "the caller has left"))
+
+
+def _code(status: status_pb2.Status) -> grpc.StatusCode:
+    return next(code for code in grpc.StatusCode if code.value[0] == status.code)
+
+
+def _shutting_down() -> Refusal:
+    return Refusal(
+        "SHUTTING_DOWN", "the server is about to stop; try again in 1 s, or another server", retry_seconds=1.0
+    )

@@ -1,0 +1,305 @@
+"""The methods of the contract: what a call says is read, screened, given its turn, played and sent back.
+
+There is one way from a file to its drums, `_played`. The unary call gives its last piece, the stream all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from google.protobuf.message import Message
+
+from seq2drum import __version__
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server.admission import Admission
+from server.frames import Frame
+from server.guards import Behaviour, Call, Room, parse
+from server.metrics import Metrics
+from server.settings import Settings
+from server.statuses import Refusal
+
+NAME = "seq2drum.v1.AccompanimentService"
+OPEN_TO_ALL = frozenset({"GetServerInfo"})
+"""What needs no credentials."""
+API_VERSIONS = ("v1",)
+FILE_CHUNK = 64 << 10
+"""The most bytes of a file that are sent at once."""
+
+
+class Screening(Protocol):
+    """Who reads files: `server.processes.Screens`."""
+
+    async def screen(self, request: bytes, seconds: float) -> bytes: ...
+
+
+class Playing(Protocol):
+    """Who plays: `server.processes.Players`."""
+
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def models(self) -> bytes: ...
+    @property
+    def maps(self) -> bytes: ...
+    def play(self, request: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]: ...
+
+
+class Service:
+    """All methods of the contract, over those who read and play."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        screens: Screening,
+        players: Playing,
+        admission: Admission,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._screens, self._players = settings, screens, players
+        self._admission, self._metrics, self._clock = admission, metrics, clock
+        self.uploads = Room(settings.uploads, "files are arriving")
+        self._looking = Room(admission.most_waiting + admission.most_playing, "files are being looked at")
+
+    def methods(self) -> dict[str, Behaviour]:
+        """What the contract calls them."""
+        return {
+            "GenerateDrums": self.generate,
+            "StreamGenerateDrums": self.stream,
+            "AnalyzeGuitar": self.analyze,
+            "ListModels": self.list_models,
+            "ListDrumMaps": self.list_drum_maps,
+            "GetServerInfo": self.server_info,
+        }
+
+    async def generate(self, call: Call) -> None:
+        """Drums for a file, in one message."""
+        request, data = await self._one(call, pb.GenerateDrumsRequest)
+        await call.name(request.request_id)
+        self._check_file(request.midi)
+        async with aclosing(self._played(call, data, request.config, bars=False)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, pb.GenerateDrumsResponse):
+                    await call.write(piece)
+
+    async def stream(self, call: Call) -> None:
+        """The same, piece by piece."""
+        with self.uploads:
+            opening, midi = await self._upload(call)
+        request = pb.GenerateDrumsRequest(midi=midi, config=opening.config, request_id=call.id)
+        pieces = self._played(call, request.SerializeToString(), opening.config, bars=opening.send_bar_events)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if isinstance(piece, pb.GenerateDrumsResponse):
+                    for part in _parts(piece):
+                        await call.write(part)
+                else:
+                    await call.write(piece)
+
+    async def analyze(self, call: Call) -> None:
+        """What is understood of a file."""
+        request, _ = await self._one(call, pb.AnalyzeGuitarRequest)
+        await call.name(request.request_id)
+        self._check_file(request.midi)
+        asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
+        with self._looking:
+            found = await self._screened(call, asked.SerializeToString())
+        self._metrics.time({"parse": call.facts["parse_ms"]})
+        found.request_id = call.id
+        found.estimated_ms *= self._admission.truth
+        await call.write(found)
+
+    async def list_models(self, call: Call) -> None:
+        """The models."""
+        await self._one(call, pb.ListModelsRequest)
+        await call.write(self._known(self._players.models))
+
+    async def list_drum_maps(self, call: Call) -> None:
+        """The drum maps."""
+        await self._one(call, pb.ListDrumMapsRequest)
+        await call.write(self._known(self._players.maps))
+
+    async def server_info(self, call: Call) -> None:
+        """Versions and limits."""
+        await self._one(call, pb.GetServerInfoRequest)
+        await call.write(server_info(self._settings))
+
+    async def _one(self, call: Call, kind: type[Any]) -> tuple[Any, bytes]:
+        """The one message of a call, and its bytes."""
+        with self.uploads:
+            data = await call.read()
+        message = parse(kind, data)
+        return message, data or b""
+
+    async def _upload(self, call: Call) -> tuple[pb.StreamConfig, bytes]:
+        """What a stream begins with, and the file.
+
+        Raises:
+            Refusal: at the first message, and the first byte, that is too much; nothing is read after it.
+        """
+        first = parse(pb.StreamGenerateDrumsRequest, await call.read())
+        if first.WhichOneof("piece") != "config":
+            raise Refusal(
+                "WRONG_MESSAGE_ORDER", "the first message of the stream is no config, wanted config, then chunks"
+            )
+        await call.name(first.config.request_id)
+        file = bytearray()
+        while (data := await call.read()) is not None:
+            message = parse(pb.StreamGenerateDrumsRequest, data)
+            if message.WhichOneof("piece") != "midi_chunk":
+                piece = "a second config" if message.WhichOneof("piece") else "a message with nothing in it"
+                raise Refusal("WRONG_MESSAGE_ORDER", f"there is {piece} in the stream, wanted one config, then chunks")
+            if len(message.midi_chunk) > self._settings.max_chunk_bytes:
+                found, most = len(message.midi_chunk), self._settings.max_chunk_bytes
+                raise Refusal(
+                    "CHUNK_TOO_LARGE",
+                    f"a chunk has {found:,} bytes, wanted at most {most:,}; send smaller ones",
+                    field="midi_chunk",
+                )
+            file += message.midi_chunk
+            if len(file) > self._most_bytes:
+                raise self._too_large(len(file), "so far ")
+        self._check_file(file)
+        return first.config, bytes(file)
+
+    @property
+    def _most_bytes(self) -> int:
+        return int(self._settings.limits["file_bytes"])
+
+    def _check_file(self, file: bytes | bytearray) -> None:
+        if not file:
+            raise Refusal("MIDI_MISSING", "there are no bytes of a MIDI file, wanted 1 or more", field="midi")
+        if len(file) > self._most_bytes:
+            raise self._too_large(len(file))
+
+    def _too_large(self, size: int, so_far: str = "") -> Refusal:
+        return Refusal(
+            "MIDI_TOO_LARGE", f"the file has {so_far}{size:,} bytes, wanted at most {self._most_bytes:,}", field="midi"
+        )
+
+    def _known(self, data: bytes) -> bytes:
+        """What the players told when they were ready."""
+        if not data:
+            raise _not_ready()
+        return data
+
+    async def _screened(self, call: Call, data: bytes) -> pb.AnalyzeGuitarResponse:
+        began = self._clock()
+        found = pb.AnalyzeGuitarResponse.FromString(await self._screens.screen(data, call.left()))
+        call.facts["parse_ms"] = self._since(began)
+        call.facts["bars"] = found.timeline.bars
+        return found
+
+    async def _played(
+        self, call: Call, data: bytes, config: pb.GenerationConfig, *, bars: bool
+    ) -> AsyncGenerator[pb.StreamGenerateDrumsResponse | pb.GenerateDrumsResponse | bytes, None]:
+        """A file's way to its drums: all that a stream says on the way (bars as bytes), and the whole reply at last."""
+        if not self._players.ready:
+            raise _not_ready()
+        with self._admission.enter(call.deadline) as place:
+            found = await self._screened(call, data)
+            estimate = found.estimated_ms / 1000
+            place.check(estimate)
+            yield pb.StreamGenerateDrumsResponse(
+                accepted=pb.Accepted(
+                    queue_position=place.position, timeline=found.timeline, guitar=found.guitar, request_id=call.id
+                )
+            )
+            began = self._clock()
+            await place.turn()
+            call.facts["queue_ms"] = self._since(began)
+            self._metrics.played.inc()
+            reply, made = None, found.timeline.bars * max(config.takes, 1)
+            async with aclosing(self._players.play(data, bars=bars)) as frames:
+                async for frame in frames:
+                    what = frame.head["what"]
+                    if what == "progress":
+                        made = frame.head["total"]
+                        progress = pb.Progress(bars_done=frame.head["done"], bars_total=made)
+                        yield pb.StreamGenerateDrumsResponse(progress=progress)
+                    elif what == "bar":
+                        yield frame.body
+                    elif what == "done":
+                        reply = pb.GenerateDrumsResponse.FromString(frame.body)
+            if reply is None:
+                raise RuntimeError("a player ended without a reply")
+            place.done(estimate)
+        yield self._finished(call, reply, made)
+
+    def _finished(self, call: Call, reply: pb.GenerateDrumsResponse, bars: int) -> pb.GenerateDrumsResponse:
+        """Fill in what only the front knows, and count."""
+        timing = reply.timing
+        timing.queue_ms, timing.parse_ms = call.facts["queue_ms"], call.facts["parse_ms"]
+        timing.total_ms = self._since(call.arrived)
+        reply.request_id = call.id
+        call.facts |= {
+            "bars": bars,
+            "takes": len(reply.takes),
+            "first_bar_ms": round(timing.first_bar_ms, 1),
+            "generate_ms": round(timing.generate_ms, 1),
+            "batch_size": timing.batch_size,
+        }
+        stages = ("queue", "parse", "first_bar", "generate", "total")
+        self._metrics.time({stage: getattr(timing, f"{stage}_ms") for stage in stages})
+        self._metrics.together.observe(timing.batch_size)
+        self._metrics.bars.inc(bars)
+        self._metrics.takes.inc(len(reply.takes))
+        return reply
+
+    def _since(self, began: float) -> float:
+        return round(1000 * (self._clock() - began), 3)
+
+
+def server_info(settings: Settings) -> pb.GetServerInfoResponse:
+    """What is accepted, and what is needed to be let in."""
+    limits = settings.limits
+    return pb.GetServerInfoResponse(
+        version=__version__,
+        api_versions=API_VERSIONS,
+        limits=pb.Limits(
+            max_midi_bytes=int(limits["file_bytes"]),
+            max_chunk_bytes=settings.max_chunk_bytes,
+            max_tracks=int(limits["tracks"]),
+            max_events=int(limits["events"]),
+            max_tempos=int(limits["tempos"]),
+            max_meters=int(limits["metres"]),
+            max_quarters=int(limits["quarters"]),
+            max_seconds=limits["seconds"],
+            max_bars=settings.max_bars,
+            max_takes=settings.max_takes,
+            max_playing=settings.playing,
+            max_waiting=settings.waiting,
+            max_queue_seconds=settings.queue_seconds,
+            default_deadline_seconds=settings.default_deadline_seconds,
+            max_idle_seconds=settings.idle_seconds,
+            max_numerator=int(limits["numerator"]),
+            max_denominator=int(limits["denominator"]),
+            min_bpm=limits["slowest"],
+            max_bpm=limits["fastest"],
+        ),
+        auth=_auth(settings),
+    )
+
+
+def _auth(settings: Settings) -> pb.AuthMode.ValueType:
+    if settings.token:
+        return pb.AUTH_MODE_TOKEN
+    return pb.AUTH_MODE_CERTIFICATE if settings.client_ca else pb.AUTH_MODE_NONE
+
+
+def _parts(reply: pb.GenerateDrumsResponse) -> Iterator[Message]:
+    """A reply as a stream gives it: the files in chunks, and the rest."""
+    for index, take in enumerate(reply.takes):
+        for at in range(0, len(take.midi), FILE_CHUNK):
+            chunk = pb.FileChunk(take=index, data=take.midi[at : at + FILE_CHUNK])
+            yield pb.StreamGenerateDrumsResponse(file_chunk=chunk)
+    for take in reply.takes:
+        take.ClearField("midi")
+    yield pb.StreamGenerateDrumsResponse(summary=reply)
+
+
+def _not_ready() -> Refusal:
+    return Refusal("NOT_READY", "the server is not ready to play yet; try again in 1 s", retry_seconds=1.0)
