@@ -24,7 +24,6 @@ from seq2drum import errors
 from seq2drum.errors import Seq2DrumError
 
 DOMAIN = "seq2drum"
-STOPPED = 130  # the exit code of whatever was stopped by Ctrl-C
 
 
 class ServerError(Seq2DrumError):

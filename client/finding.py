@@ -1,0 +1,146 @@
+"""Which server is meant: one that is named, one that was started on this machine, or one that is started now.
+
+A server that serves this machine writes down where: `server.json` in the state folder, with its address, and its token
+if it wants one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from client.connection import DEFAULT_ADDRESS, is_local, normal
+from client.errors import ServerUnavailable
+from seq2drum.errors import OptionError
+
+VARIABLE = "SEQ2DRUM_SERVER"
+IDLE_SECONDS = 900  # after which a server that was started here ends by itself
+START_SECONDS = 60.0  # that it may take to be ready
+COMMAND = (sys.executable, "-m", "server")
+_PROBE_SECONDS = 0.5
+_POLL_SECONDS = 0.05
+
+
+class Found(NamedTuple):
+    """A server: its address; the token it wrote down, if it did; and whether it was named by whoever asks."""
+
+    address: str
+    token: str | None = None
+    named: bool = False
+
+
+def state_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where a server that serves this machine writes down its address."""
+    if sys.platform == "win32":
+        base = Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / "seq2drum" / "server.json"
+
+
+def find(server: str | None, environ: Mapping[str, str] = os.environ) -> Found:
+    """The server that is meant: the one named, by an argument or the environment; one that runs here; or the usual one.
+
+    Raises:
+        OptionError: the name is no address.
+    """
+    if name := server or environ.get(VARIABLE):
+        return Found(normal(name), named=True)
+    return _running(environ) or Found(DEFAULT_ADDRESS)
+
+
+async def start(found: Found, seconds: float = START_SECONDS, environ: Mapping[str, str] = os.environ) -> Found:
+    """Start a server on this machine that outlives this program, and wait until it has written down its address.
+
+    It ends by itself when nobody has called it for a quarter of an hour.
+
+    Raises:
+        OptionError: the server that is meant is on another machine, or at a socket.
+        ServerUnavailable: it could not be started.
+    """
+    host, _, port = found.address.rpartition(":")
+    if found.named and (not is_local(found.address) or host == "unix"):
+        raise OptionError(
+            f"{found.address} is not this machine's to start; start a server there, or leave out --server"
+        )
+    place = state_file(environ)
+    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = place.with_name("server.log")
+    before = _content(place)
+    process = _spawn([*COMMAND, "--port", port if found.named else "0", "--idle-exit", str(IDLE_SECONDS)], log, environ)
+    until = time.monotonic() + seconds
+    try:
+        while (here := _running(environ)) is None or _content(place) == before:
+            if process.poll() is not None:
+                raise ServerUnavailable(f"the server could not be started: {_last_line(log)}")
+            if time.monotonic() >= until:
+                process.kill()
+                raise ServerUnavailable(f"the server that was started said nothing in {seconds:g} seconds; see {log}")
+            await asyncio.sleep(_POLL_SECONDS)
+    finally:
+        process.returncode = process.returncode or 0  # nobody waits for it: it is meant to stay
+    return here
+
+
+def _spawn(command: list[str], log: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a program that lives on when this one and its terminal are gone."""
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+    try:
+        with log.open("wb") as errors:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                cwd=Path(__file__).parents[1],  # where the package `server` lies, too
+                env=dict(environ),
+                start_new_session=True,
+                creationflags=flags,
+            )
+    except OSError as error:
+        raise ServerUnavailable(f"the server could not be started ({error.strerror})") from None
+
+
+def _running(environ: Mapping[str, str]) -> Found | None:
+    """The server that wrote down its address here, if it is still there: one that was killed leaves its note behind."""
+    try:
+        told = json.loads(_content(state_file(environ)) or b"null")
+        address, token = normal(told["address"]), told.get("token") or None
+    except (ValueError, TypeError, KeyError, AttributeError, OptionError):
+        return None
+    if not is_local(address) or not _listens(address):
+        return None
+    return Found(address, token)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _listens(address: str) -> bool:
+    if address.startswith("unix:"):
+        return Path(address.removeprefix("unix:")).exists()
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _PROBE_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _last_line(log: Path) -> str:
+    lines = (_content(log) or b"").decode("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it ended without a word")

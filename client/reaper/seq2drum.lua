@@ -1,0 +1,1088 @@
+-- @description seq2drum: drums for the selected guitar item
+-- @version 0.1.0
+-- @author seq2drum contributors
+-- @license MIT
+-- @about
+--   # seq2drum, a drummer for your guitar
+--
+--   Select a MIDI item of a guitar and run this action. A track with drums appears under it: in the same bars, at the
+--   same tempo, aligned to the tick. Run it again for another take.
+--
+--   It needs the program seq2drum, which does the playing on your own computer. The guide says how to get it.
+-- @provides [main=main,midi_editor] .
+-- @changelog The first version.
+
+-- Runs in stock REAPER 7 (Lua 5.4); needs no extension. In the order of this file: bytes (MIDI files, JSON), the
+-- project's time, the guitar's notes, what is asked for, the program that plays, the drums' item, and the whole of it.
+--
+-- Time: REAPER counts seconds, a MIDI file counts ticks, and music counts quarters. Here "quarters" are always counted
+-- through from the project's start (`TimeMap_timeToQN_abs`). REAPER's other quarters leap where a bar is cut short.
+-- Ticks are those of the exported file: 960 a quarter, tick 0 being the barline at or before the passage.
+
+local S = {}
+
+S.TICKS = 960
+S.SECTION = "seq2drum" -- of everything that is remembered
+S.TRACK_NAME = "Drums (seq2drum)"
+S.SILENT_SECONDS = 30 -- a program that has said nothing new for so long is given up
+S.WAITING_SECONDS = 75 -- the same while it waits itself, for a server to start or for a free drummer
+S.CANCEL_SECONDS = 5 -- how long a cancelled program may take to say that it has stopped
+S.SIXTEENTH = 0.25 -- in quarters
+S.MOST_TAKES = 8
+S.MOST_NOTES = 50000
+
+S.STYLES = { "auto", "jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock" }
+
+-- What a user is told. docs/reaper.md explains each.
+S.MESSAGES = {
+  nothing = "Nothing is selected. Click the guitar's MIDI item, then run seq2drum again.",
+  audio = "The selected item is audio. seq2drum reads MIDI: select a MIDI item.",
+  tracks = "The selected items are on several tracks. Select the items of one guitar.",
+  own = "The selected item is the drums'. Select the guitar's.",
+  no_notes = "There are no notes in the selection. Muted notes and notes on channel 10 do not count.",
+  too_many = "The selection has too many notes. Select a shorter piece of the song.",
+  no_client = "seq2drum was not found on this computer. Install it first; the guide says how.",
+  not_started = "seq2drum could not be started. Run this action again and show it where seq2drum-client is.",
+  busy = "seq2drum is at work already. Wait until its window closes, or press Esc in it.",
+  cancelled = "Cancelled. Nothing was changed.",
+  silent = "seq2drum has said nothing for 30 seconds and was given up. Nothing was changed; try again.",
+  failed = "seq2drum failed and did not say why. Nothing was changed; try again.",
+  damaged = "What came back is no drum file. Nothing was changed; try again.",
+  gone = "The guitar's track is gone. Nothing was changed.",
+  no_folder = "No folder for temporary files could be made.",
+}
+
+-- The names of General MIDI's drums, for the keys of the piano roll.
+S.DRUM_NAMES = {
+  [35] = "Kick 2", [36] = "Kick", [37] = "Side stick", [38] = "Snare", [39] = "Clap", [40] = "Snare 2",
+  [41] = "Low floor tom", [42] = "Closed hat", [43] = "High floor tom", [44] = "Pedal hat", [45] = "Low tom",
+  [46] = "Open hat", [47] = "Low mid tom", [48] = "High mid tom", [49] = "Crash", [50] = "High tom", [51] = "Ride",
+  [52] = "China", [53] = "Ride bell", [54] = "Tambourine", [55] = "Splash", [56] = "Cowbell", [57] = "Crash 2",
+  [58] = "Vibraslap", [59] = "Ride 2", [60] = "High bongo", [61] = "Low bongo", [62] = "Mute conga",
+  [63] = "High conga", [64] = "Low conga", [65] = "High timbale", [66] = "Low timbale", [67] = "High agogo",
+  [68] = "Low agogo", [69] = "Cabasa", [70] = "Maracas", [71] = "Short whistle", [72] = "Long whistle",
+  [73] = "Short guiro", [74] = "Long guiro", [75] = "Claves", [76] = "High wood block", [77] = "Low wood block",
+  [78] = "Mute cuica", [79] = "Open cuica", [80] = "Mute triangle", [81] = "Open triangle",
+}
+
+local function round(value) return math.floor(value + 0.5) end
+
+-- Errors that are for the user are tables, so that they are told from mistakes in this file.
+local function refuse(message) error({ told = message }, 0) end
+
+---------------------------------------------------------------------------------------------------------- MIDI files
+
+-- A number in MIDI's variable-length form: seven bits a byte, all but the last with the high bit set.
+local function variable_length(value)
+  local bytes = string.char(value & 0x7F)
+  value = value >> 7
+  while value > 0 do
+    bytes = string.char(0x80 | value & 0x7F) .. bytes
+    value = value >> 7
+  end
+  return bytes
+end
+
+-- A track chunk of events {tick, rank, bytes}, ending at tick `stop`. At one tick the lower rank comes first.
+local function track_chunk(events, stop)
+  for place, event in ipairs(events) do event.place = place end
+  table.sort(events, function(a, b)
+    if a[1] ~= b[1] then return a[1] < b[1] end
+    if a[2] ~= b[2] then return a[2] < b[2] end
+    return a.place < b.place
+  end)
+  local pieces, now = {}, 0
+  for _, event in ipairs(events) do
+    pieces[#pieces + 1] = variable_length(event[1] - now) .. event[3]
+    now = event[1]
+  end
+  -- Many programs end a track a tick late, so readers take a last delta of 1 for that. This one is meant: write it long.
+  local rest = stop - now
+  pieces[#pieces + 1] = (rest == 1 and "\x80\x01" or variable_length(rest)) .. "\xFF\x2F\x00"
+  local body = table.concat(pieces)
+  return "MTrk" .. string.pack(">I4", #body) .. body
+end
+
+-- A Standard MIDI File of format 1: a track with the maps, and the guitar.
+-- song: length, tempos {tick, microseconds}, metres {tick, numerator, denominator},
+-- notes {tick, length, pitch, velocity}; all times in ticks.
+function S.write_smf(song)
+  local maps, guitar = {}, {}
+  for _, metre in ipairs(song.metres) do
+    local power = 0
+    while 1 << power < metre[3] do power = power + 1 end
+    maps[#maps + 1] = { metre[1], 1, "\xFF\x58\x04" .. string.char(metre[2], power, 24, 8) }
+  end
+  for _, tempo in ipairs(song.tempos) do
+    maps[#maps + 1] = { tempo[1], 2, "\xFF\x51" .. string.pack(">s1", string.pack(">I3", tempo[2])) }
+  end
+  guitar[1] = { 0, 0, "\xFF\x03" .. string.pack(">s1", "Guitar") }
+  guitar[2] = { 0, 1, "\xC0\x1B" } -- program 27: electric guitar (clean)
+  local last = 0
+  for _, note in ipairs(song.notes) do
+    local stop = note[1] + note[2]
+    guitar[#guitar + 1] = { stop, 2, string.char(0x80, note[3], 0) }
+    guitar[#guitar + 1] = { note[1], 3, string.char(0x90, note[3], note[4]) }
+    last = math.max(last, stop)
+  end
+  return "MThd" .. string.pack(">I4I2I2I2", 6, 1, 2, S.TICKS) .. track_chunk(maps, song.length) .. track_chunk(guitar, last)
+end
+
+-- The notes of one track chunk, {tick, length, pitch, velocity}.
+local function read_track(bytes, at, stop, notes)
+  local tick, running, sounding = 0, nil, {}
+  local function number()
+    local value, byte = 0, nil
+    repeat
+      byte = bytes:byte(at)
+      value, at = value << 7 | byte & 0x7F, at + 1
+    until byte < 0x80
+    return value
+  end
+  while at < stop do
+    tick = tick + number()
+    local status = bytes:byte(at)
+    if status >= 0x80 then at = at + 1 else status = running end
+    if status == 0xFF or status == 0xF0 or status == 0xF7 then
+      if status == 0xFF then at = at + 1 end
+      local size = number()
+      at = at + size
+    else
+      running = status
+      local kind, first = status & 0xF0, bytes:byte(at)
+      local second = (kind == 0xC0 or kind == 0xD0) and 0 or bytes:byte(at + 1)
+      at = at + ((kind == 0xC0 or kind == 0xD0) and 1 or 2)
+      if kind == 0x90 and second > 0 then
+        local waiting = sounding[first] or {}
+        waiting[#waiting + 1] = { tick, second }
+        sounding[first] = waiting
+      elseif (kind == 0x80 or kind == 0x90) and sounding[first] and #sounding[first] > 0 then
+        local begun = table.remove(sounding[first], 1)
+        notes[#notes + 1] = { begun[1], tick - begun[1], first, begun[2] }
+      end
+    end
+  end
+end
+
+-- The notes of a MIDI file of our own making, {tick, length, pitch, velocity}, in order; an error for anything else.
+function S.read_smf(bytes)
+  local magic, size, _, tracks, ticks = string.unpack(">c4I4I2I2I2", bytes)
+  assert(magic == "MThd" and ticks == S.TICKS)
+  local notes, at = {}, 9 + size
+  for _ = 1, tracks do
+    local kind, length = string.unpack(">c4I4", bytes, at)
+    assert(kind == "MTrk" and at + 7 + length <= #bytes)
+    read_track(bytes, at + 8, at + 8 + length, notes)
+    at = at + 8 + length
+  end
+  table.sort(notes, function(a, b)
+    if a[1] ~= b[1] then return a[1] < b[1] end
+    return a[3] < b[3]
+  end)
+  return notes
+end
+
+---------------------------------------------------------------------------------------------------------------- JSON
+
+local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
+local read_value -- values hold values
+
+local function read_string(text, at)
+  local pieces = {}
+  at = at + 1
+  while true do
+    local plain = text:match('^[^"\\]*', at)
+    pieces[#pieces + 1] = plain
+    at = at + #plain
+    if text:sub(at, at) == '"' then return table.concat(pieces), at + 1 end
+    local sign = text:sub(at + 1, at + 1)
+    at = at + 2
+    if sign == "u" then
+      local code = tonumber(text:sub(at, at + 3), 16)
+      at = at + 4
+      local low = text:match("^\\u([dD][c-fC-F]%x%x)", at)
+      if code >= 0xD800 and code < 0xDC00 and low then -- signs beyond 16 bits come in two halves
+        code = 0x10000 + (code - 0xD800 << 10) + tonumber(low, 16) - 0xDC00
+        at = at + 6
+      end
+      pieces[#pieces + 1] = utf8.char(code)
+    else
+      assert(sign ~= "", "the text ends within a string")
+      pieces[#pieces + 1] = ESCAPES[sign] or sign
+    end
+  end
+end
+
+local function read_members(text, at, close, add)
+  at = text:match("^%s*()", at + 1)
+  if text:sub(at, at) == close then return at + 1 end
+  while true do
+    at = text:match("^%s*()", add(at))
+    local sign = text:sub(at, at)
+    if sign == close then return at + 1 end
+    assert(sign == ",", "a comma is missing")
+    at = text:match("^%s*()", at + 1)
+  end
+end
+
+function read_value(text, at)
+  at = text:match("^%s*()", at)
+  local sign = text:sub(at, at)
+  if sign == '"' then return read_string(text, at) end
+  local found = {}
+  if sign == "{" then
+    return found, read_members(text, at, "}", function(here)
+      local key, after = read_string(text, here)
+      found[key], after = read_value(text, text:match("^%s*:()", after))
+      return after
+    end)
+  elseif sign == "[" then
+    return found, read_members(text, at, "]", function(here)
+      local value, after = read_value(text, here)
+      found[#found + 1] = value
+      return after
+    end)
+  end
+  local word, after = text:match("^([%w%.%+%-]+)()", at)
+  local named = { ["true"] = true, ["false"] = false }
+  if word == "null" then return nil, after end
+  if named[word] ~= nil then return named[word], after end
+  return assert(tonumber(word), "no value"), after
+end
+
+-- A table of a JSON object, or nil for anything else.
+function S.read_json(text)
+  local good, value = pcall(read_value, text, 1)
+  return good and type(value) == "table" and value or nil
+end
+
+-------------------------------------------------------------------------------------------------- the project's time
+
+local function quarter_at(proj, time) return reaper.TimeMap_timeToQN_abs(proj, time) end
+local function time_at(proj, quarter) return reaper.TimeMap_QNToTime_abs(proj, quarter) end
+
+-- A measure by its number: the quarters it begins and ends at, and its metre.
+local function measure(proj, number)
+  local time, _, _, numerator, denominator = reaper.TimeMap_GetMeasureInfo(proj, number)
+  local following = reaper.TimeMap_GetMeasureInfo(proj, number + 1)
+  return { number = number, first = quarter_at(proj, time), last = quarter_at(proj, following),
+    numerator = numerator, denominator = denominator }
+end
+
+-- The measure that holds a place. Within half a tick of a barline is on it.
+local function measure_at(proj, quarter)
+  local near = quarter + 0.5 / S.TICKS
+  local _, number = reaper.TimeMap2_timeToBeats(proj, time_at(proj, near))
+  local found = measure(proj, number)
+  while found.first > near and found.number > 0 do found = measure(proj, found.number - 1) end
+  while found.last <= near do found = measure(proj, found.number + 1) end
+  return found
+end
+
+-- The metres from a measure to the end: one where the metre changes, and one behind each bar that is shorter or longer
+-- than its metre says. A reader begins a bar at each, so that the file's bars are the project's.
+local function metre_map(proj, first, last_quarter)
+  local metres, bar, irregular = {}, first, true
+  local before = bar
+  while bar.first < last_quarter - 0.5 / S.TICKS or #metres == 0 do
+    if irregular or bar.numerator ~= before.numerator or bar.denominator ~= before.denominator then
+      metres[#metres + 1] = { round((bar.first - first.first) * S.TICKS), bar.numerator, bar.denominator }
+    end
+    irregular = math.abs(bar.last - bar.first - 4 * bar.numerator / bar.denominator) > 0.5 / S.TICKS
+    before, bar = bar, measure(proj, bar.number + 1)
+  end
+  return metres
+end
+
+-- Where the tempo may change between two quarters: at the project's markers, and each 16th of a gradual change.
+local function tempo_places(proj, first, last)
+  local places = { first }
+  local count = reaper.CountTempoTimeSigMarkers(proj)
+  for index = 0, count - 1 do
+    local _, time, _, _, _, _, _, gradual = reaper.GetTempoTimeSigMarker(proj, index)
+    local begin, stop = quarter_at(proj, time), last
+    if index + 1 < count then
+      local _, following = reaper.GetTempoTimeSigMarker(proj, index + 1)
+      stop = quarter_at(proj, following)
+    else
+      gradual = false -- after the last marker there is nothing to go to
+    end
+    local step = gradual and S.SIXTEENTH or math.huge
+    local place = begin
+    while place < math.min(stop, last) do
+      if place > first then places[#places + 1] = place end
+      place = place + step
+    end
+  end
+  table.sort(places)
+  return places
+end
+
+-- The tempos from quarter `first` to `last`, {tick, microseconds}. Each is what REAPER's own clock says of its stretch,
+-- so that it does not matter here what note value REAPER counts beats in, nor how it bends a gradual change.
+local function tempo_map(proj, first, last)
+  local places, tempos = tempo_places(proj, first, last), {}
+  for index, place in ipairs(places) do
+    local following = places[index + 1] or last
+    local tick = round((place - first) * S.TICKS)
+    if following - place > 1e-9 then
+      local seconds = time_at(proj, following) - time_at(proj, place)
+      local microseconds = math.max(1, math.min(0xFFFFFF, round(seconds * 1e6 / (following - place))))
+      local before = tempos[#tempos]
+      if before and before[1] == tick then
+        before[2] = microseconds
+      elseif not before or before[2] ~= microseconds then
+        tempos[#tempos + 1] = { tick, microseconds }
+      end
+    end
+  end
+  return tempos
+end
+
+-- The project's bars from the barline at or before quarter `first` up to quarter `last`.
+-- Gives origin (quarter of tick 0), length (ticks), tempos, metres.
+function S.timeline(proj, first, last)
+  local bar = measure_at(proj, first)
+  return {
+    origin = bar.first,
+    length = math.max(1, round((last - bar.first) * S.TICKS)),
+    tempos = tempo_map(proj, bar.first, last),
+    metres = metre_map(proj, bar, last),
+  }
+end
+
+-------------------------------------------------------------------------------------------------- the guitar's notes
+
+local function item_span(item)
+  local position = reaper.GetMediaItemInfo_Value(item, "D_POSITION")
+  return position, position + reaper.GetMediaItemInfo_Value(item, "D_LENGTH")
+end
+
+-- How an item repeats its source: the quarter the source begins at and its length in quarters; nil if it does not.
+local function loop_of(proj, item, take)
+  if reaper.GetMediaItemInfo_Value(item, "B_LOOPSRC") == 0 then return nil end
+  local length, in_quarters = reaper.GetMediaSourceLength(reaper.GetMediaItemTake_Source(take))
+  local begin = reaper.MIDI_GetProjTimeFromPPQPos(take, 0)
+  local span = length / reaper.GetMediaItemTakeInfo_Value(take, "D_PLAYRATE")
+  local first = quarter_at(proj, begin)
+  -- A source that goes by its own clock and not the project's is as long as it is in seconds.
+  if not in_quarters then span = quarter_at(proj, begin + span) - first end
+  if span * S.TICKS < 1 then return nil end
+  return first, span
+end
+
+-- What sounds of an item between two quarters, added to `found` as {quarter, end quarter, pitch, velocity}.
+-- REAPER itself says where each note of the source lies: so take offset, play rate and tempo need no care here.
+local function read_item(proj, item, low, high, found)
+  local take = reaper.GetActiveTake(item)
+  local position, stop = item_span(item)
+  low, high = math.max(low, quarter_at(proj, position)), math.min(high, quarter_at(proj, stop))
+  local begin, span = loop_of(proj, item, take)
+  local near = 0.5 / S.TICKS
+  local _, count = reaper.MIDI_CountEvts(take)
+  for index = 0, count - 1 do
+    local _, _, muted, first, last, channel, pitch, velocity = reaper.MIDI_GetNote(take, index)
+    first = quarter_at(proj, reaper.MIDI_GetProjTimeFromPPQPos(take, first))
+    last = quarter_at(proj, reaper.MIDI_GetProjTimeFromPPQPos(take, last))
+    local from, to = 0, 0 -- which repeats of the source can be seen
+    if begin then
+      from, to = math.floor((low - begin) / span), math.ceil((high - begin) / span)
+      last = math.min(last, begin + span) -- a repeat ends what still sounds
+      if first >= begin + span - near then muted = true end
+    end
+    if not muted and channel ~= 9 then
+      for again = from, to do
+        local shift = begin and again * span or 0
+        local onset = first + shift
+        if onset >= low - near and onset < high - near then
+          found[#found + 1] = { math.max(onset, low), math.min(last + shift, high), pitch, velocity }
+          if #found > S.MOST_NOTES then refuse(S.MESSAGES.too_many) end
+        end
+      end
+    end
+  end
+end
+
+local function is_midi(item)
+  local take = reaper.GetActiveTake(item)
+  return take ~= nil and reaper.TakeIsMIDI(take)
+end
+
+local function is_own(item)
+  local _, mark = reaper.GetSetMediaItemInfo_String(item, "P_EXT:seq2drum", "", false)
+  return mark ~= ""
+end
+
+local function selected_items(proj)
+  local items = {}
+  for index = 0, reaper.CountSelectedMediaItems(proj) - 1 do
+    items[#items + 1] = reaper.GetSelectedMediaItem(proj, index)
+  end
+  return items
+end
+
+-- The MIDI items of the selected track that the time selection touches, and the selection in seconds.
+local function items_in_time_selection(proj)
+  local from, to = reaper.GetSet_LoopTimeRange2(proj, false, false, 0, 0, false)
+  local track = reaper.GetSelectedTrack(proj, 0)
+  local items = {}
+  if to > from and track then
+    for index = 0, reaper.CountTrackMediaItems(track) - 1 do
+      local item = reaper.GetTrackMediaItem(track, index)
+      local position, stop = item_span(item)
+      if position < to and stop > from then items[#items + 1] = item end
+    end
+  end
+  return items, from, to
+end
+
+-- What to play to: track, and first and last quarter. Selected items of one track count as one passage, from the first
+-- one's start to the last one's end; without any, the time selection over the selected track does.
+function S.passage(proj)
+  local items, from, to = selected_items(proj), math.huge, -math.huge
+  local by_time = #items == 0
+  if by_time then items, from, to = items_in_time_selection(proj) end
+  if #items == 0 then refuse(S.MESSAGES.nothing) end
+  local track, midi, own = nil, {}, 0
+  for _, item in ipairs(items) do
+    if is_own(item) then
+      own = own + 1
+    elseif is_midi(item) then
+      local here = reaper.GetMediaItemTrack(item)
+      if track and track ~= here then refuse(S.MESSAGES.tracks) end
+      track, midi[#midi + 1] = here, item
+      if not by_time then
+        local position, stop = item_span(item)
+        from, to = math.min(from, position), math.max(to, stop)
+      end
+    end
+  end
+  if #midi == 0 then refuse(own > 0 and S.MESSAGES.own or S.MESSAGES.audio) end
+  return { proj = proj, track = track, items = midi, first = quarter_at(proj, from), last = quarter_at(proj, to) }
+end
+
+-- The passage as a song to be written: bars, tempos, and the notes that sound in it. Adds `origin` to the passage.
+function S.export(passage)
+  local song = S.timeline(passage.proj, passage.first, passage.last)
+  local found = {}
+  for _, item in ipairs(passage.items) do read_item(passage.proj, item, passage.first, passage.last, found) end
+  if #found == 0 then refuse(S.MESSAGES.no_notes) end
+  song.notes = {}
+  for index, note in ipairs(found) do
+    local onset = math.min(math.max(0, round((note[1] - song.origin) * S.TICKS)), song.length - 1)
+    local stop = math.min(round((note[2] - song.origin) * S.TICKS), song.length)
+    song.notes[index] = { onset, math.max(1, stop - onset), note[3], note[4] }
+  end
+  passage.origin = song.origin
+  return song
+end
+
+---------------------------------------------------------------------------------------------------- what is asked for
+
+S.CONTROLS = {
+  { key = "style", caption = "Style (auto or jazz rock funk ...)", default = "auto" },
+  { key = "intensity", caption = "Intensity 0 to 1 (empty: as it fits)", level = true },
+  { key = "complexity", caption = "Complexity 0 to 1 (empty: as it fits)", level = true },
+  { key = "fills", caption = "Fills 0 to 1 (empty: as it fits)", level = true },
+  { key = "swing", caption = "Swing 0 to 1 (empty: as it fits)", level = true },
+  { key = "drum-map", caption = "Drum map (gm: General MIDI)", default = "gm" },
+  { key = "seed", caption = "Seed (empty: a new one each time)", whole = { 0, 4294967295 } },
+  { key = "takes", caption = "How many takes (1 to 8)", default = "1", whole = { 1, S.MOST_TAKES } },
+}
+
+local function contains(list, value)
+  for _, found in ipairs(list) do
+    if found == value then return true end
+  end
+  return false
+end
+
+-- One answer as it is passed on, or nil and what is wrong with it. An empty one leaves it to the drummer.
+local function checked(control, answer)
+  local text = answer:match("^%s*(.-)%s*$"):lower()
+  if text == "" then text = control.default or "" end
+  if text == "" then return "" end
+  local name = control.caption:match("^[%w ]-%f[%(%d]"):match("^(.-)%s*$")
+  local number = tonumber((text:gsub(",", "."))) -- much of the world writes 0,5
+  if control.level and not (number and number >= 0 and number <= 1) then
+    return nil, name .. ": " .. answer .. " is no number from 0 to 1."
+  elseif control.whole then
+    local low, high = table.unpack(control.whole)
+    if not (number and number == math.floor(number) and number >= low and number <= high) then
+      return nil, ("%s: %s is no whole number from %d to %d."):format(name, answer, low, high)
+    end
+    return ("%d"):format(number)
+  elseif control.key == "style" and not contains(S.STYLES, text) then
+    return nil, "There is no style " .. answer .. ". There are: " .. table.concat(S.STYLES, ", ") .. "."
+  elseif not text:match("^[%w%._,%-]+$") then
+    return nil, name .. ": " .. answer .. " is no name."
+  end
+  return control.level and tostring(number) or text
+end
+
+-- Answers by key, from a list in the order of `CONTROLS`; or nil and a message.
+function S.check_controls(answers)
+  local wanted = {}
+  for index, control in ipairs(S.CONTROLS) do
+    local value, wrong = checked(control, answers[index] or "")
+    if not value then return nil, wrong end
+    wanted[control.key] = value
+  end
+  return wanted
+end
+
+local function remembered(key) return reaper.GetExtState(S.SECTION, key) end
+local function remember(key, value) reaper.SetExtState(S.SECTION, key, value, true) end
+
+local function tell(message) reaper.ShowMessageBox(message, "seq2drum", 0) end
+
+-- Asks until the answers make sense; nil if the user does not want to go on.
+local function ask_controls()
+  local captions, answers = {}, {}
+  for index, control in ipairs(S.CONTROLS) do
+    captions[index] = control.caption
+    local known = reaper.HasExtState(S.SECTION, control.key)
+    answers[index] = known and remembered(control.key) or control.default or ""
+  end
+  while true do
+    local good, given = reaper.GetUserInputs("seq2drum: drums for this guitar", #S.CONTROLS,
+      table.concat(captions, ",") .. ",extrawidth=100,separator=\n", table.concat(answers, "\n"))
+    if not good then return nil end
+    answers = {}
+    for answer in (given .. "\n"):gmatch("([^\n]*)\n") do answers[#answers + 1] = answer end
+    local wanted, wrong = S.check_controls(answers)
+    if wanted then
+      for index, control in ipairs(S.CONTROLS) do remember(control.key, answers[index] or "") end
+      if wanted.seed == "" then wanted.seed = ("%d"):format(math.random(0, 999999)) end
+      return wanted
+    end
+    tell(wrong)
+  end
+end
+
+----------------------------------------------------------------------------------------------- the program that plays
+
+local function on_windows() return reaper.GetOS():find("Win") ~= nil end
+local function join(folder, name) return folder .. (on_windows() and "\\" or "/") .. name end
+
+local function read_file(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local bytes = file:read("a")
+  file:close()
+  return bytes
+end
+
+local function write_file(path, bytes)
+  local file = io.open(path, "wb")
+  local good = file and file:write(bytes)
+  if file then file:close() end
+  return good
+end
+
+-- Where a program that pip installed may be. A program started from a desktop often does not see the PATH of a
+-- terminal, so the usual places come after it.
+local function usual_folders()
+  local folders = {}
+  for folder in (os.getenv("PATH") or ""):gmatch(on_windows() and "[^;]+" or "[^:]+") do
+    folders[#folders + 1] = folder
+  end
+  local home = os.getenv("HOME")
+  if on_windows() then
+    for _, root in ipairs({ os.getenv("LOCALAPPDATA"), os.getenv("APPDATA") }) do
+      for _, version in ipairs({ "313", "312", "311" }) do
+        folders[#folders + 1] = root .. "\\Programs\\Python\\Python" .. version .. "\\Scripts"
+        folders[#folders + 1] = root .. "\\Python\\Python" .. version .. "\\Scripts"
+      end
+    end
+    home = os.getenv("USERPROFILE")
+    if home then folders[#folders + 1] = home .. "\\.local\\bin" end
+  else
+    if home then folders[#folders + 1] = home .. "/.local/bin" end
+    for _, folder in ipairs({ "/opt/homebrew/bin", "/usr/local/bin" }) do folders[#folders + 1] = folder end
+    for _, version in ipairs({ "3.13", "3.12", "3.11" }) do
+      folders[#folders + 1] = "/Library/Frameworks/Python.framework/Versions/" .. version .. "/bin"
+      if home then folders[#folders + 1] = home .. "/Library/Python/" .. version .. "/bin" end
+    end
+  end
+  return folders
+end
+
+-- The path of seq2drum-client, or of a Python that has it: the remembered one, one in the usual places, or one that the
+-- user shows; nil if there is none.
+local function find_client()
+  local known = remembered("client")
+  if known ~= "" and reaper.file_exists(known) then return known end
+  local name = on_windows() and "seq2drum-client.exe" or "seq2drum-client"
+  for _, folder in ipairs(usual_folders()) do
+    if reaper.file_exists(join(folder, name)) then return join(folder, name) end
+  end
+  tell(S.MESSAGES.no_client .. "\nIf it is installed, show me the file " .. name .. " now.")
+  local good, shown = reaper.GetUserFileNameForRead("", "Where is " .. name .. "?", on_windows() and "exe" or "")
+  if good and shown ~= "" and reaper.file_exists(shown) then
+    remember("client", shown)
+    return shown
+  end
+  return nil
+end
+
+-- The command line, every word in quotes: folders have spaces in their names.
+function S.command(client, wanted, files)
+  local words = { client }
+  local name = client:match("[^/\\]+$"):lower()
+  if name:match("^python") or name:match("^py%.exe$") then
+    words[2], words[3] = "-m", "client"
+  end
+  local function add(...)
+    for _, word in ipairs({ ... }) do words[#words + 1] = word end
+  end
+  add(files.song, "-o", files.drums, "--start-server", "--status-file", files.status, "--cancel-file", files.cancel)
+  for _, control in ipairs(S.CONTROLS) do
+    local value = wanted[control.key]
+    if value ~= "" and not (control.key == "takes" and value == "1") then add("--" .. control.key, value) end
+  end
+  for index, word in ipairs(words) do words[index] = '"' .. word .. '"' end
+  return table.concat(words, " ")
+end
+
+-- A folder of our own under the system's for temporary files, and the names of what will be in it.
+local function temporary_folder()
+  local root = os.getenv("TMPDIR") or os.getenv("TEMP") or os.getenv("TMP") or "/tmp"
+  local folder = join((root:gsub("[/\\]+$", "")), "seq2drum-" .. reaper.genGuid(""):gsub("[{}]", ""))
+  reaper.RecursiveCreateDirectory(folder, 0)
+  local files = { folder = folder }
+  local names = { song = "guitar.mid", drums = "drums.mid", status = "status.json", cancel = "cancel" }
+  for key, name in pairs(names) do files[key] = join(folder, name) end
+  return files
+end
+
+local function remove_folder(folder)
+  local names = {}
+  reaper.EnumerateFiles(folder, -1) -- forget what was there when it was last looked at
+  repeat
+    names[#names + 1] = reaper.EnumerateFiles(folder, #names)
+  until not reaper.EnumerateFiles(folder, #names)
+  for _, name in ipairs(names) do os.remove(join(folder, name)) end
+  if not os.remove(folder) and on_windows() then
+    reaper.ExecProcess('cmd.exe /Q /C rmdir "' .. folder .. '"', -2) -- Lua removes no folders there
+  end
+end
+
+-- What an earlier run had to leave, because it was ended while the program still wrote.
+local function remove_leftovers()
+  local folder = remembered("leftover")
+  if folder:find("seq2drum-", 1, true) then remove_folder(folder) end
+  reaper.DeleteExtState(S.SECTION, "leftover", true)
+end
+
+------------------------------------------------------------------------------------------------------- the drums' item
+
+-- Sets a take's start offset so that the beginning of its source comes to a time; whether it could be done. In what unit
+-- and by which tempo REAPER keeps the offset of MIDI is not documented: so it is measured (the secant method).
+local function put_source_at(take, time)
+  local function off() return reaper.MIDI_GetProjTimeFromPPQPos(take, 0) - time end
+  local function set(value) reaper.SetMediaItemTakeInfo_Value(take, "D_STARTOFFS", value) end
+  local before = reaper.GetMediaItemTakeInfo_Value(take, "D_STARTOFFS")
+  local miss = off()
+  local offset = before + miss * reaper.GetMediaItemTakeInfo_Value(take, "D_PLAYRATE")
+  for _ = 1, 12 do
+    if math.abs(miss) < 1e-8 then return true end
+    set(offset)
+    local now = off()
+    if now == miss then return false end
+    before, offset, miss = offset, offset - now * (offset - before) / (now - miss), now
+  end
+  return math.abs(miss) < 1e-6
+end
+
+-- Moves an item's left edge; what sounds stays where it is. If REAPER does not let it, all is as it was.
+local function set_left_edge(item, left)
+  local position, stop = item_span(item)
+  if left == position then return true end
+  local kept, good = {}, true
+  for index = 0, reaper.CountTakes(item) - 1 do
+    local take = reaper.GetTake(item, index)
+    if take and reaper.TakeIsMIDI(take) then
+      local offset = reaper.GetMediaItemTakeInfo_Value(take, "D_STARTOFFS")
+      kept[#kept + 1] = { take, offset, reaper.MIDI_GetProjTimeFromPPQPos(take, 0) }
+    end
+  end
+  reaper.SetMediaItemInfo_Value(item, "D_POSITION", left)
+  reaper.SetMediaItemInfo_Value(item, "D_LENGTH", stop - left)
+  for _, entry in ipairs(kept) do good = put_source_at(entry[1], entry[3]) and good end
+  if not good then
+    reaper.SetMediaItemInfo_Value(item, "D_POSITION", position)
+    reaper.SetMediaItemInfo_Value(item, "D_LENGTH", stop - position)
+    for _, entry in ipairs(kept) do reaper.SetMediaItemTakeInfo_Value(entry[1], "D_STARTOFFS", entry[2]) end
+  end
+  return good
+end
+
+-- A new item with one take of drums. Its source begins at the barline, so that ticks of the file are ticks of the take;
+-- its left edge is then drawn to where it should be. What lies before that is kept: draw the edge back to hear it.
+local function make_item(passage, track, take, left)
+  local proj, origin = passage.proj, passage.origin
+  local item = reaper.CreateNewMIDIItemInProj(track, time_at(proj, origin), time_at(proj, passage.last), false)
+  local midi = reaper.GetActiveTake(item)
+  local function place(tick)
+    return round(reaper.MIDI_GetPPQPosFromProjTime(midi, time_at(proj, origin + tick / S.TICKS)))
+  end
+  for _, note in ipairs(take.notes) do
+    local first, last = place(note[1]), place(note[1] + note[2])
+    reaper.MIDI_InsertNote(midi, false, false, first, math.max(last, first + 1), 9, note[3], note[4], true)
+  end
+  reaper.MIDI_Sort(midi)
+  reaper.GetSetMediaItemTakeInfo_String(midi, "P_NAME", take.name, true)
+  reaper.SetMediaItemInfo_Value(item, "B_LOOPSRC", 0)
+  reaper.GetSetMediaItemInfo_String(item, "P_EXT:seq2drum", "drums", true)
+  set_left_edge(item, time_at(proj, left))
+  return item
+end
+
+-- The lines that make the only take of an item, out of the item's.
+function S.take_lines(chunk)
+  local wanted = { NAME = true, SOFFS = true, PLAYRATE = true, CHANMODE = true, GUID = true }
+  local lines, depth, inside = {}, 0, false
+  for line in chunk:gmatch("[^\r\n]+") do
+    local word = line:match("^%s*(%S+)")
+    if word == "<SOURCE" and depth == 1 then inside = true end
+    if inside or (depth == 1 and wanted[word]) then lines[#lines + 1] = line end
+    if line:match("^%s*<") then
+      depth = depth + 1
+    elseif word == ">" then
+      depth = depth - 1
+      if depth == 1 then inside = false end
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+-- Makes the take of `other` one of `item`'s, by the text REAPER keeps items in: an empty take that is made by a script
+-- takes no notes. Whether it worked.
+local function adopt_take(item, other)
+  local same = math.abs(item_span(item) - item_span(other)) < 1e-6
+  local good, chunk = reaper.GetItemStateChunk(item, "", false)
+  local found, theirs = reaper.GetItemStateChunk(other, "", false)
+  if not (same and good and found) then return false end
+  local joined = chunk:gsub("%s*>%s*$", "\nTAKE\n") .. S.take_lines(theirs) .. "\n>\n"
+  local count = reaper.CountTakes(item)
+  return reaper.SetItemStateChunk(item, joined, false) and reaper.CountTakes(item) == count + 1
+end
+
+-- The track's own items that lie in the passage: the one of the same place, if there is one, and the others.
+local function earlier_items(passage, track)
+  local found, others = nil, {}
+  for index = 0, reaper.CountTrackMediaItems(track) - 1 do
+    local item = reaper.GetTrackMediaItem(track, index)
+    if is_own(item) and is_midi(item) then
+      local position, stop = item_span(item)
+      local first, last = quarter_at(passage.proj, position), quarter_at(passage.proj, stop)
+      local near = 1 / S.TICKS
+      if math.abs(last - passage.last) < near and first < passage.first + near
+        and (first > passage.first - S.SIXTEENTH or math.abs(first - passage.origin) < near) then
+        found = item
+      elseif math.min(last, passage.last) - math.max(first, passage.first) > S.SIXTEENTH then
+        others[#others + 1] = item
+      end
+    end
+  end
+  return found, others
+end
+
+-- Where the drums' item begins: with the guitar's, or with a hit that comes less than a 16th before it.
+function S.left_edge(passage, takes)
+  local left = passage.first
+  for _, take in ipairs(takes) do
+    for _, note in ipairs(take.notes) do
+      local quarter = passage.origin + note[1] / S.TICKS
+      if quarter > passage.first - S.SIXTEENTH and quarter < left - 1e-6 then left = quarter end
+    end
+  end
+  return left
+end
+
+-- Puts takes, the best first, into the passage: new takes of the item that is there, or a new item.
+local function place_takes(passage, track, takes)
+  local item, others = earlier_items(passage, track)
+  local left, made = S.left_edge(passage, takes), {}
+  if item then left = math.min(left, quarter_at(passage.proj, (item_span(item)))) end
+  for index, take in ipairs(takes) do made[index] = make_item(passage, track, take, left) end
+  if item then
+    set_left_edge(item, (item_span(made[1])))
+  else
+    item = table.remove(made, 1)
+  end
+  local best = reaper.CountTakes(item) - (#made == #takes and 0 or 1)
+  for _, other in ipairs(made) do
+    if adopt_take(item, other) then
+      reaper.DeleteTrackMediaItem(track, other)
+    else
+      reaper.SetMediaItemInfo_Value(other, "B_MUTE", 1) -- it stays an item of its own
+    end
+  end
+  local take = reaper.GetTake(item, best)
+  if take then reaper.SetActiveTake(take) end
+  -- Two drummers at once are one too many: what overlaps from an earlier selection falls silent, and can be unmuted.
+  for _, other in ipairs(others) do reaper.SetMediaItemInfo_Value(other, "B_MUTE", 1) end
+  reaper.UpdateItemInProject(item)
+end
+
+-- The index behind a track and all that is in it, if it is a folder.
+local function index_behind(proj, track)
+  local index = round(reaper.GetMediaTrackInfo_Value(track, "IP_TRACKNUMBER"))
+  local depth = round(reaper.GetMediaTrackInfo_Value(track, "I_FOLDERDEPTH"))
+  while depth > 0 and index < reaper.CountTracks(proj) do
+    depth = depth + round(reaper.GetMediaTrackInfo_Value(reaper.GetTrack(proj, index), "I_FOLDERDEPTH"))
+    index = index + 1
+  end
+  return index
+end
+
+-- The drum track of a guitar's track: the one made for it before, or a new one under it.
+local function drum_track(proj, guitar)
+  local id = reaper.GetTrackGUID(guitar)
+  local behind = index_behind(proj, guitar)
+  for index = 0, reaper.CountTracks(proj) - 1 do
+    local track = reaper.GetTrack(proj, index)
+    local _, mark = reaper.GetSetMediaTrackInfo_String(track, "P_EXT:seq2drum", "", false)
+    if mark == id then return track end
+  end
+  reaper.InsertTrackAtIndex(behind, false)
+  local track = reaper.GetTrack(proj, behind)
+  reaper.GetSetMediaTrackInfo_String(track, "P_NAME", S.TRACK_NAME, true)
+  reaper.GetSetMediaTrackInfo_String(track, "P_EXT:seq2drum", id, true)
+  return track
+end
+
+local function name_notes(proj, track)
+  for pitch, name in pairs(S.DRUM_NAMES) do reaper.SetTrackMIDINoteNameEx(proj, track, pitch, 9, name) end
+end
+
+-- Remembers selection and cursor; gives a function that brings them back.
+local function keep_view(proj)
+  local items, tracks = selected_items(proj), {}
+  for index = 0, reaper.CountSelectedTracks(proj) - 1 do tracks[#tracks + 1] = reaper.GetSelectedTrack(proj, index) end
+  local cursor = reaper.GetCursorPositionEx(proj)
+  return function()
+    reaper.SelectAllMediaItems(proj, false)
+    for _, item in ipairs(items) do reaper.SetMediaItemSelected(item, true) end
+    for index = 0, reaper.CountTracks(proj) - 1 do
+      local track = reaper.GetTrack(proj, index)
+      reaper.SetTrackSelected(track, contains(tracks, track))
+    end
+    reaper.SetEditCurPos2(proj, cursor, false, false)
+  end
+end
+
+-- Inserts the takes, {notes, name}, in one undo step.
+function S.insert(passage, takes, general_midi)
+  local proj = passage.proj
+  local restore = keep_view(proj)
+  reaper.PreventUIRefresh(1)
+  reaper.Undo_BeginBlock2(proj)
+  local good, wrong = pcall(function()
+    local track = drum_track(proj, passage.track)
+    if general_midi then name_notes(proj, track) end
+    place_takes(passage, track, takes)
+    restore()
+  end)
+  reaper.Undo_EndBlock2(proj, "seq2drum: drums for the guitar", -1)
+  reaper.PreventUIRefresh(-1)
+  reaper.TrackList_AdjustWindows(false)
+  reaper.UpdateArrange()
+  if not good then error(wrong, 0) end
+end
+
+-------------------------------------------------------------------------------------------------- the progress window
+
+local WIDTH, HEIGHT = 340, 84
+
+local function open_window()
+  if gfx then gfx.init("seq2drum", WIDTH, HEIGHT) end
+end
+
+local function close_window()
+  if gfx then gfx.quit() end
+end
+
+-- Whether the user wants to stop: Esc, or the window was closed.
+local function stop_wanted()
+  if not gfx then return false end
+  local key = gfx.getchar()
+  return key == 27 or key == -1
+end
+
+local WORDS = { starting = "Waking the drummer", sending = "Listening", waiting = "Waiting for a free drummer" }
+
+-- What the window says of a status: a line of text and how far it is, 0 to 1.
+function S.progress(status)
+  local done, total = status.bars_done or 0, status.bars_total or 0
+  if status.state == "playing" and total > 0 then
+    return ("Bar %d of %d"):format(done, total), math.min(1, done / total)
+  end
+  return WORDS[status.state] or "Playing", 0
+end
+
+local function draw(text, share)
+  if not gfx then return end
+  gfx.set(0.13, 0.13, 0.13)
+  gfx.rect(0, 0, gfx.w, gfx.h)
+  gfx.set(0.3, 0.3, 0.3)
+  gfx.rect(16, 38, gfx.w - 32, 12)
+  gfx.set(0.9, 0.6, 0.2)
+  gfx.rect(16, 38, (gfx.w - 32) * share, 12)
+  gfx.set(0.9, 0.9, 0.9)
+  gfx.x, gfx.y = 16, 14
+  gfx.drawstr(text)
+  gfx.x, gfx.y = 16, 60
+  gfx.drawstr("Esc cancels")
+  gfx.update()
+end
+
+-------------------------------------------------------------------------------------------------------- the whole of it
+
+-- Ends a run: the window, the mark that one is going on, and the files, unless the program may still be at them: then
+-- they are left to the next run.
+local function finish(run, message, leave_files)
+  if run.finished then return end
+  run.finished = true
+  close_window()
+  reaper.DeleteExtState(S.SECTION, "running", false)
+  if not leave_files then
+    remove_folder(run.files.folder)
+    reaper.DeleteExtState(S.SECTION, "leftover", true)
+  end
+  if message then tell(message) end
+end
+
+-- If REAPER ends the script in mid-run: the program is told to stop, and its files are left to the next run.
+local function abandon(run)
+  if run.finished then return end
+  run.finished = true
+  write_file(run.files.cancel, "")
+  close_window()
+  reaper.DeleteExtState(S.SECTION, "running", false)
+end
+
+-- The takes that came back; nil if one of them is no MIDI file of ours.
+local function read_takes(status)
+  local takes = {}
+  for index, path in ipairs(status.outputs or {}) do
+    local bytes = read_file(path)
+    local good, notes = pcall(S.read_smf, bytes)
+    if not good then return nil end
+    local seed = (status.seeds or {})[index]
+    local name = seed and ("Drums, seed %s"):format(tostring(seed)) or "Drums"
+    takes[index] = { notes = notes, name = name }
+  end
+  return #takes > 0 and takes or nil
+end
+
+local function complete(run, status)
+  local passage = run.passage
+  local takes = read_takes(status)
+  if not takes then return finish(run, S.MESSAGES.damaged) end
+  if not (reaper.ValidatePtr(passage.proj, "ReaProject*") and reaper.ValidatePtr2(passage.proj, passage.track, "MediaTrack*")) then
+    return finish(run, S.MESSAGES.gone)
+  end
+  finish(run)
+  S.insert(passage, takes, run.wanted["drum-map"] == "gm")
+end
+
+-- The newest status, if there is a new one. It is written whole: what cannot be read is no status.
+local function poll(run, now)
+  if now < run.next_poll then return end
+  run.next_poll = now + 0.1
+  local text = read_file(run.files.status)
+  if text and text ~= run.text then
+    local status = S.read_json(text)
+    run.text = text
+    if status and status.state then
+      run.status, run.heard = status, now
+    end
+  end
+end
+
+local function patience(state)
+  return (state == "starting" or state == "waiting") and S.WAITING_SECONDS or S.SILENT_SECONDS
+end
+
+-- What the program says of its failure, in one line. The name of the exported file says nothing to the user.
+function S.failure(status, files)
+  local message = tostring(status.message or ""):gsub("%s+", " ")
+  local at, stop = message:find(files.song .. ": ", 1, true)
+  if at then message = message:sub(1, at - 1) .. message:sub(stop + 1) end
+  return message ~= "" and message:sub(1, 500) or S.MESSAGES.failed
+end
+
+-- One look at how things stand; called by REAPER some thirty times a second until the run is finished.
+local function tick(run)
+  local now = reaper.time_precise()
+  reaper.SetExtState(S.SECTION, "running", tostring(now), false)
+  poll(run, now)
+  local state = run.status.state
+  local ended = state == "failed" or state == "done"
+  if run.cancelled then
+    if ended or now > run.cancelled + S.CANCEL_SECONDS then return finish(run, S.MESSAGES.cancelled, not ended) end
+  elseif state == "done" then
+    return complete(run, run.status)
+  elseif state == "failed" then
+    return finish(run, S.failure(run.status, run.files))
+  elseif now > run.heard + patience(state) then
+    write_file(run.files.cancel, "")
+    return finish(run, S.MESSAGES.silent, true)
+  elseif stop_wanted() then
+    run.cancelled = now
+    write_file(run.files.cancel, "")
+  end
+  draw(table.unpack(run.cancelled and { "Stopping", 0 } or { S.progress(run.status) }))
+  reaper.defer(function() S.guard(run, tick) end)
+end
+
+-- Calls a function; what was meant for the user is told, and a mistake of ours ends the run before REAPER shows it.
+function S.guard(run, call)
+  local good, wrong = xpcall(call, function(wrong)
+    return type(wrong) == "table" and wrong or { mistake = debug.traceback(tostring(wrong)) }
+  end, run)
+  if good then return end
+  if run.files then finish(run) end
+  if wrong.told then return tell(wrong.told) end
+  error(wrong.mistake, 0)
+end
+
+local function is_running()
+  local stamp = tonumber(reaper.GetExtState(S.SECTION, "running"))
+  return stamp ~= nil and math.abs(reaper.time_precise() - stamp) < 3
+end
+
+local function start(run)
+  if is_running() then refuse(S.MESSAGES.busy) end
+  remove_leftovers()
+  local proj = reaper.EnumProjects(-1)
+  run.passage = S.passage(proj)
+  local song = S.export(run.passage)
+  local client = find_client()
+  if not client then return end
+  run.wanted = ask_controls()
+  if not run.wanted then return end
+  local files = temporary_folder()
+  if not write_file(files.song, S.write_smf(song)) then refuse(S.MESSAGES.no_folder) end
+  run.files = files
+  remember("leftover", files.folder)
+  if not reaper.ExecProcess(S.command(client, run.wanted, files), -2) then
+    reaper.DeleteExtState(S.SECTION, "client", true) -- ask again next time
+    refuse(S.MESSAGES.not_started)
+  end
+  run.heard, run.next_poll, run.status = reaper.time_precise(), 0, { state = "none" }
+  reaper.atexit(function() abandon(run) end)
+  open_window()
+  tick(run)
+end
+
+function S.main()
+  math.randomseed(os.time(), round(reaper.time_precise() * 1000))
+  S.guard({}, start)
+end
+
+if not SEQ2DRUM_AS_LIBRARY then S.main() end
+return S

@@ -1,0 +1,96 @@
+"""How far the program is, for another program to look at: one line of JSON in a file that is always whole.
+
+    {"state": "starting" | "sending" | "waiting" | "playing" | "done" | "failed", "bars_done": 0, "bars_total": 0,
+     "message": "", "outputs": [], "seeds": [], "code": null}
+
+bars_done and bars_total are of the song that is being played, over all its takes. outputs are the files that were
+written, as full paths, and seeds those of the takes in them. code is the exit code, and null until there is one. The
+states of a song come in this order; with several songs they come again with each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from seq2drum.errors import OutputError
+
+_PAUSE_SECONDS = 0.1  # between two lines that tell of progress alone
+_TRIES, _WAIT_SECONDS = 5, 0.02  # on Windows a file cannot be replaced while someone looks at it
+
+
+class StatusFile:
+    """The line in the file, and what it holds; without a path nothing is written.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = None if path is None else Path(path)
+        self._line: dict[str, Any] = {
+            "state": "starting",
+            "bars_done": 0,
+            "bars_total": 0,
+            "message": "",
+            "outputs": [],
+            "seeds": [],
+            "code": None,
+        }
+        self._written = 0.0
+        if self._path is not None:
+            try:
+                self._write(self._path)
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                raise OutputError(f"{path} cannot be written ({reason}); name another file for the status") from None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anyone looks."""
+        return self._path is not None
+
+    def tell(self, state: str, *, force: bool = False, **changes: Any) -> None:
+        """Say what is so now. Whoever looks may miss a step: a file that cannot be written for a moment stays."""
+        same = state == self._line["state"] and not force
+        self._line |= {"state": state, **changes}
+        if self._path is None or (same and time.monotonic() - self._written < _PAUSE_SECONDS):
+            return
+        with contextlib.suppress(OSError):
+            self._write(self._path)
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how many bars are made; none: the song waits for its turn."""
+        self.tell("playing" if done else "waiting", bars_done=done, bars_total=total)
+
+    def written(self, output: str, seed: int) -> None:
+        """Note a file that was written. It is told with whatever is told next."""
+        self._line["outputs"].append(output if output == "-" else str(Path(output).absolute()))
+        self._line["seeds"].append(seed)
+
+    def end(self, code: int, message: str) -> None:
+        """Say how it ended. Without a message, what was said last of a song that failed stays."""
+        changes = {"message": message} if message or not code else {}
+        self.tell("failed" if code else "done", force=True, code=code, **changes)
+
+    def _write(self, path: Path) -> None:
+        temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            temporary.write_text(json.dumps(self._line) + "\n", encoding="utf-8")
+            for left in reversed(range(_TRIES)):
+                try:
+                    temporary.replace(path)
+                    break
+                except PermissionError:
+                    if not left or os.name != "nt":
+                        raise
+                    time.sleep(_WAIT_SECONDS)
+            self._written = time.monotonic()
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
