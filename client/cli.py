@@ -151,8 +151,8 @@ def _watch_parser() -> argparse.ArgumentParser:
         description="Drums for every MIDI file that appears or changes in a folder: NAME.mid gets NAME.drums.mid, "
         "whole or not at all. Where that cannot be, NAME.mid.error.txt says why, until it can. The two folders may be "
         "one. Files that are there at the start are played to if their drums are missing or older. Names that end in "
-        ".drums.mid are never taken for songs. A server that is away or busy is waited for, but not with --once. Ctrl-C "
-        "ends it, with code 0.",
+        ".drums.mid are never taken for songs. A server that is away or busy is waited for, but not with --once. "
+        "Ctrl-C ends it, with code 0.",
         epilog=_CODES,
         formatter_class=_Lines,
     )
