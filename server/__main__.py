@@ -1,1 +1,10 @@
 """`python -m server` starts the service."""
+
+from __future__ import annotations
+
+import sys
+
+from server.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -95,7 +95,9 @@ class Settings:
     host: str = _set(
         "127.0.0.1", "network", "address to listen on: an IP address, localhost, or unix:PATH", metavar="ADDRESS"
     )
-    port: int = _set(50051, "network", "port to listen on; 0: any free one, which is printed", most=65535)
+    port: int = _set(
+        50051, "network", "port to listen on (default: 50051); 0: any free one, which is printed", most=65535
+    )
     reflection: bool = _set(
         False,
         "network",
@@ -158,7 +160,7 @@ class Settings:
     max_bars: int = _set(2000, "limits of a file", "bars of a file", least=1, most=100_000)
     max_takes: int = _set(8, "limits of a file", "takes of a call", least=1, most=64)
     screen_seconds: float = _set(
-        5.0, "limits of a file", "processor time that reading a file may take", least=0.1, most=3600, metavar="SECONDS"
+        5.0, "limits of a file", "time that reading a file may take", least=0.1, most=3600, metavar="SECONDS"
     )
     screen_mebibytes: int = _set(
         1024, "limits of a file", "memory that reading a file may take", least=256, most=1 << 20, metavar="MIB"
@@ -191,6 +193,7 @@ class Settings:
         _check_ranges(self)
         _check_models(self)
         _check_sizes(self)
+        _check_host(self.host)
         _check_safety(self)
         if self.log_format not in ("", "text", "json"):
             raise OptionError(f"{_called('log_format')} is {self.log_format!r}, wanted text or json")
@@ -209,6 +212,9 @@ class Settings:
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
+_SHORT = MappingProxyType({"idle_exit_seconds": "idle_exit"})  # as programs that start the server say it
+
+
 def told() -> dict[str, Told]:
     """The settings that have a flag of the plain sort: name -> how it is given, in the order of the help."""
     return {item.name: item.metadata["told"] for item in dataclasses.fields(Settings) if "told" in item.metadata}
@@ -221,12 +227,12 @@ def limit_name(limit: str) -> str:
 
 def flag(name: str) -> str:
     """The flag of a setting: `max_bars` -> `--max-bars`."""
-    return "--" + name.replace("_", "-")
+    return "--" + _SHORT.get(name, name).replace("_", "-")
 
 
 def variable(name: str) -> str:
     """The environment variable of a setting: `max_bars` -> `SEQ2DRUM_MAX_BARS`."""
-    return PREFIX + name.upper()
+    return PREFIX + _SHORT.get(name, name).upper()
 
 
 def make(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -403,6 +409,18 @@ def _check_sizes(settings: Settings) -> None:
             f"{flag(limit_name('slowest'))} is {settings.limits['slowest']:g} and {flag(limit_name('fastest'))} "
             f"{settings.limits['fastest']:g}, wanted the slowest below the fastest"
         )
+
+
+def _check_host(host: str) -> None:
+    """A name would have to be looked up, may mean several addresses, and it must be plain who can reach them."""
+    if host == "localhost" or (host.startswith("unix:") and len(host) > len("unix:")):
+        return
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        raise OptionError(
+            f"{_called('host')} is {host!r}, wanted an IP address such as 127.0.0.1, localhost, or unix:PATH"
+        ) from None
 
 
 def _check_safety(settings: Settings) -> None:

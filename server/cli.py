@@ -1,0 +1,118 @@
+"""The server's command line: flags and printing, nothing else.
+
+Exit codes: 0 stopped as it was told; 1 a worker could not be started; 2 something was wrong with what was asked, told
+in one line; 130 Ctrl-C before it was running.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from seq2drum import __version__
+from seq2drum.errors import MissingExtraError, Seq2DrumError
+from server import logs, settings
+
+NAME = "seq2drum-server"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server until it is told to stop; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        chosen = settings.make(vars(options), os.environ)
+        return _serve(chosen)
+    except Seq2DrumError as error:
+        _say(f"{NAME}: {error}")
+        return 2
+    except KeyboardInterrupt:
+        _say(f"{NAME}: stopped")
+        return 130
+
+
+def _serve(chosen: settings.Settings) -> int:
+    # gRPC says in several lines what we say in one. Its hooks for fork are in the way of workers.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    logs.set_up(chosen.log_format)
+    try:
+        from server import running
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"{error.name} is not installed: pip install 'seq2drum[server]'") from error
+    return asyncio.run(running.serve(chosen, _say, lambda port: print(port, flush=True)))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        _say(f"{NAME}: {message}; {NAME} --help lists all options")
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=NAME,
+        description="A drummer for your guitar, as a service. What a flag says can be said by the environment variable "
+        "that is named beside it, too; a flag wins.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
+    groups = {name: parser.add_argument_group(name, text) for name, text in settings.GROUPS.items()}
+    defaults = {item.name: item.default for item in dataclasses.fields(settings.Settings)}
+    for name, how in settings.told().items():
+        flag = settings.flag(name)
+        if isinstance(defaults[name], bool):
+            groups[how.group].add_argument(
+                flag, action="store_true", default=None, dest=name, help=_help(name, f"{how.help} (default: no)")
+            )
+        elif name == "insecure":
+            groups[how.group].add_argument(flag, action="count", dest=name, help=_help(name, how.help))
+        else:
+            text = _with_default(how.help, defaults[name])
+            groups[how.group].add_argument(flag, dest=name, metavar=how.metavar, help=_help(name, text))
+    groups["safety"].add_argument(
+        "--token-file",
+        metavar="FILE",
+        help=_help(
+            "token_file",
+            f"file whose one line is the token that callers must show; or give the token itself by "
+            f"{settings.variable('token')} (never as a flag: all users of a machine see those)",
+        ),
+    )
+    groups["models"].add_argument(
+        "--model",
+        dest="models",
+        action="append",
+        metavar="ID=DIR",
+        help=_help(
+            "models",
+            "a model and what callers call it: the folder of a training run, or a model in the box; may be given more "
+            f"than once (default: default=default, the one in the box; several in the variable: with {os.pathsep!r})",
+        ),
+    )
+    for limit, (default, text) in settings.LIMITS.items():
+        name = settings.limit_name(limit)
+        groups["limits of a file"].add_argument(
+            settings.flag(name), metavar="N", help=_help(name, _with_default(text, default))
+        )
+    return parser
+
+
+def _with_default(text: str, default: Any) -> str:
+    if default in (None, "") or "default:" in text:
+        return text
+    return f"{text} (default: {f'{default:,}'.removesuffix('.0') if not isinstance(default, str) else default})"
+
+
+def _help(name: str, text: str) -> str:
+    return f"{text} [{settings.variable(name)}]".replace("%", "%%")
