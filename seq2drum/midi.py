@@ -114,6 +114,7 @@ def parse(data: bytes, *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) 
     ticks_per_quarter, tracks = _tracks(data, limits)
     tracks = [_mended(track) if _needs_mending(track.events) else track for track in tracks]
     score = _score(ticks_per_quarter, tracks, repair)
+    _check_parts(score, limits)
     if any("\ufffd" in track.name for track in score.tracks):
         score = _score(ticks_per_quarter, [_mended(track) for track in tracks], repair)
     if _many_at_one_tick(score.tempos) or _many_at_one_tick(score.time_signatures):
@@ -126,14 +127,17 @@ def parse(data: bytes, *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) 
     length = score.end()
     if length > limits.quarters * ticks_per_quarter or length > LAST_TICK:
         raise LimitError(
-            f"the file ends at tick {length}, {length / ticks_per_quarter:.0f} quarters after its start;"
+            f"the file ends at tick {length}, {length / ticks_per_quarter:.3f} quarters after its start;"
             f" at most {limits.quarters} quarters and tick {LAST_TICK} are read"
         )
     song = Song(
         ticks_per_quarter, tuple(_part(track) for track in score.tracks if len(track.notes)), tempos, metres, length
     )
     if (seconds := song.seconds(length)) > limits.seconds:
-        raise LimitError(f"the file lasts {seconds / 60:.1f} minutes; at most {limits.seconds / 60:.1f} are read")
+        raise LimitError(
+            f"the file lasts {seconds:.3f} seconds, {seconds / 60:.1f} minutes;"
+            f" at most {limits.seconds:g} seconds are read"
+        )
     return song
 
 
@@ -250,7 +254,9 @@ def _tracks(data: bytes, limits: Limits) -> tuple[int, list[_Track]]:
     if not tracks:
         raise MidiError(f"the file has no tracks; its header (byte {start + 10}) declares {declared}")
     if len(tracks) > limits.tracks:
-        raise LimitError(f"the file has more than {limits.tracks} tracks, the most that are read")
+        raise LimitError(
+            f"the file has more than {limits.tracks} tracks (its header says {declared}), the most that are read"
+        )
     return division, tracks
 
 
@@ -352,6 +358,7 @@ _CHANNEL_EVENTS = re.compile(
 )
 _OTHER_EVENT = re.compile(_DELTA + rb"(?:\xff[\x00-\x7f]|\xf0)([\x80-\xff]{0,3}+[\x00-\x7f])")
 _ODD_META = re.compile(rb"\xff(?:\x51(?!\x03)|\x58(?!\x04))")
+_LONG_NAME = re.compile(rb"\xff\x03(?:[\x88-\xff]|[\x80-\xff]{2})")  # of 1,024 bytes or more
 
 
 def _needs_mending(events: bytes) -> bool:
@@ -359,8 +366,11 @@ def _needs_mending(events: bytes) -> bool:
 
     An escape event (F7), a system exclusive event that goes on later, and running status behind one make symusic lose
     its place; a tempo or metre event of the wrong length makes it read beyond. Few tracks have the bytes for that, and
-    of those most have them as lengths or delta times: so a first look for the bytes, then one for the events.
+    of those most have them as lengths or delta times: so a first look for the bytes, then one for the events. A very
+    long name is read rightly, but for each of the track's parts anew: a small file could fill all memory with it.
     """
+    if _LONG_NAME.search(events):
+        return True
     if b"\xf7" not in events and not _ODD_META.search(events):
         return False
     at, stop = 0, len(events)
@@ -386,7 +396,8 @@ def _mended(track: _Track) -> _Track:
 
     What is no channel or meta event (escapes, system messages, unfinished system exclusive events) becomes a meta event
     for sequencers, which symusic skips; running status behind a system exclusive event is written out; a name that is
-    not UTF-8 is taken for Latin-1; a metre event without its two bytes about clicks gets them.
+    not UTF-8 is taken for Latin-1, and a very long one is cut; a metre event without its two bytes about clicks gets
+    them.
     """
     pieces: list[bytes] = []
     done = before = 0
@@ -410,8 +421,9 @@ def _mended_event(track: _Track, event: _Event, before: int) -> bytes | None:
     if event.status != 0xFF:
         return b"\xff\x7f" + _sized(data)
     kind = track.events[event.body + 1]
-    if kind == _NAME and not _is_utf8(data):
-        return b"\xff\x03" + _sized(data.decode("latin-1").encode())
+    if kind == _NAME and not (_is_utf8(data) and len(data) <= _LONGEST_NAME):
+        name = data.decode("utf-8" if _is_utf8(data) else "latin-1")
+        return b"\xff\x03" + _sized(name[:_LONGEST_NAME].encode())
     if kind == _TEMPO and len(data) != 3:
         raise _damage(track, event.body, event.tick, f"a tempo event has {len(data)} bytes; it needs 3")
     if kind == _METRE and len(data) < 2:
@@ -422,6 +434,8 @@ def _mended_event(track: _Track, event: _Event, before: int) -> bytes | None:
 
 
 _NAME, _TEMPO, _METRE = 0x03, 0x51, 0x58
+_LONGEST_NAME = 1000  # characters
+_CHANNELS = 16
 _END = 0x2F
 
 
@@ -556,6 +570,15 @@ def _check_maps(tempos: Sequence[Tempo], metres: Sequence[Metre], limits: Limits
                 f"the metre at tick {metre.tick} is {metre.numerator}/{metre.denominator};"
                 f" at most {limits.numerator}/{limits.denominator} is read"
             )
+
+
+def _check_parts(score: Any, limits: Limits) -> None:
+    """A track falls into parts by channel and program: so a few bytes may make a part, and each costs a little time."""
+    if len(score.tracks) > _CHANNELS * limits.tracks:
+        raise LimitError(
+            f"the tracks of the file hold {len(score.tracks)} parts by channel and program;"
+            f" at most {_CHANNELS * limits.tracks} are read, {_CHANNELS} for each of {limits.tracks} tracks"
+        )
 
 
 def _check_events(score: Any, limits: Limits) -> None:

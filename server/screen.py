@@ -1,0 +1,162 @@
+"""A worker that reads what strangers send: `python -m server.screen`, frames in and frames out.
+
+It tells of one file at a time what is in it, or why it cannot be played, before anybody spends time on it. A file that
+takes too much memory is refused here; for one that takes too much time the front kills the process and starts another.
+The limit of the kernel on processor time is of no use for that: it counts all files that a process has ever read.
+
+It knows MIDI and messages, but no models but by name, and nothing of networks. Nothing of a file is logged, nor left
+behind in a core file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seq2drum import midi, theory
+from seq2drum.notes import Note, Part, Song
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import convert, frames, statuses
+from server.frames import Frame
+from server.statuses import Refusal
+
+if sys.platform != "win32":  # which has no such limits: the front's clock is all there is
+    import resource
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What may be asked: the limits of a file, the most bars and takes, the models' ids and that of the default."""
+
+    limits: midi.Limits
+    max_bars: int
+    max_takes: int
+    models: tuple[str, ...]
+    default: str
+
+    @staticmethod
+    def of(start: Mapping[str, Any]) -> Rules:
+        """The rules in the head of the first frame."""
+        limits = midi.Limits(**start["limits"])
+        return Rules(limits, start["max_bars"], start["max_takes"], tuple(start["models"]), start["default"])
+
+
+def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
+    """What is in the file of a GenerateDrumsRequest, which is all right then and can be played.
+
+    But for `prime_bars` and `bars`: whether the file's own drums allow them is found out by whoever plays.
+
+    Raises:
+        InputError, PartNotFoundError, Refusal: it is not all right.
+    """
+    request = pb.GenerateDrumsRequest.FromString(body)
+    if not request.midi:
+        raise Refusal("MIDI_MISSING", "there are no bytes of a MIDI file, wanted a guitar to play to", field="midi")
+    options = convert.options_of(request.config)
+    convert.takes_of(request.config, rules.max_takes)
+    convert.model_of(request.config, rules.models, rules.default)
+    song = midi.parse(request.midi, limits=rules.limits)
+    convert.check_bars(song, rules.max_bars)
+    choice = theory.guitar_parts(song) if options.track is None else theory.choose_part(song, options.track)
+    return pb.AnalyzeGuitarResponse(
+        timeline=convert.timeline(song),
+        guitar=convert.guitar(choice),
+        tracks=convert.tracks(song),
+        estimated_ms=convert.estimated_ms(song),
+    )
+
+
+def answer(frame: Frame, rules: Rules) -> Frame:
+    """What to say to a "screen" frame, whatever happens."""
+    job = frame.head["job"]
+    try:
+        found = look(frame.body, rules)
+        return Frame({"what": "done", "job": job}, found.SerializeToString())
+    except MemoryError:
+        status = statuses.to_status(
+            Refusal(
+                "MIDI_TOO_COMPLEX",
+                "reading the file takes more memory than it may; does it have thousands of tracks or channels?",
+                field="midi",
+            )
+        )
+    except Exception as error:
+        status = statuses.to_status(error)
+        if error_id := statuses.error_id_of(status):
+            _log("a file could not be read by a fault of ours", error_id=error_id, trace=statuses.trace_of(error))
+    return Frame({"what": "failed", "job": job}, status.SerializeToString())
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Speak frames until the source ends."""
+    start = frames.read(source)
+    if start is None:
+        return
+    rules = Rules.of(start.head)
+    look(_riff(rules.default), rules)  # tables are read, libraries are warm
+    bound_memory(start.head.get("mebibytes"))
+    frames.write(sink, Frame({"what": "ready"}))
+    while (frame := frames.read(source)) is not None:
+        frames.write(sink, answer(frame, rules))
+
+
+def bound_memory(mebibytes: int | None) -> None:
+    """Let this process map so much more than it has now, and leave no core file: it would have a user's music in it.
+
+    Where the system cannot do that, nothing happens.
+    """
+    if sys.platform == "win32":
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if mebibytes is None:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = _mapped_bytes() + (mebibytes << 20)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses limits below what is mapped, which it counts its way
+        resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _mapped_bytes() -> int:
+    """The address space that this process has; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+def _riff(model: str) -> bytes:
+    guitar = Part.of([Note(at, 240, 52, 90) for at in range(0, 1920, 240)], program=27, name="Guitar")
+    request = pb.GenerateDrumsRequest(midi=midi.serialise(Song(480, (guitar,))))
+    request.config.model = model
+    return request.SerializeToString()
+
+
+def _log(event: str, **what: object) -> None:
+    """A line of JSON on standard error."""
+    line = {"time": time.time(), "level": "error", "logger": "server.screen", "event": event, **what}
+    sys.stderr.write(json.dumps(line) + "\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """The worker's process; returns its exit code."""
+    for name in ("SIGINT", "SIGTERM"):  # the front says when to end, by closing the pipe
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    with os.fdopen(os.dup(1), "wb") as sink:
+        os.dup2(2, 1)  # whatever a library prints is no frame
+        with contextlib.suppress(BrokenPipeError):  # the front is gone
+            serve(sys.stdin.buffer, sink)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
