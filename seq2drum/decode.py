@@ -11,6 +11,7 @@ n ways of playing (after the opening one), S steps of a bar, V voices.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import gt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,7 +115,7 @@ class Memory:
 
 def _ways(rows: NDArray[Any], ways: int) -> NDArray[Any]:
     """(1, ...) -> (n, ...), the same for each way."""
-    return np.broadcast_to(rows, (ways, *rows.shape[1:]))
+    return rows if len(rows) == ways else np.broadcast_to(rows, (ways, *rows.shape[1:]))
 
 
 def play(engine: Engine, heard: Heard, chance: Chance, **asked: Any) -> Iterator[PlayedBar]:
@@ -152,7 +153,7 @@ def playing(
     opening, opened_bars = range(0), list[_Bar]()
     read = yield from _read(player, heard, wishes, chance)
     for begin, end in read.ranges:
-        known = read.known.get(begin) or (yield from player.encode(read.features, form, read.told, begin, end))
+        known = yield from player.encode(read.features, form, read.told, begin, end)
         if "key" in known:
             memory.recognise(begin, known["key"])
         for bar in range(begin, end):
@@ -209,33 +210,30 @@ def _openings(steps: Sequence[int], first: int, stop: int) -> dict[int, range]:
 class _Read(NamedTuple):
     """A guitar ready to be played to.
 
-    told: what is asked for in each bar. ranges: the bars [begin, end) that are encoded as one. known: those that are
-    encoded already, by their begin.
+    told: what is asked for in each bar. ranges: the bars [begin, end) that are encoded as one.
     """
 
     features: Features
     told: FloatArray
     ranges: list[tuple[int, int]]
-    known: dict[int, dict[str, NDArray[Any]]]
 
 
 def _read(engine: Engine | Guided, heard: Heard, wishes: Wishes, chance: Chance) -> Asking[_Read]:
-    """Read the guitar in the portions the model was trained on, and plan where to break the pattern."""
+    """Make the guitar ready in the portions the model was trained on, and plan where to break the pattern.
+
+    That is planned before a note is played, and told like any other wish.
+    """
     form, found = heard.form, features(heard)
     bars = len(form.steps)
     ranges = [(0, bars)]
     if engine.unit == "pair":
         notes = np.bincount(form.bar_of(heard.guitar.step), minlength=bars).tolist()
         ranges = spans([notes], max_notes=engine.max_notes)
-    told = conditions.asked(wishes, bars)
-    begin, end = ranges[0]
-    known = {begin: (yield from engine.encode(found, form, told, begin, end))}
-    if "fill" in known[0]:
-        # Planned before a note is played, and told like any other wish.
+    fill, logits = None, (yield from engine.plan(found, form))
+    if logits is not None:
         seed = chance.seed if chance.temperature else 0  # the plainest take is one, whatever the seed
-        fill = plan_fills(known[0]["fill"][:, 0], wishes.fills, np.random.default_rng([seed, bars, 1]))
-        told, known = conditions.asked(wishes, bars, fill), {}
-    return _Read(found, told, ranges, known)
+        fill = plan_fills(logits, wishes.fills, np.random.default_rng([seed, bars, 1]))
+    return _Read(found, conditions.asked(wishes, bars, fill), ranges)
 
 
 def plan_fills(logits: FloatArray, wish: float | None, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -296,6 +294,8 @@ def _order(matrix: FloatArray) -> Order:
 def _draw(limbs: Limbs, order: Order, logits: list[float], thresholds: list[float]) -> list[int]:
     """The voices of one step, in order: those whose logit, given the ones before, exceeds their threshold."""
     drawn: list[int] = []
+    if not any(map(gt, logits, thresholds)):  # most steps are rests
+        return drawn
     for voice, threshold in enumerate(thresholds):
         if logits[voice] > threshold and limbs.can_add(voice, drawn):
             drawn.append(voice)
@@ -401,17 +401,21 @@ def _feel(
     rng: np.random.Generator,
     spread: float,
 ) -> Asking[tuple[FloatArray, FloatArray]]:
-    """How a bar's hits (n, S, V) are struck: velocities 0..1 and offsets in gaps, both (n, S, V)."""
+    """How a bar's hits (n, S, V) are struck: velocities 0..1 and offsets in gaps, both (n, S, V), 0 where there is none."""
     echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
     felt = yield from engine.feel(thinking, hits, echo)
     # A drummer varies within bounds: the tails of the distributions are errors, not feel.
     noise = rng.uniform(0.05, 0.95, size=(2, *hits.shape[1:]))
+    at = _, step, voice = np.nonzero(hits)
+    noise = noise[:, step, voice]
     noise = np.log(noise / (1 - noise)) * spread
-    velocity = np.clip(felt["velocity"] + felt["velocity_scale"] * noise[0], 1 / 127, 1)
+    found = np.clip(felt["velocity"][at] + felt["velocity_scale"][at] * noise[0], 1 / 127, 1)
     most = HALF_GAP / OFFSET_UNITS
-    offset = np.clip(felt["offset"] + felt["offset_scale"] * noise[1], -most, most)
+    moved = np.clip(felt["offset"][at] + felt["offset_scale"][at] * noise[1], -most, most)
+    velocity, offset = np.zeros((2, *hits.shape), dtype=np.float32)
     # What is remembered is what is written: velocities of MIDI's 127.
-    return (np.rint(velocity * 127) / 127).astype(np.float32), offset.astype(np.float32)
+    velocity[at], offset[at] = np.rint(found * 127) / 127, moved
+    return velocity, offset
 
 
 def _thresholds(uniform: NDArray[np.float64], chance: Chance) -> NDArray[np.float64]:

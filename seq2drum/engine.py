@@ -1,6 +1,6 @@
 """One step of a model. An engine opens bars and advances steps; what to make of the logits is `decode`'s business.
 
-A model is four graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
+A model is a handful of graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
 torch; `eager` runs the same graphs in torch, and a test holds the two equal.
 
 Nobody who plays calls a graph: they yield an `Ask`, and are sent the answer. Whoever drives them decides when and
@@ -26,13 +26,14 @@ from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.features import Features, FloatArray, Form
 from seq2drum.kit import KITS, Kit
 
-# The graphs, and what is asked of each by name ("step" is asked by place).
+# The graphs that every model has, and what is asked of each by name ("step" is asked by place).
 GRAPHS: Mapping[str, frozenset[str]] = {
     "encode": frozenset(),
     "bar": frozenset({"inputs", "thoughts", "opened"}),
     "step": frozenset({"logits", "thinking", "stepped"}),
     "feel": frozenset({"velocity", "velocity_scale", "offset", "offset_scale"}),
 }
+PLAN = "plan"  # the graph that some have
 # A checkpoint's folder, for those who write one as well.
 FORMAT = 2  # 1: before conditions, sketch and fills
 CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
@@ -133,24 +134,17 @@ class Engine:
 
         told (B, CONDITION_SIZE): what is asked for in each bar of the song, see `conditions`.
         """
-        steps = form.steps[first:stop]
-        start = form.first[first:stop]
-        size = int(form.steps.max())
-        place = np.arange(size)
-        index = np.where(place < steps[:, None], start[:, None] + place, len(features.guitar))
-        guitar, clock = (np.concatenate([rows, np.zeros_like(rows[:1])])[index] for rows in features[:2])
-        found = yield from self._asked(
-            "encode",
-            {
-                "guitar": guitar,
-                "clock": clock,
-                "steps": steps.astype(np.int64),
-                "bars": features.bars[first:stop],
-                "summary": features.summary[None],
-                "told": told[first:stop],
-            },
-        )
+        guitar = _guitar(features, form, first, stop)
+        found = yield from self._asked("encode", {**guitar, "told": told[first:stop]})
         return found
+
+    def plan(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+        """The logits (B,) of each bar of a song breaking the pattern; None from a model that does not plan."""
+        if PLAN not in self.graphs:
+            return None
+        found = yield from self._asked(PLAN, _guitar(features, form, 0, len(form.steps)))
+        logits: FloatArray = found["fill"][:, 0]
+        return logits
 
     def open_bar(self, known: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
         """Begin a bar.
@@ -176,6 +170,23 @@ class Engine:
         given: dict[str, NDArray[Any]] = {"thoughts": thinking, "hits": hits}
         found = yield from self._asked("feel", given if echo is None else {**given, "echo": echo})
         return found
+
+
+def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:
+    """What is known of the guitar in bars [first, stop), by the names that graphs have for it."""
+    steps = form.steps[first:stop]
+    start = form.first[first:stop]
+    size = int(form.steps.max())
+    place = np.arange(size)
+    index = np.where(place < steps[:, None], start[:, None] + place, len(features.guitar))
+    guitar, clock = (np.concatenate([rows, np.zeros_like(rows[:1])])[index] for rows in features[:2])
+    return {
+        "guitar": guitar,
+        "clock": clock,
+        "steps": steps.astype(np.int64),
+        "bars": features.bars[first:stop],
+        "summary": features.summary[None],
+    }
 
 
 def available() -> list[str]:
@@ -214,7 +225,8 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     verify(folder)
     order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
     graphs = {}
-    for graph, wanted in GRAPHS.items():
+    known = {**GRAPHS, PLAN: frozenset({"fill"})} if (folder / f"{PLAN}.onnx").is_file() else GRAPHS
+    for graph, wanted in known.items():
         path = folder / f"{graph}.onnx"
         graphs[graph] = _session(path, threads)
         if missing := sorted(wanted.difference(graphs[graph].outputs)):
@@ -247,7 +259,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def digests(folder: Path) -> dict[str, str]:
     """The SHA-256, in hex, of each file of a checkpoint that playing reads."""
-    names = [CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in GRAPHS)]
+    names = [CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, PLAN))]
     found = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError), (folder / name).open("rb") as file:

@@ -19,7 +19,7 @@ from seq2drum.conditions import FILL
 from seq2drum.engine import Arrays, Asking, Engine, OpenBar
 from seq2drum.features import Features, FloatArray, Form
 
-_COMMON = {"key", "fill"}  # what `encode` gives that no wish changes
+_COMMON = {"key"}  # what `encode` gives that no wish changes
 
 
 @dataclass(frozen=True)

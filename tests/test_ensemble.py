@@ -14,6 +14,7 @@ from seq2drum.drummer import DrumBar, Drummer, Options, Sheet
 from seq2drum.engine import Ask, Graph
 from seq2drum.ensemble import Ended, Ensemble
 from seq2drum.errors import OptionError
+from seq2drum.models import FAMILIES
 from seq2drum.notes import Metre
 from tests.players import save_player, strummed
 
@@ -28,7 +29,7 @@ WISHES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["attention", "lstm"])
+@pytest.fixture(scope="module", params=list(FAMILIES))
 def drummer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Drummer:
     return Drummer.load(save_player(tmp_path_factory.mktemp("model"), request.param))
 

@@ -269,9 +269,9 @@ class Attention(base.Family):
                     "query": ("B", remembered),
                     "key": ("B", remembered),
                     "sketch": ("B", "S", voices),
-                    "fill": ("B", 1),
                 },
             ),
+            "plan": base.Graph(_Plan(self), base.plan_inputs(config), {"fill": ("B", 1)}),
             "bar": base.Graph(
                 _Bar(self),
                 {
@@ -304,16 +304,26 @@ class _Playing(nn.Module):
         self.model = model
 
 
+def _heard(model: Attention, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
+    """What the guitar alone tells of each bar of a song, (B, ·)."""
+    vectors = model.vectors(guitar, bars)
+    around = model.surroundings(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
+    whole = model.part_summary(summary).expand(vectors.shape[0], -1)
+    return torch.cat([vectors, around, whole], -1)
+
+
+class _Plan(_Playing):
+    def forward(self, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
+        return self.model.breaks(_heard(self.model, guitar, bars, summary))
+
+
 class _Encode(_Playing):
     def forward(
         self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, told: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         model = self.model
-        vectors = model.vectors(guitar, bars)
-        around = model.surroundings(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
+        heard = _heard(model, guitar, bars, summary)
         given, final = model.given(guitar, clock, steps)
-        whole = model.part_summary(summary).expand(vectors.shape[0], -1)
-        heard = torch.cat([vectors, around, whole], -1)
         overheard = torch.cat([heard, model.wanted(told[None])[0]], -1)
         contents = model.contents(guitar, bars)
         return (
@@ -322,7 +332,6 @@ class _Encode(_Playing):
             model.query(contents),
             model.key(contents),
             model.sketched(given, overheard),
-            model.breaks(heard),
         )
 
 

@@ -1,7 +1,8 @@
 """What every model family promises, and nothing of how it keeps it.
 
-To play, a family is four graphs, each a module of tensors to tensors, exported to ONNX and run by one loop:
+To play, a family is four graphs or five, each a module of tensors to tensors, exported to ONNX and run by one loop:
 
+    plan     the whole guitar -> how likely each bar breaks the pattern; a family may go without it
     encode   a unit (the whole song, or one pair) of guitar -> what is known of each bar
     bar      a bar's knowledge, all bars played so far, the state -> inputs of its steps, the state
     step     one step's inputs, the step before, the state -> logits, thought, the state
@@ -86,6 +87,11 @@ def encode_inputs(config: Config) -> dict[str, Shape]:
     }
 
 
+def plan_inputs(config: Config) -> dict[str, Shape]:
+    """What a graph that plans fills is given: the whole song's guitar."""
+    return {"guitar": ("B", "S", config.guitar), "bars": ("B", config.bars), "summary": (1, config.summary)}
+
+
 def step_graph(module: nn.Module, hidden: int, voices: int, state: int) -> Graph:
     """The graph of one step, which has one form for all families that end in an LSTM cell."""
     return Graph(
@@ -133,7 +139,7 @@ class Family(nn.Module):
 
     @abstractmethod
     def graphs(self) -> dict[str, Graph]:
-        """The graphs "encode", "bar", "step" and "feel", sharing this module's weights."""
+        """The graphs "encode", "bar", "step" and "feel", and "plan" if there is one, sharing this module's weights."""
 
     def voice_order(self) -> Tensor:
         """(V, V): what a hit of a voice (column) adds to the logits of those drawn after it (rows)."""
