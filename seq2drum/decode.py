@@ -401,7 +401,7 @@ def _feel(
     rng: np.random.Generator,
     spread: float,
 ) -> Asking[tuple[FloatArray, FloatArray]]:
-    """How a bar's hits (n, S, V) are struck: velocities 0..1 and offsets in gaps, both (n, S, V), 0 where there is none."""
+    """How a bar's hits are struck: velocities 0..1 and offsets in gaps, both (n, S, V) and 0 where there is none."""
     echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
     felt = yield from engine.feel(thinking, hits, echo)
     # A drummer varies within bounds: the tails of the distributions are errors, not feel.
