@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ START_SECONDS = 60.0  # that a start may take on a busy machine
 HEALTH = "/grpc.health.v1.Health/Check"
 SERVING = b"\x08\x01"  # a HealthCheckResponse that says so
 POLL_SECONDS = 0.01
+FIGURES = re.compile(r"http://127\.0\.0\.1:\d+/metrics")
 
 
 @dataclass
@@ -79,7 +81,10 @@ class Served:
 
     def figures(self) -> dict[tuple[str, ...], float]:
         """Its figures for Prometheus: by name and the values of their labels, in the order of the labels' names."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.state['metrics_port']}/metrics", timeout=10) as page:
+        place = FIGURES.search(self.log)
+        if place is None:
+            raise RuntimeError(f"the server has not said where its figures are:\n{self.log}")
+        with urllib.request.urlopen(place[0], timeout=10) as page:
             families = text_string_to_metric_families(page.read().decode())
             return {
                 (sample.name.removeprefix("seq2drum_"), *(sample.labels[name] for name in sorted(sample.labels))): (
