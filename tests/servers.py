@@ -1,0 +1,303 @@
+"""Servers to try: the front with readers and drummers that do as they are told, and the whole as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.rpc import accompaniment_pb2_grpc as rpc
+from server.frames import Frame
+from server.metrics import Metrics
+from server.running import Front
+from server.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+MIDI = b"MThd and what follows"
+BARS = 3
+SERVICE = "/seq2drum.v1.AccompanimentService/"
+
+
+class Readers:
+    """Reads files as it is told."""
+
+    def __init__(self) -> None:
+        self.ready = True
+        self.inside = 0
+        self.asked: list[pb.GenerateDrumsRequest] = []
+        self.error: BaseException | None = None
+        self.estimated_ms = 10.0
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def screen(self, request: bytes, seconds: float) -> bytes:
+        self.asked.append(pb.GenerateDrumsRequest.FromString(request))
+        self.inside += 1
+        try:
+            await self.go.wait()
+            if self.error:
+                raise self.error
+        finally:
+            self.inside -= 1
+        timeline = pb.TimelineInfo(bars=BARS, ticks_per_quarter=480)
+        return pb.AnalyzeGuitarResponse(timeline=timeline, estimated_ms=self.estimated_ms).SerializeToString()
+
+
+class Drummers:
+    """Plays as it is told: `bar_go` is waited for before each bar."""
+
+    def __init__(self) -> None:
+        self.ready = True
+        self.models = pb.ListModelsResponse(
+            models=[pb.ModelInfo(id="default", sha256=b"\1" * 32)], default_model="default"
+        ).SerializeToString()
+        self.maps = pb.ListDrumMapsResponse(maps=[pb.DrumMapInfo(id="gm")]).SerializeToString()
+        self.inside = self.left = self.finished = self.bars = 0
+        self.asked: list[pb.GenerateDrumsRequest] = []
+        self.error: BaseException | None = None
+        self.size = 150_000
+        self.bar_padding = 0
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def play(self, request: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]:
+        wanted = pb.GenerateDrumsRequest.FromString(request)
+        self.asked.append(wanted)
+        takes = max(wanted.config.takes, 1)
+        self.inside += 1
+        try:
+            for number in range(1, BARS + 1):
+                await self.go.wait()
+                await asyncio.sleep(0)
+                if self.error:
+                    raise self.error
+                self.bars += 1
+                if bars:
+                    hits = [pb.DrumHit(note=36)] * self.bar_padding
+                    piece = pb.StreamGenerateDrumsResponse(bar_events=pb.BarEvents(bar=number, hits=hits))
+                    yield Frame({"what": "bar", "job": 1}, piece.SerializeToString())
+            yield Frame({"what": "progress", "job": 1, "done": takes * BARS, "total": takes * BARS})
+            reply = pb.GenerateDrumsResponse(
+                takes=[pb.DrumTake(midi=drums(index, self.size), seed=index) for index in range(takes)],
+                timing=pb.Timing(first_bar_ms=1, generate_ms=2, batch_size=1),
+            )
+            self.finished += 1
+            yield Frame({"what": "done", "job": 1}, reply.SerializeToString())
+        except (GeneratorExit, asyncio.CancelledError):
+            self.left += 1
+            raise
+        finally:
+            self.inside -= 1
+
+
+def drums(index: int, size: int) -> bytes:
+    """The file of a take that a drummer of these tests makes."""
+    return bytes((index + at) % 251 for at in range(size))
+
+
+class Served:
+    """A front that answers, those behind it, and a client."""
+
+    def __init__(self, front: Front, channel: grpc.aio.Channel, readers: Readers, drummers: Drummers) -> None:
+        self.front, self.channel, self.readers, self.drummers = front, channel, readers, drummers
+        self.metrics = front.metrics
+        self.stub: Any = rpc.AccompanimentServiceStub(channel)
+
+    def generate(self, **given: Any) -> Any:
+        """A unary call; keywords beside `timeout` and `metadata` are the request's."""
+        outside = {name: given.pop(name) for name in ("timeout", "metadata") if name in given}
+        return self.stub.GenerateDrums(pb.GenerateDrumsRequest(**{"midi": MIDI, **given}), **outside)
+
+    def stream(self, *pieces: Any, **outside: Any) -> Any:
+        """A stream of those pieces: a config, chunks, or whole messages; by default a config and a file."""
+        return self.stub.StreamGenerateDrums(iter([message(piece) for piece in pieces or (opening(), MIDI)]), **outside)
+
+    def over(self) -> bool:
+        """Whether nothing is left of any call."""
+        front = self.front
+        inside = (self.readers.inside, self.drummers.inside, front.admission.inside, front.admission.playing)
+        rooms = (front.service.uploads.inside, len(front.admission.queue), len(front.door.inside))
+        return not any(inside) and not any(rooms)
+
+    def finished(self) -> float:
+        """How many calls are over, by the figures."""
+        return sum(
+            sample.value
+            for family in self.metrics.registry.collect()
+            for sample in family.samples
+            if sample.name == "seq2drum_calls_total"
+        )
+
+    def begun(self) -> float:
+        """How many calls arrived, by the figures."""
+        return sum(
+            sample.value
+            for family in self.metrics.registry.collect()
+            for sample in family.samples
+            if sample.name == "seq2drum_calls_started_total"
+        )
+
+
+def settings(**given: Any) -> Settings:
+    """Settings of a small server on a free port."""
+    return Settings(**{"port": 0, "engines": 1, "playing": 1, "waiting": 1, **given})
+
+
+@contextlib.asynccontextmanager
+async def served(chosen: Settings | None = None, *, credentials: Any = None, **channel: Any) -> AsyncIterator[Served]:
+    """A front with readers and drummers of these tests, and a client."""
+    readers, drummers = Readers(), Drummers()
+    front = Front(chosen or settings(), readers, drummers, Metrics())
+    front.bind()
+    await front.start()
+    address = front.address.replace("0.0.0.0", "127.0.0.1")
+    options = list(channel.get("options", ()))
+    line = (
+        grpc.aio.secure_channel(address, credentials, options)
+        if credentials
+        else grpc.aio.insecure_channel(address, options)
+    )
+    try:
+        async with line:
+            yield Served(front, line, readers, drummers)
+    finally:
+        await front.stop()
+
+
+def opening(**given: Any) -> pb.StreamConfig:
+    """The first message of a stream."""
+    return pb.StreamConfig(**given)
+
+
+def message(piece: Any) -> Any:
+    """A piece of a stream as a message of it."""
+    if isinstance(piece, pb.StreamConfig):
+        return pb.StreamGenerateDrumsRequest(config=piece)
+    return pb.StreamGenerateDrumsRequest(midi_chunk=piece) if isinstance(piece, bytes) else piece
+
+
+async def until(holds: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Wait until something holds; it fails if it does not come to hold."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.002)
+
+
+async def refused(call: Any) -> status_pb2.Status:
+    """The status of a call that is refused; its code and message agree with the rich one."""
+    try:
+        if hasattr(call, "__aiter__"):
+            async for _ in call:
+                pass
+        else:
+            await call
+    except grpc.aio.AioRpcError as error:
+        return rich(error)
+    raise AssertionError("the call was not refused")
+
+
+def rich(error: grpc.aio.AioRpcError) -> status_pb2.Status:
+    """The rich status of an error."""
+    metadata = dict(error.trailing_metadata())
+    assert "grpc-status-details-bin" in metadata, f"{error.code()} has no details: {error.details()}"
+    status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
+    assert rpc_status.to_status(status).code == error.code()
+    assert status.message == error.details()
+    return status
+
+
+def detail(status: status_pb2.Status, kind: Any) -> Any:
+    """A detail of a status, or None."""
+    found = kind()
+    return found if any(packed.Is(kind.DESCRIPTOR) and packed.Unpack(found) for packed in status.details) else None
+
+
+def field(status: status_pb2.Status) -> str:
+    """The field that is to be mended."""
+    return detail(status, error_details_pb2.BadRequest).field_violations[0].field
+
+
+# The whole
+
+
+class Process:
+    """`python -m server` as a process of its own."""
+
+    def __init__(self, folder: Path, *arguments: str, environ: dict[str, str] | None = None) -> None:
+        self.state = folder / "server.json"
+        self.log = (folder / "log").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "server", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env={**os.environ, "SEQ2DRUM_STATE_FILE": str(self.state), **(environ or {})},
+        )
+
+    def port(self) -> int:
+        """The port that it chose."""
+        assert self.process.stdout
+        return int(self.process.stdout.readline())
+
+    def told(self) -> str:
+        """All that it said so far on standard error."""
+        return Path(self.log.name).read_text()
+
+    def wait(self, what: str, seconds: float = 60.0) -> None:
+        """Wait until it has said something."""
+        end = time.monotonic() + seconds
+        while what not in self.told():
+            assert time.monotonic() < end and self.process.poll() is None, self.told()
+            time.sleep(0.02)
+
+    def signal(self, number: int = signal.SIGTERM) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def end(self, seconds: float = 60.0) -> int:
+        """Wait until it ends; returns its exit code."""
+        return self.process.wait(seconds)
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        assert self.process.stdout
+        self.process.stdout.close()
+        self.log.close()
+
+
+@contextlib.contextmanager
+def process(folder: Path, *arguments: str, environ: dict[str, str] | None = None) -> Iterator[Process]:
+    """A server as a process, ended whatever happens."""
+    started = Process(folder, *arguments, environ=environ)
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+def run_server(arguments: Sequence[str], environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a server that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "server", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "SEQ2DRUM_STATE_FILE": "none", **(environ or {})},
+    )

@@ -1,0 +1,270 @@
+"""Who plays, who waits, who is sent away: without a server, and with a clock of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from server.admission import Admission, Place
+from server.guards import Room
+from server.metrics import Metrics
+from server.statuses import Refusal
+
+FAR = math.inf
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Hall:
+    """An admission, its figures and its clock."""
+
+    def __init__(self, playing: int = 1, waiting: int = 2, queue_seconds: float = 60.0) -> None:
+        self.metrics, self.clock = Metrics(), Clock()
+        self.admission = Admission(playing, waiting, queue_seconds, self.metrics, self.clock)
+        self.order: list[str] = []
+
+    async def call(self, name: str, *, deadline: float = FAR, until: asyncio.Event | None = None) -> None:
+        """A call that plays until an event."""
+        with self.admission.enter(deadline) as place:
+            await place.turn()
+            self.order.append(name)
+            if until:
+                await until.wait()
+
+    def idle(self) -> bool:
+        return not (self.admission.inside or self.admission.playing or self.admission.queue)
+
+
+def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """A test that runs in an event loop."""
+
+    def run() -> None:
+        asyncio.run(test())
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@in_loop
+async def test_a_lone_call_has_its_turn_without_a_single_step_of_the_loop() -> None:
+    hall = Hall()
+    with hall.admission.enter(FAR) as place:
+        assert place.position == 0
+        with pytest.raises(StopIteration):
+            place.turn().send(None)
+        assert hall.admission.playing == 1
+    assert hall.idle()
+
+
+@in_loop
+async def test_turns_are_given_in_the_order_in_which_they_were_asked_for() -> None:
+    hall, done = Hall(playing=2, waiting=4), asyncio.Event()
+    calls = [asyncio.create_task(hall.call(str(number), until=done)) for number in range(6)]
+    await settle()
+    assert hall.order == ["0", "1"] and len(hall.admission.queue) == 4
+    done.set()
+    await asyncio.gather(*calls)
+    assert hall.order == ["0", "1", "2", "3", "4", "5"] and hall.idle()
+
+
+@in_loop
+async def test_a_newcomer_does_not_overtake_who_waits() -> None:
+    hall, first = Hall(playing=1, waiting=4), asyncio.Event()
+    tasks = [asyncio.create_task(hall.call("first", until=first)), asyncio.create_task(hall.call("second"))]
+    await settle()
+    first.set()
+    tasks.append(asyncio.create_task(hall.call("third")))
+    await asyncio.gather(*tasks)
+    assert hall.order == ["first", "second", "third"]
+
+
+@in_loop
+async def test_one_call_more_than_there_is_room_for_is_refused_at_once_and_told_when_to_come_again() -> None:
+    hall, done = Hall(playing=1, waiting=2), asyncio.Event()
+    calls = [asyncio.create_task(hall.call(str(number), until=done)) for number in range(3)]
+    await settle()
+    with pytest.raises(Refusal, match="1 calls are played and 2 wait") as refusal:
+        hall.admission.enter(FAR)
+    assert refusal.value.reason == "QUEUE_FULL"
+    # Three turns of the two seconds that a turn is thought to take before there was one.
+    assert refusal.value.retry_seconds == 6.0
+    done.set()
+    await asyncio.gather(*calls)
+    with hall.admission.enter(FAR):
+        pass
+    assert hall.idle()
+
+
+@in_loop
+async def test_without_a_queue_only_those_who_play_are_let_in() -> None:
+    hall, done = Hall(playing=1, waiting=0), asyncio.Event()
+    call = asyncio.create_task(hall.call("only", until=done))
+    await settle()
+    with pytest.raises(Refusal, match="room"):
+        hall.admission.enter(FAR)
+    done.set()
+    await call
+
+
+@in_loop
+async def test_a_call_that_waits_too_long_is_refused_and_leaves_the_queue() -> None:
+    hall, done = Hall(queue_seconds=0.01), asyncio.Event()
+    playing = asyncio.create_task(hall.call("plays", until=done))
+    await settle()
+    with pytest.raises(Refusal, match=r"waited for 0.01 s") as refusal:
+        await hall.call("waits")
+    assert refusal.value.reason == "QUEUE_TIMEOUT" and refusal.value.retry_seconds
+    assert not hall.admission.queue and hall.admission.inside == 1
+    assert hall.metrics.value("expired_in_queue_total") == 0
+    done.set()
+    await playing
+    assert hall.order == ["plays"] and hall.idle()
+
+
+@in_loop
+async def test_a_call_whose_deadline_passes_in_the_queue_never_has_its_turn_and_is_counted() -> None:
+    hall, done = Hall(), asyncio.Event()
+    playing = asyncio.create_task(hall.call("plays", until=done))
+    await settle()
+    late = asyncio.create_task(hall.call("late", deadline=hall.clock() + 5))
+    await settle()
+    hall.clock.now += 6
+    done.set()  # its turn comes, too late
+    with pytest.raises(Refusal) as refusal:
+        await late
+    await playing
+    assert refusal.value.reason == "DEADLINE_PASSED"
+    assert hall.order == ["plays"] and hall.idle()
+    assert hall.metrics.value("expired_in_queue_total") == 1
+
+
+@in_loop
+async def test_a_deadline_is_heeded_in_the_queue_even_if_nobody_leaves_his_turn() -> None:
+    hall = Hall()
+    hall.admission.clock = asyncio.get_running_loop().time
+    playing = asyncio.create_task(hall.call("plays", until=asyncio.Event()))
+    await settle()
+    with pytest.raises(Refusal) as refusal:
+        await hall.call("late", deadline=asyncio.get_running_loop().time() + 0.01)
+    assert refusal.value.reason == "DEADLINE_PASSED"
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+    assert hall.idle() and hall.metrics.value("expired_in_queue_total") == 1
+
+
+@in_loop
+async def test_who_gives_up_in_the_queue_leaves_it_at_once() -> None:
+    hall, done = Hall(waiting=1), asyncio.Event()
+    playing = asyncio.create_task(hall.call("plays", until=done))
+    gives_up = asyncio.create_task(hall.call("gives up"))
+    await settle()
+    gives_up.cancel()
+    await settle()
+    assert hall.admission.inside == 1 and not hall.admission.queue
+    next_one = asyncio.create_task(hall.call("next"))
+    await settle()
+    done.set()
+    await asyncio.gather(playing, next_one)
+    assert hall.order == ["plays", "next"] and hall.idle()
+    assert hall.metrics.value("expired_in_queue_total") == 0
+
+
+@in_loop
+async def test_a_turn_that_is_given_to_one_who_gives_up_at_this_very_moment_goes_to_the_next() -> None:
+    hall, done = Hall(), asyncio.Event()
+    playing = asyncio.create_task(hall.call("plays", until=done))
+    gives_up, next_one = asyncio.create_task(hall.call("gives up")), asyncio.create_task(hall.call("next"))
+    await settle()
+    done.set()
+    while len(hall.admission.queue) == 2:
+        await asyncio.sleep(0)
+    assert hall.order == ["plays"]  # the turn has been given, and the call has not heard of it yet
+    gives_up.cancel()
+    await asyncio.gather(playing, gives_up, next_one, return_exceptions=True)
+    assert hall.order == ["plays", "next"] and hall.idle()
+
+
+@in_loop
+async def test_one_who_fails_in_his_turn_gives_it_back() -> None:
+    hall = Hall()
+    with pytest.raises(ZeroDivisionError), hall.admission.enter(FAR) as place:
+        await place.turn()
+        raise ZeroDivisionError
+    assert hall.idle()
+
+
+def place(hall: Hall, seconds: float) -> Place:
+    return hall.admission.enter(hall.clock() + seconds)
+
+
+def test_a_call_that_cannot_be_done_in_time_is_refused_and_told_what_it_would_take() -> None:
+    hall = Hall()
+    with place(hall, 1.0) as hopeless, pytest.raises(Refusal, match=r"takes about 3\.0 s.*has 1\.0 s left") as refusal:
+        hopeless.check(3.0)
+    assert refusal.value.reason == "DEADLINE_TOO_SHORT"
+
+
+def test_a_call_that_may_be_done_in_time_is_not_refused_for_a_guess() -> None:
+    hall = Hall()
+    with place(hall, 1.0) as tight:
+        tight.check(1.9)
+
+
+def test_the_time_in_the_queue_counts_towards_the_estimate() -> None:
+    hall = Hall(waiting=3)
+    hall.admission.playing = 1
+    with place(hall, 1.0) as waits, pytest.raises(Refusal, match=r"takes about 2\.1 s"):
+        waits.check(0.1)
+
+
+def test_estimates_learn_from_what_turns_really_took() -> None:
+    hall = Hall()
+    for _ in range(40):
+        hall.admission.learn(seconds=0.5, estimate=5.0)
+    assert hall.admission.truth == pytest.approx(0.1, rel=0.01)
+    assert hall.admission.turn_seconds == pytest.approx(0.5, rel=0.01)
+    with place(hall, 1.0) as quick:
+        quick.check(10.0)
+    hall.admission.learn(seconds=0.5, estimate=0)  # nobody knew: nothing is learnt of estimates
+    assert hall.admission.truth == pytest.approx(0.1, rel=0.01)
+
+
+def test_the_time_to_come_again_grows_with_the_queue_and_falls_with_the_turns() -> None:
+    short, wide = Hall(playing=1, waiting=9), Hall(playing=4, waiting=9)
+    for hall in (short, wide):
+        hall.admission.playing = hall.admission.most_playing
+    alone = short.admission.retry_seconds()
+    short.admission.queue.extend([place(short, 1.0)] * 3)
+    wide.admission.queue.extend([place(wide, 1.0)] * 3)
+    assert alone < short.admission.retry_seconds() == 4 * wide.admission.retry_seconds()
+    short.admission.turn_seconds = 1e9
+    assert short.admission.retry_seconds() == 60.0
+
+
+def test_a_room_holds_so_many_and_no_more() -> None:
+    room = Room(1, "files are arriving")
+    with room:
+        with pytest.raises(Refusal, match="1 files are arriving") as refusal, room:
+            pass
+        assert refusal.value.reason == "QUEUE_FULL" and refusal.value.retry_seconds
+        assert room.inside == 1
+    with room:
+        pass
+    assert room.inside == 0
