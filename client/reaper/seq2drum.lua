@@ -45,7 +45,7 @@ S.MESSAGES = {
   not_started = "seq2drum could not be started. Run this action again and show it where seq2drum-client is.",
   busy = "seq2drum is at work already. Wait until its window closes, or press Esc in it.",
   cancelled = "Cancelled. Nothing was changed.",
-  silent = "seq2drum has said nothing for 30 seconds and was given up. Nothing was changed; try again.",
+  silent = "seq2drum has fallen silent and was given up. Nothing was changed; try again.",
   failed = "seq2drum failed and did not say why. Nothing was changed; try again.",
   damaged = "What came back is no drum file. Nothing was changed; try again.",
   gone = "The guitar's track is gone. Nothing was changed.",
@@ -463,10 +463,10 @@ end
 
 -- The passage as a song to be written: bars, tempos, and the notes that sound in it. Adds `origin` to the passage.
 function S.export(passage)
-  local song = S.timeline(passage.proj, passage.first, passage.last)
   local found = {}
   for _, item in ipairs(passage.items) do read_item(passage.proj, item, passage.first, passage.last, found) end
   if #found == 0 then refuse(S.MESSAGES.no_notes) end
+  local song = S.timeline(passage.proj, passage.first, passage.last)
   song.notes = {}
   for index, note in ipairs(found) do
     local onset = math.min(math.max(0, round((note[1] - song.origin) * S.TICKS)), song.length - 1)
@@ -912,7 +912,7 @@ local function stop_wanted()
   return key == 27 or key == -1
 end
 
-local WORDS = { starting = "Waking the drummer", sending = "Listening", waiting = "Waiting for a free drummer" }
+local WORDS = { none = "Waking the drummer", starting = "Waking the drummer", sending = "Listening", waiting = "Waiting for a free drummer" }
 
 -- What the window says of a status: a line of text and how far it is, 0 to 1.
 function S.progress(status)
