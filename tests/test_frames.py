@@ -1,0 +1,132 @@
+"""Frames: what is written is read, whole or not at all, whoever reads."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server import frames
+from server.frames import Frame
+
+Reader = Callable[[bytes], Frame | None]
+
+HEADS = st.dictionaries(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    max_size=5,
+)
+
+
+class Trickle(io.RawIOBase):
+    """A stream that gives a byte or two at a time, as a pipe may."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(self, size: int = -1) -> bytes:
+        piece, self.data = self.data[: min(size, 2)], self.data[min(size, 2) :]
+        return piece
+
+
+def blocking(data: bytes) -> Frame | None:
+    return frames.read(io.BytesIO(data))
+
+
+def trickling(data: bytes) -> Frame | None:
+    return frames.read(Trickle(data))  # type: ignore[arg-type]
+
+
+def waiting(data: bytes) -> Frame | None:
+    async def read() -> Frame | None:
+        reader = asyncio.StreamReader()
+        reader.feed_data(data)
+        reader.feed_eof()
+        return await frames.areceive(reader)
+
+    return asyncio.run(read())
+
+
+readers = pytest.mark.parametrize("read", [blocking, trickling, waiting])
+
+
+@given(HEADS, st.binary(max_size=300))
+def test_a_frame_comes_back_as_it_was(head: dict[str, object], body: bytes) -> None:
+    data = frames.pack(Frame(head, body))
+    assert blocking(data) == trickling(data) == Frame(head, body)
+
+
+@readers
+def test_every_reader_reads_a_frame(read: Reader) -> None:
+    frame = Frame({"what": "play", "job": 3, "name": "Gitarre é"}, b"\x00\xff" * 100)
+    assert read(frames.pack(frame)) == frame
+
+
+def test_several_frames_come_one_by_one_and_then_the_end() -> None:
+    stream = io.BytesIO()
+    said = [Frame({"job": 1}), Frame({"job": 2}, b"body"), Frame({})]
+    for frame in said:
+        frames.write(stream, frame)
+    stream.seek(0)
+    assert [frames.read(stream) for _ in range(4)] == [*said, None]
+
+
+@readers
+def test_a_stream_that_ends_between_frames_is_at_its_end(read: Reader) -> None:
+    assert read(b"") is None
+
+
+@readers
+def test_a_frame_that_is_cut_anywhere_is_torn(read: Reader) -> None:
+    data = frames.pack(Frame({"a": 1}, b"body"))
+    for end in range(1, len(data)):
+        with pytest.raises(EOFError, match="ends within a frame"):
+            read(data[:end])
+
+
+@readers
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ((frames.MOST_HEAD + 1, 0), "head of a frame has 65537"),
+        ((2, frames.MOST_BODY + 1), "body of a frame has 67108865"),
+    ],
+)
+def test_a_frame_that_says_it_is_too_long_is_refused_before_it_is_read(
+    read: Reader, lengths: tuple[int, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(b"".join(length.to_bytes(4, "big") for length in lengths))
+
+
+def test_a_frame_may_be_as_long_as_is_said_and_no_longer() -> None:
+    head = {"x": "a" * (frames.MOST_HEAD - len('{"x":""}'))}
+    assert blocking(frames.pack(Frame(head))) == Frame(head)
+    with pytest.raises(ValueError, match="head of a frame has 65537"):
+        frames.pack(Frame({"x": head["x"] + "a"}))
+    body = bytes(frames.MOST_BODY)
+    assert blocking(frames.pack(Frame({}, body))) == Frame({}, body)
+    with pytest.raises(ValueError, match="body of a frame has 67108865"):
+        frames.pack(Frame({}, body + b"a"))
+
+
+@readers
+@pytest.mark.parametrize("head", [b"[]", b"nonsense", b"\xff\xfe", b"", b"[" * 60_000, b'{"a":' * 10_000])
+def test_a_head_that_is_no_table_is_refused(read: Reader, head: bytes) -> None:
+    with pytest.raises(ValueError):
+        read(len(head).to_bytes(4, "big") + bytes(4) + head)
+
+
+def test_a_body_that_is_larger_than_a_stream_holds_at_once_arrives_whole() -> None:
+    async def read() -> Frame | None:
+        reader = asyncio.StreamReader(limit=100)
+        data = frames.pack(Frame({"job": 1}, b"x" * 10_000))
+        asyncio.get_running_loop().call_later(0, reader.feed_data, data[:5000])
+        asyncio.get_running_loop().call_later(0.01, reader.feed_data, data[5000:])
+        return await frames.areceive(reader)
+
+    assert asyncio.run(read()) == Frame({"job": 1}, b"x" * 10_000)
