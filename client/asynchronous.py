@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -141,12 +142,8 @@ class AsyncRemoteDrummer:
             return False
 
     def _stream(self, midi: bytes, config: pb.GenerationConfig, *, bars: bool) -> AsyncRemoteStream:
-        call = self._stub.StreamGenerateDrums(
-            messages.pieces(midi, config, bars=bars),
-            timeout=self.connection.deadline,
-            metadata=self.connection.metadata,
-        )
-        return AsyncRemoteStream(call, self.connection, Reply(config.takes))
+        call = self._stub.StreamGenerateDrums(timeout=self.connection.deadline, metadata=self.connection.metadata)
+        return AsyncRemoteStream(call, messages.pieces(midi, config, bars=bars), self.connection, Reply(config.takes))
 
     async def _ask(self, method: Any, request: Any, seconds: float | None = None) -> Any:
         seconds = seconds or self.connection.deadline
@@ -160,8 +157,16 @@ class AsyncRemoteDrummer:
 class AsyncRemoteStream(AsyncIterator[RemoteBar]):
     """The bars of a take as they are made. Closing it, also by leaving an `async with` statement, cancels the call."""
 
-    def __init__(self, call: Any, connection: Connection, reply: Reply) -> None:
+    def __init__(
+        self,
+        call: Any,
+        pieces: Iterator[pb.StreamGenerateDrumsRequest],
+        connection: Connection,
+        reply: Reply,
+    ) -> None:
         self._call, self._connection, self._reply = call, connection, reply
+        self._end = _End(call)
+        self._sending = asyncio.create_task(self._send(pieces))
 
     @property
     def timeline(self) -> pb.TimelineInfo:
@@ -196,6 +201,7 @@ class AsyncRemoteStream(AsyncIterator[RemoteBar]):
     async def aclose(self) -> None:
         """Cancel the call, unless it is done."""
         self._reply.ended = True
+        self._sending.cancel()
         self._call.cancel()
 
     async def __anext__(self) -> RemoteBar:
@@ -210,9 +216,55 @@ class AsyncRemoteStream(AsyncIterator[RemoteBar]):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
+    async def _send(self, pieces: Iterator[pb.StreamGenerateDrumsRequest]) -> None:
+        # Not left to gRPC, which cancels the call where the server has ended it before all was sent.
+        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever reads learns why
+            for piece in pieces:
+                await self._call.write(piece)
+            await self._call.done_writing()
+
     async def _receive(self) -> RemoteBar | None:
         try:
             piece = await self._call.read()
         except grpc.RpcError as error:
-            raise self._connection.fault(error) from error
+            raise self._connection.fault(await self._end.error(error)) from error
         return self._reply.add(None if piece is EOF else piece)
+
+
+class _End:
+    """The status that the server ended a call with.
+
+    Where a message could not be sent because of that end, gRPC puts an error of its own in its place, before or after
+    (github.com/grpc/grpc/issues/36066). So every status is looked at as it comes.
+    """
+
+    _MASK = (grpc.StatusCode.INTERNAL, "Internal error from Core")
+    _SECONDS = 1.0  # that the true one may come behind the other
+
+    def __init__(self, call: Any) -> None:
+        self._found: asyncio.Future[grpc.RpcError] = asyncio.get_running_loop().create_future()
+        call.add_done_callback(self._look)
+
+    async def error(self, raised: Any) -> grpc.RpcError:
+        """What to believe in place of what was raised."""
+        if (raised.code(), raised.details()) == self._MASK:
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(asyncio.shield(self._found), self._SECONDS)
+        found: grpc.RpcError = raised
+        return found
+
+    def _look(self, call: Any) -> None:
+        code, details = _now(call.code()), _now(call.details())
+        if (code, details) != self._MASK and not self._found.done():
+            metadata = _now(call.trailing_metadata())
+            self._found.set_result(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), metadata, details, ""))
+
+
+def _now(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine returns that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    coroutine.close()
+    return None

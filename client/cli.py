@@ -352,6 +352,8 @@ async def _play_one(
     # Whom nobody watches has no need of pieces: a call in one message is tried again where the server was not there.
     watched = status.is_wanted or sys.stderr.isatty()
     takes = await drummer.takes(item.song, wanted, len(item.targets), on_progress=on_progress if watched else None)
+    bars = takes[0].timeline.bars * len(takes)
+    status.progress(bars, bars)
     for take, target in zip(takes, item.targets, strict=True):
         places.write(take.midi, target, overwrite=options.force)
         status.written(target, take.seed)
