@@ -55,7 +55,7 @@ class Call:
         return self.deadline - self._clock()
 
     async def read(self) -> bytes | None:
-        """The next message; None if the caller has sent all.
+        """The next message; None if the caller has sent all, or has left: `confirm` tells which.
 
         Raises:
             Refusal: UPLOAD_STALLED.
@@ -83,7 +83,7 @@ class Call:
             Refusal: UPLOAD_STALLED: the caller does not take it.
         """
         data = message if isinstance(message, bytes) else message.SerializeToString()
-        await self._send_name()
+        await self.confirm()
         try:
             async with asyncio.timeout(self._settings.idle_seconds):
                 await self._context.write(data)
@@ -93,7 +93,7 @@ class Call:
             ) from None
         self.bytes_out += len(data)
 
-    async def name(self, request_id: str) -> None:
+    def name(self, request_id: str) -> None:
         """Call it as the caller does, if he does.
 
         Raises:
@@ -107,7 +107,16 @@ class Call:
                 field="request_id",
             )
         self.id = request_id or self.id
-        await self._send_name()
+
+    async def confirm(self) -> None:
+        """Tell the caller the name of the call, and see by that whether he is still there.
+
+        Raises:
+            asyncio.CancelledError, grpc.aio.BaseError: he has left.
+        """
+        if not self._named:
+            self._named = True
+            await self._context.send_initial_metadata(((ID_HEADER, self.id),))
 
     async def fail(self, status: status_pb2.Status) -> None:
         """Tell the caller how it failed, if he is still there."""
@@ -115,12 +124,7 @@ class Call:
         self._context.set_code(told.code)
         self._context.set_details(told.details)
         self._context.set_trailing_metadata(told.trailing_metadata)
-        await self._send_name()
-
-    async def _send_name(self) -> None:
-        if not self._named:
-            self._named = True
-            await self._context.send_initial_metadata(((ID_HEADER, self.id),))
+        await self.confirm()
 
 
 Behaviour = Callable[[Call], Awaitable[None]]

@@ -78,7 +78,7 @@ class Service:
     async def generate(self, call: Call) -> None:
         """Drums for a file, in one message."""
         request, data = await self._one(call, pb.GenerateDrumsRequest)
-        await call.name(request.request_id)
+        call.name(request.request_id)
         self._check_file(request.midi)
         async with aclosing(self._played(call, data, request.config, bars=False)) as pieces:
             async for piece in pieces:
@@ -102,7 +102,7 @@ class Service:
     async def analyze(self, call: Call) -> None:
         """What is understood of a file."""
         request, _ = await self._one(call, pb.AnalyzeGuitarRequest)
-        await call.name(request.request_id)
+        call.name(request.request_id)
         self._check_file(request.midi)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
         with self._looking:
@@ -145,7 +145,7 @@ class Service:
             raise Refusal(
                 "WRONG_MESSAGE_ORDER", "the first message of the stream is no config, wanted config, then chunks"
             )
-        await call.name(first.config.request_id)
+        call.name(first.config.request_id)
         file = bytearray()
         while (data := await call.read()) is not None:
             message = parse(pb.StreamGenerateDrumsRequest, data)
@@ -162,6 +162,7 @@ class Service:
             file += message.midi_chunk
             if len(file) > self._most_bytes:
                 raise self._too_large(len(file), "so far ")
+        await call.confirm()
         self._check_file(file)
         return first.config, bytes(file)
 

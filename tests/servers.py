@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Readers:
 
 
 class Drummers:
-    """Plays as it is told: `bar_go` is waited for before each bar."""
+    """Plays as it is told: before each bar it waits for `go`, and for one of `steps` if there are any."""
 
     def __init__(self) -> None:
         self.ready = True
@@ -68,7 +68,8 @@ class Drummers:
         self.asked: list[pb.GenerateDrumsRequest] = []
         self.error: BaseException | None = None
         self.size = 150_000
-        self.bar_padding = 0
+        self.bar_hits: list[pb.DrumHit] = []
+        self.steps: asyncio.Semaphore | None = None
         self.go = asyncio.Event()
         self.go.set()
 
@@ -80,13 +81,15 @@ class Drummers:
         try:
             for number in range(1, BARS + 1):
                 await self.go.wait()
+                if self.steps:
+                    await self.steps.acquire()
                 await asyncio.sleep(0)
                 if self.error:
                     raise self.error
                 self.bars += 1
                 if bars:
-                    hits = [pb.DrumHit(note=36)] * self.bar_padding
-                    piece = pb.StreamGenerateDrumsResponse(bar_events=pb.BarEvents(bar=number, hits=hits))
+                    events = pb.BarEvents(bar=number, hits=self.bar_hits)
+                    piece = pb.StreamGenerateDrumsResponse(bar_events=events)
                     yield Frame({"what": "bar", "job": 1}, piece.SerializeToString())
             yield Frame({"what": "progress", "job": 1, "done": takes * BARS, "total": takes * BARS})
             reply = pb.GenerateDrumsResponse(
@@ -186,6 +189,27 @@ def message(piece: Any) -> Any:
     if isinstance(piece, pb.StreamConfig):
         return pb.StreamGenerateDrumsRequest(config=piece)
     return pb.StreamGenerateDrumsRequest(midi_chunk=piece) if isinstance(piece, bytes) else piece
+
+
+async def refused_stream(server: Served, pieces: Iterable[Any], **outside: Any) -> status_pb2.Status:
+    """The status of a stream that is refused before all of it was read.
+
+    By gRPC's client with threads: that of asyncio tells of an internal error, now and then, if it is refused while it
+    sends.
+    """
+
+    def run() -> status_pb2.Status:
+        with grpc.insecure_channel(server.front.address) as channel:
+            stub: Any = rpc.AccompanimentServiceStub(channel)
+            try:
+                list(stub.StreamGenerateDrums(map(message, pieces), **outside))
+            except grpc.RpcError as error:
+                status: status_pb2.Status | None = rpc_status.from_call(error)
+                assert status, f"{error.code()} has no details: {error.details()}"
+                return status
+        raise AssertionError("the call was not refused")
+
+    return await asyncio.to_thread(run)
 
 
 async def until(holds: Callable[[], Any], seconds: float = 10.0) -> None:

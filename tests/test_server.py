@@ -1,0 +1,753 @@
+"""The process that answers calls, with readers and drummers that do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from seq2drum.errors import NoGuitarError
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import logs
+from server.service import NAME, server_info
+from server.settings import Settings
+from server.statuses import REASONS, Refusal, StatusError, reason_of, retry_of, to_status
+from tests.servers import (
+    BARS,
+    MIDI,
+    Served,
+    drums,
+    field,
+    opening,
+    refused,
+    refused_stream,
+    rich,
+    served,
+    settings,
+    until,
+)
+
+UNARY, STREAM = "GenerateDrums", "StreamGenerateDrums"
+BOTH = pytest.mark.parametrize("method", [UNARY, STREAM])
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+Body = Callable[[Served], Coroutine[Any, Any, None]]
+
+
+def against(body: Body, chosen: Settings | None = None) -> None:
+    """Run a test's body against a server of its own."""
+
+    async def run() -> None:
+        async with served(chosen) as server:
+            await body(server)
+            await until(server.over)
+            assert server.begun() == server.finished()
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What is logged, as JSON."""
+    stream = io.StringIO()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    logs.set_up("json", stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(log: io.StringIO, event: str) -> list[dict[str, Any]]:
+    """The lines of the log about an event."""
+    return [line for line in map(json.loads, log.getvalue().splitlines()) if line["event"] == event]
+
+
+async def pieces(call: Any) -> list[Any]:
+    """What a stream sends, or the rest of it."""
+    found: list[Any] = []
+    while (piece := await call.read()) is not grpc.aio.EOF:
+        found.append(piece)
+    return found
+
+
+def ask(server: Served, method: str, **outside: Any) -> Any:
+    """A good call, by either method."""
+    if method == UNARY:
+        return server.generate(**outside)
+    return server.stream(**outside)
+
+
+# A call and its reply
+
+
+def test_a_call_gives_the_drums_its_name_and_where_the_time_went() -> None:
+    async def body(server: Served) -> None:
+        reply = await server.generate(request_id="my-call_1.0")
+        assert [take.midi for take in reply.takes] == [drums(0, server.drummers.size)]
+        assert reply.request_id == "my-call_1.0"
+        assert reply.timing.first_bar_ms == 1 and reply.timing.generate_ms == 2 and reply.timing.batch_size == 1
+        assert reply.timing.total_ms >= reply.timing.parse_ms > 0 and reply.timing.queue_ms >= 0
+
+    against(body)
+
+
+def test_a_stream_gives_the_very_same_as_a_unary_call() -> None:
+    async def body(server: Served) -> None:
+        config = pb.GenerationConfig(takes=3, seed=7, style="rock")
+        reply = await server.generate(config=config, request_id="one")
+        sent = await pieces(server.stream(opening(config=config, request_id="one"), MIDI[:3], MIDI[3:9], MIDI[9:]))
+        files = [b""] * 3
+        for piece in sent:
+            if piece.WhichOneof("piece") == "file_chunk":
+                files[piece.file_chunk.take] += piece.file_chunk.data
+        assert files == [take.midi for take in reply.takes]
+        summary = sent[-1].summary
+        for take in reply.takes:
+            take.ClearField("midi")
+        for message in (reply, summary):
+            message.ClearField("timing")
+        assert summary == reply
+        assert server.drummers.asked[0] == server.drummers.asked[1] == server.readers.asked[0]
+        assert server.drummers.asked[0].config == config and server.drummers.asked[0].midi == MIDI
+
+    against(body)
+
+
+def test_a_stream_says_its_pieces_in_order_and_no_chunk_is_too_large() -> None:
+    async def body(server: Served) -> None:
+        sent = await pieces(server.stream(opening(send_bar_events=True, config=pb.GenerationConfig(takes=2)), MIDI))
+        kinds = [piece.WhichOneof("piece") for piece in sent]
+        chunks = ["file_chunk"] * 6  # 150,000 bytes are three chunks of a take
+        assert kinds == ["accepted", *["bar_events"] * BARS, "progress", *chunks, "summary"]
+        assert [piece.file_chunk.take for piece in sent if piece.HasField("file_chunk")] == [0, 0, 0, 1, 1, 1]
+        assert max(len(piece.file_chunk.data) for piece in sent) == 64 << 10
+        assert sent[0].accepted.queue_position == 0 and sent[0].accepted.timeline.bars == BARS
+
+    against(body)
+
+
+def test_bars_come_only_if_they_were_asked_for() -> None:
+    async def body(server: Served) -> None:
+        kinds = [piece.WhichOneof("piece") for piece in await pieces(server.stream())]
+        assert "bar_events" not in kinds and kinds[0] == "accepted" and kinds[-1] == "summary"
+
+    against(body)
+
+
+@BOTH
+def test_a_call_without_a_name_is_given_one_and_both_sides_say_it(method: str, log: io.StringIO) -> None:
+    async def body(server: Served) -> None:
+        call = ask(server, method)
+        header = dict(await call.initial_metadata())["x-request-id"]
+        reply = await call if method == UNARY else (await pieces(call))[-1].summary
+        assert reply.request_id == header and len(header) == 32
+        await until(server.over)
+        assert [line["request_id"] for line in lines(log, "call")] == [header]
+
+    against(body)
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["a b", "é", "a" * 65, "../x", "a\n"])
+def test_a_name_that_is_no_name_is_refused(name: str, method: str) -> None:
+    async def body(server: Served) -> None:
+        if method == UNARY:
+            status = await refused(server.generate(request_id=name))
+        else:
+            status = await refused_stream(server, [opening(request_id=name), MIDI])
+        assert reason_of(status) == "INVALID_REQUEST_ID" and field(status) == "request_id"
+        assert not server.readers.asked
+
+    against(body)
+
+
+def test_a_file_is_looked_at_without_being_played() -> None:
+    async def body(server: Served) -> None:
+        found = await server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI, track="lead", request_id="look"))
+        assert found.timeline.bars == BARS and found.request_id == "look" and found.estimated_ms == 10
+        assert server.readers.asked[0].config.track == "lead"
+        assert not server.drummers.asked
+
+    against(body)
+
+
+def test_models_and_maps_are_as_the_players_told_them() -> None:
+    async def body(server: Served) -> None:
+        assert (await server.stub.ListModels(pb.ListModelsRequest())).default_model == "default"
+        assert (await server.stub.ListDrumMaps(pb.ListDrumMapsRequest())).maps[0].id == "gm"
+
+    against(body)
+
+
+def test_what_is_accepted_is_what_was_set() -> None:
+    chosen = settings(waiting=7, max_takes=3, limits={"tracks": 5, "fastest": 250.5})
+
+    async def body(server: Served) -> None:
+        info = await server.stub.GetServerInfo(pb.GetServerInfoRequest())
+        assert info.limits.max_waiting == 7 and info.limits.max_takes == 3 and info.limits.max_tracks == 5
+        assert info.limits.max_bpm == 250.5 and info.limits.max_midi_bytes == 1 << 20
+        assert list(info.api_versions) == ["v1"] and info.auth == pb.AUTH_MODE_NONE
+        assert info == server_info(chosen)
+
+    against(body, chosen)
+
+
+def test_every_limit_that_is_told_is_set() -> None:
+    told = server_info(settings()).limits
+    assert [item.name for item in pb.Limits.DESCRIPTOR.fields if not getattr(told, item.name)] == []
+
+
+# What is sent amiss
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason", "at"),
+    [
+        ([], "WRONG_MESSAGE_ORDER", None),
+        ([MIDI], "WRONG_MESSAGE_ORDER", None),
+        ([opening(), MIDI, opening()], "WRONG_MESSAGE_ORDER", None),
+        ([opening(), opening()], "WRONG_MESSAGE_ORDER", None),
+        ([opening(), pb.StreamGenerateDrumsRequest()], "WRONG_MESSAGE_ORDER", None),
+        ([pb.StreamGenerateDrumsRequest()], "WRONG_MESSAGE_ORDER", None),
+        ([opening()], "MIDI_MISSING", "midi"),
+        ([opening(), b""], "MIDI_MISSING", "midi"),
+        ([opening(), bytes(65)], "CHUNK_TOO_LARGE", "midi_chunk"),
+    ],
+)
+def test_a_stream_in_the_wrong_form_is_refused(sent: list[Any], reason: str, at: str | None) -> None:
+    async def body(server: Served) -> None:
+        status = await refused_stream(server, sent)
+        assert reason_of(status) == reason
+        assert status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+        assert at is None or field(status) == at
+        assert not server.readers.asked
+
+    against(body, settings(max_chunk_bytes=64))
+
+
+def test_the_largest_chunk_is_taken() -> None:
+    async def body(server: Served) -> None:
+        assert (await pieces(server.stream(opening(), bytes(64))))[-1].summary.takes
+
+    against(body, settings(max_chunk_bytes=64))
+
+
+@BOTH
+def test_the_largest_file_is_taken_and_one_byte_more_is_refused_with_both_numbers(method: str) -> None:
+    async def body(server: Served) -> None:
+        for size in (1000, 1001):
+            file = bytes(size)
+            stream = [opening(), file[:600], file[600:]]
+            if size == 1000:
+                await (server.generate(midi=file) if method == UNARY else pieces(server.stream(*stream)))
+            else:
+                unary = method == UNARY
+                status = await (refused(server.generate(midi=file)) if unary else refused_stream(server, stream))
+                assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == "midi"
+                assert "1,001" in status.message and "1,000" in status.message
+        assert len(server.readers.asked) == 1
+
+    against(body, settings(limits={"file_bytes": 1000}))
+
+
+def test_a_stream_is_cut_off_at_the_byte_that_is_too_much(log: io.StringIO) -> None:
+    async def body(server: Served) -> None:
+        status = await refused_stream(server, itertools.chain([opening()], itertools.repeat(bytes(300))))
+        assert reason_of(status) == "MIDI_TOO_LARGE" and "so far 1,200 bytes" in status.message
+        await until(server.over)
+        assert lines(log, "call")[0]["bytes_in"] < 1300  # four chunks, and no more
+
+    against(body, settings(limits={"file_bytes": 1000}))
+
+
+def test_a_message_that_is_none_is_refused_in_our_words() -> None:
+    async def body(server: Served) -> None:
+        for method in (UNARY, "AnalyzeGuitar", "ListModels"):
+            raw = server.channel.unary_unary(f"/{NAME}/{method}")
+            status = await refused(raw(b"\xff\xff\xff"))
+            assert (
+                status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0] and method.removesuffix("s") in status.message
+            )
+        raw = server.channel.unary_stream(f"/{NAME}/{STREAM}")
+        assert reason_of(await refused(raw(b"\xff"))) == "INVALID_INPUT"
+
+    against(body)
+
+
+def test_a_unary_call_without_a_message_is_refused() -> None:
+    async def body(server: Served) -> None:
+        raw = server.channel.stream_unary(f"/{NAME}/{UNARY}")
+        assert reason_of(await refused(raw(iter(())))) == "WRONG_MESSAGE_ORDER"
+
+    against(body)
+
+
+@BOTH
+def test_a_call_without_a_file_is_refused(method: str) -> None:
+    async def body(server: Served) -> None:
+        status = await refused(server.generate(midi=b"") if method == UNARY else server.stream(opening()))
+        assert reason_of(status) == "MIDI_MISSING" and field(status) == "midi"
+
+    against(body)
+
+
+async def hanging(*sent: Any) -> AsyncIterator[Any]:
+    """A stream that sends something, and then nothing more."""
+    for piece in sent:
+        yield pb.StreamGenerateDrumsRequest(config=piece) if isinstance(piece, pb.StreamConfig) else piece
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("sent", [(), (opening(),)])
+def test_a_client_that_stops_sending_is_refused(sent: tuple[Any, ...]) -> None:
+    async def body(server: Served) -> None:
+        status = await refused(server.stub.StreamGenerateDrums(hanging(*sent)))
+        assert reason_of(status) == "UPLOAD_STALLED"
+        assert not server.readers.asked
+
+    against(body, settings(idle_seconds=0.05))
+
+
+def test_a_client_that_drips_is_refused_however_short_its_pauses() -> None:
+    async def body(server: Served) -> None:
+        async def dripping() -> AsyncIterator[Any]:
+            yield pb.StreamGenerateDrumsRequest(config=opening())
+            while True:
+                yield pb.StreamGenerateDrumsRequest(midi_chunk=b"x")
+                await asyncio.sleep(0.005)
+
+        status = await refused(server.stub.StreamGenerateDrums(dripping(), timeout=30))
+        assert reason_of(status) == "UPLOAD_STALLED"
+
+    against(body, settings(idle_seconds=10, default_deadline_seconds=0.2))
+
+
+def test_no_more_files_arrive_at_once_than_there_is_room_for() -> None:
+    async def body(server: Served) -> None:
+        slow = server.stub.StreamGenerateDrums(hanging(opening()))
+        await until(lambda: server.front.service.uploads.inside)
+        for status in (await refused(server.generate()), await refused_stream(server, [opening(), MIDI])):
+            assert reason_of(status) == "QUEUE_FULL" and retry_of(status)
+        slow.cancel()
+        await until(server.over)
+        await server.generate()
+
+    against(body, settings(uploads=1))
+
+
+def test_a_client_that_does_not_take_its_drums_gives_its_turn_back() -> None:
+    async def body(server: Served) -> None:
+        hit = pb.DrumHit(tick=1 << 60, quarter=1.0, length_ticks=1 << 30, note=100, velocity=100)
+        server.drummers.bar_hits = [hit] * 50_000  # far more than is sent before it is read
+        call = server.stream(opening(send_bar_events=True), MIDI)
+        await until(lambda: server.drummers.inside)
+        await until(server.over)
+        assert server.drummers.left == 1
+        assert server.metrics.value("calls_total", method=STREAM, status="DEADLINE_EXCEEDED", reason="UPLOAD_STALLED")
+        call.cancel()
+        await server.generate()
+
+    against(body, settings(idle_seconds=0.5))
+
+
+# The queue
+
+
+@BOTH
+def test_a_full_house_refuses_at_once_and_says_when_to_come_again(method: str) -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        inside = [ask(server, UNARY), ask(server, UNARY)]
+        await until(lambda: server.drummers.inside == 1 and len(server.front.admission.queue) == 1)
+        status = await refused(ask(server, method))
+        assert status.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        assert reason_of(status) == "QUEUE_FULL" and (retry_of(status) or 0) > 0
+        assert len(server.readers.asked) == 2  # not even looked at
+        server.drummers.go.set()
+        await asyncio.gather(*inside)
+        assert server.metrics.value("rejected_total", reason="QUEUE_FULL") == 1
+
+    against(body)
+
+
+def test_a_bad_file_is_refused_at_once_even_if_others_wait() -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        playing = ask(server, UNARY)
+        await until(lambda: server.drummers.inside)
+        server.readers.error = StatusError(to_status(NoGuitarError("no guitar")))
+        assert reason_of(await refused(ask(server, STREAM))) == "NO_GUITAR"
+        server.drummers.go.set()
+        await playing
+
+    against(body)
+
+
+def test_a_stream_is_told_its_place_in_the_queue() -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        calls = []
+        for position in range(3):
+            calls.append(server.stream())
+            assert (await calls[-1].read()).accepted.queue_position == position
+            await until(lambda: server.front.admission.playing + len(server.front.admission.queue) == len(calls))
+        server.drummers.go.set()
+        for call in calls:
+            await pieces(call)
+
+    against(body, settings(waiting=2))
+
+
+@BOTH
+def test_a_call_that_waits_too_long_is_told_to_come_again(method: str) -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        playing = ask(server, UNARY)
+        await until(lambda: server.drummers.inside)
+        status = await refused(ask(server, method))
+        assert status.code == grpc.StatusCode.UNAVAILABLE.value[0]
+        assert reason_of(status) == "QUEUE_TIMEOUT" and retry_of(status)
+        server.drummers.go.set()
+        await playing
+        assert len(server.drummers.asked) == 1
+
+    against(body, settings(queue_seconds=0.05))
+
+
+@BOTH
+def test_a_call_whose_deadline_passes_in_the_queue_never_reaches_the_player(method: str) -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        playing = ask(server, UNARY)
+        await until(lambda: server.drummers.inside)
+        server.front.admission.turn_seconds = 0.01
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            call = ask(server, method, timeout=0.2)
+            await (call if method == UNARY else pieces(call))
+        assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        await until(lambda: server.front.admission.inside == 1)
+        server.drummers.go.set()
+        await playing
+        assert len(server.drummers.asked) == 1
+        assert server.metrics.value("expired_in_queue_total") == 1
+        assert server.metrics.value("played_total") == 1
+
+    against(body)
+
+
+@BOTH
+def test_a_hopeless_deadline_is_refused_before_anything_is_played(method: str) -> None:
+    async def body(server: Served) -> None:
+        server.readers.estimated_ms = 60_000
+        status = await refused(ask(server, method, timeout=20))
+        assert status.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
+        assert reason_of(status) == "DEADLINE_TOO_SHORT" and "60.0 s" in status.message
+        assert not server.drummers.asked
+
+    against(body)
+
+
+@BOTH
+def test_a_call_without_a_deadline_has_that_of_the_server(method: str) -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        status = await refused(ask(server, method))
+        assert reason_of(status) == "DEADLINE_PASSED" and "0.2 s" in status.message
+        await until(server.over)
+        assert server.drummers.left == 1
+
+    against(body, settings(default_deadline_seconds=0.2))
+
+
+# Leaving
+
+
+@BOTH
+@pytest.mark.parametrize("where", ["read", "queued", "playing"])
+def test_a_call_that_is_given_up_leaves_at_once_wherever_it_is(where: str, method: str) -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        others = []
+        if where == "queued":
+            others.append(ask(server, UNARY))
+            await until(lambda: server.drummers.inside)
+        if where == "read":
+            server.readers.go.clear()
+        call = ask(server, method)
+        stage = {
+            "read": lambda: server.readers.inside,
+            "queued": lambda: server.front.admission.queue,
+            "playing": lambda: server.drummers.inside,
+        }[where]
+        await until(stage)
+        call.cancel()
+        await until(lambda: len(server.front.door.inside) == len(others))
+        assert server.front.admission.inside == len(others)
+        assert server.drummers.left == (where == "playing")
+        server.readers.go.set()
+        server.drummers.go.set()
+        await asyncio.gather(*others)
+        await server.generate()  # the turn is free again
+        assert server.metrics.value("cancelled_total") == 1
+
+    against(body)
+
+
+def test_a_stream_that_is_given_up_between_two_bars_is_left_by_the_player_before_the_next() -> None:
+    async def body(server: Served) -> None:
+        server.drummers.steps = asyncio.Semaphore(1)
+        call = server.stream(opening(send_bar_events=True), MIDI)
+        assert (await call.read()).accepted.timeline.bars == BARS
+        assert (await call.read()).bar_events.bar == 1
+        call.cancel()
+        await until(server.over)
+        assert server.drummers.left == 1 and server.drummers.bars == 1 and server.drummers.finished == 0
+
+    against(body)
+
+
+def test_an_upload_that_is_given_up_half_way_is_not_taken_for_a_whole_file(log: io.StringIO) -> None:
+    async def body(server: Served) -> None:
+        for _ in range(20):
+            call = server.stub.StreamGenerateDrums(hanging(opening(), pb.StreamGenerateDrumsRequest(midi_chunk=MIDI)))
+            await until(lambda: server.front.service.uploads.inside)
+            await asyncio.sleep(0.005)
+            call.cancel()
+            await until(server.over)
+        assert not server.readers.asked
+        assert {line["reason"] for line in lines(log, "call")} == {"CANCELLED"}
+
+    against(body)
+
+
+@BOTH
+@pytest.mark.parametrize("end", ["ok", "cancel", "timeout", "error", "shutdown"])
+def test_nothing_is_left_of_a_call_however_it_ends(end: str, method: str) -> None:
+    async def body(server: Served) -> None:
+        tasks = len(asyncio.all_tasks())
+        for _ in range(3 if end != "shutdown" else 1):
+            if end in ("cancel", "timeout", "shutdown"):
+                server.drummers.go.clear()
+            if end == "error":
+                server.drummers.error = ZeroDivisionError()
+            call = ask(server, method, timeout=0.3 if end == "timeout" else 30)
+            if end in ("cancel", "shutdown"):
+                await until(lambda: server.drummers.inside)
+            if end == "cancel":
+                call.cancel()
+            if end == "shutdown":
+                await server.front.drain(0, asyncio.Event())
+            try:
+                await (call if method == UNARY else pieces(call))
+                assert end == "ok"
+            except grpc.aio.AioRpcError as error:
+                expected = {"timeout": "DEADLINE_EXCEEDED", "error": "INTERNAL", "shutdown": "UNAVAILABLE"}
+                assert error.code().name == expected[end]
+            except asyncio.CancelledError:
+                assert end == "cancel"
+            await until(server.over)
+            assert server.begun() == server.finished()
+        assert server.drummers.left == {"ok": 0, "error": 0, "shutdown": 1}.get(end, 3)
+        del call
+        await until(lambda: len(asyncio.all_tasks()) <= tasks)
+
+    against(body)
+
+
+# Errors
+
+
+@BOTH
+@pytest.mark.parametrize("where", ["readers", "drummers"])
+@pytest.mark.parametrize("kind", [RuntimeError, OSError, KeyError, TimeoutError, ExceptionGroup])
+def test_a_fault_is_told_as_a_number_and_its_trace_is_in_the_log(
+    kind: type[Exception], where: str, method: str, log: io.StringIO
+) -> None:
+    async def body(server: Served) -> None:
+        secret = "the guitarist's own song"
+        error = ExceptionGroup(secret, [ValueError(secret)]) if kind is ExceptionGroup else kind(secret)
+        getattr(server, where).error = error
+        status = await refused(ask(server, method))
+        assert status.code == grpc.StatusCode.INTERNAL.value[0] and reason_of(status) == "INTERNAL_ERROR"
+        assert secret not in str(status)
+        await until(server.over)
+        (fault,) = lines(log, "fault")
+        assert fault["error_id"] in status.message and fault["trace"][0] == kind.__name__
+        assert any("servers.py" in place for place in fault["trace"])
+        assert secret not in log.getvalue()
+        getattr(server, where).error = None
+        await server.generate()
+
+    against(body)
+
+
+@BOTH
+def test_what_a_worker_refuses_is_handed_on_as_it_is(method: str) -> None:
+    async def body(server: Served) -> None:
+        for reason in REASONS:
+            told = to_status(Refusal(reason, f"in the words of {reason}", field="midi", retry_seconds=1.5))
+            for who in (server.readers, server.drummers):
+                server.readers.error = server.drummers.error = None
+                who.error = StatusError(told)
+                assert await refused(ask(server, method)) == told
+        died = Refusal("WORKER_DIED", "it died", retry_seconds=0.5)
+        server.readers.error, server.drummers.error = None, died
+        assert await refused(ask(server, method)) == to_status(died)
+
+    against(body)
+
+
+def test_a_player_that_ends_without_a_reply_is_a_fault() -> None:
+    async def body(server: Served) -> None:
+        async def silent(request: bytes, *, bars: bool) -> AsyncIterator[Any]:
+            return
+            yield
+
+        server.drummers.play = silent  # type: ignore[method-assign,assignment]
+        assert reason_of(await refused(server.generate())) == "INTERNAL_ERROR"
+
+    against(body)
+
+
+# Health, and the end
+
+
+def watch(server: Served, service: str = "") -> Any:
+    stub: Any = health_pb2_grpc.HealthStub(server.channel)
+    return stub.Watch(health_pb2.HealthCheckRequest(service=service))
+
+
+@pytest.mark.parametrize("service", ["", NAME])
+def test_health_is_as_the_workers_are_and_who_watches_it_is_told(service: str) -> None:
+    async def body(server: Served) -> None:
+        health = watch(server, service)
+        assert (await health.read()).status == SERVING
+        server.drummers.ready = False
+        await server.front.look()
+        assert (await health.read()).status == NOT_SERVING
+        server.drummers.ready, server.readers.ready = True, False
+        await server.front.look()
+        server.readers.ready = True
+        await server.front.look()
+        assert (await health.read()).status == SERVING
+        await server.front.drain(1, asyncio.Event())
+        assert (await health.read()).status == NOT_SERVING
+        health.cancel()
+
+    against(body)
+
+
+def test_before_a_player_is_ready_calls_are_told_to_come_again() -> None:
+    async def body(server: Served) -> None:
+        server.drummers.ready, server.drummers.models, server.drummers.maps = False, b"", b""
+        calls = [ask(server, UNARY), ask(server, STREAM), server.stub.ListModels(pb.ListModelsRequest())]
+        calls.append(server.stub.ListDrumMaps(pb.ListDrumMapsRequest()))
+        for call in calls:
+            status = await refused(call)
+            assert reason_of(status) == "NOT_READY" and retry_of(status)
+        await server.stub.GetServerInfo(pb.GetServerInfoRequest())
+
+    against(body)
+
+
+def test_at_the_end_what_runs_is_finished_and_what_comes_is_sent_away() -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        calls = [ask(server, UNARY), ask(server, UNARY)]  # one plays, one waits
+        await until(lambda: server.drummers.inside and server.front.admission.queue)
+        draining = asyncio.create_task(server.front.drain(30, asyncio.Event()))
+        await asyncio.sleep(0.01)
+        for status in (await refused(server.generate()), await refused_stream(server, [opening(), MIDI])):
+            assert status.code == grpc.StatusCode.UNAVAILABLE.value[0]
+            assert reason_of(status) == "SHUTTING_DOWN" and retry_of(status)
+        server.drummers.go.set()
+        for call in calls:
+            assert (await call).takes
+        await draining
+
+    against(body)
+
+
+def test_a_second_signal_ends_what_runs() -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        calls = [ask(server, UNARY), ask(server, STREAM)]
+        await until(lambda: server.drummers.inside and server.front.admission.queue)
+        forced = asyncio.Event()
+        draining = asyncio.create_task(server.front.drain(1e6, forced))
+        await asyncio.sleep(0.01)
+        assert not draining.done()
+        forced.set()
+        for call in calls:
+            assert reason_of(await refused(call)) == "SHUTTING_DOWN"
+        await draining
+
+    against(body)
+
+
+# Figures and log
+
+
+def test_a_call_is_counted_and_timed() -> None:
+    async def body(server: Served) -> None:
+        await server.generate(config=pb.GenerationConfig(takes=2))
+        await refused(server.generate(midi=b""))
+        await until(server.over)
+        value = server.metrics.value
+        assert value("calls_total", method=UNARY, status="OK", reason="") == 1
+        assert value("calls_total", method=UNARY, status="INVALID_ARGUMENT", reason="MIDI_MISSING") == 1
+        assert value("bars_total") == 2 * BARS and value("takes_total") == 2
+        assert value("batch_size_count") == 1
+        for stage in ("queue", "parse", "first_bar", "generate", "total"):
+            assert value("stage_seconds_count", stage=stage) == 1
+        server.drummers.go.clear()
+        calls = [ask(server, UNARY), ask(server, UNARY)]
+        await until(lambda: server.drummers.inside and server.front.admission.queue)
+        assert (value("playing"), value("waiting")) == (1, 1)
+        server.drummers.go.set()
+        await asyncio.gather(*calls)
+        assert value("ready") == 1
+
+    against(body)
+
+
+def test_a_call_is_one_line_in_the_log_and_nothing_of_the_music_is_in_it(log: io.StringIO) -> None:
+    async def body(server: Served) -> None:
+        await server.generate(request_id="good", config=pb.GenerationConfig(track="Grandma's guitar"))
+        server.readers.error = StatusError(to_status(NoGuitarError("the parts are: Grandma's guitar")))
+        await refused(server.generate(request_id="bad"))
+        await until(server.over)
+        good, bad = lines(log, "call")
+        assert good["request_id"] == "good" and good["method"] == UNARY and good["status"] == "OK"
+        assert {"time", "level", "bytes_in", "bytes_out", "queue_ms", "parse_ms", "generate_ms", "total_ms"} <= set(
+            good
+        )
+        assert good["bars"] == BARS and good["bytes_in"] > len(MIDI) and good["bytes_out"] > server.drummers.size
+        assert bad["status"] == "FAILED_PRECONDITION" and bad["reason"] == "NO_GUITAR"
+        assert "Grandma" not in log.getvalue() and MIDI.decode() not in log.getvalue()
+
+    against(body)
+
+
+def test_a_line_of_the_log_reads_as_text_too() -> None:
+    stream = io.StringIO()
+    record = logging.LogRecord("server", logging.WARNING, "", 0, "call", (), None)
+    record.facts = {"status": "OK", "bars": 3}
+    text = logs.TextFormatter().format(record)
+    assert text.endswith("warning call status=OK bars=3") and stream.getvalue() == ""
+
+
+def test_the_worst_that_befalls_a_call_is_never_unknown() -> None:
+    assert grpc.StatusCode.UNKNOWN not in {code for code, _ in REASONS.values()}
+    assert isinstance(to_status(Exception()), status_pb2.Status)
+    assert error_details_pb2.ErrorInfo.DESCRIPTOR and rich
