@@ -48,6 +48,7 @@ def options_of(config: pb.GenerationConfig) -> Options:
 
     Raises:
         Refusal: INVALID_OPTION with the field, or UNKNOWN_DRUM_MAP with the ids that there are.
+        OptionError: two fields contradict each other.
     """
     for name in _WORDS:
         if len(word := getattr(config, name)) > MOST_WORD:
