@@ -61,6 +61,7 @@ _CODES = """exit codes:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would say on standard error is said in an error, too
     watches = words[:1] == ["watch"]
     status: StatusFile | None = None
     code, message = 1, "the program failed, and said why on standard error"

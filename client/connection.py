@@ -118,7 +118,7 @@ class Connection:
 
     def fault(self, error: grpc.RpcError, seconds: float | None = None) -> Seq2DrumError:
         """The error that a call ended with."""
-        return errors.from_call(error, self.address, seconds or self.deadline)
+        return errors.from_call(error, self.address, seconds or self.deadline, secure=self.secure)
 
 
 def normal(address: str) -> str:

@@ -110,11 +110,11 @@ class _Details(NamedTuple):
     error_id: str = ""
 
 
-def from_call(error: Any, address: str, seconds: float) -> Seq2DrumError:
+def from_call(error: Any, address: str, seconds: float, *, secure: bool = False) -> Seq2DrumError:
     """The error that a call ended with.
 
     error: the `grpc.RpcError` that it raised, which is a `grpc.Call`. address: of the server. seconds: what the call
-    was given.
+    was given. secure: whether TLS was asked for.
     """
     code, words = error.code(), error.details() or ""
     details = _details(error)
@@ -122,7 +122,7 @@ def from_call(error: Any, address: str, seconds: float) -> Seq2DrumError:
     if kind is None:
         kind = _STATUSES.get(code, ServerFault)
         if not details.reason:
-            words = _words(code, words, address, seconds)
+            words = _words(code, words, address, seconds, secure)
     if not issubclass(kind, ServerError):
         return kind(words)
     return kind(words, reason=details.reason, retry_seconds=details.retry_seconds, error_id=details.error_id)
@@ -151,7 +151,7 @@ def _details(error: Any) -> _Details:
     return found
 
 
-def _words(code: grpc.StatusCode, said: str, address: str, seconds: float) -> str:
+def _words(code: grpc.StatusCode, said: str, address: str, seconds: float, secure: bool) -> str:
     """What to say of a status that our server did not make: gRPC's words are for its own people."""
     heard = said.lower()
     if code is grpc.StatusCode.UNAVAILABLE:
@@ -161,6 +161,10 @@ def _words(code: grpc.StatusCode, said: str, address: str, seconds: float) -> st
                 "check the certificates (--tls-ca, --tls-cert and --tls-key)"
             )
         if "failed to connect" in heard or "dns" in heard or "resolv" in heard:
+            if secure:
+                return (
+                    f"no server answers at {address} with TLS, or none that fits these certificates (--tls-ca)"
+                )
             return f"no server answers at {address}; start one with python -m server, or name another with --server"
         return f"the server at {address} went away before it was done ({said}); try again"
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:

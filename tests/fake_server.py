@@ -1,14 +1,21 @@
-"""Servers for the tests of the client: one that plays as `Drummer` does, and one that does what a test tells it to."""
+"""Servers for the tests of the client: one that plays as `Drummer` does, one that does what a test tells it to, and the
+real one.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NoReturn
 
 import grpc
@@ -17,6 +24,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
+from client import RemoteDrummer
 from seq2drum import __version__, midi
 from seq2drum.drummer import DrumBar, Drummer, Options, Take
 from seq2drum.errors import MidiError, NoGuitarError, OptionError, Seq2DrumError
@@ -25,6 +33,7 @@ from seq2drum.rpc.accompaniment_pb2_grpc import (
     AccompanimentServiceServicer,
     add_AccompanimentServiceServicer_to_server,
 )
+from tests.conftest import ROOT
 
 
 def refuse(
@@ -213,11 +222,13 @@ class Scripted(AccompanimentServiceServicer):
         return self.do(self.attempts, context)
 
 
-def stall(context: Any, seconds: float = 30.0) -> None:
+def stall(context: Any, seconds: float = 30.0) -> NoReturn:
     """Do nothing until the client has gone."""
     until = time.monotonic() + seconds
     while context.is_active() and time.monotonic() < until:
         time.sleep(0.01)
+    context.abort(grpc.StatusCode.CANCELLED, "there is nobody left to answer")
+    raise AssertionError("abort does not return")
 
 
 @contextmanager
@@ -241,6 +252,32 @@ def serving(
         port = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
         server.start()
         try:
-            yield f"localhost:{port}" if credentials else f"127.0.0.1:{port}"
+            yield f"127.0.0.1:{port}"
         finally:
             server.stop(grace=None).wait()
+
+
+@contextmanager
+def real_server(folder: Path, *flags: str, **environment: str) -> Iterator[str]:
+    """`python -m server` on a free port, once it is ready; gives its address."""
+    state, log = folder / "server.json", folder / "server.log"
+    command = [sys.executable, "-m", "server", "--port", "0", "--engines", "1", "--state-file", str(state), *flags]
+    with log.open("wb") as told:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=told, env={**os.environ, **environment})
+    try:
+        until = time.monotonic() + 60
+        while not state.exists():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+        where: str = json.loads(state.read_text())["address"]
+        with RemoteDrummer(where) as remote:
+            remote.wait_until_ready(60)
+        yield where
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            process.wait()
