@@ -1,0 +1,77 @@
+"""A worker that does as it is told, for the tests of those who look after workers.
+
+Started as `python fake_worker.py WORD...`; words: `silent`, `broken` and `failed` before it is ready, `stubborn` at the
+end. Of a job the body says what becomes of it, as the names of `_job` have it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from server import frames, statuses
+from server.frames import Frame
+from server.statuses import Refusal
+
+
+def _job(frame: Frame) -> None:
+    job, body = frame.head["job"], frame.body
+    if frame.head["what"] == "cancel":
+        _say({"what": "left", "job": job})
+    elif body == b"hang":
+        time.sleep(600)
+    elif body == b"nap":
+        time.sleep(0.5)
+        _say({"what": "done", "job": job}, b"rested")
+    elif body == b"die":
+        os._exit(3)
+    elif body == b"tear":
+        sys.stdout.buffer.write(frames.pack(Frame({"what": "done", "job": job}, b"x" * 100))[:50])
+        sys.stdout.flush()
+        os._exit(0)
+    elif body == b"nonsense":
+        sys.stdout.buffer.write(b"\xff" * 100)
+        sys.stdout.flush()
+        time.sleep(600)
+    elif body == b"headless":
+        _say({})
+        time.sleep(600)
+    elif body == b"refuse":
+        refusal = statuses.to_status(Refusal("MIDI_TOO_LARGE", "too large", field="midi"))
+        _say({"what": "failed", "job": job}, refusal.SerializeToString())
+    elif body == b"stay":
+        _say({"what": "bar", "job": job}, str(os.getpid()).encode())
+    elif body.startswith(b"bars "):
+        for number in range(int(body[5:])):
+            _say({"what": "bar", "job": job}, b"%d" % number * 100)
+        _say({"what": "done", "job": job}, b"all")
+    else:
+        _say({"what": "done", "job": job}, b"%d:" % os.getpid() + body)
+
+
+def _say(head: dict[str, object], body: bytes = b"") -> None:
+    frames.write(sys.stdout.buffer, Frame(head, body))
+
+
+def main(words: list[str]) -> int:
+    start = frames.read(sys.stdin.buffer)
+    assert start is not None and start.head["what"] == "start"
+    if "silent" in words:
+        time.sleep(600)
+    if "broken" in words:
+        return 7
+    if "failed" in words:
+        refusal = statuses.to_status(Refusal("MODEL_UNUSABLE", "the weights are gone"))
+        _say({"what": "failed"}, refusal.SerializeToString())
+        return 1
+    _say({"what": "ready", "models": 6}, b"modelsmaps")
+    while (frame := frames.read(sys.stdin.buffer)) is not None:
+        _job(frame)
+    if "stubborn" in words:
+        time.sleep(600)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
