@@ -15,7 +15,6 @@ import contextlib
 import math
 import re
 import shlex
-import shutil
 import subprocess
 import time
 import uuid
@@ -241,6 +240,8 @@ class Reaper:
         take = Take(item, rows, (last - first) * rate if source is None else source, ticks, rate=rate)
         item.takes.append(take)
         take.offset = offset / self._source_quarters(take, 1.0)
+        if self.offset_unit == "project":
+            take.offset = position - self.clock.seconds(self.clock.quarter(position) - offset)
         track.items.append(item)
         return item
 
@@ -793,8 +794,3 @@ class Reaper:
 
 def _lua_string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder, if it is there."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
@@ -13,9 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from seq2drum import conditions, midi
+from seq2drum import Drummer, Options, conditions, midi
 from seq2drum.kit import FULL
 from seq2drum.notes import Note, Part, Song, Tempo
 from tests.conftest import ROOT
@@ -161,7 +163,7 @@ class Studio:
         self.left_clean()
 
     def left_clean(self) -> None:
-        assert list((self.folder / "tmp").iterdir()) == []
+        assert list((self.folder / "tmp").glob("seq2drum*")) == []
         assert ("seq2drum", "running") not in self.reaper.state
         assert ("seq2drum", "leftover") not in self.reaper.state
 
@@ -254,8 +256,13 @@ PLACES: dict[str, tuple[list[Marker], float, float, dict[str, Any], float]] = {
 }
 
 
-@pytest.mark.parametrize("unit", ["tempo", "project", "fixed"])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    ("place", "unit"),
+    [
+        *((place, "tempo") for place in PLACES),
+        *((place, unit) for place in ("bar 3 beat 2.5", "all at once") for unit in ("project", "fixed")),
+    ],
+)
 def test_drums_are_where_the_file_has_them_to_the_tick(studio: Callable[..., Studio], place: str, unit: str) -> None:
     markers, first, last, how, origin = PLACES[place]
     here = studio(markers=markers, offset_unit=unit)
@@ -320,7 +327,7 @@ def test_several_items_of_a_track_are_one_passage(studio: Callable[..., Studio])
     here.item(8, 12)
     here.run()
     assert here.song.length == 12 * TICKS
-    assert here.reaper.clock.quarter(here.drum_item.position) == pytest.approx(2)
+    assert 1.75 < here.reaper.clock.quarter(here.drum_item.position) <= 2
     onsets = [begin for span in ((2, 6), (8, 12)) for begin, *_ in sounding(*span)]
     assert here.song.parts[0].onset.tolist() == [round(onset * TICKS) for onset in onsets]
 
@@ -335,7 +342,8 @@ def test_without_a_selected_item_the_time_selection_counts(studio: Callable[...,
     here.run()
     same_bars(here.song, here.reaper, 0, 19)
     assert here.song.parts[0].onset.min() >= 3 * TICKS
-    assert (clock.quarter(here.drum_item.position), clock.quarter(here.drum_item.end)) == pytest.approx((3, 19))
+    assert 2.75 < clock.quarter(here.drum_item.position) <= 3
+    assert clock.quarter(here.drum_item.end) == pytest.approx(19)
 
 
 def test_what_cannot_be_played_to_is_told_in_a_line(studio: Callable[..., Studio]) -> None:
@@ -484,7 +492,7 @@ def test_a_second_run_while_one_is_going_on_says_so(studio: Callable[..., Studio
 def test_a_script_that_is_ended_in_mid_run_stops_the_program(studio: Callable[..., Studio]) -> None:
     here = studio("endless")
     here.item()
-    here.run(until=lambda: "Bar 3 of 8" in here.reaper.drawn)
+    here.run(until=lambda: "Bar 7 of 8" in here.reaper.drawn)
     for _ in range(100):
         if (here.keep / "stopped").exists():
             break
@@ -729,6 +737,125 @@ def test_a_guitar_that_is_gone_meanwhile_is_told(studio: Callable[..., Studio]) 
     here.item()
     here.run(until=lambda: not here.reaper.tracks.clear() and False)
     here.unchanged("track is gone")
+
+
+# --- the real program and a real server -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder in which servers write down where they are; whatever was started is ended."""
+    folder = tmp_path_factory.mktemp("state")
+    before = {name: os.environ.get(name) for name in ("XDG_STATE_HOME", "SEQ2DRUM_SERVER")}
+    os.environ["XDG_STATE_HOME"] = str(folder)
+    os.environ.pop("SEQ2DRUM_SERVER", None)
+    yield folder
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    end_server(folder)
+
+
+def end_server(folder: Path) -> None:
+    """End the server that wrote itself down, and wait until it is gone."""
+    note = folder / "seq2drum" / "server.json"
+    if not note.exists():
+        return
+    server = psutil.Process(json.loads(note.read_text())["pid"])
+    there = [server, *server.children(recursive=True)]
+    server.send_signal(signal.SIGTERM)
+    _, alive = psutil.wait_procs(there, timeout=20)
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    note.unlink(missing_ok=True)
+
+
+def real(here: Studio) -> Studio:
+    """The same studio with the real program, which also keeps a copy of the song."""
+    here.client.write_text(
+        f"#!{sys.executable}\nimport shutil, subprocess, sys\n"
+        f"shutil.copy(sys.argv[1], {str(here.keep / 'song.mid')!r})\n"
+        "sys.exit(subprocess.call([sys.executable, '-m', 'client', *sys.argv[1:]]))\n",
+        encoding="utf-8",
+    )
+    return here
+
+
+@pytest.mark.parametrize("place", ["a tempo ramp", "4/4 to 7/8 to 6/8", "bar 3 beat 2.5", "all at once"])
+def test_the_real_drummer_plays_in_the_project_to_the_tick(
+    studio: Callable[..., Studio], home: Path, place: str
+) -> None:
+    markers, first, last, how, origin = PLACES[place]
+    here = real(studio(markers=markers))
+    guitar = here.item(first, last, **how)
+    here.reaper.answers = [["rock", "", "", "", "", "", "7", "2"]]
+    here.run(seconds=120)
+    assert here.reaper.boxes == []
+    same_bars(here.song, here.reaper, origin, last)
+    takes = Drummer.load().takes(here.keep / "song.mid", Options(seed=7, style="rock"), 2)
+    assert [take.name for take in here.drum_item.takes] == [f"Drums, seed {take.options.seed}" for take in takes]
+    for index, take in enumerate(takes):
+        assert len(take.part) > 10
+        exact(here.reaper, here.drum_item, origin, take.part, index)
+    assert here.drum_item.active == 0
+    assert here.drum_item.end == pytest.approx(guitar.end)
+    here.left_clean()
+
+
+def test_what_the_real_server_refuses_is_told_in_a_line(studio: Callable[..., Studio], home: Path) -> None:
+    here = real(studio())
+    here.item()
+    here.reaper.answers = [["", "", "", "", "", "nonesuch", "7", ""]]
+    here.run(seconds=120)
+    here.unchanged("nonesuch")
+
+
+def test_esc_stops_the_real_program(studio: Callable[..., Studio], home: Path) -> None:
+    here = real(studio())
+    here.reaper.add_item(here.guitar, 0, 2000, [(at / 2, 0.4, 40 + at % 12, 80) for at in range(4000)])
+    here.reaper.answers = [["", "", "", "", "", "", "7", "8"]]
+    here.reaper.keys = lambda: 27 if any(text.startswith("Bar ") for text in here.reaper.drawn) else 0
+    here.run(seconds=120)
+    here.unchanged("Cancelled")
+
+
+def test_a_server_that_dies_in_mid_song_is_told_in_a_line(studio: Callable[..., Studio], home: Path) -> None:
+    here = real(studio())
+    here.reaper.add_item(here.guitar, 0, 2000, [(at / 2, 0.4, 40 + at % 12, 80) for at in range(4000)])
+    here.reaper.answers = [["", "", "", "", "", "", "7", "8"]]
+    note = home / "seq2drum" / "server.json"
+
+    def kill_when_it_plays() -> bool:
+        if note.exists() and any(text.startswith("Bar ") for text in here.reaper.drawn):
+            server = psutil.Process(json.loads(note.read_text())["pid"])
+            there = [server, *server.children(recursive=True)]
+            for process in there:
+                process.kill()
+            psutil.wait_procs(there, timeout=10)
+            note.unlink()
+        return False
+
+    here.run(seconds=120, until=kill_when_it_plays)
+    here.unchanged()
+    assert "fallen silent" not in here.reaper.boxes[0]
+
+
+def test_a_server_that_cannot_be_started_is_told_in_a_line(
+    studio: Callable[..., Studio], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = real(studio())
+    here.item()
+    state = here.folder / "other state"
+    (state / "seq2drum").mkdir(parents=True)
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setenv("SEQ2DRUM_MAX_BARS", "a lot")  # a server with that in its settings does not start
+    try:
+        here.run(seconds=120)
+    finally:
+        end_server(state)
+    here.unchanged("could not be started", "a lot")
 
 
 # --- bytes ------------------------------------------------------------------------------------------------------------
