@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from server.metrics import Metrics
+from server.settings import AHEAD
 from server.statuses import Refusal
 
 SURELY = 0.5
@@ -144,7 +145,7 @@ class Place:
                 async with asyncio.timeout(min(admission.queue_seconds, self._deadline - admission.clock())):
                     await self._called
             except asyncio.CancelledError:
-                if self._late():
+                if self._late(AHEAD):
                     admission._metrics.expired.inc()
                 raise
             except TimeoutError:
@@ -168,8 +169,8 @@ class Place:
         if self._began is not None:
             self._admission.learn(self._admission.clock() - self._began, estimate)
 
-    def _late(self) -> bool:
-        return self._admission.clock() >= self._deadline
+    def _late(self, ahead: float = 0.0) -> bool:
+        return self._admission.clock() + ahead >= self._deadline
 
     def _timed_out(self) -> Refusal:
         retry = self._admission.retry_seconds()

@@ -23,7 +23,7 @@ from grpc_status import rpc_status
 
 from server.logs import tell
 from server.metrics import Metrics
-from server.settings import Settings
+from server.settings import AHEAD, Settings
 from server.statuses import Refusal, error_id_of, reason_of, to_status, trace_of
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -311,7 +311,7 @@ def _too_late(call: Call) -> Refusal:
 
 def _gone(call: Call) -> status_pb2.Status:
     """For the log alone: nobody is there to be told."""
-    if call.has_deadline and call.left() <= 0:
+    if call.has_deadline and call.left() <= AHEAD:
         return to_status(_too_late(call))
     return to_status(Refusal("CANCELLED", "the caller has left"))
 

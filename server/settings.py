@@ -26,6 +26,9 @@ KIB, MIB = 1 << 10, 1 << 20
 OVERHEAD_BYTES = 64 * KIB
 """What a message may hold beside its MIDI file."""
 
+AHEAD = 0.1
+"""Seconds. A caller's deadline began when he sent, ours when we heard of it: one who leaves so early was too late."""
+
 ID = re.compile(r"[a-z0-9._-]{1,64}")
 """What a model may be called."""
 
