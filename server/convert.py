@@ -137,7 +137,7 @@ def count_bars(song: Song) -> int:
 
 def _bars_between(ticks: int, ticks_per_quarter: int, numerator: int, denominator: int) -> int:
     full = max(Fraction(4 * numerator * ticks_per_quarter, denominator), Fraction(1))
-    count = max(math.floor(ticks / full) - 1, 0)  # never too many: barlines are rounded by half a tick at most
+    count = math.floor(ticks / full)  # never too many: barlines are rounded by half a tick at most
     while round(count * full) < ticks:
         count += 1
     return count

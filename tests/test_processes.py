@@ -208,6 +208,20 @@ def test_whoever_leaves_or_has_no_time_left_in_reading_does_not_cost_the_worker(
     run(test)
 
 
+def test_a_file_that_is_given_to_a_worker_that_dies_at_that_moment_goes_to_the_next() -> None:
+    async def test() -> None:
+        pool = Screens(command=FAKE)
+        look = processes._Look(b"x", asyncio.get_running_loop().create_future())
+        pool._line.append(look)
+        dead: Any = object()
+        died = asyncio.create_task(asyncio.sleep(0, 9))
+        await died
+        assert await pool._next(dead, died) is None
+        assert list(pool._line) == [look] and not pool._idle
+
+    run(test)
+
+
 def test_whoever_leaves_the_line_is_not_read() -> None:
     async def test() -> None:
         async with screens() as pool:
