@@ -1,6 +1,7 @@
 """What the project says of itself is so: README, CI, packaging, and what is loaded for playing."""
 
 import ast
+import contextlib
 import os
 import re
 import shlex
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from client import cli as client_cli
 from seq2drum import cli, midi
+from server import cli as server_cli
+from tests.servers import process
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,7 +25,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if name == language]
 
 
 def command_under(heading: str) -> list[str]:
@@ -134,17 +139,29 @@ def test_what_the_readme_says_to_try_makes_a_new_midi_file(command, beside_examp
 
 
 @pytest.mark.parametrize("block", blocks("python"))
-def test_python_in_the_readme_does_what_it_says(block, beside_examples, capsys):
+def test_python_in_the_readme_does_what_it_says(block, beside_examples, capsys, tmp_path_factory):
     if "seq2drum.draw" in block:
         pytest.importorskip("matplotlib")
-    exec(compile(block, "README.md", "exec"), {})
+    if "RemoteDrummer" in block:
+        with process(tmp_path_factory.mktemp("server"), "--port", "0", "--engines", "1") as server:
+            port = server.port()
+            server.wait("ready in")
+            exec(compile(block.replace("50051", str(port)), "README.md", "exec"), {})
+    else:
+        exec(compile(block, "README.md", "exec"), {})
     for name in re.findall(r'"([\w.]+\.(?:mid|png))"', block):
         assert (beside_examples / name).stat().st_size
 
 
 def test_options_that_the_readme_names_are_options_of_the_command_line(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["--help"])
+    for program, arguments in (
+        (cli.main, []),
+        (client_cli.main, []),
+        (client_cli.main, ["watch"]),
+        (server_cli.main, []),
+    ):
+        with contextlib.suppress(SystemExit):
+            program([*arguments, "--help"])
     known = set(re.findall(r"--[a-z][\w-]*", capsys.readouterr().out))
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", README))
     assert named - known == {"--nproc-per-node"}  # of torchrun
@@ -170,4 +187,4 @@ def test_both_entrances_are_one(entrance):
     done = subprocess.run([sys.executable, *entrance, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "--mode" in done.stdout
-    assert PROJECT["project"]["scripts"] == {"seq2drum": "seq2drum.cli:main"}
+    assert PROJECT["project"]["scripts"]["seq2drum"] == "seq2drum.cli:main"
