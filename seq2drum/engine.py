@@ -342,9 +342,20 @@ def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
     return found
 
 
-def _session(path: Path, threads: int) -> Graph:
+def runtime() -> Any:
+    """ONNX Runtime, loaded on first use, and told to keep to itself.
+
+    From 1.29 on it otherwise keeps an id of the machine in the user's cache, and sends its makers what it loads and how
+    often that runs. It heeds this only where it is said before it is loaded.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
+    return onnxruntime
+
+
+def _session(path: Path, threads: int) -> Graph:
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum import theory
+from seq2drum.engine import runtime
 from seq2drum.errors import CheckpointError, NoGuitarError, NoNotesError, OptionError
 from seq2drum.features import CLOCK_SIZE, FloatArray, Form, Heard, clock_of, form_of, hear
 from seq2drum.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
@@ -605,8 +606,7 @@ def _humanised(
 
 
 def _load(folder: Path) -> Feel:
-    import onnxruntime
-
+    onnxruntime = runtime()
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         known = {"format": FORMAT, "inputs": input_size(len(about["styles"]))}
