@@ -195,3 +195,9 @@ def test_the_front_can_tell_of_errors_without_loading_what_plays() -> None:
     code = "import sys, server.statuses; print({'numpy', 'symusic', 'onnxruntime'}.intersection(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.strip() == "set()"
+
+
+def test_the_documentation_lists_every_reason_with_its_status_and_sentence() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "service.md").read_text(encoding="utf-8")
+    for reason, (code, sentence) in statuses.REASONS.items():
+        assert f"| `{reason}` | {code.name} | {sentence} |" in page
