@@ -177,9 +177,16 @@ class Quit(Exception):
 class Reaper:
     """A project, and the table `reaper` of its scripts. Names of table functions begin with a capital, as REAPER's."""
 
-    def __init__(self, markers: list[Marker] | None = None, *, offset_unit: str = "tempo", speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        markers: list[Marker] | None = None,
+        *,
+        offset_unit: str = "tempo",
+        first_measure: int = 0,
+        speed: float = 1.0,
+    ) -> None:
         self.clock = Clock(markers or [Marker(0, 120, (4, 4))])
-        self.offset_unit, self.speed = offset_unit, speed
+        self.offset_unit, self.first_measure, self.speed = offset_unit, first_measure, speed
         self.tracks: list[Track] = []
         self.time_selection = (0.0, 0.0)
         self.cursor = 3.25
@@ -470,7 +477,13 @@ class Reaper:
         number = self.clock.number(quarter)
         bar = self.clock.measure(number)
         beats = (quarter - bar.first) * bar.denominator / 4
-        return beats, number, bar.numerator, self.clock.counted(quarter) * bar.denominator / 4, bar.denominator
+        return (
+            beats,
+            number + self.first_measure,
+            bar.numerator,
+            self.clock.counted(quarter) * bar.denominator / 4,
+            bar.denominator,
+        )
 
     def TimeMap_GetMeasureInfo(self, proj: Any, number: int) -> tuple[float, float, float, int, int, float]:
         bar = self.clock.measure(number)

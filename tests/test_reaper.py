@@ -94,6 +94,7 @@ PLAIN = [Marker(0, 120, (4, 4))]
 RAMP = [Marker(0, 90, (4, 4)), Marker(6, 100, None, True), Marker(15.5, 171.3, None, False), Marker(20, 140)]
 METRES = [Marker(0, 120, (4, 4)), Marker(8, 97, (7, 8)), Marker(8 + 7, 130, (6, 8)), Marker(8 + 7 + 12, 77, (4, 4))]
 CUT = [Marker(0, 120, (4, 4)), Marker(10.5, 120, (3, 4)), Marker(16.5, 90, (4, 4))]
+CUT_AND_ON = [Marker(0, 120, (4, 4)), Marker(10.5, 120, (4, 4))]
 ALL = [
     Marker(0, 83.7, (4, 4)),
     Marker(5, 90, None, True),
@@ -246,10 +247,11 @@ PLACES: dict[str, tuple[list[Marker], float, float, dict[str, Any], float]] = {
     "bar 3 beat 2.5": (PLAIN, BAR_3_BEAT_2_AND_A_HALF, 16, {}, 8),
     "play rate 0.9": (PLAIN, 4, 20, {"rate": 0.9}, 4),
     "a take offset": (PLAIN, 4, 16, {"offset": 2.25, "source": 16}, 4),
-    "a looped source": (PLAIN, 4, 16, {"source": 4.5}, 4),
+    "a looped source": (PLAIN, 4, 16, {"source": 3.85}, 4),
     "a looped source with offset and rate": (RAMP, 4, 19, {"source": 4.5, "offset": 1.3, "rate": 1.1}, 4),
     "a source of 480 ticks": (RAMP, 4, 19, {"ticks": 480}, 4),
     "a bar cut short": (CUT, 5.25, 24, {}, 4),
+    "a bar cut short and the same metre again": (CUT_AND_ON, 5.25, 24, {}, 4),
     "after a bar cut short": (CUT, 17, 24, {}, 16.5),
     "no line of the grid": (PLAIN, 4.123456, 13.987654, {}, 4),
     "all at once": (ALL, BAR_3_BEAT_2_AND_A_HALF, 44.3, {"rate": 0.9, "offset": 0.75, "source": 5}, 8),
@@ -272,10 +274,12 @@ def test_drums_are_where_the_file_has_them_to_the_tick(studio: Callable[..., Stu
     song, reaper, item = here.song, here.reaper, here.drum_item
     same_bars(song, reaper, origin, last)
     rows = {key: value for key, value in how.items() if key != "ticks"}
+    heard = sounding(first, last, **rows)
     assert [(note.onset, note.pitch, note.velocity) for note in song.parts[0]] == sorted(
-        (round((begin - origin) * TICKS), pitch, velocity)
-        for begin, _, pitch, velocity in sounding(first, last, **rows)
+        (round((begin - origin) * TICKS), pitch, velocity) for begin, _, pitch, velocity in heard
     )
+    for note, (_, stop, *_) in zip(song.parts[0], heard, strict=True):
+        assert abs(note.onset + note.duration - (stop - origin) * TICKS) <= 1
     assert (song.parts[0].program, song.parts[0].name, song.parts[0].is_drums) == (27, "Guitar", False)
     exact(reaper, item, origin, here.drums())
     assert item.end == pytest.approx(guitar.end, abs=1e-9)
@@ -311,11 +315,26 @@ def test_muted_notes_and_the_drum_channel_are_left_out(studio: Callable[..., Stu
 
 def test_a_note_that_crosses_the_items_edge_is_cut_there(studio: Callable[..., Studio]) -> None:
     here = studio()
-    item = here.reaper.add_item(here.guitar, 1, 4, [(0, 9, 50, 80), (1, 1, 52, 80)], offset=0.5, source=9, loops=False)
-    assert item.selected
+    notes = [(0.0, 9.0, 50, 80), (1.0, 1.0, 52, 80), (3.0, 9.0, 53, 80)]
+    here.reaper.add_item(here.guitar, 1, 4, notes, offset=0.5, source=9, loops=False)
+    here.reaper.add_item(here.guitar, 6, 8, [(0, 1, 55, 80)])
     here.run()
     # The first note begins before the edge and does not sound, as in REAPER.
-    assert list(here.song.parts[0]) == [Note(round(1.5 * TICKS), TICKS, 52, 80)]
+    assert list(here.song.parts[0]) == [
+        Note(round(1.5 * TICKS), TICKS, 52, 80),
+        Note(round(3.5 * TICKS), TICKS // 2, 53, 80),
+        Note(6 * TICKS, TICKS, 55, 80),
+    ]
+
+
+@pytest.mark.parametrize("first_measure", [-1, 0, 1])
+def test_bars_are_found_by_where_they_are_and_not_by_how_they_are_numbered(
+    studio: Callable[..., Studio], first_measure: int
+) -> None:
+    here = studio(markers=METRES, first_measure=first_measure)
+    here.item(10, 31)
+    here.run()
+    same_bars(here.song, here.reaper, 8, 31)
 
 
 # --- what is selected -------------------------------------------------------------------------------------------------
@@ -524,6 +543,21 @@ def test_the_program_is_found_on_the_path_or_asked_for_once(
     here.run()
     assert here.reaper.commands[1][0] == str(here.client)
     assert len(here.reaper.boxes) == boxes
+
+
+def test_on_windows_the_program_is_found_where_python_puts_it(
+    studio: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = r"C:\Users\Zoe Q\AppData\Local\Programs\Python\Python312\Scripts\seq2drum-client.exe"
+    here = studio()
+    here.item()
+    del here.reaper.state["seq2drum", "client"]
+    here.reaper.windows = True
+    monkeypatch.setenv("LOCALAPPDATA", r"C:\Users\Zoe Q\AppData\Local")
+    monkeypatch.setattr(here.reaper, "file_exists", lambda path: path == place)
+    here.run()
+    assert here.reaper.commands[0][0] == place
+    assert here.reaper.boxes == [SOURCE.split('not_started = "')[1].split('"')[0]]  # there is no such file here
 
 
 def test_a_program_that_cannot_be_started_is_asked_for_again(studio: Callable[..., Studio]) -> None:
@@ -866,7 +900,7 @@ def test_a_file_is_as_long_as_it_is_meant_to_be(rest: int) -> None:
     runtime, script = Reaper().library()
     make = runtime.eval(
         """function(write, rest)
-             local bytes = write({length = 300 + rest, tempos = {{0, 500000}}, metres = {{0, 7, 8}, {200, 3, 16}},
+             local bytes = write({length = 300 + rest, tempos = {{0, 500000}}, metres = {{0, 7, 8}, {300, 3, 16}},
                notes = {{100, 200, 60, 90}, {100, 50, 60, 91}}})
              return (bytes:gsub(".", function(sign) return ("%02x"):format(sign:byte()) end))
            end"""
@@ -874,7 +908,7 @@ def test_a_file_is_as_long_as_it_is_meant_to_be(rest: int) -> None:
     song = midi.parse(bytes.fromhex(make(script.write_smf, rest)), repair=False)
     assert song.length == 300 + rest
     assert song.tempos == (Tempo(0, 500_000),)
-    assert [tuple(metre) for metre in song.metres] == [(0, 7, 8), (200, 3, 16)]
+    assert [tuple(metre) for metre in song.metres] == [(0, 7, 8), (300, 3, 16)]
     assert [(note.onset, note.pitch) for note in song.parts[0]] == [(100, 60), (100, 60)]
 
 
