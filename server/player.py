@@ -244,11 +244,14 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     head = first.head
     models: dict[str, Any] = head["models"]
     order = [head["default"], *(name for name in models if name != head["default"])]
-    try:
-        stages = {name: stage(name, models[name], threads=head.get("threads", 1)) for name in order}
-    except Seq2DrumError as error:
-        frames.write(sink, Frame({"what": "failed"}, statuses.to_status(error).SerializeToString()))
-        return 2
+    stages: dict[str, _Stage] = {}
+    for name in order:
+        try:
+            stages[name] = stage(name, models[name], threads=head.get("threads", 1))
+        except Seq2DrumError as error:
+            told = type(error)(f"the model {name!r} cannot be served: {error}")
+            frames.write(sink, Frame({"what": "failed"}, statuses.to_status(told).SerializeToString()))
+            return 2
     listed = pb.ListModelsResponse(models=[each.info for each in stages.values()], default_model=order[0])
     described = listed.SerializeToString()
     player = Player(stages, midi.Limits(**head["limits"]), head["max_takes"], lambda frame: frames.write(sink, frame))

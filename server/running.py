@@ -15,7 +15,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -156,7 +156,9 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             give_port(front.port)
         stack.callback(_forget_state, settings.state_file)
         _write_state(settings, front)
-        for pool in (screens, players):
+        pools: dict[str, Screens | Players] = {"screen": screens, "player": players}
+        for kind, pool in pools.items():
+            metrics.restarts.labels(kind)
             stack.push_async_callback(pool.stop)
         starting = asyncio.ensure_future(asyncio.gather(screens.start(settings), players.start(settings)))
         stack.push_async_callback(_ended, starting)
@@ -177,7 +179,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             models = ", ".join(settings.models)
             say(f"seq2drum-server: listening on {front.address}, models: {models}, ready in {seconds} s{figures}")
             tell("ready", address=front.address, models=models, seconds=seconds, version=__version__)
-            watching = asyncio.ensure_future(_watch(front, changed))
+            watching = asyncio.ensure_future(_watch(front, changed, pools))
             stack.push_async_callback(_ended, watching)
             await _first(signals.asked.wait(), _idle(front, settings.idle_exit_seconds))
         tell("stopping", calls=len(front.door.inside))
@@ -186,9 +188,9 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
     return 0
 
 
-async def _watch(front: Front, changed: asyncio.Event) -> None:
-    """Keep health as it is."""
-    before = front.ready
+async def _watch(front: Front, changed: asyncio.Event, pools: Mapping[str, Screens | Players]) -> None:
+    """Keep health as it is, and count the workers that were replaced."""
+    before, alive = front.ready, {kind: set(pool.pids) for kind, pool in pools.items()}
     while True:
         await changed.wait()
         changed.clear()
@@ -196,13 +198,18 @@ async def _watch(front: Front, changed: asyncio.Event) -> None:
             before = front.ready
             tell("ready again" if before else "not ready", logging.INFO if before else logging.ERROR)
         await front.look()
+        for kind, pool in pools.items():
+            now = set(pool.pids)
+            front.metrics.restarts.labels(kind).inc(len(now - alive[kind]))
+            alive[kind] = now
 
 
 async def _idle(front: Front, seconds: float) -> None:
     """Wait until there was no call for so long; 0: for ever."""
     if not seconds:
         await asyncio.Event().wait()
-    while (left := front.door.last + seconds - time.monotonic()) > 0 or front.door.inside:
+    began = time.monotonic()  # the time of starting is not counted
+    while (left := max(front.door.last, began) + seconds - time.monotonic()) > 0 or front.door.inside:
         await asyncio.sleep(max(left, min(seconds, 1.0)))
 
 
@@ -266,6 +273,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", MOST_STREAMS),
+        # It counts calls that are over and not yet cleared away, and refuses those of a caller who keeps to the limit.
+        ("grpc.http.overload_protection", 0),
         ("grpc.max_metadata_size", MOST_METADATA),
         ("grpc.absolute_max_metadata_size", MOST_METADATA),
         ("grpc.max_connection_idle_ms", 1000 * IDLE_CONNECTION_SECONDS),
