@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -25,7 +27,7 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc import accompaniment_pb2_grpc as rpc
 from server.service import NAME
 from tests.players import strummed
-from tests.servers import Process, process, run_server
+from tests.servers import ROOT, Process, process, run_server
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 SMALL = ("--port", "0", "--engines", "1", "--screens", "1")
@@ -152,6 +154,15 @@ def test_a_player_that_is_killed_is_told_by_health_and_replaced(server: tuple[Pr
     address = running.told().split("figures at ")[1].split()[0]
     page = urllib.request.urlopen(address, timeout=10).read().decode()
     assert 'seq2drum_worker_restarts_total{kind="player"} 1.0' in page
+
+
+def test_the_process_that_answers_calls_imports_no_music_and_no_models() -> None:
+    code = "import sys, server.cli, server.running; print(*{name.partition('.')[0] for name in sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert not {"numpy", "symusic", "onnxruntime", "torch", "music21"} & set(result.stdout.split())
+    assert "grpc" in result.stdout.split()
 
 
 # Starts that fail

@@ -369,6 +369,7 @@ def test_headers_beyond_eight_kibibytes_are_refused() -> None:
 def test_one_connection_has_no_more_calls_at_once_than_are_allowed_and_the_others_come_after_them() -> None:
     async def run() -> None:
         async with served(settings(playing=100)) as server:
+            server.drummers.size = 10
             await server.generate()  # now the client knows of the limit
             for _ in range(5):
                 server.drummers.go.clear()
