@@ -162,9 +162,7 @@ def _words(code: grpc.StatusCode, said: str, address: str, seconds: float, secur
             )
         if "failed to connect" in heard or "dns" in heard or "resolv" in heard:
             if secure:
-                return (
-                    f"no server answers at {address} with TLS, or none that fits these certificates (--tls-ca)"
-                )
+                return f"no server answers at {address} with TLS, or none that fits these certificates (--tls-ca)"
             return f"no server answers at {address}; start one with python -m server, or name another with --server"
         return f"the server at {address} went away before it was done ({said}); try again"
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
