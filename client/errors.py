@@ -163,6 +163,8 @@ def _words(code: grpc.StatusCode, said: str, address: str, seconds: float, secur
         if "failed to connect" in heard or "dns" in heard or "resolv" in heard:
             if secure:
                 return f"no server answers at {address} with TLS, or none that fits these certificates (--tls-ca)"
+            if "socket closed" in heard:
+                return f"what answers at {address} hangs up; does it want TLS (--tls-ca), or is it another program?"
             return f"no server answers at {address}; start one with python -m server, or name another with --server"
         return f"the server at {address} went away before it was done ({said}); try again"
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -18,7 +18,7 @@ import pytest
 
 from client import RemoteOptions, RemoteTake, ServerBusy, ServerUnavailable, Unauthenticated, cli, messages, watch
 from client.watch import Ledger, Stamp, Watch
-from seq2drum import midi
+from seq2drum import files, midi
 from seq2drum.drummer import Drummer, Options
 from seq2drum.errors import InputError, MidiError, OptionError, OutputError
 from tests.conftest import ROOT
@@ -228,6 +228,23 @@ def test_a_file_that_is_still_written_is_waited_for(stage: Stage, drummer: Drumm
         writing.join()
     assert stage.played == [SONG]
     assert (stage.output / "a.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()
+
+
+def test_a_file_that_is_written_anew_while_it_is_read_is_not_played_to_before_it_is_whole(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = files.read_file
+
+    def meanwhile(path: Path, most: int) -> bytes:
+        data = read(path, most)
+        if data == OTHER:
+            put(path, SONG)
+        return data
+
+    monkeypatch.setattr(files, "read_file", meanwhile)
+    put(stage.folder / "a.mid", OTHER)
+    assert stage.once() == 0
+    assert stage.played == [SONG]
 
 
 def test_drums_appear_whole_under_a_name_that_no_watcher_takes_for_a_song(
