@@ -99,7 +99,9 @@ class Front:
                     self.port = self._server.add_insecure_port(settings.target)
         except RuntimeError:
             raise OptionError(_why_not(settings)) from None
-        if not settings.host.startswith("unix:"):
+        if settings.host.startswith("unix:"):
+            self.port = 0
+        else:
             self.address = settings.target.rpartition(":")[0] + f":{self.port}"
 
     async def start(self) -> None:

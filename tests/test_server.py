@@ -12,7 +12,6 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from seq2drum.errors import NoGuitarError
@@ -30,7 +29,6 @@ from tests.servers import (
     opening,
     refused,
     refused_stream,
-    rich,
     served,
     settings,
     until,
@@ -462,11 +460,11 @@ def test_a_call_without_a_deadline_has_that_of_the_server(method: str) -> None:
     async def body(server: Served) -> None:
         server.drummers.go.clear()
         status = await refused(ask(server, method))
-        assert reason_of(status) == "DEADLINE_PASSED" and "0.2 s" in status.message
+        assert reason_of(status) == "DEADLINE_PASSED" and "1.0 s" in status.message
         await until(server.over)
         assert server.drummers.left == 1
 
-    against(body, settings(default_deadline_seconds=0.2))
+    against(body, settings(default_deadline_seconds=1))
 
 
 # Leaving
@@ -534,13 +532,13 @@ def test_an_upload_that_is_given_up_half_way_is_not_taken_for_a_whole_file(log: 
 @pytest.mark.parametrize("end", ["ok", "cancel", "timeout", "error", "shutdown"])
 def test_nothing_is_left_of_a_call_however_it_ends(end: str, method: str) -> None:
     async def body(server: Served) -> None:
-        tasks = len(asyncio.all_tasks())
-        for _ in range(3 if end != "shutdown" else 1):
+        tasks, rounds = len(asyncio.all_tasks()), 1 if end in ("timeout", "shutdown") else 3
+        for _ in range(rounds):
             if end in ("cancel", "timeout", "shutdown"):
                 server.drummers.go.clear()
             if end == "error":
                 server.drummers.error = ZeroDivisionError()
-            call = ask(server, method, timeout=0.3 if end == "timeout" else 30)
+            call = ask(server, method, timeout=1 if end == "timeout" else 30)
             if end in ("cancel", "shutdown"):
                 await until(lambda: server.drummers.inside)
             if end == "cancel":
@@ -557,7 +555,7 @@ def test_nothing_is_left_of_a_call_however_it_ends(end: str, method: str) -> Non
                 assert end == "cancel"
             await until(server.over)
             assert server.begun() == server.finished()
-        assert server.drummers.left == {"ok": 0, "error": 0, "shutdown": 1}.get(end, 3)
+        assert server.drummers.left == (0 if end in ("ok", "error") else rounds)
         del call
         await until(lambda: len(asyncio.all_tasks()) <= tasks)
 
@@ -740,14 +738,7 @@ def test_a_call_is_one_line_in_the_log_and_nothing_of_the_music_is_in_it(log: io
 
 
 def test_a_line_of_the_log_reads_as_text_too() -> None:
-    stream = io.StringIO()
     record = logging.LogRecord("server", logging.WARNING, "", 0, "call", (), None)
     record.facts = {"status": "OK", "bars": 3}
     text = logs.TextFormatter().format(record)
-    assert text.endswith("warning call status=OK bars=3") and stream.getvalue() == ""
-
-
-def test_the_worst_that_befalls_a_call_is_never_unknown() -> None:
-    assert grpc.StatusCode.UNKNOWN not in {code for code, _ in REASONS.values()}
-    assert isinstance(to_status(Exception()), status_pb2.Status)
-    assert error_details_pb2.ErrorInfo.DESCRIPTOR and rich
+    assert text.endswith("warning call status=OK bars=3")
