@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import os
 import random
 import subprocess
 import sys
@@ -159,9 +160,12 @@ def test_real_songs_get_from_the_server_byte_for_byte_what_they_get_here(served:
 
 @NEEDS_CORPUS
 @pytest.mark.slow
-def test_all_real_songs_get_from_the_server_byte_for_byte_what_they_get_here(served: Served, drummer: Drummer) -> None:
-    answers = plays_the_same(SAMPLE, served, drummer)
-    assert len(answers) == len(SAMPLE)
+def test_real_songs_of_all_kinds_get_from_the_server_byte_for_byte_what_they_get_here(
+    served: Served, drummer: Drummer
+) -> None:
+    songs = SAMPLE if "SEQ2DRUM_SOAK_SECONDS" in os.environ else SAMPLE[::4]  # all of them when there is time
+    answers = plays_the_same(songs, served, drummer)
+    assert len(answers) == len(songs) > 0
     for path, data in answers.items():
         check_playable(path, data)
 
