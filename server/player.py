@@ -199,8 +199,9 @@ class Player:
 
     def _fail(self, job: int, error: Exception) -> None:
         status = statuses.to_status(error)
-        if statuses.reason_of(status) == "INTERNAL_ERROR":
-            LOG.error("job %d failed: %s", job, statuses.reason_of(status), exc_info=error)
+        if error_id := statuses.error_id_of(status):
+            # Where it was, and not what it said: that may quote the file.
+            LOG.error("job %d failed: %s: %s", job, error_id, " / ".join(statuses.trace_of(error)))
         self._say(Frame({"what": "failed", "job": job}, status.SerializeToString()))
 
 
