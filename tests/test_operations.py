@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from client.connection import DEFAULT_PORT
 from server import settings
 from server.statuses import REASONS
 from tests.conftest import ROOT
@@ -98,6 +99,12 @@ def test_image_and_container_check_health_by_a_command_that_the_client_has(compo
         [sys.executable, *words[1:-1], "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     ).stdout
     assert words[-1] in help_text
+
+
+def test_the_image_listens_where_its_health_check_asks() -> None:
+    in_image = dict(item.split("=", 1) for words in instructions("ENV") for item in words.split())
+    assert "SEQ2DRUM_PORT" not in in_image
+    assert [int(port) for port in instructions("EXPOSE")] == [settings.Settings().port] == [DEFAULT_PORT]
 
 
 def test_the_image_runs_the_server_as_a_user_without_rights(compose: dict[str, Any]) -> None:
