@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus"
+
+# A shell that starts tests in the background has Ctrl-C ignored, and the programs that are tried would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests share `tests.strategies` and try what is in `bench`, whether pytest is started as a program or as a module.
 if str(ROOT) not in sys.path:
