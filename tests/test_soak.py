@@ -34,7 +34,7 @@ MOST_DRIFT = 1.1 if LONG else 2.0
 MOST_GROWTH = (24 if LONG else 512) << 20
 """How many bytes all processes may gain after the first third, whatever the number of calls.
 
-In half a minute the players may not have played as much at once as they will, and keep what that took: 200 MB were seen.
+In half a minute players may not have played as much at once as they will, and keep what that took: 200 MB were seen.
 What a call keeps is measured by `bench/service.py`.
 """
 MOST_BYTES_A_CALL = 1024
