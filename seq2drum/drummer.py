@@ -15,6 +15,7 @@ from seq2drum import decode, drum_maps, engine, feel, files, midi, theory
 from seq2drum.conditions import STYLES, Wishes
 from seq2drum.decode import TRIES, Chance
 from seq2drum.drum_maps import DrumMap
+from seq2drum.duet import Duet
 from seq2drum.engine import DEFAULT, Ask, Playing
 from seq2drum.ensemble import Ensemble
 from seq2drum.errors import InputError, OptionError
@@ -135,6 +136,11 @@ class Take:
     def standard_part(self) -> Part:
         """The drums on the notes of General MIDI."""
         return drum_maps.load(self.options.drum_map).read(self.part)
+
+    @property
+    def duet(self) -> Duet:
+        """The guitar that was listened to and these drums: what is shown, heard and written as a score."""
+        return Duet(self.song, tuple(self.song.parts[index] for index in self.guitar.parts), self.standard_part)
 
     @property
     def drum_song(self) -> Song:

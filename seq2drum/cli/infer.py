@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import places
+from seq2drum.cli import besides, places
 from seq2drum.cli.terminal import say, standard_output
 from seq2drum.errors import OptionError
 
@@ -40,6 +40,8 @@ FLAGS = (
     "takes",
     "with_guitar",
     "score",
+    "picture",
+    "wav",
     "rpp",
     "explain",
     "force",
@@ -72,7 +74,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     infer.add_argument(
         "--with-guitar", action="store_true", help="write the whole song, with these drums instead of its own"
     )
-    infer.add_argument("--score", metavar="FILE", help="also write the drums as a MusicXML score")
+    infer.add_argument("--score", metavar="FILE", help="also write the drums as a score: .musicxml, or .svg to look at")
+    infer.add_argument("--picture", metavar="FILE", help="also draw the guitar and the drums: .png or .svg")
+    infer.add_argument("--wav", metavar="FILE", help="also write guitar and drums as sound (needs FluidSynth)")
     infer.add_argument("--rpp", metavar="FILE", help="also write a REAPER project: the song's tracks and these drums")
     infer.add_argument("--explain", action="store_true", help="tell bar by bar what was done, and what it goes with")
     infer.add_argument("--force", action="store_true", help="overwrite what is there")
@@ -126,14 +130,14 @@ def run(options: argparse.Namespace) -> int:
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
     jobs = places.jobs(options.files, options.output, midi.SUFFIXES | SCORES)
-    besides = [(flag, name) for flag, name in (("--score", options.score), ("--rpp", options.rpp)) if name]
+    also = besides.wanted(options)
     work = [(source, places.numbered(target, count)) for source, target in jobs]
-    for flag, name in besides:
+    for flag, name in also.items():
         if len(jobs) > 1:
-            raise OptionError(f"{flag} names one file, but there are {len(jobs)} songs")
+            raise OptionError(f"--{flag} names one file, but there are {len(jobs)} songs")
         targets = work[0][1]
-        if name == "-" or _absolute(name) in map(_absolute, targets):
-            raise OptionError(f"{flag} wants a file of its own")
+        if _absolute(name) in map(_absolute, targets):
+            raise OptionError(f"--{flag} wants a file of its own")
         targets.append(name)
     drummer = Drummer.load(options.model or "default")
     return places.each(
@@ -155,18 +159,9 @@ def _play_one(
     takes = drummer.takes(places.read(source), wanted, len(targets))
     for take, target in zip(takes, targets, strict=True):
         places.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
-    if options.score:
-        from seq2drum import files, score
-
-        title, best = "Drums" if source == "-" else Path(source).stem, takes[0]
-        data = score.write_score(best.song, best.standard_part, title)
-        files.write_file(options.score, data, overwrite=options.force)
-    if options.rpp:
-        from seq2drum import files, rpp
-
+    for flag, name in besides.wanted(options).items():
         title = "Drums" if source == "-" else Path(source).stem
-        data = rpp.write_rpp(takes[0].song, [take.part for take in takes], title)
-        files.write_file(options.rpp, data, overwrite=options.force)
+        besides.write(flag, name, takes, title, overwrite=options.force)
     seconds = (time.perf_counter() - begun) / len(takes)
     for take, target in zip(takes, targets, strict=True):
         told = _json(take, source, target, seconds, options) if options.json else _told(take, target, seconds, options)

@@ -1,0 +1,1 @@
+"""A chart in characters, for a terminal."""

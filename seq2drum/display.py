@@ -1,0 +1,1 @@
+"""How the library's values show themselves in a notebook."""

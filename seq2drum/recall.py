@@ -1,0 +1,1 @@
+"""Which earlier bars the bar memory of a model looks at."""

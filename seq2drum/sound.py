@@ -1,0 +1,1 @@
+"""A duet as sound, rendered by FluidSynth with a General MIDI soundfont."""
