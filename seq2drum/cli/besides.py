@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Beside(NamedTuple):
     """One of them.
 
-    suffixes: how its file's name may end, if that matters. make: from takes, the best first, a title and the suffix to the file's bytes.
-    check: raises an error if it cannot be made on this machine.
+    suffixes: how its file's name may end, if that matters. make: from takes, the best first, a title and the suffix to
+    the file's bytes. check: raises an error if it cannot be made on this machine.
     """
 
     suffixes: tuple[str, ...]
