@@ -44,7 +44,7 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
         drum_map: The notes that the drums are on, if not those of General MIDI.
 
     Raises:
-        InputError: there is neither guitar nor drums.
+        InputError: there is neither guitar nor drums, or the track that was asked for has no notes.
         PartNotFoundError: there is no such track.
     """
     if not songs:
@@ -57,6 +57,8 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
             leader, guitars = song, _guitars(song, track)
             break
         except (NoGuitarError, NoNotesError) as error:
+            if track is not None and not _alone(song):
+                raise
             problem = problem or error
     if drummer is None:
         if problem and not guitars:
@@ -76,6 +78,10 @@ def _drums(song: Song) -> list[Part]:
 
 
 def _guitars(song: Song, track: str | None) -> tuple[Part, ...]:
-    alone = track is not None and all(part.is_drums for part in song.parts)  # it has no such track, and need not have
-    choice = theory.guitar_parts(song) if track is None or alone else theory.choose_part(song, track)
+    choice = theory.guitar_parts(song) if track is None or _alone(song) else theory.choose_part(song, track)
     return tuple(song.parts[index] for index in choice.parts)
+
+
+def _alone(song: Song) -> bool:
+    """Whether these are drums alone: a track that is asked for is of another song."""
+    return all(part.is_drums for part in song.parts)

@@ -1,0 +1,110 @@
+"""What is to be shown or heard, from the files that were named: a song with its drums, or a guitar's and its drums'."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2drum.cli import places
+from seq2drum.cli.terminal import say
+from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError, Seq2DrumError
+
+if TYPE_CHECKING:
+    from seq2drum.duet import Duet
+    from seq2drum.notes import Song
+
+FLAGS = ("files", "track", "drum_map")
+"""The flags that `read` looks at."""
+
+_MADE = re.compile(r"\.(drums(\.\d+)?|human)\.mid$")
+_SOURCES = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".mxl", ".xml")
+
+
+def read(options: argparse.Namespace) -> Duet:
+    """The guitar and the drums of one file or two; "-" is a MIDI file on standard input.
+
+    Drums alone that the program has written for a song get the guitar of that song, if it is still beside them. What
+    is missing, and where something else comes from, is told.
+
+    Raises:
+        OptionError: no file is named, or too many, or a folder; there is no such track or drum map.
+        InputError: a file cannot be read, or there is neither guitar nor drums.
+    """
+    from seq2drum import drum_maps, duet, theory
+
+    names, mode = options.files, options.mode
+    if not names:
+        raise OptionError(f"--mode {mode} wants a song: a MIDI or MusicXML file, or - for standard input")
+    if len(names) > 2:
+        raise OptionError(f"--mode {mode} wants one song, or a guitar's file and its drums'; found {len(names)} files")
+    drum_map = None if options.drum_map is None else drum_maps.load(options.drum_map)
+    songs = [_song(name, mode) for name in names]
+    if len(names) == 1 and not _pitched(songs[0]):
+        songs = [*_guitar_beside(names[0], mode), *songs]
+    found = duet.of_songs(songs, track=options.track, drum_map=drum_map)
+    if len(names) == 2 and not (found.guitars and len(found.drums)):
+        missing = "drums" if found.guitars else "a guitar"
+        raise InputError(f"of {' and '.join(map(repr, names))} none has {missing}; name one file, or other ones")
+    if not found.guitars:
+        try:
+            theory.guitar_parts(songs[0])
+        except (NoGuitarError, NoNotesError) as problem:
+            if _pitched(songs[0]):
+                say(f"the drums alone: {problem}")
+    return found
+
+
+def title(options: argparse.Namespace) -> str:
+    """What a picture of these files is called: the name of the first, without what the program added to it."""
+    name: str = options.files[0]
+    return "" if name == "-" else _MADE.sub("", Path(name).name) if _MADE.search(name) else Path(name).stem
+
+
+def _pitched(song: Song) -> bool:
+    return any(len(part) for part in song.parts if not part.is_drums)
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except OSError:  # a name that no file can have; reading it will say so
+        return False
+
+
+def _song(name: str, mode: str) -> Song:
+    from seq2drum import midi
+    from seq2drum.drummer import SCORES
+
+    try:
+        if name != "-" and _is_folder(name):
+            raise OptionError(f"--mode {mode} wants a file, and {name!r} is a folder")
+        if Path(name).suffix.lower() in SCORES:
+            from seq2drum import notation  # music21: only where it is used
+
+            return notation.read_musicxml(name)
+        given = places.read(name)
+        return midi.parse(given) if isinstance(given, bytes) else midi.read(given)
+    except OptionError:
+        raise
+    except Seq2DrumError as error:
+        raise InputError(places.about(name, error)) from error
+
+
+def _guitar_beside(name: str, mode: str) -> list[Song]:
+    """The song that a file of drums was made for, if it was made for one and that can be read; else none."""
+    path = Path(name)
+    if not _MADE.search(path.name):
+        return []
+    stem = _MADE.sub("", path.name)
+    beside = next((some for ending in _SOURCES if (some := path.with_name(stem + ending)).is_file()), None)
+    if beside is None:
+        return []
+    try:
+        song = _song(str(beside), mode)
+    except Seq2DrumError as error:
+        say(f"the drums alone: {error}")
+        return []
+    say(f"the guitar is that of {beside}")
+    return [song]
