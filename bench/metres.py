@@ -35,7 +35,8 @@ from bench.machine import machine  # noqa: E402
 from seq2drum import corpus, engine, groove, metres, metrics  # noqa: E402
 from seq2drum.baselines import baselines  # noqa: E402
 from seq2drum.corpus import Prepared  # noqa: E402
-from seq2drum.evaluate import choose, metre_of, play_heard, reference  # noqa: E402
+from seq2drum.evaluate import choose, play_heard, reference  # noqa: E402
+from seq2drum.excerpts import metre_of  # noqa: E402
 from seq2drum.features import Form  # noqa: E402
 from seq2drum.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid  # noqa: E402
 from seq2drum.groove import Drums, drums_of  # noqa: E402

@@ -31,16 +31,16 @@ from seq2drum.baselines import sounding
 from seq2drum.corpus import Prepared
 from seq2drum.decode import TRIES, Chance
 from seq2drum.errors import CorpusError
-from seq2drum.features import Form, Heard
+from seq2drum.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_of, others_guitar, shortened, to_full
+from seq2drum.features import Heard
 from seq2drum.grid import Grid
 from seq2drum.groove import Drums, drums_of
-from seq2drum.kit import FULL, KITS, NINE, Kit, to_kit
+from seq2drum.kit import FULL, KITS, NINE, to_kit
 from seq2drum.metrics import FIGURES, Copies, Interval, Judge, Statistics
 from seq2drum.notes import IntArray
 
 TOP_P = 0.99  # as `drummer.Options` has it
 FEWEST = 20  # songs of reference; with fewer there is nothing to make baselines of
-TEMPO_BAND = 1.2  # another song's guitar is as fast as the true one within this ratio
 GUITARS = 20  # among which the true one is to be found
 LIKELIHOOD_WINDOWS, RANK_WINDOWS = 1200, 300  # windows of eight bars, drawn from all there are
 _BATCH = 24  # windows whose likelihood is found at once
@@ -200,38 +200,7 @@ def play_heard(
     return to_full(Grid(*(np.concatenate(columns) for columns in zip(*found, strict=True))), player.kit)
 
 
-def to_full(grid: Grid, kit: Kit) -> Grid:
-    """Hits of a kit as hits of the full one, by the notes they are written as."""
-    key = to_kit(FULL, kit)[grid.key]
-    return grid._replace(key=key).select(np.lexsort((key, grid.step)))
-
-
 # --- songs ------------------------------------------------------------------------------------------------------------
-
-
-def bar_of_grid(grid: Grid, form: Form, bar: int) -> Grid:
-    """The notes of one bar, their steps counted from the barline."""
-    return _notes_between(grid, form, bar, bar + 1)
-
-
-def _notes_between(grid: Grid, form: Form, first: int, stop: int) -> Grid:
-    begin, end = form.first[[first, stop]].tolist()
-    low, high = np.searchsorted(grid.step, [begin, end])
-    piece = grid.select(np.arange(low, high))
-    return piece._replace(step=piece.step - begin)
-
-
-def bars_between(song: Prepared, first: int, stop: int) -> Prepared:
-    """Bars [first, stop) of a song as a song of their own."""
-    form = song.heard.form
-    guitar, drums = (_notes_between(grid, form, first, stop) for grid in (song.heard.guitar, song.drums))
-    return replace(song, heard=replace(song.heard, form=form.between(first, stop), guitar=guitar), drums=drums)
-
-
-def metre_of(form: Form) -> str:
-    """The metre of a song as "4/4"; "changing" if it has more than one."""
-    kinds = set(zip(form.numerator.tolist(), form.denominator.tolist(), strict=True))
-    return "{}/{}".format(*kinds.pop()) if len(kinds) == 1 else "changing"
 
 
 def choose(
@@ -277,14 +246,7 @@ def choose(
     if most is not None and most < len(chosen):
         drawn = np.random.default_rng([seed, 1]).permutation(len(chosen))[:most]
         chosen = [chosen[index] for index in np.sort(drawn).tolist()]
-    return [_shortened(song, bars) for song in chosen] if bars else chosen
-
-
-def _shortened(song: Prepared, most: int) -> Prepared:
-    form = song.heard.form
-    both = np.intersect1d(form.bar_of(song.heard.guitar.step), form.bar_of(song.drums.step))
-    first = int(both[0]) if len(both) else 0
-    return bars_between(song, first, min(first + most, len(form.steps)))
+    return [shortened(song, bars) for song in chosen] if bars else chosen
 
 
 def reference(songs: Sequence[Prepared], chosen: Sequence[Prepared], *, all_of: bool = False) -> list[Prepared]:
@@ -300,53 +262,6 @@ def reference(songs: Sequence[Prepared], chosen: Sequence[Prepared], *, all_of: 
 def split_hash(songs: Sequence[Prepared]) -> str:
     """A name for a set of songs, by their digests."""
     return hashlib.sha256("\n".join(sorted(song.sha256 for song in songs)).encode()).hexdigest()[:16]
-
-
-def _median_bpm(heard: Heard) -> float:
-    return float(np.median(heard.form.bpm))
-
-
-def others_guitar(songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, seed: int = 0) -> list[Heard | None]:
-    """For each song another one's guitar laid over its own bars; None where there is none.
-
-    The other song is of another group, of the same metre throughout, and as fast within TEMPO_BAND. One of `more` is
-    taken only where none of the songs themselves is so.
-    """
-    every = [*songs, *more]
-    metres = np.array([metre_of(song.heard.form) for song in every])
-    bpm = np.log([_median_bpm(song.heard) for song in every])
-    steps = np.array([int(song.heard.form.steps[0]) for song in every])
-    groups = np.array([song.group for song in every])
-    found: list[Heard | None] = []
-    for index, song in enumerate(songs):
-        alike = (metres == metres[index]) & (steps == steps[index]) & (groups != song.group)
-        able = np.flatnonzero(alike & (np.abs(bpm - bpm[index]) <= np.log(TEMPO_BAND)))
-        able = own if len(own := able[able < len(songs)]) else able
-        if metres[index] == "changing" or not len(able):
-            found.append(None)
-            continue
-        rng = np.random.default_rng([seed, 2, _number(song)])
-        found.append(lay_over(every[int(rng.choice(able))].heard, song.heard))
-    return found
-
-
-def _number(song: Prepared) -> int:
-    return int.from_bytes(hashlib.sha256(song.sha256.encode()).digest()[:8], "little")
-
-
-def lay_over(other: Heard, own: Heard) -> Heard:
-    """Another song's guitar in the bars of this one, from where its own begins, again from the start when it is over.
-
-    Both are of bars of one length.
-    """
-    form = own.form
-    (begin, end), (low, high) = sounding(own), sounding(other)
-    pieces = []
-    for index, bar in enumerate(range(begin, end)):
-        piece = bar_of_grid(other.guitar, other.form, low + index % max(high - low, 1))
-        pieces.append(piece._replace(step=piece.step + form.first[bar]))
-    guitar = Grid(*(np.concatenate(columns) for columns in zip(*pieces, strict=True))) if pieces else own.guitar
-    return Heard(form, guitar, other.programs, other.parts)
 
 
 # --- playing ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from seq2drum import batches, checkpoint, corpus, evaluate
+from seq2drum import batches, checkpoint, corpus, evaluate, excerpts
 from seq2drum.baselines import sounding
 from seq2drum.cli import main
 from seq2drum.corpus import Prepared
@@ -249,7 +249,7 @@ def test_a_song_is_cut_to_bars_from_where_both_play() -> None:
 
 
 def test_bars_of_a_song_in_sevens_are_a_song_of_their_own() -> None:
-    part = evaluate.bars_between(song_of(1, metre=(7, 8)), 2, 5)
+    part = excerpts.bars_between(song_of(1, metre=(7, 8)), 2, 5)
     assert part.heard.form.steps.tolist() == [21] * 3
     assert part.drums.step.min() >= 0 and part.drums.step.max() < 63
 
@@ -266,21 +266,21 @@ def test_the_guitar_sounds_from_its_first_bar_to_the_bar_its_last_note_ends_in()
 
 def test_another_guitar_is_of_the_same_metre_and_tempo_and_of_another_group() -> None:
     slow, twin = song_of(20, bpm=70), replace(song_of(21), group=song_of(0).group)
-    others = evaluate.others_guitar([song_of(0), twin, slow, song_of(9, metre=(3, 4)), changing()])
+    others = excerpts.others_guitar([song_of(0), twin, slow, song_of(9, metre=(3, 4)), changing()])
     assert others == [None] * 5
-    known = evaluate.others_guitar([song_of(0), slow], [song_of(22, bpm=130)])
+    known = excerpts.others_guitar([song_of(0), slow], [song_of(22, bpm=130)])
     assert known[0] is not None and known[1] is None
 
 
 def test_another_guitar_begins_with_the_own_and_again_when_it_is_over() -> None:
     own, other = song_of(1, bars=7).heard, song_of(2, bars=3).heard
     own = replace(own, guitar=own.guitar.select(own.guitar.step >= 24))
-    laid = evaluate.lay_over(other, own)
+    laid = excerpts.lay_over(other, own)
     assert laid.form is own.form
     assert sounding(laid) == (1, 7)
-    bars = [evaluate.bar_of_grid(laid.guitar, laid.form, bar) for bar in range(1, 7)]
+    bars = [excerpts.bar_of_grid(laid.guitar, laid.form, bar) for bar in range(1, 7)]
     assert all(np.array_equal(a, b) for a, b in zip(bars[0], bars[3], strict=True))
-    assert np.array_equal(bars[1].key, evaluate.bar_of_grid(other.guitar, other.form, 1).key)
+    assert np.array_equal(bars[1].key, excerpts.bar_of_grid(other.guitar, other.form, 1).key)
 
 
 def test_means_over_windows_have_intervals_over_songs() -> None:
@@ -326,7 +326,7 @@ def test_a_model_goes_on_from_the_bar_that_it_is_given(player: Path) -> None:
     song = song_of(1, bars=4)
     assert likely.play_on is not None
     grid = likely.play_on(song, 1, 0)
-    known, real = (evaluate.bar_of_grid(hits, song.heard.form, 1) for hits in (grid, song.drums))
+    known, real = (excerpts.bar_of_grid(hits, song.heard.form, 1) for hits in (grid, song.drums))
     assert np.array_equal(known.step, real.step) and np.array_equal(known.key, real.key)
 
 
