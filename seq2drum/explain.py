@@ -9,6 +9,7 @@ Letters of shapes: B bars, S steps of the longest bar, V voices.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ Bools = NDArray[np.bool_]
 
 ALIKE = 0.9  # cosine of the onsets and of the pitch classes of two bars of guitar that count as the same
 NEARLY = 0.85  # F1 of the hits of two bars of drums of which one nearly repeats the other
+SHORTEST = 3  # bars of a passage that has a letter of its own
 WINDOW = 4  # bars either side of a place where something may change
 NEW = 0.25  # how much more alike the bars on each side are than across, where the guitar plays something new
 PERIODS = (1, 2, 4, 8)  # bars of a pattern that goes round
@@ -32,6 +34,7 @@ CHANGE = 1.3  # ratio of the hits a quarter, above which one passage is busier t
 TOGETHER = 0.75  # share of a bar's accents that a kick goes with
 ACCENTS = 4  # that a passage has at least, before it is said what goes with them
 SOUNDING = 2  # of a step's guitar features: whether a note sounds
+COMES_IN, PLAYS_NEW, PLAYS_AGAIN = "comes in", "plays something new", "plays something again"
 TOMS = ("low tom", "mid tom", "high tom")
 
 
@@ -44,6 +47,26 @@ class Told(NamedTuple):
 
     def __str__(self) -> str:
         return f"{_bars(self.first, self.last)}: {self.text}"
+
+
+class Section(NamedTuple):
+    """A passage of the guitar: its first bar, counted from 0, and its letter, which passages that are alike share."""
+
+    bar: int
+    letter: str
+
+
+class _Begin(NamedTuple):
+    """How the guitar begins a section: what it does, and the bar from which it plays this again, counted from 0."""
+
+    does: str
+    again: int | None
+
+    def told(self, numbers: IntArray) -> str:
+        """In words. numbers (B,): what the bars are called."""
+        if self.again is None:
+            return f"the guitar {self.does}"
+        return f"the guitar plays again what it plays from bar {numbers[self.again]}"
 
 
 class _Guitar(NamedTuple):
@@ -79,7 +102,7 @@ def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | No
     numbers = np.arange(1, len(heard.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)
     guitar = _listen(heard)
-    begins = _begins(guitar, numbers)
+    begins = {bar: begin.told(numbers) for bar, begin in _begins(guitar).items()}
     filled = fills(nine)
     told = [
         *_rests(full, guitar),
@@ -91,6 +114,31 @@ def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | No
     ]
     named = [Told(int(numbers[first - 1]), int(numbers[last - 1]), text) for first, last, text in told]
     return tuple(sorted(named, key=lambda said: said.first))
+
+
+def sections(heard: Heard) -> tuple[Section, ...]:
+    """The passages of the guitar, in the order of their bars, lettered A, B, ... as they first come.
+
+    They are those that `explain` speaks of. What goes round without a rest is one; a passage of less than SHORTEST bars
+    has no letter of its own, unless there are no others.
+    """
+    begins = _begins(_listen(heard))
+    root: dict[int, int] = {}
+    for bar, begin in begins.items():
+        root[bar] = bar if begin.again is None else root[begin.again]
+    long = [bar for bar, end in pairwise([*begins, len(heard.form.steps)]) if end - bar >= SHORTEST]
+    letters: dict[int, str] = {}
+    found: list[Section] = []
+    for bar in long or list(begins)[:1]:
+        letter = letters.setdefault(root[bar], _letter(len(letters)))
+        if not found or found[-1].letter != letter or begins[bar].does == COMES_IN:
+            found.append(Section(bar, letter))
+    return tuple(found)
+
+
+def _letter(number: int) -> str:
+    """A to Z, then AA, AB and so on."""
+    return (_letter(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
 
 
 # --- the guitar ------------------------------------------------------------------------------------------------------
@@ -117,7 +165,7 @@ def _places(form: Form) -> tuple[IntArray, IntArray]:
     return bar, np.arange(len(bar)) - form.first[bar]
 
 
-def _begins(guitar: _Guitar, numbers: IntArray) -> dict[int, str]:
+def _begins(guitar: _Guitar) -> dict[int, _Begin]:
     """The bars at which the guitar begins a section, and how that is known.
 
     Something new: the bars on each side are more alike among themselves than across, by NEW at the least, and most of
@@ -125,19 +173,17 @@ def _begins(guitar: _Guitar, numbers: IntArray) -> dict[int, str]:
     next WINDOW bars are those of an earlier section's start.
     """
     score = _novelty(guitar)
-    found: dict[int, str] = {}
+    found: dict[int, _Begin] = {}
     for bar in np.flatnonzero(guitar.sounds).tolist():
         near = slice(max(bar - WINDOW + 1, 0), bar + WINDOW)
         apart = all(bar - other >= WINDOW for other in found)
         again = next((other for other in found if bar - other >= WINDOW and guitar.same(bar, other, WINDOW)), None)
         if bar == 0 or not guitar.sounds[bar - 1]:
-            found[bar] = "the guitar comes in"
+            found[bar] = _Begin(COMES_IN, again)
         elif score[bar] >= NEW and score[bar] == score[near].max():
-            found[bar] = "the guitar plays something new"
-        elif not (apart and again is not None and not guitar.same(bar, bar - 1, 1)):
-            continue
-        if again is not None:
-            found[bar] = f"the guitar plays again what it plays from bar {numbers[again]}"
+            found[bar] = _Begin(PLAYS_NEW, again)
+        elif apart and again is not None and not guitar.same(bar, bar - 1, 1):
+            found[bar] = _Begin(PLAYS_AGAIN, again)
     return found
 
 

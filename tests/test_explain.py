@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2drum.explain import Told, explain
+from seq2drum.explain import Told, explain, sections
 from seq2drum.features import Form, Heard
 from seq2drum.grid import Grid
 from seq2drum.kit import FULL
@@ -218,3 +218,37 @@ def test_a_thousand_bars_take_a_few_seconds() -> None:
     lines = told(drums, [VERSE] * 1000)
     assert lines
     assert time.process_time() - begun < 20
+
+
+# --- sections -------------------------------------------------------------------------------------------------------
+
+
+def lettered(guitar: Sequence[Strumming], steps: int = 24, metre: tuple[int, int] = (4, 4)) -> dict[int, str]:
+    form = Form(*(np.full(len(guitar), value) for value in (steps, *metre)), np.full(len(guitar), 120.0))
+    played = [
+        (steps * bar + at, pitch, 90) for bar, held in enumerate(guitar) for pitch, ats in held.items() for at in ats
+    ]
+    found = sections(Heard(form, made(played, 12), np.array([0, 0, 0, len(played), 0, 0, 0, 0, 0]), 1))
+    return {section.bar + 1: section.letter for section in found}
+
+
+def test_passages_that_are_alike_share_a_letter() -> None:
+    assert lettered([VERSE] * 8 + [CHORUS] * 4 + [VERSE] * 8 + [CHORUS] * 4) == {1: "A", 9: "B", 13: "A", 21: "B"}
+
+
+def test_what_goes_round_is_one_passage_unless_the_guitar_rests() -> None:
+    assert lettered([VERSE, STAB, VERSE, STAB] * 4) == {1: "A"}
+    assert lettered([VERSE] * 8 + [QUIET] * 4 + [VERSE] * 8) == {1: "A", 13: "A"}
+
+
+def test_a_bar_or_two_are_no_passage_unless_there_is_no_other() -> None:
+    assert lettered([QUIET] * 2 + [VERSE] * 8 + [STAB]) == {3: "A"}
+    assert lettered([STAB]) == {1: "A"}
+    assert lettered([QUIET]) == {}
+
+
+def test_the_twenty_eighth_passage_is_ab() -> None:
+    passages = [{40: [3 * one, 3 * other]} for one in range(8) for other in range(one)]
+    letters = list(lettered([bar for passage in passages for bar in (*[passage] * 4, QUIET)]).values())
+    assert letters[:3] == ["A", "B", "C"]
+    assert letters[25:] == ["Z", "AA", "AB"]
