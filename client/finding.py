@@ -22,6 +22,7 @@ from client.errors import ServerUnavailable
 from seq2drum.errors import OptionError
 
 VARIABLE = "SEQ2DRUM_SERVER"
+STATE_VARIABLE = "SEQ2DRUM_STATE_FILE"  # the server's own, for those who start both
 IDLE_SECONDS = 900  # after which a server that was started here ends by itself
 START_SECONDS = 60.0  # that it may take to be ready
 COMMAND = (sys.executable, "-m", "server")
@@ -38,7 +39,9 @@ class Found(NamedTuple):
 
 
 def state_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where a server that serves this machine writes down its address."""
+    """Where a server that serves this machine writes down its address: where it is told to, or in the state folder."""
+    if (place := environ.get(STATE_VARIABLE)) and place != "none":  # the server's word for nowhere
+        return Path(place)
     if sys.platform == "win32":
         base = Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     else:
@@ -75,7 +78,8 @@ async def start(found: Found, seconds: float = START_SECONDS, environ: Mapping[s
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = place.with_name("server.log")
     before = _content(place)
-    process = _spawn([*COMMAND, "--port", port if found.named else "0", "--idle-exit", str(IDLE_SECONDS)], log, environ)
+    words = ["--port", port if found.named else "0", "--idle-exit", str(IDLE_SECONDS), "--state-file", str(place)]
+    process = _spawn([*COMMAND, *words], log, environ)
     until = time.monotonic() + seconds
     try:
         while (here := _running(environ)) is None or _content(place) == before:

@@ -28,6 +28,9 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert, frames, statuses
 from server.frames import Frame
 
+if sys.platform != "win32":
+    import resource
+
 LOG = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.1  # from one word of how far a call is to the next
 Key = tuple[int, int]  # job and take
@@ -289,6 +292,8 @@ def main() -> int:
     """The worker's process; returns its exit code."""
     for name in ("SIGINT", "SIGTERM"):  # the front says when to end, by closing the pipe
         signal.signal(getattr(signal, name), signal.SIG_IGN)
+    if sys.platform != "win32":
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would have a user's music in it
     with os.fdopen(os.dup(1), "wb") as sink:
         os.dup2(2, 1)  # whatever a library prints is no frame
         try:

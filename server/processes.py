@@ -15,7 +15,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,12 @@ GRACE = 2.0
 """How many seconds a worker has to go when it is told to."""
 READY_SECONDS = 60.0
 """How long a worker may take until it is ready: a large model on a slow disk."""
+SILENT_SECONDS = 180.0
+"""How long a player that has work may say nothing until it is taken for one that hangs.
+
+The longest that one with sense was silent for is 25 s: eight takes of the longest song there may be, all told of. Many
+such calls at once, on a slow machine, take longer.
+"""
 
 _HOME = Path(__file__).parent.parent
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -74,6 +80,8 @@ class _Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None and process.stdout is not None
         self.process, self._stdin, self._stdout = process, process.stdin, process.stdout
+        self.heard = 0
+        """How many frames came from it."""
 
     @staticmethod
     async def start(command: Sequence[str], first: Frame) -> tuple[_Worker, Frame]:
@@ -128,9 +136,16 @@ class _Worker:
     async def receive(self) -> Frame | None:
         """The next frame; None when the worker is dead, or speaks no frames: whoever is told so ends it."""
         try:
-            return await frames.areceive(self._stdout)
+            frame = await frames.areceive(self._stdout)
         except (EOFError, ValueError, ConnectionError):
             return None
+        self.heard += 1
+        return frame
+
+    def kill(self) -> None:
+        """End it whatever it does. Whoever waits for a frame of it then learns that it is dead."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
 
     async def end(self, seconds: float) -> None:
         """Tell the worker to go, kill it if it has not gone by then, and see it buried: even if this is cancelled."""
@@ -147,8 +162,7 @@ class _Worker:
             async with asyncio.timeout(seconds):
                 await self._gone()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
+            self.kill()
             await self._gone()
         with contextlib.suppress(ConnectionError):
             await self._stdin.wait_closed()
@@ -462,6 +476,7 @@ class Players(_Pool):
 
     async def _attend(self, worker: _Worker) -> None:
         calls = self._calls[worker] = {}
+        watching = asyncio.create_task(_kill_if_it_hangs(worker, calls))
         try:
             while (frame := await worker.receive()) is not None:
                 job = frame.head["job"]
@@ -470,10 +485,21 @@ class Players(_Pool):
                 if queue is not None:
                     queue.put_nowait(frame)
         finally:
+            watching.cancel()
             del self._calls[worker]
             for queue in calls.values():
                 if queue is not None:
                     queue.put_nowait(None)
+
+
+async def _kill_if_it_hangs(worker: _Worker, calls: Collection[int]) -> None:
+    """Kill a worker that has had a call for SILENT_SECONDS, or up to twice as long, and said nothing at all."""
+    before, heard = set[int](), -1
+    while worker.heard != heard or before.isdisjoint(calls):
+        before, heard = set(calls), worker.heard
+        await asyncio.sleep(SILENT_SECONDS)
+    LOG.error("a player hangs: it has %d calls, and said nothing for %g seconds", len(calls), SILENT_SECONDS)
+    worker.kill()
 
 
 def _died() -> Refusal:

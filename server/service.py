@@ -19,7 +19,7 @@ from server.frames import Frame
 from server.guards import Behaviour, Call, Room, parse
 from server.metrics import Metrics
 from server.settings import Settings
-from server.statuses import Refusal
+from server.statuses import Refusal, StatusError, with_field
 
 NAME = "seq2drum.v1.AccompanimentService"
 OPEN_TO_ALL = frozenset({"GetServerInfo"})
@@ -105,8 +105,11 @@ class Service:
         call.name(request.request_id)
         self._check_file(request.midi)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
-        with self._looking:
-            found = await self._screened(call, asked.SerializeToString())
+        try:
+            with self._looking:
+                found = await self._screened(call, asked.SerializeToString())
+        except StatusError as error:  # it is another message's, and has no `config` in it
+            raise StatusError(with_field(error.status, "config.track", "track")) from None
         self._metrics.time({"parse": call.facts["parse_ms"]})
         found.request_id = call.id
         found.estimated_ms *= self._admission.truth

@@ -161,6 +161,19 @@ def retry_of(status: status_pb2.Status) -> float | None:
     return retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 if retry else None
 
 
+def with_field(status: status_pb2.Status, name: str, new: str) -> status_pb2.Status:
+    """The status with a field of another name: the same thing may be asked for by messages that call it otherwise."""
+    changed = status_pb2.Status()
+    changed.CopyFrom(status)
+    for packed in changed.details:
+        bad = error_details_pb2.BadRequest()
+        if packed.Is(bad.DESCRIPTOR) and packed.Unpack(bad):
+            for violation in bad.field_violations:
+                violation.field = new if violation.field == name else violation.field
+            packed.Pack(bad)
+    return changed
+
+
 def error_id_of(status: status_pb2.Status) -> str | None:
     """The id under which the fault of an internal error is logged; None if it is no internal error."""
     info = _detail(status, error_details_pb2.ErrorInfo())

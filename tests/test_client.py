@@ -86,8 +86,8 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No server of this machine is found, and none that the environment names."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "state"))
-    monkeypatch.delenv("SEQ2DRUM_SERVER", raising=False)
-    monkeypatch.delenv("SEQ2DRUM_TOKEN", raising=False)
+    for name in ("SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE", "SEQ2DRUM_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -1094,6 +1094,19 @@ def test_the_server_is_the_one_named_or_the_one_that_runs_here_or_the_usual_one(
     assert finding.find(None) == finding.Found("localhost:50051")
 
 
+def test_a_server_that_was_told_where_to_write_itself_down_is_found_there(
+    run: Run, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    usual = finding.state_file()
+    monkeypatch.setenv("SEQ2DRUM_STATE_FILE", str(tmp_path / "elsewhere" / "it.json"))
+    assert note(address) == tmp_path / "elsewhere" / "it.json"
+    code, out, _ = run("--status", server=None)
+    assert (code, json.loads(out)["address"]) == (0, address)
+    for nowhere in ("none", ""):
+        monkeypatch.setenv("SEQ2DRUM_STATE_FILE", nowhere)
+        assert finding.state_file() == usual
+
+
 def test_the_token_of_a_server_that_runs_here_is_used(run: Run, address: str, playing: Playing, song: Path) -> None:
     note(address, "its-token")
     assert run(song, server=None)[0] == 0
@@ -1137,7 +1150,7 @@ def test_a_server_is_started_if_none_answers_and_only_then(
     code, _, err = run(song, "--start-server", server=None)
     assert (code, err) == (0, "")
     assert song.with_name("my song.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()
-    assert "words: --port 0 --idle-exit 900" in stand_in.with_name("server.log").read_text()
+    assert f"words: --port 0 --idle-exit 900 --state-file {stand_in}" in stand_in.with_name("server.log").read_text()
     first = json.loads(stand_in.read_text())["pid"]
     code, out, _ = run("--status", "--start-server", server=None)
     assert (code, json.loads(out)["serving"]) == (0, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,12 @@ def test_ready_it_tells_its_models_and_drum_maps(worker: Worker) -> None:
     weights = engine.find("default") / engine.WEIGHTS
     assert models.models[0].sha256 == hashlib.sha256(weights.read_bytes()).digest()
     assert maps.maps[0].id == "gm"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the limits of a process")
+def test_it_leaves_no_core_file_which_would_have_the_music_in_it(worker: Worker) -> None:
+    limits = Path(f"/proc/{worker.process.pid}/limits").read_text(encoding="ascii")
+    assert re.search(r"Max core file size +0 +0 ", limits)
 
 
 def test_it_plays_what_a_drummer_plays_in_the_same_process(worker: Worker, drummer: Drummer) -> None:

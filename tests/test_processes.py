@@ -454,6 +454,60 @@ def test_when_a_player_dies_its_calls_are_told_and_the_others_go_on() -> None:
     run(test)
 
 
+@posix
+def test_a_player_that_hangs_is_killed_and_its_calls_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with players() as pool:
+            (pid,) = pool.pids
+            calls = [asyncio.create_task(refused(played(pool, b"hang"))) for _ in range(2)]
+            for found in await asyncio.gather(*calls):
+                assert found.reason == "WORKER_DIED" and found.retry_seconds
+            await until(lambda: pool.ready)
+            assert pool.pids != (pid,) and not psutil.pid_exists(pid)
+            assert (await played(pool, b"x"))[-1].head["what"] == "done"
+        assert "a player hangs: it has 2 calls" in caplog.text
+
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 0.2)
+    run(test)
+
+
+@posix
+def test_a_player_that_does_not_get_out_of_a_call_that_was_left_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with players() as pool:
+            (pid,) = pool.pids
+            call = asyncio.create_task(played(pool, b"hang"))
+            await until(lambda: pool.playing == 1)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            await until(lambda: bool(pool.pids) and pool.pids != (pid,))
+            assert pool.playing == 0
+
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 0.2)
+    run(test)
+
+
+def test_a_player_that_is_silent_for_want_of_work_or_talks_at_work_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test() -> None:
+        async with players() as pool:
+            (pid,) = pool.pids
+            await asyncio.sleep(1.2)
+            staying = pool.play(b"stay", bars=True)
+            await anext(staying)
+            for _ in range(20):  # longer than one may be silent for
+                await played(pool, b"x")
+                await asyncio.sleep(0.1)
+            assert pool.pids == (pid,) and pool.playing == 1
+            await staying.aclose()
+
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 1.0)
+    run(test)
+
+
 def test_while_the_only_player_is_started_anew_calls_are_asked_to_come_again() -> None:
     async def test() -> None:
         async with players() as pool:

@@ -780,9 +780,10 @@ def test_a_guitar_that_is_gone_meanwhile_is_told(studio: Callable[..., Studio]) 
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder in which servers write down where they are; whatever was started is ended."""
     folder = tmp_path_factory.mktemp("state")
-    before = {name: os.environ.get(name) for name in ("XDG_STATE_HOME", "SEQ2DRUM_SERVER")}
+    before = {name: os.environ.get(name) for name in ("XDG_STATE_HOME", "SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE")}
     os.environ["XDG_STATE_HOME"] = str(folder)
-    os.environ.pop("SEQ2DRUM_SERVER", None)
+    for name in ("SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE"):
+        os.environ.pop(name, None)
     yield folder
     for name, value in before.items():
         os.environ.pop(name, None)

@@ -7,11 +7,13 @@ import io
 import itertools
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from seq2drum.errors import NoGuitarError
@@ -24,6 +26,7 @@ from tests.servers import (
     BARS,
     MIDI,
     Served,
+    detail,
     drums,
     field,
     opening,
@@ -179,6 +182,20 @@ def test_a_file_is_looked_at_without_being_played() -> None:
     against(body)
 
 
+def test_looked_at_a_file_names_the_track_as_its_own_message_does() -> None:
+    async def body(server: Served) -> None:
+        for wanted, field_ in (("config.track", "track"), ("midi", "midi")):
+            server.readers.error = StatusError(to_status(Refusal("INVALID_OPTION", "no such part", field=wanted)))
+            status = await refused(server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI, track="lead")))
+            assert (reason_of(status), field(status)) == ("INVALID_OPTION", field_)
+            assert field(await refused(server.generate())) == wanted
+        server.readers.error = StatusError(to_status(NoGuitarError("no guitar")))
+        status = await refused(server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI)))
+        assert reason_of(status) == "NO_GUITAR" and detail(status, error_details_pb2.BadRequest) is None
+
+    against(body)
+
+
 def test_models_and_maps_are_as_the_players_told_them() -> None:
     async def body(server: Served) -> None:
         assert (await server.stub.ListModels(pb.ListModelsRequest())).default_model == "default"
@@ -318,13 +335,13 @@ def test_a_client_that_stops_sending_is_refused(sent: tuple[Any, ...]) -> None:
 
 def test_a_client_that_drips_is_refused_however_short_its_pauses() -> None:
     async def body(server: Served) -> None:
-        async def dripping() -> AsyncIterator[Any]:
-            yield pb.StreamGenerateDrumsRequest(config=opening())
+        def dripping() -> Iterator[Any]:
+            yield opening()
             while True:
-                yield pb.StreamGenerateDrumsRequest(midi_chunk=b"x")
-                await asyncio.sleep(0.005)
+                yield b"x"
+                time.sleep(0.005)
 
-        status = await refused(server.stub.StreamGenerateDrums(dripping(), timeout=30))
+        status = await refused_stream(server, dripping(), timeout=30)
         assert reason_of(status) == "UPLOAD_STALLED"
 
     against(body, settings(idle_seconds=10, default_deadline_seconds=0.2))
