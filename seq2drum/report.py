@@ -5,17 +5,17 @@ From values to text; it computes no figures, and touches files only to write the
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from seq2drum import files
+from seq2drum import files, page
 from seq2drum.errors import OptionError, OutputError
 from seq2drum.evaluate import BY_METRE, CONTINUED, HEADLINE, Column, Estimate, Evaluation, Example, Row
 from seq2drum.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.kit import NINE
+from seq2drum.page import BASE, GUITAR, INK, LINES, MODEL, NOTE, PALE, PAPER, SEES, SHADE, text
 
 FORMATS = (".html", ".md")
 SECTIONS = (
@@ -219,30 +219,13 @@ def _meanings(evaluation: Evaluation) -> Table:
 
 # --- HTML -------------------------------------------------------------------------------------------------------------
 
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #22252a; background: #fff; max-width: 1180px; margin: 2em auto;
-  padding: 0 1em; }
-h1 { font-size: 1.7em; margin-bottom: .2em; } h2 { font-size: 1.2em; margin-top: 2em; } h3 { font-size: 1em; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: .22em .7em; text-align: right; border-bottom: 1px solid #e3e5e8; vertical-align: bottom; }
-th:first-child, td:first-child, .words td, .words th { text-align: left; white-space: nowrap; }
-.words td:nth-child(2) { white-space: normal; }
-td small { color: #6b7079; white-space: nowrap; display: block; } thead th { border-bottom: 2px solid #22252a; }
-tr.model td { background: #eaf1fa; } tr.real td { background: #f4f4f2; } tr.sees_real td { color: #8a6a3a; }
-svg { max-width: 100%; } .panels { display: flex; flex-wrap: wrap; gap: 14px 22px; }
-.note { color: #555b66; } figure { margin: 0; } code { font-size: 13px; overflow-wrap: anywhere; }
-"""
-_INK, _PALE, _MODEL, _BASE, _SEES = "#22252a", "#d9dce1", "#1f5fa8", "#9aa1ab", "#d3a968"
-_LINES = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3", "#7d8590", "#a0522d")
-
 
 def as_html(evaluation: Evaluation) -> str:
     """One page that needs nothing else: tables, bars with intervals, the similarity curve, and drums as grids."""
-    parts = ["<h1>How good the drums are</h1>", f"<p>{_text(_FREE)} {_text(_LEGEND)}</p>"]
-    parts += [f'<p class="note">{_text(note)}</p>' for note in evaluation.notes]
+    parts = ["<h1>How good the drums are</h1>", f"<p>{text(_FREE)} {text(_LEGEND)}</p>"]
+    parts += [f'<p class="note">{text(note)}</p>' for note in evaluation.notes]
     every = sections(evaluation)
-    parts += [f"<h2>{_text(every[0][0])}</h2>", _html_table(evaluation.free, every[0][1])]
+    parts += [f"<h2>{text(every[0][0])}</h2>", _html_table(evaluation.free, every[0][1])]
     parts += [
         "<h2>Side by side</h2>",
         '<p class="note">Whiskers are the 95 % intervals; the dashed line is the real drums\'.</p>',
@@ -252,49 +235,39 @@ def as_html(evaluation: Evaluation) -> str:
     parts += [_bars(known[name], evaluation.free) for name in PICTURED if name in known]
     parts += ["</div>", "<h2>How alike bars are, by how far apart they are</h2>", _curves(evaluation)]
     parts += [
-        f"<h2>{_text('Drums, real and made')}</h2>",
-        '<p class="note">The darker, the louder. On top, where the guitar begins notes.</p>',
+        "<h2>Drums, real and made</h2>",
+        '<p class="note">The stronger, the louder. On top, where the guitar begins notes.</p>',
     ]
     for song, examples in groupby(evaluation.examples, lambda example: example.song):
         found = list(examples)
-        parts += [f"<h3>{_text(song)}, from bar {found[0].first_bar + 1}</h3>", _grids(found)]
+        parts += [f"<h3>{text(song)}, from bar {found[0].first_bar + 1}</h3>", _grids(found)]
     for title, names in every[1:]:
-        parts += [f"<h2>{_text(title)}</h2>", _html_table(evaluation.free, names)]
+        parts += [f"<h2>{text(title)}</h2>", _html_table(evaluation.free, names)]
     if evaluation.continued:
-        parts += ["<h2>Playing on</h2>", f"<p>{_text(_ON)}</p>", _html_table(evaluation.continued, CONTINUED)]
+        parts += ["<h2>Playing on</h2>", f"<p>{text(_ON)}</p>", _html_table(evaluation.continued, CONTINUED)]
     if evaluation.by_metre:
-        parts += ["<h2>By metre</h2>", f"<p>{_text(_METRE)}</p>"]
+        parts += ["<h2>By metre</h2>", f"<p>{text(_METRE)}</p>"]
         parts += [_html_table(_metres(evaluation), BY_METRE, songs=True)]
     head, body = _meanings(evaluation)
-    rows = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in body)
-    heads = "".join(f"<th>{_text(cell)}</th>" for cell in head)
-    parts += ["<h2>What the figures mean</h2>", '<div class="wide"><table class="words">']
-    parts += [f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>", "<h2>How it was made</h2>"]
-    parts += [f"<p><code>{_text(line)}</code></p>" for line in facts(evaluation)]
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>How good the drums are</title>'
-        f"<style>{_STYLE}</style></head><body>\n" + "\n".join(parts) + "\n</body></html>\n"
-    )
-
-
-def _text(text: str) -> str:
-    return html.escape(text, quote=True)
+    parts += ["<h2>What the figures mean</h2>", page.table(head, body, words=True), "<h2>How it was made</h2>"]
+    parts += [f"<p><code>{text(line)}</code></p>" for line in facts(evaluation)]
+    return page.document("How good the drums are", parts)
 
 
 def _html_table(rows: Sequence[Row], names: Sequence[str], *, songs: bool = False) -> str:
     head, body = table(rows, names, interval="whole", songs=songs)
-    heads = "".join(f"<th>{_text(cell)}</th>" for cell in head)
+    heads = "".join(f"<th>{text(cell)}</th>" for cell in head)
     lines = []
     for row, cells in zip(rows, body, strict=True):
         kind = "sees_real" if row.sees_real and row.kind == "baseline" else row.kind
-        told = "".join(f"<td>{_small(cell) if place else _text(cell)}</td>" for place, cell in enumerate(cells))
-        lines.append(f'<tr class="{kind}" title="{_text(row.meaning)}">{told}</tr>')
+        told = "".join(f"<td>{_small(cell) if place else text(cell)}</td>" for place, cell in enumerate(cells))
+        lines.append(f'<tr class="{kind}" title="{text(row.meaning)}">{told}</tr>')
     return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
 def _small(cell: str) -> str:
     value, bracket, rest = cell.partition(" (")
-    return _text(value) + (f"<small>{_text(rest.removesuffix(')'))}</small>" if bracket else "")
+    return text(value) + (f"<small>{text(rest.removesuffix(')'))}</small>" if bracket else "")
 
 
 def _bars(column: Column, rows: Sequence[Row]) -> str:
@@ -320,19 +293,19 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
     height = top + line * len(having) + 18
     out = [
         f'<figure><svg width="400" height="{height:.0f}" viewBox="0 0 400 {height:.0f}" role="img" '
-        f'font-family="system-ui, sans-serif" font-size="11"><title>{_text(column.name)}</title>'
-        f'<text x="0" y="12" font-size="13" font-weight="600" fill="{_INK}">{_text(column.name)}</text>'
-        f'<text x="0" y="26" fill="#6b7079">{_text(_WAYS.get(column.better, ""))}</text>'
+        f'font-family="system-ui, sans-serif" font-size="11"><title>{text(column.name)}</title>'
+        f'<text x="0" y="12" font-size="13" font-weight="600" fill="{INK}">{text(column.name)}</text>'
+        f'<text x="0" y="26" fill="{NOTE}">{text(_WAYS.get(column.better, ""))}</text>'
     ]
     zero = x(max(low, 0.0))
     values = []  # written last, so that no line crosses them
     for index, (row, value) in enumerate(having):
         y = top + line * index
         end = x(value.value or 0.0)
-        colour = _MODEL if row.kind == "model" else _SEES if row.sees_real else _BASE
+        colour = MODEL if row.kind == "model" else SEES if row.sees_real else BASE
         out.append(
-            f'<text x="{left - 6:.0f}" y="{y + 10:.1f}" text-anchor="end" fill="{_INK}">'
-            f'{_text(_clipped(_name(row)))}</text><rect x="{min(zero, end):.1f}" y="{y + 2:.1f}" '
+            f'<text x="{left - 6:.0f}" y="{y + 10:.1f}" text-anchor="end" fill="{INK}">'
+            f'{text(_clipped(_name(row)))}</text><rect x="{min(zero, end):.1f}" y="{y + 2:.1f}" '
             f'width="{max(abs(end - zero), 0.8):.1f}" height="{line - 5:.1f}" fill="{colour}"/>'
         )
         after = end
@@ -340,19 +313,19 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
             a, b, middle = x(value.low), x(value.high), y + 2 + (line - 5) / 2
             out.append(
                 f'<path d="M{a:.1f} {middle:.1f}H{b:.1f}M{a:.1f} {middle - 3:.1f}v6M{b:.1f} {middle - 3:.1f}v6" '
-                f'stroke="{_INK}" stroke-width="1" fill="none"/>'
+                f'stroke="{INK}" stroke-width="1" fill="none"/>'
             )
             after = max(after, b)
         values.append(
-            f'<text x="{max(after, zero) + 5:.1f}" y="{y + 10:.1f}" fill="#444a54" '
-            f'stroke="#fff" stroke-width="3" paint-order="stroke">{shown(value)}</text>'
+            f'<text x="{max(after, zero) + 5:.1f}" y="{y + 10:.1f}" fill="{INK}" '
+            f'stroke="{PAPER}" stroke-width="3" paint-order="stroke">{shown(value)}</text>'
         )
     bottom = top + line * len(having) + 2
-    out.append(f'<path d="M{zero:.1f} {top:.1f}V{bottom:.1f}" stroke="{_INK}" stroke-width="1"/>')
+    out.append(f'<path d="M{zero:.1f} {top:.1f}V{bottom:.1f}" stroke="{INK}" stroke-width="1"/>')
     if real is not None:
         out.append(
-            f'<path d="M{x(real):.1f} {top - 3:.1f}V{bottom:.1f}" stroke="{_INK}" stroke-dasharray="4 3"/>'
-            f'<text x="{x(real):.1f}" y="{bottom + 11:.1f}" text-anchor="middle" fill="{_INK}">'
+            f'<path d="M{x(real):.1f} {top - 3:.1f}V{bottom:.1f}" stroke="{INK}" stroke-dasharray="4 3"/>'
+            f'<text x="{x(real):.1f}" y="{bottom + 11:.1f}" text-anchor="middle" fill="{INK}">'
             f"real {_short(real)}</text>"
         )
     return "".join([*out, *values]) + "</svg></figure>"
@@ -389,15 +362,15 @@ def _curves(evaluation: Evaluation) -> str:
     for index in range(6):
         value = low + (1 - low) * index / 5
         out.append(
-            f'<path d="M48 {y(value):.1f}H648" stroke="{_PALE}"/>'
-            f'<text x="42" y="{y(value) + 4:.1f}" text-anchor="end" fill="{_INK}">{value:.2f}</text>'
+            f'<path d="M48 {y(value):.1f}H648" stroke="{PALE}"/>'
+            f'<text x="42" y="{y(value) + 4:.1f}" text-anchor="end" fill="{INK}">{value:.2f}</text>'
         )
     for place in range(lags):
-        out.append(f'<text x="{x(place):.1f}" y="268" text-anchor="middle" fill="{_INK}">{place + 1}</text>')
-    out.append(f'<text x="348" y="288" text-anchor="middle" fill="{_INK}">bars apart</text>')
+        out.append(f'<text x="{x(place):.1f}" y="268" text-anchor="middle" fill="{INK}">{place + 1}</text>')
+    out.append(f'<text x="348" y="288" text-anchor="middle" fill="{INK}">bars apart</text>')
     for index, (name, line) in enumerate(lines.items()):
         is_real = name in real
-        colour = _INK if is_real else _LINES[(index - 1) % len(_LINES)]
+        colour = INK if is_real else LINES[(index - 1) % len(LINES)]
         points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in enumerate(line) if value is not None)
         dash = "" if is_real or name in models else ' stroke-dasharray="5 4"'
         out.append(
@@ -406,7 +379,7 @@ def _curves(evaluation: Evaluation) -> str:
         at = 30 + 20 * index
         out.append(
             f'<path d="M668 {at}h24" stroke="{colour}" stroke-width="{3 if is_real else 2}"{dash}/>'
-            f'<text x="698" y="{at + 4}" fill="{_INK}">{_text(_clipped(name))}</text>'
+            f'<text x="698" y="{at + 4}" fill="{INK}">{text(_clipped(name))}</text>'
         )
     return "".join(out) + "</svg>"
 
@@ -428,7 +401,7 @@ def _grids(examples: Sequence[Example]) -> str:
 
     out = [
         f'<svg width="1110" height="{height:.0f}" viewBox="0 0 1110 {height:.0f}" role="img" '
-        f'font-family="system-ui, sans-serif" font-size="9"><title>{_text(first.song)}</title>'
+        f'font-family="system-ui, sans-serif" font-size="9"><title>{text(first.song)}</title>'
     ]
     tops = [top + guitar + gap + (block + gap) * index for index in range(len(examples) + 1)]
     areas = [(top, guitar), *((at, block) for at in tops)]
@@ -436,24 +409,27 @@ def _grids(examples: Sequence[Example]) -> str:
         beats = "".join(f"M{x(beat):.1f} {at:.1f}v{tall:.1f}" for beat in range(0, total, TWELFTHS))
         bars = "".join(f"M{x(start):.1f} {at:.1f}v{tall:.1f}" for start in starts)
         out.append(
-            f'<rect x="{left}" y="{at:.1f}" width="{width}" height="{tall:.1f}" fill="#f6f7f8"/>'
-            f'<path d="{beats}" stroke="{_PALE}" stroke-width=".6"/><path d="{bars}" stroke="#777d88"/>'
+            f'<rect x="{left}" y="{at:.1f}" width="{width}" height="{tall:.1f}" fill="{SHADE}"/>'
+            f'<path d="{beats}" stroke="{PALE}" stroke-width=".6"/><path d="{bars}" stroke="{NOTE}"/>'
         )
     for bar, (start, metre) in enumerate(zip(starts[:-1], first.metres, strict=True)):
         told = f"{first.first_bar + bar + 1}" + (f"  {metre}" if not bar or metre != first.metres[bar - 1] else "")
-        out.append(f'<text x="{x(start) + 2:.1f}" y="{top - 6:.1f}" font-size="10" fill="{_INK}">{told}</text>')
+        out.append(f'<text x="{x(start) + 2:.1f}" y="{top - 6:.1f}" font-size="10" fill="{INK}">{told}</text>')
     mark = max(min(2.2 * scale, 7.0), 2.0)
-    out.append(f'<text x="{left - 6}" y="{top + 11}" text-anchor="end" font-size="11" fill="#b3541e">guitar</text>')
+    out.append(f'<text x="{left - 6}" y="{top + 11}" text-anchor="end" font-size="11" fill="{GUITAR}">guitar</text>')
     strokes = "".join(f"M{x(places[step]) + 1:.1f} {top + 2:.1f}v{guitar - 4:.1f}" for step in first.guitar)
-    out.append(f'<path d="{strokes}" stroke="#b3541e" stroke-width="{min(mark, 2.5):.1f}"/>')
-    parts = [("real drums", first.real, _INK), *((example.player, example.made, _MODEL) for example in examples)]
+    out.append(f'<path d="{strokes}" stroke="{GUITAR}" stroke-width="{min(mark, 2.5):.1f}"/>')
+    parts = [
+        ("real drums", first.real, INK),
+        *((example.player, example.made, MODEL) for example in examples),
+    ]
     for (name, hits, colour), at in zip(parts, tops, strict=True):
         out.append(
-            f'<text x="{left}" y="{at - 4:.1f}" font-size="11" font-weight="600" fill="{colour}">{_text(name)}</text>'
+            f'<text x="{left}" y="{at - 4:.1f}" font-size="11" font-weight="600" fill="{colour}">{text(name)}</text>'
         )
         for row, voice in enumerate(voices):
             out.append(
-                f'<text x="{left - 6}" y="{at + line * row + 7.5:.1f}" text-anchor="end" fill="{_INK}">{voice}</text>'
+                f'<text x="{left - 6}" y="{at + line * row + 7.5:.1f}" text-anchor="end" fill="{INK}">{voice}</text>'
             )
         for step, index, velocity in hits:
             row = voices.index(_voice(index))
@@ -509,5 +485,5 @@ def write(evaluation: Evaluation, path: str | os.PathLike[str], *, overwrite: bo
         OptionError, OutputError: as `check`, or the disk is full.
     """
     check(path, overwrite=overwrite)
-    page = as_html(evaluation) if Path(path).suffix.lower() == ".html" else as_markdown(evaluation)
-    files.write_file(path, page.encode(), overwrite=overwrite)
+    content = as_html(evaluation) if Path(path).suffix.lower() == ".html" else as_markdown(evaluation)
+    files.write_file(path, content.encode(), overwrite=overwrite)
