@@ -11,6 +11,7 @@ import os
 import warnings
 import xml.etree.ElementTree as ET
 import zipfile
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -44,7 +45,8 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
     Onsets and durations are exact: the ticks per quarter are the least common multiple of 480 and whatever fractions
     of a quarter the score has. (Should that pass MIDI's limit of 32,767, they are rounded to 10,080ths of a quarter.)
     Tied notes are one note. Grace notes and chord symbols are left out; so is a tablature that repeats another staff.
-    Every measure is one bar of `Song.bars()`; a short one (a pickup) has its metre and its own length.
+    Every measure is one bar of `Song.bars()`; a short one (a pickup) has its metre and its own length. Eighths that
+    swing, where a score says so on top, are where they sound.
 
     Args:
         source: A path, or the bytes of the file.
@@ -58,7 +60,7 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # music21 warns of what it repairs
         try:
-            return _song(_expanded(_parsed(text)))
+            return _song(_expanded(_parsed(text)), _swing(text))
         except NotationError:
             raise
         except Exception as error:  # music21 has no common error; it fails on bad scores in dozens of ways
@@ -224,7 +226,40 @@ class _Staff:
     is_tablature: bool
 
 
-def _song(score: Any) -> Song:
+def _swing(text: bytes) -> Fraction | None:
+    """Where in its quarter the second eighth falls, if all of the score swings alike, from its first measure on."""
+    root = ET.fromstring(text)
+    first = [found for part in root.iter("part") for measure in part[:1] for found in measure.iter("swing")]
+    if not first or len(first) != len(list(root.iter("swing"))):  # music21 does not read them, nor know where they are
+        return None
+    said = {tuple(swing.findtext(tag, "").strip() for tag in ("first", "second", "swing-type")) for swing in first}
+    long, short, kind = said.pop()
+    if said or kind not in ("", "eighth") or not (long.isdecimal() and short.isdecimal()):
+        return None
+    return Fraction(int(long), int(long) + int(short)) if 0 < int(short) <= int(long) < 100 else None
+
+
+def _swung(
+    notes: list[tuple[Fraction, Fraction, int, int]], starts: list[Fraction], share: Fraction
+) -> list[tuple[Fraction, Fraction, int, int]]:
+    """Notes with the second eighth of each quarter at `share` of it, but in quarters that have shorter notes."""
+
+    def place(at: Fraction) -> tuple[Fraction, Fraction]:
+        start = starts[max(bisect_right(starts, at) - 1, 0)]
+        within = (at - start) % 1
+        return at - within, within
+
+    half = Fraction(1, 2)
+    straight = {quarter for quarter, within in (place(onset) for onset, *_ in notes) if within not in (0, half)}
+
+    def moved(at: Fraction) -> Fraction:
+        quarter, within = place(at)
+        return quarter + share if within == half and quarter not in straight else at
+
+    return [(moved(on), moved(on + long) - moved(on), pitch, loud) for on, long, pitch, loud in notes]
+
+
+def _song(score: Any, swing: Fraction | None) -> Song:
     """The music21 score as a song."""
     staves: dict[str, list[_Staff]] = {}
     for number, part in enumerate(score.parts):
@@ -233,9 +268,11 @@ def _song(score: Any) -> Song:
     if not staves:
         raise NotationError("the score has no parts; wanted is one with a guitar part")
     merged = []
+    starts = [_quarters(measure.offset) for measure in score.parts[0].getElementsByClass("Measure")] or [Fraction(0)]
     for group in staves.values():
         heard = [staff for staff in group if not staff.is_tablature] or group
-        merged.append((group[0], [note for staff in heard for note in staff.notes]))
+        notes = [note for staff in heard for note in staff.notes]
+        merged.append((group[0], notes if swing is None else _swung(notes, starts, swing)))
     if sum(len(notes) for _, notes in merged) > MAX_NOTES:
         raise NotationError(f"the score has more than {MAX_NOTES:,} notes with its repeats played out")
 

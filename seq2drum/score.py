@@ -67,6 +67,9 @@ _LENGTHS = sorted({*_TYPES, *_DOTTED}, reverse=True)
 _FLAGS = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
 _CLEAR = 0.5  # 48ths of a quarter: hits this near to a place are meant for it
 _GHOST = 0.55  # a snare softer than this share of the part's median snare is written in parentheses
+_SWING = 4  # beats of long and short eighths that a part has at least, if it is written as swing
+# Where a rest of the hands, of the feet, and of both is written; one with two flags or more hangs lower.
+_RESTS = {"1": "D5", "1 short": "F5", "2": "E4", "both": "B4"}
 
 
 class Hit(NamedTuple):
@@ -87,21 +90,31 @@ class Event(NamedTuple):
     triplet: bool
 
 
-def write_score(song: Song, drums: Part, title: str) -> bytes:
+def write_score(song: Song, drums: Part, title: str, *, first_bar: int = 0, last_bar: int | None = None) -> bytes:
     """Write the drums as a MusicXML 4.0 score: one percussion staff, hands stem up and feet stem down.
 
     The measures, metres and tempo marks are the song's. A hit is written at the nearest of six places a quarter (16ths
     and triplet eighths); one between a triplet and a 16th goes with the most of the part, a beat that would mix the two
     takes the kind that most of its hits have, and in metres counted in eighths or shorter there are no triplets. A head
-    that two hits would share is written once, as the louder.
+    that two hits would share is written once, as the louder. A part that swings is written as swing is: plain eighths,
+    and the word above them (for programs, MusicXML's `swing`, which `notation` reads).
 
     Args:
         song: Gives bars, metres and tempos; its parts are not looked at.
         drums: A part whose pitches are General MIDI drum notes, in the song's ticks.
         title: Printed above the score.
+        first_bar: The first bar that is written, from 0.
+        last_bar: The bar before which the score ends; by default all bars are written.
     """
     bars = song.bars()
     chords = _chords(song, bars, drums)
+    swings = _swings(bars, chords)
+    if swings:
+        chords = [_as_swing(bar, places) for bar, places in zip(bars, chords, strict=True)]
+    tempos = _tempo_marks(song, bars, first_bar)
+    shown = slice(first_bar, last_bar)
+    whole = last_bar is None or last_bar >= len(bars)
+    bars, chords, tempos = bars[shown], chords[shown], tempos[shown]
     pitches = sorted({hit.pitch for chord in chords for hits in chord.values() for hit in hits})
     root = ET.Element("score-partwise", version="4.0")
     _add(_add(root, "work"), "work-title", _printable(title))
@@ -109,12 +122,12 @@ def write_score(song: Song, drums: Part, title: str) -> bytes:
     _part_list(root, pitches)
     part = _add(root, "part", id="P1")
     named: set[str] = set()
-    tempos = _tempo_marks(song, bars)
     before: Bar | None = None
     for bar, places, marks in zip(bars, chords, tempos, strict=True):
-        _measure(part, song, bar, before, places, marks, named)
+        _measure(part, song, bar, before, places, marks, named, swings)
         before = bar
-    _add(_add(part[-1], "barline", location="right"), "bar-style", "light-heavy")
+    if len(part) and whole:
+        _add(_add(part[-1], "barline", location="right"), "bar-style", "light-heavy")
     ET.indent(root, " ")
     head = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC '
@@ -247,6 +260,36 @@ def _bar_chords(hits: Iterable[tuple[int, int, Hit]], length: int) -> dict[tuple
     }
 
 
+def _swings(bars: Sequence[Bar], chords: Sequence[dict[tuple[int, bool], tuple[Hit, ...]]]) -> bool:
+    """Whether a part is written as swing: beats of long and short eighths, few of three, hardly any straight ones."""
+    long, full, straight = 0, 0, 0
+    for bar, places in zip(bars, chords, strict=True):
+        if bar.denominator <= 4:
+            for within in _beats(places).values():
+                long += 32 in within and 16 not in within
+                full += 16 in within
+                straight += within <= {0, 24} and 24 in within
+    return long >= _SWING and long > 2 * full and 8 * straight <= long
+
+
+def _beats(places: Iterable[tuple[int, bool]]) -> dict[int, set[int]]:
+    """The places within each quarter that is played in, hands and feet together."""
+    beats: dict[int, set[int]] = {}
+    for place, _ in places:
+        beats.setdefault(place // _DIVISIONS, set()).add(place % _DIVISIONS)
+    return beats
+
+
+def _as_swing(bar: Bar, places: dict[tuple[int, bool], tuple[Hit, ...]]) -> dict[tuple[int, bool], tuple[Hit, ...]]:
+    """The short eighths of a bar at the half of their beats."""
+    if bar.denominator > 4:
+        return places
+    short = {
+        quarter * _DIVISIONS + 32 for quarter, within in _beats(places).items() if 32 in within and 16 not in within
+    }
+    return {(place - 8 if place in short else place, feet): hits for (place, feet), hits in places.items()}
+
+
 def _height(sign: Sign) -> int:
     """Places above C0 on the staff."""
     return 7 * int(sign.place[1]) + "CDEFGAB".index(sign.place[0])
@@ -292,6 +335,7 @@ def _measure(
     places: dict[tuple[int, bool], tuple[Hit, ...]],
     tempos: Sequence[tuple[int, float, bool]],
     named: set[str],
+    swings: bool,
 ) -> None:
     length = _length(song, bar)
     full = 4 * _DIVISIONS * bar.numerator // bar.denominator
@@ -309,7 +353,7 @@ def _measure(
         if before is None:
             _add(_add(attributes, "clef"), "sign", "percussion")
     for place, bpm, shown in tempos:
-        _tempo(measure, place, bpm, shown)
+        _tempo(measure, bar, place, bpm, shown, swings and before is None)
     for place, name in _new_names(places, named):
         direction = _add(measure, "direction", placement="above")
         _add(_add(direction, "direction-type"), "words", name)
@@ -317,13 +361,19 @@ def _measure(
 
     voices = {feet: {place: hits for (place, side), hits in places.items() if side == feet} for feet in (False, True)}
     if not places:
-        _rest(measure, length, "1", whole=True)
+        _whole_rest(measure, length)
+    cells = {
+        feet: _joined_rests([list(_events(voices[feet], *cell)) for cell in _cells(song, bar)], bar)
+        for feet in voices
+        if voices[feet]
+    }
+    both = set.intersection(*map(_silences, cells.values())) if cells else set()
     if voices[False]:
-        _voice(measure, song, bar, voices[False], "1")
+        _voice(measure, cells[False], "1", both)
     if voices[False] and voices[True]:
         _add(_add(measure, "backup"), "duration", length)
     if voices[True]:
-        _voice(measure, song, bar, voices[True], "2")
+        _voice(measure, cells[True], "2", both, alone=len(cells) == 1)
 
 
 def _new_names(places: dict[tuple[int, bool], tuple[Hit, ...]], named: set[str]) -> Iterator[tuple[int, str]]:
@@ -337,9 +387,27 @@ def _new_names(places: dict[tuple[int, bool], tuple[Hit, ...]], named: set[str])
                 yield place, name
 
 
-def _voice(measure: ET.Element, song: Song, bar: Bar, places: dict[int, tuple[Hit, ...]], voice: str) -> None:
-    cells = [list(_events(places, start, end)) for start, end in _cells(song, bar)]
-    for cell in _joined_rests(cells, bar):
+def _silences(cells: Iterable[Sequence[Event]]) -> set[tuple[int, Event]]:
+    """The rests of a bar by where they begin, but for those of triplets."""
+    found, place = set(), 0
+    for event in (event for cell in cells for event in cell):
+        if not event.hits and not event.triplet:
+            found.add((place, event))
+        place += event.length
+    return found
+
+
+def _voice(
+    measure: ET.Element,
+    cells: Sequence[Sequence[Event]],
+    voice: str,
+    both: set[tuple[int, Event]],
+    *,
+    alone: bool = True,
+) -> None:
+    """The notes and rests of hands or feet. A rest that `both` have is written once, in the middle of the staff."""
+    at = 0
+    for cell in cells:
         beams = _beams(cell)
         values = [event.value for event in cell]
         bracket = cell[0].triplet and not all(
@@ -350,9 +418,13 @@ def _voice(measure: ET.Element, song: Song, bar: Bar, places: dict[int, tuple[Hi
             if event.triplet and index in (0, len(cell) - 1):
                 tuplet = "start" if index == 0 else "stop"
             if not event.hits:
-                _rest(measure, event.length, voice, event=event, tuplet=tuplet, bracket=bracket)
+                shared = (at, event) in both
+                place = _RESTS["both" if shared else "1 short" if voice == "1" and event.value < 24 else voice]
+                hidden = shared and not alone
+                _rest(measure, event, voice, place, tuplet, bracket=bracket, hidden=hidden)
             for head, hit in enumerate(event.hits):
                 _note(measure, event, hit, voice, beams[index], tuplet, bracket, is_chord=head > 0)
+            at += event.length
 
 
 def _joined_rests(cells: list[list[Event]], bar: Bar) -> list[list[Event]]:
@@ -404,24 +476,25 @@ def _tuplet(notations: ET.Element, kind: str, bracket: bool) -> None:
     _add(notations, "tuplet", type=kind, bracket="yes" if bracket else "no")
 
 
+def _whole_rest(measure: ET.Element, length: int) -> None:
+    note = _add(measure, "note")
+    _add(note, "rest", measure="yes")
+    _add(note, "duration", length)
+    _add(note, "voice", "1")
+
+
 def _rest(
-    measure: ET.Element,
-    length: int,
-    voice: str,
-    *,
-    event: Event | None = None,
-    tuplet: str = "",
-    bracket: bool = False,
-    whole: bool = False,
+    measure: ET.Element, event: Event, voice: str, place: str, tuplet: str, *, bracket: bool, hidden: bool
 ) -> None:
     note = _add(measure, "note")
+    if hidden:
+        note.set("print-object", "no")
     rest = _add(note, "rest")
-    if whole:
-        rest.set("measure", "yes")
-    _add(note, "duration", length)
+    _add(rest, "display-step", place[0])
+    _add(rest, "display-octave", place[1])
+    _add(note, "duration", event.length)
     _add(note, "voice", voice)
-    if event is not None:
-        _value(note, event)
+    _value(note, event)
     if tuplet:
         _tuplet(_add(note, "notations"), tuplet, bracket)
 
@@ -466,15 +539,20 @@ def _note(
             _add(_add(notations, "technical"), "open-string")
 
 
-def _tempo_marks(song: Song, bars: Sequence[Bar]) -> list[list[tuple[int, float, bool]]]:
+def _tempo_marks(song: Song, bars: Sequence[Bar], first: int) -> list[list[tuple[int, float, bool]]]:
     """For each bar, its tempo events: (place in 48ths of a quarter, quarters a minute, is it printed).
 
-    All are played; printed are the first, and those that differ by 4 % or more from the last that was printed.
+    All are played; printed are the first, and those that differ by 4 % or more from the last that was printed. The bar
+    `first` has the tempo that holds there.
     """
     marks: list[list[tuple[int, float, bool]]] = [[] for _ in bars]
     starts = [bar.start for bar in bars]
     printed = 0.0
     events = {tempo.tick: tempo for tempo in (DEFAULT_TEMPO, *song.tempos)}
+    if first:
+        here = bars[first].start
+        events = {tick: tempo for tick, tempo in events.items() if tick > here}
+        events[here] = song.tempo_at(here)._replace(tick=here)
     for tempo in sorted(events.values()):
         index = int(np.searchsorted(starts, tempo.tick, side="right")) - 1
         if index + 1 == len(bars) and tempo.tick >= bars[-1].end:
@@ -486,17 +564,28 @@ def _tempo_marks(song: Song, bars: Sequence[Bar]) -> list[list[tuple[int, float,
     return marks
 
 
-def _tempo(measure: ET.Element, place: int, bpm: float, shown: bool) -> None:
-    sound = {"tempo": f"{bpm:.4f}".rstrip("0").rstrip(".")}
+def _tempo(measure: ET.Element, bar: Bar, place: int, bpm: float, shown: bool, swings: bool) -> None:
+    """A tempo, by the beat that is counted: in metres that go in threes of eighths, the dotted quarter."""
+    speed = {"tempo": f"{bpm:.4f}".rstrip("0").rstrip(".")}
     if not shown:
-        element = _add(measure, "sound", **sound)
+        element = _add(measure, "sound", **speed)
         if place:
             _add(element, "offset", place)
         return
     direction = _add(measure, "direction", placement="above")
+    if swings:
+        _add(_add(direction, "direction-type"), "words", "Swing", **{"font-weight": "bold"})
     metronome = _add(_add(direction, "direction-type"), "metronome")
+    dotted = bar.denominator == 8 and set(bar.groups) == {3}
     _add(metronome, "beat-unit", "quarter")
-    _add(metronome, "per-minute", f"{bpm:.0f}")
+    if dotted:
+        _add(metronome, "beat-unit-dot")
+    _add(metronome, "per-minute", f"{bpm / 1.5 if dotted else bpm:.0f}")
     if place:
         _add(direction, "offset", place)
-    _add(direction, "sound", **sound)
+    sound = _add(direction, "sound", **speed)
+    if swings:
+        swing = _add(sound, "swing")
+        _add(swing, "first", 2)
+        _add(swing, "second", 1)
+        _add(swing, "swing-type", "eighth")

@@ -583,6 +583,87 @@ def test_a_drifting_tempo_is_played_in_full_but_printed_only_when_it_shows() -> 
     assert len(read_musicxml(data).tempos) == 16
 
 
+def test_a_metre_in_threes_prints_the_tempo_of_its_beat_and_plays_that_of_the_quarter() -> None:
+    song = Song(480, (), (Tempo(0, 714286),), (Metre(0, 6, 8),), 1440)
+    data = write_score(song, drums([(0, 36)]), "x")
+    root = ET.fromstring(data)
+    assert [element.text for element in root.iter("per-minute")] == ["56"]
+    assert root.find(".//metronome/beat-unit-dot") is not None
+    assert read_musicxml(data).tempos == (Tempo(0, 714286),)
+
+
+def shuffle(bars: int, middle: int = 0, straight: int = 0) -> Part:
+    """Long and short eighths, of the first beats some with the middle triplet, of the next some straight."""
+    hits = []
+    for quarter in range(bars * 4):
+        second = 0.5 if middle <= quarter < middle + straight else 2 / 3
+        hits += [(quarter, 51), (quarter + second, 51), *([(quarter + 1 / 3, 38)] if quarter < middle else [])]
+    return drums(hits)
+
+
+def test_a_shuffle_is_written_as_plain_eighths_under_the_word_swing_and_read_as_it_sounds() -> None:
+    part = shuffle(4, middle=2)
+    data = write_score(empty_song(4), part, "")
+    root = ET.fromstring(data)
+    assert [element.text for element in root.iter("words")] == ["Swing"]
+    assert len(root.findall(".//time-modification")) == 6  # only the two beats of three
+    again = read_musicxml(data)
+    assert hit_set(again.parts[0], again.ticks_per_quarter) == hit_set(part, 480)
+
+
+def test_a_swung_score_of_another_program_is_read_as_it_sounds() -> None:
+    swing = "<sound><swing><first>3</first><second>1</second><swing-type>eighth</swing-type></swing></sound>"
+    eighths = "".join(tone("E3", 6) for _ in range(4)) + "".join(tone("G3", 3) for _ in range(4)) + tone("A3", 12)
+    song = read_musicxml(score(part_of(attributes() + f"<direction>{swing}</direction>" + eighths)))
+    found = [Fraction(note.onset, song.ticks_per_quarter) for note in song.parts[0]]
+    assert found == [0, Fraction(3, 4), 1, Fraction(7, 4), 2, Fraction(9, 4), Fraction(5, 2), Fraction(11, 4), 3]
+    assert [Fraction(note.duration, song.ticks_per_quarter) for note in song.parts[0]][:2] == [
+        Fraction(3, 4),
+        Fraction(1, 4),
+    ]
+
+
+def test_a_score_that_swings_only_here_and_there_is_read_as_it_is_written() -> None:
+    swing = "<direction><sound><swing><first>2</first><second>1</second></swing></sound></direction>"
+    measure = tone("E3", 6) * 8
+    song = read_musicxml(score(part_of(attributes() + measure, swing + measure)))
+    assert song.parts[0].onset.tolist() == list(range(0, 8 * 480, 240))
+
+
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [
+        (shuffle(4, middle=8), "triplets all along are written out"),
+        (shuffle(4, straight=8), "half of it is straight"),
+        (Part.of(list(shuffle(4))[:6], is_drums=True), "three beats make no swing"),
+    ],
+)
+def test_what_does_not_swing_throughout_is_written_in_triplets(part: Part, why: str) -> None:
+    data = write_score(empty_song(4), part, "")
+    assert b"Swing" not in data, why
+    again = read_musicxml(data)
+    assert hit_set(again.parts[0], again.ticks_per_quarter) == hit_set(part, 480)
+
+
+def test_a_rest_of_hands_and_feet_is_written_once_in_the_middle() -> None:
+    root = ET.fromstring(write_score(empty_song(1), drums([(0, 36), (0, 42), (1, 38)]), ""))
+    rests = [note for note in root.iter("note") if note.find("rest") is not None]
+    places = [(note.findtext("voice"), note.findtext("rest/display-step"), note.get("print-object")) for note in rests]
+    assert places == [("1", "B", None), ("2", "E", None), ("2", "B", "no")]
+
+
+def test_some_bars_of_a_score_keep_their_numbers_their_tempo_and_their_metre() -> None:
+    song = Song(480, (), (Tempo(0, 500000), Tempo(1920, 400000)), (Metre(0, 4, 4), Metre(1920, 3, 4)), 1920 + 3 * 1440)
+    part = drums([(0, 36), (4, 38), (7, 38), (10, 49)])
+    root = ET.fromstring(write_score(song, part, "", first_bar=2, last_bar=3))
+    assert [measure.get("number") for measure in root.iter("measure")] == ["3"]
+    assert [element.text for element in root.iter("per-minute")] == ["150"]
+    assert [element.text for element in root.iter("beats")] == ["3"]
+    assert [element.text for element in root.iter("display-step")] == ["C", "B", "B"]
+    assert root.find(".//bar-style") is None
+    assert write_score(song, part, "", first_bar=0, last_bar=99) == write_score(song, part, "")
+
+
 def test_percussion_is_named_where_it_first_appears() -> None:
     root = ET.fromstring(write_score(empty_song(2), drums([(0, 70), (1, 70), (4, 70), (5, 56), (6, 38)]), ""))
     assert [element.text for element in root.iter("words")] == ["shaker", "cowbell"]
