@@ -12,6 +12,8 @@ A bar of drums is one line of a groove book: the groove's name, then each voice 
 the bar evenly: X loud, x plain, o light, g a ghost note. The same script always writes the same bytes.
 
     python examples/make_examples.py [FOLDER]
+
+Without a folder, the song that comes with the package (`--mode demo`) is written, too.
 """
 
 from __future__ import annotations
@@ -721,5 +723,16 @@ def main(folder: Path) -> None:
         print(f"{folder / name}: {len(song.bars())} bars, {sum(map(len, song.parts))} notes")
 
 
+def ship(package: Path) -> None:
+    """Write the song that comes with the package."""
+    name = "blues_shuffle.mid"
+    (package / "songs").mkdir(exist_ok=True)
+    (package / "songs" / name).write_bytes(midi.serialise(songs()[name]))
+    print(package / "songs" / name)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)
+    here = Path(__file__).parent
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else here)
+    if len(sys.argv) == 1:
+        ship(here.parent / "seq2drum")

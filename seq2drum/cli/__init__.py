@@ -34,6 +34,8 @@ MODES = MappingProxyType(
         "train": "seq2drum.cli.train",
         "eval": "seq2drum.cli.evaluate",
         "humanize": "seq2drum.cli.humanize",
+        "play": "seq2drum.cli.play",
+        "demo": "seq2drum.cli.demo",
     }
 )
 

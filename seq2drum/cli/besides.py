@@ -11,62 +11,65 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from seq2drum.cli.terminal import say
 from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:
     from seq2drum.drummer import Take
+    from seq2drum.duet import Duet
 
 
 class Beside(NamedTuple):
     """One of them.
 
-    suffixes: how its file's name may end, if that matters. make: from takes, the best first, a title and the suffix to
-    the file's bytes. check: raises an error if it cannot be made on this machine.
+    suffixes: how its file's name may end, if that matters. make: from takes, the best first, a title and what was asked
+    for to the file's bytes. check: raises an error if it cannot be made on this machine.
     """
 
     suffixes: tuple[str, ...]
-    make: Callable[[Sequence[Take], str, str], bytes]
-    check: Callable[[str], None] = lambda suffix: None
+    make: Callable[[Sequence[Take], str, argparse.Namespace], bytes]
+    check: Callable[[argparse.Namespace], None] = lambda options: None
 
 
-def _score(takes: Sequence[Take], title: str, suffix: str) -> bytes:
+def _score(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
     from seq2drum import score
 
     best = takes[0]
     data = score.write_score(best.song, best.standard_part, title)
-    if suffix != ".svg":
+    if _suffix(options.score) != ".svg":
         return data
     from seq2drum import engraving
 
     return engraving.svg(data)
 
 
-def _check_score(suffix: str) -> None:
-    if suffix == ".svg":
+def _check_score(options: argparse.Namespace) -> None:
+    if _suffix(options.score) == ".svg":
         from seq2drum import engraving
 
         engraving.check()
 
 
-def _picture(takes: Sequence[Take], title: str, suffix: str) -> bytes:
+def _picture(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
     from seq2drum import draw
 
-    return draw.picture(takes[0].duet, suffix[1:], title=title)
+    return draw.picture(takes[0].duet, _suffix(options.picture)[1:], title=title)
 
 
-def _wav(takes: Sequence[Take], title: str, suffix: str) -> bytes:
+def _wav(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
     from seq2drum import sound
 
-    return sound.wav(takes[0].duet)
+    tell_if_cut(takes[0].duet)
+    return sound.wav(takes[0].duet, soundfont=options.soundfont)
 
 
-def _check_wav(suffix: str) -> None:
+def _check_wav(options: argparse.Namespace) -> None:
     from seq2drum import sound
 
-    sound.check()
+    sound.check(options.soundfont)
 
 
-def _rpp(takes: Sequence[Take], title: str, suffix: str) -> bytes:
+def _rpp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
     from seq2drum import rpp
 
     return rpp.write_rpp(takes[0].song, [take.part for take in takes], title)
@@ -91,24 +94,37 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
     """
     found = {flag: name for flag in BESIDES if (name := getattr(options, flag))}
     for flag, name in found.items():
-        beside, suffix = BESIDES[flag], _suffix(name)
+        beside = BESIDES[flag]
         if name == "-":
             raise OptionError(f"--{flag} wants a file of its own")
-        if beside.suffixes and suffix not in beside.suffixes:
+        if beside.suffixes and _suffix(name) not in beside.suffixes:
             raise OptionError(f"--{flag} writes {' or '.join(beside.suffixes)}, and {Path(name).name!r} ends otherwise")
-        beside.check(suffix)
+        beside.check(options)
     return found
 
 
-def write(flag: str, name: str, takes: Sequence[Take], title: str, *, overwrite: bool) -> None:
-    """Make one of them and write it, whole or not at all.
+def write(flag: str, takes: Sequence[Take], title: str, options: argparse.Namespace) -> None:
+    """Make one of them and write it where its flag says, whole or not at all.
 
     Raises:
         OutputError: it cannot be written.
     """
     from seq2drum import files
 
-    files.write_file(name, BESIDES[flag].make(takes, title, _suffix(name)), overwrite=overwrite)
+    files.write_file(getattr(options, flag), BESIDES[flag].make(takes, title, options), overwrite=options.force)
+
+
+def tell_if_cut(duet: Duet, span: tuple[int, int] | None = None) -> None:
+    """Say that a song is longer than what is made of it as sound, if it is."""
+    from seq2drum import sound
+
+    if (lasts := sound.seconds(duet, span)) > sound.MOST_SECONDS:
+        say(f"it lasts {clock(lasts)}; the first {clock(sound.MOST_SECONDS)} of it can be heard")
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as players show them."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _suffix(name: str) -> str:

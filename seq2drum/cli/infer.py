@@ -42,6 +42,7 @@ FLAGS = (
     "score",
     "picture",
     "wav",
+    "soundfont",
     "rpp",
     "explain",
     "force",
@@ -77,6 +78,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     infer.add_argument("--score", metavar="FILE", help="also write the drums as a score: .musicxml, or .svg to look at")
     infer.add_argument("--picture", metavar="FILE", help="also draw the guitar and the drums: .png or .svg")
     infer.add_argument("--wav", metavar="FILE", help="also write guitar and drums as sound (needs FluidSynth)")
+    infer.add_argument("--soundfont", metavar="FILE", help="what it sounds with: .sf2 or .sf3 (default: what is found)")
     infer.add_argument("--rpp", metavar="FILE", help="also write a REAPER project: the song's tracks and these drums")
     infer.add_argument("--explain", action="store_true", help="tell bar by bar what was done, and what it goes with")
     infer.add_argument("--force", action="store_true", help="overwrite what is there")
@@ -104,11 +106,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def own_flags(parser: argparse.ArgumentParser) -> None:
     """Bars by number, and takes to choose from."""
-    parser.add_argument("--bars", type=_bars, metavar="A:B")
+    parser.add_argument("--bars", type=bars_of, metavar="A:B")
     parser.add_argument("--takes", type=int, metavar="N")
 
 
-def _bars(text: str) -> tuple[int, int]:
+def bars_of(text: str) -> tuple[int, int]:
+    """A:B, or one bar alone, as numbers."""
     first, colon, last = text.partition(":")
     try:
         return int(first), int(last if colon else first)
@@ -159,9 +162,9 @@ def _play_one(
     takes = drummer.takes(places.read(source), wanted, len(targets))
     for take, target in zip(takes, targets, strict=True):
         places.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
-    for flag, name in besides.wanted(options).items():
+    for flag in besides.wanted(options):
         title = "Drums" if source == "-" else Path(source).stem
-        besides.write(flag, name, takes, title, overwrite=options.force)
+        besides.write(flag, takes, title, options)
     seconds = (time.perf_counter() - begun) / len(takes)
     for take, target in zip(takes, targets, strict=True):
         told = _json(take, source, target, seconds, options) if options.json else _told(take, target, seconds, options)

@@ -1,0 +1,110 @@
+"""Mode demo: what the project does, in ten seconds, from a song that comes with it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from seq2drum import files
+from seq2drum.cli import besides
+from seq2drum.cli.terminal import bar, say, standard_output
+from seq2drum.errors import MissingExtraError, OptionError, OutputError
+
+if TYPE_CHECKING:
+    from seq2drum.drummer import Take
+
+FLAGS = ("output", "soundfont", "force")
+
+FOLDER = "seq2drum-demo"
+SONG = Path(__file__).parents[1] / "songs" / "blues_shuffle.mid"
+TITLE = "Blues shuffle"
+GUITAR, DRUMS, TOGETHER, PICTURE, SOUND = "guitar.mid", "drums.mid", "song.mid", "picture.png", "sound.wav"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Say how it is used: its flags are those of playing."""
+    parser.add_argument_group(
+        "demo: see and hear what it does",
+        f"--mode demo plays to a song that comes with it, and writes MIDI, a picture and sound (default: -o {FOLDER}).",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Play to the song, and write all that can be made of it; returns the exit code."""
+    from seq2drum.drummer import Drummer
+
+    guitar = SONG.read_bytes()
+    folder = _folder(options.output or FOLDER, guitar, force=options.force)
+    if options.soundfont is not None:
+        _check(options.soundfont)
+    with standard_output():
+        print(f"{folder}:", flush=True)
+    with bar(None, "playing"):
+        _write(folder, _File(GUITAR, guitar, "what goes in: a guitar, two choruses of a blues"))
+        take = Drummer.load().accompany(guitar)
+        for made in _made(take, options.soundfont):
+            _write(folder, made)
+    with standard_output():
+        print("now your own: seq2drum --mode infer YOUR.mid", flush=True)
+    return 0
+
+
+class _File(NamedTuple):
+    name: str
+    data: bytes
+    told: str
+
+
+def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
+    """All that comes out, one after the other: the picture and the sound take their time."""
+    from seq2drum import draw, sound
+
+    yield _File(DRUMS, take.to_bytes(), "what comes out: the drums that were played to it")
+    yield _File(TOGETHER, take.to_bytes(with_guitar=True), "both, for any MIDI player or DAW")
+    yield _File(PICTURE, draw.picture(take.duet, "png", title=TITLE), "both, to look at")
+    try:
+        data = sound.wav(take.duet, soundfont=soundfont)
+    except (MissingExtraError, OptionError, OutputError) as error:
+        say(f"no {SOUND}: {error}")
+        return
+    yield _File(SOUND, data, f"both, to listen to: {besides.clock(len(data) / 4 / sound.RATE)}")
+
+
+def _check(soundfont: str) -> None:
+    from seq2drum import sound
+
+    try:
+        sound.check(soundfont)
+    except MissingExtraError:
+        return  # told when it is missed
+
+
+def _folder(name: str, guitar: bytes, *, force: bool) -> Path:
+    """The folder, made if it is not there. One that this mode has filled before may be filled again, and no other.
+
+    Raises:
+        OptionError: the name is that of standard output or of a file.
+        OutputError: it holds other things; it cannot be made.
+    """
+    folder = Path(name)
+    if name == "-":
+        raise OptionError("--mode demo writes several files: -o wants a folder")
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OptionError(f"{name!r} is a file; -o wants a folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        before = folder / GUITAR
+        ours = before.is_file() and before.stat().st_size == len(guitar) and before.read_bytes() == guitar
+        if not (force or ours) and any(folder.iterdir()):
+            raise OutputError(f"the folder {name!r} holds other things; name another with -o, or allow it (--force)")
+    except OSError as error:
+        raise OutputError(f"the folder {name!r} cannot be used ({error.strerror}); name another with -o") from None
+    return folder
+
+
+def _write(folder: Path, file: _File) -> None:
+    files.write_file(folder / file.name, file.data, overwrite=True)
+    with standard_output():
+        print(f"  {file.name:12} {file.told}", flush=True)
