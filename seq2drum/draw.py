@@ -1,293 +1,464 @@
 """Pictures: the guitar's notes above the grid of the drums, bar by bar, to be understood at a glance.
 
-matplotlib is imported when a picture is drawn, and only here.
+What is shown is chosen in `chart`. matplotlib is imported when a picture is drawn, and only here.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from seq2drum import files, kit
-from seq2drum.errors import MissingExtraError, OptionError
-from seq2drum.notes import Bar, IntArray, Part, Song
+from seq2drum import chart, files
+from seq2drum.chart import Chart, Measure
+from seq2drum.duet import Duet
+from seq2drum.errors import OptionError
+from seq2drum.notes import IntArray
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = (".png", ".svg")
+Floats = NDArray[np.float64]
+
+FORMATS = ("png", "svg")
 MOST_LINES = 100
 """More lines than this would make a picture taller than a raster image can be."""
 
-# Inches. A line is one system of the picture: guitar above, drums below.
-_WIDTH, _LEFT, _RIGHT = 16.0, 1.0, 0.2
-_GUITAR, _DRUM_ROW, _JOIN, _BETWEEN, _TOP, _BOTTOM = 1.5, 0.17, 0.06, 0.48, 0.95, 0.3
+# Inches. A line is one system of the picture: headings, guitar, drums, and the word "fill".
+_WIDTH, _LEFT, _RIGHT, _LEAD = 16.0, 1.12, 0.2, 0.13
+_HEAD, _ROW, _JOIN, _FOOT = 0.3, 0.185, 0.07, 0.24
+_TITLE, _LEGEND, _EDGE = 0.36, 0.34, 0.16
 _DPI = 100
+_ACROSS = _WIDTH - _LEFT - _RIGHT
+
+_SHORT = 40  # bars of a song that is drawn large
+_QUARTERS = (16, 32)  # on a line: large, and small
+_MOST_QUARTERS = 96  # on a line, where a song would be too long otherwise
+_LEAST_QUARTERS = 8  # a bar alone is not drawn as wide as a page
+_APART = 0.09  # what is struck one after the other stays apart, most of it
+_LEAST_UNIT = 0.07  # beats that would be nearer are not drawn
+_SEEN = 0.02  # a hit that is less far from its place is on it, for the eye
+_EARLY = 1 / 48  # of a quarter, before a legend says what early and late hits are
+_NAMED = 6  # guitars that the legend names
+_GOOD_COUNTS = (16, 12, 8, 6, 4, 3, 2, 1)  # bars on a line
 
 _COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3")  # one a guitar
-_INK = "#22252a"
-_PAPER, _SHADE = "#ffffff", "#f2f3f5"
-_CYMBALS = ("hat", "ride", "bell", "crash")
-_OTHER = "other"
-
-_Shown = tuple[tuple[int, int] | None, int | None]  # the metre and the tempo that were last written above a bar
+_INK, _GREY, _PAPER = "#22252a", "#6b7078", "#ffffff"
+_BEAT, _UNIT, _RULE = "#b9bdc4", "#e4e6ea", "#d5d8dd"
+_FILL, _FILL_WORD = "#fdf1d6", "#9a6700"
+_PLACE = "#d2604f"
 
 
-def draw(
-    guitar: Part | Sequence[Part],
-    drums: Part,
-    song: Song,
-    path: str | os.PathLike[str],
+def picture(
+    duet: Duet,
+    form: str,
     *,
-    bars_per_line: int = 8,
+    title: str = "",
     first_bar: int = 0,
     last_bar: int | None = None,
-) -> None:
-    """Draw the guitar and the drums of the same bars into a PNG or SVG file, over what was there.
+    bars_per_line: int | None = None,
+) -> bytes:
+    """Draw guitar and drums as a PNG or SVG file; the same music gives the same bytes.
 
-    Guitar notes lie at their pitch, a skin is a dot and a cymbal a cross; the darker or larger, the louder. Thick lines
-    are barlines, grey ones the accent groups of the metre, pale ones the beats. Bars are numbered from 1 as in a score.
+    Guitar notes lie at their pitch, a drum is a dot and a cymbal a cross; the darker and larger, the louder. All are
+    where they sound; a thin red line is the place of the lattice that a hit comes before or after. Thick lines are
+    barlines, grey ones the accent groups of the metre, pale ones its other beats. A bar in which the drums break their
+    pattern is shaded, and called a fill. Letters in boxes are passages of the guitar: A again is as A before. Bars are
+    numbered from 1 as in a score.
 
     Args:
-        guitar: One guitar part or several; each has its colour.
-        drums: The drum part, with the song's ticks; only the pieces it uses get a row.
-        song: Gives the bars, the metres and the tempos. Its own parts are not drawn.
-        path: Ends in `.png` or `.svg`.
-        bars_per_line: How many bars stand side by side.
+        duet: What to draw. Guitars or drums may be missing; only the pieces that are struck get a row.
+        form: "png" or "svg".
+        title: Stands above it.
         first_bar: The first bar to draw, counted from 0.
         last_bar: The bar to stop before; all bars if None.
+        bars_per_line: How many bars stand side by side; as many as can be read if None.
 
     Raises:
-        MissingExtraError: matplotlib is not installed.
-        OptionError: An unknown picture format, no bars to draw, or too many for one picture.
-        OutputError: The picture could not be written.
+        OptionError: An unknown form, no bars to draw, or too many for one picture.
     """
-    guitars = [guitar] if isinstance(guitar, Part) else list(guitar)
-    path = Path(path)
-    if path.suffix.lower() not in FORMATS:
-        raise OptionError(f"a picture is written as {' or '.join(FORMATS)}, not as {path.name!r}")
-    lines = _lines(song.bars(), bars_per_line, first_bar, last_bar)
-    span = lines[0][0].start, lines[-1][-1].end
-    guitars = [_between(part, *span) for part in guitars]
-    figure = _figure(guitars, _between(drums, *span), song, lines)
-    files.write_file(path, _rendered(figure, path.suffix.lower()[1:]), overwrite=True)
-
-
-def _lines(bars: Sequence[Bar], per_line: int, first: int, last: int | None) -> list[Sequence[Bar]]:
-    """The bars to be drawn, cut into lines."""
-    if per_line < 1:
-        raise OptionError(f"bars per line must be 1 or more, not {per_line}")
-    last = len(bars) if last is None else last
-    if not 0 <= first < min(last, len(bars)):
-        raise OptionError(f"no bars to draw from bar {first} up to bar {last}: the song has bars 0 to {len(bars) - 1}")
-    chosen = bars[first:last]
-    lines = [chosen[i : i + per_line] for i in range(0, len(chosen), per_line)]
-    if len(lines) > MOST_LINES:
-        raise OptionError(f"{len(lines)} lines of bars are too many for one picture ({MOST_LINES}); draw fewer bars")
-    return lines
-
-
-def _between(part: Part, start: int, end: int) -> Part:
-    """The notes of a part that sound between two ticks."""
-    rows = part.rows[(part.onset < end) & (part.onset + np.maximum(part.duration, 1) > start)]
-    return Part.of(rows, program=part.program, name=part.name, is_drums=part.is_drums)
-
-
-def _rendered(figure: Figure, form: str) -> bytes:
-    """The picture as bytes; the same picture gives the same bytes."""
+    if form not in FORMATS:
+        raise OptionError(f"a picture is written as .png or .svg, not as .{form}")
+    figure = _figure(chart.of(duet, first_bar=first_bar, last_bar=last_bar), title, bars_per_line)
     import matplotlib
 
     out = BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "seq2drum"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a part may be named in any script
+    with matplotlib.rc_context({"svg.hashsalt": "seq2drum"}), _any_script():
         figure.savefig(out, format=form, dpi=_DPI, metadata={"Date": None} if form == "svg" else {"Software": None})
     return out.getvalue()
 
 
-def _figure(guitars: Sequence[Part], drums: Part, song: Song, lines: Sequence[Sequence[Bar]]) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as missing:
-        raise MissingExtraError("pictures need matplotlib: pip install 'seq2drum[draw]'") from missing
+def draw(duet: Duet, path: str | os.PathLike[str], **options: Any) -> None:
+    """Draw guitar and drums into a PNG or SVG file, over what was there.
 
-    rows = _rows(drums)
-    drum_height = _DRUM_ROW * max(len(rows), 1) + 0.05
-    line_height = _GUITAR + _JOIN + drum_height + _BETWEEN
-    height = _TOP + line_height * len(lines) - _BETWEEN + _BOTTOM
-    figure = Figure(figsize=(_WIDTH, height), facecolor=_PAPER)
-    _legend(figure, guitars, height)
+    Args:
+        duet: What to draw.
+        path: Ends in `.png` or `.svg`.
+        options: As of `picture`.
 
-    widest = max(line[-1].end - line[0].start for line in lines)
-    low, high = _pitch_range(guitars)
-    shown: _Shown = (None, None)
-    for index, line in enumerate(lines):
-        top = height - _TOP - index * line_height
-        width = (_WIDTH - _LEFT - _RIGHT) * (line[-1].end - line[0].start) / widest
-
-        def panel(bottom: float, tall: float, width: float = width) -> Axes:
-            return figure.add_axes((_LEFT / _WIDTH, bottom / height, width / _WIDTH, tall / height))
-
-        upper = panel(top - _GUITAR, _GUITAR)
-        lower = panel(top - _GUITAR - _JOIN - drum_height, drum_height)
-        for axes in (upper, lower):
-            _bar_lines(axes, line, song.ticks_per_quarter)
-        _draw_guitars(upper, guitars, line, (low, high))
-        _draw_drums(lower, drums, rows, line, _lead(song.ticks_per_quarter))
-        shown = _headings(upper, line, song, shown)
-    return figure
+    Raises:
+        OptionError: As `picture`.
+        OutputError: The picture could not be written; what was there is untouched.
+    """
+    path = Path(path)
+    form = path.suffix.lower()[1:]
+    if form not in FORMATS:
+        raise OptionError(f"a picture is written as .png or .svg, and {path.name!r} ends otherwise")
+    files.write_file(path, picture(duet, form, **options), overwrite=True)
 
 
-def _legend(figure: Figure, guitars: Sequence[Part], height: float) -> None:
-    """The guitars by name in their colours, and what dots and crosses are."""
-    at, line = _LEFT / _WIDTH, 1 - 0.3 / height
-    for index, part in enumerate(guitars):
-        if not len(part):
+def pixels(
+    duet: Duet,
+    *,
+    title: str = "",
+    first_bar: int = 0,
+    last_bar: int | None = None,
+    bars_per_line: int | None = None,
+) -> NDArray[np.uint8]:
+    """The PNG of `picture` as an array of shape (height, width, 3), red, green and blue.
+
+    Raises:
+        OptionError: As `picture`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = _figure(chart.of(duet, first_bar=first_bar, last_bar=last_bar), title, bars_per_line)
+    figure.set_dpi(_DPI)
+    canvas: Any = FigureCanvasAgg(figure)
+    with _any_script():
+        canvas.draw()
+    return np.array(np.asarray(canvas.buffer_rgba())[..., :3], dtype=np.uint8)
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """A part may be named in any script: letters that a font lacks become boxes, and are no fault."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        yield
+
+
+# --- what stands where ----------------------------------------------------------------------------------------------
+
+
+def _figure(shown: Chart, title: str, bars_per_line: int | None) -> Figure:
+    lines = _lines(shown, bars_per_line)
+    ticks = _ticks_across(shown, lines, bars_per_line)
+    large = len(shown.measures) <= _SHORT
+    rows = [range(len(shown.rows)) if large else shown.rows_of(measures) for measures in lines]
+    guitar = 0.0 if not shown.guitars else 1.4 if large else 1.1
+    # Silence has bars, too.
+    drums = [(len(those) + 0.5) * _ROW if those else 2 * _ROW * (not guitar) for those in rows]
+    join = _JOIN if guitar and shown.rows else 0.0
+    head = _EDGE + (_TITLE if title else 0.0) + _LEGEND
+    sheet = _Sheet(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + _FOOT) * len(lines))
+    if title:
+        sheet.text(_EDGE, _EDGE + _TITLE / 2, title, size=15, weight="bold", va="center")
+    _legend(sheet, shown, head - _LEGEND / 2)
+    for measures, those, tall in zip(lines, rows, drums, strict=True):
+        here = _System(shown, measures, min(1.0, _length(measures) / ticks) * _ACROSS)
+        top = head + _HEAD
+        middle, bottom = top + guitar + join, top + guitar + join + tall
+        _headings(sheet, here, top)
+        if guitar:
+            _bar_lines(sheet, here, top, top + guitar)
+            _draw_guitars(sheet, here, top, guitar)
+        if tall:
+            _draw_fills(sheet, here, middle, bottom)
+            _bar_lines(sheet, here, middle, bottom)
+            _draw_drums(sheet, here, those, bottom)
+        head = bottom + _FOOT
+    return sheet.figure
+
+
+def _lines(shown: Chart, bars_per_line: int | None) -> list[tuple[Measure, ...]]:
+    """The bars, cut into lines."""
+    measures = shown.measures
+    if bars_per_line is None:
+        room = _room(shown)
+        cuts = chart.wrap([float(measure.bar.length) for measure in measures], room)
+    elif bars_per_line < 1:
+        raise OptionError(f"bars per line must be 1 or more, not {bars_per_line}")
+    else:
+        cuts = chart.wrap([0.0] * len(measures), 1.0, bars_per_line)
+    if len(cuts) > MOST_LINES:
+        raise OptionError(
+            f"{len(measures)} bars make {len(cuts)} lines, and a picture has at most {MOST_LINES}; draw fewer bars at "
+            "a time (--mode show --bars 1:200)"
+        )
+    return [measures[cut] for cut in cuts]
+
+
+def _room(shown: Chart) -> float:
+    """How many ticks a line has, so that what is on it can be told apart, and a song does not become a tower."""
+    lengths = np.array([measure.bar.length for measure in shown.measures])
+    quarter = shown.song.ticks_per_quarter
+    wanted = float(_QUARTERS[len(lengths) > _SHORT] * quarter)
+    if gap := _gap(shown):
+        wanted = min(wanted, _ACROSS * gap / _APART)
+    wanted = max(wanted, lengths.sum() / (0.9 * MOST_LINES))
+    wanted = min(wanted, float(_MOST_QUARTERS * quarter))
+    usual = float(np.median(lengths))
+    count = next((count for count in _GOOD_COUNTS if count * usual <= wanted), 1)
+    return max(count * usual, wanted if len(set(lengths.tolist())) > 2 else 0.0)
+
+
+def _gap(shown: Chart) -> float:
+    """Ticks from one hit or note to the next in its row, which most are not below; 0 if there are no two."""
+    ticks = [shown.hits.tick[shown.hits.row == row] for row in range(len(shown.rows))]
+    ticks += [part.onset for part in shown.guitars]
+    gaps = np.concatenate([np.diff(np.unique(row)) for row in ticks] or [np.zeros(0)])
+    gaps = gaps[gaps > shown.song.ticks_per_quarter / 24]  # a strum and a flam are one stroke
+    return float(np.percentile(gaps, 10)) if len(gaps) else 0.0
+
+
+def _length(measures: Sequence[Measure]) -> int:
+    return measures[-1].bar.end - measures[0].bar.start
+
+
+def _ticks_across(shown: Chart, lines: Sequence[Sequence[Measure]], bars_per_line: int | None) -> float:
+    """How many ticks are as wide as the page: of all lines the same, but of one bar that is longer still."""
+    widest = max(map(_length, lines))
+    if bars_per_line is not None:
+        return float(widest)
+    usual = sorted(map(_length, lines))[len(lines) // 2] if len(lines) > 2 else widest
+    several = [_length(line) for line in lines if len(line) > 1]
+    return float(max([usual, *several, _LEAST_QUARTERS * shown.song.ticks_per_quarter]))
+
+
+class _System(NamedTuple):
+    """A line of the picture: its bars, and how wide it is in inches."""
+
+    chart: Chart
+    measures: tuple[Measure, ...]
+    width: float
+
+    def x(self, tick: ArrayLike) -> Floats:
+        """Where a tick lies, in inches."""
+        start = self.measures[0].bar.start
+        return _LEFT + (np.asarray(tick, dtype=np.float64) - start) * (self.width / _length(self.measures))
+
+    @property
+    def right(self) -> float:
+        return _LEFT + self.width
+
+
+def _legend(sheet: _Sheet, shown: Chart, y: float) -> None:
+    """The guitars by name in their colours, and what the signs mean."""
+    words: list[tuple[str, str, str]] = []
+    for index, name in enumerate(shown.names[:_NAMED]):
+        words.append((f"■ {name if len(name) <= 32 else name[:31] + '…'}", _COLOURS[index % len(_COLOURS)], "bold"))
+    if len(shown.guitars) > _NAMED:
+        words.append((f"and {len(shown.guitars) - _NAMED} more", _GREY, "normal"))
+    signs: list[tuple[str, str, str]] = []
+    if any(not row.cymbal for row in shown.rows):
+        signs.append(("● drum", _INK, "normal"))
+    if any(row.cymbal for row in shown.rows):
+        signs.append(("× cymbal", _INK, "normal"))
+    if shown.rows:
+        signs.append(("darker = louder", _GREY, "normal"))
+    far = np.abs(shown.hits.late) > _EARLY * shown.song.ticks_per_quarter
+    if far.sum() > 0.02 * len(far):
+        signs.append(("│ exact place of a hit that is early or late", _PLACE, "normal"))
+    sheet.words(_EDGE, y, words)
+    sheet.words(_WIDTH - _RIGHT, y, signs, ha="right")
+
+
+def _headings(sheet: _Sheet, here: _System, y: float) -> None:
+    """Letters of passages, bar numbers, and metre and tempo where they begin or change."""
+    free = 0.0
+    for measure in here.measures:
+        x = float(here.x(measure.bar.start))
+        if measure.section:
+            sheet.box(x, y - 0.06, measure.section)
+            x += 0.14 + 0.1 * len(measure.section)
+        told = "  ".join(text for text in (measure.metre, measure.tempo) if text)
+        number = str(measure.number)
+        if x < free:
             continue
-        name = (part.name.strip() or "guitar")[:40]
-        colour = _COLOURS[index % len(_COLOURS)]
-        figure.text(at, line, f"■ {name}", color=colour, fontsize=11, weight="bold", va="center", parse_math=False)
-        at += (len(name) + 5) * 0.0066
-    figure.text(at, line, "● skins   × cymbals", color=_INK, fontsize=11, va="center")
-    figure.text(
-        1 - _RIGHT / _WIDTH, line, "darker, larger = louder", color="#6b7078", fontsize=10, va="center", ha="right"
-    )
+        sheet.text(x, y - 0.06, number, size=9, color=_INK if told or measure.section else _GREY)
+        free = x + 0.09 * len(number) + 0.05
+        if told:
+            sheet.text(free + 0.02, y - 0.06, told, size=9, weight="bold")
+            free += 0.08 * len(told) + 0.1
 
 
-def _pitch_range(guitars: Sequence[Part]) -> tuple[int, int]:
-    """Lowest and highest pitch to show: all notes with some air, and an octave at the least."""
-    pitches = np.concatenate([part.pitch for part in guitars] or [np.zeros(0, np.int64)])
-    if not len(pitches):
-        return 40, 64
-    low, high = int(pitches.min()) - 2, int(pitches.max()) + 2
-    return low, max(high, low + 14)
+def _bar_lines(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
+    """Barlines, accent groups and beats in a frame."""
+    quarter = here.chart.song.ticks_per_quarter
+    beats, units, starts, sections = (list[float]() for _ in range(4))
+    for measure in here.measures:
+        bar = measure.bar
+        unit = 4 * quarter / bar.denominator
+        firsts = np.cumsum([0, *bar.groups[:-1]])
+        ticks = bar.start + np.arange(1, bar.numerator) * unit
+        is_beat = np.isin(np.arange(1, bar.numerator), firsts)
+        inside = ticks < bar.end
+        beats += ticks[inside & is_beat].tolist()
+        if here.x(unit) - here.x(0) >= _LEAST_UNIT:
+            units += ticks[inside & ~is_beat].tolist()
+        (sections if measure.section else starts).append(bar.start)
+    sheet.rules(here.x(units), top, bottom, _UNIT, 0.8)
+    sheet.rules(here.x(beats), top, bottom, _BEAT, 0.8)
+    sheet.rules(here.x(starts), top, bottom, _INK, 1.2)
+    sheet.rules(here.x(sections), top, bottom, _INK, 2.2)
+    sheet.frame(_LEFT - _LEAD, top, here.right, bottom)
 
 
-def _rows(drums: Part) -> list[str]:
-    """Names of the kit pieces in use, from the lowest row up: feet, hands, percussion; `other` if no piece."""
-    voices = kit.FULL.voices
-    used = set(kit.FULL.voice_of[drums.pitch].tolist())
-    order = sorted(used - {-1}, key=lambda index: ("foot", "hand", "percussion").index(voices[index].limb))
-    return [voices[index].name for index in order] + [_OTHER] * (-1 in used)
+def _draw_guitars(sheet: _Sheet, here: _System, top: float, tall: float) -> None:
+    """Each note as long as it sounds, at its pitch."""
+    low, high = here.chart.pitches
+    low, high = low - 2, max(high + 2, low + 12)
+    scale = tall / (high - low)
 
+    def y(pitch: ArrayLike) -> Floats:
+        return top + tall - (np.asarray(pitch, dtype=np.float64) - low) * scale
 
-def _lead(ticks_per_quarter: int) -> float:
-    """Ticks shown before the first barline of a line, so that a hit on it, or a hair before it, is seen whole."""
-    return ticks_per_quarter / 8
-
-
-def _bar_lines(axes: Axes, line: Sequence[Bar], ticks_per_quarter: int) -> None:
-    """Barlines, accent groups and beats; every other bar is shaded."""
-    for bar in line:
-        if bar.index % 2:
-            axes.axvspan(bar.start, bar.end, color=_SHADE, linewidth=0, zorder=0)
-        unit = 4 * ticks_per_quarter / bar.denominator
-        place = 0
-        for group in bar.groups:
-            for beat in range(group):
-                tick = bar.start + (place + beat) * unit
-                if tick < bar.end:
-                    grey = "#b4b8bf" if beat == 0 else "#e1e3e7"
-                    axes.axvline(tick, color=grey, linewidth=0.8, zorder=1)
-            place += group
-        axes.axvline(bar.start, color=_INK, linewidth=1.3, zorder=2)
-    lead = _lead(ticks_per_quarter)
-    axes.set_xlim(line[0].start - lead, line[-1].end)
-    axes.set_xticks([])
-    axes.tick_params(length=0, labelsize=8, labelcolor=_INK)
-    for spine in axes.spines.values():
-        spine.set_color(_INK)
-        spine.set_linewidth(0.8)
-
-
-def _draw_guitars(axes: Axes, guitars: Sequence[Part], line: Sequence[Bar], pitches: tuple[int, int]) -> None:
-    from matplotlib.collections import PolyCollection
-
-    low, high = pitches
-    start, end = line[0].start, line[-1].end
-    thick = max(1.0, (high - low) / 32)  # a wide range must not make hairs of the notes
-    for index, part in enumerate(guitars):
-        inside = (part.onset < end) & (part.onset + part.duration > start)
-        left = np.maximum(part.onset[inside], start)
-        # A note is at least as wide as can be seen, and leaves a gap to the next of its pitch.
-        right = np.maximum(part.onset[inside] + part.duration[inside] * 0.96, left + (end - start) / 500)
-        y = part.pitch[inside]
-        corners = np.stack([left, right, right, left]), np.stack([y - thick / 2] * 2 + [y + thick / 2] * 2)
-        shapes = np.stack(corners, axis=-1).transpose(1, 0, 2)  # (notes, 4 corners, x y)
-        colours = _shaded(_COLOURS[index % len(_COLOURS)], part.velocity[inside])
-        axes.add_collection(
-            PolyCollection(list(shapes), facecolors=colours, edgecolors="none", zorder=3), autolim=False
-        )
-    axes.set_ylim(low, high)
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
-    axes.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
     for pitch in octaves:
-        axes.axhline(pitch, color="#d5d8dd", linewidth=0.6, linestyle=(0, (2, 3)), zorder=1)
-
-
-def _draw_drums(axes: Axes, drums: Part, rows: Sequence[str], line: Sequence[Bar], lead: float) -> None:
-    start, end = line[0].start - lead, line[-1].end - lead
-    inside = (drums.onset >= start) & (drums.onset < end)
-    onset, velocity = drums.onset[inside], drums.velocity[inside]
-    voice = kit.FULL.voice_of[drums.pitch[inside]]
-    names = np.array([*(v.name for v in kit.FULL.voices), _OTHER])[voice]  # -1 is the last: other
-    for y, row in enumerate(rows):
-        axes.axhline(y, color="#d5d8dd", linewidth=0.6, zorder=1)
-        here = names == row
-        cross = any(word in row for word in _CYMBALS)
-        axes.scatter(
-            onset[here],
-            np.full(int(here.sum()), y),
-            s=8 + 34 * (velocity[here] / 127) ** 1.5,
-            c=_shaded(_INK, velocity[here]),
-            marker="x" if cross else "o",
-            linewidths=1.4 if cross else 0,
-            clip_on=False,
-            zorder=4,
+        sheet.text(
+            _LEFT - _LEAD - 0.06, float(y(pitch)), f"C{pitch // 12 - 1}", size=8, color=_GREY, ha="right", va="center"
         )
-    axes.set_ylim(-0.7, max(len(rows), 1) - 0.3)
-    axes.set_yticks(range(len(rows)), rows)
+    sheet.across(y(octaves), _LEFT - _LEAD, here.right, _RULE, dotted=True)
+    thick = max(scale, 0.045)  # a wide range must not make hairs of the notes
+    start, end = here.chart.span(here.measures)[0], here.measures[-1].bar.end
+    for index, guitar in enumerate(here.chart.guitars):
+        part = here.chart.notes_of(guitar, here.measures)
+        left = here.x(np.maximum(part.onset, start))
+        right = here.x(np.minimum(part.onset + part.duration, end))
+        right = np.maximum(right - 0.02, left + 0.035)  # a gap to the next note, and something to see
+        middle = y(part.pitch)
+        colours = _shaded(_COLOURS[index % len(_COLOURS)], part.velocity)
+        sheet.boxes(left, middle - thick / 2, right, middle + thick / 2, colours)
 
 
-def _headings(axes: Axes, line: Sequence[Bar], song: Song, shown: _Shown) -> _Shown:
-    """Bar numbers, and metre and tempo where they begin or change. Returns what was shown last."""
-    metre, bpm = shown
-    for bar in line:
-        text = [str(bar.index + 1)]
-        here = (bar.numerator, bar.denominator)
-        if here != metre:
-            groups = "+".join(map(str, bar.groups))
-            odd = len(set(bar.groups)) > 1
-            text.append(f"{bar.numerator}/{bar.denominator}" + (f" ({groups})" if odd else ""))
-        tempo = round(song.tempo_at(bar.start).bpm)
-        if bpm is None or abs(tempo - bpm) > 0.02 * bpm:  # a player's small give and take is not written out
-            text.append(f"♩={tempo}")
-            bpm = tempo
-        metre = here
-        axes.annotate(
-            "  ".join(text),
-            (bar.start, 1),
-            (1, 3),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            annotation_clip=False,
-            fontsize=9,
-            color=_INK,
-            weight="bold" if len(text) > 1 else "normal",
-        )
-    return metre, bpm
+def _draw_fills(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
+    for measure in here.measures:
+        if measure.fill:
+            left, right = here.x([measure.bar.start, measure.bar.end]).tolist()
+            sheet.boxes([left], [top], [right], [bottom], _FILL, zorder=0)
+            sheet.text(left + 0.03, bottom + 0.03, "fill", size=8, color=_FILL_WORD, va="top", style="italic")
 
 
-def _shaded(colour: str, velocity: IntArray) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """(notes, 4): the colour, from a third of its strength for the softest note to all of it for the loudest."""
-    from matplotlib.colors import to_rgba
+def _draw_drums(sheet: _Sheet, here: _System, rows: Sequence[int], bottom: float) -> None:
+    """Each hit where it is, and a thin line at the place of the lattice that it is early or late of."""
+    pieces, hits = here.chart.rows, here.chart.hits_of(here.measures)
+    middle = np.zeros(len(pieces))
+    middle[list(rows)] = bottom - (np.arange(len(rows)) + 0.75) * _ROW
+    sheet.across(middle[list(rows)], _LEFT - _LEAD, here.right, _RULE)
+    for row in rows:
+        sheet.text(_LEFT - _LEAD - 0.06, float(middle[row]), pieces[row].name, size=8.5, ha="right", va="center")
+    x, y = here.x(hits.tick), middle[hits.row]
+    place = here.x(here.chart.lattice.ticks[hits.step])
+    off = np.abs(place - x) >= _SEEN
+    sheet.rules(place[off], y[off] - 0.38 * _ROW, y[off] + 0.38 * _ROW, _PLACE, 0.7, zorder=3)
+    cymbal = np.array([piece.cymbal for piece in pieces], dtype=bool)[hits.row]
+    for cross in (False, True):
+        sheet.marks(x[cymbal == cross], y[cymbal == cross], hits.velocity[cymbal == cross], cross=cross)
 
-    out = np.tile(np.array(to_rgba(colour)), (len(velocity), 1))
-    out[:, 3] = 0.33 + 0.67 * velocity / 127
-    return out
+
+def _shaded(colour: str, velocity: IntArray) -> Floats:
+    """(notes, 3): the colour, from a quarter of its strength for the softest note to all of it for the loudest."""
+    from matplotlib.colors import to_rgb
+
+    strength = 0.25 + 0.75 * (velocity[:, None] / 127) ** 1.3
+    shades: Floats = 1 - strength * (1 - np.array(to_rgb(colour)))
+    return shades
+
+
+# --- on paper -------------------------------------------------------------------------------------------------------
+
+
+class _Sheet:
+    """A page of matplotlib, measured in inches from its upper left corner."""
+
+    def __init__(self, width: float, height: float) -> None:
+        from matplotlib.figure import Figure
+
+        self.figure = Figure(figsize=(width, height), facecolor=_PAPER)
+        self._axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+        self._axes.set_axis_off()
+
+    def text(
+        self, x: float, y: float, text: str, *, size: float, color: str = _INK, va: str = "baseline", **more: Any
+    ) -> None:
+        self._axes.text(x, y, text, fontsize=size, color=color, va=va, parse_math=False, **more)
+
+    def box(self, x: float, y: float, text: str) -> None:
+        """A letter in a box, as above a passage in a score."""
+        frame = {"boxstyle": "square,pad=0.2", "facecolor": _PAPER, "edgecolor": _INK, "linewidth": 1.0}
+        self.text(x + 0.04, y, text, size=9.5, weight="bold", bbox=frame)
+
+    def words(self, x: float, y: float, words: Sequence[tuple[str, str, str]], *, ha: str = "left") -> None:
+        """Words (text, colour, weight) side by side, from a place on or up to it."""
+        from matplotlib.offsetbox import AnnotationBbox, HPacker, TextArea
+
+        if not words:
+            return
+        areas: list[Any] = [
+            TextArea(text, textprops={"color": colour, "weight": weight, "size": 10.5, "parse_math": False})
+            for text, colour, weight in words
+        ]
+        packed = HPacker(children=areas, pad=0, sep=14, align="baseline")
+        side = (1.0 if ha == "right" else 0.0, 0.5)
+        self._axes.add_artist(AnnotationBbox(packed, (x, y), frameon=False, box_alignment=side, pad=0))
+
+    def rules(
+        self, x: ArrayLike, top: ArrayLike, bottom: ArrayLike, colour: str, width: float, *, zorder: float = 1
+    ) -> None:
+        """Upright lines."""
+        x = np.asarray(x, dtype=np.float64)
+        top, bottom = np.broadcast_to(top, x.shape), np.broadcast_to(bottom, x.shape)
+        self._lines(np.stack([np.stack([x, top], -1), np.stack([x, bottom], -1)], 1), colour, width, zorder)
+
+    def across(self, y: ArrayLike, left: float, right: float, colour: str, *, dotted: bool = False) -> None:
+        """Level lines."""
+        y = np.asarray(y, dtype=np.float64)
+        ends = [np.stack([np.full(y.shape, x), y], -1) for x in (left, right)]
+        self._lines(np.stack(ends, 1), colour, 0.6, 0.5, (0, (2, 3)) if dotted else "solid")
+
+    def _lines(self, segments: Floats, colour: str, width: float, zorder: float, style: Any = "solid") -> None:
+        from matplotlib.collections import LineCollection
+
+        if len(segments):
+            lines = LineCollection(list(segments), colors=colour, linewidths=width, linestyles=style, zorder=zorder)
+            self._axes.add_collection(lines, autolim=False)
+
+    def frame(self, left: float, top: float, right: float, bottom: float) -> None:
+        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]])
+        self._lines(corners[None], _INK, 0.8, 2)
+
+    def boxes(
+        self, left: ArrayLike, top: ArrayLike, right: ArrayLike, bottom: ArrayLike, colours: Any, *, zorder: float = 3
+    ) -> None:
+        """Filled boxes, of one colour or a colour each."""
+        from matplotlib.collections import PolyCollection
+
+        sides = np.broadcast_arrays(*(np.asarray(side, dtype=np.float64) for side in (left, top, right, bottom)))
+        if not len(sides[0]):
+            return
+        one, two, three, four = sides
+        corners = np.stack([np.stack(pair, -1) for pair in ((one, two), (three, two), (three, four), (one, four))], 1)
+        shapes = PolyCollection(list(corners), facecolors=colours, edgecolors="none", zorder=zorder)
+        self._axes.add_collection(shapes, autolim=False)
+
+    def marks(self, x: Floats, y: Floats, velocity: IntArray, *, cross: bool) -> None:
+        """A dot or a cross for each hit, with a rim of paper, so that it is seen on a line."""
+        if not len(x):
+            return
+        loud = (velocity / 127) ** 1.5
+        if cross:
+            for colours, width in ((_PAPER, 3.2), (_shaded(_INK, velocity), 1.6)):
+                self._axes.scatter(x, y, s=14 + 30 * loud, c=colours, marker="x", linewidths=width, zorder=4)
+        else:
+            colours = _shaded(_INK, velocity)
+            self._axes.scatter(
+                x, y, s=22 + 44 * loud, c=colours, marker="o", linewidths=0.8, edgecolors=_PAPER, zorder=4
+            )

@@ -1,169 +1,243 @@
 """Pictures of guitar and drums."""
 
-import builtins
+from __future__ import annotations
+
+import re
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from numpy.typing import NDArray
 
-from seq2drum import draw, midi
-from seq2drum.errors import MissingExtraError, OptionError, OutputError
+from seq2drum import draw, duet, midi
+from seq2drum.duet import Duet
+from seq2drum.errors import OptionError, OutputError
 from seq2drum.notes import Metre, Note, Part, Song
+from tests.conftest import corpus_files
 
 GUITAR = Part.of([Note(i * 240, 200, 52 + i % 7, 60 + i % 60) for i in range(64)], program=27, name="Guitar")
 DRUMS = Part.of([Note(i * 240, 60, (36, 42, 38, 42)[i % 4], 40 + i) for i in range(64)], name="Drums", is_drums=True)
-SONG = Song(480, (GUITAR, DRUMS), length=64 * 240)
+NO_DRUMS = Part.of([], is_drums=True)
+SONG = Song(480, length=64 * 240)
+DUET = Duet(SONG, (GUITAR,), DRUMS)
 
 
-def size(path: Path) -> tuple[int, int]:
-    height, width = imread(path).shape[:2]
-    return width, height
+def png(duet: Duet = DUET, **options: Any) -> NDArray[np.float32]:
+    pixels: NDArray[np.float32] = imread(BytesIO(draw.picture(duet, "png", **options)))
+    return pixels
 
 
-def drawn(tmp_path: Path, guitar=GUITAR, drums=DRUMS, song=SONG, name="picture.svg", **options) -> str:
-    draw.draw(guitar, drums, song, tmp_path / name, **options)
-    return (tmp_path / name).read_text(encoding="utf-8")
+def svg(duet: Duet = DUET, **options: Any) -> str:
+    return draw.picture(duet, "svg", **options).decode()
 
 
 @pytest.fixture
-def _words(monkeypatch):
+def _words(monkeypatch: pytest.MonkeyPatch) -> None:
     """SVG text as text and not as outlines, so that a test can read it."""
     import matplotlib
 
     monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
 
 
-def test_a_png_is_as_wide_as_a_page_and_grows_by_lines(tmp_path):
-    draw.draw(GUITAR, DRUMS, SONG, tmp_path / "one.png", bars_per_line=8)
-    draw.draw(GUITAR, DRUMS, SONG, tmp_path / "two.png", bars_per_line=4)
-    (one_wide, one_high), (two_wide, two_high) = size(tmp_path / "one.png"), size(tmp_path / "two.png")
-    assert one_wide == two_wide == 1600
-    assert two_high > one_high * 1.5
+def words(duet: Duet = DUET, **options: Any) -> list[str]:
+    """All texts of the picture. Wants the fixture."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg(duet, **options))
 
 
-def test_a_louder_guitar_and_other_drums_make_another_picture(tmp_path):
+def test_a_png_is_as_wide_as_a_page_and_grows_by_lines() -> None:
+    one, two = png(bars_per_line=8), png(bars_per_line=4)
+    assert one.shape[1] == two.shape[1] == 1600
+    assert two.shape[0] > one.shape[0] * 1.5
+
+
+def test_a_louder_guitar_other_drums_and_another_title_make_another_picture() -> None:
     rows = GUITAR.rows.copy()
     rows[:, 3] = 127
-    pictures = {
-        drawn(tmp_path),
-        drawn(tmp_path, guitar=Part.of(rows, program=27, name="Guitar")),
-        drawn(tmp_path, drums=Part.of(DRUMS.rows[::2], is_drums=True)),
-    }
-    assert len(pictures) == 3
+    louder = Part.of(rows, program=27, name="Guitar")
+    sparse = Part.of(DRUMS.rows[::2], is_drums=True)
+    pictures = {svg(), svg(DUET._replace(guitars=(louder,))), svg(DUET._replace(drums=sparse)), svg(title="Blues")}
+    assert len(pictures) == 4
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.svg"])
-def test_the_same_music_makes_the_same_bytes(tmp_path, name):
-    draw.draw(GUITAR, DRUMS, SONG, tmp_path / name)
-    first = (tmp_path / name).read_bytes()
-    draw.draw(GUITAR, DRUMS, SONG, tmp_path / name)
-    assert (tmp_path / name).read_bytes() == first
+@pytest.mark.parametrize("form", draw.FORMATS)
+def test_the_same_music_makes_the_same_bytes(form: str) -> None:
+    assert draw.picture(DUET, form) == draw.picture(DUET, form)
+
+
+def test_the_pixels_are_those_of_the_png() -> None:
+    pixels = draw.pixels(DUET, title="Blues")
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels, np.rint(png(title="Blues")[..., :3] * 255).astype(np.uint8))
 
 
 @pytest.mark.usefixtures("_words")
-def test_only_the_pieces_in_use_have_a_row_and_unknown_notes_have_one_of_their_own(tmp_path):
-    text = drawn(tmp_path)
-    assert all(f">{name}<" in text for name in ("kick", "snare", "closed hat"))
-    assert ">ride<" not in text
-    assert ">other<" not in text
+def test_only_the_pieces_in_use_have_a_row_and_unknown_notes_have_one_of_their_own() -> None:
+    told = words()
+    assert [name for name in ("kick", "snare", "closed hat", "ride", "other") if name in told] == [
+        "kick",
+        "snare",
+        "closed hat",
+    ]
     strange = Part.of([*DRUMS, Note(0, 60, 3, 90), Note(480, 60, 51, 90)], is_drums=True)
-    text = drawn(tmp_path, drums=strange)
-    assert ">ride<" in text
-    assert ">other<" in text
+    assert {"ride", "other"} < set(words(DUET._replace(drums=strange)))
 
 
 @pytest.mark.usefixtures("_words")
-def test_only_the_bars_asked_for_count(tmp_path):
+def test_in_a_long_song_a_line_has_the_pieces_that_it_uses() -> None:
+    ticks = 48 * 1920
+    drums = Part.of(
+        [*(Note(at, 60, 36, 90) for at in range(0, ticks, 480)), Note(40 * 1920, 60, 51, 90)], is_drums=True
+    )
+    told = words(Duet(Song(480, length=ticks), (), drums))
+    assert told.count("kick") == 6
+    assert told.count("ride") == 1
+    told = words(Duet(Song(480, length=ticks), (), drums), first_bar=32)  # few enough to be drawn large
+    assert told.count("ride") == told.count("kick") == 4
+
+
+@pytest.mark.usefixtures("_words")
+def test_only_the_bars_asked_for_count() -> None:
     drums = Part.of([*DRUMS, Note(7 * 1920, 60, 51, 90)], is_drums=True)
-    text = drawn(tmp_path, drums=drums, first_bar=2, last_bar=4)
-    assert ">ride<" not in text  # it plays in bar 8
-    assert all(f">{number}<" in text for number in (4,))
-    assert ">5<" not in text
-    assert ">3  4/4  ♩=120<" in text
+    told = words(DUET._replace(drums=drums), first_bar=2, last_bar=4)
+    assert "ride" not in told  # it plays in bar 8
+    assert [number for number in ("2", "3", "4", "5") if number in told] == ["3", "4"]
+    assert "4/4  ♩=120" in told
 
 
 @pytest.mark.usefixtures("_words")
-def test_an_odd_metre_is_written_with_its_groups(tmp_path):
-    song = Song(480, (GUITAR, DRUMS), metres=(Metre(0, 7, 8), Metre(1680, 3, 4)), length=64 * 240)
-    text = drawn(tmp_path, song=song)
-    assert "7/8 (2+2+3)" in text
-    assert ">2  3/4<" in text
+def test_metres_are_written_where_they_begin_an_odd_one_with_its_groups() -> None:
+    song = Song(480, metres=(Metre(0, 7, 8), Metre(1680, 3, 4)), length=64 * 240)
+    told = words(DUET._replace(song=song))
+    assert "7/8 (2+2+3)  ♩=120" in told
+    assert told.count("3/4") == 1
 
 
 @pytest.mark.usefixtures("_words")
-def test_every_guitar_that_plays_is_named_whatever_its_name(tmp_path):
-    odd = Part.of([Note(0, 960, 60, 80)], program=27, name="$ギター$ <&>")
+def test_every_guitar_that_plays_is_named_whatever_its_name() -> None:
+    odd = Part.of([Note(0, 960, 60, 80)], program=27, name="$ギター$ <&>\n")
     silent = Part.of([], program=27, name="Silent")
-    text = drawn(tmp_path, guitar=[GUITAR, odd, silent])
-    assert "■ Guitar" in text
-    assert "$ギター$ &lt;&amp;&gt;" in text
-    assert "Silent" not in text
+    told = words(DUET._replace(guitars=(GUITAR, odd, silent)))
+    assert "■ Guitar" in told
+    assert "■ $ギター$ &lt;&amp;&gt;" in told
+    assert not any("Silent" in word for word in told)
+    many = tuple(Part.of([Note(0, 960, 60, 80)], program=27, name="x" * 99) for _ in range(9))
+    told = words(DUET._replace(guitars=many))
+    assert "and 3 more" in told
+    assert max(map(len, told)) < 60
 
 
-def test_silence_can_be_drawn(tmp_path):
-    silence = Part.of([])
-    draw.draw(silence, silence, Song(480), tmp_path / "silence.png")
-    assert size(tmp_path / "silence.png")[0] == 1600
-
-
-def test_a_hit_a_hair_before_the_line_is_drawn_in_the_line_it_belongs_to(tmp_path):
-    bar = 1920
-    early = Part.of([Note(4 * bar - 30, 60, 36, 100)], is_drums=True)
-    straight = Part.of([Note(4 * bar, 60, 36, 100)], is_drums=True)
-    ink = []
-    for part in (early, straight):
-        draw.draw(GUITAR, part, SONG, tmp_path / "a.png", bars_per_line=4, last_bar=8)
-        ink.append(imread(tmp_path / "a.png")[..., :3].sum(axis=2))
-    upper = slice(0, len(ink[0]) // 2)
-    assert np.array_equal(ink[0][upper], ink[1][upper])
-    assert not np.array_equal(ink[0], ink[1])
+@pytest.mark.usefixtures("_words")
+def test_a_fill_and_a_passage_are_named() -> None:
+    beat = [Note(at, 60, 36 if at % 960 == 0 else 42, 90) for at in range(0, 16 * 1920, 240)]
+    fill = [Note(11 * 1920 + at, 60, 45, 110) for at in range(0, 1920, 120)]
+    riff = [Note(at, 200, 52 if at < 8 * 1920 else 57 + at // 480 % 3, 90) for at in range(0, 16 * 1920, 480)]
+    drums = Part.of([*(note for note in beat if note.onset // 1920 != 11), *fill], is_drums=True)
+    told = words(Duet(Song(480, length=16 * 1920), (Part.of(riff, program=27),), drums))
+    assert told.count("fill") == 1
+    assert [word for word in told if word in ("A", "B", "C")] == ["A", "B"]
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    "duet",
+    [
+        Duet(Song(480), (), NO_DRUMS),
+        Duet(Song(480), (Part.of([]),), NO_DRUMS),
+        Duet(SONG, (), DRUMS),
+        Duet(SONG, (GUITAR,), NO_DRUMS),
+        Duet(SONG, (GUITAR, GUITAR, GUITAR, GUITAR, GUITAR), DRUMS),
+        Duet(Song(480, metres=(Metre(0, 15, 16),), length=1800), (GUITAR,), DRUMS),
+        Duet(Song(480, metres=(Metre(0, 64, 1),), length=480), (GUITAR,), DRUMS),
+        Duet(Song(1, metres=(Metre(0, 1, 64),), length=40), (Part.of([Note(3, 0, 127, 1)]),), NO_DRUMS),
+        Duet(Song(480, length=1920), (), Part.of([Note(0, 60, 2, 127)], is_drums=True)),
+    ],
+    ids=["nothing", "silence", "no guitar", "no drums", "five guitars", "15/16", "64/1", "tiny bars", "no piece"],
+)
+def test_whatever_there_is_can_be_drawn(duet: Duet) -> None:
+    picture = png(duet)
+    assert picture.shape[1] == 1600
+    assert 90 < picture.shape[0] < 3000
+
+
+def test_a_hit_a_hair_before_the_line_is_drawn_in_the_line_it_belongs_to() -> None:
+    bar = 1920
+    early, straight = (Part.of([Note(at, 60, 36, 100)], is_drums=True) for at in (4 * bar - 30, 4 * bar))
+    one, other = (png(Duet(SONG, (GUITAR,), part), bars_per_line=4)[..., :3].sum(axis=2) for part in (early, straight))
+    upper = slice(70, len(one) // 2)  # below the legend, which may speak of early hits
+    assert np.array_equal(one[upper], other[upper])
+    assert not np.array_equal(one[len(one) // 2 :], other[len(one) // 2 :])
+
+
+def test_a_late_hit_has_a_line_at_its_place_and_that_is_explained() -> None:
+    def red(late: int) -> NDArray[np.bool_]:
+        drums = Part.of([Note(at + late, 60, 36, 100) for at in range(0, 7680, 480)], is_drums=True)
+        picture = draw.pixels(Duet(Song(480, length=7680), (), drums)).astype(int)
+        found: NDArray[np.bool_] = (picture[..., 0] - picture[..., 2]) > 60
+        return found
+
+    assert not red(0).any()
+    late = red(30)
+    assert late[:60].any()  # the legend
+    assert late[60:].any()  # the places
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
     [
         ({"bars_per_line": 0}, "1 or more"),
-        ({"first_bar": 8}, "bars 0 to 7"),
-        ({"first_bar": -1}, "bars 0 to 7"),
-        ({"first_bar": 3, "last_bar": 3}, "bar 3 up to bar 3"),
-        ({"name": "picture.bmp"}, "picture.bmp"),
+        ({"first_bar": 8}, "bars 1 to 8"),
+        ({"first_bar": -1}, "bars 1 to 8"),
+        ({"first_bar": 3, "last_bar": 3}, "no bar from 4 to 3"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_named(tmp_path, options, words):
-    with pytest.raises(OptionError, match=words):
-        drawn(tmp_path, **options)
+def test_an_option_that_makes_no_sense_is_named(options: dict[str, int], told: str) -> None:
+    with pytest.raises(OptionError, match=told):
+        svg(**options)
+
+
+def test_only_png_and_svg_are_drawn(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"not as \.bmp"):
+        draw.picture(DUET, "bmp")
+    with pytest.raises(OptionError, match=r"picture\.bmp"):
+        draw.draw(DUET, tmp_path / "picture.bmp")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_song_of_thousands_of_bars_is_refused_rather_than_drawn_for_minutes(tmp_path):
-    with pytest.raises(OptionError, match="draw fewer bars"):
-        drawn(tmp_path, song=Song(480, length=1920 * 2000), bars_per_line=1)
+def test_a_picture_can_be_written_over_what_was_there(tmp_path: Path) -> None:
+    for name in ("a.png", "a.SVG"):
+        draw.draw(DUET, tmp_path / name, last_bar=4)
+        draw.draw(DUET, str(tmp_path / name), title="Blues")
+        assert (tmp_path / name).read_bytes() == draw.picture(DUET, name[2:].lower(), title="Blues")
 
 
-def test_a_folder_that_is_not_there_is_an_output_error(tmp_path):
+def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
-        draw.draw(GUITAR, DRUMS, SONG, tmp_path / "nowhere" / "a.png")
+        draw.draw(DUET, tmp_path / "nowhere" / "a.png", last_bar=2)
 
 
-def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *rest, **more):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"seq2drum\[draw\]"):
-        draw.draw(GUITAR, DRUMS, SONG, tmp_path / "a.png")
+def test_a_song_of_thousands_of_bars_is_refused_rather_than_drawn_for_minutes() -> None:
+    with pytest.raises(OptionError, match="--bars"):
+        svg(Duet(Song(480, length=1920 * 4000), (), DRUMS))
+    with pytest.raises(OptionError, match="200 lines"):
+        svg(Duet(Song(480, length=1920 * 200), (), DRUMS), bars_per_line=1)
 
 
-def test_a_real_song_is_drawn(tmp_path):
-    folder = Path(__file__).parents[2] / "shared" / "corpus" / "sample"
-    if not folder.is_dir():
+def test_a_long_song_has_more_bars_on_a_line_and_dense_music_has_fewer() -> None:
+    def height(bars: int, gap: int) -> int:
+        drums = Part.of([Note(at, 10, 42, 90) for at in range(0, bars * 1920, gap)], is_drums=True)
+        picture: NDArray[np.uint8] = draw.pixels(Duet(Song(480, length=bars * 1920), (), drums))
+        return picture.shape[0]
+
+    lines = {
+        (bars, gap): round((height(bars, gap) - 50) / (height(1, gap) - 50)) for bars in (16, 64) for gap in (240, 30)
+    }
+    assert lines == {(16, 240): 4, (64, 240): 8, (16, 30): 8, (64, 30): 32}
+
+
+def test_a_real_song_is_drawn() -> None:
+    found = [path for path in corpus_files("sample") if path.name.startswith("For_A_Thousand")]
+    if not found:
         pytest.skip("the shared corpus is not beside the repository")
-    song = midi.read(min(folder.glob("For_A_Thousand*.mid")))
-    drums = next(part for part in song.parts if part.is_drums)
-    draw.draw([part for part in song.parts if part.program in range(24, 32)], drums, song, tmp_path / "a.png")
-    assert size(tmp_path / "a.png")[1] > 3000
+    assert png(duet.of_songs([midi.read(found[0])])).shape[0] > 3000
