@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus"
+LONG = "SEQ2DRUM_LONG" in os.environ
+"""Whether what is tried by sample is tried in full: every song, every row of a table, many more damaged files."""
+long_run = pytest.mark.skipif(not LONG, reason="a long run, and a sample of it is tried anyway: SEQ2DRUM_LONG=1")
+_T = TypeVar("_T")
 
 # A shell that starts tests in the background has Ctrl-C ignored, and the programs that are tried would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -17,6 +24,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests share `tests.strategies` and try what is in `bench`, whether pytest is started as a program or as a module.
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+
+
+def some(items: Sequence[_T], every: int) -> Sequence[_T]:
+    """One in so many of them, or all in a long run."""
+    return items if LONG else items[::every]
 
 
 def corpus_files(folder: str) -> list[Path]:

@@ -9,7 +9,7 @@ from bench import controls
 from bench.controls import Counted, Moved
 from seq2drum import Drummer, engine
 from seq2drum.notes import Note, Part, Song
-from tests.conftest import ROOT, corpus_files
+from tests.conftest import LONG, ROOT, corpus_files
 
 FRAME = Song(480, (), length=4 * 1920)
 
@@ -89,30 +89,35 @@ def test_a_control_that_moves_another_statistic_is_seen() -> None:
 
 
 @pytest.fixture(scope="module")
-def all_moved() -> dict[str, tuple[Moved, np.ndarray]]:
-    """Every control at its settings, over the examples and a few songs of the corpus if it is there."""
+def drummer() -> Drummer:
     if "default" not in engine.available():
         pytest.skip("needs the default model in seq2drum/checkpoints")
-    songs = controls.songs_of([*sorted((ROOT / "examples").glob("*.mid")), *corpus_files("sample")[:4]])
-    moved, spread = controls.move(Drummer.load(), songs, seeds=range(2), bars=24)
-    return {one.control: (one, spread) for one in moved}
+    return Drummer.load()
+
+
+@pytest.fixture(scope="module", params=list(controls.CONTROLS))
+def moved(request: pytest.FixtureRequest, drummer: Drummer) -> tuple[Moved, np.ndarray]:
+    """A control at its settings over the examples, and the spread of all statistics.
+
+    In a long run over a few songs of the corpus as well, if it is there, and with two seeds.
+    """
+    paths = [*sorted((ROOT / "examples").glob("*.mid")), *(corpus_files("sample")[:4] if LONG else ())]
+    seeds = range(2 if LONG else 1)
+    (one,), spread = controls.move(drummer, controls.songs_of(paths), seeds=seeds, bars=24, controls=[request.param])
+    return one, spread
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("control", list(controls.CONTROLS))
-def test_a_control_moves_its_own_statistic_monotonically(
-    all_moved: dict[str, tuple[Moved, np.ndarray]], control: str
-) -> None:
-    moved, _ = all_moved[control]
-    assert moved.rank >= 0.9, np.nanmean(moved.own, axis=0)
-    assert moved.rank_in_a_song > 0.3
+def test_a_control_moves_its_own_statistic_monotonically(moved: tuple[Moved, np.ndarray]) -> None:
+    one, _ = moved
+    assert one.rank >= 0.9, np.nanmean(one.own, axis=0)
+    assert one.rank_in_a_song > 0.3
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("control", list(controls.CONTROLS))
-def test_a_control_moves_other_statistics_little(all_moved: dict[str, tuple[Moved, np.ndarray]], control: str) -> None:
-    moved, spread = all_moved[control]
-    gain = moved.gain / spread
-    own = Counted._fields.index(control)
+def test_a_control_moves_other_statistics_little(moved: tuple[Moved, np.ndarray]) -> None:
+    one, spread = moved
+    gain = one.gain / spread
+    own = Counted._fields.index(one.control)
     others = np.delete(np.abs(gain), own)
     assert np.all(others < 0.8 * abs(gain[own])), gain  # syncopated bars stand out as fills do; nothing else comes near

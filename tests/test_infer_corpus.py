@@ -10,12 +10,13 @@ import pytest
 
 from seq2drum import cli, drummer, engine, midi
 from seq2drum.drummer import Drummer
-from tests.conftest import CORPUS, corpus_files
+from tests.conftest import CORPUS, corpus_files, some
 from tests.players import faults, save_player
 
 TORTURE = corpus_files("torture")
 REAL = [*corpus_files("sample"), *corpus_files("black_metal"), *CORPUS.glob("*.mid")]
-LONG = 500  # bars. A bar takes one to two milliseconds, so an hour of music cannot be played to within a second
+MANY = 500  # bars. A bar takes one to two milliseconds, so an hour of music cannot be played to within a second
+SLACK = 3.0  # how much slower than the machine on which a second is enough any other may be
 ANY = midi.Limits(file_bytes=1 << 24, events=1 << 20)  # a model of random weights plays more than is decent
 
 pytestmark = pytest.mark.skipif(not TORTURE, reason="needs the corpus of real music in ../shared/corpus")
@@ -34,7 +35,7 @@ def loaded_once(player: Drummer, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 @pytest.mark.parametrize("path", TORTURE, ids=lambda path: path.stem[-40:])
-def test_every_odd_file_ends_in_a_take_or_one_clear_line_in_under_a_second(
+def test_every_odd_file_ends_soon_in_a_take_or_one_clear_line(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = path.read_bytes()
@@ -54,7 +55,7 @@ def test_every_odd_file_ends_in_a_take_or_one_clear_line_in_under_a_second(
             song.tempos,
             song.metres,
         )
-        assert seconds < (1.0 if len(song.bars()) < LONG else 8.0)
+        assert seconds < SLACK * (1.0 if len(song.bars()) < MANY else 8.0)
     else:
         assert code == 2
         assert out == ""
@@ -62,11 +63,11 @@ def test_every_odd_file_ends_in_a_take_or_one_clear_line_in_under_a_second(
         assert err.startswith("seq2drum: ")
         assert err.count("\n") == 1
         assert len(err) > len("seq2drum: ") + len(str(path)) + 20
-        assert seconds < 1.0
+        assert seconds < SLACK
 
 
-@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem[-40:])
-def test_every_real_song_gets_drums(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("path", some(REAL, 2), ids=lambda path: path.stem[-40:])
+def test_real_songs_get_drums(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "drums.mid"
     assert cli.main(["--mode", "infer", str(path), "-o", str(target)]) == 0, capsys.readouterr().err
     song, drums = midi.read(path), midi.read(target, limits=ANY)
@@ -77,8 +78,8 @@ def test_every_real_song_gets_drums(path: Path, tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.skipif("default" not in engine.available(), reason="needs the default model in seq2drum/checkpoints")
-@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem[-40:])
-def test_the_model_in_the_box_plays_to_every_real_song(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", some(REAL, 3), ids=lambda path: path.stem[-40:])
+def test_the_model_in_the_box_plays_to_real_songs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     take = Drummer.load().accompany(path)
     assert faults(take.part, take.song) == []

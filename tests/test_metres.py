@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from seq2drum import metres
+from tests.conftest import long_run
 
 ROOT = Path(__file__).parents[1]
 MAKER = ROOT / "bench" / "make_tables.py"
@@ -102,6 +103,7 @@ def test_the_table_is_what_music21_and_the_rules_say_today(maker: dict[str, Any]
             assert metres.weights(numerator, denominator) == maker["metre_weights"](numerator, denominator)
 
 
+@long_run
 @pytest.mark.slow
 def test_the_whole_table_is_fresh(maker: dict[str, Any]) -> None:
     assert (ROOT / "seq2drum" / "tables" / "metres.txt").read_text(encoding="utf-8") == maker["table_text"](

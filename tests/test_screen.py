@@ -35,6 +35,7 @@ from server import frames, processes, screen, statuses
 from server.frames import Frame
 from server.settings import Settings
 from server.statuses import Refusal
+from tests.conftest import LONG
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.mid"))
@@ -205,10 +206,11 @@ def short(data: bytes) -> bytes:
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_damaged_files_are_answered_each_in_a_known_way() -> None:
+def test_damaged_files_by_the_ten_thousand_are_answered_each_in_a_known_way() -> None:
+    count = 100_000 if LONG else 20_000
     seeds = [short(path.read_bytes()) for path in EXAMPLES]
     good = 0
-    for data in mutants(seeds, 100_000, seed=4):
+    for data in mutants(seeds, count, seed=4):
         body = pb.GenerateDrumsRequest(midi=data).SerializeToString()
         try:
             good += screen.look(body, RULES).timeline.bars > 0
@@ -216,7 +218,7 @@ def test_a_hundred_thousand_damaged_files_are_answered_each_in_a_known_way() -> 
             pass
         except Exception as error:
             pytest.fail(f"{type(error).__name__} for {data.hex()}")
-    assert 10_000 < good < 90_000, f"{good} are good: the damage is too much, or too little"
+    assert 0.1 < good / count < 0.9, f"{good} of {count} are good: the damage is too much, or too little"
 
 
 @settings(max_examples=300, deadline=None)

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import io
-import os
 import random
 import subprocess
 import sys
@@ -36,7 +35,7 @@ from seq2drum.drummer import Drummer, Options
 from seq2drum.errors import Seq2DrumError
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import REASONS
-from tests.conftest import CORPUS, ROOT, corpus_files
+from tests.conftest import CORPUS, LONG, ROOT, corpus_files, some
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.mid"))
 SAMPLE = [*corpus_files("sample"), *corpus_files("black_metal")]
@@ -163,7 +162,7 @@ def test_real_songs_get_from_the_server_byte_for_byte_what_they_get_here(served:
 def test_real_songs_of_all_kinds_get_from_the_server_byte_for_byte_what_they_get_here(
     served: Served, drummer: Drummer
 ) -> None:
-    songs = SAMPLE if "SEQ2DRUM_SOAK_SECONDS" in os.environ else SAMPLE[::4]  # all of them when there is time
+    songs = some(SAMPLE, 6)
     answers = plays_the_same(songs, served, drummer)
     assert len(answers) == len(songs) > 0
     for path, data in answers.items():
@@ -219,10 +218,11 @@ def damaged(data: bytes, seed: int) -> bytes:
     return bytes(found)
 
 
-def test_two_thousand_damaged_files_are_each_answered_in_a_known_way_and_the_server_goes_on() -> None:
+def test_damaged_files_by_the_hundred_are_each_answered_in_a_known_way_and_the_server_goes_on() -> None:
     sources = [few(ROOT / "examples" / f"{name}.mid") for name in service.SONGS]
     sources += [path.read_bytes() for path in corpus_files("torture") if path.stat().st_size < 2000]
     outcomes: Counter[str] = Counter()
+    count = 2000 if LONG else 600
     with serving("--max-bars", "40") as served:
         before = served.workers("screen"), served.workers("player")
 
@@ -243,9 +243,9 @@ def test_two_thousand_damaged_files_are_each_answered_in_a_known_way_and_the_ser
 
         channel, stub = stub_of(served.address)
         with channel, ThreadPoolExecutor(8) as pool:
-            outcomes.update(pool.map(call, range(2000)))
-        assert outcomes["OK"] > 200, outcomes
-        assert outcomes["INVALID_MIDI"] > 200, outcomes
+            outcomes.update(pool.map(call, range(count)))
+        assert outcomes["OK"] > count / 10, outcomes
+        assert outcomes["INVALID_MIDI"] > count / 10, outcomes
         assert len(outcomes) >= 4, outcomes
         assert served.health() == "SERVING"
         assert (served.workers("screen"), served.workers("player")) == before, "a worker did not survive"

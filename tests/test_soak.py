@@ -1,6 +1,6 @@
 """The service for a while: good, bad, cancelled and late calls from several callers at once, and nothing gets worse.
 
-30 seconds; SEQ2DRUM_SOAK_SECONDS=3600 makes it an hour, and its bounds tight.
+Ten seconds; SEQ2DRUM_SOAK_SECONDS=3600 makes it an hour, and its bounds tight.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import REASONS
 from tests.test_service_live import damaged
 
-SOAK_SECONDS = float(os.environ.get("SEQ2DRUM_SOAK_SECONDS", "30"))
+SOAK_SECONDS = float(os.environ.get("SEQ2DRUM_SOAK_SECONDS", "10"))
 LONG = SOAK_SECONDS >= 600
 CALLERS = 4
-MOST_DRIFT = 1.1 if LONG else 2.0
-"""How much slower the last third of the calls may be than the second. Half a minute shows other work, too."""
+MOST_DRIFT = 1.1 if LONG else 5.0
+"""How much slower the last third of the calls may be than the second. Seconds show what else the machine does, too."""
 MOST_GROWTH = (24 if LONG else 512) << 20
 """How many bytes all processes may gain after the first third, whatever the number of calls.
 
-In half a minute players may not have played as much at once as they will, and keep what that took: 200 MB were seen.
+In seconds players may not have played as much at once as they will, and keep what that took: 200 MB were seen.
 What a call keeps is measured by `bench/service.py`.
 """
 MOST_BYTES_A_CALL = 1024
@@ -127,9 +127,10 @@ class Soak:
         rng = random.Random(index)
         channel, stub = stub_of(self.address)
         weights = [often for _, _, often in self.kinds.values()]
+        each = rng.sample(list(self.kinds), len(self.kinds))  # first, each kind once: a slow machine may not come far
         with channel:
             while (now := time.perf_counter()) - self.begun < SOAK_SECONDS:
-                kind = rng.choices(list(self.kinds), weights)[0]
+                kind = each.pop() if each else rng.choices(list(self.kinds), weights)[0]
                 try:
                     outcome = self.kinds[kind][0](stub, rng)
                 except grpc.RpcError as error:

@@ -16,6 +16,7 @@ from seq2drum import theory
 from seq2drum.errors import NoGuitarError, NoNotesError, PartNotFoundError
 from seq2drum.notes import Note, Part, Song
 from seq2drum.theory import GuitarChoice, choose_part, chord_root, chord_roots, describe_parts, drum_parts, guitar_parts
+from tests.conftest import long_run
 
 ROOT = Path(__file__).parents[1]
 MAKER = ROOT / "bench" / "make_tables.py"
@@ -211,6 +212,7 @@ def test_a_sample_of_the_roots_is_what_music21_says_today(maker: dict[str, Any])
         assert chord_root(pitch_classes) == maker["chord_root"](pitch_classes)
 
 
+@long_run
 @pytest.mark.slow
 def test_all_roots_are_what_music21_says_today(maker: dict[str, Any]) -> None:
     text = (ROOT / "seq2drum" / "tables" / "chord_roots.txt").read_text(encoding="utf-8")
