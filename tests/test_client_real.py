@@ -78,6 +78,20 @@ def test_what_comes_back_is_byte_for_byte_what_drummer_plays(
             }
 
 
+def test_eight_takes_of_a_file_as_large_as_is_taken_come_back_with_its_guitar(real: str, drummer: Drummer) -> None:
+    size = 1_000_000
+    text = b"\x00\xff\x01" + bytes((0x80 | size >> 14, 0x80 | size >> 7 & 0x7F, size & 0x7F)) + bytes(size)
+    tracks = int.from_bytes(SONG[10:12], "big") + 1
+    one_more = b"MTrk" + (len(text) + 4).to_bytes(4, "big") + text + b"\x00\xff\x2f\x00"
+    large = SONG[:10] + tracks.to_bytes(2, "big") + SONG[12:] + one_more
+    takes = [take.to_bytes(with_guitar=True) for take in drummer.takes(large, Options(), 8)]
+    assert sum(map(len, takes)) > 8 * size  # gRPC's own limit of a message is half of that
+    with RemoteDrummer(real) as remote:
+        for on_progress in (None, lambda *_: None):
+            found = remote.takes(large, count=8, with_guitar=True, on_progress=on_progress)
+            assert [take.midi for take in found] == takes
+
+
 def test_real_songs_through_the_real_command_line_are_what_infer_writes(
     real: str, drummer: Drummer, sample: list[Path], tmp_path: Path
 ) -> None:
