@@ -1,4 +1,4 @@
-"""Playing through loudspeakers: with players that are stand-ins, and a sound that is made up, so that all can be tried."""
+"""Playing through loudspeakers, tried with programs that stand in for players, and with a sound that is made up."""
 
 import os
 import shutil

@@ -36,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.drummer import Drummer
 
     guitar = SONG.read_bytes()
-    folder = _folder(options.output or FOLDER, guitar, force=options.force)
     if options.soundfont is not None:
         _check(options.soundfont)
+    folder = _folder(options.output or FOLDER, guitar, force=options.force)
     with standard_output():
         print(f"{folder}:", flush=True)
     with bar(None, "playing"):
