@@ -26,6 +26,19 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 
+MOST_PROCESSES = 4
+"""That share the tests. Each has torch in its memory, and many tests start servers with processes of their own."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """What `-n auto` is: a process a core that this one may use. By default it would be one a core that there is."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_PROCESSES)
+
+
 def some(items: Sequence[_T], every: int) -> Sequence[_T]:
     """One in so many of them, or all in a long run."""
     return items if LONG else items[::every]

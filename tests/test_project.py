@@ -164,7 +164,7 @@ def test_options_that_the_readme_names_are_options_of_the_command_line(capsys):
             program([*arguments, "--help"])
     known = set(re.findall(r"--[a-z][\w-]*", capsys.readouterr().out))
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", README))
-    assert named - known == {"--nproc-per-node"}  # of torchrun
+    assert named - known == {"--nproc-per-node", "--dist"}  # of torchrun and of pytest
 
 
 def test_no_figure_is_left_open():
