@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
+import pty
+import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
-from seq2drum import midi
+from seq2drum import cli, console, draw, duet, midi
 from seq2drum.cli import duets
 from seq2drum.errors import InputError, OptionError, PartNotFoundError
 from seq2drum.notes import Note, Part, Song
+from tests.conftest import ROOT
 from tests.players import strummed
 
 DRUMS = Part.of([Note(at, 60, 38, 90) for at in range(0, 7000, 480)], name="Old Kit", is_drums=True)
@@ -128,3 +133,136 @@ def test_what_cannot_be_one_song_is_told(tmp_path: Path) -> None:
 )
 def test_a_picture_is_called_as_the_song_is(name: str, title: str) -> None:
     assert duets.title(asked(name)) == title
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of `--mode show`."""
+    try:
+        code = cli.main(["--mode", "show", *map(str, arguments)])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> str:
+    return put(tmp_path / "song.mid", BOTH)
+
+
+def both() -> duet.Duet:
+    return duet.of_songs([midi.parse(midi.serialise(BOTH))])
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However wide the terminal is that the tests run in, and whatever colours it has."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_an_output_it_is_shown_in_characters(song: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, song) == (0, console.picture(both(), width=80), "")
+
+
+def test_the_width_is_the_terminals(
+    song: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    assert shown(capsys, song)[1] == console.picture(both(), width=160)
+
+
+def test_bars_are_chosen_by_number(song: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    expected = console.picture(both(), width=80, first_bar=1, last_bar=3)
+    assert shown(capsys, song, "--bars", "2:3")[1] == expected
+    assert shown(capsys, song, "--bars", "2:99")[1] == console.picture(both(), width=80, first_bar=1)
+    shown(capsys, song, "--bars", "2", "-o", tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_bytes() == draw.picture(both(), "svg", title="song", first_bar=1, last_bar=2)
+
+
+@pytest.mark.parametrize("form", draw.FORMATS)
+def test_a_picture_is_written_and_its_name_is_told(
+    song: str, form: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = tmp_path / f"picture.{form}"
+    assert shown(capsys, song, "-o", target) == (0, f"{target}\n", "")
+    assert target.read_bytes() == draw.picture(both(), form, title="song")
+
+
+def test_nothing_is_written_over_unless_that_is_asked_for(
+    song: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = tmp_path / "a.png"
+    target.write_bytes(b"mine")
+    code, _, err = shown(capsys, song, "-o", target)
+    assert (code, target.read_bytes()) == (2, b"mine")
+    assert "--force" in err
+    assert shown(capsys, song, "-o", target, "--force")[0] == 0
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "a.bmp"], "writes .png or .svg"),
+        (["-o", "-"], "writes .png or .svg"),
+        (["--bars", "0:4"], "wanted A:B"),
+        (["--bars", "4:2"], "wanted A:B"),
+        (["--bars", "9:12"], "the song has bars 1 to 8"),
+        (["--bars", "x"], "wanted A:B such as 9:16"),
+        (["--seed", "3"], "no use for --seed"),
+        (["--track", "banjo"], "fits no part"),
+        (["--drum-map", "nobody"], "no drum map"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_one_line(
+    song: str, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = shown(capsys, song, *arguments)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_a_pipe_gets_no_colours_but_where_they_are_forced(
+    song: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "\x1b" not in shown(capsys, song)[1]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert shown(capsys, song)[1] == console.picture(both(), width=80, colour=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in shown(capsys, song)[1]
+
+
+def test_an_output_of_few_letters_gets_others(
+    song: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(output, encoding="latin-1"))
+    assert shown(capsys, song)[0] == 0
+    assert output.getvalue().decode() == console.ascii_only(console.picture(both(), width=80))
+
+
+@pytest.mark.parametrize(("name", "value", "colours"), [("TERM", "xterm", True), ("NO_COLOR", "1", False)])
+def test_a_terminal_gets_colours_unless_it_has_none_or_nobody_wants_them(
+    song: str, name: str, value: str, colours: bool
+) -> None:
+    ours, theirs = pty.openpty()
+    words = [sys.executable, str(ROOT / "main.py"), "--mode", "show", song, "--bars", "1:1"]
+    environment = {**os.environ, "TERM": "xterm", name: value}
+    with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        told = b""
+        with io.FileIO(ours) as terminal:
+            try:
+                while read := terminal.read(4096):
+                    told += read
+            except OSError:  # that is how the end of a terminal is told
+                pass
+        assert process.wait(60) == 0
+    assert "snare" in told.decode()
+    assert (b"\x1b[" in told) == colours

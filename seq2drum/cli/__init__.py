@@ -34,6 +34,7 @@ MODES = MappingProxyType(
         "train": "seq2drum.cli.train",
         "eval": "seq2drum.cli.evaluate",
         "humanize": "seq2drum.cli.humanize",
+        "show": "seq2drum.cli.show",
         "play": "seq2drum.cli.play",
         "demo": "seq2drum.cli.demo",
     }

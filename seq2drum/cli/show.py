@@ -1,0 +1,86 @@
+"""Mode show: guitar and drums as a picture, in a file or in the terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from seq2drum.cli import duets, infer, places
+from seq2drum.cli.terminal import bar, standard_output
+from seq2drum.errors import OptionError
+
+FLAGS = (*duets.FLAGS, "bars", "output", "force")
+PICTURES = (".png", ".svg")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Say how it is used: its flags are those of playing."""
+    parser.add_argument_group(
+        "show: see guitar and drums",
+        "--mode show SONG.mid in the terminal, -o FILE.png or FILE.svg as a picture; the drums of another file are "
+        "named behind it; --bars A:B only these bars.",
+    )
+
+
+def own_flags(parser: argparse.ArgumentParser) -> None:
+    """Bars by number."""
+    parser.add_argument("--bars", type=infer.bars_of, metavar="A:B")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw or print; returns the exit code."""
+    if options.output is not None:
+        suffix = Path(options.output).suffix.lower()
+        if suffix not in PICTURES:
+            raise OptionError(f"--mode show writes {' or '.join(PICTURES)}, and {options.output!r} ends otherwise")
+        inputs = {place for name in options.files if (place := places.place(name))}
+        places.check_target(options.output, inputs, overwrite=options.force)
+    first, last = options.bars or (1, None)
+    if first < 1 or (last is not None and last < first):
+        raise OptionError(f"--bars is {first}:{last}, wanted A:B with 1 <= A <= B")
+    duet = duets.read(options)
+    if options.output is None:
+        from seq2drum import console
+
+        text = console.picture(duet, width=_width(), colour=_has_colours(), first_bar=first - 1, last_bar=last)
+        with standard_output():
+            sys.stdout.write(text if _can_say(text) else console.ascii_only(text))
+            sys.stdout.flush()
+        return 0
+    from seq2drum import draw, files
+
+    with bar(None, "drawing"):
+        title = duets.title(options)
+        data = draw.picture(duet, suffix[1:], title=title, first_bar=first - 1, last_bar=last)
+        files.write_file(options.output, data, overwrite=options.force)
+    with standard_output():
+        print(options.output, flush=True)
+    return 0
+
+
+def _width() -> int:
+    """How many columns there are. What goes into a pipe is most likely read in the terminal, too."""
+    try:
+        there = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        there = 80
+    return shutil.get_terminal_size((there or 80, 24)).columns
+
+
+def _has_colours() -> bool:
+    """Whether to use colours, see https://no-color.org and https://force-color.org."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def _can_say(text: str) -> bool:
+    """Whether standard output has all these letters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
