@@ -28,6 +28,7 @@ from seq2drum.errors import CorpusError, InputError, NoGuitarError, NoNotesError
 from seq2drum.features import MAX_STEPS, Form, Heard, hear
 from seq2drum.grid import Grid, Lattice, encode
 from seq2drum.kit import FULL
+from seq2drum.notes import Shown
 from seq2drum.phrases import merge
 
 SPLITS = ("train", "validation", "test")
@@ -44,7 +45,7 @@ _MIN_DISTINCT = 8  # bars: with fewer, two songs can be alike by chance
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Shown):
     """One song of a corpus: what the guitar plays, what the drums play, and where it comes from.
 
     tag: the folder it lay in. origin: its source and licence, as far as a manifest states them.
@@ -61,7 +62,7 @@ class Prepared:
 
 
 @dataclass
-class Account:
+class Account(Shown):
     """What became of the files: how many were read, used, and left out by reason."""
 
     files: int = 0

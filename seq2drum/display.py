@@ -1,1 +1,406 @@
-"""How the library's values show themselves in a notebook."""
+"""How the library's values show themselves in a notebook: a few facts, a table, a picture of the first bars.
+
+    value._repr_html_() -> notes.as_html(value) -> html(value), here
+
+From values to HTML that needs nothing from elsewhere. Whatever comes from a file, such as the name of a track, is
+escaped. It plays nothing and computes no figures; what it says is counted in the value.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from seq2drum import draw, duet, evaluate, report, theory
+from seq2drum.corpus import Account, Prepared
+from seq2drum.drum_maps import DrumMap
+from seq2drum.drummer import DrumBar, Drummer, Options, Take
+from seq2drum.duet import Duet
+from seq2drum.errors import Seq2DrumError
+from seq2drum.evaluate import Evaluation
+from seq2drum.excerpts import duet_of, metre_of
+from seq2drum.features import Form, Heard
+from seq2drum.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
+from seq2drum.groove import Drums
+from seq2drum.kit import FULL, KITS, Kit, to_kit
+from seq2drum.notes import Bar, IntArray, Metre, Part, Song
+from seq2drum.page import table, text
+from seq2drum.phrases import Cut, Pair, Phrase
+
+BARS = 16  # of a picture; the rest is counted
+ROWS = 12  # of a table of notes
+NAME = 60  # letters of a name that are shown
+_WISHES = ("style", "intensity", "complexity", "fills", "humanize", "swing")
+_NO_TEMPO = "in the picture its bars begin at 1, and the tempo is MIDI's own: it has none"
+_PITCHES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+
+
+@singledispatch
+def html(value: object) -> str:
+    """What a notebook shows of a value.
+
+    Raises:
+        TypeError: there is nothing to show of such a value.
+    """
+    raise TypeError(f"a {type(value).__name__} has no picture; print it")
+
+
+# --- pieces of a page -------------------------------------------------------------------------------------------------
+
+
+def _shown(*parts: str) -> str:
+    return '<div class="seq2drum">' + "".join(part for part in parts if part) + "</div>"
+
+
+def _line(facts: Iterable[str], *, heading: str = "") -> str:
+    """Facts beside each other, the heading first and bold."""
+    head = f"<b>{text(heading)}</b>" if heading else ""
+    return f"<p>{' · '.join(part for part in (head, *map(text, facts)) if part)}</p>"
+
+
+def _picture(what: Duet, about: str, *, bars: int | None = None) -> str:
+    """The first bars as a picture, and what is not in it; a line of words where there is nothing to draw."""
+    count = len(what.song.bars())
+    last = min(count, BARS if bars is None else bars)
+    try:
+        data = draw.picture(what, "png", last_bar=last)
+    except Seq2DrumError as error:
+        return _line([f"no picture: {error}"])
+    coded = base64.b64encode(data).decode("ascii")
+    rest = _line([f"bars 1 to {last} of {count} are shown"]) if last < count else ""
+    return f'<img alt="{text(about)}" style="max-width: 100%" src="data:image/png;base64,{coded}">{rest}'
+
+
+def _count(number: int, what: str, several: str = "") -> str:
+    return f"{number:,} {what if number == 1 else several or what + 's'}"
+
+
+def _name(words: str) -> str:
+    """A name on one line, shortened."""
+    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
+    return plain if len(plain) <= NAME else plain[: NAME - 1] + "…"
+
+
+def _seconds(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} minutes"
+
+
+def _runs(values: Sequence[str]) -> str:
+    """What holds in the bars: each value once, with the bar from which it does so."""
+    found = [(index, value) for index, value in enumerate(values) if not index or value != values[index - 1]]
+    said = [value if not index else f"{value} from bar {index + 1}" for index, value in found[:6]]
+    return ", ".join(said) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+
+
+def _metres(bars: Sequence[Bar]) -> str:
+    return _runs([f"{bar.numerator}/{bar.denominator}" for bar in bars])
+
+
+def _tempos(song: Song) -> str:
+    """The tempo, or the lowest and highest of those that hold in the song."""
+    found = sorted({round(song.tempo_at(bar.start).bpm) for bar in song.bars()})
+    return f"♩={found[0]}" if len(found) == 1 else f"♩={found[0]} to {found[-1]}"
+
+
+def _pitch(pitch: int) -> str:
+    return f"{_PITCHES[pitch % 12]}{pitch // 12 - 1}"
+
+
+def _range(values: IntArray) -> str:
+    if not len(values):
+        return ""
+    low, high = int(values.min()), int(values.max())
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _sound(part: Part) -> str:
+    return "drums" if part.is_drums else theory.program_name(part.program)
+
+
+def _compass(part: Part) -> str:
+    """The lowest and the highest pitch of a part, or the pieces of the kit that it strikes."""
+    if not len(part):
+        return ""
+    if part.is_drums:
+        return ", ".join(_pieces(part))
+    low, high = _pitch(int(part.pitch.min())), _pitch(int(part.pitch.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def _pieces(part: Part) -> dict[str, int]:
+    """How often each piece of the kit is struck, the most struck first."""
+    counts = Counter(
+        FULL.voices[voice].name if voice >= 0 else "no piece of the kit" for voice in FULL.voice_of[part.pitch].tolist()
+    )
+    return dict(counts.most_common())
+
+
+def _asked(options: Options) -> list[str]:
+    """What is asked for, but for what is so by default."""
+    plain = Options()
+    given = [field.name for field in fields(options) if getattr(options, field.name) != getattr(plain, field.name)]
+    return [f"seed {options.seed}", *(f"{name} {_value(getattr(options, name))}" for name in given if name != "seed")]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return " to ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else _name(str(value))
+
+
+# --- music ------------------------------------------------------------------------------------------------------------
+
+
+@html.register
+def _song(song: Song) -> str:
+    bars = song.bars()
+    facts = [
+        _count(len(bars), "bar"),
+        _seconds(song.seconds(song.end)),
+        _metres(bars),
+        _tempos(song),
+        f"{song.ticks_per_quarter} ticks a quarter",
+    ]
+    head = ["", "name", "sound", "notes", "compass", "velocity"]
+    rows = [
+        [str(number), _name(part.name), _sound(part), f"{len(part):,}", _compass(part), _range(part.velocity)]
+        for number, part in enumerate(song.parts, start=1)
+    ]
+    try:
+        picture = _picture(duet.of_songs([song]), "the guitar and the drums of the song")
+    except Seq2DrumError as error:
+        picture = _line([f"no picture: {error}"])
+    return _shown(_line(facts, heading="Song"), table(head, rows) if rows else "", picture)
+
+
+@html.register
+def _part(part: Part) -> str:
+    facts = [_name(part.name), _sound(part), _count(len(part), "note"), _compass(part)]
+    columns = (part.onset, part.duration, part.pitch, part.velocity)
+    rows = [[str(value) for value in row] for row in zip(*(column[:ROWS].tolist() for column in columns), strict=True)]
+    return _shown(
+        _line(filter(None, facts), heading="Part"),
+        table(["onset in ticks", "duration", "pitch", "velocity"], rows) if rows else "",
+        _more(len(part) - ROWS, "note"),
+    )
+
+
+def _more(count: int, what: str) -> str:
+    return _line([f"and {_count(count, what)} more"]) if count > 0 else ""
+
+
+@html.register
+def _duet(what: Duet) -> str:
+    names = [_name(part.name) or "guitar" for part in what.guitars]
+    facts = [", ".join(names) or "no guitar", _count(len(what.drums), "hit"), _metres(what.song.bars())]
+    return _shown(_line([*facts, _tempos(what.song)], heading="Duet"), _picture(what, "guitar and drums"))
+
+
+@html.register
+def _take(take: Take) -> str:
+    song, played = take.song, take.duet
+    facts = [
+        _count(len(take.part), "hit"),
+        _count(len(song.bars()), "bar"),
+        _seconds(song.seconds(song.end)),
+        *_asked(take.options),
+        *([f"score {take.score:.3f}"] if take.score is not None else []),
+    ]
+    guitars = ", ".join(_name(part.name) or "without a name" for part in played.guitars)
+    listened = _line([f"it listened to: {guitars} ({_name(take.guitar.reason)})"])
+    told = [
+        [f"{one.first}" if one.first == one.last else f"{one.first}-{one.last}", one.text] for one in take.explain()
+    ]
+    explained = f"<details><summary>Bar by bar</summary>{table(['bars', 'what'], told, words=True)}</details>"
+    return _shown(
+        _line(facts, heading="Take"),
+        listened,
+        _picture(played, "guitar and drums of the take"),
+        explained if told else "",
+    )
+
+
+@html.register
+def _drum_bar(played: DrumBar) -> str:
+    struck = ", ".join(f"{name} {count}" for name, count in _pieces(played.part).items())
+    bar = played.bar
+    return _shown(_line([f"{bar.numerator}/{bar.denominator}", struck or "silence"], heading=f"Bar {bar.index + 1}"))
+
+
+@html.register
+def _options(options: Options) -> str:
+    rows = []
+    for field in fields(options):
+        value = getattr(options, field.name)
+        free = "left to the model" if field.name in _WISHES else ""
+        left = free if value is None else _value(value)
+        rows.append([field.name, left, "asked for" if value != field.default else ""])
+    return _shown(table(["option", "value", ""], rows, words=True))
+
+
+@html.register
+def _drummer(drummer: Drummer) -> str:
+    engine = drummer.engine
+    facts = [f"kit {engine.kit.name}: {len(engine.kit)} pieces", f"hears a {engine.unit} at a time"]
+    return _shown(_line([*facts, "graphs " + ", ".join(engine.graphs)], heading=f"Drummer {_name(engine.name)}"))
+
+
+@html.register
+def _kit(kit: Kit) -> str:
+    rows = [[voice.name, voice.limb, ", ".join(map(str, voice.notes))] for voice in kit.voices]
+    head = ["piece", "limb", "notes read as it, the first is written"]
+    return _shown(_line([_count(len(kit), "piece")], heading=f"Kit {kit.name}"), table(head, rows, words=True))
+
+
+@html.register
+def _drum_map(mapped: DrumMap) -> str:
+    rows = [
+        [voice.name, str(voice.notes[0]), ", ".join(map(str, notes)) or "none"]
+        for voice, notes in zip(FULL.voices, mapped.notes, strict=True)
+    ]
+    return _shown(
+        _line(["the first of several is written"], heading=f"Drum map {_name(mapped.name)}"),
+        table(["piece", "General MIDI", "here"], rows, words=True),
+    )
+
+
+# --- what is learnt from ----------------------------------------------------------------------------------------------
+
+
+@html.register
+def _phrase(phrase: Phrase) -> str:
+    guitars, drums = ((), phrase.part) if phrase.part.is_drums else ((phrase.part,), _NO_DRUMS)
+    facts = [_bars_named(phrase), _count(len(phrase.part), "note"), _sound(phrase.part), _NO_TEMPO]
+    return _shown(_line(facts, heading="Phrase"), _picture(_from_bars(phrase, guitars, drums), "a phrase"))
+
+
+@html.register
+def _pair(pair: Pair) -> str:
+    facts = [
+        _bars_named(pair.guitar),
+        f"guitar: {_count(len(pair.guitar.part), 'note')}",
+        f"drums: {_count(len(pair.drums.part), 'note')}",
+        _NO_TEMPO,
+    ]
+    both = _from_bars(pair.guitar, (pair.guitar.part,), pair.drums.part)
+    return _shown(_line(facts, heading="Pair"), _picture(both, "a guitar phrase and the drums of the same bars"))
+
+
+_NO_DRUMS = Part.of([], is_drums=True)
+
+
+def _bars_named(phrase: Phrase) -> str:
+    first, last = phrase.bars[0].index + 1, phrase.bars[-1].index + 1
+    return f"bar {first}" if first == last else f"bars {first} to {last}"
+
+
+def _from_bars(phrase: Phrase, guitars: Sequence[Part], drums: Part) -> Duet:
+    """The phrase's bars as a song of their own, from tick 0. Its tempo is not known to it: MIDI's default."""
+    start = phrase.bars[0].start
+    metres = tuple(Metre(bar.start - start, bar.numerator, bar.denominator) for bar in phrase.bars)
+    song = Song(phrase.ticks_per_quarter, (), (), metres, phrase.bars[-1].end - start)
+    return Duet(song, tuple(_earlier(part, start) for part in guitars), _earlier(drums, start))
+
+
+def _earlier(part: Part, ticks: int) -> Part:
+    rows = part.rows.copy()
+    rows[:, 0] = np.maximum(rows[:, 0] - ticks, 0)  # an early downbeat
+    return Part.of(rows, program=part.program, name=part.name, is_drums=part.is_drums)
+
+
+@html.register
+def _cut(cut: Cut) -> str:
+    rows = [[reason, str(count)] for reason, count in cut.left_out.most_common()]
+    inside = sum(stop - first for first, stop in cut.ranges)
+    facts = [_count(len(cut.ranges), "pair"), _count(inside, "bar")]
+    return _shown(_line(facts, heading="Cut"), table(["bars in no pair, because", "bars"], rows) if rows else "")
+
+
+@html.register
+def _grid(grid: Grid) -> str:
+    columns = [column[:ROWS].tolist() for column in grid]
+    rows = [[str(value) for value in row] for row in zip(*columns, strict=True)]
+    head = ["step", "key", "velocity", f"offset (of {OFFSET_UNITS})", f"length (of {LENGTH_UNITS} a quarter)"]
+    count = len(grid.step)
+    return _shown(
+        _line([_count(count, "note")], heading="Grid"), table(head, rows) if rows else "", _more(count - ROWS, "note")
+    )
+
+
+@html.register
+def _heard(heard: Heard) -> str:
+    facts = [_count(len(heard.guitar.step), "guitar note"), _count(heard.parts, "part"), *_form_facts(heard.form)]
+    return _shown(_line(facts, heading="Heard"), _picture(duet_of(heard, _no_hits()), "the guitar as it is heard"))
+
+
+def _no_hits() -> Grid:
+    return Grid(*(np.zeros(0, dtype=np.int64) for _ in Grid._fields))
+
+
+def _form_facts(form: Form) -> list[str]:
+    slow, fast = round(float(form.bpm.min())), round(float(form.bpm.max()))
+    metre = metre_of(form)
+    return [
+        _count(len(form.steps), "bar"),
+        metre if metre != "changing" else "changing metres",
+        f"♩={slow}" if slow == fast else f"♩={slow} to {fast}",
+    ]
+
+
+@html.register
+def _drums(drums: Drums) -> str:
+    """The arrays as hits again: those of the kit that has as many voices."""
+    step, voice = np.nonzero(drums.velocity)
+    kit = next((kit for kit in KITS.values() if len(kit) == drums.velocity.shape[1]), None)
+    facts = [_count(len(step), "hit"), *_form_facts(drums.form)]
+    if kit is None:
+        return _shown(_line(facts, heading="Drums"))
+    offset = np.rint(drums.offset[step, voice] * OFFSET_UNITS).astype(np.int64)
+    grid = Grid(step, to_kit(FULL, kit)[voice], drums.velocity[step, voice], offset, np.full_like(step, 1))
+    silent = Heard(drums.form, _no_hits(), np.zeros(9, dtype=np.int64), 0)
+    return _shown(_line([*facts, f"kit {kit.name}"], heading="Drums"), _picture(duet_of(silent, grid), "drums"))
+
+
+@html.register
+def _prepared(song: Prepared) -> str:
+    facts = [
+        *_form_facts(song.heard.form),
+        f"guitar: {_count(len(song.heard.guitar.step), 'note')}",
+        f"drums: {_count(len(song.drums.step), 'hit')}",
+        f"folder {_name(song.tag)}",
+        f"split {song.split}",
+        *([f"origin: {_name(song.origin)}"] if song.origin else []),
+    ]
+    return _shown(
+        _line(facts, heading=_name(song.path)),
+        _picture(duet_of(song.heard, song.drums), "the guitar and the drums that are learnt from"),
+    )
+
+
+@html.register
+def _account(account: Account) -> str:
+    share = account.notes_outside_kit / max(account.drum_notes, 1)
+    facts = [_count(account.files, "file"), f"{_count(account.songs, 'song')} used"]
+    facts.append(f"{share:.2%} of {account.drum_notes:,} drum notes are no piece of the kit")
+    rows = [[reason, str(count)] for reason, count in account.left_out.most_common()]
+    return _shown(
+        _line(facts, heading="Account"), table(["left out, because", "files"], rows, words=True) if rows else ""
+    )
+
+
+@html.register
+def _evaluation(evaluation: Evaluation) -> str:
+    there = {name for row in evaluation.free for name in row.figures}
+    names = [name for name in evaluate.HEADLINE if name in there]
+    head, body = report.table(evaluation.free, names, interval="half")
+    facts: list[Any] = report.facts(evaluation)
+    return _shown(
+        *(_line([fact]) for fact in facts), table(head, body), _line(evaluation.notes) if evaluation.notes else ""
+    )

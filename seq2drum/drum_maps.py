@@ -23,7 +23,7 @@ import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.kit import FULL
-from seq2drum.notes import IntArray, Part
+from seq2drum.notes import IntArray, Part, Shown
 
 GM = "gm"
 _TABLE = Path(__file__).parent / "tables" / "drum_maps.json"
@@ -31,7 +31,7 @@ _SILENT = -1
 
 
 @dataclass(frozen=True)
-class DrumMap:
+class DrumMap(Shown):
     """A sampler's notes for the voices of `kit.FULL`, in their order.
 
     notes: of each voice, the note it is written as and after it the others that are read as it; none if the sampler has

@@ -24,7 +24,7 @@ from seq2drum.features import MAX_STEPS, Heard, hear
 from seq2drum.grid import STEPS_PER_QUARTER, Grid, Lattice, encode
 from seq2drum.grid import decode as to_notes
 from seq2drum.kit import FULL, Kit
-from seq2drum.notes import Bar, IntArray, Part, Song
+from seq2drum.notes import Bar, IntArray, Part, Shown, Song
 from seq2drum.theory import GuitarChoice
 
 TRACK_NAME = "Drums"
@@ -35,7 +35,7 @@ AT_ONCE = 16  # takes of a song that are played together; more would gain little
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(Shown):
     """What a musician can ask for.
 
     What is asked for, and None leaves to the model:
@@ -106,7 +106,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class DrumBar:
+class DrumBar(Shown):
     """One bar of a take as it is made: the bar, and its hits as notes in ticks of the song.
 
     Its hits are on the notes of `Options.drum_map`. A hit on the downbeat may come a little before the barline.
@@ -117,7 +117,7 @@ class DrumBar:
 
 
 @dataclass(frozen=True)
-class Take:
+class Take(Shown):
     """A finished drum part.
 
     song: what was played to. part: the drums, on the notes of `options.drum_map`. guitar: which parts were listened to,
@@ -193,7 +193,7 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Drummer:
+class Drummer(Shown):
     """A loaded model, ready to play to any number of songs."""
 
     engine: engine.Engine

@@ -15,7 +15,7 @@ import numpy as np
 from seq2drum import theory
 from seq2drum.drum_maps import DrumMap
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError
-from seq2drum.notes import Part, Song
+from seq2drum.notes import Part, Song, as_html
 
 DRUMS = "Drums"
 
@@ -30,6 +30,9 @@ class Duet(NamedTuple):
     song: Song
     guitars: tuple[Part, ...]
     drums: Part
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
 
 def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumMap | None = None) -> Duet:

@@ -37,7 +37,7 @@ from seq2drum.grid import Grid
 from seq2drum.groove import Drums, drums_of
 from seq2drum.kit import FULL, KITS, NINE, to_kit
 from seq2drum.metrics import FIGURES, Copies, Interval, Judge, Statistics
-from seq2drum.notes import IntArray
+from seq2drum.notes import IntArray, Shown
 
 TOP_P = 0.99  # as `drummer.Options` has it
 FEWEST = 20  # songs of reference; with fewer there is nothing to make baselines of
@@ -655,7 +655,7 @@ class Song:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Shown):
     """All that was found. Plain values: `as_json` and `from_json` are each other's way back.
 
     about: command, versions, settings, songs. free: free-running. continued: on from one real bar. by_metre: of the

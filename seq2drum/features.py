@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seq2drum import metres, theory
 from seq2drum.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode
-from seq2drum.notes import IntArray, Song
+from seq2drum.notes import IntArray, Shown, Song
 from seq2drum.phrases import merge
 from seq2drum.theory import GUITAR_PROGRAMS
 
@@ -78,7 +78,7 @@ class Features(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Heard:
+class Heard(Shown):
     """A guitar on the lattice of its song, with all that `features` needs; small enough to keep for thousands of songs.
 
     programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.kit import Kit
-from seq2drum.notes import Bar, IntArray, Part
+from seq2drum.notes import Bar, IntArray, Part, as_html
 
 PLACES = np.array([0, 3, 4, 6, 8, 9])  # twelfths of a quarter
 STEPS_PER_QUARTER = len(PLACES)
@@ -41,6 +41,9 @@ class Grid(NamedTuple):
     velocity: IntArray
     offset: IntArray
     length: IntArray
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def select(self, which: NDArray[np.bool_] | IntArray) -> Grid:
         """The notes at the given places of the arrays."""

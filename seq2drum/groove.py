@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seq2drum.features import FloatArray, Form, clock_of
 from seq2drum.grid import OFFSET_UNITS, STEPS_PER_QUARTER, Grid
 from seq2drum.kit import FULL, NINE, Kit, to_kit
-from seq2drum.notes import IntArray
+from seq2drum.notes import IntArray, as_html
 
 REACH = 5  # bars either side that a bar is compared with
 PROMINENCE = 0.1
@@ -32,6 +32,9 @@ class Drums(NamedTuple):
     form: Form
     velocity: IntArray
     offset: FloatArray
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
 
 def drums_of(grid: Grid, form: Form, kit: Kit = NINE, source: Kit = FULL) -> Drums:

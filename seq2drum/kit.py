@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum.notes import Shown
+
 Limb = Literal["foot", "hand", "percussion"]
 
 
@@ -58,7 +60,7 @@ VOICES: tuple[Voice, ...] = (
 
 
 @dataclass(frozen=True, eq=False)
-class Kit:
+class Kit(Shown):
     """An ordered set of voices, and the way from MIDI notes to voices and back."""
 
     name: str

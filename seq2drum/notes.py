@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,22 @@ from numpy.typing import NDArray
 from seq2drum import metres
 
 IntArray = NDArray[np.int64]
+
+
+def as_html(value: object) -> str:
+    """What a notebook shows of a value. A tuple with names calls it; all other values that are shown are `Shown`."""
+    # `display` lies above all that it shows. It is asked by name, when a notebook asks: who only plays never loads it.
+    shown: str = import_module("seq2drum.display").html(value)
+    return shown
+
+
+class Shown:
+    """A value that shows itself in a notebook."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
 
 class Note(NamedTuple):
@@ -30,7 +47,7 @@ class Note(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Shown):
     """One instrument: its notes as equal-length integer arrays, sorted by (onset, pitch, duration, velocity).
 
     `program` is the General MIDI program, 0-127; `is_drums` says that pitches are kit pieces (MIDI channel 10).
@@ -153,7 +170,7 @@ DEFAULT_METRE = Metre(0, 4, 4)
 
 
 @dataclass(frozen=True)
-class Song:
+class Song(Shown):
     """A whole piece. Tempo and metre events are sorted by tick; MIDI's defaults (120 BPM, 4/4) hold before the first.
 
     `length` is the last tick of anything in the file, which can lie after the last note.

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from seq2drum.grid import Lattice
-from seq2drum.notes import Bar, IntArray, Part, Song
+from seq2drum.notes import Bar, IntArray, Part, Shown, Song
 
 MAX_NOTES = 150  # notes a side of a pair
 MAX_BARS = 8  # bars of a pair: a phrase; sparse music would otherwise make pairs of a minute
 
 
 @dataclass(frozen=True)
-class Phrase:
+class Phrase(Shown):
     """The notes of one side over whole consecutive bars. Onsets are ticks of the song, not of the phrase."""
 
     bars: tuple[Bar, ...]
@@ -34,7 +34,7 @@ class Phrase:
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(Shown):
     """A guitar phrase and the drum phrase of the same bars."""
 
     guitar: Phrase
@@ -42,7 +42,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Cut:
+class Cut(Shown):
     """Consecutive bar ranges (first, stop), and how many bars are in none of them, by reason."""
 
     ranges: tuple[tuple[int, int], ...]
