@@ -31,7 +31,7 @@ h1 { font-size: 1.7em; margin-bottom: .2em; } h2 { font-size: 1.2em; margin-top:
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { padding: .22em .7em; text-align: right; border-bottom: 1px solid var(--pale); vertical-align: bottom; }
 th:first-child, td:first-child, .words td, .words th { text-align: left; }
-th:first-child, td:first-child { white-space: nowrap; }
+th:first-child, td:first-child, .words td:last-child { white-space: nowrap; }
 td small { color: var(--note); white-space: nowrap; display: block; } thead th { border-bottom: 2px solid var(--ink); }
 tr.model td { background: var(--marked); } tr.real td { background: var(--real); }
 tr.sees_real td { color: var(--seeing); }

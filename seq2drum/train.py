@@ -29,12 +29,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.utils.tensorboard import SummaryWriter
 
-from seq2drum import batches, checkpoint
+from seq2drum import batches, checkpoint, files, watching
 from seq2drum.batches import BLANKED, Batch, Data, Window
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.models import family
 from seq2drum.models.base import Config, Family, tensors
 from seq2drum.phrases import MAX_NOTES
+from seq2drum.watching import Chosen, Finished, History, Point, Watch, Watched
 
 try:
     import fcntl
@@ -45,6 +46,8 @@ VALIDATION_WINDOWS = 480
 SECONDS_BETWEEN_VALIDATIONS = 60.0
 SECONDS_BETWEEN_SAVES = 300.0
 WARM_UP = 100  # steps
+_LOG = logging.getLogger(__name__)
+HISTORY, REPORT = "history.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to: its folder, its progress, and whether it was stopped before its end."""
+    """What a run came to: its folder, its progress, whether it was stopped before its end, and its page, if made."""
 
     folder: Path
     progress: Progress
     stopped: bool
+    report: Path | None = None
 
 
 def train(
@@ -106,13 +110,15 @@ def train(
     about: Mapping[str, Any] | None = None,
     show: Callable[[float, Progress], None] = lambda share, progress: None,
     stopping: Callable[[], None] = lambda: None,
+    chosen: Chosen | None = None,
+    tell: Callable[[str], None] = _LOG.warning,
 ) -> Outcome:
-    """Train a model and leave `best` and `last` checkpoints and TensorBoard's scalars in a folder.
+    """Train a model and leave `best` and `last` checkpoints, TensorBoard's curves and a page in a folder.
 
     Ctrl-C ends the run after the step that is being done: both checkpoints are usable, and the run can be resumed as
     if nothing had happened. `show` is called after each step with the share of the run that is done, `stopping` after
     Ctrl-C, when the run is saved and only its last measurement is missing. `about` is kept in the checkpoints'
-    `config.json`.
+    `config.json`. What is `chosen` is played now and then, see `watching`; `tell` is told what failed of that.
 
     Raises:
         CheckpointError: `resume` without a run to resume, or with one of another plan.
@@ -130,10 +136,12 @@ def train(
         torch.manual_seed(plan.seed)
         bare = kind(kind.config_type(voices=len(training.kit), **plan.sizes))
         optimizer = torch.optim.AdamW(bare.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
-        run = _Run(fabric, training, validation, plan, folder, bare, optimizer, Progress(), dict(about or {}))
+        watch = Watch(chosen or Chosen(), training.kit, plan.seed, plan.max_notes, tell)
+        run = _Run(fabric, training, validation, plan, folder, bare, optimizer, Progress(), dict(about or {}), watch)
         model, wrapped = fabric.setup(bare, optimizer)
         if resume:  # only now: what is restored goes where the weights are, which may be a GPU
             run.restore()
+        run.open()
         stopped = False
         try:
             with _asked_to_stop(fabric.world_size) as asked:
@@ -142,10 +150,12 @@ def train(
             stopped = True
             run.save()
             stopping()
-        run.validate()
-        run.save()
-        run.close()
-        return Outcome(folder, run.progress, stopped)
+        try:
+            run.validate(last=True)
+            run.save()
+        finally:
+            page = run.close(stopped)
+        return Outcome(folder, run.progress, stopped, page)
 
 
 def _check_sizes(plan: Plan, config: type[Config]) -> None:
@@ -239,9 +249,10 @@ class _Run:
     optimizer: torch.optim.Optimizer
     progress: Progress
     about: dict[str, Any]
+    watch: Watch
+    writer: SummaryWriter | None = None
 
     def __post_init__(self) -> None:
-        self.writer = SummaryWriter(str(self.folder)) if self.fabric.global_rank == 0 else None
         rng = np.random.default_rng([self.plan.seed, 7])
         windows: list[Window] = []
         if self.validation is not None:
@@ -250,6 +261,12 @@ class _Run:
             windows = [windows[index] for index in rng.permutation(len(windows))[:VALIDATION_WINDOWS].tolist()]
         self.windows = windows
         self.validated = self.saved = time.monotonic()
+
+    def open(self) -> None:
+        """Begin to show curves; a run that is gone on with takes back what it showed after it was saved."""
+        if self.fabric.global_rank == 0:
+            purge = self.progress.bars + 1 if self.progress.step else None
+            self.writer = SummaryWriter(str(self.folder), purge_step=purge)
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
@@ -264,7 +281,7 @@ class _Run:
                 share = self.share(len(todo))
                 for group in optimizer.param_groups:
                     group["lr"] = plan.rate * schedule(progress.step, share)
-                torch.manual_seed(hash((plan.seed, progress.step, fabric.global_rank)) % 2**63)
+                torch.manual_seed(_seed(plan.seed, progress.step, fabric.global_rank))
                 model.train()
                 losses = model(tensors(batch, fabric.device))
                 loss = losses["loss"]
@@ -335,8 +352,11 @@ class _Run:
 
     # --- validation and records ----------------------------------------------------------------------------------
 
-    def validate(self) -> None:
-        """Nats a bar on songs never trained on, with their own and with another song's guitar."""
+    def validate(self, *, last: bool = False) -> None:
+        """Nats a bar on songs never trained on, with their own and with another song's guitar; and some of them played.
+
+        Only the first of several processes does, while the others wait.
+        """
         if self.validation is not None and self.windows and self.fabric.global_rank == 0:
             right, wrong = likelihood(self.bare, self.validation, self.windows)
             self.progress.validation, self.progress.swapped = right, wrong
@@ -349,11 +369,17 @@ class _Run:
                 checkpoint.save(self.bare, self.folder / "best", self.described())
         elif self.fabric.global_rank == 0:
             checkpoint.save(self.bare, self.folder / "best", self.described())
+        if self.fabric.global_rank == 0:
+            now = self.progress
+            moment = Watched(now.bars, now.seconds, now.nats, now.validation, now.swapped)
+            self.watch.look(self.bare, moment, self.writer, last=last)
         self.fabric.barrier()
         self.validated = time.monotonic()
 
     def record(self, losses: dict[str, Any], rate: float) -> None:
-        if self.writer is None or self.progress.step % 10:
+        now = self.progress
+        self.watch.record(now.step, Point(now.bars, now.seconds, now.nats, rate))
+        if self.writer is None or now.step % 10:
             return
         hits = losses["hits"].clamp(min=1)
         for name, value in (
@@ -395,6 +421,7 @@ class _Run:
                 moments |= {f"{index}.{name}": value.detach().cpu().contiguous() for name, value in state.items()}
             save_file(moments, fresh / "optimizer.safetensors")
             (fresh / "progress.json").write_text(json.dumps(asdict(self.progress)))
+            (fresh / HISTORY).write_text(self.watch.history.as_json())
             if last.exists():  # a run that is killed here loses nothing that is not still in one of the two
                 last.replace(old)
             fresh.replace(last)
@@ -423,12 +450,39 @@ class _Run:
                 {"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]}
             )
             self.progress = Progress(**json.loads((last / "progress.json").read_text()))
+            if (last / HISTORY).exists():  # runs of before had none
+                self.watch.history = History.from_json((last / HISTORY).read_text())
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise CheckpointError(f"the run in {str(last)!r} cannot be resumed: {error}") from None
 
-    def close(self) -> None:
-        if self.writer:
-            self.writer.close()
+    def close(self, stopped: bool) -> Path | None:
+        """Write the page of the run; None if that failed, or another process does it."""
+        if self.writer is None:
+            return None
+        self.writer.close()
+        path, made = self.folder / REPORT, None
+        sides = {"training": self.training, "validation": self.validation}
+        with self.watch.forgiving("the page of the run"):
+            page = watching.as_html(
+                Finished(
+                    str(self.folder),
+                    self.described(),
+                    {name: (len(data), len(data.steps)) for name, data in sides.items() if data is not None},
+                    self.watch.history,
+                    len(self.watch.chosen.songs),
+                    self.watch.chosen.unseen,
+                    self.watch.drawn(),
+                    stopped,
+                )
+            )
+            files.write_file(path, page.encode(), overwrite=True)
+            made = path
+        return made
+
+
+def _seed(*numbers: int) -> int:
+    """A seed for torch, made of some numbers; the same with every version of Python."""
+    return int(np.random.SeedSequence([numbers[0], 5, *numbers[1:]]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _machine(device: torch.device) -> str:

@@ -40,7 +40,12 @@ FLAGS = (
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of training."""
-    train = parser.add_argument_group("train")
+    train = parser.add_argument_group(
+        "train: a drummer made from your own songs",
+        "The run's folder holds best/ and last/, which --model takes, report.html, one page that tells of the run when"
+        " it is over, and what TensorBoard shows while it goes on (tensorboard --logdir DIR): curves, and takes of a"
+        " few songs never trained on, with figures of the panel and as pictures.",
+    )
     train.add_argument("--out", metavar="DIR", help=f"where the run is kept (default: {RUNS}/ and the model's name)")
     train.add_argument("--resume", action="store_true", help="go on with the run in --out")
     train.add_argument("--minutes", type=float, metavar="M", help="how long to train")
@@ -77,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.kit import KITS
 
     try:
-        from seq2drum import train
+        from seq2drum import train, watching
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
 
@@ -138,7 +143,16 @@ def run(options: argparse.Namespace) -> int:
             say("stopping: the run is saved, and measured once more; Ctrl-C again leaves that out")
 
         outcome = train.train(
-            training, validation, plan, out, resume=options.resume, about=about, show=show, stopping=stopping
+            training,
+            validation,
+            plan,
+            out,
+            resume=options.resume,
+            about=about,
+            show=show,
+            stopping=stopping,
+            chosen=watching.choose(songs, seed=plan.seed),
+            tell=say,
         )
     progress = outcome.progress
     say(
@@ -150,6 +164,8 @@ def run(options: argparse.Namespace) -> int:
         if progress.swapped != progress.swapped:
             deaf = "too few of them to measure with another song's guitar"
         say(f"on songs never trained on: {progress.validation:.2f} nats a bar, {deaf}")
+    if outcome.report:
+        say(f"how it went: {outcome.report}, or tensorboard --logdir {out}")
     say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")
     return 130 if outcome.stopped else 0
 
