@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 def main(song: str = str(HERE / "blues_shuffle.mid"), picture: str = str(HERE.parent / "docs" / "example.png")) -> None:
     """Play to a song and draw its first sixteen bars."""
-    draw(Drummer.load().accompany(song).duet, picture, last_bar=16)
+    draw(Drummer.load().accompany(song).duet, picture, title=Path(song).name, last_bar=16)
 
 
 if __name__ == "__main__":

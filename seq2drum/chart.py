@@ -124,8 +124,8 @@ class Chart:
         return measures[0].bar.start - self.lead, math.inf if last else end - self.lead
 
     def rows_of(self, measures: Sequence[Measure]) -> tuple[int, ...]:
-        """The rows that are struck in some bars that follow each other; all if none is."""
-        return tuple(np.unique(self.hits_of(measures).row).tolist()) or tuple(range(len(self.rows)))
+        """The rows that are struck in some bars that follow each other; the lowest if none is."""
+        return tuple(np.unique(self.hits_of(measures).row).tolist()) or tuple(range(len(self.rows)))[:1]
 
     def hits_of(self, measures: Sequence[Measure]) -> Hits:
         """The hits of some bars that follow each other."""

@@ -51,7 +51,7 @@ _GOOD_COUNTS = (16, 12, 8, 6, 4, 3, 2, 1)  # bars on a line
 
 _COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3")  # one a guitar
 _INK, _GREY, _PAPER = "#22252a", "#6b7078", "#ffffff"
-_BEAT, _UNIT, _RULE = "#b9bdc4", "#e4e6ea", "#d5d8dd"
+_BAR, _BEAT, _UNIT, _RULE = "#7c818a", "#bfc3c9", "#e4e6ea", "#d5d8dd"
 _FILL, _FILL_WORD = "#fdf1d6", "#9a6700"
 _PLACE = "#d2604f"
 
@@ -307,7 +307,7 @@ def _bar_lines(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
         (sections if measure.section else starts).append(bar.start)
     sheet.rules(here.x(units), top, bottom, _UNIT, 0.8)
     sheet.rules(here.x(beats), top, bottom, _BEAT, 0.8)
-    sheet.rules(here.x(starts), top, bottom, _INK, 1.2)
+    sheet.rules(here.x(starts), top, bottom, _BAR, 1.3)
     sheet.rules(here.x(sections), top, bottom, _INK, 2.2)
     sheet.frame(_LEFT - _LEAD, top, here.right, bottom)
 
@@ -359,6 +359,10 @@ def _draw_drums(sheet: _Sheet, here: _System, rows: Sequence[int], bottom: float
     place = here.x(here.chart.lattice.ticks[hits.step])
     off = np.abs(place - x) >= _SEEN
     sheet.rules(place[off], y[off] - 0.38 * _ROW, y[off] + 0.38 * _ROW, _PLACE, 0.7, zorder=3)
+    filled = [measure.bar.start for measure in here.measures if measure.fill]
+    bar = here.chart.lattice.bar_of[hits.step]
+    starts = np.array([measure.bar.start for measure in here.chart.measures])[bar]
+    sheet.discs(x, y, np.where(np.isin(starts, filled), _FILL, _PAPER).tolist())
     cymbal = np.array([piece.cymbal for piece in pieces], dtype=bool)[hits.row]
     for cross in (False, True):
         sheet.marks(x[cymbal == cross], y[cymbal == cross], hits.velocity[cymbal == cross], cross=cross)
@@ -433,7 +437,7 @@ class _Sheet:
 
     def frame(self, left: float, top: float, right: float, bottom: float) -> None:
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]])
-        self._lines(corners[None], _INK, 0.8, 2)
+        self._lines(corners[None], _BAR, 0.9, 2)
 
     def boxes(
         self, left: ArrayLike, top: ArrayLike, right: ArrayLike, bottom: ArrayLike, colours: Any, *, zorder: float = 3
@@ -450,15 +454,16 @@ class _Sheet:
         self._axes.add_collection(shapes, autolim=False)
 
     def marks(self, x: Floats, y: Floats, velocity: IntArray, *, cross: bool) -> None:
-        """A dot or a cross for each hit, with a rim of paper, so that it is seen on a line."""
-        if not len(x):
-            return
-        loud = (velocity / 127) ** 1.5
-        if cross:
-            for colours, width in ((_PAPER, 3.2), (_shaded(_INK, velocity), 1.6)):
-                self._axes.scatter(x, y, s=14 + 30 * loud, c=colours, marker="x", linewidths=width, zorder=4)
-        else:
-            colours = _shaded(_INK, velocity)
-            self._axes.scatter(
-                x, y, s=22 + 44 * loud, c=colours, marker="o", linewidths=0.8, edgecolors=_PAPER, zorder=4
+        """A dot or a cross for each hit, the dots with a rim of paper, so that they are told apart."""
+        if len(x):
+            loud, shades = (velocity / 127) ** 1.3, _shaded(_INK, velocity)
+            size = 14 + 30 * loud if cross else 22 + 44 * loud
+            look: dict[str, Any] = (
+                {"marker": "x", "linewidths": 1.6} if cross else {"linewidths": 0.8, "edgecolors": _PAPER}
             )
+            self._axes.scatter(x, y, s=size, c=shades, zorder=4, **look)
+
+    def discs(self, x: Floats, y: Floats, colours: Sequence[str]) -> None:
+        """Room for marks on whatever line they stand."""
+        if len(x):
+            self._axes.scatter(x, y, s=80, c=list(colours), linewidths=0, zorder=2.5)
