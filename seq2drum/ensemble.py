@@ -88,7 +88,7 @@ class Ensemble(Generic[K, T]):
         """Play until all have come to their end.
 
         Raises:
-            What the first to stumble stumbled over.
+            Exception: what the first to stumble stumbled over.
         """
         while self._seats:
             for key, item in self.advance():

@@ -1,0 +1,401 @@
+"""What the pages say is so: their commands run, their Python runs, what they show is what is printed.
+
+A page is tried from top to bottom in a folder of its own, with a copy of the examples and what `READER_HAS`. Of a page:
+
+    ```bash      commands, each run here or named in NOT_RUN with the reason why not
+    ```text      after a ```bash block: what its last command prints; `...` stands for anything
+    ```console   commands after `$ ` and what they print; they may fail
+    ```python    run, all of a page in one program
+"""
+
+import contextlib
+import functools
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from client import cli as client_cli
+from client import errors as client_errors
+from seq2drum import cli, engraving, errors, midi, sound
+from seq2drum.notes import Note, Part, Song
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import cli as server_cli
+from tests.servers import process
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in DOCS.rglob("*.md"))
+ALSO = ("README.md", "CONTRIBUTING.md")  # their Python is tried by test_project.py
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+# Commands that are not run here, and why.
+NOT_RUN = {
+    r"python3(\.11)? -m venv \.venv": ".ci/run makes environments",
+    r"\. \.venv/bin/activate": ".ci/run makes environments",
+    r"pip install ": "installs; that what it names exists is tested below, and .ci/run installs",
+    r"pytest": "this is it",
+    r"sudo apt": "installs programs",
+    r"brew ": "installs programs",
+    r"tensorboard ": "serves until it is ended",
+    r"torchrun ": "starts several processes; test_train.py does",
+    r"jupyter ": "opens a browser",
+    r"seq2drum --mode play (?!.*-o )": "wants loudspeakers; test_play.py plays",
+    r"cd examples/node$|npm install|node drums\.mjs": "test_node.py calls from Node",
+    r"grpcurl |echo .*\| grpcurl": "a program of others; docs/service.md says that it was not tried",
+}
+WINDOWS = ("py -m venv .venv", r".venv\Scripts\activate", "pip install .", "choco install fluidsynth")
+# Settings that make a command small; of an option that is given twice, the last holds.
+SMALL = {
+    "prepare": ["--workers", "1"],
+    "train": ["--batch", "16", "--threads", "1", "--workers", "1", "--size", "hidden=16", "reader=8", "mixed=16"],
+    "eval": ["--songs", "2", "--bars", "4", "--takes", "1", "--workers", "1", "--no-critic", "--split", "all"],
+}
+SMALL_NUMBERS = {"--minutes": "0.02", "--epochs": "1"}
+OTHERS_OPTIONS = {"--nproc-per-node", "--logdir"}  # of torchrun and tensorboard
+
+
+class Block(NamedTuple):
+    """A fenced block: its page, the line where it begins, its language, its text."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+
+
+@functools.cache
+def blocks(page: str) -> list[Block]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = []
+    for match in re.finditer(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", text, flags=re.DOTALL | re.MULTILINE):
+        line = text.count("\n", 0, match.start()) + 1
+        found.append(Block(page, line, match.group(2), textwrap.dedent(match.group(3))))
+    return found
+
+
+def commands(text: str) -> list[str]:
+    """Single commands of a block, without comments."""
+    joined = re.sub(r"\\\n\s*", "", text)
+    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in joined.splitlines()]
+    return [command for line in lines if line for command in line.split(" && ")]
+
+
+ALL = [block for page in (*PAGES, *ALSO) for block in blocks(page)]
+SHELL = [(block, command) for block in ALL if block.language == "bash" for command in commands(block.text)]
+
+
+# --- what a reader has -----------------------------------------------------------------------------------------------
+
+
+def reader_has(folder: Path) -> None:
+    """The files that pages speak of."""
+    ours = shutil.ignore_patterns("*.drums*.mid", "*.human.mid", "node_modules")
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=ours)
+    training = folder / "examples" / "training"
+    for name in ("songs", "new_songs", "DIR", "NEW"):
+        shutil.copytree(training, folder / name)
+    for name in ("song.mid", "SONG.mid"):
+        shutil.copy(training / "rock_riff_1.mid", folder / name)
+    for name in ("EXPORTED", "exported"):
+        (folder / name).mkdir()
+        shutil.copy(folder / "examples" / "ballad.mid", folder / name / "riff.mid")
+    (folder / "my_map.json").write_text('{"kick": 36, "snare": [38, 40], "clap": null}')
+
+
+def reader_stumbles_over(folder: Path) -> None:
+    """Files that are not as they should be."""
+    example = (folder / "examples" / "funk.mid").read_bytes()
+    (folder / "empty.mid").write_bytes(b"")
+    (folder / "letter.mid").write_text("Dear drummer,")
+    (folder / "half.mid").write_bytes(example[: len(example) // 2])
+    (folder / "huge.mid").write_bytes(example + bytes(1 << 20))
+    (folder / "not_a_score.musicxml").write_text("Dear drummer,")
+    notes = [Note(480 * beat, 240, 60, 90) for beat in range(8)]
+    keys, bass = (Part.of(notes, program=program, name=name) for program, name in ((0, "Piano"), (33, "Bass")))
+    (folder / "keys.mid").write_bytes(midi.serialise(Song(480, (keys, bass))))
+    (folder / "silent.mid").write_bytes(midi.serialise(Song(480, ())))
+    (folder / "no_songs").mkdir()
+    (folder / "my_model").mkdir()
+    (folder / "my_model" / "config.json").write_text("{}")
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Starts a server when it is first asked for; gives its port."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def port() -> int:
+            folder = tmp_path_factory.mktemp("server")
+            started = stack.enter_context(process(folder, "--port", "0", "--engines", "1"))
+            found = started.port()
+            started.wait("ready in")
+            return found
+
+        yield port
+
+
+class Shell:
+    """Runs commands in this process, as far as they are the project's own."""
+
+    def __init__(self, server, *, force: bool):
+        self.server, self.force = server, force
+        self.printed = ""
+
+    def run(self, command: str) -> int:
+        """Run a command; returns its exit code. What it printed is in `printed`."""
+        words = shlex.split(command)
+        if words[:2] == ["python", "main.py"] or words[:3] == ["python", "-m", "seq2drum"] or words[0] == "seq2drum":
+            arguments = words[1 if words[0] == "seq2drum" else 2 if words[1] == "main.py" else 3 :]
+            return self._inside(cli.main, small(arguments, force=self.force))
+        if words[:3] == ["python", "-m", "client"]:
+            port = str(self.server())
+            arguments = [word.replace("50051", port) for word in words[3:]]
+            arguments += ["--once"] if arguments[0] == "watch" else []
+            arguments += [] if "--server" in arguments else ["--server", f"localhost:{port}"]
+            return self._inside(client_cli.main, arguments)
+        if words == ["python", "-m", "server"]:
+            return 0 if self.server() else 1
+        if words[:2] == ["python", "bench/lattice.py"]:
+            script = [sys.executable, str(ROOT / words[1]), *words[2:]]
+            done = subprocess.run(script, capture_output=True, text=True, check=False)
+            self.printed = done.stdout + done.stderr
+            return done.returncode
+        raise AssertionError(f"{command!r} is not known here; run it in this test, or name it in NOT_RUN")
+
+    def _inside(self, main, arguments: list[str]) -> int:
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
+            try:
+                code = main(arguments)
+            except SystemExit as end:
+                code = int(end.code or 0)
+        self.printed = out.getvalue()
+        return code
+
+
+def small(arguments: list[str], *, force: bool) -> list[str]:
+    """The same command, done in a moment."""
+    given = arguments[:]
+    for option, number in SMALL_NUMBERS.items():
+        if option in given:
+            given[given.index(option) + 1] = number
+    mode = arguments[arguments.index("--mode") + 1] if "--mode" in arguments else ""
+    forced = ["--force"] if force and mode in ("infer", "humanize", "eval") else []
+    return given + SMALL.get(mode, []) + forced
+
+
+def not_run(command: str) -> list[str]:
+    return [pattern for pattern in NOT_RUN if re.match(pattern, command)]
+
+
+def assert_prints(printed: str, expected: str, where: str) -> None:
+    pattern = ".*?".join(re.escape(piece) for piece in expected.strip().split("..."))
+    assert re.fullmatch(pattern, printed.strip(), flags=re.DOTALL), f"{where}: printed was\n{printed}"
+
+
+def tried() -> list[object]:
+    """The pages that have something to try; those that train or evaluate take their time."""
+    long = {block.page for block in ALL if re.search("--mode (train|eval)", block.text)}
+    pages = [page for page in (*PAGES, *ALSO) if blocks(page)]
+    return [pytest.param(page, marks=pytest.mark.slow) if page in long else page for page in pages]
+
+
+@pytest.mark.parametrize("page", tried())
+def test_what_a_page_says_to_do_can_be_done(page, tmp_path, monkeypatch, server):
+    monkeypatch.chdir(tmp_path)
+    reader_has(tmp_path)
+    reader_stumbles_over(tmp_path)
+    text = "".join(block.text for block in blocks(page))
+    for run in ("runs/mine", "runs/NAME"):
+        if run in text and "--mode train" not in text:  # it was trained on another page
+            shutil.copytree(ROOT / "seq2drum" / "checkpoints" / "default", tmp_path / run)
+    shell, names = Shell(server, force=page in ALSO), {}  # those speak of one SONG.mid again and again
+    for block in blocks(page):
+        where = f"{page}, line {block.line}"
+        if block.language == "bash":
+            shell.printed = ""
+            for command in commands(block.text):
+                if not not_run(command):
+                    assert shell.run(command) == 0, f"{where}: {command}\n{shell.printed}"
+        elif block.language == "text":
+            assert_prints(shell.printed, block.text, where)
+        elif block.language == "console":
+            for piece in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+                command, _, expected = piece.partition("\n")
+                shell.run(command)
+                assert_prints(shell.printed, expected, f"{where}: {command}")
+        elif block.language == "python" and page in PAGES:
+            code = (
+                block.text.replace("localhost:50051", f"localhost:{server()}") if "50051" in block.text else block.text
+            )
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile("\n" * block.line + code, page, "exec", dont_inherit=True), names)
+
+
+def test_blocks_are_in_languages_that_are_tried():
+    unknown = {(block.page, block.line, block.language) for block in ALL} - {
+        (block.page, block.line, block.language)
+        for block in ALL
+        if block.language in {"", "bash", "text", "console", "python", "json", "bat"}
+    }
+    assert unknown == set()
+
+
+def test_what_is_not_run_is_on_a_page():
+    """An entry that no page needs would hide a mistake one day."""
+    assert [pattern for pattern in NOT_RUN if not any(re.match(pattern, command) for _, command in SHELL)] == []
+
+
+def test_what_is_to_be_installed_exists():
+    extras = set(PROJECT["project"]["optional-dependencies"])
+    named = {extra for block, command in SHELL for extra in re.findall(r"^pip install .*\[([\w,]+)\]", command)}
+    assert {part for extra in named for part in extra.split(",")} <= extras
+    for block in ALL:
+        if block.language == "bat":
+            for line in block.text.splitlines():
+                assert line in WINDOWS, f"{block.page}: {line}"
+
+
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def options_of(*command: str) -> frozenset[str]:
+    """All options of a program, as its help tells them."""
+    program = {"seq2drum": cli.main, "client": client_cli.main, "server": server_cli.main}[command[0]]
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+        program([*command[1:], "--help"])
+    return frozenset(re.findall(r"(?<![\w-])--[a-z][\w-]*", out.getvalue()))
+
+
+def options_in(text: str) -> set[str]:
+    return set(re.findall(r"(?<![\w-])--[a-z][\w-]*\w(?![\w-])", text))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_options_that_a_page_names_exist(page):
+    known = options_of("seq2drum") | options_of("client") | options_of("client", "watch") | options_of("server")
+    assert options_in((ROOT / page).read_text(encoding="utf-8")) - known - OTHERS_OPTIONS == set()
+
+
+def test_every_option_is_in_a_table():
+    rows = [
+        line
+        for page in PAGES
+        if "/guitarists/" in page or "/researchers/" in page
+        for line in (ROOT / page).read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ")
+    ]
+    told = options_in("\n".join(row.split(" | ")[0] for row in rows))
+    assert options_of("seq2drum") - told - {"--help", "--version", "--mode"} - OTHERS_OPTIONS == set()
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def tree(module) -> set[str]:
+    return {
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, errors.Seq2DrumError) and value.__module__ == module.__name__
+    }
+
+
+def test_every_error_is_under_a_heading_of_its_own():
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    headings = set(re.findall(r"^###? .*`(\w+)`", page, flags=re.MULTILINE))
+    assert headings == tree(errors) | tree(client_errors)
+
+
+def test_every_error_that_has_no_kinds_is_shown_as_it_is_printed():
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    for name in tree(errors):
+        kinds = getattr(errors, name).__subclasses__()
+        if not kinds and name != "MissingExtraError":
+            section = re.split(rf"^###? .*`{name}`$", page, flags=re.MULTILINE)[1]
+            assert "```console" in re.split(r"^##", section, flags=re.MULTILINE)[0], name
+
+
+def test_what_is_told_of_a_missing_program_is_what_is_printed(monkeypatch):
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    monkeypatch.setitem(sys.modules, "verovio", None)
+    monkeypatch.setenv("PATH", "")
+    for check in (engraving.check, sound.check):
+        with pytest.raises(errors.MissingExtraError) as missing:
+            check()
+        assert f"| `{str(missing.value).split(',')[0]}" in page
+
+
+# --- pages that are made ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made():
+    pytest.importorskip("mkdocs")
+    sys.path.insert(0, str(DOCS))
+    try:
+        import hooks
+    finally:
+        sys.path.remove(str(DOCS))
+    return hooks.pages()
+
+
+def test_the_reference_of_the_service_has_every_call_message_field_and_comment(made):
+    page = made["developers/grpc.md"]
+    headings = set(re.findall(r"^### (\w+)$", page, flags=re.MULTILINE))
+    service = pb.DESCRIPTOR.services_by_name["AccompanimentService"]
+    assert headings == {
+        *service.methods_by_name,
+        *pb.DESCRIPTOR.message_types_by_name,
+        *pb.DESCRIPTOR.enum_types_by_name,
+    }
+    for name, message in pb.DESCRIPTOR.message_types_by_name.items():
+        section = page.split(f"### {name}\n")[1].split("\n##")[0]
+        rows = re.findall(r"^\| `(\w+)` \| .+ \| (\d+) \| (.+) \|$", section, flags=re.MULTILINE)
+        assert [(field, int(number)) for field, number, _ in rows] == [(f.name, f.number) for f in message.fields]
+        assert all(text.strip() for *_, text in rows)
+    for target in re.findall(r"\]\(#(\w+)\)", page):
+        assert target in {heading.lower() for heading in headings}
+
+
+def test_no_section_of_contributing_is_lost(made):
+    whole = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = made["developers/contributing.md"] + made["researchers/add.md"]
+    assert {line for line in whole.splitlines() if line} <= set(shown.splitlines())
+
+
+# --- the site --------------------------------------------------------------------------------------------------------
+
+
+def test_ci_builds_the_pages_and_takes_no_warning():
+    assert "mkdocs build --strict" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path):
+    pytest.importorskip("mkdocs")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False, env=quiet)
+    assert done.returncode == 0, done.stderr
+    loads = re.compile(r"<(?:script|img|iframe|source|link)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"' >]+)")
+    styles = re.compile(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')]+)")
+    pages = [path for path in tmp_path.rglob("*") if path.suffix in {".html", ".css"}]
+    assert len(pages) > 20
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        found = loads.findall(text) if path.suffix == ".html" else styles.findall(text)
+        assert found == [], path
