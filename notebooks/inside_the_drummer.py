@@ -1,0 +1,417 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Inside the drummer
+#
+# A drummer who plays verse two as verse one must remember verse one. The model in the box has a memory of bars for
+# that, and this notebook looks into it: which bar remembers which, whether the drums heed it, and what happens when the
+# guitar is swapped. Then it looks at what the model knows before it plays a note, and at what your wishes move.
+#
+# Everything said here is measured in the cell above or below it. It takes half a minute.
+
+# %%
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from seq2drum import batches, conditions, corpus, decode, engine, evaluate, excerpts, groove, midi, theory
+from seq2drum.drummer import Drummer, Options
+from seq2drum.features import features, hear
+from seq2drum.grid import Lattice, encode
+from seq2drum.kit import FULL
+from seq2drum.notes import Note, Part
+from seq2drum.recall import recall
+
+EXAMPLES = Path("../examples")
+plt.rcParams.update({"figure.dpi": 80, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+
+drummer = Drummer.load()
+
+
+def listen(name):
+    """An example's song, and what the model hears of its guitar."""
+    song = midi.read(EXAMPLES / f"{name}.mid")
+    return song, hear(song, theory.guitar_parts(song).parts)
+
+
+song, heard = listen("rock_riff")
+FORM = {1: "verse", 9: "chorus", 17: "verse", 25: "chorus"}  # as it was composed; the model is not told
+
+# %% [markdown]
+# ## 1. Which bar remembers which
+#
+# Each bar of guitar gets a *key*, a few numbers that stand for what is played in it. When the model comes to a bar, it
+# compares that bar's key with those of all bars before. The more alike two are, the more of the earlier bar's **drums**
+# is mixed, step by step, into what the model knows while it plays this one. The weights of the mix sum to one; a part
+# can go to "none of them".
+#
+# `recall` gives these weights. Read the picture row by row: in bar 25 (left), the model looks at the dark bars (top).
+
+# %%
+def heat(axes, weights, title, form=None):
+    """A heat map of weights (B, B) or (B, B + 1): the bar being played downwards, the bar remembered to the right.
+
+    form: names of sections by their first bar.
+    """
+    bars = len(weights)
+    axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, extent=(0.5, weights.shape[1] + 0.5, bars + 0.5, 0.5))
+    ticks = range(1, bars + 1, 4)
+    axes.set_yticks(ticks)
+    axes.set_xticks([*ticks, bars + 1] if weights.shape[1] > bars else ticks)
+    axes.set_xticklabels([*ticks, "none"] if weights.shape[1] > bars else ticks)
+    axes.xaxis.tick_top()
+    for first, name in (form or {}).items():
+        axes.axhline(first - 0.5, color="#b3541e", linewidth=0.6)
+        axes.axvline(first - 0.5, color="#b3541e", linewidth=0.6)
+        axes.text(weights.shape[1] + 1, first + 3.5, name, color="#b3541e", va="center")
+    axes.set_title(title, pad=24)
+
+
+# %% tags=["keep-output"]
+memory = recall(drummer.engine, heard)
+
+figure, axes = plt.subplots(figsize=(7, 7))
+heat(axes, memory.weights, "rock_riff: the bars that each bar remembers", FORM)
+axes.set_ylabel("bar being played")
+plt.show()
+
+# %% [markdown]
+# The song was composed as a verse, a chorus, and both again, eight bars each. In the second chorus a clear diagonal
+# runs sixteen bars back: bar 25 remembers bar 9, bar 26 bar 10, and so on. In numbers:
+
+# %% tags=["keep-output"]
+for bar in (1, 2, 9, 17, 25, 26, 27):
+    row, most = memory.weights[bar - 1], memory.most[bar - 1]
+    what = f"most of all bar {most + 1} ({row[most]:.0%})" if most >= 0 else "nothing: there is no bar before it"
+    print(f"bar {bar:2}: {what}")
+for first in (17, 25):
+    shares = [memory.weights[first - 1 : first + 7, begin - 1 : begin + 7].sum() / 8 for begin in FORM]
+    told = ", ".join(f"bars {begin}-{begin + 7} {share:.0%}" for begin, share in zip(FORM, shares))
+    print(f"the second {FORM[first]}, bars {first}-{first + 7}, looks at: {told}")
+
+# %% [markdown]
+# ## 2. It goes by the guitar
+#
+# The weights come from the guitar alone, so they are known before a note is played. Beside them, here is how alike the
+# bars of guitar are: the smaller of two cosines, of where notes begin and of which pitches they have.
+
+# %%
+def likeness(heard):
+    """(B, B): how alike the bars of a guitar are, 0 to 1."""
+    form, grid = heard.form, heard.guitar
+    bar = form.bar_of(grid.step)
+    rhythm, pitches = np.zeros((len(form.steps), form.steps.max())), np.zeros((len(form.steps), 12))
+    rhythm[bar, grid.step - form.first[bar]] = 1
+    np.add.at(pitches, (bar, grid.key % 12), 1)
+
+    def cosine(rows):
+        unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+        return unit @ unit.T
+
+    return np.minimum(cosine(rhythm), cosine(pitches))
+
+
+# %% tags=["keep-output"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5))
+heat(left, memory.weights[:, :-1], "what the model remembers", FORM)
+heat(right, np.tril(likeness(heard), -1), "how alike the bars of guitar are", FORM)
+plt.show()
+
+# %% [markdown]
+# Is the bar it remembers most one in which the guitar does the same? "The same" is a likeness of 0.9 or more, as in
+# `explain`. Counted from bar 9 on, where there is such a bar at all; "by chance" is the share of such bars among all
+# that could be remembered.
+
+# %% tags=["keep-output"]
+print(f"{'piece':16}{'the same guitar':>18}{'by chance':>12}{'none of them':>15}")
+for path in sorted(EXAMPLES.glob("*.mid")):
+    _, other = listen(path.stem)
+    found, alike = recall(drummer.engine, other), likeness(other) >= 0.9
+    bars = [bar for bar in range(8, len(alike)) if alike[bar, :bar].any()]
+    same = np.mean([alike[bar, found.most[bar]] for bar in bars])
+    chance = np.mean([alike[bar, :bar].mean() for bar in bars])
+    print(f"{path.stem:16}{same:>18.0%}{chance:>12.0%}{found.nothing[8:].mean():>15.1%}")
+
+# %% [markdown]
+# In every piece several times as often as by chance, though not always. And "none of them" is hardly ever chosen.
+#
+# ## 3. And by how long ago
+#
+# Of two bars that are equally alike, which one? For every distance in bars the model has learnt a number that is added
+# before the weights are made. Nobody told it that music goes in fours.
+
+# %% tags=["keep-output"]
+(bias,) = engine.read_tensors(engine.find(drummer.engine.name) / engine.WEIGHTS, ("distance.weight",))
+back = np.arange(1, 33)
+learnt = bias[back].mean(axis=1)  # the mean of the model's four ways of remembering
+
+figure, axes = plt.subplots(figsize=(9, 3))
+colours = np.where(back % 4 == 0, "#1f5fa8", np.where(back % 2 == 0, "#8fb4dc", "#c9c9c9"))
+axes.bar(back, learnt, color=colours)
+axes.axhline(0, color="black", linewidth=0.5)
+axes.set_xticks([1, 2, *range(4, 33, 4)])
+axes.set_xlabel("bars back (dark: multiples of four, light: other even numbers, grey: odd numbers)")
+axes.set_ylabel("learnt preference")
+plt.show()
+
+print("the favourites:", ", ".join(str(back[place]) for place in np.argsort(-learnt)[:5]), "bars back")
+
+# %% [markdown]
+# ## 4. The drums follow it
+#
+# A weight is only a number. Does the drummer use it? We plant something and see where it comes back. The first verse
+# gets a cowbell on every beat and the first chorus a tambourine; both would be most unusual here. The drummer is given
+# those sixteen bars (`prime=16`) and plays on. Then the same with a drummer whose memory is shut: it is told each time
+# that there is nothing to remember, and still knows its last four bars as they were. Shown is the mean of four takes.
+
+# %%
+COWBELL, TAMBOURINE = 56, 54
+bars, quarter = song.bars(), song.ticks_per_quarter
+
+
+def planted(seed):
+    """The song with sixteen bars of its own drums, in which the verse has a cowbell and the chorus a tambourine."""
+    drums = drummer.accompany(song, Options(seed=seed)).part
+    marks = [
+        Note(tick, 60, COWBELL if bar.index < 8 else TAMBOURINE, 100)
+        for bar in bars[:16]
+        for tick in range(bar.start, bar.end, quarter)
+    ]
+    rows = np.concatenate([drums.rows[drums.onset < bars[16].start], Part.of(marks).rows])
+    return replace(song, parts=(*song.parts, Part.of(rows, name="Drums", is_drums=True)))
+
+
+def count(part, pitch):
+    """(B,): the hits of a note in each bar; one that comes a little before a barline belongs to the bar after it."""
+    onsets = part.onset[part.pitch == pitch] + quarter // 16
+    return np.bincount(np.searchsorted([bar.start for bar in bars], onsets, side="right") - 1, minlength=len(bars))
+
+
+def forgetful(player):
+    """The same model, told at every bar that there is nothing to remember."""
+    bar = player.graphs["bar"]
+    run = lambda arrays: bar.run(arrays | {"distance": np.zeros_like(arrays["distance"])})
+    return replace(player, graphs={**player.graphs, "bar": bar._replace(run=run)})
+
+
+# %% tags=["keep-output"]
+figure, rows = plt.subplots(2, 1, figsize=(9, 4.4), sharex=True, sharey=True)
+songs = [planted(seed) for seed in range(4)]
+for axes, player, title in (
+    (rows[0], drummer, "as it is"),
+    (rows[1], Drummer(forgetful(drummer.engine)), "its memory shut"),
+):
+    takes = [player.accompany(primed, Options(prime=16, seed=seed)).part for seed, primed in enumerate(songs)]
+    marks = ((-0.2, COWBELL, "#b3541e", "cowbell"), (0.2, TAMBOURINE, "#1f5fa8", "tambourine"))
+    for shift, pitch, colour, name in marks:
+        hits = np.mean([count(part, pitch) for part in takes], axis=0)
+        axes.bar(np.arange(1, len(bars) + 1) + shift, hits, 0.4, color=colour, label=name)
+        verse, chorus = hits[16:24].mean(), hits[24:].mean()
+        print(f"{title}: {name}, hits a bar: second verse {verse:.1f}, second chorus {chorus:.1f}")
+    axes.axvline(16.5, color="black", linewidth=1)
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_ylabel("hits a bar")
+rows[0].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+rows[0].set_title("planted | played", fontsize=10)
+rows[1].set_xticks(range(1, len(bars) + 1, 4))
+rows[1].set_xlabel("bar")
+plt.show()
+
+# %% [markdown]
+# The cowbell comes back with the verse and the tambourine with the chorus, though it was the tambourine that sounded
+# last before bar 17. With the memory shut, neither comes back.
+
+# %% [markdown]
+# ## 5. Another guitar
+#
+# The same bars and the same tempo, but the guitar of another piece in 4/4. What stays, and what changes? The first two
+# columns are of the plainest take (temperature 0), which has no chance in it. "Hits in common" is the F1 with the
+# plainest take to the own guitar: hits at the same step on the same piece of the kit, 1 if all are. The styles are
+# those of three sampled takes, by the rules that the training labels come from.
+
+# %%
+NAMES = ("blues_shuffle", "bossa_nova", "funk", "jazz_swing", "metal_gallop")
+guitars = {"rock_riff, its own": heard}
+guitars |= {name: excerpts.lay_over(listen(name)[1], heard) for name in NAMES}
+
+
+def play(guitar, seed=0, temperature=1.0):
+    """The hits of a take to a guitar."""
+    return evaluate.play_heard(drummer.engine, guitar, seed=seed, temperature=temperature)
+
+
+def common(one, other):
+    """Hit F1 of two takes in the same bars, nine pieces of kit."""
+    one, other = (groove.drums_of(grid, heard.form).velocity > 0 for grid in (one, other))
+    return 2 * (one & other).sum() / (one.sum() + other.sum())
+
+
+# %% tags=["keep-output"]
+own = play(heard, temperature=0.0)
+print(f"{'guitar':20}{'hits in common':>15}{'hits a bar':>12}   styles")
+for name, guitar in guitars.items():
+    plainest = play(guitar, temperature=0.0)
+    styles = [conditions.measure(play(guitar, seed), heard.form).style for seed in range(3)]
+    a_bar = len(plainest.step) / len(heard.form.steps)
+    print(f"{name:20}{common(own, plainest):>15.2f}{a_bar:>12.1f}   {', '.join(styles)}")
+
+# %% [markdown]
+# The memory changes with the guitar. These are the bars of the rock riff, and on the right the jazz guitar is played in
+# them: the form of the song has gone with the riff.
+
+# %% tags=["keep-output"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5))
+heat(left, memory.weights[:, :-1], "its own guitar")
+jazz = guitars["jazz_swing"]
+heat(right, recall(drummer.engine, jazz).weights[:, :-1], "the guitar of jazz_swing")
+plt.show()
+
+# %% [markdown]
+# **Whose drums are these?** For the pieces in `examples/training` drums were composed. How likely are they to the
+# model, bar by bar, when it hears the guitar they were composed for, and when it hears another's? The figure is *nats a
+# bar*: lower is likelier, and one nat less is a factor of 2.7. This needs torch (`pip install 'seq2drum[train]'`);
+# playing does not.
+
+# %%
+from seq2drum import checkpoint, train
+
+train.use_threads(1)
+model, _ = checkpoint.load(engine.find(drummer.engine.name))
+model.eval()
+prepared, _ = corpus.prepare([EXAMPLES / "training"])
+pieces = [
+    piece
+    for piece in prepared
+    if piece.path.endswith("_1.mid") and excerpts.metre_of(piece.heard.form) == "4/4"
+]
+names = [Path(piece.path).stem.removesuffix("_1") for piece in pieces]
+nats = np.zeros((len(pieces), len(pieces)))
+for row, piece in enumerate(pieces):
+    heard_as = [
+        piece.heard if other is piece else excerpts.lay_over(other.heard, piece.heard) for other in pieces
+    ]
+    data = batches.flatten([replace(piece, heard=guitar) for guitar in heard_as])
+    starts = range(0, len(piece.heard.form.steps) - 7, 8)
+    for column in range(len(pieces)):
+        drums_of, guitar_of = ([batches.Window(song, at, at + 8) for at in starts] for song in (row, column))
+        nats[row, column] = evaluate.window_nats(model, data, drums_of, guitar_of, starts).mean()
+
+# %% tags=["keep-output"]
+figure, axes = plt.subplots(figsize=(6.4, 4.6))
+axes.imshow(nats - nats.min(axis=1, keepdims=True), cmap="Blues_r", vmin=0, vmax=5, aspect="auto")
+for row, column in np.ndindex(*nats.shape):
+    best = nats[row, column] == nats[row].min()
+    dark = nats[row, column] - nats[row].min() < 2.5
+    style = {"color": "white" if dark else "black", "fontweight": "bold" if best else "normal"}
+    axes.text(column, row, f"{nats[row, column]:.1f}", ha="center", va="center", **style)
+axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+axes.set_yticks(range(len(names)), names)
+axes.set_xlabel("guitar that is heard")
+axes.set_ylabel("drums that are weighed")
+axes.set_title("nats a bar; the best of each row in bold")
+plt.show()
+
+right = sum(nats[row].argmin() == row for row in range(len(names)))
+print(f"{right} of {len(names)} times the guitar that the drums were composed for makes them likeliest")
+
+# %% [markdown]
+# ## 6. Before the first note
+#
+# From the guitar alone the model makes a *sketch* of each bar, how likely each hit is before anything was played, and a
+# *plan* of where drummers would break their pattern for a fill. At temperature 0 the sketch is what is played.
+
+# %%
+def sketch(guitar):
+    """(9, S): how likely each piece of the kit is at each step, mean over the bars that sound, and (B,) of a fill."""
+    player, found, bars = drummer.engine, features(guitar), len(guitar.form.steps)
+    told = conditions.asked(conditions.Wishes(), bars)
+    known = player.resolve(player.encode(found, guitar.form, told, 0, bars))
+    chances = 1 / (1 + np.exp(-known["sketch"].mean(axis=0)))
+    fill = 1 / (1 + np.exp(-player.resolve(player.plan(found, guitar.form))))
+    return chances, fill
+
+
+# %% tags=["keep-output"]
+SHOWN = ["kick", "snare", "closed hat", "open hat", "ride", "crash", "low tom", "high tom"]
+voices = [voice.name for voice in FULL.voices]
+figure, rows = plt.subplots(1, 3, figsize=(13, 2.6), sharey=True)
+for axes, (name, guitar) in zip(rows, (("rock_riff", heard), ("jazz_swing", jazz), ("funk", guitars["funk"]))):
+    chances = sketch(guitar)[0][:, [voices.index(piece) for piece in SHOWN]].T
+    axes.imshow(chances, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(0, 24, 6), [1, 2, 3, 4])
+    axes.set_yticks(range(len(SHOWN)), SHOWN)
+    axes.set_xlabel("beat")
+    axes.set_title(f"to the guitar of {name}")
+plt.show()
+
+# %% [markdown]
+# To the rock guitar a backbeat on 2 and 4 under eighths of the hi-hat; to the jazz guitar a ride that plays beats and
+# the last triplet before 3 and 1. Nothing but the guitar was changed.
+#
+# The fills of the plan, before and after the guitar is swapped. Blue: how likely a drummer is to break the pattern in
+# this bar. Orange: where a take with seed 0 is told to.
+
+# %% tags=["keep-output"]
+figure, rows = plt.subplots(1, 2, figsize=(11, 2.2), sharey=True)
+for axes, (name, guitar) in zip(rows, (("rock_riff", heard), ("jazz_swing", jazz))):
+    chances, count_of_bars = sketch(guitar)[1], len(heard.form.steps)
+    logits = np.log(chances / (1 - chances))
+    planned = decode.plan_fills(logits, None, np.random.default_rng([0, count_of_bars, 1]))  # as playing draws it
+    axes.bar(np.arange(1, count_of_bars + 1), chances, color=np.where(planned, "#b3541e", "#1f5fa8"))
+    axes.set_xticks(range(1, count_of_bars + 1, 4))
+    axes.set_xlabel("bar")
+    axes.set_title(f"fills to the guitar of {name}")
+rows[0].set_ylabel("likely")
+plt.show()
+
+# %% [markdown]
+# ## 7. What your wishes move
+#
+# One wish at a time, three takes each, to the rock riff; the first row asks for nothing. Intensity and complexity are
+# the levels that wishes are made of, measured on the take: 0.5 is what half of all music stays below. Fills are bars
+# that stand out from those around them; at most a tenth of the bars is counted, here three.
+
+# %% tags=["keep-output"]
+asked = {
+    "nothing": {},
+    "intensity 0.1": {"intensity": 0.1},
+    "intensity 0.9": {"intensity": 0.9},
+    "complexity 0.1": {"complexity": 0.1},
+    "complexity 0.9": {"complexity": 0.9},
+    "fills 0": {"fills": 0.0},
+    "style latin": {"style": "latin"},
+    "style metal": {"style": "metal"},
+    "style jazz": {"style": "jazz"},
+}
+lattice = Lattice(bars, quarter)
+print(f"{'asked for':16}{'hits a bar':>12}{'intensity':>11}{'complexity':>12}{'fills':>7}   styles")
+for name, wish in asked.items():
+    takes = [drummer.accompany(song, Options(seed=seed, **wish)) for seed in range(3)]
+    grids = [encode(take.standard_part, lattice, FULL) for take in takes]
+    told = [conditions.measure(grid, heard.form) for grid in grids]
+    a_bar = np.mean([len(grid.step) for grid in grids]) / len(bars)
+    intensity, complexity = (np.mean([getattr(one, what) for one in told]) for what in ("intensity", "complexity"))
+    fills = np.mean([one.fill.sum() for one in told])
+    styles = ", ".join(one.style for one in told)
+    print(f"{name:16}{a_bar:>12.1f}{intensity:>11.2f}{complexity:>12.2f}{fills:>7.1f}   {styles}")
+
+# %% [markdown]
+# Each wish moves its own column, and others with it: who plays little plays simply. Not every wish is granted. Asked
+# for jazz to this guitar, the drums are still rock by the rules, which want swung cymbals for jazz.
+#
+# ## Where to go from here
+#
+# - The memory is `seq2drum/models/attention.py`, the function `weights`; what it is given while playing is `Memory` in
+#   `seq2drum/decode.py`. How `recall` reads it off the model that plays, without torch: `seq2drum/recall.py`.
+# - What of this holds over 200 songs that the model never saw is in `LOG.md`, *Which bar remembers which*.
+# - Change `listen("rock_riff")` above to another example, or `midi.read` a file of your own, and run all again.
