@@ -1,7 +1,8 @@
 """Pages of the documentation that are made from what lies elsewhere, so that nothing is written twice.
 
 mkdocs calls the functions `on_...`. The reference of the service is made of the comments in its contract; the
-changelog, the experiment log, the model card and what CONTRIBUTING says are shown as they are.
+changelog, the experiment log, the model card, and what CONTRIBUTING and the notebooks say of themselves are shown as
+they are.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def pages() -> dict[str, str]:
         "developers/grpc.md": reference(contract()),
         "researchers/add.md": "# Add a family or a figure\n\n" + "".join(reversed(added)),
         "researchers/card.md": (ROOT / "seq2drum" / "checkpoints" / "default" / "card.md").read_text(encoding="utf-8"),
+        "researchers/notebooks.md": (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8"),
         "researchers/log.md": (ROOT / "notebooks" / "LOG.md").read_text(encoding="utf-8"),
     }
 
@@ -95,6 +97,7 @@ def reference(file: FileDescriptorProto) -> str:
 
     def said(*path: int) -> str:
         text = comments.get(path, "").replace("|", "\\|").replace("<", "&lt;")
+        text = text.replace("docs/service.md", "[The service](../service.md#when-a-call-fails)")
         return linked.sub(lambda name: link(name.group()), text)
 
     lines = [
