@@ -128,10 +128,23 @@ def wav(
         MissingExtraError, OptionError: see `find`.
         OutputError: FluidSynth failed.
     """
+    guitars, drums = stems(duet, soundfont=soundfont, span=span, most_seconds=most_seconds, show=show)
+    return _wav_file(_finished(mix(guitars, drums)))
+
+
+def stems(
+    duet: Duet,
+    *,
+    soundfont: str | os.PathLike[str] | None = None,
+    span: tuple[int, int] | None = None,
+    most_seconds: float = MOST_SECONDS,
+    show: Callable[[float], None] = lambda share: None,
+) -> tuple[Sound, Sound]:
+    """Guitars and drums as FluidSynth renders them, not balanced; see `wav`."""
     synthesiser = find(soundfont)
     songs = [_timed(duet.song, parts, span, most_seconds) for parts in (duet.guitars, (duet.drums,))]
     guitars, drums = _render(synthesiser, songs, show)
-    return _wav_file(_finished(mix(guitars, drums)))
+    return guitars, drums
 
 
 # What is missing, and where it may be
@@ -153,7 +166,7 @@ def how_to_get() -> str:
     if sys.platform == "darwin":
         return f"brew install fluid-synth, and put {_A_SOUNDFONT.format('~/Library/Audio/Sounds/Banks')}"
     if sys.platform == "win32":
-        return f"choco install fluidsynth, and put {_A_SOUNDFONT.format(chr(67) + ':/soundfonts')}"
+        return f"choco install fluidsynth, and put {_A_SOUNDFONT.format('C:/soundfonts')}"
     for manager, command in _PACKAGES.items():
         if shutil.which(manager):
             return command
@@ -507,18 +520,25 @@ _MOST_SQUEEZE = 9.0  # dB that the tallest peak may be lowered; what would need 
 _LOOK = RATE // 100  # frames over which the limiter comes and goes
 
 
-def mix(guitars: Sound, drums: Sound) -> Sound:
-    """Guitars and drums as one, at equal loudness (`DRUMS_OVER_GUITAR`), and together as loud as `LOUDNESS`.
+def lift(guitars: Sound, drums: Sound) -> float:
+    """How much the drums are to be raised, in dB, to be as loud as the guitars (`DRUMS_OVER_GUITAR`).
 
     Soundfonts do not agree how loud drums are: those of FluidR3 are 7 LU below its guitars (median of 24 songs), and
     from song to song it is anything between 1 LU above and 18 below. Measured loudness makes up for that, up to 12 dB.
+    """
+    wanted = loudness(guitars) + DRUMS_OVER_GUITAR - loudness(drums)
+    return min(max(wanted, -_MOST_LIFT), _MOST_LIFT) if math.isfinite(wanted) else 0.0
+
+
+def mix(guitars: Sound, drums: Sound) -> Sound:
+    """Guitars and drums as one, balanced by `lift`, and together as loud as `LOUDNESS`.
+
     Peaks may be above full scale: see `limited`.
     """
-    lift = loudness(guitars) + DRUMS_OVER_GUITAR - loudness(drums)
-    lift = min(max(lift, -_MOST_LIFT), _MOST_LIFT) if math.isfinite(lift) else 0.0
+    raised = lift(guitars, drums)
     mixed = np.zeros((max(len(guitars), len(drums)), 2), np.float32)
     mixed[: len(drums)] = drums
-    mixed *= _factor(lift)
+    mixed *= _factor(raised)
     mixed[: len(guitars)] += guitars
     level, peak = loudness(mixed), _peak(mixed)
     if math.isfinite(level) and peak > 0:

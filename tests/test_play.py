@@ -153,6 +153,27 @@ def test_no_shell_reads_the_name(path, asked, tmp_path):
     assert sorted(found.name for found in tmp_path.iterdir()) == sorted([odd.name, "programs"])
 
 
+def test_windows_plays_by_itself_and_is_told_when_to_stop(path, asked, monkeypatch):
+    calls: list[tuple[object, int]] = []
+
+    class Winsound:
+        SND_FILENAME, SND_ASYNC = 0x20000, 1
+
+        @staticmethod
+        def PlaySound(sound: str | None, flags: int) -> None:
+            calls.append((sound and Path(sound).read_bytes(), flags))
+            if sound and broken:
+                raise RuntimeError("no device")
+
+    broken = False
+    monkeypatch.setitem(sys.modules, "winsound", Winsound)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert plays(SONG) == 0
+    assert calls == [(WAV, 0x20001), (None, 0)]
+    broken = True
+    assert plays(SONG) == 2
+
+
 # Into a file
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,18 +183,19 @@ def _ticking() -> Iterator[float]:
 
 
 def _play_on_windows(file: Path, seconds: float) -> None:
-    import winsound
+    if sys.platform == "win32":  # as it is: mypy knows by this that there is such a module
+        import winsound
 
-    stop: Callable[[], None] = lambda: winsound.PlaySound(None, 0)  # type: ignore[attr-defined]  # noqa: E731
-    try:
-        winsound.PlaySound(str(file), winsound.SND_FILENAME | winsound.SND_ASYNC)  # type: ignore[attr-defined]
-        with bar(seconds, "playing") as advance:
-            for passed in _ticking():
-                seconds -= passed
-                advance(passed, "")
-                if seconds <= 0:
-                    return
-    except RuntimeError as error:
-        raise OutputError(f"the sound could not be played ({error}); {_ELSE}") from None
-    finally:
-        stop()
+        try:
+            # Not until it has ended: that would not heed Ctrl-C.
+            winsound.PlaySound(str(file), winsound.SND_FILENAME | winsound.SND_ASYNC)
+            with bar(seconds, "playing") as advance:
+                for passed in _ticking():
+                    advance(passed, "")
+                    seconds -= passed
+                    if seconds <= 0:
+                        return
+        except RuntimeError as error:
+            raise OutputError(f"the sound could not be played ({error}); {_ELSE}") from None
+        finally:
+            winsound.PlaySound(None, 0)
