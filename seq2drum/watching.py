@@ -237,7 +237,7 @@ class Watched(NamedTuple):
     swapped: float = math.nan
     played: int = 0
     spent: float = 0.0
-    figures: Figures = {}  # noqa: RUF012  a mapping nobody changes
+    figures: Mapping[str, Mapping[str, float]] = {}
     takes: Mapping[str, Grid] = {}
 
 
@@ -351,8 +351,8 @@ class Watch:
     def look(self, model: Family, moment: Watched, board: Board | None = None, *, last: bool = False) -> None:
         """Take a moment into the history, with what the model plays at it if there is time for that."""
         begun = time.monotonic()
-        before = self.history.watched[-1] if self.history.watched else None
-        if before and before.bars == moment.bars and before.played == BARS:  # nothing was learnt since
+        before = next((one for one in self.history.watched[-1:] if one.bars == moment.bars), Watched(0, 0.0))
+        if before.played:  # nothing was learnt since
             told = {name: getattr(moment, name) for name in ("seconds", "nats", "validation", "swapped")}
             moment = before._replace(**told)
         elif self.chosen.songs and (seconds := allowance(self.history, moment.seconds, last=last)) > 0:
@@ -361,7 +361,7 @@ class Watch:
             if board and moment.played:
                 with self.forgiving("showing what was played"):
                     self._show(board, moment)
-            moment = moment._replace(spent=round(time.monotonic() - begun, 3))
+            moment = moment._replace(spent=round(before.spent + time.monotonic() - begun, 3))
         self.history = self.history.seen(moment)
 
     def _played(self, model: Family, moment: Watched, seconds: float) -> Watched:
@@ -416,16 +416,16 @@ class Watch:
         if not having:
             return ()
         half = (having[0].bars + having[-1].bars) / 2
-        middle = min(having, key=lambda moment: abs(moment.bars - half))
+        middle = min(range(len(having)), key=lambda place: abs(having[place].bars - half))
+        shown = [having[place] for place in sorted({0, middle, len(having) - 1})]
         found = []
         for song in self.pictured:
             name = name_of(song)
             pictures = [(REAL, _png(song, song.drums))]
-            for moment in dict.fromkeys(having.index(one) for one in (having[0], middle, having[-1])):
-                take = having[moment].takes.get(name)
-                if take is not None:
-                    caption = f"after {having[moment].bars:,} bars, {_minutes(having[moment].seconds)}"
-                    pictures.append((caption, _png(song, take, having[moment].played)))
+            for moment in shown:
+                if name in moment.takes:  # they were another's if the run was gone on with on other songs
+                    caption = f"after {moment.bars:,} bars, {_minutes(moment.seconds)}"
+                    pictures.append((caption, _png(song, moment.takes[name], moment.played)))
             found.append(Drawn(name, tuple(pictures)))
         return tuple(found)
 
@@ -546,7 +546,8 @@ def _next(run: Finished) -> list[str]:
         "look closer at the curves and pictures": f"tensorboard --logdir {place}",
     }
     if run.stopped:
-        commands["go on with it"] = f"{run.about.get('command') or 'seq2drum --mode train'} --resume"
+        begun = str(run.about.get("command") or "seq2drum --mode train").removesuffix(" --resume")
+        commands["go on with it"] = f"{begun} --resume"
     told = [f'<span class="note"># {text(why)}</span>\n{text(command)}' for why, command in commands.items()]
     lines = "\n".join(told)
     return ["<h2>What to do next</h2>", f"<pre><code>{lines}</code></pre>"]

@@ -15,13 +15,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from seq2drum import batches, corpus, engine
+from seq2drum import batches, corpus, engine, watching
+from seq2drum import train as train_module
 from seq2drum.corpus import Prepared
 from seq2drum.decode import Chance, play
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.kit import KITS
-from seq2drum.train import Plan, Progress, likelihood, schedule, train
+from seq2drum.train import HISTORY, REPORT, Plan, Progress, likelihood, schedule, train
+from seq2drum.watching import Chosen, History
 from tests.made import made_song
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +40,19 @@ def songs() -> list[Prepared]:
 @pytest.fixture(scope="module")
 def sides(songs: list[Prepared]) -> tuple[batches.Data, batches.Data]:
     return batches.flatten(songs[:6]), batches.flatten(songs[6:])
+
+
+@pytest.fixture
+def chosen(songs: list[Prepared], monkeypatch: pytest.MonkeyPatch) -> Chosen:
+    """One song to play, and pictures of two bars."""
+    monkeypatch.setattr(watching, "PICTURED_BARS", 2)
+    found = watching.choose([replace(song, split="validation" if song.path == "6" else "train") for song in songs])
+    assert [song.path for song in found.songs] == ["6"]
+    return found
+
+
+def history(folder: Path) -> History:
+    return History.from_json((folder / "last" / HISTORY).read_text())
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -84,6 +100,60 @@ def test_training_learns_to_listen(sides, tmp_path: Path) -> None:
     assert outcome.progress.swapped > outcome.progress.validation + 0.5
 
 
+def test_what_is_seen_of_a_run_changes_nothing_of_it_and_outlasts_a_break(
+    sides, chosen: Chosen, tmp_path: Path
+) -> None:
+    """Played and drawn: the same weights as unwatched. Stopped and taken up again: one past, nothing in it twice."""
+    plan = replace(PLAN, epochs=2, sizes=SIZES | {"dropout": 0.2})
+    bare = train(*sides, plan, tmp_path / "bare")
+    broken = train(*sides, plan, tmp_path / "watched", show=Stop(bare.progress.step // 2), chosen=chosen)
+    assert broken.report == tmp_path / "watched" / REPORT and "--resume" in broken.report.read_text()
+    outcome = train(*sides, plan, tmp_path / "watched", resume=True, chosen=chosen)
+    one, other = weights(tmp_path / "bare"), weights(tmp_path / "watched")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    unbroken, seen = history(tmp_path / "bare"), history(tmp_path / "watched")
+    assert [(point.bars, point.nats, point.rate) for point in seen.points] == [
+        (point.bars, point.nats, point.rate) for point in unbroken.points
+    ]
+    assert [moment.bars for moment in seen.watched] == [broken.progress.bars, outcome.progress.bars]
+    assert seen.watched[-1].validation == unbroken.watched[-1].validation == outcome.progress.validation
+    assert all(moment.played and moment.figures and moment.takes for moment in seen.watched)
+    page = outcome.report.read_text()
+    assert "--resume" not in page and page.count("data:image/png") == 3  # the real drums, and two moments
+    for player, figures in seen.watched[-1].figures.items():
+        assert player in page and all(f"{value:.3f}" in page for value in figures.values())
+    shown = EventAccumulator(str(tmp_path / "watched")).Reload().Tags()
+    name = watching.name_of(chosen.songs[0])
+    assert sorted(shown["images"]) == [f"real/{name}", f"take/{name}"]
+    assert {"panel/hit_F1/sampled", "panel/hit_F1/common_bar", "validation/nats_per_bar"} <= set(shown["scalars"])
+
+
+def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: Chosen, tmp_path: Path, monkeypatch) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise RuntimeError("out of ink")
+
+    monkeypatch.setattr(watching, "play", broken)
+    monkeypatch.setattr(watching, "as_html", broken)
+    told: list[str] = []
+    outcome = train(*sides, replace(PLAN, epochs=1), tmp_path, chosen=chosen, tell=told.append)
+    assert np.isfinite(outcome.progress.validation) and outcome.report is None and not (tmp_path / REPORT).exists()
+    assert len(told) == 2 and all("out of ink" in line for line in told)
+
+
+def test_a_second_ctrl_c_leaves_out_the_last_look_and_the_page_is_written(
+    sides, chosen: Chosen, tmp_path: Path, monkeypatch
+) -> None:
+    def pressed(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching, "play", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        train(*sides, PLAN, tmp_path, show=Stop(2), chosen=chosen)
+    assert "stopped before its end" in (tmp_path / REPORT).read_text()
+    monkeypatch.undo()
+    assert not train(*sides, PLAN, tmp_path, resume=True).stopped
+
+
 @pytest.mark.slow
 def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepared], tmp_path: Path) -> None:
     cache = tmp_path / "songs.s2d"
@@ -106,6 +176,8 @@ def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepar
         assert done.returncode == 0, done.stderr
     progress = [json.loads((tmp_path / out / "last" / "progress.json").read_text()) for out in ("one", "two")]
     assert progress[0]["step"] == progress[1]["step"] > 3
+    assert history(tmp_path / "two").watched[-1].played  # by one of them, while the other waits
+    assert (tmp_path / "two" / REPORT).exists()
     assert progress[0]["bars"] == progress[1]["bars"]
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     moved = max(float(value.abs().max()) for value in one.values())
@@ -225,6 +297,12 @@ def test_with_one_unseen_song_there_is_no_figure_for_another_songs_guitar(songs,
         batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(PLAN, epochs=2), tmp_path, resume=True
     )
     assert np.isnan(resumed.progress.swapped)
+
+
+def test_masks_are_drawn_by_numbers_that_every_python_makes_alike() -> None:
+    assert train_module._seed(0, 0, 0) == 6102389744414414618
+    seeds = {train_module._seed(*numbers) for numbers in np.ndindex(3, 5, 2)}
+    assert len(seeds) == 30 and all(0 <= seed < 2**63 for seed in seeds)
 
 
 def test_the_rate_rises_then_falls_to_nothing() -> None:
