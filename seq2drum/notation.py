@@ -240,9 +240,15 @@ def _swing(text: bytes) -> Fraction | None:
 
 
 def _swung(
-    notes: list[tuple[Fraction, Fraction, int, int]], starts: list[Fraction], share: Fraction
+    notes: list[tuple[Fraction, Fraction, int, int]],
+    beside: list[tuple[Fraction, Fraction, int, int]],
+    starts: list[Fraction],
+    share: Fraction,
 ) -> list[tuple[Fraction, Fraction, int, int]]:
-    """Notes with the second eighth of each quarter at `share` of it, but in quarters that have shorter notes."""
+    """Notes with the second eighth of each quarter at `share` of it, but in quarters that have shorter notes.
+
+    beside: the notes that are looked through for shorter ones.
+    """
 
     def place(at: Fraction) -> tuple[Fraction, Fraction]:
         start = starts[max(bisect_right(starts, at) - 1, 0)]
@@ -250,7 +256,7 @@ def _swung(
         return at - within, within
 
     half = Fraction(1, 2)
-    straight = {quarter for quarter, within in (place(onset) for onset, *_ in notes) if within not in (0, half)}
+    straight = {quarter for quarter, within in (place(onset) for onset, *_ in beside) if within not in (0, half)}
 
     def moved(at: Fraction) -> Fraction:
         quarter, within = place(at)
@@ -271,8 +277,10 @@ def _song(score: Any, swing: Fraction | None) -> Song:
     starts = [_quarters(measure.offset) for measure in score.parts[0].getElementsByClass("Measure")] or [Fraction(0)]
     for group in staves.values():
         heard = [staff for staff in group if not staff.is_tablature] or group
-        notes = [note for staff in heard for note in staff.notes]
-        merged.append((group[0], notes if swing is None else _swung(notes, starts, swing)))
+        merged.append((group[0], [note for staff in heard for note in staff.notes]))
+    if swing is not None:
+        kit = [note for staff, notes in merged if staff.is_drums for note in notes]  # kit and percussion swing together
+        merged = [(staff, _swung(notes, kit if staff.is_drums else notes, starts, swing)) for staff, notes in merged]
     if sum(len(notes) for _, notes in merged) > MAX_NOTES:
         raise NotationError(f"the score has more than {MAX_NOTES:,} notes with its repeats played out")
 

@@ -7,9 +7,9 @@ nothing is left to a general exporter.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,7 @@ _DOTTED = {length * 3 // 2: length for length in _TYPES if length < 192 and leng
 _LENGTHS = sorted({*_TYPES, *_DOTTED}, reverse=True)
 _FLAGS = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
 _CLEAR = 0.5  # 48ths of a quarter: hits this near to a place are meant for it
+_SHORT = {"Drums": "Dr.", "Percussion": "Perc."}  # the staves, as they are called after the first system
 _GHOST = 0.55  # a snare softer than this share of the part's median snare is written in parentheses
 _SWING = 4  # beats of long and short eighths that a part has at least, if it is written as swing
 # Where a rest of the hands, of the feet, and of both is written; one with two flags or more hangs lower.
@@ -90,8 +91,15 @@ class Event(NamedTuple):
     triplet: bool
 
 
+Places: TypeAlias = dict[tuple[int, bool], tuple[Hit, ...]]
+"""The chords of a bar: (place in 48ths of a quarter, is it the feet) -> hits."""
+
+
 def write_score(song: Song, drums: Part, title: str, *, first_bar: int = 0, last_bar: int | None = None) -> bytes:
-    """Write the drums as a MusicXML 4.0 score: one percussion staff, hands stem up and feet stem down.
+    """Write the drums as a MusicXML 4.0 score: a staff for the kit, hands stem up and feet stem down.
+
+    Hand percussion has a staff of its own below, where there is any: another player has it, and on one staff with the
+    kit neither could be read.
 
     The measures, metres and tempo marks are the song's. A hit is written at the nearest of six places a quarter (16ths
     and triplet eighths); one between a triplet and a 16th goes with the most of the part, a beat that would mix the two
@@ -115,19 +123,20 @@ def write_score(song: Song, drums: Part, title: str, *, first_bar: int = 0, last
     shown = slice(first_bar, last_bar)
     whole = last_bar is None or last_bar >= len(bars)
     bars, chords, tempos = bars[shown], chords[shown], tempos[shown]
-    pitches = sorted({hit.pitch for chord in chords for hits in chord.values() for hit in hits})
+    staves = _staves(chords)
     root = ET.Element("score-partwise", version="4.0")
     _add(_add(root, "work"), "work-title", _printable(title))
     _add(_add(_add(root, "identification"), "encoding"), "software", "seq2drum")
-    _part_list(root, pitches)
-    part = _add(root, "part", id="P1")
-    named: set[str] = set()
-    before: Bar | None = None
-    for bar, places, marks in zip(bars, chords, tempos, strict=True):
-        _measure(part, song, bar, before, places, marks, named, swings)
-        before = bar
-    if len(part) and whole:
-        _add(_add(part[-1], "barline", location="right"), "bar-style", "light-heavy")
+    _part_list(root, staves)
+    for number, staff in enumerate(staves.values(), start=1):
+        part = _add(root, "part", id=f"P{number}")
+        named: set[str] = set()
+        before: Bar | None = None
+        for bar, places, marks in zip(bars, staff, tempos, strict=True):
+            _measure(part, song, bar, before, places, marks if number == 1 else (), named, swings)
+            before = bar
+        if len(part) and whole:
+            _add(_add(part[-1], "barline", location="right"), "bar-style", "light-heavy")
     ET.indent(root, " ")
     head = (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC '
@@ -148,14 +157,40 @@ def _printable(text: str) -> str:
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
-def _part_list(root: ET.Element, pitches: Sequence[int]) -> None:
-    """The one part, with an instrument for each drum note, so that a program that plays the score sounds right."""
-    part = _add(_add(root, "part-list"), "score-part", id="P1")
-    _add(part, "part-name", "Drums")
+def _staves(chords: Sequence[Places]) -> dict[str, list[Places]]:
+    """The chords of the kit and of the hand percussion, by the name of their staff; what is empty is left out."""
+    split: dict[str, list[Places]] = {}
+    for name, percussion in (("Drums", False), ("Percussion", True)):
+        split[name] = [
+            {key: some for key, hits in places.items() if (some := tuple(h for h in hits if _by_hand(h) is percussion))}
+            for places in chords
+        ]
+    return {name: staff for name, staff in split.items() if any(staff)} or {"Drums": list(chords)}
+
+
+def _by_hand(hit: Hit) -> bool:
+    """Whether a hit is one of hand percussion, and not of the kit."""
+    voice = int(FULL.voice_of[hit.pitch])
+    return voice >= 0 and FULL.voices[voice].limb == "percussion"
+
+
+def _part_list(root: ET.Element, staves: Mapping[str, Sequence[Places]]) -> None:
+    """The parts, with an instrument for each drum note, so that a program that plays the score sounds right."""
+    listed = _add(root, "part-list")
+    for number, (name, staff) in enumerate(staves.items(), start=1):
+        pitches = sorted({hit.pitch for places in staff for hits in places.values() for hit in hits})
+        part = _add(listed, "score-part", id=f"P{number}")
+        _add(part, "part-name", name)
+        if len(staves) > 1:
+            _add(part, "part-abbreviation", _SHORT[name])
+        _instruments(part, pitches)
+
+
+def _instruments(part: ET.Element, pitches: Sequence[int]) -> None:
     for pitch in pitches:
-        _add(_add(part, "score-instrument", id=f"P1-I{pitch}"), "instrument-name", _piece_name(pitch).capitalize())
+        _add(_add(part, "score-instrument", id=f"I{pitch}"), "instrument-name", _piece_name(pitch).capitalize())
     for pitch in pitches:
-        midi = _add(part, "midi-instrument", id=f"P1-I{pitch}")
+        midi = _add(part, "midi-instrument", id=f"I{pitch}")
         _add(midi, "midi-channel", 10)
         _add(midi, "midi-program", 1)
         _add(midi, "midi-unpitched", pitch + 1)
@@ -184,7 +219,7 @@ def _cells(song: Song, bar: Bar) -> list[tuple[int, int]]:
     return [(start, end) for start, end in zip(starts, ends, strict=True) if start < end]
 
 
-def _chords(song: Song, bars: Sequence[Bar], drums: Part) -> list[dict[tuple[int, bool], tuple[Hit, ...]]]:
+def _chords(song: Song, bars: Sequence[Bar], drums: Part) -> list[Places]:
     """For each bar, (place in 48ths of a quarter, is it the feet) -> its hits, from the lowest head to the highest."""
     snares = drums.velocity[np.isin(drums.pitch, FULL.voices[1].notes)]
     ghost = _GHOST * float(np.median(snares)) if len(snares) else 0.0
@@ -236,7 +271,7 @@ def _nearest_before(end: int) -> int:
     return max(quarter * _DIVISIONS + choice for choice in _EVEN if quarter * _DIVISIONS + choice < end)
 
 
-def _bar_chords(hits: Iterable[tuple[int, int, Hit]], length: int) -> dict[tuple[int, bool], tuple[Hit, ...]]:
+def _bar_chords(hits: Iterable[tuple[int, int, Hit]], length: int) -> Places:
     quarters: dict[int, list[tuple[int, Hit]]] = {}
     for quarter, place, hit in hits:
         quarters.setdefault(quarter, []).append((place, hit))
@@ -260,7 +295,7 @@ def _bar_chords(hits: Iterable[tuple[int, int, Hit]], length: int) -> dict[tuple
     }
 
 
-def _swings(bars: Sequence[Bar], chords: Sequence[dict[tuple[int, bool], tuple[Hit, ...]]]) -> bool:
+def _swings(bars: Sequence[Bar], chords: Sequence[Places]) -> bool:
     """Whether a part is written as swing: beats of long and short eighths, few of three, hardly any straight ones."""
     long, full, straight = 0, 0, 0
     for bar, places in zip(bars, chords, strict=True):
@@ -280,7 +315,7 @@ def _beats(places: Iterable[tuple[int, bool]]) -> dict[int, set[int]]:
     return beats
 
 
-def _as_swing(bar: Bar, places: dict[tuple[int, bool], tuple[Hit, ...]]) -> dict[tuple[int, bool], tuple[Hit, ...]]:
+def _as_swing(bar: Bar, places: Places) -> Places:
     """The short eighths of a bar at the half of their beats."""
     if bar.denominator > 4:
         return places
@@ -332,7 +367,7 @@ def _measure(
     song: Song,
     bar: Bar,
     before: Bar | None,
-    places: dict[tuple[int, bool], tuple[Hit, ...]],
+    places: Places,
     tempos: Sequence[tuple[int, float, bool]],
     named: set[str],
     swings: bool,
@@ -376,15 +411,18 @@ def _measure(
         _voice(measure, cells[True], "2", both, alone=len(cells) == 1)
 
 
-def _new_names(places: dict[tuple[int, bool], tuple[Hit, ...]], named: set[str]) -> Iterator[tuple[int, str]]:
-    """(place, name) of the hand percussion and strange notes that appear for the first time."""
+def _new_names(places: Places, named: set[str]) -> Iterator[tuple[int, str]]:
+    """(place, names) of the hand percussion and strange notes that appear for the first time."""
     for (place, _), hits in sorted(places.items(), key=lambda item: item[0]):
-        for hit in hits:
-            voice = int(FULL.voice_of[hit.pitch])
-            name = _piece_name(hit.pitch)
-            if (voice < 0 or FULL.voices[voice].limb == "percussion") and name not in named:
-                named.add(name)
-                yield place, name
+        new = [
+            _piece_name(hit.pitch)
+            for hit in reversed(hits)  # as they stand, from the top
+            if _by_hand(hit) or FULL.voice_of[hit.pitch] < 0
+        ]
+        new = [name for name in dict.fromkeys(new) if name not in named]
+        if new:
+            named.update(new)
+            yield place, ", ".join(new)
 
 
 def _silences(cells: Iterable[Sequence[Event]]) -> set[tuple[int, Event]]:
@@ -517,7 +555,7 @@ def _note(
     _add(unpitched, "display-step", hit.sign.place[0])
     _add(unpitched, "display-octave", hit.sign.place[1])
     _add(note, "duration", event.length)
-    _add(note, "instrument", id=f"P1-I{hit.pitch}")
+    _add(note, "instrument", id=f"I{hit.pitch}")
     _add(note, "voice", voice)
     _value(note, event)
     _add(note, "stem", "up" if voice == "1" else "down")

@@ -23,6 +23,7 @@ from seq2drum.errors import NotationError
 from seq2drum.kit import FULL
 from seq2drum.notation import read_musicxml
 from seq2drum.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.phrases import merge
 from seq2drum.score import SIGNS, write_score
 from seq2drum.theory import guitar_parts
 
@@ -409,7 +410,7 @@ def takes(draw: st.DrawFn) -> tuple[Song, Part]:
 def test_what_is_written_is_read_again_hit_for_hit_and_bar_for_bar(take: tuple[Song, Part]) -> None:
     song, part = take
     again = read_musicxml(write_score(song, part, "a take"))
-    assert hit_set(again.parts[0], again.ticks_per_quarter) == hit_set(part, 480)
+    assert hit_set(merge(again.parts), again.ticks_per_quarter) == hit_set(part, 480)
     assert bar_quarters(again) == bar_quarters(song)
 
 
@@ -417,14 +418,14 @@ def test_what_is_written_is_read_again_hit_for_hit_and_bar_for_bar(take: tuple[S
 @given(takes())
 def test_every_voice_of_every_measure_is_exactly_as_long_as_the_bar(take: tuple[Song, Part]) -> None:
     song, part = take
-    measures = ET.fromstring(write_score(song, part, "")).findall("part/measure")
-    for bar, measure in zip(song.bars(), measures, strict=True):
-        lengths: dict[str, int] = {}
-        for note in measure.findall("note"):
-            if note.find("chord") is None:
-                voice = note.findtext("voice", "")
-                lengths[voice] = lengths.get(voice, 0) + int(note.findtext("duration", ""))
-        assert set(lengths.values()) == {bar.length // 10}
+    for staff in ET.fromstring(write_score(song, part, "")).findall("part"):
+        for bar, measure in zip(song.bars(), staff.findall("measure"), strict=True):
+            lengths: dict[str, int] = {}
+            for note in measure.findall("note"):
+                if note.find("chord") is None:
+                    voice = note.findtext("voice", "")
+                    lengths[voice] = lengths.get(voice, 0) + int(note.findtext("duration", ""))
+            assert set(lengths.values()) == {bar.length // 10}
 
 
 @settings(deadline=None, max_examples=40)
@@ -450,8 +451,8 @@ def test_every_piece_of_the_kit_has_its_own_sign_and_each_is_read_back() -> None
     assert len(set(SIGNS.values())) == len(SIGNS)
     part = drums([(index, voice.notes[0]) for index, voice in enumerate(FULL.voices)])
     again = read_musicxml(write_score(empty_song(6), part, "kit"))
-    assert again.parts[0].pitch.tolist() == [voice.notes[0] for voice in FULL.voices]
-    assert again.parts[0].is_drums
+    assert merge(again.parts).pitch.tolist() == [voice.notes[0] for voice in FULL.voices]
+    assert all(staff.is_drums for staff in again.parts)
 
 
 def heads(data: bytes) -> list[tuple[str, str | None, str, str]]:
@@ -544,7 +545,7 @@ def test_no_hit_is_lost_and_no_measure_is_broken_whatever_the_song(
     assert written == {note.get("id") for note in root.iter("instrument")}
     signs = {SIGNS[FULL.voices[voice].name] if (voice := FULL.voice_of[pitch]) >= 0 else None for _, pitch in hits}
     assert len({place for place, *_ in heads(ET.tostring(root))}) >= len({sign.place for sign in signs if sign})
-    assert len(song.bars()) == len(root.findall("part/measure"))
+    assert {len(staff) for staff in root.findall("part")} == {len(song.bars())}
     for measure in root.findall("part/measure"):
         backups = {int(element.text or "") for element in measure.findall("backup/duration")}
         lengths: dict[str, int] = {}
@@ -664,9 +665,32 @@ def test_some_bars_of_a_score_keep_their_numbers_their_tempo_and_their_metre() -
     assert write_score(song, part, "", first_bar=0, last_bar=99) == write_score(song, part, "")
 
 
-def test_percussion_is_named_where_it_first_appears() -> None:
-    root = ET.fromstring(write_score(empty_song(2), drums([(0, 70), (1, 70), (4, 70), (5, 56), (6, 38)]), ""))
-    assert [element.text for element in root.iter("words")] == ["shaker", "cowbell"]
+def test_hand_percussion_has_a_staff_of_its_own_and_is_named_where_it_first_appears() -> None:
+    part = drums([(0, 70), (0, 56), (1, 70), (4, 70), (5, 61), (6, 38)])
+    root = ET.fromstring(write_score(empty_song(2), part, ""))
+    assert [element.text for element in root.iter("part-name")] == ["Drums", "Percussion"]
+    assert [element.text for element in root.iter("words")] == ["shaker, cowbell", "low bongo"]
+    kit, percussion = root.findall("part")
+    assert len(list(kit.iter("unpitched"))) == 1
+    assert len(list(percussion.iter("unpitched"))) == 5
+    assert len(list(root.iter("per-minute"))) == 1
+
+
+@pytest.mark.parametrize(("note", "name"), [(38, "Drums"), (70, "Percussion"), (20, "Drums")])
+def test_a_part_of_one_kind_has_one_staff(note: int, name: str) -> None:
+    root = ET.fromstring(write_score(empty_song(1), drums([(0, note)]), ""))
+    assert [element.text for element in root.iter("part-name")] == [name]
+
+
+def test_percussion_swings_with_the_kit_and_is_straight_where_either_plays_sixteenths() -> None:
+    hits = [(quarter + place, 51) for quarter in range(15) for place in (0, 2 / 3)]
+    part = drums(
+        [*hits, *((15 + place, note) for place, note in [(0, 51), (0.5, 51), (0.25, 70), (0.75, 70)]), (3 + 2 / 3, 70)]
+    )
+    data = write_score(empty_song(4), part, "")
+    assert b">Swing<" in data
+    again = read_musicxml(data)
+    assert hit_set(merge(again.parts), again.ticks_per_quarter) == hit_set(part, 480)
 
 
 def test_silence_is_whole_bar_rests() -> None:
