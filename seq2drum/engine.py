@@ -238,7 +238,9 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
                 f"its weights have shapes {order.shape} and {silence.shape}, which do not fit the kit {kit.name!r}"
             )
         return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence)
-    except (KeyError, ValueError, TypeError) as error:
+    except KeyError as error:
+        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: its {CONFIG} lacks {error}") from None
+    except (ValueError, TypeError) as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
 
 
@@ -250,9 +252,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     try:
         about = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if about["format"] != FORMAT:
-            raise ValueError(f"it has format {about['format']}, wanted {FORMAT}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        if (held := about.get("format")) != FORMAT:
+            raise ValueError(f"its {CONFIG} names the format {held}, wanted {FORMAT}; train it again")
+    except (OSError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
     return dict(about)
 
