@@ -46,6 +46,7 @@ pre { background: var(--shade); padding: .6em .8em; border-radius: 3px; white-sp
 
 _WIDTH, _HEIGHT = 360, 210  # of a chart, in pixels
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 38, 32
+FEW = 12  # points that are marked each
 _FONT = 'font-family="system-ui, sans-serif" font-size="11"'
 
 
@@ -105,7 +106,8 @@ def legend(lines: Sequence[Line]) -> str:
 def chart(title: str, below: str, lines: Sequence[Line], *, least: float | None = None) -> str:
     """Lines over one axis; the last value of each stands at its end. "" if there is no point at all.
 
-    What lies above all values of the last nine tenths is cut off, so that a steep beginning does not flatten the rest.
+    In the first tenth of a line of many points, what lies above all that follows is cut off: a steep beginning would
+    flatten the rest.
 
     Args:
         title: The title.
@@ -119,8 +121,9 @@ def chart(title: str, below: str, lines: Sequence[Line], *, least: float | None 
         return ""
     first, last = (choose(x for _, points in having for x, _ in points) for choose in (min, max))
     settled = first + (last - first) / 10
-    values = [y for _, points in having for x, y in points if x >= settled] + ([] if least is None else [least])
-    low, high = min(values), max(values)
+    values = [y for _, points in having for _, y in points] + ([] if least is None else [least])
+    steady = [y for _, points in having for x, y in points if x >= settled or len(points) < FEW]
+    low, high = min(values), max([*steady, min(values)])
     if high - low < 1e-9:
         low, high = low - max(abs(low), 1) * 0.05, high + max(abs(high), 1) * 0.05
     room = (high - low) * 0.06
@@ -154,7 +157,7 @@ def chart(title: str, below: str, lines: Sequence[Line], *, least: float | None 
         places = [(across(x), up(y)) for x, y in points]
         drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         out.append(f'<polyline points="{drawn}" fill="none" stroke="{line.colour}" stroke-width="1.8"{dash}/>')
-        if len(places) < 12 and not line.dashed:
+        if len(places) < FEW and not line.dashed:
             dots = "".join(f"M{x - 2:.1f} {y:.1f}a2 2 0 1 0 4 0a2 2 0 1 0 -4 0" for x, y in places)
             out.append(f'<path d="{dots}" fill="{line.colour}"/>')
     for line, points in having:

@@ -50,7 +50,7 @@ LEAST_BARS = 8  # where the time is short; of fewer the panel says nothing
 PICTURED, PICTURED_BARS, PICTURED_LINE = 2, 16, 8  # songs, bars of each, bars on a line
 REFERENCE = 300  # training songs that the baseline is made of
 SHARE = 0.05  # of a run's time that goes into playing and drawing
-LAST_SECONDS = 10.0  # that may go into it when training is over
+LAST_SECONDS = 30.0  # that may go into it when training is over, on a machine that is so slow
 MOST_POINTS = 512  # of the training curve that are kept
 PACES = 50  # places at which the page tells how fast it went
 MOST_TAKES = 9  # moments of which the takes are kept, to be drawn at the end
@@ -580,7 +580,7 @@ def _panel_parts(run: Finished) -> list[str]:
     seen = [moment for moment in run.history.watched if moment.figures]
     title = "<h2>The panel</h2>"
     if not seen:
-        why = "no song was played" if run.songs else "there was no song with guitar and drums to play to"
+        why = "there was no time to play" if run.songs else "there was no song with guitar and drums to play to"
         return [title, f'<p class="note">It has no figures: {why}.</p>']
     last = seen[-1]
     there = [name for name in WATCHED if any(name in row for row in last.figures.values())]

@@ -468,7 +468,7 @@ def test_a_run_that_ended_before_anything_was_seen_has_a_page() -> None:
     short = History(points=(Point(10, 1.0, 60.0, 1e-4),), watched=(Watched(10, 1.0, 60.0),))
     page = as_html(nothing._replace(history=short, songs=3))
     parsed(page)
-    assert "no song was played" in page
+    assert "there was no time to play" in page
 
 
 def test_a_panel_of_one_moment_is_a_table_without_curves_and_short_time_is_told() -> None:
