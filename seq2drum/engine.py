@@ -362,6 +362,8 @@ def _session(path: Path, threads: int) -> Graph:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # a damaged file is told by our own error
+    # What reads a whole song at once would keep, for ever, the memory that the longest took.
+    options.enable_cpu_mem_arena = path.stem not in ("encode", PLAN)
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime has a dozen exception types without a common base
