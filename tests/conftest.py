@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus"
@@ -20,6 +21,10 @@ _T = TypeVar("_T")
 
 # A shell that starts tests in the background has Ctrl-C ignored, and the programs that are tried would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A busy machine is no fault of what is tried.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 # Tests share `tests.strategies` and try what is in `bench`, whether pytest is started as a program or as a module.
 if str(ROOT) not in sys.path:
