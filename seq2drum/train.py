@@ -43,8 +43,8 @@ except ModuleNotFoundError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
 
 VALIDATION_WINDOWS = 480
-SECONDS_BETWEEN_VALIDATIONS = 60.0
-SECONDS_BETWEEN_SAVES = 300.0
+SECONDS_BETWEEN_VALIDATIONS = 60.0  # at the least
+SECONDS_BETWEEN_SAVES = 300.0  # at the most
 WARM_UP = 100  # steps
 _LOG = logging.getLogger(__name__)
 HISTORY, REPORT = "history.json", "report.html"
@@ -261,6 +261,8 @@ class _Run:
             windows = [windows[index] for index in rng.permutation(len(windows))[:VALIDATION_WINDOWS].tolist()]
         self.windows = windows
         self.validated = self.saved = time.monotonic()
+        tenth = math.inf if self.plan.minutes is None else 6 * self.plan.minutes
+        self.patience = min(max(tenth, SECONDS_BETWEEN_VALIDATIONS), SECONDS_BETWEEN_SAVES)
 
     def open(self) -> None:
         """Begin to show curves; a run that is gone on with takes back what it showed after it was saved."""
@@ -312,10 +314,11 @@ class _Run:
                     raise KeyboardInterrupt
                 if self.done():
                     return
-                if time.monotonic() - self.saved > SECONDS_BETWEEN_SAVES:
+                if self.passed(self.patience, self.saved):  # an epoch of many songs is long
+                    self.validate()
                     self.save()
             progress.epoch, progress.batch = progress.epoch + 1, 0
-            if time.monotonic() - self.validated > SECONDS_BETWEEN_VALIDATIONS:
+            if self.passed(SECONDS_BETWEEN_VALIDATIONS, self.validated):
                 self.validate()
                 self.save()
 
@@ -346,9 +349,15 @@ class _Run:
 
     def done(self) -> bool:
         if self.plan.minutes is not None:
-            late = torch.tensor(float(self.progress.seconds >= 60 * self.plan.minutes))
-            return bool(self.fabric.broadcast(late))
+            return self.agreed(self.progress.seconds >= 60 * self.plan.minutes)
         return self.progress.epoch >= self.plan.epochs
+
+    def passed(self, seconds: float, since: float) -> bool:
+        return self.agreed(time.monotonic() - since > seconds)
+
+    def agreed(self, mine: bool) -> bool:
+        """What the first process says: clocks differ, and all must do the same, for they wait for each other."""
+        return bool(self.fabric.broadcast(torch.tensor(float(mine)))) if self.fabric.world_size > 1 else mine
 
     # --- validation and records ----------------------------------------------------------------------------------
 
