@@ -57,6 +57,7 @@ FORM = {1: "verse", 9: "chorus", 17: "verse", 25: "chorus"}  # as it was compose
 #
 # `recall` gives these weights. Read the picture row by row: in bar 25 (left), the model looks at the dark bars (top).
 
+
 # %%
 def heat(axes, weights, title, form=None):
     """A heat map of weights (B, B) or (B, B + 1): the bar being played downwards, the bar remembered to the right.
@@ -104,6 +105,7 @@ for first in (17, 25):
 #
 # The weights come from the guitar alone, so they are known before a note is played. Beside them, here is how alike the
 # bars of guitar are: the smaller of two cosines, of where notes begin and of which pitches they have.
+
 
 # %%
 def likeness(heard):
@@ -289,17 +291,11 @@ train.use_threads(1)
 model, _ = checkpoint.load(engine.find(drummer.engine.name))
 model.eval()
 prepared, _ = corpus.prepare([EXAMPLES / "training"])
-pieces = [
-    piece
-    for piece in prepared
-    if piece.path.endswith("_1.mid") and excerpts.metre_of(piece.heard.form) == "4/4"
-]
+pieces = [piece for piece in prepared if piece.path.endswith("_1.mid") and excerpts.metre_of(piece.heard.form) == "4/4"]
 names = [Path(piece.path).stem.removesuffix("_1") for piece in pieces]
 nats = np.zeros((len(pieces), len(pieces)))
 for row, piece in enumerate(pieces):
-    heard_as = [
-        piece.heard if other is piece else excerpts.lay_over(other.heard, piece.heard) for other in pieces
-    ]
+    heard_as = [piece.heard if other is piece else excerpts.lay_over(other.heard, piece.heard) for other in pieces]
     data = batches.flatten([replace(piece, heard=guitar) for guitar in heard_as])
     starts = range(0, len(piece.heard.form.steps) - 7, 8)
     for column in range(len(pieces)):
@@ -329,6 +325,7 @@ print(f"{right} of {len(names)} times the guitar that the drums were composed fo
 #
 # From the guitar alone the model makes a *sketch* of each bar, how likely each hit is before anything was played, and a
 # *plan* of where drummers would break their pattern for a fill. At temperature 0 the sketch is what is played.
+
 
 # %%
 def sketch(guitar):

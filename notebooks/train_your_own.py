@@ -109,6 +109,7 @@ print(f"{outcome.progress.bars:,} bars; unseen songs {outcome.progress.validatio
 # one in the box, which learnt from some 6,000 songs. All play the most likely take to a song that none of them has
 # seen.
 
+
 # %%
 def untrained():
     """A model of the same size as it is before the first step."""
