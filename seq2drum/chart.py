@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from seq2drum import kit
 from seq2drum.duet import Duet
 from seq2drum.errors import OptionError
-from seq2drum.explain import sections
-from seq2drum.features import form_of, hear
+from seq2drum.features import MAX_STEPS, form_of, hear
 from seq2drum.grid import Lattice, encode
-from seq2drum.groove import drums_of, fills
+from seq2drum.groove import drums_of, signs
 from seq2drum.notes import Bar, IntArray, Part, Song
+from seq2drum.sections import sections
 
 OTHER = "other"
 """The row of notes that are no piece of the kit."""
@@ -55,12 +55,12 @@ class Row(NamedTuple):
 class Measure(NamedTuple):
     """A bar, and what stands with it. Texts are "" where nothing begins or changes.
 
-    fill: whether the drums break their pattern here. section: the letter of the passage that the guitar begins.
-    metre: such as "7/8 (2+2+3)". tempo: such as "♩=120".
+    sign: "fill" or "break" where the drums leave their pattern, as `groove.signs` has it. section: the letter of the
+    passage that the guitar begins. metre: such as "7/8 (2+2+3)". tempo: such as "♩=120".
     """
 
     bar: Bar
-    fill: bool
+    sign: str
     section: str
     metre: str
     tempo: str
@@ -156,10 +156,10 @@ def of(duet: Duet, *, first_bar: int = 0, last_bar: int | None = None) -> Chart:
             f"there is no bar from {first_bar + 1} to {last_bar or len(bars)}: the song has bars 1 to {len(bars)}"
         )
     whole, chosen = Lattice(bars, song.ticks_per_quarter), bars[first_bar:last]
-    filled, letters = _fills(duet, whole), _sections(duet, whole)
+    named, letters = _signs(duet, whole), _sections(duet, whole)
     measures = []
     for bar, (metre, tempo) in zip(chosen, _changes(song, chosen), strict=True):
-        measures.append(Measure(bar, bar.index in filled, letters.get(bar.index, ""), metre, tempo))
+        measures.append(Measure(bar, named.get(bar.index, ""), letters.get(bar.index, ""), metre, tempo))
     lattice = Lattice(chosen, song.ticks_per_quarter)
     lead = song.ticks_per_quarter / 8
     start, end = chosen[0].start - lead, math.inf if last == len(bars) else chosen[-1].end - lead
@@ -194,22 +194,24 @@ def _names(guitars: Sequence[Part]) -> tuple[str, ...]:
     )
 
 
-def _fills(duet: Duet, lattice: Lattice) -> set[int]:
-    """The bars that are fills, but for the first and the last in which anything is struck: a fill leads on."""
-    if not len(duet.drums) or len(lattice.bars) * int(lattice.counts.max()) > _MOST_STEPS:
-        return set()
-    grid = encode(duet.drums, lattice, kit.FULL)
-    bar = lattice.bar_of[grid.step]
-    found = np.flatnonzero(fills(drums_of(grid, form_of(duet.song, lattice))))
-    return set(found[(found > bar.min(initial=0)) & (found < bar.max(initial=0))].tolist())
+def _signs(duet: Duet, lattice: Lattice) -> dict[int, str]:
+    """The bars that are fills and breaks, and which of the two."""
+    if not len(duet.drums) or not _within_reason(lattice):
+        return {}
+    named = signs(drums_of(encode(duet.drums, lattice, kit.FULL), form_of(duet.song, lattice)))
+    return {bar: str(named[bar]) for bar in np.flatnonzero(named != "").tolist()}
 
 
 def _sections(duet: Duet, lattice: Lattice) -> dict[int, str]:
     """The letters of the sections, by their first bars."""
-    if not any(map(len, duet.guitars)) or len(lattice.bars) * int(lattice.counts.max()) > _MOST_STEPS:
+    if not any(map(len, duet.guitars)) or not _within_reason(lattice):
         return {}
     heard = hear(replace(duet.song, parts=duet.guitars), range(len(duet.guitars)), lattice)
     return {section.bar: section.letter for section in sections(heard)}
+
+
+def _within_reason(lattice: Lattice) -> bool:
+    return len(lattice.bars) * max(int(lattice.counts.max()), MAX_STEPS) <= _MOST_STEPS
 
 
 def _changes(song: Song, bars: Sequence[Bar]) -> list[tuple[str, str]]:

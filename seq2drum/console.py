@@ -57,8 +57,8 @@ def picture(
     """Guitar and drums as lines of text, each ended by a newline.
 
     Every line of bars has their numbers, metre and tempo where they begin or change, the letter of the guitar's passage
-    and the word "fill"; the guitars, a note the higher the taller, and the lowest note's name where it changes; the
-    beats; and a row for each piece that is struck there.
+    and the word "fill" or "break"; the guitars, a note the higher the taller, and the lowest note's name where it
+    changes; the beats; and a row for each piece that is struck there.
 
     Args:
         duet: What to show. Guitars or drums may be missing.
@@ -250,7 +250,7 @@ def _all(shown: Chart, room: int, wide: int) -> Iterator[_Text]:
 
 
 def _headings(pieces: Sequence[_Piece], at: int) -> Iterator[_Text]:
-    """Metre and tempo where they begin or change, on a line of their own; letters, numbers and fills."""
+    """Metre and tempo where they begin or change, on a line of their own; letters, numbers, fills and breaks."""
     told = ""
     line: _Text = [(" " * at, _PLAIN)]
     for piece in pieces:
@@ -262,8 +262,9 @@ def _headings(pieces: Sequence[_Piece], at: int) -> Iterator[_Text]:
         letter = f"[{measure.section}] " if measure.section and piece.first else ""
         letter = letter if len(letter) + len(number) <= width else ""
         rest = width - len(letter) - len(number)
-        fill = "" if not (measure.fill and piece.first) else "fill" if rest > len("fill") else "~" if rest > 0 else ""
-        line += [(letter, _BOLD), (number[:width], _PLAIN if letter else _FAINT), (f"{fill:>{max(rest, 0)}} ", _FILL)]
+        sign = measure.sign if piece.first and rest > 0 else ""
+        sign = sign if len(sign) < rest else "~" if sign else ""
+        line += [(letter, _BOLD), (number[:width], _PLAIN if letter else _FAINT), (f"{sign:>{max(rest, 0)}} ", _FILL)]
         at += width + 1
     if told:
         yield [(told, _BOLD)]

@@ -31,7 +31,7 @@ FORMATS = ("png", "svg")
 MOST_LINES = 100
 """More lines than this would make a picture taller than a raster image can be."""
 
-# Inches. A line is one system of the picture: headings, guitar, drums, and the word "fill".
+# Inches. A line is one system of the picture: headings, guitar, drums, and the word "fill" or "break".
 _WIDTH, _LEFT, _RIGHT, _LEAD = 16.0, 1.12, 0.2, 0.13
 _HEAD, _ROW, _JOIN, _FOOT = 0.3, 0.185, 0.07, 0.24
 _TITLE, _LEGEND, _EDGE = 0.36, 0.34, 0.16
@@ -69,9 +69,9 @@ def picture(
 
     Guitar notes lie at their pitch, a drum is a dot and a cymbal a cross; the darker and larger, the louder. All are
     where they sound; a thin red line is the place of the lattice that a hit comes before or after. Thick lines are
-    barlines, grey ones the accent groups of the metre, pale ones its other beats. A bar in which the drums break their
-    pattern is shaded, and called a fill. Letters in boxes are passages of the guitar: A again is as A before. Bars are
-    numbered from 1 as in a score.
+    barlines, grey ones the accent groups of the metre, pale ones its other beats. A bar in which the drums leave their
+    pattern is shaded, and called a fill, or a break if they play less. Letters in boxes are passages of the guitar:
+    A again is much as A before. Bars are numbered from 1 as in a score.
 
     Args:
         duet: What to draw. Guitars or drums may be missing; only the pieces that are struck get a row.
@@ -171,7 +171,7 @@ def _figure(shown: Chart, title: str, bars_per_line: int | None) -> Figure:
             _bar_lines(sheet, here, top, top + guitar)
             _draw_guitars(sheet, here, top, guitar)
         if tall:
-            _draw_fills(sheet, here, middle, bottom)
+            _draw_signs(sheet, here, middle, bottom)
             _bar_lines(sheet, here, middle, bottom)
             _draw_drums(sheet, here, those, bottom)
         head = bottom + _FOOT
@@ -339,12 +339,12 @@ def _draw_guitars(sheet: _Sheet, here: _System, top: float, tall: float) -> None
         sheet.boxes(left, middle - thick / 2, right, middle + thick / 2, colours)
 
 
-def _draw_fills(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
+def _draw_signs(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
     for measure in here.measures:
-        if measure.fill:
+        if measure.sign:
             left, right = here.x([measure.bar.start, measure.bar.end]).tolist()
             sheet.boxes([left], [top], [right], [bottom], _FILL, zorder=0)
-            sheet.text(left + 0.03, bottom + 0.03, "fill", size=8, color=_FILL_WORD, va="top", style="italic")
+            sheet.text(left + 0.03, bottom + 0.03, measure.sign, size=8, color=_FILL_WORD, va="top", style="italic")
 
 
 def _draw_drums(sheet: _Sheet, here: _System, rows: Sequence[int], bottom: float) -> None:
@@ -359,7 +359,7 @@ def _draw_drums(sheet: _Sheet, here: _System, rows: Sequence[int], bottom: float
     place = here.x(here.chart.lattice.ticks[hits.step])
     off = np.abs(place - x) >= _SEEN
     sheet.rules(place[off], y[off] - 0.38 * _ROW, y[off] + 0.38 * _ROW, _PLACE, 0.7, zorder=3)
-    filled = [measure.bar.start for measure in here.measures if measure.fill]
+    filled = [measure.bar.start for measure in here.measures if measure.sign]
     bar = here.chart.lattice.bar_of[hits.step]
     starts = np.array([measure.bar.start for measure in here.chart.measures])[bar]
     sheet.discs(x, y, np.where(np.isin(starts, filled), _FILL, _PAPER).tolist())

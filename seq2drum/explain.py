@@ -8,8 +8,7 @@ Letters of shapes: B bars, S steps of the longest bar, V voices.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,24 +16,24 @@ from numpy.typing import NDArray
 
 from seq2drum.features import PITCH_CLASSES, PLAYED, FloatArray, Form, Heard, features
 from seq2drum.grid import Grid
-from seq2drum.groove import Drums, bars_of, drums_of, fills, hits_per_quarter
+from seq2drum.groove import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
 from seq2drum.kit import FULL, NINE, Kit
 from seq2drum.notes import IntArray
+from seq2drum.sections import Section, sections
 
 Bools = NDArray[np.bool_]
 
 ALIKE = 0.9  # cosine of the onsets and of the pitch classes of two bars of guitar that count as the same
 NEARLY = 0.85  # F1 of the hits of two bars of drums of which one nearly repeats the other
-SHORTEST = 3  # bars of a passage that has a letter of its own
-WINDOW = 4  # bars either side of a place where something may change
-NEW = 0.25  # how much more alike the bars on each side are than across, where the guitar plays something new
+WINDOW = 4  # bars either side of a place where something may change, and of which an opening is known
 PERIODS = (1, 2, 4, 8)  # bars of a pattern that goes round
 REACH = 512  # bars back that are looked through for a repeat
 CHANGE = 1.3  # ratio of the hits a quarter, above which one passage is busier than another
 TOGETHER = 0.75  # share of a bar's accents that a kick goes with
 ACCENTS = 4  # that a passage has at least, before it is said what goes with them
 SOUNDING = 2  # of a step's guitar features: whether a note sounds
-COMES_IN, PLAYS_NEW, PLAYS_AGAIN = "comes in", "plays something new", "plays something again"
+COMES_IN, PLAYS_NEW = "comes in", "plays something new"
+PLAYS_AGAIN, PLAYS_LIKE = "plays again what it plays from", "plays much as from"
 TOMS = ("low tom", "mid tom", "high tom")
 
 
@@ -49,24 +48,15 @@ class Told(NamedTuple):
         return f"{_bars(self.first, self.last)}: {self.text}"
 
 
-class Section(NamedTuple):
-    """A passage of the guitar: its first bar, counted from 0, and its letter, which passages that are alike share."""
-
-    bar: int
-    letter: str
-
-
 class _Begin(NamedTuple):
-    """How the guitar begins a section: what it does, and the bar from which it plays this again, counted from 0."""
+    """How the guitar begins something: what it does, and if it has been before, the bar it was in, counted from 0."""
 
     does: str
-    again: int | None
+    like: int | None = None
 
     def told(self, numbers: IntArray) -> str:
         """In words. numbers (B,): what the bars are called."""
-        if self.again is None:
-            return f"the guitar {self.does}"
-        return f"the guitar plays again what it plays from bar {numbers[self.again]}"
+        return f"the guitar {self.does}" + ("" if self.like is None else f" bar {numbers[self.like]}")
 
 
 class _Guitar(NamedTuple):
@@ -85,12 +75,13 @@ class _Guitar(NamedTuple):
         """How alike bars are, pair by pair: the smaller of the cosines of onsets and pitch classes; 1 for two rests."""
         return np.minimum(_cosine(self.rhythm[one], self.rhythm[other]), _cosine(self.chroma[one], self.chroma[other]))
 
-    def same(self, one: int, other: int, count: int) -> bool:
-        """Whether `count` bars from `one` are those from `other`; False beyond the end."""
-        if max(one, other) + count > len(self.rhythm):
-            return False
-        step = np.arange(count)
-        return bool(np.all(self.likeness(one + step, other + step) >= ALIKE))
+    def same(self, one: int, others: IntArray) -> Bools:
+        """(n,): whether the WINDOW bars from `one` are those from each other bar; False beyond the end."""
+        alike = (others <= len(self.rhythm) - WINDOW) & (one <= len(self.rhythm) - WINDOW)
+        for step in range(WINDOW if alike.any() else 0):
+            pairs = np.full(len(others), one) + step, np.where(alike, others + step, one + step)
+            alike &= self.likeness(*pairs) >= ALIKE
+        return alike
 
 
 def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | None = None) -> tuple[Told, ...]:
@@ -102,43 +93,19 @@ def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | No
     numbers = np.arange(1, len(heard.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)
     guitar = _listen(heard)
-    begins = {bar: begin.told(numbers) for bar, begin in _begins(guitar).items()}
-    filled = fills(nine)
+    begins = {bar: begin.told(numbers) for bar, begin in _begins(guitar, sections(heard)).items()}
+    named = signs(nine)
+    filled = named != ""
     told = [
         *_rests(full, guitar),
         *_repeats(full, guitar, filled, numbers),
         *_kicks(nine, guitar),
         *_densities(full, guitar, filled),
-        *_fills(nine, filled, begins, numbers),
-        *_crashes(nine, filled, begins),
+        *_fills(nine, named, begins, numbers),
+        *_crashes(nine, named, begins),
     ]
-    named = [Told(int(numbers[first - 1]), int(numbers[last - 1]), text) for first, last, text in told]
-    return tuple(sorted(named, key=lambda said: said.first))
-
-
-def sections(heard: Heard) -> tuple[Section, ...]:
-    """The passages of the guitar, in the order of their bars, lettered A, B, ... as they first come.
-
-    They are those that `explain` speaks of. What goes round without a rest is one; a passage of less than SHORTEST bars
-    has no letter of its own, unless there are no others.
-    """
-    begins = _begins(_listen(heard))
-    root: dict[int, int] = {}
-    for bar, begin in begins.items():
-        root[bar] = bar if begin.again is None else root[begin.again]
-    long = [bar for bar, end in pairwise([*begins, len(heard.form.steps)]) if end - bar >= SHORTEST]
-    letters: dict[int, str] = {}
-    found: list[Section] = []
-    for bar in long or list(begins)[:1]:
-        letter = letters.setdefault(root[bar], _letter(len(letters)))
-        if not found or found[-1].letter != letter or begins[bar].does == COMES_IN:
-            found.append(Section(bar, letter))
-    return tuple(found)
-
-
-def _letter(number: int) -> str:
-    """A to Z, then AA, AB and so on."""
-    return (_letter(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)
+    numbered = [Told(int(numbers[first - 1]), int(numbers[last - 1]), text) for first, last, text in told]
+    return tuple(sorted(numbered, key=lambda said: said.first))
 
 
 # --- the guitar ------------------------------------------------------------------------------------------------------
@@ -165,45 +132,40 @@ def _places(form: Form) -> tuple[IntArray, IntArray]:
     return bar, np.arange(len(bar)) - form.first[bar]
 
 
-def _begins(guitar: _Guitar) -> dict[int, _Begin]:
-    """The bars at which the guitar begins a section, and how that is known.
+def _begins(guitar: _Guitar, found: Sequence[Section]) -> dict[int, _Begin]:
+    """The bars at which the guitar begins something, and what.
 
-    Something new: the bars on each side are more alike among themselves than across, by NEW at the least, and most of
-    all bars near (J. Foote, Automatic audio segmentation using a measure of audio novelty, 2000). Something again: the
-    next WINDOW bars are those of an earlier section's start.
+    It begins a section, comes in after a silent bar, or goes back to the opening of the section that it is in. It plays
+    something again where the next WINDOW bars are those of an earlier section, bar by bar; much as before where the
+    section only shares that one's letter; something new where neither is so.
     """
-    score = _novelty(guitar)
-    found: dict[int, _Begin] = {}
+    firsts: dict[str, int] = {}
+    begins: dict[int, _Begin] = {}
+    starts = {section.bar: section.letter for section in found}
+    opening = start = last = -WINDOW  # of this section's letter, of this section, and of what began last
+    here = np.arange(1, len(guitar.sounds))
+    goes_on = np.concatenate([[False], guitar.likeness(here, here - 1) >= ALIKE])
     for bar in np.flatnonzero(guitar.sounds).tolist():
-        near = slice(max(bar - WINDOW + 1, 0), bar + WINDOW)
-        apart = all(bar - other >= WINDOW for other in found)
-        again = next((other for other in found if bar - other >= WINDOW and guitar.same(bar, other, WINDOW)), None)
-        if bar == 0 or not guitar.sounds[bar - 1]:
-            found[bar] = _Begin(COMES_IN, again)
-        elif score[bar] >= NEW and score[bar] == score[near].max():
-            found[bar] = _Begin(PLAYS_NEW, again)
-        elif apart and again is not None and not guitar.same(bar, bar - 1, 1):
-            found[bar] = _Begin(PLAYS_AGAIN, again)
-    return found
-
-
-def _novelty(guitar: _Guitar) -> FloatArray:
-    """(B,): how much more alike the bars on each side of a barline are among themselves than across it."""
-    count = len(guitar.rhythm)
-    score = np.zeros(count, dtype=np.float32)
-    for bar in range(2, count - 1):
-        left, right = np.arange(max(bar - WINDOW, 0), bar), np.arange(bar, min(bar + WINDOW, count))
-        across = guitar.likeness(*(side.ravel() for side in np.meshgrid(left, right)))
-        within = [
-            guitar.likeness(side[pair[0]], side[pair[1]]) for side in (left, right) for pair in [_pairs(len(side))]
-        ]
-        score[bar] = np.concatenate(within).mean() - across.mean()
-    return score
-
-
-def _pairs(count: int) -> tuple[IntArray, IntArray]:
-    one, other = np.triu_indices(count, 1)
-    return one, other
+        enters = bar == 0 or not guitar.sounds[bar - 1]
+        if bar in starts:
+            earlier = np.array([first for first in firsts.values() if bar - first >= WINDOW], dtype=np.int64)
+            again = earlier[guitar.same(bar, earlier)]
+            start, opening = bar, firsts.setdefault(starts[bar], bar)
+            if len(again):
+                begins[bar] = _Begin(PLAYS_AGAIN, int(again[0]))
+            elif opening != bar:
+                begins[bar] = _Begin(PLAYS_LIKE, opening)
+            else:
+                begins[bar] = _Begin(COMES_IN if enters else PLAYS_NEW)
+        elif enters or (bar - last >= WINDOW and not goes_on[bar]):
+            earlier = np.array([one for one in (opening, start) if 0 <= one <= bar - WINDOW], dtype=np.int64)
+            again = earlier[guitar.same(bar, earlier)]
+            if len(again):
+                begins[bar] = _Begin(PLAYS_AGAIN, int(again[0]))
+            elif enters:
+                begins[bar] = _Begin(COMES_IN)
+        last = bar if bar in begins else last
+    return begins
 
 
 def _cosine(one: FloatArray, other: FloatArray) -> FloatArray:
@@ -341,24 +303,24 @@ def _around(values: FloatArray, usual: Bools, bar: int) -> tuple[float, float]:
     return before, after
 
 
-def _fills(drums: Drums, filled: Bools, begins: dict[int, str], numbers: IntArray) -> Iterator[Told]:
+def _fills(drums: Drums, named: Words, begins: dict[int, str], numbers: IntArray) -> Iterator[Told]:
     rolls = bars_of(drums)
     toms = rolls[:, :, [_voice(name) for name in TOMS]].sum(axis=(1, 2))
-    for bar in np.flatnonzero(filled).tolist():
-        text = "fill" if not toms[bar] else "fill with toms"
+    for bar in np.flatnonzero(named != "").tolist():
+        text = f"{named[bar]} with toms" if toms[bar] and named[bar] == FILL else str(named[bar])
         if bar + 1 in begins:
             text += f" before bar {numbers[bar + 1]}, where {begins[bar + 1]}"
         yield Told(bar + 1, bar + 1, text)
 
 
-def _crashes(drums: Drums, filled: Bools, begins: dict[int, str]) -> Iterator[Told]:
+def _crashes(drums: Drums, named: Words, begins: dict[int, str]) -> Iterator[Told]:
     crashes = bars_of(drums)[:, 0, _voice("crash")] > 0
-    after = np.concatenate([[False], filled[:-1]])
-    plain = crashes & ~after & ~np.isin(np.arange(len(crashes)), list(begins))
+    after = np.concatenate([[""], named[:-1]])
+    plain = crashes & (after == "") & ~np.isin(np.arange(len(crashes)), list(begins))
     for first, last in _runs(plain):
         yield Told(first + 1, last + 1, "crash on the downbeat" if first == last else "crash on each downbeat")
     for bar in np.flatnonzero(crashes & ~plain).tolist():
-        text = "crash on the downbeat" + " after the fill" * bool(after[bar])
+        text = "crash on the downbeat" + (f" after the {after[bar]}" if after[bar] else "")
         yield Told(bar + 1, bar + 1, text + (f", where {begins[bar]}" if bar in begins else ""))
 
 

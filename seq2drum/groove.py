@@ -18,9 +18,13 @@ from seq2drum.grid import OFFSET_UNITS, STEPS_PER_QUARTER, Grid
 from seq2drum.kit import FULL, NINE, Kit, to_kit
 from seq2drum.notes import IntArray, as_html
 
+Words = NDArray[np.str_]
+
 REACH = 5  # bars either side that a bar is compared with
 PROMINENCE = 0.1
 MOST_FILLS = 0.1  # of the bars
+SPARSE = 0.5  # of the hits of the bars around, that a break has at most
+FILL, BREAK = "fill", "break"
 
 
 class Drums(NamedTuple):
@@ -95,6 +99,33 @@ def fills(drums: Drums) -> NDArray[np.bool_]:
     found = np.zeros(len(height), dtype=bool)
     found[chosen] = prominence[chosen] >= PROMINENCE
     return found
+
+
+def breaks(drums: Drums) -> NDArray[np.bool_]:
+    """(B,): which of the fills are rather breaks: the drums play less there, and leave room.
+
+    A break has at most SPARSE of the hits that the bars up to REACH before and after it have on the median; fills and
+    silent bars among these do not count, and where there are no others nothing is a break.
+    """
+    filled, hits = fills(drums), hits_per_quarter(drums)
+    usual = ~filled & (hits > 0)
+    found = np.zeros(len(filled), dtype=bool)
+    for bar in np.flatnonzero(filled).tolist():
+        near = slice(max(bar - REACH, 0), bar + REACH + 1)
+        around = hits[near][usual[near]]
+        found[bar] = len(around) > 0 and hits[bar] <= SPARSE * np.median(around)
+    return found
+
+
+def signs(drums: Drums) -> Words:
+    """(B,): what a musician would write over each bar: FILL, BREAK, or "" where the pattern goes on.
+
+    Nothing is written over the first and the last bar that is struck: a fill leads on, and an ending does not.
+    """
+    named = np.where(fills(drums), np.where(breaks(drums), BREAK, FILL), "")
+    struck = np.flatnonzero(hits_per_quarter(drums))
+    named[struck[[0, -1]] if len(struck) else []] = ""
+    return named
 
 
 def _prominence(height: FloatArray) -> FloatArray:

@@ -119,7 +119,7 @@ def test_fills_and_passages_are_those_of_the_whole_song() -> None:
     duet = song_with_a_fill({11})
     for first, last in ((0, None), (8, 12), (11, 12)):
         measures = chart.of(duet, first_bar=first, last_bar=last).measures
-        assert [measure.number for measure in measures if measure.fill] == [12]
+        assert [measure.number for measure in measures if measure.sign] == [12]
         assert {measure.number: measure.section for measure in measures if measure.section} == {
             number: letter for number, letter in ((1, "A"), (9, "B")) if first < number <= (last or 24)
         }
@@ -127,23 +127,23 @@ def test_fills_and_passages_are_those_of_the_whole_song() -> None:
 
 def test_the_first_and_the_last_bar_that_is_struck_are_no_fills() -> None:
     found = chart.of(song_with_a_fill({0, 12, 39}, 40)).measures
-    assert [measure.number for measure in found if measure.fill] == [13]
+    assert [measure.number for measure in found if measure.sign] == [13]
 
 
 def test_without_drums_there_is_no_fill_and_without_a_guitar_no_passage() -> None:
     duet = song_with_a_fill({11})
-    assert not any(measure.fill for measure in chart.of(duet._replace(drums=NO_DRUMS)).measures)
+    assert not any(measure.sign for measure in chart.of(duet._replace(drums=NO_DRUMS)).measures)
     alone = chart.of(duet._replace(guitars=()))
     assert not any(measure.section for measure in alone.measures)
     assert alone.pitches == (0, 0)
-    assert sum(measure.fill for measure in alone.measures) == 1
+    assert sum(bool(measure.sign) for measure in alone.measures) == 1
 
 
 def test_a_song_that_claims_endless_bars_costs_nothing() -> None:
     metres = tuple(Metre(BAR + tick, 64, 1) for tick in range(4000))  # bars of one tick, but for one of 64 whole notes
     song = Song(480, metres=metres, length=2 * BAR + 4000)
     shown = chart.of(Duet(song, (guitar((0, 480, 52)),), kit((0, 36))))
-    assert not any(measure.fill or measure.section for measure in shown.measures)
+    assert not any(measure.sign or measure.section for measure in shown.measures)
     assert len(shown.measures) == 4001
 
 

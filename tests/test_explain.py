@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2drum.explain import Told, explain, sections
+from seq2drum.explain import Told, explain
 from seq2drum.features import Form, Heard
 from seq2drum.grid import Grid
 from seq2drum.kit import FULL
@@ -125,6 +125,44 @@ def test_a_fill_in_the_middle_of_a_riff_is_a_fill_and_no_more() -> None:
     assert about("crash", lines) == []
 
 
+def test_a_bar_that_leaves_room_is_a_break_and_not_a_fill() -> None:
+    drums = [*[BEAT] * 11, {"kick": (0,), "low tom": (18,)}, with_crash(BEAT), *[BEAT] * 11]
+    lines = told(drums, [*[VERSE] * 12, *[CHORUS] * 12])
+    assert about("fill", lines) == []
+    assert "bar 12: break before bar 13, where the guitar plays something new" in lines
+    assert "bar 13: crash on the downbeat after the break, where the guitar plays something new" in lines
+
+
+def test_the_ending_is_no_fill() -> None:
+    drums = [*[BEAT] * 11, FILL, *[BEAT] * 11, FILL]
+    assert about("fill", told(drums, [VERSE] * 24)) == ["bar 12: fill with toms"]
+
+
+def test_what_comes_back_a_little_changed_is_told_as_such() -> None:
+    verse: list[Strumming] = [{40 + root: EIGHTHS, 47 + root: EIGHTHS} for root in (0, 5, 3, 7)]
+    other: list[Strumming] = [{**verse[0], 59: (12,)}, verse[1], {45: (0, 3, 6, 12), 52: (0, 3, 6, 12)}, verse[3]]
+    drums = [*[BEAT] * 15, FILL, *[BEAT] * 8]
+    lines = told(drums, [*verse * 2, *[CHORUS] * 8, *other * 2])
+    assert about("fill", lines) == ["bar 16: fill with toms before bar 17, where the guitar plays much as from bar 1"]
+    lines = told(drums, [*verse * 2, *[CHORUS] * 8, *verse * 2])
+    assert about("fill", lines) == [
+        "bar 16: fill with toms before bar 17, where the guitar plays again what it plays from bar 1"
+    ]
+
+
+def test_a_phrase_that_begins_again_within_a_passage_is_told() -> None:
+    verse: list[Strumming] = [{40 + root: EIGHTHS, 47 + root: EIGHTHS} for root in (0, 5, 3, 7)]
+    lines = told([*[BEAT] * 7, FILL, *[BEAT] * 8], verse * 4)
+    assert about("fill", lines) == [
+        "bar 8: fill with toms before bar 9, where the guitar plays again what it plays from bar 1"
+    ]
+
+
+def test_after_a_bar_of_rest_the_guitar_comes_in() -> None:
+    lines = told([*[BEAT] * 8, FILL, *[BEAT] * 8], [*[VERSE] * 8, QUIET, *[CHORUS] * 8], length=3)
+    assert about("fill", lines) == ["bar 9: fill with toms before bar 10, where the guitar comes in"]
+
+
 def test_a_fill_is_not_called_nearly_another_bar() -> None:
     busy = {**FILL, "high tom": (9, 11, 12, 14, 23)}
     lines = told([*[BEAT] * 9, FILL, *[BEAT] * 9, busy, *[BEAT] * 4], [VERSE] * 24)
@@ -218,37 +256,3 @@ def test_a_thousand_bars_take_a_few_seconds() -> None:
     lines = told(drums, [VERSE] * 1000)
     assert lines
     assert time.process_time() - begun < 20
-
-
-# --- sections -------------------------------------------------------------------------------------------------------
-
-
-def lettered(guitar: Sequence[Strumming], steps: int = 24, metre: tuple[int, int] = (4, 4)) -> dict[int, str]:
-    form = Form(*(np.full(len(guitar), value) for value in (steps, *metre)), np.full(len(guitar), 120.0))
-    played = [
-        (steps * bar + at, pitch, 90) for bar, held in enumerate(guitar) for pitch, ats in held.items() for at in ats
-    ]
-    found = sections(Heard(form, made(played, 12), np.array([0, 0, 0, len(played), 0, 0, 0, 0, 0]), 1))
-    return {section.bar + 1: section.letter for section in found}
-
-
-def test_passages_that_are_alike_share_a_letter() -> None:
-    assert lettered([VERSE] * 8 + [CHORUS] * 4 + [VERSE] * 8 + [CHORUS] * 4) == {1: "A", 9: "B", 13: "A", 21: "B"}
-
-
-def test_what_goes_round_is_one_passage_unless_the_guitar_rests() -> None:
-    assert lettered([VERSE, STAB, VERSE, STAB] * 4) == {1: "A"}
-    assert lettered([VERSE] * 8 + [QUIET] * 4 + [VERSE] * 8) == {1: "A", 13: "A"}
-
-
-def test_a_bar_or_two_are_no_passage_unless_there_is_no_other() -> None:
-    assert lettered([QUIET] * 2 + [VERSE] * 8 + [STAB]) == {3: "A"}
-    assert lettered([STAB]) == {1: "A"}
-    assert lettered([QUIET]) == {}
-
-
-def test_the_twenty_eighth_passage_is_ab() -> None:
-    passages = [{40: [3 * one, 3 * other]} for one in range(8) for other in range(one)]
-    letters = list(lettered([bar for passage in passages for bar in (*[passage] * 4, QUIET)]).values())
-    assert letters[:3] == ["A", "B", "C"]
-    assert letters[25:] == ["Z", "AA", "AB"]

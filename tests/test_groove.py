@@ -63,6 +63,33 @@ def test_bars_of_another_length_are_not_compared() -> None:
     assert groove.novelty(drums([*[BEAT] * 12, {KICK: [0]}], mixed))[12] == 0
 
 
+def test_a_break_is_a_fill_that_leaves_room() -> None:
+    song = drums([*[BEAT] * 7, BREAK, *[BEAT] * 7, {KICK: [0], SNARE: [3]}, *[BEAT] * 8], form(24))
+    assert np.flatnonzero(groove.fills(song)).tolist() == [7, 15]
+    assert np.flatnonzero(groove.breaks(song)).tolist() == [15]
+    assert {bar: name for bar, name in enumerate(groove.signs(song)) if name} == {7: "fill", 15: "break"}
+
+
+def test_half_of_the_hits_around_are_a_break_and_one_more_is_none() -> None:
+    usual = {HAT: list(range(0, 24, 3))}
+    for hits, is_break in ((4, True), (5, False)):
+        song = drums([*[usual] * 7, {SNARE: list(range(hits))}, *[usual] * 8], form(16))
+        assert groove.fills(song)[7] and groove.breaks(song)[7] == is_break
+
+
+def test_a_break_is_told_by_the_bars_around_it_and_not_by_fills_and_silence() -> None:
+    quiet = {SNARE: [0, 6, 12, 18]}
+    song = drums([*[quiet] * 8, {KICK: [3, 9, 15]}, {}, *[quiet] * 6, *[BREAK] * 24], form(40))
+    assert groove.fills(song)[8] and not groove.breaks(song)[8]
+
+
+def test_over_the_first_and_the_last_bar_that_is_struck_nothing_is_written() -> None:
+    song = drums([BREAK, *[BEAT] * 19, BREAK, *[BEAT] * 19, {KICK: [0]}], form(41))
+    assert np.flatnonzero(groove.fills(song)).tolist() == [0, 20, 40]
+    assert np.flatnonzero(groove.signs(song) != "").tolist() == [20]
+    assert groove.signs(drums([{}] * 3, form(3))).tolist() == ["", "", ""]
+
+
 @pytest.mark.parametrize("bars", [1, 2])
 def test_a_song_of_few_bars_has_no_fill(bars: int) -> None:
     assert not groove.fills(drums([BEAT, BREAK][:bars], form(bars))).any()
