@@ -20,7 +20,7 @@ from seq2drum import chart, files
 from seq2drum.chart import Chart, Measure
 from seq2drum.duet import Duet
 from seq2drum.errors import OptionError
-from seq2drum.notes import IntArray
+from seq2drum.notes import IntArray, Part
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +42,7 @@ _SHORT = 40  # bars of a song that is drawn large
 _QUARTERS = (16, 32)  # on a line: large, and small
 _MOST_QUARTERS = 96  # on a line, where a song would be too long otherwise
 _LEAST_QUARTERS = 8  # a bar alone is not drawn as wide as a page
+_INSIDE = 0.45  # how thick a note is on top of another guitar's, beside that one
 _APART = 0.09  # what is struck one after the other stays apart, most of it
 _LEAST_UNIT = 0.07  # beats that would be nearer are not drawn
 _SEEN = 0.02  # a hit that is less far from its place is on it, for the eye
@@ -313,7 +314,7 @@ def _bar_lines(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
 
 
 def _draw_guitars(sheet: _Sheet, here: _System, top: float, tall: float) -> None:
-    """Each note as long as it sounds, at its pitch."""
+    """Each note as long as it sounds, at its pitch; one on another guitar's is thinner, so that both are seen."""
     low, high = here.chart.pitches
     low, high = low - 2, max(high + 2, low + 12)
     scale = tall / (high - low)
@@ -329,14 +330,29 @@ def _draw_guitars(sheet: _Sheet, here: _System, top: float, tall: float) -> None
     sheet.across(y(octaves), _LEFT - _LEAD, here.right, _RULE, dotted=True)
     thick = max(scale, 0.045)  # a wide range must not make hairs of the notes
     start, end = here.chart.span(here.measures)[0], here.measures[-1].bar.end
+    below: list[Part] = []
     for index, guitar in enumerate(here.chart.guitars):
         part = here.chart.notes_of(guitar, here.measures)
         left = here.x(np.maximum(part.onset, start))
         right = here.x(np.minimum(part.onset + part.duration, end))
         right = np.maximum(right - 0.02, left + 0.035)  # a gap to the next note, and something to see
         middle = y(part.pitch)
+        half = thick / 2 * _INSIDE ** sum((_covers(part, other) for other in below), np.zeros(len(part)))
         colours = _shaded(_COLOURS[index % len(_COLOURS)], part.velocity)
-        sheet.boxes(left, middle - thick / 2, right, middle + thick / 2, colours)
+        sheet.boxes(left, middle - half, right, middle + half, colours)
+        below.append(part)
+
+
+def _covers(part: Part, other: Part) -> NDArray[np.bool_]:
+    """(notes,): which notes of a part sound on a pitch while another part sounds on it."""
+    found = np.zeros(len(part), dtype=bool)
+    for pitch in np.intersect1d(part.pitch, other.pitch).tolist():
+        here, there = part.pitch == pitch, other.pitch == pitch
+        start, end = other.onset[there], other.onset[there] + other.duration[there]
+        begun = np.searchsorted(start, part.onset[here] + part.duration[here])  # how many begin before a note ends
+        last = np.concatenate([[-1], np.maximum.accumulate(end)])[begun]
+        found[here] = last > part.onset[here]
+    return found
 
 
 def _draw_signs(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:

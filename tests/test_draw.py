@@ -62,6 +62,36 @@ def test_a_louder_guitar_other_drums_and_another_title_make_another_picture() ->
     assert len(pictures) == 4
 
 
+def test_of_guitars_in_unison_all_are_seen() -> None:
+    def coloured(*parts: Part) -> list[int]:
+        """Pixels of the colours of the first three guitars, where there are no names."""
+        lines = draw.pixels(DUET._replace(guitars=parts, drums=NO_DRUMS))[60:].reshape(-1, 3).astype(int)
+        wanted = [[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in draw._COLOURS[:3]]
+        return [int(np.sum(np.abs(lines - colour).max(axis=1) < 4)) for colour in wanted]
+
+    loud = Part.of([note._replace(velocity=127) for note in GUITAR], program=27)
+    alone = coloured(loud)[0]
+    assert alone > 1000 and coloured(loud)[1:] == [0, 0]
+    both = coloured(loud, loud)
+    assert min(both[:2]) > 0.2 * alone
+    assert min(coloured(loud, loud, loud)) > 0.1 * alone
+    higher = Part.of([note._replace(pitch=note.pitch + 12) for note in loud], program=27)
+    assert min(coloured(loud, higher)[:2]) > 0.6 * max(both[:2])
+
+
+def test_notes_that_cover_each_other_sound_at_once_on_one_pitch() -> None:
+    below = Part.of([Note(0, 480, 52, 90), Note(960, 100, 52, 90), Note(0, 2000, 60, 90)])
+    above = [(0, 480, 52), (480, 480, 52), (500, 500, 52), (0, 480, 53), (1900, 10, 60), (2000, 10, 60)]
+    part = Part.of([Note(start, length, pitch, 90) for start, length, pitch in above])
+    covered = draw._covers(part, below)
+    assert [
+        (start, length, pitch)
+        for start, length, pitch in above
+        if (start, pitch) in set(zip(part.onset[covered].tolist(), part.pitch[covered].tolist(), strict=True))
+    ] == [(0, 480, 52), (500, 500, 52), (1900, 10, 60)]
+    assert not draw._covers(part, NO_DRUMS).any()
+
+
 @pytest.mark.parametrize("form", draw.FORMATS)
 def test_the_same_music_makes_the_same_bytes(form: str) -> None:
     assert draw.picture(DUET, form) == draw.picture(DUET, form)
