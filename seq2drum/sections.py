@@ -196,27 +196,29 @@ def _boundaries(sounds: Bools, score: FloatArray) -> list[int]:
 def _lettered(points: FloatArray, sounds: Bools, begins: list[int]) -> tuple[Section, ...]:
     """Each stretch of bars has the letter of the likest one before, if they are alike by SAME, or else a new letter.
 
-    How alike two are is the mean of that of their sums and that of their first OPENING bars one after the other.
+    How alike two are is the mean of that of their sums and that of their first OPENING bars one after the other, where
+    a bar in which neither sounds does not count.
     """
     if not begins:
         return ()
     end, rested = int(np.flatnonzero(sounds)[-1]) + 1, _rested(sounds)
     size = points.shape[1]
     wholes, openings = np.zeros((len(begins), size), np.float32), np.zeros((len(begins), OPENING * size), np.float32)
-    lengths = np.zeros(len(begins), dtype=np.int64)
+    there, plays = (np.zeros((len(begins), OPENING), dtype=bool) for _ in range(2))
     known = 0
     found: list[Section] = []
     for first, stop in zip(begins, [*begins[1:], end], strict=True):
         whole = _unit(points[first:stop].sum(axis=0)[None])[0]
-        opening = points[first : min(first + OPENING, stop)]
-        flat = np.zeros(OPENING * size, dtype=np.float32)
-        flat[: opening.size] = opening.ravel()
-        bars = np.minimum(lengths[:known], len(opening))
+        opening = slice(first, min(first + OPENING, stop))
+        flat, inside, played = np.zeros(OPENING * size, np.float32), np.zeros(OPENING, bool), np.zeros(OPENING, bool)
+        flat[: points[opening].size] = points[opening].ravel()
+        inside[: stop - first], played[: stop - first] = True, sounds[opening]
+        bars = np.sum((plays[:known] | played) & there[:known] & inside, axis=1)
         alike = (wholes[:known] @ whole + openings[:known] @ flat / np.maximum(bars, 1)) / 2
         which = int(np.argmax(alike)) if known else 0
         if not known or alike[which] < SAME:
             which = known
-            wholes[which], openings[which], lengths[which] = whole, flat, len(opening)
+            wholes[which], openings[which], there[which], plays[which] = whole, flat, inside, played
             known += 1
         letter = _letter(which)
         if not found or found[-1].letter != letter or rested[first]:

@@ -76,6 +76,11 @@ def test_the_same_strumming_over_other_chords_is_another_passage_if_it_is_not_a_
     assert lettered(verse * 8) == {1: "A"}
 
 
+def test_a_passage_with_silent_bars_in_it_comes_back_under_its_letter() -> None:
+    sparse = [CHORUS, QUIET, STAB, QUIET, CHORUS, QUIET, STAB, QUIET]
+    assert lettered([*[VERSE] * 8, *sparse, *[VERSE] * 8, *sparse]) == {1: "A", 9: "B", 17: "A", 25: "B"}
+
+
 def test_a_boundary_is_not_moved_by_a_pickup() -> None:
     pickup: Strumming = {**VERSE, 60: (18, 21)}
     assert lettered([VERSE] * 7 + [pickup] + [CHORUS] * 8) == {1: "A", 9: "B"}
