@@ -32,6 +32,7 @@ table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabula
 th, td { padding: .22em .7em; text-align: right; border-bottom: 1px solid var(--pale); vertical-align: bottom; }
 th:first-child, td:first-child, .words td, .words th { text-align: left; }
 th:first-child, td:first-child, .words td:last-child { white-space: nowrap; }
+.words td:nth-last-child(2) { min-width: 12em; } /* a column of words keeps its lines on a small screen */
 td small { color: var(--note); white-space: nowrap; display: block; } thead th { border-bottom: 2px solid var(--ink); }
 tr.model td { background: var(--marked); } tr.real td { background: var(--real); }
 tr.sees_real td { color: var(--seeing); }
@@ -179,8 +180,12 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 
 
 def short(value: float) -> str:
-    """A number as short as a scale wants it: 0.05, 1.5, 200, 3.2M."""
+    """A number as short as a scale wants it: 0.05, 1.5, 200, 3.2M, 9.6e-5; there is room for seven signs."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= 10 * size or (abs(value) >= size and letter == "M"):
             return f"{value / size:.3g}{letter}"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    plain = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    if len(plain) <= 7:
+        return plain
+    digits, power = f"{value:.1e}".split("e")
+    return f"{digits.removesuffix('.0')}e{int(power)}"

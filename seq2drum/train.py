@@ -304,7 +304,7 @@ class _Run:
                     ) from None
                 optimizer.step()
                 nats = float(losses["nats"] / losses["bars"])
-                progress.nats = nats if math.isnan(progress.nats) else 0.98 * progress.nats + 0.02 * nats
+                progress.nats = running_mean(progress.nats, nats, progress.step)
                 progress.step, progress.batch = progress.step + 1, progress.batch + 1
                 progress.bars += int(bars)
                 progress.seconds = before + time.monotonic() - begun
@@ -510,6 +510,15 @@ def use_threads(threads: int) -> None:
 def schedule(step: int, share: float) -> float:
     """The learning rate as a share of its peak: a short linear rise, then half a cosine down to zero."""
     return min((step + 1) / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * min(max(share, 0.0), 1.0)))
+
+
+def running_mean(before: float, value: float, step: int) -> float:
+    """The mean of the values of fifty steps or so, late ones above all; of fewer steps the plain mean.
+
+    A batch says little of the others: pairs of a batch are of like length, so one may have twice the nats of the next.
+    """
+    new = max(0.02, 1 / (step + 1))
+    return (1 - new) * before + new * value if step else value
 
 
 @torch.no_grad()

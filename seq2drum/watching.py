@@ -515,8 +515,9 @@ def as_html(run: Finished) -> str:
     return document(f"Training run {run.place}", parts)
 
 
-def _whose(run: Finished) -> str:
-    return "songs never trained on" if run.unseen else "songs that it was trained on, for want of others"
+def _whose(run: Finished, count: int | None = None) -> str:
+    songs = "songs" if count is None else "1 song" if count == 1 else f"{count} songs"
+    return f"{songs} never trained on" if run.unseen else f"{songs} that it was trained on, for want of others"
 
 
 def _summary(run: Finished, last: Watched | None) -> list[str]:
@@ -602,7 +603,7 @@ def _panel_parts(run: Finished) -> list[str]:
     charts = [figure(name) for name in there] if len(seen) > 1 else []  # of one moment the table says all
     bars = "" if last.played >= BARS else f" Time was short: only {last.played} bars of each were played at the end."
     note = (
-        f"{run.songs} {_whose(run)}: up to {BARS} bars of each, played from the guitar alone. So few songs tell where "
+        f"{_whose(run, run.songs)}: up to {BARS} bars of each, played from the guitar alone. So few songs tell where "
         f"a run is going; how good a model is, --mode eval tells.{bars}"
     )
     words = {SAMPLED: "as freely as by default", LIKELY: "its most likely take", REAL: "the songs' own"}

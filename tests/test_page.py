@@ -36,6 +36,8 @@ def test_a_scale_has_round_numbers_and_few(low: float, high: float, wanted: list
 def test_numbers_of_a_scale_are_short() -> None:
     told = [short(value) for value in (0, 0.05, 1.5, 200, 1234, 20_000, 3_200_000, -0.25)]
     assert told == ["0", "0.05", "1.5", "200", "1234", "20k", "3.2M", "-0.25"]
+    told = [short(value) for value in (0.0366, -0.00366, 0.000366, 9.549e-5, -3e-10)]
+    assert told == ["0.0366", "-3.7e-3", "3.7e-4", "9.5e-5", "-3e-10"]
 
 
 def test_points_lie_by_their_numbers_the_most_important_line_on_top() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from seq2drum.corpus import Prepared
 from seq2drum.decode import Chance, play
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.kit import KITS
-from seq2drum.train import HISTORY, REPORT, Plan, Progress, likelihood, schedule, train
+from seq2drum.train import HISTORY, REPORT, Plan, Progress, likelihood, running_mean, schedule, train
 from seq2drum.watching import Chosen, History
 from tests.made import made_song
 
@@ -311,6 +312,13 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
     assert schedule(500, 0.5) == pytest.approx(0.5)
     assert schedule(500, 1.0) == pytest.approx(0, abs=1e-9)
     assert schedule(500, 1.5) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_running_mean_is_plain_at_first_and_forgets_later() -> None:
+    mean = math.nan
+    told = [mean := running_mean(mean, value, step) for step, value in enumerate([60.0, 140.0, 100.0, 40.0])]
+    assert told == pytest.approx([60, 100, 100, 85])
+    assert running_mean(10.0, 20.0, 49) == running_mean(10.0, 20.0, 5000) == pytest.approx(10.2)
 
 
 def test_likelihood_with_the_own_guitar_is_what_the_losses_say(sides, tmp_path: Path) -> None:

@@ -477,7 +477,8 @@ def test_a_panel_of_one_moment_is_a_table_without_curves_and_short_time_is_told(
     page = as_html(whole._replace(history=History(watched=(one,)), unseen=False))
     parsed(page)
     assert cells(page, "hit F1")[1] == "0.100"
-    assert "only 9 bars" in page and "that it was trained on, for want of others" in page
+    assert "only 9 bars" in page and "songs that it was trained on, for want of others" in page
+    assert "1 song never trained on: up to" in as_html(whole._replace(songs=1))
     assert re.findall(r"<figure><svg[^>]*><title>(.*?)</title>", page) == ["nats a bar"]
 
 
