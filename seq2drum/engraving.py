@@ -17,6 +17,8 @@ from seq2drum.errors import MissingExtraError, NotationError, OptionError
 
 WIDTH = 1000  # pixels
 NARROWEST, WIDEST = 300, 10_000  # a bar must fit; verovio's pages have a limit
+MOST_BYTES = 8_000_000
+"""Of MusicXML that is engraved, about two thousand bars: more takes minutes, and nothing can show it."""
 _SCALE = 50  # percent of verovio's own size: a staff is 36 pixels high
 _FONT = "Leipzig"
 _NOTE = 0.75  # size of the note in a tempo mark beside verovio's, which is larger than its text by far
@@ -43,11 +45,16 @@ def svg(musicxml: bytes, *, width: int = WIDTH) -> bytes:
     Raises:
         MissingExtraError: verovio is not installed.
         NotationError: verovio cannot read the score.
-        OptionError: the picture would be too narrow for a bar, or wider than verovio's pages.
+        OptionError: the picture would be too narrow for a bar, or wider than verovio's pages, or the score is too long.
     """
     check()
     if not NARROWEST <= width <= WIDEST:
         raise OptionError(f"the score is to be {width} pixels wide, wanted {NARROWEST} to {WIDEST}")
+    if len(musicxml) > MOST_BYTES:
+        raise OptionError(
+            f"the score has {musicxml.count(b'</measure>')} bars and {len(musicxml) / 1e6:.0f} MB, and of at most "
+            f"{MOST_BYTES / 1e6:.0f} MB a picture is made; write it as .musicxml for a notation program"
+        )
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)

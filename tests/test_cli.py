@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum import cli, midi, notation
+from seq2drum import cli, draw, midi, notation
 from seq2drum.cli import infer, terminal
 from seq2drum.notes import Note, Part, Song
 from tests.conftest import ROOT
@@ -225,6 +225,31 @@ def test_what_is_there_is_not_written_over_unless_that_is_asked_for(run: Run, tm
     assert run(song, "--force", "--score", score)[0] == 0
     assert midi.read(tmp_path / "a.drums.mid").parts
     assert score.read_bytes() != b"mine"
+
+
+def test_what_cannot_be_made_beside_a_take_is_told_and_the_take_and_the_rest_are_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draw, "FORMATS", ())
+    song, score, project = put(tmp_path / "a.mid"), tmp_path / "s.musicxml", tmp_path / "p.rpp"
+    code, out, err = run(song, "--score", score, "--picture", tmp_path / "p.png", "--rpp", project)
+    assert code == 2
+    assert out.startswith(str(tmp_path / "a.drums.mid"))
+    assert err.startswith(f"seq2drum: {song}: no --picture: a picture is written as")
+    assert err.count("\n") == 1
+    assert all(path.exists() for path in (tmp_path / "a.drums.mid", score, project))
+    assert not (tmp_path / "p.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"), [("-o", "x.mid"), ("--score", "x.musicxml"), ("--picture", "x.png"), ("--rpp", "x.rpp")]
+)
+def test_a_folder_that_is_not_there_is_told_before_anything_is_played(
+    run: Run, tmp_path: Path, flag: str, name: str
+) -> None:
+    song = put(tmp_path / "a.mid")
+    refused(run(song, flag, tmp_path / "nowhere" / name), f"{tmp_path / 'nowhere'} does not exist")
+    assert list(tmp_path.iterdir()) == [song]
 
 
 def with_drums() -> Song:

@@ -123,6 +123,13 @@ def test_what_is_no_score_is_refused_in_one_line(data: bytes, capfd: pytest.Capt
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_score_that_would_take_minutes_is_refused_with_what_can_be_written_instead() -> None:
+    data = written(1)
+    long = data.replace(b"</measure>", b"</measure>" + b" " * engraving.MOST_BYTES)
+    with pytest.raises(OptionError, match=r"1 bars and 8 MB.*\.musicxml"):
+        engraving.svg(long)
+
+
 @pytest.mark.parametrize("width", [0, 299, 10_001])
 def test_a_width_that_cannot_be_is_refused(width: int) -> None:
     with pytest.raises(OptionError, match=f"{width} pixels"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from seq2drum.cli import besides, places
 from seq2drum.cli.terminal import say, standard_output
-from seq2drum.errors import OptionError
+from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
     from seq2drum.drummer import Drummer, Options, Take
@@ -162,9 +162,7 @@ def _play_one(
     takes = drummer.takes(places.read(source), wanted, len(targets))
     for take, target in zip(takes, targets, strict=True):
         places.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
-    for flag in besides.wanted(options):
-        title = "Drums" if source == "-" else Path(source).stem
-        besides.write(flag, takes, title, options)
+    missing = _write_besides(source, takes, options)
     seconds = (time.perf_counter() - begun) / len(takes)
     for take, target in zip(takes, targets, strict=True):
         told = _json(take, source, target, seconds, options) if options.json else _told(take, target, seconds, options)
@@ -173,6 +171,20 @@ def _play_one(
                 print(told, flush=True)
         elif options.json or options.explain:  # standard output belongs to the take
             say(told)
+    if missing:
+        raise OutputError("; ".join(missing))
+
+
+def _write_besides(source: str, takes: Sequence[Take], options: argparse.Namespace) -> list[str]:
+    """Write what else was asked for; which of it could not be made, and why. The take is there, and so is the rest."""
+    missing = []
+    for flag in besides.wanted(options):
+        title = "Drums" if source == "-" else Path(source).stem
+        try:
+            besides.write(flag, takes, title, options)
+        except Seq2DrumError as error:
+            missing.append(f"no --{flag}: {error}")
+    return missing
 
 
 def _json(take: Take, source: str, target: str, seconds: float, options: argparse.Namespace) -> str:

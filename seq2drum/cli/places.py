@@ -172,13 +172,14 @@ def check_target(name: str, inputs: set[tuple[int, int]], *, overwrite: bool) ->
     inputs: the `place` of each song that was given.
 
     Raises:
-        OutputError, OptionError: the name is a folder or a device, exists, or is a song that was given.
+        OutputError, OptionError: the name is a folder or a device, exists, is in no folder, or is a song given.
     """
     if name == "-":
         return
     try:
         mode = Path(name).stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
+        files.check(Path(name), overwrite=True)  # is there a folder for it?
         return
     except OSError as error:
         raise OutputError(f"{name} cannot be written ({error.strerror}); name another file with -o") from None
