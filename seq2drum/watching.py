@@ -540,9 +540,10 @@ def _summary(run: Finished, last: Watched | None) -> list[str]:
 
 def _next(run: Finished) -> list[str]:
     place = shlex.quote(run.place)
+    side = "validation" if run.sides.get("validation", (0, 0))[0] else "test"
     commands = {
         "play with it": f"seq2drum --mode infer SONG.mid --model {place}",
-        "judge it, beside the model in the box, with intervals": "seq2drum --mode eval --data DIR --split validation"
+        "judge it, beside the model in the box, with intervals": f"seq2drum --mode eval --data DIR --split {side}"
         f" --model default {place} --report panel.html",
         "look closer at the curves and pictures": f"tensorboard --logdir {place}",
     }

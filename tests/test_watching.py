@@ -454,7 +454,9 @@ def test_what_people_named_cannot_become_markup() -> None:
 def test_the_page_says_what_to_do_next_and_a_stopped_run_how_to_go_on() -> None:
     page = as_html(finished())
     assert "--mode infer SONG.mid --model &#x27;runs/my &lt;run&gt;&#x27;" in page
-    assert "--mode eval" in page and "tensorboard --logdir" in page and "--resume" not in page
+    assert "--mode eval --data DIR --split validation" in page
+    assert "tensorboard --logdir" in page and "--resume" not in page
+    assert "--split test" in as_html(finished(sides={"training": (5, 400)}))
     stopped = as_html(finished(stopped=True))
     assert "--resume" in stopped and "stopped before its end" in stopped
 
