@@ -124,7 +124,7 @@ def likeness(heard):
 
 
 # %% tags=["keep-output"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5))
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
 heat(left, memory.weights[:, :-1], "what the model remembers", FORM)
 heat(right, np.tril(likeness(heard), -1), "how alike the bars of guitar are", FORM)
 plt.show()
@@ -272,7 +272,7 @@ for name, guitar in guitars.items():
 # them: the form of the song has gone with the riff.
 
 # %% tags=["keep-output"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5))
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.5), layout="constrained")
 heat(left, memory.weights[:, :-1], "its own guitar")
 jazz = guitars["jazz_swing"]
 heat(right, recall(drummer.engine, jazz).weights[:, :-1], "the guitar of jazz_swing")

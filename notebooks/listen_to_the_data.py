@@ -110,7 +110,7 @@ plt.show()
 # ## 3. From a song to bars
 #
 # A song as it is read: nothing is rounded. `bars()` covers it from its first tick to its last, whatever the metre
-# does. Here a piece in 7/8, which goes 2+2+3.
+# does. Of the examples it is a piece in 7/8, which goes 2+2+3.
 
 # %% tags=["keep-output"]
 used = {Path(prepared.path).name for prepared in songs}
@@ -174,7 +174,8 @@ encoded = grid.encode(pairs[0].drums.part, lattice, FULL)
 encoded
 
 # %% [markdown]
-# Where in a quarter do drum onsets fall? Six combs and nearly nothing between them. Dotted lines are the six places.
+# Where in a quarter do drum onsets fall? In the examples there are six combs, and nearly nothing between them. Dotted
+# lines are the six places.
 
 # %% tags=["keep-output"]
 within = []

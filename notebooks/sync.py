@@ -78,7 +78,18 @@ def strip(notebook: Any) -> None:
             continue
         cell.execution_count = None
         kept = cell.outputs if KEEP in cell.metadata.get("tags", []) else []
-        cell.outputs = [_plain(output) for output in kept if output.get("name") != "stderr"]
+        cell.outputs = _joined([_plain(output) for output in kept if output.get("name") != "stderr"])
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """Outputs in which what is printed in one go is one: it comes in as many pieces as the machine was slow."""
+    joined: list[Any] = []
+    for output in outputs:
+        if joined and output.output_type == joined[-1].output_type == "stream":
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _plain(output: Any) -> Any:

@@ -130,6 +130,17 @@ def test_stripping_leaves_tagged_outputs_without_numbers_warnings_and_names_of_o
     assert cells[1].outputs[0].execution_count is None
 
 
+def test_what_is_printed_in_one_go_is_kept_as_one() -> None:
+    import nbformat
+
+    pieces = [nbformat.v4.new_output("stream", name="stdout", text=f"{line}\n") for line in "ab"]
+    shown = nbformat.v4.new_output("display_data", data={"text/html": "<b>fact</b>"})
+    last = nbformat.v4.new_output("stream", name="stdout", text="c")
+    cell = nbformat.v4.new_code_cell("1", outputs=[*pieces, shown, last], metadata={"tags": ["keep-output"]})
+    sync.strip(nbformat.v4.new_notebook(cells=[cell]))
+    assert [output.get("text") for output in cell.outputs] == ["a\nb\n", None, "c"]
+
+
 def test_pictures_that_are_kept_are_made_smaller_and_stay_as_they_look() -> None:
     import nbformat
     from PIL import Image
