@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seq2drum import kit
 from seq2drum.duet import Duet
 from seq2drum.errors import OptionError
-from seq2drum.features import MAX_STEPS, form_of, hear
+from seq2drum.features import MAX_STEPS, counted_bars, form_of, hear
 from seq2drum.grid import Lattice, encode
 from seq2drum.groove import drums_of, signs
 from seq2drum.notes import Bar, IntArray, Part, Song
@@ -155,7 +155,8 @@ def of(duet: Duet, *, first_bar: int = 0, last_bar: int | None = None) -> Chart:
         raise OptionError(
             f"there is no bar from {first_bar + 1} to {last_bar or len(bars)}: the song has bars 1 to {len(bars)}"
         )
-    whole, chosen = Lattice(bars, song.ticks_per_quarter), bars[first_bar:last]
+    # What is a fill, and what a passage, is told of the bars that a drummer counts.
+    whole, chosen = Lattice(counted_bars(song), song.ticks_per_quarter), bars[first_bar:last]
     named, letters = _signs(duet, whole), _sections(duet, whole)
     measures = []
     for bar, (metre, tempo) in zip(chosen, _changes(song, chosen), strict=True):
@@ -195,11 +196,11 @@ def _names(guitars: Sequence[Part]) -> tuple[str, ...]:
 
 
 def _signs(duet: Duet, lattice: Lattice) -> dict[int, str]:
-    """The bars that are fills and breaks, and which of the two."""
+    """The bars that are fills and breaks or have one in them, and which of the two."""
     if not len(duet.drums) or not _within_reason(lattice):
         return {}
     named = signs(drums_of(encode(duet.drums, lattice, kit.FULL), form_of(duet.song, lattice)))
-    return {bar: str(named[bar]) for bar in np.flatnonzero(named != "").tolist()}
+    return {lattice.bars[bar].index: str(named[bar]) for bar in np.flatnonzero(named != "")[::-1].tolist()}
 
 
 def _sections(duet: Duet, lattice: Lattice) -> dict[int, str]:
@@ -207,7 +208,7 @@ def _sections(duet: Duet, lattice: Lattice) -> dict[int, str]:
     if not any(map(len, duet.guitars)) or not _within_reason(lattice):
         return {}
     heard = hear(replace(duet.song, parts=duet.guitars), range(len(duet.guitars)), lattice)
-    return {section.bar: section.letter for section in sections(heard)}
+    return {lattice.bars[section.bar].index: section.letter for section in reversed(sections(heard))}
 
 
 def _within_reason(lattice: Lattice) -> bool:

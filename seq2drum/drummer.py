@@ -20,8 +20,8 @@ from seq2drum.engine import DEFAULT, Ask, Playing
 from seq2drum.ensemble import Ensemble
 from seq2drum.errors import InputError, OptionError
 from seq2drum.explain import Told, explain
-from seq2drum.features import MAX_STEPS, Heard, hear
-from seq2drum.grid import STEPS_PER_QUARTER, Grid, Lattice, encode
+from seq2drum.features import Heard, counted_bars, hear
+from seq2drum.grid import Grid, Lattice, encode
 from seq2drum.grid import decode as to_notes
 from seq2drum.kit import FULL, Kit
 from seq2drum.notes import Bar, IntArray, Part, Shown, Song
@@ -449,23 +449,10 @@ def _together(rows: IntArray, voices: IntArray, limbs: decode.Limbs, struck: dic
 
 
 def _counted(song: Song) -> tuple[Bar, ...]:
-    """The song's bars as a drummer counts them: one longer than any that was learnt from falls into pieces.
-
-    The pieces are whole notes, or 12/8 where the metre goes in threes, and keep the number of their bar. What a song
-    takes of time and memory then depends on how long it is, not on what its metres claim.
-    """
+    """The song's bars as a drummer counts them, if they are not too many."""
     if len(song.bars()) > MAX_BARS:
         raise InputError(f"the song has {len(song.bars())} bars, at most {MAX_BARS} are played; is its metre right?")
-    quarter, found = song.ticks_per_quarter, []
-    for bar in song.bars():
-        if bar.length <= MAX_STEPS // STEPS_PER_QUARTER * quarter:
-            found.append(bar)
-            continue
-        units = 12 if bar.denominator == 8 and bar.numerator % 3 == 0 else bar.denominator
-        length = 4 * units * quarter // bar.denominator
-        for start in range(bar.start, bar.end, length):
-            found.append(Bar(bar.index, start, min(length, bar.end - start), units, bar.denominator))
-    return tuple(found)
+    return counted_bars(song)
 
 
 def _opened(song: Song | bytes | str | os.PathLike[str], limits: midi.Limits) -> tuple[Song, bytes | None]:

@@ -52,8 +52,8 @@ def svg(musicxml: bytes, *, width: int = WIDTH) -> bytes:
         raise OptionError(f"the score is to be {width} pixels wide, wanted {NARROWEST} to {WIDEST}")
     if len(musicxml) > MOST_BYTES:
         raise OptionError(
-            f"the score has {musicxml.count(b'</measure>')} bars and {len(musicxml) / 1e6:.0f} MB, and of at most "
-            f"{MOST_BYTES / 1e6:.0f} MB a picture is made; write it as .musicxml for a notation program"
+            f"the score has {len(musicxml) / 1e6:.1f} MB, and a picture is made of at most {MOST_BYTES / 1e6:.0f} MB,"
+            " some two thousand bars; write it as .musicxml for a notation program"
         )
     import verovio
 

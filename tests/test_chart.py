@@ -143,8 +143,21 @@ def test_a_song_that_claims_endless_bars_costs_nothing() -> None:
     metres = tuple(Metre(BAR + tick, 64, 1) for tick in range(4000))  # bars of one tick, but for one of 64 whole notes
     song = Song(480, metres=metres, length=2 * BAR + 4000)
     shown = chart.of(Duet(song, (guitar((0, 480, 52)),), kit((0, 36))))
-    assert not any(measure.sign or measure.section for measure in shown.measures)
+    assert [measure.number for measure in shown.measures if measure.sign or measure.section] == [1]
     assert len(shown.measures) == 4001
+
+
+def test_in_a_song_of_tens_of_thousands_of_bars_no_fills_and_passages_are_looked_for() -> None:
+    song = Song(480, metres=(Metre(0, 1, 64),), length=30 * 22_000)
+    shown = chart.of(Duet(song, (guitar((0, 480, 52)),), kit((0, 36))))
+    assert not any(measure.sign or measure.section for measure in shown.measures)
+
+
+def test_a_bar_that_is_counted_in_pieces_has_the_fill_that_is_in_one_of_them() -> None:
+    duet = song_with_a_fill({11})
+    long = duet._replace(song=Song(480, metres=(Metre(0, 16, 4),), length=24 * BAR))
+    assert [measure.number for measure in chart.of(long).measures if measure.sign] == [3]
+    assert [measure.section for measure in chart.of(long).measures] == ["A", "", "B", "", "", ""]
 
 
 @pytest.mark.parametrize("bars", [(-1, None), (2, None), (0, 0), (1, 1)])
