@@ -208,6 +208,9 @@ def _room(shown: Chart) -> float:
     wanted = min(wanted, float(_MOST_QUARTERS * quarter))
     usual = float(np.median(lengths))
     count = next((count for count in _GOOD_COUNTS if count * usual <= wanted), 1)
+    if len(lengths) > count * MOST_LINES:  # for having been made a good number
+        more = (some for some in reversed(_GOOD_COUNTS) if len(lengths) <= some * MOST_LINES)
+        count = next((some for some in more if some * usual <= _MOST_QUARTERS * quarter), count)
     return max(count * usual, wanted if len(set(lengths.tolist())) > 2 else 0.0)
 
 

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
-from seq2drum import draw, duet, midi
+from seq2drum import chart, draw, duet, midi
 from seq2drum.duet import Duet
 from seq2drum.errors import OptionError, OutputError
 from seq2drum.notes import Metre, Note, Part, Song
@@ -252,6 +252,14 @@ def test_a_song_of_thousands_of_bars_is_refused_rather_than_drawn_for_minutes() 
         svg(Duet(Song(480, length=1920 * 4000), (), DRUMS))
     with pytest.raises(OptionError, match="200 lines"):
         svg(Duet(Song(480, length=1920 * 200), (), DRUMS), bars_per_line=1)
+
+
+@pytest.mark.parametrize("bars", [601, 673, 826, 1600])
+def test_a_song_for_which_a_line_has_room_enough_is_not_refused(bars: int) -> None:
+    song = Song(480, length=1920 * bars)
+    lines = draw._lines(chart.of(Duet(song, (), NO_DRUMS)), None)
+    assert sum(map(len, lines)) == bars
+    assert len(lines) <= draw.MOST_LINES
 
 
 def test_a_long_song_has_more_bars_on_a_line_and_dense_music_has_fewer() -> None:
