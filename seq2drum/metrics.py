@@ -354,19 +354,6 @@ def curve(sums: Vector) -> Vector:
     return np.where(pairs > 0, np.stack([made, real]) / np.maximum(pairs, 1e-9), np.nan)
 
 
-def auc(real: ArrayLike, made: ArrayLike) -> float:
-    """How well a critic's scores (n,), (m,) tell made from real: the chance that a made one scores higher; ties half.
-
-    0.5 is a drummer, 1 a machine; NaN if a side is empty.
-    """
-    low, high = np.asarray(real, dtype=np.float64), np.asarray(made, dtype=np.float64)
-    if not low.size or not high.size:
-        return np.nan
-    low = np.sort(low)
-    below, up_to = np.searchsorted(low, high, side="left"), np.searchsorted(low, high, side="right")
-    return float((below + up_to).sum() / (2 * low.size * high.size))
-
-
 def rank_of_true(nats: ArrayLike) -> float:
     """The share of windows whose own guitar, column 0 of nats (windows, guitars), is the likeliest; NaN of none.
 
@@ -382,6 +369,12 @@ def rank_of_true(nats: ArrayLike) -> float:
 # --- the panel --------------------------------------------------------------------------------------------------------
 
 Better = Literal["high", "low", "near real", "to beat"]
+WAYS: Mapping[str, str] = {
+    "high": "higher is better",
+    "low": "lower is better",
+    "near real": "near the real drums is best",
+}
+"""Which way is good, in words; of what is there to be beaten there is nothing to say."""
 
 
 class Figure(NamedTuple):

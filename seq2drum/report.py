@@ -15,6 +15,7 @@ from seq2drum.errors import OptionError, OutputError
 from seq2drum.evaluate import BY_METRE, CONTINUED, HEADLINE, Column, Estimate, Evaluation, Example, Row
 from seq2drum.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.kit import NINE
+from seq2drum.metrics import WAYS
 from seq2drum.page import BASE, GUITAR, INK, LINES, MODEL, NOTE, PALE, PAPER, SEES, SHADE, text
 
 FORMATS = (".html", ".md")
@@ -42,7 +43,6 @@ PICTURED = (
 )
 NONE = "-"
 _ACROSS = 6  # figures beside each other: lines of less than 200 characters
-_WAYS = {"high": "higher is better", "low": "lower is better", "near real": "the real drums' is best"}
 _ROWS = ("crash", "ride", "open hat", "closed hat", "high tom", "mid tom", "low tom", "snare", "kick")
 _NINE = [voice.name for voice in NINE.voices]
 
@@ -213,7 +213,7 @@ def _piped(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
 def _meanings(evaluation: Evaluation) -> Table:
     players = [[row.name, row.meaning, ""] for row in (*evaluation.free, *evaluation.continued[-1:])]
     named = {row[0]: row for row in players}
-    figures = [[column.name, column.meaning, _WAYS.get(column.better, "")] for column in evaluation.columns]
+    figures = [[column.name, column.meaning, WAYS.get(column.better, "")] for column in evaluation.columns]
     return ["name", "meaning", ""], [*figures, *named.values()]
 
 
@@ -295,7 +295,7 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
         f'<figure><svg width="400" height="{height:.0f}" viewBox="0 0 400 {height:.0f}" role="img" '
         f'font-family="system-ui, sans-serif" font-size="11"><title>{text(column.name)}</title>'
         f'<text x="0" y="12" font-size="13" font-weight="600" fill="{INK}">{text(column.name)}</text>'
-        f'<text x="0" y="26" fill="{NOTE}">{text(_WAYS.get(column.better, ""))}</text>'
+        f'<text x="0" y="26" fill="{NOTE}">{text(WAYS.get(column.better, ""))}</text>'
     ]
     zero = x(max(low, 0.0))
     values = []  # written last, so that no line crosses them

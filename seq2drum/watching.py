@@ -41,7 +41,7 @@ from seq2drum.features import Heard
 from seq2drum.grid import HIT_LENGTH, Grid
 from seq2drum.groove import drums_of
 from seq2drum.kit import Kit
-from seq2drum.metrics import FIGURES, Judge, Statistics
+from seq2drum.metrics import FIGURES, WAYS, Judge, Statistics
 from seq2drum.models.base import Family
 from seq2drum.page import BASE, GUITAR, INK, MODEL, Line, chart, document, legend, picture, short, table, text
 
@@ -71,7 +71,6 @@ WATCHED = (
     "velocity spread",
 )
 _GAIN_MEANS = "hit F1 of the most likely take with the right guitar less that with another song's"
-_WAYS = {"high": "higher is better", "low": "lower is better", "near real": "the real drums' is best"}
 
 
 # --- what is played ---------------------------------------------------------------------------------------------------
@@ -622,8 +621,8 @@ def _panel_parts(run: Finished) -> list[str]:
 
 def _meaning(name: str) -> tuple[str, str]:
     if name == GAIN:
-        return _GAIN_MEANS, _WAYS["high"]
-    return FIGURES[name].meaning, _WAYS.get(FIGURES[name].better, "")
+        return _GAIN_MEANS, WAYS["high"]
+    return FIGURES[name].meaning, WAYS.get(FIGURES[name].better, "")
 
 
 def _account(run: Finished) -> list[str]:

@@ -568,22 +568,7 @@ def test_without_a_training_set_the_rate_of_copies_has_no_answer() -> None:
     assert np.isnan(figures(part, part)["copies of 1 bar"])
 
 
-# --- critic and retrieval ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("real", "made", "wanted"),
-    [([1, 2], [3, 4], 1.0), ([3, 4], [1, 2], 0.0), ([1, 1], [1, 1], 0.5), ([1, 3], [2, 3], 0.625), ([0.0], [1.0], 1)],
-)
-def test_a_critics_auc_is_the_share_of_pairs_in_order_with_ties_half(
-    real: list[float], made: list[float], wanted: float
-) -> None:
-    assert metrics.auc(real, made) == pytest.approx(wanted)
-
-
-def test_a_critic_that_judged_nothing_has_no_auc() -> None:
-    assert np.isnan(metrics.auc([], [1.0]))
-    assert np.isnan(metrics.auc([1.0], []))
+# --- retrieval --------------------------------------------------------------------------------------------------------
 
 
 def test_the_true_guitar_is_first_where_no_other_has_fewer_nats_and_ties_are_shared() -> None:
