@@ -551,7 +551,7 @@ def test_places_that_cannot_be_written_are_told_and_nothing_is_left_there(run: R
     refused(run(song, other, "-o", song / "x"), "cannot be made")
     refused(run(song, other, "-o", "-"), "standard output", "-o DIR")
     refused(run(song, other, "--score", tmp_path / "s.musicxml"), "--score names one file", "2 songs")
-    refused(run(song, "-o", tmp_path / "s.xml", "--score", tmp_path / "s.xml"), "--score wants a file of its own")
+    refused(run(song, "--score", tmp_path / "s.svg", "--picture", tmp_path / "s.svg"), "wants a file of its own")
     refused(run(), "wants a song")
     left = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
     assert left == ["a.mid", "b.mid"]

@@ -23,31 +23,44 @@ from typing import NoReturn
 
 from seq2drum import __version__
 from seq2drum.cli import flags
-from seq2drum.cli.terminal import StandardOutputError, say
+from seq2drum.cli.terminal import StandardOutputError, say, say_any_letters
 from seq2drum.errors import Seq2DrumError
 from seq2drum.models import FAMILIES
 
 MODES = MappingProxyType(
     {
-        "infer": "seq2drum.cli.infer",
-        "prepare": "seq2drum.cli.prepare",
-        "train": "seq2drum.cli.train",
-        "eval": "seq2drum.cli.evaluate",
-        "humanize": "seq2drum.cli.humanize",
-        "show": "seq2drum.cli.show",
-        "play": "seq2drum.cli.play",
-        "demo": "seq2drum.cli.demo",
+        "demo": ("seq2drum.cli.demo", "see and hear what it does"),
+        "infer": ("seq2drum.cli.infer", "make drums for your guitar files"),
+        "show": ("seq2drum.cli.show", "see guitar and drums, here or as a picture"),
+        "play": ("seq2drum.cli.play", "hear guitar and drums"),
+        "humanize": ("seq2drum.cli.humanize", "give stiff drums the feel of a drummer"),
+        "prepare": ("seq2drum.cli.prepare", "read your own songs, to learn from them"),
+        "train": ("seq2drum.cli.train", "make a drummer from your own songs"),
+        "eval": ("seq2drum.cli.evaluate", "measure how good the drums are"),
     }
 )
+"""Of each mode its module, and what it does."""
+
+_EXAMPLES = """examples:
+  seq2drum --mode demo
+  seq2drum --mode infer song.mid
+  seq2drum --mode infer song.mid --style rock --takes 3 --picture song.png
+  seq2drum --mode infer songs/ -o drums/ --seed 3
+  seq2drum --mode show song.drums.mid
+  seq2drum --mode play song.drums.mid
+  seq2drum --mode train --data my_songs --minutes 60"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    modes = {name: import_module(module) for name, module in MODES.items()}
+    say_any_letters()
+    modes = {name: import_module(module) for name, (module, _) in MODES.items()}
     parser = _parser(modes)
     if own_flags := getattr(modes.get(_mode(arguments)), "own_flags", None):
         own_flags(parser)
     options = parser.parse_intermixed_args(arguments)
+    if options.mode is None:
+        parser.error("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")
     try:
         flags.check(parser, options, {name: mode.FLAGS for name, mode in modes.items()})
         code: int = modes[options.mode].run(options)
@@ -68,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 class _Lines(argparse.HelpFormatter):
     """Leaves a text of several lines as it is."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return text.splitlines() if "\n" in text else super()._split_lines(text, width)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if "\n" in text else super()._fill_text(text, width, indent)
@@ -92,13 +108,18 @@ def _parser(modes: dict[str, ModuleType]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="seq2drum",
         description="A drummer for your guitar: a guitar MIDI file goes in, a drum MIDI file comes out.",
-        epilog="examples:\n  seq2drum --mode infer song.mid\n  seq2drum --mode infer takes/ -o drums/ --seed 3\n"
-        "  seq2drum --mode train --data my_songs --minutes 60",
+        usage="%(prog)s --mode MODE [SONG ...] [-o FILE|DIR] [options]",
+        epilog=_EXAMPLES,
         formatter_class=_Lines,
         conflict_handler="resolve",
     )
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
-    parser.add_argument("--mode", required=True, choices=tuple(modes), help="what to do")
+    parser.add_argument(
+        "--mode",
+        metavar="MODE",
+        choices=tuple(modes),
+        help="\n".join(f"{name:9} {told}" for name, (_, told) in MODES.items()),
+    )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="which take, or which training run (default: 0)"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from seq2drum.cli.terminal import say
+from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Beside(NamedTuple):
     """One of them.
 
-    suffixes: how its file's name may end, if that matters. make: from takes, the best first, a title and what was asked
+    suffixes: how its file's name may end. make: from takes, the best first, a title and what was asked
     for to the file's bytes. check: raises an error if it cannot be made on this machine.
     """
 
@@ -77,12 +77,15 @@ def _rpp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> byte
 
 BESIDES: Mapping[str, Beside] = MappingProxyType(
     {
-        "score": Beside((), _score, _check_score),
+        "score": Beside((".musicxml", ".xml", ".svg"), _score, _check_score),
         "picture": Beside((".png", ".svg"), _picture),
         "wav": Beside((".wav",), _wav, _check_wav),
-        "rpp": Beside((), _rpp),
+        "rpp": Beside((".rpp",), _rpp),
     }
 )
+
+
+_OTHERS = (".mp3", ".ogg", ".flac", ".pdf", ".jpg", ".jpeg", ".mxl")  # what nothing here writes
 
 
 def wanted(options: argparse.Namespace) -> dict[str, str]:
@@ -92,15 +95,29 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
         OptionError: a name ends in what cannot be written, or is that of standard output.
         MissingExtraError: what makes it is not installed.
     """
+    _check_midi(options.output or "")
     found = {flag: name for flag in BESIDES if (name := getattr(options, flag))}
     for flag, name in found.items():
         beside = BESIDES[flag]
         if name == "-":
             raise OptionError(f"--{flag} wants a file of its own")
-        if beside.suffixes and _suffix(name) not in beside.suffixes:
+        if _suffix(name) not in beside.suffixes:
             raise OptionError(f"--{flag} writes {' or '.join(beside.suffixes)}, and {Path(name).name!r} ends otherwise")
         beside.check(options)
     return found
+
+
+def _check_midi(name: str) -> None:
+    """Refuse to call a MIDI file what it is not.
+
+    Raises:
+        OptionError: the name ends as those of sound, pictures or scores.
+    """
+    ending = _suffix(name)
+    flag = next((flag for flag, beside in BESIDES.items() if ending in beside.suffixes), None)
+    if flag or ending in _OTHERS:
+        advice = f"; --{flag} {Path(name).name} writes that" if flag else ""
+        raise OptionError(f"-o names the MIDI file, and {Path(name).name!r} ends otherwise{advice}")
 
 
 def write(flag: str, takes: Sequence[Take], title: str, options: argparse.Namespace) -> None:
@@ -111,7 +128,8 @@ def write(flag: str, takes: Sequence[Take], title: str, options: argparse.Namesp
     """
     from seq2drum import files
 
-    files.write_file(getattr(options, flag), BESIDES[flag].make(takes, title, options), overwrite=options.force)
+    data = BESIDES[flag].make(takes, as_text(title), options)
+    files.write_file(getattr(options, flag), data, overwrite=options.force)
 
 
 def tell_if_cut(duet: Duet, span: tuple[int, int] | None = None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import places
-from seq2drum.cli.terminal import say
+from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError, Seq2DrumError
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def read(options: argparse.Namespace) -> Duet:
 def title(options: argparse.Namespace) -> str:
     """What a picture of these files is called: the name of the first, without what the program added to it."""
     name: str = options.files[0]
-    return "" if name == "-" else _MADE.sub("", Path(name).name) if _MADE.search(name) else Path(name).stem
+    if name == "-":
+        return ""
+    return as_text(_MADE.sub("", Path(name).name) if _MADE.search(name) else Path(name).stem)
 
 
 def _pitched(song: Song) -> bool:

@@ -93,7 +93,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     for name, text in (
         ("intensity", "how much is played and how loud; 0.5 is what half of all music stays below"),
         ("complexity", "how much the drums lean against the beat, likewise"),
-        ("fills", "how often: 0 never, 0.5 as drummers do, 1 twice as often"),
+        ("fills", "how often: 0 the fewest, 0.5 as drummers do, 1 twice as often"),
         ("humanize", "velocity and timing of human drummers: 0 stiff, 1 as they are (--mode humanize: 1)"),
         ("swing", "where the second eighth falls: 0 half way, 1 at two thirds"),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import sys
@@ -19,6 +20,21 @@ def say(text: str) -> None:
     """A line on standard error."""
     if _speaks():
         print(text, file=sys.stderr, flush=True)
+
+
+def say_any_letters() -> None:
+    """Let names be told that standard output or standard error has no letters for, with escapes in their place.
+
+    A pipe on Windows has the letters of one country, and a file's name may be no text at all.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def as_text(name: str) -> str:
+    """A file's name as something that can be written into a file: bytes in it that are no letters become "?"."""
+    return name.encode(errors="replace").decode()
 
 
 def command() -> str:
