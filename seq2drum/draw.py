@@ -38,6 +38,7 @@ _TITLE, _LEGEND, _EDGE = 0.36, 0.34, 0.16
 _DPI = 100
 _ACROSS = _WIDTH - _LEFT - _RIGHT
 
+_TITLE_LETTERS = 100
 _SHORT = 40  # bars of a song that is drawn large
 _QUARTERS = (16, 32)  # on a line: large, and small
 _MOST_QUARTERS = 96  # on a line, where a song would be too long otherwise
@@ -87,7 +88,7 @@ def picture(
     """
     if form not in FORMATS:
         raise OptionError(f"a picture is written as .png or .svg, not as .{form}")
-    figure = _figure(chart.of(duet, first_bar=first_bar, last_bar=last_bar), title, bars_per_line)
+    figure = _figure(chart.of(duet, first_bar=first_bar, last_bar=last_bar), _short(title), bars_per_line)
     import matplotlib
 
     out = BytesIO()
@@ -130,12 +131,18 @@ def pixels(
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure = _figure(chart.of(duet, first_bar=first_bar, last_bar=last_bar), title, bars_per_line)
+    figure = _figure(chart.of(duet, first_bar=first_bar, last_bar=last_bar), _short(title), bars_per_line)
     figure.set_dpi(_DPI)
     canvas: Any = FigureCanvasAgg(figure)
     with _any_script():
         canvas.draw()
     return np.array(np.asarray(canvas.buffer_rgba())[..., :3], dtype=np.uint8)
+
+
+def _short(title: str) -> str:
+    """A title in one line that is no wider than the page, of letters that any file may hold."""
+    title = chart.plain(title)
+    return title if len(title) <= _TITLE_LETTERS else f"{title[: _TITLE_LETTERS - 1]}…"
 
 
 @contextmanager
@@ -276,17 +283,21 @@ def _legend(sheet: _Sheet, shown: Chart, y: float) -> None:
 
 
 def _headings(sheet: _Sheet, here: _System, y: float) -> None:
-    """Letters of passages, bar numbers, and metre and tempo where they begin or change."""
+    """Letters of passages, bar numbers, and metre and tempo where they begin or change.
+
+    What finds no room above a short bar stands a little to the right; a number alone is left out.
+    """
     free = 0.0
     for measure in here.measures:
         x = float(here.x(measure.bar.start))
+        told = "  ".join(text for text in (measure.metre, measure.tempo) if text)
+        if x < free and not (told or measure.section):
+            continue
+        x = max(x, free)
         if measure.section:
             sheet.box(x, y - 0.06, measure.section)
             x += 0.14 + 0.1 * len(measure.section)
-        told = "  ".join(text for text in (measure.metre, measure.tempo) if text)
         number = str(measure.number)
-        if x < free:
-            continue
         sheet.text(x, y - 0.06, number, size=9, color=_INK if told or measure.section else _GREY)
         free = x + 0.09 * len(number) + 0.05
         if told:
