@@ -186,10 +186,14 @@ def wrap(widths: Sequence[float], room: float, most: int | None = None) -> list[
     return [*lines, slice(first, len(widths))]
 
 
+def plain(text: str) -> str:
+    """A text of anyone's in one line of letters that can be shown: nothing in it steers a terminal or breaks a file."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
 def _names(guitars: Sequence[Part]) -> tuple[str, ...]:
     """Names in one line of letters that can be shown; those of one name, and those without, are numbered."""
-    plain = ("".join(letter if letter.isprintable() else " " for letter in part.name) for part in guitars)
-    names = [" ".join(name.split()) or "guitar" for name in plain]
+    names = [plain(part.name) or "guitar" for part in guitars]
     return tuple(
         f"{name} {names[:index].count(name) + 1}" if names.count(name) > 1 else name for index, name in enumerate(names)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,18 @@ def test_every_guitar_that_plays_is_named_whatever_its_name() -> None:
     told = words(DUET._replace(guitars=many))
     assert "and 3 more" in told
     assert max(map(len, told)) < 60
+
+
+@pytest.mark.parametrize(
+    "title", ["a\x1b[31mb", "\x01", "\ufffe", "--><b>&", "\udcff", "two\nlines", "\u202eleft", "$x^{"]
+)
+def test_any_title_leaves_the_picture_one_that_can_be_read(title: str) -> None:
+    assert ET.fromstring(svg(title=title)).tag.endswith("svg")
+
+
+@pytest.mark.usefixtures("_words")
+def test_a_title_wider_than_the_page_is_cut() -> None:
+    assert "g" * 99 + "…" in words(title="g" * 10_000)
 
 
 @pytest.mark.usefixtures("_words")
