@@ -283,17 +283,21 @@ def _legend(sheet: _Sheet, shown: Chart, y: float) -> None:
 
 
 def _headings(sheet: _Sheet, here: _System, y: float) -> None:
-    """Letters of passages, bar numbers, and metre and tempo where they begin or change."""
+    """Letters of passages, bar numbers, and metre and tempo where they begin or change.
+
+    What finds no room above a short bar stands a little to the right; a number alone is left out.
+    """
     free = 0.0
     for measure in here.measures:
         x = float(here.x(measure.bar.start))
+        told = "  ".join(text for text in (measure.metre, measure.tempo) if text)
+        if x < free and not (told or measure.section):
+            continue
+        x = max(x, free)
         if measure.section:
             sheet.box(x, y - 0.06, measure.section)
             x += 0.14 + 0.1 * len(measure.section)
-        told = "  ".join(text for text in (measure.metre, measure.tempo) if text)
         number = str(measure.number)
-        if x < free:
-            continue
         sheet.text(x, y - 0.06, number, size=9, color=_INK if told or measure.section else _GREY)
         free = x + 0.09 * len(number) + 0.05
         if told:
