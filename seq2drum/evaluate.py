@@ -775,6 +775,8 @@ def evaluate(
         yield
         seconds[name] = round(seconds.get(name, 0.0) + time.perf_counter() - begun, 3)
 
+    if len(songs) == 1:
+        notes.append("of one song no interval can be told: those that stand here have no width")
     training = reference(training, songs, all_of=True)
     copies = None
     table = [real_player(), *players]

@@ -105,8 +105,8 @@ def facts(evaluation: Evaluation) -> list[str]:
     """What was evaluated, how, and how long it took."""
     about = evaluation.about
     lines = [
-        f"{about['songs']} songs, {about['bars']} bars ({about.get('split', 'all given')} songs, "
-        f"split hash {about['split hash']}); {about['songs of reference']} songs of reference; seed {about['seed']}",
+        f"songs: {about['songs']} ({about.get('split', 'all given')}, split hash {about['split hash']}) of "
+        f"{about['bars']} bars; songs of reference: {about['songs of reference']}; seed: {about['seed']}",
         "versions: " + ", ".join(f"{name} {number}" for name, number in about["versions"].items()),
         "seconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in evaluation.seconds.items()),
     ]

@@ -184,6 +184,10 @@ def test_every_metre_has_a_row_and_one_that_no_song_has_is_empty(cheats: Evaluat
     assert rows["6/8: copier"].figures == {}
 
 
+def test_of_several_songs_the_intervals_need_no_excuse(cheats: Evaluation) -> None:
+    assert not any("width" in note for note in cheats.notes)
+
+
 def test_an_evaluation_comes_back_from_json_as_it_was(cheats: Evaluation) -> None:
     assert Evaluation.from_json(cheats.as_json()) == cheats
 
@@ -200,6 +204,7 @@ def test_without_enough_songs_of_reference_there_are_no_baselines_and_it_is_said
     found = evaluate.evaluate(played_songs()[:1], [], training()[:3], FEW)
     assert [row.name for row in found.free] == [REAL]
     assert any("no baselines" in note and "3 songs" in note for note in found.notes)
+    assert any("one song" in note and "no width" in note for note in found.notes)
 
 
 def test_nothing_of_a_song_that_is_played_is_known_to_baselines() -> None:

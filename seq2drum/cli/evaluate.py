@@ -126,7 +126,7 @@ def run(options: argparse.Namespace) -> int:
             "reference": Path(options.reference).name if options.reference else None,
         },
     )
-    say(f"{len(chosen)} {split} songs of {len(songs)}; {len(training)} songs to make baselines of")
+    say(f"songs to play: {len(chosen)} of {len(songs)} (--split {split}); to make baselines of: {len(training)}")
     with _progress() as progress:
         found = evaluate.evaluate(chosen, players, training, settings, progress)
     if options.json:
