@@ -88,11 +88,9 @@ def picture(
     """
     if form not in FORMATS:
         raise OptionError(f"a picture is written as .png or .svg, not as .{form}")
-    figure = _figure(chart.of(duet, first_bar=first_bar, last_bar=last_bar), _short(title), bars_per_line)
-    import matplotlib
-
-    out = BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "seq2drum"}), _any_script():
+    shown, out = chart.of(duet, first_bar=first_bar, last_bar=last_bar), BytesIO()
+    with _own_look():
+        figure = _figure(shown, _short(title), bars_per_line)
         figure.savefig(out, format=form, dpi=_DPI, metadata={"Date": None} if form == "svg" else {"Software": None})
     return out.getvalue()
 
@@ -129,12 +127,13 @@ def pixels(
     Raises:
         OptionError: As `picture`.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
+    with _own_look():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure = _figure(chart.of(duet, first_bar=first_bar, last_bar=last_bar), _short(title), bars_per_line)
-    figure.set_dpi(_DPI)
-    canvas: Any = FigureCanvasAgg(figure)
-    with _any_script():
+        figure = _figure(shown, _short(title), bars_per_line)
+        figure.set_dpi(_DPI)
+        canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
     return np.array(np.asarray(canvas.buffer_rgba())[..., :3], dtype=np.uint8)
 
@@ -146,9 +145,20 @@ def _short(title: str) -> str:
 
 
 @contextmanager
-def _any_script() -> Iterator[None]:
-    """A part may be named in any script: letters that a font lacks become boxes, and are no fault."""
-    with warnings.catch_warnings():
+def _own_look() -> Iterator[None]:
+    """Around all drawing: what the user has set up for figures of their own does not matter here.
+
+    A part may be named in any script: letters that a font lacks become boxes, and are no fault.
+
+    Raises:
+        OptionError: what the user has set up keeps matplotlib from being loaded.
+    """
+    try:
+        import matplotlib
+    except ValueError as error:
+        told = str(error).split(";")[0]
+        raise OptionError(f"matplotlib refuses its settings ({told}); mend MPLBACKEND or matplotlibrc") from None
+    with matplotlib.rc_context({"svg.hashsalt": "seq2drum", "text.usetex": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         yield
 

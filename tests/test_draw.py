@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from io import BytesIO
 from pathlib import Path
@@ -165,6 +168,28 @@ def test_every_guitar_that_plays_is_named_whatever_its_name() -> None:
 )
 def test_any_title_leaves_the_picture_one_that_can_be_read(title: str) -> None:
     assert ET.fromstring(svg(title=title)).tag.endswith("svg")
+
+
+def test_settings_of_the_user_make_no_other_picture_and_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib
+
+    before = draw.picture(DUET, "svg")
+    for name, value in (("text.usetex", True), ("svg.hashsalt", "mine")):
+        monkeypatch.setitem(matplotlib.rcParams, name, value)
+    assert draw.picture(DUET, "svg") == before
+
+
+def test_settings_that_keep_matplotlib_from_being_loaded_are_told() -> None:
+    code = (
+        "from seq2drum import draw; from seq2drum.duet import Duet; from seq2drum.errors import OptionError\n"
+        "from seq2drum.notes import Part, Song\n"
+        "try:\n draw.picture(Duet(Song(480), (), Part.of([], is_drums=True)), 'svg')\n"
+        "except OptionError as error:\n print(error)"
+    )
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True)
+    assert "nonsense" in done.stdout
+    assert done.stdout.endswith("mend MPLBACKEND or matplotlibrc\n")
 
 
 @pytest.mark.usefixtures("_words")

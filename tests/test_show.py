@@ -266,3 +266,14 @@ def test_a_terminal_gets_colours_unless_it_has_none_or_nobody_wants_them(
         assert process.wait(60) == 0
     assert "snare" in told.decode()
     assert (b"\x1b[" in told) == colours
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "stdin"])
+def test_a_program_that_is_started_without_a_stream_does_what_it_can(
+    song: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, closed: str
+) -> None:
+    monkeypatch.setattr(sys, closed, None)
+    assert cli.main(["--mode", "show", song]) == 0
+    assert cli.main(["--mode", "show", song, "-o", str(tmp_path / "a.svg")]) == 0
+    assert (tmp_path / "a.svg").exists()
+    getattr(sys, closed).close()

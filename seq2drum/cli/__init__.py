@@ -14,6 +14,7 @@ Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from typing import NoReturn
 
 from seq2drum import __version__
 from seq2drum.cli import flags
-from seq2drum.cli.terminal import StandardOutputError, say, say_any_letters
+from seq2drum.cli.terminal import StandardOutputError, open_closed_streams, say, say_any_letters
 from seq2drum.errors import Seq2DrumError
 from seq2drum.models import FAMILIES
 
@@ -53,7 +54,9 @@ _EXAMPLES = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    open_closed_streams()
     say_any_letters()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its fonts is of no interest
     modes = {name: import_module(module) for name, (module, _) in MODES.items()}
     parser = _parser(modes)
     if own_flags := getattr(modes.get(_mode(arguments)), "own_flags", None):

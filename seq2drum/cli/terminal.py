@@ -32,6 +32,13 @@ def say_any_letters() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def open_closed_streams() -> None:
+    """Let nothing be read from, and all be written to nowhere, where the program was started without such a stream."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 (for as long as it runs)
+
+
 def as_text(name: str) -> str:
     """A file's name as something that can be written into a file: bytes in it that are no letters become "?"."""
     return name.encode(errors="replace").decode()
