@@ -49,7 +49,7 @@ def pages() -> dict[str, str]:
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
         "developers/contributing.md": "".join(contributing.values()),
         "developers/grpc.md": reference(contract()),
-        "researchers/add.md": "# Add a family or a figure\n\n" + "".join(reversed(added)),
+        "researchers/add.md": "# Add a family or a figure\n\n" + "\n".join(reversed(added)),
         "researchers/card.md": (ROOT / "seq2drum" / "checkpoints" / "default" / "card.md").read_text(encoding="utf-8"),
         "researchers/notebooks.md": (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8"),
         "researchers/log.md": (ROOT / "notebooks" / "LOG.md").read_text(encoding="utf-8"),

@@ -389,6 +389,12 @@ def test_ci_builds_the_pages_and_takes_no_warning():
     assert "mkdocs build --strict" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("page", [*PAGES, *ALSO])
+def test_what_is_inside_an_item_is_four_spaces_in_or_the_site_takes_it_for_an_item_of_its_own(page):
+    prose = re.sub(r"^( *)```.*?^\1```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r"^ {1,3}(?:[-*|]|\d+\.) .*", prose, flags=re.MULTILINE) == []
+
+
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path):
     pytest.importorskip("mkdocs")
@@ -404,3 +410,4 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
         text = path.read_text(encoding="utf-8")
         found = loads.findall(text) if path.suffix == ".html" else styles.findall(text)
         assert found == [], path
+        assert re.findall(r"[.:>]\s\d+\. <strong>.*", text) == [], path  # an item that became part of the one before
