@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 FLAGS = ("files", "track", "drum_map")
 """The flags that `read` looks at."""
 
-_MADE = re.compile(r"\.(drums(\.\d+)?|human)\.mid$")
 _SOURCES = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".mxl", ".xml")
 
 
@@ -61,18 +59,11 @@ def title(options: argparse.Namespace) -> str:
     name: str = options.files[0]
     if name == "-":
         return ""
-    return as_text(_MADE.sub("", Path(name).name) if _MADE.search(name) else Path(name).stem)
+    return as_text(places.OURS.sub("", Path(name).name) if places.is_ours(name) else Path(name).stem)
 
 
 def _pitched(song: Song) -> bool:
     return any(len(part) for part in song.parts if not part.is_drums)
-
-
-def _is_folder(name: str) -> bool:
-    try:
-        return Path(name).is_dir()
-    except OSError:  # a name that no file can have; reading it will say so
-        return False
 
 
 def _song(name: str, mode: str) -> Song:
@@ -80,7 +71,7 @@ def _song(name: str, mode: str) -> Song:
     from seq2drum.drummer import SCORES
 
     try:
-        if name != "-" and _is_folder(name):
+        if name != "-" and places.is_folder(name):
             raise OptionError(f"--mode {mode} wants a file, and {name!r} is a folder")
         if Path(name).suffix.lower() in SCORES:
             from seq2drum import notation  # music21: only where it is used
@@ -97,9 +88,9 @@ def _song(name: str, mode: str) -> Song:
 def _guitar_beside(name: str, mode: str) -> list[Song]:
     """The song that a file of drums was made for, if it was made for one and that can be read; else none."""
     path = Path(name)
-    if not _MADE.search(path.name):
+    if not places.is_ours(path.name):
         return []
-    stem = _MADE.sub("", path.name)
+    stem = places.OURS.sub("", path.name)
     beside = next((some for ending in _SOURCES if (some := path.with_name(stem + ending)).is_file()), None)
     if beside is None:
         return []

@@ -19,13 +19,13 @@ from seq2drum.errors import CorpusError, InputError, OptionError, OutputError, S
 OUTPUT_SUFFIX = ".drums.mid"
 HUMAN_SUFFIX = ".human.mid"
 MOST_BYTES = 1 << 20  # of a song, as `midi.DEFAULT_LIMITS` has it, which needs numpy
-_OURS = re.compile(r"\.(drums(\.\d+)?|human)\.mid$")
+OURS = re.compile(r"\.(drums(\.\d+)?|human)\.mid$")
 _SLASHES = ("/", os.sep)
 
 
 def is_ours(name: str) -> bool:
     """Whether a file of this name is what the program has written, and no song."""
-    return _OURS.search(name) is not None
+    return OURS.search(name) is not None
 
 
 def jobs(
@@ -40,10 +40,10 @@ def jobs(
     """
     sources: list[str] = []
     # A name that ends in a slash is a folder's, whether it is there yet or not.
-    several = len(names) > 1 or (output not in (None, "-") and (output.endswith(_SLASHES) or _is_folder(output)))
+    several = len(names) > 1 or (output not in (None, "-") and (output.endswith(_SLASHES) or is_folder(output)))
     for name in names:
         path = Path(name)
-        if name != "-" and _is_folder(name):
+        if name != "-" and is_folder(name):
             several = True
             try:
                 found = sorted(
@@ -150,7 +150,8 @@ def _beside(source: str, made: str) -> str:
     return "-" if source == "-" else str(Path(source).with_name(Path(source).stem + made))
 
 
-def _is_folder(name: str) -> bool:
+def is_folder(name: str) -> bool:
+    """Whether there is a folder of this name."""
     try:
         return Path(name).is_dir()
     except OSError:  # a name that no file can have; reading or writing it will say so
