@@ -30,7 +30,7 @@ from seq2drum import baselines, batches, decode, engine, metrics
 from seq2drum.baselines import sounding
 from seq2drum.corpus import Prepared
 from seq2drum.decode import TRIES, Chance
-from seq2drum.errors import CorpusError
+from seq2drum.errors import CorpusError, OptionError
 from seq2drum.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_of, others_guitar, shortened, to_full
 from seq2drum.features import Heard
 from seq2drum.grid import Grid
@@ -762,6 +762,7 @@ def evaluate(
 
     Raises:
         CorpusError: there is no song, or none with drums.
+        OptionError: two players have one name.
     """
     settings = settings or Settings()
     if not any(len(song.drums.step) for song in songs):
@@ -791,6 +792,13 @@ def evaluate(
             " (--reference names a folder of them)"
         )
     table.append(copy_player())
+    names = [player.name for player in table]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise OptionError(
+            f"two players are called {min(twice)!r}; give them names of their own, and leave the baselines out where"
+            " there are training songs: they are made of those"
+        )
     with stage("songs played"):
         others = others_guitar(songs, training, seed=settings.seed)
         alone = sum(other is None for other in others)

@@ -16,7 +16,7 @@ from seq2drum import batches, checkpoint, corpus, evaluate, excerpts
 from seq2drum.baselines import sounding
 from seq2drum.cli import main
 from seq2drum.corpus import Prepared
-from seq2drum.errors import CorpusError, UnknownModelError
+from seq2drum.errors import CorpusError, OptionError, UnknownModelError
 from seq2drum.evaluate import COPY, REAL, Evaluation, Player, Settings
 from seq2drum.features import Heard, hear
 from seq2drum.grid import Grid, Lattice, encode
@@ -205,6 +205,12 @@ def test_without_enough_songs_of_reference_there_are_no_baselines_and_it_is_said
     assert [row.name for row in found.free] == [REAL]
     assert any("no baselines" in note and "3 songs" in note for note in found.notes)
     assert any("one song" in note and "no width" in note for note in found.notes)
+
+
+def test_two_players_of_one_name_are_told() -> None:
+    players = evaluate.baseline_players(training()[:3])
+    with pytest.raises(OptionError, match="two players are called 'common bar'"):
+        evaluate.evaluate(played_songs()[:1], [*players, *players], training()[:3], FEW)
 
 
 def test_nothing_of_a_song_that_is_played_is_known_to_baselines() -> None:
