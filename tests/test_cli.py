@@ -404,7 +404,8 @@ def test_no_song_that_was_given_is_ever_written_over(run: Run, tmp_path: Path) -
     before = a.read_bytes()
     refused(run(a, "-o", a, "--force"), "would be written over")
     refused(run(a, "-o", tmp_path / "link.mid", "--force"), "would be written over")
-    refused(run(a, "-o", tmp_path / "x.mid", "--score", a, "--force"), "would be written over")
+    (tmp_path / "link.musicxml").hardlink_to(a)
+    refused(run(a, "-o", tmp_path / "x.mid", "--score", tmp_path / "link.musicxml", "--force"), "would be written over")
     code, _, err = run(a, b, "--force")
     assert code == 2
     assert "a.drums.mid is a song that was given" in err
