@@ -51,7 +51,7 @@ _EARLY = 1 / 48  # of a quarter, before a legend says what early and late hits a
 _NAMED = 6  # guitars that the legend names
 _GOOD_COUNTS = (16, 12, 8, 6, 4, 3, 2, 1)  # bars on a line
 
-_COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3")  # one a guitar
+_COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3", "#0e8a8a", "#b83280")  # one a guitar
 _INK, _GREY, _PAPER = "#22252a", "#6b7078", "#ffffff"
 _BAR, _BEAT, _UNIT, _RULE = "#7c818a", "#bfc3c9", "#e4e6ea", "#d5d8dd"
 _FILL, _FILL_WORD = "#fdf1d6", "#9a6700"
