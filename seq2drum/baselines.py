@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from seq2drum.corpus import Prepared
 from seq2drum.features import PLAYED, FloatArray, Form, Heard, clock_of, features
-from seq2drum.grid import HIT_LENGTH, LENGTH_UNITS, PLACES, STEPS_PER_QUARTER, Grid
+from seq2drum.grid import HIT_LENGTH, LENGTH_UNITS, PLACES, STEPS_PER_QUARTER, Grid, joined
 from seq2drum.kit import FULL, NINE, to_kit
 from seq2drum.notes import IntArray
 
@@ -351,8 +351,8 @@ class _Known:
             low, high = np.searchsorted(drums.step, starts[bar : bar + 2])
             piece = drums.select(np.arange(low, high))
             pieces.append(piece._replace(step=piece.step - starts[bar] + first[target]))
-        joined = Grid(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
-        return joined.select(np.lexsort((joined.key, joined.step)))
+        whole = joined(pieces)
+        return whole.select(np.lexsort((whole.key, whole.step)))
 
 
 def _gather(song: Prepared, number: int, group: int, gathered: dict[BarKind, _Gathered]) -> None:

@@ -31,9 +31,9 @@ from seq2drum.baselines import sounding
 from seq2drum.corpus import Prepared
 from seq2drum.decode import TRIES, Chance
 from seq2drum.errors import CorpusError, OptionError
-from seq2drum.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_of, others_guitar, shortened, to_full
+from seq2drum.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_of, others_guitar, shortened, take_of
 from seq2drum.features import Heard
-from seq2drum.grid import Grid
+from seq2drum.grid import Grid, joined
 from seq2drum.groove import Drums, drums_of
 from seq2drum.kit import FULL, KITS, NINE, to_kit
 from seq2drum.metrics import FIGURES, Copies, Interval, Judge, Statistics
@@ -153,7 +153,7 @@ def _copy_on(song: Prepared, bar: int, take: int) -> Grid:
     for target in range(bar, len(form.steps)):
         fits = own.select(own.step < form.steps[target])
         pieces.append(fits._replace(step=fits.step + first[target]))
-    return Grid(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
+    return joined(pieces)
 
 
 @cache
@@ -192,12 +192,7 @@ def play_heard(
     more: dict[str, Any] = {"given": given} if given else {}
     if given:
         first, stop = min(first, *given), max(stop, max(given) + 1)
-    starts = heard.form.first
-    found = [
-        bar.hits._replace(step=bar.hits.step + starts[bar.number])
-        for bar in decode.play(player, heard, chance, first=first, stop=stop, **more)
-    ]
-    return to_full(Grid(*(np.concatenate(columns) for columns in zip(*found, strict=True))), player.kit)
+    return take_of(decode.play(player, heard, chance, first=first, stop=stop, **more), heard.form, player.kit)
 
 
 # --- songs ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ and counts nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +15,10 @@ import numpy as np
 from seq2drum import grid as grids
 from seq2drum.baselines import sounding
 from seq2drum.corpus import Prepared
+from seq2drum.decode import PlayedBar
 from seq2drum.duet import DRUMS, Duet
 from seq2drum.features import Form, Heard
-from seq2drum.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
+from seq2drum.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, joined
 from seq2drum.kit import FULL, Kit, to_kit
 from seq2drum.notes import Metre, Part, Song, Tempo
 from seq2drum.theory import GUITAR_PROGRAMS
@@ -71,6 +72,11 @@ def to_full(grid: Grid, kit: Kit) -> Grid:
     return grid._replace(key=key).select(np.lexsort((key, grid.step)))
 
 
+def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:
+    """What was played in the bars of a form, as one grid of the full kit; at least one bar."""
+    return to_full(joined(bar.hits._replace(step=bar.hits.step + form.first[bar.number]) for bar in played), kit)
+
+
 def _median_bpm(heard: Heard) -> float:
     return float(np.median(heard.form.bpm))
 
@@ -114,7 +120,7 @@ def lay_over(other: Heard, own: Heard) -> Heard:
     for index, bar in enumerate(range(begin, end)):
         piece = bar_of_grid(other.guitar, other.form, low + index % max(high - low, 1))
         pieces.append(piece._replace(step=piece.step + form.first[bar]))
-    guitar = Grid(*(np.concatenate(columns) for columns in zip(*pieces, strict=True))) if pieces else own.guitar
+    guitar = joined(pieces) if pieces else own.guitar
     return Heard(form, guitar, other.programs, other.parts)
 
 

@@ -9,6 +9,7 @@ apart on purpose: each is the other's test.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -48,6 +49,11 @@ class Grid(NamedTuple):
     def select(self, which: NDArray[np.bool_] | IntArray) -> Grid:
         """The notes at the given places of the arrays."""
         return Grid(*(column[which] for column in self))
+
+
+def joined(pieces: Iterable[Grid]) -> Grid:
+    """Several grids as one, one behind the other as they are; at least one."""
+    return Grid(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
 
 
 def steps_in(length: int | IntArray, ticks_per_quarter: int) -> IntArray:

@@ -132,6 +132,11 @@ def wav(
     return _wav_file(_finished(mixed))
 
 
+def lasts(data: bytes) -> float:
+    """How many seconds of sound there are in a file of `wav`."""
+    return len(data) / 4 / RATE
+
+
 def stems(
     duet: Duet,
     *,

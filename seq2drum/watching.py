@@ -36,7 +36,7 @@ from seq2drum.drummer import Options
 from seq2drum.duet import Duet
 from seq2drum.engine import Engine
 from seq2drum.ensemble import Ended, Ensemble
-from seq2drum.excerpts import bars_between, duet_of, heard_between, others_guitar, shortened, to_full
+from seq2drum.excerpts import bars_between, duet_of, heard_between, others_guitar, shortened, take_of
 from seq2drum.features import Heard
 from seq2drum.grid import HIT_LENGTH, Grid
 from seq2drum.groove import drums_of
@@ -176,10 +176,7 @@ def play(
         return None
     takes = {}
     for (player, index), played in made.items():
-        starts = forms[index].first
-        pieces = [bar.hits._replace(step=bar.hits.step + starts[bar.number]) for bar in played[:done]]
-        joined = Grid(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
-        takes[player, index] = to_full(joined, engine.kit)
+        takes[player, index] = take_of(played[:done], forms[index], engine.kit)
     return Played(takes, done)
 
 

@@ -448,14 +448,18 @@ def no_traces(tmp_path, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
+# Two of them run at once, one for each stem: what one writes must be whole whenever the other has ended.
+BOTH = "cp $$ $$.copy; mv $$ 0.wav; mv $$.copy 1.wav"
+
+
 @POSIX
 @pytest.mark.parametrize(
     "script, told",
     [
         ("echo first >&2; echo it is broken >&2; exit 3", r"ended with code 3 \(it says: it is broken\)"),
         ("exit 0", "wrote nothing"),
-        ("printf RIFFxxxxWAVE > 0.wav; cp 0.wav 1.wav", "without sound"),
-        ("printf 'RIFFxxxxWAVEdata\\4\\0\\0\\0abcd' > 0.wav; cp 0.wav 1.wav", "not of floats"),
+        (f"printf RIFFxxxxWAVE > $$; {BOTH}", "without sound"),
+        (f"printf 'RIFFxxxxWAVEdata\\4\\0\\0\\0abcd' > $$; {BOTH}", "not of floats"),
         ("yes > 0.wav", "does not end"),
         ("sleep 60", "was not done after"),
     ],

@@ -69,7 +69,7 @@ def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
     except (MissingExtraError, OptionError, OutputError) as error:
         say(f"no {SOUND}: {error}")
         return
-    yield _File(SOUND, data, f"both, to listen to: {besides.clock(len(data) / 4 / sound.RATE)}")
+    yield _File(SOUND, data, f"both, to listen to: {besides.clock(sound.lasts(data))}")
 
 
 def _check(soundfont: str) -> None:

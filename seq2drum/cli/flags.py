@@ -1,4 +1,7 @@
-"""Which mode has use for which flag: naming one that is not looked at is a mistake, and would be a silent one."""
+"""Flags that several modes share, and which mode has use for which.
+
+Naming one that is not looked at is a mistake, and would be a silent one.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,20 @@ from collections.abc import Mapping, Sequence
 from seq2drum.errors import OptionError
 
 LEAST = {"workers": 1, "threads": 0}
+
+
+def add_bars(parser: argparse.ArgumentParser) -> None:
+    """Add --bars where it is bars by number."""
+    parser.add_argument("--bars", type=_bars, metavar="A:B")
+
+
+def _bars(text: str) -> tuple[int, int]:
+    """A:B, or one bar alone, as numbers."""
+    first, colon, last = text.partition(":")
+    try:
+        return int(first), int(last if colon else first)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted A:B such as 9:16, found {text!r}") from None
 
 
 def check(parser: argparse.ArgumentParser, options: argparse.Namespace, uses: Mapping[str, Sequence[str]]) -> None:

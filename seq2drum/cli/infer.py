@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import besides, places
+from seq2drum.cli import besides, flags, places
 from seq2drum.cli.terminal import say, standard_output
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 
@@ -106,17 +106,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def own_flags(parser: argparse.ArgumentParser) -> None:
     """Bars by number, and takes to choose from."""
-    parser.add_argument("--bars", type=bars_of, metavar="A:B")
+    flags.add_bars(parser)
     parser.add_argument("--takes", type=int, metavar="N")
-
-
-def bars_of(text: str) -> tuple[int, int]:
-    """A:B, or one bar alone, as numbers."""
-    first, colon, last = text.partition(":")
-    try:
-        return int(first), int(last if colon else first)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"wanted A:B such as 9:16, found {text!r}") from None
 
 
 def run(options: argparse.Namespace) -> int:
@@ -147,7 +138,7 @@ def run(options: argparse.Namespace) -> int:
         work,
         options.force,
         "playing",
-        lambda source, targets: _play_one(drummer, source, targets[:count], wanted, options),
+        lambda source, targets: _play_one(drummer, source, targets[:count], wanted, also, options),
     )
 
 
@@ -156,13 +147,18 @@ def _absolute(name: str) -> str:
 
 
 def _play_one(
-    drummer: Drummer, source: str, targets: Sequence[str], wanted: Options, options: argparse.Namespace
+    drummer: Drummer,
+    source: str,
+    targets: Sequence[str],
+    wanted: Options,
+    also: Iterable[str],
+    options: argparse.Namespace,
 ) -> None:
     begun = time.perf_counter()
     takes = drummer.takes(places.read(source), wanted, len(targets))
     for take, target in zip(takes, targets, strict=True):
         places.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
-    missing = _write_besides(source, takes, options)
+    missing = _write_besides(also, source, takes, options)
     seconds = (time.perf_counter() - begun) / len(takes)
     for take, target in zip(takes, targets, strict=True):
         told = _json(take, source, target, seconds, options) if options.json else _told(take, target, seconds, options)
@@ -175,10 +171,10 @@ def _play_one(
         raise OutputError("; ".join(missing))
 
 
-def _write_besides(source: str, takes: Sequence[Take], options: argparse.Namespace) -> list[str]:
+def _write_besides(also: Iterable[str], source: str, takes: Sequence[Take], options: argparse.Namespace) -> list[str]:
     """Write what else was asked for; which of it could not be made, and why. The take is there, and so is the rest."""
     missing = []
-    for flag in besides.wanted(options):
+    for flag in also:
         title = "Drums" if source == "-" else Path(source).stem
         try:
             besides.write(flag, takes, title, options)

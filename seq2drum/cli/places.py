@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from seq2drum import files
@@ -101,7 +101,7 @@ def each(
 
     Returns the exit code.
     """
-    inputs = {found for source, _ in work if (found := place(source))}
+    inputs = places_of(source for source, _ in work)
     code = 0
     with bar(len(work) if len(work) > 1 else None, what) as advance:
         for source, targets in work:
@@ -165,6 +165,11 @@ def place(name: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def places_of(names: Iterable[str]) -> set[tuple[int, int]]:
+    """The `place` of each of the songs that were given."""
+    return {found for name in names if (found := place(name))}
 
 
 def check_target(name: str, inputs: set[tuple[int, int]], *, overwrite: bool) -> None:

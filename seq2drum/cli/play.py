@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import besides, duets, infer, places
+from seq2drum.cli import besides, duets, flags, places
 from seq2drum.cli.terminal import bar, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 
@@ -47,7 +47,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def own_flags(parser: argparse.ArgumentParser) -> None:
     """Bars by number."""
-    parser.add_argument("--bars", type=infer.bars_of, metavar="A:B")
+    flags.add_bars(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,8 +59,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.output != "-":
         if Path(options.output).suffix.lower() != ".wav":
             raise OptionError(f"--mode play writes .wav, and {Path(options.output).name!r} ends otherwise")
-        inputs = {found for name in options.files if (found := places.place(name))}
-        places.check_target(options.output, inputs, overwrite=options.force)
+        places.check_target(options.output, places.places_of(options.files), overwrite=options.force)
     sound.check(options.soundfont)
     duet = duets.read(options)
     span = _span(duet, options.bars)
@@ -70,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         places.write(data, options.output, overwrite=options.force)
         if options.output != "-":
             with standard_output():
-                print(f"{options.output}: {besides.clock(_seconds(data))} of sound", flush=True)
+                print(f"{options.output}: {besides.clock(sound.lasts(data))} of sound", flush=True)
         return 0
     _play(data, players)
     return 0
@@ -101,12 +100,6 @@ def _rendered(duet: Duet, span: tuple[int, int] | None, soundfont: str | None) -
         return sound.wav(duet, soundfont=soundfont, span=span, show=show)
 
 
-def _seconds(data: bytes) -> float:
-    from seq2drum import sound
-
-    return len(data) / 4 / sound.RATE
-
-
 # Loudspeakers
 
 
@@ -131,7 +124,9 @@ def _play(data: bytes, players: Sequence[Sequence[str]]) -> None:
     Raises:
         OutputError: no player could.
     """
-    seconds = _seconds(data)
+    from seq2drum import sound
+
+    seconds = sound.lasts(data)
     with tempfile.TemporaryDirectory(prefix="seq2drum-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "seq2drum.wav"
         file.write_bytes(data)

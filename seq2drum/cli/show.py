@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from seq2drum.cli import duets, infer, places
+from seq2drum.cli import duets, flags, places
 from seq2drum.cli.terminal import bar, standard_output
 from seq2drum.errors import OptionError
 
@@ -27,7 +27,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def own_flags(parser: argparse.ArgumentParser) -> None:
     """Bars by number."""
-    parser.add_argument("--bars", type=infer.bars_of, metavar="A:B")
+    flags.add_bars(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,8 +36,7 @@ def run(options: argparse.Namespace) -> int:
         suffix = Path(options.output).suffix.lower()
         if suffix not in PICTURES:
             raise OptionError(f"--mode show writes {' or '.join(PICTURES)}, and {options.output!r} ends otherwise")
-        inputs = {place for name in options.files if (place := places.place(name))}
-        places.check_target(options.output, inputs, overwrite=options.force)
+        places.check_target(options.output, places.places_of(options.files), overwrite=options.force)
     first, last = options.bars or (1, None)
     if first < 1 or (last is not None and last < first):
         raise OptionError(f"--bars is {first}:{last}, wanted A:B with 1 <= A <= B")
