@@ -26,12 +26,12 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-import grpc  # noqa: E402
-from google.rpc import error_details_pb2  # noqa: E402
-from grpc_status import rpc_status  # noqa: E402
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
-from seq2drum.rpc import accompaniment_pb2 as pb  # noqa: E402
-from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub  # noqa: E402
+from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 
 DOMAIN = "seq2drum"
 SECONDS = 120.0  # that any call may take

@@ -24,14 +24,17 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.machine import machine  # noqa: E402
-from seq2drum import conditions, engine, feel, groove, midi, theory  # noqa: E402
-from seq2drum.drummer import Drummer, Options  # noqa: E402
-from seq2drum.errors import Seq2DrumError  # noqa: E402
-from seq2drum.features import Form, Heard, form_of  # noqa: E402
-from seq2drum.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode  # noqa: E402
-from seq2drum.kit import FULL  # noqa: E402
-from seq2drum.notes import Part, Song  # noqa: E402
+from bench.machine import machine
+from seq2drum.errors import Seq2DrumError
+from seq2drum.formats import midi
+from seq2drum.lattice import conditions, groove
+from seq2drum.lattice.features import Form, Heard, form_of
+from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode
+from seq2drum.music import theory
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Part, Song
+from seq2drum.play import engine, feel
+from seq2drum.play.drummer import Drummer, Options
 
 CONTROLS: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {

@@ -21,13 +21,13 @@ import numpy as np
 from machine import machine
 from numpy.typing import NDArray
 
-from seq2drum import feel_train
-from seq2drum.corpus import load
+from seq2drum.data.corpus import load
 from seq2drum.errors import Seq2DrumError
-from seq2drum.feel import MOMENT, PLAYED, SET, SHIPPED, Expected, Feel, edges, realise
-from seq2drum.feel_train import Recording, add_figures, recordings
-from seq2drum.grid import OFFSET_UNITS, Grid
-from seq2drum.kit import FULL
+from seq2drum.lattice.grid import OFFSET_UNITS, Grid
+from seq2drum.learn import feel as feel_train
+from seq2drum.learn.feel import Recording, add_figures, recordings
+from seq2drum.music.kit import FULL
+from seq2drum.play.feel import MOMENT, PLAYED, SET, SHIPPED, Expected, Feel, edges, realise
 
 Array = NDArray[np.float64]
 SEEDS = 5

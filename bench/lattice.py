@@ -18,13 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2drum import midi, theory
-from seq2drum.corpus import find_files
+from seq2drum.data.corpus import find_files
 from seq2drum.errors import InputError, Seq2DrumError
-from seq2drum.grid import Lattice, decode, encode, quantise
-from seq2drum.kit import FULL, KITS, Kit
-from seq2drum.notes import IntArray, Part, Song
-from seq2drum.phrases import Phrase, merge, pairs
+from seq2drum.formats import midi
+from seq2drum.lattice.grid import Lattice, decode, encode, quantise
+from seq2drum.lattice.phrases import Phrase, merge, pairs
+from seq2drum.music import theory
+from seq2drum.music.kit import FULL, KITS, Kit
+from seq2drum.music.notes import IntArray, Part, Song
 
 SAMPLE = Path(__file__).parent.parent.parent / "shared" / "corpus" / "sample"
 NEAR = 1 / 48  # of a quarter

@@ -18,10 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seq2drum import batches, checkpoint, corpus, engine
-from seq2drum.batches import Data, Window
-from seq2drum.kit import KITS
+from seq2drum.data import batches, corpus
+from seq2drum.data.batches import Data, Window
+from seq2drum.models import checkpoint
 from seq2drum.models.base import Family, tensors
+from seq2drum.music.kit import KITS
+from seq2drum.play import engine
 
 
 def by_window(model: Family, data: Data, windows: Sequence[Window], listen_to: Sequence[Window] = ()) -> np.ndarray:

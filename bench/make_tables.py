@@ -1,4 +1,4 @@
-"""Ask music21, once, what the package must know without it, and write the answers to seq2drum/tables.
+"""Ask music21, once, what the package must know without it, and write the answers to seq2drum/music/tables.
 
     python bench/make_tables.py
 
@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from seq2drum.theory import words
+from seq2drum.music.theory import words
 
-TABLES = Path(__file__).resolve().parents[1] / "seq2drum" / "tables"
+TABLES = Path(__file__).resolve().parents[1] / "seq2drum" / "music" / "tables"
 NUMERATORS = range(1, 65)
 DENOMINATORS = (1, 2, 4, 8, 16, 32, 64)
 

@@ -31,16 +31,20 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.machine import machine  # noqa: E402
-from seq2drum import corpus, engine, groove, metres, metrics  # noqa: E402
-from seq2drum.baselines import baselines  # noqa: E402
-from seq2drum.corpus import Prepared  # noqa: E402
-from seq2drum.evaluate import choose, play_heard, reference  # noqa: E402
-from seq2drum.excerpts import metre_of  # noqa: E402
-from seq2drum.features import Form  # noqa: E402
-from seq2drum.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid  # noqa: E402
-from seq2drum.groove import Drums, drums_of  # noqa: E402
-from seq2drum.kit import NINE  # noqa: E402
+from bench.machine import machine
+from seq2drum.data import corpus
+from seq2drum.data.corpus import Prepared
+from seq2drum.data.excerpts import metre_of
+from seq2drum.judge import metrics
+from seq2drum.judge.baselines import baselines
+from seq2drum.judge.evaluate import choose, play_heard, reference
+from seq2drum.lattice import groove
+from seq2drum.lattice.features import Form
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
+from seq2drum.lattice.groove import Drums, drums_of
+from seq2drum.music import metres
+from seq2drum.music.kit import NINE
+from seq2drum.play import engine
 
 METRES = ("4/4", "3/4", "6/8", "12/8", "5/4", "7/8")
 RARE = ("5/4", "7/8")

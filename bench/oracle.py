@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seq2drum import midi
 from seq2drum.errors import MidiError
-from seq2drum.notes import Song
+from seq2drum.formats import midi
+from seq2drum.music.notes import Song
 
 AGREE = "agree"
 

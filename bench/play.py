@@ -23,14 +23,16 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.machine import machine  # noqa: E402
-from seq2drum import engine, midi, theory  # noqa: E402
-from seq2drum.drummer import Drummer, Options  # noqa: E402
-from seq2drum.errors import Seq2DrumError  # noqa: E402
-from seq2drum.notes import Metre, Note, Part, Song  # noqa: E402
+from bench.machine import machine
+from seq2drum.errors import Seq2DrumError
+from seq2drum.formats import midi
+from seq2drum.music import theory
+from seq2drum.music.notes import Metre, Note, Part, Song
+from seq2drum.play import engine
+from seq2drum.play.drummer import Drummer, Options
 
 BARS = 128
-IMPORTS = "numpy", "symusic", "onnxruntime", "seq2drum.drummer"
+IMPORTS = "numpy", "symusic", "onnxruntime", "seq2drum.play.drummer"
 FRESH_SECONDS, FRESH_MEGABYTES, RUNNING_SECONDS = 1.5, 350, 0.4
 
 
@@ -104,7 +106,7 @@ def start_up(model: str, rounds: int) -> dict[str, float]:
     script = "import time, sys\nmarks = [time.perf_counter()]\n"
     for name in IMPORTS:
         script += f"import {name}\nmarks.append(time.perf_counter())\n"
-    script += "seq2drum.drummer.Drummer.load(sys.argv[1])\nmarks.append(time.perf_counter())\n"
+    script += "seq2drum.play.drummer.Drummer.load(sys.argv[1])\nmarks.append(time.perf_counter())\n"
     script += "print(*(b - a for a, b in zip(marks, marks[1:])))"
     found, whole = [], []
     for _ in range(rounds):

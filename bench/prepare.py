@@ -18,8 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.machine import machine
-from seq2drum import corpus
-from seq2drum.corpus import Account, Prepared
+from seq2drum.data import corpus
+from seq2drum.data.corpus import Account, Prepared
 from seq2drum.errors import CorpusError
 
 

@@ -38,20 +38,20 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from bench import play  # noqa: E402
-from bench.callers import Ask, Callers, drums, stub_of  # noqa: E402
-from bench.machine import machine  # noqa: E402
-from bench.serving import Served, serving  # noqa: E402
-from seq2drum import midi  # noqa: E402
-from seq2drum.drummer import Drummer, Options  # noqa: E402
-from seq2drum.notes import Part, Song  # noqa: E402
+from bench import play
+from bench.callers import Ask, Callers, drums, stub_of
+from bench.machine import machine
+from bench.serving import Served, serving
+from seq2drum.formats import midi
+from seq2drum.music.notes import Part, Song
+from seq2drum.play.drummer import Drummer, Options
 
 SONGS = ("funk", "rock_riff", "blues_shuffle", "jazz_swing")
 AT_ONCE = (1, 2, 4, 8, 16)
 LEAKY = (str(Path(__file__)), "--leaky-server")
 LEAK_BYTES = 4096
 TOO_MUCH = 4  # overload is so many times what can be played
-ONE_SONG = "from seq2drum.drummer import Drummer; import sys; Drummer.load().accompany(sys.argv[1])"
+ONE_SONG = "from seq2drum.play.drummer import Drummer; import sys; Drummer.load().accompany(sys.argv[1])"
 
 
 class Row(NamedTuple):

@@ -19,10 +19,12 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 
-from seq2drum import duet, midi, sound
-from seq2drum.drummer import Drummer
-from seq2drum.duet import Duet
 from seq2drum.errors import Seq2DrumError
+from seq2drum.formats import midi
+from seq2drum.music import duet
+from seq2drum.music.duet import Duet
+from seq2drum.play.drummer import Drummer
+from seq2drum.show import sound
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from seq2drum import batches, corpus
+from seq2drum.data import batches, corpus
+from seq2drum.learn.train import Plan, train
 from seq2drum.models import FAMILIES
-from seq2drum.train import Plan, train
 
 
 def peer(seconds: float, pairs: int = 48, steps: int = 192) -> float:

@@ -25,8 +25,9 @@ from fractions import Fraction
 from pathlib import Path
 from random import Random
 
-from seq2drum import kit, midi
-from seq2drum.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.formats import midi
+from seq2drum.music import kit
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 TICKS = 480  # per quarter
 STRUM = 7  # ticks from one string to the next

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from seq2drum import Drummer
-from seq2drum.draw import draw
+from seq2drum.show.draw import draw
 
 HERE = Path(__file__).parent
 

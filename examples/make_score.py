@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from seq2drum import Drummer, engraving, files
-from seq2drum.score import write_score
+from seq2drum import Drummer, files
+from seq2drum.formats.score import write_score
+from seq2drum.show import engraving
 
 HERE = Path(__file__).parent
 BARS = (8, 16)  # from 0: those with a fill and a crash

@@ -24,13 +24,18 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from seq2drum import batches, conditions, corpus, decode, engine, evaluate, excerpts, groove, midi, theory
-from seq2drum.drummer import Drummer, Options
-from seq2drum.features import features, hear
-from seq2drum.grid import Lattice, encode
-from seq2drum.kit import FULL
-from seq2drum.notes import Note, Part
-from seq2drum.recall import recall
+from seq2drum.data import batches, corpus, excerpts
+from seq2drum.formats import midi
+from seq2drum.judge import evaluate
+from seq2drum.lattice import conditions, groove
+from seq2drum.lattice.features import features, hear
+from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.music import theory
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Note, Part
+from seq2drum.play import decode, engine
+from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.recall import recall
 
 EXAMPLES = Path("../examples")
 plt.rcParams.update({"figure.dpi": 80, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
@@ -285,7 +290,8 @@ plt.show()
 # playing does not.
 
 # %%
-from seq2drum import checkpoint, train
+from seq2drum.learn import train
+from seq2drum.models import checkpoint
 
 train.use_threads(1)
 model, _ = checkpoint.load(engine.find(drummer.engine.name))
@@ -409,6 +415,6 @@ for name, wish in asked.items():
 # ## Where to go from here
 #
 # - The memory is `seq2drum/models/attention.py`, the function `weights`; what it is given while playing is `Memory` in
-#   `seq2drum/decode.py`. How `recall` reads it off the model that plays, without torch: `seq2drum/recall.py`.
+#   `seq2drum/play/decode.py`. How `recall` reads it off the model that plays, without torch: `seq2drum/play/recall.py`.
 # - What of this holds over 200 songs that the model never saw is in `LOG.md`, *Which bar remembers which*.
 # - Change `listen("rock_riff")` above to another example, or `midi.read` a file of your own, and run all again.

@@ -24,13 +24,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import HTML, SVG, Audio, display
 
-from seq2drum import conditions, drum_maps, engraving, groove, metrics, midi, page, sound, theory
-from seq2drum.drummer import Drummer, Options
 from seq2drum.errors import MissingExtraError
-from seq2drum.features import form_of, hear
-from seq2drum.grid import Lattice, encode
-from seq2drum.kit import FULL
-from seq2drum.score import write_score
+from seq2drum.formats import midi
+from seq2drum.formats.score import write_score
+from seq2drum.judge import metrics
+from seq2drum.lattice import conditions, groove
+from seq2drum.lattice.features import form_of, hear
+from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.music import drum_maps, theory
+from seq2drum.music.kit import FULL
+from seq2drum.play.drummer import Drummer, Options
+from seq2drum.show import engraving, page, sound
 
 EXAMPLES = Path("../examples")
 plt.rcParams.update({"figure.dpi": 72, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})

@@ -28,11 +28,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import HTML
 
-from seq2drum import corpus, grid, groove, midi, page, phrases, theory
-from seq2drum.conditions import measure
-from seq2drum.excerpts import metre_of
-from seq2drum.features import hear
-from seq2drum.kit import FULL
+from seq2drum.data import corpus
+from seq2drum.data.excerpts import metre_of
+from seq2drum.formats import midi
+from seq2drum.lattice import grid, groove, phrases
+from seq2drum.lattice.conditions import measure
+from seq2drum.lattice.features import hear
+from seq2drum.music import theory
+from seq2drum.music.kit import FULL
+from seq2drum.show import page
 
 DATA = Path("../examples/training")
 plt.rcParams.update({"figure.dpi": 72, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})

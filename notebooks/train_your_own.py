@@ -27,10 +27,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Image, display
 
-from seq2drum import batches, checkpoint, corpus, draw, eager, engine, evaluate, excerpts, train
-from seq2drum.drummer import Drummer
-from seq2drum.kit import FULL
-from seq2drum.models import family
+from seq2drum.data import batches, corpus, excerpts
+from seq2drum.judge import evaluate
+from seq2drum.learn import train
+from seq2drum.models import checkpoint, eager, family
+from seq2drum.music.kit import FULL
+from seq2drum.play import engine
+from seq2drum.play.drummer import Drummer
+from seq2drum.show import draw
 
 DATA = Path("../examples/training")
 EPOCHS = 25  # how often every song is seen. With songs of your own, take minutes=60 in the plan below instead

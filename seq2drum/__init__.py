@@ -8,11 +8,17 @@ __version__ = "0.1.0"
 __all__ = ["Drummer", "Options", "Seq2DrumError", "Song", "Take", "__version__"]
 
 if TYPE_CHECKING:
-    from seq2drum.drummer import Drummer, Options, Take
     from seq2drum.errors import Seq2DrumError
-    from seq2drum.notes import Song
+    from seq2drum.music.notes import Song
+    from seq2drum.play.drummer import Drummer, Options, Take
 
-_HOMES = {"Drummer": "drummer", "Options": "drummer", "Take": "drummer", "Seq2DrumError": "errors", "Song": "notes"}
+_HOMES = {
+    "Drummer": "play.drummer",
+    "Options": "play.drummer",
+    "Seq2DrumError": "errors",
+    "Song": "music.notes",
+    "Take": "play.drummer",
+}
 
 
 def __getattr__(name: str) -> Any:

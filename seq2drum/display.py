@@ -17,21 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from seq2drum import draw, duet, evaluate, report, theory
-from seq2drum.corpus import Account, Prepared
-from seq2drum.drum_maps import DrumMap
-from seq2drum.drummer import DrumBar, Drummer, Options, Take
-from seq2drum.duet import Duet
+from seq2drum.data.corpus import Account, Prepared
+from seq2drum.data.excerpts import duet_of, metre_of
 from seq2drum.errors import Seq2DrumError
-from seq2drum.evaluate import Evaluation
-from seq2drum.excerpts import duet_of, metre_of
-from seq2drum.features import Form, Heard
-from seq2drum.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
-from seq2drum.groove import Drums
-from seq2drum.kit import FULL, KITS, Kit, to_kit
-from seq2drum.notes import Bar, IntArray, Metre, Part, Song
-from seq2drum.page import table, text
-from seq2drum.phrases import Cut, Pair, Phrase
+from seq2drum.judge import evaluate, report
+from seq2drum.judge.evaluate import Evaluation
+from seq2drum.lattice.features import Form, Heard
+from seq2drum.lattice.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
+from seq2drum.lattice.groove import Drums
+from seq2drum.lattice.phrases import Cut, Pair, Phrase
+from seq2drum.music import duet, theory
+from seq2drum.music.drum_maps import DrumMap
+from seq2drum.music.duet import Duet
+from seq2drum.music.kit import FULL, KITS, Kit, to_kit
+from seq2drum.music.notes import Bar, IntArray, Metre, Part, Song
+from seq2drum.play.drummer import DrumBar, Drummer, Options, Take
+from seq2drum.show import draw
+from seq2drum.show.page import table, text
 
 BARS = 16  # of a picture; the rest is counted
 ROWS = 12  # of a table of notes

@@ -16,14 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from seq2drum import drum_maps, engine
-from seq2drum.conditions import STYLES
-from seq2drum.drummer import DrumBar, Options, Take
 from seq2drum.errors import LimitError, OptionError
-from seq2drum.kit import FULL
-from seq2drum.notes import DEFAULT_METRE, DEFAULT_TEMPO, Song
+from seq2drum.lattice.conditions import STYLES
+from seq2drum.music import drum_maps
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Song
+from seq2drum.music.theory import GuitarChoice
+from seq2drum.play import engine
+from seq2drum.play.drummer import DrumBar, Options, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
-from seq2drum.theory import GuitarChoice
 from server.statuses import Refusal
 
 MOST_WORD = 64

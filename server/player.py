@@ -1,8 +1,9 @@
 """A worker that plays: `python -m server.player`, frames in and frames out.
 
-All calls that it is given play at once, in an ensemble (`seq2drum.ensemble`) for each model: they share the model's
-steps, and a call that is cancelled stops at the next one. It trusts the front: what it is given to play has been read
-under limits by `screen`, with the same parser and the same bytes. It knows models and music, and nothing of networks.
+All calls that it is given play at once, in an ensemble (`seq2drum.play.ensemble`) for each model: they share the
+model's steps, and a call that is cancelled stops at the next one. It trusts the front: what it is given to play has
+been read under limits by `screen`, with the same parser and the same bytes. It knows models and music, and nothing of
+networks.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from seq2drum import engine, midi
-from seq2drum.drummer import DrumBar, Drummer, Options, Sheet, ranked
-from seq2drum.ensemble import Ended, Ensemble
 from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
-from seq2drum.notes import Note, Part, Song, Tempo
+from seq2drum.formats import midi
+from seq2drum.music.notes import Note, Part, Song, Tempo
+from seq2drum.play import engine
+from seq2drum.play.drummer import DrumBar, Drummer, Options, Sheet, ranked
+from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert, frames, statuses
 from server.frames import Frame

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seq2drum import midi, theory
-from seq2drum.notes import Note, Part, Song
+from seq2drum.formats import midi
+from seq2drum.music import theory
+from seq2drum.music.notes import Note, Part, Song
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert, frames, statuses
 from server.frames import Frame

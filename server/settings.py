@@ -47,7 +47,7 @@ LIMITS: Mapping[str, tuple[float, str]] = MappingProxyType(
         "fastest": (1_000.0, "fastest tempo in quarters a minute"),
     }
 )
-"""The limits of a MIDI file, as in `seq2drum.midi.Limits`: told again, as the front reads no music. A test compares."""
+"""The limits of a MIDI file, equal to `seq2drum.formats.midi.Limits`. A test compares: the front reads no music."""
 
 GROUPS: Mapping[str, str] = MappingProxyType(
     {

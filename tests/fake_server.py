@@ -25,9 +25,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
 from client import RemoteDrummer
-from seq2drum import __version__, midi
-from seq2drum.drummer import DrumBar, Drummer, Options, Take
+from seq2drum import __version__
 from seq2drum.errors import MidiError, NoGuitarError, OptionError, Seq2DrumError
+from seq2drum.formats import midi
+from seq2drum.play.drummer import DrumBar, Drummer, Options, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import (
     AccompanimentServiceServicer,

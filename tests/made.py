@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from seq2drum.corpus import Prepared
-from seq2drum.features import hear
-from seq2drum.grid import Lattice, encode
-from seq2drum.kit import FULL
-from seq2drum.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.data.corpus import Prepared
+from seq2drum.lattice.features import hear
+from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 
 def made_song(seed: int, bars: int = 14) -> Prepared:

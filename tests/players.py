@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 
-from seq2drum import checkpoint
-from seq2drum.kit import FULL, KITS
-from seq2drum.models import family
-from seq2drum.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.models import checkpoint, family
+from seq2drum.music.kit import FULL, KITS
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 SIZES: dict[str, dict[str, Any]] = {
     "attention": {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2},

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from hypothesis import strategies as st
 
-from seq2drum.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 TICKS_PER_QUARTER = st.one_of(st.sampled_from([1, 24, 96, 192, 480, 960, 1024, 9600, 32767]), st.integers(1, 32767))
 

@@ -16,14 +16,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seq2drum import chart, corpus, display, draw, drum_maps, grid, groove, midi, phrases
-from seq2drum.drummer import DrumBar, Options, Take
-from seq2drum.duet import Duet
-from seq2drum.evaluate import Column, Estimate, Evaluation, Row
-from seq2drum.kit import FULL, KITS, NINE
-from seq2drum.notes import Metre, Note, Part, Song, Tempo, as_html
-from seq2drum.phrases import Cut
-from seq2drum.theory import GuitarChoice
+from seq2drum import display
+from seq2drum.data import corpus
+from seq2drum.formats import midi
+from seq2drum.judge.evaluate import Column, Estimate, Evaluation, Row
+from seq2drum.lattice import grid, groove, phrases
+from seq2drum.lattice.phrases import Cut
+from seq2drum.music import drum_maps
+from seq2drum.music.duet import Duet
+from seq2drum.music.kit import FULL, KITS, NINE
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo, as_html
+from seq2drum.music.theory import GuitarChoice
+from seq2drum.play.drummer import DrumBar, Options, Take
+from seq2drum.show import chart, draw
 from tests.conftest import ROOT
 from tests.made import made_song
 
@@ -156,7 +161,7 @@ def test_a_value_shows_itself_with_its_picture_and_facts(name: str) -> None:
 
 
 def test_a_drummer_says_which_model_it_is() -> None:
-    from seq2drum.drummer import Drummer
+    from seq2drum.play.drummer import Drummer
 
     assert "Drummer default" in said(Drummer.load()._repr_html_())
 
@@ -272,13 +277,15 @@ def test_what_has_no_picture_is_refused() -> None:
 
 
 def test_playing_and_reading_never_load_what_only_notebooks_need() -> None:
-    code = "import sys, seq2drum.drummer; sys.exit('seq2drum.display' in sys.modules or 'matplotlib' in sys.modules)"
+    code = (
+        "import sys, seq2drum.play.drummer; sys.exit('seq2drum.display' in sys.modules or 'matplotlib' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_showing_a_song_imports_no_torch() -> None:
     code = (
-        "import sys; from seq2drum.notes import *;"
+        "import sys; from seq2drum.music.notes import *;"
         "Song(480, (Part.of([Note(0, 9, 50, 80)], program=27),), (), (), 1920)._repr_html_();"
         "sys.exit('torch' in sys.modules)"
     )

@@ -26,9 +26,11 @@ import pytest
 
 from client import cli as client_cli
 from client import errors as client_errors
-from seq2drum import cli, engraving, errors, midi, sound
-from seq2drum.notes import Note, Part, Song
+from seq2drum import cli, errors
+from seq2drum.formats import midi
+from seq2drum.music.notes import Note, Part, Song
 from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.show import engraving, sound
 from server import cli as server_cli
 from tests.servers import process
 

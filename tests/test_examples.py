@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum import kit, midi, theory
+from seq2drum.formats import midi
+from seq2drum.music import kit, theory
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ALONE = sorted(path for path in EXAMPLES.glob("*.mid") if not path.name.endswith(".drums.mid"))

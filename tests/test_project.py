@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from client import cli as client_cli
-from seq2drum import cli, midi
+from seq2drum import cli
+from seq2drum.formats import midi
 from server import cli as server_cli
 from tests.servers import process
 
@@ -177,7 +178,7 @@ def test_no_figure_is_left_open():
     assert "TODO-FIGURE" not in README
 
 
-PLAYING = ("cli", "drummer", "decode", "midi", "theory", "phrases", "grid", "features")
+PLAYING = ("cli", "play.drummer", "play.decode", "formats.midi", "music.theory", "lattice.phrases", "lattice.features")
 
 
 @pytest.mark.parametrize("module", PLAYING)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum import midi
 from seq2drum.errors import Seq2DrumError
-from seq2drum.notes import Note, Part
+from seq2drum.formats import midi
+from seq2drum.music.notes import Note, Part
 from tests.conftest import corpus_files
 
 FILES = corpus_files("torture")

@@ -15,8 +15,8 @@ from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:
-    from seq2drum.drummer import Take
-    from seq2drum.duet import Duet
+    from seq2drum.music.duet import Duet
+    from seq2drum.play.drummer import Take
 
 
 class Beside(NamedTuple):
@@ -32,45 +32,45 @@ class Beside(NamedTuple):
 
 
 def _score(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
-    from seq2drum import score
+    from seq2drum.formats import score
 
     best = takes[0]
     data = score.write_score(best.song, best.standard_part, title)
     if _suffix(options.score) != ".svg":
         return data
-    from seq2drum import engraving
+    from seq2drum.show import engraving
 
     return engraving.svg(data)
 
 
 def _check_score(options: argparse.Namespace) -> None:
     if _suffix(options.score) == ".svg":
-        from seq2drum import engraving
+        from seq2drum.show import engraving
 
         engraving.check()
 
 
 def _picture(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
-    from seq2drum import draw
+    from seq2drum.show import draw
 
     return draw.picture(takes[0].duet, _suffix(options.picture)[1:], title=title)
 
 
 def _wav(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
-    from seq2drum import sound
+    from seq2drum.show import sound
 
     tell_if_cut(takes[0].duet)
     return sound.wav(takes[0].duet, soundfont=options.soundfont)
 
 
 def _check_wav(options: argparse.Namespace) -> None:
-    from seq2drum import sound
+    from seq2drum.show import sound
 
     sound.check(options.soundfont)
 
 
 def _rpp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
-    from seq2drum import rpp
+    from seq2drum.formats import rpp
 
     return rpp.write_rpp(takes[0].song, [take.part for take in takes], title)
 
@@ -134,7 +134,7 @@ def write(flag: str, takes: Sequence[Take], title: str, options: argparse.Namesp
 
 def tell_if_cut(duet: Duet, span: tuple[int, int] | None = None) -> None:
     """Say that a song is longer than what is made of it as sound, if it is."""
-    from seq2drum import sound
+    from seq2drum.show import sound
 
     if (lasts := sound.seconds(duet, span)) > sound.MOST_SECONDS:
         say(f"it lasts {clock(lasts)}; the first {clock(sound.MOST_SECONDS)} of it can be heard")

@@ -13,7 +13,7 @@ from seq2drum.cli.terminal import bar, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 
 if TYPE_CHECKING:
-    from seq2drum.drummer import Take
+    from seq2drum.play.drummer import Take
 
 FLAGS = ("output", "soundfont", "force")
 
@@ -33,7 +33,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play to the song, and write all that can be made of it; returns the exit code."""
-    from seq2drum.drummer import Drummer
+    from seq2drum.play.drummer import Drummer
 
     guitar = SONG.read_bytes()
     if options.soundfont is not None:
@@ -59,7 +59,7 @@ class _File(NamedTuple):
 
 def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
     """All that comes out, one after the other: the picture and the sound take their time."""
-    from seq2drum import draw, sound
+    from seq2drum.show import draw, sound
 
     yield _File(DRUMS, take.to_bytes(), "what comes out: the drums that were played to it")
     yield _File(TOGETHER, take.to_bytes(with_guitar=True), "both, for any MIDI player or DAW")
@@ -73,7 +73,7 @@ def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
 
 
 def _check(soundfont: str) -> None:
-    from seq2drum import sound
+    from seq2drum.show import sound
 
     try:
         sound.check(soundfont)

@@ -11,8 +11,8 @@ from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError, Seq2DrumError
 
 if TYPE_CHECKING:
-    from seq2drum.duet import Duet
-    from seq2drum.notes import Song
+    from seq2drum.music.duet import Duet
+    from seq2drum.music.notes import Song
 
 FLAGS = ("files", "track", "drum_map")
 """The flags that `read` looks at."""
@@ -30,7 +30,7 @@ def read(options: argparse.Namespace) -> Duet:
         OptionError: no file is named, or too many, or a folder; there is no such track or drum map.
         InputError: a file cannot be read, or there is neither guitar nor drums.
     """
-    from seq2drum import drum_maps, duet, theory
+    from seq2drum.music import drum_maps, duet, theory
 
     names, mode = options.files, options.mode
     if not names:
@@ -67,14 +67,14 @@ def _pitched(song: Song) -> bool:
 
 
 def _song(name: str, mode: str) -> Song:
-    from seq2drum import midi
-    from seq2drum.drummer import SCORES
+    from seq2drum.formats import midi
+    from seq2drum.play.drummer import SCORES
 
     try:
         if name != "-" and places.is_folder(name):
             raise OptionError(f"--mode {mode} wants a file, and {name!r} is a folder")
         if Path(name).suffix.lower() in SCORES:
-            from seq2drum import notation  # music21: only where it is used
+            from seq2drum.formats import notation  # music21: only where it is used
 
             return notation.read_musicxml(name)
         given = places.read(name)

@@ -14,8 +14,8 @@ from seq2drum.cli.terminal import bar, command, say, standard_output
 from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
-    from seq2drum.corpus import Prepared
-    from seq2drum.evaluate import Progress
+    from seq2drum.data.corpus import Prepared
+    from seq2drum.judge.evaluate import Progress
 
 SPLITS = ("test", "validation", "train", "all")
 FLAGS = (
@@ -77,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
     if options.metre and not all(part.isdigit() for part in options.metre.partition("/")[::2]):
         raise OptionError(f"--metre is {options.metre!r}, wanted one such as 4/4")
 
-    from seq2drum import evaluate, files, report
+    from seq2drum import files
+    from seq2drum.judge import evaluate, report
 
     if options.json:
         report.check(options.json, overwrite=options.force, formats=(".json",))
@@ -139,7 +140,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _songs(folders: list[Path], options: argparse.Namespace) -> list[Prepared]:
-    from seq2drum import corpus
+    from seq2drum.data import corpus
 
     if not folders:
         return corpus.load(Path(options.cache))

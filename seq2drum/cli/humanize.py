@@ -12,7 +12,7 @@ from seq2drum.cli.terminal import standard_output
 from seq2drum.errors import InputError, OptionError
 
 if TYPE_CHECKING:
-    from seq2drum.notes import Song
+    from seq2drum.music.notes import Song
 
 FLAGS = ("seed", "files", "output", "humanize", "swing", "style", "force")
 
@@ -23,8 +23,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Humanise the drums of each file; returns the exit code."""
-    from seq2drum import feel, midi
-    from seq2drum.notes import Song
+    from seq2drum.formats import midi
+    from seq2drum.music.notes import Song
+    from seq2drum.play import feel
 
     if not options.files:
         raise OptionError("--mode humanize wants a MIDI file with drums, a folder of them, or - for standard input")
@@ -60,8 +61,8 @@ def _with_drums(data: bytes, song: Song) -> bytes:
     """The original file with the drums of a song: all that is no drum note stays as it was."""
     import numpy as np
 
-    from seq2drum import midi
-    from seq2drum.notes import Part
+    from seq2drum.formats import midi
+    from seq2drum.music.notes import Part
 
     drums = [part for part in song.parts if part.is_drums and len(part)]
     rows = np.concatenate([part.rows for part in drums])

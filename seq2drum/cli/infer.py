@@ -14,7 +14,7 @@ from seq2drum.cli.terminal import say, standard_output
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
-    from seq2drum.drummer import Drummer, Options, Take
+    from seq2drum.play.drummer import Drummer, Options, Take
 
 # The fields of `Options` that have a flag of the same name and are None where it is not given.
 ASKED = (
@@ -112,8 +112,8 @@ def own_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play to each song; returns the exit code."""
-    from seq2drum import midi
-    from seq2drum.drummer import MOST_TAKES, SCORES, Drummer, Options
+    from seq2drum.formats import midi
+    from seq2drum.play.drummer import MOST_TAKES, SCORES, Drummer, Options
 
     given = {name: value for name in ASKED if (value := getattr(options, name)) is not None}
     style = None if options.style == "auto" else options.style

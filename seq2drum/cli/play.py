@@ -17,7 +17,7 @@ from seq2drum.cli.terminal import bar, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 
 if TYPE_CHECKING:
-    from seq2drum.duet import Duet
+    from seq2drum.music.duet import Duet
 
 FLAGS = (*duets.FLAGS, "bars", "output", "soundfont", "force")
 
@@ -52,7 +52,7 @@ def own_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Render and play, or write; returns the exit code."""
-    from seq2drum import sound
+    from seq2drum.show import sound
 
     if options.output is None:
         players = _players()
@@ -87,7 +87,7 @@ def _span(duet: Duet, bars: tuple[int, int] | None) -> tuple[int, int] | None:
 
 
 def _rendered(duet: Duet, span: tuple[int, int] | None, soundfont: str | None) -> bytes:
-    from seq2drum import sound
+    from seq2drum.show import sound
 
     done = 0.0
     with bar(1, "rendering") as advance:
@@ -124,7 +124,7 @@ def _play(data: bytes, players: Sequence[Sequence[str]]) -> None:
     Raises:
         OutputError: no player could.
     """
-    from seq2drum import sound
+    from seq2drum.show import sound
 
     seconds = sound.lasts(data)
     with tempfile.TemporaryDirectory(prefix="seq2drum-", ignore_cleanup_errors=True) as folder:

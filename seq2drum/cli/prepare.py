@@ -11,7 +11,7 @@ from seq2drum.cli.terminal import bar, say
 from seq2drum.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
-    from seq2drum.corpus import Prepared
+    from seq2drum.data.corpus import Prepared
 
 CACHES = Path("cache")
 FLAGS = ("data", "cache", "manifest", "workers")
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 def prepared(folders: list[Path], options: argparse.Namespace, *, anew: bool) -> list[Prepared]:
     """The songs of some folders, from their cache if there is one."""
-    from seq2drum import corpus
+    from seq2drum.data import corpus
 
     path = Path(options.cache) if options.cache else CACHES / f"{corpus.digest(folders)}.s2d"
     if path.exists() and not anew:

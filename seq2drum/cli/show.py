@@ -42,14 +42,15 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError(f"--bars is {first}:{last}, wanted A:B with 1 <= A <= B")
     duet = duets.read(options)
     if options.output is None:
-        from seq2drum import console
+        from seq2drum.show import console
 
         text = console.picture(duet, width=_width(), colour=_has_colours(), first_bar=first - 1, last_bar=last)
         with standard_output():
             sys.stdout.write(text if _can_say(text) else console.ascii_only(text))
             sys.stdout.flush()
         return 0
-    from seq2drum import draw, files
+    from seq2drum import files
+    from seq2drum.show import draw
 
     with bar(None, "drawing"):
         title = duets.title(options)

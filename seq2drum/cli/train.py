@@ -15,7 +15,7 @@ from seq2drum.errors import CorpusError, MissingExtraError, OptionError
 from seq2drum.models import FAMILIES
 
 if TYPE_CHECKING:
-    from seq2drum.train import Plan
+    from seq2drum.learn.train import Plan
 
 RUNS = Path("runs")
 FLAGS = (
@@ -78,11 +78,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, or go on training; returns the exit code."""
-    from seq2drum import batches, corpus
-    from seq2drum.kit import KITS
+    from seq2drum.data import batches, corpus
+    from seq2drum.music.kit import KITS
 
     try:
-        from seq2drum import train, watching
+        from seq2drum.learn import train, watching
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
 

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.batches import PAST, RECENT
-from seq2drum.features import MAX_STEPS, NEIGHBOURS, PITCH_CLASSES
+from seq2drum.data.batches import PAST, RECENT
+from seq2drum.lattice.features import MAX_STEPS, NEIGHBOURS, PITCH_CLASSES
 from seq2drum.models import base
 from seq2drum.models.layers import PLACE, Flat, Heads, Reader, SameDropout, cell, hit_nats, lstm_weights
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.batches import PAST
-from seq2drum.features import MAX_STEPS
+from seq2drum.data.batches import PAST
+from seq2drum.lattice.features import MAX_STEPS
 from seq2drum.models import base
 from seq2drum.models.layers import PLACE, Heads, Reader, cell, lstm_weights
 

@@ -1,0 +1,443 @@
+"""Pairs of a corpus as padded batches of arrays, bucketed by length; numpy only.
+
+Letters of shapes: n pairs of a batch, N bars of the longest pair, C bars of context (PAST before the pair, N of the
+pair, AHEAD after it), F far bars, S steps of the longest bar, V voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.data.corpus import Prepared
+from seq2drum.lattice import conditions
+from seq2drum.lattice.conditions import CONDITION_SIZE
+from seq2drum.lattice.features import (
+    BAR_PITCH_CLASSES,
+    BAR_SIZE,
+    CLOCK_SIZE,
+    GUITAR_SIZE,
+    MAX_STEPS,
+    PITCH_CLASSES,
+    PLAYED,
+    SUMMARY_SIZE,
+    FloatArray,
+    features,
+)
+from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS
+from seq2drum.lattice.phrases import MAX_BARS, MAX_NOTES, cut_bars
+from seq2drum.music.kit import FULL, Kit, to_kit
+from seq2drum.music.notes import IntArray
+
+PAST = 24  # bars before a pair that its memory always holds
+FAR = 8  # bars from further back that it holds as well, drawn at random
+AHEAD = 4  # bars after a pair whose guitar it may hear
+_LOUDEST, _GAP = np.float32(127), np.float32(OFFSET_UNITS)
+REST = 4  # bars of silence that are not learnt from: an intro or an interlude without drums
+RECENT = 8  # bars: what a pair that must remember further back is not shown
+BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that the model learns to listen
+
+
+class Batch(NamedTuple):
+    """A batch of pairs with their context. Padding is zero; `exists` and `steps` tell it from silence.
+
+    guitar (n, C, S, GUITAR_SIZE), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
+    clock (n, N, S, CLOCK_SIZE), bars (n, C, BAR_SIZE), summary (n, SUMMARY_SIZE), exists (n, C), steps (n, C),
+    number (n, C) bar numbers in the song, far_* the same for F bars from further back,
+    told (n, C, CONDITION_SIZE) what a musician would have asked for, zero where nothing is; fill (n, N): whether the
+    drums break their pattern; in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the
+    drums of all bars before, of the last RECENT bars, and of the step before are hidden; shown (n, V): 0 where a voice
+    is hidden in all bars before.
+    """
+
+    guitar: FloatArray
+    drums: FloatArray
+    velocity: FloatArray
+    offset: FloatArray
+    clock: FloatArray
+    bars: FloatArray
+    summary: FloatArray
+    exists: NDArray[np.bool_]
+    steps: IntArray
+    number: IntArray
+    far_guitar: FloatArray
+    far_drums: FloatArray
+    far_velocity: FloatArray
+    far_bars: FloatArray
+    far_exists: NDArray[np.bool_]
+    far_steps: IntArray
+    far_number: IntArray
+    told: FloatArray
+    fill: FloatArray
+    in_pair: NDArray[np.bool_]
+    keep: FloatArray
+    shown: FloatArray
+
+
+class Window(NamedTuple):
+    """Bars [first, stop) of one song of a data set."""
+
+    song: int
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Data:
+    """Songs as flat arrays over all their bars and steps, ready to be gathered into batches.
+
+    first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR_SIZE), clock (T, CLOCK_SIZE), and
+    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BAR_SIZE), told
+    (B, CONDITION_SIZE), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY_SIZE).
+    """
+
+    songs: tuple[str, ...]
+    tags: tuple[str, ...]
+    kit: Kit
+    first_bar: IntArray
+    first_step: IntArray
+    guitar: NDArray[np.float16]
+    velocity: NDArray[np.uint8]
+    offset: NDArray[np.int8]
+    clock: NDArray[np.float16]
+    bars: NDArray[np.float16]
+    told: NDArray[np.float16]
+    summary: FloatArray
+    guitar_notes: IntArray
+    drum_notes: IntArray
+    metre: IntArray
+
+    def __len__(self) -> int:
+        return len(self.songs)
+
+    @cached_property
+    def steps(self) -> IntArray:
+        """(bars,): steps of each bar."""
+        return np.diff(self.first_step)
+
+
+def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
+    """Compute the features of some songs and lay them end to end."""
+    heard = [song.heard for song in songs]
+    first_bar = np.concatenate([[0], np.cumsum([len(item.form.steps) for item in heard])]).astype(np.int64)
+    steps = np.concatenate([item.form.steps for item in heard])
+    first_step = np.concatenate([[0], np.cumsum(steps)])
+    total, count = int(first_step[-1]), int(first_bar[-1])
+    guitar = np.zeros((total, GUITAR_SIZE), dtype=np.float16)
+    clock = np.zeros((total, CLOCK_SIZE), dtype=np.float16)
+    velocity = np.zeros((total, len(kit)), dtype=np.uint8)
+    offset = np.zeros((total, len(kit)), dtype=np.int8)
+    bars = np.zeros((count, BAR_SIZE), dtype=np.float16)
+    told = np.zeros((count, CONDITION_SIZE), dtype=np.float16)
+    summary = np.zeros((len(songs), SUMMARY_SIZE), dtype=np.float32)
+    guitar_notes, drum_notes = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    metre = np.concatenate([np.stack([item.form.numerator, item.form.denominator], axis=1) for item in heard])
+    voices = to_kit(kit)
+    for index, song in enumerate(songs):
+        found = features(song.heard)
+        here = slice(first_bar[index], first_bar[index + 1])
+        there = slice(first_step[here.start], first_step[here.stop])
+        guitar[there], clock[there], bars[here], summary[index] = found
+        told[here] = conditions.told(conditions.measure(song.drums, song.heard.form))
+        drums = song.drums.select(voices[song.drums.key] >= 0)
+        at = drums.step + there.start
+        np.maximum.at(velocity, (at, voices[drums.key]), drums.velocity.astype(np.uint8))
+        offset[at, voices[drums.key]] = np.clip(drums.offset, -HALF_GAP, HALF_GAP)
+        for grid, counts in ((song.heard.guitar, guitar_notes), (drums, drum_notes)):
+            np.add.at(counts, here.start + song.heard.form.bar_of(grid.step), 1)
+    names, tags = tuple(song.path for song in songs), tuple(song.tag for song in songs)
+    return Data(
+        names,
+        tags,
+        kit,
+        first_bar,
+        first_step,
+        guitar,
+        velocity,
+        offset,
+        clock,
+        bars,
+        told,
+        summary,
+        guitar_notes,
+        drum_notes,
+        metre,
+    )
+
+
+def windows(data: Data, *, max_notes: int = MAX_NOTES, starts: Sequence[int] | None = None) -> list[Window]:
+    """Cut all songs into pairs; `starts` moves the first cut of each song, so that epochs see other cuts."""
+    found: list[Window] = []
+    too_long = data.steps > MAX_STEPS
+    for song in range(len(data)):
+        here = slice(int(data.first_bar[song]), int(data.first_bar[song + 1]))
+        over = np.where(too_long[here] | _resting(data.drum_notes[here]), max_notes + 1, 0)
+        counts = [np.maximum(notes[here], over).tolist() for notes in (data.guitar_notes, data.drum_notes)]
+        start = min(starts[song], len(counts[0])) if starts is not None else 0
+        cut = cut_bars(*counts, max_notes=max_notes, start=start)
+        found += [Window(song, first, stop) for first, stop in cut.ranges]
+    return found
+
+
+def _resting(drum_notes: IntArray) -> NDArray[np.bool_]:
+    """(bars,): whether the drums rest here, for REST bars or more: nobody asks for drums in order to hear none."""
+    silent = np.concatenate([[False], drum_notes == 0, [False]])
+    begins, ends = np.flatnonzero(silent[1:] & ~silent[:-1]), np.flatnonzero(silent[:-1] & ~silent[1:])
+    resting = np.zeros(len(drum_notes), dtype=bool)
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        resting[begin:end] = end - begin >= REST
+    return resting
+
+
+def epoch(
+    data: Data,
+    rng: np.random.Generator,
+    *,
+    size: int,
+    max_notes: int = MAX_NOTES,
+    weights: dict[str, float] | None = None,
+) -> list[list[Window]]:
+    """One epoch's batches of `size` pairs in random order, pairs of like length together.
+
+    `weights` says how often a song of each tag is seen in an epoch; a fraction is drawn.
+    """
+    starts = rng.integers(0, MAX_BARS, size=len(data))
+    pairs = windows(data, max_notes=max_notes, starts=starts.tolist())
+    if weights:
+        share = np.array([weights.get(data.tags[pair.song], 1.0) for pair in pairs])
+        times = np.floor(share) + (rng.random(len(pairs)) < share % 1)
+        pairs = [pair for pair, count in zip(pairs, times.astype(int).tolist(), strict=True) for _ in range(count)]
+    return list(bucketed(data, pairs, rng, size=size))
+
+
+def bucketed(
+    data: Data, pairs: Sequence[Window], rng: np.random.Generator | None, *, size: int
+) -> Iterator[list[Window]]:
+    """Batches of pairs that are alike in steps a bar and in bars, so that little is padding.
+
+    With a generator the pairs and batches are shuffled first and the last short batches stay in; without, the order is
+    that of the lengths.
+    """
+    steps = data.steps
+    order = np.arange(len(pairs)) if rng is None else rng.permutation(len(pairs))
+    pool = max(size * 64, 1)
+    batches: list[list[Window]] = []
+    for begin in range(0, len(order), pool):
+        chosen = [pairs[index] for index in order[begin : begin + pool].tolist()]
+
+        def lengths(pair: Window) -> tuple[int, int]:
+            bars = data.first_bar[pair.song] + np.arange(pair.first, pair.stop)
+            return int(steps[bars].max()), pair.stop - pair.first
+
+        chosen.sort(key=lengths)
+        batches += [chosen[at : at + size] for at in range(0, len(chosen), size)]
+    if rng is not None:
+        batches = [batches[index] for index in rng.permutation(len(batches)).tolist()]
+    return iter(batches)
+
+
+class Draws(NamedTuple):
+    """The random numbers of a batch, a row a pair: drawn for a whole batch, they may be shared out among processes.
+
+    hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit) and spread (n, FAR) in 0..1; key (n,) in
+    0..11.
+    """
+
+    hidden: NDArray[np.float64]
+    asked: NDArray[np.float64]
+    voices: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    key: IntArray
+
+    def part(self, rank: int, of: int) -> Draws:
+        """Every `of`-th row from `rank` on."""
+        here = slice(rank, None, of)
+        return Draws(self.hidden[here], self.asked[here], self.voices[here], self.spread[here], self.key[here])
+
+
+def draw(rng: np.random.Generator, pairs: int) -> Draws:
+    """The random numbers of a batch of so many pairs."""
+    return Draws(
+        rng.random((pairs, 3)),
+        rng.random((pairs, 5)),
+        rng.random((pairs, 1 + len(FULL))),
+        rng.random((pairs, FAR)),
+        rng.integers(0, 12, size=pairs),
+    )
+
+
+def collate(
+    data: Data,
+    pairs: Sequence[Window],
+    draws: Draws,
+    *,
+    blanked: float = 0.0,
+    transpose: bool = False,
+    ask: bool = False,
+    listen_to: Sequence[Window] = (),
+) -> Batch:
+    """Gather pairs and their context.
+
+    `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, which
+    no drummer minds; `ask` tells the model some of what a musician would have asked for these drums. `listen_to` takes
+    the guitar from other windows instead (as many bars, with their own context), which is how deafness is measured.
+    """
+    own = np.array(pairs, dtype=np.int64)
+    heard = np.array(listen_to, dtype=np.int64) if listen_to else own
+    bars_in_pair = int((own[:, 2] - own[:, 1]).max())
+    drum_bars, exists = _context(data, own, bars_in_pair)
+    guitar_bars, guitar_exists = _context(data, heard, bars_in_pair)
+    far_bars, far_exists = _far(data, own, draws.spread)
+    far_guitar_bars = far_bars
+    if listen_to:
+        # What another song's guitar would find in memory: the same distances, as far as that song goes.
+        back = own[:, 1, None] - (far_bars - data.first_bar[own[:, 0]][:, None])
+        number = np.maximum(heard[:, 1, None] - back, 0)
+        far_guitar_bars = data.first_bar[heard[:, 0]][:, None] + number
+    in_pair = np.arange(bars_in_pair) < (own[:, 2] - own[:, 1])[:, None]
+    inside = slice(PAST, PAST + bars_in_pair)
+    size = int(data.steps[drum_bars[:, inside]][in_pair].max())
+    start = data.first_bar[own[:, 0]][:, None]
+
+    known = exists[:, : inside.stop]
+    velocity = _rows(data, data.velocity, drum_bars[:, : inside.stop], known, size).astype(np.float32) / _LOUDEST
+    far_velocity = _rows(data, data.velocity, far_bars, far_exists, size).astype(np.float32) / _LOUDEST
+    offset = _rows(data, data.offset, drum_bars[:, inside], in_pair, size).astype(np.float32) / _GAP
+    guitar = _rows(data, data.guitar, guitar_bars, guitar_exists, size).astype(np.float32)
+    far_guitar = _rows(data, data.guitar, far_guitar_bars, far_exists, size).astype(np.float32)
+    bars = (data.bars[guitar_bars] * guitar_exists[..., None]).astype(np.float32)
+    far_features = (data.bars[far_guitar_bars] * far_exists[..., None]).astype(np.float32)
+    if transpose:
+        keys = (np.arange(12) + draws.key[:, None]) % 12
+        for hear in (guitar, far_guitar):
+            hear[..., PITCH_CLASSES] = np.take_along_axis(hear[..., PITCH_CLASSES], keys[:, None, None], axis=-1)
+        for rows in (bars, far_features):
+            for columns in BAR_PITCH_CLASSES:
+                rows[..., columns] = np.take_along_axis(rows[..., columns], keys[:, None], axis=-1)
+    wanted = conditions.hidden(draws.asked) if ask else np.zeros((len(pairs), CONDITION_SIZE), dtype=bool)
+    told = data.told[drum_bars].astype(np.float32)
+    return Batch(
+        guitar=guitar,
+        drums=(velocity > 0).astype(np.float32),
+        velocity=velocity,
+        offset=offset,
+        clock=_rows(data, data.clock, drum_bars[:, inside], in_pair, size).astype(np.float32),
+        bars=bars,
+        summary=data.summary[heard[:, 0]],
+        exists=exists,
+        steps=np.minimum(data.steps[drum_bars], size),
+        number=drum_bars - start,
+        far_guitar=far_guitar,
+        far_drums=(far_velocity > 0).astype(np.float32),
+        far_velocity=far_velocity,
+        far_bars=far_features,
+        far_exists=far_exists,
+        far_steps=np.minimum(data.steps[far_bars], size),
+        far_number=far_bars - start,
+        told=told * exists[..., None] * wanted[:, None],
+        fill=told[:, inside, conditions.FILL.start] * in_pair,
+        in_pair=in_pair,
+        keep=_keep(draws.hidden, blanked).astype(np.float32),
+        shown=_shown(draws.voices, len(data.kit), blanked).astype(np.float32),
+    )
+
+
+def blocks(
+    data: Data, *, bars: int = 8, min_hits: int = 12, min_guitar_steps: int = 8, metre: tuple[int, int] | None = None
+) -> list[Window]:
+    """Windows of `bars` whole bars for measuring likelihood, one after another, where both sides really play.
+
+    With a metre, only songs that never leave it. All bars of a window have one number of steps.
+    """
+    found: list[Window] = []
+    steps = data.steps
+    onsets = np.concatenate([[0], np.cumsum(data.guitar[:, PLAYED] > 0)])[data.first_step]
+    for song in range(len(data)):
+        begin, end = int(data.first_bar[song]), int(data.first_bar[song + 1])
+        if metre is not None and np.any(data.metre[begin:end] != metre):
+            continue
+        for first in range(begin, end - bars + 1, bars):
+            here = slice(first, first + bars)
+            alike = np.all(steps[here] == steps[first]) and steps[first] <= MAX_STEPS
+            played = (
+                data.drum_notes[here].sum() >= min_hits and onsets[first + bars] - onsets[first] >= min_guitar_steps
+            )
+            if alike and played:
+                found.append(Window(song, first - begin, first - begin + bars))
+    return found
+
+
+def swapped(data: Data, pairs: Sequence[Window], rng: np.random.Generator) -> list[Window]:
+    """For each window another song's of as many bars and steps, where there is one: what the deaf would not notice."""
+    kinds: dict[tuple[int, int], list[Window]] = {}
+    steps = data.steps
+
+    def kind(pair: Window) -> tuple[int, int]:
+        return pair.stop - pair.first, int(steps[data.first_bar[pair.song] + pair.first])
+
+    for pair in pairs:
+        kinds.setdefault(kind(pair), []).append(pair)
+    chosen = []
+    for pair in pairs:
+        others = [
+            other
+            for other in (kinds[kind(pair)][int(rng.integers(len(kinds[kind(pair)])))] for _ in range(20))
+            if other.song != pair.song
+        ]
+        chosen.append(others[0] if others else pair)
+    return chosen
+
+
+def _keep(hidden: NDArray[np.float64], blanked: float) -> NDArray[np.bool_]:
+    """(n, 3): which history a pair keeps: all bars before; the recent ones; the step before.
+
+    Of the pairs without any history half keep the step before, else a bar would have no beginning. Of the others as
+    many again lose only the recent bars: what to play must then be found further back, by what the guitar does.
+    """
+    everything = hidden[:, 0] >= blanked
+    recent = everything & (hidden[:, 1] >= blanked)
+    return np.stack([everything, recent, everything | (hidden[:, 2] < 0.5)], axis=1)
+
+
+def _shown(voices: NDArray[np.float64], kit: int, blanked: float) -> NDArray[np.bool_]:
+    """(n, V): which voices are seen in the bars before. In some pairs a third of them are hidden.
+
+    Else what a drummer happens not to have played yet would never be played: own takes grow sparser with every bar.
+    """
+    all_seen = voices[:, :1] >= blanked
+    return all_seen | (voices[:, 1 : 1 + kit] >= 1 / 3)
+
+
+def _context(data: Data, pairs: IntArray, bars_in_pair: int) -> tuple[IntArray, NDArray[np.bool_]]:
+    """(n, C) bars of the data set around each pair, and whether each is a bar of the same song."""
+    begin, end = data.first_bar[pairs[:, 0]], data.first_bar[pairs[:, 0] + 1]
+    bars = (begin + pairs[:, 1])[:, None] + np.arange(-PAST, bars_in_pair + AHEAD)
+    exists = (bars >= begin[:, None]) & (bars < end[:, None])
+    return np.where(exists, bars, begin[:, None]), exists
+
+
+def _far(data: Data, pairs: IntArray, spread: NDArray[np.float64]) -> tuple[IntArray, NDArray[np.bool_]]:
+    """(n, F) different bars of each song from before the context, as far as there are any, in order."""
+    available = np.maximum(pairs[:, 1] - PAST, 0)
+    number = np.floor(np.sort(spread, axis=1) * np.maximum(available, 1)[:, None]).astype(np.int64)
+    number = np.where(available[:, None] <= FAR, np.arange(FAR), number)
+    exists = number < available[:, None]
+    exists[:, 1:] &= np.diff(number, axis=1) > 0
+    return data.first_bar[pairs[:, 0]][:, None] + np.where(exists, number, 0), exists
+
+
+def _rows(
+    data: Data, flat: NDArray[np.generic], bars: IntArray, exists: NDArray[np.bool_], size: int
+) -> NDArray[np.generic]:
+    """Gather (…, size, width) rows of the first `size` steps of each bar; zero where there is no such step or bar."""
+    place = np.arange(size)
+    valid = (place < data.steps[bars][..., None]) & exists[..., None]
+    index = np.where(valid, data.first_step[bars][..., None] + place, 0)
+    rows = flat[index]
+    rows[~valid] = 0
+    return rows

@@ -1,0 +1,164 @@
+"""Songs of a corpus cut to some bars, laid over each other, and turned into notes again.
+
+What is tried on songs needs these: judging a model (`evaluate`) and watching one learn (`watching`). It plays nothing
+and counts nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from seq2drum.data.corpus import Prepared
+from seq2drum.judge.baselines import sounding
+from seq2drum.lattice import grid as grids
+from seq2drum.lattice.features import Form, Heard
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, joined
+from seq2drum.music.duet import DRUMS, Duet
+from seq2drum.music.kit import FULL, Kit, to_kit
+from seq2drum.music.notes import Metre, Part, Song, Tempo
+from seq2drum.music.theory import GUITAR_PROGRAMS
+from seq2drum.play.decode import PlayedBar
+
+TEMPO_BAND = 1.2  # another song's guitar is as fast as the true one within this ratio
+TICKS = 480  # a quarter, of what is turned into notes: every place of the lattice is a whole tick
+
+
+def bar_of_grid(grid: Grid, form: Form, bar: int) -> Grid:
+    """The notes of one bar, their steps counted from the barline."""
+    return notes_between(grid, form, bar, bar + 1)
+
+
+def notes_between(grid: Grid, form: Form, first: int, stop: int) -> Grid:
+    """The notes of bars [first, stop), their steps counted from the first barline."""
+    begin, end = form.first[[first, stop]].tolist()
+    low, high = np.searchsorted(grid.step, [begin, end])
+    piece = grid.select(np.arange(low, high))
+    return piece._replace(step=piece.step - begin)
+
+
+def bars_between(song: Prepared, first: int, stop: int) -> Prepared:
+    """Bars [first, stop) of a song as a song of their own."""
+    heard = heard_between(song.heard, first, stop)
+    return replace(song, heard=heard, drums=notes_between(song.drums, song.heard.form, first, stop))
+
+
+def heard_between(heard: Heard, first: int, stop: int) -> Heard:
+    """Bars [first, stop) of a guitar as if there had been no others."""
+    guitar = notes_between(heard.guitar, heard.form, first, stop)
+    return replace(heard, form=heard.form.between(first, stop), guitar=guitar)
+
+
+def shortened(song: Prepared, most: int) -> Prepared:
+    """At most so many bars of a song, from the first in which guitar and drums both play."""
+    form = song.heard.form
+    both = np.intersect1d(form.bar_of(song.heard.guitar.step), form.bar_of(song.drums.step))
+    first = int(both[0]) if len(both) else 0
+    return bars_between(song, first, min(first + most, len(form.steps)))
+
+
+def metre_of(form: Form) -> str:
+    """The metre of a song as "4/4"; "changing" if it has more than one."""
+    kinds = set(zip(form.numerator.tolist(), form.denominator.tolist(), strict=True))
+    return "{}/{}".format(*kinds.pop()) if len(kinds) == 1 else "changing"
+
+
+def to_full(grid: Grid, kit: Kit) -> Grid:
+    """Hits of a kit as hits of the full one, by the notes they are written as."""
+    key = to_kit(FULL, kit)[grid.key]
+    return grid._replace(key=key).select(np.lexsort((key, grid.step)))
+
+
+def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:
+    """What was played in the bars of a form, as one grid of the full kit; at least one bar."""
+    return to_full(joined(bar.hits._replace(step=bar.hits.step + form.first[bar.number]) for bar in played), kit)
+
+
+def _median_bpm(heard: Heard) -> float:
+    return float(np.median(heard.form.bpm))
+
+
+def others_guitar(songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, seed: int = 0) -> list[Heard | None]:
+    """For each song another one's guitar laid over its own bars; None where there is none.
+
+    The other song is of another group, of the same metre throughout, and as fast within TEMPO_BAND. One of `more` is
+    taken only where none of the songs themselves is so.
+    """
+    every = [*songs, *more]
+    metres = np.array([metre_of(song.heard.form) for song in every])
+    bpm = np.log([_median_bpm(song.heard) for song in every])
+    steps = np.array([int(song.heard.form.steps[0]) for song in every])
+    groups = np.array([song.group for song in every])
+    found: list[Heard | None] = []
+    for index, song in enumerate(songs):
+        alike = (metres == metres[index]) & (steps == steps[index]) & (groups != song.group)
+        able = np.flatnonzero(alike & (np.abs(bpm - bpm[index]) <= np.log(TEMPO_BAND)))
+        able = own if len(own := able[able < len(songs)]) else able
+        if metres[index] == "changing" or not len(able):
+            found.append(None)
+            continue
+        rng = np.random.default_rng([seed, 2, _number(song)])
+        found.append(lay_over(every[int(rng.choice(able))].heard, song.heard))
+    return found
+
+
+def _number(song: Prepared) -> int:
+    return int.from_bytes(hashlib.sha256(song.sha256.encode()).digest()[:8], "little")
+
+
+def lay_over(other: Heard, own: Heard) -> Heard:
+    """Another song's guitar in the bars of this one, from where its own begins, again from the start when it is over.
+
+    Both are of bars of one length.
+    """
+    form = own.form
+    (begin, end), (low, high) = sounding(own), sounding(other)
+    pieces = []
+    for index, bar in enumerate(range(begin, end)):
+        piece = bar_of_grid(other.guitar, other.form, low + index % max(high - low, 1))
+        pieces.append(piece._replace(step=piece.step + form.first[bar]))
+    guitar = joined(pieces) if pieces else own.guitar
+    return Heard(form, guitar, other.programs, other.parts)
+
+
+def duet_of(heard: Heard, drums: Grid) -> Duet:
+    """A guitar of a corpus and drums to it (keys: voices of the full kit) as notes in ticks: to be drawn or sounded.
+
+    Its bars have the lengths, metres and tempos of the guitar's form; what the lattice lost stays lost, see `grid`.
+    """
+    song = _bare(heard.form)
+    lattice = Lattice(song.bars(), TICKS)
+    most = int(np.argmax(heard.programs))
+    program = GUITAR_PROGRAMS[most] if most < len(GUITAR_PROGRAMS) else 0
+    guitar = grids.decode(heard.guitar, lattice, program=program, name="Guitar")
+    rows = guitar.rows.copy()
+    rows[:, 1] = np.minimum(rows[:, 1], np.maximum(song.length - rows[:, 0], 1))  # a cut song ends where it was cut
+    part = Part.of(rows[rows[:, 0] < song.length], program=program, name="Guitar")
+    struck = grids.decode(drums, lattice, FULL, name=DRUMS)
+    return Duet(song, (part,), struck)
+
+
+def _bare(form: Form) -> Song:
+    """A song without notes that has these bars."""
+    tick, whole = 0, True
+    metres, tempos = list[Metre](), list[Tempo]()
+    columns = (form.steps, form.numerator, form.denominator, form.bpm)
+    for steps, numerator, denominator, bpm in zip(*(column.tolist() for column in columns), strict=True):
+        if not whole or not metres or metres[-1][1:] != (numerator, denominator):
+            metres.append(Metre(tick, numerator, denominator))  # said again where a bar was cut short
+        tempo = Tempo(tick, round(60_000_000 / bpm))
+        if not tempos or tempos[-1].microseconds != tempo.microseconds:
+            tempos.append(tempo)
+        length, rest = divmod(4 * TICKS * numerator, denominator)
+        whole = not rest and int(grids.steps_in(length, TICKS)) == steps
+        tick += length if whole else _length(steps)
+    return Song(TICKS, (), tuple(tempos), tuple(metres), tick)
+
+
+def _length(steps: int) -> int:
+    """The ticks of a bar of so many places, whatever its metre says: up to where the next place would be."""
+    quarters, place = divmod(steps, STEPS_PER_QUARTER)
+    return quarters * TICKS + int(PLACES[place]) * TICKS // TWELFTHS

@@ -1,0 +1,276 @@
+"""A critic: how well can a small classifier, who hears the guitar too, tell made drums from real ones?
+
+It is trained anew for every player that is judged, and never trained against. Songs are divided by group into folds;
+each fold is scored by a critic that was trained on the others, so every song is heard by one that never saw it. The
+area under its curve is 0.5 for a drummer and 1.0 for a machine.
+
+What it hears is four bars: the hits of nine voices, which of them differ from the bar before, the guitar's onsets,
+loudness and register, and the metre; with `hear="all"` also how loud and how late each hit is. It does not hear the
+tempo, the rest of the song, or what the nine voices leave out.
+
+Letters of shapes: n windows, Q quarters of the longest bar, F numbers of a quarter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from seq2drum.errors import CorpusError
+from seq2drum.lattice.features import MAX_STEPS, PLAYED, FloatArray, Form, Heard, clock_of, features
+from seq2drum.lattice.grid import STEPS_PER_QUARTER
+from seq2drum.lattice.groove import Drums
+from seq2drum.music.notes import IntArray
+
+BARS = 4  # of a window
+LEAST_HITS = 8  # real hits in a window: fewer are a rest or an ending
+MOST_WINDOWS = 16  # of a song, spread over it: a long song is not more real than a short one
+FOLDS = 5
+HEARD = PLAYED + 1  # features of the guitar: onsets, loudness, sounding, lowest, highest, whether played
+WIDTHS = (4, MAX_STEPS // STEPS_PER_QUARTER)  # quarters that bars are padded to; longer bars are cut
+
+Hear = Literal["hits", "all"]
+
+
+class CriticResult(NamedTuple):
+    """What the critic could tell: AUC with its 95 % interval over songs, of so many windows of so many songs."""
+
+    auc: float
+    low: float
+    high: float
+    windows: int
+    songs: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Windows:
+    """Windows of one width. real, made (n, BARS, Q, F): what is heard; exists (n, BARS, Q); song (n,)."""
+
+    real: NDArray[np.float16]
+    made: NDArray[np.float16]
+    exists: NDArray[np.bool_]
+    song: IntArray
+
+    def select(self, which: NDArray[np.bool_]) -> _Windows:
+        return _Windows(self.real[which], self.made[which], self.exists[which], self.song[which])
+
+
+def critic_auc(
+    real: Sequence[tuple[Heard, Drums]],
+    made: Sequence[Drums],
+    *,
+    groups: Sequence[str],
+    seed: int,
+    hear: Hear = "hits",
+    epochs: int = 12,
+    resamples: int = 1000,
+) -> CriticResult:
+    """How well made drums can be told from the real ones of the same songs, on songs the critic never heard.
+
+    real: guitar and real drums of each song. made: drums for each, in the same kit of nine and over the same bars.
+    groups: the group of each song; songs of one group are never on two sides, and are drawn together for the interval.
+
+    Raises:
+        CorpusError: there are fewer than three groups with a window of four bars that has enough real hits.
+    """
+    windows = [found for width in WIDTHS if (found := _windows(real, made, width, hear)) is not None]
+    names = sorted({groups[song] for found in windows for song in found.song.tolist()})
+    if len(names) < 3:
+        raise CorpusError(
+            f"the critic found {len(names)} groups of songs with {BARS} bars of at least {LEAST_HITS} drum hits; "
+            "it wants 3 or more, to learn from some, to stop by others and to judge the rest; give it more songs"
+        )
+    number = {name: i for i, name in enumerate(names)}
+    group_of = np.array([number.get(name, -1) for name in groups])
+    folds = np.array_split(np.random.default_rng([seed, 0]).permutation(len(names)), min(FOLDS, len(names)))
+    judged: list[tuple[FloatArray, FloatArray, IntArray]] = []
+    for index, fold in enumerate(folds):
+        others = np.concatenate([other for other in folds if other is not fold])
+        inner, outer = np.split(others, [max(len(others) // 8, 1)])
+        sides = [[w.select(np.isin(group_of[w.song], side)) for w in windows] for side in (outer, inner, fold)]
+        net = _trained(sides[0], sides[1], seed=seed * FOLDS + index, epochs=epochs)
+        scores = [np.concatenate(column) for column in zip(*(_scores(net, w) for w in sides[2]), strict=True)]
+        # Critics of different folds do not share a scale, so a score is its rank among those of its fold.
+        ranks = np.unique(np.concatenate(scores), return_inverse=True)[1] / (2 * len(scores[0]))
+        songs = np.concatenate([w.song for w in sides[2]])
+        halves = np.split(ranks.astype(np.float32), 2)
+        judged.append((halves[0], halves[1], group_of[songs]))
+    scores_real, scores_made, group = (np.concatenate(column) for column in zip(*judged, strict=True))
+    draws = np.random.default_rng([seed, 1]).integers(len(names), size=(resamples, len(names)))
+    spread = [
+        auc(scores_real, scores_made, np.bincount(draw, minlength=len(names))[group].astype(np.float64))
+        for draw in draws
+    ]
+    low, high = np.quantile(spread, [0.025, 0.975]).tolist() if spread else (float("nan"), float("nan"))
+    count = len({int(song) for found in windows for song in found.song})
+    return CriticResult(auc(scores_real, scores_made), low, high, len(group), count)
+
+
+def auc(real: NDArray[np.floating], made: NDArray[np.floating], weight: NDArray[np.float64] | None = None) -> float:
+    """How often a made window scores above a real one; a tie counts half. Each window may weigh more or less.
+
+    The Mann-Whitney statistic. real and made: (n,), weight (n,) for both. 0.5 where nothing is left to compare.
+    """
+    values, place = np.unique(np.concatenate([real, made]), return_inverse=True)
+    below = np.bincount(place[: len(real)], weight, minlength=len(values))
+    above = np.bincount(place[len(real) :], weight, minlength=len(values))
+    pairs = below.sum() * above.sum()
+    if not pairs:
+        return 0.5
+    return float((above * (np.cumsum(below) - below / 2)).sum() / pairs)
+
+
+def _windows(real: Sequence[tuple[Heard, Drums]], made: Sequence[Drums], width: int, hear: Hear) -> _Windows | None:
+    """The windows of all songs whose longest bar fits into `width` quarters, but not into the width before."""
+    narrower = max((other for other in WIDTHS if other < width), default=0)
+    found: list[_Windows] = []
+    for song, ((heard, drums), other) in enumerate(zip(real, made, strict=True)):
+        form = heard.form
+        starts = _starts(drums)
+        quarters = np.minimum(-(-form.steps // STEPS_PER_QUARTER), WIDTHS[-1])
+        longest = quarters[starts[:, None] + np.arange(BARS)].max(axis=1, initial=0)
+        bars = starts[(longest > narrower) & (longest <= width)][:, None] + np.arange(BARS)
+        if not len(bars):
+            continue
+        steps, inside = _steps(form, bars, width)
+        metre = clock_of(form)[:, STEPS_PER_QUARTER : STEPS_PER_QUARTER + 2]  # weight, and heads of groups
+        context = np.concatenate([features(heard).guitar[:, :HEARD], metre], axis=1)
+        around = np.where(inside[..., None], context[steps], np.float32(0))
+        both = [_heard(one, steps, inside, around, hear).astype(np.float16) for one in (drums, other)]
+        exists: NDArray[np.bool_] = inside[..., ::STEPS_PER_QUARTER]
+        found.append(_Windows(both[0], both[1], exists, np.full(len(bars), song)))
+    if not found:
+        return None
+    return _Windows(
+        np.concatenate([w.real for w in found]),
+        np.concatenate([w.made for w in found]),
+        np.concatenate([w.exists for w in found]),
+        np.concatenate([w.song for w in found]),
+    )
+
+
+def _starts(real: Drums) -> IntArray:
+    """The first bars of windows side by side with enough real hits; at most MOST_WINDOWS, evenly spread."""
+    form = real.form
+    hits = np.concatenate([[0], np.cumsum((real.velocity > 0).sum(axis=1))])[form.first]
+    starts: IntArray = np.arange(0, len(form.steps) - BARS + 1, BARS)
+    starts = starts[hits[starts + BARS] - hits[starts] >= LEAST_HITS]
+    if len(starts) > MOST_WINDOWS:
+        starts = starts[np.linspace(0, len(starts) - 1, MOST_WINDOWS).round().astype(int)]
+    return starts
+
+
+def _steps(form: Form, bars: IntArray, width: int) -> tuple[IntArray, NDArray[np.bool_]]:
+    """(n, BARS, steps of the width): the step at each place of some bars (n, BARS), and whether there is one."""
+    place = np.arange(width * STEPS_PER_QUARTER)
+    inside = place < form.steps[bars][..., None]
+    return np.where(inside, form.first[bars][..., None] + place, 0), inside
+
+
+def _heard(drums: Drums, steps: IntArray, inside: NDArray[np.bool_], around: FloatArray, hear: Hear) -> FloatArray:
+    """(n, BARS, Q, F): what is heard of some windows, a row for each quarter."""
+    velocity = np.where(inside[..., None], drums.velocity[steps], 0)
+    hits = (velocity > 0).astype(np.float32)
+    changed = np.zeros_like(hits)
+    changed[:, 1:] = np.abs(hits[:, 1:] - hits[:, :-1])
+    columns: list[NDArray[np.floating]] = [hits, changed, around]
+    if hear == "all":
+        columns += [velocity / 127, np.where(hits > 0, drums.offset[steps], 0) * 2]
+    table: FloatArray = np.concatenate(columns, axis=-1, dtype=np.float32)
+    return table.reshape(*table.shape[:2], -1, STEPS_PER_QUARTER * table.shape[-1])
+
+
+class _Critic(nn.Module):
+    """Quarters, then quarters in their bar, then bars in their window. A high logit says: made."""
+
+    def __init__(self, size: int, width: int = 64, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.quarter = nn.Linear(size, width)
+        self.bar = nn.Conv1d(width, width, 3, padding=1)
+        self.window = nn.Linear(BARS * 2 * width, width)
+        self.verdict = nn.Linear(width, 1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, heard: Tensor, exists: Tensor) -> Tensor:
+        """From (n, BARS, Q, F) and (n, BARS, Q) to (n,)."""
+        count, bars, quarters, _ = heard.shape
+        mask = exists.float().reshape(count * bars, 1, quarters)
+        inner = torch.relu(self.quarter(heard)).reshape(count * bars, quarters, -1).transpose(1, 2) * mask
+        inner = (inner + torch.relu(self.bar(inner))) * mask  # never below zero, so 0 is as silence
+        mean = inner.sum(dim=2) / mask.sum(dim=2).clamp(min=1)
+        pooled = torch.cat([mean, inner.amax(dim=2)], dim=1).reshape(count, -1)
+        last = torch.relu(self.window(self.dropout(pooled)))
+        verdict: Tensor = self.verdict(self.dropout(last))
+        return verdict[:, 0]
+
+
+def _trained(
+    outer: Sequence[_Windows], inner: Sequence[_Windows], *, seed: int, epochs: int, patience: int = 3
+) -> _Critic:
+    """A critic trained on one side, and stopped where it is best on the other."""
+    rng = np.random.default_rng([seed, 2])
+    with torch.random.fork_rng(devices=[]):  # weights and dropout draw from torch's own state, which is put back
+        torch.manual_seed(seed)
+        net = _Critic(outer[0].real.shape[-1])
+        optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3, weight_decay=1e-2)
+        best, kept, since = float("inf"), net.state_dict(), 0
+        for _ in range(epochs):
+            net.train()
+            for windows, rows in _batches(outer, rng):
+                loss = _loss(net, windows, rows)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            net.eval()
+            with torch.no_grad():
+                held = [(len(w.song), float(_loss(net, w, np.arange(len(w.song))))) for w in inner if len(w.song)]
+            loss_here = sum(n * value for n, value in held) / max(sum(n for n, _ in held), 1)
+            since += 1
+            if loss_here < best:
+                best, since = loss_here, 0
+                kept = {name: value.clone() for name, value in net.state_dict().items()}
+            if since >= patience:
+                break
+    net.load_state_dict(kept)
+    return net.eval()
+
+
+def _batches(
+    windows: Sequence[_Windows], rng: np.random.Generator, size: int = 64
+) -> Iterator[tuple[_Windows, IntArray]]:
+    """All windows once, in random order, those of one width together."""
+    batches = []
+    for found in windows:
+        order = rng.permutation(len(found.song))
+        batches += [(found, order[at : at + size]) for at in range(0, len(order), size)]
+    for index in rng.permutation(len(batches)).tolist():
+        yield batches[index]
+
+
+def _loss(net: _Critic, windows: _Windows, rows: IntArray) -> Tensor:
+    """Cross entropy of some windows, as many made as real."""
+    exists = torch.from_numpy(windows.exists[rows])
+    both = torch.from_numpy(np.concatenate([windows.real[rows], windows.made[rows]])).float()
+    wanted = torch.cat([torch.zeros(len(rows)), torch.ones(len(rows))])
+    return binary_cross_entropy_with_logits(net(both, torch.cat([exists, exists])), wanted)
+
+
+def _scores(net: _Critic, windows: _Windows) -> tuple[FloatArray, FloatArray]:
+    """(n,), (n,): the critic's scores of real and of made windows, in equal batches, so that a copy scores the same."""
+    sides: list[FloatArray] = []
+    for side in (windows.real, windows.made):
+        scores = [np.zeros(0, dtype=np.float32)]
+        with torch.no_grad():
+            for at in range(0, len(side), 256):
+                here = slice(at, at + 256)
+                exists = torch.from_numpy(windows.exists[here])
+                scores.append(net(torch.from_numpy(side[here]).float(), exists).numpy())
+        sides.append(np.concatenate(scores))
+    return sides[0], sides[1]

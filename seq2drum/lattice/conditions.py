@@ -1,0 +1,168 @@
+"""What a musician may ask of the drums, as numbers a model can be told: style, intensity, complexity, fills.
+
+In training they are measured on the real drums and often kept from the model, so that each may be left out when
+playing. Levels run from 0 to 1 as shares of the bars of real music: 0.5 is what half of all bars stay below.
+
+Letters of shapes: B bars.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice import groove
+from seq2drum.lattice.features import FloatArray, Form
+from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.groove import Drums
+from seq2drum.music.kit import FULL, NINE
+
+STYLES = ("jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock")
+STYLE_COLUMNS = slice(0, len(STYLES))
+INTENSITY, COMPLEXITY, FILL = (slice(at, at + 2) for at in range(len(STYLES), len(STYLES) + 6, 2))
+GROUPS = (STYLE_COLUMNS, INTENSITY, COMPLEXITY, FILL)
+CONDITION_SIZE = FILL.stop
+SMOOTH = 4  # bars either side that a level is a mean of: a slider is not moved at every bar
+
+# Deciles of bars in which drums play, counted over 1,263 training songs.
+_ENERGY = np.array([0.0, 1.15, 1.63, 2.01, 2.32, 2.62, 2.99, 3.43, 4.1, 5.09, 9.0])
+_SYNCOPATION = np.array([0.0, 0.1, 0.25, 0.5, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 4.0])
+_DECILES = np.linspace(0, 1, 11)
+_NAMES = [voice.name for voice in FULL.voices]
+_QUARTERS = (0, 6, 12, 18)  # steps of the first four quarters of a bar
+_DRUMS = [NINE.voices.index(voice) for voice in NINE.voices if voice.name in {"kick", "snare"} or "tom" in voice.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is asked of the drums; None leaves it to the model. Levels are 0..1, see the module's text.
+
+    style: one of STYLES. intensity: how much is played and how loud. complexity: how much kick, snare and toms lean
+    against the metre. fills: how many bars break the pattern, 0 none, 0.5 as many as drummers play, 1 twice as many.
+    """
+
+    style: str | None = None
+    intensity: float | None = None
+    complexity: float | None = None
+    fills: float | None = None
+
+
+class Measured(NamedTuple):
+    """What real drums would have been asked for: the style, and (B,) intensity, complexity and fills of each bar."""
+
+    style: str
+    intensity: FloatArray
+    complexity: FloatArray
+    fill: NDArray[np.bool_]
+
+
+def measure(grid: Grid, form: Form) -> Measured:
+    """Measure drums of the full kit."""
+    full, nine = groove.drums_of(grid, form, FULL), groove.drums_of(grid, form)
+    return Measured(style_of(full), intensity_of(full), complexity_of(nine), groove.fills(nine))
+
+
+def intensity_of(drums: Drums) -> FloatArray:
+    """(B,): the strength of all hits of a quarter note together, as a level."""
+    form = drums.form
+    energy = np.add.reduceat(drums.velocity.sum(axis=1) / 127, form.first[:-1])
+    quarters = 4 * form.numerator / form.denominator
+    return _level(energy / np.maximum(quarters, 1e-9), _ENERGY)
+
+
+def complexity_of(drums: Drums) -> FloatArray:
+    """(B,): the syncopation of kick, snare and toms (nine voices), as a level."""
+    return _level(groove.syncopation(drums._replace(velocity=drums.velocity[:, _DRUMS])), _SYNCOPATION)
+
+
+def _level(values: NDArray[Any], deciles: NDArray[np.float64]) -> FloatArray:
+    """(B,): smoothed over the bars around, then as a share of all music's bars. Silent bars are looked past."""
+    window = np.hanning(2 * SMOOTH + 3)[1:-1]
+    played = (values > 0).astype(float)
+    total = np.convolve(values, window)[SMOOTH : SMOOTH + len(values)]
+    weight = np.convolve(played, window)[SMOOTH : SMOOTH + len(values)]
+    return np.interp(total / np.maximum(weight, 1e-9), deciles, _DECILES).astype(np.float32)
+
+
+def style_of(drums: Drums) -> str:
+    """One word for how a whole part plays, full kit, by rules on what is struck where.
+
+    The names are those of music that is mostly played so; what a song's file is called under does not matter.
+    """
+    form, struck = drums.form, drums.velocity > 0
+    place = np.arange(len(struck)) - np.repeat(form.first[:-1], form.steps)
+    count = {name: int(struck[:, voice].sum()) for voice, name in enumerate(_NAMES)}
+    cymbal = struck[:, [_NAMES.index(name) for name in ("closed hat", "open hat", "pedal hat", "ride", "bell")]]
+    inside = place % STEPS_PER_QUARTER
+    straight, swung = cymbal[inside == 3].sum(), cymbal[inside == 4].sum()
+    snares = count["snare"] + count["side stick"]
+    total = max(int(struck.sum()), 1)
+    percussion = sum(count[voice.name] for voice in FULL.voices if voice.limb == "percussion") / total
+    stick = count["side stick"] / max(snares, 1)
+    playing = np.repeat(np.add.reduceat(struck.any(axis=1), form.first[:-1]) > 0, form.steps)
+    quarters = max(int(playing.sum()), 1) / STEPS_PER_QUARTER
+    on = [float(struck[playing & (place == at), 0].sum() / max(np.sum(playing & (place == at)), 1)) for at in _QUARTERS]
+    off = struck[(inside == 1) | (inside == 5)][:, :2].sum() / max(count["kick"] + count["snare"], 1)
+    if swung > straight:
+        return "jazz" if (count["ride"] + count["bell"]) > 0.4 * max(int(cymbal.sum()), 1) else "shuffle"
+    if percussion > 0.35 or (stick > 0.5 and percussion > 0.1):
+        return "latin"
+    if count["kick"] / quarters > 1.3:
+        return "metal"
+    if min(on) > 0.6:
+        return "dance"
+    if on[2] > 0.3 and on[2] > 2 * on[0]:
+        return "reggae"
+    if off > 0.2:
+        return "funk"
+    return "pop" if stick > 0.5 or total / quarters < 2.2 else "rock"
+
+
+def told(measured: Measured) -> FloatArray:
+    """(B, CONDITION_SIZE): everything that was measured, as a model is told it."""
+    return _columns(measured.style, measured.intensity, measured.complexity, measured.fill.astype(np.float32))
+
+
+def asked(wishes: Wishes, bars: int, fill: NDArray[np.bool_] | None = None) -> FloatArray:
+    """(bars, CONDITION_SIZE): what is wished, as a model is told it; fill (bars,) is where to break the pattern."""
+
+    def level(value: float | None) -> FloatArray | None:
+        return None if value is None else np.full(bars, value, dtype=np.float32)
+
+    filled = None if fill is None else fill.astype(np.float32)
+    return _columns(wishes.style, level(wishes.intensity), level(wishes.complexity), filled, bars=bars)
+
+
+def _columns(
+    style: str | None,
+    intensity: FloatArray | None,
+    complexity: FloatArray | None,
+    fill: FloatArray | None,
+    *,
+    bars: int | None = None,
+) -> FloatArray:
+    """Each level beside a 1 that says that it is known; a style as one of several."""
+    given = [column for column in (intensity, complexity, fill) if column is not None]
+    out = np.zeros((len(given[0]) if bars is None else bars, CONDITION_SIZE), dtype=np.float32)
+    if style is not None:
+        out[:, STYLES.index(style)] = 1
+    for columns, values in ((INTENSITY, intensity), (COMPLEXITY, complexity), (FILL, fill)):
+        if values is not None:
+            out[:, columns] = np.stack([values, np.ones_like(values)], axis=1)
+    return out
+
+
+def hidden(uniform: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which conditions a training pair is told: uniform (n, 5) -> keep (n, CONDITION_SIZE).
+
+    A third of the pairs is told nothing, for that is how most people play. Of the rest each may be missing, fills more
+    rarely: when playing they are always planned.
+    """
+    nothing = uniform[:, 0] < 0.35
+    keep = np.zeros((len(uniform), CONDITION_SIZE), dtype=bool)
+    for group, columns in enumerate(GROUPS, 1):
+        keep[:, columns] = (~nothing & (uniform[:, group] >= (0.25 if columns == FILL else 0.6)))[:, None]
+    return keep

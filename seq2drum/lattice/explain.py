@@ -1,0 +1,338 @@
+"""What a take does, bar by bar and in plain words, and what of the guitar it goes with.
+
+All that is said here is counted in the take and in the guitar. It is not known why a model played what it played, and
+nothing is said of that: "where the guitar does the same" means that both do.
+
+Letters of shapes: B bars, S steps of the longest bar, V voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.features import PITCH_CLASSES, PLAYED, FloatArray, Form, Heard, features
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.groove import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
+from seq2drum.lattice.sections import Section, sections
+from seq2drum.music.kit import FULL, NINE, Kit
+from seq2drum.music.notes import IntArray
+
+Bools = NDArray[np.bool_]
+
+ALIKE = 0.9  # cosine of the onsets and of the pitch classes of two bars of guitar that count as the same
+NEARLY = 0.85  # F1 of the hits of two bars of drums of which one nearly repeats the other
+WINDOW = 4  # bars either side of a place where something may change, and of which an opening is known
+PERIODS = (1, 2, 4, 8)  # bars of a pattern that goes round
+REACH = 512  # bars back that are looked through for a repeat
+CHANGE = 1.3  # ratio of the hits a quarter, above which one passage is busier than another
+TOGETHER = 0.75  # share of a bar's accents that a kick goes with
+ACCENTS = 4  # that a passage has at least, before it is said what goes with them
+SOUNDING = 2  # of a step's guitar features: whether a note sounds
+COMES_IN, PLAYS_NEW = "comes in", "plays something new"
+PLAYS_AGAIN, PLAYS_LIKE = "plays again what it plays from", "plays much as from"
+TOMS = ("low tom", "mid tom", "high tom")
+
+
+class Told(NamedTuple):
+    """Something that holds from bar `first` to bar `last`, counted from 1."""
+
+    first: int
+    last: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{_bars(self.first, self.last)}: {self.text}"
+
+
+class _Begin(NamedTuple):
+    """How the guitar begins something: what it does, and if it has been before, the bar it was in, counted from 0."""
+
+    does: str
+    like: int | None = None
+
+    def told(self, numbers: IntArray) -> str:
+        """In words. numbers (B,): what the bars are called."""
+        return f"the guitar {self.does}" + ("" if self.like is None else f" bar {numbers[self.like]}")
+
+
+class _Guitar(NamedTuple):
+    """The guitar bar by bar.
+
+    sounds (B,): whether any note does. rhythm (B, S): where notes begin. chroma (B, 12): how often each pitch class
+    begins. accents (B, S).
+    """
+
+    sounds: Bools
+    rhythm: FloatArray
+    chroma: FloatArray
+    accents: Bools
+
+    def likeness(self, one: IntArray, other: IntArray) -> FloatArray:
+        """How alike bars are, pair by pair: the smaller of the cosines of onsets and pitch classes; 1 for two rests."""
+        return np.minimum(_cosine(self.rhythm[one], self.rhythm[other]), _cosine(self.chroma[one], self.chroma[other]))
+
+    def same(self, one: int, others: IntArray) -> Bools:
+        """(n,): whether the WINDOW bars from `one` are those from each other bar; False beyond the end."""
+        alike = (others <= len(self.rhythm) - WINDOW) & (one <= len(self.rhythm) - WINDOW)
+        for step in range(WINDOW if alike.any() else 0):
+            pairs = np.full(len(others), one) + step, np.where(alike, others + step, one + step)
+            alike &= self.likeness(*pairs) >= ALIKE
+        return alike
+
+
+def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | None = None) -> tuple[Told, ...]:
+    """What was done in a take, in the order of its bars.
+
+    grid: the take's hits on the lattice of what was heard, its keys voices of `kit`. numbers
+    (B,): what the bars are called, if not 1, 2, 3; where a song's bar is long, several have one number.
+    """
+    numbers = np.arange(1, len(heard.form.steps) + 1) if numbers is None else numbers
+    full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)
+    guitar = _listen(heard)
+    begins = {bar: begin.told(numbers) for bar, begin in _begins(guitar, sections(heard)).items()}
+    named = signs(nine)
+    filled = named != ""
+    told = [
+        *_rests(full, guitar),
+        *_repeats(full, guitar, filled, numbers),
+        *_kicks(nine, guitar),
+        *_densities(full, guitar, filled),
+        *_fills(nine, named, begins, numbers),
+        *_crashes(nine, named, begins),
+    ]
+    numbered = [Told(int(numbers[first - 1]), int(numbers[last - 1]), text) for first, last, text in told]
+    return tuple(sorted(numbered, key=lambda said: said.first))
+
+
+# --- the guitar ------------------------------------------------------------------------------------------------------
+
+
+def _listen(heard: Heard) -> _Guitar:
+    form, steps = heard.form, features(heard).guitar
+    longest = int(form.steps.max())
+    rhythm, strength = (np.zeros((len(form.steps), longest), dtype=np.float32) for _ in range(2))
+    bar, place = _places(form)
+    rhythm[bar, place] = steps[:, PLAYED]
+    sounds = np.bincount(bar, weights=steps[:, SOUNDING], minlength=len(form.steps)) > 0
+    np.add.at(strength, (bar[heard.guitar.step], place[heard.guitar.step]), heard.guitar.velocity)
+    chroma = np.zeros((len(form.steps), 12), dtype=np.float32)
+    np.add.at(chroma, bar, steps[:, PITCH_CLASSES])
+    # An accent is where the most is struck at once, or as good as that.
+    accents = (strength > 0) & (strength >= 0.9 * strength.max(axis=1, keepdims=True))
+    return _Guitar(sounds, rhythm, chroma, accents)
+
+
+def _places(form: Form) -> tuple[IntArray, IntArray]:
+    """(T,): the bar of each step, and its place there."""
+    bar = np.repeat(np.arange(len(form.steps)), form.steps)
+    return bar, np.arange(len(bar)) - form.first[bar]
+
+
+def _begins(guitar: _Guitar, found: Sequence[Section]) -> dict[int, _Begin]:
+    """The bars at which the guitar begins something, and what.
+
+    It begins a section, comes in after a silent bar, or goes back to the opening of the section that it is in. It plays
+    something again where the next WINDOW bars are those of an earlier section, bar by bar; much as before where the
+    section only shares that one's letter; something new where neither is so.
+    """
+    firsts: dict[str, int] = {}
+    begins: dict[int, _Begin] = {}
+    starts = {section.bar: section.letter for section in found}
+    opening = start = last = -WINDOW  # of this section's letter, of this section, and of what began last
+    here = np.arange(1, len(guitar.sounds))
+    goes_on = np.concatenate([[False], guitar.likeness(here, here - 1) >= ALIKE])
+    for bar in np.flatnonzero(guitar.sounds).tolist():
+        enters = bar == 0 or not guitar.sounds[bar - 1]
+        if bar in starts:
+            earlier = np.array([first for first in firsts.values() if bar - first >= WINDOW], dtype=np.int64)
+            again = earlier[guitar.same(bar, earlier)]
+            start, opening = bar, firsts.setdefault(starts[bar], bar)
+            if len(again):
+                begins[bar] = _Begin(PLAYS_AGAIN, int(again[0]))
+            elif opening != bar:
+                begins[bar] = _Begin(PLAYS_LIKE, opening)
+            else:
+                begins[bar] = _Begin(COMES_IN if enters else PLAYS_NEW)
+        elif enters or (bar - last >= WINDOW and not goes_on[bar]):
+            earlier = np.array([one for one in (opening, start) if 0 <= one <= bar - WINDOW], dtype=np.int64)
+            again = earlier[guitar.same(bar, earlier)]
+            if len(again):
+                begins[bar] = _Begin(PLAYS_AGAIN, int(again[0]))
+            elif enters:
+                begins[bar] = _Begin(COMES_IN)
+        last = bar if bar in begins else last
+    return begins
+
+
+def _cosine(one: FloatArray, other: FloatArray) -> FloatArray:
+    """(n,): cosine row by row; 1 for two empty rows, 0 for one."""
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    both_empty = ~np.any(one, axis=1) & ~np.any(other, axis=1)
+    cosine: FloatArray = np.where(both_empty, 1.0, np.sum(one * other, axis=1) / np.maximum(norms, 1e-9))
+    return cosine
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+def _rests(drums: Drums, guitar: _Guitar) -> Iterator[Told]:
+    struck, plays = np.any(bars_of(drums), axis=(1, 2)), guitar.sounds
+    begin = np.argmax(plays)
+    for first, last in _runs(~struck & ~plays):
+        yield Told(first + 1, last + 1, "waits for the guitar" if last < begin else "rests, as the guitar does")
+    for first, last in _runs(~struck & plays):
+        yield Told(first + 1, last + 1, "rests while the guitar plays")
+    for first, last in _runs(struck & ~plays):
+        yield Told(first + 1, last + 1, "plays on while the guitar rests")
+
+
+def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) -> Iterator[Told]:
+    """Passages that are earlier ones again. A fill repeats only what it is exactly."""
+    alike = _Alike(drums, filled)
+    bar = 1
+    while bar < len(filled):
+        exact, nearly = alike.longest(bar, 1.0), alike.longest(bar, NEARLY)
+        whole = 2 * exact[0] > nearly[0]  # an exact repeat is worth more than one that is a little longer
+        count, source, period = exact if whole else nearly
+        alike.forget(bar + max(count, 1))
+        if count:
+            text = f"{'' if whole else 'nearly '}as {_bars(numbers[source], numbers[source + min(period, count) - 1])}"
+            step = np.arange(count)
+            same = int(np.sum(guitar.likeness(bar + step, source + step % period) >= ALIKE))
+            if not guitar.sounds[bar : bar + count].any():
+                pass  # that it rests is said elsewhere
+            elif same == count:
+                text += ", where the guitar does the same" if period >= count else ", and so does the guitar"
+            elif 2 * same > count:
+                text += f"; the guitar does so in {same} of {count}"
+            yield Told(bar + 1, bar + count, text)
+        bar += max(count, 1)
+
+
+class _Alike:
+    """How alike the bars of a take are: the F1 of their hits, computed where it is asked for."""
+
+    def __init__(self, drums: Drums, filled: Bools) -> None:
+        rolls = bars_of(drums)
+        self._flat, self._steps, self._filled = rolls.reshape(len(rolls), -1), drums.form.steps, filled
+        self._struck = self._flat.sum(axis=1)
+        self._rows: dict[int, FloatArray] = {}
+
+    def before(self, bar: int) -> tuple[int, FloatArray]:
+        """The first of the bars that are looked back at, and how alike each from there on is to this one."""
+        start = max(bar - REACH, 0)
+        if bar not in self._rows:
+            here, struck = slice(start, bar), self._struck
+            fits = (self._steps[here] == self._steps[bar]) & (struck[here] > 0)
+            row = fits * 2 * (self._flat[here] @ self._flat[bar]) / np.maximum(struck[here] + struck[bar], 1)
+            self._rows[bar] = np.where(row < 1, 0, row) if self._filled[bar] else row
+        return start, self._rows[bar]
+
+    def longest(self, bar: int, level: float) -> tuple[int, int, int]:
+        """The longest run from a bar on that repeats earlier bars: its length, their first, and how many go round.
+
+        Of runs as long, the earliest bars, and of those the shortest pattern.
+        """
+        best = (0, 0, 1)
+        start, row = self.before(bar)
+        for source in (start + np.flatnonzero(row >= level)).tolist():
+            for period in (*(some for some in PERIODS if source + some < bar), bar - source):
+                count = 1
+                while bar + count < len(self._filled) and self._is(bar + count, source + count % period, level):
+                    count += 1
+                if count > best[0]:
+                    best = (count, source, period)
+        return best
+
+    def _is(self, bar: int, source: int, level: float) -> bool:
+        start, row = self.before(bar)
+        return source >= start and bool(row[source - start] >= level)
+
+    def forget(self, bar: int) -> None:
+        """Keep nothing of the bars before one."""
+        self._rows = {other: row for other, row in self._rows.items() if other >= bar}
+
+
+def _kicks(drums: Drums, guitar: _Guitar) -> Iterator[Told]:
+    """Passages in which kicks fall on the guitar's accents, and fall there twice as often as elsewhere."""
+    kick = bars_of(drums)[:, :, _voice("kick")] > 0
+    accents = guitar.accents
+    count, met = accents.sum(axis=1), (kick & accents).sum(axis=1)
+    elsewhere = (kick & ~accents).sum(axis=1) / np.maximum(drums.form.steps - count, 1)
+    share = met / np.maximum(count, 1)
+    for first, last in _runs((count >= 2) & (share >= TOGETHER) & (share >= 2 * elsewhere)):
+        here = slice(first, last + 1)
+        if count[here].sum() >= ACCENTS:
+            yield Told(first + 1, last + 1, f"kick with the guitar's accents, {met[here].sum()} of {count[here].sum()}")
+
+
+def _densities(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Told]:
+    """Where a passage is busier or sparser than the one before."""
+    form = drums.form
+    hits = hits_per_quarter(drums)
+    strokes = guitar.rhythm.sum(axis=1) * form.denominator / (4 * form.numerator)
+    usual = ~filled & (hits > 0)
+    ratio = np.ones(len(hits))
+    for bar in range(2, len(hits) - 1):
+        before, after = _around(hits, usual, bar)
+        ratio[bar] = after / before if before and after else 1.0
+    size = np.abs(np.log(ratio))
+    bar = 0
+    while bar < len(hits):
+        near = size[bar : bar + WINDOW]
+        if size[bar] < np.log(CHANGE) or size[bar] < near.max():
+            bar += 1
+            continue
+        before, after = _around(hits, usual, bar)
+        text = f"{'busier' if after > before else 'sparser'}: {after:.1f} hits a quarter after {before:.1f}"
+        old, new = _around(strokes, np.ones_like(usual), bar)
+        if old and new and (new > old) == (after > before) and max(new / old, old / new) >= CHANGE:
+            text += f", as the guitar with {new:.1f} strokes after {old:.1f}"
+        yield Told(bar + 1, bar + 1, text)
+        bar += WINDOW
+
+
+def _around(values: FloatArray, usual: Bools, bar: int) -> tuple[float, float]:
+    """Means of the bars before and from a bar on; 0 where there is none."""
+    sides = (slice(max(bar - WINDOW, 0), bar), slice(bar, bar + WINDOW))
+    before, after = (float(values[side][usual[side]].mean()) if usual[side].any() else 0.0 for side in sides)
+    return before, after
+
+
+def _fills(drums: Drums, named: Words, begins: dict[int, str], numbers: IntArray) -> Iterator[Told]:
+    rolls = bars_of(drums)
+    toms = rolls[:, :, [_voice(name) for name in TOMS]].sum(axis=(1, 2))
+    for bar in np.flatnonzero(named != "").tolist():
+        text = f"{named[bar]} with toms" if toms[bar] and named[bar] == FILL else str(named[bar])
+        if bar + 1 in begins:
+            text += f" before bar {numbers[bar + 1]}, where {begins[bar + 1]}"
+        yield Told(bar + 1, bar + 1, text)
+
+
+def _crashes(drums: Drums, named: Words, begins: dict[int, str]) -> Iterator[Told]:
+    crashes = bars_of(drums)[:, 0, _voice("crash")] > 0
+    after = np.concatenate([[""], named[:-1]])
+    plain = crashes & (after == "") & ~np.isin(np.arange(len(crashes)), list(begins))
+    for first, last in _runs(plain):
+        yield Told(first + 1, last + 1, "crash on the downbeat" if first == last else "crash on each downbeat")
+    for bar in np.flatnonzero(crashes & ~plain).tolist():
+        text = "crash on the downbeat" + (f" after the {after[bar]}" if after[bar] else "")
+        yield Told(bar + 1, bar + 1, text + (f", where {begins[bar]}" if bar in begins else ""))
+
+
+def _voice(name: str) -> int:
+    return next(index for index, voice in enumerate(NINE.voices) if voice.name == name)
+
+
+def _runs(which: Bools) -> list[tuple[int, int]]:
+    """First and last of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], which.astype(np.int8), [0]])))
+    return [(int(first), int(stop) - 1) for first, stop in edges.reshape(-1, 2)]
+
+
+def _bars(first: int, last: int) -> str:
+    return f"bar {first}" if first == last else f"bars {first}-{last}"

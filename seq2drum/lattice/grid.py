@@ -1,0 +1,192 @@
+"""The lattice: six places in every quarter where a note may begin, and the notes that lie on it.
+
+The places are the sixteenths and the eighth-note triplets, {0, 3, 4, 6, 8, 9} twelfths of a quarter, counted from the
+barline. A note is kept as its nearest place and an offset: how far into the gap to the neighbouring place it fell.
+
+All that is lost is what `quantise` loses. The law: `decode(encode(part)) == quantise(part)`. The two sides are written
+apart on purpose: each is the other's test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.music.kit import Kit
+from seq2drum.music.notes import Bar, IntArray, Part, as_html
+
+PLACES = np.array([0, 3, 4, 6, 8, 9])  # twelfths of a quarter
+STEPS_PER_QUARTER = len(PLACES)
+TWELFTHS = 12
+OFFSET_UNITS = 254  # an offset of 254 is a whole gap, so half a gap fits into a signed byte
+HALF_GAP = OFFSET_UNITS // 2 - 1  # the largest offset that cannot be mistaken for the neighbour's
+LENGTH_UNITS = 24  # a guitar note's length is kept in 24ths of a quarter
+HIT_LENGTH = 3  # a drum hit's nominal length in the same unit: a 32nd
+
+
+class Grid(NamedTuple):
+    """Notes on a lattice, sorted by (step, key). Integer arrays of one length.
+
+    step: place on the lattice, from 0. key: a drum's voice, or a guitar's pitch. velocity: 1-127.
+    offset: in 254ths of the gap to the next place (or, if negative, to the place before).
+    length: in 24ths of a quarter, at least 1.
+    """
+
+    step: IntArray
+    key: IntArray
+    velocity: IntArray
+    offset: IntArray
+    length: IntArray
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def select(self, which: NDArray[np.bool_] | IntArray) -> Grid:
+        """The notes at the given places of the arrays."""
+        return Grid(*(column[which] for column in self))
+
+
+def joined(pieces: Iterable[Grid]) -> Grid:
+    """Several grids as one, one behind the other as they are; at least one."""
+    return Grid(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
+
+
+def steps_in(length: int | IntArray, ticks_per_quarter: int) -> IntArray:
+    """How many places a bar of `length` ticks has; a place must lie before the bar's end."""
+    quarters, rest = np.divmod(length, ticks_per_quarter)
+    inside = PLACES * ticks_per_quarter < TWELFTHS * np.asarray(rest)[..., None]
+    steps: IntArray = quarters * STEPS_PER_QUARTER + np.sum(inside, axis=-1)
+    return steps
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The places of some consecutive bars."""
+
+    bars: tuple[Bar, ...]
+    ticks_per_quarter: int
+
+    @cached_property
+    def counts(self) -> IntArray:
+        """(bars,): how many steps each bar has."""
+        return steps_in(np.array([bar.length for bar in self.bars], dtype=np.int64), self.ticks_per_quarter)
+
+    @cached_property
+    def first(self) -> IntArray:
+        """(bars + 1,): the first step of each bar, and the number of all steps."""
+        return np.concatenate([[0], np.cumsum(self.counts)])
+
+    @cached_property
+    def bar_of(self) -> IntArray:
+        """(steps,): the bar of each step, from 0."""
+        return np.repeat(np.arange(len(self.bars)), self.counts)
+
+    @cached_property
+    def place_of(self) -> IntArray:
+        """(steps,): the number of each step in its bar, from 0."""
+        return np.arange(self.first[-1]) - self.first[self.bar_of]
+
+    @cached_property
+    def ticks(self) -> NDArray[np.float64]:
+        """(steps,): where each step lies, in ticks; not rounded, as a twelfth of a quarter need not be whole."""
+        starts = np.array([bar.start for bar in self.bars], dtype=np.float64)
+        quarter, place = np.divmod(self.place_of, STEPS_PER_QUARTER)
+        return starts[self.bar_of] + (quarter + PLACES[place] / TWELFTHS) * self.ticks_per_quarter
+
+    @cached_property
+    def _gaps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The gap before and after each step, in ticks."""
+        edge = self.ticks_per_quarter / 4
+        inner = np.diff(self.ticks)
+        return np.concatenate([[edge], inner]), np.concatenate([inner, [edge]])
+
+    def nearest(self, onset: IntArray) -> tuple[IntArray, IntArray]:
+        """The nearest step of each tick and the offset from it. Of two steps as near, the earlier."""
+        after = np.clip(np.searchsorted(self.ticks, onset), 1, max(len(self.ticks) - 1, 1))
+        step = after - 1
+        if len(self.ticks) > 1:
+            step = np.where(self.ticks[after] - onset < onset - self.ticks[step], after, step)
+        delta = onset - self.ticks[step]
+        gap = self._gap(step, delta)
+        offset = np.rint(delta * OFFSET_UNITS / gap).astype(np.int64)
+        # Only before the first and after the last place may a note be further away than half a gap.
+        low = np.where(step == 0, -(2**15), -HALF_GAP)
+        high = np.where(step == len(self.ticks) - 1, 2**15 - 1, HALF_GAP)
+        return step, np.clip(offset, low, high)
+
+    def onset(self, step: IntArray, offset: IntArray) -> IntArray:
+        """The tick of a note `offset` away from its step; never before tick 0."""
+        moved = self.ticks[step] + offset * self._gap(step, offset) / OFFSET_UNITS
+        return np.maximum(np.rint(moved).astype(np.int64), 0)
+
+    def _gap(self, step: IntArray, direction: IntArray | NDArray[np.float64]) -> NDArray[np.float64]:
+        before, after = self._gaps
+        gap: NDArray[np.float64] = np.where(direction < 0, before[step], after[step])
+        return gap
+
+
+def _loudest(grid: Grid) -> Grid:
+    """One note for each (step, key): the loudest, of those the longest. Sorted by (step, key)."""
+    order = np.lexsort((-grid.length, -grid.velocity, grid.key, grid.step))
+    grid = grid.select(order)
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (np.diff(grid.step) != 0) | (np.diff(grid.key) != 0)
+    return grid.select(first)
+
+
+def encode(part: Part, lattice: Lattice, kit: Kit | None = None) -> Grid:
+    """Put a part's notes on the lattice. With a kit, keys are its voices and notes outside the kit are left out."""
+    step, offset = lattice.nearest(part.onset)
+    length = np.maximum(np.rint(part.duration * LENGTH_UNITS / lattice.ticks_per_quarter).astype(np.int64), 1)
+    grid = Grid(step, part.pitch, part.velocity, offset, length)
+    if kit is not None:
+        grid = grid._replace(key=kit.voice_of[part.pitch], length=np.full_like(length, HIT_LENGTH))
+        grid = grid.select(grid.key >= 0)
+    return _loudest(grid)
+
+
+def decode(grid: Grid, lattice: Lattice, kit: Kit | None = None, *, program: int = 0, name: str = "") -> Part:
+    """The notes of a grid as a part in ticks. With a kit the part is drums, otherwise keys are pitches."""
+    onset = lattice.onset(grid.step, grid.offset)
+    pitch = grid.key if kit is None else kit.note_of[grid.key]
+    duration = np.maximum(np.rint(grid.length * lattice.ticks_per_quarter / LENGTH_UNITS).astype(np.int64), 1)
+    rows = np.stack([onset, duration, pitch, grid.velocity], axis=1)
+    return Part.of(_distinct(rows), program=program, name=name, is_drums=kit is not None)
+
+
+def quantise(part: Part, lattice: Lattice, kit: Kit | None = None) -> Part:
+    """What the lattice keeps of a part, as a part in ticks again.
+
+    Lost are: what lies between two offsets (under a tick up to 508 ticks a quarter); lengths below a 24th of a quarter,
+    and of drums all lengths; the softer of two equal notes at one step; drum notes outside the kit, and which of the
+    notes that stand for one voice was played.
+    """
+    step, offset = lattice.nearest(part.onset)
+    onset = lattice.onset(step, offset)
+    length = np.maximum(np.rint(part.duration * LENGTH_UNITS / lattice.ticks_per_quarter).astype(np.int64), 1)
+    pitch = part.pitch
+    if kit is not None:
+        length = np.full_like(length, HIT_LENGTH)
+        pitch = np.where(kit.voice_of[pitch] >= 0, kit.note_of[kit.voice_of[pitch]], -1)
+    duration = np.maximum(np.rint(length * lattice.ticks_per_quarter / LENGTH_UNITS).astype(np.int64), 1)
+    best: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+    columns = (step, pitch, part.velocity, duration, onset)
+    for at, key, velocity, ticks, tick in zip(*(column.tolist() for column in columns), strict=True):
+        held = best.get((at, key))
+        if key >= 0 and (held is None or (velocity, ticks) > (held[3], held[1])):
+            best[at, key] = (tick, ticks, key, velocity)
+    rows = np.array([best[key] for key in sorted(best)], dtype=np.int64).reshape(-1, 4)
+    return Part.of(_distinct(rows), program=0, name="", is_drums=kit is not None)
+
+
+def _distinct(rows: IntArray) -> IntArray:
+    """Keep the loudest of notes at one tick and pitch: below 12 ticks a quarter, two places can share a tick."""
+    rows = rows[np.lexsort((-rows[:, 1], -rows[:, 3], rows[:, 2], rows[:, 0]))]
+    keep = np.ones(len(rows), dtype=bool)
+    keep[1:] = np.any(np.diff(rows[:, [0, 2]], axis=0) != 0, axis=1)
+    return rows[keep]

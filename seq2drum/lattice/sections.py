@@ -1,0 +1,231 @@
+"""Where the guitar begins something else, and where it comes back to what it played before.
+
+Every bar of guitar is a point, and bars that sound alike are near each other. A section begins where the bars on each
+side of a barline are more alike among themselves than across it, in what they are or in which other bars they repeat.
+Only the guitar is looked at: what is said of it, and what the drums do there, is the affair of `explain` and `chart`.
+
+Letters of shapes: B bars, K numbers that describe a bar.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.features import MAX_STEPS, FloatArray, Heard
+from seq2drum.lattice.grid import LENGTH_UNITS
+from seq2drum.music.notes import IntArray
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+SHORTEST = 4  # bars from one section's beginning to the next
+REST = 2  # bars of silence, after which a section begins in any case
+KERNELS = (4, 8)  # bars on either side of a barline that are compared
+NEW = 0.12  # novelty from which a barline is worth to be a boundary
+PERIOD = {0: 0.06, 4: 0.03}  # what a boundary gains by coming so many bars after the one before, modulo eight
+REPEATS = 0.4  # how much it counts that other bars are repeated, beside what the bars are
+REACH = 48  # bars before and after, in which repeats are looked for
+REPEATED = 0.9  # likeness of two bars from which one repeats the other, the more the nearer to 1
+SAME = 0.88  # likeness of two sections that share a letter
+OPENING = 8  # first bars of two sections that are compared one by one
+
+# How much each counts in how alike two bars are. Tuned on songs with drums: notebooks/LOG.md, 2026-11-21.
+WEIGHTS = {"onsets": 2.0, "harmony": 2.0, "register": 1.0, "voices": 2.5, "lengths": 1.0, "density": 1.5}
+
+
+class Section(NamedTuple):
+    """A passage of the guitar: its first bar, counted from 0, and its letter, which passages that are alike share."""
+
+    bar: int
+    letter: str
+
+
+def sections(heard: Heard) -> tuple[Section, ...]:
+    """The passages of the guitar, in the order of their bars, lettered A, B, ... as they first come.
+
+    The first begins where the guitar does. All begin in a bar with an onset, and are SHORTEST bars or longer, unless
+    the guitar plays less than that. Two that follow each other have different letters, or else REST bars of silence
+    between them. The time it takes is in proportion to the bars, and a little of it to the letters.
+    """
+    points, sounds = points_of(heard)
+    return _lettered(points, sounds, _boundaries(sounds, novelty(points, sounds)))
+
+
+# --- bars as points --------------------------------------------------------------------------------------------------
+
+
+def points_of(heard: Heard) -> tuple[FloatArray, Bools]:
+    """(B, K): each bar as a point; (B,): whether a note begins there. Where none does, all numbers are 0.
+
+    The product of two points is how alike the bars are, 0 to 1: the mean, weighted by WEIGHTS, of the cosines of where
+    notes begin, which pitch classes, how high, how many at once, how long and how many a quarter.
+    """
+    form, grid = heard.form, heard.guitar
+    count = len(form.steps)
+    bar = form.bar_of(grid.step)
+    stroke, first, together = np.unique(grid.step, return_index=True, return_counts=True)
+    own = bar[first]  # the bar of each stroke
+    quarters = np.maximum(4 * form.numerator / form.denominator, 1e-9)
+    strokes = np.bincount(own, minlength=count)
+    tables = {
+        "onsets": _spread(count, MAX_STEPS, own, stroke - form.first[own]),
+        "harmony": _spread(count, 12, bar, grid.key % 12),
+        "register": _spread(count, 24, bar, (grid.key - 20) / 4),
+        "voices": _spread(count, 6, own, together - 1),
+        "lengths": _spread(count, 10, bar, np.log2(np.maximum(grid.length, 1) / LENGTH_UNITS) + 4),
+        "density": _spread(count, 12, np.arange(count), 2 * np.log2(np.maximum(strokes / quarters, 1 / 8)) + 6),
+    }
+    total = sum(WEIGHTS.values())
+    parts = [np.sqrt(WEIGHTS[name] / total) * _unit(np.sqrt(table)) for name, table in tables.items()]
+    sounds = strokes > 0
+    points: FloatArray = (np.concatenate(parts, axis=1) * sounds[:, None]).astype(np.float32)
+    return points, sounds
+
+
+def _spread(bars: int, classes: int, bar: IntArray, where: IntArray | Floats) -> Floats:
+    """(bars, classes): how many there are of each class in each bar; what lies between two counts for both in part."""
+    inside = np.clip(np.asarray(where, dtype=np.float64), 0, classes - 1)
+    low = np.floor(inside).astype(np.int64)
+    share = inside - low
+    high = np.minimum(low + 1, classes - 1)
+    flat = np.zeros(bars * classes)
+    for column, weights in ((low, 1 - share), (high, share)):
+        flat += np.bincount(bar * classes + column, weights=weights, minlength=len(flat))
+    return flat.reshape(bars, classes)
+
+
+def _unit(rows: Floats | FloatArray) -> FloatArray:
+    """Rows of length 1, but for those that are all zeros."""
+    units: FloatArray = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    return units
+
+
+def _repeats(points: FloatArray) -> FloatArray:
+    """(B, 2 REACH): how much each bar is the one 1, 2, ... REACH bars before and after it; rows have length 1 at most.
+
+    Where a song goes from one part to another, how far away its repeats are changes, even if all else stays (J. Serrà
+    et al., Unsupervised music structure annotation by time series structure features and segment similarity, 2014).
+    """
+    found = np.zeros((len(points), 2 * REACH), dtype=np.float32)
+    for lag in range(1, min(REACH, len(points) - 1) + 1):
+        alike = np.sum(points[lag:] * points[:-lag], axis=1)
+        found[lag:, lag - 1] = found[:-lag, REACH + lag - 1] = np.clip((alike - REPEATED) / (1 - REPEATED), 0, 1)
+    rows: FloatArray = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1)
+    return rows
+
+
+# --- boundaries ------------------------------------------------------------------------------------------------------
+
+
+def novelty(points: FloatArray, sounds: Bools) -> FloatArray:
+    """(B,): how new what begins at each barline is, in the bars themselves and in what they repeat."""
+    repeats = _repeats(points)
+    score: FloatArray = np.mean(
+        [_checkerboard(points, sounds, size) + REPEATS * _checkerboard(repeats, sounds, size) for size in KERNELS],
+        axis=0,
+    )
+    return score
+
+
+def _checkerboard(points: FloatArray, sounds: Bools, kernel: int) -> FloatArray:
+    """(B,): how much more alike the bars on each side of a barline are among themselves than across it.
+
+    A checkerboard moved along the diagonal of a matrix of likeness (J. Foote, Automatic audio segmentation using a
+    measure of audio novelty, 2000). Likeness is a product here, so that sums over pairs of bars are products of sums.
+    Silent bars are left out; the fewer are left, the less novelty there is.
+    """
+    summed = np.concatenate([np.zeros((1, points.shape[1])), np.cumsum(points, axis=0, dtype=np.float64)])
+    square = np.concatenate([[0], np.cumsum(np.sum(points**2, axis=1), dtype=np.float64)])
+    number = np.concatenate([[0], np.cumsum(sounds)])
+    here = np.arange(len(points))
+
+    def side(start: IntArray, stop: IntArray) -> tuple[Floats, IntArray, Floats]:
+        """The sum of some bars, how many sound, and how alike two different ones of them are on the mean."""
+        total, size = summed[stop] - summed[start], number[stop] - number[start]
+        pairs = np.sum(total**2, axis=1) - (square[stop] - square[start])
+        return total, size, pairs / np.maximum(size * (size - 1), 1)
+
+    left, lefts, before = side(np.maximum(here - kernel, 0), here)
+    right, rights, after = side(here, np.minimum(here + kernel, len(points)))
+    across = np.sum(left * right, axis=1) / np.maximum(lefts * rights, 1)
+    least = np.minimum(lefts, rights)
+    score: FloatArray = np.where(least >= 2, ((before + after) / 2 - across) * least / kernel, 0).astype(np.float32)
+    return score
+
+
+def _rested(sounds: Bools) -> Bools:
+    """(B,): whether the guitar comes in, after REST bars of silence at least."""
+    silent = np.concatenate([[0], np.cumsum(~sounds)])
+    found = np.zeros(len(sounds), dtype=bool)
+    found[REST:] = sounds[REST:] & (silent[REST:-1] - silent[: -REST - 1] == REST)
+    return found
+
+
+def _boundaries(sounds: Bools, score: FloatArray) -> list[int]:
+    """The bars at which sections begin: of all choices that keep their distance, the one that is worth most.
+
+    The sum is of what each is new beyond NEW, and of what it gains by its distance. Only the best way to each bar is
+    kept, and of those ways one for each place in eight bars.
+    """
+    active = np.flatnonzero(sounds)
+    if not len(active):
+        return []
+    start, end = int(active[0]), int(active[-1]) + 1
+    gain = np.where(_rested(sounds), 1.0, score - NEW)
+    best = [(-np.inf, start)] * 8  # of the bars at each place in eight, SHORTEST or more back
+    worth, way = {start: 0.0}, dict[int, int]()
+    for bar in range(start + SHORTEST, end - SHORTEST + 1):
+        back = bar - SHORTEST
+        if back in worth:
+            best[back % 8] = max(best[back % 8], (worth[back], back))
+        if sounds[bar] and gain[bar] + max(PERIOD.values()) > 0:
+            so_far, way[bar] = max((best[at][0] + PERIOD.get((bar - at) % 8, 0.0), best[at][1]) for at in range(8))
+            worth[bar] = so_far + float(gain[bar])
+    found = [max(worth, key=worth.__getitem__)]
+    while found[-1] in way:
+        found.append(way[found[-1]])
+    return found[::-1]
+
+
+# --- letters ---------------------------------------------------------------------------------------------------------
+
+
+def _lettered(points: FloatArray, sounds: Bools, begins: list[int]) -> tuple[Section, ...]:
+    """Each stretch of bars has the letter of the likest one before, if they are alike by SAME, or else a new letter.
+
+    How alike two are is the mean of that of their sums and that of their first OPENING bars one after the other, where
+    a bar in which neither sounds does not count.
+    """
+    if not begins:
+        return ()
+    end, rested = int(np.flatnonzero(sounds)[-1]) + 1, _rested(sounds)
+    size = points.shape[1]
+    wholes, openings = np.zeros((len(begins), size), np.float32), np.zeros((len(begins), OPENING * size), np.float32)
+    there, plays = (np.zeros((len(begins), OPENING), dtype=bool) for _ in range(2))
+    known = 0
+    found: list[Section] = []
+    for first, stop in zip(begins, [*begins[1:], end], strict=True):
+        whole = _unit(points[first:stop].sum(axis=0)[None])[0]
+        opening = slice(first, min(first + OPENING, stop))
+        flat, inside, played = np.zeros(OPENING * size, np.float32), np.zeros(OPENING, bool), np.zeros(OPENING, bool)
+        flat[: points[opening].size] = points[opening].ravel()
+        inside[: stop - first], played[: stop - first] = True, sounds[opening]
+        bars = np.sum((plays[:known] | played) & there[:known] & inside, axis=1)
+        alike = (wholes[:known] @ whole + openings[:known] @ flat / np.maximum(bars, 1)) / 2
+        which = int(np.argmax(alike)) if known else 0
+        if not known or alike[which] < SAME:
+            which = known
+            wholes[which], openings[which], there[which], plays[which] = whole, flat, inside, played
+            known += 1
+        letter = _letter(which)
+        if not found or found[-1].letter != letter or rested[first]:
+            found.append(Section(first, letter))
+    return tuple(found)
+
+
+def _letter(number: int) -> str:
+    """A to Z, then AA, AB and so on."""
+    return (_letter(number // 26 - 1) if number >= 26 else "") + chr(ord("A") + number % 26)

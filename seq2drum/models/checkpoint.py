@@ -1,0 +1,177 @@
+"""A checkpoint is a folder: `config.json`, `weights.safetensors`, the graphs that play (`*.onnx`), and a model card.
+
+`SHA256SUMS` says what the files that playing reads were when it was made.
+
+The weights are stored once: the graphs refer to them by their place in the safetensors file. Nothing is pickled.
+This half of the checkpoint needs torch; what plays reads the folder with `seq2drum.play.engine`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import warnings
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from onnx import TensorProto
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from seq2drum.errors import CheckpointError
+from seq2drum.models import FAMILIES, family
+from seq2drum.models.base import Family, Graph
+from seq2drum.play.engine import CONFIG, FORMAT, SUMS, WEIGHTS, digests, read_config, stored
+
+CARD = "card.md"
+
+
+def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = True) -> None:
+    """Write a checkpoint folder. `about` goes into `config.json` beside the model's family and numbers.
+
+    With `graphs=False` the folder can be trained on but not played; `export` adds the graphs later.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = next(name for name, place in FAMILIES.items() if place == f"{type(model).__module__}:{type(model).__name__}")
+    weights = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    # What is needed to play but is no parameter: the order of voices, and the state before a song.
+    weights["voice_order"] = model.voice_order().detach().cpu().contiguous()
+    weights["silence"] = model.silence().detach().cpu().contiguous()
+    config = {
+        "format": FORMAT,
+        "family": name,
+        "unit": model.unit,
+        "state": model.state_size,
+        "config": model.config.as_dict(),
+        **about,
+    }
+    for stale in folder.glob("*.onnx"):
+        stale.unlink()
+    save_file(weights, folder / WEIGHTS)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    # safetensors writes for the owner alone; who may read the folder's other files may read this one.
+    (folder / WEIGHTS).chmod((folder / CONFIG).stat().st_mode)
+    (folder / CARD).write_text(card(config, sum(value.numel() for value in model.parameters())), encoding="utf-8")
+    if graphs:
+        export(model, folder)
+    else:
+        _seal(folder)
+
+
+def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict[str, Any]]:
+    """The model of a checkpoint folder, and what `config.json` says.
+
+    Raises:
+        CheckpointError: the folder is no checkpoint, is damaged, or has another format.
+    """
+    about = read_config(folder)
+    try:
+        kind = family(about["family"])
+        model = kind(kind.config_type(**about["config"]))
+        weights = load_file(folder / WEIGHTS, device=str(device))
+        for derived in ("voice_order", "silence"):
+            weights.pop(derived, None)
+        model.load_state_dict(weights)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
+    return model.to(device), about
+
+
+def export(model: Family, folder: Path) -> None:
+    """Write the graphs that play beside the weights they refer to."""
+    model = copy.deepcopy(model).cpu().eval()  # the one in training stays where and as it is
+    with torch.no_grad():
+        for name, graph in model.graphs().items():
+            _export(graph, folder / f"{name}.onnx")
+            _share_weights(folder / f"{name}.onnx", folder / WEIGHTS)
+    _seal(folder)
+
+
+def _seal(folder: Path) -> None:
+    """Write down what the files are, in the form that `sha256sum --check` reads."""
+    lines = [f"{digest}  {name}\n" for name, digest in digests(folder).items()]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def card(config: Mapping[str, Any], parameters: int) -> str:
+    """What a person should know of a model before using it, from what its `config.json` says."""
+    plan, progress, machine = (config.get(name, {}) for name in ("plan", "progress", "machine"))
+    lines = [
+        f"# Model card: {config['family']}, kit {config.get('kit', '?')}",
+        "",
+        "It plays drums to a guitar part. It was made by seq2drum; `config.json` beside this page has every number.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        f"| family and size | `{config['family']}`, {parameters:,} parameters |",
+    ]
+    facts = {
+        "command": config.get("command") and f"`{config['command']}`",
+        "seed": plan.get("seed"),
+        "trained on": machine
+        and f"{machine.get('device')}, {machine.get('name')}, {machine.get('processes')} process(es)",
+        "time": progress and f"{progress.get('seconds', 0) / 3600:.2f} hours, {progress.get('bars', 0):,} bars",
+        "nats a bar, unseen songs": progress.get("validation") and f"{progress['validation']:.2f}",
+        "with another song's guitar": progress.get("swapped") and f"{progress['swapped']:.2f}",
+        "torch": config.get("torch"),
+    }
+    lines += [f"| {name} | {value} |" for name, value in facts.items() if value not in (None, "", {})]
+    if figures := config.get("figures"):
+        lines += ["", "## Figures", "", "| what | value | how |", "|---|---|---|"]
+        lines += [f"| {row['what']} | {row['value']} | {row['how']} |" for row in figures]
+    if notes := config.get("notes"):
+        lines += ["", "## Use and limits", "", *notes]
+    if data := config.get("data"):
+        lines += ["", "## Data", "", "Songs by folder and origin (source; licence as far as anyone states one).", ""]
+        columns = list(data[0])
+        lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        lines += ["| " + " | ".join(str(row[name] or "not stated") if name == "origin" else str(row[name])
+                                    for name in columns) + " |" for row in data]  # fmt: skip
+        lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
+    return "\n".join(lines) + "\n"
+
+
+def _export(graph: Graph, path: Path) -> None:
+    with warnings.catch_warnings():
+        # The exporter traces; it warns of every Python number that it fixes, and of its own age.
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        torch.onnx.export(
+            graph.module,
+            graph.example(),
+            str(path),
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+            dynamic_axes=graph.axes(),
+            opset_version=18,
+            do_constant_folding=False,
+            dynamo=False,
+        )
+
+
+def _share_weights(path: Path, weights: Path) -> None:
+    """Let a graph's weights point into the safetensors file instead of holding copies."""
+    with weights.open("rb") as file:
+        places = stored(file)
+    graph = onnx.load(str(path), load_external_data=False)
+    for tensor in graph.graph.initializer:
+        name = _parameter(tensor.name, places)
+        if name is None:
+            continue
+        _, begin, end = places[name]
+        tensor.ClearField("raw_data")
+        tensor.ClearField("float_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", weights.name), ("offset", begin), ("length", end - begin)):
+            entry = tensor.external_data.add()
+            entry.key, entry.value = key, str(value)
+    path.write_bytes(graph.SerializeToString())
+
+
+def _parameter(name: str, known: Container[str]) -> str | None:
+    """The model's name of a graph's weight, which knows the model, or its heads, as a part of itself."""
+    return next((own for own in (name.removeprefix("model."), name) if own in known), None)

@@ -1,0 +1,90 @@
+"""A guitar and its drums, side by side: what is shown, heard and written as a score.
+
+From one file that has both, or from the guitar's file and the drums' file of the same bars. It chooses which parts
+these are; it neither draws nor sounds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2drum.errors import InputError, NoGuitarError, NoNotesError
+from seq2drum.music import theory
+from seq2drum.music.drum_maps import DrumMap
+from seq2drum.music.notes import Part, Song, as_html
+
+DRUMS = "Drums"
+
+
+class Duet(NamedTuple):
+    """Guitars and drums of the same bars.
+
+    song gives the bars, the tempos and the metres; its own parts do not matter here. guitars: none, one or several.
+    drums: on the notes of General MIDI, without notes if there are none. All are in the song's ticks.
+    """
+
+    song: Song
+    guitars: tuple[Part, ...]
+    drums: Part
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+
+def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumMap | None = None) -> Duet:
+    """The guitar of the first song that has one, with the drums of the last song that has some.
+
+    The song with the guitar gives the bars; drums of another file are brought to its ticks, and to its length if they
+    are longer.
+
+    Args:
+        songs: One or several of the same bars.
+        track: The guitar by number from 1 or by name, see `theory.choose_part`; by default what looks like one.
+        drum_map: The notes that the drums are on, if not those of General MIDI.
+
+    Raises:
+        InputError: there is neither guitar nor drums, or the track that was asked for has no notes.
+        PartNotFoundError: there is no such track.
+    """
+    if not songs:
+        raise InputError("no song was given, wanted one with a guitar, with drums, or with both")
+    drummer = next((song for song in reversed(songs) if any(map(len, _drums(song)))), None)
+    leader, problem = songs[0], None
+    guitars: tuple[Part, ...] = ()
+    for song in songs:
+        try:
+            leader, guitars = song, _guitars(song, track)
+            break
+        except (NoGuitarError, NoNotesError) as error:
+            if track is not None and not _alone(song):
+                raise
+            problem = problem or error
+    if drummer is None:
+        if problem and not guitars:
+            raise problem
+        return Duet(leader, guitars, Part.of([], name=DRUMS, is_drums=True))
+    parts = _drums(drummer)
+    rows = np.concatenate([part.rows for part in parts])
+    if drummer.ticks_per_quarter != leader.ticks_per_quarter:
+        rows[:, :2] = np.rint(rows[:, :2] * (leader.ticks_per_quarter / drummer.ticks_per_quarter))
+    drums = Part.of(rows, name=parts[0].name.strip() or DRUMS, is_drums=True)
+    drums = drum_map.read(drums) if drum_map else drums
+    return Duet(replace(leader, length=max(leader.end, drums.end)), guitars, drums)
+
+
+def _drums(song: Song) -> list[Part]:
+    return [song.parts[index] for index in theory.drum_parts(song)]
+
+
+def _guitars(song: Song, track: str | None) -> tuple[Part, ...]:
+    choice = theory.guitar_parts(song) if track is None or _alone(song) else theory.choose_part(song, track)
+    return tuple(song.parts[index] for index in choice.parts)
+
+
+def _alone(song: Song) -> bool:
+    """Whether these are drums alone: a track that is asked for is of another song."""
+    return all(part.is_drums for part in song.parts)

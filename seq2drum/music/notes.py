@@ -1,0 +1,233 @@
+"""The words of the project: note, part, tempo, metre, bar, song. Plain frozen values; all time is in ticks.
+
+Nothing is rounded here, and nothing here knows about files, models or drums sounds.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from importlib import import_module
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.music import metres
+
+IntArray = NDArray[np.int64]
+
+
+def as_html(value: object) -> str:
+    """What a notebook shows of a value. A tuple with names calls it; all other values that are shown are `Shown`."""
+    # `display` lies above all that it shows. It is asked by name, when a notebook asks: who only plays never loads it.
+    shown: str = import_module("seq2drum.display").html(value)
+    return shown
+
+
+class Shown:
+    """A value that shows itself in a notebook."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+
+class Note(NamedTuple):
+    """One sounding event: onset and duration in ticks, MIDI pitch 0-127, velocity 1-127."""
+
+    onset: int
+    duration: int
+    pitch: int
+    velocity: int
+
+
+@dataclass(frozen=True)
+class Part(Shown):
+    """One instrument: its notes as equal-length integer arrays, sorted by (onset, pitch, duration, velocity).
+
+    `program` is the General MIDI program, 0-127; `is_drums` says that pitches are kit pieces (MIDI channel 10).
+    """
+
+    program: int
+    name: str
+    is_drums: bool
+    onset: IntArray
+    duration: IntArray
+    pitch: IntArray
+    velocity: IntArray
+
+    @staticmethod
+    def of(
+        notes: Iterable[Note] | NDArray[np.integer], *, program: int = 0, name: str = "", is_drums: bool = False
+    ) -> Part:
+        """Build a part from notes in any order, or from an integer array of shape (notes, 4) in `Note`'s order."""
+        rows = notes if isinstance(notes, np.ndarray) else np.array(list(notes), dtype=np.int64).reshape(-1, 4)
+        return Part.of_columns(*rows.T, program=program, name=name, is_drums=is_drums)
+
+    @staticmethod
+    def of_columns(
+        onset: NDArray[np.integer],
+        duration: NDArray[np.integer],
+        pitch: NDArray[np.integer],
+        velocity: NDArray[np.integer],
+        *,
+        program: int = 0,
+        name: str = "",
+        is_drums: bool = False,
+    ) -> Part:
+        """Build a part from four integer arrays of shape (notes,), the notes in any order."""
+        table = np.empty((4, len(onset)), dtype=np.int64)
+        for row, column in enumerate((onset, duration, pitch, velocity)):
+            table[row] = column
+        # A sort by onset and pitch is enough unless two notes share both, and is cheaper than one by four keys.
+        place = table[0] * 128 + table[2]
+        if not (place[1:] > place[:-1]).all():
+            order = np.argsort(place, kind="stable")
+            place = place[order]
+            if (place[1:] == place[:-1]).any():
+                order = np.lexsort((table[3], table[1], table[2], table[0]))
+            table = table[:, order]
+        table.setflags(write=False)
+        return Part(program, name, is_drums, *table)
+
+    def __len__(self) -> int:
+        return len(self.onset)
+
+    def __iter__(self) -> Iterator[Note]:
+        columns = (self.onset, self.duration, self.pitch, self.velocity)
+        return map(Note, *(column.tolist() for column in columns))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Part):
+            return NotImplemented
+        words = (self.program, self.name, self.is_drums) == (other.program, other.name, other.is_drums)
+        return words and np.array_equal(self.rows, other.rows)
+
+    def __hash__(self) -> int:
+        return hash((self.program, self.name, self.is_drums, self.rows.tobytes()))
+
+    @cached_property
+    def rows(self) -> IntArray:
+        """The notes as an array of shape (notes, 4), in `Note`'s order."""
+        return np.stack([self.onset, self.duration, self.pitch, self.velocity], axis=1)
+
+    @property
+    def end(self) -> int:
+        """The tick at which the last note has ended; 0 for an empty part."""
+        return int((self.onset + self.duration).max(initial=0))
+
+
+class Tempo(NamedTuple):
+    """From `tick` on, a quarter note lasts `microseconds`."""
+
+    tick: int
+    microseconds: int
+
+    @property
+    def bpm(self) -> float:
+        """Quarter notes a minute."""
+        return 60_000_000 / self.microseconds
+
+
+class Metre(NamedTuple):
+    """From `tick` on, bars are `numerator`/`denominator`."""
+
+    tick: int
+    numerator: int
+    denominator: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: its number from 0, first tick, length in ticks, metre, and the accent groups of the metre.
+
+    `groups` counts units of the denominator: 7/8 has (2, 2, 3).
+    A bar that a metre change cuts short keeps its metre but has a smaller length.
+    """
+
+    index: int
+    start: int
+    length: int
+    numerator: int
+    denominator: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        return metres.groups(self.numerator, self.denominator)
+
+
+DEFAULT_TEMPO = Tempo(0, 500_000)
+DEFAULT_METRE = Metre(0, 4, 4)
+
+
+@dataclass(frozen=True)
+class Song(Shown):
+    """A whole piece. Tempo and metre events are sorted by tick; MIDI's defaults (120 BPM, 4/4) hold before the first.
+
+    `length` is the last tick of anything in the file, which can lie after the last note.
+    """
+
+    ticks_per_quarter: int
+    parts: tuple[Part, ...] = ()
+    tempos: tuple[Tempo, ...] = ()
+    metres: tuple[Metre, ...] = ()
+    length: int = 0
+
+    @property
+    def end(self) -> int:
+        """The last tick of the song: of its notes, and of the file if that is longer."""
+        return max([self.length, *(part.end for part in self.parts)])
+
+    def bars(self) -> tuple[Bar, ...]:
+        """All bars, from tick 0 to the song's end, without gap or overlap; at least one.
+
+        A metre event off the barline ends the bar before it early, as a pickup or a cut bar does in a score.
+        Of several metre events at one tick the last holds.
+        """
+        return self._bars
+
+    @cached_property
+    def _bars(self) -> tuple[Bar, ...]:
+        changes = {0: DEFAULT_METRE} | {metre.tick: metre for metre in self.metres}
+        starts = sorted(changes)
+        song_end = max(self.end, 1)
+        bars: list[Bar] = []
+        for here, following in zip(starts, [*starts[1:], None], strict=True):
+            if here >= song_end:
+                break
+            _, numerator, denominator = changes[here]
+            # Barlines are rounded from exact places, so that they never drift. No bar is shorter than a tick.
+            full = max(Fraction(4 * numerator * self.ticks_per_quarter, denominator), Fraction(1))
+            stop = song_end if following is None else min(song_end, following)
+            start, first = here, len(bars)
+            while start < stop:
+                number = len(bars)
+                end = here + round((number - first + 1) * full)
+                end = end if following is None else min(end, following)
+                bars.append(Bar(number, start, end - start, numerator, denominator))
+                start = end
+        return tuple(bars)
+
+    def tempo_at(self, tick: int) -> Tempo:
+        """The tempo that holds at `tick`."""
+        place = bisect_right(self.tempos, tick, key=lambda tempo: tempo.tick)
+        return self.tempos[place - 1] if place else DEFAULT_TEMPO
+
+    def seconds(self, tick: int) -> float:
+        """The time of `tick` in seconds, by the tempo map."""
+        elapsed, here, microseconds = 0, 0, DEFAULT_TEMPO.microseconds
+        for tempo in self.tempos:
+            if tempo.tick >= tick:
+                break
+            elapsed += (tempo.tick - here) * microseconds
+            here, microseconds = tempo.tick, tempo.microseconds
+        return (elapsed + (tick - here) * microseconds) / self.ticks_per_quarter / 1e6

@@ -1,0 +1,174 @@
+"""What a musician knows: which part is the guitar, which are drums, and the roots of chords.
+
+The knowledge is music21's, asked once by `bench/make_tables.py` and kept in small tables; music21 is not imported here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import NoGuitarError, NoNotesError, PartNotFoundError
+from seq2drum.music.notes import Part, Song
+
+_TABLES = Path(__file__).parent / "tables"
+GUITAR_PROGRAMS = range(24, 32)
+# A part with a program of these is no guitar whatever its name says: basses; percussive sounds and effects, where
+# program 120 is "guitar fret noise".
+NEVER_BY_NAME = frozenset({*range(32, 40), *range(112, 128)})
+_LETTERS = re.compile(r"[^\W\d_]+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_LISTED = 16
+
+
+@dataclass(frozen=True, slots=True)
+class GuitarChoice:
+    """The parts that are the guitar, as indices into `Song.parts`, and why."""
+
+    parts: tuple[int, ...]
+    reason: str
+
+
+def drum_parts(song: Song) -> tuple[int, ...]:
+    """Indices of the parts on the drum channel, whether they have notes or not."""
+    return tuple(index for index, part in enumerate(song.parts) if part.is_drums)
+
+
+def guitar_parts(song: Song) -> GuitarChoice:
+    """The parts that are the guitar: by General MIDI program; else by name in any language; else the only pitched part.
+
+    Parts without notes do not count.
+
+    Raises:
+        NoNotesError: The song has no notes, or there are guitars and none of them has a note.
+        NoGuitarError: No part, or more than one, is left to be the guitar. The message lists the parts.
+    """
+    if not any(len(part) for part in song.parts):
+        raise NoNotesError("the file has no notes; wanted is a guitar part with notes")
+    pitched = [index for index, part in enumerate(song.parts) if not part.is_drums]
+    sounding = tuple(index for index in pitched if len(song.parts[index]))
+    if not sounding:
+        raise NoGuitarError("all notes are drums (MIDI channel 10); wanted is a guitar part to play along with")
+
+    by_program = tuple(index for index in pitched if song.parts[index].program in GUITAR_PROGRAMS)
+    by_name = tuple(index for index in pitched if is_named_guitar(song.parts[index]))
+    if chosen := tuple(index for index in by_program if index in sounding):
+        return GuitarChoice(chosen, "General MIDI guitar program")
+    if chosen := tuple(index for index in by_name if index in sounding):
+        return GuitarChoice(chosen, f"named {_quoted(song.parts[chosen[0]].name)}")
+    if empty := by_program + by_name:
+        raise NoNotesError(
+            f"the guitar ({', '.join(str(index + 1) for index in dict.fromkeys(empty))}) has no notes; "
+            f"choose another part with --track N or NAME: {_listing(song)}"
+        )
+    if len(sounding) == 1:
+        return GuitarChoice(sounding, "the only pitched part")
+    raise NoGuitarError(
+        f"no part is a guitar by its program or name; choose one with --track N or NAME: {_listing(song)}"
+    )
+
+
+def choose_part(song: Song, wanted: str) -> GuitarChoice:
+    """The part that `--track` asks for: its number as listed, from 1, or a piece of its name that only one part has.
+
+    Case does not matter; of several names that hold the piece, one that equals it wins.
+
+    Raises:
+        PartNotFoundError: No such part, several, or a drum part. The message lists the parts.
+        NoNotesError: The part has no notes.
+    """
+    piece = wanted.strip().casefold()
+    if piece.isdecimal() and len(piece) < 10:
+        found = [int(piece) - 1] if 1 <= int(piece) <= len(song.parts) else []
+    else:
+        names = [part.name.strip().casefold() for part in song.parts]
+        found = [index for index, name in enumerate(names) if piece and name == piece]
+        if len(found) != 1:
+            found = [index for index, name in enumerate(names) if piece and piece in name]
+    if len(found) != 1:
+        problem = "fits several parts" if found else "fits no part"
+        raise PartNotFoundError(f"--track {_quoted(wanted)} {problem}; there are: {_listing(song)}")
+    part = song.parts[found[0]]
+    if part.is_drums:
+        raise PartNotFoundError(
+            f"--track {_quoted(wanted)} is a drum part, wanted is a guitar; there are: {_listing(song)}"
+        )
+    if not len(part):
+        raise NoNotesError(f"--track {_quoted(wanted)} has no notes; there are: {_listing(song)}")
+    return GuitarChoice((found[0],), "chosen")
+
+
+def describe_parts(song: Song) -> list[str]:
+    """One line a part: number from 1, name, program (or drums), and how many notes it has."""
+    lines = []
+    for number, part in enumerate(song.parts, start=1):
+        sound = "drums" if part.is_drums else f"{program_name(part.program)} (program {part.program})"
+        count = f"{len(part)} note{'s' * (len(part) != 1)}"
+        lines.append(", ".join([f"{number} {_quoted(part.name)}" if part.name.strip() else f"{number}", sound, count]))
+    return lines
+
+
+def is_named_guitar(part: Part) -> bool:
+    """Whether the name says guitar in some language, but not bass guitar, and the program is no bass or noise."""
+    if part.program in NEVER_BY_NAME:
+        return False
+    found = set(words(part.name))
+    return bool(found & _word_set("guitar_words.txt")) and not found & _word_set("bass_words.txt")
+
+
+def words(text: str) -> list[str]:
+    """The words of a name, without case, accents, digits or signs: "E-Gitarre2" is ["e", "gitarre"]."""
+    plain = unicodedata.normalize("NFKD", _HUMP.sub(" ", text).casefold())
+    return _LETTERS.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))
+
+
+def program_name(program: int) -> str:
+    """music21's English name of a General MIDI program, 0 to 127."""
+    return _lines("programs.txt")[program]
+
+
+def chord_root(pitch_classes: int) -> int:
+    """The root, 0 (C) to 11, of a set of pitch classes given as 12 bits (bit 0 is C); -1 for the empty set."""
+    return int(_roots()[pitch_classes])
+
+
+def chord_roots(masks: NDArray[np.integer]) -> NDArray[np.int64]:
+    """`chord_root` of every element of an integer array, of the same shape; each from 0 to 4095."""
+    roots: NDArray[np.int64] = _roots()[masks]
+    return roots
+
+
+@cache
+def _lines(name: str) -> tuple[str, ...]:
+    lines = (_TABLES / name).read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))
+
+
+@cache
+def _word_set(name: str) -> frozenset[str]:
+    return frozenset(_lines(name))
+
+
+@cache
+def _roots() -> NDArray[np.int64]:
+    roots = np.array(["0123456789ab".find(digit) for digit in "".join(_lines("chord_roots.txt"))], dtype=np.int64)
+    roots.setflags(write=False)
+    return roots
+
+
+def _listing(song: Song) -> str:
+    lines = describe_parts(song)
+    more = [f"and {len(lines) - _LISTED} more"] if len(lines) > _LISTED else []
+    return "; ".join([*lines[:_LISTED], *more])
+
+
+def _quoted(text: str) -> str:
+    """The text in quotes on one line, at most 40 characters, without what could disturb a terminal."""
+    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return f"'{plain if len(plain) <= 40 else plain[:39] + '…'}'"

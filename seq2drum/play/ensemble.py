@@ -1,0 +1,116 @@
+"""Several who play on one engine, and share its steps.
+
+A step costs hardly more for eight songs than for one. So of all who play, each is brought to its next step, and these
+steps are computed as one batch. Whoever joins takes part from the next step on, whoever is done or leaves is out of it
+at once; nobody waits for anybody. Reading a guitar and opening or shaping a bar is computed for each alone: songs
+remember different numbers of bars, so that a batch of them would be mostly padding.
+
+A batch changes nobody's result: each row of a step is computed as it would be alone, bit by bit. That is so of matrix
+kernels which sum in one order whatever the number of rows, as ONNX Runtime's for the CPU do; the tests try it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from seq2drum.play.engine import Answer, Ask, Engine, Playing
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+BATCHED = "step"  # the graph whose questions are answered together
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Somebody has played to the end, or could not: then there is an error."""
+
+    error: Exception | None = None
+
+
+@dataclass
+class _Seat(Generic[T]):
+    """One who plays: what it asks for now, or what it is to be sent."""
+
+    playing: Playing[T]
+    ask: Ask | None = None
+    answer: Answer | None = None
+
+
+class Ensemble(Generic[K, T]):
+    """Those who play at the moment, by a key."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._seats: dict[K, _Seat[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def join(self, key: K, playing: Playing[T]) -> None:
+        """Take part from the next step on."""
+        if key in self._seats:
+            raise ValueError(f"{key!r} plays already")
+        self._seats[key] = _Seat(playing)
+
+    def leave(self, key: K) -> None:
+        """Stop at once. Who does not play may leave, too."""
+        if seat := self._seats.pop(key, None):
+            seat.playing.close()
+
+    def advance(self) -> list[tuple[K, T | Ended]]:
+        """Bring everybody one step on. What comes of it, by key: at the end of each an `Ended`, and nothing after."""
+        made: list[tuple[K, T | Ended]] = []
+        for key, seat in list(self._seats.items()):
+            try:
+                while seat.ask is None:
+                    item = seat.playing.send(seat.answer)
+                    seat.answer = None
+                    if not isinstance(item, Ask):
+                        made.append((key, item))
+                    elif item.graph == BATCHED:
+                        seat.ask = item
+                    else:
+                        seat.answer = self._engine.answer(item)
+            except StopIteration:
+                del self._seats[key]
+                made.append((key, Ended()))
+            except Exception as error:  # one who stumbles must not stop the others
+                del self._seats[key]
+                made.append((key, Ended(error)))
+        self._step()
+        return made
+
+    def run(self) -> Iterator[tuple[K, T]]:
+        """Play until all have come to their end.
+
+        Raises:
+            Exception: what the first to stumble stumbled over.
+        """
+        while self._seats:
+            for key, item in self.advance():
+                if not isinstance(item, Ended):
+                    yield key, item
+                elif item.error is not None:
+                    raise item.error
+
+    def _step(self) -> None:
+        """Answer what all ask, as one batch."""
+        asking = [(seat, seat.ask) for seat in self._seats.values() if seat.ask is not None]
+        if not asking:
+            return
+        if len(asking) == 1:
+            ((seat, ask),) = asking
+            seat.ask, seat.answer = None, self._engine.answer(ask)
+            return
+        names = asking[0][1].arrays
+        together = {name: np.concatenate([ask.arrays[name] for _, ask in asking]) for name in names}
+        found = self._engine.answer(Ask(BATCHED, together))
+        begin = 0
+        for seat, ask in asking:
+            end = begin + len(next(iter(ask.arrays.values())))
+            seat.ask, seat.answer = None, [rows[begin:end] for rows in found]
+            begin = end

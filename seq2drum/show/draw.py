@@ -1,0 +1,510 @@
+"""Pictures: the guitar's notes above the grid of the drums, bar by bar, to be understood at a glance.
+
+What is shown is chosen in `chart`. matplotlib is imported when a picture is drawn, and only here.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seq2drum import files
+from seq2drum.errors import OptionError
+from seq2drum.music.duet import Duet
+from seq2drum.music.notes import IntArray, Part
+from seq2drum.show import chart
+from seq2drum.show.chart import Chart, Measure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+
+FORMATS = ("png", "svg")
+MOST_LINES = 100
+"""More lines than this would make a picture taller than a raster image can be."""
+
+# Inches. A line is one system of the picture: headings, guitar, drums, and the word "fill" or "break".
+_WIDTH, _LEFT, _RIGHT, _LEAD = 16.0, 1.12, 0.2, 0.13
+_HEAD, _ROW, _JOIN, _FOOT = 0.3, 0.185, 0.07, 0.24
+_TITLE, _LEGEND, _EDGE = 0.36, 0.34, 0.16
+_DPI = 100
+_ACROSS = _WIDTH - _LEFT - _RIGHT
+
+_TITLE_LETTERS = 100
+_SHORT = 40  # bars of a song that is drawn large
+_QUARTERS = (16, 32)  # on a line: large, and small
+_MOST_QUARTERS = 96  # on a line, where a song would be too long otherwise
+_LEAST_QUARTERS = 8  # a bar alone is not drawn as wide as a page
+_INSIDE = 0.45  # how thick a note is on top of another guitar's, beside that one
+_APART = 0.09  # what is struck one after the other stays apart, most of it
+_LEAST_UNIT = 0.07  # beats that would be nearer are not drawn
+_SEEN = 0.02  # a hit that is less far from its place is on it, for the eye
+_EARLY = 1 / 48  # of a quarter, before a legend says what early and late hits are
+_NAMED = 6  # guitars that the legend names
+_GOOD_COUNTS = (16, 12, 8, 6, 4, 3, 2, 1)  # bars on a line
+
+_COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3", "#0e8a8a", "#b83280")  # one a guitar
+_INK, _GREY, _PAPER = "#22252a", "#6b7078", "#ffffff"
+_BAR, _BEAT, _UNIT, _RULE = "#7c818a", "#bfc3c9", "#e4e6ea", "#d5d8dd"
+_FILL, _FILL_WORD = "#fdf1d6", "#9a6700"
+_PLACE = "#d2604f"
+
+
+def picture(
+    duet: Duet,
+    form: str,
+    *,
+    title: str = "",
+    first_bar: int = 0,
+    last_bar: int | None = None,
+    bars_per_line: int | None = None,
+) -> bytes:
+    """Draw guitar and drums as a PNG or SVG file; the same music gives the same bytes.
+
+    Guitar notes lie at their pitch, a drum is a dot and a cymbal a cross; the darker and larger, the louder. All are
+    where they sound; a thin red line is the place of the lattice that a hit comes before or after. Thick lines are
+    barlines, grey ones the accent groups of the metre, pale ones its other beats. A bar in which the drums leave their
+    pattern is shaded, and called a fill, or a break if they play less. Letters in boxes are passages of the guitar:
+    A again is much as A before. Bars are numbered from 1 as in a score.
+
+    Args:
+        duet: What to draw. Guitars or drums may be missing; only the pieces that are struck get a row.
+        form: "png" or "svg".
+        title: Stands above it.
+        first_bar: The first bar to draw, counted from 0.
+        last_bar: The bar to stop before; all bars if None.
+        bars_per_line: How many bars stand side by side; as many as can be read if None.
+
+    Raises:
+        OptionError: An unknown form, no bars to draw, or too many for one picture.
+    """
+    if form not in FORMATS:
+        raise OptionError(f"a picture is written as .png or .svg, not as .{form}")
+    shown, out = chart.of(duet, first_bar=first_bar, last_bar=last_bar), BytesIO()
+    with _own_look():
+        figure = _figure(shown, _short(title), bars_per_line)
+        figure.savefig(out, format=form, dpi=_DPI, metadata={"Date": None} if form == "svg" else {"Software": None})
+    return out.getvalue()
+
+
+def draw(duet: Duet, path: str | os.PathLike[str], **options: Any) -> None:
+    """Draw guitar and drums into a PNG or SVG file, over what was there.
+
+    Args:
+        duet: What to draw.
+        path: Ends in `.png` or `.svg`.
+        options: As of `picture`.
+
+    Raises:
+        OptionError: As `picture`.
+        OutputError: The picture could not be written; what was there is untouched.
+    """
+    path = Path(path)
+    form = path.suffix.lower()[1:]
+    if form not in FORMATS:
+        raise OptionError(f"a picture is written as .png or .svg, and {path.name!r} ends otherwise")
+    files.write_file(path, picture(duet, form, **options), overwrite=True)
+
+
+def pixels(
+    duet: Duet,
+    *,
+    title: str = "",
+    first_bar: int = 0,
+    last_bar: int | None = None,
+    bars_per_line: int | None = None,
+) -> NDArray[np.uint8]:
+    """The PNG of `picture` as an array of shape (height, width, 3), red, green and blue.
+
+    Raises:
+        OptionError: As `picture`.
+    """
+    shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
+    with _own_look():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        figure = _figure(shown, _short(title), bars_per_line)
+        figure.set_dpi(_DPI)
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()
+    return np.array(np.asarray(canvas.buffer_rgba())[..., :3], dtype=np.uint8)
+
+
+def _short(title: str) -> str:
+    """A title in one line that is no wider than the page, of letters that any file may hold."""
+    title = chart.plain(title)
+    return title if len(title) <= _TITLE_LETTERS else f"{title[: _TITLE_LETTERS - 1]}…"
+
+
+@contextmanager
+def _own_look() -> Iterator[None]:
+    """Around all drawing: what the user has set up for figures of their own does not matter here.
+
+    A part may be named in any script: letters that a font lacks become boxes, and are no fault.
+
+    Raises:
+        OptionError: what the user has set up keeps matplotlib from being loaded.
+    """
+    try:
+        import matplotlib
+    except ValueError as error:
+        told = str(error).split(";")[0]
+        raise OptionError(f"matplotlib refuses its settings ({told}); mend MPLBACKEND or matplotlibrc") from None
+    with matplotlib.rc_context({"svg.hashsalt": "seq2drum", "text.usetex": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        yield
+
+
+# --- what stands where ----------------------------------------------------------------------------------------------
+
+
+def _figure(shown: Chart, title: str, bars_per_line: int | None) -> Figure:
+    lines = _lines(shown, bars_per_line)
+    ticks = _ticks_across(shown, lines, bars_per_line)
+    large = len(shown.measures) <= _SHORT
+    rows = [range(len(shown.rows)) if large else shown.rows_of(measures) for measures in lines]
+    guitar = 0.0 if not shown.guitars else 1.4 if large else 1.1
+    # Silence has bars, too.
+    drums = [(len(those) + 0.5) * _ROW if those else 2 * _ROW * (not guitar) for those in rows]
+    join = _JOIN if guitar and shown.rows else 0.0
+    head = _EDGE + (_TITLE if title else 0.0) + _LEGEND
+    sheet = _Sheet(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + _FOOT) * len(lines))
+    if title:
+        sheet.text(_EDGE, _EDGE + _TITLE / 2, title, size=15, weight="bold", va="center")
+    _legend(sheet, shown, head - _LEGEND / 2)
+    for measures, those, tall in zip(lines, rows, drums, strict=True):
+        here = _System(shown, measures, min(1.0, _length(measures) / ticks) * _ACROSS)
+        top = head + _HEAD
+        middle, bottom = top + guitar + join, top + guitar + join + tall
+        _headings(sheet, here, top)
+        if guitar:
+            _bar_lines(sheet, here, top, top + guitar)
+            _draw_guitars(sheet, here, top, guitar)
+        if tall:
+            _draw_signs(sheet, here, middle, bottom)
+            _bar_lines(sheet, here, middle, bottom)
+            _draw_drums(sheet, here, those, bottom)
+        head = bottom + _FOOT
+    return sheet.figure
+
+
+def _lines(shown: Chart, bars_per_line: int | None) -> list[tuple[Measure, ...]]:
+    """The bars, cut into lines."""
+    measures = shown.measures
+    if bars_per_line is None:
+        room = _room(shown)
+        cuts = chart.wrap([float(measure.bar.length) for measure in measures], room)
+    elif bars_per_line < 1:
+        raise OptionError(f"bars per line must be 1 or more, not {bars_per_line}")
+    else:
+        cuts = chart.wrap([0.0] * len(measures), 1.0, bars_per_line)
+    if len(cuts) > MOST_LINES:
+        raise OptionError(
+            f"{len(measures)} bars make {len(cuts)} lines, and a picture has at most {MOST_LINES}; draw fewer bars at "
+            "a time (--mode show --bars 1:200)"
+        )
+    return [measures[cut] for cut in cuts]
+
+
+def _room(shown: Chart) -> float:
+    """How many ticks a line has, so that what is on it can be told apart, and a song does not become a tower."""
+    lengths = np.array([measure.bar.length for measure in shown.measures])
+    quarter = shown.song.ticks_per_quarter
+    wanted = float(_QUARTERS[len(lengths) > _SHORT] * quarter)
+    if gap := _gap(shown):
+        wanted = min(wanted, _ACROSS * gap / _APART)
+    wanted = max(wanted, lengths.sum() / (0.9 * MOST_LINES))
+    wanted = min(wanted, float(_MOST_QUARTERS * quarter))
+    usual = float(np.median(lengths))
+    count = next((count for count in _GOOD_COUNTS if count * usual <= wanted), 1)
+    if len(lengths) > count * MOST_LINES:  # for having been made a good number
+        more = (some for some in reversed(_GOOD_COUNTS) if len(lengths) <= some * MOST_LINES)
+        count = next((some for some in more if some * usual <= _MOST_QUARTERS * quarter), count)
+    return max(count * usual, wanted if len(set(lengths.tolist())) > 2 else 0.0)
+
+
+def _gap(shown: Chart) -> float:
+    """Ticks from one hit or note to the next in its row, which most are not below; 0 if there are no two."""
+    ticks = [shown.hits.tick[shown.hits.row == row] for row in range(len(shown.rows))]
+    ticks += [part.onset for part in shown.guitars]
+    gaps = np.concatenate([np.diff(np.unique(row)) for row in ticks] or [np.zeros(0)])
+    gaps = gaps[gaps > shown.song.ticks_per_quarter / 24]  # a strum and a flam are one stroke
+    return float(np.percentile(gaps, 10)) if len(gaps) else 0.0
+
+
+def _length(measures: Sequence[Measure]) -> int:
+    return measures[-1].bar.end - measures[0].bar.start
+
+
+def _ticks_across(shown: Chart, lines: Sequence[Sequence[Measure]], bars_per_line: int | None) -> float:
+    """How many ticks are as wide as the page: of all lines the same, but of one bar that is longer still."""
+    widest = max(map(_length, lines))
+    if bars_per_line is not None:
+        return float(widest)
+    usual = sorted(map(_length, lines))[len(lines) // 2] if len(lines) > 2 else widest
+    several = [_length(line) for line in lines if len(line) > 1]
+    return float(max([usual, *several, _LEAST_QUARTERS * shown.song.ticks_per_quarter]))
+
+
+class _System(NamedTuple):
+    """A line of the picture: its bars, and how wide it is in inches."""
+
+    chart: Chart
+    measures: tuple[Measure, ...]
+    width: float
+
+    def x(self, tick: ArrayLike) -> Floats:
+        """Where a tick lies, in inches."""
+        start = self.measures[0].bar.start
+        return _LEFT + (np.asarray(tick, dtype=np.float64) - start) * (self.width / _length(self.measures))
+
+    @property
+    def right(self) -> float:
+        return _LEFT + self.width
+
+
+def _legend(sheet: _Sheet, shown: Chart, y: float) -> None:
+    """The guitars by name in their colours, and what the signs mean."""
+    words: list[tuple[str, str, str]] = []
+    for index, name in enumerate(shown.names[:_NAMED]):
+        words.append((f"■ {name if len(name) <= 32 else name[:31] + '…'}", _COLOURS[index % len(_COLOURS)], "bold"))
+    if len(shown.guitars) > _NAMED:
+        words.append((f"and {len(shown.guitars) - _NAMED} more", _GREY, "normal"))
+    signs: list[tuple[str, str, str]] = []
+    if any(not row.cymbal for row in shown.rows):
+        signs.append(("● drum", _INK, "normal"))
+    if any(row.cymbal for row in shown.rows):
+        signs.append(("× cymbal", _INK, "normal"))
+    if shown.rows:
+        signs.append(("darker = louder", _GREY, "normal"))
+    far = np.abs(shown.hits.late) > _EARLY * shown.song.ticks_per_quarter
+    if far.sum() > 0.02 * len(far):
+        signs.append(("│ exact place of a hit that is early or late", _PLACE, "normal"))
+    sheet.words(_EDGE, y, words)
+    sheet.words(_WIDTH - _RIGHT, y, signs, ha="right")
+
+
+def _headings(sheet: _Sheet, here: _System, y: float) -> None:
+    """Letters of passages, bar numbers, and metre and tempo where they begin or change.
+
+    What finds no room above a short bar stands a little to the right; a number alone is left out.
+    """
+    free = 0.0
+    for measure in here.measures:
+        x = float(here.x(measure.bar.start))
+        told = "  ".join(text for text in (measure.metre, measure.tempo) if text)
+        if x < free and not (told or measure.section):
+            continue
+        x = max(x, free)
+        if measure.section:
+            sheet.box(x, y - 0.06, measure.section)
+            x += 0.14 + 0.1 * len(measure.section)
+        number = str(measure.number)
+        sheet.text(x, y - 0.06, number, size=9, color=_INK if told or measure.section else _GREY)
+        free = x + 0.09 * len(number) + 0.05
+        if told:
+            sheet.text(free + 0.02, y - 0.06, told, size=9, weight="bold")
+            free += 0.08 * len(told) + 0.1
+
+
+def _bar_lines(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
+    """Barlines, accent groups and beats in a frame."""
+    quarter = here.chart.song.ticks_per_quarter
+    beats, units, starts, sections = (list[float]() for _ in range(4))
+    for measure in here.measures:
+        bar = measure.bar
+        unit = 4 * quarter / bar.denominator
+        firsts = np.cumsum([0, *bar.groups[:-1]])
+        ticks = bar.start + np.arange(1, bar.numerator) * unit
+        is_beat = np.isin(np.arange(1, bar.numerator), firsts)
+        inside = ticks < bar.end
+        beats += ticks[inside & is_beat].tolist()
+        if here.x(unit) - here.x(0) >= _LEAST_UNIT:
+            units += ticks[inside & ~is_beat].tolist()
+        (sections if measure.section else starts).append(bar.start)
+    sheet.rules(here.x(units), top, bottom, _UNIT, 0.8)
+    sheet.rules(here.x(beats), top, bottom, _BEAT, 0.8)
+    sheet.rules(here.x(starts), top, bottom, _BAR, 1.3)
+    sheet.rules(here.x(sections), top, bottom, _INK, 2.2)
+    sheet.frame(_LEFT - _LEAD, top, here.right, bottom)
+
+
+def _draw_guitars(sheet: _Sheet, here: _System, top: float, tall: float) -> None:
+    """Each note as long as it sounds, at its pitch; one on another guitar's is thinner, so that both are seen."""
+    low, high = here.chart.pitches
+    low, high = low - 2, max(high + 2, low + 12)
+    scale = tall / (high - low)
+
+    def y(pitch: ArrayLike) -> Floats:
+        return top + tall - (np.asarray(pitch, dtype=np.float64) - low) * scale
+
+    octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
+    for pitch in octaves:
+        sheet.text(
+            _LEFT - _LEAD - 0.06, float(y(pitch)), f"C{pitch // 12 - 1}", size=8, color=_GREY, ha="right", va="center"
+        )
+    sheet.across(y(octaves), _LEFT - _LEAD, here.right, _RULE, dotted=True)
+    thick = max(scale, 0.045)  # a wide range must not make hairs of the notes
+    start, end = here.chart.span(here.measures)[0], here.measures[-1].bar.end
+    below: list[Part] = []
+    for index, guitar in enumerate(here.chart.guitars):
+        part = here.chart.notes_of(guitar, here.measures)
+        left = here.x(np.maximum(part.onset, start))
+        right = here.x(np.minimum(part.onset + part.duration, end))
+        right = np.maximum(right - 0.02, left + 0.035)  # a gap to the next note, and something to see
+        middle = y(part.pitch)
+        half = thick / 2 * _INSIDE ** sum((_covers(part, other) for other in below), np.zeros(len(part)))
+        colours = _shaded(_COLOURS[index % len(_COLOURS)], part.velocity)
+        sheet.boxes(left, middle - half, right, middle + half, colours)
+        below.append(part)
+
+
+def _covers(part: Part, other: Part) -> NDArray[np.bool_]:
+    """(notes,): which notes of a part sound on a pitch while another part sounds on it."""
+    found = np.zeros(len(part), dtype=bool)
+    for pitch in np.intersect1d(part.pitch, other.pitch).tolist():
+        here, there = part.pitch == pitch, other.pitch == pitch
+        start, end = other.onset[there], other.onset[there] + other.duration[there]
+        begun = np.searchsorted(start, part.onset[here] + part.duration[here])  # how many begin before a note ends
+        last = np.concatenate([[-1], np.maximum.accumulate(end)])[begun]
+        found[here] = last > part.onset[here]
+    return found
+
+
+def _draw_signs(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
+    for measure in here.measures:
+        if measure.sign:
+            left, right = here.x([measure.bar.start, measure.bar.end]).tolist()
+            sheet.boxes([left], [top], [right], [bottom], _FILL, zorder=0)
+            sheet.text(left + 0.03, bottom + 0.03, measure.sign, size=8, color=_FILL_WORD, va="top", style="italic")
+
+
+def _draw_drums(sheet: _Sheet, here: _System, rows: Sequence[int], bottom: float) -> None:
+    """Each hit where it is, and a thin line at the place of the lattice that it is early or late of."""
+    pieces, hits = here.chart.rows, here.chart.hits_of(here.measures)
+    middle = np.zeros(len(pieces))
+    middle[list(rows)] = bottom - (np.arange(len(rows)) + 0.75) * _ROW
+    sheet.across(middle[list(rows)], _LEFT - _LEAD, here.right, _RULE)
+    for row in rows:
+        sheet.text(_LEFT - _LEAD - 0.06, float(middle[row]), pieces[row].name, size=8.5, ha="right", va="center")
+    x, y = here.x(hits.tick), middle[hits.row]
+    place = here.x(here.chart.lattice.ticks[hits.step])
+    off = np.abs(place - x) >= _SEEN
+    sheet.rules(place[off], y[off] - 0.38 * _ROW, y[off] + 0.38 * _ROW, _PLACE, 0.7, zorder=3)
+    filled = [measure.bar.start for measure in here.measures if measure.sign]
+    bar = here.chart.lattice.bar_of[hits.step]
+    starts = np.array([measure.bar.start for measure in here.chart.measures])[bar]
+    sheet.discs(x, y, np.where(np.isin(starts, filled), _FILL, _PAPER).tolist())
+    cymbal = np.array([piece.cymbal for piece in pieces], dtype=bool)[hits.row]
+    for cross in (False, True):
+        sheet.marks(x[cymbal == cross], y[cymbal == cross], hits.velocity[cymbal == cross], cross=cross)
+
+
+def _shaded(colour: str, velocity: IntArray) -> Floats:
+    """(notes, 3): the colour, from a quarter of its strength for the softest note to all of it for the loudest."""
+    from matplotlib.colors import to_rgb
+
+    strength = 0.25 + 0.75 * (velocity[:, None] / 127) ** 1.3
+    shades: Floats = 1 - strength * (1 - np.array(to_rgb(colour)))
+    return shades
+
+
+# --- on paper -------------------------------------------------------------------------------------------------------
+
+
+class _Sheet:
+    """A page of matplotlib, measured in inches from its upper left corner."""
+
+    def __init__(self, width: float, height: float) -> None:
+        from matplotlib.figure import Figure
+
+        self.figure = Figure(figsize=(width, height), facecolor=_PAPER)
+        self._axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+        self._axes.set_axis_off()
+
+    def text(
+        self, x: float, y: float, text: str, *, size: float, color: str = _INK, va: str = "baseline", **more: Any
+    ) -> None:
+        self._axes.text(x, y, text, fontsize=size, color=color, va=va, parse_math=False, **more)
+
+    def box(self, x: float, y: float, text: str) -> None:
+        """A letter in a box, as above a passage in a score."""
+        frame = {"boxstyle": "square,pad=0.2", "facecolor": _PAPER, "edgecolor": _INK, "linewidth": 1.0}
+        self.text(x + 0.04, y, text, size=9.5, weight="bold", bbox=frame)
+
+    def words(self, x: float, y: float, words: Sequence[tuple[str, str, str]], *, ha: str = "left") -> None:
+        """Words (text, colour, weight) side by side, from a place on or up to it."""
+        from matplotlib.offsetbox import AnnotationBbox, HPacker, TextArea
+
+        if not words:
+            return
+        areas: list[Any] = [
+            TextArea(text, textprops={"color": colour, "weight": weight, "size": 10.5, "parse_math": False})
+            for text, colour, weight in words
+        ]
+        packed = HPacker(children=areas, pad=0, sep=14, align="baseline")
+        side = (1.0 if ha == "right" else 0.0, 0.5)
+        self._axes.add_artist(AnnotationBbox(packed, (x, y), frameon=False, box_alignment=side, pad=0))
+
+    def rules(
+        self, x: ArrayLike, top: ArrayLike, bottom: ArrayLike, colour: str, width: float, *, zorder: float = 1
+    ) -> None:
+        """Upright lines."""
+        x = np.asarray(x, dtype=np.float64)
+        top, bottom = np.broadcast_to(top, x.shape), np.broadcast_to(bottom, x.shape)
+        self._lines(np.stack([np.stack([x, top], -1), np.stack([x, bottom], -1)], 1), colour, width, zorder)
+
+    def across(self, y: ArrayLike, left: float, right: float, colour: str, *, dotted: bool = False) -> None:
+        """Level lines."""
+        y = np.asarray(y, dtype=np.float64)
+        ends = [np.stack([np.full(y.shape, x), y], -1) for x in (left, right)]
+        self._lines(np.stack(ends, 1), colour, 0.6, 0.5, (0, (2, 3)) if dotted else "solid")
+
+    def _lines(self, segments: Floats, colour: str, width: float, zorder: float, style: Any = "solid") -> None:
+        from matplotlib.collections import LineCollection
+
+        if len(segments):
+            lines = LineCollection(list(segments), colors=colour, linewidths=width, linestyles=style, zorder=zorder)
+            self._axes.add_collection(lines, autolim=False)
+
+    def frame(self, left: float, top: float, right: float, bottom: float) -> None:
+        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]])
+        self._lines(corners[None], _BAR, 0.9, 2)
+
+    def boxes(
+        self, left: ArrayLike, top: ArrayLike, right: ArrayLike, bottom: ArrayLike, colours: Any, *, zorder: float = 3
+    ) -> None:
+        """Filled boxes, of one colour or a colour each."""
+        from matplotlib.collections import PolyCollection
+
+        sides = np.broadcast_arrays(*(np.asarray(side, dtype=np.float64) for side in (left, top, right, bottom)))
+        if not len(sides[0]):
+            return
+        one, two, three, four = sides
+        corners = np.stack([np.stack(pair, -1) for pair in ((one, two), (three, two), (three, four), (one, four))], 1)
+        shapes = PolyCollection(list(corners), facecolors=colours, edgecolors="none", zorder=zorder)
+        self._axes.add_collection(shapes, autolim=False)
+
+    def marks(self, x: Floats, y: Floats, velocity: IntArray, *, cross: bool) -> None:
+        """A dot or a cross for each hit, the dots with a rim of paper, so that they are told apart."""
+        if len(x):
+            loud, shades = (velocity / 127) ** 1.3, _shaded(_INK, velocity)
+            size = 14 + 30 * loud if cross else 22 + 44 * loud
+            look: dict[str, Any] = (
+                {"marker": "x", "linewidths": 1.6} if cross else {"linewidths": 0.8, "edgecolors": _PAPER}
+            )
+            self._axes.scatter(x, y, s=size, c=shades, zorder=4, **look)
+
+    def discs(self, x: Floats, y: Floats, colours: Sequence[str]) -> None:
+        """Room for marks on whatever line they stand."""
+        if len(x):
+            self._axes.scatter(x, y, s=80, c=list(colours), linewidths=0, zorder=2.5)

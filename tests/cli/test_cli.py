@@ -1,0 +1,700 @@
+"""The command line: what it writes where, what it prints, and what it says of things that cannot be."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO, StringIO, TextIOWrapper
+from pathlib import Path
+
+import pytest
+
+from seq2drum import cli
+from seq2drum.cli import infer, terminal
+from seq2drum.formats import midi, notation
+from seq2drum.music.notes import Note, Part, Song
+from seq2drum.show import draw
+from tests.conftest import ROOT
+from tests.players import faults, save_player, strummed
+
+PIANO = Part.of([Note(at, 200, 60, 90) for at in range(0, 7000, 960)], program=0, name="Piano")
+DRUMS = Part.of([Note(at, 60, 38, 90) for at in range(0, 7000, 480)], name="Old Kit", is_drums=True)
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def player(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_player(tmp_path_factory.mktemp("player"))
+
+
+@pytest.fixture
+def run(player: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `--mode infer` with the tiny model: exit code, standard output, standard error."""
+
+    def run(*arguments: object, mode: str = "infer", model: object = player) -> tuple[int, str, str]:
+        words = ["--mode", mode, *map(str, arguments), *(["--model", str(model)] if model else [])]
+        try:
+            code = cli.main(words)
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def program(*arguments: object, **keywords: object) -> subprocess.CompletedProcess[bytes]:
+    """The command line as its own process."""
+    words = [sys.executable, str(ROOT / "main.py"), "--mode", "infer", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, timeout=120, check=False, **keywords)  # type: ignore[call-overload,no-any-return]
+
+
+def put(path: Path, song: Song | None = None) -> Path:
+    path.write_bytes(midi.serialise(song or strummed()))
+    return path
+
+
+def refused(result: tuple[int, str, str], *told: str) -> str:
+    """Exit code 2 and one line with these words in it."""
+    code, out, err = result
+    assert code == 2
+    assert out == ""
+    assert err.startswith("seq2drum: ")
+    assert err.endswith("\n")
+    assert err.count("\n") == 1
+    for word in told:
+        assert word in err
+    return err
+
+
+# --- what is written ------------------------------------------------------------------------------------------------
+
+
+def test_a_song_gets_its_drums_beside_it_and_is_told_of(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "my song.mid")
+    before = song.read_bytes()
+    code, out, err = run(song)
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my song.drums.mid", "my song.mid"]
+    assert out.startswith(str(tmp_path / "my song.drums.mid"))
+    assert "8 bars" in out
+    assert "part 1 (General MIDI guitar program)" in out
+    (drums,) = midi.read(tmp_path / "my song.drums.mid").parts
+    assert faults(drums, strummed()) == []
+    assert song.read_bytes() == before
+
+
+def test_what_is_told_counts_the_bars_and_the_hits(run: Run, tmp_path: Path) -> None:
+    _, out, _ = run(put(tmp_path / "a.mid"))
+    drums = midi.read(tmp_path / "a.drums.mid")
+    assert f": {len(drums.bars())} bars, {sum(map(len, drums.parts))} hits in " in out
+
+
+def test_the_output_can_be_named_and_the_drums_are_those_of_python(run: Run, player: Path, tmp_path: Path) -> None:
+    from seq2drum import Drummer, Options
+
+    song = put(tmp_path / "a.mid")
+    options = ["--seed", 5, "--temperature", 1.2, "--top-p", 0.8, "--track", "guitar"]
+    assert run(song, "-o", tmp_path / "x.mid", *options)[0] == 0
+    take = Drummer.load(player).accompany(song, Options(5, 1.2, 0.8, "guitar"))
+    assert (tmp_path / "x.mid").read_bytes() == take.to_bytes()
+
+
+@pytest.mark.parametrize("option", [("--seed", 1), ("--temperature", 0), ("--top-p", 0.6), ("--track", "Piano")])
+def test_every_choice_changes_the_take(run: Run, tmp_path: Path, option: tuple[object, ...]) -> None:
+    song = put(tmp_path / "a.mid", replace(strummed(), parts=(*strummed().parts, PIANO)))
+    assert run(song, "-o", tmp_path / "plain.mid")[0] == 0
+    assert run(song, "-o", tmp_path / "other.mid", *option)[0] == 0
+    assert (tmp_path / "plain.mid").read_bytes() != (tmp_path / "other.mid").read_bytes()
+
+
+def test_options_may_stand_before_between_and_behind_songs(run: Run, tmp_path: Path) -> None:
+    a, b = put(tmp_path / "a.mid"), put(tmp_path / "b.mid")
+    assert run("--seed", 2, a, "--force", b, "-o", tmp_path / "out")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.drums.mid", "b.drums.mid"]
+
+
+def test_a_folder_gives_a_folder_and_earlier_drums_in_it_are_no_songs(run: Run, tmp_path: Path) -> None:
+    songs = tmp_path / "songs"
+    songs.mkdir()
+    put(songs / "one.mid")
+    put(songs / "two.MIDI")
+    put(songs / "one.drums.mid")
+    (songs / "notes.txt").write_text("nothing")
+    code, out, _ = run(songs, "-o", tmp_path / "new" / "drums")
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    made = tmp_path / "new" / "drums"
+    assert sorted(path.name for path in made.iterdir()) == ["one.drums.mid", "two.drums.mid"]
+
+
+def test_without_an_output_the_songs_of_a_folder_get_their_drums_beside_them(run: Run, tmp_path: Path) -> None:
+    put(tmp_path / "one.mid")
+    put(tmp_path / "two.mid")
+    assert run(tmp_path)[0] == 0
+    assert (tmp_path / "one.drums.mid").exists()
+    assert (tmp_path / "two.drums.mid").exists()
+
+
+def test_one_song_can_go_into_a_folder_that_is_there(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "drums").mkdir()
+    assert run(put(tmp_path / "a.mid"), "-o", tmp_path / "drums")[0] == 0
+    assert (tmp_path / "drums" / "a.drums.mid").exists()
+
+
+def test_a_name_that_ends_in_a_slash_is_a_folder_also_before_it_is_there(run: Run, tmp_path: Path) -> None:
+    assert run(put(tmp_path / "a.mid"), "-o", f"{tmp_path / 'new'}/")[0] == 0
+    assert (tmp_path / "new" / "a.drums.mid").is_file()
+
+
+def test_a_song_that_cannot_be_used_is_told_and_the_others_go_on(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad.mid").write_bytes(b"no midi")
+    good = [put(tmp_path / "a.mid"), put(tmp_path / "z.mid")]
+    code, out, err = run(good[0], tmp_path / "bad.mid", tmp_path / "none.mid", good[1], "-o", tmp_path / "out")
+    assert code == 2
+    assert len(out.splitlines()) == 2
+    assert [line.split(": ")[1] for line in err.splitlines()] == [
+        str(tmp_path / "bad.mid"),
+        f"{tmp_path / 'none.mid'} does not exist; give the path of a MIDI file",
+    ]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.drums.mid", "z.drums.mid"]
+
+
+def test_a_dash_reads_standard_input_and_writes_standard_output(player: Path, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    done = program("-", "--model", player, "--json", input=song.read_bytes())
+    assert done.returncode == 0
+    (drums,) = midi.parse(done.stdout).parts  # nothing but the take
+    assert drums.is_drums
+    line = json.loads(done.stderr)
+    assert (line["input"], line["output"]) == ("-", "-")
+    to_file = program("-", "-o", tmp_path / "b.mid", "--model", player, input=song.read_bytes())
+    assert to_file.returncode == 0
+    assert (tmp_path / "b.mid").read_bytes() == done.stdout
+    assert program(song, "-o", "-", "--model", player).stdout == done.stdout
+
+
+def test_json_is_one_line_a_take(run: Run, tmp_path: Path) -> None:
+    put(tmp_path / "a.mid")
+    put(tmp_path / "b.mid", replace(strummed(), parts=(PIANO, *strummed().parts)))
+    code, out, _ = run(tmp_path, "--json", "--seed", 9)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [Path(line["output"]).name for line in lines] == ["a.drums.mid", "b.drums.mid"]
+    assert lines[1]["input"] == str(tmp_path / "b.mid")
+    assert lines[1]["bars"] == 8
+    assert lines[1]["seed"] == 9
+    assert lines[1]["hits"] == len(midi.read(tmp_path / "b.drums.mid").parts[0])
+    assert 0 < lines[1]["seconds"] < 60
+    assert lines[1]["guitar"] == ["2 Guitar"]
+    assert lines[1]["why"] == "General MIDI guitar program"
+
+
+def test_with_guitar_writes_the_song_with_these_drums_instead_of_its_own(run: Run, tmp_path: Path) -> None:
+    song = replace(strummed(), parts=(*strummed().parts, PIANO, DRUMS))
+    path = put(tmp_path / "a.mid", song)
+    assert run(path, "--with-guitar", "-o", tmp_path / "both.mid")[0] == 0
+    assert run(path, "-o", tmp_path / "drums.mid")[0] == 0
+    both = midi.read(tmp_path / "both.mid")
+    assert [part for part in both.parts if not part.is_drums] == list(song.parts[:2])
+    assert [part for part in both.parts if part.is_drums] == list(midi.read(tmp_path / "drums.mid").parts)
+    assert (both.tempos, both.metres, both.length) == (song.tempos, song.metres, song.length)
+
+
+def test_a_score_is_written_too_and_can_be_read(run: Run, tmp_path: Path) -> None:
+    score = tmp_path / "drums.musicxml"
+    assert run(put(tmp_path / "a.mid"), "--score", score)[0] == 0
+    assert (tmp_path / "a.drums.mid").exists()
+    read = notation.read_musicxml(score)
+    assert len(read.bars()) == 8
+    assert "<sign>percussion</sign>" in score.read_text(encoding="utf-8")
+
+
+def test_what_is_there_is_not_written_over_unless_that_is_asked_for(run: Run, tmp_path: Path) -> None:
+    song, score = put(tmp_path / "a.mid"), tmp_path / "s.musicxml"
+    (tmp_path / "a.drums.mid").write_bytes(b"mine")
+    refused(run(song), "a.drums.mid exists already", "--force")
+    assert (tmp_path / "a.drums.mid").read_bytes() == b"mine"
+    score.write_bytes(b"mine")
+    refused(run(song, "-o", tmp_path / "b.mid", "--score", score), "s.musicxml exists already")
+    assert not (tmp_path / "b.mid").exists()  # both or none
+    assert run(song, "--force", "--score", score)[0] == 0
+    assert midi.read(tmp_path / "a.drums.mid").parts
+    assert score.read_bytes() != b"mine"
+
+
+def test_what_cannot_be_made_beside_a_take_is_told_and_the_take_and_the_rest_are_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draw, "FORMATS", ())
+    song, score, project = put(tmp_path / "a.mid"), tmp_path / "s.musicxml", tmp_path / "p.rpp"
+    code, out, err = run(song, "--score", score, "--picture", tmp_path / "p.png", "--rpp", project)
+    assert code == 2
+    assert out.startswith(str(tmp_path / "a.drums.mid"))
+    assert err.startswith(f"seq2drum: {song}: no --picture: a picture is written as")
+    assert err.count("\n") == 1
+    assert all(path.exists() for path in (tmp_path / "a.drums.mid", score, project))
+    assert not (tmp_path / "p.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"), [("-o", "x.mid"), ("--score", "x.musicxml"), ("--picture", "x.png"), ("--rpp", "x.rpp")]
+)
+def test_a_folder_that_is_not_there_is_told_before_anything_is_played(
+    run: Run, tmp_path: Path, flag: str, name: str
+) -> None:
+    song = put(tmp_path / "a.mid")
+    refused(run(song, flag, tmp_path / "nowhere" / name), f"{tmp_path / 'nowhere'} does not exist")
+    assert list(tmp_path.iterdir()) == [song]
+
+
+def with_drums() -> Song:
+    return replace(strummed(), parts=(*strummed().parts, DRUMS))
+
+
+def test_what_a_musician_asks_for_reaches_the_drummer(run: Run, player: Path, tmp_path: Path) -> None:
+    from seq2drum import Drummer, Options
+
+    song = put(tmp_path / "a.mid", with_drums())
+    levels = ("--intensity", 0.9, "--complexity", 0.1, "--fills", 1, "--humanize", 0.5, "--swing", 0.3)
+    code, _, err = run(song, "-o", tmp_path / "x.mid", "--style", "funk", *levels, "--drum-map", "avl-drumkits")
+    assert (code, err) == (0, "")
+    options = Options(
+        style="funk", intensity=0.9, complexity=0.1, fills=1, humanize=0.5, swing=0.3, drum_map="avl-drumkits"
+    )
+    assert (tmp_path / "x.mid").read_bytes() == Drummer.load(player).accompany(song, options).to_bytes()
+    for flag, value, other in (("--prime", 2, Options(prime=2)), ("--bars", "3:4", Options(bars=(3, 4)))):
+        assert run(song, "-o", tmp_path / "y.mid", "--force", flag, value)[0] == 0
+        assert (tmp_path / "y.mid").read_bytes() == Drummer.load(player).accompany(song, other).to_bytes()
+    assert run(song, "-o", tmp_path / "one.mid", "--bars", "3")[0] == 0
+    assert run(song, "-o", tmp_path / "auto.mid", "--style", "auto")[0] == 0
+    assert (tmp_path / "auto.mid").read_bytes() == Drummer.load(player).accompany(song).to_bytes()
+
+
+def test_a_drum_map_may_be_a_file_of_ones_own(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text('{"kick": 24, "snare": null}')
+    assert run(put(tmp_path / "a.mid"), "--drum-map", tmp_path / "mine.json")[0] == 0
+    pitches = set(midi.read(tmp_path / "a.drums.mid").parts[0].pitch.tolist())
+    assert 24 in pitches
+    assert not pitches & {36, 38}
+
+
+def test_the_score_of_a_take_for_a_sampler_is_of_the_kit(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    (tmp_path / "mine.json").write_text('{"kick": 24}')
+    assert run(song, "-o", tmp_path / "x.mid", "--score", tmp_path / "x.musicxml")[0] == 0
+    mapped = ("--drum-map", tmp_path / "mine.json", "-o", tmp_path / "y.mid", "--score", tmp_path / "y.musicxml")
+    assert run(song, *mapped)[0] == 0
+    assert (tmp_path / "x.musicxml").read_bytes() == (tmp_path / "y.musicxml").read_bytes()
+
+
+def test_several_takes_are_written_by_rank_and_can_be_made_again(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    code, out, _ = run(song, "--takes", 3, "--json", "--score", tmp_path / "best.musicxml")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [Path(line["output"]).name for line in lines] == [f"a.drums.{rank}.mid" for rank in (1, 2, 3)]
+    scores = [line["score"] for line in lines]
+    assert scores == sorted(scores, reverse=True)
+    for line in lines:
+        assert run(song, "-o", tmp_path / "again.mid", "--force", "--seed", line["seed"])[0] == 0
+        assert (tmp_path / "again.mid").read_bytes() == Path(line["output"]).read_bytes()
+    assert run(song, "-o", tmp_path / "x.mid", "--score", tmp_path / "x.musicxml", "--seed", lines[0]["seed"])[0] == 0
+    assert (tmp_path / "best.musicxml").read_bytes() == (tmp_path / "x.musicxml").read_bytes()
+
+
+def test_one_take_keeps_its_name_and_takes_are_no_songs(run: Run, tmp_path: Path) -> None:
+    put(tmp_path / "a.mid")
+    assert run(tmp_path, "--takes", 1)[0] == 0
+    assert (tmp_path / "a.drums.mid").exists()
+    assert run(tmp_path, "--takes", 2)[0] == 0
+    code, out, _ = run(tmp_path, "--force")
+    assert (code, len(out.splitlines())) == (0, 1)
+
+
+def test_explaining_tells_the_bars_below_the_take(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    _, out, _ = run(song, "--explain")
+    first, *lines = out.splitlines()
+    assert first.startswith(str(tmp_path / "a.drums.mid"))
+    assert lines
+    assert all(line.startswith(("  bar ", "  bars ")) for line in lines)
+    _, out, _ = run(song, "--explain", "--json", "--force")
+    told = json.loads(out)["explain"]
+    assert [set(said) for said in told] == [{"first", "last", "text"}] * len(told)
+    assert len(told) == len(lines)
+
+
+def test_explaining_leaves_standard_output_to_the_take(player: Path, tmp_path: Path) -> None:
+    done = program(put(tmp_path / "a.mid"), "-o", "-", "--explain", "--model", player)
+    assert midi.parse(done.stdout).parts
+    assert b"  bar" in done.stderr
+
+
+def test_the_styles_that_help_names_are_those_that_there_are() -> None:
+    from seq2drum.lattice.conditions import STYLES
+
+    assert ", ".join(STYLES) == infer.STYLES
+
+
+def test_a_stiff_drum_file_is_humanised_and_all_else_stays(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid", replace(with_drums(), parts=(*with_drums().parts, PIANO)))
+    before = song.read_bytes()
+    code, out, err = run(song, mode="humanize", model=None)
+    assert (code, out, err) == (0, f"{tmp_path / 'a.human.mid'}\n", "")
+    human = midi.read(tmp_path / "a.human.mid")
+    (drums,) = [part for part in human.parts if part.is_drums]
+    assert drums.pitch.tolist() == DRUMS.pitch.tolist()
+    assert drums.onset.tolist() != DRUMS.onset.tolist()
+    assert len(set(drums.velocity.tolist())) > 3
+    assert [part for part in human.parts if not part.is_drums] == [*strummed().parts, PIANO]
+    assert song.read_bytes() == before
+    run(song, "-o", tmp_path / "b.mid", "--seed", 0, "--humanize", 1, mode="humanize", model=None)
+    assert (tmp_path / "b.mid").read_bytes() == (tmp_path / "a.human.mid").read_bytes()
+    run(song, "-o", tmp_path / "c.mid", "--humanize", 0, mode="humanize", model=None)
+    (stiff,) = [part for part in midi.read(tmp_path / "c.mid").parts if part.is_drums]
+    assert stiff.rows.tolist() == DRUMS.rows.tolist()
+
+
+def test_humanising_knows_seed_swing_and_style(run: Run, tmp_path: Path) -> None:
+    offbeat = Part.of([Note(at, 60, 42, 90) for at in range(0, 7000, 240)], name="Kit", is_drums=True)
+    song = put(tmp_path / "a.mid", replace(strummed(), parts=(*strummed().parts, offbeat)))
+    made = set()
+    for number, flags in enumerate(((), ("--seed", 1), ("--swing", 1), ("--style", "jazz"))):
+        assert run(song, "-o", tmp_path / f"{number}.mid", *flags, mode="humanize", model=None)[0] == 0
+        made.add((tmp_path / f"{number}.mid").read_bytes())
+    assert len(made) == 4
+
+
+def test_humanising_refuses_what_it_cannot_use(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    refused(run(song, mode="humanize", model=None), "no drums in it", "channel 10")
+    refused(run(mode="humanize", model=None), "--mode humanize wants a MIDI file")
+    refused(run(song, "--humanize", 2, mode="humanize", model=None), "wanted 0 (stiff) to 1")
+    refused(run(song, "--swing", -1, mode="humanize", model=None), "swing is -1")
+    refused(run(song, "--style", "polka", mode="humanize", model=None), "'polka'")
+    refused(run(song, "--prime", 1, mode="humanize", model=None), "no use for --prime", "--mode infer")
+    drums = put(tmp_path / "d.mid", with_drums())
+    refused(run(drums, "-o", drums, "--force", mode="humanize", model=None), "would be written over")
+    (tmp_path / "e.human.mid").write_bytes(b"mine")
+    put(tmp_path / "e.mid", with_drums())
+    refused(run(tmp_path / "e.mid", mode="humanize", model=None), "exists already", "--force")
+    assert (tmp_path / "e.human.mid").read_bytes() == b"mine"
+
+
+def test_a_folder_is_humanised_and_what_was_made_before_is_passed_over(run: Run, tmp_path: Path) -> None:
+    for name in ("a.mid", "b.mid", "a.human.mid", "c.drums.mid", "c.drums.2.mid"):
+        put(tmp_path / name, with_drums())
+    code, out, _ = run(tmp_path, "-o", tmp_path / "out", mode="humanize", model=None)
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.human.mid", "b.human.mid"]
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+
+def test_no_song_that_was_given_is_ever_written_over(run: Run, tmp_path: Path) -> None:
+    a, b = put(tmp_path / "a.mid"), put(tmp_path / "a.drums.mid")
+    (tmp_path / "link.mid").hardlink_to(a)
+    before = a.read_bytes()
+    refused(run(a, "-o", a, "--force"), "would be written over")
+    refused(run(a, "-o", tmp_path / "link.mid", "--force"), "would be written over")
+    (tmp_path / "link.musicxml").hardlink_to(a)
+    refused(run(a, "-o", tmp_path / "x.mid", "--score", tmp_path / "link.musicxml", "--force"), "would be written over")
+    code, _, err = run(a, b, "--force")
+    assert code == 2
+    assert "a.drums.mid is a song that was given" in err
+    assert a.read_bytes() == before
+    assert b.read_bytes() == before
+    assert not (tmp_path / "x.mid").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--minutes", "3"], ["--minutes", "--mode train"]),
+        (["--resume"], ["--resume", "--mode train"]),
+        (["--data", "x"], ["--data", "name the songs"]),
+        (["--cache", "x"], ["--cache"]),
+        (["--device", "cpu"], ["--device"]),
+        (["--score", "-"], ["--score wants a file"]),
+        (["--seed", "-1"], ["seed is -1", "0 or more"]),
+        (["--seed", "x"], ["--seed", "'x'", "--help"]),
+        (["--temperature", "3"], ["temperature is 3.0", "0", "2"]),
+        (["--temperature", "nan"], ["temperature is nan"]),
+        (["--top-p", "0.4"], ["top-p is 0.4", "0.5"]),
+        (["--track", "Banjo"], ["--track 'Banjo'", "1 'Guitar'"]),
+        (["--track", "2"], ["--track '2'", "1 'Guitar'"]),
+        (["--style", "polka"], ["'polka'", "jazz"]),
+        (["--intensity", "2"], ["intensity is 2.0", "0 to 1"]),
+        (["--fills", "x"], ["--fills", "'x'", "--help"]),
+        (["--bars", "x"], ["--bars", "9:16", "'x'"]),
+        (["--bars", "1:"], ["--bars", "9:16"]),
+        (["--bars", "4:2"], ["4:2", "counted from 1"]),
+        (["--bars", "1:2"], ["no drums of its own"]),
+        (["--prime", "1"], ["no drums of its own"]),
+        (["--prime", "-1"], ["prime is -1"]),
+        (["--takes", "0"], ["--takes is 0", "1 to"]),
+        (["--takes", "2", "-o", "-"], ["standard output", "-o FILE"]),
+        (["--drum-map", "nobody"], ["'nobody'", "gm"]),
+        (["--nonsense"], ["--nonsense", "--help"]),
+    ],
+)
+def test_a_flag_that_makes_no_sense_is_told_in_one_line(
+    run: Run, tmp_path: Path, flags: list[str], told: list[str]
+) -> None:
+    refused(run(put(tmp_path / "a.mid"), *flags), *told)
+    assert not (tmp_path / "a.drums.mid").exists()
+
+
+@pytest.mark.parametrize("mode", ["train", "prepare"])
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [(["a.mid"], "a song"), (["--temperature", "0"], "--temperature"), (["--with-guitar"], "--with-guitar")],
+)
+def test_training_has_no_use_for_what_playing_needs(run: Run, mode: str, flags: list[str], told: str) -> None:
+    refused(run(*flags, mode=mode, model=None), f"--mode {mode} has no use for {told}", "--mode infer")
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--model", "lstm"], "no use for --model"),
+        (["--seed", "3"], "no use for --seed"),
+        (["--device", "cpu"], "no use for --device"),
+        (["--workers", "0"], "--workers is 0, wanted 1 or more"),
+    ],
+)
+def test_preparing_has_no_use_for_what_training_needs(run: Run, flags: list[str], told: str) -> None:
+    refused(run("--data", ".", *flags, mode="prepare", model=None), told)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--minutes", "nan"], "--minutes is nan"),
+        (["--rate", "inf"], "--rate is inf"),
+        (["--epochs", "0"], "--epochs is 0"),
+        (["--threads", "-1"], "--threads is -1, wanted 0 or more"),
+        (["--size", "hidden=nan"], "hidden=nan"),
+    ],
+)
+def test_training_refuses_numbers_that_make_no_sense(run: Run, flags: list[str], told: str) -> None:
+    pytest.importorskip("torch")
+    refused(run(*flags, mode="train", model=None), told)
+
+
+def test_a_run_that_cannot_begin_is_told_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "run" / "last").mkdir(parents=True)
+    data = ("--data", tmp_path / "no songs here")
+    refused(run(*data, "--out", tmp_path / "run", mode="train", model=None), "holds a run already")
+    refused(run(*data, "--out", tmp_path / "new", "--resume", mode="train", model=None), "no run to resume")
+
+
+def test_a_place_for_the_cache_that_cannot_be_written_is_told_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
+    put(tmp_path / "a.mid")
+    cache = tmp_path / "a.mid" / "x.s2d"
+    refused(run("--data", tmp_path, "--cache", cache, mode="prepare", model=None), "cannot be written", "--cache")
+
+
+def test_the_mode_must_be_one_that_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["--mode", "dance"]):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(words)
+        assert stop.value.code == 2
+        err = capsys.readouterr().err
+        assert "--mode" in err
+        assert err.count("\n") == 1
+
+
+def test_each_kind_of_bad_song_has_a_message_of_its_own(run: Run, tmp_path: Path) -> None:
+    cases: dict[str, tuple[Song | bytes, str]] = {
+        "empty.mid": (b"", "no MIDI file"),
+        "text.mid": (b"<html>" * 50, "no MIDI file"),
+        "cut.mid": (midi.serialise(strummed())[:200], "cut off or damaged"),
+        "silent.mid": (Song(480, (), strummed().tempos, (), 4000), "no notes"),
+        "drums.mid": (Song(480, (DRUMS,), length=8000), "all notes are drums"),
+        "pianos.mid": (Song(480, (PIANO, replace(PIANO, name="Organ")), length=8000), "--track N or NAME"),
+        "large.mid": (midi.serialise(strummed()) + bytes(1 << 20), "1048576"),
+    }
+    told = set()
+    for name, (content, words) in cases.items():
+        path = tmp_path / name
+        data = content if isinstance(content, bytes) else midi.serialise(content)
+        path.write_bytes(data)
+        told.add(refused(run(path), name, words).split(name)[1])
+        assert path.read_bytes() == data
+    told.add(refused(run(tmp_path / "none.mid"), "none.mid does not exist"))
+    told.add(refused(run("x" * 300 + ".mid"), "File name too long"))
+    assert len(told) == len(cases) + 2
+    assert not list(tmp_path.glob("*.drums.mid"))
+
+
+def test_a_folder_without_music_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("x")
+    refused(run(tmp_path), "no MIDI or MusicXML file in the folder", str(tmp_path))
+
+
+def test_places_that_cannot_be_written_are_told_and_nothing_is_left_there(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    refused(run(song, "-o", tmp_path / "no" / "b.mid"), "does not exist", "make it first")
+    refused(run(song, "-o", tmp_path / ("x" * 300)), "File name too long")
+    refused(run(song, "-o", os.devnull, "--force"), "is a device")
+    refused(run(song, song, "-o", tmp_path / "out"), "would both become")
+    other = put(tmp_path / "b.mid")
+    refused(run(song, other, "-o", song), "is a file", "folder")
+    refused(run(song, other, "-o", song / "x"), "cannot be made")
+    refused(run(song, other, "-o", "-"), "standard output", "-o DIR")
+    refused(run(song, other, "--score", tmp_path / "s.musicxml"), "--score names one file", "2 songs")
+    refused(run(song, "--score", tmp_path / "s.svg", "--picture", tmp_path / "s.svg"), "wants a file of its own")
+    refused(run(), "wants a song")
+    left = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert left == ["a.mid", "b.mid"]
+    assert Path(os.devnull).is_char_device()
+
+
+def test_two_songs_of_one_name_are_told_before_anything_is_played(run: Run, tmp_path: Path) -> None:
+    put(tmp_path / "a.mid")
+    put(tmp_path / "a.midi")
+    refused(run(tmp_path, "--force"), "would both become", "a.drums.mid")
+    assert not (tmp_path / "a.drums.mid").exists()
+
+
+def test_a_model_that_is_not_there_or_damaged_is_told(run: Run, player: Path, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    refused(run(song, model="nobody"), "no model 'nobody'", "wanted one of", "--mode train")
+    refused(run(song, model="x" * 5000), "no model")
+    for name in ("config.json", "weights.safetensors", "bar.onnx"):
+        for damage in ("cut", "gone", "swapped"):
+            folder = tmp_path / f"{name}-{damage}"
+            folder.mkdir()
+            for path in player.iterdir():
+                (folder / path.name).write_bytes(path.read_bytes())
+            if damage == "cut":
+                (folder / name).write_bytes((player / name).read_bytes()[:100])
+            elif damage == "swapped":
+                (folder / name).write_bytes((player / "feel.onnx").read_bytes())
+            else:
+                (folder / name).unlink()
+            words = "no model" if (name, damage) == ("config.json", "gone") else name.split(".")[0]
+            refused(run(song, model=folder), words, str(folder))
+    assert not (tmp_path / "a.drums.mid").exists()
+
+
+def test_a_full_disk_leaves_what_was_there(player: Path, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    old = tmp_path / "a.drums.mid"
+    old.write_bytes(b"mine")
+
+    def no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    # The limit stands for the disk; Python ignores the signal that comes with it, and sees an error.
+    done = program(song, "--force", "--model", player, preexec_fn=no_room)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"seq2drum: ")
+    assert b"could not be written" in done.stderr
+    assert b"untouched" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+    assert old.read_bytes() == b"mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.drums.mid", "a.mid"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_standard_output_that_is_full_is_told_in_one_line(player: Path, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    for output in ("-", tmp_path / "b.mid"):
+        words = [sys.executable, str(ROOT / "main.py"), "--mode", "infer", str(song), "-o", str(output)]
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [*words, "--model", str(player)], stdout=full, stderr=subprocess.PIPE, timeout=120, check=False
+            )
+        assert done.returncode == 2
+        assert done.stderr == b"seq2drum: standard output cannot be written (No space left on device)\n"
+
+
+def test_a_reader_that_has_gone_ends_the_program_quietly(player: Path, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, str(ROOT / "main.py"), "--mode", "infer", str(song), "-o", "-", "--model", str(player)]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, timeout=120, check=False)
+    os.close(writing)
+    assert done.returncode == 2
+    assert done.stderr == b""
+
+
+def test_what_comes_in_on_standard_input_is_checked_like_a_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for data, words in ((b"", "no MIDI file"), (bytes((1 << 20) + 1), "1048576")):
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(data)))
+        refused(run("-", "-o", tmp_path / "x.mid"), "standard input", words)
+
+
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["standard output to a file", "all to a terminal"])
+def test_a_progress_bar_takes_nothing_from_standard_output(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, elsewhere: bool
+) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
+    screen = Terminal()
+    out = StringIO() if elsewhere else screen
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(sys, "stdout", out)
+    with terminal.bar(2, "songs") as advance:
+        deadline = time.monotonic() + 20
+        while "songs" not in screen.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        advance(1, "one")
+        sys.stdout.write("a line of JSON\n")
+    assert "songs" in screen.getvalue()
+    assert out.getvalue().count("a line of JSON\n") == 1
+    assert ("a line of JSON" in screen.getvalue()) is not elsewhere
+    assert sys.stdout is out
+
+
+def test_control_c_stops_with_a_word_and_its_own_code(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(infer, "_play_one", stopped)
+    assert run(put(tmp_path / "a.mid")) == (130, "", "seq2drum: stopped\n")
+
+
+def test_the_three_ways_to_start_it_are_one(tmp_path: Path) -> None:
+    told = set()
+    for start in ([str(ROOT / "main.py")], ["-m", "seq2drum"]):
+        done = subprocess.run(
+            [sys.executable, *start, "--version"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+        )
+        told.add(done.stdout)
+    assert len(told) == 1
+    assert told.pop().startswith("seq2drum ")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'seq2drum = "seq2drum.cli:main"' in project
+
+
+def test_help_comes_without_numpy() -> None:
+    script = "import sys, seq2drum.cli\ntry:\n    seq2drum.cli.main(['--help'])\nexcept SystemExit:\n    pass\n"
+    script += "print('numpy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+    for flag in ("--seed", "--temperature", "--top-p", "--track", "--with-guitar", "--score", "--force", "--json"):
+        assert flag in done.stdout

@@ -1,0 +1,282 @@
+"""The command line shows a song: which files make it, what is drawn and printed."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import pty
+import subprocess
+import sys
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+import pytest
+
+from seq2drum import cli
+from seq2drum.cli import duets
+from seq2drum.errors import InputError, OptionError, PartNotFoundError
+from seq2drum.formats import midi
+from seq2drum.music import duet
+from seq2drum.music.notes import Note, Part, Song
+from seq2drum.show import console, draw
+from tests.conftest import ROOT
+from tests.players import strummed
+
+DRUMS = Part.of([Note(at, 60, 38, 90) for at in range(0, 7000, 480)], name="Old Kit", is_drums=True)
+PIANOS = tuple(Part.of([Note(at, 200, 60, 90) for at in range(0, 7000, 960)], name=name) for name in ("Piano", "Organ"))
+SONG = strummed()
+BOTH = Song(480, (*SONG.parts, DRUMS), length=SONG.length)
+ALONE = Song(480, (DRUMS,), length=7680)
+
+
+def put(path: Path, song: Song) -> str:
+    path.write_bytes(midi.serialise(song))
+    return str(path)
+
+
+def asked(*files: str, track: str | None = None, drum_map: str | None = None) -> argparse.Namespace:
+    return argparse.Namespace(mode="show", files=list(files), track=track, drum_map=drum_map)
+
+
+# --- which files ----------------------------------------------------------------------------------------------------
+
+
+def test_one_file_gives_its_guitar_and_its_drums(tmp_path: Path) -> None:
+    found = duets.read(asked(put(tmp_path / "song.mid", BOTH)))
+    assert [part.name for part in found.guitars] == ["Guitar"]
+    assert same(found.drums, DRUMS)
+
+
+def same(one: Part, other: Part) -> bool:
+    return one.rows[:, [0, 2, 3]].tolist() == other.rows[:, [0, 2, 3]].tolist()
+
+
+def test_drums_that_were_made_for_a_song_get_its_guitar_and_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song = put(tmp_path / "my song.mid", SONG)
+    for name in ("my song.drums.mid", "my song.drums.3.mid", "my song.human.mid"):
+        found = duets.read(asked(put(tmp_path / name, ALONE)))
+        assert found.guitars == SONG.parts, name
+        assert same(found.drums, DRUMS)
+        assert capsys.readouterr().err == f"the guitar is that of {song}\n"
+
+
+def test_drums_of_another_name_or_without_their_song_stay_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path / "song.mid", SONG)
+    for name in ("kit.drums.mid", "song.kit.mid"):
+        assert duets.read(asked(put(tmp_path / name, ALONE))).guitars == ()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_song_beside_that_cannot_be_read_is_told_and_the_drums_are_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "song.mid").write_bytes(b"no music")
+    assert same(duets.read(asked(put(tmp_path / "song.drums.mid", ALONE))).drums, DRUMS)
+    assert "the drums alone: " in capsys.readouterr().err
+
+
+def test_a_song_whose_guitar_cannot_be_told_is_shown_by_its_drums_with_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = put(tmp_path / "trio.mid", Song(480, (*PIANOS, DRUMS), length=7680))
+    assert duets.read(asked(name)).guitars == ()
+    told = capsys.readouterr().err
+    assert "--track" in told
+    assert told.startswith("the drums alone: ")
+    assert [part.name for part in duets.read(asked(name, track="organ")).guitars] == ["Organ"]
+
+
+def test_two_files_are_joined_in_either_order(tmp_path: Path) -> None:
+    guitar, drums = put(tmp_path / "a.mid", SONG), put(tmp_path / "b.mid", ALONE)
+    for names in ((guitar, drums), (drums, guitar)):
+        found = duets.read(asked(*names))
+        assert found.guitars == SONG.parts
+        assert same(found.drums, DRUMS)
+
+
+def test_a_drum_map_says_what_the_notes_are(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.json"
+    mine.write_text('{"cowbell": 38, "snare": 90}')
+    name = put(tmp_path / "song.mid", ALONE)
+    assert set(duets.read(asked(name, drum_map=str(mine))).drums.pitch.tolist()) == {56}
+
+
+def test_a_dash_is_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(midi.serialise(BOTH))))
+    found = duets.read(asked("-"))
+    assert len(found.guitars) == 1
+    assert same(found.drums, DRUMS)
+
+
+def test_what_cannot_be_one_song_is_told(tmp_path: Path) -> None:
+    guitar, drums = put(tmp_path / "a.mid", SONG), put(tmp_path / "b.mid", ALONE)
+    nowhere = str(tmp_path / "nowhere.mid")
+    for names, track, error, told in (
+        ([], None, OptionError, "wants a song"),
+        ([guitar, drums, drums], None, OptionError, "found 3 files"),
+        ([str(tmp_path)], None, OptionError, "is a folder"),
+        ([guitar, guitar], None, InputError, "none has drums"),
+        ([drums, drums], None, InputError, "none has a guitar"),
+        ([nowhere], None, InputError, "nowhere.mid"),
+        (["x" * 5000], None, InputError, "xxx"),
+        ([guitar], "banjo", PartNotFoundError, "banjo"),
+    ):
+        with pytest.raises(error, match=told):
+            duets.read(asked(*names, track=track))
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("a/blues.mid", "blues"), ("a/blues.drums.2.mid", "blues"), ("v1.2 blues.mid", "v1.2 blues"), ("-", "")],
+)
+def test_a_picture_is_called_as_the_song_is(name: str, title: str) -> None:
+    assert duets.title(asked(name)) == title
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of `--mode show`."""
+    try:
+        code = cli.main(["--mode", "show", *map(str, arguments)])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> str:
+    return put(tmp_path / "song.mid", BOTH)
+
+
+def both() -> duet.Duet:
+    return duet.of_songs([midi.parse(midi.serialise(BOTH))])
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However wide the terminal is that the tests run in, and whatever colours it has."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_an_output_it_is_shown_in_characters(song: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, song) == (0, console.picture(both(), width=80), "")
+
+
+def test_the_width_is_the_terminals(
+    song: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    assert shown(capsys, song)[1] == console.picture(both(), width=160)
+
+
+def test_bars_are_chosen_by_number(song: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    expected = console.picture(both(), width=80, first_bar=1, last_bar=3)
+    assert shown(capsys, song, "--bars", "2:3")[1] == expected
+    assert shown(capsys, song, "--bars", "2:99")[1] == console.picture(both(), width=80, first_bar=1)
+    shown(capsys, song, "--bars", "2", "-o", tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_bytes() == draw.picture(both(), "svg", title="song", first_bar=1, last_bar=2)
+
+
+@pytest.mark.parametrize("form", draw.FORMATS)
+def test_a_picture_is_written_and_its_name_is_told(
+    song: str, form: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = tmp_path / f"picture.{form}"
+    assert shown(capsys, song, "-o", target) == (0, f"{target}\n", "")
+    assert target.read_bytes() == draw.picture(both(), form, title="song")
+
+
+def test_nothing_is_written_over_unless_that_is_asked_for(
+    song: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    target = tmp_path / "a.png"
+    target.write_bytes(b"mine")
+    code, _, err = shown(capsys, song, "-o", target)
+    assert (code, target.read_bytes()) == (2, b"mine")
+    assert "--force" in err
+    assert shown(capsys, song, "-o", target, "--force")[0] == 0
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-o", "a.bmp"], "writes .png or .svg"),
+        (["-o", "-"], "writes .png or .svg"),
+        (["--bars", "0:4"], "wanted A:B"),
+        (["--bars", "4:2"], "wanted A:B"),
+        (["--bars", "9:12"], "the song has bars 1 to 8"),
+        (["--bars", "x"], "wanted A:B such as 9:16"),
+        (["--seed", "3"], "no use for --seed"),
+        (["--track", "banjo"], "fits no part"),
+        (["--drum-map", "nobody"], "no drum map"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_one_line(
+    song: str, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = shown(capsys, song, *arguments)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_a_pipe_gets_no_colours_but_where_they_are_forced(
+    song: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "\x1b" not in shown(capsys, song)[1]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert shown(capsys, song)[1] == console.picture(both(), width=80, colour=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in shown(capsys, song)[1]
+
+
+def test_an_output_of_few_letters_gets_others(
+    song: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(output, encoding="latin-1"))
+    assert shown(capsys, song)[0] == 0
+    assert output.getvalue().decode() == console.ascii_only(console.picture(both(), width=80))
+
+
+@pytest.mark.parametrize(("name", "value", "colours"), [("TERM", "xterm", True), ("NO_COLOR", "1", False)])
+def test_a_terminal_gets_colours_unless_it_has_none_or_nobody_wants_them(
+    song: str, name: str, value: str, colours: bool
+) -> None:
+    ours, theirs = pty.openpty()
+    words = [sys.executable, str(ROOT / "main.py"), "--mode", "show", song, "--bars", "1:1"]
+    environment = {**os.environ, "TERM": "xterm", name: value}
+    with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        told = b""
+        with io.FileIO(ours) as terminal:
+            try:
+                while read := terminal.read(4096):
+                    told += read
+            except OSError:  # that is how the end of a terminal is told
+                pass
+        assert process.wait(60) == 0
+    assert "snare" in told.decode()
+    assert (b"\x1b[" in told) == colours
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "stdin"])
+def test_a_program_that_is_started_without_a_stream_does_what_it_can(
+    song: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, closed: str
+) -> None:
+    monkeypatch.setattr(sys, closed, None)
+    assert cli.main(["--mode", "show", song]) == 0
+    assert cli.main(["--mode", "show", song, "-o", str(tmp_path / "a.svg")]) == 0
+    assert (tmp_path / "a.svg").exists()
+    getattr(sys, closed).close()

@@ -1,0 +1,1191 @@
+"""The client: what it gets of a server is what `Drummer` plays, and what goes wrong is told as it is told here.
+
+Most servers here are stand-ins that do what a test wants; the last part asks the real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import fields
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from client import (
+    AsyncRemoteDrummer,
+    DeadlineExceeded,
+    RemoteDrummer,
+    RemoteOptions,
+    ServerBusy,
+    ServerFault,
+    ServerUnavailable,
+    Unauthenticated,
+    cli,
+    connection,
+    errors,
+    finding,
+    messages,
+)
+from client.status_file import StatusFile
+from seq2drum import files
+from seq2drum.cli import infer, places
+from seq2drum.errors import (
+    InputError,
+    LimitError,
+    MidiError,
+    ModelError,
+    OptionError,
+    OutputError,
+    Seq2DrumError,
+    UnknownModelError,
+)
+from seq2drum.formats import midi
+from seq2drum.lattice import explain
+from seq2drum.play.drummer import Drummer, Options
+from server import statuses
+from tests.conftest import ROOT
+from tests.fake_server import Playing, Scripted, refuse, serving, stall
+from tests.players import strummed
+
+Code = grpc.StatusCode
+Run = Callable[..., tuple[int, str, str]]
+SONG = midi.serialise(strummed())
+NOWHERE = "127.0.0.1:1"  # a port that nobody listens at
+
+
+@pytest.fixture(scope="module")
+def drummer() -> Drummer:
+    return Drummer.load()
+
+
+@pytest.fixture(scope="module")
+def playing(drummer: Drummer) -> Playing:
+    return Playing(drummer)
+
+
+@pytest.fixture(scope="module")
+def address(playing: Playing) -> Iterator[str]:
+    with serving(playing) as where:
+        yield where
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No server of this machine is found, and none that the environment names."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "state"))
+    for name in ("SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE", "SEQ2DRUM_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    path = tmp_path / "my song.mid"
+    path.write_bytes(SONG)
+    return path
+
+
+@pytest.fixture
+def run(address: str, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line: exit code, standard output, standard error."""
+
+    def run(*arguments: object, server: str | None = address) -> tuple[int, str, str]:
+        words = [*map(str, arguments), *(["--server", server] if server else [])]
+        code = cli.main(words)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def program(*arguments: object, **keywords: Any) -> subprocess.CompletedProcess[bytes]:
+    """The command line as its own process."""
+    words = [sys.executable, "-m", "client", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, timeout=120, check=False, cwd=ROOT, **keywords)
+
+
+def refused(result: tuple[int, str, str], code: int, *told: str) -> str:
+    """This exit code, and one line with these words in it."""
+    found, out, err = result
+    assert (found, out) == (code, ""), err
+    assert err.startswith("seq2drum: ")
+    assert err.count("\n") == 1
+    for word in told:
+        assert word in err
+    return err
+
+
+def asked(address: str, verb: Callable[[AsyncRemoteDrummer], Any], **keywords: Any) -> Any:
+    """What a coroutine of the other drummer returns."""
+
+    async def ask() -> Any:
+        async with AsyncRemoteDrummer(address, **keywords) as remote:
+            return await verb(remote)
+
+    return asyncio.run(ask())
+
+
+# --- the verbs --------------------------------------------------------------------------------------------------------
+
+
+def test_a_remote_take_is_the_take_of_drummer_in_one_message_or_in_several(drummer: Drummer, address: str) -> None:
+    take = drummer.accompany(SONG, Options(seed=4, style="rock"))
+    told: list[tuple[int, int]] = []
+    with RemoteDrummer(address) as remote:
+        whole = remote.accompany(SONG, seed=4, style="rock", explain=True)
+        parts = remote.accompany(SONG, seed=4, style="rock", on_progress=lambda *bars: told.append(bars))
+    assert whole.midi == parts.midi == whole.to_bytes() == take.to_bytes()
+    assert (whole.seed, whole.score, whole.stats.hits, whole.timeline.bars) == (4, None, len(take.part), 8)
+    assert list(whole.guitar.tracks) == [index + 1 for index in take.guitar.parts]
+    assert [str(said) for said in whole.explain()] == [str(said) for said in take.explain()]
+    assert told == [(0, 8), (8, 8)]
+
+
+def test_the_other_drummer_has_the_same_verbs(drummer: Drummer, address: str) -> None:
+    take = drummer.accompany(SONG, Options(seed=4))
+    told: list[tuple[int, int]] = []
+
+    async def verb(remote: AsyncRemoteDrummer) -> tuple[Any, ...]:
+        await remote.wait_until_ready(10)
+        bars = remote.stream(SONG, seed=4)
+        numbers = [bar.number async for bar in bars]
+        return (
+            await remote.accompany(SONG, seed=4),
+            await remote.accompany(SONG, seed=4, on_progress=lambda *bars: told.append(bars)),
+            await remote.takes(SONG, count=2),
+            (numbers, bars.take, bars.timeline.bars, list(bars.guitar.tracks)),
+            await remote.analyze(SONG),
+            [model.id for model in await remote.models()],
+            [info.id for info in await remote.drum_maps()],
+            (await remote.server_info()).api_versions,
+            await remote.is_ready(),
+        )
+
+    whole, parts, takes, streamed, understood, models, maps, versions, ready = asked(address, verb)
+    assert whole.midi == parts.midi == streamed[1].midi == take.to_bytes()
+    assert told == [(0, 8), (8, 8)]
+    assert [found.midi for found in takes] == [found.to_bytes() for found in drummer.takes(SONG, count=2)]
+    assert streamed[0] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert streamed[2:] == (8, [1])
+    assert understood.tracks[0].name == "Guitar"
+    assert (models, maps, list(versions), ready) == (["default"], ["gm"], ["v1"], True)
+    names = {name for name in vars(RemoteDrummer) if not name.startswith("_")}
+    assert names == {name for name in vars(AsyncRemoteDrummer) if not name.startswith("_")}
+
+
+def test_a_stream_gives_the_bars_of_drummer_and_then_the_take(drummer: Drummer, address: str) -> None:
+    with RemoteDrummer(address) as remote, remote.stream(SONG) as stream:
+        assert (stream.timeline.bars, list(stream.guitar.tracks)) == (8, [1])
+        with pytest.raises(ServerFault, match="no take"):
+            _ = stream.take
+        for bar, made in zip(stream, drummer.stream(SONG), strict=True):
+            assert (bar.number, bar.take, bar.seed) == (made.bar.index + 1, 0, 0)
+            hits = [(hit.tick, hit.length, hit.note, hit.velocity) for hit in bar.hits]
+            assert hits == [(note.onset, note.duration, note.pitch, note.velocity) for note in made.part]
+            assert all(hit.quarter == hit.tick / 480 for hit in bar.hits)
+        assert stream.take.midi == drummer.accompany(SONG).to_bytes()
+        assert list(stream) == []
+
+
+def test_takes_come_best_first_with_their_seeds_and_scores(drummer: Drummer, address: str) -> None:
+    takes = drummer.takes(SONG, Options(seed=2), 3)
+    with RemoteDrummer(address) as remote:
+        for on_progress in (None, lambda *_: None):
+            found = remote.takes(SONG, seed=2, count=3, on_progress=on_progress)
+            assert [take.midi for take in found] == [take.to_bytes() for take in takes]
+            assert [(take.seed, take.score) for take in found] == [(take.options.seed, take.score) for take in takes]
+
+
+def test_a_song_may_be_a_path_and_a_take_is_saved_whole_or_not_at_all(address: str, song: Path, tmp_path: Path) -> None:
+    with RemoteDrummer(address) as remote:
+        take = remote.accompany(song, with_guitar=True)
+        assert take.save(tmp_path / "drums.mid") is take
+        assert remote.accompany(str(song), with_guitar=True).midi == (tmp_path / "drums.mid").read_bytes()
+        with pytest.raises(OutputError, match="exists already"):
+            take.save(tmp_path / "drums.mid", overwrite=False)
+        with pytest.raises(InputError, match=r"nothing\.mid does not exist"):
+            remote.accompany(tmp_path / "nothing.mid")
+        with pytest.raises(InputError, match="MusicXML"):
+            remote.accompany(tmp_path / "song.musicxml")
+    assert [part.name for part in midi.parse(take.midi).parts] == ["Guitar", "Drums"]
+    with pytest.raises(OptionError, match="explain=True"):
+        take.explain()
+
+
+def test_the_server_is_asked_what_it_understands_and_what_it_has(address: str, playing: Playing) -> None:
+    with RemoteDrummer(address) as remote:
+        assert remote.analyze(SONG, track="2").timeline.bars == 8
+        assert playing.requests[-1].track == "2"
+        assert [list(model.styles) for model in remote.models()] == [["jazz", "rock"]]
+        assert remote.drum_maps()[0].pieces[0].piece == "kick"
+        assert remote.server_info().version
+
+
+def test_remote_options_are_those_of_drummer_with_the_same_defaults() -> None:
+    here = {field.name: field.default for field in fields(Options)}
+    there = {field.name: field.default for field in fields(RemoteOptions)}
+    assert {name: there.get(name, "missing") for name in here} == here
+    assert set(there) - set(here) == {"model", "with_guitar", "explain"}
+
+
+def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str, playing: Playing) -> None:
+    wishes = {"intensity": 0.25, "complexity": 0.5, "fills": 0.0, "humanize": 0.75, "swing": 1.0}
+    wanted = Options(seed=3, temperature=0.5, top_p=0.75, track="1", style="jazz", **wishes)
+    with RemoteDrummer(address) as remote:
+        remote.accompany(SONG, wanted, with_guitar=True, model="default")
+        config = playing.requests[-1].config
+        assert (config.seed, config.temperature, config.top_p, config.track, config.style) == (
+            3,
+            0.5,
+            0.75,
+            "1",
+            "jazz",
+        )
+        assert {name: getattr(config, name) for name in wishes} == wishes
+        assert (config.drum_map, config.model, config.with_guitar, config.takes) == ("gm", "default", True, 1)
+        remote.accompany(SONG, RemoteOptions(seed=None, temperature=None), style="auto")
+        config = playing.requests[-1].config
+        assert not any(config.HasField(name) for name in ("seed", "temperature", "bars", *wishes))
+        assert config.style == ""
+    message = messages.config(RemoteOptions(prime=3))
+    assert (message.prime_bars, message.HasField("bars")) == (3, False)
+    message = messages.config(messages.options_of(Options(bars=(2, 5)), {}))
+    assert (message.bars.first_bar, message.bars.last_bar) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "told"),
+    [
+        ({"seed": -1}, "the seed is -1, wanted 0 or more"),
+        ({"seed": 1 << 64}, "wanted 0 or more, and less than"),
+        ({"prime": -1}, "prime is -1, wanted a number of bars"),
+        ({"bars": (0, 3)}, "the bars are 0:3, wanted FIRST:LAST, counted from 1"),
+        ({"bars": (5, 3)}, "the bars are 5:3"),
+    ],
+)
+def test_numbers_that_no_message_can_hold_are_refused_here_as_drummer_refuses_them(
+    asked_for: dict[str, Any], told: str
+) -> None:
+    with RemoteDrummer(NOWHERE) as remote, pytest.raises(OptionError, match=re.escape(told)):
+        remote.accompany(SONG, **asked_for)
+    with pytest.raises(TypeError, match="wanted RemoteOptions"):
+        messages.options_of("loud", {})
+    with pytest.raises(TypeError, match="loudness"):
+        messages.options_of(None, {"loudness": 3})
+
+
+def test_a_large_song_goes_out_in_chunks_that_every_server_takes(drummer: Drummer) -> None:
+    servicer, large = Playing(drummer), SONG + bytes(300_000)  # what is behind the last chunk of a file is passed over
+    with serving(servicer) as where, RemoteDrummer(where) as remote:
+        remote.accompany(SONG)
+        assert servicer.streams == 0
+        with suppress(MidiError):  # here it only matters how it was sent
+            remote.accompany(large)
+        assert servicer.streams == 1
+        assert servicer.requests[-1].midi == large
+    sent = list(messages.pieces(large, messages.config(RemoteOptions()), bars=False))
+    assert max(len(piece.midi_chunk) for piece in sent) <= 64 << 10
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [(b"no music", {}), (SONG[:60], {}), (SONG, {"style": "polka"}), (SONG, {"track": "9"}), (SONG, {"bars": (1, 99)})],
+    ids=["not MIDI", "cut off", "style", "track", "bars"],
+)
+def test_the_errors_are_those_of_drummer_word_for_word(
+    drummer: Drummer, address: str, data: bytes, wanted: dict[str, Any]
+) -> None:
+    with pytest.raises(Seq2DrumError) as here:
+        drummer.accompany(data, Options(**wanted))
+    with RemoteDrummer(address) as remote:
+        verbs = [
+            lambda: remote.accompany(data, **wanted),
+            lambda: remote.accompany(data, **wanted, on_progress=print),
+            lambda: remote.stream(data, **wanted),  # at once, and not with the first bar
+            lambda: asked(address, lambda other: other.accompany(data, **wanted)),
+        ]
+        for verb in verbs:
+            with pytest.raises(Seq2DrumError) as there:
+                verb()
+            assert str(there.value) == str(here.value)
+            assert isinstance(here.value, type(there.value))
+
+
+def test_every_reason_of_the_server_has_an_error_here_and_the_cores_is_its_own() -> None:
+    assert set(errors.REASONS) == set(statuses.REASONS)
+    for kind, row in statuses.TABLE.items():
+        reason = next(part for part in row if isinstance(part, str))
+        if not issubclass(errors.REASONS[reason], errors.ServerError):
+            assert issubclass(kind, errors.REASONS[reason]), (kind, reason)
+
+
+def ended(code: Code, message: str, reason: str = "", **details: Any) -> Callable[[int, Any], Any]:
+    return lambda attempt, context: refuse(context, code, message, reason, **details)
+
+
+def failure(do: Callable[[int, Any], Any], *, ways: int = 3, **keywords: Any) -> Seq2DrumError:
+    """What is raised of a call that a server ends so: the same in one message and in several, and of both drummers."""
+    found = []
+    servicer = Scripted(do)
+    with serving(servicer) as where:
+        with RemoteDrummer(where, **keywords) as remote:
+            for on_progress in (None, print):
+                with pytest.raises(Seq2DrumError) as one:
+                    remote.accompany(SONG, on_progress=on_progress)
+                found.append(one.value)
+        with pytest.raises(Seq2DrumError) as one:
+            asked(where, lambda other: other.accompany(SONG, on_progress=print), **keywords)
+        found.append(one.value)
+    assert len({(type(error), str(error)) for error in found}) == 1, found
+    return found[0]
+
+
+def test_a_busy_server_says_when_to_try_again_and_is_not_asked_again() -> None:
+    servicer = Scripted(ended(Code.RESOURCE_EXHAUSTED, "32 calls wait already", "QUEUE_FULL", retry=1.5))
+    with serving(servicer) as where, RemoteDrummer(where) as remote, pytest.raises(ServerBusy) as error:
+        remote.accompany(SONG)
+    assert (str(error.value), error.value.reason, error.value.retry_seconds) == (
+        "32 calls wait already",
+        "QUEUE_FULL",
+        1.5,
+    )
+    assert servicer.attempts == 1
+
+
+def test_a_call_is_tried_again_where_the_server_could_not_be_had(drummer: Drummer) -> None:
+    def do(attempt: int, context: Any) -> Any:
+        if attempt < 4:
+            refuse(context, Code.UNAVAILABLE, "the player died", "WORKER_DIED", retry=0.1)
+        return Playing(drummer)._play(SONG, messages.config(RemoteOptions()), context)
+
+    for ask in (
+        lambda where: RemoteDrummer(where).accompany(SONG),
+        lambda where: asked(where, lambda r: r.accompany(SONG)),
+    ):
+        servicer = Scripted(do)
+        with serving(servicer) as where:
+            assert ask(where).midi == drummer.accompany(SONG).to_bytes()
+        assert servicer.attempts == 4
+
+
+def test_a_call_is_tried_four_times_and_no_more() -> None:
+    servicer = Scripted(ended(Code.UNAVAILABLE, "the server is stopping", "SHUTTING_DOWN", retry=1))
+    with serving(servicer) as where, RemoteDrummer(where) as remote, pytest.raises(ServerUnavailable) as error:
+        remote.accompany(SONG)
+    assert (str(error.value), error.value.retry_seconds) == ("the server is stopping", 1)
+    assert servicer.attempts == 4
+
+
+def test_a_fault_of_the_server_names_what_finds_it_in_its_log() -> None:
+    error = failure(ended(Code.INTERNAL, "the server failed; its log has more", "INTERNAL_ERROR", error_id="0af3"))
+    assert isinstance(error, ServerFault)
+    assert (str(error), error.error_id) == ("the server failed; its log has more", "0af3")
+
+
+def test_a_model_that_cannot_be_used_is_a_fault_of_the_server_and_one_that_is_not_there_is_not() -> None:
+    error = failure(ended(Code.INTERNAL, "the model is damaged", "MODEL_UNUSABLE"))
+    assert type(error) is ModelError
+    assert errors.exit_code(error) == 4
+    error = failure(ended(Code.NOT_FOUND, "there is no model 'x'", "UNKNOWN_MODEL"))
+    assert type(error) is UnknownModelError
+    assert errors.exit_code(error) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "told"),
+    [
+        (Code.UNAVAILABLE, ServerUnavailable, "went away before it was done (what it said); try again"),
+        (Code.UNIMPLEMENTED, ServerFault, "no seq2drum server, or one of another version"),
+        (Code.RESOURCE_EXHAUSTED, ServerBusy, "refused the call as too much"),
+        (Code.PERMISSION_DENIED, Unauthenticated, "does not let this client in"),
+        (Code.UNKNOWN, ServerFault, "failed (UNKNOWN: what it said)"),
+    ],
+)
+def test_a_status_without_a_reason_is_told_in_words_of_our_own(code: Code, kind: type, told: str) -> None:
+    error = failure(ended(code, "what it said"))
+    assert type(error) is kind
+    assert told in str(error)
+
+
+def test_a_status_whose_details_contradict_it_is_taken_at_its_code() -> None:
+    class Strange(grpc.RpcError):
+        def code(self) -> Code:
+            return Code.UNAVAILABLE
+
+        def details(self) -> str:
+            return "gone"
+
+        def trailing_metadata(self) -> list[tuple[str, bytes]]:
+            return [("grpc-status-details-bin", b"\x08\x03")]
+
+    assert isinstance(errors.from_call(Strange(), "x:1", 1), ServerUnavailable)
+
+
+def test_without_a_server_it_is_said_where_and_how_to_start_one() -> None:
+    for keywords in ({}, {"on_progress": print}):
+        with RemoteDrummer(NOWHERE) as remote, pytest.raises(ServerUnavailable) as error:
+            remote.accompany(SONG, **keywords)
+        assert str(error.value).startswith(f"no server answers at {NOWHERE}; start one with python -m server")
+    with RemoteDrummer(NOWHERE) as remote, pytest.raises(ServerUnavailable, match=r"not ready within 0\.2 seconds"):
+        remote.wait_until_ready(0.2)
+
+
+def test_a_server_that_dies_in_the_middle_is_told() -> None:
+    started = threading.Event()
+
+    def do(attempt: int, context: Any) -> Any:
+        started.set()
+        stall(context)
+
+    with serving(Scripted(do)) as where:
+        remote = RemoteDrummer(where)
+        failures: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                remote.accompany(SONG, on_progress=print)
+            except Seq2DrumError as error:
+                failures.append(error)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert started.wait(10)
+    asking.join(10)
+    remote.close()
+    assert [type(error) for error in failures] == [ServerUnavailable]
+
+
+def test_a_deadline_is_always_set_and_passes() -> None:
+    left: list[float] = []
+
+    def do(attempt: int, context: Any) -> Any:
+        left.append(context.time_remaining())
+        stall(context)
+
+    error = failure(do, deadline=0.3)
+    assert type(error) is DeadlineExceeded
+    assert "was not done within 0.3 seconds" in str(error)
+    assert all(0 < seconds < 0.4 for seconds in left)
+    assert RemoteDrummer(NOWHERE).connection.deadline == 120
+    for seconds in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(OptionError, match="wanted more than 0"):
+            RemoteDrummer(NOWHERE, deadline=seconds)
+
+
+def accepted(drummer: Drummer) -> Any:
+    """The first two pieces of a reply."""
+    pieces = [messages.pb.StreamGenerateDrumsRequest(config=messages.pb.StreamConfig(send_bar_events=True))]
+    pieces.append(messages.pb.StreamGenerateDrumsRequest(midi_chunk=SONG))
+
+    class Context:
+        def invocation_metadata(self) -> tuple[()]:
+            return ()
+
+    return list(Playing(drummer).StreamGenerateDrums(iter(pieces), Context()))
+
+
+def test_closing_a_stream_cancels_the_call(drummer: Drummer) -> None:
+    pieces = accepted(drummer)[:2]
+
+    def do(attempt: int, context: Any) -> Any:
+        yield from pieces
+        stall(context)
+
+    servicer = Scripted(do)
+    with serving(servicer) as where, RemoteDrummer(where) as remote:
+        stream = remote.stream(SONG)
+        assert next(stream).number == 1
+        stream.close()
+        assert servicer.cancelled.wait(10)
+        assert list(stream) == []
+
+    async def verb(other: AsyncRemoteDrummer) -> None:
+        async with other.stream(SONG) as bars:
+            async for bar in bars:
+                assert bar.number == 1
+                break
+
+    servicer = Scripted(do)
+    with serving(servicer) as where:
+        asked(where, verb)
+        assert servicer.cancelled.wait(10)
+
+
+def test_cancelling_a_task_cancels_its_call() -> None:
+    started = threading.Event()
+
+    def do(attempt: int, context: Any) -> Any:
+        started.set()
+        stall(context)
+
+    async def verb(other: AsyncRemoteDrummer, **keywords: Any) -> None:
+        task = asyncio.create_task(other.accompany(SONG, **keywords))
+        while not started.is_set():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    for keywords in ({}, {"on_progress": print}):
+        started.clear()
+        servicer = Scripted(do)
+        with serving(servicer) as where:
+            asked(where, lambda other, keywords=keywords: verb(other, **keywords))
+            assert servicer.cancelled.wait(10)
+
+
+def test_an_early_end_keeps_its_words_although_not_all_was_sent() -> None:
+    # gRPC's asyncio side forgets them every other time; see `asynchronous`.
+    class Early(Scripted):
+        def StreamGenerateDrums(self, pieces: Iterator[Any], context: Any) -> Any:
+            next(pieces)
+            refuse(context, Code.INVALID_ARGUMENT, "too large", "MIDI_TOO_LARGE")
+            yield
+
+    async def verb(other: AsyncRemoteDrummer) -> list[str]:
+        found = []
+        for _ in range(20):
+            with pytest.raises(LimitError) as error:
+                await other.accompany(bytes(1_000_000))
+            found.append(str(error.value))
+        return found
+
+    with serving(Early(lambda attempt, context: None)) as where:
+        assert set(asked(where, verb)) == {"too large"}
+        with RemoteDrummer(where) as remote, pytest.raises(LimitError, match="too large"):
+            remote.accompany(bytes(1_000_000))
+
+
+def test_a_reply_that_is_damaged_or_too_short_is_no_take(drummer: Drummer) -> None:
+    whole = accepted(drummer)
+    damaged = [piece for piece in whole if piece.WhichOneof("piece") != "file_chunk"]
+    for pieces, told in ((damaged, "came back damaged"), (whole[:-1], "ended too soon"), ([], "ended too soon")):
+        servicer = Scripted(lambda attempt, context, pieces=pieces: pieces)
+        with serving(servicer) as where:
+            with RemoteDrummer(where) as remote, pytest.raises(ServerFault, match=told):
+                remote.accompany(SONG, on_progress=print)
+            with pytest.raises(ServerFault, match=told):
+                asked(where, lambda other: other.accompany(SONG, on_progress=print))
+    with pytest.raises(ServerFault, match="holds no take"):
+        messages.takes_of(messages.pb.GenerateDrumsResponse())
+
+
+def test_readiness_is_what_the_server_says_of_itself(playing: Playing) -> None:
+    with serving(playing, ready=False) as where, RemoteDrummer(where) as remote:
+        assert not remote.is_ready()
+        with pytest.raises(ServerUnavailable, match="not ready within"):
+            remote.wait_until_ready(0.15)
+        with pytest.raises(ServerUnavailable, match="not ready within"):
+            asked(where, lambda other: other.wait_until_ready(0.15))
+
+
+# --- the way there ----------------------------------------------------------------------------------------------------
+
+
+def test_a_token_goes_with_every_call_and_in_the_open_to_this_machine_only(address: str, playing: Playing) -> None:
+    with RemoteDrummer(address, token="s3cret") as remote:
+        for ask in (lambda: remote.accompany(SONG), lambda: remote.accompany(SONG, on_progress=print)):
+            ask()
+            assert playing.metadata[-1]["authorization"] == "Bearer s3cret"
+        assert "s3cret" not in repr(remote.connection)
+    for host in ("drums.example:50051", "192.168.1.4", "[2001:db8::1]:4", "localhost.example:1"):
+        with pytest.raises(OptionError, match="for all to read"):
+            RemoteDrummer(host, token="s3cret")
+        RemoteDrummer(host, token="s3cret", tls=True).close()
+        RemoteDrummer(host).close()
+    for host in ("localhost", "127.0.0.1:4", "[::1]:4", "unix:/tmp/socket"):
+        RemoteDrummer(host, token="s3cret").close()
+    for token in ("", "two words", "caf\u00e9", "line\n"):
+        with pytest.raises(OptionError, match="token is empty or has characters"):
+            RemoteDrummer(token=token)
+
+
+def test_a_wrong_token_is_told() -> None:
+    error = failure(ended(Code.UNAUTHENTICATED, "the token is not the right one", "CREDENTIALS_WRONG"))
+    assert type(error) is Unauthenticated
+    assert str(error) == "the token is not the right one"
+
+
+@pytest.mark.parametrize("address", ["", "a b:1", "host:0", "host:65536", "host:http", "http://host:1", "::1", "unix:"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(OptionError, match="wanted HOST:PORT"):
+        RemoteDrummer(address)
+
+
+def test_an_address_without_a_port_has_the_usual_one() -> None:
+    assert connection.normal("studio") == "studio:50051"
+    assert connection.normal("[::1]") == "[::1]:50051"
+
+
+def test_only_calls_in_one_message_are_tried_again_and_only_where_nothing_was_done() -> None:
+    (entry,) = connection.SERVICE_CONFIG["methodConfig"]
+    assert entry["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+    service = messages.pb.DESCRIPTOR.services_by_name["AccompanimentService"]
+    assert {name["service"] for name in entry["name"]} == {service.full_name}
+    assert {name["method"] for name in entry["name"]} == {m.name for m in service.methods} - {"StreamGenerateDrums"}
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """An authority, a server's and a client's certificate with their keys, and another authority."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    folder, now = tmp_path_factory.mktemp("certificates"), datetime.datetime.now(datetime.UTC)
+    made: dict[str, Any] = {}
+
+    def make(name: str, issuer: str) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        by, signer = made.get(issuer, (subject, key))
+        built = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(by)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=name == issuer, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .sign(signer, hashes.SHA256())
+        )
+        made[name] = subject, key
+        (folder / f"{name}.pem").write_bytes(built.public_bytes(serialization.Encoding.PEM))
+        form = serialization.PrivateFormat.PKCS8
+        text = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+        (folder / f"{name}.key").write_bytes(text)
+
+    for name, issuer in (("ca", "ca"), ("server", "ca"), ("client", "ca"), ("other", "other")):
+        make(name, issuer)
+    return {path.name: path for path in folder.iterdir()}
+
+
+def test_tls_is_used_where_an_authority_is_given_and_both_sides_are_checked(
+    playing: Playing, certificates: dict[str, Path]
+) -> None:
+    pem = {name: path.read_bytes() for name, path in certificates.items()}
+    ca, pair = certificates["ca.pem"], [(pem["server.key"], pem["server.pem"])]
+    mine = {"certificate": certificates["client.pem"], "key": certificates["client.key"]}
+    with serving(playing, credentials=grpc.ssl_server_credentials(pair)) as where:
+        with RemoteDrummer(where, ca=ca, token="s3cret") as remote:
+            assert remote.accompany(SONG).midi
+        assert asked(where, lambda other: other.accompany(SONG), ca=ca).midi
+        other = RemoteDrummer(where, ca=certificates["other.pem"])
+        with other as remote, pytest.raises(ServerUnavailable, match="trusted"):
+            remote.accompany(SONG)
+        with RemoteDrummer(where) as remote, pytest.raises(ServerUnavailable, match="does it want TLS"):
+            remote.accompany(SONG)
+    mutual = grpc.ssl_server_credentials(pair, pem["ca.pem"], require_client_auth=True)
+    with serving(playing, credentials=mutual) as where:
+        with RemoteDrummer(where, ca=ca, **mine) as remote:
+            assert remote.accompany(SONG).midi
+        with RemoteDrummer(where, ca=ca) as remote, pytest.raises(ServerUnavailable):
+            remote.accompany(SONG)
+    with pytest.raises(OptionError, match="belong together"):
+        RemoteDrummer(ca=ca, key=mine["key"])
+    with pytest.raises(InputError, match=r"nothing\.pem cannot be read"):
+        RemoteDrummer(ca="nothing.pem")
+
+
+def test_importing_the_client_brings_neither_numpy_nor_a_model_nor_a_midi_reader() -> None:
+    script = (
+        "import sys, client, client.cli, client.watch, client.finding, client.status_file\n"
+        "client.RemoteDrummer('localhost:1').close(), client.AsyncRemoteDrummer\n"
+        "heavy = {'numpy', 'torch', 'music21', 'onnxruntime', 'symusic', 'rich', 'server', 'seq2drum.formats.midi'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, client; print('grpc' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    assert done.stdout == "False\n"
+
+
+def test_every_name_of_the_package_is_there() -> None:
+    import client
+
+    assert all(getattr(client, name).__name__ == name for name in client.__all__)
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        _ = client.nothing_like_it
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_a_song_gets_the_drums_beside_it_that_infer_writes(run: Run, drummer: Drummer, song: Path) -> None:
+    code, out, err = run(song)
+    target = song.with_name("my song.drums.mid")
+    assert (code, err) == (0, "")
+    assert target.read_bytes() == drummer.accompany(SONG).to_bytes()
+    assert re.fullmatch(
+        rf"{re.escape(str(target))}: 8 bars, \d+ hits in \d+\.\d s, listening to part 1 \(.+\)\n", out
+    ), out
+
+
+def test_what_is_told_of_takes_is_what_infer_tells(run: Run, song: Path, tmp_path: Path) -> None:
+    from seq2drum import cli as core
+
+    code, out, _ = run(song, "--takes", 2, "--explain", "-o", tmp_path / "a.mid")
+    assert code == 0
+    told = re.sub(r"in \d+\.\d s", "", out)
+    stream = TextIOWrapper(BytesIO())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        assert (
+            core.main(["--mode", "infer", str(song), "--takes", "2", "--explain", "-o", str(tmp_path / "b.mid")]) == 0
+        )
+        stream.seek(0)
+    assert re.sub(r"in \d+\.\d s", "", stream.read()).replace("b.", "a.") == told
+    assert (tmp_path / "a.2.mid").read_bytes() == (tmp_path / "b.2.mid").read_bytes()
+
+
+def test_every_option_of_infer_is_one_here_too(run: Run, playing: Playing, song: Path) -> None:
+    words: dict[str, object] = {"temperature": 0.5, "top_p": 0.75, "track": 1, "drum_map": "gm", "model": "default"}
+    words |= {"intensity": 0.25, "complexity": 0.5, "fills": 0, "humanize": 0.75, "swing": 1}
+    assert set(infer.ASKED) - set(words) == {"prime", "bars"}
+    flags = [word for name, value in words.items() for word in ("--" + name.replace("_", "-"), value)]
+    code, _, err = run(song, *flags, "--style", "jazz", "--seed", 7, "--with-guitar")
+    assert (code, err) == (0, "")
+    config = playing.requests[-1].config
+    assert {name: getattr(config, name) for name in words} == words | {"track": "1"}
+    assert (config.style, config.seed, config.with_guitar) == ("jazz", 7, True)
+    options = cli._parser().parse_args(["x", "--bars", "9:16"])
+    assert cli._wanted(options).bars == (9, 16)
+    assert cli._wanted(cli._parser().parse_args(["x", "--prime", "4", "--bars", "3"])).prime == 4
+    assert infer.STYLES == cli.STYLES
+
+
+def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: Run, tmp_path: Path) -> None:
+    folder, out = tmp_path / "songs", tmp_path / "drums"
+    folder.mkdir()
+    for name in ("a.mid", "c.MIDI"):
+        (folder / name).write_bytes(SONG)
+    (folder / "b.mid").write_bytes(b"no music")
+    (folder / "a.drums.mid").write_bytes(b"is passed over")
+    code, told, err = run(folder, "-o", out)
+    assert code == 2
+    assert sorted(path.name for path in out.iterdir()) == ["a.drums.mid", "c.drums.mid"]
+    assert err == f"seq2drum: {folder / 'b.mid'}: this is no MIDI file: it begins with b'no m', not with 'MThd'\n"
+    assert told.count("\n") == 2
+
+
+def test_json_is_one_line_a_take(run: Run, song: Path, tmp_path: Path) -> None:
+    code, out, _ = run(song, "--json", "--takes", 2, "--explain", "-o", tmp_path / "d.mid")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [line["output"] for line in lines] == [str(tmp_path / "d.1.mid"), str(tmp_path / "d.2.mid")]
+    keys = {
+        "input",
+        "output",
+        "bars",
+        "hits",
+        "seed",
+        "seconds",
+        "guitar",
+        "why",
+        "score",
+        "explain",
+        "model",
+        "request",
+    }
+    assert all(set(line) == keys for line in lines)
+    assert lines[0]["explain"][0].keys() == {"first", "last", "text"}
+
+
+def test_what_is_there_is_not_written_over_unless_that_is_asked_for(run: Run, song: Path, tmp_path: Path) -> None:
+    target = tmp_path / "drums.mid"
+    target.write_bytes(b"precious")
+    refused(run(song, "-o", target), 2, "exists already", "--force")
+    assert target.read_bytes() == b"precious"
+    assert run(song, "-o", target, "--force")[0] == 0
+    assert target.read_bytes() != b"precious"
+    refused(run(song, "-o", song, "--force"), 2, "would be written over")
+    assert song.read_bytes() == SONG
+    refused(run(song, "-o", tmp_path / "none" / "x.mid"), 2, "does not exist")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_dash_reads_standard_input_and_writes_standard_output(address: str, drummer: Drummer) -> None:
+    done = program("-", "--server", address, "--explain", input=SONG)
+    assert (done.returncode, done.stdout) == (0, drummer.accompany(SONG).to_bytes())
+    assert b"bar" in done.stderr
+    done = program("-", "--server", address, input=b"no music")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"seq2drum: standard input: this is no MIDI file")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "wanted a song"),
+        (["nothing.mid"], "nothing.mid does not exist; give the path of a MIDI file"),
+        (["x.mid", "--bars", "a"], "wanted A:B such as 9:16"),
+        (["x.mid", "--bars", "5:2"], "the bars are 5:2"),
+        (["x.mid", "--takes", "0"], "0 takes are asked for"),
+        (["x.mid", "--seed", "-1"], "the seed is -1"),
+        (["x.mid", "--loud"], "unrecognized arguments: --loud"),
+        (["x.mid", "--timeout", "0"], "wanted more than 0"),
+        (["x.mid", "y.mid", "-o", "-"], "cannot all go to standard output"),
+        (["x.mid", "--info"], "leave out one of them"),
+        (["x.mid", "--token-file", "nothing"], "nothing does not exist"),
+        (["x.mid", "--tls-key", "k"], "belong together"),
+        (["watch", "nowhere", "out"], "there is no folder 'nowhere'"),
+        (["watch", "nowhere"], "required: OUT"),
+        (["watch", ".", "out", "--settle", "-1"], "--settle is -1.0"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_one_line(
+    run: Run, words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused(run(*words), 2, told)
+    assert not (tmp_path / "x.drums.mid").exists()
+
+
+def test_the_server_is_told_in_one_line_each_and_in_json(run: Run) -> None:
+    code, out, _ = run("--list-models")
+    assert (code, out) == (0, "default: a small one\n  styles: jazz, rock\n")
+    assert json.loads(run("--list-models", "--json")[1])["styles"] == ["jazz", "rock"]
+    assert run("--list-drum-maps")[1] == "gm: kick 36 35\n"
+    assert json.loads(run("--list-drum-maps", "--json")[1]) == {"drum_map": "gm", "pieces": {"kick": [36, 35]}}
+    code, out, _ = run("--info")
+    assert code == 0
+    assert "contract v1, lets in everyone" in out
+    assert "max_midi_bytes" in json.loads(run("--info", "--json")[1])["limits"]
+
+
+def test_the_exit_code_says_whose_fault_it_was(run: Run, song: Path, tmp_path: Path) -> None:
+    refused(run(song, server=NOWHERE), 3, "no server answers", "python -m server")
+    for do, code, told in (
+        (ended(Code.RESOURCE_EXHAUSTED, "32 calls wait", "QUEUE_FULL", retry=1), 3, "32 calls wait"),
+        (ended(Code.DEADLINE_EXCEEDED, "no time is left", "DEADLINE_PASSED"), 3, "no time"),
+        (ended(Code.INTERNAL, "the server failed", "INTERNAL_ERROR", error_id="1"), 4, "the server failed"),
+        (ended(Code.UNAUTHENTICATED, "the token is wrong", "CREDENTIALS_WRONG"), 2, "the token is wrong"),
+        (ended(Code.INVALID_ARGUMENT, "it is damaged", "INVALID_MIDI"), 2, "it is damaged"),
+    ):
+        with serving(Scripted(do)) as where:
+            refused(run(song, server=where), code, told)
+    assert [path.name for path in tmp_path.iterdir()] == [song.name]
+
+
+def test_a_server_that_is_away_is_told_once_and_not_with_every_song(run: Run, song: Path) -> None:
+    other = song.with_name("other.mid")
+    other.write_bytes(SONG)
+    refused(run(song, other, server=NOWHERE), 3, "no server answers")
+
+
+def test_a_token_comes_from_a_file_or_the_environment(
+    run: Run, playing: Playing, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQ2DRUM_TOKEN", "from-there")
+    assert run(song, "--force")[0] == 0
+    assert playing.metadata[-1]["authorization"] == "Bearer from-there"
+    (tmp_path / "token").write_text("from-file\n")
+    assert run(song, "--force", "--token-file", tmp_path / "token")[0] == 0
+    assert playing.metadata[-1]["authorization"] == "Bearer from-file"
+    refused(run(song, "--force", server="studio.example"), 2, "for all to read")
+    (tmp_path / "token").write_bytes(b"\xff")
+    refused(run(song, "--force", "--token-file", tmp_path / "token"), 2, "holds no token")
+
+
+def test_control_c_cancels_the_call_and_has_its_own_code(song: Path) -> None:
+    started = threading.Event()
+
+    def do(attempt: int, context: Any) -> Any:
+        started.set()
+        stall(context)
+
+    servicer = Scripted(do)
+    with serving(servicer) as where:
+        words = [sys.executable, "-m", "client", str(song), "--server", where]
+        with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+            try:
+                assert started.wait(30)
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=30)
+            finally:
+                process.kill()
+        assert (process.returncode, out, err) == (130, b"", b"seq2drum: stopped\n")
+        assert servicer.cancelled.wait(10)
+    assert [path.name for path in song.parent.iterdir()] == [song.name]
+
+
+def test_a_server_that_dies_is_told_in_one_line_and_nothing_is_left(song: Path) -> None:
+    started = threading.Event()
+
+    def do(attempt: int, context: Any) -> Any:
+        started.set()
+        stall(context)
+
+    status = song.with_name("status")
+    with serving(Scripted(do)) as where:
+        words = [sys.executable, "-m", "client", str(song), "--server", where, "--status-file", str(status)]
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+        try:
+            assert started.wait(30)
+        except BaseException:
+            process.kill()
+            raise
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (3, b"")
+    assert re.fullmatch(rb"seq2drum: .*the server at \S+ went away before it was done .*; try again\n", err), err
+    assert json.loads(status.read_text())["code"] == 3
+    assert sorted(path.name for path in song.parent.iterdir()) == [song.name, "status"]
+
+
+def test_help_names_the_exit_codes_and_comes_without_grpc() -> None:
+    script = "import sys\nfrom client import cli\ncli.main(['--help'])\nprint('grpc' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+    for word in ("--server", "--start-server", "--status-file", "  130  stopped", "  3    no server", "watch"):
+        assert word in done.stdout
+    assert program("watch", "--help").returncode == 0
+
+
+def test_a_reader_that_has_gone_ends_the_program_quietly(address: str) -> None:
+    command = f"{sys.executable} -m client - --server {address} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], input=SONG, capture_output=True, cwd=ROOT, timeout=60, check=True)
+    assert done.stderr == b""
+
+
+# --- for programs -----------------------------------------------------------------------------------------------------
+
+
+def watched_states(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Every line that the status file will hold."""
+    lines: list[dict[str, Any]] = []
+    write = StatusFile._write
+
+    def note(self: StatusFile, path: Path) -> None:
+        write(self, path)
+        lines.append(json.loads(path.read_text()))
+
+    monkeypatch.setattr(StatusFile, "_write", note)
+    return lines
+
+
+def test_the_status_file_tells_each_state_in_its_order_and_what_was_written(
+    run: Run, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = watched_states(monkeypatch)
+    code, _, err = run(song, "--takes", 2, "--status-file", tmp_path / "status")
+    assert (code, err) == (0, "")
+    assert [line["state"] for line in lines] == ["starting", "sending", "waiting", "playing", "done"]
+    assert lines[0] == {
+        "state": "starting",
+        "bars_done": 0,
+        "bars_total": 0,
+        "message": "",
+        "outputs": [],
+        "seeds": [],
+        "code": None,
+    }
+    assert [(line["bars_done"], line["bars_total"]) for line in lines[2:]] == [(0, 16), (16, 16), (16, 16)]
+    outputs = [str(tmp_path / f"my song.drums.{number}.mid") for number in (1, 2)]
+    assert (lines[-1]["outputs"], lines[-1]["code"], len(lines[-1]["seeds"])) == (outputs, 0, 2)
+    assert (tmp_path / "status").read_text().count("\n") == 1
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["{song}", "--style", "polka"], 2, "there is no style 'polka'"),
+        (["{song}", "--loud"], 2, "unrecognized arguments"),
+        (["nothing.mid"], 2, "does not exist"),
+        (["{song}", "--server", NOWHERE], 3, "no server answers"),
+    ],
+)
+def test_the_status_file_tells_how_it_failed(
+    run: Run, song: Path, tmp_path: Path, words: list[str], code: int, told: str
+) -> None:
+    words = [word.format(song=song) for word in words]
+    result = run("--status-file", tmp_path / "status", *words, **({"server": None} if "--server" in words else {}))
+    assert result[0] == code
+    line = json.loads((tmp_path / "status").read_text())
+    assert (line["state"], line["code"], line["outputs"]) == ("failed", code, [])
+    assert told in line["message"]
+    assert "\n" not in line["message"]
+
+
+def test_a_status_file_that_cannot_be_written_is_told_before_anything_is_sent(
+    run: Run, song: Path, tmp_path: Path
+) -> None:
+    refused(run(song, "--status-file", tmp_path / "none" / "status"), 2, "name another file for the status")
+
+
+def test_a_file_that_appears_cancels_the_call(run: Run, song: Path, tmp_path: Path) -> None:
+    cancel, status = tmp_path / "cancel", tmp_path / "status"
+
+    def do(attempt: int, context: Any) -> Any:
+        cancel.touch()
+        stall(context)
+
+    servicer = Scripted(do)
+    with serving(servicer) as where:
+        result = run(song, "--cancel-file", cancel, "--status-file", status, server=where)
+        assert servicer.cancelled.wait(10)
+    refused(result, 130, "stopped")
+    line = json.loads(status.read_text())
+    assert (line["state"], line["code"], line["message"]) == ("failed", 130, "stopped")
+    assert not song.with_name("my song.drums.mid").exists()
+
+
+def test_status_says_in_one_line_whether_a_server_answers(run: Run, address: str, playing: Playing) -> None:
+    code, out, _ = run("--status")
+    found = json.loads(out)
+    assert (code, found["serving"], found["address"]) == (0, True, address)
+    code, out, _ = run("--status", server=NOWHERE)
+    found = json.loads(out)
+    assert (code, found["serving"], found["address"]) == (3, False, NOWHERE)
+    assert "no server answers" in found["message"]
+    with serving(playing, ready=False) as where:
+        assert run("--status", server=where)[0] == 3
+
+
+def note(address: str, token: str | None = None) -> Path:
+    """Leave the note that a server of this machine leaves."""
+    path = finding.state_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    port = int(address.rpartition(":")[2])
+    path.write_text(json.dumps({"address": address, "port": port, "pid": 1} | ({"token": token} if token else {})))
+    return path
+
+
+def test_the_server_is_the_one_named_or_the_one_that_runs_here_or_the_usual_one(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert finding.find(None) == finding.Found("localhost:50051")
+    path = note(address, "its-token")
+    assert finding.find(None) == finding.Found(address, "its-token")
+    assert finding.find("studio") == finding.Found("studio:50051", named=True)
+    monkeypatch.setenv("SEQ2DRUM_SERVER", "garage:4")
+    assert finding.find(None) == finding.Found("garage:4", named=True)
+    assert finding.find("studio") == finding.Found("studio:50051", named=True)
+    monkeypatch.delenv("SEQ2DRUM_SERVER")
+    for text in ("", "{", "[]", "null", '{"address": 4}', '{"address": "drums.example:1"}', '{"address": "a b"}'):
+        path.write_text(text)
+        assert finding.find(None) == finding.Found("localhost:50051")
+    note(NOWHERE)  # of a server that was killed
+    assert finding.find(None) == finding.Found("localhost:50051")
+
+
+def test_a_server_that_was_told_where_to_write_itself_down_is_found_there(
+    run: Run, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    usual = finding.state_file()
+    monkeypatch.setenv("SEQ2DRUM_STATE_FILE", str(tmp_path / "elsewhere" / "it.json"))
+    assert note(address) == tmp_path / "elsewhere" / "it.json"
+    code, out, _ = run("--status", server=None)
+    assert (code, json.loads(out)["address"]) == (0, address)
+    for nowhere in ("none", ""):
+        monkeypatch.setenv("SEQ2DRUM_STATE_FILE", nowhere)
+        assert finding.state_file() == usual
+
+
+def test_the_token_of_a_server_that_runs_here_is_used(run: Run, address: str, playing: Playing, song: Path) -> None:
+    note(address, "its-token")
+    assert run(song, server=None)[0] == 0
+    assert playing.metadata[-1]["authorization"] == "Bearer its-token"
+
+
+STAND_IN = """
+import json, os, sys, time
+sys.path.insert(0, {root!r})
+from tests.fake_server import Playing, serving
+from client import finding
+from seq2drum import Drummer
+print("words:", *sys.argv[1:], file=sys.stderr, flush=True)
+port = int(sys.argv[sys.argv.index("--port") + 1])
+with serving(Playing(Drummer.load()), port=port) as where:
+    path = finding.state_file()
+    path.write_text(json.dumps({{"address": where, "port": 1, "pid": os.getpid()}}))
+    until = time.monotonic() + 60
+    while path.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What --start-server starts is a stand-in, which ends when its note is taken away; gives the note."""
+    script = tmp_path / "stand_in.py"
+    script.write_text(STAND_IN.format(root=str(ROOT)))
+    monkeypatch.setattr(finding, "COMMAND", (sys.executable, str(script)))
+    yield finding.state_file()
+    pid = json.loads(finding.state_file().read_text())["pid"] if finding.state_file().exists() else None
+    finding.state_file().unlink(missing_ok=True)
+    if pid is not None:
+        with pytest.MonkeyPatch.context():
+            os.waitpid(pid, 0)
+
+
+def test_a_server_is_started_if_none_answers_and_only_then(
+    run: Run, song: Path, stand_in: Path, drummer: Drummer
+) -> None:
+    code, _, err = run(song, "--start-server", server=None)
+    assert (code, err) == (0, "")
+    assert song.with_name("my song.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()
+    assert f"words: --port 0 --idle-exit 900 --state-file {stand_in}" in stand_in.with_name("server.log").read_text()
+    first = json.loads(stand_in.read_text())["pid"]
+    code, out, _ = run("--status", "--start-server", server=None)
+    assert (code, json.loads(out)["serving"]) == (0, True)
+    assert json.loads(stand_in.read_text())["pid"] == first
+
+
+def test_a_server_that_cannot_be_started_says_why(
+    run: Run, song: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text("import sys; sys.exit('the model is damaged')")
+    monkeypatch.setattr(finding, "COMMAND", (sys.executable, str(script)))
+    refused(run(song, "--start-server", server=None), 3, "could not be started: the model is damaged")
+    monkeypatch.setattr(finding, "COMMAND", (str(tmp_path / "nothing"),))
+    refused(run(song, "--start-server", server=None), 3, "could not be started (No such file")
+    refused(run(song, "--start-server", server="studio.example:1"), 2, "not this machine's to start")
+
+
+# --- what is told twice -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_known_here_without_the_core_is_what_the_core_knows() -> None:
+    assert cli.SUFFIXES == midi.SUFFIXES
+    assert midi.DEFAULT_LIMITS.file_bytes == places.MOST_BYTES
+    for first, last in ((3, 3), (3, 5)):
+        assert str(messages.Told(first, last, "x")) == str(explain.Told(first, last, "x"))
+
+
+def test_a_file_that_cannot_be_read_is_told_in_the_words_of_the_core(tmp_path: Path) -> None:
+    (tmp_path / "large.mid").write_bytes(bytes(2000))
+    for path in (tmp_path, tmp_path / "nothing.mid", tmp_path / "large.mid", tmp_path / ("x" * 300)):
+        with pytest.raises(InputError) as here:
+            midi.read_bytes(path, limits=midi.Limits(file_bytes=1000))
+        with pytest.raises(type(here.value)) as there:
+            files.read_file(path, 1000)
+        assert str(there.value) == str(here.value)

@@ -1,0 +1,163 @@
+"""The client and the real server: what comes back is byte for byte what `Drummer` plays."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from client import RemoteDrummer, cli, finding
+from seq2drum.errors import LimitError, OptionError, Seq2DrumError, UnknownModelError
+from seq2drum.play.drummer import Drummer, Options
+from tests.conftest import ROOT
+from tests.fake_server import real_server
+
+Run = Callable[..., int]
+SONG = (ROOT / "examples" / "funk.mid").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def drummer() -> Drummer:
+    return Drummer.load()
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No server of this machine is found, and none that the environment names."""
+    for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "state"))
+    for name in ("SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE", "SEQ2DRUM_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    path = tmp_path / "song.mid"
+    path.write_bytes(SONG)
+    return path
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with real_server(tmp_path_factory.mktemp("server")) as where:
+        yield where
+
+
+@pytest.mark.parametrize(
+    ("wanted", "with_guitar", "count"),
+    [
+        (Options(), False, 1),
+        (Options(seed=5, style="rock", intensity=0.8), False, 1),
+        (Options(humanize=0.5, swing=0.5), True, 1),
+        (Options(seed=2), False, 3),
+        (Options(drum_map="addictive-drums-2"), True, 2),
+    ],
+    ids=["plain", "style", "with guitar", "takes", "all"],
+)
+def test_what_comes_back_is_byte_for_byte_what_drummer_plays(
+    real: str, drummer: Drummer, wanted: Options, with_guitar: bool, count: int
+) -> None:
+    data = (ROOT / "examples" / "rock_riff.mid").read_bytes()
+    takes = [take.to_bytes(with_guitar=with_guitar) for take in drummer.takes(data, wanted, count)]
+    with RemoteDrummer(real) as remote:
+        for on_progress in (None, lambda *_: None):
+            found = remote.takes(data, wanted, count, with_guitar=with_guitar, on_progress=on_progress)
+            assert [take.midi for take in found] == takes
+        if count == 1:
+            with remote.stream(data, wanted, with_guitar=with_guitar) as stream:
+                bars = {bar.number: bar.hits for bar in stream}
+                assert [stream.take.midi] == takes
+            made = {bar.bar.index + 1: bar.part for bar in drummer.stream(data, wanted)}
+            assert {number: [hit.tick for hit in hits] for number, hits in bars.items()} == {
+                number: [note.onset for note in part] for number, part in made.items()
+            }
+
+
+def test_eight_takes_of_a_file_as_large_as_is_taken_come_back_with_its_guitar(real: str, drummer: Drummer) -> None:
+    size = 1_000_000
+    text = b"\x00\xff\x01" + bytes((0x80 | size >> 14, 0x80 | size >> 7 & 0x7F, size & 0x7F)) + bytes(size)
+    tracks = int.from_bytes(SONG[10:12], "big") + 1
+    one_more = b"MTrk" + (len(text) + 4).to_bytes(4, "big") + text + b"\x00\xff\x2f\x00"
+    large = SONG[:10] + tracks.to_bytes(2, "big") + SONG[12:] + one_more
+    takes = [take.to_bytes(with_guitar=True) for take in drummer.takes(large, Options(), 8)]
+    assert sum(map(len, takes)) > 8 * size  # gRPC's own limit of a message is half of that
+    with RemoteDrummer(real) as remote:
+        for on_progress in (None, lambda *_: None):
+            found = remote.takes(large, count=8, with_guitar=True, on_progress=on_progress)
+            assert [take.midi for take in found] == takes
+
+
+def test_real_songs_through_the_real_command_line_are_what_infer_writes(
+    real: str, drummer: Drummer, sample: list[Path], tmp_path: Path
+) -> None:
+    songs = [path for path in sample if path.stat().st_size < 60_000][:6]
+    words = [*map(str, songs), "-o", str(tmp_path / "drums"), "--server", real, "--seed", "3"]
+    assert cli.main(words) == 0
+    for path in songs:
+        made = (tmp_path / "drums" / (path.stem + ".drums.mid")).read_bytes()
+        assert made == drummer.accompany(path, Options(seed=3)).to_bytes(), path.name
+
+
+def test_the_real_server_refuses_in_the_words_of_drummer(real: str, drummer: Drummer) -> None:
+    with RemoteDrummer(real) as remote:
+        for data, wanted in (
+            (b"", {}),
+            (b"no music", {}),
+            (SONG[:300], {}),
+            (SONG, {"style": "polka"}),
+            (SONG, {"track": "9"}),
+            (SONG, {"bars": (1, 4)}),
+            (SONG, {"fills": 3.0}),
+        ):
+            with pytest.raises(Seq2DrumError) as there:
+                remote.accompany(data, **wanted)
+            if data:
+                with pytest.raises(type(there.value)) as here:
+                    drummer.accompany(data, Options(**wanted))
+                assert str(there.value) == str(here.value)
+            with pytest.raises(type(there.value), match=re.escape(str(there.value))):
+                remote.accompany(data, **wanted, on_progress=print)
+        with pytest.raises(UnknownModelError, match="default"):
+            remote.accompany(SONG, model="nothing")
+        with pytest.raises(OptionError, match="gm"):
+            remote.accompany(SONG, drum_map="/etc/passwd")
+        with pytest.raises(LimitError, match="1,048,576"):
+            remote.accompany(bytes(2_000_000))
+        assert remote.server_info().limits.max_takes == 8
+
+
+def test_the_real_server_wants_its_token(
+    tmp_path: Path, song: Path, capsys: pytest.CaptureFixture[str], drummer: Drummer
+) -> None:
+    token, file = "s3cret-enough-for-a-test-0123456789", tmp_path / "token"
+    with real_server(tmp_path, SEQ2DRUM_TOKEN=token) as where:
+        words = [str(song), "--server", where]
+        assert cli.main(words) == 2
+        file.write_text("another-token-that-is-long-enough-0123456789")
+        assert cli.main([*words, "--token-file", str(file)]) == 2
+        assert capsys.readouterr().err.count("token") >= 2
+        file.write_text(token + "\n")
+        assert cli.main([*words, "--token-file", str(file)]) == 0
+        with RemoteDrummer(where, token=token) as remote, remote.stream(SONG) as stream:
+            assert len(list(stream)) == stream.timeline.bars
+            assert stream.take.midi == drummer.accompany(SONG).to_bytes()
+
+
+def test_the_real_server_is_started_where_none_runs(
+    song: Path, drummer: Drummer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        assert cli.main([str(song), "--start-server"]) == 0
+        assert song.with_name("song.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()
+        capsys.readouterr()
+        assert cli.main(["--status"]) == 0
+        assert json.loads(capsys.readouterr().out)["serving"] is True
+    finally:
+        pid = json.loads(finding.state_file().read_text())["pid"]
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)

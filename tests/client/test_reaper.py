@@ -1,0 +1,979 @@
+"""The REAPER action: the real script in a Lua of its own, in a modelled project, with a stand-in for the program that
+plays, and with the real one and a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from seq2drum import Drummer, Options
+from seq2drum.formats import midi
+from seq2drum.lattice import conditions
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Note, Part, Song, Tempo
+from tests.conftest import ROOT
+from tests.fake_reaper import SCRIPT, TICKS, Item, Marker, Reaper, Track
+
+GUIDE = ROOT / "docs" / "reaper.md"
+INDEX = ROOT / "client" / "reaper" / "index.xml"
+SOURCE = SCRIPT.read_text(encoding="utf-8")
+
+# What obeys the contract of the status file, and what does not. It keeps a copy of the song and of its words.
+STAND_IN = """#!{python}
+import json, os, shutil, sys, time
+from pathlib import Path
+
+keep, mood = Path({keep!r}), {mood!r}
+words = sys.argv[1:]
+asked = {{word: words[at + 1] for at, word in enumerate(words[:-1]) if word.startswith("-")}}
+status, cancel, output = (Path(asked[flag]) for flag in ("--status-file", "--cancel-file", "-o"))
+shutil.copy(words[0], keep / "song.mid")
+(keep / "words.json").write_text(json.dumps(words))
+count, seed = int(asked.get("--takes", 1)), int(asked["--seed"])
+
+
+def tell(state, done=0, total=0, message="", outputs=(), seeds=(), code=None):
+    line = dict(state=state, bars_done=done, bars_total=total, message=message, outputs=[str(path) for path in outputs],
+                seeds=list(seeds), code=code)
+    part = status.with_name("status.part")
+    part.write_text(json.dumps(line) + "\\n")
+    part.replace(status)
+
+
+if mood == "never":
+    sys.exit(1)
+if mood == "babbles":
+    status.write_bytes(b'\\xff{{"state": ')
+    time.sleep(60)
+tell("starting")
+if mood == "refuses":
+    tell("failed", message=f"{{words[0]}}: the server could not be started:\\nno such \\"model\\" \\u266a", code=3)
+    sys.exit(3)
+tell("waiting")
+if mood in ("dies", "stubborn"):
+    tell("playing", 1, 8)
+    time.sleep(0 if mood == "dies" else 60)
+    sys.exit(9)
+if mood == "endless":
+    for bar in range(10**6):
+        if cancel.exists():
+            tell("failed", message="stopped", code=130)
+            (keep / "stopped").touch()
+            sys.exit(130)
+        tell("playing", min(bar, 7), 8)
+        time.sleep(0.02)
+from seq2drum.formats import midi
+from seq2drum.music.notes import Note, Part, Song
+
+song = midi.read(words[0])
+outputs = [output] if count == 1 else [output.with_name(f"drums.{{take}}.mid") for take in range(1, count + 1)]
+for take, path in enumerate(outputs):
+    # All over the file, on ticks of all kinds, from the very first to the very last.
+    ticks = sorted({{*range(take, song.end, 97), song.end - 1}})
+    notes = [Note(tick, min(50, song.end - tick), 36 + tick % 12, 1 + tick % 127) for tick in ticks]
+    data = midi.serialise(Song(960, (Part.of(notes, name="Drums", is_drums=True),), song.tempos, song.metres, song.end))
+    path.write_bytes(data[:-9] if mood == "torn" else data)
+    shutil.copy(path, keep / path.name)
+for bar in range(9 if mood == "slow" else 1):
+    tell("playing", bar, 8)
+    time.sleep(0.15 if mood == "slow" else 0)
+tell("done", 8, 8, outputs=outputs, seeds=[seed + take for take in range(count)], code=0)
+"""
+
+RIFF = [(at / 4, 0.2, 40 + at % 12, 60 + at % 60) for at in range(0, 64, 3)]
+PLAIN = [Marker(0, 120, (4, 4))]
+RAMP = [Marker(0, 90, (4, 4)), Marker(6, 100, None, True), Marker(15.5, 171.3, None, False), Marker(20, 140)]
+METRES = [Marker(0, 120, (4, 4)), Marker(8, 97, (7, 8)), Marker(8 + 7, 130, (6, 8)), Marker(8 + 7 + 12, 77, (4, 4))]
+CUT = [Marker(0, 120, (4, 4)), Marker(10.5, 120, (3, 4)), Marker(16.5, 90, (4, 4))]
+CUT_AND_ON = [Marker(0, 120, (4, 4)), Marker(10.5, 120, (4, 4))]
+ALL = [
+    Marker(0, 83.7, (4, 4)),
+    Marker(5, 90, None, True),
+    Marker(12, 141, (7, 8), True),
+    Marker(12 + 7, 66, (6, 8)),
+    Marker(12 + 7 + 9, 66, None, True),
+    Marker(40, 200, (5, 4)),
+]
+BAR_3_BEAT_2_AND_A_HALF = 2 * 4 + 1.5
+
+
+class Studio:
+    """A project with one guitar, and the stand-in."""
+
+    def __init__(self, folder: Path, mood: str = "", markers: list[Marker] | None = None, **keywords: Any) -> None:
+        self.folder, self.keep = folder, folder / "kept"
+        self.keep.mkdir()
+        self.reaper = Reaper(markers, **keywords)
+        self.guitar = self.reaper.add_track("Guitar")
+        client = folder / "bin" / "seq2drum-client"
+        client.parent.mkdir()
+        client.write_text(STAND_IN.format(python=sys.executable, keep=str(self.keep), mood=mood), encoding="utf-8")
+        client.chmod(0o755)
+        self.client = client
+        self.reaper.state["seq2drum", "client"] = str(client)
+        self.answers = ["", "", "", "", "", "", "7", ""]
+        self.reaper.answers = [self.answers]
+
+    def item(self, first: float = 0, last: float = 16, **keywords: Any) -> Item:
+        return self.reaper.add_item(self.guitar, first, last, RIFF, **keywords)
+
+    def run(self, **keywords: Any) -> None:
+        self.reaper.run(**keywords)
+        assert self.reaper.faults == []
+
+    @property
+    def song(self) -> Song:
+        """What the script wrote."""
+        return midi.read(self.keep / "song.mid")
+
+    @property
+    def words(self) -> list[str]:
+        words: list[str] = json.loads((self.keep / "words.json").read_text())
+        return words
+
+    def drums(self, name: str = "drums.mid") -> Part:
+        """What the stand-in wrote."""
+        return midi.read(self.keep / name).parts[0]
+
+    @property
+    def drum_track(self) -> Track:
+        (track,) = (track for track in self.reaper.tracks if track.name == "Drums (seq2drum)")
+        return track
+
+    @property
+    def drum_item(self) -> Item:
+        (item,) = self.drum_track.items
+        return item
+
+    def unchanged(self, *told: str) -> None:
+        """Nothing was done to the project, and one message was shown."""
+        assert self.reaper.writes == 0
+        assert len(self.reaper.boxes) == 1
+        assert "\n" not in self.reaper.boxes[0]
+        for word in told:
+            assert word in self.reaper.boxes[0]
+        self.left_clean()
+
+    def left_clean(self) -> None:
+        assert list((self.folder / "tmp").glob("seq2drum*")) == []
+        assert ("seq2drum", "running") not in self.reaper.state
+        assert ("seq2drum", "leftover") not in self.reaper.state
+
+
+@pytest.fixture
+def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Studio]]:
+    made: list[Studio] = []
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+    def make(mood: str = "", markers: list[Marker] | None = None, **keywords: Any) -> Studio:
+        folder = tmp_path / f"studio {len(made)}"  # with a space, as folders have
+        folder.mkdir()
+        (folder / "tmp").symlink_to(tmp_path / "tmp", target_is_directory=True)
+        made.append(Studio(folder, mood, markers, **keywords))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.reaper.close()
+
+
+def exact(reaper: Reaper, item: Item, origin: float, drums: Part, take: int = 0) -> None:
+    """Every note of the file is in the take, at its own quarter: not a tick of 960 beside it."""
+    held = reaper.quarters(item.takes[take])
+    assert len(held) == len(drums)
+    for note, (first, last, pitch, velocity) in zip(drums, held, strict=True):
+        assert abs((first - origin) * TICKS - note.onset) < 1e-3
+        assert abs((last - origin) * TICKS - note.onset - note.duration) < 1e-3
+        assert (pitch, velocity) == (note.pitch, note.velocity)
+    assert {row[2] for row in item.takes[take].notes} == {9}
+
+
+def same_bars(song: Song, reaper: Reaper, origin: float, last: float) -> None:
+    """The file's bars and clock are the project's."""
+    bars = [bar for bar in _measures(reaper, last) if bar.first >= origin - 1e-9]
+    assert [(bar.start, bar.numerator, bar.denominator) for bar in song.bars()] == [
+        (round((bar.first - origin) * TICKS), bar.numerator, bar.denominator) for bar in bars
+    ]
+    assert song.length == round((last - origin) * TICKS)
+    begun = reaper.clock.seconds(origin)
+    for tick in {*range(0, song.length, 111), *(tempo.tick for tempo in song.tempos), song.length}:
+        # Within a 16th of a gradual change the file's clock is the nearest straight one.
+        near = 1e-4 if song.tempo_at(tick).tick == tick else 5e-3
+        assert song.seconds(tick) == pytest.approx(reaper.clock.seconds(origin + tick / TICKS) - begun, abs=near)
+
+
+def _measures(reaper: Reaper, last: float) -> list[Any]:
+    found = []
+    for bar in reaper.clock.measures():
+        if bar.first >= last - 1e-9:
+            return found
+        found.append(bar)
+    raise AssertionError
+
+
+def sounding(
+    first: float, last: float, *, rate: float = 1, offset: float = 0, source: float | None = None
+) -> list[tuple[float, float, int, int]]:
+    """The riff as an item plays it, worked out by hand: onset and end in quarters of the project, pitch, velocity."""
+    span = ((last - first) * rate if source is None else source) / rate
+    found = []
+    for at, length, pitch, velocity in RIFF:
+        for again in range(-1, 50):
+            begin = first + (at - offset) / rate + again * span
+            end = min(begin + length / rate, first - offset / rate + (again + 1) * span, last)
+            if again >= 0 and first <= round(begin, 9) < last and at < (source or 1e9):
+                found.append((begin, end, pitch, velocity))
+    return sorted(found)
+
+
+# --- to the tick ------------------------------------------------------------------------------------------------------
+
+PLACES: dict[str, tuple[list[Marker], float, float, dict[str, Any], float]] = {
+    "plain": (PLAIN, 0, 16, {}, 0),
+    "a tempo ramp": (RAMP, 4, 24, {}, 4),
+    "4/4 to 7/8 to 6/8": (METRES, 4, 31, {}, 4),
+    "bar 3 beat 2.5": (PLAIN, BAR_3_BEAT_2_AND_A_HALF, 16, {}, 8),
+    "play rate 0.9": (PLAIN, 4, 20, {"rate": 0.9}, 4),
+    "a take offset": (PLAIN, 4, 16, {"offset": 2.25, "source": 16}, 4),
+    "a looped source": (PLAIN, 4, 16, {"source": 3.85}, 4),
+    "a looped source with offset and rate": (RAMP, 4, 19, {"source": 4.5, "offset": 1.3, "rate": 1.1}, 4),
+    "a source of 480 ticks": (RAMP, 4, 19, {"ticks": 480}, 4),
+    "a bar cut short": (CUT, 5.25, 24, {}, 4),
+    "a bar cut short and the same metre again": (CUT_AND_ON, 5.25, 24, {}, 4),
+    "after a bar cut short": (CUT, 17, 24, {}, 16.5),
+    "no line of the grid": (PLAIN, 4.123456, 13.987654, {}, 4),
+    "all at once": (ALL, BAR_3_BEAT_2_AND_A_HALF, 44.3, {"rate": 0.9, "offset": 0.75, "source": 5}, 8),
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "unit"),
+    [
+        *((place, "tempo") for place in PLACES),
+        *((place, unit) for place in ("bar 3 beat 2.5", "all at once") for unit in ("project", "fixed")),
+    ],
+)
+def test_drums_are_where_the_file_has_them_to_the_tick(studio: Callable[..., Studio], place: str, unit: str) -> None:
+    markers, first, last, how, origin = PLACES[place]
+    here = studio(markers=markers, offset_unit=unit)
+    guitar = here.item(first, last, **how)
+    here.run()
+    assert here.reaper.boxes == []
+    song, reaper, item = here.song, here.reaper, here.drum_item
+    same_bars(song, reaper, origin, last)
+    rows = {key: value for key, value in how.items() if key != "ticks"}
+    heard = sounding(first, last, **rows)
+    assert [(note.onset, note.pitch, note.velocity) for note in song.parts[0]] == sorted(
+        (round((begin - origin) * TICKS), pitch, velocity) for begin, _, pitch, velocity in heard
+    )
+    for note, (_, stop, *_) in zip(song.parts[0], heard, strict=True):
+        assert abs(note.onset + note.duration - (stop - origin) * TICKS) <= 1
+    assert (song.parts[0].program, song.parts[0].name, song.parts[0].is_drums) == (27, "Guitar", False)
+    exact(reaper, item, origin, here.drums())
+    assert item.end == pytest.approx(guitar.end, abs=1e-9)
+    left = reaper.clock.quarter(item.position)
+    assert first - 0.25 < left <= first + 1e-9  # with the guitar's, or less than a 16th before
+    early = [origin + tick / TICKS for tick in here.drums().onset if first - 0.25 < origin + tick / TICKS < first]
+    assert left == pytest.approx(min([first, *early]), abs=1e-6)
+    here.left_clean()
+
+
+def test_if_reaper_keeps_no_offset_the_item_begins_at_the_barline_and_all_is_where_it_was(
+    studio: Callable[..., Studio],
+) -> None:
+    here = studio(offset_unit="stubborn")
+    here.item(BAR_3_BEAT_2_AND_A_HALF, 16)
+    here.reaper.answers = [["", "", "", "", "", "", "7", "3"]]
+    here.run()
+    assert here.reaper.clock.quarter(here.drum_item.position) == pytest.approx(8)
+    for take in range(3):
+        exact(here.reaper, here.drum_item, 8, here.drums(f"drums.{take + 1}.mid"), take)
+
+
+def test_muted_notes_and_the_drum_channel_are_left_out(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    notes = here.item().take.notes
+    notes[0][5], notes[1][2] = True, 9
+    for note in notes[2:]:
+        note[2] = note[0] % 6  # a channel for each string makes one guitar
+    here.run()
+    assert len(here.song.parts) == 1
+    assert len(here.song.parts[0]) == len(RIFF) - 2
+
+
+def test_a_note_that_crosses_the_items_edge_is_cut_there(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    notes = [(0.0, 9.0, 50, 80), (1.0, 1.0, 52, 80), (3.0, 9.0, 53, 80)]
+    here.reaper.add_item(here.guitar, 1, 4, notes, offset=0.5, source=9, loops=False)
+    here.reaper.add_item(here.guitar, 6, 8, [(0, 1, 55, 80)])
+    here.run()
+    # The first note begins before the edge and does not sound, as in REAPER.
+    assert list(here.song.parts[0]) == [
+        Note(round(1.5 * TICKS), TICKS, 52, 80),
+        Note(round(3.5 * TICKS), TICKS // 2, 53, 80),
+        Note(6 * TICKS, TICKS, 55, 80),
+    ]
+
+
+@pytest.mark.parametrize("first_measure", [-1, 0, 1])
+def test_bars_are_found_by_where_they_are_and_not_by_how_they_are_numbered(
+    studio: Callable[..., Studio], first_measure: int
+) -> None:
+    here = studio(markers=METRES, first_measure=first_measure)
+    here.item(10, 31)
+    here.run()
+    same_bars(here.song, here.reaper, 8, 31)
+
+
+# --- what is selected -------------------------------------------------------------------------------------------------
+
+
+def test_several_items_of_a_track_are_one_passage(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item(2, 6)
+    here.item(8, 12)
+    here.run()
+    assert here.song.length == 12 * TICKS
+    assert 1.75 < here.reaper.clock.quarter(here.drum_item.position) <= 2
+    onsets = [begin for span in ((2, 6), (8, 12)) for begin, *_ in sounding(*span)]
+    assert here.song.parts[0].onset.tolist() == [round(onset * TICKS) for onset in onsets]
+
+
+def test_without_a_selected_item_the_time_selection_counts(studio: Callable[..., Studio]) -> None:
+    here = studio(markers=METRES)
+    here.item(0, 12, selected=False)
+    here.item(14, 30, selected=False)
+    here.guitar.selected = True
+    clock = here.reaper.clock
+    here.reaper.time_selection = (clock.seconds(3), clock.seconds(19))
+    here.run()
+    same_bars(here.song, here.reaper, 0, 19)
+    assert here.song.parts[0].onset.min() >= 3 * TICKS
+    assert 2.75 < clock.quarter(here.drum_item.position) <= 3
+    assert clock.quarter(here.drum_item.end) == pytest.approx(19)
+
+
+def test_what_cannot_be_played_to_is_told_in_a_line(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.run()
+    here.unchanged("Nothing is selected")
+
+    here = studio()
+    here.item().take.midi = False
+    here.run()
+    here.unchanged("is audio")
+
+    here = studio()
+    here.item()
+    here.reaper.add_item(here.reaper.add_track("Bass"), 0, 4, RIFF)
+    here.run()
+    here.unchanged("several tracks")
+
+    here = studio()
+    for note in here.item().take.notes:
+        note[5] = True
+    here.run()
+    here.unchanged("no notes")
+
+    here = studio()
+    here.item().ext["P_EXT:seq2drum"] = "drums"
+    here.run()
+    here.unchanged("is the drums'")
+
+    here = studio()
+    here.reaper.add_item(here.guitar, 0, 40_000, [(0.01 * at, 0.01, 50, 80) for at in range(40)], source=0.4)
+    here.run()
+    here.unchanged("too many notes")
+
+
+def test_an_audio_item_beside_midi_items_does_not_matter(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item(0, 8)
+    here.item(8, 16).take.midi = False
+    here.run()
+    assert here.song.length == 8 * TICKS
+
+
+# --- the program that plays -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mood", "told"),
+    [
+        ("never", "fallen silent"),
+        ("babbles", "fallen silent"),
+        ("dies", "fallen silent"),
+        ("refuses", 'the server could not be started: no such "model" ♪'),
+        ("torn", "no drum file"),
+    ],
+)
+def test_a_program_that_fails_changes_nothing_and_is_told_of(
+    studio: Callable[..., Studio], mood: str, told: str
+) -> None:
+    here = studio(mood, speed=20)
+    here.item()
+    here.run()
+    silent = told == "fallen silent"
+    if silent:  # it may still be there: it is told to stop, and its folder is left to the next run
+        (folder,) = (here.folder / "tmp").iterdir()
+        assert (folder / "cancel").exists()
+        assert folder.samefile(here.reaper.state["seq2drum", "leftover"])
+        here.reaper.close()
+        here.reaper.boxes.clear()
+        here.reaper.answers = [None]
+        here.run()
+        here.left_clean()
+        assert here.reaper.boxes == []
+    else:
+        assert here.reaper.boxes == [here.reaper.boxes[0]]
+        here.unchanged(told)
+        assert "guitar.mid" not in here.reaper.boxes[0]
+
+
+def test_esc_stops_the_program_and_changes_nothing(studio: Callable[..., Studio]) -> None:
+    here = studio("endless")
+    here.item()
+    here.reaper.keys = lambda: 27 if any("Bar" in text for text in here.reaper.drawn) else 0
+    here.run()
+    here.unchanged("Cancelled")
+    assert (here.keep / "stopped").exists()
+
+
+def test_closing_the_window_is_esc_too(studio: Callable[..., Studio]) -> None:
+    here = studio("endless")
+    here.item()
+    here.reaper.keys = lambda: -1 if here.reaper.drawn else 0
+    here.run()
+    here.unchanged("Cancelled")
+
+
+def test_a_program_that_does_not_heed_esc_is_not_waited_for_long(studio: Callable[..., Studio]) -> None:
+    here = studio("stubborn", speed=10)
+    here.item()
+    here.reaper.keys = lambda: 27 if "Bar 1 of 8" in here.reaper.drawn else 0
+    here.run()
+    assert here.reaper.boxes == ["Cancelled. Nothing was changed."]
+    assert here.reaper.writes == 0
+
+
+def test_the_window_tells_of_bars_and_reaper_never_waits(studio: Callable[..., Studio]) -> None:
+    here = studio("slow")
+    here.item()
+    here.run()
+    shown = [text for text in here.reaper.drawn if text.startswith("Bar")]
+    assert {"Bar 2 of 8", "Bar 6 of 8"} <= set(shown)
+    assert "Esc cancels" in here.reaper.drawn
+    # A look at how things stand is a handful of calls; all that is done to the project is done in the last one.
+    assert len(here.reaper.calls) > 20
+    assert max(here.reaper.calls[:-1]) < 20
+    assert [len(boxes) for boxes in (here.reaper.boxes, here.reaper.undo)] == [0, 1]
+
+
+def test_it_does_without_a_window(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    runtime = here.reaper.runtime
+
+    def without_window() -> Any:
+        made = runtime()
+        made.execute("gfx = nil")
+        return made
+
+    here.reaper.runtime = without_window  # type: ignore[method-assign]
+    here.run()
+    exact(here.reaper, here.drum_item, 0, here.drums())
+
+
+def test_a_second_run_while_one_is_going_on_says_so(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    here.reaper.state["seq2drum", "running"] = str(here.reaper.time_precise() - 1)
+    here.run()
+    assert "at work already" in here.reaper.boxes[0]
+    assert here.reaper.commands == []
+    here.reaper.state["seq2drum", "running"] = str(here.reaper.time_precise() - 10)  # of a REAPER that crashed
+    here.run()
+    assert here.drum_item
+
+
+def test_a_script_that_is_ended_in_mid_run_stops_the_program(studio: Callable[..., Studio]) -> None:
+    here = studio("endless")
+    here.item()
+    here.run(until=lambda: "Bar 7 of 8" in here.reaper.drawn)
+    for _ in range(100):
+        if (here.keep / "stopped").exists():
+            break
+        time.sleep(0.05)
+    assert (here.keep / "stopped").exists()
+    assert here.reaper.boxes == []
+
+
+def test_the_program_is_found_on_the_path_or_asked_for_once(
+    studio: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = studio()
+    here.item()
+    del here.reaper.state["seq2drum", "client"]
+    here.run()
+    assert here.reaper.boxes[0].startswith("seq2drum was not found")
+    assert (here.reaper.writes, here.reaper.commands) == (0, [])
+
+    here.reaper.shown_file = str(here.client)
+    here.run()
+    assert here.reaper.commands[0][0] == str(here.client)
+    assert here.reaper.state["seq2drum", "client"] == str(here.client)
+    assert ("seq2drum", "client") in here.reaper.kept
+
+    here.reaper.state["seq2drum", "client"] = str(here.folder / "moved away")
+    here.reaper.shown_file = None
+    monkeypatch.setenv("PATH", os.pathsep.join(["/nowhere", str(here.client.parent)]))
+    boxes = len(here.reaper.boxes)
+    here.run()
+    assert here.reaper.commands[1][0] == str(here.client)
+    assert len(here.reaper.boxes) == boxes
+
+
+def test_on_windows_the_program_is_found_where_python_puts_it(
+    studio: Callable[..., Studio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = r"C:\Users\Zoe Q\AppData\Local\Programs\Python\Python312\Scripts\seq2drum-client.exe"
+    here = studio()
+    here.item()
+    del here.reaper.state["seq2drum", "client"]
+    here.reaper.windows = True
+    monkeypatch.setenv("LOCALAPPDATA", r"C:\Users\Zoe Q\AppData\Local")
+    monkeypatch.setattr(here.reaper, "file_exists", lambda path: path == place)
+    here.run()
+    assert here.reaper.commands[0][0] == place
+    assert here.reaper.boxes == [SOURCE.split('not_started = "')[1].split('"')[0]]  # there is no such file here
+
+
+def test_a_program_that_cannot_be_started_is_asked_for_again(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    here.client.chmod(0o644)
+    here.run()
+    here.unchanged("could not be started")
+    assert ("seq2drum", "client") not in here.reaper.state
+
+
+def test_a_python_is_asked_to_run_the_program_as_a_module(studio: Callable[..., Studio]) -> None:
+    runtime, script = studio().reaper.library()
+    files = runtime.table_from({name: f"/t m/{name}" for name in ("song", "drums", "status", "cancel")})
+    wanted = runtime.table_from({control.key: "" for control in script.CONTROLS.values()})
+    start = '-o" "/t m/drums" "--start-server" "--status-file" "/t m/status" "--cancel-file" "/t m/cancel"'
+    for client, words in (
+        ("/a b/seq2drum-client", '"/a b/seq2drum-client" "/t m/song" "'),
+        ("/usr/bin/python3.12", '"/usr/bin/python3.12" "-m" "client" "/t m/song" "'),
+        ("C:\\Py\\python.exe", '"C:\\Py\\python.exe" "-m" "client" "/t m/song" "'),
+        ("C:\\Windows\\py.exe", '"C:\\Windows\\py.exe" "-m" "client" "/t m/song" "'),
+    ):
+        assert script.command(client, wanted, files) == words + start
+
+
+# --- what is asked for ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_asked_for_reaches_the_program_and_is_remembered(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    here.reaper.answers = [["Funk", "0,9", "0.25", "1", " 0 ", "gs", "12", "2"]]
+    here.run()
+    flags = here.words[here.words.index("--style") :]
+    assert flags == [
+        *("--style", "funk", "--intensity", "0.9", "--complexity", "0.25", "--fills", "1", "--swing", "0"),
+        *("--drum-map", "gs", "--seed", "12", "--takes", "2"),
+    ]
+    assert [take.name for take in here.drum_item.takes] == ["Drums, seed 12", "Drums, seed 13"]
+    here.reaper.answers = [None]
+    here.run()
+    assert here.reaper.dialogs[-1][1] == ["Funk", "0,9", "0.25", "1", " 0 ", "gs", "12", "2"]
+    assert len(here.reaper.commands) == 1
+
+
+def test_what_is_left_empty_is_left_to_the_drummer_and_the_seed_is_new_each_time(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    seeds = set()
+    for _ in range(3):
+        here.reaper.answers = [[""] * 8]
+        here.run()
+        flags = here.words[here.words.index("--cancel-file") + 2 :]
+        assert flags[:-1] == ["--style", "auto", "--drum-map", "gm", "--seed"]
+        seeds.add(int(flags[-1]))
+    assert len(seeds) == 3
+    assert all(0 <= seed < 1_000_000 for seed in seeds)
+
+
+@pytest.mark.parametrize(
+    ("place", "answer", "told"),
+    [
+        (0, "polka", ["no style polka", "shuffle"]),
+        (1, "1.5", ["Intensity: 1.5", "0 to 1"]),
+        (2, "loud", ["Complexity: loud"]),
+        (3, "-0.1", ["Fills: -0.1"]),
+        (4, "nan", ["Swing: nan"]),
+        (5, 'gm" --force "', ["Drum map"]),
+        (6, "1.5", ["Seed: 1.5", "whole number"]),
+        (6, "-1", ["Seed: -1"]),
+        (7, "9", ["How many takes: 9", "from 1 to 8"]),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_asked_for_again(
+    studio: Callable[..., Studio], place: int, answer: str, told: list[str]
+) -> None:
+    here = studio()
+    here.item()
+    wrong = [*[""] * place, answer, *[""] * (7 - place)]
+    here.reaper.answers = [wrong, None]
+    here.run()
+    here.unchanged(*told)
+    assert here.reaper.dialogs[1][1] == wrong
+    assert here.reaper.commands == []
+
+
+def test_the_styles_are_those_of_the_model() -> None:
+    reaper = Reaper()
+    _, script = reaper.library()
+    assert list(script.STYLES.values()) == ["auto", *conditions.STYLES]
+
+
+def test_every_piece_of_the_kit_has_a_name_on_its_key() -> None:
+    _, script = Reaper().library()
+    names = dict(script.DRUM_NAMES.items())
+    assert {note for voice in FULL.voices for note in voice.notes if 35 <= note <= 81} <= set(names)
+    for piece, note in (("Kick", 36), ("Snare", 38), ("Closed hat", 42), ("Ride", 51), ("Crash", 49)):
+        assert names[note] == piece
+
+
+# --- the drums' track and item ----------------------------------------------------------------------------------------
+
+
+def test_the_drums_appear_under_the_guitar_in_one_undo_step_and_selection_and_cursor_stay(
+    studio: Callable[..., Studio],
+) -> None:
+    here = studio()
+    bass = here.reaper.add_track("Bass")
+    bass.selected = True
+    item = here.item()
+    here.run()
+    reaper = here.reaper
+    assert [track.name for track in reaper.tracks] == ["Guitar", "Drums (seq2drum)", "Bass"]
+    assert reaper.undo == ["seq2drum: drums for the guitar"]
+    assert [track for track in reaper.tracks if track.selected] == [bass]
+    assert [one for one in reaper.items if one.selected] == [item]
+    assert reaper.cursor == 3.25
+    assert here.drum_track.note_names[9, 36] == "Kick"
+    assert not here.drum_item.loops
+
+
+def test_drums_of_a_guitar_that_holds_a_folder_come_behind_the_folder(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.guitar.depth = 1
+    for name, depth in (("Amp", 1), ("Cab", -2), ("Bass", 0)):
+        here.reaper.add_track(name, depth=depth)
+    here.item()
+    here.run()
+    assert [track.name for track in here.reaper.tracks] == ["Guitar", "Amp", "Cab", "Drums (seq2drum)", "Bass"]
+
+
+@pytest.mark.parametrize("first", [4, BAR_3_BEAT_2_AND_A_HALF])
+def test_another_run_adds_a_take_to_the_item_and_plays_it(studio: Callable[..., Studio], first: float) -> None:
+    here = studio(markers=RAMP)
+    guitar = here.item(first, 24)
+    origin = 4 * (first // 4)
+    here.run()
+    drums = [here.drums()]
+    here.reaper.answers = [["", "", "", "", "", "", "8", "3"]]
+    here.run()
+    drums += [here.drums(f"drums.{take}.mid") for take in (1, 2, 3)]
+    item = here.drum_item
+    assert len(item.takes) == 4
+    assert item.active == 1  # the best of the new ones
+    for index, part in enumerate(drums):
+        exact(here.reaper, item, origin, part, index)
+    assert item.end == pytest.approx(guitar.end)
+    assert [take.name for take in item.takes] == ["Drums, seed 7", *(f"Drums, seed {seed}" for seed in (8, 9, 10))]
+    assert len(here.reaper.undo) == 2
+    assert here.drum_track.ext["P_EXT:seq2drum"] == here.guitar.guid
+    assert len({take.guid for take in item.takes}) == 4
+
+
+def test_takes_that_reaper_will_not_join_stay_as_muted_items(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    here.reaper.chunks_fail = True
+    here.reaper.answers = [["", "", "", "", "", "", "7", "3"]]
+    here.run()
+    items = here.drum_track.items
+    assert [item.muted for item in items] == [False, True, True]
+    for index, item in enumerate(items):
+        exact(here.reaper, item, 0, here.drums(f"drums.{index + 1}.mid"))
+
+
+def test_drums_for_another_place_are_another_item_and_what_they_overlap_falls_silent(
+    studio: Callable[..., Studio],
+) -> None:
+    here = studio()
+    verse = here.item(0, 8)
+    here.run()
+    verse.selected = False
+    chorus = here.item(8, 16)
+    here.reaper.answers = [here.answers]
+    here.run()
+    first, second = here.drum_track.items
+    assert not first.muted
+    assert not second.muted
+    chorus.selected = False
+    here.item(4, 12)
+    here.reaper.answers = [here.answers]
+    here.run()
+    muted = {item.position: item.muted for item in here.drum_track.items}
+    assert muted == {first.position: True, second.position: True, here.reaper.clock.seconds(4): False}
+
+
+def test_each_guitar_has_its_own_drums(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    one = here.item()
+    here.run()
+    one.selected = False
+    other = here.reaper.add_track("Other guitar")
+    here.reaper.add_item(other, 0, 8, RIFF)
+    here.reaper.answers = [here.answers]
+    here.run()
+    assert [track.name for track in here.reaper.tracks] == [
+        *("Guitar", "Drums (seq2drum)", "Other guitar", "Drums (seq2drum)"),
+    ]
+
+
+def test_names_of_notes_are_left_alone_for_another_drum_map(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item()
+    here.reaper.answers = [["", "", "", "", "", "avl-drumkits", "", ""]]
+    here.run()
+    assert here.drum_track.note_names == {}
+
+
+def test_a_guitar_that_is_gone_meanwhile_is_told(studio: Callable[..., Studio]) -> None:
+    here = studio("slow")
+    here.item()
+    here.run(until=lambda: not here.reaper.tracks.clear() and False)
+    here.unchanged("track is gone")
+
+
+# --- the real program and a real server -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder in which servers write down where they are; whatever was started is ended."""
+    folder = tmp_path_factory.mktemp("state")
+    before = {name: os.environ.get(name) for name in ("XDG_STATE_HOME", "SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE")}
+    os.environ["XDG_STATE_HOME"] = str(folder)
+    for name in ("SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE"):
+        os.environ.pop(name, None)
+    yield folder
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    end_server(folder)
+
+
+def end_server(folder: Path) -> None:
+    """End the server that wrote itself down, and wait until it is gone."""
+    note = folder / "seq2drum" / "server.json"
+    if not note.exists():
+        return
+    server = psutil.Process(json.loads(note.read_text())["pid"])
+    there = [server, *server.children(recursive=True)]
+    server.send_signal(signal.SIGTERM)
+    _, alive = psutil.wait_procs(there, timeout=20)
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    note.unlink(missing_ok=True)
+
+
+def real(here: Studio) -> Studio:
+    """The same studio with the real program, which also keeps a copy of the song."""
+    here.client.write_text(
+        f"#!{sys.executable}\nimport shutil, subprocess, sys\n"
+        f"shutil.copy(sys.argv[1], {str(here.keep / 'song.mid')!r})\n"
+        "sys.exit(subprocess.call([sys.executable, '-m', 'client', *sys.argv[1:]]))\n",
+        encoding="utf-8",
+    )
+    return here
+
+
+@pytest.mark.parametrize("place", ["a tempo ramp", "4/4 to 7/8 to 6/8", "bar 3 beat 2.5", "all at once"])
+def test_the_real_drummer_plays_in_the_project_to_the_tick(
+    studio: Callable[..., Studio], home: Path, place: str
+) -> None:
+    markers, first, last, how, origin = PLACES[place]
+    here = real(studio(markers=markers))
+    guitar = here.item(first, last, **how)
+    here.reaper.answers = [["rock", "", "", "", "", "", "7", "2"]]
+    here.run(seconds=120)
+    assert here.reaper.boxes == []
+    same_bars(here.song, here.reaper, origin, last)
+    takes = Drummer.load().takes(here.keep / "song.mid", Options(seed=7, style="rock"), 2)
+    assert [take.name for take in here.drum_item.takes] == [f"Drums, seed {take.options.seed}" for take in takes]
+    for index, take in enumerate(takes):
+        assert len(take.part) > 10
+        exact(here.reaper, here.drum_item, origin, take.part, index)
+    assert here.drum_item.active == 0
+    assert here.drum_item.end == pytest.approx(guitar.end)
+    here.left_clean()
+
+
+def test_what_the_real_server_refuses_is_told_in_a_line(studio: Callable[..., Studio], home: Path) -> None:
+    here = real(studio())
+    here.item()
+    here.reaper.answers = [["", "", "", "", "", "nonesuch", "7", ""]]
+    here.run(seconds=120)
+    here.unchanged("nonesuch")
+
+
+def test_esc_stops_the_real_program(studio: Callable[..., Studio], home: Path) -> None:
+    here = real(studio())
+    here.reaper.add_item(here.guitar, 0, 2000, [(at / 2, 0.4, 40 + at % 12, 80) for at in range(4000)])
+    here.reaper.answers = [["", "", "", "", "", "", "7", "8"]]
+    here.reaper.keys = lambda: 27 if any(text.startswith("Bar ") for text in here.reaper.drawn) else 0
+    here.run(seconds=120)
+    here.unchanged("Cancelled")
+
+
+def test_a_server_that_dies_in_mid_song_is_told_in_a_line(studio: Callable[..., Studio], home: Path) -> None:
+    here = real(studio())
+    here.reaper.add_item(here.guitar, 0, 2000, [(at / 2, 0.4, 40 + at % 12, 80) for at in range(4000)])
+    here.reaper.answers = [["", "", "", "", "", "", "7", "8"]]
+    note = home / "seq2drum" / "server.json"
+
+    def kill_when_it_plays() -> bool:
+        if note.exists() and any(text.startswith("Bar ") for text in here.reaper.drawn):
+            server = psutil.Process(json.loads(note.read_text())["pid"])
+            there = [server, *server.children(recursive=True)]
+            for process in there:
+                process.kill()
+            psutil.wait_procs(there, timeout=10)
+            note.unlink()
+        return False
+
+    here.run(seconds=120, until=kill_when_it_plays)
+    here.unchanged()
+    assert "fallen silent" not in here.reaper.boxes[0]
+
+
+def test_a_server_that_cannot_be_started_is_told_in_a_line(
+    studio: Callable[..., Studio], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = real(studio())
+    here.item()
+    state = here.folder / "other state"
+    (state / "seq2drum").mkdir(parents=True)
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setenv("SEQ2DRUM_MAX_BARS", "a lot")  # a server with that in its settings does not start
+    try:
+        here.run(seconds=120)
+    finally:
+        end_server(state)
+    here.unchanged("could not be started", "a lot")
+
+
+# --- bytes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rest", [0, 1, 2, 5000])
+def test_a_file_is_as_long_as_it_is_meant_to_be(rest: int) -> None:
+    runtime, script = Reaper().library()
+    make = runtime.eval(
+        """function(write, rest)
+             local bytes = write({length = 300 + rest, tempos = {{0, 500000}}, metres = {{0, 7, 8}, {300, 3, 16}},
+               notes = {{100, 200, 60, 90}, {100, 50, 60, 91}}})
+             return (bytes:gsub(".", function(sign) return ("%02x"):format(sign:byte()) end))
+           end"""
+    )
+    song = midi.parse(bytes.fromhex(make(script.write_smf, rest)), repair=False)
+    assert song.length == 300 + rest
+    assert song.tempos == (Tempo(0, 500_000),)
+    assert [tuple(metre) for metre in song.metres] == [(0, 7, 8), (300, 3, 16)]
+    assert [(note.onset, note.pitch) for note in song.parts[0]] == [(100, 60), (100, 60)]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": [1, -2.5e1, "x"], "b": null, "c": true, "d": {}}', "1|-25.0|x|nil|true|table"),
+        (
+            '{"a": [], "b": "\\u00e9\\ud83e\\udd41\\n\\"\\\\\\/", "c": false, "d": ""}',
+            'nil|nil|nil|é🥁\n"\\/|false|string',
+        ),
+        ("", None),
+        ("{", None),
+        ('{"a"', None),
+        ('{"a": }', None),
+        ('{"a": 1 "b": 2}', None),
+        ('["a', None),
+        ('{"a": "\\', None),
+        ("7", None),
+    ],
+)
+def test_json_is_read_or_is_nothing(text: str, value: str | None) -> None:
+    runtime, script = Reaper().library()
+    show = runtime.eval(
+        """function(t) if t == nil then return nil end
+             local a = t.a or {}
+             local found = {a[1] or "nil", a[2] or "nil", a[3] or "nil", t.b or "nil", tostring(t.c), type(t.d)}
+             return table.concat(found, "|")
+           end"""
+    )
+    assert show(script.read_json(text)) == value
+
+
+# --- as it is shipped -------------------------------------------------------------------------------------------------
+
+
+def test_the_script_asks_reaper_for_nothing_that_would_wait_or_is_no_part_of_it() -> None:
+    assert not re.search(r"os\.execute|io\.popen|require|SNM_|BR_|JS_|CF_|ImGui|InsertMedia\b", SOURCE)
+    assert all(waits == "-2" for waits in re.findall(r"ExecProcess\(.*?, (-?\d+)\)", SOURCE))
+
+
+def test_every_message_is_explained_in_the_guide() -> None:
+    _, script = Reaper().library()
+    guide = " ".join(GUIDE.read_text(encoding="utf-8").split())
+    for message in script.MESSAGES.values():
+        assert message.split(". ")[0].rstrip(".") in guide
+
+
+def test_the_index_of_reapack_names_the_script_as_it_is() -> None:
+    root = ElementTree.parse(INDEX).getroot()
+    assert (root.tag, root.get("version")) == ("index", "1")
+    (package,) = root.findall("category/reapack")
+    header = dict(re.findall(r"^-- @(\w+) (.+)$", SOURCE, re.MULTILINE))
+    assert (package.get("name"), package.get("type"), package.get("desc")) == (
+        SCRIPT.name,
+        "script",
+        header["description"],
+    )
+    (version,) = package.findall("version")
+    assert (version.get("name"), version.get("author")) == (header["version"], header["author"])
+    (source,) = version.findall("source")
+    assert (source.get("main") or "").split() == re.findall(r"main=([\w,]+)", header["provides"])[0].split(",")
+    assert (source.text or "").strip().endswith("/client/reaper/seq2drum.lua")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{header["version"]}"' in project

@@ -1,0 +1,482 @@
+"""The watched folder: what appears is played to once it is whole, drums appear whole, nothing is played to twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from client import RemoteOptions, RemoteTake, ServerBusy, ServerUnavailable, Unauthenticated, cli, messages, watch
+from client.watch import Ledger, Stamp, Watch
+from seq2drum import files
+from seq2drum.errors import InputError, MidiError, OptionError, OutputError
+from seq2drum.formats import midi
+from seq2drum.play.drummer import Drummer, Options
+from tests.conftest import ROOT
+from tests.fake_server import Playing, Scripted, real_server, refuse, response_of, serving
+from tests.players import strummed
+
+SONG = midi.serialise(strummed())
+OTHER = midi.serialise(strummed(4))
+
+
+@pytest.fixture(scope="module")
+def drummer() -> Drummer:
+    return Drummer.load()
+
+
+@pytest.fixture(scope="module")
+def address(drummer: Drummer) -> Iterator[str]:
+    with serving(Playing(drummer)) as where:
+        yield where
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "songs"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "drums"
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- what is whole and what is done -----------------------------------------------------------------------------------
+
+
+def test_a_file_is_played_to_once_it_has_stayed_the_same_for_a_while_and_only_once() -> None:
+    ledger = Ledger(1.0, {})
+    assert ledger.see({"a": Stamp(10, 1)}, 0.0) == []
+    assert ledger.see({"a": Stamp(20, 1)}, 0.9) == []  # it grows
+    assert ledger.see({"a": Stamp(20, 2)}, 1.8) == []  # or is written anew
+    assert ledger.see({"a": Stamp(20, 2)}, 2.7) == []
+    assert ledger.see({"a": Stamp(20, 2)}, 2.85) == ["a"]
+    assert ledger.see({"a": Stamp(20, 2)}, 2.9) == ["a"]  # until it is done
+    assert not ledger.is_done
+    ledger.finish("a", Stamp(20, 2))
+    assert ledger.see({"a": Stamp(20, 2)}, 9.0) == []
+    assert ledger.is_done
+
+
+def test_a_file_that_changes_or_comes_again_is_played_to_again() -> None:
+    ledger = Ledger(1.0, {"a": Stamp(10, 1)})
+    assert ledger.see({"a": Stamp(10, 1)}, 0.0) == []
+    assert ledger.is_done
+    assert ledger.see({"a": Stamp(10, 7)}, 1.0) == []
+    assert not ledger.is_done
+    assert ledger.see({"a": Stamp(10, 7)}, 2.0) == ["a"]
+    ledger.finish("a", Stamp(10, 7))
+    assert ledger.see({}, 3.0) == []
+    assert ledger.see({"a": Stamp(10, 1)}, 4.0) == []
+    assert ledger.see({"a": Stamp(10, 1)}, 5.0) == ["a"]
+
+
+def test_a_file_that_changes_while_it_is_played_to_is_played_to_again() -> None:
+    ledger = Ledger(0.0, {})
+    assert ledger.see({"a": Stamp(10, 1), "b": Stamp(1, 1)}, 0.0) == ["a", "b"]
+    ledger.finish("a", Stamp(10, 1))
+    assert ledger.see({"a": Stamp(11, 1), "b": Stamp(1, 1)}, 1.0) == ["a", "b"]
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+
+
+class Stage:
+    """A watch over two folders with a player that a test directs, and all that it did."""
+
+    def __init__(self, drummer: Drummer, folder: Path, output: Path) -> None:
+        self.drummer, self.folder, self.output = drummer, folder, output
+        self.played: list[bytes] = []
+        self.told: list[str] = []
+        self.said: list[str] = []
+        self.failures: list[Exception] = []
+        self.takes = 1
+
+    async def play(self, data: bytes) -> Sequence[RemoteTake]:
+        self.played.append(data)
+        if self.failures:
+            raise self.failures.pop(0)
+        config = messages.config(RemoteOptions(), self.takes)
+        return messages.takes_of(response_of(self.drummer.takes(data, Options(), self.takes), config))
+
+    def watch(self, *, once: bool = False) -> Watch:
+        def told(take: RemoteTake, source: str, target: str, seconds: float) -> None:
+            self.told.append(Path(target).name)
+
+        return Watch(self.folder, self.output, self.play, self.takes, told, self.said.append, 0.05, once)
+
+    def once(self) -> int:
+        return asyncio.run(self.watch(once=True).run())
+
+    def until(self, *steps: Callable[[], object] | Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+        """Watch until each step in turn has come true, and then stop."""
+
+        async def go() -> None:
+            watching = asyncio.create_task(self.watch().run())
+            try:
+                end = time.monotonic() + seconds
+                for step in steps:
+                    while not step():
+                        assert not watching.done(), watching.exception()
+                        assert time.monotonic() < end, (step, self.said, names(self.output))
+                        await asyncio.sleep(0.01)
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+
+        asyncio.run(go())
+
+
+@pytest.fixture
+def stage(drummer: Drummer, folder: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(watch, "PATIENCE", (0.02, 0.1))
+    return Stage(drummer, folder, output)
+
+
+def put(path: Path, data: bytes = SONG, *, seconds: float = 0) -> bool:
+    """Write a file, as if so many seconds later than now."""
+    path.write_bytes(data)
+    now = time.time() + seconds
+    os.utime(path, (now, now))
+    return True
+
+
+def test_what_is_there_is_played_to_once_and_its_drums_are_those_of_drummer(stage: Stage, drummer: Drummer) -> None:
+    for name in ("a.mid", "b.MIDI", "c.kar"):
+        put(stage.folder / name)
+    for name in ("notes.txt", ".hidden.mid", "~copy.mid", "a.drums.mid", "a.drums.2.mid", "a.human.mid", "d.mid.part"):
+        put(stage.folder / name)
+    (stage.folder / "folder.mid").mkdir()
+    assert stage.once() == 0
+    assert names(stage.output) == ["a.drums.mid", "b.drums.mid", "c.drums.mid"]
+    assert (stage.output / "b.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()
+    assert (stage.told, len(stage.played), stage.said) == (names(stage.output), 3, [])
+    assert stage.once() == 0
+    assert len(stage.played) == 3
+
+
+def test_drums_that_are_missing_or_older_than_their_song_are_made(stage: Stage) -> None:
+    for name in ("missing", "older", "newer"):
+        put(stage.folder / f"{name}.mid")
+    stage.output.mkdir()
+    put(stage.output / "older.drums.mid", b"old", seconds=-100)
+    put(stage.output / "newer.drums.mid", b"mine", seconds=100)
+    assert stage.once() == 0
+    assert stage.told == ["missing.drums.mid", "older.drums.mid"]
+    assert (stage.output / "newer.drums.mid").read_bytes() == b"mine"
+
+
+def test_one_folder_may_be_both_and_what_was_made_is_never_played_to(stage: Stage) -> None:
+    stage.output, stage.takes = stage.folder, 2
+    put(stage.folder / "a.mid")
+    assert stage.once() == 0
+    assert names(stage.folder) == ["a.drums.1.mid", "a.drums.2.mid", "a.mid"]
+    stage.until(lambda: put(stage.folder / "b.mid"), lambda: len(stage.told) == 4)
+    assert stage.once() == 0
+    assert len(stage.played) == 2
+
+
+def test_what_appears_and_what_changes_while_it_watches_is_played_to(stage: Stage, drummer: Drummer) -> None:
+    target = stage.output / "a.drums.mid"
+    stage.until(
+        lambda: stage.output.is_dir(),
+        lambda: put(stage.folder / "a.mid", seconds=-1000),  # a copy may be older than the folder
+        lambda: len(stage.told) == 1,
+        lambda: target.read_bytes() == drummer.accompany(SONG).to_bytes(),
+        lambda: put(stage.folder / "a.mid", OTHER, seconds=-900),
+        lambda: len(stage.told) == 2,
+        lambda: target.read_bytes() == drummer.accompany(OTHER).to_bytes(),
+    )
+    assert len(stage.played) == 2
+
+
+def test_a_file_that_is_still_written_is_waited_for(stage: Stage, drummer: Drummer) -> None:
+    path, sent = stage.folder / "a.mid", 0
+    stop = threading.Event()
+
+    def write() -> None:
+        nonlocal sent
+        with path.open("wb") as file:
+            while sent < len(SONG) and not stop.is_set():
+                file.write(SONG[sent : sent + 40])
+                file.flush()
+                sent += 40
+                time.sleep(0.005)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        stage.until(lambda: stage.told)
+    finally:
+        stop.set()
+        writing.join()
+    assert stage.played == [SONG]
+    assert (stage.output / "a.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()
+
+
+def test_a_file_that_is_written_anew_while_it_is_read_is_not_played_to_before_it_is_whole(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = files.read_file
+
+    def meanwhile(path: Path, most: int) -> bytes:
+        data = read(path, most)
+        if data == OTHER:
+            put(path, SONG)
+        return data
+
+    monkeypatch.setattr(files, "read_file", meanwhile)
+    put(stage.folder / "a.mid", OTHER)
+    assert stage.once() == 0
+    assert stage.played == [SONG]
+
+
+def test_drums_appear_whole_under_a_name_that_no_watcher_takes_for_a_song(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[str] = set()
+    fsync = os.fsync
+
+    def look(file: int) -> None:
+        seen.update(names(stage.output))
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", look)
+    put(stage.folder / "a.mid")
+    assert stage.once() == 0
+    (name,) = seen
+    assert name.startswith(".")
+    assert Path(name).suffix not in watch.SUFFIXES
+    assert names(stage.output) == ["a.drums.mid"]
+
+
+def test_a_song_that_cannot_be_played_to_gets_a_note_until_it_can(stage: Stage) -> None:
+    error = stage.output / "a.mid.error.txt"
+    put(stage.folder / "a.mid")
+    put(stage.folder / "b.mid")
+    stage.failures = [MidiError("the file ends in the middle of a track")]
+    stage.until(
+        lambda: stage.told == ["b.drums.mid"],
+        lambda: put(stage.folder / "c.mid"),
+        lambda: len(stage.told) == 2,
+        lambda: error.exists() and error.read_text().startswith("a.mid: the file ends in the middle of a track\n"),
+        lambda: put(stage.folder / "a.mid", OTHER),
+        lambda: len(stage.told) == 3,
+    )
+    assert stage.played == [SONG, SONG, SONG, OTHER]  # not again before it changed
+    assert stage.said == ["a.mid: the file ends in the middle of a track"]
+    assert names(stage.output) == ["a.drums.mid", "b.drums.mid", "c.drums.mid"]
+
+
+def test_once_gives_the_exit_code_of_the_worst_song(stage: Stage) -> None:
+    put(stage.folder / "a.mid")
+    put(stage.folder / "b.mid")
+    stage.failures = [MidiError("it is damaged")]
+    assert stage.once() == 2
+    assert names(stage.output) == ["a.mid.error.txt", "b.drums.mid"]
+
+
+def test_two_songs_of_one_name_do_not_overwrite_each_others_drums(stage: Stage) -> None:
+    put(stage.folder / "a.kar")
+    put(stage.folder / "a.mid", OTHER)
+    assert stage.once() == 2
+    assert names(stage.output) == ["a.drums.mid", "a.mid.error.txt"]
+    assert stage.played == [SONG]
+    assert stage.said == ["a.mid has the same name as a.kar; give one of them another"]
+
+
+@pytest.mark.parametrize("failure", [ServerUnavailable("no server answers"), ServerBusy("full", retry_seconds=0.03)])
+def test_a_server_that_is_away_or_busy_is_waited_for_and_that_is_said_once(stage: Stage, failure: Exception) -> None:
+    put(stage.folder / "a.mid")
+    stage.failures = [failure] * 4
+    stage.until(lambda: stage.told == ["a.drums.mid"])
+    assert len(stage.played) == 5
+    assert stage.said == [f"{failure}; waiting", "going on"]
+    assert names(stage.output) == ["a.drums.mid"]
+    stage.failures = [failure]
+    put(stage.folder / "b.mid")
+    with pytest.raises(type(failure)):
+        stage.once()
+
+
+def test_a_server_that_does_not_let_us_in_ends_it(stage: Stage) -> None:
+    put(stage.folder / "a.mid")
+    stage.failures = [Unauthenticated("wrong token")]
+    with pytest.raises(Unauthenticated):
+        asyncio.run(stage.watch().run())
+
+
+def test_a_disk_that_is_full_is_waited_for_and_what_was_there_stays(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.output.mkdir()
+    put(stage.output / "a.drums.mid", b"old", seconds=-100)
+    put(stage.folder / "a.mid")
+    full, fsync = [OSError(28, "No space left on device")] * 2, os.fsync
+
+    def fail(file: int) -> None:
+        if full:
+            assert (stage.output / "a.drums.mid").read_bytes() == b"old"
+            raise full.pop()
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    stage.until(lambda: stage.told == ["a.drums.mid"])
+    assert names(stage.output) == ["a.drums.mid"]
+    assert "No space left on device" in stage.said[0]
+    assert stage.said[1:] == ["going on"]
+
+
+def test_a_folder_that_goes_away_is_waited_for(stage: Stage) -> None:
+    away = stage.folder.with_name("away")
+    stage.until(
+        lambda: stage.output.is_dir(),
+        lambda: stage.folder.rename(away),
+        lambda: stage.said,
+        lambda: away.rename(stage.folder),
+        lambda: put(stage.folder / "a.mid"),
+        lambda: stage.told,
+    )
+    assert stage.said[0] == f"the folder {stage.folder} cannot be read; waiting for it"
+
+
+def test_folders_that_cannot_be_used_are_told(stage: Stage) -> None:
+    put(stage.output, b"a file")
+    with pytest.raises(OptionError, match="is a file"):
+        stage.once()
+    stage.output = stage.output / "below"
+    with pytest.raises(OutputError, match="cannot be made"):
+        stage.once()
+    stage.folder = stage.folder / "nothing"
+    with pytest.raises(InputError, match="there is no folder"):
+        stage.once()
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_plays_with_what_was_asked_for(
+    address: str, drummer: Drummer, folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(folder / "a.mid")
+    put(folder / "b.mid", b"no music")
+    words = ["watch", str(folder), str(output), "--server", address, "--once", "--settle", "0.05"]
+    assert cli.main([*words, "--style", "rock", "--seed", "3", "--with-guitar", "--takes", "2"]) == 2
+    out, err = capsys.readouterr()
+    takes = drummer.takes(SONG, Options(style="rock", seed=3), 2)
+    for number, take in enumerate(takes, 1):
+        assert (output / f"a.drums.{number}.mid").read_bytes() == take.to_bytes(with_guitar=True)
+    assert out.startswith(f"{output / 'a.drums.1.mid'}: 8 bars")
+    assert err == "seq2drum: b.mid: this is no MIDI file: it begins with b'no m', not with 'MThd'\n"
+    assert (output / "b.mid.error.txt").exists()
+
+
+def test_once_without_a_server_is_told_and_writes_nothing(
+    folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(folder / "a.mid")
+    words = ["watch", str(folder), str(output), "--server", "127.0.0.1:1", "--once", "--settle", "0"]
+    assert cli.main(words) == 3
+    assert capsys.readouterr().err.startswith("seq2drum: no server answers at 127.0.0.1:1")
+    assert names(output) == []
+
+
+def test_a_wrong_token_ends_it_with_a_word(folder: Path, output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(folder / "a.mid")
+
+    def do(attempt: int, context: Any) -> None:
+        refuse(context, grpc.StatusCode.UNAUTHENTICATED, "the token is not the right one", "CREDENTIALS_WRONG")
+
+    with serving(Scripted(do)) as where:
+        assert cli.main(["watch", str(folder), str(output), "--server", where, "--settle", "0"]) == 2
+    assert capsys.readouterr().err == "seq2drum: the token is not the right one\n"
+
+
+@pytest.fixture
+def watching(folder: Path, output: Path, tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(where: str) -> subprocess.Popen[str]:
+        words = [
+            sys.executable,
+            "-m",
+            "client",
+            "watch",
+            str(folder),
+            str(output),
+            "--server",
+            where,
+            "--settle",
+            "0.1",
+        ]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen([*words, "--settle", "0.1"], cwd=ROOT, **pipes))  # type: ignore[call-overload]
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_it_survives_its_server_and_control_c_ends_it_well(
+    watching: Callable[[str], subprocess.Popen[str]], drummer: Drummer, folder: Path, output: Path
+) -> None:
+    with serving(Playing(drummer)) as where:
+        process = watching(where)
+        put(folder / "a.mid")
+        wait_for(output / "a.drums.mid", process)
+    put(folder / "b.mid")
+    assert "waiting" in process.stderr.readline()  # type: ignore[union-attr]
+    with serving(Playing(drummer), port=int(where.rpartition(":")[2])):
+        wait_for(output / "b.drums.mid", process)
+        assert (output / "b.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert [line.partition(":")[0] for line in out.splitlines()] == [
+        str(output / f"{name}.drums.mid") for name in ("a", "b")
+    ]
+    assert err.splitlines() == ["seq2drum: going on", "seq2drum: stopped"]
+
+
+def test_a_real_song_through_the_real_server(
+    watching: Callable[[str], subprocess.Popen[str]], drummer: Drummer, folder: Path, output: Path, tmp_path: Path
+) -> None:
+    song = ROOT / "examples" / "seven_eight.mid"
+    with real_server(tmp_path) as where:
+        process = watching(where)
+        put(folder / "song.mid", song.read_bytes()[:500])  # half of it: the server calls it damaged
+        wait_for(output / "song.mid.error.txt", process)
+        put(folder / "song.mid", song.read_bytes())
+        wait_for(output / "song.drums.mid", process)
+        assert (output / "song.drums.mid").read_bytes() == drummer.accompany(song).to_bytes()
+        until = time.monotonic() + 10
+        while (output / "song.mid.error.txt").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert names(output) == ["song.drums.mid"]

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from seq2drum.errors import OptionError, OutputError
+from seq2drum.judge import report
+from seq2drum.judge.evaluate import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
+
+NAMES = ("real drums", "A & <B>, most likely", "silence", "own bar")
+
+
+def made() -> Evaluation:
+    """Four players with a few figures each, one of whose names wants to be escaped."""
+    kinds = ("real", "model", "baseline", "baseline")
+    rows = [
+        Row(
+            name,
+            f"what {name} means",
+            kind,
+            kind == "real" or name == "own bar",
+            3,
+            {"fill rate": Estimate(0.08, 0.05, 0.11), "faults": Estimate(float(index))},
+        )
+        for index, (name, kind) in enumerate(zip(NAMES, kinds, strict=True))
+    ]
+    for row, value in zip(rows[1:], (0.61234, 0.0, 0.8), strict=True):
+        row.figures["hit F1"] = Estimate(value, max(value - 0.02, 0), value + 0.03)
+        row.figures["gain in F1"] = Estimate(-0.01, -0.02, 0.01)
+        row.figures["velocity r"] = Estimate(None)
+        row.figures["hits a bar"] = Estimate(14.26, 12.0, 15.0)
+    metre = [replace(rows[1], name=f"{metre}: {rows[1].name}", songs=3 * (metre == "4/4")) for metre in METRES]
+    metre = [row if row.songs else replace(row, figures={}) for row in metre]
+    shown = Example(
+        "a<b>.mid", NAMES[1], 4, (24, 21), ("4/4", "7/8"), (0, 12, 24), ((0, 0, 100), (44, 1, 30)), ((23, 8, 127),)
+    )
+    about = {
+        "songs": 3,
+        "bars": 40,
+        "split": "test",
+        "split hash": "abc",
+        "songs of reference": 20,
+        "seed": 0,
+        "versions": {"numpy": "2"},
+        "command": "seq2drum --mode eval --tag '<x>'",
+    }
+    curves = {name: (0.9, 0.8, None) for name in NAMES}
+    return Evaluation(
+        about,
+        columns(),
+        tuple(rows),
+        (replace(rows[3], name="copy that bar"),),
+        tuple(metre),
+        curves,
+        (shown, replace(shown, player=NAMES[2], made=())),
+        (),
+        ("no critic: <why>",),
+        {"songs played": 2.0},
+    )
+
+
+class _Tags(HTMLParser):
+    """What is open, and whether all that closes was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.seen: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen += [(name, value or "") for name, value in attrs]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+def test_figures_are_as_long_as_they_are_exact() -> None:
+    assert report.shown(Estimate(0.61234, 0.59, 0.64), interval="half") == "0.612 ±0.025"
+    assert report.shown(Estimate(14.26, 12.0, 15.0), interval="whole") == "14.3 (12.0 to 15.0)"
+    assert report.shown(Estimate(412.7)) == "413"
+    assert report.shown(Estimate(3.0)) == "3"
+    assert report.shown(Estimate(0.0, 0.0, 0.0)) == "0.000"
+    assert report.shown(Estimate(-0.0104, -0.02, 0.01)) == "-0.010"
+    assert report.shown(None) == report.shown(Estimate(None)) == "-"
+
+
+def test_the_headline_comes_first_and_each_figure_once() -> None:
+    found = report.sections(made())
+    assert found[0][0] == "Headline"
+    assert found[0][1] == ["hit F1", "gain in F1", "fill rate"]
+    every = [name for _, names in found for name in names]
+    assert len(set(every)) == len(every)
+    assert "velocity r" not in every  # nobody has it
+    assert set(every) == {"hit F1", "gain in F1", "fill rate", "hits a bar", "faults"}
+
+
+def full() -> Evaluation:
+    """Every player has every figure, each with an interval."""
+    figures = {column.name: Estimate(-0.123, -0.4, 0.8) for column in columns()}
+    found = made()
+    return replace(found, free=tuple(replace(row, figures=figures) for row in found.free))
+
+
+def test_the_headline_of_a_page_comes_first_in_lines_that_can_be_pasted() -> None:
+    lines = report.as_markdown(full()).splitlines()
+    assert next(line for line in lines if line.startswith("## ")) == "## Headline"
+    heads = [line for line in lines if line.startswith("|  |")]
+    assert [name.strip() for head in heads[:2] for name in head.split("|")[2:-1]] == list(HEADLINE)
+    assert max(len(line) for line in lines if line.startswith("|")) < 200
+    assert "| -0.123 (-0.400 to 0.800) |" in lines[lines.index(heads[0]) + 2]
+
+
+def test_lines_of_a_terminal_are_short_too_and_no_figure_is_lost() -> None:
+    text = report.as_text(full())
+    assert max(map(len, text.splitlines())) < 200
+    assert text.count("-0.123 ±0.600") == len(NAMES) * len(columns())
+
+
+def test_every_group_of_figures_has_its_section() -> None:
+    told = {group for _, groups in report.SECTIONS for group in groups}
+    assert {column.group for column in columns()} <= told
+
+
+def test_the_table_of_a_terminal_is_aligned_and_marks_who_sees_the_real_drums() -> None:
+    lines = report.as_text(made()).splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("Headline"))
+    rows = lines[start + 1 : start + 5]
+    assert [row.split("  ")[0] for row in rows] == ["real drums", "A & <B>, most likely", "silence", "own bar *"]
+    assert len({len(row) for row in rows}) == 1
+    assert "0.612 ±0.025" in rows[1] and rows[0].split()[2] == "-"
+    assert max(len(line) for line in lines if not line.startswith(("command", "versions"))) < 140
+
+
+def test_a_metre_that_no_song_has_is_one_line_without_figures() -> None:
+    lines = report.as_text(made()).splitlines()
+    (line,) = [line for line in lines if line.startswith("5/4")]
+    assert line.split() == ["5/4", "0", *["-"] * 6]
+    assert any(line.startswith("4/4: A & <B>, most likely") for line in lines)
+
+
+def test_markdown_has_as_many_cells_in_each_line_of_a_table() -> None:
+    page = report.as_markdown(made())
+    for block in page.split("\n\n"):
+        rows = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({row.count("|") for row in rows}) <= 1
+    assert "| A & <B>, most likely | 0.612 (0.592 to 0.642) |" in page
+
+
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere() -> None:
+    page = report.as_html(made())
+    parser = _Tags()
+    parser.feed(page)
+    assert not parser.wrong and not parser.open
+    assert not {name for name, _ in parser.seen} & {"src", "href", "xlink:href", "onload"}
+    assert "url(" not in page and "@import" not in page and "<script" not in page and "http" not in page
+
+
+def test_what_people_named_cannot_become_markup() -> None:
+    page = report.as_html(made())
+    assert "<B>" not in page and "<b>.mid" not in page and "<why>" not in page and "<x>" not in page
+    assert "A &amp; &lt;B&gt;, most likely" in page
+
+
+def test_pictures_are_drawn_of_figures_of_the_curve_and_of_drums() -> None:
+    pictures = re.findall(r"<svg.*?</svg>", report.as_html(made()), re.S)
+    titles = [ElementTree.fromstring(picture).findtext("title") for picture in pictures]
+    assert titles == ["hit F1", "gain in F1", "fill rate", "hits a bar", "similarity of bars", "a<b>.mid"]
+    assert not any("nan" in picture for picture in pictures)
+
+
+def test_a_grid_has_a_mark_for_each_hit_where_it_falls() -> None:
+    (picture,) = re.findall(r"<svg[^>]*><title>a&lt;b&gt;.*?</svg>", report.as_html(made()), re.S)
+    marks = [rect for rect in ElementTree.fromstring(picture).iter("rect") if rect.get("opacity")]
+    place = [float(rect.get("x", "0")) for rect in marks]
+    assert len(marks) == 3
+    # 4/4 is 48 twelfths, 7/8 is 42: step 44 of both bars is step 20, 40 twelfths after the barline.
+    assert place == pytest.approx([96, 96 + 1000 * 88 / 90, 96 + 1000 * 45 / 90], abs=0.1)
+    assert float(marks[0].get("opacity", "0")) > float(marks[1].get("opacity", "0"))
+
+
+def test_a_page_without_models_songs_or_bars_can_be_made() -> None:
+    found = replace(made(), continued=(), by_metre=(), examples=(), curves={name: (None,) for name in NAMES})
+    found = replace(found, free=found.free[:1])
+    assert "No bars to compare" in report.as_html(found)
+    assert "fill rate" in report.as_markdown(found) and "fill rate" in report.as_text(found)
+
+
+def test_a_report_is_written_by_its_ending_and_never_over_another(tmp_path: Path) -> None:
+    report.write(made(), tmp_path / "a.html")
+    report.write(made(), tmp_path / "a.md")
+    assert (tmp_path / "a.html").read_text().startswith("<!DOCTYPE html>")
+    assert (tmp_path / "a.md").read_text().startswith("# ")
+    (tmp_path / "a.md").write_text("mine")
+    with pytest.raises(OutputError, match="--force"):
+        report.write(made(), tmp_path / "a.md")
+    assert (tmp_path / "a.md").read_text() == "mine"
+    report.write(made(), tmp_path / "a.md", overwrite=True)
+    assert (tmp_path / "a.md").read_text() != "mine"
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"\.html or \.md"):
+        report.check(tmp_path / "a.pdf", overwrite=True)
+    with pytest.raises(OutputError, match="does not exist"):
+        report.check(tmp_path / "no" / "a.md", overwrite=True)
+    (tmp_path / "b.md").mkdir()
+    with pytest.raises(OutputError, match="is a folder"):
+        report.check(tmp_path / "b.md", overwrite=True)

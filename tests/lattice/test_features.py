@@ -1,0 +1,335 @@
+"""What the model hears: arrays of known shape, finite for any song, that change only with what they describe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from seq2drum.lattice.features import (
+    BAR_PITCH_CLASSES,
+    BAR_SIZE,
+    CLOCK_SIZE,
+    GUITAR_PROGRAMS,
+    GUITAR_SIZE,
+    NEIGHBOURS,
+    PITCH_CLASSES,
+    SUMMARY_SIZE,
+    Features,
+    Heard,
+    features,
+    form_of,
+    hear,
+)
+from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from tests.strategies import songs
+
+# Songs are long to draw, and the machine may be busy: neither is a fault.
+relaxed = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+
+REGISTER = [3, 4]  # columns of a step's guitar: the lowest and the highest pitch
+CHORD_CHANGE = 18
+WEIGHT, GROUP_START, ON_UNIT, IN_GROUP, IN_BAR = range(6, 11)  # columns of the clock after its six places
+E_MINOR, A_MAJOR = (40, 47, 52, 55, 59, 64), (45, 52, 57, 61, 64)
+
+
+def guitar(*notes: Note, program: int = 25) -> Part:
+    return Part.of(notes, program=program)
+
+
+def song(*parts: Part, metre: tuple[int, int] = (4, 4), bars: int = 4, quarter: int = 480, bpm: float = 120) -> Song:
+    length = max(round(bars * 4 * metre[0] * quarter / metre[1]), 1)
+    return Song(quarter, parts, (Tempo(0, round(6e7 / bpm)),), (Metre(0, *metre),), length)
+
+
+def strummed(*chords: tuple[int, ...], bars: int = 4) -> Song:
+    """Each bar one of the chords in turn, in eighths."""
+    notes = [
+        Note(1920 * bar + 240 * eighth, 200, pitch, 90 - eighth)
+        for bar in range(bars)
+        for eighth in range(8)
+        for pitch in chords[bar % len(chords)]
+    ]
+    return song(guitar(*notes), bars=bars)
+
+
+def features_of(found: Song, *parts: int) -> Features:
+    return features(hear(found, parts or range(len(found.parts))))
+
+
+def assert_well_formed(found: Features, heard: Heard) -> None:
+    steps, bars = int(heard.form.steps.sum()), len(heard.form.steps)
+    assert found.guitar.shape == (steps, GUITAR_SIZE)
+    assert found.clock.shape == (steps, CLOCK_SIZE)
+    assert found.bars.shape == (bars, BAR_SIZE)
+    assert found.summary.shape == (SUMMARY_SIZE,)
+    for array in found:
+        assert array.dtype == np.float32
+        assert np.all(np.isfinite(array))
+        assert np.abs(array.astype(np.float16)).max(initial=0) < 1000  # kept as half floats, and fed to a model as is
+
+
+# --- any song ---------------------------------------------------------------------------------------------------------
+
+
+@relaxed
+@given(songs(max_parts=3, max_notes=30))
+def test_features_of_any_song_are_finite_and_of_the_shapes_they_promise(found: Song) -> None:
+    heard = hear(found, range(len(found.parts)))
+    assert_well_formed(features(heard), heard)
+
+
+@relaxed
+@given(songs(max_parts=2, max_notes=30))
+def test_the_same_song_gives_the_same_features(found: Song) -> None:
+    for one, other in zip(features_of(found), features_of(found), strict=True):
+        assert_array_equal(one, other)
+
+
+@relaxed
+@given(songs(max_parts=1, max_notes=30))
+def test_an_octave_changes_only_the_register(found: Song) -> None:
+    assume(found.parts)
+    notes = [note._replace(pitch=note.pitch % 116) for note in found.parts[0]]
+    low, high = (
+        features_of(replace(found, parts=(guitar(*(note._replace(pitch=note.pitch + up) for note in notes)),)))
+        for up in (0, 12)
+    )
+    assert_array_equal(np.delete(low.guitar, REGISTER, axis=1), np.delete(high.guitar, REGISTER, axis=1))
+    assert_array_equal(low.clock, high.clock)
+    assert_allclose(low.bars, high.bars, atol=1e-6)
+
+
+def test_a_transposed_guitar_changes_only_the_pitch_columns() -> None:
+    low = features_of(strummed(E_MINOR, E_MINOR, A_MAJOR))
+    high = features_of(
+        strummed(tuple(p + 3 for p in E_MINOR), tuple(p + 3 for p in E_MINOR), tuple(p + 3 for p in A_MAJOR))
+    )
+    pitched = [*REGISTER, *range(PITCH_CLASSES.start, PITCH_CLASSES.stop)]
+    assert_array_equal(np.delete(low.guitar, pitched, axis=1), np.delete(high.guitar, pitched, axis=1))
+    assert_array_equal(np.roll(low.guitar[:, PITCH_CLASSES], 3, axis=1), high.guitar[:, PITCH_CLASSES])
+    assert not np.array_equal(low.guitar[:, PITCH_CLASSES], high.guitar[:, PITCH_CLASSES])
+    assert_array_equal(low.clock, high.clock)
+    for columns in BAR_PITCH_CLASSES:
+        assert_array_equal(np.roll(low.bars[:, columns], 3, axis=1), high.bars[:, columns])
+        low.bars[:, columns] = high.bars[:, columns] = 0
+    assert_allclose(low.bars, high.bars, atol=1e-6)
+    changed = np.flatnonzero(~np.isclose(low.summary, high.summary, atol=1e-6))
+    assert changed[:2].tolist() == [34, 35]  # the mean lowest and highest pitch
+    registers = SUMMARY_SIZE - 2 * 6 - 8
+    assert all(registers <= column < registers + 8 for column in changed[2:].tolist())
+
+
+# --- silence and odd bars ---------------------------------------------------------------------------------------------
+
+
+def test_silence_is_all_zero_but_for_the_clock_and_the_bars() -> None:
+    silent = song(guitar(), bars=3)
+    found = features_of(silent)
+    assert_well_formed(found, hear(silent, [0]))
+    assert not found.guitar.any()
+    assert np.all(found.bars[:, NEIGHBOURS.start - 2] == 1)  # every bar is empty
+    assert not found.bars[:, NEIGHBOURS].any()
+    assert not found.summary[9:33].any()  # no rhythm
+
+
+def test_a_song_with_nothing_in_it_has_one_silent_bar() -> None:
+    found = features_of(Song(480, (guitar(),)))
+    assert found.bars.shape == (1, BAR_SIZE)
+    assert not found.guitar.any()
+
+
+def test_a_song_of_one_bar_has_no_bars_to_be_like() -> None:
+    one = song(guitar(Note(0, 480, 40, 80)), bars=1)
+    found = features_of(one)
+    assert_well_formed(found, hear(one, [0]))
+    assert not found.bars[:, 30:40].any()
+
+
+@pytest.mark.parametrize("metre", [(9, 4), (64, 4), (64, 1), (17, 2)])
+def test_bars_longer_than_are_learnt_from_are_heard_all_the_same(metre: tuple[int, int]) -> None:
+    last = 480 * 4 * metre[0] // metre[1] - 480
+    long = song(guitar(Note(0, 480, 40, 80), Note(last, 480, 45, 100)), metre=metre, bars=2)
+    heard = hear(long, [0])
+    assert heard.form.steps.tolist() == [metre[0] * 24 // metre[1]] * 2
+    assert heard.form.steps[0] > 48
+    found = features(heard)
+    assert_well_formed(found, heard)
+    assert np.flatnonzero(found.guitar[:, 5]).tolist() == [0, heard.form.steps[0] - 6]
+
+
+@pytest.mark.parametrize("metre", [(1, 64), (1, 16), (3, 32), (1, 4)])
+def test_bars_shorter_than_a_quarter_are_heard(metre: tuple[int, int]) -> None:
+    short = song(guitar(*(Note(30 * place, 20, 40 + place, 80) for place in range(40))), metre=metre, bars=40)
+    heard = hear(short, [0])
+    assert_well_formed(features(heard), heard)
+
+
+def test_one_tick_a_quarter_is_enough() -> None:
+    coarse = song(guitar(*(Note(beat, 1, 40 + beat % 5, 80) for beat in range(16))), quarter=1)
+    heard = hear(coarse, [0])
+    assert heard.form.steps.tolist() == [24] * 4
+    assert np.flatnonzero(features(heard).guitar[:, 5]).tolist() == list(range(0, 96, 6))
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_tells_how_many_notes_how_loud_how_high_and_how_long() -> None:
+    found = features_of(song(guitar(Note(0, 480, 40, 127), Note(0, 240, 47, 64), Note(960, 120, 64, 32)), bars=1))
+    first, third = found.guitar[0], found.guitar[12]
+    assert_allclose(first[[0, 1, 3, 4, 5]], [0.6, 1, (40 - 50) / 15, (47 - 60) / 15, 1], atol=1e-6)
+    assert_allclose(third[[0, 1, 3, 4, 5]], [0.3, 32 / 127, (64 - 50) / 15, (64 - 60) / 15, 1], atol=1e-6)
+    assert_allclose([first[19], third[19]], [(24 + 12) / 2 / 48, 6 / 48])
+    assert np.flatnonzero(first[PITCH_CLASSES]).tolist() == [4, 11]
+    assert np.flatnonzero(found.guitar[:, 2]).tolist() == [*range(6), 12]  # sounding: a quarter, then a sixteenth
+
+
+def test_a_new_chord_is_marked_at_the_quarter_it_begins_in() -> None:
+    changes = np.flatnonzero(features_of(strummed(E_MINOR, E_MINOR, A_MAJOR, A_MAJOR)).guitar[:, CHORD_CHANGE])
+    assert changes.tolist() == [0, 48]
+    assert np.flatnonzero(features_of(strummed(E_MINOR)).guitar[:, CHORD_CHANGE]).tolist() == [0]
+
+
+# --- clock ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_clock_of_four_four_weighs_the_beats() -> None:
+    clock = features_of(song(guitar(), bars=1)).clock
+    assert_array_equal(clock[:, :6], np.tile(np.eye(6), (4, 1)))
+    assert clock[[0, 6, 12, 18], WEIGHT].tolist() == [1, 0.25, 0.5, 0.25]
+    assert clock[1, WEIGHT] == 0.25  # between the beats a quarter of the beat's weight
+    assert np.flatnonzero(clock[:, ON_UNIT]).tolist() == [0, 6, 12, 18]
+    assert_allclose(clock[[0, 1, 12, 23], IN_BAR], [0, 3 / 48, 24 / 48, 45 / 48])
+
+
+def test_the_clock_of_seven_eight_starts_its_groups_of_two_two_and_three() -> None:
+    clock = features_of(song(guitar(), metre=(7, 8), bars=2)).clock
+    assert len(clock) == 42
+    assert np.flatnonzero(clock[:21, GROUP_START]).tolist() == [0, 6, 12]
+    assert np.flatnonzero(clock[:21, ON_UNIT]).tolist() == [0, 3, 6, 9, 12, 15, 18]
+    assert clock[[12, 15, 18], IN_GROUP] == pytest.approx([0, 1 / 3, 2 / 3])
+    assert_array_equal(clock[:21], clock[21:])
+
+
+def test_every_metre_keeps_the_place_in_its_group_below_one() -> None:
+    for numerator, denominator in [(6, 8), (12, 8), (5, 4), (9, 8), (3, 4), (13, 16), (76, 32), (2, 2)]:
+        clock = features_of(song(guitar(), metre=(numerator, denominator), bars=2)).clock
+        assert np.all((clock[:, IN_GROUP] >= 0) & (clock[:, IN_GROUP] < 1)), (numerator, denominator)
+        assert clock[0, WEIGHT] == 1
+
+
+# --- bars and the whole -----------------------------------------------------------------------------------------------
+
+
+def test_likeness_finds_the_bar_that_comes_again() -> None:
+    bars = features_of(strummed(E_MINOR, A_MAJOR, bars=6)).bars
+    rhythm, chroma = bars[:, 30:35], bars[:, 35:40]  # lags 1, 2, 4, 8 and the bar after
+    assert_allclose(rhythm[1:, 0], 1, atol=1e-6)
+    assert_allclose(chroma[2:, 1], 1, atol=1e-6)
+    assert np.all(chroma[1:, 0] < 0.9)
+    assert not chroma[0, :4].any()  # nothing is before the first bar
+    assert not chroma[-1, 4].any()  # and nothing after the last
+
+
+def test_an_empty_bar_is_like_an_empty_bar_and_like_no_other() -> None:
+    notes = [Note(0, 100, 40, 80), Note(3 * 1920, 100, 40, 80)]
+    bars = features_of(song(guitar(*notes), bars=4)).bars
+    assert bars[:, 30].tolist() == [0, 0, 1, 0]
+
+
+def test_bars_count_from_where_the_guitar_begins_and_know_where_it_ends() -> None:
+    bars = features_of(song(guitar(Note(2 * 1920, 9, 40, 80), Note(4 * 1920, 9, 40, 80)), bars=7)).bars
+    assert np.argmax(bars[:, 7:15], axis=1).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert np.argmax(bars[:, 15:23], axis=1).tolist() == [6, 7, 0, 1, 2, 3, 4]
+    assert bars[:, NEIGHBOURS.start - 1].tolist() == [0, 0, 0, 0, 0, 1, 1]  # after the guitar's end
+
+
+def test_a_bar_knows_where_the_guitar_plays_in_the_bars_beside_it() -> None:
+    bars = features_of(song(guitar(Note(1920 + 960, 9, 40, 80)), bars=3)).bars[:, NEIGHBOURS]
+    assert np.argwhere(bars).tolist() == [[0, 20 + 4], [0, 20 + 8 + 4], [2, 4], [2, 8 + 4]]  # half way, and an E
+
+
+def test_harmony_is_seen_from_the_root() -> None:
+    seventh = features_of(strummed((43, 47, 50, 53))).summary  # G7
+    harmony = slice(9 + 24 + 14 + 8, 9 + 24 + 14 + 8 + 12)
+    assert np.flatnonzero(seventh[harmony]).tolist() == [0, 4, 7, 10]
+
+
+def test_the_tempo_of_a_bar_is_that_at_its_barline() -> None:
+    slow = replace(song(guitar(), bars=3), tempos=(Tempo(0, 500_000), Tempo(1920, 1_000_000), Tempo(3000, 250_000)))
+    heard = hear(slow, [0])
+    assert heard.form.bpm.tolist() == [120, 60, 240]
+    assert features(heard).bars[:, 27].tolist() == [0, -1, 1]
+
+
+def test_the_form_is_that_of_the_songs_bars() -> None:
+    changing = replace(song(guitar(), bars=2), metres=(Metre(0, 3, 4), Metre(1440, 7, 8)), length=1440 + 1680)
+    form = form_of(changing, Lattice(changing.bars(), 480))
+    assert form.steps.tolist() == [18, 21]
+    assert form.first.tolist() == [0, 18, 39]
+    assert list(zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)) == [(3, 4), (7, 8)]
+
+
+def test_the_summary_names_the_programs_by_their_share_of_the_notes() -> None:
+    parts = (
+        guitar(*(Note(480 * beat, 9, 40, 80) for beat in range(3)), program=24),
+        guitar(Note(0, 9, 60, 80), program=31),
+        guitar(*(Note(480 * beat, 9, 50, 80) for beat in range(4)), program=105),  # a banjo
+    )
+    heard = hear(song(*parts), [0, 1, 2])
+    assert len(heard.programs) == len(GUITAR_PROGRAMS) + 1
+    assert heard.programs.tolist() == [3, 0, 0, 0, 0, 0, 0, 1, 4]
+    assert_allclose(features(heard).summary[:9], [3 / 8, 0, 0, 0, 0, 0, 0, 1 / 8, 4 / 8])
+
+
+def test_the_summary_has_the_rhythm_of_the_bars_that_are_played() -> None:
+    bars = [Note(1920 * bar + 480 * beat, 9, 40, 80) for bar in range(2) for beat in range(4)]
+    rhythm = features_of(song(guitar(*bars, Note(240, 9, 40, 80)), bars=5)).summary[9:33]
+    assert np.flatnonzero(rhythm).tolist() == [0, 3, 6, 12, 18]
+    assert rhythm[[0, 3]].tolist() == [1, 0.5]  # of the two bars that are not silent
+
+
+# --- hearing several parts --------------------------------------------------------------------------------------------
+
+
+def test_several_guitars_are_heard_as_one_that_plays_all_their_notes() -> None:
+    one = guitar(Note(0, 240, 40, 80), Note(480, 240, 45, 70), program=25)
+    two = guitar(Note(0, 240, 52, 60), Note(480, 240, 45, 70), program=30)
+    together = song(one, two)
+    heard = hear(together, [0, 1])
+    assert heard.parts == 2
+    assert heard.programs.tolist() == [0, 2, 0, 0, 0, 0, 2, 0, 0]
+    assert list(zip(heard.guitar.step.tolist(), heard.guitar.key.tolist(), strict=True)) == [(0, 40), (0, 52), (6, 45)]
+    assert features(heard).guitar[0, 0] == pytest.approx(0.6)
+
+
+@relaxed
+@given(songs(max_parts=4, max_notes=20), st.data())
+def test_parts_that_are_not_listened_to_do_not_matter(found: Song, data: st.DataObject) -> None:
+    assume(found.parts)
+    chosen = data.draw(st.sets(st.integers(0, len(found.parts) - 1), min_size=1))
+    others = [index for index in range(len(found.parts)) if index not in chosen]
+    fewer = replace(
+        found,
+        parts=tuple(Part.of([]) if index in others else part for index, part in enumerate(found.parts)),
+        length=found.end,
+    )
+    for one, other in zip(features_of(found, *chosen), features_of(fewer, *chosen), strict=True):
+        assert_array_equal(one, other)
+
+
+def test_hearing_one_part_is_encoding_it() -> None:
+    played = strummed(E_MINOR, A_MAJOR)
+    lattice = Lattice(played.bars(), played.ticks_per_quarter)
+    for heard in (hear(played, [0]), hear(played, [0], lattice)):
+        for column, wanted in zip(heard.guitar, encode(played.parts[0], lattice), strict=True):
+            assert_array_equal(column, wanted)

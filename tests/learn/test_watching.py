@@ -1,0 +1,515 @@
+"""Watching a training run: what is played and judged, the time it may take, the history, and the page."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+
+from seq2drum.data.corpus import Prepared
+from seq2drum.data.excerpts import bars_between
+from seq2drum.judge.evaluate import play_heard
+from seq2drum.learn import watching
+from seq2drum.learn.watching import (
+    BARS,
+    GAIN,
+    LIKELY,
+    LOOP,
+    MOST_POINTS,
+    MOST_TAKES,
+    REAL,
+    SAMPLED,
+    SHARE,
+    Chosen,
+    Drawn,
+    Finished,
+    History,
+    Point,
+    Watch,
+    Watched,
+    allowance,
+    as_html,
+    choose,
+    name_of,
+)
+from seq2drum.models import eager, family
+from seq2drum.models.base import Family
+from seq2drum.music.kit import FULL
+from seq2drum.play.decode import TRIES, Chance, play
+from seq2drum.show import draw
+from tests.made import made_song
+from tests.players import SIZES
+
+
+def song_of(seed: int, split: str = "validation", bars: int = 14) -> Prepared:
+    return replace(made_song(seed, bars), split=split, sha256=f"{seed:02d}" * 32)
+
+
+def plain(song: Prepared) -> Prepared:
+    """Its first six bars, which are in 4/4: with such a song there is another's guitar to play to."""
+    return bars_between(song, 0, 6)
+
+
+@pytest.fixture(scope="module")
+def songs() -> list[Prepared]:
+    return [song_of(seed, "train" if seed % 3 else "validation") for seed in range(12)]
+
+
+@pytest.fixture(scope="module")
+def model() -> Family:
+    torch.manual_seed(0)
+    kind: Any = family("attention")
+    found: Family = kind(kind.config_type(voices=len(FULL), **SIZES["attention"]))
+    with torch.no_grad():
+        found.heads.hits.bias += 2.0
+    return found
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of two bars, which are drawn in a moment."""
+    monkeypatch.setattr(watching, "PICTURED_BARS", 2)
+
+
+def watch_of(chosen: Chosen, told: list[str] | None = None) -> Watch:
+    return Watch(chosen, FULL, 0, 150, [].append if told is None else told.append)
+
+
+class Board:
+    """Keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.scalars: dict[str, list[tuple[int, float]]] = {}
+        self.images: dict[str, list[tuple[int, np.ndarray]]] = {}
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None:
+        self.scalars.setdefault(tag, []).append((global_step, scalar_value))
+
+    def add_image(self, tag: str, img_tensor: np.ndarray, global_step: int, *, dataformats: str) -> None:
+        assert dataformats == "HWC"
+        self.images.setdefault(tag, []).append((global_step, img_tensor))
+
+
+# --- choosing ---------------------------------------------------------------------------------------------------------
+
+
+def test_unseen_songs_are_chosen_each_of_another_group_whatever_their_order(songs: list[Prepared]) -> None:
+    songs = [*songs, replace(song_of(40), group=songs[0].group)]
+    chosen = choose(songs, seed=3)
+    assert chosen.unseen and all(song.split == "validation" for song in chosen.songs)
+    assert len({song.group for song in chosen.songs}) == len(chosen.songs) == 4
+    assert {song.split for song in chosen.reference} == {"train"} and len(chosen.reference) == 8
+    again = choose(songs[::-1], seed=3)
+    assert [name_of(song) for song in again.songs] == [name_of(song) for song in chosen.songs]
+    orders = {tuple(name_of(song) for song in choose(songs, seed=seed).songs) for seed in range(8)}
+    assert len(orders) > 1
+
+
+def test_songs_in_which_hardly_anything_is_played_are_left_out_unless_there_are_no_others() -> None:
+    short = [bars_between(song_of(seed), 0, 3) for seed in range(3)]
+    long = song_of(9)
+    assert [name_of(song) for song in choose([*short, long]).songs] == [name_of(long)]
+    assert len(choose(short).songs) == 3
+    silent = [replace(song, drums=song.drums.select(song.drums.step < 0)) for song in short]
+    assert choose(silent) == Chosen(unseen=False)
+    assert choose([]) == Chosen(unseen=False)
+
+
+def test_a_corpus_without_unseen_songs_is_watched_at_what_it_is_trained_on() -> None:
+    chosen = choose([song_of(seed, "train") for seed in range(3)] + [song_of(7, "test")])
+    assert len(chosen.songs) == 3 and not chosen.unseen
+    one = choose([song_of(1, "train")])
+    assert len(one.songs) == 1 and one.others == (None,)
+
+
+# --- playing ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_played_together_is_what_each_song_gets_alone(model: Family, songs: list[Prepared]) -> None:
+    chosen = choose(songs)
+    engine = eager.engine_of(model, "full")
+    played = watching.play(engine, chosen, seed=5)
+    assert played is not None and played.bars == BARS
+    for index, song in enumerate(chosen.songs):
+        for player, temperature in ((SAMPLED, 1.0), (LIKELY, 0.0)):
+            alone = play_heard(engine, song.heard, seed=5, temperature=temperature)
+            assert np.array_equal(played.takes[player, index].step, alone.step)
+            assert np.array_equal(played.takes[player, index].key, alone.key)
+
+
+def test_when_the_time_is_over_all_songs_are_cut_to_the_bars_that_all_have(
+    model: Family, songs: list[Prepared]
+) -> None:
+    chosen = choose(songs)
+    engine = eager.engine_of(model, "full")
+    whole = watching.play(engine, chosen)
+    ticks = iter(range(10**6))
+    cut = watching.play(engine, chosen, seconds=10 * 24, now=lambda: next(ticks))
+    assert whole is not None and cut is not None and watching.LEAST_BARS <= cut.bars < 14
+    for key, take in cut.takes.items():
+        end = chosen.songs[key[1]].heard.form.first[cut.bars]
+        own = whole.takes[key]
+        assert np.array_equal(take.step, own.step[own.step < end])
+    ticks = iter(range(10**6))
+    assert watching.play(engine, chosen, seconds=24, now=lambda: next(ticks)) is None
+
+
+def test_looking_changes_neither_the_model_nor_any_random_state(model: Family, songs: list[Prepared]) -> None:
+    model.train()
+    torch.manual_seed(7)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    global_state = np.random.get_state()[1].copy()
+    watch = watch_of(choose(songs))
+    watch.look(model, Watched(100, 1e6))
+    assert watch.history.watched[0].played
+    assert model.training and all(parameter.requires_grad for parameter in model.parameters())
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
+    assert np.array_equal(np.random.get_state()[1], global_state)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_one_seed_gives_the_same_figures_and_takes(model: Family, songs: list[Prepared]) -> None:
+    looks = []
+    for _ in range(2):
+        watch = watch_of(choose(songs))
+        watch.look(model, Watched(100, 1e6))
+        looks.append(watch.history.watched[0]._replace(spent=0.0))
+    one, other = looks
+    assert one.figures == other.figures and one.figures
+    assert all(np.array_equal(one.takes[name], other.takes[name]) for name in one.takes)
+
+
+# --- the figures ------------------------------------------------------------------------------------------------------
+
+
+def test_drums_that_are_the_real_ones_are_perfect_and_silence_is_not(songs: list[Prepared]) -> None:
+    chosen = choose(songs)
+    silence = [song.drums.select(song.drums.step < 0) for song in chosen.songs]
+    takes = {(SAMPLED, index): song.drums for index, song in enumerate(chosen.songs)}
+    takes |= {(LIKELY, index): silent for index, silent in enumerate(silence)}
+    figures = watching.panel(chosen, silence, watching.Played(takes, BARS))
+    perfect = figures[SAMPLED]
+    assert perfect["hit F1"] == perfect["kick and snare F1"] == perfect["hits made to real"] == 1
+    assert perfect["voice JSD"] == perfect["position JSD"] == perfect["bar similarity error"] == 0
+    assert perfect["fill rate"] == figures[REAL]["fill rate"]
+    assert figures[LIKELY]["hit F1"] == 0 and figures[LIKELY]["voice JSD"] == 1
+    assert figures[LOOP] == figures[LIKELY]
+    assert "hit F1" not in figures[REAL]  # by definition 1, which says nothing
+
+
+def test_the_gain_is_the_hits_with_the_own_guitar_less_those_with_anothers() -> None:
+    """A drummer who plays right to its own guitar, and the drums of another song to another's."""
+    chosen = choose([song_of(seed, bars=14) for seed in range(2)])
+    chosen = Chosen(tuple(plain(song) for song in chosen.songs), (chosen.songs[0].heard,) * 2, ())
+    one, two = chosen.songs
+    takes = {(SAMPLED, 0): one.drums, (SAMPLED, 1): two.drums, (LIKELY, 0): one.drums, (LIKELY, 1): two.drums}
+    takes |= {("another guitar", 0): one.drums.select(one.drums.step < 0), ("another guitar", 1): two.drums}
+    silence = [song.drums.select(song.drums.step < 0) for song in chosen.songs]
+    figures = watching.panel(chosen, silence, watching.Played(takes, BARS))
+    hits = [len(np.unique(song.drums.step * 24 + song.drums.key)) for song in (one, two)]
+    # With the other guitar one song has all its hits and the other none: F1 = 2 b / (b + a + b).
+    assert figures[LIKELY][GAIN] == pytest.approx(1 - 2 * hits[1] / (2 * hits[1] + hits[0]), abs=1e-4)
+    assert GAIN not in figures[SAMPLED] and "another guitar" not in figures
+
+
+def test_figures_are_over_the_bars_that_were_played(songs: list[Prepared]) -> None:
+    chosen = choose(songs)
+    cut = [bars_between(song, 0, 8).drums for song in chosen.songs]
+    whole = [song.drums for song in chosen.songs]
+    played = watching.Played({(SAMPLED, index): take for index, take in enumerate(cut)}, 8)
+    figures = watching.panel(chosen, whole, played)
+    assert figures[SAMPLED]["hit F1"] == figures[LOOP]["hit F1"] == 1
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+def test_playing_takes_its_share_of_the_time_and_no_more() -> None:
+    begun = History()
+    assert allowance(begun, 0) == 0
+    assert allowance(begun, 60) == pytest.approx(60 * SHARE)
+    # Half the bars took 3 s: all would take 6, which there is time for after 180 s.
+    half = begun.seen(Watched(1, 60, played=BARS // 2, spent=3.0))
+    assert allowance(half, 120) == 0
+    assert allowance(half, 179) == 0
+    assert allowance(half, 181) == pytest.approx(181 * SHARE - 3)
+    given_up = begun.seen(Watched(1, 60, spent=3.0))
+    assert allowance(given_up, 179) == 0 and allowance(given_up, 181) > 6
+    assert allowance(half, 120, last=True) == watching.LAST_SECONDS
+
+
+def test_a_long_run_in_which_playing_is_slow_keeps_to_the_share() -> None:
+    """Each look takes 20 s; validations come every minute."""
+    history = History()
+    for minute in range(1, 600):
+        seconds = 60.0 * minute
+        if (allowed := allowance(history, seconds)) > 0:
+            spent = min(allowed, 20.0)
+            history = history.seen(Watched(minute, seconds, played=math.floor(BARS * spent / 20), spent=spent))
+        assert history.spent <= SHARE * seconds
+    assert history.spent > 0.9 * SHARE * seconds
+    assert sum(moment.played == BARS for moment in history.watched) > 80
+
+
+def test_without_songs_nothing_is_played_and_the_moment_is_kept(model: Family) -> None:
+    watch = watch_of(Chosen())
+    watch.look(model, Watched(10, 60.0, nats=3.0), last=True)
+    assert watch.history.watched == (Watched(10, 60.0, nats=3.0, validation=watch.history.watched[0].validation,
+                                             swapped=watch.history.watched[0].swapped),)  # fmt: skip
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_just_looked_at_is_not_played_again(model: Family, songs: list[Prepared]) -> None:
+    watch, board = watch_of(choose(songs)), Board()
+    watch.look(model, Watched(10, 1e6, nats=3.0), board)
+    watch.look(model, Watched(10, 1e6 + 1, nats=2.0), board, last=True)
+    (moment,) = watch.history.watched
+    assert moment.nats == 2.0 and moment.played == BARS and moment.takes
+    assert all(len(rows) == 1 for rows in (*board.scalars.values(), *board.images.values()))
+
+
+# --- what is shown meanwhile ------------------------------------------------------------------------------------------
+
+
+def test_figures_and_pictures_are_shown_of_each_moment_the_real_drums_once(
+    model: Family, songs: list[Prepared]
+) -> None:
+    watch, board = watch_of(choose(songs)), Board()
+    for bars in (10, 20):
+        watch.look(model, Watched(bars, 1e6), board)
+    names = [name_of(song) for song in watch.pictured]
+    assert sorted(board.images) == sorted([f"take/{name}" for name in names] + [f"real/{name}" for name in names])
+    assert [step for step, _ in board.images[f"take/{names[0]}"]] == [10, 20]
+    assert [step for step, _ in board.images[f"real/{names[0]}"]] == [10]
+    pixels = board.images[f"take/{names[0]}"][0][1]
+    assert pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8 and np.ptp(pixels) > 100
+    figures = watch.history.watched[-1].figures
+    assert board.scalars["panel/hit_F1/most_likely"][-1] == (20, figures[LIKELY]["hit F1"])
+    assert board.scalars["panel/hit_F1/common_bar"][-1] == (20, figures[LOOP]["hit F1"])
+    assert len(board.scalars) == sum(map(len, figures.values()))
+
+
+def test_what_fails_is_told_once_and_ends_nothing(model: Family, songs: list[Prepared], monkeypatch: Any) -> None:
+    def broken(*args: Any, **options: Any) -> Any:
+        raise RuntimeError("no ink")
+
+    told: list[str] = []
+    watch = watch_of(choose(songs), told)
+    monkeypatch.setattr(draw, "pixels", broken)
+    for bars in (1, 2):
+        watch.look(model, Watched(bars, 1e6), Board())
+    assert len(told) == 1 and "no ink" in told[0] and "RuntimeError" in told[0]
+    assert all(moment.figures for moment in watch.history.watched)  # only the picture is missing
+    monkeypatch.setattr(watching, "play", broken)
+    watch.look(model, Watched(3, 1e6), Board())
+    assert len(told) == 2 and not watch.history.watched[-1].figures
+    with pytest.raises(KeyboardInterrupt), watch.forgiving("stopping"):
+        raise KeyboardInterrupt
+
+
+# --- the history ------------------------------------------------------------------------------------------------------
+
+
+def test_a_history_comes_back_as_it_was(model: Family, songs: list[Prepared]) -> None:
+    watch = watch_of(choose(songs))
+    watch.record(1, Point(5, 0.5, math.nan, 1e-3))
+    watch.look(model, Watched(10, 1e6, 3.0, 2.0))
+    back = History.from_json(watch.history.as_json())
+    assert back.as_json() == watch.history.as_json()
+    assert math.isnan(back.points[0].nats) and math.isnan(back.watched[0].swapped)
+    own, found = watch.history.watched[0], back.watched[0]
+    assert found.figures == own.figures and found[:4] == own[:4] and found.spent == own.spent
+    for name, take in own.takes.items():
+        assert all(np.array_equal(a, b) for a, b in zip(found.takes[name], take, strict=True))
+    assert History.from_json(History().as_json()) == History()
+
+
+def test_a_long_curve_keeps_a_bounded_number_of_points_evenly() -> None:
+    history = History()
+    for step in range(1, 20 * MOST_POINTS):
+        history = history.recorded(step, Point(step, step, 1.0, 1.0))
+    steps = [point.bars for point in history.points]
+    assert MOST_POINTS / 2 <= len(steps) <= MOST_POINTS
+    assert set(np.diff(steps)) == {history.every}
+    # A run that is taken up again in the middle goes on as if it had not been away.
+    broken = History()
+    for step in range(1, 7001):
+        broken = broken.recorded(step, Point(step, step, 1.0, 1.0))
+    broken = History.from_json(broken.as_json())
+    for step in range(7001, 20 * MOST_POINTS):
+        broken = broken.recorded(step, Point(step, step, 1.0, 1.0))
+    assert broken.points == history.points
+
+
+def test_of_many_moments_the_takes_of_some_are_kept_the_first_the_last_and_evenly_between() -> None:
+    take = made_song(0).drums
+    history = History()
+    for number in range(1, 101):
+        history = history.seen(Watched(100 * number, 60.0 * number, takes={"a": take}))
+        kept = [moment.bars for moment in history.watched if moment.takes]
+        assert len(kept) <= MOST_TAKES and kept[0] == 100 and kept[-1] == 100 * number
+    assert len(history.watched) == 100
+    assert max(np.diff(kept)) <= 3 * 10_000 / MOST_TAKES
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+ABOUT = {
+    "kit": "full",
+    "plan": {"model": "attention", "kit": "full", "minutes": 5.0, "epochs": 10, "seed": 0, "weights": {"jazz<3>": 3.0}},
+    "progress": {"epoch": 3, "step": 1234, "bars": 98765, "seconds": 300.4},
+    "machine": {"device": "cpu", "name": "<a> chip", "processes": 1},
+    "torch": "2",
+    "data": [{"folder": "<jazz>", "origin": "", "train": 5, "validation": 1, "test": 0}],
+    "command": "seq2drum --mode train --data '<x>'",
+}
+
+
+def finished(**changes: Any) -> Finished:
+    history = History()
+    for step in range(1, 40):
+        history = history.recorded(step, Point(step * 1000, step * 3.0, 20 / step, 1e-3))
+    for number in (1, 2, 3):
+        figures = {
+            SAMPLED: {"hit F1": 0.1 * number, "fill rate": 0.05},
+            LIKELY: {"hit F1": 0.2 * number, GAIN: 0.01 * number},
+            LOOP: {"hit F1": 0.4321},
+            REAL: {"fill rate": 0.0765},
+        }
+        history = history.seen(Watched(13000 * number, 39.0 * number, 5.0, 6.0 - number, 8.125, BARS, 1.5, figures))
+    drawn = (Drawn("ab<cd", ((REAL, b"\x89PNG"), ("after <1> bars", b"\x89PNG2"))),)
+    sides = {"training": (5, 400), "validation": (1, 50)}
+    return Finished("runs/my <run>", ABOUT, sides, history, 6, True, drawn)._replace(**changes)
+
+
+class Tags(HTMLParser):
+    """What is open, and whether all that closes was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen += [(name, value or "") for name, value in attrs]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parsed(page: str) -> Tags:
+    parser = Tags()
+    parser.feed(page)
+    assert not parser.open
+    for picture in re.findall(r"<svg.*?</svg>", page, re.S):
+        ElementTree.fromstring(picture)
+    assert "nan" not in "".join(re.findall(r"<svg.*?</svg>", page, re.S))
+    return parser
+
+
+def cells(page: str, first: str) -> list[str]:
+    row = next(row for row in re.findall(r"<tr>(.*?)</tr>", page) if f"<td>{first}</td>" in row)
+    return re.findall(r"<td>(.*?)</td>", row)
+
+
+def test_the_page_is_whole_and_needs_nothing_from_elsewhere() -> None:
+    page = as_html(finished())
+    links = [value for name, value in parsed(page).seen if name in ("src", "href", "xlink:href", "onload")]
+    assert len(links) == 2 and all(link.startswith("data:image/png;base64,") for link in links)
+    assert "url(" not in page and "@import" not in page and "<script" not in page and "http" not in page
+    assert "prefers-color-scheme: dark" in page and "@media print" in page
+
+
+def test_numbers_of_the_page_are_those_of_the_history() -> None:
+    page = as_html(finished())
+    assert cells(page, "hit F1")[1:5] == ["0.300", "0.600", "0.432", "-"]
+    assert cells(page, "fill rate")[1:5] == ["0.050", "-", "-", "0.076"]
+    assert cells(page, GAIN)[1:5] == ["-", "0.030", "-", "-"]
+    assert "98,765 bars in 5 minutes" in page and "3.00 nats" in page and "8.12 with another" in page
+    assert "5 songs, 400 bars" in page and "1 songs, 50 bars" in page and "1,234 steps" in page
+    assert "4 s, 1.5% of the time" in page
+    titles = re.findall(r"<figure><svg[^>]*><title>(.*?)</title>", page)
+    assert titles == ["nats a bar", "learning rate", "bars a second", "hit F1", GAIN, "fill rate"]
+    (curve,) = re.findall(r"<title>nats a bar</title>.*?</svg>", page)
+    assert sorted(len(line.split()) for line in re.findall(r'points="(.*?)"', curve)) == [3, 3, 39]
+
+
+def test_what_people_named_cannot_become_markup() -> None:
+    page = as_html(finished())
+    for name in ("<run>", "<a> chip", "<jazz>", "<x>", "ab<cd", "<1>", "<3>"):
+        assert name not in page
+    assert "my &lt;run&gt;" in page and "&lt;jazz&gt;" in page
+
+
+def test_the_page_says_what_to_do_next_and_a_stopped_run_how_to_go_on() -> None:
+    page = as_html(finished())
+    assert "--mode infer SONG.mid --model &#x27;runs/my &lt;run&gt;&#x27;" in page
+    assert "--mode eval --data DIR --split validation" in page
+    assert "tensorboard --logdir" in page and "--resume" not in page
+    assert "--split test" in as_html(finished(sides={"training": (5, 400)}))
+    stopped = as_html(finished(stopped=True))
+    assert "--resume" in stopped and "stopped before its end" in stopped
+
+
+def test_a_run_that_ended_before_anything_was_seen_has_a_page() -> None:
+    nothing = finished(history=History(), drawn=(), songs=0, sides={"training": (1, 14)}, about={})
+    page = as_html(nothing)
+    parsed(page)
+    assert "nothing is known of unseen songs" in page and "before there was anything to draw" in page
+    assert "no song with guitar and drums" in page
+    short = History(points=(Point(10, 1.0, 60.0, 1e-4),), watched=(Watched(10, 1.0, 60.0),))
+    page = as_html(nothing._replace(history=short, songs=3))
+    parsed(page)
+    assert "there was no time to play" in page
+
+
+def test_a_panel_of_one_moment_is_a_table_without_curves_and_short_time_is_told() -> None:
+    whole = finished()
+    one = whole.history.watched[0]._replace(played=9)
+    page = as_html(whole._replace(history=History(watched=(one,)), unseen=False))
+    parsed(page)
+    assert cells(page, "hit F1")[1] == "0.100"
+    assert "only 9 bars" in page and "songs that it was trained on, for want of others" in page
+    assert "1 song never trained on: up to" in as_html(whole._replace(songs=1))
+    assert re.findall(r"<figure><svg[^>]*><title>(.*?)</title>", page) == ["nats a bar"]
+
+
+@pytest.mark.usefixtures("small")
+def test_takes_of_the_first_the_middle_and_the_last_moment_are_drawn_beside_the_real_drums(
+    model: Family, songs: list[Prepared]
+) -> None:
+    watch = watch_of(choose(songs))
+    for bars in (10, 20, 50, 100):
+        watch.look(model, Watched(bars, 1e6))
+    drawn = watch.drawn()
+    assert [song.name for song in drawn] == [name_of(song) for song in watch.pictured] and len(drawn) == 2
+    captions = [caption.split(",")[0] for caption, _ in drawn[0].pictures]
+    assert captions == [REAL, "after 10 bars", "after 50 bars", "after 100 bars"]
+    assert all(png.startswith(b"\x89PNG") for _, png in drawn[0].pictures)
+    assert watch_of(choose(songs)).drawn() == ()
+    # Of other songs than are there now, as when a run is gone on with on other data, nothing is drawn.
+    other = watch_of(choose([song_of(seed) for seed in range(20, 24)]))
+    other.history = watch.history
+    assert all([caption for caption, _ in song.pictures] == [REAL] for song in other.drawn())
+
+
+def test_a_take_that_is_drawn_has_the_hits_that_were_played(model: Family, songs: list[Prepared]) -> None:
+    chosen = choose(songs)
+    song = chosen.songs[0]
+    played = watching.play(eager.engine_of(model, "full"), chosen)
+    assert played is not None
+    duet = watching._duet(song, played.takes[SAMPLED, 0], 4)
+    assert len(duet.song.bars()) == 4
+    own = [bar.hits for bar in play(eager.engine_of(model, "full"), song.heard, Chance(0, 1.0, 0.99, TRIES))][:4]
+    assert len(duet.drums) == sum(len(hits.step) for hits in own)

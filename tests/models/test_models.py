@@ -1,0 +1,219 @@
+"""Every family in the table, by the same laws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seq2drum.data import batches
+from seq2drum.data.batches import Data, Window
+from seq2drum.errors import CheckpointError, UnknownModelError
+from seq2drum.lattice.conditions import Wishes, asked
+from seq2drum.lattice.features import features
+from seq2drum.models import FAMILIES, checkpoint, family
+from seq2drum.models.base import Family, Graph, tensors
+from seq2drum.models.eager import engine_of
+from seq2drum.music.kit import FULL, KITS
+from seq2drum.play import engine
+from seq2drum.play.decode import Chance, Memory, play
+from tests.made import made_song
+from tests.players import SIZES
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    return batches.flatten([made_song(seed) for seed in range(6)])
+
+
+def tiny(name: str, voices: int = len(FULL)) -> Family:
+    torch.manual_seed(0)
+    kind = family(name)
+    model = kind(kind.config_type(voices=voices, dropout=0.0, **SIZES.get(name, {})))
+    with torch.no_grad():  # an untrained order of voices is zero, which would hide a transposed one
+        model.heads.order.normal_(0, 0.3)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_thirty_steps_on_one_batch_lower_its_loss(name: str, data: Data) -> None:
+    model = tiny(name).train()
+    pairs = batches.windows(data)
+    batch = tensors(batches.collate(data, pairs, batches.draw(np.random.default_rng(0), len(pairs)), blanked=0.3))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    found = []
+    for _ in range(30):
+        losses = model.losses(batch)
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        found.append(float(losses["nats"].detach() / losses["bars"]))
+    assert np.isfinite(found).all()
+    assert found[-1] < 0.7 * found[0]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_loss_does_not_depend_on_padding(name: str, data: Data) -> None:
+    model = tiny(name)
+    pairs = [Window(0, 0, 3), Window(1, 5, 8), Window(2, 10, 14), Window(3, 2, 10)]
+    draws = batches.draw(np.random.default_rng(1), len(pairs))
+    with torch.no_grad():
+        together = float(model.losses(tensors(batches.collate(data, pairs, draws)))["nats"])
+        alone = sum(
+            float(model.losses(tensors(batches.collate(data, [pair], draws.part(index, len(pairs)))))["nats"])
+            for index, pair in enumerate(pairs)
+        )
+    assert together == pytest.approx(alone, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: str, data: Data) -> None:
+    """The loop's way through the graphs, forced along the true drums, against the batched loss over the same bars."""
+    model = tiny(name)
+    stop = 8 if model.unit == "pair" else 14
+    window = Window(2, 0, stop)
+    with torch.no_grad():
+        batch = tensors(batches.collate(data, [window], batches.draw(np.random.default_rng(0), 1)))
+        trained = float(model.losses(batch)["nats"])
+    player = engine_of(model, "full")
+    heard = made_song(2).heard
+    form, memory = heard.form, Memory(heard.form, len(FULL))
+    first = data.first_step[data.first_bar[2]] + form.first
+    known = player.resolve(player.encode(features(heard), form, asked(Wishes(), 14), 0, stop))
+    if "key" in known:
+        memory.recognise(0, known["key"])
+    state, previous, nats = player.silence[None], np.zeros((1, len(FULL)), dtype=np.float32), 0.0
+    for bar in range(stop):
+        here = {name: rows[bar : bar + 1] for name, rows in known.items()}
+        opened = player.resolve(player.open_bar(here, memory.before(bar), state, first=bar == 0))
+        state = opened.state
+        velocity = data.velocity[first[bar] : first[bar + 1]].astype(np.float32) / 127
+        hits = (velocity > 0).astype(np.float32)
+        for step in range(int(form.steps[bar])):
+            logits, _, state = player.resolve(
+                player.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
+            )
+            previous = hits[step : step + 1]
+            logits = logits + previous @ player.voice_order.T
+            nats += float(np.sum(np.logaddexp(0, logits) - previous * logits))
+        memory.keep(bar, hits[None], velocity[None])
+    assert nats == pytest.approx(trained, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("kit", KITS)
+def test_onnx_runtime_and_torch_play_the_same_take(name: str, kit: str, tmp_path: Path) -> None:
+    model = tiny(name, len(KITS[kit]))
+    with torch.no_grad():
+        model.heads.hits.bias += 3  # an untrained model hardly ever plays
+    checkpoint.save(model, tmp_path, {"kit": kit, "max_notes": 150})
+    heard = made_song(3).heard
+    takes = []
+    for player in (engine_of(model, kit), engine.load(tmp_path)):
+        takes.append([bar.hits for bar in play(player, heard, Chance(seed=5, temperature=1.0))])
+    assert sum(len(hits.step) for hits in takes[0]) > 20
+    for eager, runtime in zip(*takes, strict=True):
+        assert [column.tolist() for column in eager[:2]] == [column.tolist() for column in runtime[:2]]
+        assert np.abs(eager.velocity - runtime.velocity).max(initial=0) <= 1
+        assert np.abs(eager.offset - runtime.offset).max(initial=0) <= 1
+
+
+def test_a_sketch_and_a_plan_of_fills_are_learnt_from_the_guitar_alone(data: Data) -> None:
+    """The sketch's loss falls, and does not see the drums: with other drums before, it says the same."""
+    model = tiny("attention")
+    window = Window(2, 6, 10)
+    batch = batches.collate(data, [window], batches.draw(np.random.default_rng(0), 1))
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    sketches = []
+    for _ in range(30):
+        losses = model.losses(tensors(batch))
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        sketches.append((float(losses["sketch"].detach()), float(losses["fill"].detach())))
+    assert sketches[-1][0] < 0.8 * sketches[0][0] and sketches[-1][1] < sketches[0][1]
+    with torch.no_grad():
+        before, after = (
+            model.eval().losses(tensors(batch._replace(keep=keep))) for keep in (batch.keep, 0 * batch.keep)
+        )
+    assert float(before["sketch"]) == float(after["sketch"]) and float(before["nats"]) != float(after["nats"])
+
+
+def test_a_graph_that_gives_one_tensor_gives_it_whole_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny("lstm")
+    same = Graph(torch.nn.Identity(), {"state": ("n", 3)}, {"opened": ("n", 3)})
+    monkeypatch.setattr(model, "graphs", lambda: {"bar": same})
+    state = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert engine_of(model, "full").graphs["bar"].run({"state": state})[0].tolist() == state.tolist()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_checkpoint_comes_back_with_the_same_weights_and_is_mostly_weights(name: str, tmp_path: Path) -> None:
+    model = tiny(name)
+    checkpoint.save(model, tmp_path, {"kit": "full", "max_notes": 150})
+    again, about = checkpoint.load(tmp_path)
+    assert about["family"] == name
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key]), key
+    graphs = sum(path.stat().st_size for path in tmp_path.glob("*.onnx"))
+    assert graphs < 200_000  # they refer to the weights, they do not hold them
+
+
+def test_a_checkpoint_says_on_a_card_what_it_was_trained_on(tmp_path: Path) -> None:
+    data = [{"folder": "jazz", "origin": "the attic; CC0", "train": 7, "validation": 1, "test": 2}]
+    about = {"kit": "full", "max_notes": 150, "data": data, "command": "seq2drum --mode train", "plan": {"seed": 3}}
+    checkpoint.save(tiny("lstm"), tmp_path, about)
+    card = (tmp_path / "card.md").read_text()
+    for words in ("`lstm`", "| jazz | the attic; CC0 | 7 | 1 | 2 |", "`seq2drum --mode train`", "| seed | 3 |"):
+        assert words in card
+
+
+def test_an_unknown_family_is_named_beside_the_known_ones() -> None:
+    with pytest.raises(UnknownModelError, match=f"no model family 'gan'; there are {', '.join(FAMILIES)}"):
+        family("gan")
+
+
+def test_a_file_that_was_changed_after_the_checkpoint_was_made_is_refused_by_name(tmp_path: Path) -> None:
+    checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
+    assert engine.verify(tmp_path)
+    weights = tmp_path / engine.WEIGHTS
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1  # one bit of one weight
+    weights.write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors.*SHA-256"):
+        engine.load(tmp_path)
+    (tmp_path / engine.SUMS).unlink()  # as checkpoints were before
+    assert not engine.verify(tmp_path)
+    assert engine.load(tmp_path)
+    (tmp_path / engine.SUMS).write_text("nothing of the kind\n")
+    with pytest.raises(CheckpointError, match="SHA"):
+        engine.load(tmp_path)
+
+
+def test_the_model_in_the_box_is_what_it_was_when_it_was_made() -> None:
+    assert engine.verify(engine.find(engine.DEFAULT))
+
+
+@pytest.mark.parametrize("damage", ["config.json", "weights.safetensors", "step.onnx", "format"])
+def test_a_damaged_checkpoint_is_told_by_the_file_that_is_damaged(damage: str, tmp_path: Path) -> None:
+    checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
+    if damage == "format":
+        config = tmp_path / "config.json"
+        config.write_text(config.read_text().replace('"format": 2', '"format": 99'))
+    else:
+        path = tmp_path / damage
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(CheckpointError):
+        engine.load(tmp_path)
+
+
+def test_a_memory_of_the_same_guitar_bar_can_be_found_however_far_back() -> None:
+    """The weights of attention reach every earlier bar of the song, not only those of the pair."""
+    model = tiny("attention")
+    queries, keys = torch.randn(1, 1, 2 * 16), torch.randn(1, 90, 2 * 16)
+    keys[0, 3] = queries[0, 0] * 20
+    weights = model.weights(queries, keys, torch.arange(90, 0, -1)[None, None])
+    assert weights.shape == (1, 2, 1, 90)
+    assert int(weights[0, 0, 0].argmax()) == 3

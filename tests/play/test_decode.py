@@ -1,0 +1,334 @@
+"""The decoding loop, on an engine whose answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seq2drum.lattice.features import Heard, hear
+from seq2drum.lattice.grid import Grid
+from seq2drum.music.kit import FULL, KITS, NINE, Kit
+from seq2drum.music.notes import Metre, Part
+from seq2drum.play import decode
+from seq2drum.play.decode import Chance, Limbs, PlayedBar, play
+from seq2drum.play.engine import Engine, Graph
+from tests.players import strummed
+
+HIDDEN = 3
+
+
+class Script:
+    """An engine that always gives the same logits, and keeps what it was asked."""
+
+    def __init__(
+        self,
+        logits: Mapping[str, float],
+        kit: Kit = FULL,
+        *,
+        unit: str = "song",
+        order: Mapping[Any, float] | None = None,
+    ) -> None:
+        names = [voice.name for voice in kit.voices]
+        self.logits = np.array([[logits.get(name, -50.0) for name in names]], dtype=np.float32)
+        self.encoded: list[tuple[int, int]] = []
+        self.opened: list[dict[str, NDArray[Any]]] = []
+        self.steps: list[dict[str, NDArray[Any]]] = []
+        self.voices = len(kit)
+        matrix = np.zeros((len(kit), len(kit)), dtype=np.float32)
+        for (earlier, later), weight in (order or {}).items():
+            matrix[names.index(later), names.index(earlier)] = weight
+        runs = {"encode": self._encode, "bar": self._bar, "step": self._step, "feel": self._feel}
+        names_of = {
+            "encode": ({"guitar", "steps"}, ("given", "key")),
+            "bar": (
+                {"given", "keys", "distance", "past", "past_velocity", "state", "first"},
+                ("inputs", "thoughts", "opened"),
+            ),
+            "step": ({"input", "thought", "previous", "state"}, ("logits", "thinking", "stepped")),
+            "feel": ({"thoughts", "hits"}, ("velocity", "velocity_scale", "offset", "offset_scale")),
+        }
+        graphs = {name: Graph(frozenset(names_of[name][0]), names_of[name][1], run) for name, run in runs.items()}
+        self.engine = Engine("script", kit, unit, 150, graphs, matrix, np.zeros(2, dtype=np.float32))
+
+    def _encode(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        bars, size = given["guitar"].shape[:2]
+        self.encoded.append((bars, size))
+        return [np.zeros((bars, size, 1), np.float32), np.arange(bars, dtype=np.float32)[:, None]]
+
+    def _bar(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        self.opened.append({name: array.copy() for name, array in given.items()})
+        ways, size = given["given"].shape[:2]
+        return [np.zeros((ways, size, 1), np.float32), np.zeros((ways, size, HIDDEN), np.float32), given["state"] + 100]
+
+    def _step(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        self.steps.append({name: array.copy() for name, array in given.items()})
+        rows = len(given["state"])
+        return [np.repeat(self.logits, rows, 0), np.zeros((rows, HIDDEN), np.float32), given["state"] + 1]
+
+    def _feel(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        ones = np.ones_like(given["hits"])
+        return [0.5 * ones, 0.05 * ones, 0 * ones, 0.1 * ones]
+
+    def play(self, heard: Heard, **chance: Any) -> list[PlayedBar]:
+        return list(play(self.engine, heard, Chance(**chance)))
+
+
+def heard_in(bars: int, *metre: int) -> Heard:
+    return hear(strummed(bars, [Metre(0, *(metre or (4, 4)))]), [0])
+
+
+def struck(bars: list[PlayedBar], name: str) -> int:
+    """How often a voice of the full kit is played."""
+    voice = [voice.name for voice in FULL.voices].index(name)
+    return sum(int(np.sum(bar.hits.key == voice)) for bar in bars)
+
+
+def columns(bars: list[PlayedBar]) -> list[list[list[int]]]:
+    return [[column.tolist() for column in bar.hits] for bar in bars]
+
+
+@pytest.mark.parametrize(("logit", "temperature"), [(0.0, 1.0), (-1.0, 1.0), (1.5, 1.0), (-1.0, 0.5), (1.0, 2.0)])
+def test_a_voice_is_played_as_often_as_its_sharpened_probability_says(logit: float, temperature: float) -> None:
+    bars = Script({"kick": logit}).play(heard_in(60), seed=1, temperature=temperature)
+    share = struck(bars, "kick") / (60 * 24)
+    plain = np.log(decode.PLAIN / (1 - decode.PLAIN))  # what is sharpened moves away from here
+    assert share == pytest.approx(1 / (1 + np.exp(-plain - (logit - plain) / temperature)), abs=0.035)
+
+
+def test_what_is_less_likely_than_top_p_leaves_never_happens() -> None:
+    script = Script({"kick": 2.3, "snare": -2.3, "pedal hat": -2.1})  # 0.909, 0.091, 0.109 against a tenth
+    bars = script.play(heard_in(60), seed=1, top_p=0.9)
+    assert struck(bars, "kick") == 60 * 24
+    assert struck(bars, "snare") == 0
+    assert 0.05 < struck(bars, "pedal hat") / (60 * 24) < 0.2
+
+
+def test_a_top_p_near_a_half_plays_what_is_likelier_than_not() -> None:
+    bars = Script({"kick": 0.1, "snare": -0.1}).play(heard_in(10), seed=4, top_p=0.5000001)
+    assert struck(bars, "kick") == 240 and struck(bars, "snare") == 0
+
+
+def test_temperature_zero_plays_what_is_likelier_than_plain_whatever_the_seed() -> None:
+    script = Script({"kick": -0.8, "snare": -0.9, "ride": 0.2})
+    takes = [columns(script.play(heard_in(4), seed=seed, temperature=0.0)) for seed in (0, 1, 99)]
+    assert takes[0] == takes[1] == takes[2]
+    assert struck(script.play(heard_in(4), temperature=0.0), "kick") == 4 * 24
+    assert struck(script.play(heard_in(4), temperature=0.0), "snare") == 0
+
+
+def test_a_uniform_of_zero_has_a_threshold_too() -> None:
+    found = decode._thresholds(np.array([0.0, 0.5, 1 - 2.0**-53]), Chance(temperature=0.0))
+    assert found == pytest.approx([np.log(decode.PLAIN / (1 - decode.PLAIN))] * 3)
+    assert np.isfinite(decode._thresholds(np.array([0.0, 1 - 2.0**-53]), Chance())).all()
+
+
+def test_a_voice_hears_the_voices_drawn_before_it_in_the_same_step() -> None:
+    alone = Script({"snare": -5.0}).play(heard_in(4), temperature=0.0)
+    after = Script({"kick": 5.0, "snare": -5.0}, order={("kick", "snare"): 20.0}).play(heard_in(4), temperature=0.0)
+    assert struck(alone, "snare") == 0
+    assert struck(after, "snare") == 4 * 24
+
+
+def test_a_bars_draws_come_from_the_seed_and_its_number_alone() -> None:
+    script = Script({"kick": 0.0, "closed hat": 0.3})
+    heard = heard_in(12)
+    whole = columns(list(play(script.engine, heard, Chance(seed=4))))
+    part = columns(list(play(script.engine, heard, Chance(seed=4), first=8, stop=10)))
+    assert part[8:10] == whole[8:10]
+    assert [bar for bars in (part[:8], part[10:]) for bar in bars] == [[[], [], [], [], []]] * 10
+    assert len({str(bar) for bar in whole}) == 12
+    assert columns(list(play(script.engine, heard, Chance(seed=5)))) != whole
+
+
+def test_to_stop_asking_stops_the_work() -> None:
+    script = Script({"kick": 0.0})
+    bars = list(islice(play(script.engine, heard_in(50), Chance()), 2))
+    assert [bar.number for bar in bars] == [0, 1]
+    assert len(script.steps) == 2 * 24
+    assert len(script.opened) == 2
+
+
+def test_the_state_and_the_hits_go_from_step_to_step_and_bar_to_bar() -> None:
+    script = Script({"kick": 5.0})
+    script.play(heard_in(3, 3, 4), temperature=0.0)
+    # The script adds 1 to the state at a step and 100 at a barline; a bar of 3/4 has 18 steps.
+    assert [int(asked["state"][0, 0]) for asked in script.steps] == [
+        (bar + 1) * 100 + bar * 18 + step for bar in range(3) for step in range(18)
+    ]
+    assert [asked["previous"][0].sum() for asked in script.steps] == [0.0] + [1.0] * (3 * 18 - 1)
+
+
+def test_earlier_bars_are_remembered_as_they_were_written_and_only_those_of_the_same_length() -> None:
+    script = Script({"kick": 5.0})
+    song = strummed(2, [Metre(0, 4, 4), Metre(2 * 1920, 3, 4), Metre(2 * 1920 + 1440, 4, 4)])
+    bars = list(play(script.engine, hear(song, [0]), Chance()))
+    last = script.opened[-1]
+    assert last["distance"][0].tolist() == [0, 0, 0, 0, 4, 3, 0, 1]  # silence, two of 4/4, one of 3/4, one of 4/4
+    assert last["past"].shape == (1, 8, 24, len(FULL))
+    assert last["keys"][0, 4:, 0].tolist() == [0, 1, 2, 3]
+    for number in range(4):
+        remembered = np.rint(last["past_velocity"][0, 4 + number] * 127).astype(int)
+        assert remembered[bars[number].hits.step, bars[number].hits.key].tolist() == bars[number].hits.velocity.tolist()
+        assert np.count_nonzero(remembered) == len(bars[number].hits.step)
+
+
+def test_memory_has_an_end_so_that_time_does_not_grow_with_the_square_of_the_song(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(decode, "MEMORY", 16)
+    script = Script({"kick": 0.0})
+    script.play(heard_in(30))
+    assert max(asked["past"].shape[1] for asked in script.opened) == 16
+    assert script.opened[-1]["distance"][0].tolist() == list(range(16, 0, -1))
+
+
+def test_a_family_that_reads_pairs_is_given_pairs_and_told_where_they_begin() -> None:
+    script = Script({"kick": 0.0}, unit="pair")
+    heard = heard_in(100)
+    bars = script.play(heard)
+    assert len(bars) == 100
+    assert len(script.encoded) > 3
+    assert sum(size for size, _ in script.encoded) == 100
+    begins = np.cumsum([0] + [size for size, _ in script.encoded])[:-1]
+    assert [index for index, asked in enumerate(script.opened) if asked["first"][0, 0] == 1] == begins.tolist()
+    per_bar = np.bincount(np.searchsorted(heard.form.first, heard.guitar.step, side="right") - 1)
+    for begin, (size, _) in zip(begins, script.encoded, strict=True):
+        assert per_bar[begin : begin + size].sum() <= 150
+
+
+@pytest.mark.parametrize("kit", KITS.values(), ids=lambda kit: kit.name)
+def test_one_drummer_has_two_hands_four_limbs_and_one_hi_hat(kit: Kit) -> None:
+    limbs = Limbs(kit)
+    rng = np.random.default_rng(0)
+    names = [voice.name for voice in kit.voices]
+    most = 0
+    for _ in range(300):
+        held: list[int] = []
+        for voice in rng.permutation(len(kit)).tolist():
+            if limbs.can_add(voice, held):
+                held.append(voice)
+        most = max(most, len(held))
+        assert len(held) <= 4
+        assert sum(kit.voices[voice].limb == "hand" for voice in held) <= 2
+        assert sum("hat" in names[voice] for voice in held) <= 1
+        assert not any(limbs.can_add(voice, held) for voice in held)
+    assert most == (4 if kit is FULL else 3)
+
+
+def test_a_model_that_wants_everything_at_once_still_gets_a_drummer() -> None:
+    bars = Script(dict.fromkeys([voice.name for voice in FULL.voices], 50.0)).play(heard_in(2))
+    names = [[FULL.voices[key].name for key in bar.hits.key[bar.hits.step == 0]] for bar in bars]
+    assert names == [["kick", "snare", "side stick", "pedal hat"]] * 2
+    nine = Script(dict.fromkeys([voice.name for voice in NINE.voices], 50.0), NINE).play(heard_in(1))
+    assert [NINE.voices[key].name for key in nine[0].hits.key[nine[0].hits.step == 0]] == ["kick", "snare", "crash"]
+
+
+def test_velocities_and_offsets_stay_within_their_bounds_and_vary() -> None:
+    script = Script({"kick": 50.0})
+    hits = [bar.hits for bar in script.play(heard_in(30), temperature=2.0)]
+    velocity = np.concatenate([grid.velocity for grid in hits])
+    offset = np.concatenate([grid.offset for grid in hits])
+    # A logistic of scale 0.05 around 0.5, cut at its 5th and 95th percentile: 0.5 +- 0.147.
+    assert 64 - 19 <= velocity.min() < 50
+    assert 78 < velocity.max() <= 64 + 19
+    assert abs(offset).max() <= 76
+    assert len(set(offset.tolist())) > 50
+
+
+def test_a_guitar_without_notes_has_bars_too() -> None:
+    song = strummed(4)
+    silent = hear(type(song)(480, (Part.of([]),), song.tempos, song.metres, song.length), [0])
+    assert len(Script({"kick": 0.0}).play(silent)) == 4
+
+
+def test_of_several_openings_the_one_that_most_agree_with_is_gone_on_with() -> None:
+    hits = np.zeros((4, 2, 3), dtype=np.float32)
+    hits[0, 0] = [1, 1, 0]
+    hits[1, 0] = [1, 1, 1]
+    hits[2, 0] = [1, 0, 1]
+    hits[3, 1] = [0, 0, 1]
+    assert decode._most_agreed([hits]) == 1
+    assert decode._most_agreed([hits, hits]) == 1
+    assert decode._most_agreed([hits[[3, 0, 2]]]) == 1  # the two that share the kick, of which the first
+
+
+def test_only_the_opening_is_chosen_of_several_tries() -> None:
+    heard, script = heard_in(60), Script({"kick": 0.0})
+    once, often = (script.play(heard, seed=2, tries=tries) for tries in (1, 40))
+    assert columns(often)[: decode.OPENING] != columns(once)[: decode.OPENING]
+    assert [len(opened["state"]) for opened in script.opened[60:]] == [40] * decode.OPENING + [1] * 56
+    assert [bar.number for bar in often] == list(range(60))
+
+
+def test_a_new_metre_begins_as_a_song_does() -> None:
+    openings = decode._openings([24, 24, 24, 24, 24, 24, 21, 21, 24, 18, 21], 1, 11)
+    assert openings == {1: range(1, 5), 6: range(6, 8), 9: range(9, 10)}
+    assert decode._openings([24, 24], 1, 1) == {}
+    metres = [Metre(0, 4, 4), Metre(6 * 1920, 7, 8)]
+    script = Script({"kick": 0.0})
+    bars = script.play(hear(strummed(6, metres), [0]), seed=2, tries=5)
+    assert [len(opened["state"]) for opened in script.opened] == [5, 5, 5, 5, 1, 1, 5, 5, 5, 5, 1, 1]
+    assert [bar.number for bar in bars] == list(range(12))
+
+
+def test_the_chosen_opening_is_what_is_remembered() -> None:
+    script = Script({"kick": 0.0})
+    bars = script.play(heard_in(6), seed=2, tries=8)
+    past = script.opened[-1]["past"]
+    for bar in bars[:5]:
+        found = np.flatnonzero(past[0, decode.LOOK_BACK + bar.number, :, 0]).tolist()
+        assert found == bar.hits.step.tolist()
+
+
+def test_given_bars_are_played_as_they_are_and_remembered() -> None:
+    script = Script({"kick": 0.0})
+    beat = Grid(*(np.array(column) for column in ([0, 6], [1, 1], [90, 40], [0, 20], [3, 3])))
+    bars = list(play(script.engine, heard_in(6), Chance(seed=3, tries=8), given={0: beat, 4: beat}))
+    assert columns([bars[0], bars[4]]) == [[column.tolist() for column in beat]] * 2
+    assert all(len(opened["state"]) == 1 for opened in script.opened)  # there is something to go on from
+    past = script.opened[-1]["past_velocity"][0, decode.LOOK_BACK + 4]
+    assert past[0, 1] == pytest.approx(90 / 127) and past[6, 1] == pytest.approx(40 / 127)
+    free = list(play(script.engine, heard_in(6), Chance(seed=3)))
+    assert columns([bars[3]]) == columns([free[3]])  # a bar's draws do not depend on what else is played
+
+
+def test_as_many_fills_are_planned_as_are_likely_times_the_wish() -> None:
+    logits = np.full(200, np.log(0.05 / 0.95))
+    counts = [decode.plan_fills(logits, wish, np.random.default_rng(1)).sum() for wish in (0, 0.25, 0.5, None, 0.75, 1)]
+    assert counts == pytest.approx([0, 6, 12, 12, 18, 24], abs=1)  # a fifth more than are to be heard
+
+
+def test_fills_are_planned_where_they_are_likely_and_never_close_together() -> None:
+    logits = np.full(64, -9.0)
+    logits[7::8] = 1.0
+    fill = decode.plan_fills(logits, None, np.random.default_rng(0))
+    assert set(np.flatnonzero(fill)) <= set(range(7, 64, 8)) and fill.sum() >= 6
+    often = np.flatnonzero(decode.plan_fills(np.full(40, 5.0), 1.0, np.random.default_rng(0)))
+    assert np.diff(often).min() >= decode.FILL_GAP
+
+
+def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() -> None:
+    """A snare at 0.2 and a side stick at 0.25 are a backbeat at 0.4; at most two hands play at once."""
+    engine = Script({}).engine
+    drum = decode._Drum(engine, Chance(temperature=0.0))
+    sketch = np.full((1, 24, len(FULL)), -9.0, dtype=np.float32)
+    names = [voice.name for voice in FULL.voices]
+    chances = {"snare": 0.2, "side stick": 0.25, "ride": 0.9, "crash": 0.8, "kick": 0.31, "cowbell": 0.29}
+    for name, chance in chances.items():
+        sketch[0, 6, names.index(name)] = np.log(chance / (1 - chance))
+    opened = decode.OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
+    silence = np.zeros((1, len(FULL)), np.float32)
+    played = engine.resolve(drum.trace(opened, silence, sketch, np.random.default_rng(0)))
+    struck_at = [(step, names[voice]) for _, step, voice in np.argwhere(played.hits).tolist()]
+    assert struck_at == [(6, "kick"), (6, "side stick"), (6, "crash")]
+
+
+def test_tries_come_from_the_seed_too() -> None:
+    script = Script({"kick": 0.0, "snare": -1.0})
+    takes = [columns(script.play(heard_in(4), seed=seed, tries=8)) for seed in (3, 3, 4)]
+    assert takes[0] == takes[1] != takes[2]

@@ -1,0 +1,163 @@
+"""Several who play on one engine: what each plays is what it plays alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seq2drum.errors import OptionError
+from seq2drum.models import FAMILIES
+from seq2drum.music.notes import Metre
+from seq2drum.play.drummer import DrumBar, Drummer, Options, Sheet
+from seq2drum.play.engine import Ask, Graph
+from seq2drum.play.ensemble import Ended, Ensemble
+from tests.players import save_player, strummed
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+WISHES = [
+    Options(),
+    Options(seed=1, style="jazz", intensity=0.8),
+    Options(seed=2, temperature=0.0),
+    Options(seed=3, humanize=1.0, swing=0.5),
+    Options(seed=4, fills=1.0, complexity=0.1),
+    Options(seed=5, temperature=1.7, top_p=0.8),
+]
+
+
+@pytest.fixture(scope="module", params=list(FAMILIES))
+def drummer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Drummer:
+    return Drummer.load(save_player(tmp_path_factory.mktemp("model"), request.param))
+
+
+def sheets_of(drummer: Drummer) -> list[Sheet]:
+    songs = [strummed(5), strummed(9, [Metre(0, 7, 8)]), strummed(3, [Metre(0, 4, 4), Metre(3840, 6, 8)]), strummed(12)]
+    return [drummer.sheet(songs[index % len(songs)], options) for index, options in enumerate(WISHES)]
+
+
+def alone(drummer: Drummer, sheet: Sheet) -> bytes:
+    return sheet.take(drummer.engine.run(drummer.playing(sheet))).to_bytes()
+
+
+def together(drummer: Drummer, sheets: list[Sheet], *, apart: int = 0) -> list[bytes]:
+    """All of them on one engine, each joining some steps after the one before."""
+    ensemble = Ensemble[int, DrumBar](drummer.engine)
+    bars: list[list[DrumBar]] = [[] for _ in sheets]
+    waiting = list(enumerate(sheets))
+    while waiting or len(ensemble):
+        if waiting:
+            index, sheet = waiting.pop(0)
+            ensemble.join(index, drummer.playing(sheet))
+        for _ in range(apart or 1):
+            for key, item in ensemble.advance():
+                if isinstance(item, DrumBar):
+                    bars[key].append(item)
+                else:
+                    assert item.error is None
+    return [sheet.take(played).to_bytes() for sheet, played in zip(sheets, bars, strict=True)]
+
+
+@pytest.mark.parametrize("apart", [0, 17])
+def test_what_is_played_together_is_what_is_played_alone(drummer: Drummer, apart: int) -> None:
+    sheets = sheets_of(drummer)
+    assert together(drummer, sheets, apart=apart) == [alone(drummer, sheet) for sheet in sheets]
+
+
+def test_the_model_in_the_box_plays_together_what_it_plays_alone() -> None:
+    drummer = Drummer.load()
+    songs = sorted(EXAMPLES.glob("*.mid"))
+    sheets = [drummer.sheet(song, WISHES[index % len(WISHES)]) for index, song in enumerate(songs)]
+    assert together(drummer, sheets, apart=31) == [alone(drummer, sheet) for sheet in sheets]
+
+
+def test_several_songs_share_the_models_steps(drummer: Drummer) -> None:
+    sizes: list[int] = []
+    step = drummer.engine.graphs["step"]
+
+    def counted(arrays: dict[str, np.ndarray]) -> Any:
+        sizes.append(len(arrays["state"]))
+        return step.run(arrays)
+
+    graphs = {**drummer.engine.graphs, "step": Graph(step.inputs, step.outputs, counted)}
+    watched = Drummer(replace(drummer.engine, graphs=graphs))
+    sheet = watched.sheet(strummed(8), Options(temperature=0.0))  # played in one way
+    alone(watched, sheet)
+    once = len(sizes)
+    sizes.clear()
+    together(watched, [sheet] * 6)
+    assert len(sizes) < once + 6 and max(sizes) == 6
+
+
+def test_who_leaves_is_played_no_further_and_the_others_do_not_notice(drummer: Drummer) -> None:
+    sheets = sheets_of(drummer)[:3]
+    ensemble = Ensemble[int, DrumBar](drummer.engine)
+    closed: list[bool] = []
+
+    def left() -> Iterator[Any]:
+        try:
+            yield from drummer.playing(sheets[1])  # type: ignore[misc]
+        finally:
+            closed.append(True)
+
+    ensemble.join(0, drummer.playing(sheets[0]))
+    ensemble.join(1, left())  # type: ignore[arg-type]
+    ensemble.join(2, drummer.playing(sheets[2]))
+    bars: dict[int, list[DrumBar]] = {0: [], 1: [], 2: []}
+    for _ in range(30):
+        for key, item in ensemble.advance():
+            if isinstance(item, DrumBar):
+                bars[key].append(item)
+    ensemble.leave(1)
+    ensemble.leave(1)
+    assert closed == [True] and len(ensemble) == 2
+    before = len(bars[1])
+    for key, bar in ensemble.run():
+        bars[key].append(bar)
+    assert len(bars[1]) == before
+    assert [sheets[key].take(bars[key]).to_bytes() for key in (0, 2)] == [alone(drummer, sheets[key]) for key in (0, 2)]
+
+
+def test_who_stumbles_is_out_and_the_others_go_on(drummer: Drummer) -> None:
+    def stumbling() -> Iterator[Any]:
+        raise OptionError("no")
+        yield
+
+    sheet = sheets_of(drummer)[0]
+    ensemble = Ensemble[str, DrumBar](drummer.engine)
+    ensemble.join("bad", stumbling())  # type: ignore[arg-type]
+    ensemble.join("good", drummer.playing(sheet))
+    ((key, ended),) = ensemble.advance()
+    assert key == "bad" and isinstance(ended, Ended) and isinstance(ended.error, OptionError)
+    assert sheet.take(bar for _, bar in ensemble.run()).to_bytes() == alone(drummer, sheet)
+
+
+def test_nobody_plays_twice_at_once(drummer: Drummer) -> None:
+    ensemble = Ensemble[int, DrumBar](drummer.engine)
+    ensemble.join(1, drummer.playing(sheets_of(drummer)[0]))
+    with pytest.raises(ValueError, match="plays already"):
+        ensemble.join(1, drummer.playing(sheets_of(drummer)[0]))
+
+
+def test_an_ensemble_of_nobody_does_nothing(drummer: Drummer) -> None:
+    assert Ensemble[int, DrumBar](drummer.engine).advance() == []
+
+
+def test_to_stop_asking_is_to_be_closed(drummer: Drummer) -> None:
+    closed: list[bool] = []
+
+    def playing() -> Iterator[Any]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            closed.append(True)
+
+    bars = drummer.engine.run(playing())  # type: ignore[arg-type]
+    assert next(bars) == 1
+    bars.close()  # type: ignore[attr-defined]
+    assert closed == [True]
+    assert isinstance(next(drummer.playing(sheets_of(drummer)[0])), Ask)

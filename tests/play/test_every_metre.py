@@ -1,0 +1,381 @@
+"""The default model in every metre and at every length: it does not fall apart where there was little to learn from.
+
+Songs are made here, and played by the model in the box. The laws are music's, with margins, and averaged over takes:
+another good model keeps them, one that plays a 4/4 pattern through all metres, or stops where the metre changes, does
+not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seq2drum.lattice import groove
+from seq2drum.lattice.features import form_of
+from seq2drum.lattice.grid import STEPS_PER_QUARTER, Lattice, encode
+from seq2drum.music.kit import FULL, NINE
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.play.drummer import Drummer, Options, Take
+from tests.players import faults
+
+TICKS = 480
+SEEDS = range(3)
+CHORDS = ((45, 52, 57, 60, 64), (43, 47, 50, 55, 59), (48, 52, 55, 60, 64), (40, 47, 52, 56, 59))
+STROKES = {"b": (slice(0, 1), 90), "X": (slice(None), 104), "x": (slice(2, None), 72)}
+KICKS = [NINE.voices.index(voice) for voice in NINE.voices if voice.name == "kick"]
+STRONG = [
+    index for index, voice in enumerate(NINE.voices) if voice.name in ("kick", "snare", "crash") or "tom" in voice.name
+]
+FOUR_FOUR = 4 * STEPS_PER_QUARTER
+
+
+class Written(NamedTuple):
+    """One bar of guitar: its metre, and characters that share the bar evenly.
+
+    b: the bass note, X: the chord, loud, x: its upper strings, -: what sounds goes on, a full stop: silence.
+    """
+
+    numerator: int
+    denominator: int
+    text: str
+
+
+def written(bars: Sequence[Written], *, bpm: float = 120) -> Song:
+    """A song of one guitar, a chord a bar."""
+    notes, changes, start = [], [], 0
+    for index, (numerator, denominator, text) in enumerate(bars):
+        if not changes or changes[-1][1:] != (numerator, denominator):
+            changes.append(Metre(start, numerator, denominator))
+        length = 4 * numerator * TICKS // denominator
+        edges = [start + length * place // len(text) for place in range(len(text) + 1)]
+        for place, stroke in enumerate(text):
+            if stroke in "-.":
+                continue
+            held = len(text[place + 1 :]) - len(text[place + 1 :].lstrip("-"))
+            strings, velocity = STROKES[stroke]
+            until = edges[place + 1 + held] - TICKS // 48
+            notes += [
+                Note(edges[place], until - edges[place], pitch, velocity)
+                for pitch in CHORDS[index % len(CHORDS)][strings]
+            ]
+        start += length
+    guitar = Part.of(notes, program=25, name="Guitar")
+    return Song(TICKS, (guitar,), (Tempo(0, round(60_000_000 / bpm)),), tuple(changes), start)
+
+
+def phrases(numerator: int, denominator: int, most: str, last: str, bars: int = 16) -> list[Written]:
+    """Phrases of four bars, the last of each another."""
+    return [Written(numerator, denominator, last if bar % 4 == 3 else most) for bar in range(bars)]
+
+
+ROCK = ("X-xx-xX-", "X-xx-xXx")
+IN_FOUR = phrases(4, 4, *ROCK)
+BY_METRE = {
+    "4/4": (IN_FOUR,),
+    "3/4": (phrases(3, 4, "b-x-x-", "b-x-xx"), phrases(3, 4, "X-x-xx", "X-xxx-")),
+    "6/8": (phrases(6, 8, "bxxbxx", "bxxXxx"), phrases(6, 8, "X--X-x", "X-xX-x")),
+    "12/8": (phrases(12, 8, "bxxbxxbxxbxx", "bxxbxxXxxXxx", 12), phrases(12, 8, "X-xx-xX-xx-x", "X-xx-xX-xXxx", 12)),
+    "5/4": (phrases(5, 4, "X--xx-X-x-", "X--xx-X-xx"), phrases(5, 4, "b-x-x-b-x-", "b-xxx-X-X-")),
+    "7/8": (phrases(7, 8, "XxXxXxx", "XxXxX-x"), phrases(7, 8, "b-b-b-x", "b-b-bxx")),
+}
+CHANGING = [
+    *phrases(4, 4, *ROCK, 8),
+    *phrases(7, 8, "XxXxXxx", "XxXxX-x", 8),
+    *phrases(6, 8, "bxxbxx", "bxxXxx", 8),
+    *phrases(4, 4, *ROCK, 8),
+]
+SECTIONS = [slice(start, start + 8) for start in range(0, 32, 8)]
+
+
+@cache
+def drummer() -> Drummer:
+    return Drummer.load()
+
+
+def play(song: Song, seed: int = 0, temperature: float = 1.0) -> Take:
+    return drummer().accompany(song, Options(seed=seed, temperature=temperature))
+
+
+@cache
+def takes(bars: tuple[Written, ...], bpm: float = 120) -> tuple[Take, ...]:
+    """A take for each of the seeds; made once for all tests."""
+    song = written(bars, bpm=bpm)
+    return tuple(play(song, seed) for seed in SEEDS)
+
+
+def takes_in(metre: str) -> list[Take]:
+    return [take for bars in BY_METRE[metre] for take in takes(tuple(bars))]
+
+
+def drums(take: Take) -> groove.Drums:
+    lattice = Lattice(take.song.bars(), take.song.ticks_per_quarter)
+    return groove.drums_of(encode(take.standard_part, lattice, FULL), form_of(take.song, lattice))
+
+
+def hits(take: Take) -> NDArray[np.int64]:
+    """(B,): hits of each bar, of any piece of the kit."""
+    lattice = Lattice(take.song.bars(), take.song.ticks_per_quarter)
+    return np.bincount(lattice.bar_of[encode(take.standard_part, lattice, FULL).step], minlength=len(lattice.bars))
+
+
+def on_heads(take: Take, voices: Sequence[int] = STRONG) -> tuple[float, float]:
+    """The share of the accent groups' heads at which one of the voices is struck, and of all other eighths."""
+    played = drums(take)
+    struck = (played.velocity[:, voices] > 0).any(axis=1)
+    heads, others = [], []
+    for bar, first in zip(take.song.bars(), played.form.first[:-1].tolist(), strict=True):
+        unit = FOUR_FOUR // bar.denominator
+        begins = {unit * size for size in accumulate((0, *bar.groups[:-1]))}
+        for place in range(0, bar.length * STEPS_PER_QUARTER // TICKS, STEPS_PER_QUARTER // 2):
+            (heads if place in begins else others).append(struck[first + place])
+    return float(np.mean(heads)), float(np.mean(others))
+
+
+def recurrence(take: Take, lag: int, bars: slice = slice(None)) -> float:
+    """How far kick, snare and crash come again after so many steps: the correlation of the part with itself, moved."""
+    played = drums(take)
+    edges = played.form.first
+    begin, end = edges[:-1][bars][0], edges[1:][bars][-1]
+    struck = (played.velocity[begin:end, [index for index in STRONG if "tom" not in NINE.voices[index].name]] > 0) * 1.0
+    struck -= struck.mean(axis=0)
+    early, late = struck[:-lag], struck[lag:]
+    return float((early * late).sum() / max(np.sqrt((early**2).sum() * (late**2).sum()), 1e-9))
+
+
+def mean(found: Callable[[Take], float], some: Sequence[Take]) -> float:
+    return float(np.mean([found(take) for take in some]))
+
+
+def loudness(take: Take, bars: slice) -> float:
+    """The mean velocity of the hits of some bars, of nine voices."""
+    played = drums(take)
+    begin, end = played.form.first[:-1][bars][0], played.form.first[1:][bars][-1]
+    velocity = played.velocity[begin:end]
+    return float(velocity[velocity > 0].mean()) if velocity.any() else 0.0
+
+
+def likeness(take: Take, bars: slice, others: slice) -> float:
+    """The hit F1 of some bars with as many others of the same metre."""
+    rolls = groove.bars_of(drums(take))
+    one, other = rolls[bars], rolls[others]
+    return float(2 * (one * other).sum() / max((one + other).sum(), 1))
+
+
+# --- the rulers themselves --------------------------------------------------------------------------------------------
+
+
+def hand_made(bars: Sequence[Written], pattern: Sequence[tuple[int, int]], period: int) -> Take:
+    """A take that strikes notes (step, pitch) again and again, every so many steps, whatever the bars are."""
+    song = written(bars)
+    steps = song.end * STEPS_PER_QUARTER // TICKS
+    lattice = Lattice(song.bars(), TICKS)
+    struck = [(start + step, pitch) for start in range(0, steps, period) for step, pitch in pattern]
+    notes = [Note(round(lattice.ticks[step]), 60, pitch, 90) for step, pitch in struck if step < steps]
+    return Take(song, Part.of(notes, is_drums=True), drummer().accompany(song).guitar, Options())
+
+
+def test_a_pattern_of_four_quarters_in_a_bar_of_seven_eighths_is_told_by_its_recurrence_and_by_the_heads_it_misses():
+    rock = [(0, 36), (6, 38), (12, 36), (18, 38)]
+    true = [(0, 36), (6, 38), (12, 36)]
+    bars = BY_METRE["7/8"][0]
+    cut, right = hand_made(bars, rock, FOUR_FOUR), hand_made(bars, true, 21)
+    assert recurrence(cut, FOUR_FOUR) > 0.99 > 0.5 > recurrence(cut, 21)
+    assert recurrence(right, 21) > 0.99 > 0.5 > recurrence(right, FOUR_FOUR)
+    assert on_heads(right) == (1.0, 0.0)
+    heads, others = on_heads(cut)
+    assert heads < 0.7
+    assert others > 0.3
+
+
+# --- metres -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metre", BY_METRE)
+def test_takes_are_playable_and_have_hits_in_every_bar(metre):
+    for take in takes_in(metre):
+        assert faults(take.part, take.song) == []
+    assert np.mean([(hits(take) > 0).mean() for take in takes_in(metre)]) > 0.97
+
+
+@pytest.mark.parametrize("metre", BY_METRE)
+def test_the_drums_fall_on_the_heads_of_the_groups_more_often_than_beside_them(metre):
+    heads, others = np.mean([on_heads(take) for take in takes_in(metre)], axis=0)
+    assert heads > 1.2 * others
+    heads, others = np.mean([on_heads(take, KICKS) for take in takes_in(metre)], axis=0)
+    assert heads > 1.2 * others
+
+
+def test_over_all_metres_but_four_four_the_heads_of_groups_are_struck_half_as_often_again_as_other_places():
+    for voices in (STRONG, KICKS):
+        heads, others = np.mean(
+            [on_heads(take, voices) for metre in BY_METRE if metre != "4/4" for take in takes_in(metre)], axis=0
+        )
+        assert heads > 1.5 * others
+
+
+@pytest.mark.parametrize("metre", [metre for metre in BY_METRE if metre != "4/4"])
+def test_the_pattern_comes_again_with_the_bar_and_not_after_four_quarters(metre):
+    own = mean(lambda take: recurrence(take, int(drums(take).form.steps[0])), takes_in(metre))
+    other = mean(lambda take: recurrence(take, FOUR_FOUR), takes_in(metre))
+    assert own > 0.4
+    assert own > other + 0.15
+
+
+def test_fills_lead_into_a_new_section_far_more_often_than_chance_would_have_them():
+    found = []
+    for metre in ("4/4", "3/4", "6/8", "5/4", "7/8"):
+        verse, chorus = (
+            (BY_METRE[metre] * 2)[:2] if metre != "4/4" else (IN_FOUR, phrases(4, 4, "XxXxXxXx", "XxXxXXXX"))
+        )
+        song = written([*verse[:8], *chorus[:8]] * 2)
+        for seed in range(4):
+            found += np.flatnonzero(groove.fills(drums(play(song, seed)))).tolist()
+    # The opening has nothing to break with, and an ending is not a fill.
+    within = [bar for bar in found if 3 <= bar < 31]
+    assert len(within) >= 8
+    assert np.mean([bar in (7, 15, 23) for bar in within]) > 0.17  # by chance 3 of 28 are
+
+
+def test_where_the_metre_changes_the_drums_go_on_in_the_new_one():
+    changing = takes(tuple(CHANGING))
+    for take in changing:
+        assert faults(take.part, take.song) == []
+    assert np.mean([(hits(take) > 0).mean() for take in changing]) > 0.94
+    dense = np.array([groove.hits_per_quarter(drums(take)) for take in changing])
+    for section in SECTIONS:
+        assert dense[:, section].mean() > 0.5 * dense.mean()
+    for section, steps in zip(SECTIONS[1:3], (21, 18), strict=True):
+        own = np.mean([recurrence(take, steps, section) for take in changing])
+        assert own > 0.4
+        assert own > np.mean([recurrence(take, FOUR_FOUR, section) for take in changing]) + 0.15
+
+
+def test_a_metre_that_comes_back_is_played_as_it_was_before():
+    # But for the first of them, where drummers mark the return, and the end.
+    alike = mean(lambda take: likeness(take, slice(1, 7), slice(25, 31)), takes(tuple(CHANGING)))
+    assert alike > 0.5
+
+
+# --- lengths ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bar", [Written(4, 4, ROCK[0]), Written(7, 8, "XxXxXxx"), Written(3, 4, "b-x-x-")], ids=str)
+def test_a_song_of_one_bar_is_played_to(bar):
+    song = written([bar])
+    made = [play(song, seed) for seed in range(5)]
+    for take in [*made, play(song, temperature=0)]:
+        assert faults(take.part, song) == []
+        assert len(take.part) > 0
+    assert np.mean([len(take.part) for take in made]) >= 3
+    assert np.mean([take.part.onset.min() < TICKS // 8 for take in made]) >= 0.6  # it begins with the bar
+
+
+@pytest.mark.slow
+def test_of_a_thousand_bars_the_last_are_as_full_as_the_first():
+    song = written([*phrases(4, 4, *ROCK, 700), *phrases(7, 8, "XxXxXxx", "XxXxX-x", 300)])
+    take = play(song)
+    assert faults(take.part, song) == []
+    count = hits(take)
+    assert len(count) == 1000
+    assert (count > 0).mean() > 0.98
+    assert 0.6 < count[600:700].mean() / count[:100].mean() < 1.67
+    assert 0.6 < count[900:999].mean() / count[700:800].mean() < 1.67
+
+
+# --- tempo and notation -----------------------------------------------------------------------------------------------
+
+
+def test_from_30_to_300_quarters_a_minute_the_metre_is_kept_and_no_limb_is_too_fast():
+    slow, fast = takes(tuple(IN_FOUR), 30), takes(tuple(IN_FOUR), 300)
+    for take in (*slow, *fast):
+        assert faults(take.part, take.song) == []
+        assert (hits(take) > 0).mean() > 0.9
+    for some in (slow, fast):
+        heads, others = np.mean([on_heads(take) for take in some], axis=0)
+        assert heads > 1.5 * others
+    # The fastest that one hand keeps up on a cymbal is about twelve strokes a second.
+    for take in fast:
+        busiest = (drums(take).velocity > 0).sum(axis=0).max()
+        assert busiest / take.song.seconds(take.song.end) < 12
+    assert mean(lambda take: hits(take).mean(), fast) < 1.25 * mean(lambda take: hits(take).mean(), slow)
+
+
+def test_the_same_music_written_in_other_note_values_is_played_as_densely_in_seconds():
+    double = []
+    for bar in IN_FOUR:  # twice as long values at twice the tempo: two bars for one
+        stretched = "".join(stroke + ("." if stroke == "." else "-") for stroke in bar.text)
+        double += [Written(4, 4, stretched[:8]), Written(4, 4, stretched[8:])]
+    half = [Written(4, 4, one.text + two.text) for one, two in zip(IN_FOUR[::2], IN_FOUR[1::2], strict=True)]
+    same = [takes(tuple(IN_FOUR)), takes(tuple(double), 240), takes(tuple(half), 60)]
+    assert len({round(some[0].song.seconds(some[0].song.end), 3) for some in same}) == 1
+    plain, doubled, halved = (mean(lambda take: len(take.part), some) for some in same)
+    assert 1 / 3 < doubled / plain < 3
+    assert 1 / 3 < halved / plain < 3
+    # And not by the bar, whatever it holds: a bar of the half has four times the music of one of the double.
+    assert halved / len(half) > 1.2 * doubled / len(double)
+
+
+# --- what guitars do --------------------------------------------------------------------------------------------------
+
+
+def test_while_the_guitar_rests_for_16_bars_the_drums_go_on_no_fuller_and_are_there_when_it_comes_back():
+    """A drummer keeps time through a rest within a song, so these do: as full as before, or somewhat thinner."""
+    before, rest, after = slice(0, 8), slice(8, 24), slice(24, 31)
+    made = takes((*IN_FOUR[:8], *[Written(4, 4, ".")] * 16, *IN_FOUR[:8]))
+    count = np.array([hits(take) for take in made])
+    for take in made:
+        assert faults(take.part, take.song) == []
+    assert (count[:, rest] > 0).mean() > 0.5
+    assert count[:, rest].mean() < 1.15 * count[:, before].mean()
+    assert mean(lambda take: loudness(take, rest), made) < 1.1 * mean(lambda take: loudness(take, before), made)
+    assert count[:, after].mean() > 0.6 * count[:, before].mean()
+    assert (count[:, 24] > 0).all()
+    alike = mean(lambda take: likeness(take, slice(1, 7), slice(25, 31)), made)
+    assert alike > 0.5
+
+
+def test_one_chord_a_bar_is_given_a_beat():
+    made = takes(tuple([Written(4, 4, "X-------")] * 16))
+    for take in made:
+        assert faults(take.part, take.song) == []
+    count = np.array([hits(take)[:-1] for take in made])  # a last chord may ring alone
+    assert (count > 0).mean() > 0.9
+    assert count.mean() > 4  # more than the guitar plays: chords, one a bar
+
+
+def on_one(take: Take, later: int = 0) -> float:
+    """The share of full bars with a kick or a crash within a 32nd of the barline, or of so many ticks later."""
+    part = take.standard_part
+    pieces = [index for index, voice in enumerate(FULL.voices) if voice.nine in ("kick", "crash")]
+    onsets = part.onset[np.isin(FULL.voice_of[part.pitch], pieces)]
+    places = np.array([bar.start + later for bar in take.song.bars()[1:]])
+    return float(np.mean([np.abs(onsets - place).min(initial=TICKS) <= TICKS // 8 for place in places]))
+
+
+# Not two quarters: many a drummer has the kick on three as on one.
+@pytest.mark.parametrize("pickup", [Written(1, 4, "xx"), Written(3, 4, "x-xxxx")], ids=["a quarter", "three quarters"])
+def test_after_a_pickup_the_downbeat_is_the_next_barline(pickup):
+    made = takes((pickup, *IN_FOUR[:8]))
+    length = TICKS * pickup.numerator
+    for take in made:
+        assert faults(take.part, take.song) == []
+        assert (hits(take)[1:] > 0).all()
+        played = drums(take)
+        assert played.form.steps.tolist() == [STEPS_PER_QUARTER * pickup.numerator, *[FOUR_FOUR] * 8]
+    # Who took the pickup for the first quarters of a bar would have the downbeat that much before the barline.
+    right, wrong = mean(on_one, made), mean(lambda take: on_one(take, 4 * TICKS - length), made)
+    assert right > 0.6
+    assert right > wrong + 0.15
+
+
+def test_before_the_bar_of_the_guitars_first_note_nothing_is_played():
+    for take in takes((*[Written(4, 4, ".")] * 2, Written(4, 4, "......xx"), *IN_FOUR[:8])):
+        assert faults(take.part, take.song) == []
+        assert take.part.onset.min() >= 2 * 4 * TICKS - TICKS // 8  # the downbeat may come a little early
+        assert (hits(take)[3:] > 0).all()

@@ -1,0 +1,525 @@
+"""Velocity and timing: what a feel may change, what it may not, and what is known of chance and of swing by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seq2drum.errors import CheckpointError, CorpusError, OptionError
+from seq2drum.formats import midi
+from seq2drum.lattice.features import Form, Heard
+from seq2drum.lattice.grid import HALF_GAP, Grid, Lattice
+from seq2drum.learn import feel as feel_train
+from seq2drum.music.kit import FULL, NINE
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.play import engine
+from seq2drum.play import feel as module
+from seq2drum.play.feel import SET, Chance, Expected, Feel, Performance, Shares, realise, swing, swing_of
+from tests.made import made_song
+
+KICK, SNARE, HAT = 0, 1, 10
+
+
+@pytest.fixture(scope="module")
+def feel() -> Feel:
+    return Feel.load()
+
+
+def form(bars: int, numerator: int = 4, denominator: int = 4, bpm: float = 120.0, steps: int | None = None) -> Form:
+    count = 24 * numerator // denominator if steps is None else steps
+    return Form(*(np.full(bars, value) for value in (count, numerator, denominator)), np.full(bars, bpm))
+
+
+def grid(rows: list[tuple[int, int]], velocity: int = 100, offset: int = 0) -> Grid:
+    """Hits at (step, voice), stiff."""
+    step, voice = np.array(sorted(rows), dtype=np.int64).reshape(-1, 2).T
+    return Grid(step, voice, np.full_like(step, velocity), np.full_like(step, offset), np.full_like(step, 3))
+
+
+def rock(bars: int, ghosts: bool = False) -> Grid:
+    """Eighths on the hi-hat, kick on 1 and 3, snare on 2 and 4, and if asked soft notes between them."""
+    rows = []
+    for bar in range(0, 24 * bars, 24):
+        rows += [(bar + at, HAT) for at in range(0, 24, 3)]
+        rows += [(bar, KICK), (bar + 12, KICK), (bar + 6, SNARE), (bar + 18, SNARE)]
+        rows += [(bar + at, SNARE) for at in (5, 10, 13, 23) if ghosts]
+    return grid(rows)
+
+
+def heard(bars: Form, at: list[tuple[int, int, int]]) -> Heard:
+    """A guitar of notes at (step, velocity, offset)."""
+    step, velocity, offset = np.array(at, dtype=np.int64).reshape(-1, 3).T
+    return Heard(
+        bars, Grid(step, np.full_like(step, 52), velocity, offset, np.full_like(step, 12)), np.zeros(9, np.int64), 1
+    )
+
+
+def shares(**known: float) -> Shares:
+    values = dict.fromkeys(("song", "place", "bar", "step", "drift"), 0.0) | known
+    voice, habit = (np.full(SET, values.pop(name, 0.0)) for name in ("voice", "habit"))
+    return Shares(**values, voice=voice, habit=habit, spread=np.ones(SET))
+
+
+# --- what a feel may change ------------------------------------------------------------------------------------------
+
+
+def test_at_amount_0_hits_lie_on_the_lattice_with_the_velocities_given(feel: Feel) -> None:
+    given = grid([(0, KICK), (6, SNARE)], velocity=93, offset=40)
+    stiff = feel.humanise(given, form(1), amount=0)
+    assert stiff.velocity.tolist() == [93, 93] and stiff.offset.tolist() == [0, 0]
+
+
+def test_only_velocity_and_offset_change_and_stay_in_their_ranges(feel: Feel) -> None:
+    given = grid([(step, voice) for step in range(96) for voice in range(len(FULL))])
+    felt = feel.humanise(given, form(4))
+    for name in ("step", "key", "length"):
+        assert np.array_equal(getattr(felt, name), getattr(given, name))
+    assert felt.velocity.min() >= 1 and felt.velocity.max() <= 127
+    assert np.abs(felt.offset).max() <= HALF_GAP
+
+
+def test_at_amount_1_a_beat_has_many_velocities_and_moments(feel: Feel) -> None:
+    felt = feel.humanise(rock(32), form(32))
+    assert len(np.unique(felt.velocity)) >= 20
+    assert len(np.unique(felt.offset)) >= 20
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_spread_grows_with_the_amount(feel: Feel, seed: int) -> None:
+    played = [feel.humanise(rock(16), form(16), amount=amount, seed=seed) for amount in (0, 0.25, 0.5, 0.75, 1)]
+    for values in ([one.velocity.std() for one in played], [one.offset.std() for one in played]):
+        assert np.all(np.diff(values) > 0)
+
+
+def test_between_0_and_1_a_hit_is_its_share_of_the_way(feel: Feel) -> None:
+    half, whole = (feel.humanise(rock(4), form(4), amount=amount, seed=7) for amount in (0.5, 1))
+    assert np.abs(half.velocity - (100 + whole.velocity) / 2).max() <= 1
+    assert np.abs(half.offset - whole.offset / 2).max() <= 1
+
+
+def test_snares_between_the_beats_are_softer_than_the_backbeat(feel: Feel) -> None:
+    given = rock(16, ghosts=True)
+    felt = feel.humanise(given, form(16), style="funk")
+    beat = np.isin(given.step % 24, (6, 18))
+    snare = given.key == SNARE
+    assert felt.velocity[snare & beat].mean() > felt.velocity[snare & ~beat].mean() + 20
+    assert (felt.velocity[snare & ~beat] < 45).any()
+
+
+def test_the_same_seed_plays_the_same_and_another_does_not(feel: Feel) -> None:
+    one, again, other = (feel.humanise(rock(4), form(4), seed=seed) for seed in (3, 3, 4))
+    assert all(np.array_equal(left, right) for left, right in zip(one, again, strict=True))
+    assert not np.array_equal(one.velocity, other.velocity)
+
+
+def test_what_is_played_in_a_bar_does_not_change_the_bars_before_it(feel: Feel) -> None:
+    given = rock(12)
+    changed = given.select((given.step < 9 * 24) | (given.key != HAT))
+    one, other = feel.humanise(given, form(12)), feel.humanise(changed, form(12))
+    for left, right in zip(one.select(one.step < 9 * 24), other.select(other.step < 9 * 24), strict=True):
+        assert np.array_equal(left, right)
+
+
+def test_a_piece_of_a_song_is_drawn_as_in_the_song() -> None:
+    given, some = rock(12), shares(song=0.2, place=0.1, bar=0.3, step=0.1, drift=0.8, voice=0.1, habit=0.1)
+    whole = Chance(5, some, some).draws(given.step, given.key, form(12), 0)
+    late = given.step >= 8 * 24
+    piece = Chance(5, some, some).draws(given.step[late] - 8 * 24, given.key[late], form(4), 8)
+    assert np.allclose(whole[:, late], piece)
+
+
+def test_bar_by_bar_is_the_same_performance(feel: Feel) -> None:
+    given, bars = rock(6, ghosts=True), form(6)
+    guitar = heard(bars, [(step, 60 + step % 50, 0) for step in range(0, 6 * 24, 7)])
+    whole = feel.humanise(given, bars, seed=4, amount=0.8, style="jazz", heard=guitar)
+    performance = Performance(feel, bars, seed=4, amount=0.8, style="jazz", heard=guitar)
+    for bar in range(6):
+        hits = given.select(given.step // 24 == bar)
+        played = performance.play(hits._replace(step=hits.step - 24 * bar))
+        for left, right in zip(played[1:], whole.select(given.step // 24 == bar)[1:], strict=True):
+            assert np.array_equal(left, right)
+
+
+def test_the_order_in_which_hits_are_given_changes_nothing(feel: Feel) -> None:
+    given = rock(4)
+    mixed = np.random.default_rng(0).permutation(len(given.step))
+    for left, right in zip(
+        feel.humanise(given, form(4)).select(mixed), feel.humanise(given.select(mixed), form(4)), strict=True
+    ):
+        assert np.array_equal(left, right)
+
+
+@pytest.mark.parametrize(
+    "bars", [form(1), form(3, 7, 8), form(2, 12, 8), form(2, 5, 4), form(1, 32, 4), form(2, 1, 16, steps=2)]
+)
+def test_any_metre_can_be_felt(feel: Feel, bars: Form) -> None:
+    count = int(bars.first[-1])
+    felt = feel.humanise(grid([(step, KICK) for step in range(count)]), bars)
+    assert len(felt.step) == count
+
+
+def test_no_hits_are_no_hits(feel: Feel) -> None:
+    assert len(feel.humanise(grid([]), form(2)).step) == 0
+    assert len(swing(grid([]), form(2), 0.5).step) == 0
+
+
+def test_a_voice_of_nine_is_felt_as_the_same_voice_of_the_full_kit(feel: Feel) -> None:
+    names = [voice.name for voice in FULL.voices]
+    for index, voice in enumerate(NINE.voices):
+        nine = feel.humanise(grid([(6, index)]), form(1), kit=NINE)
+        full = feel.humanise(grid([(6, names.index(voice.name))]), form(1))
+        assert nine.velocity.tolist() == full.velocity.tolist()
+
+
+def test_every_voice_of_the_full_kit_is_struck_like_one_of_the_drum_set() -> None:
+    like = module._in_set()
+    assert like[:SET].tolist() == list(range(SET))
+    assert np.all(like < SET) and set(module.STAND_INS) == {voice.name for voice in FULL.voices[SET:]}
+
+
+def test_hits_with_the_guitars_accents_are_louder_and_without_are_softer(feel: Feel) -> None:
+    bars = form(16)
+    given = grid([(step, KICK) for step in range(0, 16 * 24, 6)])
+    loud = np.arange(64) % 2 == 0
+    guitar = heard(bars, [(int(step), 120 if high else 60, 0) for step, high in zip(given.step, loud, strict=True)])
+    change = feel.humanise(given, bars, heard=guitar).velocity - feel.humanise(given, bars).velocity
+    assert change[loud].mean() > 0 > change[~loud].mean()
+    flat = heard(bars, [(int(step), 90, 0) for step in given.step])
+    assert np.array_equal(feel.humanise(given, bars, heard=flat).velocity, feel.humanise(given, bars).velocity)
+
+
+@pytest.mark.parametrize("wrong", [{"amount": 1.1}, {"amount": -0.1}, {"seed": -1}, {"style": "polka"}])
+def test_what_makes_no_sense_is_refused(feel: Feel, wrong: dict[str, object]) -> None:
+    with pytest.raises(OptionError):
+        feel.humanise(rock(1), form(1), **wrong)  # type: ignore[arg-type]
+
+
+# --- chance ----------------------------------------------------------------------------------------------------------
+
+
+def test_numbers_drawn_are_standard_normal_and_share_what_they_are_said_to() -> None:
+    some = shares(song=0.2, place=0.1, bar=0.2, step=0.1, drift=0.5, voice=0.1, habit=0.2)
+    # In the first bar: two voices at one step; one of them again at another place; and again four bars later.
+    given = grid([(0, KICK), (0, SNARE), (9, KICK), (96, KICK)])
+    found = np.stack([Chance(seed, some, some).draws(given.step, given.key, form(5), 0) for seed in range(4000)])
+    assert np.abs(found.mean(axis=0)).max() < 0.06 and np.abs(found.var(axis=0) - 1).max() < 0.08
+    for kind in range(2):
+        both = np.corrcoef(found[:, kind].T)
+        assert both[0, 1] == pytest.approx(0.2 + 0.1 + 0.2 + 0.1, abs=0.05)  # song, place, bar, step
+        assert both[0, 3] == pytest.approx(0.2 + 0.1 + 0.1 + 0.2 + 0.2 * 0.5**4, abs=0.05)  # and drift over four bars
+        # Song and voice, and of the bar, which flows, what 3/8 of the way to the next barline still knows of this one.
+        flow = (5 / 8 + 0.5 * 3 / 8) / np.sqrt((5 / 8) ** 2 + (3 / 8) ** 2 + 2 * 0.5 * 3 / 8 * 5 / 8)
+        assert both[0, 2] == pytest.approx(0.2 + 0.1 + 0.2 * flow, abs=0.05)
+    assert abs(np.corrcoef(found[:, 0, 0], found[:, 1, 0])[0, 1]) < 0.06
+
+
+def test_realising_a_half_gives_the_middle_of_what_is_expected() -> None:
+    velocity = np.array([[0.0, 64 / 127, 0.9, 0.01, 0.1], [1.0, 0.2, 100 / 127, 0.1, 0.01]])
+    moment = np.array([[0.0, 0.3, 9.0, 0.05, 1.0], [0.0, 0.0, 9.0, 0.2, 1.0]])
+    expected = Expected(velocity, moment, np.array([-1.0, -1.0]), np.array([1.0, 1.0]))
+    struck, late = realise(expected, np.full((2, 2), 0.5))
+    assert struck.tolist() == [64, 100]
+    assert late == pytest.approx([0.3, 0.0], abs=1e-3)
+
+
+def test_realised_moments_stay_within_their_step() -> None:
+    expected = Expected(
+        np.array([[0.5, 0.1, 0.9, 0.1, 0.1]] * 2),
+        np.array([[0.0, 3.0, 0, 2.0, 1.0]] * 2),
+        np.full(2, -0.4),
+        np.full(2, 0.1),
+    )
+    struck, late = realise(expected, np.array([[1e-6, 1 - 1e-6], [1e-6, 1 - 1e-6]]))
+    assert struck.tolist() == [1, 127]
+    assert realise(expected, np.array([[1e-6, 1 - 1e-6], [0.5, 0.5]]), softest=9)[0].tolist() == [9, 127]
+    assert late == pytest.approx([-0.4, 0.1], abs=1e-3)
+
+
+def test_the_probabilities_of_all_velocities_and_of_all_moments_are_1() -> None:
+    mixture = torch.tensor([[0.3, 0.2, 0.9, 0.05, 0.2]]).double()
+    velocity = torch.arange(1, 128).double()
+    nats = feel_train.velocity_nats(mixture.expand(127, -1), velocity)
+    assert float(torch.exp(-nats).sum()) == pytest.approx(1, abs=1e-4)
+    moment = torch.linspace(-1.2, 0.7, 20001).double()
+    edge = torch.ones_like(moment)
+    dense = torch.exp(-feel_train.moment_nats(mixture.expand(20001, -1), moment, -1.2 * edge, 0.7 * edge))
+    assert float(torch.trapezoid(dense, moment)) == pytest.approx(1, abs=1e-3)
+
+
+# --- swing -----------------------------------------------------------------------------------------------------------
+
+
+def twelfths(given: Grid, bars: Form) -> list[float]:
+    return module._twelfth(given, bars).round(1).tolist()
+
+
+@pytest.mark.parametrize(("amount", "place"), [(0, 6), (0.25, 6.5), (0.5, 7), (0.75, 7.5), (1, 8)])
+@pytest.mark.parametrize("step", [3, 4])
+def test_the_second_eighth_of_a_quarter_is_moved_to_where_the_swing_says(
+    step: int, amount: float, place: float
+) -> None:
+    bars = form(1)
+    moved = swing(grid([(0, HAT), (step, HAT)]), bars, amount)
+    assert moved.step.tolist() == [0, 3 if amount <= 0.5 else 4]
+    assert twelfths(moved, bars) == [0, place]
+
+
+def test_a_swung_eighth_keeps_what_it_was_late_by() -> None:
+    moved = swing(grid([(3, HAT)], offset=64), form(1), 1)
+    assert moved.step.tolist() == [4] and twelfths(moved, form(1)) == [8.5]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(1, HAT), (5, HAT)],  # sixteenths
+        [(0, HAT), (2, HAT), (4, HAT)],  # a triplet
+        [(3, HAT), (4, HAT)],  # a voice on both
+        [(2, SNARE), (3, HAT)],  # beside a triplet of another voice
+    ],
+)
+def test_what_is_no_offbeat_eighth_does_not_swing(rows: list[tuple[int, int]]) -> None:
+    for amount in (0, 1):
+        moved = swing(grid(rows), form(1), amount)
+        assert moved.step.tolist() == sorted(step for step, _ in rows) and not moved.offset.any()
+
+
+@pytest.mark.parametrize("metre", [(6, 8), (12, 8), (7, 8)])
+def test_metres_that_count_eighths_do_not_swing(metre: tuple[int, int]) -> None:
+    given = grid([(3, HAT), (10, HAT)])
+    assert swing(given, form(1, *metre), 1).step.tolist() == [3, 10]
+
+
+def test_swing_loses_no_hit_and_keeps_the_order_of_each_voice() -> None:
+    rng = np.random.default_rng(0)
+    rows = [(step, voice) for step in range(96) for voice in range(4) if rng.random() < 0.3]
+    for amount in (0, 0.3, 0.6, 1):
+        given = grid(rows)
+        moved = swing(given, form(4), amount)
+        assert np.bincount(moved.key).tolist() == np.bincount(given.key).tolist()
+        assert len(np.unique(moved.step * 128 + moved.key)) == len(rows)
+        assert np.all(np.diff(moved.step * 128 + moved.key) > 0)
+
+
+def test_swing_is_refused_beyond_triplets() -> None:
+    with pytest.raises(OptionError, match="0 \\(straight\\) to 1"):
+        swing(grid([(3, HAT)]), form(1), 1.5)
+
+
+def test_the_swing_of_a_guitar_is_where_its_offbeat_eighths_lie() -> None:
+    bars = form(2)
+    assert swing_of(heard(bars, [(0, 90, 0), (6, 90, 0)])) is None
+    assert swing_of(heard(bars, [(0, 90, 0), (3, 90, 0), (9, 90, 0)])) == 0
+    assert swing_of(heard(bars, [(0, 90, 0), (4, 90, 0), (10, 90, 0)])) == 1
+    assert swing_of(heard(bars, [(3, 90, 0), (10, 90, 0)])) == pytest.approx(0.5)
+    assert swing_of(heard(bars, [(3, 90, 127)])) == pytest.approx(0.5)
+    assert swing_of(heard(form(2, 6, 8), [(3, 90, 0)])) is None
+
+
+# --- songs -----------------------------------------------------------------------------------------------------------
+
+
+def stiff_song() -> Song:
+    """Two drum parts and a bass in 4/4 and 7/8 with a change of tempo; a flam, a roll of 32nds, and a whistle."""
+    beat = [Note(bar * 1920 + at, 60, 42, 100) for bar in range(6) for at in range(0, 1920, 240)]
+    beat += [Note(bar * 1920 + 480, 60, 38, 100) for bar in range(6)] + [Note(450, 30, 38, 50)]
+    beat += [Note(5 * 1920 + 960 + at, 30, 40, 90) for at in range(0, 960, 60)]
+    other = [Note(bar * 1920, 100, 36, 100) for bar in range(6)] + [Note(1000, 50, 34, 77)]
+    odd = [Note(6 * 1920 + at, 60, 36, 100) for at in range(0, 3 * 1680, 240)]
+    parts = (
+        Part.of(beat, name="one", is_drums=True),
+        Part.of([Note(0, 480, 40, 90), Note(6 * 1920, 480, 43, 90)], program=33, name="bass"),
+        Part.of(other + odd, name="two", is_drums=True),
+    )
+    return Song(480, parts, (Tempo(0, 500_000), Tempo(1920, 400_000)), (Metre(0, 4, 4), Metre(6 * 1920, 7, 8)), 16560)
+
+
+def test_a_stiff_song_at_amount_0_is_as_it_was(feel: Feel) -> None:
+    song = stiff_song()
+    assert feel.humanise_song(song, amount=0) == song
+
+
+def test_of_a_song_only_onsets_and_velocities_of_drums_change(feel: Feel) -> None:
+    song = stiff_song()
+    felt = feel.humanise_song(song, swing=1, seed=2)
+    assert felt.parts[1] == song.parts[1]
+    assert (felt.tempos, felt.metres, felt.length, felt.ticks_per_quarter) == (song.tempos, song.metres, song.end, 480)
+    for index in (0, 2):
+        part, before = felt.parts[index], song.parts[index]
+        assert (part.name, part.is_drums) == (before.name, True)
+        assert sorted(zip(part.pitch, part.duration, strict=True)) == sorted(
+            zip(before.pitch, before.duration, strict=True)
+        )
+        assert part.onset.min() >= 0 and part.end <= song.end
+    assert len(np.unique(felt.parts[0].velocity)) > 10
+    assert midi.parse(midi.serialise(felt)).parts[1] == song.parts[1]
+
+
+def test_notes_outside_the_kit_stay_as_they_are(feel: Feel) -> None:
+    felt = feel.humanise_song(stiff_song()).parts[2]
+    assert Note(1000, 50, 34, 77) in list(felt)
+
+
+def test_a_flam_keeps_its_distance_from_the_beat(feel: Feel) -> None:
+    song = Song(480, (Part.of([Note(450, 30, 38, 50), Note(480, 60, 38, 100)], is_drums=True),), length=1920)
+    for seed in range(5):
+        grace, main = feel.humanise_song(song, seed=seed).parts[0]
+        assert main.onset - grace.onset == 30
+        assert grace.velocity == pytest.approx(main.velocity / 2, abs=0.51) or grace.velocity == 1
+
+
+def test_swing_carries_what_is_outside_the_kit(feel: Feel) -> None:
+    part = Part.of([Note(0, 50, 42, 90), Note(240, 50, 42, 90), Note(240, 50, 34, 77)], is_drums=True)
+    song = Song(480, (part,), length=1920)
+    assert [note.onset for note in feel.humanise_song(song, amount=0, swing=1).parts[0]] == [0, 320, 320]
+
+
+def test_a_song_without_drums_is_as_it_was(feel: Feel) -> None:
+    song = Song(480, (Part.of([Note(0, 480, 40, 90)], program=27),), length=1920)
+    assert feel.humanise_song(song) == song
+
+
+def test_notes_at_the_edges_of_a_song_stay_inside_it(feel: Feel) -> None:
+    part = Part.of([Note(0, 10, 36, 100), Note(1910, 10, 38, 100)], is_drums=True)
+    for seed in range(10):
+        felt = feel.humanise_song(Song(480, (part,), length=1920), seed=seed)
+        assert felt.parts[0].onset.min() >= 0 and felt.end == 1920
+
+
+# --- the folder ------------------------------------------------------------------------------------------------------
+
+
+def test_the_feel_is_no_model_that_plays_and_is_small() -> None:
+    assert "feel" not in engine.available()
+    assert sum(path.stat().st_size for path in module.SHIPPED.iterdir()) < 1_000_000
+    assert "CC BY 4.0" in (module.SHIPPED / "card.md").read_text(encoding="utf-8")
+
+
+def test_a_damaged_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no usable feel"):
+        Feel.load(tmp_path)
+    shutil.copytree(module.SHIPPED, tmp_path / "cut")
+    (tmp_path / "cut" / module.GRAPH).write_bytes(b"\x00\x01")
+    with pytest.raises(CheckpointError, match="cannot be used"):
+        Feel.load(tmp_path / "cut")
+    shutil.copytree(module.SHIPPED, tmp_path / "other")
+    about = json.loads((tmp_path / "other" / module.ABOUT).read_text())
+    (tmp_path / "other" / module.ABOUT).write_text(json.dumps(about | {"format": 99}))
+    with pytest.raises(CheckpointError, match="99"):
+        Feel.load(tmp_path / "other")
+
+
+def test_feeling_needs_no_torch() -> None:
+    code = "import sys, seq2drum.play.feel as f; f.Feel.load(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- learning --------------------------------------------------------------------------------------------------------
+
+
+def made_groove(folder: Path) -> Path:
+    """A data set in Groove's form: loud late backbeats and soft early hats, in three recordings a side."""
+    rng = np.random.default_rng(0)
+    lines = ["drummer,session,id,style,bpm,beat_type,time_signature,midi_filename,audio_filename,duration,split"]
+    for index in range(12):
+        split = ("train", "train", "validation", "test")[index % 4]
+        notes = []
+        for at in range(0, 6 * 1920, 240):
+            notes.append(Note(at + int(rng.integers(0, 5)), 40, 42, int(rng.integers(30, 50))))
+            if at % 960 == 480:
+                notes.append(Note(at + int(rng.integers(10, 20)), 40, 38, int(rng.integers(100, 120))))
+        notes.append(Note(1920, 40, 58, 90))
+        song = Song(480, (Part.of(notes, is_drums=True),), (Tempo(0, 500_000),), (Metre(0, 4, 4),))
+        (folder / f"{index}.mid").write_bytes(midi.serialise(song))
+        lines.append(f"d,s,{index},rock/x,120,beat,4-4,{index}.mid,,1,{split}")
+    (folder / "info.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_recordings_have_the_drummers_velocities_moments_and_toms(tmp_path: Path) -> None:
+    found = feel_train.recordings(made_groove(tmp_path))
+    assert [one.split for one in found[:4]] == ["train", "train", "validation", "test"]
+    snare = found[0].hits.key == SNARE
+    assert found[0].hits.velocity[snare].min() >= 100
+    assert 10 / 480 * 500 - 1 < found[0].moments[snare].min() < found[0].moments[snare].max() < 20 / 480 * 500 + 1
+    assert np.sum(found[0].hits.key == [voice.name for voice in FULL.voices].index("low tom")) == 1
+    with pytest.raises(CorpusError, match=r"info\.csv"):
+        feel_train.recordings(tmp_path / "nowhere")
+
+
+def test_a_feel_learns_who_is_loud_and_who_is_late(tmp_path: Path) -> None:
+    # A clock that counts steps: how much is learnt must not depend on what else the machine does.
+    steps, clock = 200, map(float, count()).__next__
+    groove = made_groove(tmp_path)
+    learnt = feel_train.train(groove, tmp_path / "out", steps / 60, seed=1, corpus=[made_song(0)], clock=clock)
+    felt = learnt.humanise(rock(4), form(4), style="rock")
+    assert felt.velocity[felt.key == SNARE].mean() > felt.velocity[felt.key == HAT].mean() + 20
+    assert felt.offset[felt.key == SNARE].mean() > felt.offset[felt.key == HAT].mean()
+    about = json.loads((tmp_path / "out" / module.ABOUT).read_text())
+    assert about["data"]["train"]["recordings"] == 6 and about["styles"] == ["rock"]
+    assert "Groove MIDI Dataset" in (tmp_path / "out" / "card.md").read_text()
+
+
+def test_torch_and_the_exported_graph_expect_the_same(tmp_path: Path) -> None:
+    import onnxruntime
+
+    torch.manual_seed(0)
+    size = module.input_size(1)
+    network = feel_train.Network(size, 6, 5, 7).eval()
+    feel_train.export(network, tmp_path / "f.onnx", size)
+    session = onnxruntime.InferenceSession(str(tmp_path / "f.onnx"), providers=["CPUExecutionProvider"])
+    rows, steps = torch.randn(1, 4, 21, size), torch.tensor([[21, 1, 12, 20]])
+    state = torch.randn(1, 5)
+    with torch.no_grad():
+        wanted = network(rows, steps, state)
+    found = session.run(None, {"rows": rows.numpy(), "steps": steps.numpy(), "state": state.numpy()})
+    for left, right in zip(wanted, found, strict=True):
+        assert np.allclose(left.numpy(), right, atol=1e-5)
+
+
+def test_shares_are_found_again_in_what_was_drawn_by_them() -> None:
+    some = shares(song=0.2, place=0.1, bar=0.15, step=0.1, drift=0.6, voice=0.15, habit=0.1)
+    given = rock(24, ghosts=True)
+    one = feel_train.Recording("", "", "train", form(24), given)
+    numbers = [Chance(seed, some, some).draws(given.step, given.key, form(24), 0)[0] for seed in range(60)]
+    found = feel_train.shares(numbers, [one] * len(numbers))
+    assert found.song == pytest.approx(0.2, abs=0.1)
+    assert found.step == pytest.approx(0.1, abs=0.06)
+    assert found.voice[[KICK, SNARE, HAT]].mean() == pytest.approx(0.15, abs=0.08)
+    assert found.habit[[KICK, SNARE, HAT]].mean() == pytest.approx(0.1, abs=0.08)
+    assert np.all(found.own > 0)
+    wide = feel_train.shares([2 * number for number in numbers], [one] * len(numbers))
+    assert np.allclose(wide.spread[[KICK, SNARE, HAT]], 2 * found.spread[[KICK, SNARE, HAT]], rtol=0.05)
+    assert wide.spread[3] == 1  # never played
+
+
+def test_accents_are_shared_where_drums_follow_the_guitars_loudness() -> None:
+    song = made_song(0, bars=40)
+    rng = np.random.default_rng(0)
+    guitar = song.heard.guitar
+    loudness = feel_train.guitar_accents(song.heard)[song.drums.step]
+    follows = np.clip(80 + 15 * loudness + rng.normal(0, 5, len(loudness)), 1, 127).astype(np.int64)
+    deaf = np.clip(80 + rng.normal(0, 15, len(loudness)), 1, 127).astype(np.int64)
+    assert len(np.unique(guitar.velocity)) >= 20
+    found = [
+        feel_train.accents([song.__class__(**{**song.__dict__, "drums": song.drums._replace(velocity=velocity)})])
+        for velocity in (follows, deaf)
+    ]
+    assert found[0]["closed hat"] > 0.4 > abs(found[1]["closed hat"])
+
+
+def test_no_hit_of_a_song_is_moved_to_another_step(feel: Feel) -> None:
+    song = stiff_song()
+    lattice = Lattice(song.bars(), 480)
+    felt = feel.humanise_song(song, seed=1)
+    step, _ = lattice.nearest(felt.parts[2].onset[felt.parts[2].pitch == 36])
+    before, _ = lattice.nearest(song.parts[2].onset[song.parts[2].pitch == 36])
+    assert np.array_equal(step, before)

@@ -1,0 +1,90 @@
+"""Guidance, on an untrained model: what it computes, not how good it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2drum.lattice.conditions import Wishes, asked
+from seq2drum.lattice.features import features, hear
+from seq2drum.models import FAMILIES
+from seq2drum.play import decode, engine, guidance
+from seq2drum.play.decode import Chance, play
+from seq2drum.play.engine import Engine
+from seq2drum.play.guidance import Guided
+from tests.players import save_player, strummed
+
+HEARD = hear(strummed(6), [0])
+
+
+@pytest.fixture(scope="module", params=list(FAMILIES))
+def player(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return engine.load(save_player(tmp_path_factory.mktemp("model"), request.param))
+
+
+def takes(player: Engine, wishes: Wishes) -> list[list[list[int]]]:
+    return [[c.tolist() for c in bar.hits] for bar in play(player, HEARD, Chance(seed=2, tries=3), wishes=wishes)]
+
+
+def test_what_is_taken_apart_comes_together_again() -> None:
+    rows = np.arange(24.0).reshape(3, 2, 4)
+    assert guidance._together(guidance._apart(rows)).tolist() == rows.tolist()
+    assert guidance._apart(rows)[0].tolist() == rows[0, :, :2].tolist()
+
+
+def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    wishes = Wishes(style="jazz", intensity=0.9)
+    monkeypatch.setattr(decode, "HEED_STYLE", 1.0)
+    guided = takes(player, wishes)
+    monkeypatch.setattr(decode, "Guided", lambda engine, weight: engine)
+    assert guided == takes(player, wishes)
+
+
+def test_what_a_wish_changes_is_done_several_times_over(player: Engine) -> None:
+    """The first step's logits are those without the wish and three times the difference that it makes."""
+    form, found = HEARD.form, features(HEARD)
+    told, untold = asked(Wishes(style="metal"), 6), asked(Wishes(), 6)
+    previous = np.zeros((1, len(player.kit)), dtype=np.float32)
+
+    def logits(of: Engine | Guided, told: np.ndarray) -> np.ndarray:
+        known = player.resolve(of.encode(found, form, told, 0, 6))
+        memory = decode.Memory(form, len(of.kit))
+        if "key" in known:
+            memory.recognise(0, known["key"])
+        here = {name: rows[:1] for name, rows in known.items()}
+        opened = player.resolve(of.open_bar(here, memory.before(0), of.silence[None], first=True))
+        return player.resolve(of.step(opened.inputs[:, 0], opened.thoughts[:, 0], previous, opened.state))[0]
+
+    heeding, other = logits(player, told), logits(player, untold)
+    assert np.abs(heeding - other).max() > 1e-4
+    assert logits(Guided(player, 3.0), told) == pytest.approx(other + 3 * (heeding - other), abs=1e-4)
+
+
+def test_fills_alone_need_no_guidance(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(engine: Engine, weight: float) -> Guided:
+        raise AssertionError("two runs where one will do")
+
+    monkeypatch.setattr(decode, "Guided", refused)
+    assert takes(player, Wishes(fills=0.9))
+
+
+def test_a_checkpoint_of_the_box_plays_the_style_it_is_asked_for() -> None:
+    from seq2drum.lattice.conditions import STYLES, style_of
+    from seq2drum.lattice.grid import Lattice, encode
+    from seq2drum.lattice.groove import drums_of
+    from seq2drum.music.kit import FULL
+    from seq2drum.play.drummer import Drummer, Options
+
+    folder = Path(__file__).parents[2] / "examples"
+    drummer, right = Drummer.load(), []
+    for name in ("rock_riff", "blues_shuffle", "funk"):
+        for style in STYLES:
+            if style == "reggae":  # one song in a hundred is
+                continue
+            take = drummer.accompany(folder / f"{name}.mid", Options(style=style))
+            lattice = Lattice(take.song.bars(), take.song.ticks_per_quarter)
+            drums = drums_of(encode(take.part, lattice, FULL), hear(take.song, take.guitar.parts, lattice).form, FULL)
+            right.append(style_of(drums) == style)
+    assert np.mean(right) > 0.6  # one in eight by chance

@@ -1,0 +1,299 @@
+"""Messages of the contract and values of the core, both ways; and what must never get from the one to the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seq2drum.errors import CheckpointError, LimitError, OptionError
+from seq2drum.formats import midi
+from seq2drum.lattice.conditions import STYLES
+from seq2drum.music import drum_maps
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.theory import GuitarChoice
+from seq2drum.play import engine
+from seq2drum.play.drummer import DrumBar, Drummer, Options, Take
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import convert
+from server.statuses import Refusal
+from tests.players import save_player, strummed
+from tests.strategies import songs
+
+Config = pb.GenerationConfig
+
+
+# What comes in
+
+
+def test_what_is_not_said_has_the_cores_own_defaults() -> None:
+    assert convert.options_of(Config()) == Options()
+    assert convert.options_of(Config(style="auto", takes=3, with_guitar=True, explain=True, model="x")) == Options()
+
+
+def test_all_that_is_said_gets_to_the_core() -> None:
+    config = Config(
+        seed=2**64 - 1,
+        temperature=0.0,
+        top_p=0.75,
+        style="funk",
+        intensity=0.0,
+        complexity=0.25,
+        fills=0.5,
+        humanize=1.0,
+        swing=0.125,
+        track="Lead",
+        bars=pb.BarRange(first_bar=3, last_bar=9),
+        drum_map="addictive-drums-2",
+    )
+    assert convert.options_of(config) == Options(
+        seed=2**64 - 1,
+        temperature=0.0,
+        top_p=0.75,
+        style="funk",
+        intensity=0.0,
+        complexity=0.25,
+        fills=0.5,
+        humanize=1.0,
+        swing=0.125,
+        track="Lead",
+        bars=(3, 9),
+        drum_map="addictive-drums-2",
+    )
+    assert convert.options_of(Config(prime_bars=4)) == Options(prime=4)
+
+
+def test_every_option_of_the_core_can_be_asked_for() -> None:
+    asked = {field.name for field in Config.DESCRIPTOR.fields}
+    own = {field.name for field in dataclasses.fields(Options)}
+    assert own - asked == {"prime"} and asked - own == {"prime_bars", "model", "takes", "with_guitar", "explain"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[(name, value) for name in convert._NUMBERS for value in (math.nan, math.inf, -math.inf, -1e-9, 2.5, 1e308)],
+        ("top_p", 0.5),
+        ("style", "Funk"),
+        ("style", "x" * 65),
+        ("track", "x" * 65),
+        ("model", "x" * 65),
+        ("drum_map", "x" * 65),
+        ("bars", pb.BarRange(first_bar=0, last_bar=4)),
+        ("bars", pb.BarRange(first_bar=5, last_bar=4)),
+        ("bars", pb.BarRange()),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_the_name_of_its_field(field: str, value: Any) -> None:
+    with pytest.raises(Refusal) as refused:
+        convert.options_of(Config(**{field: value}))
+    assert (refused.value.reason, refused.value.field) == ("INVALID_OPTION", f"config.{field}")
+
+
+def test_what_contradicts_itself_is_refused() -> None:
+    with pytest.raises(OptionError, match="ask for one of them"):
+        convert.options_of(Config(prime_bars=1, bars=pb.BarRange(first_bar=1, last_bar=2)))
+
+
+def test_a_name_may_be_as_long_as_is_said() -> None:
+    assert convert.options_of(Config(track="x" * 64)).track == "x" * 64
+
+
+def test_a_path_never_gets_to_where_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps({"kick": 35}), encoding="utf-8")
+    assert Options(drum_map=str(own)).drum_map, "at the machine it is a map"
+    monkeypatch.chdir(tmp_path)
+    for name in ("own.json", "./own.json", str(own)[-64:], "/etc/passwd", "GM", "gm\x00", " gm"):
+        with pytest.raises(Refusal) as refused:
+            convert.options_of(Config(drum_map=name))
+        if refused.value.reason != "INVALID_OPTION":
+            assert (refused.value.reason, refused.value.field) == ("UNKNOWN_DRUM_MAP", "config.drum_map")
+            assert refused.value.metadata == {"drum_maps": ", ".join(drum_maps.names())}
+
+
+@given(st.binary(max_size=60))
+def test_any_configuration_is_either_options_or_refused(data: bytes) -> None:
+    try:
+        config = Config.FromString(data)
+    except Exception:  # protobuf's own: these bytes are no configuration
+        return
+    try:
+        convert.options_of(config)
+    except OptionError:
+        assert config.prime_bars and config.HasField("bars")
+    except Refusal as refused:
+        assert refused.reason in ("INVALID_OPTION", "UNKNOWN_DRUM_MAP")
+
+
+@pytest.mark.parametrize(("asked", "found"), [(0, 1), (1, 1), (8, 8)])
+def test_takes_are_counted_from_one(asked: int, found: int) -> None:
+    assert convert.takes_of(Config(takes=asked), 8) == found
+
+
+def test_too_many_takes_are_refused() -> None:
+    with pytest.raises(Refusal, match="9 takes are asked for, wanted 1 to 8") as refused:
+        convert.takes_of(Config(takes=9), 8)
+    assert refused.value.field == "config.takes"
+
+
+def test_a_model_is_found_by_its_id_alone() -> None:
+    known = ("default", "mine")
+    assert convert.model_of(Config(), known, "mine") == "mine"
+    assert convert.model_of(Config(model="default"), known, "mine") == "default"
+    for name in ("seq2drum/checkpoints/default", "..", "Mine", "x" * 1000):
+        with pytest.raises(Refusal) as refused:
+            convert.model_of(Config(model=name), known, "mine")
+        assert (refused.value.reason, refused.value.metadata) == ("UNKNOWN_MODEL", {"models": "default, mine"})
+
+
+def test_the_configuration_that_held_asks_for_the_same_again() -> None:
+    for config in (Config(), Config(style="auto", seed=3, swing=0.0), Config(takes=4, humanize=0.5, drum_map="gm")):
+        found = convert.effective(config, "mine")
+        assert convert.effective(found, "mine") == found
+        assert convert.options_of(found) == convert.options_of(config)
+        assert found.takes == convert.takes_of(config, 8)
+
+
+def test_the_configuration_that_held_has_defaults_and_leaves_the_models_own_unset() -> None:
+    found = convert.effective(Config(), "mine")
+    own = Options()
+    assert found == Config(
+        model="mine", seed=own.seed, temperature=own.temperature, top_p=own.top_p, drum_map=own.drum_map, takes=1
+    )
+    assert not found.HasField("intensity") and not found.HasField("swing")
+
+
+# What goes out
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(songs(max_parts=3, max_notes=5))
+def test_bars_are_counted_as_many_as_there_are(song: Song) -> None:
+    assert convert.count_bars(song) == len(song.bars())
+
+
+@pytest.mark.parametrize("division", [1, 2, 3, 5, 7, 480])
+def test_bars_of_less_than_a_tick_are_counted_as_they_are_made(division: int) -> None:
+    for numerator, denominator in ((1, 64), (3, 64), (5, 32), (7, 16), (1, 1)):
+        for end in range(40):
+            song = Song(division, (), (), (Metre(0, numerator, denominator), Metre(17, 5, 8)), end)
+            assert convert.count_bars(song) == len(song.bars())
+
+
+def test_a_song_of_too_many_bars_is_refused() -> None:
+    song = strummed(8)
+    convert.check_bars(song, 8)
+    with pytest.raises(LimitError, match="has 8 bars, at most 7 are played"):
+        convert.check_bars(song, 7)
+
+
+def test_a_timeline_begins_at_the_start_and_the_last_of_several_at_one_tick_holds() -> None:
+    song = Song(
+        100,
+        (Part.of([Note(0, 900, 40, 90)]),),
+        (Tempo(200, 400_000), Tempo(400, 300_000), Tempo(400, 600_000)),
+        (Metre(0, 3, 4), Metre(0, 2, 4), Metre(200, 7, 8)),
+        900,
+    )
+    found = convert.timeline(song)
+    assert [(each.quarter, each.bpm) for each in found.tempos] == [(0, 120), (2, 150), (4, 100)]
+    assert [(each.quarter, each.numerator, each.denominator) for each in found.meters] == [(0, 2, 4), (2, 7, 8)]
+    assert (found.bars, found.quarters, found.ticks_per_quarter) == (3, 9, 100)
+    assert found.seconds == pytest.approx(1 + 0.8 + 5 * 0.6)
+
+
+def test_a_song_without_any_event_has_the_tempo_and_the_metre_of_midi() -> None:
+    found = convert.timeline(Song(480, (), (), (), 480))
+    assert [(each.quarter, each.bpm) for each in found.tempos] == [(0, 120)]
+    assert [(each.quarter, each.numerator, each.denominator) for each in found.meters] == [(0, 4, 4)]
+
+
+def test_of_a_long_name_its_beginning_is_told_and_no_name_breaks_a_message() -> None:
+    names = ["", "Gitarre é", "x" * 100, "y" * 101, "half \ud800 a pair", "\x00"]
+    song = Song(480, tuple(Part.of([Note(0, 1, 40, 90)], name=name) for name in names))
+    told = [each.name for each in convert.tracks(song)]
+    assert told == ["", "Gitarre é", "x" * 100, "y" * 99 + "…", "half ? a pair", "\x00"]
+    assert [each.number for each in convert.tracks(song)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_is_listened_to_is_numbered_as_the_tracks_are() -> None:
+    found = convert.guitar(GuitarChoice((0, 2), "named 'Git'"))
+    assert (list(found.tracks), found.reason) == ([1, 3], "named 'Git'")
+
+
+@pytest.fixture(scope="module")
+def drummer(tmp_path_factory: pytest.TempPathFactory) -> Drummer:
+    return Drummer.load(save_player(tmp_path_factory.mktemp("player")))
+
+
+@pytest.fixture(scope="module")
+def takes(drummer: Drummer) -> list[Take]:
+    return drummer.takes(midi.serialise(strummed(4)), Options(seed=5), 2)
+
+
+@pytest.mark.parametrize("with_guitar", [False, True])
+def test_a_take_is_told_with_its_file_and_its_figures(takes: list[Take], with_guitar: bool) -> None:
+    take = takes[0]
+    found = convert.drum_take(take, with_guitar=with_guitar, explain=True)
+    assert found.midi == take.to_bytes(with_guitar=with_guitar)
+    assert found.sha256 == hashlib.sha256(found.midi).digest()
+    assert found.seed == take.options.seed
+    assert found.score == pytest.approx(take.score)
+    velocity = take.part.velocity
+    assert (found.stats.hits, found.stats.hits_per_bar) == (len(take.part), len(take.part) / 4)
+    assert found.stats.mean_velocity == pytest.approx(np.mean(velocity))
+    assert found.stats.velocity_sd == pytest.approx(np.std(velocity))
+    assert [(each.first_bar, each.last_bar, each.text) for each in found.explanations] == list(take.explain())
+
+
+def test_a_take_alone_has_no_score_and_explains_itself_only_if_asked(takes: list[Take]) -> None:
+    found = convert.drum_take(dataclasses.replace(takes[0], score=None), with_guitar=False, explain=False)
+    assert not found.HasField("score") and not found.explanations
+
+
+def test_a_silent_take_has_figures_too(takes: list[Take]) -> None:
+    silent = dataclasses.replace(takes[0], part=Part.of([], is_drums=True))
+    found = convert.drum_take(silent, with_guitar=False, explain=False)
+    assert found.stats == pb.DrumStats()
+
+
+def test_the_bars_of_a_take_are_the_take(drummer: Drummer) -> None:
+    song = strummed(4)
+    bars: list[DrumBar] = list(drummer.stream(song, Options(seed=5)))
+    told = [convert.bar_events(2, 5, bar, song.ticks_per_quarter) for bar in bars]
+    assert [(each.take, each.seed, each.bar) for each in told] == [(2, 5, number) for number in (1, 2, 3, 4)]
+    hits = [hit for each in told for hit in each.hits]
+    rows = np.array([(hit.tick, hit.length_ticks, hit.note, hit.velocity) for hit in hits])
+    assert np.array_equal(rows, np.concatenate([bar.part.rows for bar in bars])) and len(rows)
+    assert all(hit.quarter == hit.tick / song.ticks_per_quarter for hit in hits)
+
+
+def test_the_maps_are_those_of_the_core_with_every_piece() -> None:
+    found = convert.maps().maps
+    assert [each.id for each in found] == list(drum_maps.names()) and found[0].id == "gm"
+    for each in found:
+        assert [piece.piece for piece in each.pieces] == [voice.name for voice in FULL.voices]
+        assert tuple(tuple(piece.notes) for piece in each.pieces) == drum_maps.load(each.id).notes
+
+
+def test_a_model_is_told_by_its_weights_and_its_words() -> None:
+    folder = engine.find(engine.DEFAULT)
+    found = convert.model_info("mine", folder)
+    assert (found.id, list(found.styles)) == ("mine", list(STYLES))
+    assert found.sha256 == hashlib.sha256((folder / engine.WEIGHTS).read_bytes()).digest()
+    assert "attention" in found.description and str(folder) not in str(found)
+
+
+def test_a_folder_that_is_no_model_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError):
+        convert.model_info("mine", tmp_path)

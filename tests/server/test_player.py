@@ -1,0 +1,249 @@
+"""The worker that plays: frames in, frames out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from seq2drum.formats import midi
+from seq2drum.play import engine
+from seq2drum.play.drummer import Drummer, Options
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import frames, player
+from server.frames import Frame
+
+ROOT = Path(__file__).parents[2]
+BLUES = (ROOT / "examples" / "blues_shuffle.mid").read_bytes()
+BOSSA = (ROOT / "examples" / "bossa_nova.mid").read_bytes()
+
+
+class Worker:
+    """A worker that plays, and whoever speaks to it."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "server.player"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+        )
+
+    def say(self, head: dict[str, Any], body: bytes = b"") -> None:
+        assert self.process.stdin
+        frames.write(self.process.stdin, Frame(head, body))
+
+    def hear(self) -> Frame:
+        assert self.process.stdout
+        frame = frames.read(self.process.stdout)
+        assert frame is not None
+        return frame
+
+    def begin(self, **models: str) -> Frame:
+        models = models or {"default": str(engine.find("default"))}
+        limits = asdict(midi.DEFAULT_LIMITS)
+        self.say(
+            {
+                "what": "start",
+                "limits": limits,
+                "max_bars": 2000,
+                "max_takes": 8,
+                "models": models,
+                "default": next(iter(models)),
+                "threads": 1,
+            }
+        )
+        return self.hear()
+
+    def play(self, job: int, midi: bytes, *, bars: bool = False, **config: Any) -> None:
+        request = pb.GenerateDrumsRequest(midi=midi, config=pb.GenerationConfig(**config), request_id=f"r{job}")
+        self.say({"what": "play", "job": job, "bars": bars}, request.SerializeToString())
+
+    def until_done(self, *jobs: int) -> dict[int, list[Frame]]:
+        """All that is said of some jobs until each is done, failed or left."""
+        said: dict[int, list[Frame]] = {job: [] for job in jobs}
+        open_jobs = set(jobs)
+        while open_jobs:
+            frame = self.hear()
+            said[frame.head["job"]].append(frame)
+            if frame.head["what"] in ("done", "failed", "left"):
+                open_jobs.discard(frame.head["job"])
+        return said
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    found = Worker()
+    found.ready = found.begin()  # type: ignore[attr-defined]
+    yield found
+    assert found.process.stdin and found.process.stdout
+    found.process.stdin.close()
+    assert found.process.wait(10) == 0
+    found.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def drummer() -> Drummer:
+    return Drummer.load()
+
+
+def reply(said: list[Frame]) -> pb.GenerateDrumsResponse:
+    assert said[-1].head["what"] == "done"
+    return pb.GenerateDrumsResponse.FromString(said[-1].body)
+
+
+def test_ready_it_tells_its_models_and_drum_maps(worker: Worker) -> None:
+    ready: Frame = worker.ready  # type: ignore[attr-defined]
+    size = ready.head["models"]
+    models = pb.ListModelsResponse.FromString(ready.body[:size])
+    maps = pb.ListDrumMapsResponse.FromString(ready.body[size:])
+    assert models.default_model == "default" and [model.id for model in models.models] == ["default"]
+    weights = engine.find("default") / engine.WEIGHTS
+    assert models.models[0].sha256 == hashlib.sha256(weights.read_bytes()).digest()
+    assert maps.maps[0].id == "gm"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the limits of a process")
+def test_it_leaves_no_core_file_which_would_have_the_music_in_it(worker: Worker) -> None:
+    limits = Path(f"/proc/{worker.process.pid}/limits").read_text(encoding="ascii")
+    assert re.search(r"Max core file size +0 +0 ", limits)
+
+
+def test_it_plays_what_a_drummer_plays_in_the_same_process(worker: Worker, drummer: Drummer) -> None:
+    worker.play(1, BLUES, seed=7, style="jazz")
+    found = reply(worker.until_done(1)[1])
+    assert found.takes[0].midi == drummer.accompany(BLUES, Options(seed=7, style="jazz")).to_bytes()
+    assert found.takes[0].seed == 7 and found.effective_config.top_p == 0.99
+    assert found.timing.batch_size == 1 and 0 < found.timing.first_bar_ms <= found.timing.generate_ms
+
+
+def test_calls_at_once_share_the_model_and_change_nothing(worker: Worker, drummer: Drummer) -> None:
+    asked = {
+        10: (BLUES, Options()),
+        11: (BOSSA, Options(seed=1, intensity=0.9)),
+        12: (BLUES, Options(seed=2, temperature=0.0)),
+        13: (BOSSA, Options(seed=3, humanize=0.5)),
+    }
+    for job, (song, options) in asked.items():
+        given = {"seed": options.seed, "temperature": options.temperature}
+        given |= {name: value for name in ("intensity", "humanize") if (value := getattr(options, name)) is not None}
+        worker.play(job, song, **given)
+    said = worker.until_done(*asked)
+    for job, (song, options) in asked.items():
+        assert reply(said[job]).takes[0].midi == drummer.accompany(song, options).to_bytes()
+    assert max(reply(said[job]).timing.batch_size for job in asked) > 1
+
+
+def test_bars_come_as_they_are_made_and_are_the_bars_of_the_file(worker: Worker, drummer: Drummer) -> None:
+    worker.play(20, BOSSA, bars=True)
+    said = worker.until_done(20)[20]
+    bars = [
+        pb.StreamGenerateDrumsResponse.FromString(frame.body).bar_events
+        for frame in said
+        if frame.head["what"] == "bar"
+    ]
+    song = midi.parse(BOSSA)
+    assert [bar.bar for bar in bars] == list(range(1, len(song.bars()) + 1))
+    take = drummer.accompany(BOSSA)
+    hits = sorted((hit.tick, hit.length_ticks, hit.note, hit.velocity) for bar in bars for hit in bar.hits)
+    assert hits == sorted(tuple(row) for row in take.part.rows.tolist())
+
+
+def test_takes_are_ranked_and_the_same_as_in_one_process(worker: Worker, drummer: Drummer) -> None:
+    worker.play(30, BLUES, takes=3, explain=True)
+    found = reply(worker.until_done(30)[30])
+    takes = drummer.takes(BLUES, Options(), 3)
+    assert [take.seed for take in found.takes] == [take.options.seed for take in takes]
+    assert [take.midi for take in found.takes] == [take.to_bytes() for take in takes]
+    assert [take.score for take in found.takes] == pytest.approx([take.score for take in takes])
+    told = [(said.first_bar, said.last_bar, said.text) for said in found.takes[0].explanations]
+    assert told == [(said.first, said.last, said.text) for said in takes[0].explain()]
+
+
+def test_the_whole_file_comes_back_with_its_guitar(worker: Worker, drummer: Drummer) -> None:
+    worker.play(40, BOSSA, with_guitar=True)
+    assert reply(worker.until_done(40)[40]).takes[0].midi == drummer.accompany(BOSSA).to_bytes(with_guitar=True)
+
+
+def test_what_is_cancelled_is_played_no_further_and_the_others_do_not_notice(worker: Worker, drummer: Drummer) -> None:
+    long = midi.serialise(player._riff())
+    worker.play(50, long, bars=True, takes=8)
+    worker.play(51, BLUES, seed=4)
+    first = worker.hear()
+    worker.say({"what": "cancel", "job": 50})
+    said = {50: [first], 51: []} if first.head["job"] == 50 else {50: [], 51: [first]}
+    for job, more in worker.until_done(50, 51).items():
+        said[job] += more
+    assert said[50][-1].head["what"] == "left"
+    assert reply(said[51]).takes[0].midi == drummer.accompany(BLUES, Options(seed=4)).to_bytes()
+    worker.say({"what": "cancel", "job": 50})  # who is not there can be cancelled, too
+    assert worker.hear().head == {"what": "left", "job": 50}
+
+
+@pytest.mark.parametrize(
+    ("song", "config", "reason"),
+    [
+        (b"no midi", {}, "INVALID_MIDI"),
+        (BLUES, {"model": "none-such"}, "UNKNOWN_MODEL"),
+        (BLUES, {"temperature": 3.0}, "INVALID_OPTION"),
+        (BLUES, {"prime_bars": 2}, "INVALID_OPTION"),
+        (BLUES, {"takes": 9}, "INVALID_OPTION"),
+        (BLUES, {"track": "bagpipe"}, "TRACK_NOT_FOUND"),
+    ],
+)
+def test_what_cannot_be_played_is_told(worker: Worker, song: bytes, config: dict[str, Any], reason: str) -> None:
+    worker.play(60, song, **config)
+    (frame,) = worker.until_done(60)[60]
+    assert frame.head["what"] == "failed"
+    status = status_pb2.Status.FromString(frame.body)
+    info = error_details_pb2.ErrorInfo()
+    assert any(detail.Unpack(info) for detail in status.details)
+    assert info.reason == reason
+
+
+def test_a_model_whose_steps_round_otherwise_in_company_is_played_one_call_after_another(
+    drummer: Drummer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Frame] = []
+    stage = player.stage("default", "default")
+    assert stage.shares
+    stage.shares = False
+    found = player.Player({"default": stage}, midi.DEFAULT_LIMITS, 8, said.append)
+    for job in (1, 2):
+        request = pb.GenerateDrumsRequest(midi=BLUES)
+        found.take_in(Frame({"what": "play", "job": job}, request.SerializeToString()))
+    while found.busy:
+        found.advance()
+        assert len(stage.calls) <= 1
+    done = [frame for frame in said if frame.head["what"] == "done"]
+    assert [frame.head["job"] for frame in done] == [1, 2]
+    assert all(reply([frame]).timing.batch_size == 1 for frame in done)
+
+
+def test_a_checkpoint_that_cannot_be_used_ends_it_with_a_word(tmp_path: Path) -> None:
+    worker = Worker()
+    worker.process.stderr = None
+    (tmp_path / "config.json").write_text("{}")
+    assert worker.process.stdin and worker.process.stdout
+    worker.say(
+        {
+            "what": "start",
+            "limits": asdict(midi.DEFAULT_LIMITS),
+            "max_bars": 2000,
+            "max_takes": 8,
+            "models": {"bad": str(tmp_path)},
+            "default": "bad",
+            "threads": 1,
+        }
+    )
+    frame = worker.hear()
+    worker.process.stdin.close()
+    assert frame.head["what"] == "failed"
+    assert status_pb2.Status.FromString(frame.body).message
+    assert worker.process.wait(10) == 2
+    worker.process.stdout.close()

@@ -1,0 +1,545 @@
+"""Those who look after workers: calls get their answers, dead workers are replaced, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from seq2drum import Drummer
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import processes, statuses
+from server.frames import Frame
+from server.processes import Players, Screens, StartError
+from server.settings import Settings
+from server.statuses import Refusal, StatusError
+
+ROOT = Path(__file__).parents[2]
+FAKE = (sys.executable, "-P", str(Path(__file__).parents[1].joinpath("fake_worker.py")))
+LONG = 60.0  # seconds within which anything has happened, on the slowest machine
+posix = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+
+def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a test, and see that it leaves neither a task nor a process."""
+
+    async def whole() -> None:
+        async with asyncio.timeout(2 * LONG):
+            await test()
+        assert asyncio.all_tasks() == {asyncio.current_task()}, "a task is left"
+
+    before = psutil.Process().children(recursive=True)
+    asyncio.run(whole())
+    left = [child for child in psutil.Process().children(recursive=True) if child not in before]
+    assert not left, "a process is left, alive or unburied"
+
+
+@contextlib.asynccontextmanager
+async def screens(*words: str, command: tuple[str, ...] = FAKE, **changed: Any) -> AsyncIterator[Screens]:
+    pool = Screens(command=(*command, *words))
+    await pool.start(Settings(**{"screens": 1, "screen_seconds": LONG, **changed}))
+    try:
+        yield pool
+    finally:
+        await pool.stop()
+
+
+@contextlib.asynccontextmanager
+async def players(*words: str, command: tuple[str, ...] = FAKE, **changed: Any) -> AsyncIterator[Players]:
+    pool = Players(command=(*command, *words))
+    await pool.start(Settings(**{"engines": 1, **changed}))
+    try:
+        yield pool
+    finally:
+        await pool.stop()
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LONG):
+        while not happened():
+            await asyncio.sleep(0.005)
+
+
+async def refused(answer: Awaitable[object]) -> Refusal:
+    with pytest.raises(Refusal) as found:
+        await answer
+    return found.value
+
+
+async def played(pool: Players, body: bytes) -> list[Frame]:
+    async with contextlib.aclosing(pool.play(body, bars=True)) as call:
+        return [frame async for frame in call]
+
+
+def worker_of(answer: bytes) -> int:
+    return int(answer.partition(b":")[0])
+
+
+# Reading
+
+
+def test_files_are_read_and_refused_by_the_real_worker() -> None:
+    async def test() -> None:
+        async with screens(command=processes.SCREEN) as pool:
+            music = (ROOT / "examples" / "waltz.mid").read_bytes()
+            answer = await pool.screen(pb.GenerateDrumsRequest(midi=music).SerializeToString(), LONG)
+            assert pb.AnalyzeGuitarResponse.FromString(answer).timeline.bars == 32
+            with pytest.raises(StatusError) as found:
+                await pool.screen(pb.GenerateDrumsRequest(midi=b"<html>").SerializeToString(), LONG)
+            assert statuses.reason_of(found.value.status) == "INVALID_MIDI"
+            assert "begins with b'<htm'" in found.value.status.message
+
+    run(test)
+
+
+def test_many_files_at_once_share_few_workers() -> None:
+    async def test() -> None:
+        async with screens(screens=2) as pool:
+            files = [b"%d" % number for number in range(50)]
+            answers = await asyncio.gather(*(pool.screen(file, LONG) for file in files))
+            assert [answer.partition(b":")[2] for answer in answers] == files
+            assert {worker_of(answer) for answer in answers} == set(pool.pids)
+
+    run(test)
+
+
+def test_a_large_file_goes_there_and_back() -> None:
+    async def test() -> None:
+        async with screens() as pool:
+            file = os.urandom(3 << 20)
+            assert (await pool.screen(file, LONG)).endswith(b":" + file)
+
+    run(test)
+
+
+def test_a_file_that_takes_too_long_is_refused_and_its_worker_replaced() -> None:
+    async def test() -> None:
+        async with screens(screen_seconds=0.3) as pool:
+            before = pool.pids
+            found = await refused(pool.screen(b"hang", LONG))
+            assert (found.reason, found.field) == ("MIDI_TOO_COMPLEX", "midi")
+            assert "0.3 seconds" in str(found)
+            pool._seconds = LONG
+            assert worker_of(await pool.screen(b"next", LONG)) not in before
+            assert not psutil.pid_exists(before[0])
+
+    run(test)
+
+
+@pytest.mark.parametrize("end", [b"die", b"tear", b"nonsense", b"headless"])
+def test_a_worker_that_dies_over_a_file_is_told_of_and_replaced(end: bytes) -> None:
+    async def test() -> None:
+        async with screens() as pool:
+            before = pool.pids
+            found = await refused(pool.screen(end, LONG))
+            assert found.reason == "WORKER_DIED" and found.retry_seconds
+            assert worker_of(await pool.screen(b"next", LONG)) not in before
+
+    run(test)
+
+
+@posix
+def test_a_worker_that_is_killed_over_a_file_is_told_of_at_once() -> None:
+    async def test() -> None:
+        async with screens() as pool:
+            call = asyncio.create_task(pool.screen(b"hang", LONG))
+            await asyncio.sleep(0.1)
+            (pid,) = pool.pids
+            os.kill(pid, signal.SIGKILL)
+            assert (await refused(call)).reason == "WORKER_DIED"
+            assert worker_of(await pool.screen(b"next", LONG)) != pid
+
+    run(test)
+
+
+@posix
+def test_a_worker_that_is_killed_in_waiting_is_replaced_before_anybody_asks() -> None:
+    async def test() -> None:
+        told: list[bool] = []
+        pool = Screens(command=FAKE, changed=lambda: told.append(pool.ready))
+        await pool.start(Settings(screens=1))
+        try:
+            (pid,) = pool.pids
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda: bool(pool.pids) and pool.pids != (pid,))
+            assert told == [True, False, True]
+            assert worker_of(await pool.screen(b"next", LONG)) == pool.pids[0]
+        finally:
+            await pool.stop()
+        assert told == [True, False, True, False]
+
+    run(test)
+
+
+def test_whoever_has_no_time_left_is_told_so_and_its_file_is_not_read() -> None:
+    async def test() -> None:
+        async with screens() as pool:
+            (pid,) = pool.pids
+            hanging = asyncio.create_task(pool.screen(b"hang", LONG))
+            await asyncio.sleep(0)
+            assert (await refused(pool.screen(b"die", 0.05))).reason == "DEADLINE_PASSED"
+            psutil.Process(pid).kill()
+            assert (await refused(hanging)).reason == "WORKER_DIED"
+            now = worker_of(await pool.screen(b"next", LONG))
+            assert worker_of(await pool.screen(b"next", LONG)) == now, "the file that kills was not read"
+
+    run(test)
+
+
+def test_whoever_leaves_or_has_no_time_left_in_reading_does_not_cost_the_worker() -> None:
+    async def test() -> None:
+        async with screens() as pool:
+            (pid,) = pool.pids
+            assert (await refused(pool.screen(b"nap", 0.05))).reason == "DEADLINE_PASSED"
+            leaving = asyncio.create_task(pool.screen(b"nap", LONG))
+            await asyncio.sleep(0.6)
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+            assert worker_of(await pool.screen(b"next", LONG)) == pid
+
+    run(test)
+
+
+def test_a_file_that_is_given_to_a_worker_that_dies_at_that_moment_goes_to_the_next() -> None:
+    async def test() -> None:
+        pool = Screens(command=FAKE)
+        look = processes._Look(b"x", asyncio.get_running_loop().create_future())
+        pool._line.append(look)
+        dead: Any = object()
+        died = asyncio.create_task(asyncio.sleep(0, 9))
+        await died
+        assert await pool._next(dead, died) is None
+        assert list(pool._line) == [look] and not pool._idle
+
+    run(test)
+
+
+def test_whoever_leaves_the_line_is_not_read() -> None:
+    async def test() -> None:
+        async with screens() as pool:
+            (pid,) = pool.pids
+            reading, waiting = (asyncio.create_task(pool.screen(body, LONG)) for body in (b"nap", b"die"))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert await reading == b"rested"
+            assert worker_of(await pool.screen(b"next", LONG)) == pid
+
+    run(test)
+
+
+def test_more_files_than_may_wait_are_refused_with_a_time_to_come_again() -> None:
+    async def test() -> None:
+        async with screens(waiting=1, playing=1, uploads=1) as pool:
+            calls = [asyncio.create_task(pool.screen(b"hang", LONG)) for _ in range(4)]
+            await asyncio.sleep(0)
+            found = await refused(pool.screen(b"one more", LONG))
+            assert found.reason == "QUEUE_FULL" and found.retry_seconds
+            await pool.stop()
+            assert [(await refused(call)).reason for call in calls] == ["SHUTTING_DOWN"] * 4
+
+    run(test)
+
+
+def test_after_the_end_nothing_is_read_or_played() -> None:
+    async def test() -> None:
+        async with screens() as pool, players() as band:
+            await asyncio.gather(pool.stop(), band.stop())
+            await pool.stop()
+            assert not pool.ready and not band.ready and not pool.pids
+            assert (await refused(pool.screen(b"x", LONG))).reason == "SHUTTING_DOWN"
+            assert (await refused(played(band, b"x"))).reason == "SHUTTING_DOWN"
+
+    run(test)
+
+
+# Starting
+
+
+@pytest.mark.parametrize("kind", [Screens, Players])
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ((*FAKE, "broken"), "exit status 7"),
+        (("/no/such/program",), "cannot be started"),
+        ((sys.executable, "-c", "print('hello' * 99)"), "before it was ready"),
+    ],
+)
+def test_a_worker_that_cannot_be_started_is_told_of(
+    kind: type[Screens] | type[Players], command: tuple[str, ...], message: str
+) -> None:
+    async def test() -> None:
+        pool = kind(command=command)
+        with pytest.raises(StartError, match=message):
+            await pool.start(Settings(screens=2, engines=2))
+        assert not pool.ready
+
+    run(test)
+
+
+def test_what_a_worker_says_of_why_it_cannot_start_is_handed_on() -> None:
+    async def test() -> None:
+        with pytest.raises(StatusError) as found:
+            await Players(command=(*FAKE, "failed")).start(Settings(engines=2))
+        assert statuses.reason_of(found.value.status) == "MODEL_UNUSABLE"
+
+    run(test)
+
+
+def test_a_worker_that_never_gets_ready_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        with pytest.raises(StartError, match="not ready after"):
+            await Screens(command=(*FAKE, "silent")).start(Settings(screens=1))
+
+    monkeypatch.setattr(processes, "READY_SECONDS", 0.3)
+    run(test)
+
+
+def test_a_start_that_is_called_off_leaves_nothing() -> None:
+    async def test() -> None:
+        start = asyncio.create_task(Players(command=(*FAKE, "silent")).start(Settings(engines=2)))
+        await asyncio.sleep(0.2)
+        start.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+
+    run(test)
+
+
+def test_a_worker_that_does_not_go_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with screens("stubborn") as pool, players("stubborn") as band:
+            await pool.screen(b"x", LONG)
+            assert band.ready
+
+    monkeypatch.setattr(processes, "GRACE", 0.2)
+    run(test)
+
+
+def test_workers_find_this_package_wherever_they_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with screens(command=processes.SCREEN) as pool:
+            assert pool.ready
+
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "__init__.py").write_text("raise SystemExit(9)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    run(test)
+
+
+# Playing
+
+
+def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
+    async def test() -> None:
+        async with players(command=processes.PLAYER) as pool:
+            listed = pb.ListModelsResponse.FromString(pool.models)
+            assert listed.default_model == "default" and [each.id for each in listed.models] == ["default"]
+            assert pb.ListDrumMapsResponse.FromString(pool.maps).maps[0].id == "gm"
+            music = (ROOT / "examples" / "waltz.mid").read_bytes()
+            found = await played(pool, pb.GenerateDrumsRequest(midi=music).SerializeToString())
+            assert sum(frame.head["what"] == "bar" for frame in found) == 32
+            reply = pb.GenerateDrumsResponse.FromString(found[-1].body)
+            assert reply.takes[0].midi == Drummer.load().accompany(music).to_bytes()
+
+    run(test)
+
+
+def test_calls_at_once_get_each_their_own_frames() -> None:
+    async def test() -> None:
+        async with players(engines=2) as pool:
+            assert (pool.models, pool.maps) == (b"models", b"maps")
+            found = await asyncio.gather(*(played(pool, b"bars %d" % count) for count in range(30)))
+            assert [[frame.body for frame in frames] for frames in found] == [
+                [*(b"%d" % number * 100 for number in range(count)), b"all"] for count in range(30)
+            ]
+            assert pool.playing == 0
+
+    run(test)
+
+
+def test_a_call_goes_to_the_player_with_the_fewest() -> None:
+    async def test() -> None:
+        async with players(engines=3) as pool:
+            calls = [pool.play(b"stay", bars=True) for _ in range(6)]
+            first = [int((await anext(call)).body) for call in calls]
+            assert sorted(first[:3]) == sorted(first[3:]) == sorted(pool.pids)
+            await calls[4].aclose()
+            await until(lambda: pool.playing == 5)
+            again = pool.play(b"stay", bars=True)
+            assert int((await anext(again)).body) == first[4]
+            for call in (*calls, again):
+                await call.aclose()
+
+    run(test)
+
+
+def test_a_caller_that_reads_slowly_holds_up_nobody() -> None:
+    async def test() -> None:
+        async with players() as pool:
+            slow = pool.play(b"bars 30000", bars=True)
+            await anext(slow)
+            assert (await played(pool, b"bars 3"))[-1].body == b"all"
+            assert len([frame async for frame in slow]) == 30_000
+
+    run(test)
+
+
+def test_a_call_that_fails_says_why() -> None:
+    async def test() -> None:
+        async with players() as pool:
+            with pytest.raises(StatusError) as found:
+                await played(pool, b"refuse")
+            assert statuses.reason_of(found.value.status) == "MIDI_TOO_LARGE"
+            assert pool.playing == 0
+
+    run(test)
+
+
+def test_a_call_that_is_closed_or_cancelled_is_left_by_the_player() -> None:
+    async def test() -> None:
+        async with players() as pool:
+            closed = pool.play(b"stay", bars=True)
+            await anext(closed)
+            cancelled = asyncio.create_task(played(pool, b"stay"))
+            await until(lambda: pool.playing == 2)
+            await closed.aclose()
+            cancelled.cancel()
+            await asyncio.gather(cancelled, return_exceptions=True)
+            await until(lambda: pool.playing == 0)
+            assert (await played(pool, b"x"))[-1].head["what"] == "done"
+
+    run(test)
+
+
+def test_a_call_that_ends_by_itself_is_not_cancelled_as_well() -> None:
+    async def test() -> None:
+        posted: list[Frame] = []
+        async with players() as pool:
+            (worker,) = pool._calls
+            monkeypatch.setattr(worker, "post", lambda frame, post=worker.post: (posted.append(frame), post(frame)))
+            await played(pool, b"bars 2")
+            with pytest.raises(StatusError):
+                await played(pool, b"refuse")
+            assert [frame.head["what"] for frame in posted] == ["play", "play"]
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run(test)
+
+
+def test_when_a_player_dies_its_calls_are_told_and_the_others_go_on() -> None:
+    async def test() -> None:
+        async with players(engines=2) as pool:
+            calls = [pool.play(b"stay", bars=True) for _ in range(4)]
+            where = [int((await anext(call)).body) for call in calls]
+            assert where[0] == where[2] != where[1] == where[3]
+            psutil.Process(where[0]).kill()
+            for call in calls[::2]:
+                found = await refused(anext(call))
+                assert found.reason == "WORKER_DIED" and found.retry_seconds
+            assert pool.ready and pool.playing == 2
+            await until(lambda: len(pool.pids) == 2 and where[0] not in pool.pids)
+            await asyncio.gather(*(played(pool, b"x") for _ in range(4)))
+            for call in calls[1::2]:
+                await call.aclose()
+
+    run(test)
+
+
+@posix
+def test_a_player_that_hangs_is_killed_and_its_calls_are_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with players() as pool:
+            (pid,) = pool.pids
+            calls = [asyncio.create_task(refused(played(pool, b"hang"))) for _ in range(2)]
+            for found in await asyncio.gather(*calls):
+                assert found.reason == "WORKER_DIED" and found.retry_seconds
+            await until(lambda: pool.ready)
+            assert pool.pids != (pid,) and not psutil.pid_exists(pid)
+            assert (await played(pool, b"x"))[-1].head["what"] == "done"
+        assert "a player hangs: it has 2 calls" in caplog.text
+
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 0.2)
+    run(test)
+
+
+@posix
+def test_a_player_that_does_not_get_out_of_a_call_that_was_left_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with players() as pool:
+            (pid,) = pool.pids
+            call = asyncio.create_task(played(pool, b"hang"))
+            await until(lambda: pool.playing == 1)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            await until(lambda: bool(pool.pids) and pool.pids != (pid,))
+            assert pool.playing == 0
+
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 0.2)
+    run(test)
+
+
+def test_a_player_that_is_silent_for_want_of_work_or_talks_at_work_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test() -> None:
+        async with players() as pool:
+            (pid,) = pool.pids
+            await asyncio.sleep(1.2)
+            staying = pool.play(b"stay", bars=True)
+            await anext(staying)
+            for _ in range(20):  # longer than one may be silent for
+                await played(pool, b"x")
+                await asyncio.sleep(0.1)
+            assert pool.pids == (pid,) and pool.playing == 1
+            await staying.aclose()
+
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 1.0)
+    run(test)
+
+
+def test_while_the_only_player_is_started_anew_calls_are_asked_to_come_again() -> None:
+    async def test() -> None:
+        async with players() as pool:
+            assert (await refused(played(pool, b"die"))).reason == "WORKER_DIED"
+            found = await refused(played(pool, b"x"))
+            assert found.reason == "NOT_READY" and found.retry_seconds
+            await until(lambda: pool.ready)
+            assert (await played(pool, b"x"))[-1].head["what"] == "done"
+
+    run(test)
+
+
+def test_a_player_that_dies_again_and_again_is_not_started_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        async with players() as pool:
+            for _ in range(processes.MOST_STARTS + 1):
+                await until(lambda: pool.ready)
+                assert (await refused(played(pool, b"die"))).reason == "WORKER_DIED"
+            await until(lambda: "the next start waits" in caplog.text)
+            assert not pool.ready
+
+    run(test)
+
+
+def test_the_end_of_the_service_is_told_to_calls_that_play() -> None:
+    async def test() -> None:
+        async with players() as pool:
+            call = pool.play(b"stay", bars=True)
+            await anext(call)
+            ending = asyncio.create_task(refused(anext(call)))
+            await asyncio.sleep(0)
+            await pool.stop()
+            assert (await ending).reason == "SHUTTING_DOWN"
+
+    run(test)

@@ -1,0 +1,92 @@
+"""The contract: well formed, fresh in Python, and never broken for those who call by an older one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from seq2drum.play.drummer import Options
+from seq2drum.rpc import accompaniment_pb2 as pb
+
+ROOT = Path(__file__).parents[2]
+RELEASED = ROOT / "proto" / "v1.binpb"
+SOURCE = Path("proto/seq2drum/v1/accompaniment.proto")
+
+
+def buf(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("buf") or str(Path(sys.executable).with_name("buf"))
+    return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    """A copy of the contract, to be changed."""
+    shutil.copy(ROOT / "buf.yaml", tmp_path)
+    (tmp_path / SOURCE).parent.mkdir(parents=True)
+    shutil.copy(ROOT / SOURCE, tmp_path / SOURCE)
+    return tmp_path
+
+
+def test_the_contract_is_in_the_standard_form_and_every_piece_of_it_is_described() -> None:
+    found = buf("lint")
+    assert found.returncode == 0, found.stdout
+    assert buf("format", "--diff", "--exit-code").stdout == ""
+
+
+def test_a_field_without_a_word_about_it_is_found(changed: Path) -> None:
+    path = changed / SOURCE
+    path.write_text(path.read_text().replace("  // Length in quarters.\n", ""))
+    assert "quarters" in buf("lint", folder=changed).stdout
+
+
+def test_the_python_of_the_contract_is_fresh() -> None:
+    found = subprocess.run(
+        [sys.executable, "proto/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert found.returncode == 0, found.stderr
+
+
+def test_the_contract_breaks_nothing_that_was_released() -> None:
+    found = buf("breaking", "--against", str(RELEASED))
+    assert found.returncode == 0, found.stdout
+
+
+def test_a_number_that_changes_hands_is_found(changed: Path) -> None:
+    path = changed / SOURCE
+    path.write_text(path.read_text().replace("double quarters = 2;", "double quarters = 22;"))
+    assert "quarters" in buf("breaking", "--against", str(RELEASED), folder=changed).stdout
+
+
+def test_a_caller_by_the_released_contract_is_understood() -> None:
+    """Messages made by the frozen contract are read by today's, and the other way round."""
+    pool = descriptor_pool.DescriptorPool()
+    files = descriptor_pb2.FileDescriptorSet.FromString(RELEASED.read_bytes())
+    for file in files.file:
+        pool.Add(file)  # type: ignore[no-untyped-call]
+    old = message_factory.GetMessageClass(pool.FindMessageTypeByName("seq2drum.v1.GenerateDrumsRequest"))
+    request = old(midi=b"MThd", request_id="old")
+    request.config.seed, request.config.style = 7, "jazz"
+    read = pb.GenerateDrumsRequest.FromString(request.SerializeToString())
+    assert (read.midi, read.request_id, read.config.seed, read.config.style) == (b"MThd", "old", 7, "jazz")
+    reply = pb.GenerateDrumsResponse(takes=[pb.DrumTake(midi=b"x", seed=7)])
+    old_reply = message_factory.GetMessageClass(pool.FindMessageTypeByName("seq2drum.v1.GenerateDrumsResponse"))
+    assert old_reply.FromString(reply.SerializeToString()).takes[0].seed == 7
+
+
+def test_the_contract_has_all_that_a_musician_can_ask_for() -> None:
+    fields = {field.name for field in pb.GenerationConfig.DESCRIPTOR.fields}
+    renamed = {"prime": "prime_bars"}
+    assert {renamed.get(name, name) for name in Options.__dataclass_fields__} <= fields
+
+
+def test_no_message_asks_for_a_path_an_address_or_a_class() -> None:
+    messages = pb.DESCRIPTOR.message_types_by_name
+    for name in messages:
+        if name.endswith(("Request", "Config")):
+            fields = {field.name for field in messages[name].fields}
+            assert not {field for field in fields if any(word in field for word in ("path", "url", "uri", "class"))}

@@ -1,0 +1,565 @@
+"""Who is let in, what is refused before it is read, and what never leaves the server."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+import ipaddress
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from google.protobuf.descriptor import Descriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from seq2drum.errors import OptionError
+from seq2drum.formats import midi
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import cli
+from server import settings as server_settings
+from server.guards import admit
+from server.running import read_state
+from server.settings import LIMITS, Settings, is_local, make
+from server.statuses import Refusal, reason_of
+from tests.servers import MIDI, Served, field, opening, refused, refused_stream, served, settings, until
+
+TOKEN = "correct-horse-battery-staple"
+CLASSIC = {"tls_cert": "c.pem", "tls_key": "k.pem"}
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {token}"),)
+
+
+# Beyond loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "192.168.1.7", "8.8.8.8", "fe80::1"])
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "TLS"),
+        ({"token": TOKEN}, "TLS"),
+        (CLASSIC, "credentials"),
+        ({"insecure": 1}, "TLS"),
+        ({**CLASSIC, "insecure": 1}, "credentials"),
+        ({**CLASSIC, "token": TOKEN}, None),
+        ({**CLASSIC, "client_ca": "a.pem"}, None),
+        ({**CLASSIC, "client_ca": "a.pem", "token": TOKEN}, None),
+        ({"insecure": 2}, None),
+        ({"token": TOKEN, "insecure": 2}, None),
+        ({**CLASSIC, "insecure": 3}, None),
+    ],
+)
+def test_beyond_loopback_it_wants_tls_and_credentials_unless_told_twice(
+    host: str, given: dict[str, Any], missing: str | None
+) -> None:
+    if missing is None:
+        assert Settings(host=host, **given).host == host
+        return
+    with pytest.raises(OptionError, match=f"without .*{missing}.*--insecure twice") as error:
+        Settings(host=host, **given)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "unix:/tmp/s"])
+def test_on_loopback_it_wants_nothing(host: str) -> None:
+    assert is_local(host) and Settings(host=host)
+
+
+@pytest.mark.parametrize(
+    "host", ["example.org", "", "unix:", "127.0.0.1:50051", "127.1", "0x7f000001", "localhost.", "*"]
+)
+def test_a_host_is_an_address_and_no_name_that_may_mean_several(host: str) -> None:
+    with pytest.raises(OptionError, match="wanted an IP address such as"):
+        Settings(host=host)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"tls_cert": "c.pem"}, "without --tls-key"),
+        ({"tls_key": "k.pem"}, "without --tls-cert"),
+        ({"client_ca": "a.pem"}, "without --tls-cert"),
+        ({"token": "short"}, "16 to 512"),
+        ({"token": "with spaces in it, and long enough"}, "16 to 512"),
+        ({"token": "ünïcödé-is-not-for-headers"}, "16 to 512"),
+    ],
+)
+def test_half_of_what_makes_it_safe_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError, match=words) as error:
+        Settings(**given)
+    assert given.get("token", "no token") not in str(error.value)
+
+
+# Tokens
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ((), "CREDENTIALS_MISSING"),
+        ((("x-token", TOKEN),), "CREDENTIALS_MISSING"),
+        ((("authorization", ""),), "CREDENTIALS_WRONG"),
+        ((("authorization", TOKEN),), "CREDENTIALS_WRONG"),
+        ((("authorization", f"Basic {TOKEN}"),), "CREDENTIALS_WRONG"),
+        (bearer(""), "CREDENTIALS_WRONG"),
+        (bearer(TOKEN[:-1]), "CREDENTIALS_WRONG"),
+        (bearer(TOKEN + "x"), "CREDENTIALS_WRONG"),
+        (bearer(TOKEN.upper()), "CREDENTIALS_WRONG"),
+        (bearer(TOKEN) * 2, "CREDENTIALS_WRONG"),
+        (bearer("é" * 28), "CREDENTIALS_WRONG"),
+        (bearer(TOKEN), None),
+        ((("authorization", f"bearer {TOKEN}"),), None),
+        ((("authorization", f"Bearer {TOKEN}".encode()),), None),
+    ],
+)
+def test_only_the_very_token_is_let_in(metadata: Any, reason: str | None) -> None:
+    if reason is None:
+        admit(metadata, TOKEN)
+        return
+    with pytest.raises(Refusal) as refusal:
+        admit(metadata, TOKEN)
+    assert refusal.value.reason == reason
+    assert TOKEN not in str(refusal.value)
+
+
+def test_without_a_token_everybody_is_let_in() -> None:
+    admit((), "")
+    admit(None, "")
+
+
+def test_every_method_but_the_one_that_says_what_is_wanted_asks_for_the_token() -> None:
+    async def run() -> None:
+        async with served(settings(token=TOKEN)) as server:
+            info = await server.stub.GetServerInfo(pb.GetServerInfoRequest())
+            assert info.auth == pb.AUTH_MODE_TOKEN
+            health: Any = health_pb2_grpc.HealthStub(server.channel)
+            assert (await health.Check(health_pb2.HealthCheckRequest())).status
+            calls: Mapping[str, Any] = {
+                "GenerateDrums": lambda **how: server.generate(**how),
+                "AnalyzeGuitar": lambda **how: server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI), **how),
+                "ListModels": lambda **how: server.stub.ListModels(pb.ListModelsRequest(), **how),
+                "ListDrumMaps": lambda **how: server.stub.ListDrumMaps(pb.ListDrumMapsRequest(), **how),
+            }
+            methods = {method.name for method in pb.DESCRIPTOR.services_by_name["AccompanimentService"].methods}
+            assert methods == {*calls, "StreamGenerateDrums", "GetServerInfo"}
+            for name, call in calls.items():
+                status = await refused(call())
+                assert reason_of(status) == "CREDENTIALS_MISSING", name
+                assert status.code == grpc.StatusCode.UNAUTHENTICATED.value[0]
+                assert reason_of(await refused(call(metadata=bearer("x" * 20)))) == "CREDENTIALS_WRONG"
+                await call(metadata=bearer(TOKEN))
+            assert reason_of(await refused_stream(server, [opening(), MIDI])) == "CREDENTIALS_MISSING"
+            assert (await server.stream(metadata=bearer(TOKEN)).read()).accepted.request_id
+
+    asyncio.run(run())
+
+
+def test_a_stranger_is_refused_before_a_byte_of_his_is_read() -> None:
+    async def run() -> None:
+        async with served(settings(token=TOKEN, max_message_bytes=1_200_000)) as server:
+            for method in ("GenerateDrums", "StreamGenerateDrums"):
+                raw = server.channel.stream_stream(f"/seq2drum.v1.AccompanimentService/{method}")
+                call = raw()  # headers, and never a message
+                assert await call.code() == grpc.StatusCode.UNAUTHENTICATED
+            # What is no message at all, and what is too large, is not looked at either.
+            for data in (b"\xff\xff\xff", bytes(1_199_000)):
+                raw_unary = server.channel.unary_unary("/seq2drum.v1.AccompanimentService/GenerateDrums")
+                assert reason_of(await refused(raw_unary(data))) == "CREDENTIALS_MISSING"
+            assert not server.readers.asked
+            assert server.front.service.uploads.inside == 0
+
+    asyncio.run(run())
+
+
+def test_the_token_is_in_no_log_no_message_and_no_help(capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = make({}, {"SEQ2DRUM_TOKEN": TOKEN})
+    assert chosen.token == TOKEN and TOKEN not in repr(chosen)
+    with pytest.raises(SystemExit):
+        cli.main(["--token", TOKEN])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "--help" in said
+
+
+def test_a_token_can_be_read_from_a_file(tmp_path: Path) -> None:
+    place = tmp_path / "token"
+    place.write_text(TOKEN + "\n")
+    assert make({"token_file": str(place)}, {}).token == TOKEN
+    assert make({}, {"SEQ2DRUM_TOKEN_FILE": str(place), "SEQ2DRUM_TOKEN": "x" * 20}).token == TOKEN
+    for wrong, words in ((tmp_path / "none", "cannot be read"), (tmp_path, "cannot be read")):
+        with pytest.raises(OptionError, match=words):
+            make({"token_file": str(wrong)}, {})
+    place.write_text("\n")
+    with pytest.raises(OptionError, match="empty"):
+        make({"token_file": str(place)}, {})
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """An authority, and certificates of it for a server and a client; and those of a stranger."""
+    folder = tmp_path_factory.mktemp("papers")
+
+    def paper(name: str, by: tuple[Any, Any] | None, *, is_ca: bool = False) -> tuple[Any, Any]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        now = datetime.datetime.now(datetime.UTC)
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(by[0].subject if by else subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+            .add_extension(names, critical=False)
+        )
+        certificate = builder.sign(by[1] if by else key, hashes.SHA256())
+        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        (folder / f"{name}.key").write_bytes(private)
+        return certificate, key
+
+    authority, stranger = paper("authority", None, is_ca=True), paper("other", None, is_ca=True)
+    paper("server", authority)
+    paper("client", authority)
+    paper("stranger", stranger)
+    yield SimpleNamespace(
+        folder=folder,
+        path=lambda name: str(folder / name),
+        bytes=lambda name: (folder / name).read_bytes(),
+        server={"tls_cert": str(folder / "server.pem"), "tls_key": str(folder / "server.key")},
+    )
+
+
+def client(papers: SimpleNamespace, name: str | None = None) -> Any:
+    if name is None:
+        return grpc.ssl_channel_credentials(papers.bytes("authority.pem"))
+    pair = (papers.bytes(f"{name}.key"), papers.bytes(f"{name}.pem"))
+    return grpc.ssl_channel_credentials(papers.bytes("authority.pem"), *pair)
+
+
+async def code_of(server: Served, **outside: Any) -> str:
+    try:
+        await server.generate(timeout=10, **outside)
+    except grpc.aio.AioRpcError as error:
+        return error.code().name
+    return "OK"
+
+
+@pytest.mark.parametrize(
+    ("who", "expected"),
+    [("client", "OK"), ("stranger", "UNAVAILABLE"), (None, "UNAVAILABLE"), ("plain", "UNAVAILABLE")],
+)
+def test_with_an_authority_only_its_clients_are_let_in(who: str | None, expected: str, papers: SimpleNamespace) -> None:
+    async def run() -> None:
+        chosen = settings(**papers.server, client_ca=papers.path("authority.pem"))
+        credentials = None if who == "plain" else client(papers, who)
+        async with served(chosen, credentials=credentials) as server:
+            assert await code_of(server) == expected
+            assert bool(server.begun()) == (expected == "OK")
+            if expected == "OK":
+                info = await server.stub.GetServerInfo(pb.GetServerInfoRequest())
+                assert info.auth == pb.AUTH_MODE_CERTIFICATE
+
+    asyncio.run(run())
+
+
+def test_with_tls_and_a_token_the_token_travels_encrypted_and_is_asked_for(papers: SimpleNamespace) -> None:
+    async def run() -> None:
+        chosen = settings(host="0.0.0.0", **papers.server, token=TOKEN)
+        async with served(chosen, credentials=client(papers)) as server:
+            assert await code_of(server) == "UNAUTHENTICATED"
+            assert await code_of(server, metadata=bearer(TOKEN)) == "OK"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("cert", "key"), [("server.pem", "client.key"), ("server.key", "server.pem"), ("none.pem", "server.key")]
+)
+def test_certificates_that_cannot_be_used_are_told_at_the_start(cert: str, key: str, papers: SimpleNamespace) -> None:
+    async def run() -> None:
+        with pytest.raises(OptionError, match="wanted PEM files that belong together") as error:
+            async with served(settings(tls_cert=papers.path(cert), tls_key=papers.path(key))):
+                pass
+        assert "\n" not in str(error.value)
+
+    asyncio.run(run())
+
+
+# The line
+
+
+def test_reflection_is_for_loopback_or_for_those_who_ask_for_it() -> None:
+    async def told(chosen: Settings) -> str:
+        async with served(chosen) as server:
+            stub: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+            call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+            try:
+                return str([item.name async for reply in call for item in reply.list_services_response.service])
+            except grpc.aio.AioRpcError as error:
+                return error.code().name
+
+    assert "seq2drum.v1.AccompanimentService" in asyncio.run(told(settings()))
+    assert asyncio.run(told(settings(host="0.0.0.0", insecure=2))) == "UNIMPLEMENTED"
+    assert "seq2drum.v1" in asyncio.run(told(settings(host="0.0.0.0", insecure=2, reflection=True)))
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_a_compressed_message_is_refused_before_it_is_unpacked(compression: grpc.Compression) -> None:
+    async def run() -> None:
+        async with served() as server:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await server.stub.GenerateDrums(pb.GenerateDrumsRequest(midi=bytes(900_000)), compression=compression)
+            assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
+            assert not server.readers.asked
+            await server.generate()
+
+    asyncio.run(run())
+
+
+def test_the_largest_message_is_read_and_one_byte_more_is_not() -> None:
+    async def run() -> None:
+        async with served(settings(max_message_bytes=200_000, limits={"file_bytes": 100_000})) as server:
+            beside = pb.GenerateDrumsRequest(midi=bytes(150_000)).ByteSize() - 150_000
+            status = await refused(server.generate(midi=bytes(200_000 - beside)))
+            assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == "midi"
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await server.generate(midi=bytes(200_001 - beside))
+            assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "200001 vs. 200000" in str(error.value.details())
+            await until(server.over)
+            await server.generate()
+
+    asyncio.run(run())
+
+
+def test_headers_beyond_eight_kibibytes_are_refused() -> None:
+    async def run() -> None:
+        async with served() as server:
+            await server.generate(metadata=(("x-much", "x" * 6000),))
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await server.generate(metadata=(("x-much", "x" * 9000),))
+            assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+            await until(server.over)
+            assert len(server.drummers.asked) == 1
+
+    asyncio.run(run())
+
+
+def test_one_connection_has_no_more_calls_at_once_than_are_allowed_and_the_others_come_after_them() -> None:
+    async def run() -> None:
+        async with served(settings(playing=100)) as server:
+            server.drummers.size = 10
+            await server.generate()  # now the client knows of the limit
+            for _ in range(5):
+                server.drummers.go.clear()
+                calls = [server.generate() for _ in range(80)]
+                await until(lambda: server.drummers.inside == 32)
+                await asyncio.sleep(0.02)
+                assert server.drummers.inside == 32
+                server.drummers.go.set()
+                await asyncio.gather(*calls)
+
+    asyncio.run(run())
+
+
+def test_an_unknown_method_is_no_fault() -> None:
+    async def run() -> None:
+        async with served() as server:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await server.channel.unary_unary("/seq2drum.v1.AccompanimentService/Shutdown")(b"")
+            assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+    asyncio.run(run())
+
+
+# What can be said at all
+
+
+def fields(message: Descriptor) -> Iterator[str]:
+    for item in message.fields:
+        yield item.name
+    for nested in message.nested_types:
+        yield from fields(nested)
+
+
+def test_no_request_can_name_a_path_an_address_or_a_class() -> None:
+    methods = pb.DESCRIPTOR.services_by_name["AccompanimentService"].methods
+    seen: set[str] = set()
+
+    def walk(message: Descriptor) -> None:
+        for item in message.fields:
+            seen.add(item.name)
+            if item.message_type:
+                walk(item.message_type)
+
+    for method in methods:
+        walk(method.input_type)
+    assert "config" in seen
+    words = {word for name in seen for word in name.split("_")}
+    assert not words & {"path", "file", "dir", "folder", "url", "uri", "address", "class", "module", "command", "host"}
+
+
+def test_the_limits_that_are_set_are_the_core_s() -> None:
+    core = {item.name: item.default for item in dataclasses.fields(midi.Limits)}
+    assert {name: default for name, (default, _) in LIMITS.items()} == core
+    assert {name: type(default) for name, (default, _) in LIMITS.items()} == {
+        name: type(default) for name, default in core.items()
+    }
+    assert midi.Limits(**Settings().limits) == midi.DEFAULT_LIMITS  # type: ignore[arg-type]
+
+
+# Settings
+
+
+def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("SEQ2DRUM_"):
+            monkeypatch.delenv(name)
+    chosen: list[Settings] = []
+    monkeypatch.setattr(cli, "_serve", lambda found: chosen.append(found) or 0)
+
+    def by_flag(*arguments: str) -> Settings:
+        assert cli.main(arguments) == 0
+        return chosen.pop()
+
+    samples = {"host": "::1", "default_model": "default", "log_format": "json", "state_file": "/x", "metrics_port": "9"}
+    samples |= {"max_message_bytes": "2000000", "insecure": "1"}
+    plain = make({}, {})
+    for name, how in server_settings.told().items():
+        if name in ("tls_cert", "tls_key", "client_ca"):
+            continue  # one goes not without the other
+        flag, text = server_settings.flag(name), samples.get(name, str(int(max(how.least, 1)) + 2))
+        if name in ("reflection", "insecure"):
+            flagged, text = by_flag(flag), "1"
+        else:
+            flagged = by_flag(flag, text)
+        assert flagged == make({}, {server_settings.variable(name): text}), name
+        assert flagged != plain or name == "default_model"
+        assert str(getattr(flagged, name)) in (text, f"{text}.0", "True"), name
+    for limit in LIMITS:
+        flagged = by_flag(server_settings.flag(server_settings.limit_name(limit)), "77")
+        assert flagged == make({}, {f"SEQ2DRUM_LIMIT_{limit.upper()}": "77"}) and flagged.limits[limit] == 77
+    tls = by_flag("--tls-cert", "c", "--tls-key", "k", "--client-ca", "a", "--host", "0.0.0.0")
+    variables = {
+        "SEQ2DRUM_TLS_CERT": "c",
+        "SEQ2DRUM_TLS_KEY": "k",
+        "SEQ2DRUM_CLIENT_CA": "a",
+        "SEQ2DRUM_HOST": "0.0.0.0",
+    }
+    assert tls == make({}, variables) and (tls.tls_cert, tls.tls_key, tls.client_ca) == ("c", "k", "a")
+    assert dict(by_flag("--model", "a=x", "--model", "b=y").models) == {"a": "x", "b": "y"}
+    assert by_flag("--insecure", "--insecure", "--host", "0.0.0.0").insecure == 2
+
+
+def test_a_flag_wins_over_its_variable_and_an_empty_variable_is_none() -> None:
+    assert make({"port": "1"}, {"SEQ2DRUM_PORT": "2"}).port == 1
+    assert make({}, {"SEQ2DRUM_PORT": ""}).port == 50051
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"port": "65536"}, "--port (SEQ2DRUM_PORT) is 65,536, wanted 0 to 65,535"),
+        ({"port": "abc"}, "--port (SEQ2DRUM_PORT) is 'abc', wanted a whole number"),
+        ({"port": "1.5"}, "wanted a whole number"),
+        ({"queue_seconds": "nan"}, "wanted a number"),
+        ({"queue_seconds": "0"}, "--queue-seconds (SEQ2DRUM_QUEUE_SECONDS) is 0.0, wanted"),
+        ({"waiting": "-1"}, "is -1, wanted 0 to"),
+        ({"reflection": "perhaps"}, "wanted 1 or 0"),
+        ({"log_format": "xml"}, "wanted text or json"),
+        ({"models": ["here"]}, "wanted ID=DIR"),
+        ({"models": ["a=x", "a=y"]}, "names 'a' twice"),
+        ({"models": ["A=x"]}, "wanted 1 to 64 of a-z"),
+        ({"models": ["../a=x"]}, "wanted 1 to 64 of a-z"),
+        ({"default_model": "b"}, "--default-model (SEQ2DRUM_DEFAULT_MODEL) is 'b', wanted one of default"),
+        ({"limit_tracks": "0"}, "--limit-tracks (SEQ2DRUM_LIMIT_TRACKS) is 0, wanted more than 0"),
+        ({"limit_file_bytes": "2000000"}, "too small for a file of 2,000,000 bytes"),
+        ({"limit_slowest": "2000"}, "wanted the slowest below the fastest"),
+        ({"idle_exit_seconds": "-1"}, "--idle-exit (SEQ2DRUM_IDLE_EXIT) is -1"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_told_in_one_line_and_with_what_is_wanted(
+    given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(OptionError) as error:
+        make(given, {})
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_models_come_by_flag_or_by_variable_and_the_first_is_the_default() -> None:
+    assert dict(make({}, {}).models) == {"default": "default"} and make({}, {}).default_model == "default"
+    chosen = make({"models": ["mine=runs/a=b", "yours=/x"]}, {})
+    assert dict(chosen.models) == {"mine": "runs/a=b", "yours": "/x"} and chosen.default_model == "mine"
+    both = os.pathsep.join(["a=x", "b=y"])
+    assert make({"default_model": "b"}, {"SEQ2DRUM_MODELS": both}).default_model == "b"
+
+
+def test_the_help_tells_every_flag_with_its_variable_and_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert end.value.code == 0
+    names = [*server_settings.told(), *map(server_settings.limit_name, LIMITS), "token_file"]
+    for name in names:
+        assert f"{server_settings.flag(name)} " in told and f"[{server_settings.variable(name)}]" in told, name
+    for group in server_settings.GROUPS:
+        assert f"{group}:" in told
+    for value in ("50051", "127.0.0.1", "1,310,720", "SEQ2DRUM_TOKEN ", "--model ID=DIR [SEQ2DRUM_MODELS]"):
+        assert value in told or value.startswith("--model")
+
+
+def test_the_state_file_is_where_the_system_has_such_files() -> None:
+    place = server_settings.default_state_file
+    if os.name == "nt":
+        assert str(place({"LOCALAPPDATA": "C:\\x"})).endswith("seq2drum\\server.json")
+    else:
+        assert str(place({"XDG_STATE_HOME": "/x"})) == "/x/seq2drum/server.json"
+        assert place({}) == Path.home() / ".local" / "state" / "seq2drum" / "server.json"
+    assert make({"state_file": "none"}, {}).state_file == ""
+
+
+def test_a_state_file_that_makes_no_sense_is_none(tmp_path: Path) -> None:
+    for text in ("", "[]", "{", '{"pid": "x"}', "\0"):
+        (tmp_path / "server.json").write_text(text)
+        assert read_state(str(tmp_path / "server.json")) == {}
+    assert read_state("") == {} and read_state(str(tmp_path)) == {}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sockets in the file system, and modes of files, are of POSIX")
+def test_a_socket_in_the_file_system_is_for_its_owner_and_is_not_taken_from_a_living_server(tmp_path: Path) -> None:
+    async def run() -> None:
+        place = tmp_path / "s"
+        chosen = settings(host=f"unix:{place}")
+        async with served(chosen) as server:
+            await server.generate()
+            mode = place.stat().st_mode
+            assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
+            with pytest.raises(OptionError, match=r"is taken by another program; stop it, or take another path"):
+                async with served(chosen):
+                    pass
+            await server.generate()
+        async with served(chosen) as again:  # a dead server's socket is no hindrance
+            await again.generate()
+
+    asyncio.run(run())

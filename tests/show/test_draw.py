@@ -1,0 +1,323 @@
+"""Pictures of guitar and drums."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from numpy.typing import NDArray
+
+from seq2drum.errors import OptionError, OutputError
+from seq2drum.formats import midi
+from seq2drum.music import duet
+from seq2drum.music.duet import Duet
+from seq2drum.music.notes import Metre, Note, Part, Song
+from seq2drum.show import chart, draw
+from tests.conftest import corpus_files
+
+GUITAR = Part.of([Note(i * 240, 200, 52 + i % 7, 60 + i % 60) for i in range(64)], program=27, name="Guitar")
+DRUMS = Part.of([Note(i * 240, 60, (36, 42, 38, 42)[i % 4], 40 + i) for i in range(64)], name="Drums", is_drums=True)
+NO_DRUMS = Part.of([], is_drums=True)
+SONG = Song(480, length=64 * 240)
+DUET = Duet(SONG, (GUITAR,), DRUMS)
+
+
+def png(duet: Duet = DUET, **options: Any) -> NDArray[np.float32]:
+    pixels: NDArray[np.float32] = imread(BytesIO(draw.picture(duet, "png", **options)))
+    return pixels
+
+
+def svg(duet: Duet = DUET, **options: Any) -> str:
+    return draw.picture(duet, "svg", **options).decode()
+
+
+@pytest.fixture
+def _words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SVG text as text and not as outlines, so that a test can read it."""
+    import matplotlib
+
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
+
+
+def words(duet: Duet = DUET, **options: Any) -> list[str]:
+    """All texts of the picture. Wants the fixture."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg(duet, **options))
+
+
+def test_a_png_is_as_wide_as_a_page_and_grows_by_lines() -> None:
+    one, two = png(bars_per_line=8), png(bars_per_line=4)
+    assert one.shape[1] == two.shape[1] == 1600
+    assert two.shape[0] > one.shape[0] * 1.5
+
+
+def test_a_louder_guitar_other_drums_and_another_title_make_another_picture() -> None:
+    rows = GUITAR.rows.copy()
+    rows[:, 3] = 127
+    louder = Part.of(rows, program=27, name="Guitar")
+    sparse = Part.of(DRUMS.rows[::2], is_drums=True)
+    pictures = {svg(), svg(DUET._replace(guitars=(louder,))), svg(DUET._replace(drums=sparse)), svg(title="Blues")}
+    assert len(pictures) == 4
+
+
+def test_of_guitars_in_unison_all_are_seen() -> None:
+    def coloured(*parts: Part) -> list[int]:
+        """Pixels of the colours of the first three guitars, where there are no names."""
+        lines = draw.pixels(DUET._replace(guitars=parts, drums=NO_DRUMS))[60:].reshape(-1, 3).astype(int)
+        wanted = [[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in draw._COLOURS[:3]]
+        return [int(np.sum(np.abs(lines - colour).max(axis=1) < 4)) for colour in wanted]
+
+    loud = Part.of([note._replace(velocity=127) for note in GUITAR], program=27)
+    alone = coloured(loud)[0]
+    assert alone > 1000 and coloured(loud)[1:] == [0, 0]
+    both = coloured(loud, loud)
+    assert min(both[:2]) > 0.2 * alone
+    assert min(coloured(loud, loud, loud)) > 0.1 * alone
+    higher = Part.of([note._replace(pitch=note.pitch + 12) for note in loud], program=27)
+    assert min(coloured(loud, higher)[:2]) > 0.6 * max(both[:2])
+
+
+def test_notes_that_cover_each_other_sound_at_once_on_one_pitch() -> None:
+    below = Part.of([Note(0, 480, 52, 90), Note(960, 100, 52, 90), Note(0, 2000, 60, 90)])
+    above = [(0, 480, 52), (480, 480, 52), (500, 500, 52), (0, 480, 53), (1900, 10, 60), (2000, 10, 60)]
+    part = Part.of([Note(start, length, pitch, 90) for start, length, pitch in above])
+    covered = draw._covers(part, below)
+    assert [
+        (start, length, pitch)
+        for start, length, pitch in above
+        if (start, pitch) in set(zip(part.onset[covered].tolist(), part.pitch[covered].tolist(), strict=True))
+    ] == [(0, 480, 52), (500, 500, 52), (1900, 10, 60)]
+    assert not draw._covers(part, NO_DRUMS).any()
+
+
+@pytest.mark.parametrize("form", draw.FORMATS)
+def test_the_same_music_makes_the_same_bytes(form: str) -> None:
+    assert draw.picture(DUET, form) == draw.picture(DUET, form)
+
+
+def test_the_pixels_are_those_of_the_png() -> None:
+    pixels = draw.pixels(DUET, title="Blues")
+    assert pixels.dtype == np.uint8
+    assert np.array_equal(pixels, np.rint(png(title="Blues")[..., :3] * 255).astype(np.uint8))
+
+
+@pytest.mark.usefixtures("_words")
+def test_only_the_pieces_in_use_have_a_row_and_unknown_notes_have_one_of_their_own() -> None:
+    told = words()
+    assert [name for name in ("kick", "snare", "closed hat", "ride", "other") if name in told] == [
+        "kick",
+        "snare",
+        "closed hat",
+    ]
+    strange = Part.of([*DRUMS, Note(0, 60, 3, 90), Note(480, 60, 51, 90)], is_drums=True)
+    assert {"ride", "other"} < set(words(DUET._replace(drums=strange)))
+
+
+@pytest.mark.usefixtures("_words")
+def test_in_a_long_song_a_line_has_the_pieces_that_it_uses() -> None:
+    ticks = 48 * 1920
+    drums = Part.of(
+        [*(Note(at, 60, 36, 90) for at in range(0, ticks, 480)), Note(40 * 1920, 60, 51, 90)], is_drums=True
+    )
+    told = words(Duet(Song(480, length=ticks), (), drums))
+    assert told.count("kick") == 6
+    assert told.count("ride") == 1
+    told = words(Duet(Song(480, length=ticks), (), drums), first_bar=32)  # few enough to be drawn large
+    assert told.count("ride") == told.count("kick") == 4
+
+
+@pytest.mark.usefixtures("_words")
+def test_only_the_bars_asked_for_count() -> None:
+    drums = Part.of([*DRUMS, Note(7 * 1920, 60, 51, 90)], is_drums=True)
+    told = words(DUET._replace(drums=drums), first_bar=2, last_bar=4)
+    assert "ride" not in told  # it plays in bar 8
+    assert [number for number in ("2", "3", "4", "5") if number in told] == ["3", "4"]
+    assert "4/4  ♩=120" in told
+
+
+@pytest.mark.usefixtures("_words")
+def test_metres_are_written_where_they_begin_an_odd_one_with_its_groups() -> None:
+    song = Song(480, metres=(Metre(0, 7, 8), Metre(1680, 3, 4)), length=64 * 240)
+    told = words(DUET._replace(song=song))
+    assert "7/8 (2+2+3)  ♩=120" in told
+    assert told.count("3/4") == 1
+
+
+@pytest.mark.usefixtures("_words")
+def test_every_guitar_that_plays_is_named_whatever_its_name() -> None:
+    odd = Part.of([Note(0, 960, 60, 80)], program=27, name="$ギター$ <&>\n")
+    silent = Part.of([], program=27, name="Silent")
+    told = words(DUET._replace(guitars=(GUITAR, odd, silent)))
+    assert "■ Guitar" in told
+    assert "■ $ギター$ &lt;&amp;&gt;" in told
+    assert not any("Silent" in word for word in told)
+    many = tuple(Part.of([Note(0, 960, 60, 80)], program=27, name="x" * 99) for _ in range(9))
+    told = words(DUET._replace(guitars=many))
+    assert "and 3 more" in told
+    assert max(map(len, told)) < 60
+
+
+@pytest.mark.parametrize(
+    "title", ["a\x1b[31mb", "\x01", "\ufffe", "--><b>&", "\udcff", "two\nlines", "\u202eleft", "$x^{"]
+)
+def test_any_title_leaves_the_picture_one_that_can_be_read(title: str) -> None:
+    assert ET.fromstring(svg(title=title)).tag.endswith("svg")
+
+
+def test_settings_of_the_user_make_no_other_picture_and_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib
+
+    before = draw.picture(DUET, "svg")
+    for name, value in (("text.usetex", True), ("svg.hashsalt", "mine")):
+        monkeypatch.setitem(matplotlib.rcParams, name, value)
+    assert draw.picture(DUET, "svg") == before
+
+
+def test_settings_that_keep_matplotlib_from_being_loaded_are_told() -> None:
+    code = (
+        "from seq2drum.errors import OptionError\n"
+        "from seq2drum.show import draw\n"
+        "from seq2drum.music.duet import Duet\n"
+        "from seq2drum.music.notes import Part, Song\n"
+        "try:\n draw.picture(Duet(Song(480), (), Part.of([], is_drums=True)), 'svg')\n"
+        "except OptionError as error:\n print(error)"
+    )
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True)
+    assert "nonsense" in done.stdout
+    assert done.stdout.endswith("mend MPLBACKEND or matplotlibrc\n")
+
+
+@pytest.mark.usefixtures("_words")
+def test_a_title_wider_than_the_page_is_cut() -> None:
+    assert "g" * 99 + "…" in words(title="g" * 10_000)
+
+
+@pytest.mark.usefixtures("_words")
+def test_a_fill_and_a_passage_are_named() -> None:
+    beat = [Note(at, 60, 36 if at % 960 == 0 else 42, 90) for at in range(0, 16 * 1920, 240)]
+    fill = [Note(11 * 1920 + at, 60, 45, 110) for at in range(0, 1920, 120)]
+    riff = [Note(at, 200, 52 if at < 8 * 1920 else 57 + at // 480 % 3, 90) for at in range(0, 16 * 1920, 480)]
+    drums = Part.of([*(note for note in beat if note.onset // 1920 != 11), *fill], is_drums=True)
+    told = words(Duet(Song(480, length=16 * 1920), (Part.of(riff, program=27),), drums))
+    assert told.count("fill") == 1
+    assert [word for word in told if word in ("A", "B", "C")] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    "duet",
+    [
+        Duet(Song(480), (), NO_DRUMS),
+        Duet(Song(480), (Part.of([]),), NO_DRUMS),
+        Duet(SONG, (), DRUMS),
+        Duet(SONG, (GUITAR,), NO_DRUMS),
+        Duet(SONG, (GUITAR, GUITAR, GUITAR, GUITAR, GUITAR), DRUMS),
+        Duet(Song(480, metres=(Metre(0, 15, 16),), length=1800), (GUITAR,), DRUMS),
+        Duet(Song(480, metres=(Metre(0, 64, 1),), length=480), (GUITAR,), DRUMS),
+        Duet(Song(1, metres=(Metre(0, 1, 64),), length=40), (Part.of([Note(3, 0, 127, 1)]),), NO_DRUMS),
+        Duet(Song(480, length=1920), (), Part.of([Note(0, 60, 2, 127)], is_drums=True)),
+    ],
+    ids=["nothing", "silence", "no guitar", "no drums", "five guitars", "15/16", "64/1", "tiny bars", "no piece"],
+)
+def test_whatever_there_is_can_be_drawn(duet: Duet) -> None:
+    picture = png(duet)
+    assert picture.shape[1] == 1600
+    assert 90 < picture.shape[0] < 3000
+
+
+def test_a_hit_a_hair_before_the_line_is_drawn_in_the_line_it_belongs_to() -> None:
+    bar = 1920
+    early, straight = (Part.of([Note(at, 60, 36, 100)], is_drums=True) for at in (4 * bar - 30, 4 * bar))
+    one, other = (png(Duet(SONG, (GUITAR,), part), bars_per_line=4)[..., :3].sum(axis=2) for part in (early, straight))
+    upper = slice(70, len(one) // 2)  # below the legend, which may speak of early hits
+    assert np.array_equal(one[upper], other[upper])
+    assert not np.array_equal(one[len(one) // 2 :], other[len(one) // 2 :])
+
+
+def test_a_late_hit_has_a_line_at_its_place_and_that_is_explained() -> None:
+    def red(late: int) -> NDArray[np.bool_]:
+        drums = Part.of([Note(at + late, 60, 36, 100) for at in range(0, 7680, 480)], is_drums=True)
+        picture = draw.pixels(Duet(Song(480, length=7680), (), drums)).astype(int)
+        found: NDArray[np.bool_] = (picture[..., 0] - picture[..., 2]) > 60
+        return found
+
+    assert not red(0).any()
+    late = red(30)
+    assert late[:60].any()  # the legend
+    assert late[60:].any()  # the places
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"bars_per_line": 0}, "1 or more"),
+        ({"first_bar": 8}, "bars 1 to 8"),
+        ({"first_bar": -1}, "bars 1 to 8"),
+        ({"first_bar": 3, "last_bar": 3}, "no bar from 4 to 3"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_named(options: dict[str, int], told: str) -> None:
+    with pytest.raises(OptionError, match=told):
+        svg(**options)
+
+
+def test_only_png_and_svg_are_drawn(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"not as \.bmp"):
+        draw.picture(DUET, "bmp")
+    with pytest.raises(OptionError, match=r"picture\.bmp"):
+        draw.draw(DUET, tmp_path / "picture.bmp")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_can_be_written_over_what_was_there(tmp_path: Path) -> None:
+    for name in ("a.png", "a.SVG"):
+        draw.draw(DUET, tmp_path / name, last_bar=4)
+        draw.draw(DUET, str(tmp_path / name), title="Blues")
+        assert (tmp_path / name).read_bytes() == draw.picture(DUET, name[2:].lower(), title="Blues")
+
+
+def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError):
+        draw.draw(DUET, tmp_path / "nowhere" / "a.png", last_bar=2)
+
+
+def test_a_song_of_thousands_of_bars_is_refused_rather_than_drawn_for_minutes() -> None:
+    with pytest.raises(OptionError, match="--bars"):
+        svg(Duet(Song(480, length=1920 * 4000), (), DRUMS))
+    with pytest.raises(OptionError, match="200 lines"):
+        svg(Duet(Song(480, length=1920 * 200), (), DRUMS), bars_per_line=1)
+
+
+@pytest.mark.parametrize("bars", [601, 673, 826, 1600])
+def test_a_song_for_which_a_line_has_room_enough_is_not_refused(bars: int) -> None:
+    song = Song(480, length=1920 * bars)
+    lines = draw._lines(chart.of(Duet(song, (), NO_DRUMS)), None)
+    assert sum(map(len, lines)) == bars
+    assert len(lines) <= draw.MOST_LINES
+
+
+def test_a_long_song_has_more_bars_on_a_line_and_dense_music_has_fewer() -> None:
+    def height(bars: int, gap: int) -> int:
+        drums = Part.of([Note(at, 10, 42, 90) for at in range(0, bars * 1920, gap)], is_drums=True)
+        picture: NDArray[np.uint8] = draw.pixels(Duet(Song(480, length=bars * 1920), (), drums))
+        return picture.shape[0]
+
+    lines = {
+        (bars, gap): round((height(bars, gap) - 50) / (height(1, gap) - 50)) for bars in (16, 64) for gap in (240, 30)
+    }
+    assert lines == {(16, 240): 4, (64, 240): 8, (16, 30): 8, (64, 30): 32}
+
+
+def test_a_real_song_is_drawn() -> None:
+    found = [path for path in corpus_files("sample") if path.name.startswith("For_A_Thousand")]
+    if not found:
+        pytest.skip("the shared corpus is not beside the repository")
+    assert png(duet.of_songs([midi.read(found[0])])).shape[0] > 3000

@@ -1,0 +1,515 @@
+"""Sound: what is rendered is in time, balanced and never clipped, and a machine without a synthesiser is told so."""
+
+import io
+import math
+import os
+import stat
+import sys
+import tempfile
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2drum.cli import main
+from seq2drum.errors import MissingExtraError, OptionError, OutputError
+from seq2drum.formats import midi
+from seq2drum.music import duet
+from seq2drum.music.duet import Duet
+from seq2drum.music.notes import Note, Part, Song, Tempo
+from seq2drum.show import sound
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+POSIX = pytest.mark.skipif(os.name != "posix", reason="the programs that stand in for FluidSynth are shell scripts")
+
+
+@pytest.fixture(scope="session")
+def soundfont() -> Path:
+    """A small soundfont, and a FluidSynth to render with."""
+    pretty_midi = pytest.importorskip("pretty_midi", reason="needs the soundfont that comes with pretty_midi")
+    path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
+    try:
+        sound.check(path)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    return path
+
+
+def heard(data: bytes) -> np.ndarray:
+    """(frames, 2), full scale at 1, of a WAV file, as Python's own reader has it."""
+    with wave.open(io.BytesIO(data)) as file:
+        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 44_100)
+        frames = file.readframes(file.getnframes())
+    assert len(data) == 44 + len(frames)
+    return np.frombuffer(frames, "<i2").reshape(-1, 2).astype(np.float32) / 32768
+
+
+def duet_of(guitar: list[Note], drums: list[Note], *tempos: Tempo, ticks: int = 480) -> Duet:
+    parts = (Part.of(guitar, program=25),) if guitar else ()
+    song = Song(ticks, parts, tuple(tempos), (), max([0, *(note.onset + note.duration for note in [*guitar, *drums])]))
+    return Duet(song, parts, Part.of(drums, is_drums=True))
+
+
+def strummed(quarters: int, *tempos: Tempo) -> Duet:
+    """A guitar in quarters over kick and snare."""
+    guitar = [Note(480 * i, 400, 52 + i % 5, 90) for i in range(quarters)]
+    drums = [Note(480 * i, 60, (36, 38)[i % 2], 100) for i in range(quarters)]
+    return duet_of(guitar, drums, *tempos)
+
+
+def onsets(samples: np.ndarray, share: float = 0.2) -> np.ndarray:
+    """Seconds at which a sound begins after at least 100 ms without one."""
+    loud = np.flatnonzero(np.abs(samples).max(axis=1) > share * np.abs(samples).max())
+    return loud[np.diff(loud, prepend=-44_100) > 4_410] / 44_100
+
+
+# Loudness
+
+
+def test_the_filters_are_those_that_the_standard_gives_for_48000_frames_a_second():
+    (b, a), (b2, a2) = sound.filters(48_000)
+    assert b == pytest.approx((1.53512485958697, -2.69169618940638, 1.19839281085285), abs=1e-8)
+    assert a == pytest.approx((-1.69065929318241, 0.73248077421585), abs=1e-8)
+    assert b2 == (1, -2, 1)
+    assert a2 == pytest.approx((-1.99004745483398, 0.99007225036621), abs=1e-8)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_a_full_sine_of_997_hertz_on_one_side_has_the_loudness_that_the_standard_says(rate):
+    sine = np.sin(2 * np.pi * 997 * np.arange(5 * rate) / rate)
+    assert sound.loudness(np.stack([sine, 0 * sine], axis=1), rate) == pytest.approx(-3.01, abs=0.01)
+    assert sound.loudness(np.stack([sine, sine], axis=1) / 10, rate) == pytest.approx(-20.0, abs=0.01)
+
+
+def test_the_filtering_by_pieces_is_the_filtering_sample_by_sample():
+    noise = np.random.default_rng(1).normal(size=150_000).astype(np.float32)  # three pieces
+    filtered = noise.tolist()
+    for coefficients in sound.filters(44_100):
+        filtered = list(sound._biquad(filtered, *coefficients))
+    squares = np.array(filtered[: 34 * 4_410]).reshape(34, 4_410) ** 2
+    energies = sound._energies(np.stack([noise, 0 * noise], axis=1), 44_100)
+    np.testing.assert_allclose(energies[:34], squares.mean(axis=1), rtol=1e-6)
+
+
+def test_rests_make_nothing_softer():
+    noise = np.random.default_rng(2).normal(size=(88_200, 2)).astype(np.float32) / 10
+    rest = np.zeros_like(noise)
+    alone = sound.loudness(noise)
+    assert sound.loudness(np.concatenate([noise, *[rest] * 5, noise])) == pytest.approx(alone, abs=0.5)
+    assert sound.loudness(noise / 2) == pytest.approx(alone - 6.02, abs=0.01)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 44_100])
+def test_silence_has_no_loudness(frames):
+    assert sound.loudness(np.zeros((frames, 2), np.float32)) == -math.inf
+
+
+# Balance
+
+
+def made(level: float, seconds: float = 2.0) -> np.ndarray:
+    noise = np.random.default_rng(3).normal(size=(round(44_100 * seconds), 2)).astype(np.float32) / 10
+    return noise * np.float32(10 ** ((level - sound.loudness(noise)) / 20))
+
+
+def tone(level: float, hertz: float, seconds: float = 2.0) -> np.ndarray:
+    wave = np.sin(2 * np.pi * hertz * np.arange(round(44_100 * seconds)) / 44_100)
+    both = np.stack([wave, wave], axis=1).astype(np.float32) / 10
+    return both * np.float32(10 ** ((level - sound.loudness(both)) / 20))
+
+
+def strength(samples: np.ndarray, hertz: float) -> float:
+    """How strong a tone is in a sound."""
+    at = np.exp(-2j * np.pi * hertz * np.arange(len(samples)) / 44_100)
+    return abs(samples[:, 0] @ at)
+
+
+@pytest.mark.parametrize("guitars, drums", [(-20, -30), (-30, -20), (-40, -40)])
+def test_guitar_and_drums_come_out_equally_loud_and_together_as_loud_as_is_promised(guitars, drums):
+    mixed = sound.mix(tone(guitars, 1000), tone(drums, 3000))
+    alone = strength(tone(-20, 1000), 1000) / strength(tone(-20, 3000), 3000)
+    assert 20 * math.log10(strength(mixed, 1000) / strength(mixed, 3000) / alone) == pytest.approx(0, abs=0.05)
+    assert sound.loudness(mixed) == pytest.approx(sound.LOUDNESS, abs=0.05)
+
+
+def test_brushes_stay_softer_than_a_strummed_guitar():
+    mixed = sound.mix(tone(-20, 1000), tone(-40, 3000))
+    alone = strength(tone(-20, 1000), 1000) / strength(tone(-20, 3000), 3000)
+    assert 20 * math.log10(strength(mixed, 1000) / strength(mixed, 3000) / alone) == pytest.approx(8, abs=0.05)
+
+
+def test_one_of_them_alone_is_as_loud_as_both():
+    nothing = np.zeros((0, 2), np.float32)
+    assert sound.loudness(sound.mix(made(-35), nothing)) == pytest.approx(sound.LOUDNESS, abs=0.01)
+    assert sound.loudness(sound.mix(nothing, made(-35))) == pytest.approx(sound.LOUDNESS, abs=0.01)
+    assert sound.mix(nothing, nothing).shape == (0, 2)
+    assert not sound.mix(nothing, np.zeros((44_100, 2), np.float32)).any()
+
+
+def test_a_peak_that_would_have_to_be_squeezed_flat_makes_all_softer():
+    click = np.zeros((88_200, 2), np.float32)
+    click[44_100] = 0.5
+    mixed = sound.mix(np.zeros((0, 2), np.float32), click)
+    assert sound.loudness(mixed) < sound.LOUDNESS - 3
+    assert mixed.max() == pytest.approx(10 ** (8 / 20), rel=1e-5)
+
+
+# No clipping
+
+
+CEILING = 10 ** (-1 / 20)
+
+
+def test_what_is_below_the_ceiling_stays_as_it_is():
+    quiet = np.random.default_rng(4).uniform(-CEILING, CEILING, (300_000, 2)).astype(np.float32)
+    assert (sound.limited(quiet) == np.rint(quiet * np.float32(32767))).all()
+
+
+@pytest.mark.parametrize("at", [0, 1, 440, (1 << 18) - 1, 1 << 18, (1 << 18) + 440, 299_999])
+def test_a_peak_is_lowered_smoothly_wherever_it_is_and_nothing_else_is_touched(at):
+    before = np.full((300_000, 2), 0.5, np.float32)
+    before[at] = (1.5, -2.0)
+    after = sound.limited(before) / 32767
+    assert np.abs(after).max() <= CEILING + 1e-4
+    assert np.abs(after[at]).max() == pytest.approx(CEILING, abs=1e-3)  # and no lower than is needed
+    gain = np.delete(after / before, at, axis=0)
+    assert np.abs(np.diff(gain, axis=0)).max() < 0.005
+    touched = np.flatnonzero(after[:, 0] < 0.4999)
+    assert touched.min() >= at - 441
+    assert touched.max() <= at + 441
+
+
+def test_what_is_all_too_loud_is_turned_down():
+    loud = np.random.default_rng(5).normal(size=(600_000, 2)).astype(np.float32) * 3
+    out = sound.limited(loud)
+    assert np.abs(out.astype(int)).max() <= math.ceil(CEILING * 32767)
+
+
+# Time
+
+
+def test_milliseconds_are_those_of_the_song():
+    rng = np.random.default_rng(6)
+    places = np.sort(rng.integers(0, 50_000, 40))
+    places[5] = places[4]  # of several at one tick the last holds
+    for tempos in ([], [Tempo(0, 400_000)], [Tempo(int(at), int(rng.integers(60_000, 15_000_000))) for at in places]):
+        song = Song(96, tempos=tuple(tempos))
+        ticks = np.sort(rng.integers(0, 60_000, 500))
+        expected = [song.seconds(int(tick)) * 1000 for tick in ticks]
+        np.testing.assert_allclose(sound._milliseconds(song, ticks), expected, atol=0.51)
+
+
+def test_a_click_after_changes_of_tempo_lies_where_the_song_says(soundfont):
+    tempos = [Tempo(480 * i, 300_000 + 7_001 * (i * 37 % 60)) for i in range(60)]  # a song that breathes
+    ticks = [0, 480 * 7 + 100, 480 * 31, 480 * 59 + 333]
+    clicks = duet_of([], [Note(tick, 30, 76, 120) for tick in ticks], *tempos)  # a wood block begins at once
+    found = onsets(heard(sound.wav(clicks, soundfont=soundfont)))
+    expected = [clicks.song.seconds(tick) for tick in ticks]
+    assert expected[-1] > 25
+    assert found == pytest.approx(expected, abs=0.015)
+
+
+def test_guitar_and_drums_sound_together(soundfont):
+    both = duet_of([Note(960, 480, 64, 110)], [Note(960, 60, 76, 110)])
+    (guitar,) = onsets(heard(sound.wav(both._replace(drums=Part.of([], is_drums=True)), soundfont=soundfont)))
+    (drums,) = onsets(heard(sound.wav(both._replace(guitars=()), soundfont=soundfont)))
+    assert guitar == pytest.approx(1, abs=0.015)
+    assert drums == pytest.approx(1, abs=0.015)
+
+
+def test_a_span_begins_at_its_first_tick_and_has_only_its_own_notes(soundfont):
+    clicks = duet_of([], [Note(480 * i, 30, 76, 120) for i in range(20)], Tempo(0, 500_000), Tempo(480 * 8, 400_000))
+    cut = heard(sound.wav(clicks, soundfont=soundfont, span=(480 * 6, 480 * 10)))
+    assert onsets(cut) == pytest.approx([0, 0.5, 1.0, 1.4], abs=0.015)
+    assert sound.seconds(clicks, (480 * 6, 480 * 10)) == pytest.approx(1.4 + 30 / 480 * 0.4)
+    assert sound.seconds(clicks) == pytest.approx(clicks.song.seconds(480 * 19 + 30))
+
+
+# The file
+
+
+def test_the_same_music_gives_the_same_bytes(soundfont):
+    piece = duet.of_songs([midi.read(EXAMPLES / "training" / "bossa_nova_1.mid")])
+    first = sound.wav(piece, soundfont=soundfont, most_seconds=5)
+    assert sound.wav(piece, soundfont=soundfont, most_seconds=5) == first
+
+
+@pytest.mark.parametrize("name", ["five_four_1", "metal_gallop_2"])
+def test_an_example_is_as_loud_as_promised_and_does_not_clip(soundfont, name):
+    piece = duet.of_songs([midi.read(EXAMPLES / "training" / f"{name}.mid")])
+    span = (0, piece.song.bars()[8].end)
+    samples = heard(sound.wav(piece, soundfont=soundfont, span=span))
+    assert np.abs(samples).max() <= CEILING + 1e-4
+    assert sound.loudness(samples) == pytest.approx(sound.LOUDNESS, abs=0.8)
+    assert 0 <= len(samples) / 44_100 - sound.seconds(piece, span) < 7  # until it has rung out
+
+
+def test_the_end_is_silent_and_not_cut_off(soundfont):
+    crash = duet_of([], [Note(0, 60, 49, 127)])
+    samples = heard(sound.wav(crash, soundfont=soundfont))
+    assert 1.5 < len(samples) / 44_100 < 7
+    assert np.abs(samples[-100:]).max() < 1e-3
+    assert np.abs(np.diff(samples[-20_000:], axis=0)).max() < 0.01
+
+
+def test_long_songs_are_cut(soundfont):
+    samples = heard(sound.wav(strummed(200), soundfont=soundfont, most_seconds=3))
+    assert 3 < len(samples) / 44_100 < 10
+    assert onsets(samples).max() < 3
+    slow = strummed(30, Tempo(0, 15_000_000))  # four a minute
+    assert sound.seconds(slow) > 400
+    assert len(heard(sound.wav(slow, soundfont=soundfont, most_seconds=3))) / 44_100 < 10
+
+
+def test_the_shortest_and_the_emptiest_have_a_file_too(soundfont):
+    assert len(heard(sound.wav(duet_of([], []), soundfont=soundfont))) == 0
+    assert len(heard(sound.wav(duet_of([Note(0, 0, 60, 1)], []), soundfont=soundfont))) > 0  # no length, least velocity
+    assert len(heard(sound.wav(duet_of([Note(0, 9, 0, 127), Note(0, 9, 127, 127)], []), soundfont=soundfont))) > 0
+
+
+def test_several_guitars_have_their_own_programs(soundfont):
+    notes = [Note(0, 960, 55, 100)]
+    parts = [Part.of(notes, program=program) for program in (24, 30)]
+    drums = Part.of([], is_drums=True)
+    song = Song(480, tuple(parts), length=960)
+    rendered = [
+        sound.wav(Duet(song, tuple(some), drums), soundfont=soundfont) for some in (parts, parts[:1], parts[1:])
+    ]
+    assert len(set(rendered)) == 3
+
+
+@pytest.mark.parametrize("index", [0, 40, 80])
+def test_a_real_song_is_rendered(sample, soundfont, index):
+    song = midi.read(sample[index % len(sample)])
+    samples = heard(sound.wav(duet.of_songs([song]), soundfont=soundfont, most_seconds=12))
+    assert np.abs(samples).max() <= CEILING + 1e-4
+    assert sound.loudness(samples) == pytest.approx(sound.LOUDNESS, abs=3)
+
+
+def test_settings_of_the_user_are_not_heeded(soundfont, tmp_path, monkeypatch):
+    piece = strummed(4)
+    before = sound.wav(piece, soundfont=soundfont)
+    (tmp_path / ".fluidsynth").write_text("set synth.gain 0.0\nquit\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert sound.wav(piece, soundfont=soundfont) == before
+
+
+def test_it_tells_how_far_it_is(soundfont):
+    shares: list[float] = []
+    sound.wav(strummed(20), soundfont=soundfont, show=shares.append)
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] <= shares[-1] <= 1
+
+
+# What is there, and what is not
+
+
+def made_soundfont(path: Path, *presets: tuple[int, int]) -> Path:
+    """The frame of a soundfont, as far as its list of presets goes. presets: (bank, program)."""
+    rows = [b"name".ljust(20, b"\0") + bytes([program, 0, bank, 0]) + bytes(14) for bank, program in [*presets, (0, 0)]]
+    phdr = b"".join(rows)
+    pdta = b"pdta" + b"phdr" + len(phdr).to_bytes(4, "little") + phdr
+    sdta = b"sdta" + b"smpl" + (3).to_bytes(4, "little") + b"abc\0"
+    lists = b"".join(b"LIST" + len(body).to_bytes(4, "little") + body for body in (b"INFO", sdta, pdta))
+    path.write_bytes(b"RIFF" + (len(lists) + 4).to_bytes(4, "little") + b"sfbk" + lists)
+    return path
+
+
+GUITAR, KIT, PIANO = (0, 25), (128, 0), (0, 0)
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch) -> Path:
+    """A path on which there is a fluidsynth and nothing else; it fails."""
+    return stand_in(tmp_path, monkeypatch, "echo first >&2; echo it is broken >&2; exit 3")
+
+
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Path:
+    folder = tmp_path / "programs"
+    folder.mkdir(exist_ok=True)
+    path = folder / ("fluidsynth" if os.name == "posix" else "fluidsynth.exe")
+    path.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(folder))
+    return path
+
+
+def test_the_soundfont_that_is_named_goes_before_that_of_the_environment(program, tmp_path, monkeypatch):
+    one, other = (made_soundfont(tmp_path / name, GUITAR, KIT) for name in ("one.sf2", "other.sf3"))
+    monkeypatch.setenv(sound.VARIABLE, str(one))
+    assert sound.find().soundfont == one
+    assert sound.find(other).soundfont == other
+    assert sound.find(str(other)) == (str(program), other)
+
+
+@pytest.mark.parametrize(
+    "presets, trouble", [([GUITAR, PIANO], "no drums"), ([KIT, PIANO, (1, 25)], "no guitars"), ([], "no drums")]
+)
+def test_a_soundfont_without_drums_or_guitars_is_refused(program, tmp_path, presets, trouble):
+    with pytest.raises(OptionError, match=trouble):
+        sound.check(made_soundfont(tmp_path / "some.sf2", *presets))
+
+
+def test_what_is_no_soundfont_is_refused(program, tmp_path, monkeypatch):
+    whole = made_soundfont(tmp_path / "whole.sf2", GUITAR, KIT).read_bytes()
+    bad = tmp_path / "bad.sf2"
+    for data in (
+        b"",
+        b"RIFF",
+        b"MThd" * 100,
+        b"RIFF0000WAVE" + whole[12:],
+        *(whole[:n] for n in range(8, len(whole), 9)),
+    ):
+        bad.write_bytes(data)
+        with pytest.raises(OptionError, match=r"it is no soundfont|it has no|cannot be read") as caught:
+            sound.check(bad)
+        assert "--soundfont" in str(caught.value)
+    with pytest.raises(OptionError, match="there is no such file"):
+        sound.check(tmp_path / "none.sf2")
+    with pytest.raises(OptionError, match="there is no such file"):
+        sound.check(tmp_path)
+    monkeypatch.setenv(sound.VARIABLE, str(bad))
+    with pytest.raises(OptionError, match=sound.VARIABLE):
+        sound.check()
+
+
+def test_of_those_that_are_found_the_best_is_taken(program, tmp_path, monkeypatch):
+    monkeypatch.delenv(sound.VARIABLE, raising=False)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    monkeypatch.setattr(sound, "_folders", lambda: [first, tmp_path / "none", second])
+    made_soundfont(first / "a_piano.sf2", PIANO)
+    made_soundfont(first / "unknown.sf2", GUITAR, KIT)
+    (first / "default.sf2").write_bytes(b"junk")
+    assert sound.find().soundfont == first / "unknown.sf2"
+    made_soundfont(second / "TimGM6mb.sf2", GUITAR, KIT)
+    assert sound.find().soundfont == second / "TimGM6mb.sf2"
+    made_soundfont(second / "FluidR3_GM.SF2", GUITAR, KIT)
+    assert sound.find().soundfont == second / "FluidR3_GM.SF2"
+
+
+def test_without_a_soundfont_it_is_said_how_to_get_one(program, monkeypatch, tmp_path):
+    monkeypatch.delenv(sound.VARIABLE, raising=False)
+    monkeypatch.setattr(sound, "_folders", lambda: [tmp_path])
+    with pytest.raises(MissingExtraError, match="none was found") as caught:
+        sound.check()
+    for word in ("fluidsynth", "soundfont", "--soundfont", sound.VARIABLE):
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "platform, manager, advice",
+    [
+        ("linux", "apt-get", "sudo apt install fluidsynth fluid-soundfont-gm"),
+        ("linux", "dnf", "sudo dnf install fluidsynth fluid-soundfont-gm"),
+        ("linux", "pacman", "sudo pacman -S fluidsynth soundfont-fluid"),
+        ("linux", "zypper", "sudo zypper install fluidsynth fluid-soundfont-gm"),
+        ("linux", None, "install fluidsynth"),
+        ("darwin", None, "brew install fluid-synth"),
+        ("win32", None, "choco install fluidsynth"),
+    ],
+)
+def test_without_fluidsynth_it_is_said_how_to_get_it_here(monkeypatch, platform, manager, advice):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if name == manager else None)
+    for asked in (sound.check, lambda: sound.wav(strummed(2))):
+        with pytest.raises(MissingExtraError, match="FluidSynth") as caught:
+            asked()
+        assert advice in str(caught.value)
+        assert "soundfont" in str(caught.value)
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_there_are_places_to_look_on_every_platform(monkeypatch, platform):
+    monkeypatch.setattr(sys, "platform", platform)
+    assert len({str(folder) for folder in sound._folders()}) >= 4
+
+
+def test_an_empty_path_has_no_fluidsynth(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    song, out = str(EXAMPLES / "waltz.mid"), tmp_path / "drums.mid"
+    assert main(["--mode", "infer", song, "-o", str(out), "--wav", str(tmp_path / "a.wav")]) == 2
+    assert "sound needs FluidSynth" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []  # it is told before anything is played
+
+
+# A FluidSynth that misbehaves
+
+
+@pytest.fixture
+def no_traces(tmp_path, monkeypatch):
+    """Nothing may be left among temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield
+    assert list(folder.iterdir()) == []
+
+
+# Two of them run at once, one for each stem: what one writes must be whole whenever the other has ended.
+BOTH = "cp $$ $$.copy; mv $$ 0.wav; mv $$.copy 1.wav"
+
+
+@POSIX
+@pytest.mark.parametrize(
+    "script, told",
+    [
+        ("echo first >&2; echo it is broken >&2; exit 3", r"ended with code 3 \(it says: it is broken\)"),
+        ("exit 0", "wrote nothing"),
+        (f"printf RIFFxxxxWAVE > $$; {BOTH}", "without sound"),
+        (f"printf 'RIFFxxxxWAVEdata\\4\\0\\0\\0abcd' > $$; {BOTH}", "not of floats"),
+        ("yes > 0.wav", "does not end"),
+        ("sleep 60", "was not done after"),
+    ],
+)
+def test_a_fluidsynth_that_fails_is_told_and_stopped(tmp_path, monkeypatch, no_traces, script, told):
+    stand_in(tmp_path, monkeypatch, script)
+    monkeypatch.setattr(sound, "_PATIENCE", 1.0 if "sleep" in script else 60.0)
+    monkeypatch.setattr(sound, "_TAIL", 0.1)
+    font = made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)
+    begun = time.monotonic()
+    with pytest.raises(OutputError, match=told):
+        sound.wav(strummed(1), soundfont=font)
+    assert time.monotonic() - begun < 15
+
+
+@POSIX
+def test_a_fluidsynth_that_knows_only_16_bits_is_understood(tmp_path, monkeypatch, no_traces):
+    samples = np.rint(8_000 * np.sin(np.arange(44_100) / 10)).astype("<i2")
+    (tmp_path / "raw").write_bytes(np.stack([samples, samples], axis=1).tobytes())
+    stand_in(tmp_path, monkeypatch, f"cp {tmp_path}/raw 0.wav; cp {tmp_path}/raw 1.wav")
+    out = heard(sound.wav(strummed(1), soundfont=made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)))
+    assert sound.loudness(out) == pytest.approx(sound.LOUDNESS, abs=1)
+    assert np.corrcoef(out[:30_000, 0], samples[:30_000])[0, 1] > 0.999
+
+
+@POSIX
+def test_fluidsynth_reads_what_was_written_here_and_no_shell_reads_anything(tmp_path, monkeypatch, no_traces):
+    stand_in(tmp_path, monkeypatch, f'cp *.mid {tmp_path}; printf "%s\\n" "$@" >> {tmp_path}/words; exit 1')
+    font = made_soundfont(tmp_path / "a b; $(echo c).sf2", GUITAR, KIT)
+    song = Song(96, (Part.of([Note(96, 48, 60, 90)], program=27, name="secret; rm"),), (Tempo(0, 250_000),))
+    with pytest.raises(OutputError):
+        sound.wav(Duet(song, song.parts, Part.of([Note(0, 10, 36, 80)], is_drums=True)), soundfont=font)
+    words = (tmp_path / "words").read_text().splitlines()
+    assert str(font) in words
+    guitar = midi.read(tmp_path / "0.mid")
+    assert guitar.parts == (Part.of([Note(250, 125, 60, 90)], program=27),)
+    assert {tempo.microseconds for tempo in guitar.tempos} == {1_000_000}
+    assert midi.read(tmp_path / "1.mid").parts[0].is_drums
+    assert b"secret" not in (tmp_path / "0.mid").read_bytes()
+
+
+# From the command line
+
+
+def test_infer_writes_sound_with_the_soundfont_that_is_named(soundfont, tmp_path, capsys):
+    song, out = str(EXAMPLES / "waltz.mid"), tmp_path / "a.wav"
+    given = ["--mode", "infer", song, "-o", str(tmp_path / "drums.mid"), "--wav", str(out), "--soundfont"]
+    assert main([*given, str(EXAMPLES / "waltz.mid")]) == 2
+    assert "it is no soundfont" in capsys.readouterr().err
+    assert main([*given, str(soundfont)]) == 0
+    assert sound.loudness(heard(out.read_bytes())) == pytest.approx(sound.LOUDNESS, abs=1)
