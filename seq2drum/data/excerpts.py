@@ -7,21 +7,19 @@ and counts nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from seq2drum.data.corpus import Prepared
-from seq2drum.judge.baselines import sounding
 from seq2drum.lattice import grid as grids
-from seq2drum.lattice.features import Form, Heard
+from seq2drum.lattice.features import Form, Heard, sounding
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, joined
 from seq2drum.music.duet import DRUMS, Duet
-from seq2drum.music.kit import FULL, Kit, to_kit
+from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song, Tempo
 from seq2drum.music.theory import GUITAR_PROGRAMS
-from seq2drum.play.decode import PlayedBar
 
 TEMPO_BAND = 1.2  # another song's guitar is as fast as the true one within this ratio
 TICKS = 480  # a quarter, of what is turned into notes: every place of the lattice is a whole tick
@@ -64,17 +62,6 @@ def metre_of(form: Form) -> str:
     """The metre of a song as "4/4"; "changing" if it has more than one."""
     kinds = set(zip(form.numerator.tolist(), form.denominator.tolist(), strict=True))
     return "{}/{}".format(*kinds.pop()) if len(kinds) == 1 else "changing"
-
-
-def to_full(grid: Grid, kit: Kit) -> Grid:
-    """Hits of a kit as hits of the full one, by the notes they are written as."""
-    key = to_kit(FULL, kit)[grid.key]
-    return grid._replace(key=key).select(np.lexsort((key, grid.step)))
-
-
-def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:
-    """What was played in the bars of a form, as one grid of the full kit; at least one bar."""
-    return to_full(joined(bar.hits._replace(step=bar.hits.step + form.first[bar.number]) for bar in played), kit)
 
 
 def _median_bpm(heard: Heard) -> float:

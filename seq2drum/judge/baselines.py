@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.data.corpus import Prepared
-from seq2drum.lattice.features import PLAYED, FloatArray, Form, Heard, clock_of, features
-from seq2drum.lattice.grid import HIT_LENGTH, LENGTH_UNITS, PLACES, STEPS_PER_QUARTER, Grid, joined
+from seq2drum.lattice.features import PLAYED, FloatArray, Form, Heard, clock_of, features, sounding
+from seq2drum.lattice.grid import HIT_LENGTH, PLACES, STEPS_PER_QUARTER, Grid, joined
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import IntArray
 
@@ -82,17 +82,6 @@ def baselines(training: Sequence[Prepared], *, seed: int = 0) -> list[Baseline]:
         rows.append((name, meaning, False, partial(known.nearest, bars)))
     rows.append(("own bar", "the song's own commonest bar, looped: the ceiling of any loop", True, known.own_bar))
     return [Baseline(*row) for row in rows]
-
-
-def sounding(heard: Heard) -> tuple[int, int]:
-    """The bars in which the guitar sounds: the first, and the one after the last. (0, 0) if it never does."""
-    grid, form = heard.guitar, heard.form
-    if not len(grid.step):
-        return 0, 0
-    held = np.maximum(grid.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1) - 1
-    last = min(int((grid.step + held).max()), int(form.first[-1]) - 1)
-    begin, end = form.bar_of(np.array([int(grid.step.min()), last])).tolist()
-    return begin, end + 1
 
 
 def _silence(song: Prepared, take: int) -> Grid:

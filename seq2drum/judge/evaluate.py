@@ -28,18 +28,17 @@ import numpy as np
 
 from seq2drum.data import batches
 from seq2drum.data.corpus import Prepared
-from seq2drum.data.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_of, others_guitar, shortened, take_of
+from seq2drum.data.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_of, others_guitar, shortened
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge import baselines, metrics
-from seq2drum.judge.baselines import sounding
 from seq2drum.judge.metrics import FIGURES, Copies, Interval, Judge, Statistics
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import Heard, sounding
 from seq2drum.lattice.grid import Grid, joined
 from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.music.kit import FULL, KITS, NINE, to_kit
 from seq2drum.music.notes import IntArray, Shown
 from seq2drum.play import decode, engine
-from seq2drum.play.decode import TRIES, Chance
+from seq2drum.play.decode import TRIES, Chance, take_of
 
 TOP_P = 0.99  # as `drummer.Options` has it
 FEWEST = 20  # songs of reference; with fewer there is nothing to make baselines of

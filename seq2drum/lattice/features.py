@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode
+from seq2drum.lattice.grid import LENGTH_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import metres, theory
 from seq2drum.music.notes import Bar, IntArray, Shown, Song
@@ -128,6 +128,17 @@ def hear(song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> He
         known = part.program in GUITAR_PROGRAMS
         programs[part.program - GUITAR_PROGRAMS.start if known else -1] += len(part)
     return Heard(form_of(song, lattice), encode(merge(chosen), lattice), programs, len(chosen))
+
+
+def sounding(heard: Heard) -> tuple[int, int]:
+    """The bars in which the guitar sounds: the first, and the one after the last. (0, 0) if it never does."""
+    grid, form = heard.guitar, heard.form
+    if not len(grid.step):
+        return 0, 0
+    held = np.maximum(grid.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1) - 1
+    last = min(int((grid.step + held).max()), int(form.first[-1]) - 1)
+    begin, end = form.bar_of(np.array([int(grid.step.min()), last])).tolist()
+    return begin, end + 1
 
 
 def features(heard: Heard) -> Features:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.music.kit import Kit
+from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import Bar, IntArray, Part, as_html
 
 PLACES = np.array([0, 3, 4, 6, 8, 9])  # twelfths of a quarter
@@ -54,6 +54,12 @@ class Grid(NamedTuple):
 def joined(pieces: Iterable[Grid]) -> Grid:
     """Several grids as one, one behind the other as they are; at least one."""
     return Grid(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
+
+
+def to_full(grid: Grid, kit: Kit) -> Grid:
+    """Hits of a kit as hits of the full one, by the notes they are written as."""
+    key = to_kit(FULL, kit)[grid.key]
+    return grid._replace(key=key).select(np.lexsort((key, grid.step)))
 
 
 def steps_in(length: int | IntArray, ticks_per_quarter: int) -> IntArray:

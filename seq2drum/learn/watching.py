@@ -29,11 +29,10 @@ import torch
 from numpy.typing import NDArray
 
 from seq2drum.data.corpus import Prepared
-from seq2drum.data.excerpts import bars_between, duet_of, heard_between, others_guitar, shortened, take_of
+from seq2drum.data.excerpts import bars_between, duet_of, heard_between, others_guitar, shortened
 from seq2drum.judge import baselines, metrics
-from seq2drum.judge.baselines import sounding
 from seq2drum.judge.metrics import FIGURES, WAYS, Judge, Statistics
-from seq2drum.lattice.features import Heard
+from seq2drum.lattice.features import Heard, sounding
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
 from seq2drum.lattice.groove import drums_of
 from seq2drum.models import eager
@@ -41,7 +40,7 @@ from seq2drum.models.base import Family
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import Kit
 from seq2drum.play import decode
-from seq2drum.play.decode import TRIES, Chance, PlayedBar
+from seq2drum.play.decode import TRIES, Chance, PlayedBar, take_of
 from seq2drum.play.drummer import Options
 from seq2drum.play.engine import Engine
 from seq2drum.play.ensemble import Ended, Ensemble

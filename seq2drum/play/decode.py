@@ -10,7 +10,7 @@ n ways of playing (after the opening one), S steps of a bar, V voices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import gt
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Wishes
 from seq2drum.lattice.features import Features, FloatArray, Form, Heard, features
-from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
+from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid, joined, to_full
 from seq2drum.lattice.phrases import spans
 from seq2drum.music.kit import Kit
 from seq2drum.play.engine import Asking, Engine, OpenBar, Playing
@@ -379,6 +379,11 @@ class _Drum:
             thinking.append(thought)
             previous = choose(step, logits)
         return np.stack(thinking, axis=1), state
+
+
+def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:
+    """What was played in the bars of a form, as one grid of the full kit; at least one bar."""
+    return to_full(joined(bar.hits._replace(step=bar.hits.step + form.first[bar.number]) for bar in played), kit)
 
 
 def _most_agreed(bars: Sequence[FloatArray]) -> int:

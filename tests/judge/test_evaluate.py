@@ -17,9 +17,8 @@ from seq2drum.data import batches, corpus, excerpts
 from seq2drum.data.corpus import Prepared
 from seq2drum.errors import CorpusError, OptionError, UnknownModelError
 from seq2drum.judge import evaluate
-from seq2drum.judge.baselines import sounding
 from seq2drum.judge.evaluate import COPY, REAL, Evaluation, Player, Settings
-from seq2drum.lattice.features import Heard, hear
+from seq2drum.lattice.features import Heard, hear, sounding
 from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.models import checkpoint
 from seq2drum.models.base import tensors
