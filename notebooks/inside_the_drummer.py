@@ -13,7 +13,7 @@
 #
 # A drummer who plays verse two as verse one must remember verse one. The model in the box has a memory of bars for
 # that, and this notebook looks into it: which bar remembers which, whether the drums heed it, and what happens when the
-# guitar is swapped. Then it looks at what the model knows before it plays a note, and at what your wishes move.
+# guitar is swapped. Then it looks at what the model knows before it plays a note, and at what your controls move.
 #
 # Everything said here is measured in the cell above or below it. It takes half a minute.
 
@@ -337,7 +337,7 @@ print(f"{right} of {len(names)} times the guitar that the drums were composed fo
 def sketch(guitar):
     """(9, S): how likely each piece of the kit is at each step, mean over the bars that sound, and (B,) of a fill."""
     player, found, bars = drummer.engine, features(guitar), len(guitar.form.steps)
-    told = conditions.asked(conditions.Wishes(), bars)
+    told = conditions.asked(conditions.Controls(), bars)
     known = player.resolve(player.encode(found, guitar.form, told, 0, bars))
     chances = 1 / (1 + np.exp(-known["sketch"].mean(axis=0)))
     fill = 1 / (1 + np.exp(-player.resolve(player.plan(found, guitar.form))))
@@ -378,10 +378,10 @@ rows[0].set_ylabel("likely")
 plt.show()
 
 # %% [markdown]
-# ## 7. What your wishes move
+# ## 7. What your controls move
 #
 # One wish at a time, three takes each, to the rock riff; the first row asks for nothing. Intensity and complexity are
-# the levels that wishes are made of, measured on the take: 0.5 is what half of all music stays below. Fills are bars
+# the levels that controls are made of, measured on the take: 0.5 is what half of all music stays below. Fills are bars
 # that stand out from those around them; at most a tenth of the bars is counted, here three.
 
 # %% tags=["keep-output"]

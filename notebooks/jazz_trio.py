@@ -121,7 +121,7 @@ HTML(page.table(["asked for", *COUNTED], rows))
 # %% [markdown]
 # ## 3. More of this, less of that
 #
-# Three wishes are levels from 0 to 1. They are shares of real music: at 0.5, half of all bars are sparser. They were
+# Three controls are levels from 0 to 1. They are shares of real music: at 0.5, half of all bars are sparser. They were
 # learnt, so they move what goes along with them: an intense bar is louder *and* busier.
 
 # %% tags=["keep-output"]
@@ -145,8 +145,8 @@ asked = {
     "swing 1, humanize 1": {"swing": 1.0, "humanize": 1.0},
 }
 figure, panels = plt.subplots(len(asked), 1, figsize=(9, 5), sharex=True, layout="constrained")
-for panel, (name, wishes) in zip(panels, asked.items(), strict=True):
-    part = drummer.accompany(song, Options(style="jazz", **wishes)).part
+for panel, (name, controls) in zip(panels, asked.items(), strict=True):
+    part = drummer.accompany(song, Options(style="jazz", **controls)).part
     onsets = part.onset[np.isin(part.pitch, CYMBALS)] % song.ticks_per_quarter / song.ticks_per_quarter
     panel.hist(onsets[onsets > 0.25], bins=np.linspace(0.25, 1, 91), color="#1f5fa8")
     panel.set(title=name, yticks=[])

@@ -37,7 +37,7 @@ _DRUMS = [NINE.voices.index(voice) for voice in NINE.voices if voice.name in {"k
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Controls:
     """What is asked of the drums; None leaves it to the model. Levels are 0..1, see the module's text.
 
     style: one of STYLES. intensity: how much is played and how loud. complexity: how much kick, snare and toms lean
@@ -126,14 +126,14 @@ def told(measured: Measured) -> FloatArray:
     return _columns(measured.style, measured.intensity, measured.complexity, measured.fill.astype(np.float32))
 
 
-def asked(wishes: Wishes, bars: int, fill: NDArray[np.bool_] | None = None) -> FloatArray:
+def asked(controls: Controls, bars: int, fill: NDArray[np.bool_] | None = None) -> FloatArray:
     """(bars, CONDITION_SIZE): what is wished, as a model is told it; fill (bars,) is where to break the pattern."""
 
     def level(value: float | None) -> FloatArray | None:
         return None if value is None else np.full(bars, value, dtype=np.float32)
 
     filled = None if fill is None else fill.astype(np.float32)
-    return _columns(wishes.style, level(wishes.intensity), level(wishes.complexity), filled, bars=bars)
+    return _columns(controls.style, level(controls.intensity), level(controls.complexity), filled, bars=bars)
 
 
 def _columns(

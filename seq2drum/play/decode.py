@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice import conditions
-from seq2drum.lattice.conditions import Wishes
+from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import Features, FloatArray, Form, Heard, features
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid, joined, to_full
 from seq2drum.lattice.phrases import spans
@@ -128,7 +128,7 @@ def playing(
     heard: Heard,
     chance: Chance,
     *,
-    wishes: Wishes | None = None,
+    controls: Controls | None = None,
     first: int = 0,
     stop: int | None = None,
     given: Mapping[int, Grid] | None = None,
@@ -141,9 +141,9 @@ def playing(
     form, voices = heard.form, len(engine.kit)
     stop = len(form.steps) if stop is None else stop
     given = given or {}
-    wishes = wishes or Wishes()
-    heed = HEED_STYLE if wishes.style is not None else HEED_LEVEL
-    player = engine if wishes == Wishes(fills=wishes.fills) else Guided(engine, heed)
+    controls = controls or Controls()
+    heed = HEED_STYLE if controls.style is not None else HEED_LEVEL
+    player = engine if controls == Controls(fills=controls.fills) else Guided(engine, heed)
     drum = _Drum(player, chance)
     memory = Memory(form, voices)
     state = player.silence[None]
@@ -151,7 +151,7 @@ def playing(
     # If something is given, it is known what to go on from.
     openings = _openings(form.steps.tolist(), first, stop) if chance.tries > 1 and not given else {}
     opening, opened_bars = range(0), list[_Bar]()
-    read = yield from _read(player, heard, wishes, chance)
+    read = yield from _read(player, heard, controls, chance)
     for begin, end in read.ranges:
         known = yield from player.encode(read.features, form, read.told, begin, end)
         if "key" in known:
@@ -218,7 +218,7 @@ class _Read(NamedTuple):
     ranges: list[tuple[int, int]]
 
 
-def _read(engine: Engine | Guided, heard: Heard, wishes: Wishes, chance: Chance) -> Asking[_Read]:
+def _read(engine: Engine | Guided, heard: Heard, controls: Controls, chance: Chance) -> Asking[_Read]:
     """Make the guitar ready in the portions the model was trained on, and plan where to break the pattern.
 
     That is planned before a note is played, and told like any other wish.
@@ -232,8 +232,8 @@ def _read(engine: Engine | Guided, heard: Heard, wishes: Wishes, chance: Chance)
     fill, logits = None, (yield from engine.plan(found, form))
     if logits is not None:
         seed = chance.seed if chance.temperature else 0  # the plainest take is one, whatever the seed
-        fill = plan_fills(logits, wishes.fills, np.random.default_rng([seed, bars, 1]))
-    return _Read(found, conditions.asked(wishes, bars, fill), ranges)
+        fill = plan_fills(logits, controls.fills, np.random.default_rng([seed, bars, 1]))
+    return _Read(found, conditions.asked(controls, bars, fill), ranges)
 
 
 def plan_fills(logits: FloatArray, wish: float | None, rng: np.random.Generator) -> NDArray[np.bool_]:

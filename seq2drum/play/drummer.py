@@ -14,7 +14,7 @@ import numpy as np
 from seq2drum import files
 from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import midi
-from seq2drum.lattice.conditions import STYLES, Wishes
+from seq2drum.lattice.conditions import STYLES, Controls
 from seq2drum.lattice.explain import Told, explain
 from seq2drum.lattice.features import Heard, counted_bars, hear
 from seq2drum.lattice.grid import Grid, Lattice, encode
@@ -103,9 +103,9 @@ class Options(Shown):
         drum_maps.load(self.drum_map)
 
     @property
-    def wishes(self) -> Wishes:
+    def controls(self) -> Controls:
         """What the model is asked for."""
-        return Wishes(self.style, self.intensity, self.complexity, self.fills)
+        return Controls(self.style, self.intensity, self.complexity, self.fills)
 
 
 @dataclass(frozen=True)
@@ -283,8 +283,8 @@ class Drummer(Shown):
         first, stop = _sounding(song, lattice)
         tries = TRIES if options.temperature else 1  # the most likely take is one
         chance = Chance(options.seed, options.temperature, options.top_p, tries)
-        wishes, given = options.wishes, kept.given
-        played = decode.playing(self.engine, heard, chance, wishes=wishes, first=first, stop=stop, given=given)
+        controls, given = options.controls, kept.given
+        played = decode.playing(self.engine, heard, chance, controls=controls, first=first, stop=stop, given=given)
         touch, limbs = _Touch(options, heard, kit), decode.Limbs(kit)
         struck = {tick: list(voices) for tick, voices in kept.struck.items()}
         rows: list[IntArray] = []

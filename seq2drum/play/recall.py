@@ -17,7 +17,7 @@ import numpy as np
 
 from seq2drum.errors import ModelError
 from seq2drum.lattice import conditions
-from seq2drum.lattice.conditions import Wishes
+from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import FloatArray, Heard, features
 from seq2drum.music.notes import IntArray
 from seq2drum.play.decode import LOOK_BACK, Memory
@@ -69,7 +69,7 @@ def recall(engine: Engine, heard: Heard) -> Recall:
         )
     form, voices = heard.form, len(engine.kit)
     bars = len(form.steps)
-    known = engine.resolve(engine.encode(features(heard), form, conditions.asked(Wishes(), bars), 0, bars))
+    known = engine.resolve(engine.encode(features(heard), form, conditions.asked(Controls(), bars), 0, bars))
     memory = Memory(form, voices)
     memory.recognise(0, known["key"])
     weights = np.zeros((bars, bars + 1), dtype=np.float32)

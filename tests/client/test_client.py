@@ -243,8 +243,8 @@ def test_remote_options_are_those_of_drummer_with_the_same_defaults() -> None:
 
 
 def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str, playing: Playing) -> None:
-    wishes = {"intensity": 0.25, "complexity": 0.5, "fills": 0.0, "humanize": 0.75, "swing": 1.0}
-    wanted = Options(seed=3, temperature=0.5, top_p=0.75, track="1", style="jazz", **wishes)
+    controls = {"intensity": 0.25, "complexity": 0.5, "fills": 0.0, "humanize": 0.75, "swing": 1.0}
+    wanted = Options(seed=3, temperature=0.5, top_p=0.75, track="1", style="jazz", **controls)
     with RemoteDrummer(address) as remote:
         remote.accompany(SONG, wanted, with_guitar=True, model="default")
         config = playing.requests[-1].config
@@ -255,11 +255,11 @@ def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str,
             "1",
             "jazz",
         )
-        assert {name: getattr(config, name) for name in wishes} == wishes
+        assert {name: getattr(config, name) for name in controls} == controls
         assert (config.drum_map, config.model, config.with_guitar, config.takes) == ("gm", "default", True, 1)
         remote.accompany(SONG, RemoteOptions(seed=None, temperature=None), style="auto")
         config = playing.requests[-1].config
-        assert not any(config.HasField(name) for name in ("seed", "temperature", "bars", *wishes))
+        assert not any(config.HasField(name) for name in ("seed", "temperature", "bars", *controls))
         assert config.style == ""
     message = messages.config(RemoteOptions(prime=3))
     assert (message.prime_bars, message.HasField("bars")) == (3, False)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seq2drum.lattice import conditions, groove
-from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY, STYLE_COLUMNS, STYLES, Wishes
+from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY, STYLE_COLUMNS, STYLES, Controls
 from seq2drum.lattice.features import Form
 from seq2drum.lattice.groove import Drums
 from seq2drum.music.kit import FULL, NINE
@@ -78,8 +78,8 @@ def test_what_was_measured_is_told_in_its_own_columns() -> None:
 
 
 def test_no_wish_is_told_as_nothing() -> None:
-    assert not conditions.asked(Wishes(), 5).any()
-    some = conditions.asked(Wishes(style="jazz", intensity=0.0), 5)
+    assert not conditions.asked(Controls(), 5).any()
+    some = conditions.asked(Controls(style="jazz", intensity=0.0), 5)
     assert some.sum(axis=1).tolist() == [2] * 5  # a style, and a level that is known to be zero
 
 

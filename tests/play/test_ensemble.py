@@ -19,7 +19,7 @@ from seq2drum.play.ensemble import Ended, Ensemble
 from tests.players import save_player, strummed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-WISHES = [
+OPTIONS = [
     Options(),
     Options(seed=1, style="jazz", intensity=0.8),
     Options(seed=2, temperature=0.0),
@@ -36,7 +36,7 @@ def drummer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def sheets_of(drummer: Drummer) -> list[Sheet]:
     songs = [strummed(5), strummed(9, [Metre(0, 7, 8)]), strummed(3, [Metre(0, 4, 4), Metre(3840, 6, 8)]), strummed(12)]
-    return [drummer.sheet(songs[index % len(songs)], options) for index, options in enumerate(WISHES)]
+    return [drummer.sheet(songs[index % len(songs)], options) for index, options in enumerate(OPTIONS)]
 
 
 def alone(drummer: Drummer, sheet: Sheet) -> bytes:
@@ -70,7 +70,7 @@ def test_what_is_played_together_is_what_is_played_alone(drummer: Drummer, apart
 def test_the_model_in_the_box_plays_together_what_it_plays_alone() -> None:
     drummer = Drummer.load()
     songs = sorted(EXAMPLES.glob("*.mid"))
-    sheets = [drummer.sheet(song, WISHES[index % len(WISHES)]) for index, song in enumerate(songs)]
+    sheets = [drummer.sheet(song, OPTIONS[index % len(OPTIONS)]) for index, song in enumerate(songs)]
     assert together(drummer, sheets, apart=31) == [alone(drummer, sheet) for sheet in sheets]
 
 

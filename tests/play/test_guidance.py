@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.lattice.conditions import Wishes, asked
+from seq2drum.lattice.conditions import Controls, asked
 from seq2drum.lattice.features import features, hear
 from seq2drum.models import FAMILIES
 from seq2drum.play import decode, engine, guidance
@@ -24,8 +24,8 @@ def player(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return engine.load(save_player(tmp_path_factory.mktemp("model"), request.param))
 
 
-def takes(player: Engine, wishes: Wishes) -> list[list[list[int]]]:
-    return [[c.tolist() for c in bar.hits] for bar in play(player, HEARD, Chance(seed=2, tries=3), wishes=wishes)]
+def takes(player: Engine, controls: Controls) -> list[list[list[int]]]:
+    return [[c.tolist() for c in bar.hits] for bar in play(player, HEARD, Chance(seed=2, tries=3), controls=controls)]
 
 
 def test_what_is_taken_apart_comes_together_again() -> None:
@@ -35,17 +35,17 @@ def test_what_is_taken_apart_comes_together_again() -> None:
 
 
 def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    wishes = Wishes(style="jazz", intensity=0.9)
+    controls = Controls(style="jazz", intensity=0.9)
     monkeypatch.setattr(decode, "HEED_STYLE", 1.0)
-    guided = takes(player, wishes)
+    guided = takes(player, controls)
     monkeypatch.setattr(decode, "Guided", lambda engine, weight: engine)
-    assert guided == takes(player, wishes)
+    assert guided == takes(player, controls)
 
 
 def test_what_a_wish_changes_is_done_several_times_over(player: Engine) -> None:
     """The first step's logits are those without the wish and three times the difference that it makes."""
     form, found = HEARD.form, features(HEARD)
-    told, untold = asked(Wishes(style="metal"), 6), asked(Wishes(), 6)
+    told, untold = asked(Controls(style="metal"), 6), asked(Controls(), 6)
     previous = np.zeros((1, len(player.kit)), dtype=np.float32)
 
     def logits(of: Engine | Guided, told: np.ndarray) -> np.ndarray:
@@ -67,7 +67,7 @@ def test_fills_alone_need_no_guidance(player: Engine, monkeypatch: pytest.Monkey
         raise AssertionError("two runs where one will do")
 
     monkeypatch.setattr(decode, "Guided", refused)
-    assert takes(player, Wishes(fills=0.9))
+    assert takes(player, Controls(fills=0.9))
 
 
 def test_a_checkpoint_of_the_box_plays_the_style_it_is_asked_for() -> None:

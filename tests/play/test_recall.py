@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seq2drum.errors import ModelError
 from seq2drum.lattice import conditions
-from seq2drum.lattice.conditions import Wishes
+from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import Heard, features, hear
 from seq2drum.models import checkpoint
 from seq2drum.models.attention import Attention
@@ -47,7 +47,7 @@ def stored_weights(model: Attention, heard: Heard) -> NDArray[Any]:
     """(B, B): the model's own weights, mean over its heads, of what `encode` gives."""
     player = engine_of(model, "full")
     bars = len(heard.form.steps)
-    told = conditions.asked(Wishes(), bars)
+    told = conditions.asked(Controls(), bars)
     known = player.resolve(player.encode(features(heard), heard.form, told, 0, bars))
     number = np.arange(bars)
     distance = number[:, None] - number
