@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from seq2drum import __version__, files
-from seq2drum.cli import places
+from seq2drum.cli import paths
 from seq2drum.cli.terminal import StandardOutputError, bar, say, standard_output
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
 
@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         "-o",
         "--output",
         metavar="FILE|DIR",
-        help=f"where to write; - is standard output (default: SONG{places.OUTPUT_SUFFIX} beside the song)",
+        help=f"where to write; - is standard output (default: SONG{paths.OUTPUT_SUFFIX} beside the song)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite what is there")
     parser.add_argument("--explain", action="store_true", help="tell bar by bar what was done, and what it goes with")
@@ -285,9 +285,9 @@ def _plan(options: argparse.Namespace) -> list[_Work]:
     """The songs in their turn. Standard input is read here: nothing can interrupt that later."""
     from client.messages import MOST_BYTES
 
-    jobs = places.jobs(options.files, options.output, SUFFIXES)
-    work = [_Work(source, source, places.numbered(target, options.takes)) for source, target in jobs]
-    return [item._replace(song=places.read(item.name, MOST_BYTES)) for item in work]
+    jobs = paths.jobs(options.files, options.output, SUFFIXES)
+    work = [_Work(source, source, paths.numbered(target, options.takes)) for source, target in jobs]
+    return [item._replace(song=paths.read(item.name, MOST_BYTES)) for item in work]
 
 
 async def _heeding(cancel_file: str | None, work: Callable[[], Awaitable[int]]) -> int:
@@ -313,19 +313,19 @@ async def _play(work: Sequence[_Work], wanted: RemoteOptions, options: argparse.
     """Play to each song; one that cannot be used is told, and the others go on. Returns the exit code."""
     from client.errors import ServerUnavailable, Unauthenticated, exit_code
 
-    inputs = {found for item in work if (found := places.place(item.name))}
+    inputs = {found for item in work if (found := paths.identity(item.name))}
     code = 0
     async with _server(options) as drummer:
         with bar(len(work), "playing") as advance:
             for item in work:
                 try:
                     for target in item.targets:
-                        places.check_target(target, inputs, overwrite=options.force)
+                        paths.check_target(target, inputs, overwrite=options.force)
                     await _play_one(drummer, item, wanted, options, advance, status)
                 except (StandardOutputError, ServerUnavailable, Unauthenticated):
                     raise  # it would be so with all that follow
                 except Seq2DrumError as error:
-                    told = places.about(item.name, error)
+                    told = paths.about(item.name, error)
                     say(f"seq2drum: {told}")
                     status.tell("failed", message=told)
                     code = max(code, exit_code(error))
@@ -356,7 +356,7 @@ async def _play_one(
     bars = takes[0].timeline.bars * len(takes)
     status.progress(bars, bars)
     for take, target in zip(takes, item.targets, strict=True):
-        places.write(take.midi, target, overwrite=options.force)
+        paths.write(take.midi, target, overwrite=options.force)
         status.written(target, take.seed)
     advance(1 - shown, "")
     seconds = (time.perf_counter() - begun) / len(takes)

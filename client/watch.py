@@ -17,7 +17,7 @@ from typing import NamedTuple
 from client.errors import ServerBusy, ServerError, ServerUnavailable, Unauthenticated, exit_code
 from client.messages import MOST_BYTES, RemoteTake
 from seq2drum import files
-from seq2drum.cli import places
+from seq2drum.cli import paths
 from seq2drum.errors import InputError, OptionError, OutputError, Seq2DrumError
 
 SUFFIXES = frozenset({".mid", ".midi", ".kar"})
@@ -139,7 +139,7 @@ class Watch:
         except OSError:
             return None
         for name in names:
-            if name.startswith((".", "~")) or Path(name).suffix.lower() not in SUFFIXES or places.is_ours(name):
+            if name.startswith((".", "~")) or Path(name).suffix.lower() not in SUFFIXES or paths.is_ours(name):
                 continue
             if stamp := _stamp(self.folder / name):
                 found[name] = stamp
@@ -153,7 +153,7 @@ class Watch:
     def _targets(self, name: str) -> list[Path]:
         return [
             Path(path)
-            for path in places.numbered(str(self.output / (Path(name).stem + places.OUTPUT_SUFFIX)), self.takes)
+            for path in paths.numbered(str(self.output / (Path(name).stem + paths.OUTPUT_SUFFIX)), self.takes)
         ]
 
     async def _serve(self, name: str, there: Mapping[str, Stamp], ledger: Ledger) -> int:
@@ -170,7 +170,7 @@ class Watch:
             raise
         except Seq2DrumError as error:
             ledger.finish(name, stamp)
-            told = places.about(name, error)
+            told = paths.about(name, error)
             self.say(told)
             self._write_error(name, told)
             return exit_code(error)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum import files
-from seq2drum.cli import besides
+from seq2drum.cli import exports
 from seq2drum.cli.terminal import bar, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 
@@ -69,7 +69,7 @@ def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
     except (MissingExtraError, OptionError, OutputError) as error:
         say(f"no {SOUND}: {error}")
         return
-    yield _File(SOUND, data, f"both, to listen to: {besides.clock(sound.lasts(data))}")
+    yield _File(SOUND, data, f"both, to listen to: {exports.clock(sound.lasts(data))}")
 
 
 def _check(soundfont: str) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import places
+from seq2drum.cli import paths
 from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError, Seq2DrumError
 
@@ -59,7 +59,7 @@ def title(options: argparse.Namespace) -> str:
     name: str = options.files[0]
     if name == "-":
         return ""
-    return as_text(places.OURS.sub("", Path(name).name) if places.is_ours(name) else Path(name).stem)
+    return as_text(paths.OURS.sub("", Path(name).name) if paths.is_ours(name) else Path(name).stem)
 
 
 def _pitched(song: Song) -> bool:
@@ -71,26 +71,26 @@ def _song(name: str, mode: str) -> Song:
     from seq2drum.play.drummer import SCORES
 
     try:
-        if name != "-" and places.is_folder(name):
+        if name != "-" and paths.is_folder(name):
             raise OptionError(f"--mode {mode} wants a file, and {name!r} is a folder")
         if Path(name).suffix.lower() in SCORES:
             from seq2drum.formats import notation  # music21: only where it is used
 
             return notation.read_musicxml(name)
-        given = places.read(name)
+        given = paths.read(name)
         return midi.parse(given) if isinstance(given, bytes) else midi.read(given)
     except OptionError:
         raise
     except Seq2DrumError as error:
-        raise InputError(places.about(name, error)) from error
+        raise InputError(paths.about(name, error)) from error
 
 
 def _guitar_beside(name: str, mode: str) -> list[Song]:
     """The song that a file of drums was made for, if it was made for one and that can be read; else none."""
     path = Path(name)
-    if not places.is_ours(path.name):
+    if not paths.is_ours(path.name):
         return []
-    stem = places.OURS.sub("", path.name)
+    stem = paths.OURS.sub("", path.name)
     beside = next((some for ending in _SOURCES if (some := path.with_name(stem + ending)).is_file()), None)
     if beside is None:
         return []

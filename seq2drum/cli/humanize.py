@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import places
+from seq2drum.cli import paths
 from seq2drum.cli.terminal import standard_output
 from seq2drum.errors import InputError, OptionError
 
@@ -37,18 +37,18 @@ def run(options: argparse.Namespace) -> int:
         style=None if options.style == "auto" else options.style,
     )
     humanise(Song(480, (), length=1920))  # what makes no sense is told once, and not with every file
-    jobs = places.jobs(options.files, options.output, midi.SUFFIXES, places.HUMAN_SUFFIX)
+    jobs = paths.jobs(options.files, options.output, midi.SUFFIXES, paths.HUMAN_SUFFIX)
 
     def write(source: str, targets: Sequence[str]) -> None:
-        given = places.read(source)
+        given = paths.read(source)
         data = given if isinstance(given, bytes) else midi.read_bytes(given)
         done = _with_drums(data, humanise(_with_notes(midi.parse(data))))
-        places.write(done, targets[0], overwrite=options.force)
+        paths.write(done, targets[0], overwrite=options.force)
         if targets[0] != "-":
             with standard_output():
                 print(targets[0], flush=True)
 
-    return places.each([(source, [target]) for source, target in jobs], options.force, "humanising", write)
+    return paths.each([(source, [target]) for source, target in jobs], options.force, "humanising", write)
 
 
 def _with_notes(song: Song) -> Song:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import besides, flags, places
+from seq2drum.cli import exports, flags, paths
 from seq2drum.cli.terminal import say, standard_output
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 
@@ -61,7 +61,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE|DIR",
-        help=f"where to write; - is standard output (default: SONG{places.OUTPUT_SUFFIX} beside the song)",
+        help=f"where to write; - is standard output (default: SONG{paths.OUTPUT_SUFFIX} beside the song)",
     )
     infer.add_argument(
         "--temperature", type=float, metavar="T", help="0 the most likely take, 1 as free as real music (default: 1)"
@@ -123,9 +123,9 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError(f"--takes is {count}, wanted 1 to {MOST_TAKES}")
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
-    jobs = places.jobs(options.files, options.output, midi.SUFFIXES | SCORES)
-    also = besides.wanted(options)
-    work = [(source, places.numbered(target, count)) for source, target in jobs]
+    jobs = paths.jobs(options.files, options.output, midi.SUFFIXES | SCORES)
+    also = exports.wanted(options)
+    work = [(source, paths.numbered(target, count)) for source, target in jobs]
     for flag, name in also.items():
         if len(jobs) > 1:
             raise OptionError(f"--{flag} names one file, but there are {len(jobs)} songs")
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
             raise OptionError(f"--{flag} wants a file of its own")
         targets.append(name)
     drummer = Drummer.load(options.model or "default")
-    return places.each(
+    return paths.each(
         work,
         options.force,
         "playing",
@@ -155,10 +155,10 @@ def _play_one(
     options: argparse.Namespace,
 ) -> None:
     begun = time.perf_counter()
-    takes = drummer.takes(places.read(source), wanted, len(targets))
+    takes = drummer.takes(paths.read(source), wanted, len(targets))
     for take, target in zip(takes, targets, strict=True):
-        places.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
-    missing = _write_besides(also, source, takes, options)
+        paths.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
+    missing = _write_exports(also, source, takes, options)
     seconds = (time.perf_counter() - begun) / len(takes)
     for take, target in zip(takes, targets, strict=True):
         told = _json(take, source, target, seconds, options) if options.json else _told(take, target, seconds, options)
@@ -171,13 +171,13 @@ def _play_one(
         raise OutputError("; ".join(missing))
 
 
-def _write_besides(also: Iterable[str], source: str, takes: Sequence[Take], options: argparse.Namespace) -> list[str]:
+def _write_exports(also: Iterable[str], source: str, takes: Sequence[Take], options: argparse.Namespace) -> list[str]:
     """Write what else was asked for; which of it could not be made, and why. The take is there, and so is the rest."""
     missing = []
     for flag in also:
         title = "Drums" if source == "-" else Path(source).stem
         try:
-            besides.write(flag, takes, title, options)
+            exports.write(flag, takes, title, options)
         except Seq2DrumError as error:
             missing.append(f"no --{flag}: {error}")
     return missing

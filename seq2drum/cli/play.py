@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import besides, duets, flags, places
+from seq2drum.cli import duets, exports, flags, paths
 from seq2drum.cli.terminal import bar, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 
@@ -59,17 +59,17 @@ def run(options: argparse.Namespace) -> int:
     elif options.output != "-":
         if Path(options.output).suffix.lower() != ".wav":
             raise OptionError(f"--mode play writes .wav, and {Path(options.output).name!r} ends otherwise")
-        places.check_target(options.output, places.places_of(options.files), overwrite=options.force)
+        paths.check_target(options.output, paths.identities(options.files), overwrite=options.force)
     sound.check(options.soundfont)
     duet = duets.read(options)
     span = _span(duet, options.bars)
-    besides.tell_if_cut(duet, span)
+    exports.tell_if_cut(duet, span)
     data = _rendered(duet, span, options.soundfont)
     if options.output is not None:
-        places.write(data, options.output, overwrite=options.force)
+        paths.write(data, options.output, overwrite=options.force)
         if options.output != "-":
             with standard_output():
-                print(f"{options.output}: {besides.clock(sound.lasts(data))} of sound", flush=True)
+                print(f"{options.output}: {exports.clock(sound.lasts(data))} of sound", flush=True)
         return 0
     _play(data, players)
     return 0
@@ -130,7 +130,7 @@ def _play(data: bytes, players: Sequence[Sequence[str]]) -> None:
     with tempfile.TemporaryDirectory(prefix="seq2drum-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "seq2drum.wav"
         file.write_bytes(data)
-        say(f"playing {besides.clock(seconds)}; Ctrl-C stops")
+        say(f"playing {exports.clock(seconds)}; Ctrl-C stops")
         if sys.platform == "win32":
             _play_on_windows(file, seconds)
             return

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from seq2drum.cli import duets, flags, places
+from seq2drum.cli import duets, flags, paths
 from seq2drum.cli.terminal import bar, standard_output
 from seq2drum.errors import OptionError
 
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         suffix = Path(options.output).suffix.lower()
         if suffix not in PICTURES:
             raise OptionError(f"--mode show writes {' or '.join(PICTURES)}, and {options.output!r} ends otherwise")
-        places.check_target(options.output, places.places_of(options.files), overwrite=options.force)
+        paths.check_target(options.output, paths.identities(options.files), overwrite=options.force)
     first, last = options.bars or (1, None)
     if first < 1 or (last is not None and last < first):
         raise OptionError(f"--bars is {first}:{last}, wanted A:B with 1 <= A <= B")

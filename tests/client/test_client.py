@@ -42,7 +42,7 @@ from client import (
 )
 from client.status_file import StatusFile
 from seq2drum import files
-from seq2drum.cli import infer, places
+from seq2drum.cli import infer, paths
 from seq2drum.errors import (
     InputError,
     LimitError,
@@ -1176,7 +1176,7 @@ def test_a_server_that_cannot_be_started_says_why(
 
 def test_what_is_known_here_without_the_core_is_what_the_core_knows() -> None:
     assert cli.SUFFIXES == midi.SUFFIXES
-    assert midi.DEFAULT_LIMITS.file_bytes == places.MOST_BYTES
+    assert midi.DEFAULT_LIMITS.file_bytes == paths.MOST_BYTES
     for first, last in ((3, 3), (3, 5)):
         assert str(messages.Told(first, last, "x")) == str(explain.Told(first, last, "x"))
 

@@ -1,6 +1,6 @@
 """What else is made of a take, besides its MIDI file: a score, a picture, sound, a REAPER project.
 
-Each is a flag that names a file, and a line in `BESIDES`.
+Each is a flag that names a file, and a line in `EXPORTS`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seq2drum.play.drummer import Take
 
 
-class Beside(NamedTuple):
+class Export(NamedTuple):
     """One of them.
 
     suffixes: how its file's name may end. make: from takes, the best first, a title and what was asked
@@ -75,12 +75,12 @@ def _rpp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> byte
     return rpp.write_rpp(takes[0].song, [take.part for take in takes], title)
 
 
-BESIDES: Mapping[str, Beside] = MappingProxyType(
+EXPORTS: Mapping[str, Export] = MappingProxyType(
     {
-        "score": Beside((".musicxml", ".xml", ".svg"), _score, _check_score),
-        "picture": Beside((".png", ".svg"), _picture),
-        "wav": Beside((".wav",), _wav, _check_wav),
-        "rpp": Beside((".rpp",), _rpp),
+        "score": Export((".musicxml", ".xml", ".svg"), _score, _check_score),
+        "picture": Export((".png", ".svg"), _picture),
+        "wav": Export((".wav",), _wav, _check_wav),
+        "rpp": Export((".rpp",), _rpp),
     }
 )
 
@@ -96,14 +96,14 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
         MissingExtraError: what makes it is not installed.
     """
     _check_midi(options.output or "")
-    found = {flag: name for flag in BESIDES if (name := getattr(options, flag))}
+    found = {flag: name for flag in EXPORTS if (name := getattr(options, flag))}
     for flag, name in found.items():
-        beside = BESIDES[flag]
+        export = EXPORTS[flag]
         if name == "-":
             raise OptionError(f"--{flag} wants a file of its own")
-        if _suffix(name) not in beside.suffixes:
-            raise OptionError(f"--{flag} writes {' or '.join(beside.suffixes)}, and {Path(name).name!r} ends otherwise")
-        beside.check(options)
+        if _suffix(name) not in export.suffixes:
+            raise OptionError(f"--{flag} writes {' or '.join(export.suffixes)}, and {Path(name).name!r} ends otherwise")
+        export.check(options)
     return found
 
 
@@ -114,7 +114,7 @@ def _check_midi(name: str) -> None:
         OptionError: the name ends as those of sound, pictures or scores.
     """
     ending = _suffix(name)
-    flag = next((flag for flag, beside in BESIDES.items() if ending in beside.suffixes), None)
+    flag = next((flag for flag, export in EXPORTS.items() if ending in export.suffixes), None)
     if flag or ending in _OTHERS:
         advice = f"; --{flag} {Path(name).name} writes that" if flag else ""
         raise OptionError(f"-o names the MIDI file, and {Path(name).name!r} ends otherwise{advice}")
@@ -128,7 +128,7 @@ def write(flag: str, takes: Sequence[Take], title: str, options: argparse.Namesp
     """
     from seq2drum import files
 
-    data = BESIDES[flag].make(takes, as_text(title), options)
+    data = EXPORTS[flag].make(takes, as_text(title), options)
     files.write_file(getattr(options, flag), data, overwrite=options.force)
 
 

@@ -101,7 +101,7 @@ def each(
 
     Returns the exit code.
     """
-    inputs = places_of(source for source, _ in work)
+    inputs = identities(source for source, _ in work)
     code = 0
     with bar(len(work) if len(work) > 1 else None, what) as advance:
         for source, targets in work:
@@ -158,7 +158,7 @@ def is_folder(name: str) -> bool:
         return False
 
 
-def place(name: str) -> tuple[int, int] | None:
+def identity(name: str) -> tuple[int, int] | None:
     """What makes a file itself, whatever it is called: device and number; None if there is no such file."""
     try:
         found = Path(name).stat()
@@ -167,15 +167,15 @@ def place(name: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def places_of(names: Iterable[str]) -> set[tuple[int, int]]:
-    """The `place` of each of the songs that were given."""
-    return {found for name in names if (found := place(name))}
+def identities(names: Iterable[str]) -> set[tuple[int, int]]:
+    """The `identity` of each of the songs that were given."""
+    return {found for name in names if (found := identity(name))}
 
 
 def check_target(name: str, inputs: set[tuple[int, int]], *, overwrite: bool) -> None:
     """Refuse, before anything is played, what must not be written to.
 
-    inputs: the `place` of each song that was given.
+    inputs: the `identity` of each song that was given.
 
     Raises:
         OutputError, OptionError: the name is a folder or a device, exists, is in no folder, or is a song given.
@@ -193,7 +193,7 @@ def check_target(name: str, inputs: set[tuple[int, int]], *, overwrite: bool) ->
         raise OutputError(f"{name} is a folder; name a file in it")
     if not stat.S_ISREG(mode):
         raise OutputError(f"{name} is a device and no file; name a file, or - for standard output")
-    if place(name) in inputs:
+    if identity(name) in inputs:
         raise OptionError(f"{name} is a song that was given, and would be written over; name another file")
     if not overwrite:
         raise OutputError(f"{name} exists already; choose another name or allow overwriting (--force)")
