@@ -17,7 +17,7 @@ Letters of shapes: n pairs, C bars of context, N bars of the pair, M earlier bar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -179,8 +179,9 @@ class Attention(base.Family):
 
     # --- training ----------------------------------------------------------------------------------------------------
 
-    def losses(self, batch: Any) -> dict[str, Tensor]:
-        n, count, size = batch.offset.shape[:3]
+    def thoughts(self, batch: Any) -> _Thoughts:
+        """Read the guitar of a batch's pairs, and walk through their true drums."""
+        n, count = batch.offset.shape[:2]
         inside = slice(PAST, PAST + count)
         keep, keep_recent, keep_last = batch.keep.unbind(1)
         seen = keep[:, None, None, None] * batch.shown[:, None, None]
@@ -233,18 +234,28 @@ class Attention(base.Family):
         )
         thought = functional.relu(thought + self.think(y)).unflatten(0, (n, count))
 
+        return _Thoughts(target, thought, echo, given.unflatten(0, (n, count)), heard, overheard)
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        count, size = batch.offset.shape[1:3]
+        inside = slice(PAST, PAST + count)
+        target, thought, echo, given, heard, overheard = self.thoughts(batch)
         place = torch.arange(size, device=target.device)
         valid = (place < batch.steps[:, inside, None]) & batch.in_pair[..., None]
         bars = batch.in_pair.sum()
-        found = self.heads.losses(thought, target, batch.velocity[:, inside], batch.offset, valid, bars, echo)
-        sketch = self.sketched(given, overheard.flatten(0, 1)).unflatten(0, (n, count))
-        sketch_nats = hit_nats(sketch, target, torch.zeros_like(self.heads.order), valid)
+        figures = self.heads.losses(thought, target, batch.velocity[:, inside], batch.offset, valid, bars, echo)
+        sketch = self.sketched(given.flatten(0, 1), overheard.flatten(0, 1)).unflatten(0, given.shape[:2])
+        sketch_nats = hit_nats(sketch, target, valid)
         breaks = functional.binary_cross_entropy_with_logits(
             self.breaks(heard)[..., 0].float(), batch.fill, reduction="none"
         )
         fill_nats = (breaks * batch.in_pair).sum()
-        found["loss"] = found["loss"] + (SKETCHED * sketch_nats + FILLED * fill_nats) / bars
-        return found | {"sketch": sketch_nats, "fill": fill_nats}
+        figures["loss"] = figures["loss"] + (SKETCHED * sketch_nats + FILLED * fill_nats) / bars
+        return figures | {"sketch": sketch_nats, "fill": fill_nats}
+
+    def hit_logits(self, batch: Any) -> Tensor:
+        seen = self.thoughts(batch)
+        return self.heads.hit_logits(seen.thought, seen.target)
 
     @staticmethod
     def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
@@ -294,6 +305,22 @@ class Attention(base.Family):
             "step": base.step_graph(_Step(self), hidden, voices, size),
             "feel": base.feel_graph(self.heads, hidden, voices, 2 * voices),
         }
+
+
+class _Thoughts(NamedTuple):
+    """A batch's pairs as they are read and walked through: n pairs of N bars of S steps.
+
+    target (n, N, S, V): the true hits. thought (n, N, S, H): what they are drawn from. echo (n, N, S, 2V): how loud
+    the bars remembered and the bar before were. given (n, N, S, G): guitar and clock. heard (n, N, ·): what the guitar
+    alone tells of each bar; overheard (n, N, ·): with what is asked for.
+    """
+
+    target: Tensor
+    thought: Tensor
+    echo: Tensor
+    given: Tensor
+    heard: Tensor
+    overheard: Tensor
 
 
 class _Playing(nn.Module):

@@ -133,6 +133,14 @@ class Family(nn.Module):
         all of them.
         """
 
+    @abstractmethod
+    def hit_logits(self, batch: Batch) -> Tensor:
+        """(n, N, S, V): the logit of each hit of a batch's pairs, of which "nats" of `losses` is made.
+
+        Each is given the true hits of the bars and steps before it, and of the voices that are drawn before it in its
+        step. Places outside of a pair or beyond a bar's last step hold numbers without a meaning.
+        """
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The same as `losses`: what wraps a module for several processes calls this."""
         return self.losses(batch)

@@ -83,6 +83,10 @@ class Heads(nn.Module):
         """thought (..., H) -> (..., V): before any voice of the step is drawn."""
         return self.hits(self.dropout(thought))
 
+    def hit_logits(self, thought: Tensor, hits: Tensor) -> Tensor:
+        """thought (..., H), hits (..., V) -> (..., V): each hit's logit, given the hits of the voices drawn before."""
+        return self.logits(thought).float() + hits @ self.drawn().T.float()
+
     def drawn(self) -> Tensor:
         """(V, V): row v, column w: what a hit of voice w adds to the logit of voice v, which is drawn later."""
         return self.order * self.earlier
@@ -116,7 +120,7 @@ class Heads(nn.Module):
         thought (..., H) of each step; hits, velocity (0..1) and offset (in gaps) (..., V); valid (...): which steps
         count; bars (): how many bars they are; echo as for `feeling`.
         """
-        nats = hit_nats(self.logits(thought), hits, self.drawn(), valid)
+        nats = hit_nats(self.hit_logits(thought, hits), hits, valid)
         velocity_centre, velocity_scale, offset_centre, offset_scale = self.feeling(thought, hits, echo)
         struck = hits * valid[..., None]
         loud = logistic_nats(velocity, velocity_centre, velocity_scale, struck)
@@ -139,13 +143,9 @@ class Feel(nn.Module):
         return self.heads.feeling(thoughts, hits, echo)
 
 
-def hit_nats(logits: Tensor, hits: Tensor, drawn: Tensor, valid: Tensor) -> Tensor:
-    """Sum of the negative log-likelihoods of all valid steps' hits, in nats.
-
-    logits and hits (..., V), drawn (V, V) from `Heads.drawn`, valid (...).
-    """
-    logits = logits.float() + hits @ drawn.T.float()
-    nats = functional.binary_cross_entropy_with_logits(logits, hits, reduction="none").sum(-1)
+def hit_nats(logits: Tensor, hits: Tensor, valid: Tensor) -> Tensor:
+    """Sum of the negative log-likelihoods of all valid steps' hits, in nats. logits and hits (..., V), valid (...)."""
+    nats = functional.binary_cross_entropy_with_logits(logits.float(), hits, reduction="none").sum(-1)
     return (nats * valid).sum()
 
 

@@ -9,7 +9,7 @@ Letters of shapes: n pairs, N bars of a pair, S steps of a bar, T steps of a pai
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,8 @@ class Lstm(base.Family):
         h, c = self.start(torch.cat([final, summary], -1)).chunk(2, -1)
         return torch.cat([torch.tanh(h), c], -1)
 
-    def losses(self, batch: Any) -> dict[str, Tensor]:
+    def thoughts(self, batch: Any) -> _Thoughts:
+        """Read the guitar of a batch's pairs, and walk through their true drums."""
         n, count, size = batch.offset.shape[:3]
         inside = slice(PAST, PAST + count)
         place = torch.arange(size, device=batch.offset.device)
@@ -71,23 +72,29 @@ class Lstm(base.Family):
         order = torch.argsort((~valid).to(torch.int8), dim=1, stable=True)
         valid = torch.gather(valid, 1, order)
         length = valid.sum(1)
-
-        def packed(x: Tensor) -> Tensor:  # (n, N, S, width) -> (n, T, width)
-            x = x.flatten(1, 2)
-            return torch.gather(x, 1, order[..., None].expand(-1, -1, x.shape[-1]))
-
         clock = self.clocked(batch.clock.flatten(0, 1)).unflatten(0, (n, count))
         bars = torch.cat([batch.bars, batch.told], -1)[:, inside, None].expand(-1, -1, size, -1)
-        state = self.started(packed(torch.cat([batch.guitar[:, inside], clock, bars], -1)), length, batch.summary)
-        target = packed(batch.drums[:, inside])
+        heard = torch.cat([batch.guitar[:, inside], clock, bars], -1)
+        state = self.started(_packed(heard, order), length, batch.summary)
+        target = _packed(batch.drums[:, inside], order)
         previous = functional.pad(target[:, :-1], (0, 0, 1, 0)) * batch.keep[:, 2, None, None]
-        clock = packed(clock)
+        clock = _packed(clock, order)
         h, c = state.chunk(2, -1)
         y, _ = self.decoder(torch.cat([clock, previous], -1), (h[None].contiguous(), c[None].contiguous()))
         thought = functional.relu(self.think(y) + self.think_clock(clock))
+        return _Thoughts(order, valid, target, thought)
 
-        velocity, offset = packed(batch.velocity[:, inside]), packed(batch.offset)
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        order, valid, target, thought = self.thoughts(batch)
+        inside = slice(PAST, PAST + batch.offset.shape[1])
+        velocity, offset = _packed(batch.velocity[:, inside], order), _packed(batch.offset, order)
         return self.heads.losses(thought, target, velocity, offset, valid, batch.in_pair.sum())
+
+    def hit_logits(self, batch: Any) -> Tensor:
+        order, _, target, thought = self.thoughts(batch)
+        logits = self.heads.hit_logits(thought, target)  # (n, T, V)
+        back = torch.argsort(order, dim=1)[..., None].expand_as(logits)
+        return torch.gather(logits, 1, back).unflatten(1, batch.offset.shape[1:3])
 
     def graphs(self) -> dict[str, base.Graph]:
         config, size = self.config, self.state_size
@@ -106,6 +113,25 @@ class Lstm(base.Family):
             "step": base.step_graph(_Step(self), config.hidden, config.voices, size),
             "feel": base.feel_graph(self.heads, config.hidden, config.voices, 0),
         }
+
+
+class _Thoughts(NamedTuple):
+    """A batch's pairs, the T steps of each in one row, those that exist first.
+
+    order (n, T): where each step was before. valid (n, T): which steps exist. target (n, T, V): their hits. thought
+    (n, T, H): what the hits are drawn from.
+    """
+
+    order: Tensor
+    valid: Tensor
+    target: Tensor
+    thought: Tensor
+
+
+def _packed(x: Tensor, order: Tensor) -> Tensor:
+    """(n, N, S, width), order (n, T) -> (n, T, width)."""
+    x = x.flatten(1, 2)
+    return torch.gather(x, 1, order[..., None].expand(-1, -1, x.shape[-1]))
 
 
 class _Playing(nn.Module):

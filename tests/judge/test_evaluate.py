@@ -370,9 +370,12 @@ class _Deaf(nn.Module):
         self.heads = Heads(4, len(FULL), 0, 0.0)
 
     def losses(self, batch: Any) -> dict[str, torch.Tensor]:
-        logits = self.heads.logits(torch.zeros(*batch.offset.shape[:3], 4))
         hits = batch.drums[:, -batch.offset.shape[1] :]
-        return {"nats": hit_nats(logits, hits, self.heads.drawn(), torch.ones(hits.shape[:3]))}
+        return {"nats": hit_nats(self.hit_logits(batch), hits, torch.ones(hits.shape[:3]))}
+
+    def hit_logits(self, batch: Any) -> torch.Tensor:
+        hits = batch.drums[:, -batch.offset.shape[1] :]
+        return self.heads.hit_logits(torch.zeros(*batch.offset.shape[:3], 4), hits)
 
 
 def test_the_deaf_find_no_guitar_likelier_than_another(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from seq2drum.lattice.features import features
 from seq2drum.models import FAMILIES, checkpoint, family
 from seq2drum.models.base import Family, Graph, tensors
 from seq2drum.models.eager import engine_of
+from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
 from seq2drum.play.decode import Chance, Memory, play
@@ -66,6 +67,22 @@ def test_the_loss_does_not_depend_on_padding(name: str, data: Data) -> None:
             for index, pair in enumerate(pairs)
         )
     assert together == pytest.approx(alone, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_logits_of_the_hits_have_the_likelihood_that_the_loss_has_wherever_bars_differ_in_length(name: str) -> None:
+    data = batches.flatten([made_song(seed) for seed in range(4)])
+    model = tiny(name)
+    pairs = [Window(0, 0, 3), Window(1, 5, 8), Window(2, 0, 14), Window(3, 2, 10)]
+    batch = tensors(batches.collate(data, pairs, batches.draw(np.random.default_rng(1), len(pairs))))
+    inside = slice(batches.PAST, batches.PAST + batch.offset.shape[1])
+    steps = batch.steps[:, inside]
+    assert len(set(steps[2].tolist())) > 1
+    valid = (torch.arange(batch.offset.shape[2]) < steps[..., None]) & batch.in_pair[..., None]
+    with torch.no_grad():
+        logits, nats = model.hit_logits(batch), float(model.losses(batch)["nats"])
+    assert logits.shape == batch.offset.shape
+    assert float(hit_nats(logits, batch.drums[:, inside], valid)) == pytest.approx(nats, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
