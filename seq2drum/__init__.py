@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from seq2drum.music import shown
 
 __version__ = "0.1.0"
 __all__ = ["Drummer", "Options", "Seq2DrumError", "Song", "Take", "__version__"]
@@ -25,6 +28,13 @@ def __getattr__(name: str) -> Any:
     # Imported on use, so that `seq2drum --help` does not wait for numpy.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     return getattr(import_module(f"seq2drum.{_HOMES[name]}"), name)
+
+
+def _as_html(value: object) -> str:
+    # What notebooks show is loaded when one asks: who only plays never loads `display`, nor matplotlib.
+    html: str = import_module("seq2drum.display").html(value)
+    return html
+
+
+shown.register(_as_html)

@@ -1,6 +1,8 @@
 """How the library's values show themselves in a notebook: a few facts, a table, a picture of the first bars.
 
-    value._repr_html_() -> notes.as_html(value) -> html(value), here
+    value._repr_html_() -> music.shown.as_html(value) -> html(value), here
+
+`seq2drum/__init__.py` registers `html` as the renderer of all values.
 
 From values to HTML that needs nothing from elsewhere. Whatever comes from a file, such as the name of a track, is
 escaped. It plays nothing and computes no figures; what it says is counted in the value.

@@ -25,7 +25,8 @@ from seq2drum.lattice.phrases import Cut
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, KITS, NINE
-from seq2drum.music.notes import Metre, Note, Part, Song, Tempo, as_html
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.shown import as_html
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.drummer import DrumBar, Options, Take
 from seq2drum.show import chart, draw

@@ -31,7 +31,7 @@ from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Shown
+from seq2drum.music.shown import Shown
 
 SPLITS = ("train", "validation", "test")
 SHARES = (0.88, 0.04, 0.08)

@@ -36,7 +36,8 @@ from seq2drum.lattice.features import Heard, sounding
 from seq2drum.lattice.grid import Grid, joined
 from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.music.kit import FULL, KITS, NINE, to_kit
-from seq2drum.music.notes import IntArray, Shown
+from seq2drum.music.notes import IntArray
+from seq2drum.music.shown import Shown
 from seq2drum.play import decode, engine
 from seq2drum.play.decode import TRIES, Chance, take_of
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from seq2drum.lattice.grid import LENGTH_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import metres, theory
-from seq2drum.music.notes import Bar, IntArray, Shown, Song
+from seq2drum.music.notes import Bar, IntArray, Song
+from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GUITAR_PROGRAMS
 
 FloatArray = NDArray[np.float32]

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.music.kit import FULL, Kit, to_kit
-from seq2drum.music.notes import Bar, IntArray, Part, as_html
+from seq2drum.music.notes import Bar, IntArray, Part
+from seq2drum.music.shown import as_html
 
 PLACES = np.array([0, 3, 4, 6, 8, 9])  # twelfths of a quarter
 STEPS_PER_QUARTER = len(PLACES)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from seq2drum.lattice.features import FloatArray, Form, clock_of
 from seq2drum.lattice.grid import OFFSET_UNITS, STEPS_PER_QUARTER, Grid
 from seq2drum.music.kit import FULL, NINE, Kit, to_kit
-from seq2drum.music.notes import IntArray, as_html
+from seq2drum.music.notes import IntArray
+from seq2drum.music.shown import as_html
 
 Words = NDArray[np.str_]
 

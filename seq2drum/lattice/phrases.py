@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seq2drum.lattice.grid import Lattice
-from seq2drum.music.notes import Bar, IntArray, Part, Shown, Song
+from seq2drum.music.notes import Bar, IntArray, Part, Song
+from seq2drum.music.shown import Shown
 
 MAX_NOTES = 150  # notes a side of a pair
 MAX_BARS = 8  # bars of a pair: a phrase; sparse music would otherwise make pairs of a minute

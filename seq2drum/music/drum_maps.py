@@ -23,7 +23,8 @@ import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import IntArray, Part, Shown
+from seq2drum.music.notes import IntArray, Part
+from seq2drum.music.shown import Shown
 
 GM = "gm"
 _TABLE = Path(__file__).parent / "tables" / "drum_maps.json"

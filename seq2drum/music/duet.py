@@ -15,7 +15,8 @@ import numpy as np
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError
 from seq2drum.music import theory
 from seq2drum.music.drum_maps import DrumMap
-from seq2drum.music.notes import Part, Song, as_html
+from seq2drum.music.notes import Part, Song
+from seq2drum.music.shown import as_html
 
 DRUMS = "Drums"
 

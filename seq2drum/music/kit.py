@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.music.notes import Shown
+from seq2drum.music.shown import Shown
 
 Limb = Literal["foot", "hand", "percussion"]
 

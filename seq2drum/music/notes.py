@@ -10,31 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.music import metres
+from seq2drum.music.shown import Shown
 
 IntArray = NDArray[np.int64]
-
-
-def as_html(value: object) -> str:
-    """What a notebook shows of a value. A tuple with names calls it; all other values that are shown are `Shown`."""
-    # `display` lies above all that it shows. It is asked by name, when a notebook asks: who only plays never loads it.
-    shown: str = import_module("seq2drum.display").html(value)
-    return shown
-
-
-class Shown:
-    """A value that shows itself in a notebook."""
-
-    __slots__ = ()
-
-    def _repr_html_(self) -> str:
-        return as_html(self)
 
 
 class Note(NamedTuple):

@@ -23,7 +23,8 @@ from seq2drum.music import drum_maps, theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, Kit
-from seq2drum.music.notes import Bar, IntArray, Part, Shown, Song
+from seq2drum.music.notes import Bar, IntArray, Part, Song
+from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decode, engine, feel
 from seq2drum.play.decode import TRIES, Chance
