@@ -21,6 +21,7 @@ from tests.servers import process
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAP = (ROOT / "docs" / "developers" / "map.md").read_text(encoding="utf-8")
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -82,8 +83,17 @@ def test_the_changelog_has_this_version_below_the_unreleased():
     assert headings[:2] == ["Unreleased", PROJECT["project"]["version"]]
 
 
-def test_the_file_tree_in_the_readme_is_the_file_tree():
-    (tree,) = [block for block in blocks("") if block.startswith("main.py")]
+def test_the_readme_is_short():
+    assert len(README.split()) < 1500
+
+
+def drawing(heading: str) -> str:
+    """The drawing under a heading of the map."""
+    return re.search(rf"^## {heading}$.*?^```\n(.*?)^```$", MAP, flags=re.DOTALL | re.MULTILINE).group(1)
+
+
+def test_the_rooms_on_the_map_are_the_rooms_of_the_package():
+    tree = drawing("The rooms")
     named = set(re.findall(r"^  (\w+\.py|\w+/)", tree, flags=re.MULTILINE))
     package = ROOT / "seq2drum"
     there = {path.name + "/" * path.is_dir() for path in package.iterdir()} - {
@@ -94,6 +104,26 @@ def test_the_file_tree_in_the_readme_is_the_file_tree():
     assert named == there
     for top in re.findall(r"^(\S+)", tree, flags=re.MULTILINE):
         assert (ROOT / top).exists(), top
+
+
+def test_the_arrows_on_the_map_are_those_that_the_linter_holds():
+    (ladder,) = [
+        contract["layers"]
+        for contract in PROJECT["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers" and contract["containers"] == ["seq2drum"]
+    ]
+    rungs = [re.findall(r"\w+", rung) for rung in ladder]
+    assert [line.split() for line in drawing("The arrows").splitlines()] == rungs
+    assert len(rungs) <= 12
+
+
+ROOMS = sorted(path.name for path in (ROOT / "seq2drum").iterdir() if (path / "__init__.py").exists())
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in ("cli", "rpc", "models")])
+def test_a_room_says_its_purpose_and_imports_nothing(room):
+    (purpose,) = ast.parse((ROOT / "seq2drum" / room / "__init__.py").read_text(encoding="utf-8")).body
+    assert isinstance(purpose, ast.Expr) and isinstance(purpose.value, ast.Constant)
 
 
 def test_pages_and_pictures_that_the_readme_points_at_are_there():
