@@ -33,8 +33,9 @@ from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELF
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
-from seq2drum.play import engine, feel
+from seq2drum.play import feel
 from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.folder import DEFAULT
 
 CONTROLS: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
@@ -197,7 +198,7 @@ def songs_of(paths: Sequence[Path]) -> list[Song]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("songs", nargs="*", type=Path, help="MIDI files (default: the examples)")
-    parser.add_argument("--model", default=engine.DEFAULT)
+    parser.add_argument("--model", default=DEFAULT)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--bars", type=int, help="of each song only the first ones")
     parser.add_argument("--controls", nargs="+", default=list(CONTROLS), choices=list(CONTROLS))

@@ -23,7 +23,7 @@ from seq2drum.data.batches import Data, Window
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Family, tensors
 from seq2drum.music.kit import KITS
-from seq2drum.play import engine
+from seq2drum.play.folder import find
 
 
 def by_window(model: Family, data: Data, windows: Sequence[Window], listen_to: Sequence[Window] = ()) -> np.ndarray:
@@ -65,7 +65,7 @@ def main() -> None:
         f"{'model':20} {'kit':5} {'tag':8} {'songs':>5} {'windows':>7}  {'nats a bar':23}  {'another guitar':23}  gain"
     )
     for name in options.models:
-        model, about = checkpoint.load(engine.find(name))
+        model, about = checkpoint.load(find(name))
         model.eval()
         data = batches.flatten(songs, KITS[about["kit"]])
         windows = batches.blocks(data, metre=metre)

@@ -45,6 +45,7 @@ from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.music import metres
 from seq2drum.music.kit import NINE
 from seq2drum.play import engine
+from seq2drum.play.folder import DEFAULT
 
 METRES = ("4/4", "3/4", "6/8", "12/8", "5/4", "7/8")
 RARE = ("5/4", "7/8")
@@ -200,7 +201,7 @@ def lines(found: dict[Kind, tuple[int, dict[str, Counts]]]) -> Iterable[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cache", type=Path, help="what `--mode prepare` wrote")
-    parser.add_argument("--model", default=engine.DEFAULT)
+    parser.add_argument("--model", default=DEFAULT)
     parser.add_argument("--songs", type=int, default=40, help="at most so many of each kind")
     parser.add_argument("--bars", type=int, default=64, help="at most so many of each song")
     parser.add_argument("--seed", type=int, default=0)

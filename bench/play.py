@@ -28,8 +28,9 @@ from seq2drum.errors import Seq2DrumError
 from seq2drum.formats import midi
 from seq2drum.music import theory
 from seq2drum.music.notes import Metre, Note, Part, Song
-from seq2drum.play import engine
 from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.folder import DEFAULT
+from seq2drum.play.runtime import LoadedGraph
 
 BARS = 128
 IMPORTS = "numpy", "symusic", "onnxruntime", "seq2drum.play.drummer"
@@ -126,7 +127,7 @@ def shares(drummer: Drummer, data: bytes) -> dict[str, float]:
     """Milliseconds of one run by what is computed; "everything else" is reading, sampling, rules and writing."""
     spent = dict.fromkeys(drummer.engine.graphs, 0.0)
 
-    def watched(name: str, graph: engine.Graph) -> engine.Graph:
+    def watched(name: str, graph: LoadedGraph) -> LoadedGraph:
         def run(arrays: dict[str, object]) -> object:
             begun = time.perf_counter()
             found = graph.run(arrays)  # type: ignore[arg-type]
@@ -146,7 +147,7 @@ def shares(drummer: Drummer, data: bytes) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("song", nargs="?", type=Path, default=ROOT / "examples" / "funk.mid", metavar="SONG")
-    parser.add_argument("--model", default=engine.DEFAULT, metavar="NAME|DIR")
+    parser.add_argument("--model", default=DEFAULT, metavar="NAME|DIR")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -33,8 +33,9 @@ from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
-from seq2drum.play import decode, engine
+from seq2drum.play import decode
 from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.folder import WEIGHTS, find, read_tensors
 from seq2drum.play.recall import recall
 
 EXAMPLES = Path("../examples")
@@ -158,7 +159,7 @@ for path in sorted(EXAMPLES.glob("*.mid")):
 # before the weights are made. Nobody told it that music goes in fours.
 
 # %% tags=["keep-output"]
-(bias,) = engine.read_tensors(engine.find(drummer.engine.name) / engine.WEIGHTS, ("distance.weight",))
+(bias,) = read_tensors(find(drummer.engine.name) / WEIGHTS, ("distance.weight",))
 back = np.arange(1, 33)
 learnt = bias[back].mean(axis=1)  # the mean of the model's four ways of remembering
 
@@ -294,7 +295,7 @@ from seq2drum.learn import train
 from seq2drum.models import checkpoint
 
 train.use_threads(1)
-model, _ = checkpoint.load(engine.find(drummer.engine.name))
+model, _ = checkpoint.load(find(drummer.engine.name))
 model.eval()
 prepared, _ = corpus.prepare([EXAMPLES / "training"])
 pieces = [piece for piece in prepared if piece.path.endswith("_1.mid") and excerpts.metre_of(piece.heard.form) == "4/4"]

@@ -32,8 +32,8 @@ from seq2drum.judge import evaluate
 from seq2drum.learn import train
 from seq2drum.models import checkpoint, eager, family
 from seq2drum.music.kit import FULL
-from seq2drum.play import engine
 from seq2drum.play.drummer import Drummer
+from seq2drum.play.folder import find
 from seq2drum.show import draw
 
 DATA = Path("../examples/training")
@@ -188,7 +188,7 @@ laid = [replace(test, heard=excerpts.lay_over(song.heard, test.heard)) for song 
 data = batches.flatten([test, *laid])
 starts = range(0, len(test.heard.form.steps) - 7, 8)
 for title, run in (("your own", RUN), ("in the box", "default")):
-    model, _ = checkpoint.load(engine.find(run))
+    model, _ = checkpoint.load(find(run))
     model.eval()
     drums = [batches.Window(0, at, at + 8) for at in starts]
     right, *wrong = (

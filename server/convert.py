@@ -22,8 +22,8 @@ from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Song
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import engine
 from seq2drum.play.drummer import DrumBar, Options, Take
+from seq2drum.play.folder import WEIGHTS, read_config
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import Refusal
 
@@ -266,10 +266,10 @@ def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
         CheckpointError: it says nothing that can be understood.
         OSError: its weights cannot be read.
     """
-    about = engine.read_config(folder)
+    about = read_config(folder)
     bars = about.get("progress", {}).get("bars")
     description = f"a drummer of the family {about.get('family', '?')}, with the kit {about.get('kit', '?')!r}"
-    with (folder / engine.WEIGHTS).open("rb") as file:
+    with (folder / WEIGHTS).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
     return pb.ModelInfo(
         id=model_id,

@@ -23,9 +23,9 @@ from typing import Any, BinaryIO
 from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
 from seq2drum.formats import midi
 from seq2drum.music.notes import Note, Part, Song, Tempo
-from seq2drum.play import engine
 from seq2drum.play.drummer import DrumBar, Drummer, Options, Sheet, ranked
 from seq2drum.play.ensemble import Ended, Ensemble
+from seq2drum.play.folder import SUMS, find, verify
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert, frames, statuses
 from server.frames import Frame
@@ -216,9 +216,9 @@ def stage(name: str, folder: str, *, threads: int = 1) -> _Stage:
     Raises:
         ModelError: it cannot be used.
     """
-    if not engine.verify(engine.find(folder)):
+    if not verify(find(folder)):
         raise CheckpointError(
-            f"the model {name!r} has no {engine.SUMS}, and a service plays only what it can check: save it anew with"
+            f"the model {name!r} has no {SUMS}, and a service plays only what it can check: save it anew with"
             " python main.py --mode train --resume"
         )
     drummer = Drummer.load(folder, threads=threads)
@@ -233,7 +233,7 @@ def stage(name: str, folder: str, *, threads: int = 1) -> _Stage:
     shares = alone == [sheet.take(made).part for sheet, made in zip(sheets, bars, strict=True)]
     if not shares:
         LOG.warning("model %s rounds otherwise in a batch on this machine: calls are played one after another", name)
-    return _Stage(drummer, convert.model_info(name, engine.find(folder)), shares)
+    return _Stage(drummer, convert.model_info(name, find(folder)), shares)
 
 
 def _riff() -> Song:

@@ -40,6 +40,7 @@ from seq2drum.music.notes import IntArray
 from seq2drum.music.shown import Shown
 from seq2drum.play import decode, engine
 from seq2drum.play.decode import TRIES, Chance, take_of
+from seq2drum.play.folder import find
 
 TOP_P = 0.99  # as `drummer.Options` has it
 FEWEST = 20  # songs of reference; with fewer there is nothing to make baselines of
@@ -449,7 +450,7 @@ def likelihood(
 
     from seq2drum.models import checkpoint
 
-    model, about = checkpoint.load(engine.find(name))
+    model, about = checkpoint.load(find(name))
     model.eval()
     data = batches.flatten(songs, KITS[about["kit"]])
     rng = np.random.default_rng([seed, 3])

@@ -34,8 +34,8 @@ from seq2drum.lattice.features import MAX_STEPS, Form, Heard
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.groove import Drums
 from seq2drum.music.kit import NINE, Kit
+from seq2drum.music.limbs import HANDS, LIMBS, Limbs
 from seq2drum.music.notes import IntArray, Part
-from seq2drum.play.decode import HANDS, LIMBS, Limbs
 
 Vector = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from seq2drum.errors import CheckpointError
 from seq2drum.models import FAMILIES, family
 from seq2drum.models.base import Family, Graph
-from seq2drum.play.engine import CONFIG, FORMAT, SUMS, WEIGHTS, digests, read_config, stored
+from seq2drum.play.folder import CONFIG, FORMAT, SUMS, WEIGHTS, digests, read_config, stored
 
 CARD = "card.md"
 

@@ -13,6 +13,7 @@ from seq2drum.lattice.phrases import MAX_NOTES
 from seq2drum.models import base
 from seq2drum.music.kit import KITS
 from seq2drum.play import engine
+from seq2drum.play.runtime import LoadedGraph
 
 
 def engine_of(model: base.Family, kit: str, *, max_notes: int = MAX_NOTES) -> engine.Engine:
@@ -23,7 +24,7 @@ def engine_of(model: base.Family, kit: str, *, max_notes: int = MAX_NOTES) -> en
     return engine.Engine("in torch", KITS[kit], model.unit, max_notes, graphs, order, silence)
 
 
-def _graph(graph: base.Graph) -> engine.Graph:
+def _graph(graph: base.Graph) -> LoadedGraph:
     names = list(graph.inputs)
 
     def run(arrays: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
@@ -33,4 +34,4 @@ def _graph(graph: base.Graph) -> engine.Graph:
             )
         return [tensor.numpy() for tensor in ((found,) if isinstance(found, torch.Tensor) else found)]
 
-    return engine.Graph(frozenset(names), tuple(graph.outputs), run)
+    return LoadedGraph(frozenset(names), tuple(graph.outputs), run)

@@ -23,12 +23,12 @@ from seq2drum.lattice.features import Features, FloatArray, Form, Heard, feature
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid, joined, to_full
 from seq2drum.lattice.phrases import spans
 from seq2drum.music.kit import Kit
+from seq2drum.music.limbs import Limbs
 from seq2drum.play.engine import Asking, Engine, OpenBar, Playing
 from seq2drum.play.guidance import Guided
 
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
 MEMORY = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
-HANDS, LIMBS = 2, 4
 OPENING = 4  # bars that are the best of several tries, of each length: what is played first will be remembered
 TRIES = 10
 # In comparing openings, how much more a hit weighs that others play and one leaves out than one it plays alone: what is
@@ -264,24 +264,6 @@ class _Bar(NamedTuple):
     def way(self, index: int) -> _Bar:
         """One of the n ways."""
         return _Bar(*(rows[index : index + 1] for rows in self))
-
-
-class Limbs:
-    """What one drummer can strike at once: four things, two pieces of the kit by hand, and one state of the hi-hat."""
-
-    def __init__(self, kit: Kit) -> None:
-        self.hand = [voice.limb == "hand" for voice in kit.voices]
-        names = [voice.name for voice in kit.voices]
-        # One pair of cymbals cannot be open and closed at once.
-        self.hats = {names.index(name) for name in ("open hat", "closed hat", "pedal hat") if name in names}
-
-    def can_add(self, voice: int, struck: Sequence[int]) -> bool:
-        """Whether a voice can be struck together with others."""
-        if voice in struck or len(struck) >= LIMBS:
-            return False
-        if self.hand[voice] and sum(self.hand[other] for other in struck) >= HANDS:
-            return False
-        return voice not in self.hats or self.hats.isdisjoint(struck)
 
 
 def _order(matrix: FloatArray) -> Order:

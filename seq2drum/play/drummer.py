@@ -23,13 +23,15 @@ from seq2drum.music import drum_maps, theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, Kit
+from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Bar, IntArray, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decode, engine, feel
 from seq2drum.play.decode import TRIES, Chance
-from seq2drum.play.engine import DEFAULT, Ask, Playing
+from seq2drum.play.engine import Ask, Playing
 from seq2drum.play.ensemble import Ensemble
+from seq2drum.play.folder import DEFAULT
 
 TRACK_NAME = "Drums"
 MAX_BARS = 10_000
@@ -286,7 +288,7 @@ class Drummer(Shown):
         chance = Chance(options.seed, options.temperature, options.top_p, tries)
         controls, given = options.controls, kept.given
         played = decode.playing(self.engine, heard, chance, controls=controls, first=first, stop=stop, given=given)
-        touch, limbs = _Touch(options, heard, kit), decode.Limbs(kit)
+        touch, limbs = _Touch(options, heard, kit), Limbs(kit)
         struck = {tick: list(voices) for tick, voices in kept.struck.items()}
         rows: list[IntArray] = []
         for index, here in enumerate(lattice.bars):
@@ -433,7 +435,7 @@ def _agreement(takes: Sequence[Take]) -> list[float | None]:
     return [float(score) for score in others]
 
 
-def _together(rows: IntArray, voices: IntArray, limbs: decode.Limbs, struck: dict[int, list[int]]) -> IntArray:
+def _together(rows: IntArray, voices: IntArray, limbs: Limbs, struck: dict[int, list[int]]) -> IntArray:
     """The hits (n, 4) that can be played beside those that were `struck` before at the same ticks; adds them there.
 
     A drummer's limits hold for each step. But late and early hits of neighbouring steps can meet in one tick, and where

@@ -17,7 +17,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from seq2drum.play.engine import Answer, Ask, Engine, Playing
+from seq2drum.play.engine import Ask, Engine, Playing
+from seq2drum.play.runtime import Answer
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

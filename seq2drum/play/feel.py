@@ -33,11 +33,11 @@ from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, PLACES, ST
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.notes import IntArray, Part, Song
-from seq2drum.play.engine import runtime
+from seq2drum.play.runtime import runtime
 
 Array = NDArray[np.float64]
 
-# The folder holds no config.json: it is no model that plays, and `engine.available` does not list it.
+# The folder holds no config.json: it is no model that plays, and `folder.available` does not list it.
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "feel"
 ABOUT, GRAPH = "feel.json", "feel.onnx"
 FORMAT = 1

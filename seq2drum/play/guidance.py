@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice.conditions import FILL
 from seq2drum.lattice.features import Features, FloatArray, Form
-from seq2drum.play.engine import Arrays, Asking, Engine, OpenBar
+from seq2drum.play.engine import Asking, Engine, OpenBar
+from seq2drum.play.runtime import Arrays
 
 _COMMON = {"key"}  # what `encode` gives that no wish changes
 

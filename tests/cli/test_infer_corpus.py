@@ -10,8 +10,9 @@ import pytest
 
 from seq2drum import cli
 from seq2drum.formats import midi
-from seq2drum.play import drummer, engine
+from seq2drum.play import drummer
 from seq2drum.play.drummer import Drummer
+from seq2drum.play.folder import available
 from tests.conftest import CORPUS, corpus_files, some
 from tests.players import faults, save_player
 
@@ -79,7 +80,7 @@ def test_real_songs_get_drums(path: Path, tmp_path: Path, capsys: pytest.Capture
     assert drums.end == song.end
 
 
-@pytest.mark.skipif("default" not in engine.available(), reason="needs the default model in seq2drum/checkpoints")
+@pytest.mark.skipif("default" not in available(), reason="needs the default model in seq2drum/checkpoints")
 @pytest.mark.parametrize("path", some(REAL, 3), ids=lambda path: path.stem[-40:])
 def test_the_model_in_the_box_plays_to_real_songs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()

@@ -28,6 +28,7 @@ from seq2drum.learn.watching import Chosen, History
 from seq2drum.music.kit import KITS
 from seq2drum.play import engine
 from seq2drum.play.decode import Chance, play
+from seq2drum.play.folder import find, read_config
 from tests.made import made_song
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_plays(sides, songs: list[Prepared], tmp
     for name in ("best", "last"):
         player = engine.load(tmp_path / "run" / name)
         assert len(list(play(player, songs[0].heard, Chance(seed=1)))) == len(songs[0].heard.form.steps)
-    assert engine.find(tmp_path / "run") == tmp_path / "run" / "best"
+    assert find(tmp_path / "run") == tmp_path / "run" / "best"
 
 
 def test_training_learns_to_listen(sides, tmp_path: Path) -> None:
@@ -294,7 +295,7 @@ def test_with_one_unseen_song_there_is_no_figure_for_another_songs_guitar(songs,
     outcome = train(batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(PLAN, epochs=1), tmp_path)
     assert np.isfinite(outcome.progress.validation)
     assert np.isnan(outcome.progress.swapped)
-    assert "swapped" not in engine.read_config(tmp_path / "last")["progress"]
+    assert "swapped" not in read_config(tmp_path / "last")["progress"]
     assert "another song's guitar" not in (tmp_path / "last" / "card.md").read_text()
     resumed = train(
         batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(PLAN, epochs=2), tmp_path, resume=True

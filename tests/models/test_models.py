@@ -20,6 +20,7 @@ from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
 from seq2drum.play.decode import Chance, Memory, play
+from seq2drum.play.folder import DEFAULT, SUMS, WEIGHTS, find, verify
 from tests.made import made_song
 from tests.players import SIZES
 
@@ -194,23 +195,23 @@ def test_an_unknown_family_is_named_beside_the_known_ones() -> None:
 
 def test_a_file_that_was_changed_after_the_checkpoint_was_made_is_refused_by_name(tmp_path: Path) -> None:
     checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
-    assert engine.verify(tmp_path)
-    weights = tmp_path / engine.WEIGHTS
+    assert verify(tmp_path)
+    weights = tmp_path / WEIGHTS
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1  # one bit of one weight
     weights.write_bytes(data)
     with pytest.raises(CheckpointError, match=r"weights\.safetensors.*SHA-256"):
         engine.load(tmp_path)
-    (tmp_path / engine.SUMS).unlink()  # as checkpoints were before
-    assert not engine.verify(tmp_path)
+    (tmp_path / SUMS).unlink()  # as checkpoints were before
+    assert not verify(tmp_path)
     assert engine.load(tmp_path)
-    (tmp_path / engine.SUMS).write_text("nothing of the kind\n")
+    (tmp_path / SUMS).write_text("nothing of the kind\n")
     with pytest.raises(CheckpointError, match="SHA"):
         engine.load(tmp_path)
 
 
 def test_the_model_in_the_box_is_what_it_was_when_it_was_made() -> None:
-    assert engine.verify(engine.find(engine.DEFAULT))
+    assert verify(find(DEFAULT))
 
 
 @pytest.mark.parametrize("damage", ["config.json", "weights.safetensors", "step.onnx", "format"])

@@ -9,7 +9,7 @@ from bench import controls
 from bench.controls import Counted, Moved
 from seq2drum import Drummer
 from seq2drum.music.notes import Note, Part, Song
-from seq2drum.play import engine
+from seq2drum.play.folder import available
 from tests.conftest import LONG, ROOT, corpus_files
 
 FRAME = Song(480, (), length=4 * 1920)
@@ -91,7 +91,7 @@ def test_a_control_that_moves_another_statistic_is_seen() -> None:
 
 @pytest.fixture(scope="module")
 def drummer() -> Drummer:
-    if "default" not in engine.available():
+    if "default" not in available():
         pytest.skip("needs the default model in seq2drum/checkpoints")
     return Drummer.load()
 

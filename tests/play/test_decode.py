@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from seq2drum.lattice.features import Heard, hear
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import FULL, KITS, NINE, Kit
+from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Metre, Part
 from seq2drum.play import decode
-from seq2drum.play.decode import Chance, Limbs, PlayedBar, play
-from seq2drum.play.engine import Engine, Graph
+from seq2drum.play.decode import Chance, PlayedBar, play
+from seq2drum.play.engine import Engine
+from seq2drum.play.runtime import LoadedGraph
 from tests.players import strummed
 
 HIDDEN = 3
@@ -52,7 +54,7 @@ class Script:
             "step": ({"input", "thought", "previous", "state"}, ("logits", "thinking", "stepped")),
             "feel": ({"thoughts", "hits"}, ("velocity", "velocity_scale", "offset", "offset_scale")),
         }
-        graphs = {name: Graph(frozenset(names_of[name][0]), names_of[name][1], run) for name, run in runs.items()}
+        graphs = {name: LoadedGraph(frozenset(names_of[name][0]), names_of[name][1], run) for name, run in runs.items()}
         self.engine = Engine("script", kit, unit, 150, graphs, matrix, np.zeros(2, dtype=np.float32))
 
     def _encode(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:

@@ -28,7 +28,9 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decode, drummer, engine
-from seq2drum.play.engine import Engine, Graph
+from seq2drum.play.engine import Engine
+from seq2drum.play.folder import available, find
+from seq2drum.play.runtime import LoadedGraph
 from tests import strategies
 from tests.conftest import ROOT
 from tests.players import faults, save_player, strummed
@@ -166,7 +168,7 @@ def test_a_stream_can_be_left_early_and_costs_only_what_was_taken(player: Drumme
         calls += 1
         return step.run(arrays)
 
-    graphs = {**player.engine.graphs, "step": Graph(step.inputs, step.outputs, counted)}  # type: ignore[arg-type]
+    graphs = {**player.engine.graphs, "step": LoadedGraph(step.inputs, step.outputs, counted)}  # type: ignore[arg-type]
     watched = Drummer(replace(player.engine, graphs=graphs))
     bars = list(islice(watched.stream(strummed(50)), 3))
     assert [bar.bar.index for bar in bars] == [0, 1, 2]
@@ -297,7 +299,7 @@ def test_one_enormous_bar_does_not_make_all_others_expensive(player: Drummer) ->
         sizes.append(arrays["guitar"].shape)
         return encode.run(arrays)
 
-    graphs = {**player.engine.graphs, "encode": Graph(encode.inputs, encode.outputs, measured)}  # type: ignore[arg-type]
+    graphs = {**player.engine.graphs, "encode": LoadedGraph(encode.inputs, encode.outputs, measured)}  # type: ignore[arg-type]
     engine = replace(player.engine, graphs=graphs)
     song = strummed(20, [Metre(0, 128, 1), Metre(512 * 480, 4, 4)])
     take = Drummer(engine).accompany(song)
@@ -382,7 +384,7 @@ def test_playing_needs_neither_torch_nor_music21_nor_pictures(folder: Path, tmp_
 
 
 needs_default = pytest.mark.skipif(
-    "default" not in engine.available(), reason="needs the default model in seq2drum/checkpoints"
+    "default" not in available(), reason="needs the default model in seq2drum/checkpoints"
 )
 
 
@@ -400,7 +402,7 @@ def test_the_model_in_the_box_plays_to_every_example(path: Path) -> None:
 
 @needs_default
 def test_the_model_in_the_box_is_small_and_tells_of_itself() -> None:
-    folder = engine.find("default")
+    folder = find("default")
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 10_000_000
     assert len((folder / "card.md").read_text(encoding="utf-8")) > 500
     assert isinstance(engine.load(), Engine)

@@ -14,8 +14,9 @@ from seq2drum.errors import OptionError
 from seq2drum.models import FAMILIES
 from seq2drum.music.notes import Metre
 from seq2drum.play.drummer import DrumBar, Drummer, Options, Sheet
-from seq2drum.play.engine import Ask, Graph
+from seq2drum.play.engine import Ask
 from seq2drum.play.ensemble import Ended, Ensemble
+from seq2drum.play.runtime import LoadedGraph
 from tests.players import save_player, strummed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -82,7 +83,7 @@ def test_several_songs_share_the_models_steps(drummer: Drummer) -> None:
         sizes.append(len(arrays["state"]))
         return step.run(arrays)
 
-    graphs = {**drummer.engine.graphs, "step": Graph(step.inputs, step.outputs, counted)}
+    graphs = {**drummer.engine.graphs, "step": LoadedGraph(step.inputs, step.outputs, counted)}
     watched = Drummer(replace(drummer.engine, graphs=graphs))
     sheet = watched.sheet(strummed(8), Options(temperature=0.0))  # played in one way
     alone(watched, sheet)

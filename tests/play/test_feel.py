@@ -20,9 +20,9 @@ from seq2drum.lattice.grid import HALF_GAP, Grid, Lattice
 from seq2drum.learn import feel as feel_train
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
-from seq2drum.play import engine
 from seq2drum.play import feel as module
 from seq2drum.play.feel import SET, Chance, Expected, Feel, Performance, Shares, realise, swing, swing_of
+from seq2drum.play.folder import available
 from tests.made import made_song
 
 KICK, SNARE, HAT = 0, 1, 10
@@ -398,7 +398,7 @@ def test_notes_at_the_edges_of_a_song_stay_inside_it(feel: Feel) -> None:
 
 
 def test_the_feel_is_no_model_that_plays_and_is_small() -> None:
-    assert "feel" not in engine.available()
+    assert "feel" not in available()
     assert sum(path.stat().st_size for path in module.SHIPPED.iterdir()) < 1_000_000
     assert "CC BY 4.0" in (module.SHIPPED / "card.md").read_text(encoding="utf-8")
 

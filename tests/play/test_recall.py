@@ -19,6 +19,7 @@ from seq2drum.music.notes import Metre
 from seq2drum.play import decode, engine
 from seq2drum.play.decode import Chance
 from seq2drum.play.engine import Engine
+from seq2drum.play.folder import find
 from seq2drum.play.recall import Recall, recall
 from tests.players import save_player, strummed
 
@@ -89,7 +90,7 @@ def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeyp
 
 def test_the_runtime_and_torch_remember_the_same() -> None:
     heard = heard_of(12)
-    model = checkpoint.load(engine.find("default"))[0]
+    model = checkpoint.load(find("default"))[0]
 
     found = recall(engine.load(), heard)
 

@@ -21,8 +21,8 @@ from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import engine
 from seq2drum.play.drummer import DrumBar, Drummer, Options, Take
+from seq2drum.play.folder import DEFAULT, WEIGHTS, find
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert
 from server.statuses import Refusal
@@ -287,10 +287,10 @@ def test_the_maps_are_those_of_the_core_with_every_piece() -> None:
 
 
 def test_a_model_is_told_by_its_weights_and_its_words() -> None:
-    folder = engine.find(engine.DEFAULT)
+    folder = find(DEFAULT)
     found = convert.model_info("mine", folder)
     assert (found.id, list(found.styles)) == ("mine", list(STYLES))
-    assert found.sha256 == hashlib.sha256((folder / engine.WEIGHTS).read_bytes()).digest()
+    assert found.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).digest()
     assert "attention" in found.description and str(folder) not in str(found)
 
 

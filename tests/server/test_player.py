@@ -15,8 +15,8 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from seq2drum.formats import midi
-from seq2drum.play import engine
 from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.folder import WEIGHTS, find
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import frames, player
 from server.frames import Frame
@@ -45,7 +45,7 @@ class Worker:
         return frame
 
     def begin(self, **models: str) -> Frame:
-        models = models or {"default": str(engine.find("default"))}
+        models = models or {"default": str(find("default"))}
         limits = asdict(midi.DEFAULT_LIMITS)
         self.say(
             {
@@ -103,7 +103,7 @@ def test_ready_it_tells_its_models_and_drum_maps(worker: Worker) -> None:
     models = pb.ListModelsResponse.FromString(ready.body[:size])
     maps = pb.ListDrumMapsResponse.FromString(ready.body[size:])
     assert models.default_model == "default" and [model.id for model in models.models] == ["default"]
-    weights = engine.find("default") / engine.WEIGHTS
+    weights = find("default") / WEIGHTS
     assert models.models[0].sha256 == hashlib.sha256(weights.read_bytes()).digest()
     assert maps.maps[0].id == "gm"
 

@@ -1,0 +1,68 @@
+"""The graphs of a model on ONNX Runtime: which graphs there are, and a file as something that computes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from seq2drum.errors import CheckpointError
+
+# The graphs that every model has, and what is asked of each by name ("step" is asked by place).
+GRAPHS: Mapping[str, frozenset[str]] = {
+    "encode": frozenset(),
+    "bar": frozenset({"inputs", "thoughts", "opened"}),
+    "step": frozenset({"logits", "thinking", "stepped"}),
+    "feel": frozenset({"velocity", "velocity_scale", "offset", "offset_scale"}),
+}
+PLAN = "plan"  # the graph that some have
+
+Arrays = Mapping[str, NDArray[Any]]
+Answer = Sequence[NDArray[Any]]
+
+
+class LoadedGraph(NamedTuple):
+    """Something that computes: the names of what it takes and gives, and how."""
+
+    inputs: frozenset[str]
+    outputs: tuple[str, ...]
+    run: Callable[[dict[str, NDArray[Any]]], Answer]
+
+
+def runtime() -> Any:
+    """ONNX Runtime, loaded on first use, and told to keep to itself.
+
+    From 1.29 on it otherwise keeps an id of the machine in the user's cache, and sends its makers what it loads and how
+    often that runs. It heeds this only where it is said before it is loaded.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    return onnxruntime
+
+
+def session(path: Path, threads: int) -> LoadedGraph:
+    """Load a graph from its file.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    onnxruntime = runtime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # a damaged file is told by our own error
+    # What reads a whole song at once would keep, for ever, the memory that the longest took.
+    options.enable_cpu_mem_arena = path.stem not in ("encode", PLAN)
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime has a dozen exception types without a common base
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{str(path)!r} cannot be used: {reason}") from None
+    names = tuple(output.name for output in session.get_outputs())
+    return LoadedGraph(
+        frozenset(value.name for value in session.get_inputs()), names, lambda arrays: session.run(names, arrays)
+    )
