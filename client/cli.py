@@ -20,6 +20,7 @@ from seq2drum import __version__, files
 from seq2drum.cli import paths
 from seq2drum.cli.terminal import StandardOutputError, bar, say, standard_output
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
+from seq2drum.music.limits import MIDI_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.asynchronous import AsyncRemoteDrummer
@@ -28,7 +29,6 @@ if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.status_file import StatusFile
     from seq2drum.rpc import accompaniment_pb2 as pb
 
-SUFFIXES = frozenset({".mid", ".midi", ".kar", ".rmi"})  # as `midi.SUFFIXES`, which needs numpy
 STYLES = "jazz, shuffle, latin, metal, dance, reggae, funk, pop, rock"
 STOPPED = 130
 TOKEN_VARIABLE = "SEQ2DRUM_TOKEN"
@@ -285,7 +285,7 @@ def _plan(options: argparse.Namespace) -> list[_Work]:
     """The songs in their turn. Standard input is read here: nothing can interrupt that later."""
     from client.messages import MOST_BYTES
 
-    jobs = paths.jobs(options.files, options.output, SUFFIXES)
+    jobs = paths.jobs(options.files, options.output, MIDI_SUFFIXES)
     work = [_Work(source, source, paths.numbered(target, options.takes)) for source, target in jobs]
     return [item._replace(song=paths.read(item.name, MOST_BYTES)) for item in work]
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from client.errors import ServerFault
 from seq2drum import files
 from seq2drum.errors import InputError, OptionError
+from seq2drum.music.limits import SCORE_SUFFIXES
 from seq2drum.rpc import accompaniment_pb2 as pb
 
 Source = bytes | str | os.PathLike[str]
@@ -22,7 +23,6 @@ Source = bytes | str | os.PathLike[str]
 MOST_BYTES = 64 << 20  # of a file that is read at all; how much a server takes is for it to say
 CHUNK_BYTES = 32 << 10  # half of what a server takes by default
 LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server refuses one too large before it has all of it
-SCORES = (".musicxml", ".xml", ".mxl")
 _OPTIONAL = ("temperature", "top_p", "intensity", "complexity", "fills", "humanize", "swing")
 
 
@@ -158,7 +158,7 @@ def song_bytes(song: Source) -> bytes:
     if isinstance(song, bytes):
         return song
     path = Path(song)
-    if path.suffix.lower() in SCORES:
+    if path.suffix.lower() in SCORE_SUFFIXES:
         raise InputError(f"{path} is MusicXML, but a server takes MIDI files; play to it with main.py --mode infer")
     return files.read_file(path, MOST_BYTES)
 

@@ -19,8 +19,8 @@ from client.messages import MOST_BYTES, RemoteTake
 from seq2drum import files
 from seq2drum.cli import paths
 from seq2drum.errors import InputError, OptionError, OutputError, Seq2DrumError
+from seq2drum.music.limits import MIDI_SUFFIXES
 
-SUFFIXES = frozenset({".mid", ".midi", ".kar"})
 ERROR_SUFFIX = ".error.txt"
 LOOK_SECONDS = 0.25  # between two looks at the folder
 PATIENCE = (1.0, 30.0)  # seconds to wait for a server that is away, at first and at most
@@ -139,7 +139,7 @@ class Watch:
         except OSError:
             return None
         for name in names:
-            if name.startswith((".", "~")) or Path(name).suffix.lower() not in SUFFIXES or paths.is_ours(name):
+            if name.startswith((".", "~")) or Path(name).suffix.lower() not in MIDI_SUFFIXES or paths.is_ours(name):
                 continue
             if stamp := _stamp(self.folder / name):
                 found[name] = stamp

@@ -34,7 +34,7 @@ class MidiError(InputError):
 
 
 class LimitError(MidiError):
-    """A MIDI file lies beyond the table of limits (`seq2drum.formats.midi.Limits`)."""
+    """A MIDI file lies beyond the table of limits (`seq2drum.music.limits.Limits`)."""
 
 
 class NotationError(InputError):

@@ -100,11 +100,9 @@ def _parser() -> argparse.ArgumentParser:
             f"than once (default: default=default, the one in the box; several in the variable: with {os.pathsep!r})",
         ),
     )
-    for limit, (default, text) in settings.LIMITS.items():
-        name = settings.limit_name(limit)
-        groups["limits of a file"].add_argument(
-            settings.flag(name), metavar="N", help=_help(name, _with_default(text, default))
-        )
+    for name, limit in settings.LIMITS.items():
+        text = _with_default(limit.metadata["help"], limit.default)
+        groups["limits of a file"].add_argument(settings.flag(name), metavar="N", help=_help(name, text))
     return parser
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
-from seq2drum.formats import midi
+from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song, Tempo
 from seq2drum.play.drummer import DrumBar, Drummer, Options, Sheet, ranked
 from seq2drum.play.ensemble import Ended, Ensemble
@@ -87,7 +87,7 @@ class Player:
     """Plays what it is told by frames, and tells what comes of it by frames."""
 
     def __init__(
-        self, stages: dict[str, _Stage], limits: midi.Limits, most_takes: int, say: Callable[[Frame], None]
+        self, stages: dict[str, _Stage], limits: Limits, most_takes: int, say: Callable[[Frame], None]
     ) -> None:
         self._stages = stages
         self._limits = limits
@@ -260,7 +260,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
             return 2
     listed = pb.ListModelsResponse(models=[each.info for each in stages.values()], default_model=order[0])
     described = listed.SerializeToString()
-    player = Player(stages, midi.Limits(**head["limits"]), head["max_takes"], lambda frame: frames.write(sink, frame))
+    player = Player(stages, Limits(**head["limits"]), head["max_takes"], lambda frame: frames.write(sink, frame))
     frames.write(
         sink, Frame({"what": "ready", "models": len(described)}, described + convert.maps().SerializeToString())
     )

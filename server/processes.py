@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import logging
 import os
@@ -60,7 +61,7 @@ def start_frame(settings: Settings) -> Frame:
     return Frame(
         {
             "what": "start",
-            "limits": dict(settings.limits),
+            "limits": dataclasses.asdict(settings.limits),
             "max_bars": settings.max_bars,
             "max_takes": settings.max_takes,
             "models": dict(settings.models),

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 
 from seq2drum.formats import midi
 from seq2drum.music import theory
+from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert, frames, statuses
@@ -37,7 +38,7 @@ if sys.platform != "win32":  # which has no such limits: the front's clock is al
 class Rules:
     """What may be asked: the limits of a file, the most bars and takes, the models' ids and that of the default."""
 
-    limits: midi.Limits
+    limits: Limits
     max_bars: int
     max_takes: int
     models: tuple[str, ...]
@@ -46,7 +47,7 @@ class Rules:
     @staticmethod
     def of(start: Mapping[str, Any]) -> Rules:
         """The rules in the head of the first frame."""
-        limits = midi.Limits(**start["limits"])
+        limits = Limits(**start["limits"])
         return Rules(limits, start["max_bars"], start["max_takes"], tuple(start["models"]), start["default"])
 
 

@@ -171,7 +171,7 @@ class Service:
 
     @property
     def _most_bytes(self) -> int:
-        return int(self._settings.limits["file_bytes"])
+        return self._settings.limits.file_bytes
 
     def _check_file(self, file: bytes | bytearray) -> None:
         if not file:
@@ -264,14 +264,14 @@ def server_info(settings: Settings) -> pb.GetServerInfoResponse:
         version=__version__,
         api_versions=API_VERSIONS,
         limits=pb.Limits(
-            max_midi_bytes=int(limits["file_bytes"]),
+            max_midi_bytes=limits.file_bytes,
             max_chunk_bytes=settings.max_chunk_bytes,
-            max_tracks=int(limits["tracks"]),
-            max_events=int(limits["events"]),
-            max_tempos=int(limits["tempos"]),
-            max_meters=int(limits["metres"]),
-            max_quarters=int(limits["quarters"]),
-            max_seconds=limits["seconds"],
+            max_tracks=limits.tracks,
+            max_events=limits.events,
+            max_tempos=limits.tempos,
+            max_meters=limits.metres,
+            max_quarters=limits.quarters,
+            max_seconds=limits.seconds,
             max_bars=settings.max_bars,
             max_takes=settings.max_takes,
             max_playing=settings.playing,
@@ -279,10 +279,10 @@ def server_info(settings: Settings) -> pb.GetServerInfoResponse:
             max_queue_seconds=settings.queue_seconds,
             default_deadline_seconds=settings.default_deadline_seconds,
             max_idle_seconds=settings.idle_seconds,
-            max_numerator=int(limits["numerator"]),
-            max_denominator=int(limits["denominator"]),
-            min_bpm=limits["slowest"],
-            max_bpm=limits["fastest"],
+            max_numerator=limits.numerator,
+            max_denominator=limits.denominator,
+            min_bpm=limits.slowest,
+            max_bpm=limits.fastest,
         ),
         auth=_auth(settings),
     )

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seq2drum.errors import OptionError
+from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 
 PREFIX = "SEQ2DRUM_"
 KIB, MIB = 1 << 10, 1 << 20
@@ -32,22 +33,10 @@ AHEAD = 0.1
 ID = re.compile(r"[a-z0-9._-]{1,64}")
 """What a model may be called."""
 
-LIMITS: Mapping[str, tuple[float, str]] = MappingProxyType(
-    {
-        "file_bytes": (MIB, "size of a MIDI file in bytes"),
-        "tracks": (256, "tracks of a file"),
-        "events": (100_000, "events of a file: notes with both ends, controllers, pitch bends, lyrics"),
-        "tempos": (10_000, "tempo events of a file"),
-        "metres": (1_000, "metre events of a file"),
-        "quarters": (20_000, "length of a file in quarters"),
-        "seconds": (7_200.0, "length of a file in seconds"),
-        "numerator": (128, "largest numerator of a metre"),
-        "denominator": (64, "largest denominator of a metre"),
-        "slowest": (4.0, "slowest tempo in quarters a minute"),
-        "fastest": (1_000.0, "fastest tempo in quarters a minute"),
-    }
+LIMITS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType(
+    {f"limit_{limit.name}": limit for limit in dataclasses.fields(Limits)}
 )
-"""The limits of a MIDI file, equal to `seq2drum.formats.midi.Limits`. A test compares: the front reads no music."""
+"""The settings that limit a MIDI file: name -> field of `Limits`."""
 
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
@@ -81,10 +70,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) or 1
     return os.cpu_count() or 1
-
-
-def _limits() -> dict[str, float]:
-    return {name: default for name, (default, _) in LIMITS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +153,7 @@ class Settings:
     screen_mebibytes: int = _set(
         1024, "limits of a file", "memory that reading a file may take", least=256, most=1 << 20, metavar="MIB"
     )
-    limits: Mapping[str, float] = field(default_factory=_limits)
+    limits: Limits = DEFAULT_LIMITS
 
     metrics_port: int | None = _set(
         None, "watching it", "tell figures to Prometheus on 127.0.0.1 at this port; 0: any free one", most=65535
@@ -186,7 +171,6 @@ class Settings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", MappingProxyType(dict(self.models)))
-        object.__setattr__(self, "limits", MappingProxyType({**_limits(), **self.limits}))
         if not self.default_model and self.models:
             object.__setattr__(self, "default_model", next(iter(self.models)))
         if not self.engines:
@@ -223,11 +207,6 @@ def told() -> dict[str, Told]:
     return {item.name: item.metadata["told"] for item in dataclasses.fields(Settings) if "told" in item.metadata}
 
 
-def limit_name(limit: str) -> str:
-    """What the setting of a limit of a MIDI file is called: `file_bytes` -> `limit_file_bytes`."""
-    return f"limit_{limit}"
-
-
 def flag(name: str) -> str:
     """The flag of a setting: `max_bars` -> `--max-bars`."""
     return "--" + _SHORT.get(name, name).replace("_", "-")
@@ -254,11 +233,11 @@ def make(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         if text is not None:
             values[name] = _value(name, types[name], text)
     limits = {}
-    for name, (default, _) in LIMITS.items():
-        text = _text(limit_name(name), given, environ)
+    for name, limit in LIMITS.items():
+        text = _text(name, given, environ)
         if text is not None:
-            limits[name] = _value(limit_name(name), type(default).__name__, text)
-    values["limits"] = limits
+            limits[limit.name] = _value(name, str(limit.type), text)
+    values["limits"] = Limits(**limits)
     named = given.get("models") or _split(environ.get(variable("models"), ""))
     if named:
         values["models"] = _models(named)
@@ -378,11 +357,10 @@ def _check_ranges(settings: Settings) -> None:
         if not how.least <= value <= how.most:
             wanted = f"{how.least:,g} or more" if how.most == math.inf else f"{how.least:,g} to {how.most:,g}"
             raise OptionError(f"{_called(name)} is {value:,}, wanted {wanted}")
-    for name, value in settings.limits.items():
-        if name not in LIMITS:
-            raise OptionError(f"there is no limit {name!r}: wanted one of {', '.join(LIMITS)}")
+    for name, limit in LIMITS.items():
+        value = getattr(settings.limits, limit.name)
         if not 0 < value < 1 << 31:
-            raise OptionError(f"{_called(limit_name(name))} is {value:,}, wanted more than 0 and less than {1 << 31:,}")
+            raise OptionError(f"{_called(name)} is {value:,}, wanted more than 0 and less than {1 << 31:,}")
 
 
 def _check_models(settings: Settings) -> None:
@@ -401,16 +379,16 @@ def _check_models(settings: Settings) -> None:
 
 
 def _check_sizes(settings: Settings) -> None:
-    least = int(settings.limits["file_bytes"]) + OVERHEAD_BYTES
+    least = settings.limits.file_bytes + OVERHEAD_BYTES
     if settings.max_message_bytes < least:
         raise OptionError(
             f"{_called('max_message_bytes')} is {settings.max_message_bytes:,}, too small for a file of "
-            f"{int(settings.limits['file_bytes']):,} bytes ({flag(limit_name('file_bytes'))}): wanted {least:,} or more"
+            f"{settings.limits.file_bytes:,} bytes ({flag('limit_file_bytes')}): wanted {least:,} or more"
         )
-    if settings.limits["slowest"] > settings.limits["fastest"]:
+    if settings.limits.slowest > settings.limits.fastest:
         raise OptionError(
-            f"{flag(limit_name('slowest'))} is {settings.limits['slowest']:g} and {flag(limit_name('fastest'))} "
-            f"{settings.limits['fastest']:g}, wanted the slowest below the fastest"
+            f"{flag('limit_slowest')} is {settings.limits.slowest:g} and {flag('limit_fastest')} "
+            f"{settings.limits.fastest:g}, wanted the slowest below the fastest"
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from seq2drum.cli import paths
 from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError, Seq2DrumError
+from seq2drum.music.limits import MIDI_SUFFIXES, SCORE_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 FLAGS = ("files", "track", "drum_map")
 """The flags that `read` looks at."""
-
-_SOURCES = (".mid", ".midi", ".kar", ".rmi", ".musicxml", ".mxl", ".xml")
 
 
 def read(options: argparse.Namespace) -> Duet:
@@ -68,12 +67,11 @@ def _pitched(song: Song) -> bool:
 
 def _song(name: str, mode: str) -> Song:
     from seq2drum.formats import midi
-    from seq2drum.play.drummer import SCORES
 
     try:
         if name != "-" and paths.is_folder(name):
             raise OptionError(f"--mode {mode} wants a file, and {name!r} is a folder")
-        if Path(name).suffix.lower() in SCORES:
+        if Path(name).suffix.lower() in SCORE_SUFFIXES:
             from seq2drum.formats import notation  # music21: only where it is used
 
             return notation.read_musicxml(name)
@@ -91,7 +89,8 @@ def _guitar_beside(name: str, mode: str) -> list[Song]:
     if not paths.is_ours(path.name):
         return []
     stem = paths.OURS.sub("", path.name)
-    beside = next((some for ending in _SOURCES if (some := path.with_name(stem + ending)).is_file()), None)
+    sources = (path.with_name(stem + suffix) for suffix in MIDI_SUFFIXES + SCORE_SUFFIXES)
+    beside = next((source for source in sources if source.is_file()), None)
     if beside is None:
         return []
     try:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from seq2drum import files
 from seq2drum.cli import paths
 from seq2drum.cli.terminal import standard_output
 from seq2drum.errors import InputError, OptionError
+from seq2drum.music.limits import DEFAULT_LIMITS, MIDI_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.music.notes import Song
@@ -37,11 +39,11 @@ def run(options: argparse.Namespace) -> int:
         style=None if options.style == "auto" else options.style,
     )
     humanise(Song(480, (), length=1920))  # what makes no sense is told once, and not with every file
-    jobs = paths.jobs(options.files, options.output, midi.SUFFIXES, paths.HUMAN_SUFFIX)
+    jobs = paths.jobs(options.files, options.output, MIDI_SUFFIXES, paths.HUMAN_SUFFIX)
 
     def write(source: str, targets: Sequence[str]) -> None:
         given = paths.read(source)
-        data = given if isinstance(given, bytes) else midi.read_bytes(given)
+        data = given if isinstance(given, bytes) else files.read_file(given, DEFAULT_LIMITS.file_bytes)
         done = _with_drums(data, humanise(_with_notes(midi.parse(data))))
         paths.write(done, targets[0], overwrite=options.force)
         if targets[0] != "-":

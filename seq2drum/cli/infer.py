@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from seq2drum.cli import exports, flags, paths
 from seq2drum.cli.terminal import say, standard_output
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
+from seq2drum.music.limits import MIDI_SUFFIXES, SCORE_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
     from seq2drum.play.drummer import Drummer, Options, Take
@@ -112,8 +113,7 @@ def own_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play to each song; returns the exit code."""
-    from seq2drum.formats import midi
-    from seq2drum.play.drummer import MOST_TAKES, SCORES, Drummer, Options
+    from seq2drum.play.drummer import MOST_TAKES, Drummer, Options
 
     given = {name: value for name in ASKED if (value := getattr(options, name)) is not None}
     style = None if options.style == "auto" else options.style
@@ -123,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError(f"--takes is {count}, wanted 1 to {MOST_TAKES}")
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
-    jobs = paths.jobs(options.files, options.output, midi.SUFFIXES | SCORES)
+    jobs = paths.jobs(options.files, options.output, MIDI_SUFFIXES + SCORE_SUFFIXES)
     also = exports.wanted(options)
     work = [(source, paths.numbered(target, count)) for source, target in jobs]
     for flag, name in also.items():

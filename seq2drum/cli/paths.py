@@ -15,10 +15,10 @@ from pathlib import Path
 from seq2drum import files
 from seq2drum.cli.terminal import StandardOutputError, bar, say, standard_output
 from seq2drum.errors import CorpusError, InputError, OptionError, OutputError, Seq2DrumError
+from seq2drum.music.limits import DEFAULT_LIMITS
 
 OUTPUT_SUFFIX = ".drums.mid"
 HUMAN_SUFFIX = ".human.mid"
-MOST_BYTES = 1 << 20  # of a song, as `midi.DEFAULT_LIMITS` has it, which needs numpy
 OURS = re.compile(r"\.(drums(\.\d+)?|human)\.mid$")
 _SLASHES = ("/", os.sep)
 
@@ -124,7 +124,7 @@ def about(source: str, error: Seq2DrumError) -> str:
     return told if shown in told else f"{shown}: {told}"
 
 
-def read(source: str, most: int = MOST_BYTES) -> bytes | str:
+def read(source: str, most: int = DEFAULT_LIMITS.file_bytes) -> bytes | str:
     """What to give to whoever opens a song: the name of a file, or the bytes of standard input, at most one too many.
 
     most: how many bytes a song may have.

@@ -31,6 +31,7 @@ from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
+from seq2drum.music.limits import MIDI_SUFFIXES
 from seq2drum.music.shown import Shown
 
 SPLITS = ("train", "validation", "test")
@@ -107,12 +108,12 @@ def find_files(folders: Sequence[Path]) -> list[Path]:
         if folder.is_file():
             found.add(folder)
         elif folder.is_dir():
-            found.update(path for path in folder.rglob("*") if path.suffix.lower() in midi.SUFFIXES and path.is_file())
+            found.update(path for path in folder.rglob("*") if path.suffix.lower() in MIDI_SUFFIXES and path.is_file())
         else:
             raise CorpusError(f"there is no file or folder {str(folder)!r}; --data wants folders of MIDI files")
     if not found:
         places = ", ".join(repr(str(folder)) for folder in folders)
-        raise CorpusError(f"no MIDI file in {places}; wanted files ending in {', '.join(sorted(midi.SUFFIXES))}")
+        raise CorpusError(f"no MIDI file in {places}; wanted files ending in {', '.join(sorted(MIDI_SUFFIXES))}")
     return sorted(found)
 
 

@@ -19,9 +19,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,55 +27,12 @@ from symusic import Note as SymusicNote
 from symusic import Score
 from symusic import Track as SymusicTrack
 
-from seq2drum.errors import InputError, LimitError, MidiError
+from seq2drum import files
+from seq2drum.errors import LimitError, MidiError
+from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, Limits
 from seq2drum.music.notes import Metre, Part, Song, Tempo
 
 LOG = logging.getLogger(__name__)
-
-SUFFIXES = frozenset({".mid", ".midi", ".kar", ".rmi"})
-"""What MIDI files are called."""
-
-LAST_TICK = 0x0FFF_FFFF
-"""The largest time that four length bytes can hold. A song that ends later could not be written again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The one table of limits. A file beyond it is refused with a `LimitError` that names the limit and the place.
-
-    The numbers are those a service can afford, raised where honest music needs more. Over the 6,038 songs of the
-    training corpus the largest values are: 376,996 bytes, 80,474 events, 130 tracks (2 songs beyond 64), 4,876 tempo
-    and 170 metre events, 2,240 quarters, 1,305 seconds, metres to 76 and /32, tempos from 10 to 999 BPM (2 songs beyond
-    400). Played piano pieces slow down to 8 BPM in their rubato, and demonstration files of sound modules last an hour.
-    So tracks (64), seconds (1,800), numerators (64) and tempos (10 to 400) go beyond a service's usual limits, given in
-    brackets. What a request can cost is bounded by bytes, events and quarters, and those did not have to move.
-    """
-
-    file_bytes: int = 1 << 20
-    """Size of the file."""
-    tracks: int = 256
-    """MTrk chunks."""
-    events: int = 100_000
-    """Notes (with both ends), controllers, pitch bends and lyrics together. Other events are bounded by the bytes."""
-    tempos: int = 10_000
-    """Tempo events."""
-    metres: int = 1_000
-    """Metre events."""
-    quarters: int = 20_000
-    """The song's end, in quarters and not in ticks: a fine clock is no lie."""
-    seconds: float = 7_200.0
-    """The song's end, by its tempo map."""
-    numerator: int = 128
-    """The largest numerator of a metre, from 1."""
-    denominator: int = 64
-    """The largest denominator of a metre, from 1."""
-    slowest: float = 4.0
-    """The slowest tempo in quarters a minute."""
-    fastest: float = 1_000.0
-    """The fastest tempo in quarters a minute."""
-
-
-DEFAULT_LIMITS = Limits()
 
 
 class _Track(NamedTuple):
@@ -148,33 +103,11 @@ def read(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS, repai
         InputError: there is no such file, it is a folder or it may not be read.
         MidiError: see `parse`; the message begins with the path.
     """
-    data = read_bytes(path, limits=limits)
+    data = files.read_file(path, limits.file_bytes)
     try:
         return parse(data, limits=limits, repair=repair)
     except MidiError as error:
         raise type(error)(f"{path}: {error}") from error
-
-
-def read_bytes(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """The bytes of a file that is no larger than the limit.
-
-    Raises:
-        InputError: there is no such file, it is a folder or it may not be read.
-        LimitError: it is larger than the limit.
-    """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a MIDI file in it")
-        with path.open("rb") as file:
-            data = file.read(limits.file_bytes + 1)
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; give the path of a MIDI file") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); give a file you may read") from error
-    if len(data) > limits.file_bytes:
-        raise LimitError(f"{path} is larger than {limits.file_bytes} bytes, the most that is read")
-    return data
 
 
 def serialise(song: Song) -> bytes:

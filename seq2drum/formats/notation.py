@@ -23,18 +23,9 @@ from seq2drum.errors import NotationError
 from seq2drum.formats.score import SIGNS
 from seq2drum.music import metres
 from seq2drum.music.kit import FULL
+from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, SCORE_LIMITS
 from seq2drum.music.notes import DEFAULT_METRE, Metre, Note, Part, Song, Tempo
 
-MAX_BYTES = 10 * 2**20  # of the file, and of what is packed in it
-MAX_RATIO = 100  # of the packed to the unpacked size
-MAX_DEPTH = 64  # elements within elements
-MAX_NOTES = 100_000  # repeats played out
-MAX_MEASURES = 50_000  # of all parts together, as written
-MAX_PARTS = 64
-MAX_QUARTERS = 20_000  # from the first to the last barline
-MAX_REPEAT = 16  # how often one repeat sign may play
-MAX_TICKS_PER_QUARTER = 32_767
-BPM = (10, 400)
 DEFAULT_VELOCITY = 80
 FALLBACK_TICKS = 10_080  # divides by 2 to 10, 12, 14, 15, 16, 18, 20, 21, 24, 28, 30, 32
 
@@ -52,7 +43,7 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
         source: A path, or the bytes of the file.
 
     Raises:
-        NotationError: The file is no MusicXML score, is damaged, or lies beyond the limits of this module.
+        NotationError: The file is no MusicXML score, is damaged, or lies beyond `SCORE_LIMITS`.
         OSError: The file cannot be opened.
     """
     text = _unpacked(source if isinstance(source, bytes) else _file_bytes(Path(source)))
@@ -73,13 +64,15 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
 
 def _file_bytes(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+        return file.read(SCORE_LIMITS.file_bytes + 1)
 
 
 def _unpacked(data: bytes) -> bytes:
     """The score's XML: the data itself, or the score inside a packed file."""
-    if len(data) > MAX_BYTES:
-        raise NotationError(f"the file has more than {MAX_BYTES:,} bytes; wanted is a score of at most that")
+    if len(data) > SCORE_LIMITS.file_bytes:
+        raise NotationError(
+            f"the file has more than {SCORE_LIMITS.file_bytes:,} bytes; wanted is a score of at most that"
+        )
     if not data.startswith(b"PK"):
         return data
     try:
@@ -111,16 +104,16 @@ def _score_name(archive: zipfile.ZipFile) -> str:
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     info = archive.getinfo(name)
     with archive.open(info) as file:
-        data = file.read(MAX_BYTES + 1)  # what the header says of the size may be a lie
-    if len(data) > MAX_BYTES or len(data) > MAX_RATIO * max(info.compress_size, 100):
+        data = file.read(SCORE_LIMITS.file_bytes + 1)  # what the header says of the size may be a lie
+    if len(data) > SCORE_LIMITS.file_bytes or len(data) > SCORE_LIMITS.packing * max(info.compress_size, 100):
         raise NotationError(
-            f"the packed score grows beyond {MAX_BYTES:,} bytes or {MAX_RATIO} times its size; "
-            "export it without packing (.musicxml)"
+            f"the packed score grows beyond {SCORE_LIMITS.file_bytes:,} bytes or {SCORE_LIMITS.packing} times its size;"
+            " export it without packing (.musicxml)"
         )
     return data
 
 
-_MOST = {"note": MAX_NOTES, "measure": MAX_MEASURES, "part": MAX_PARTS}
+_MOST = {"note": SCORE_LIMITS.notes, "measure": SCORE_LIMITS.measures, "part": SCORE_LIMITS.parts}
 
 
 def _check_xml(text: bytes, roots: tuple[str, ...] = ("score-partwise",)) -> None:
@@ -144,16 +137,18 @@ def _check_xml(text: bytes, roots: tuple[str, ...] = ("score-partwise",)) -> Non
                 f"the file is XML, but its root is <{tag[:40]}>; wanted is a MusicXML score (<{roots[0]}>)"
             )
         depth += 1
-        if depth > MAX_DEPTH:
-            raise NotationError(f"the file nests elements more than {MAX_DEPTH} deep; a score does not")
+        if depth > SCORE_LIMITS.depth:
+            raise NotationError(f"the file nests elements more than {SCORE_LIMITS.depth} deep; a score does not")
         if tag == "beats":
             beats = []
         if tag in counts:
             counts[tag] += 1
             if counts[tag] > _MOST[tag]:
                 raise NotationError(f"the score has more than {_MOST[tag]:,} {tag}s; wanted is a score of at most that")
-        if tag == "repeat" and _number(attributes.get("times", "2")) > MAX_REPEAT:
-            raise NotationError(f"the score repeats a passage more than {MAX_REPEAT} times; write the passage out")
+        if tag == "repeat" and _number(attributes.get("times", "2")) > SCORE_LIMITS.repeats:
+            raise NotationError(
+                f"the score repeats a passage more than {SCORE_LIMITS.repeats} times; write the passage out"
+            )
 
     def end(tag: str) -> None:
         nonlocal depth, beats
@@ -281,13 +276,15 @@ def _song(score: Any, swing: Fraction | None) -> Song:
     if swing is not None:
         kit = [note for staff, notes in merged if staff.is_drums for note in notes]  # kit and percussion swing together
         merged = [(staff, _swung(notes, kit if staff.is_drums else notes, starts, swing)) for staff, notes in merged]
-    if sum(len(notes) for _, notes in merged) > MAX_NOTES:
-        raise NotationError(f"the score has more than {MAX_NOTES:,} notes with its repeats played out")
+    if sum(len(notes) for _, notes in merged) > SCORE_LIMITS.notes:
+        raise NotationError(f"the score has more than {SCORE_LIMITS.notes:,} notes with its repeats played out")
 
     metre_events, end = _metre_events(score)
     last = max([end, *(onset + duration for _, notes in merged for onset, duration, _, _ in notes)])
-    if last > MAX_QUARTERS:
-        raise NotationError(f"the score is {float(last):.6g} quarters long; wanted are at most {MAX_QUARTERS:,}")
+    if last > SCORE_LIMITS.quarters:
+        raise NotationError(
+            f"the score is {float(last):.6g} quarters long; wanted are at most {SCORE_LIMITS.quarters:,}"
+        )
     tempo_events = _tempo_events(score)
     times = [time for _, notes in merged for onset, duration, _, _ in notes for time in (onset, duration)]
     ticks = _ticks_per_quarter([*times, end, *(at for at, _, _ in metre_events), *(at for at, _ in tempo_events)])
@@ -316,7 +313,7 @@ def _song(score: Any, swing: Fraction | None) -> Song:
 def _ticks_per_quarter(times: Iterable[Fraction]) -> int:
     exact = math.lcm(*{time.denominator for time in times})
     for ticks in (math.lcm(exact, 480), exact):
-        if ticks <= MAX_TICKS_PER_QUARTER:
+        if ticks <= MOST_TICKS_PER_QUARTER:
             return ticks
     return FALLBACK_TICKS
 
@@ -442,9 +439,10 @@ def _tempo_events(score: Any) -> list[tuple[Fraction, float]]:
             bpm = mark.getQuarterBPM() if sounding is None and mark.number is not None else sounding
             if bpm is None:
                 continue
-            if not BPM[0] <= bpm <= BPM[1]:
+            if not SCORE_LIMITS.slowest <= bpm <= SCORE_LIMITS.fastest:
                 raise NotationError(
-                    f"the tempo at quarter {float(mark.offset):g} is {bpm:g}; wanted are {BPM[0]} to {BPM[1]}"
+                    f"the tempo at quarter {float(mark.offset):g} is {bpm:g};"
+                    f" wanted are {SCORE_LIMITS.slowest:g} to {SCORE_LIMITS.fastest:g}"
                 )
             events.setdefault(_quarters(mark.offset), float(bpm))
     return sorted(events.items())

@@ -24,6 +24,7 @@ from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.limbs import Limbs
+from seq2drum.music.limits import DEFAULT_LIMITS, SCORE_SUFFIXES, Limits
 from seq2drum.music.notes import Bar, IntArray, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
@@ -35,7 +36,6 @@ from seq2drum.play.folder import DEFAULT
 
 TRACK_NAME = "Drums"
 MAX_BARS = 10_000
-SCORES = {".musicxml", ".xml", ".mxl"}
 MOST_TAKES = 1000
 AT_ONCE = 16  # takes of a song that are played together; more would gain little
 
@@ -218,7 +218,7 @@ class Drummer(Shown):
         song: Song | bytes | str | os.PathLike[str],
         options: Options | None = None,
         *,
-        limits: midi.Limits = midi.DEFAULT_LIMITS,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Sheet:
         """Read a song and what is wanted, and get ready to play: for whoever lets several be played at once.
 
@@ -461,17 +461,17 @@ def _counted(song: Song) -> tuple[Bar, ...]:
     return counted_bars(song)
 
 
-def _opened(song: Song | bytes | str | os.PathLike[str], limits: midi.Limits) -> tuple[Song, bytes | None]:
+def _opened(song: Song | bytes | str | os.PathLike[str], limits: Limits) -> tuple[Song, bytes | None]:
     if isinstance(song, Song):
         return song, None
     if isinstance(song, bytes):
         return midi.parse(song, limits=limits), song
     path = Path(song)
-    if path.suffix.lower() in SCORES:
+    if path.suffix.lower() in SCORE_SUFFIXES:
         from seq2drum.formats import notation  # music21: only where it is used
 
         return notation.read_musicxml(path), None
-    data = midi.read_bytes(path, limits=limits)
+    data = files.read_file(path, limits.file_bytes)
     return midi.parse(data, limits=limits), data
 
 

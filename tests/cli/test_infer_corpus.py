@@ -10,6 +10,7 @@ import pytest
 
 from seq2drum import cli
 from seq2drum.formats import midi
+from seq2drum.music.limits import Limits
 from seq2drum.play import drummer
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import available
@@ -20,7 +21,7 @@ TORTURE = corpus_files("torture")
 REAL = [*corpus_files("sample"), *corpus_files("black_metal"), *CORPUS.glob("*.mid")]
 MANY = 500  # bars. A bar takes one to two milliseconds, so an hour of music cannot be played to within a second
 SLACK = 3.0  # how much slower than the machine on which a second is enough any other may be
-ANY = midi.Limits(file_bytes=1 << 24, events=1 << 20)  # a model of random weights plays more than is decent
+ANY = Limits(file_bytes=1 << 24, events=1 << 20)  # a model of random weights plays more than is decent
 
 pytestmark = pytest.mark.skipif(not TORTURE, reason="needs the corpus of real music in ../shared/corpus")
 

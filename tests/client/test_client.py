@@ -41,8 +41,7 @@ from client import (
     messages,
 )
 from client.status_file import StatusFile
-from seq2drum import files
-from seq2drum.cli import infer, paths
+from seq2drum.cli import infer
 from seq2drum.errors import (
     InputError,
     LimitError,
@@ -1175,17 +1174,5 @@ def test_a_server_that_cannot_be_started_says_why(
 
 
 def test_what_is_known_here_without_the_core_is_what_the_core_knows() -> None:
-    assert cli.SUFFIXES == midi.SUFFIXES
-    assert midi.DEFAULT_LIMITS.file_bytes == paths.MOST_BYTES
     for first, last in ((3, 3), (3, 5)):
         assert str(messages.Told(first, last, "x")) == str(explain.Told(first, last, "x"))
-
-
-def test_a_file_that_cannot_be_read_is_told_in_the_words_of_the_core(tmp_path: Path) -> None:
-    (tmp_path / "large.mid").write_bytes(bytes(2000))
-    for path in (tmp_path, tmp_path / "nothing.mid", tmp_path / "large.mid", tmp_path / ("x" * 300)):
-        with pytest.raises(InputError) as here:
-            midi.read_bytes(path, limits=midi.Limits(file_bytes=1000))
-        with pytest.raises(type(here.value)) as there:
-            files.read_file(path, 1000)
-        assert str(there.value) == str(here.value)

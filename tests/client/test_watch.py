@@ -21,6 +21,7 @@ from client.watch import Ledger, Stamp, Watch
 from seq2drum import files
 from seq2drum.errors import InputError, MidiError, OptionError, OutputError
 from seq2drum.formats import midi
+from seq2drum.music.limits import MIDI_SUFFIXES
 from seq2drum.play.drummer import Drummer, Options
 from tests.conftest import ROOT
 from tests.fake_server import Playing, Scripted, real_server, refuse, response_of, serving
@@ -263,7 +264,7 @@ def test_drums_appear_whole_under_a_name_that_no_watcher_takes_for_a_song(
     assert stage.once() == 0
     (name,) = seen
     assert name.startswith(".")
-    assert Path(name).suffix not in watch.SUFFIXES
+    assert Path(name).suffix not in MIDI_SUFFIXES
     assert names(stage.output) == ["a.drums.mid"]
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from seq2drum import files
 from seq2drum.errors import InputError, LimitError, MidiError, OutputError
 from seq2drum.formats import midi
-from seq2drum.formats.midi import DEFAULT_LIMITS, Limits
+from seq2drum.music.limits import LAST_TICK, Limits
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.strategies import songs
 
@@ -115,8 +115,8 @@ def test_notes_that_begin_where_others_end_are_kept_apart() -> None:
 
 def test_a_song_too_long_for_a_midi_file_is_refused() -> None:
     with pytest.raises(LimitError, match="268435455"):
-        midi.serialise(Song(96, length=midi.LAST_TICK + 1))
-    assert midi.serialise(Song(96, length=midi.LAST_TICK))
+        midi.serialise(Song(96, length=LAST_TICK + 1))
+    assert midi.serialise(Song(96, length=LAST_TICK))
 
 
 def test_half_a_surrogate_in_a_name_does_not_stop_the_writer() -> None:
@@ -537,9 +537,3 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a folder"):
         files.write_file(tmp_path, b"new", overwrite=True)
-
-
-def test_the_defaults_are_within_what_a_midi_file_can_say() -> None:
-    assert DEFAULT_LIMITS.numerator <= 255
-    assert DEFAULT_LIMITS.denominator <= 128
-    assert DEFAULT_LIMITS.quarters * 480 < midi.LAST_TICK

@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2drum.errors import NotationError
-from seq2drum.formats import notation
 from seq2drum.formats.notation import read_musicxml
 from seq2drum.formats.score import SIGNS, write_score
 from seq2drum.lattice.phrases import merge
 from seq2drum.music.kit import FULL
+from seq2drum.music.limits import SCORE_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import guitar_parts
 
@@ -311,7 +311,7 @@ ENDLESS = '<barline><repeat direction="backward" times="9999"/></barline>'
         (BILLION, "entities"),
         (OUTSIDE, "entities"),
         (b"<score-partwise>" + b"<a>" * 1000 + b"</a>" * 1000 + b"</score-partwise>", "deep"),
-        (b" " * (notation.MAX_BYTES + 1), "bytes"),
+        (b" " * (SCORE_LIMITS.file_bytes + 1), "bytes"),
         (b"PK\3\4 and then nothing", "damaged"),
         (packed(PLAIN)[:-40], "damaged"),
         (packed(b"text", "a.txt"), "no score"),

@@ -27,7 +27,7 @@ UNIT_FILE = ROOT / "examples" / "systemd" / "seq2drum.service"
 MANUAL = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
 
 VARIABLES = {settings.variable(name) for name in settings.told()}
-VARIABLES |= {settings.variable(settings.limit_name(name)) for name in settings.LIMITS}
+VARIABLES |= {settings.variable(name) for name in settings.LIMITS}
 VARIABLES |= {settings.variable(name) for name in ("models", "token", "token_file")}
 FLAGS = {settings.flag(variable.removeprefix(settings.PREFIX).lower()) for variable in VARIABLES}
 

@@ -15,6 +15,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from seq2drum.formats import midi
+from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.play.drummer import Drummer, Options
 from seq2drum.play.folder import WEIGHTS, find
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -46,7 +47,7 @@ class Worker:
 
     def begin(self, **models: str) -> Frame:
         models = models or {"default": str(find("default"))}
-        limits = asdict(midi.DEFAULT_LIMITS)
+        limits = asdict(DEFAULT_LIMITS)
         self.say(
             {
                 "what": "start",
@@ -213,7 +214,7 @@ def test_a_model_whose_steps_round_otherwise_in_company_is_played_one_call_after
     stage = player.stage("default", "default")
     assert stage.shares
     stage.shares = False
-    found = player.Player({"default": stage}, midi.DEFAULT_LIMITS, 8, said.append)
+    found = player.Player({"default": stage}, DEFAULT_LIMITS, 8, said.append)
     for job in (1, 2):
         request = pb.GenerateDrumsRequest(midi=BLUES)
         found.take_in(Frame({"what": "play", "job": job}, request.SerializeToString()))
@@ -233,7 +234,7 @@ def test_a_checkpoint_that_cannot_be_used_ends_it_with_a_word(tmp_path: Path) ->
     worker.say(
         {
             "what": "start",
-            "limits": asdict(midi.DEFAULT_LIMITS),
+            "limits": asdict(DEFAULT_LIMITS),
             "max_bars": 2000,
             "max_takes": 8,
             "models": {"bad": str(tmp_path)},

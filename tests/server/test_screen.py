@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from seq2drum.errors import InputError, LimitError
 from seq2drum.formats import midi
-from seq2drum.formats.midi import Limits
+from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Song
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import frames, processes, screen, statuses
@@ -352,7 +352,7 @@ def test_bars_by_the_hundred_thousand_are_counted_without_being_made(monkeypatch
 
 
 def test_no_reader_of_a_table_of_limits_is_left_out_by_the_first_frame() -> None:
-    start = processes.start_frame(Settings(limits={"tracks": 3}, max_bars=5, max_takes=2)).head
+    start = processes.start_frame(Settings(limits=Limits(tracks=3), max_bars=5, max_takes=2)).head
     rules = screen.Rules.of(json.loads(json.dumps(start)))
     assert rules == screen.Rules(Limits(tracks=3), 5, 2, ("default",), "default")
 

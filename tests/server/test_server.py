@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from seq2drum.errors import NoGuitarError
+from seq2drum.music.limits import Limits
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import logs
 from server.service import NAME, server_info
@@ -205,7 +206,7 @@ def test_models_and_maps_are_as_the_players_told_them() -> None:
 
 
 def test_what_is_accepted_is_what_was_set() -> None:
-    chosen = settings(waiting=7, max_takes=3, limits={"tracks": 5, "fastest": 250.5})
+    chosen = settings(waiting=7, max_takes=3, limits=Limits(tracks=5, fastest=250.5))
 
     async def body(server: Served) -> None:
         info = await server.stub.GetServerInfo(pb.GetServerInfoRequest())
@@ -272,7 +273,7 @@ def test_the_largest_file_is_taken_and_one_byte_more_is_refused_with_both_number
                 assert "1,001" in status.message and "1,000" in status.message
         assert len(server.readers.asked) == 1
 
-    against(body, settings(limits={"file_bytes": 1000}))
+    against(body, settings(limits=Limits(file_bytes=1000)))
 
 
 def test_a_stream_is_cut_off_at_the_byte_that_is_too_much(log: io.StringIO) -> None:
@@ -282,7 +283,7 @@ def test_a_stream_is_cut_off_at_the_byte_that_is_too_much(log: io.StringIO) -> N
         await until(server.over)
         assert lines(log, "call")[0]["bytes_in"] < 1300  # four chunks, and no more
 
-    against(body, settings(limits={"file_bytes": 1000}))
+    against(body, settings(limits=Limits(file_bytes=1000)))
 
 
 def test_a_message_that_is_none_is_refused_in_our_words() -> None:

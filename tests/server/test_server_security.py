@@ -24,13 +24,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from seq2drum.errors import OptionError
-from seq2drum.formats import midi
+from seq2drum.music.limits import Limits
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import cli
 from server import settings as server_settings
 from server.guards import admit
 from server.running import read_state
-from server.settings import LIMITS, Settings, is_local, make
+from server.settings import Settings, is_local, make
 from server.statuses import Refusal, reason_of
 from tests.servers import MIDI, Served, field, opening, refused, refused_stream, served, settings, until
 
@@ -339,7 +339,7 @@ def test_a_compressed_message_is_refused_before_it_is_unpacked(compression: grpc
 
 def test_the_largest_message_is_read_and_one_byte_more_is_not() -> None:
     async def run() -> None:
-        async with served(settings(max_message_bytes=200_000, limits={"file_bytes": 100_000})) as server:
+        async with served(settings(max_message_bytes=200_000, limits=Limits(file_bytes=100_000))) as server:
             beside = pb.GenerateDrumsRequest(midi=bytes(150_000)).ByteSize() - 150_000
             status = await refused(server.generate(midi=bytes(200_000 - beside)))
             assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == "midi"
@@ -420,15 +420,6 @@ def test_no_request_can_name_a_path_an_address_or_a_class() -> None:
     assert not words & {"path", "file", "dir", "folder", "url", "uri", "address", "class", "module", "command", "host"}
 
 
-def test_the_limits_that_are_set_are_the_core_s() -> None:
-    core = {item.name: item.default for item in dataclasses.fields(midi.Limits)}
-    assert {name: default for name, (default, _) in LIMITS.items()} == core
-    assert {name: type(default) for name, (default, _) in LIMITS.items()} == {
-        name: type(default) for name, default in core.items()
-    }
-    assert midi.Limits(**Settings().limits) == midi.DEFAULT_LIMITS  # type: ignore[arg-type]
-
-
 # Settings
 
 
@@ -457,9 +448,10 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
         assert flagged == make({}, {server_settings.variable(name): text}), name
         assert flagged != plain or name == "default_model"
         assert str(getattr(flagged, name)) in (text, f"{text}.0", "True"), name
-    for limit in LIMITS:
-        flagged = by_flag(server_settings.flag(server_settings.limit_name(limit)), "77")
-        assert flagged == make({}, {f"SEQ2DRUM_LIMIT_{limit.upper()}": "77"}) and flagged.limits[limit] == 77
+    for limit in dataclasses.fields(Limits):
+        flagged = by_flag(f"--limit-{limit.name.replace('_', '-')}", "77")
+        assert flagged == make({}, {f"SEQ2DRUM_LIMIT_{limit.name.upper()}": "77"})
+        assert getattr(flagged.limits, limit.name) == 77
     tls = by_flag("--tls-cert", "c", "--tls-key", "k", "--client-ca", "a", "--host", "0.0.0.0")
     variables = {
         "SEQ2DRUM_TLS_CERT": "c",
@@ -520,7 +512,7 @@ def test_the_help_tells_every_flag_with_its_variable_and_its_group(capsys: pytes
         cli.main(["--help"])
     told = " ".join(capsys.readouterr().out.split())
     assert end.value.code == 0
-    names = [*server_settings.told(), *map(server_settings.limit_name, LIMITS), "token_file"]
+    names = [*server_settings.told(), *server_settings.LIMITS, "token_file"]
     for name in names:
         assert f"{server_settings.flag(name)} " in told and f"[{server_settings.variable(name)}]" in told, name
     for group in server_settings.GROUPS:
