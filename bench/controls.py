@@ -28,8 +28,9 @@ from bench.machine import machine
 from seq2drum.errors import Seq2DrumError
 from seq2drum.formats import midi
 from seq2drum.lattice import conditions, groove
-from seq2drum.lattice.features import Form, Heard, form_of
+from seq2drum.lattice.form import Form, form_of
 from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode
+from seq2drum.lattice.listening import Heard
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song

@@ -39,7 +39,7 @@ from seq2drum.judge import metrics
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.evaluate import choose, play_heard, reference
 from seq2drum.lattice import groove
-from seq2drum.lattice.features import Form
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
 from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.music import metres

@@ -28,8 +28,9 @@ from seq2drum.data import batches, corpus, excerpts
 from seq2drum.formats import midi
 from seq2drum.judge import evaluate
 from seq2drum.lattice import conditions, groove
-from seq2drum.lattice.features import features, hear
+from seq2drum.lattice.features import features
 from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.lattice.listening import hear
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part

@@ -29,8 +29,9 @@ from seq2drum.formats import midi
 from seq2drum.formats.score import write_score
 from seq2drum.judge import metrics
 from seq2drum.lattice import conditions, groove
-from seq2drum.lattice.features import form_of, hear
+from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.lattice.listening import hear
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.play.drummer import Drummer, Options

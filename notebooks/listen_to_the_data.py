@@ -33,7 +33,7 @@ from seq2drum.data.excerpts import metre_of
 from seq2drum.formats import midi
 from seq2drum.lattice import grid, groove, phrases
 from seq2drum.lattice.conditions import measure
-from seq2drum.lattice.features import hear
+from seq2drum.lattice.listening import hear
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.show import page

@@ -24,9 +24,10 @@ from seq2drum.data.excerpts import duet_of, metre_of
 from seq2drum.errors import Seq2DrumError
 from seq2drum.judge import evaluate, report
 from seq2drum.judge.evaluate import Evaluation
-from seq2drum.lattice.features import Form, Heard
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
 from seq2drum.lattice.groove import Drums
+from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import Cut, Pair, Phrase
 from seq2drum.music import duet, theory
 from seq2drum.music.drum_maps import DrumMap

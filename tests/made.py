@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from seq2drum.data.corpus import Prepared
-from seq2drum.lattice.features import hear
 from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.lattice.listening import hear
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 

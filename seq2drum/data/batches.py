@@ -20,15 +20,13 @@ from seq2drum.lattice.conditions import CONDITION_SIZE
 from seq2drum.lattice.features import (
     BAR_PITCH_CLASSES,
     BAR_SIZE,
-    CLOCK_SIZE,
     GUITAR_SIZE,
-    MAX_STEPS,
     PITCH_CLASSES,
     PLAYED,
     SUMMARY_SIZE,
-    FloatArray,
     features,
 )
+from seq2drum.lattice.form import CLOCK_SIZE, MAX_STEPS, FloatArray
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS
 from seq2drum.lattice.phrases import MAX_BARS, MAX_NOTES, cut_bars
 from seq2drum.music.kit import FULL, Kit, to_kit

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from seq2drum import files
 from seq2drum.errors import CorpusError, InputError, NoGuitarError, NoNotesError
 from seq2drum.formats import midi
-from seq2drum.lattice.features import MAX_STEPS, Form, Heard, hear
+from seq2drum.lattice.form import MAX_STEPS, Form
 from seq2drum.lattice.grid import Grid, Lattice, encode
+from seq2drum.lattice.listening import Heard, hear
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL

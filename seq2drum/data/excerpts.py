@@ -14,8 +14,9 @@ import numpy as np
 
 from seq2drum.data.corpus import Prepared
 from seq2drum.lattice import grid as grids
-from seq2drum.lattice.features import Form, Heard, sounding
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, joined
+from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.duet import DRUMS, Duet
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song, Tempo

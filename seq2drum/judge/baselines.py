@@ -24,8 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.data.corpus import Prepared
-from seq2drum.lattice.features import PLAYED, FloatArray, Form, Heard, clock_of, features, sounding
+from seq2drum.lattice.features import PLAYED, features
+from seq2drum.lattice.form import FloatArray, Form, clock_of
 from seq2drum.lattice.grid import HIT_LENGTH, PLACES, STEPS_PER_QUARTER, Grid, joined
+from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import IntArray
 

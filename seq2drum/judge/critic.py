@@ -24,9 +24,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from seq2drum.errors import CorpusError
-from seq2drum.lattice.features import MAX_STEPS, PLAYED, FloatArray, Form, Heard, clock_of, features
+from seq2drum.lattice.features import PLAYED, features
+from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form, clock_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
 from seq2drum.lattice.groove import Drums
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.notes import IntArray
 
 BARS = 4  # of a window

@@ -32,9 +32,9 @@ from seq2drum.data.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge import baselines, metrics
 from seq2drum.judge.metrics import FIGURES, Copies, Interval, Judge, Statistics
-from seq2drum.lattice.features import Heard, sounding
 from seq2drum.lattice.grid import Grid, joined
 from seq2drum.lattice.groove import Drums, drums_of
+from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.kit import FULL, KITS, NINE, to_kit
 from seq2drum.music.notes import IntArray
 from seq2drum.music.shown import Shown

@@ -30,9 +30,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from seq2drum.data.batches import REST
 from seq2drum.lattice import groove
-from seq2drum.lattice.features import MAX_STEPS, Form, Heard
+from seq2drum.lattice.form import MAX_STEPS, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.groove import Drums
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import NINE, Kit
 from seq2drum.music.limbs import HANDS, LIMBS, Limbs
 from seq2drum.music.notes import IntArray, Part

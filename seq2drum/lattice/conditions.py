@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice import groove
-from seq2drum.lattice.features import FloatArray, Form
+from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.groove import Drums
 from seq2drum.music.kit import FULL, NINE

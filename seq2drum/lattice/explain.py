@@ -14,9 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.features import PITCH_CLASSES, PLAYED, FloatArray, Form, Heard, features
+from seq2drum.lattice.features import PITCH_CLASSES, PLAYED, features
+from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
+from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music.kit import FULL, NINE, Kit
 from seq2drum.music.notes import IntArray

@@ -5,29 +5,22 @@ Letters of shapes: B bars, T steps of all bars, S steps of one bar.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.grid import LENGTH_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode
-from seq2drum.lattice.phrases import merge
+from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form, clock_of, quarters_of
+from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.listening import Heard
 from seq2drum.music import metres, theory
-from seq2drum.music.notes import Bar, IntArray, Song
-from seq2drum.music.shown import Shown
+from seq2drum.music.notes import IntArray
 from seq2drum.music.theory import GUITAR_PROGRAMS
 
-FloatArray = NDArray[np.float32]
-
-# The longest bar that is learnt from: eight quarters. Longer ones are played, but no later step tells itself apart.
-MAX_STEPS = 48
 LAGS = (1, 2, 4, 8)  # bars back that a bar of guitar is compared with
 GUITAR_SIZE = 20
 PLAYED = 5  # of a step's guitar features: whether a note begins
 PITCH_CLASSES = slice(6, 18)  # of the same: whether a note of each pitch class begins
-CLOCK_SIZE = STEPS_PER_QUARTER + 5
 PARTS = 8  # parts of a bar in which onsets are counted to compare it with its neighbours
 _BAR_OWN = 4 + 3 + 8 + 8 + 4 + 3 + 2 * (len(LAGS) + 1) + 3
 BAR_SIZE = _BAR_OWN + 2 * (PARTS + 12)
@@ -38,47 +31,6 @@ _REGISTERS = 8  # classes of pitch, of eight semitones from the low B of a bass 
 SUMMARY_SIZE = (
     len(GUITAR_PROGRAMS) + 1 + 24 + 14 + 2 * len(LAGS) + 12 + 6 + _LENGTHS + 24 + _REGISTERS + 2 * STEPS_PER_QUARTER
 )
-
-
-def counted_bars(song: Song) -> tuple[Bar, ...]:
-    """The song's bars as a drummer counts them: one longer than any that is learnt from falls into pieces.
-
-    The pieces are whole notes, or 12/8 where the metre goes in threes, and keep the number of their bar. What a song
-    takes of time and memory then depends on how long it is, not on what its metres claim.
-    """
-    quarter, found = song.ticks_per_quarter, []
-    for bar in song.bars():
-        if bar.length <= MAX_STEPS // STEPS_PER_QUARTER * quarter:
-            found.append(bar)
-            continue
-        units = 12 if bar.denominator == 8 and bar.numerator % 3 == 0 else bar.denominator
-        length = 4 * units * quarter // bar.denominator
-        for start in range(bar.start, bar.end, length):
-            found.append(Bar(bar.index, start, min(length, bar.end - start), units, bar.denominator))
-    return tuple(found)
-
-
-class Form(NamedTuple):
-    """The bars of a song, arrays of shape (B,): steps, metre, and the tempo at the barline in quarters a minute."""
-
-    steps: IntArray
-    numerator: IntArray
-    denominator: IntArray
-    bpm: NDArray[np.float64]
-
-    @property
-    def first(self) -> IntArray:
-        """(B + 1,): the first step of each bar, and T."""
-        return np.concatenate([[0], np.cumsum(self.steps)])
-
-    def bar_of(self, step: IntArray) -> IntArray:
-        """The bar that each step lies in, of the same shape."""
-        return np.searchsorted(self.first, step, side="right") - 1
-
-    def between(self, first: int, stop: int) -> Form:
-        """Bars [first, stop)."""
-        here = slice(first, stop)
-        return Form(self.steps[here], self.numerator[here], self.denominator[here], self.bpm[here])
 
 
 class Features(NamedTuple):
@@ -96,103 +48,16 @@ class Features(NamedTuple):
     summary: FloatArray
 
 
-@dataclass(frozen=True)
-class Heard(Shown):
-    """A guitar on the lattice of its song, with all that `features` needs; small enough to keep for thousands of songs.
-
-    programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.
-    """
-
-    form: Form
-    guitar: Grid
-    programs: IntArray
-    parts: int
-
-
-def form_of(song: Song, lattice: Lattice) -> Form:
-    """The bars of a song as arrays."""
-    bars = lattice.bars
-    return Form(
-        lattice.counts,
-        np.array([bar.numerator for bar in bars]),
-        np.array([bar.denominator for bar in bars]),
-        np.array([song.tempo_at(bar.start).bpm for bar in bars]),
-    )
-
-
-def hear(song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> Heard:
-    """Listen to some parts of a song together."""
-    lattice = lattice or Lattice(song.bars(), song.ticks_per_quarter)
-    chosen = [song.parts[index] for index in parts]
-    programs = np.zeros(len(GUITAR_PROGRAMS) + 1, dtype=np.int64)
-    for part in chosen:
-        known = part.program in GUITAR_PROGRAMS
-        programs[part.program - GUITAR_PROGRAMS.start if known else -1] += len(part)
-    return Heard(form_of(song, lattice), encode(merge(chosen), lattice), programs, len(chosen))
-
-
-def sounding(heard: Heard) -> tuple[int, int]:
-    """The bars in which the guitar sounds: the first, and the one after the last. (0, 0) if it never does."""
-    grid, form = heard.guitar, heard.form
-    if not len(grid.step):
-        return 0, 0
-    held = np.maximum(grid.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1) - 1
-    last = min(int((grid.step + held).max()), int(form.first[-1]) - 1)
-    begin, end = form.bar_of(np.array([int(grid.step.min()), last])).tolist()
-    return begin, end + 1
-
-
 def features(heard: Heard) -> Features:
     """All that a model hears of one song."""
     form, grid = heard.form, heard.guitar
-    clock, quarter = _clock(form)
+    quarter = quarters_of(form)
     chords = _chords(grid, quarter)
     guitar = _guitar_steps(grid, quarter, chords)
     rhythm, chroma = _by_bar(form, grid)
     likeness = np.concatenate([_likeness(rhythm), _likeness(chroma)], axis=1)
     bars = np.concatenate([_bars(form, rhythm.sum(axis=1), likeness), _neighbours(form, rhythm, chroma)], axis=1)
-    return Features(guitar, clock, bars, _summary(heard, guitar, rhythm, likeness, chords))
-
-
-def clock_of(form: Form) -> FloatArray:
-    """(T, CLOCK_SIZE): the clock of each step; its column STEPS_PER_QUARTER is the weight of the place, 0..1."""
-    return _clock(form)[0]
-
-
-def _clock(form: Form) -> tuple[FloatArray, IntArray]:
-    """The clock of each step, and (T,) the number of the quarter it lies in, counted through the song."""
-    first = form.first
-    bar = np.repeat(np.arange(len(form.steps)), form.steps)
-    place = np.arange(first[-1]) - first[bar]
-    clock = np.zeros((len(place), CLOCK_SIZE), dtype=np.float32)
-    clock[np.arange(len(place)), place % STEPS_PER_QUARTER] = 1
-    kinds = list(zip(*(column.tolist() for column in form[:3]), strict=True))
-    tables = {kind: _metre_clock(*kind) for kind in set(kinds)}
-    for index, kind in enumerate(kinds):
-        clock[first[index] : first[index + 1], STEPS_PER_QUARTER:] = tables[kind]
-    starts = place % STEPS_PER_QUARTER == 0
-    return clock, np.cumsum(starts) - 1
-
-
-def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
-    """(steps, 5): weight, whether an accent group or a unit starts, place in the group and in the bar."""
-    quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)
-    twelfths = quarter * TWELFTHS + PLACES[place]
-    unit = 4 * TWELFTHS / denominator  # length of the metre's unit in twelfths of a quarter
-    weights = np.array(metres.weights(numerator, denominator))
-    groups = np.array(metres.groups(numerator, denominator))
-    group_starts = np.concatenate([[0], np.cumsum(groups)]) * unit
-    inside = np.minimum(twelfths // unit, numerator - 1).astype(int)
-    on_unit = twelfths % unit == 0
-    group = np.clip(np.searchsorted(group_starts, twelfths, side="right") - 1, 0, len(groups) - 1)
-    weight = np.where(on_unit, weights[inside], weights[inside] / 4)
-    table = [
-        weight,
-        np.isin(twelfths, group_starts),
-        on_unit,
-        (twelfths - group_starts[group]) / (groups[group] * unit),
-    ]
-    return np.stack([*table, twelfths / (4 * TWELFTHS)], axis=1).astype(np.float32)
+    return Features(guitar, clock_of(form), bars, _summary(heard, guitar, rhythm, likeness, chords))
 
 
 class _Chords(NamedTuple):

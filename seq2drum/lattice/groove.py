@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.features import FloatArray, Form, clock_of
+from seq2drum.lattice.form import FloatArray, Form, clock_of
 from seq2drum.lattice.grid import OFFSET_UNITS, STEPS_PER_QUARTER, Grid
 from seq2drum.music.kit import FULL, NINE, Kit, to_kit
 from seq2drum.music.notes import IntArray

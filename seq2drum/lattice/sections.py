@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.features import MAX_STEPS, FloatArray, Heard
+from seq2drum.lattice.form import MAX_STEPS, FloatArray
 from seq2drum.lattice.grid import LENGTH_UNITS
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.notes import IntArray
 
 Bools = NDArray[np.bool_]

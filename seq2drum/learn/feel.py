@@ -28,7 +28,7 @@ from torch.nn import functional
 from seq2drum.data.corpus import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.formats import midi
-from seq2drum.lattice.features import Form, clock_of, form_of
+from seq2drum.lattice.form import Form, clock_of, form_of
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid, Lattice, encode
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray, Part

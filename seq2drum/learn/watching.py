@@ -32,9 +32,9 @@ from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import bars_between, duet_of, heard_between, others_guitar, shortened
 from seq2drum.judge import baselines, metrics
 from seq2drum.judge.metrics import FIGURES, WAYS, Judge, Statistics
-from seq2drum.lattice.features import Heard, sounding
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
 from seq2drum.lattice.groove import drums_of
+from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.models import eager
 from seq2drum.models.base import Family
 from seq2drum.music.duet import Duet

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2drum.data.batches import PAST, RECENT
-from seq2drum.lattice.features import MAX_STEPS, NEIGHBOURS, PITCH_CLASSES
+from seq2drum.lattice.features import NEIGHBOURS, PITCH_CLASSES
+from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import base
 from seq2drum.models.layers import PLACE, Flat, Heads, Reader, SameDropout, cell, hit_nats, lstm_weights
 

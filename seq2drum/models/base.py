@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from seq2drum.data.batches import Batch
 from seq2drum.lattice.conditions import CONDITION_SIZE
-from seq2drum.lattice.features import BAR_SIZE, CLOCK_SIZE, GUITAR_SIZE, SUMMARY_SIZE
+from seq2drum.lattice.features import BAR_SIZE, GUITAR_SIZE, SUMMARY_SIZE
+from seq2drum.lattice.form import CLOCK_SIZE
 from seq2drum.models.layers import Feel, Heads
 
 

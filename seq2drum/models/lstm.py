@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2drum.data.batches import PAST
-from seq2drum.lattice.features import MAX_STEPS
+from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import base
 from seq2drum.models.layers import PLACE, Heads, Reader, cell, lstm_weights
 

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Controls
-from seq2drum.lattice.features import Features, FloatArray, Form, Heard, features
+from seq2drum.lattice.features import Features, features
+from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid, joined, to_full
+from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import spans
 from seq2drum.music.kit import Kit
 from seq2drum.music.limbs import Limbs

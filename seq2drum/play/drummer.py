@@ -16,9 +16,10 @@ from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import midi
 from seq2drum.lattice.conditions import STYLES, Controls
 from seq2drum.lattice.explain import Told, explain
-from seq2drum.lattice.features import Heard, counted_bars, hear
+from seq2drum.lattice.form import counted_bars
 from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.lattice.grid import decode as to_notes
+from seq2drum.lattice.listening import Heard, hear
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import Duet

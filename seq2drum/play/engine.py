@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError
-from seq2drum.lattice.features import Features, FloatArray, Form
+from seq2drum.lattice.features import Features
+from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.music.kit import KITS, Kit
 from seq2drum.play.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
 from seq2drum.play.runtime import GRAPHS, PLAN, Answer, Arrays, LoadedGraph, session

@@ -28,8 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError, NoGuitarError, NoNotesError, OptionError
-from seq2drum.lattice.features import CLOCK_SIZE, FloatArray, Form, Heard, clock_of, form_of, hear
+from seq2drum.lattice.form import CLOCK_SIZE, FloatArray, Form, clock_of, form_of
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
+from seq2drum.lattice.listening import Heard, hear
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.notes import IntArray, Part, Song

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from seq2drum.errors import CheckpointError, UnknownModelError
-from seq2drum.lattice.features import FloatArray
+from seq2drum.lattice.form import FloatArray
 from seq2drum.play.runtime import GRAPHS, PLAN
 
 FORMAT = 2  # 1: before conditions, sketch and fills

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.conditions import FILL
-from seq2drum.lattice.features import Features, FloatArray, Form
+from seq2drum.lattice.features import Features
+from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.play.engine import Asking, Engine, OpenBar
 from seq2drum.play.runtime import Arrays
 

@@ -18,7 +18,9 @@ import numpy as np
 from seq2drum.errors import ModelError
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Controls
-from seq2drum.lattice.features import FloatArray, Heard, features
+from seq2drum.lattice.features import features
+from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.notes import IntArray
 from seq2drum.play.decode import LOOK_BACK, Memory
 from seq2drum.play.engine import Engine

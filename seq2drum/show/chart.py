@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import OptionError
-from seq2drum.lattice.features import MAX_STEPS, counted_bars, form_of, hear
+from seq2drum.lattice.form import MAX_STEPS, counted_bars, form_of
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.lattice.groove import drums_of, signs
+from seq2drum.lattice.listening import hear
 from seq2drum.lattice.sections import sections
 from seq2drum.music import kit
 from seq2drum.music.duet import Duet

@@ -13,17 +13,10 @@ from seq2drum.data import batches
 from seq2drum.data.batches import AHEAD, FAR, PAST, Batch, Data, Window, blocks, collate, draw, epoch, flatten, windows
 from seq2drum.data.corpus import Prepared
 from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY
-from seq2drum.lattice.features import (
-    BAR_PITCH_CLASSES,
-    BAR_SIZE,
-    CLOCK_SIZE,
-    GUITAR_SIZE,
-    PITCH_CLASSES,
-    SUMMARY_SIZE,
-    features,
-    hear,
-)
+from seq2drum.lattice.features import BAR_PITCH_CLASSES, BAR_SIZE, GUITAR_SIZE, PITCH_CLASSES, SUMMARY_SIZE, features
+from seq2drum.lattice.form import CLOCK_SIZE
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
+from seq2drum.lattice.listening import hear
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import Metre, Part, Song
 

@@ -17,7 +17,8 @@ from seq2drum.data import corpus
 from seq2drum.data.corpus import Account, Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.formats import midi
-from seq2drum.lattice.features import features, hear
+from seq2drum.lattice.features import features
+from seq2drum.lattice.listening import hear
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song
 

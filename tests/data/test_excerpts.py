@@ -11,7 +11,7 @@ import pytest
 from seq2drum.data import corpus
 from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import TICKS, bars_between, duet_of, heard_between, shortened
-from seq2drum.lattice.features import form_of
+from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.music.kit import FULL
 from tests.made import made_song

@@ -18,8 +18,8 @@ from seq2drum.data import torchtext as torchtext_adapter
 from seq2drum.data.batches import PAST, Batch, Data, Window, collate, draw, flatten, windows
 from seq2drum.data.corpus import Prepared
 from seq2drum.errors import MissingExtraError
-from seq2drum.lattice.features import hear
 from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.lattice.listening import hear
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song
 

@@ -10,9 +10,9 @@ import pytest
 
 from seq2drum.data.corpus import Prepared
 from seq2drum.judge.baselines import Baseline, baselines
-from seq2drum.lattice.features import hear
 from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.lattice.groove import drums_of
+from seq2drum.lattice.listening import hear
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.made import made_song

@@ -15,8 +15,9 @@ from seq2drum.data.corpus import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.critic import CriticResult, auc, critic_auc
-from seq2drum.lattice.features import Form, Heard
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.groove import Drums, drums_of
+from seq2drum.lattice.listening import Heard
 from tests.made import made_song
 
 SONGS = [made_song(seed, bars=40) for seed in range(12)]

@@ -18,8 +18,8 @@ from seq2drum.data.corpus import Prepared
 from seq2drum.errors import CorpusError, OptionError, UnknownModelError
 from seq2drum.judge import evaluate
 from seq2drum.judge.evaluate import COPY, REAL, Evaluation, Player, Settings
-from seq2drum.lattice.features import Heard, hear, sounding
 from seq2drum.lattice.grid import Grid, Lattice, encode
+from seq2drum.lattice.listening import Heard, hear, sounding
 from seq2drum.models import checkpoint
 from seq2drum.models.base import tensors
 from seq2drum.models.layers import Heads, hit_nats

@@ -7,9 +7,10 @@ import pytest
 
 from seq2drum.judge import metrics
 from seq2drum.judge.metrics import FIGURES, Copies, Judge, tell, values
-from seq2drum.lattice.features import Form, Heard
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove import Drums
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Note, Part
 

@@ -3,7 +3,7 @@ import pytest
 
 from seq2drum.lattice import conditions, groove
 from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY, STYLE_COLUMNS, STYLES, Controls
-from seq2drum.lattice.features import Form
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.groove import Drums
 from seq2drum.music.kit import FULL, NINE
 

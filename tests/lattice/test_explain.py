@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from seq2drum.lattice.explain import Told, explain
-from seq2drum.lattice.features import Form, Heard
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL
 
 VOICE = {voice.name: index for index, voice in enumerate(FULL.voices)}

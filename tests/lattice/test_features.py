@@ -13,19 +13,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from seq2drum.lattice.features import (
     BAR_PITCH_CLASSES,
     BAR_SIZE,
-    CLOCK_SIZE,
     GUITAR_PROGRAMS,
     GUITAR_SIZE,
     NEIGHBOURS,
     PITCH_CLASSES,
     SUMMARY_SIZE,
     Features,
-    Heard,
     features,
-    form_of,
-    hear,
 )
+from seq2drum.lattice.form import CLOCK_SIZE, form_of
 from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.lattice.listening import Heard, hear
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.strategies import songs
 

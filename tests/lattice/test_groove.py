@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seq2drum.lattice import groove
-from seq2drum.lattice.features import Form
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove import Drums
 from seq2drum.music.kit import FULL, NINE

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from seq2drum.formats import midi
-from seq2drum.lattice.features import Form, Heard, hear
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.listening import Heard, hear
 from seq2drum.lattice.sections import REST, SHORTEST, novelty, points_of, sections
 from seq2drum.music import theory
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seq2drum.lattice.features import Heard, hear
 from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.listening import Heard, hear
 from seq2drum.music.kit import FULL, KITS, NINE, Kit
 from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Metre, Part

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2drum.lattice import groove
-from seq2drum.lattice.features import form_of
+from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Lattice, encode
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo

@@ -15,8 +15,9 @@ import torch
 
 from seq2drum.errors import CheckpointError, CorpusError, OptionError
 from seq2drum.formats import midi
-from seq2drum.lattice.features import Form, Heard
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HALF_GAP, Grid, Lattice
+from seq2drum.lattice.listening import Heard
 from seq2drum.learn import feel as feel_train
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo

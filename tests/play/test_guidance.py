@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from seq2drum.lattice.conditions import Controls, asked
-from seq2drum.lattice.features import features, hear
+from seq2drum.lattice.features import features
+from seq2drum.lattice.listening import hear
 from seq2drum.models import FAMILIES
 from seq2drum.play import decode, engine, guidance
 from seq2drum.play.decode import Chance, play

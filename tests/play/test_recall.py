@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from seq2drum.errors import ModelError
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Controls
-from seq2drum.lattice.features import Heard, features, hear
+from seq2drum.lattice.features import features
+from seq2drum.lattice.listening import Heard, hear
 from seq2drum.models import checkpoint
 from seq2drum.models.attention import Attention
 from seq2drum.models.eager import engine_of

@@ -1,0 +1,119 @@
+"""The bars of a song as numbers, and the clock of their steps: what a drummer counts by.
+
+Letters of shapes: B bars, T steps of all bars.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Lattice
+from seq2drum.music import metres
+from seq2drum.music.notes import Bar, IntArray, Song
+
+FloatArray = NDArray[np.float32]
+
+# The longest bar that is learnt from: eight quarters. Longer ones are played, but no later step tells itself apart.
+MAX_STEPS = 48
+CLOCK_SIZE = STEPS_PER_QUARTER + 5
+
+
+def counted_bars(song: Song) -> tuple[Bar, ...]:
+    """The song's bars as a drummer counts them: one longer than any that is learnt from falls into pieces.
+
+    The pieces are whole notes, or 12/8 where the metre goes in threes, and keep the number of their bar. What a song
+    takes of time and memory then depends on how long it is, not on what its metres claim.
+    """
+    quarter, found = song.ticks_per_quarter, []
+    for bar in song.bars():
+        if bar.length <= MAX_STEPS // STEPS_PER_QUARTER * quarter:
+            found.append(bar)
+            continue
+        units = 12 if bar.denominator == 8 and bar.numerator % 3 == 0 else bar.denominator
+        length = 4 * units * quarter // bar.denominator
+        for start in range(bar.start, bar.end, length):
+            found.append(Bar(bar.index, start, min(length, bar.end - start), units, bar.denominator))
+    return tuple(found)
+
+
+class Form(NamedTuple):
+    """The bars of a song, arrays of shape (B,): steps, metre, and the tempo at the barline in quarters a minute."""
+
+    steps: IntArray
+    numerator: IntArray
+    denominator: IntArray
+    bpm: NDArray[np.float64]
+
+    @property
+    def first(self) -> IntArray:
+        """(B + 1,): the first step of each bar, and T."""
+        return np.concatenate([[0], np.cumsum(self.steps)])
+
+    def bar_of(self, step: IntArray) -> IntArray:
+        """The bar that each step lies in, of the same shape."""
+        return np.searchsorted(self.first, step, side="right") - 1
+
+    @property
+    def places(self) -> tuple[IntArray, IntArray]:
+        """(T,) and (T,): the bar that each step lies in, and the number of the step in its bar, from 0."""
+        bar = np.repeat(np.arange(len(self.steps)), self.steps)
+        return bar, np.arange(len(bar)) - self.first[bar]
+
+    def between(self, first: int, stop: int) -> Form:
+        """Bars [first, stop)."""
+        here = slice(first, stop)
+        return Form(self.steps[here], self.numerator[here], self.denominator[here], self.bpm[here])
+
+
+def form_of(song: Song, lattice: Lattice) -> Form:
+    """The bars of a song as arrays."""
+    bars = lattice.bars
+    return Form(
+        lattice.counts,
+        np.array([bar.numerator for bar in bars]),
+        np.array([bar.denominator for bar in bars]),
+        np.array([song.tempo_at(bar.start).bpm for bar in bars]),
+    )
+
+
+def clock_of(form: Form) -> FloatArray:
+    """(T, CLOCK_SIZE): the clock of each step; its column STEPS_PER_QUARTER is the weight of the place, 0..1."""
+    first = form.first
+    _, place = form.places
+    clock = np.zeros((len(place), CLOCK_SIZE), dtype=np.float32)
+    clock[np.arange(len(place)), place % STEPS_PER_QUARTER] = 1
+    kinds = list(zip(*(column.tolist() for column in form[:3]), strict=True))
+    tables = {kind: _metre_clock(*kind) for kind in set(kinds)}
+    for index, kind in enumerate(kinds):
+        clock[first[index] : first[index + 1], STEPS_PER_QUARTER:] = tables[kind]
+    return clock
+
+
+def quarters_of(form: Form) -> IntArray:
+    """(T,): the quarter that each step lies in, counted through the song from 0. A bar begins with a quarter."""
+    _, place = form.places
+    return np.cumsum(place % STEPS_PER_QUARTER == 0) - 1
+
+
+def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
+    """(steps, 5): weight, whether an accent group or a unit starts, place in the group and in the bar."""
+    quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)
+    twelfths = quarter * TWELFTHS + PLACES[place]
+    unit = 4 * TWELFTHS / denominator  # length of the metre's unit in twelfths of a quarter
+    weights = np.array(metres.weights(numerator, denominator))
+    groups = np.array(metres.groups(numerator, denominator))
+    group_starts = np.concatenate([[0], np.cumsum(groups)]) * unit
+    inside = np.minimum(twelfths // unit, numerator - 1).astype(int)
+    on_unit = twelfths % unit == 0
+    group = np.clip(np.searchsorted(group_starts, twelfths, side="right") - 1, 0, len(groups) - 1)
+    weight = np.where(on_unit, weights[inside], weights[inside] / 4)
+    table = [
+        weight,
+        np.isin(twelfths, group_starts),
+        on_unit,
+        (twelfths - group_starts[group]) / (groups[group] * unit),
+    ]
+    return np.stack([*table, twelfths / (4 * TWELFTHS)], axis=1).astype(np.float32)

@@ -1,0 +1,50 @@
+"""What is heard of a song: its guitar on the lattice, and the bars in which it sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seq2drum.lattice.form import Form, form_of
+from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice, encode
+from seq2drum.lattice.phrases import merge
+from seq2drum.music.notes import IntArray, Song
+from seq2drum.music.shown import Shown
+from seq2drum.music.theory import GUITAR_PROGRAMS
+
+
+@dataclass(frozen=True)
+class Heard(Shown):
+    """A guitar on the lattice of its song, with all that `features` needs; small enough to keep for thousands of songs.
+
+    programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.
+    """
+
+    form: Form
+    guitar: Grid
+    programs: IntArray
+    parts: int
+
+
+def hear(song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> Heard:
+    """Listen to some parts of a song together."""
+    lattice = lattice or Lattice(song.bars(), song.ticks_per_quarter)
+    chosen = [song.parts[index] for index in parts]
+    programs = np.zeros(len(GUITAR_PROGRAMS) + 1, dtype=np.int64)
+    for part in chosen:
+        known = part.program in GUITAR_PROGRAMS
+        programs[part.program - GUITAR_PROGRAMS.start if known else -1] += len(part)
+    return Heard(form_of(song, lattice), encode(merge(chosen), lattice), programs, len(chosen))
+
+
+def sounding(heard: Heard) -> tuple[int, int]:
+    """The bars in which the guitar sounds: the first, and the one after the last. (0, 0) if it never does."""
+    grid, form = heard.guitar, heard.form
+    if not len(grid.step):
+        return 0, 0
+    held = np.maximum(grid.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1) - 1
+    last = min(int((grid.step + held).max()), int(form.first[-1]) - 1)
+    begin, end = form.bar_of(np.array([int(grid.step.min()), last])).tolist()
+    return begin, end + 1
