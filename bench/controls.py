@@ -71,7 +71,7 @@ def count(part: Part, song: Song) -> Counted:
     if not len(grid.step):
         return Counted(0.0, np.nan, np.nan, np.nan, np.nan)
     begin, end = (int(form.bar_of(grid.step[at : at + 1 or None])[0]) for at in (0, -1))
-    grid = grid._replace(step=grid.step - form.first[begin])
+    grid = grid.shift(-form.first[begin])
     form = form.between(begin, end + 1)
     full, nine = groove.drums_of(grid, form, FULL), groove.drums_of(grid, form)
     quarters = float(np.sum(form.numerator * 4 / form.denominator))

@@ -342,11 +342,7 @@ def _grid(grid: Grid) -> str:
 @html.register
 def _heard(heard: Heard) -> str:
     facts = [_count(len(heard.guitar.step), "guitar note"), _count(heard.parts, "part"), *_form_facts(heard.form)]
-    return _shown(_line(facts, heading="Heard"), _picture(duet_of(heard, _no_hits()), "the guitar as it is heard"))
-
-
-def _no_hits() -> Grid:
-    return Grid(*(np.zeros(0, dtype=np.int64) for _ in Grid._fields))
+    return _shown(_line(facts, heading="Heard"), _picture(duet_of(heard, Grid.join([])), "the guitar as it is heard"))
 
 
 def _form_facts(form: Form) -> list[str]:
@@ -369,7 +365,7 @@ def _drums(drums: Drums) -> str:
         return _shown(_line(facts, heading="Drums"))
     offset = np.rint(drums.offset[step, voice] * OFFSET_UNITS).astype(np.int64)
     grid = Grid(step, to_kit(FULL, kit)[voice], drums.velocity[step, voice], offset, np.full_like(step, 1))
-    silent = Heard(drums.form, _no_hits(), np.zeros(9, dtype=np.int64), 0)
+    silent = Heard(drums.form, Grid.join([]), np.zeros(9, dtype=np.int64), 0)
     return _shown(_line([*facts, f"kit {kit.name}"], heading="Drums"), _picture(duet_of(silent, grid), "drums"))
 
 

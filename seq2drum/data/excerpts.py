@@ -15,7 +15,7 @@ import numpy as np
 from seq2drum.data.corpus import Prepared
 from seq2drum.lattice import grid as grids
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, joined
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
 from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.duet import DRUMS, Duet
 from seq2drum.music.kit import FULL
@@ -36,7 +36,7 @@ def notes_between(grid: Grid, form: Form, first: int, stop: int) -> Grid:
     begin, end = form.first[[first, stop]].tolist()
     low, high = np.searchsorted(grid.step, [begin, end])
     piece = grid.select(np.arange(low, high))
-    return piece._replace(step=piece.step - begin)
+    return piece.shift(-begin)
 
 
 def bars_between(song: Prepared, first: int, stop: int) -> Prepared:
@@ -107,8 +107,8 @@ def lay_over(other: Heard, own: Heard) -> Heard:
     pieces = []
     for index, bar in enumerate(range(begin, end)):
         piece = bar_of_grid(other.guitar, other.form, low + index % max(high - low, 1))
-        pieces.append(piece._replace(step=piece.step + form.first[bar]))
-    guitar = joined(pieces) if pieces else own.guitar
+        pieces.append(piece.shift(form.first[bar]))
+    guitar = Grid.join(pieces)
     return Heard(form, guitar, other.programs, other.parts)
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from seq2drum.data.corpus import Prepared
 from seq2drum.lattice.features import PLAYED, features
 from seq2drum.lattice.form import FloatArray, Form, clock_of
-from seq2drum.lattice.grid import HIT_LENGTH, PLACES, STEPS_PER_QUARTER, Grid, joined
+from seq2drum.lattice.grid import HIT_LENGTH, PLACES, STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import IntArray
@@ -341,8 +341,8 @@ class _Known:
             starts, drums = self.first[number], self.drums[number]
             low, high = np.searchsorted(drums.step, starts[bar : bar + 2])
             piece = drums.select(np.arange(low, high))
-            pieces.append(piece._replace(step=piece.step - starts[bar] + first[target]))
-        whole = joined(pieces)
+            pieces.append(piece.shift(first[target] - starts[bar]))
+        whole = Grid.join(pieces)
         return whole.select(np.lexsort((whole.key, whole.step)))
 
 

@@ -32,7 +32,7 @@ from seq2drum.data.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge import baselines, metrics
 from seq2drum.judge.metrics import FIGURES, Copies, Interval, Judge, Statistics
-from seq2drum.lattice.grid import Grid, joined
+from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.kit import FULL, KITS, NINE, to_kit
@@ -155,8 +155,8 @@ def _copy_on(song: Prepared, bar: int, take: int) -> Grid:
     pieces = []
     for target in range(bar, len(form.steps)):
         fits = own.select(own.step < form.steps[target])
-        pieces.append(fits._replace(step=fits.step + first[target]))
-    return joined(pieces)
+        pieces.append(fits.shift(first[target]))
+    return Grid.join(pieces)
 
 
 @cache

@@ -51,10 +51,15 @@ class Grid(NamedTuple):
         """The notes at the given places of the arrays."""
         return Grid(*(column[which] for column in self))
 
+    def shift(self, steps: int) -> Grid:
+        """The same notes, so many steps later (earlier, if negative)."""
+        return self._replace(step=self.step + steps)
 
-def joined(pieces: Iterable[Grid]) -> Grid:
-    """Several grids as one, one behind the other as they are; at least one."""
-    return Grid(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
+    @classmethod
+    def join(cls, pieces: Iterable[Grid]) -> Grid:
+        """Several grids as one, one behind the other as they are; of none, a grid without notes."""
+        none = cls(*(np.zeros(0, dtype=np.int64) for _ in cls._fields))
+        return cls(*(np.concatenate(columns) for columns in zip(none, *pieces, strict=True)))
 
 
 def to_full(grid: Grid, kit: Kit) -> Grid:

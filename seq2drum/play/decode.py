@@ -21,7 +21,7 @@ from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import Features, features
 from seq2drum.lattice.form import FloatArray, Form
-from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid, joined, to_full
+from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid, to_full
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import spans
 from seq2drum.music.kit import Kit
@@ -367,7 +367,7 @@ class _Drum:
 
 def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:
     """What was played in the bars of a form, as one grid of the full kit; at least one bar."""
-    return to_full(joined(bar.hits._replace(step=bar.hits.step + form.first[bar.number]) for bar in played), kit)
+    return to_full(Grid.join(bar.hits.shift(form.first[bar.number]) for bar in played), kit)
 
 
 def _most_agreed(bars: Sequence[FloatArray]) -> int:

@@ -302,7 +302,7 @@ class Drummer(Shown):
             if kept.first <= index < kept.stop:
                 if index == kept.first:
                     grid = grid.select((grid.step > 0) | ~np.isin(grid.key, list(kept.downbeat)))
-                part = to_notes(grid._replace(step=grid.step + lattice.first[index]), lattice, kit)
+                part = to_notes(grid.shift(lattice.first[index]), lattice, kit)
                 found = part.rows[part.onset < kept.high]
                 found[:, 0] = np.maximum(found[:, 0], kept.low)
                 found = _together(found, kit.voice_of[found[:, 2]], limbs, struck)
@@ -373,7 +373,7 @@ def _kept(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit
         here = remembered.select(
             (remembered.step >= lattice.first[index]) & (remembered.step < lattice.first[index + 1])
         )
-        given[index] = here._replace(step=here.step - lattice.first[index])
+        given[index] = here.shift(-lattice.first[index])
     inside = stays & known
     voice = kit.voice_of[pitch[inside]]
     struck: dict[int, list[int]] = {}

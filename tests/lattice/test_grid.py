@@ -280,3 +280,12 @@ def test_a_lattice_of_a_single_place_holds_notes() -> None:
 def test_places_are_in_order_and_begin_on_the_quarter() -> None:
     assert PLACES.tolist() == sorted(PLACES.tolist())
     assert PLACES[0] == 0
+
+
+def test_grids_are_joined_one_behind_the_other_and_none_at_all_is_a_grid_without_notes() -> None:
+    one, other = (Grid(*(np.array([value]) for value in (step, 60, 80, 0, 24))) for step in (3, 1))
+    assert Grid.join([one, other]).step.tolist() == [3, 1]
+    assert Grid.join([one.shift(4), other.shift(-1)]).step.tolist() == [7, 0]
+    none = Grid.join([])
+    assert [column.tolist() for column in none] == [[]] * 5
+    assert none.step.dtype == np.int64
