@@ -34,7 +34,7 @@ from seq2drum.lattice.listening import hear
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
-from seq2drum.play import decode
+from seq2drum.play import decoding
 from seq2drum.play.drummer import Drummer, Options
 from seq2drum.play.folder import WEIGHTS, find, read_tensors
 from seq2drum.play.recall import recall
@@ -371,7 +371,7 @@ figure, rows = plt.subplots(1, 2, figsize=(11, 2.2), sharey=True)
 for axes, (name, guitar) in zip(rows, (("rock_riff", heard), ("jazz_swing", jazz))):
     chances, count_of_bars = sketch(guitar)[1], len(heard.form.steps)
     logits = np.log(chances / (1 - chances))
-    planned = decode.plan_fills(logits, None, np.random.default_rng([0, count_of_bars, 1]))  # as playing draws it
+    planned = decoding.plan_fills(logits, None, np.random.default_rng([0, count_of_bars, 1]))  # as playing draws it
     axes.bar(np.arange(1, count_of_bars + 1), chances, color=np.where(planned, "#b3541e", "#1f5fa8"))
     axes.set_xticks(range(1, count_of_bars + 1, 4))
     axes.set_xlabel("bar")
@@ -417,6 +417,7 @@ for name, wish in asked.items():
 # ## Where to go from here
 #
 # - The memory is `seq2drum/models/attention.py`, the function `weights`; what it is given while playing is `Memory` in
-#   `seq2drum/play/decode.py`. How `recall` reads it off the model that plays, without torch: `seq2drum/play/recall.py`.
+#   `seq2drum/play/decoding.py`. How `recall` reads it off the model that plays, without torch:
+#   `seq2drum/play/recall.py`.
 # - What of this holds over 200 songs that the model never saw is in `LOG.md`, *Which bar remembers which*.
 # - Change `listen("rock_riff")` above to another example, or `midi.read` a file of your own, and run all again.

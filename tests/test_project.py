@@ -208,7 +208,15 @@ def test_no_figure_is_left_open():
     assert "TODO-FIGURE" not in README
 
 
-PLAYING = ("cli", "play.drummer", "play.decode", "formats.midi", "music.theory", "lattice.phrases", "lattice.features")
+PLAYING = (
+    "cli",
+    "play.drummer",
+    "play.decoding",
+    "formats.midi",
+    "music.theory",
+    "lattice.phrases",
+    "lattice.features",
+)
 
 
 @pytest.mark.parametrize("module", PLAYING)

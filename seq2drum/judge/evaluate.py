@@ -38,8 +38,8 @@ from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.kit import FULL, KITS, NINE, to_kit
 from seq2drum.music.notes import IntArray
 from seq2drum.music.shown import Shown
-from seq2drum.play import decode, engine
-from seq2drum.play.decode import TRIES, Chance, take_of
+from seq2drum.play import decoding, engine
+from seq2drum.play.decoding import OPENING_TRIES, Sampling, take_of
 from seq2drum.play.folder import find
 
 TOP_P = 0.99  # as `drummer.Options` has it
@@ -190,12 +190,12 @@ def play_heard(
     given: bars that are known, their steps counted from the barline and their keys voices of the engine's kit.
     Returns hits whose keys are voices of the full kit.
     """
-    chance = Chance(seed, temperature, TOP_P, TRIES if temperature else 1)
+    sampling = Sampling(seed, temperature, TOP_P, OPENING_TRIES if temperature else 1)
     first, stop = sounding(heard)
     more: dict[str, Any] = {"given": given} if given else {}
     if given:
         first, stop = min(first, *given), max(stop, max(given) + 1)
-    return take_of(decode.play(player, heard, chance, first=first, stop=stop, **more), heard.form, player.kit)
+    return take_of(decoding.play(player, heard, sampling, first=first, stop=stop, **more), heard.form, player.kit)
 
 
 # --- songs ------------------------------------------------------------------------------------------------------------

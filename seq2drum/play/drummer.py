@@ -29,9 +29,9 @@ from seq2drum.music.limits import DEFAULT_LIMITS, SCORE_SUFFIXES, Limits
 from seq2drum.music.notes import Bar, IntArray, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import decode, engine, feel
-from seq2drum.play.decode import TRIES, Chance
-from seq2drum.play.engine import Ask, Playing
+from seq2drum.play import decoding, engine, feel
+from seq2drum.play.decoding import OPENING_TRIES, Sampling
+from seq2drum.play.engine import Ask, AskingStream
 from seq2drum.play.ensemble import Ensemble
 from seq2drum.play.folder import DEFAULT
 
@@ -272,7 +272,7 @@ class Drummer(Shown):
                 bars[index].append(bar)
         return ranked([sheet.take(played) for sheet, played in zip(sheets, bars, strict=True)])
 
-    def playing(self, sheet: Sheet) -> Playing[DrumBar]:
+    def playing(self, sheet: Sheet) -> AskingStream[DrumBar]:
         """The take's bars, what stays of the song's own drums and what is played. Asks the engine, see `engine`.
 
         Raises:
@@ -285,10 +285,10 @@ class Drummer(Shown):
         kept = _kept(song, lattice, options, drum_map, kit)
         heard = hear(song, sheet.guitar.parts, lattice)
         first, stop = _sounding(song, lattice)
-        tries = TRIES if options.temperature else 1  # the most likely take is one
-        chance = Chance(options.seed, options.temperature, options.top_p, tries)
+        tries = OPENING_TRIES if options.temperature else 1  # the most likely take is one
+        sampling = Sampling(options.seed, options.temperature, options.top_p, tries)
         controls, given = options.controls, kept.given
-        played = decode.playing(self.engine, heard, chance, controls=controls, first=first, stop=stop, given=given)
+        played = decoding.playing(self.engine, heard, sampling, controls=controls, first=first, stop=stop, given=given)
         touch, limbs = _Touch(options, heard, kit), Limbs(kit)
         struck = {tick: list(voices) for tick, voices in kept.struck.items()}
         rows: list[IntArray] = []

@@ -1,4 +1,4 @@
-"""One step of a model. An engine opens bars and advances steps; what to make of the logits is `decode`'s business.
+"""One step of a model. An engine opens bars and advances steps; what to make of the logits is `decoding`'s business.
 
 A model is a handful of graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
 torch; `eager` runs the same graphs in torch, and a test holds the two equal.
@@ -23,7 +23,7 @@ from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.music.kit import KITS, Kit
 from seq2drum.play.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
-from seq2drum.play.runtime import GRAPHS, PLAN, Answer, Arrays, LoadedGraph, session
+from seq2drum.play.runtime import FILL_PLAN, GRAPHS, Answer, Arrays, LoadedGraph, session
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Ask(NamedTuple):
 Asking: TypeAlias = Generator[Ask, Answer, T]
 """What comes to a T by asking: `value = yield from ...`."""
 
-Playing: TypeAlias = Generator[Ask | T, Answer | None, None]
+AskingStream: TypeAlias = Generator[Ask | T, Answer | None, None]
 """What yields T after T, and asks in between. It is sent the answer to an `Ask`, and None after a T."""
 
 
@@ -74,7 +74,7 @@ class Engine:
         """Compute what is asked."""
         return self.graphs[ask.graph].run(ask.arrays)
 
-    def run(self, playing: Playing[T]) -> Iterator[T]:
+    def run(self, playing: AskingStream[T]) -> Iterator[T]:
         """All that comes of something that asks, each question being answered at once."""
         answer = None
         with contextlib.closing(playing), contextlib.suppress(StopIteration):
@@ -115,9 +115,9 @@ class Engine:
 
     def plan(self, features: Features, form: Form) -> Asking[FloatArray | None]:
         """The logits (B,) of each bar of a song breaking the pattern; None from a model that does not plan."""
-        if PLAN not in self.graphs:
+        if FILL_PLAN not in self.graphs:
             return None
-        found = yield from self._asked(PLAN, _guitar(features, form, 0, len(form.steps)))
+        found = yield from self._asked(FILL_PLAN, _guitar(features, form, 0, len(form.steps)))
         logits: FloatArray = found["fill"][:, 0]
         return logits
 
@@ -176,7 +176,7 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     verify(folder)
     order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
     graphs = {}
-    known = {**GRAPHS, PLAN: frozenset({"fill"})} if (folder / f"{PLAN}.onnx").is_file() else GRAPHS
+    known = {**GRAPHS, FILL_PLAN: frozenset({"fill"})} if (folder / f"{FILL_PLAN}.onnx").is_file() else GRAPHS
     for graph, wanted in known.items():
         path = folder / f"{graph}.onnx"
         graphs[graph] = session(path, threads)

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from seq2drum.play.engine import Ask, Engine, Playing
+from seq2drum.play.engine import Ask, AskingStream, Engine
 from seq2drum.play.runtime import Answer
 
 K = TypeVar("K", bound=Hashable)
@@ -36,7 +36,7 @@ class Ended:
 class _Seat(Generic[T]):
     """One who plays: what it asks for now, or what it is to be sent."""
 
-    playing: Playing[T]
+    playing: AskingStream[T]
     ask: Ask | None = None
     answer: Answer | None = None
 
@@ -51,7 +51,7 @@ class Ensemble(Generic[K, T]):
     def __len__(self) -> int:
         return len(self._seats)
 
-    def join(self, key: K, playing: Playing[T]) -> None:
+    def join(self, key: K, playing: AskingStream[T]) -> None:
         """Take part from the next step on."""
         if key in self._seats:
             raise ValueError(f"{key!r} plays already")

@@ -15,7 +15,7 @@ import numpy as np
 
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.form import FloatArray
-from seq2drum.play.runtime import GRAPHS, PLAN
+from seq2drum.play.runtime import FILL_PLAN, GRAPHS
 
 FORMAT = 2  # 1: before conditions, sketch and fills
 CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
@@ -64,7 +64,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def digests(folder: Path) -> dict[str, str]:
     """The SHA-256, in hex, of each file of a checkpoint that playing reads."""
-    names = [CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, PLAN))]
+    names = [CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN))]
     found = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError), (folder / name).open("rb") as file:

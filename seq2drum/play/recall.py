@@ -22,7 +22,7 @@ from seq2drum.lattice.features import features
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.notes import IntArray
-from seq2drum.play.decode import LOOK_BACK, Memory
+from seq2drum.play.decoding import LOOK_BACK, Memory
 from seq2drum.play.engine import Engine
 
 _ASKED = frozenset({"keys", "distance", "past_velocity"})  # what `bar` takes in a family that remembers

@@ -18,7 +18,7 @@ GRAPHS: Mapping[str, frozenset[str]] = {
     "step": frozenset({"logits", "thinking", "stepped"}),
     "feel": frozenset({"velocity", "velocity_scale", "offset", "offset_scale"}),
 }
-PLAN = "plan"  # the graph that some have
+FILL_PLAN = "plan"  # gives the logits of a bar being a fill; some models have it
 
 Arrays = Mapping[str, NDArray[Any]]
 Answer = Sequence[NDArray[Any]]
@@ -56,7 +56,7 @@ def session(path: Path, threads: int) -> LoadedGraph:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # a damaged file is told by our own error
     # What reads a whole song at once would keep, for ever, the memory that the longest took.
-    options.enable_cpu_mem_arena = path.stem not in ("encode", PLAN)
+    options.enable_cpu_mem_arena = path.stem not in ("encode", FILL_PLAN)
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime has a dozen exception types without a common base

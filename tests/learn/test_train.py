@@ -27,7 +27,7 @@ from seq2drum.learn.train import HISTORY, REPORT, Plan, Progress, likelihood, ru
 from seq2drum.learn.watching import Chosen, History
 from seq2drum.music.kit import KITS
 from seq2drum.play import engine
-from seq2drum.play.decode import Chance, play
+from seq2drum.play.decoding import Sampling, play
 from seq2drum.play.folder import find, read_config
 from tests.made import made_song
 
@@ -93,7 +93,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_plays(sides, songs: list[Prepared], tmp
     assert outcome.stopped
     for name in ("best", "last"):
         player = engine.load(tmp_path / "run" / name)
-        assert len(list(play(player, songs[0].heard, Chance(seed=1)))) == len(songs[0].heard.form.steps)
+        assert len(list(play(player, songs[0].heard, Sampling(seed=1)))) == len(songs[0].heard.form.steps)
     assert find(tmp_path / "run") == tmp_path / "run" / "best"
 
 

@@ -42,7 +42,7 @@ from seq2drum.learn.watching import (
 from seq2drum.models import eager, family
 from seq2drum.models.base import Family
 from seq2drum.music.kit import FULL
-from seq2drum.play.decode import TRIES, Chance, play
+from seq2drum.play.decoding import OPENING_TRIES, Sampling, play
 from seq2drum.show import draw
 from tests.made import made_song
 from tests.players import SIZES
@@ -511,5 +511,6 @@ def test_a_take_that_is_drawn_has_the_hits_that_were_played(model: Family, songs
     assert played is not None
     duet = watching._duet(song, played.takes[SAMPLED, 0], 4)
     assert len(duet.song.bars()) == 4
-    own = [bar.hits for bar in play(eager.engine_of(model, "full"), song.heard, Chance(0, 1.0, 0.99, TRIES))][:4]
+    sampling = Sampling(0, 1.0, 0.99, OPENING_TRIES)
+    own = [bar.hits for bar in play(eager.engine_of(model, "full"), song.heard, sampling)][:4]
     assert len(duet.drums) == sum(len(hits.step) for hits in own)

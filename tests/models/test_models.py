@@ -19,7 +19,7 @@ from seq2drum.models.eager import engine_of
 from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
-from seq2drum.play.decode import Chance, Memory, play
+from seq2drum.play.decoding import Memory, Sampling, play
 from seq2drum.play.folder import DEFAULT, SUMS, WEIGHTS, find, verify
 from tests.made import made_song
 from tests.players import SIZES
@@ -130,7 +130,7 @@ def test_onnx_runtime_and_torch_play_the_same_take(name: str, kit: str, tmp_path
     heard = made_song(3).heard
     takes = []
     for player in (engine_of(model, kit), engine.load(tmp_path)):
-        takes.append([bar.hits for bar in play(player, heard, Chance(seed=5, temperature=1.0))])
+        takes.append([bar.hits for bar in play(player, heard, Sampling(seed=5, temperature=1.0))])
     assert sum(len(hits.step) for hits in takes[0]) > 20
     for eager, runtime in zip(*takes, strict=True):
         assert [column.tolist() for column in eager[:2]] == [column.tolist() for column in runtime[:2]]

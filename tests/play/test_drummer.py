@@ -27,7 +27,7 @@ from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import decode, drummer, engine
+from seq2drum.play import decoding, drummer, engine
 from seq2drum.play.engine import Engine
 from seq2drum.play.folder import available, find
 from seq2drum.play.runtime import LoadedGraph
@@ -172,7 +172,7 @@ def test_a_stream_can_be_left_early_and_costs_only_what_was_taken(player: Drumme
     watched = Drummer(replace(player.engine, graphs=graphs))
     bars = list(islice(watched.stream(strummed(50)), 3))
     assert [bar.bar.index for bar in bars] == [0, 1, 2]
-    assert calls == decode.OPENING * 24  # which are chosen together
+    assert calls == decoding.OPENING_BARS * 24  # which are chosen together
     assert bars[1].part == list(islice(player.stream(strummed(50)), 2))[1].part
 
 

@@ -11,8 +11,8 @@ from seq2drum.lattice.conditions import Controls, asked
 from seq2drum.lattice.features import features
 from seq2drum.lattice.listening import hear
 from seq2drum.models import FAMILIES
-from seq2drum.play import decode, engine, guidance
-from seq2drum.play.decode import Chance, play
+from seq2drum.play import decoding, engine, guidance
+from seq2drum.play.decoding import Sampling, play
 from seq2drum.play.engine import Engine
 from seq2drum.play.guidance import Guided
 from tests.players import save_player, strummed
@@ -26,7 +26,7 @@ def player(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def takes(player: Engine, controls: Controls) -> list[list[list[int]]]:
-    return [[c.tolist() for c in bar.hits] for bar in play(player, HEARD, Chance(seed=2, tries=3), controls=controls)]
+    return [[c.tolist() for c in bar.hits] for bar in play(player, HEARD, Sampling(seed=2, tries=3), controls=controls)]
 
 
 def test_what_is_taken_apart_comes_together_again() -> None:
@@ -37,9 +37,9 @@ def test_what_is_taken_apart_comes_together_again() -> None:
 
 def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     controls = Controls(style="jazz", intensity=0.9)
-    monkeypatch.setattr(decode, "HEED_STYLE", 1.0)
+    monkeypatch.setattr(decoding, "STYLE_GUIDANCE", 1.0)
     guided = takes(player, controls)
-    monkeypatch.setattr(decode, "Guided", lambda engine, weight: engine)
+    monkeypatch.setattr(decoding, "Guided", lambda engine, weight: engine)
     assert guided == takes(player, controls)
 
 
@@ -51,7 +51,7 @@ def test_what_a_wish_changes_is_done_several_times_over(player: Engine) -> None:
 
     def logits(of: Engine | Guided, told: np.ndarray) -> np.ndarray:
         known = player.resolve(of.encode(found, form, told, 0, 6))
-        memory = decode.Memory(form, len(of.kit))
+        memory = decoding.Memory(form, len(of.kit))
         if "key" in known:
             memory.recognise(0, known["key"])
         here = {name: rows[:1] for name, rows in known.items()}
@@ -67,7 +67,7 @@ def test_fills_alone_need_no_guidance(player: Engine, monkeypatch: pytest.Monkey
     def refused(engine: Engine, weight: float) -> Guided:
         raise AssertionError("two runs where one will do")
 
-    monkeypatch.setattr(decode, "Guided", refused)
+    monkeypatch.setattr(decoding, "Guided", refused)
     assert takes(player, Controls(fills=0.9))
 
 

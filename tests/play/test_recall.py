@@ -17,8 +17,8 @@ from seq2drum.models import checkpoint
 from seq2drum.models.attention import Attention
 from seq2drum.models.eager import engine_of
 from seq2drum.music.notes import Metre
-from seq2drum.play import decode, engine
-from seq2drum.play.decode import Chance
+from seq2drum.play import decoding, engine
+from seq2drum.play.decoding import Sampling
 from seq2drum.play.engine import Engine
 from seq2drum.play.folder import find
 from seq2drum.play.recall import Recall, recall
@@ -81,12 +81,12 @@ def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeyp
         return weights
 
     monkeypatch.setattr(Attention, "weights", watched)
-    played = list(decode.play(player, heard, Chance(3)))
+    played = list(decoding.play(player, heard, Sampling(3)))
 
     assert len(used) == len(played) == len(heard.form.steps)
     for bar, weights in enumerate(used):  # before the song are the bars of silence
-        np.testing.assert_allclose(found.weights[bar, :bar], weights[decode.LOOK_BACK :], atol=1e-6)
-        assert not weights[: decode.LOOK_BACK].any()
+        np.testing.assert_allclose(found.weights[bar, :bar], weights[decoding.LOOK_BACK :], atol=1e-6)
+        assert not weights[: decoding.LOOK_BACK].any()
 
 
 def test_the_runtime_and_torch_remember_the_same() -> None:
@@ -142,7 +142,7 @@ def test_more_bars_than_a_bar_has_places_for_marks_are_told_apart(remembering: A
 def test_bars_beyond_what_playing_can_remember_have_no_weight(
     remembering: Attention, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decode, "MEMORY", 5)
+    monkeypatch.setattr(decoding, "MEMORY_BARS", 5)
 
     found = recall(engine_of(remembering, "full"), heard_of(12))
 

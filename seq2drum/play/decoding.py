@@ -26,34 +26,34 @@ from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import spans
 from seq2drum.music.kit import Kit
 from seq2drum.music.limbs import Limbs
-from seq2drum.play.engine import Asking, Engine, OpenBar, Playing
+from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar
 from seq2drum.play.guidance import Guided
 
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
-MEMORY = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
-OPENING = 4  # bars that are the best of several tries, of each length: what is played first will be remembered
-TRIES = 10
+MEMORY_BARS = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
+OPENING_BARS = 4  # bars that are the best of several tries, of each length: what is played first will be remembered
+OPENING_TRIES = 10
 # In comparing openings, how much more a hit weighs that others play and one leaves out than one it plays alone: what is
 # certain is sparse, and where each puts the kick elsewhere, most would agree on none.
-FULLER = 2
+RECALL_WEIGHT = 2
 # How many times over a wish is heeded, see `guidance`. Heeded three times, a level overshoots what was asked for.
-HEED_STYLE, HEED_LEVEL = 3.0, 2.0
+STYLE_GUIDANCE, LEVEL_GUIDANCE = 3.0, 2.0
 USUAL_FILLS = 0.5  # the wish that asks for as many fills as drummers play
-HEEDED = 1.2  # fills planned for each that is to be heard: not every one that is asked for stands out
+PLANNED_PER_FILL = 1.2  # fills planned for each that is to be heard: not every one that is asked for stands out
 FILL_GAP = 4  # bars from a fill to the next: on validation songs closer ones are more often wrong than right
 # What is likelier than this belongs to the plainest take, and sharpening moves away from it: hits are rarer than rests,
 # so that around one half a sharpened take would be an empty one. At 0.3 a plain take has as many as real ones.
-PLAIN = 0.3
+HIT_THRESHOLD = 0.3
 
 Order = list[list[tuple[int, float]]]
 """For each voice, the voices drawn after it and what a hit of it adds to their logits."""
 
 
-class Chance(NamedTuple):
+class Sampling(NamedTuple):
     """How a take is drawn.
 
-    seed; temperature (0 plays what is likelier than PLAIN); top_p, the share of likely outcomes kept; tries, from how
-    many the opening is chosen.
+    seed; temperature, 0 plays what is likelier than HIT_THRESHOLD; top_p, the share of likely outcomes that is kept;
+    tries, in how many ways the opening is played, of which one is chosen.
     """
 
     seed: int = 0
@@ -96,7 +96,7 @@ class Memory:
     def before(self, bar: int) -> dict[str, NDArray[Any]]:
         """What `Engine.open_bar` wants to know of the bars before one. Only bars of as many steps are remembered."""
         now = LOOK_BACK + bar
-        since = slice(max(now - MEMORY, 0), now)
+        since = slice(max(now - MEMORY_BARS, 0), now)
         distance = np.where(self.steps[since] == self.steps[now], now - np.arange(since.start, now), 0)
         ways = len(self.hits)
         return {
@@ -120,21 +120,21 @@ def _ways(rows: NDArray[Any], ways: int) -> NDArray[Any]:
     return rows if len(rows) == ways else np.broadcast_to(rows, (ways, *rows.shape[1:]))
 
 
-def play(engine: Engine, heard: Heard, chance: Chance, **asked: Any) -> Iterator[PlayedBar]:
+def play(engine: Engine, heard: Heard, sampling: Sampling, **asked: Any) -> Iterator[PlayedBar]:
     """Play to a guitar, a bar at a time; see `playing`."""
-    return engine.run(playing(engine, heard, chance, **asked))
+    return engine.run(playing(engine, heard, sampling, **asked))
 
 
 def playing(
     engine: Engine,
     heard: Heard,
-    chance: Chance,
+    sampling: Sampling,
     *,
     controls: Controls | None = None,
     first: int = 0,
     stop: int | None = None,
     given: Mapping[int, Grid] | None = None,
-) -> Playing[PlayedBar]:
+) -> AskingStream[PlayedBar]:
     """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent.
 
     `given` are bars that are not drawn but played as they are: hits by the number of their bar, steps counted from its
@@ -144,33 +144,33 @@ def playing(
     stop = len(form.steps) if stop is None else stop
     given = given or {}
     controls = controls or Controls()
-    heed = HEED_STYLE if controls.style is not None else HEED_LEVEL
+    heed = STYLE_GUIDANCE if controls.style is not None else LEVEL_GUIDANCE
     player = engine if controls == Controls(fills=controls.fills) else Guided(engine, heed)
-    drum = _Drum(player, chance)
+    drum = _Drum(player, sampling)
     memory = Memory(form, voices)
     state = player.silence[None]
     previous = np.zeros((1, voices), dtype=np.float32)
     # If something is given, it is known what to go on from.
-    openings = _openings(form.steps.tolist(), first, stop) if chance.tries > 1 and not given else {}
+    openings = _openings(form.steps.tolist(), first, stop) if sampling.tries > 1 and not given else {}
     opening, opened_bars = range(0), list[_Bar]()
-    read = yield from _read(player, heard, controls, chance)
+    read = yield from _read(player, heard, controls, sampling)
     for begin, end in read.ranges:
         known = yield from player.encode(read.features, form, read.told, begin, end)
         if "key" in known:
             memory.recognise(begin, known["key"])
         for bar in range(begin, end):
             if bar in openings:
-                opening, ways, single = openings[bar], chance.tries, memory
+                opening, ways, single = openings[bar], sampling.tries, memory
                 memory = memory.forked(ways, opening.stop)
                 state, previous = (np.repeat(rows, ways, axis=0) for rows in (state, previous))
             here = {name: _ways(rows[bar - begin : bar - begin + 1], len(state)) for name, rows in known.items()}
             opened = yield from player.open_bar(here, memory.before(bar), state, first=bar == begin)
-            rng = np.random.default_rng([chance.seed, bar])
+            rng = np.random.default_rng([sampling.seed, bar])
             if bar in given:
                 played = yield from drum.repeat(opened, previous, _rolls(given[bar], int(form.steps[bar]), voices))
             elif first <= bar < stop:
                 # The plainest take plays what the guitar alone makes likely, unless there is something to go on from.
-                if "sketch" in here and not chance.temperature and not given:
+                if "sketch" in here and not sampling.temperature and not given:
                     played = yield from drum.trace(opened, previous, here["sketch"][:, : int(form.steps[bar])], rng)
                 else:
                     played = yield from drum.draw(opened, previous, int(form.steps[bar]), rng)
@@ -196,7 +196,7 @@ def playing(
 
 
 def _openings(steps: Sequence[int], first: int, stop: int) -> dict[int, range]:
-    """Where bars of a length begin that was not played before, and up to OPENING of them in a row.
+    """Where bars of a length begin that was not played before, and up to OPENING_BARS of them in a row.
 
     Only bars of as many steps can be remembered. So a new metre begins as a song does, with nothing to go on from.
     """
@@ -205,7 +205,7 @@ def _openings(steps: Sequence[int], first: int, stop: int) -> dict[int, range]:
         if steps[bar] not in played:
             played.add(steps[bar])
             end = next((at for at in range(bar, stop) if steps[at] != steps[bar]), stop)
-            found[bar] = range(bar, min(end, bar + OPENING))
+            found[bar] = range(bar, min(end, bar + OPENING_BARS))
     return found
 
 
@@ -220,7 +220,7 @@ class _Read(NamedTuple):
     ranges: list[tuple[int, int]]
 
 
-def _read(engine: Engine | Guided, heard: Heard, controls: Controls, chance: Chance) -> Asking[_Read]:
+def _read(engine: Engine | Guided, heard: Heard, controls: Controls, sampling: Sampling) -> Asking[_Read]:
     """Make the guitar ready in the portions the model was trained on, and plan where to break the pattern.
 
     That is planned before a note is played, and told like any other wish.
@@ -233,7 +233,7 @@ def _read(engine: Engine | Guided, heard: Heard, controls: Controls, chance: Cha
         ranges = spans([notes], max_notes=engine.max_notes)
     fill, logits = None, (yield from engine.plan(found, form))
     if logits is not None:
-        seed = chance.seed if chance.temperature else 0  # the plainest take is one, whatever the seed
+        seed = sampling.seed if sampling.temperature else 0  # the plainest take is one, whatever the seed
         fill = plan_fills(logits, controls.fills, np.random.default_rng([seed, bars, 1]))
     return _Read(found, conditions.asked(controls, bars, fill), ranges)
 
@@ -245,7 +245,7 @@ def plan_fills(logits: FloatArray, wish: float | None, rng: np.random.Generator)
     FILL_GAP bars from the last.
     """
     chances = 1 / (1 + np.exp(-logits.astype(np.float64)))
-    many = HEEDED * chances.sum() * (USUAL_FILLS if wish is None else wish) / USUAL_FILLS
+    many = PLANNED_PER_FILL * chances.sum() * (USUAL_FILLS if wish is None else wish) / USUAL_FILLS
     count = int(many + rng.random())
     fill = np.zeros(len(logits), dtype=bool)
     for bar in np.argsort(-(logits + 0.2 * rng.gumbel(size=len(logits))), kind="stable").tolist():
@@ -291,9 +291,9 @@ def _draw(limbs: Limbs, order: Order, logits: list[float], thresholds: list[floa
 class _Drum:
     """A model at its kit: plays opened bars, in n ways at once."""
 
-    def __init__(self, engine: Engine | Guided, chance: Chance) -> None:
+    def __init__(self, engine: Engine | Guided, sampling: Sampling) -> None:
         self.engine = engine
-        self.chance = chance
+        self.sampling = sampling
         self.limbs = Limbs(engine.kit)
         self.order = _order(engine.voice_order)
         pieces: dict[str, list[int]] = {}
@@ -304,7 +304,7 @@ class _Drum:
     def draw(self, opened: OpenBar, previous: FloatArray, count: int, rng: np.random.Generator) -> Asking[_Bar]:
         """A bar of `count` steps, drawn step by step."""
         ways, voices = previous.shape
-        thresholds = _thresholds(rng.random((ways, count, voices)), self.chance).tolist()
+        thresholds = _thresholds(rng.random((ways, count, voices)), self.sampling).tolist()
         hits = np.zeros((ways, count, voices), dtype=np.float32)
 
         def choose(step: int, logits: FloatArray) -> FloatArray:
@@ -315,13 +315,15 @@ class _Drum:
             return hits[:, step]
 
         thinking, state = yield from self._walk(opened, previous, count, choose)
-        velocity, offset = yield from _feel(self.engine, opened, hits, thinking, rng, min(self.chance.temperature, 1.0))
+        velocity, offset = yield from _feel(
+            self.engine, opened, hits, thinking, rng, min(self.sampling.temperature, 1.0)
+        )
         return _Bar(hits, velocity, offset, state)
 
     def trace(
         self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, rng: np.random.Generator
     ) -> Asking[_Bar]:
-        """A bar after a sketch of it, logits (n, S, V): of each piece of the kit what is likelier than PLAIN.
+        """A bar after a sketch of it, logits (n, S, V): of each piece of the kit what is likelier than HIT_THRESHOLD.
 
         Voices that are one piece in the nine-voice view share their chances, and the likeliest of them plays: what is
         either a snare or a side stick is a backbeat.
@@ -330,7 +332,7 @@ class _Drum:
         hits = np.zeros(sketch.shape, dtype=np.float32)
         for members in self.pieces:
             any_of = 1 - np.prod(1 - chances[..., members], axis=-1)
-            way, step = np.nonzero(any_of > PLAIN)
+            way, step = np.nonzero(any_of > HIT_THRESHOLD)
             hits[way, step, np.array(members)[chances[..., members].argmax(axis=-1)[way, step]]] = 1
         for row, at in np.argwhere(hits.sum(axis=-1) > 1).tolist():
             wanted = np.where(hits[row, at], 1.0, -1.0).tolist()
@@ -378,7 +380,7 @@ def _most_agreed(bars: Sequence[FloatArray]) -> int:
     """
     flat = np.concatenate([hits.reshape(len(hits), -1) for hits in bars], axis=1)
     both, count = flat @ flat.T, flat.sum(axis=1)
-    agreement = (1 + FULLER**2) * both / np.maximum(count[:, None] + FULLER**2 * count[None, :], 1)
+    agreement = (1 + RECALL_WEIGHT**2) * both / np.maximum(count[:, None] + RECALL_WEIGHT**2 * count[None, :], 1)
     return int(np.argmax(agreement.sum(axis=1) - np.diag(agreement)))
 
 
@@ -407,16 +409,16 @@ def _feel(
     return velocity, offset
 
 
-def _thresholds(uniform: NDArray[np.float64], chance: Chance) -> NDArray[np.float64]:
+def _thresholds(uniform: NDArray[np.float64], sampling: Sampling) -> NDArray[np.float64]:
     """The logit above which a voice is played: a hit of probability p is drawn when p, sharpened, exceeds the number.
 
     Outcomes (playing or resting) of a probability below 1 - top_p are never drawn.
     """
-    low = min(max(1 - chance.top_p, 1e-9), 0.5)
+    low = min(max(1 - sampling.top_p, 1e-9), 0.5)
     # Sharpened first, then cut: p < low never plays, whatever the temperature.
     uniform = np.maximum(uniform, 2.0**-54)  # zero, the one number without a logarithm, is drawn now and then
-    plain = np.log(PLAIN / (1 - PLAIN))
-    kept = plain + (np.log(uniform / (1 - uniform)) - plain) * chance.temperature
+    plain = np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))
+    kept = plain + (np.log(uniform / (1 - uniform)) - plain) * sampling.temperature
     edge = np.log((1 - low) / low)
     thresholds: NDArray[np.float64] = np.clip(kept, -edge, edge)
     return thresholds

@@ -15,8 +15,8 @@ from seq2drum.lattice.listening import Heard, hear
 from seq2drum.music.kit import FULL, KITS, NINE, Kit
 from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Metre, Part
-from seq2drum.play import decode
-from seq2drum.play.decode import Chance, PlayedBar, play
+from seq2drum.play import decoding
+from seq2drum.play.decoding import PlayedBar, Sampling, play
 from seq2drum.play.engine import Engine
 from seq2drum.play.runtime import LoadedGraph
 from tests.players import strummed
@@ -77,7 +77,7 @@ class Script:
         return [0.5 * ones, 0.05 * ones, 0 * ones, 0.1 * ones]
 
     def play(self, heard: Heard, **chance: Any) -> list[PlayedBar]:
-        return list(play(self.engine, heard, Chance(**chance)))
+        return list(play(self.engine, heard, Sampling(**chance)))
 
 
 def heard_in(bars: int, *metre: int) -> Heard:
@@ -98,7 +98,7 @@ def columns(bars: list[PlayedBar]) -> list[list[list[int]]]:
 def test_a_voice_is_played_as_often_as_its_sharpened_probability_says(logit: float, temperature: float) -> None:
     bars = Script({"kick": logit}).play(heard_in(60), seed=1, temperature=temperature)
     share = struck(bars, "kick") / (60 * 24)
-    plain = np.log(decode.PLAIN / (1 - decode.PLAIN))  # what is sharpened moves away from here
+    plain = np.log(decoding.HIT_THRESHOLD / (1 - decoding.HIT_THRESHOLD))  # what is sharpened moves away from here
     assert share == pytest.approx(1 / (1 + np.exp(-plain - (logit - plain) / temperature)), abs=0.035)
 
 
@@ -124,9 +124,9 @@ def test_temperature_zero_plays_what_is_likelier_than_plain_whatever_the_seed() 
 
 
 def test_a_uniform_of_zero_has_a_threshold_too() -> None:
-    found = decode._thresholds(np.array([0.0, 0.5, 1 - 2.0**-53]), Chance(temperature=0.0))
-    assert found == pytest.approx([np.log(decode.PLAIN / (1 - decode.PLAIN))] * 3)
-    assert np.isfinite(decode._thresholds(np.array([0.0, 1 - 2.0**-53]), Chance())).all()
+    found = decoding._thresholds(np.array([0.0, 0.5, 1 - 2.0**-53]), Sampling(temperature=0.0))
+    assert found == pytest.approx([np.log(decoding.HIT_THRESHOLD / (1 - decoding.HIT_THRESHOLD))] * 3)
+    assert np.isfinite(decoding._thresholds(np.array([0.0, 1 - 2.0**-53]), Sampling())).all()
 
 
 def test_a_voice_hears_the_voices_drawn_before_it_in_the_same_step() -> None:
@@ -139,17 +139,17 @@ def test_a_voice_hears_the_voices_drawn_before_it_in_the_same_step() -> None:
 def test_a_bars_draws_come_from_the_seed_and_its_number_alone() -> None:
     script = Script({"kick": 0.0, "closed hat": 0.3})
     heard = heard_in(12)
-    whole = columns(list(play(script.engine, heard, Chance(seed=4))))
-    part = columns(list(play(script.engine, heard, Chance(seed=4), first=8, stop=10)))
+    whole = columns(list(play(script.engine, heard, Sampling(seed=4))))
+    part = columns(list(play(script.engine, heard, Sampling(seed=4), first=8, stop=10)))
     assert part[8:10] == whole[8:10]
     assert [bar for bars in (part[:8], part[10:]) for bar in bars] == [[[], [], [], [], []]] * 10
     assert len({str(bar) for bar in whole}) == 12
-    assert columns(list(play(script.engine, heard, Chance(seed=5)))) != whole
+    assert columns(list(play(script.engine, heard, Sampling(seed=5)))) != whole
 
 
 def test_to_stop_asking_stops_the_work() -> None:
     script = Script({"kick": 0.0})
-    bars = list(islice(play(script.engine, heard_in(50), Chance()), 2))
+    bars = list(islice(play(script.engine, heard_in(50), Sampling()), 2))
     assert [bar.number for bar in bars] == [0, 1]
     assert len(script.steps) == 2 * 24
     assert len(script.opened) == 2
@@ -168,7 +168,7 @@ def test_the_state_and_the_hits_go_from_step_to_step_and_bar_to_bar() -> None:
 def test_earlier_bars_are_remembered_as_they_were_written_and_only_those_of_the_same_length() -> None:
     script = Script({"kick": 5.0})
     song = strummed(2, [Metre(0, 4, 4), Metre(2 * 1920, 3, 4), Metre(2 * 1920 + 1440, 4, 4)])
-    bars = list(play(script.engine, hear(song, [0]), Chance()))
+    bars = list(play(script.engine, hear(song, [0]), Sampling()))
     last = script.opened[-1]
     assert last["distance"][0].tolist() == [0, 0, 0, 0, 4, 3, 0, 1]  # silence, two of 4/4, one of 3/4, one of 4/4
     assert last["past"].shape == (1, 8, 24, len(FULL))
@@ -182,7 +182,7 @@ def test_earlier_bars_are_remembered_as_they_were_written_and_only_those_of_the_
 def test_memory_has_an_end_so_that_time_does_not_grow_with_the_square_of_the_song(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(decode, "MEMORY", 16)
+    monkeypatch.setattr(decoding, "MEMORY_BARS", 16)
     script = Script({"kick": 0.0})
     script.play(heard_in(30))
     assert max(asked["past"].shape[1] for asked in script.opened) == 16
@@ -254,23 +254,23 @@ def test_of_several_openings_the_one_that_most_agree_with_is_gone_on_with() -> N
     hits[1, 0] = [1, 1, 1]
     hits[2, 0] = [1, 0, 1]
     hits[3, 1] = [0, 0, 1]
-    assert decode._most_agreed([hits]) == 1
-    assert decode._most_agreed([hits, hits]) == 1
-    assert decode._most_agreed([hits[[3, 0, 2]]]) == 1  # the two that share the kick, of which the first
+    assert decoding._most_agreed([hits]) == 1
+    assert decoding._most_agreed([hits, hits]) == 1
+    assert decoding._most_agreed([hits[[3, 0, 2]]]) == 1  # the two that share the kick, of which the first
 
 
 def test_only_the_opening_is_chosen_of_several_tries() -> None:
     heard, script = heard_in(60), Script({"kick": 0.0})
     once, often = (script.play(heard, seed=2, tries=tries) for tries in (1, 40))
-    assert columns(often)[: decode.OPENING] != columns(once)[: decode.OPENING]
-    assert [len(opened["state"]) for opened in script.opened[60:]] == [40] * decode.OPENING + [1] * 56
+    assert columns(often)[: decoding.OPENING_BARS] != columns(once)[: decoding.OPENING_BARS]
+    assert [len(opened["state"]) for opened in script.opened[60:]] == [40] * decoding.OPENING_BARS + [1] * 56
     assert [bar.number for bar in often] == list(range(60))
 
 
 def test_a_new_metre_begins_as_a_song_does() -> None:
-    openings = decode._openings([24, 24, 24, 24, 24, 24, 21, 21, 24, 18, 21], 1, 11)
+    openings = decoding._openings([24, 24, 24, 24, 24, 24, 21, 21, 24, 18, 21], 1, 11)
     assert openings == {1: range(1, 5), 6: range(6, 8), 9: range(9, 10)}
-    assert decode._openings([24, 24], 1, 1) == {}
+    assert decoding._openings([24, 24], 1, 1) == {}
     metres = [Metre(0, 4, 4), Metre(6 * 1920, 7, 8)]
     script = Script({"kick": 0.0})
     bars = script.play(hear(strummed(6, metres), [0]), seed=2, tries=5)
@@ -283,47 +283,48 @@ def test_the_chosen_opening_is_what_is_remembered() -> None:
     bars = script.play(heard_in(6), seed=2, tries=8)
     past = script.opened[-1]["past"]
     for bar in bars[:5]:
-        found = np.flatnonzero(past[0, decode.LOOK_BACK + bar.number, :, 0]).tolist()
+        found = np.flatnonzero(past[0, decoding.LOOK_BACK + bar.number, :, 0]).tolist()
         assert found == bar.hits.step.tolist()
 
 
 def test_given_bars_are_played_as_they_are_and_remembered() -> None:
     script = Script({"kick": 0.0})
     beat = Grid(*(np.array(column) for column in ([0, 6], [1, 1], [90, 40], [0, 20], [3, 3])))
-    bars = list(play(script.engine, heard_in(6), Chance(seed=3, tries=8), given={0: beat, 4: beat}))
+    bars = list(play(script.engine, heard_in(6), Sampling(seed=3, tries=8), given={0: beat, 4: beat}))
     assert columns([bars[0], bars[4]]) == [[column.tolist() for column in beat]] * 2
     assert all(len(opened["state"]) == 1 for opened in script.opened)  # there is something to go on from
-    past = script.opened[-1]["past_velocity"][0, decode.LOOK_BACK + 4]
+    past = script.opened[-1]["past_velocity"][0, decoding.LOOK_BACK + 4]
     assert past[0, 1] == pytest.approx(90 / 127) and past[6, 1] == pytest.approx(40 / 127)
-    free = list(play(script.engine, heard_in(6), Chance(seed=3)))
+    free = list(play(script.engine, heard_in(6), Sampling(seed=3)))
     assert columns([bars[3]]) == columns([free[3]])  # a bar's draws do not depend on what else is played
 
 
 def test_as_many_fills_are_planned_as_are_likely_times_the_wish() -> None:
     logits = np.full(200, np.log(0.05 / 0.95))
-    counts = [decode.plan_fills(logits, wish, np.random.default_rng(1)).sum() for wish in (0, 0.25, 0.5, None, 0.75, 1)]
+    asked = (0, 0.25, 0.5, None, 0.75, 1)
+    counts = [decoding.plan_fills(logits, fills, np.random.default_rng(1)).sum() for fills in asked]
     assert counts == pytest.approx([0, 6, 12, 12, 18, 24], abs=1)  # a fifth more than are to be heard
 
 
 def test_fills_are_planned_where_they_are_likely_and_never_close_together() -> None:
     logits = np.full(64, -9.0)
     logits[7::8] = 1.0
-    fill = decode.plan_fills(logits, None, np.random.default_rng(0))
+    fill = decoding.plan_fills(logits, None, np.random.default_rng(0))
     assert set(np.flatnonzero(fill)) <= set(range(7, 64, 8)) and fill.sum() >= 6
-    often = np.flatnonzero(decode.plan_fills(np.full(40, 5.0), 1.0, np.random.default_rng(0)))
-    assert np.diff(often).min() >= decode.FILL_GAP
+    often = np.flatnonzero(decoding.plan_fills(np.full(40, 5.0), 1.0, np.random.default_rng(0)))
+    assert np.diff(often).min() >= decoding.FILL_GAP
 
 
 def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() -> None:
     """A snare at 0.2 and a side stick at 0.25 are a backbeat at 0.4; at most two hands play at once."""
     engine = Script({}).engine
-    drum = decode._Drum(engine, Chance(temperature=0.0))
+    drum = decoding._Drum(engine, Sampling(temperature=0.0))
     sketch = np.full((1, 24, len(FULL)), -9.0, dtype=np.float32)
     names = [voice.name for voice in FULL.voices]
     chances = {"snare": 0.2, "side stick": 0.25, "ride": 0.9, "crash": 0.8, "kick": 0.31, "cowbell": 0.29}
     for name, chance in chances.items():
         sketch[0, 6, names.index(name)] = np.log(chance / (1 - chance))
-    opened = decode.OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
+    opened = decoding.OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
     silence = np.zeros((1, len(FULL)), np.float32)
     played = engine.resolve(drum.trace(opened, silence, sketch, np.random.default_rng(0)))
     struck_at = [(step, names[voice]) for _, step, voice in np.argwhere(played.hits).tolist()]
