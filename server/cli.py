@@ -41,10 +41,10 @@ def _serve(chosen: settings.Settings) -> int:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     logs.set_up(chosen.log_format)
     try:
-        from server import running
+        from server import lifecycle
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"{error.name} is not installed: pip install 'seq2drum[server]'") from error
-    return asyncio.run(running.serve(chosen, _say, lambda port: print(port, flush=True)))
+    return asyncio.run(lifecycle.serve(chosen, _say, lambda port: print(port, flush=True)))
 
 
 def _say(text: str) -> None:

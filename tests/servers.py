@@ -20,8 +20,8 @@ from grpc_status import rpc_status
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc import accompaniment_pb2_grpc as rpc
 from server.frames import Frame
+from server.lifecycle import Front
 from server.metrics import Metrics
-from server.running import Front
 from server.settings import Settings
 
 ROOT = Path(__file__).parent.parent

@@ -211,7 +211,7 @@ def test_the_manual_has_all_settings_in_their_groups_and_no_others() -> None:
 def test_the_manual_has_a_row_for_each_promise_and_names_tests_that_exist() -> None:
     rows = re.findall(r"^\| (R\d+) \| .*? \| (kept|partly|not): (.*) \|$", MANUAL, flags=re.MULTILINE)
     assert [number for number, _, _ in rows] == [f"R{number}" for number in range(1, 23)]
-    files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("test_*.py")}
+    files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
     for number, kept, words in rows:
         for name in re.findall(r"`(test_\w+)`", words):
             assert any(f"def {name}(" in text for text in files.values()), (number, name)

@@ -158,7 +158,7 @@ def test_a_player_that_is_killed_is_told_by_health_and_replaced(server: tuple[Pr
 
 
 def test_the_process_that_answers_calls_imports_no_music_and_no_models() -> None:
-    code = "import sys, server.cli, server.running; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "import sys, server.cli, server.lifecycle; print(*{name.partition('.')[0] for name in sys.modules})"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )

@@ -29,7 +29,7 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server import cli
 from server import settings as server_settings
 from server.guards import admit
-from server.running import read_state
+from server.lifecycle import read_state
 from server.settings import Settings, is_local, make
 from server.statuses import Refusal, reason_of
 from tests.servers import MIDI, Served, field, opening, refused, refused_stream, served, settings, until
