@@ -35,8 +35,9 @@ from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
 from seq2drum.play import feel
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import DEFAULT
+from seq2drum.play.options import Options
 
 CONTROLS: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {

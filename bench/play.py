@@ -28,8 +28,9 @@ from seq2drum.errors import Seq2DrumError
 from seq2drum.formats import midi
 from seq2drum.music import theory
 from seq2drum.music.notes import Metre, Note, Part, Song
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import DEFAULT
+from seq2drum.play.options import Options
 from seq2drum.play.runtime import LoadedGraph
 
 BARS = 128

@@ -44,7 +44,8 @@ from bench.machine import machine
 from bench.serving import Served, serving
 from seq2drum.formats import midi
 from seq2drum.music.notes import Part, Song
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
 
 SONGS = ("funk", "rock_riff", "blues_shuffle", "jazz_swing")
 AT_ONCE = (1, 2, 4, 8, 16)

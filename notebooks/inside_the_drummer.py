@@ -35,8 +35,9 @@ from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
 from seq2drum.play import decoding
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import WEIGHTS, find, read_tensors
+from seq2drum.play.options import Options
 from seq2drum.play.recall import recall
 
 EXAMPLES = Path("../examples")

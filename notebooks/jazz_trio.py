@@ -34,7 +34,8 @@ from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.lattice.listening import hear
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
 from seq2drum.show import engraving, page, sound
 
 EXAMPLES = Path("../examples")

@@ -13,14 +13,16 @@ __all__ = ["Drummer", "Options", "Seq2DrumError", "Song", "Take", "__version__"]
 if TYPE_CHECKING:
     from seq2drum.errors import Seq2DrumError
     from seq2drum.music.notes import Song
-    from seq2drum.play.drummer import Drummer, Options, Take
+    from seq2drum.play.drummer import Drummer
+    from seq2drum.play.options import Options
+    from seq2drum.play.take import Take
 
 _HOMES = {
     "Drummer": "play.drummer",
-    "Options": "play.drummer",
+    "Options": "play.options",
     "Seq2DrumError": "errors",
     "Song": "music.notes",
-    "Take": "play.drummer",
+    "Take": "play.take",
 }
 
 

@@ -34,7 +34,9 @@ from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, KITS, Kit, to_kit
 from seq2drum.music.notes import Bar, IntArray, Metre, Part, Song
-from seq2drum.play.drummer import DrumBar, Drummer, Options, Take
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
+from seq2drum.play.take import DrumBar, Take
 from seq2drum.show import draw
 from seq2drum.show.page import table, text
 

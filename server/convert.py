@@ -22,8 +22,9 @@ from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Song
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play.drummer import DrumBar, Options, Take
 from seq2drum.play.folder import WEIGHTS, read_config
+from seq2drum.play.options import Options
+from seq2drum.play.take import DrumBar, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import Refusal
 

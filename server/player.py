@@ -23,9 +23,11 @@ from typing import Any, BinaryIO
 from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song, Tempo
-from seq2drum.play.drummer import DrumBar, Drummer, Options, Sheet, ranked
+from seq2drum.play.drummer import Drummer
 from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.play.folder import SUMS, find, verify
+from seq2drum.play.options import Options
+from seq2drum.play.take import DrumBar, Sheet, ranked
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert, frames, statuses
 from server.frames import Frame

@@ -28,7 +28,9 @@ from client import RemoteDrummer
 from seq2drum import __version__
 from seq2drum.errors import MidiError, NoGuitarError, OptionError, Seq2DrumError
 from seq2drum.formats import midi
-from seq2drum.play.drummer import DrumBar, Drummer, Options, Take
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
+from seq2drum.play.take import DrumBar, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import (
     AccompanimentServiceServicer,

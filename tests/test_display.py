@@ -28,7 +28,8 @@ from seq2drum.music.kit import FULL, KITS, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.shown import as_html
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play.drummer import DrumBar, Options, Take
+from seq2drum.play.options import Options
+from seq2drum.play.take import DrumBar, Take
 from seq2drum.show import chart, draw
 from tests.conftest import ROOT
 from tests.made import made_song

@@ -13,7 +13,7 @@ from seq2drum.cli.terminal import bar, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 
 if TYPE_CHECKING:
-    from seq2drum.play.drummer import Take
+    from seq2drum.play.take import Take
 
 FLAGS = ("output", "soundfont", "force")
 

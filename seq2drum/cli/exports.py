@@ -16,7 +16,7 @@ from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
-    from seq2drum.play.drummer import Take
+    from seq2drum.play.take import Take
 
 
 class Export(NamedTuple):

@@ -15,7 +15,9 @@ from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 from seq2drum.music.limits import MIDI_SUFFIXES, SCORE_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
-    from seq2drum.play.drummer import Drummer, Options, Take
+    from seq2drum.play.drummer import Drummer
+    from seq2drum.play.options import Options
+    from seq2drum.play.take import Take
 
 # The fields of `Options` that have a flag of the same name and are None where it is not given.
 ASKED = (
@@ -113,7 +115,8 @@ def own_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play to each song; returns the exit code."""
-    from seq2drum.play.drummer import MOST_TAKES, Drummer, Options
+    from seq2drum.play.drummer import MOST_TAKES, Drummer
+    from seq2drum.play.options import Options
 
     given = {name: value for name in ASKED if (value := getattr(options, name)) is not None}
     style = None if options.style == "auto" else options.style

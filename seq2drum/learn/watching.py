@@ -41,9 +41,9 @@ from seq2drum.music.duet import Duet
 from seq2drum.music.kit import Kit
 from seq2drum.play import decoding
 from seq2drum.play.decoding import OPENING_TRIES, PlayedBar, Sampling, take_of
-from seq2drum.play.drummer import Options
 from seq2drum.play.engine import Engine
 from seq2drum.play.ensemble import Ended, Ensemble
+from seq2drum.play.options import Options
 from seq2drum.show import draw
 from seq2drum.show.page import BASE, GUITAR, INK, MODEL, Line, chart, document, legend, picture, short, table, text
 

@@ -10,6 +10,7 @@ from seq2drum.cli import demo, main
 from seq2drum.errors import MissingExtraError
 from seq2drum.formats import midi
 from seq2drum.play import drummer
+from seq2drum.play.take import Take
 from seq2drum.show import sound
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def take() -> drummer.Take:
+def take() -> Take:
     return drummer.Drummer.load().accompany(demo.SONG)
 
 
@@ -35,7 +36,7 @@ def quick(monkeypatch, take):
     """A drummer that has played already, and a synthesiser that is quick."""
 
     class Loaded:
-        def accompany(self, song: bytes) -> drummer.Take:
+        def accompany(self, song: bytes) -> Take:
             assert song == demo.SONG.read_bytes()
             return take
 

@@ -54,7 +54,8 @@ from seq2drum.errors import (
 )
 from seq2drum.formats import midi
 from seq2drum.lattice import explain
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
 from server import statuses
 from tests.conftest import ROOT
 from tests.fake_server import Playing, Scripted, refuse, serving, stall

@@ -13,7 +13,8 @@ import pytest
 
 from client import RemoteDrummer, cli, finding
 from seq2drum.errors import LimitError, OptionError, Seq2DrumError, UnknownModelError
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
 from tests.conftest import ROOT
 from tests.fake_server import real_server
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
 from tests.conftest import ROOT
 from tests.fake_server import Playing, real_server, serving
 

@@ -22,7 +22,8 @@ from seq2drum import files
 from seq2drum.errors import InputError, MidiError, OptionError, OutputError
 from seq2drum.formats import midi
 from seq2drum.music.limits import MIDI_SUFFIXES
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
 from tests.conftest import ROOT
 from tests.fake_server import Playing, Scripted, real_server, refuse, response_of, serving
 from tests.players import strummed

@@ -15,7 +15,8 @@ from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song
-from seq2drum.play.drummer import Drummer, Take
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.take import Take
 from seq2drum.show import chart, console, draw
 from tests.conftest import ROOT, corpus_files
 

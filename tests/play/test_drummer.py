@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seq2drum import Drummer, Options
+from seq2drum import Drummer, Options, Take
 from seq2drum.errors import (
     InputError,
     NoGuitarError,
@@ -27,10 +27,11 @@ from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import decoding, drummer, engine
+from seq2drum.play import decoding, engine
 from seq2drum.play.engine import Engine
 from seq2drum.play.folder import available, find
 from seq2drum.play.runtime import LoadedGraph
+from seq2drum.play.take import agreement
 from tests import strategies
 from tests.conftest import ROOT
 from tests.players import faults, save_player, strummed
@@ -53,11 +54,11 @@ def test_a_drummer_at_a_prompt_is_told_in_one_short_line(player: Drummer, folder
     assert str(folder) in repr(player)
 
 
-def written(take: drummer.Take) -> Song:
+def written(take: Take) -> Song:
     return midi.parse(take.to_bytes())
 
 
-def assert_good(take: drummer.Take) -> None:
+def assert_good(take: Take) -> None:
     """The laws of every take, looked at in the file that is written."""
     song = take.song
     assert faults(take.part, song) == []
@@ -603,14 +604,14 @@ def test_several_takes_are_ranked_by_how_much_they_agree_and_can_be_made_again(p
 def test_the_score_of_a_take_is_its_mean_f1_with_the_others() -> None:
     song = strummed(1)
 
-    def take(*hits: tuple[int, int]) -> drummer.Take:
+    def take(*hits: tuple[int, int]) -> Take:
         part = Part.of([Note(at, 10, pitch, 90) for at, pitch in hits], name="Drums", is_drums=True)
-        return drummer.Take(song, part, GuitarChoice((0,), ""), Options())
+        return Take(song, part, GuitarChoice((0,), ""), Options())
 
     both, one, none = take((0, 36), (480, 38)), take((0, 36)), take((240, 42))
-    assert drummer._agreement([both, one, none]) == pytest.approx([(2 / 3 + 0) / 2, (2 / 3 + 0) / 2, 0])
-    assert drummer._agreement([both]) == [None]
-    assert drummer._agreement([take(), take()]) == [0.0, 0.0]
+    assert agreement([both, one, none]) == pytest.approx([(2 / 3 + 0) / 2, (2 / 3 + 0) / 2, 0])
+    assert agreement([both]) == [None]
+    assert agreement([take(), take()]) == [0.0, 0.0]
 
 
 def test_one_take_is_the_take(player: Drummer) -> None:

@@ -13,10 +13,12 @@ import pytest
 from seq2drum.errors import OptionError
 from seq2drum.models import FAMILIES
 from seq2drum.music.notes import Metre
-from seq2drum.play.drummer import DrumBar, Drummer, Options, Sheet
+from seq2drum.play.drummer import Drummer
 from seq2drum.play.engine import Ask
 from seq2drum.play.ensemble import Ended, Ensemble
+from seq2drum.play.options import Options
 from seq2drum.play.runtime import LoadedGraph
+from seq2drum.play.take import DrumBar, Sheet
 from tests.players import save_player, strummed
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -21,7 +21,9 @@ from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Lattice, encode
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
-from seq2drum.play.drummer import Drummer, Options, Take
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
+from seq2drum.play.take import Take
 from tests.players import faults
 
 TICKS = 480

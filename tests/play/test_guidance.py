@@ -76,7 +76,8 @@ def test_a_checkpoint_of_the_box_plays_the_style_it_is_asked_for() -> None:
     from seq2drum.lattice.grid import Lattice, encode
     from seq2drum.lattice.groove import drums_of
     from seq2drum.music.kit import FULL
-    from seq2drum.play.drummer import Drummer, Options
+    from seq2drum.play.drummer import Drummer
+    from seq2drum.play.options import Options
 
     folder = Path(__file__).parents[2] / "examples"
     drummer, right = Drummer.load(), []

@@ -21,8 +21,10 @@ from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play.drummer import DrumBar, Drummer, Options, Take
+from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import DEFAULT, WEIGHTS, find
+from seq2drum.play.options import Options
+from seq2drum.play.take import DrumBar, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert
 from server.statuses import Refusal

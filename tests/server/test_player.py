@@ -16,8 +16,9 @@ from google.rpc import error_details_pb2, status_pb2
 
 from seq2drum.formats import midi
 from seq2drum.music.limits import DEFAULT_LIMITS
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import WEIGHTS, find
+from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import frames, player
 from server.frames import Frame

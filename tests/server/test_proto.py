@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from seq2drum.play.drummer import Options
+from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 
 ROOT = Path(__file__).parents[2]

@@ -32,7 +32,8 @@ from bench.serving import Served, begin, serving
 from client import RemoteDrummer
 from seq2drum.errors import Seq2DrumError
 from seq2drum.formats import midi
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import REASONS
 from tests.conftest import CORPUS, LONG, ROOT, corpus_files, some

@@ -22,7 +22,8 @@ from tests.test_service_live import damaged
 from bench import service
 from bench.callers import SECONDS, Ask, fault_of, stub_of
 from bench.serving import serving
-from seq2drum.play.drummer import Drummer, Options
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import REASONS
 

@@ -1,0 +1,152 @@
+"""A finished drum part: what it was made of, its bars, and how several takes of a song are ranked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from seq2drum import files
+from seq2drum.errors import InputError
+from seq2drum.formats import midi
+from seq2drum.lattice.explain import Told, explain
+from seq2drum.lattice.form import counted_bars
+from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.lattice.listening import hear
+from seq2drum.music import drum_maps
+from seq2drum.music.duet import Duet
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Bar, Part, Song
+from seq2drum.music.shown import Shown
+from seq2drum.music.theory import GuitarChoice
+from seq2drum.play.options import Options
+
+TRACK_NAME = "Drums"
+MAX_BARS = 10_000
+
+
+@dataclass(frozen=True)
+class DrumBar(Shown):
+    """One bar of a take as it is made: the bar, and its hits as notes in ticks of the song.
+
+    Its hits are on the notes of `Options.drum_map`. A hit on the downbeat may come a little before the barline.
+    """
+
+    bar: Bar
+    part: Part
+
+
+@dataclass(frozen=True)
+class Take(Shown):
+    """A finished drum part.
+
+    song: what was played to. part: the drums, on the notes of `options.drum_map`. guitar: which parts were listened to,
+    and why those. source: the bytes of the MIDI file that the song came from, if it came from one. score: what
+    `Drummer.takes` ranked it by.
+    """
+
+    song: Song
+    part: Part
+    guitar: GuitarChoice
+    options: Options
+    source: bytes | None = None
+    score: float | None = None
+
+    @property
+    def standard_part(self) -> Part:
+        """The drums on the notes of General MIDI."""
+        return drum_maps.load(self.options.drum_map).read(self.part)
+
+    @property
+    def duet(self) -> Duet:
+        """The guitar that was listened to and these drums: what is shown, heard and written as a score."""
+        return Duet(self.song, tuple(self.song.parts[index] for index in self.guitar.parts), self.standard_part)
+
+    @property
+    def drum_song(self) -> Song:
+        """The drums alone, with the song's ticks per quarter, tempo map, metre map and length."""
+        return replace(self.song, parts=(self.part,), length=self.song.end)
+
+    def to_bytes(self, *, with_guitar: bool = False) -> bytes:
+        """The take as a MIDI file. With the guitar: the original file, its drums replaced by these."""
+        if not with_guitar:
+            return midi.serialise(self.drum_song)
+        if self.source is not None:
+            return midi.with_drums(self.source, self.part)
+        pitched = (part for part in self.song.parts if not part.is_drums)
+        return midi.serialise(replace(self.drum_song, parts=(*pitched, self.part)))
+
+    def explain(self) -> tuple[Told, ...]:
+        """What was done, bar by bar, and what of the guitar it goes with; see `explain`."""
+        lattice = lattice_of(self.song)
+        heard = hear(self.song, self.guitar.parts, lattice)
+        numbers = np.array([bar.index + 1 for bar in lattice.bars])
+        return explain(encode(self.standard_part, lattice, FULL), heard, numbers=numbers)
+
+    def save(self, path: str | os.PathLike[str], *, with_guitar: bool = False, overwrite: bool = True) -> Take:
+        """Write the take to a MIDI file, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written; what was there is untouched.
+        """
+        files.write_file(path, self.to_bytes(with_guitar=with_guitar), overwrite=overwrite)
+        return self
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A song that has been read, which of its parts are the guitar, and what is wanted: all that a take is made of."""
+
+    song: Song
+    guitar: GuitarChoice
+    options: Options
+    source: bytes | None = None
+
+    def variants(self, count: int) -> list[Sheet]:
+        """The same with other seeds that are made from this one's, which is the first."""
+        return [replace(self, options=replace(self.options, seed=seed)) for seed in _seeds(self.options.seed, count)]
+
+    def take(self, bars: Iterable[DrumBar]) -> Take:
+        """The finished take, of all its bars."""
+        part = Part.of(np.concatenate([bar.part.rows for bar in bars]), name=TRACK_NAME, is_drums=True)
+        return Take(self.song, part, self.guitar, self.options, self.source)
+
+
+def _seeds(seed: int, count: int) -> list[int]:
+    """The seeds of several takes, the first of which is the one given."""
+    return [seed, *(int(np.random.SeedSequence([seed, take]).generate_state(1)[0]) for take in range(1, count))]
+
+
+def ranked(takes: Sequence[Take]) -> list[Take]:
+    """Takes of one sheet with their scores, the best first."""
+    scored = [replace(take, score=score) for take, score in zip(takes, agreement(takes), strict=True)]
+    return sorted(scored, key=lambda take: -(take.score or 0))
+
+
+def agreement(takes: Sequence[Take]) -> list[float | None]:
+    """The mean hit F1 of each take with the others; None if there are none."""
+    if len(takes) == 1:
+        return [None]
+    song = takes[0].song
+    lattice = lattice_of(song)
+    grids = [encode(take.standard_part, lattice, FULL) for take in takes]
+    hits = [grid.step * len(FULL) + grid.key for grid in grids]
+    there = np.unique(np.concatenate(hits))
+    struck = np.stack([np.isin(there, mine) for mine in hits]).astype(np.float32)
+    both, count = struck @ struck.T, struck.sum(axis=1)
+    f1 = 2 * both / np.maximum(count[:, None] + count[None, :], 1)
+    others = (f1.sum(axis=1) - np.diag(f1)) / (len(takes) - 1)
+    return [float(score) for score in others]
+
+
+def lattice_of(song: Song) -> Lattice:
+    """The lattice of a song's bars, as a drummer counts them.
+
+    Raises:
+        InputError: there are more than MAX_BARS.
+    """
+    if len(song.bars()) > MAX_BARS:
+        raise InputError(f"the song has {len(song.bars())} bars, at most {MAX_BARS} are played; is its metre right?")
+    return Lattice(counted_bars(song), song.ticks_per_quarter)
