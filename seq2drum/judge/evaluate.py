@@ -31,6 +31,7 @@ from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_of, others_guitar, shortened
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge import baselines, metrics
+from seq2drum.judge.faults import validity_of_grid
 from seq2drum.judge.metrics import FIGURES, Copies, Interval, Judge, Statistics
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove import Drums, drums_of
@@ -335,7 +336,7 @@ def _try(player: Player, song: Prepared, other: Heard | None, judge: Judge, know
         continued = _only(rest.judge.tell(drums_of(played.drums, played.heard.form)), CONTINUED)
     faults: dict[str, int] = {}
     for grid in grids:
-        for name, count in metrics.validity_of_grid(grid, form, FULL).items():
+        for name, count in validity_of_grid(grid, form, FULL).items():
             faults[name] = faults.get(name, 0) + count
     bars = len(form.steps) * player.takes
     return Outcome(metrics.mean_of(takes), takes[0], swapped, continued, grids[0], faults, bars, seconds)
