@@ -35,7 +35,7 @@ from bench.machine import machine
 from seq2drum.data import corpus
 from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import metre_of
-from seq2drum.judge import metrics
+from seq2drum.judge import measures
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.evaluate import choose, play_heard, reference
 from seq2drum.lattice import groove
@@ -102,7 +102,7 @@ def heads_of(form: Form) -> NDArray[np.bool_]:
 def count(real: Drums, made: Drums, bars: NDArray[np.bool_]) -> Counts:
     """Count what is made in some bars (B,) of one length; the bars are joined."""
     fills = groove.fills(made)[bars].sum()
-    real, made = metrics.cut(real, bars), metrics.cut(made, bars)
+    real, made = measures.cut(real, bars), measures.cut(made, bars)
     struck, wanted = made.velocity > 0, real.velocity > 0
     strong = struck[:, STRONG + TOMS].any(axis=1)
     part = struck[:, STRONG] - struck[:, STRONG].mean(axis=0)
@@ -127,7 +127,7 @@ def count(real: Drums, made: Drums, bars: NDArray[np.bool_]) -> Counts:
 def kinds_in(song: Prepared) -> dict[Kind, NDArray[np.bool_]]:
     """The bars (B,) of each kind that the real drummer plays, those that a change cuts short left out."""
     form = song.heard.form
-    counted = metrics.counted_bars(drums_of(song.drums, form))
+    counted = measures.judged_bars(drums_of(song.drums, form))
     changing = metre_of(form) == "changing"
     found = {}
     for metre in METRES:

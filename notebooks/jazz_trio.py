@@ -27,7 +27,8 @@ from IPython.display import HTML, SVG, Audio, display
 from seq2drum.errors import MissingExtraError
 from seq2drum.formats import midi
 from seq2drum.formats.score import write_score
-from seq2drum.judge import metrics
+from seq2drum.judge.panel import statistics, values
+from seq2drum.judge.trial import trial_of
 from seq2drum.lattice import conditions, groove
 from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import Lattice, encode
@@ -215,8 +216,9 @@ ways = {
 panel = {}
 for name, options in ways.items():
     made = drummer.accompany(reference, options).standard_part
-    panel[name] = metrics.values(metrics.tell(real, groove.drums_of(encode(made, lattice, FULL), heard.form), heard))
-panel["the real drums themselves"] = metrics.values(metrics.tell(real, real, heard))
+    drums = groove.drums_of(encode(made, lattice, FULL), heard.form)
+    panel[name] = values(statistics(trial_of(real, drums, heard)))
+panel["the real drums themselves"] = values(statistics(trial_of(real, real, heard)))
 shown = ["hit F1", "kick and snare F1", "onset F1", "voice JSD", "position JSD", "hits made to real", "fill rate"]
 HTML(page.table(["", *shown], [[name, *(f"{row[key]:.2f}" for key in shown)] for name, row in panel.items()]))
 

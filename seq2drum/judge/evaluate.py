@@ -1,9 +1,9 @@
 """How good drummers are: players beside baselines on songs that none of them was trained on.
 
-    songs -> every player plays every song -> counted by `metrics` -> tables with intervals -> one `Evaluation`
+    songs -> every player plays every song -> counted by the `panel` -> tables with intervals -> one `Evaluation`
 
 It knows what a player is and how to try it: free-running, to another song's guitar, on from one real bar; and how well
-a model's own likelihood tells the true guitar. It does not know how figures are computed (`metrics`), nor how they are
+a model's own likelihood tells the true guitar. It does not know how figures are computed (`panel`), nor how they are
 shown (`report`). Torch is needed for likelihoods and for the critic only; without it those are left out, and said so.
 """
 
@@ -30,9 +30,12 @@ from seq2drum.data import batches
 from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import TEMPO_BAND, bar_of_grid, bars_between, metre_of, others_guitar, shortened
 from seq2drum.errors import CorpusError, OptionError
-from seq2drum.judge import baselines, metrics
+from seq2drum.judge import baselines, intervals, measures, panel
 from seq2drum.judge.faults import validity_of_grid
-from seq2drum.judge.metrics import FIGURES, Copies, Interval, Judge, Statistics
+from seq2drum.judge.intervals import Interval
+from seq2drum.judge.measures import Copies, Vector
+from seq2drum.judge.panel import FIGURES, Statistics, statistics
+from seq2drum.judge.trial import Judge
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.lattice.listening import Heard, sounding
@@ -298,7 +301,7 @@ def play_song(table: _Table, song: Prepared, other: Heard | None) -> list[Outcom
     form = song.heard.form
     real = drums_of(song.drums, form)
     judge = Judge(real, song.heard, table.copies)
-    known = next(iter(np.flatnonzero(metrics.counted_bars(real)).tolist()), len(form.steps))
+    known = next(iter(np.flatnonzero(measures.judged_bars(real)).tolist()), len(form.steps))
     rest = _rest(song, known, table.copies)
     return [_try(player, song, other, judge, known, rest) for player in table.players]
 
@@ -325,24 +328,24 @@ def _try(player: Player, song: Prepared, other: Heard | None, judge: Judge, know
     seconds = time.process_time() - begun
     # The very arrays of the real drums, so that what was found of them is not found again.
     drums = [judge.real if grid is song.drums else drums_of(grid, form) for grid in grids]
-    takes = [judge.tell(made) for made in drums]
+    takes = [statistics(judge.trial(made)) for made in drums]
     swapped = continued = None
     if player.swapped and other is not None:
         foreign = player.play(replace(song, heard=other), 0)
-        swapped = _only(judge.tell(drums_of(foreign, form)), ("hit F1",))
+        swapped = _only(statistics(judge.trial(drums_of(foreign, form))), ("hit F1",))
     if player.play_on is not None and rest is not None:
         grid = player.play_on(song, known, 0)
         played = bars_between(replace(song, drums=grid), rest.first, len(form.steps))
-        continued = _only(rest.judge.tell(drums_of(played.drums, played.heard.form)), CONTINUED)
+        continued = _only(statistics(rest.judge.trial(drums_of(played.drums, played.heard.form))), CONTINUED)
     faults: dict[str, int] = {}
     for grid in grids:
         for name, count in validity_of_grid(grid, form, FULL).items():
             faults[name] = faults.get(name, 0) + count
     bars = len(form.steps) * player.takes
-    return Outcome(metrics.mean_of(takes), takes[0], swapped, continued, grids[0], faults, bars, seconds)
+    return Outcome(panel.mean_of(takes), takes[0], swapped, continued, grids[0], faults, bars, seconds)
 
 
-def _only(told: Statistics, names: Sequence[str]) -> dict[str, metrics.Vector]:
+def _only(told: Statistics, names: Sequence[str]) -> dict[str, Vector]:
     return {name: told[name] for name in names}
 
 
@@ -426,10 +429,10 @@ class Likelihood:
     ranked (m, GUITARS): of some of the windows, with the own guitar in column 0; and the songs of those.
     """
 
-    own: metrics.Vector
-    other: metrics.Vector
+    own: Vector
+    other: Vector
     song: IntArray
-    ranked: metrics.Vector
+    ranked: Vector
     ranked_song: IntArray
 
 
@@ -501,7 +504,7 @@ def window_nats(
     pairs: Sequence[batches.Window],
     listen_to: Sequence[batches.Window],
     numbers: Sequence[int],
-) -> metrics.Vector:
+) -> Vector:
     """(n,): nats a bar of each of some windows of one shape, heard to the guitars of others.
 
     `Family.losses` gives sums over a batch; the logits that they are made of are caught on the way. numbers: what the
@@ -526,7 +529,7 @@ def window_nats(
             nats = functional.binary_cross_entropy_with_logits(logits, hits, reduction="none").sum(-1)
             valid = torch.arange(size) < batch.steps[:, batches.PAST : batches.PAST + count, None]
             valid = valid & batch.in_pair[..., None]
-            found: metrics.Vector = ((nats * valid).sum((1, 2)) / batch.in_pair.sum(1)).numpy().astype(np.float64)
+            found: Vector = ((nats * valid).sum((1, 2)) / batch.in_pair.sum(1)).numpy().astype(np.float64)
     finally:
         hook.remove()
     return found
@@ -558,26 +561,26 @@ def _guitars(songs: Sequence[Prepared], windows: Sequence[batches.Window], band:
     return found
 
 
-def weighted_mean(values: metrics.Vector, weights: metrics.Vector) -> metrics.Vector:
+def weighted_mean(values: Vector, weights: Vector) -> Vector:
     """(m,): the means of values (n,) under each row of weights (m, n)."""
-    means: metrics.Vector = weights @ values / weights.sum(axis=1)
+    means: Vector = weights @ values / weights.sum(axis=1)
     return means
 
 
-def weighted_median(values: metrics.Vector, weights: metrics.Vector) -> metrics.Vector:
+def weighted_median(values: Vector, weights: Vector) -> Vector:
     """(m,): the medians of values (n,) under each row of weights (m, n); of two in the middle, the lower."""
     order = np.argsort(values)
     up_to = np.cumsum(weights[:, order], axis=1)
-    medians: metrics.Vector = values[order][np.argmax(up_to >= up_to[:, -1:] / 2, axis=1)]
+    medians: Vector = values[order][np.argmax(up_to >= up_to[:, -1:] / 2, axis=1)]
     return medians
 
 
 def over_songs(
-    values: metrics.Vector,
+    values: Vector,
     song: IntArray,
     rng: np.random.Generator,
     draws: int = 1000,
-    read: Callable[[metrics.Vector, metrics.Vector], metrics.Vector] = weighted_mean,
+    read: Callable[[Vector, Vector], Vector] = weighted_mean,
 ) -> Interval:
     """What is read off values (n,) of windows, and its 95 % interval, songs drawn again; NaN of nothing."""
     if not len(values):
@@ -820,7 +823,7 @@ def evaluate(
                 free.append(_row(player, figures, len(songs)))
             after = [outcome.continued for outcome in row if outcome.continued is not None]
             if after:
-                known = metrics.summarise(after, _rng(settings, 6), settings.draws)
+                known = intervals.summarise(after, _rng(settings, 6), settings.draws)
                 estimates = {name: _estimate(value) for name, value in known.items()}
                 continued.append(replace(_row(player, estimates, len(after)), takes=1))
         by_metre = _by_metre(songs, table, of_player, free, settings)
@@ -862,13 +865,13 @@ def _free_figures(player: Player, outcomes: Sequence[Outcome], settings: Setting
     told = [outcome.told for outcome in outcomes]
     if player.kind == "real":
         told = [{name: row for name, row in song.items() if FIGURES[name].better == "near real"} for song in told]
-    known = metrics.summarise(told, _rng(settings, 5), settings.draws)
+    known = intervals.summarise(told, _rng(settings, 5), settings.draws)
     figures = {name: _estimate(value) for name, value in known.items()}
     both = [outcome for outcome in outcomes if outcome.swapped is not None]
     if both:
         right = [_only(outcome.own, ("hit F1",)) for outcome in both]
         wrong = [outcome.swapped for outcome in both if outcome.swapped is not None]
-        gain = metrics.compare(right, wrong, _rng(settings, 5), settings.draws)
+        gain = intervals.compare(right, wrong, _rng(settings, 5), settings.draws)
         figures["gain in F1"] = _estimate(gain["hit F1"])
     spent = sum(outcome.seconds for outcome in outcomes)
     if player.kind != "real":
@@ -925,7 +928,7 @@ def _likelihood_figures(model: str, player: str, songs: Sequence[Prepared], sett
     if not len(found.own):
         return _Judged(player, {}, [f"no likelihood of {model}: no window of eight bars has another song's beside it"])
     gain = found.other - found.own
-    first = np.array([metrics.rank_of_true(row[None]) for row in found.ranked])
+    first = np.array([measures.rank_of_true(row[None]) for row in found.ranked])
     likelier = (gain > 0) + (gain == 0) / 2  # the deaf are right half the time
     named = {
         "nats a bar": (found.own, found.song, weighted_mean),
@@ -981,7 +984,7 @@ def _by_metre(
         for player in shown:
             names = [name for name in BY_METRE if player.kind != "real" or FIGURES[name].better == "near real"]
             told = [_only(of_player[player.name][index].told, names) for index in here]
-            known = metrics.summarise(told, _rng(settings, 8), settings.draws) if told else {}
+            known = intervals.summarise(told, _rng(settings, 8), settings.draws) if told else {}
             figures = {name: _estimate(value) for name, value in known.items()}
             rows.append(replace(_row(player, figures, len(here)), name=f"{metre}: {player.name}"))
     return tuple(rows)
@@ -989,7 +992,7 @@ def _by_metre(
 
 def _curve(outcomes: Sequence[Outcome]) -> tuple[float | None, ...]:
     sums = np.sum([outcome.told["bar similarity error"] for outcome in outcomes], axis=0)
-    return tuple(_number_or_none(value) for value in metrics.curve(sums)[0].tolist())
+    return tuple(_number_or_none(value) for value in measures.curve(sums)[0].tolist())
 
 
 def _by_song(
@@ -1000,7 +1003,7 @@ def _by_song(
         figures: dict[str, dict[str, float | None]] = {}
         for player in table:
             if player.name != COPY:
-                known = metrics.values(of_player[player.name][index].told)
+                known = panel.values(of_player[player.name][index].told)
                 figures[player.name] = {
                     name: None if np.isnan(value) else round(float(value), 5) for name, value in known.items()
                 }
@@ -1017,7 +1020,7 @@ def _examples(
     for index in np.unique(np.linspace(0, len(songs) - 1, min(EXAMPLES, len(songs))).astype(int)).tolist():
         song = songs[index]
         form = song.heard.form
-        bars = np.flatnonzero(metrics.counted_bars(drums_of(song.drums, form)))
+        bars = np.flatnonzero(measures.judged_bars(drums_of(song.drums, form)))
         if not len(bars):
             continue
         # From the second eighth of the song on: past the beginning, which is the hardest and the least typical.

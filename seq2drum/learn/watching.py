@@ -30,8 +30,10 @@ from numpy.typing import NDArray
 
 from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import bars_between, duet_of, heard_between, others_guitar, shortened
-from seq2drum.judge import baselines, metrics
-from seq2drum.judge.metrics import FIGURES, WAYS, Judge, Statistics
+from seq2drum.judge import baselines
+from seq2drum.judge.measures import judged_bars
+from seq2drum.judge.panel import FIGURES, WAYS, Statistics, statistics
+from seq2drum.judge.trial import Judge
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
 from seq2drum.lattice.groove import drums_of
 from seq2drum.lattice.listening import Heard, sounding
@@ -111,7 +113,7 @@ def choose(songs: Sequence[Prepared], *, seed: int = 0) -> Chosen:
 
 
 def _counted(song: Prepared) -> int:
-    return int(metrics.counted_bars(drums_of(song.drums, song.heard.form)).sum())
+    return int(judged_bars(drums_of(song.drums, song.heard.form)).sum())
 
 
 def _shuffled(songs: Iterable[Prepared], seed: int, purpose: int) -> list[Prepared]:
@@ -200,8 +202,8 @@ def panel(chosen: Chosen, loops: Sequence[Grid], played: Played) -> Figures:
         judge = Judge(drums_of(cut.drums, form), cut.heard)
         loop = bars_between(replace(song, drums=loops[index]), 0, bars).drums
         takes = {player: take for (player, where), take in played.takes.items() if where == index} | {LOOP: loop}
-        found = {player: judge.tell(drums_of(take, form)) for player, take in takes.items()}
-        found[REAL] = judge.tell(judge.real)
+        found = {player: statistics(judge.trial(drums_of(take, form))) for player, take in takes.items()}
+        found[REAL] = statistics(judge.trial(judge.real))
         if _DEAF in found:
             gains.append((found[LIKELY], found.pop(_DEAF)))
         for player, row in found.items():

@@ -7,7 +7,7 @@ from seq2drum.judge.faults import validity, validity_of_grid
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
-from tests.judge.test_metrics import form_of
+from tests.drumming import form_of
 
 KICK, SNARE, HAT, OPEN_HAT, PEDAL_HAT, RIDE, TAMBOURINE = 36, 38, 42, 46, 44, 51, 54
 

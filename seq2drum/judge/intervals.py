@@ -1,0 +1,77 @@
+"""How sure a figure is: its interval over songs, by drawing the songs again.
+
+A figure is read off a sum over songs, so a draw is a weighted sum: no take is measured twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2drum.judge.measures import Vector
+from seq2drum.judge.panel import FIGURES, Statistics
+
+
+class Interval(NamedTuple):
+    """A figure with its 95 % bootstrap interval over songs. All three are NaN where there was nothing to measure."""
+
+    value: float
+    low: float
+    high: float
+
+
+def summarise(songs: Sequence[Statistics], rng: np.random.Generator, draws: int = 1000) -> dict[str, Interval]:
+    """All figures over some songs, each with an interval.
+
+    Raises:
+        ValueError: there is no song.
+    """
+    weights = _resampled(len(songs), rng, draws)
+    return {name: _interval(*_draws(name, songs, weights)) for name in songs[0]}
+
+
+def compare(
+    here: Sequence[Statistics], there: Sequence[Statistics], rng: np.random.Generator, draws: int = 1000
+) -> dict[str, Interval]:
+    """How much higher each figure is here than there, over the same songs in the same order.
+
+    The songs are drawn for both at once, so what makes a song hard for both does not widen the interval.
+
+    Raises:
+        ValueError: there is no song, or not as many here as there.
+    """
+    if len(here) != len(there):
+        raise ValueError(f"found {len(here)} songs here and {len(there)} there; wanted the same songs on both sides")
+    weights = _resampled(len(here), rng, draws)
+    gains = {}
+    for name in here[0]:
+        (one, ones), (other, others) = (_draws(name, songs, weights) for songs in (here, there))
+        gains[name] = _interval(one - other, ones - others)
+    return gains
+
+
+def _resampled(songs: int, rng: np.random.Generator, draws: int) -> Vector:
+    """(draws, songs): how often each song is drawn, as many as there are, with replacement."""
+    if not songs:
+        raise ValueError("found no song to summarise; wanted at least one")
+    return rng.multinomial(songs, np.full(songs, 1 / songs), size=draws).astype(np.float64)
+
+
+def _draws(name: str, songs: Sequence[Statistics], weights: Vector) -> tuple[float, Vector]:
+    rows, read = np.stack([song[name] for song in songs]), FIGURES[name].value
+    return read(rows.sum(axis=0)), np.array([read(row) for row in weights @ rows])
+
+
+def _interval(value: float, draws: Vector) -> Interval:
+    """Percentiles of the draws that have an answer.
+
+    Draws of a distance lean upwards (fewer different songs are less alike), so the interval is widened, if need be, to
+    hold the value itself.
+    """
+    draws = draws[~np.isnan(draws)]
+    if np.isnan(value) or not len(draws):
+        return Interval(value, np.nan, np.nan)
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Interval(value, min(float(low), value), max(float(high), value))

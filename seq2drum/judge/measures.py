@@ -1,0 +1,275 @@
+"""What can be measured of drums: of one part, of two beside each other, and of counts that were added up.
+
+It knows bars, steps and voices; it knows no song, no player and no figure of the panel.
+
+Conventions for nothing over nothing: an F1 of two empty sides is 1, of one empty side 0 (`f1`); two empty histograms
+are alike (divergence 0, overlap 1), an empty and another are not (1, 0); a ratio of 0 to 0 is 1; whatever else there
+was nothing of to measure is NaN, "no answer".
+
+Letters of shapes: B bars, T steps of all bars, S steps of the longest bar, V the nine voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seq2drum.data.batches import REST
+from seq2drum.lattice import groove
+from seq2drum.lattice.form import Form
+from seq2drum.lattice.groove import Drums
+from seq2drum.music.notes import IntArray
+
+Vector = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+CURVE_BARS = 16  # bars: how far the bar-similarity curve looks
+COPY_LENGTHS = (1, 2, 4)  # bars of an exact copy
+FILL_TOLERANCE = 1  # bars that a fill may be away from the real one
+
+
+def judged_bars(real: Drums) -> BoolArray:
+    """(B,): the bars that count: from the real drummer's first hit to the last, without rests of REST bars or more.
+
+    An introduction or an interlude without drums is the arranger's, not the drummer's; a stop of a bar or two is.
+    """
+    sounding = np.flatnonzero(hits_by_bar(real))
+    counted = np.zeros(len(real.form.steps), dtype=bool)
+    for here, following in zip(sounding, [*sounding[1:], sounding[-1] + 1] if len(sounding) else [], strict=True):
+        counted[here : following if following - here <= REST else here + 1] = True
+    return counted
+
+
+def cut(drums: Drums, bars: BoolArray) -> Drums:
+    """Some bars of a drum part, as if there had been no others. bars: (B,)."""
+    steps = np.repeat(bars, drums.form.steps)
+    return Drums(_cut_form(drums.form, bars), drums.velocity[steps], drums.offset[steps])
+
+
+def _cut_form(form: Form, bars: BoolArray) -> Form:
+    return Form(form.steps[bars], form.numerator[bars], form.denominator[bars], form.bpm[bars])
+
+
+def hits_by_bar(drums: Drums) -> IntArray:
+    """(B,): how often anything is struck."""
+    hits = np.concatenate([[0], np.cumsum((drums.velocity > 0).sum(axis=1))])
+    counts: IntArray = np.diff(hits[drums.form.first])
+    return counts
+
+
+def groove_similarity(drums: Drums) -> float:
+    """How alike the rhythm of all bars is: the mean over pairs of bars of 1 - XOR(g_i, g_j) / steps; NaN without pairs.
+
+    g: whether anything is struck at each step. After S.-L. Wu, Y.-H. Yang, The Jazz Transformer on the front line
+    (2020); all pairs of bars of one length, not a sample: where c of n bars strike, c (n - c) pairs differ. A loop has
+    1, so higher is not better.
+    """
+    onset = groove.bars_of(drums).max(axis=2)
+    differ = pairs = 0.0
+    for bars in _alike(drums.form):
+        n, struck = len(bars), onset[bars].sum(axis=0)
+        differ += float((struck * (n - struck)).sum()) / int(drums.form.steps[bars[0]])
+        pairs += n * (n - 1) / 2
+    return 1 - differ / pairs if pairs else np.nan
+
+
+def likeness(drums: Drums) -> Vector:
+    """(2, CURVE_BARS): how alike bars 1, 2, ... CURVE_BARS apart are, summed, and how many such pairs there are.
+
+    Two bars are alike by 1 - |D_i - D_j| / (|D_i| + |D_j|), two silent ones by 1. Only bars of one length are compared.
+    """
+    rolls, steps = groove.bars_of(drums), drums.form.steps
+    count = rolls.sum(axis=(1, 2))
+    out = np.zeros((2, CURVE_BARS))
+    for lag in range(1, min(CURVE_BARS, len(rolls) - 1) + 1):
+        comparable = steps[lag:] == steps[:-lag]
+        both = (count[lag:] + count[:-lag])[comparable]
+        differs = np.abs(rolls[lag:] - rolls[:-lag]).sum(axis=(1, 2))[comparable]
+        out[:, lag - 1] = (1 - differs / np.maximum(both, 1)).sum(), len(both)
+    return out
+
+
+def _alike(form: Form) -> list[IntArray]:
+    """The bars of each length."""
+    return [np.flatnonzero(form.steps == steps) for steps in np.unique(form.steps)]
+
+
+def _by_bar(values: NDArray[np.generic], form: Form) -> Vector:
+    """(B, S): values (T,) of the steps bar by bar, zero beyond a bar's end."""
+    bar = np.repeat(np.arange(len(form.steps)), form.steps)
+    rows = np.zeros((len(form.steps), int(form.steps.max())))
+    rows[bar, np.arange(len(bar)) - form.first[bar]] = values
+    return rows
+
+
+def above_chance(here: NDArray[np.generic], there: NDArray[np.generic], form: Form) -> tuple[float, float, BoolArray]:
+    """What two series (T,) have in common: the sum of their products; the same by chance; which bars (B,) were used.
+
+    By chance: the mean over all shifts of one series by whole bars, among bars of one length. Each place of a bar then
+    meets the same place of every other bar, so the mean needs no shifting. A bar whose length no other has is left out.
+    A loop has nothing above chance, however well it fits: it would fit any bar.
+    """
+    first, second = _by_bar(here, form), _by_bar(there, form)
+    common = chance = 0.0
+    used = np.zeros(len(form.steps), dtype=bool)
+    for bars in _alike(form):
+        if len(bars) < 2:
+            continue
+        own = float((first[bars] * second[bars]).sum())
+        every = float(first[bars].sum(axis=0) @ second[bars].sum(axis=0))
+        common, chance = common + own, chance + (every - own) / (len(bars) - 1)
+        used[bars] = True
+    return common, chance, used
+
+
+def every_eighth(form: Form) -> BoolArray:
+    """(B,): a fill in every eighth bar: the guess that a player's fills have to beat."""
+    eighth: BoolArray = np.arange(len(form.steps)) % 8 == 7
+    return eighth
+
+
+def match_fills(guessed: BoolArray, real: BoolArray) -> Vector:
+    """(3,): how many fills (B,) are guessed right, how many were guessed, how many there are.
+
+    A guess is right within FILL_TOLERANCE bars of a real fill. Each real fill is matched once.
+    """
+    guesses, wanted = np.flatnonzero(guessed).tolist(), np.flatnonzero(real).tolist()
+    i = j = matched = 0
+    while i < len(guesses) and j < len(wanted):
+        if abs(guesses[i] - wanted[j]) <= FILL_TOLERANCE:
+            matched, i, j = matched + 1, i + 1, j + 1
+        elif guesses[i] < wanted[j]:
+            i += 1
+        else:
+            j += 1
+    return np.array([matched, len(guesses), len(wanted)], dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """All that a training set plays in 1, 2 and 4 bars: a sorted array (windows,) of hashes for each of COPY_LENGTHS.
+
+    Two windows are equal if metre and hits are; how loud and how late does not matter.
+    """
+
+    known: tuple[NDArray[np.uint64], ...]
+
+    @staticmethod
+    def of(songs: Iterable[Drums]) -> Copies:
+        """Read a training set, in the same voices as what will be compared with it."""
+        by_length: list[list[NDArray[np.uint64]]] = [[] for _ in COPY_LENGTHS]
+        for drums in songs:
+            for kept, hashes in zip(by_length, _windows(drums), strict=True):
+                kept.append(np.unique(hashes))
+        return Copies(tuple(np.unique(np.concatenate([np.zeros(0, np.uint64), *kept])) for kept in by_length))
+
+    def rate(self, drums: Drums) -> Vector:
+        """(windows, 2): how many windows of a part are in the training set, and how many there are; no silent ones.
+
+        Real drums that were not trained on have a rate, too: a backbeat is nobody's. Show it beside.
+        """
+        rows = []
+        for here, known in zip(_windows(drums), self.known, strict=True):
+            place = np.minimum(np.searchsorted(known, here), max(len(known) - 1, 0))
+            rows.append([float((known[place] == here).sum()) if len(known) else 0.0, float(len(here))])
+        return np.array(rows)
+
+
+def bar_keys(drums: Drums) -> list[bytes]:
+    """The metre and the hits of each bar."""
+    first, form = drums.form.first.tolist(), drums.form
+    hits = drums.velocity > 0
+    metre = np.stack([form.numerator, form.denominator], axis=1).astype(np.int32)
+    return [metre[bar].tobytes() + hits[begin:end].tobytes() for bar, (begin, end) in enumerate(pairwise(first))]
+
+
+def _windows(drums: Drums) -> list[NDArray[np.uint64]]:
+    """The hashes of all windows of 1, 2 and 4 bars in which anything is struck."""
+    digests = [blake2b(key, digest_size=8).digest() for key in bar_keys(drums)]
+    bars = np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+    struck = hits_by_bar(drums) > 0
+    of_length = []
+    for length in COPY_LENGTHS:
+        count = max(len(bars) - length + 1, 0)
+        hashes, sounds = np.zeros(count, dtype=np.uint64), np.zeros(count, dtype=bool)
+        for place in range(length):
+            # An odd multiplier: windows are equal only with the same bars in the same order (64 bits, by chance never).
+            hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + bars[place : place + count]
+            sounds |= struck[place : place + count]
+        of_length.append(hashes[sounds])
+    return of_length
+
+
+def f1(both: float, made: float, real: float) -> float:
+    """The harmonic mean of precision and recall from counts; 1 if both sides are empty, 0 if one is."""
+    return 2 * both / (made + real) if made + real else 1.0
+
+
+def ratio(made: float, real: float) -> float:
+    """Made to real; 1 if both are 0, NaN if only the real is."""
+    if real == 0:
+        return 1.0 if made == 0 else np.nan
+    return made / real
+
+
+def share(part: float, whole: float) -> float:
+    """A share or a mean; NaN of nothing."""
+    return part / whole if whole else np.nan
+
+
+def divergence(made: Vector, real: Vector) -> float:
+    """The Jensen-Shannon divergence of two histograms in bits, 0 to 1; 0 if both are empty, 1 if one is."""
+    if not made.any() or not real.any():
+        return float(made.any() != real.any())
+    p, q = made / made.sum(), real / real.sum()
+    middle = (p + q) / 2
+
+    def to_middle(side: Vector) -> float:
+        held = side > 0
+        return float((side[held] * np.log2(side[held] / middle[held])).sum())
+
+    return max((to_middle(p) + to_middle(q)) / 2, 0.0)
+
+
+def overlap(made: Vector, real: Vector) -> float:
+    """The area that two histograms share, 0 to 1; 1 if both are empty, 0 if one is."""
+    if not made.any() or not real.any():
+        return float(made.any() == real.any())
+    return float(np.minimum(made / made.sum(), real / real.sum()).sum())
+
+
+def pearson(sums: Vector) -> float:
+    """The correlation from (n, x, y, xx, yy, xy) sums; 0 if a side never varies, NaN of nothing."""
+    n, x, y, xx, yy, xy = sums.tolist()
+    if not n:
+        return np.nan
+    # Sums of whole numbers are exact; a variance below what rounding leaves of the squares is none.
+    vary_x, vary_y = xx - x * x / n, yy - y * y / n
+    if vary_x <= 1e-12 * xx or vary_y <= 1e-12 * yy:
+        return 0.0
+    return float(np.clip((xy - x * y / n) / np.sqrt(vary_x * vary_y), -1, 1))
+
+
+def curve(sums: Vector) -> Vector:
+    """(2, CURVE_BARS): the bar-similarity curve s(1), s(2), ... of the made and the real drums.
+
+    sums: the statistics of `FIGURES["bar similarity error"]`, of a song or of all. NaN where no bars are so far apart.
+    """
+    made, real, pairs = sums.reshape(3, CURVE_BARS)
+    return np.where(pairs > 0, np.stack([made, real]) / np.maximum(pairs, 1e-9), np.nan)
+
+
+def rank_of_true(nats: ArrayLike) -> float:
+    """The share of windows whose own guitar, column 0 of nats (windows, guitars), is the likeliest; NaN of none.
+
+    Guitars that tie share the place, so that the deaf have 1 / guitars.
+    """
+    rows = np.asarray(nats, dtype=np.float64)
+    if not len(rows):
+        return np.nan
+    least = rows == rows.min(axis=1, keepdims=True)
+    return float((least[:, 0] / least.sum(axis=1)).mean())

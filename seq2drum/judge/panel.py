@@ -1,0 +1,450 @@
+"""How good drums are beside the real ones: a panel of figures.
+
+It knows bars, steps and voices; it knows no model, no baseline and no file. The law of the panel: every figure makes a
+plain vector of numbers of one take (`statistics`), and is read off the SUM of such vectors (`value`). So takes are
+averaged, songs are added, and a bootstrap interval is songs drawn again: nothing is measured twice. A mean over songs
+is such a sum, too: of the song's number, and 1.
+
+The real drums are a player like any other: `statistics(trial_of(real, real, heard))`. For what stands where there was
+nothing to measure see `measures`.
+
+Letters of shapes: B bars, T steps of all bars, S steps of the longest bar, V the nine voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seq2drum.judge.measures import (
+    COPY_LENGTHS,
+    CURVE_BARS,
+    BoolArray,
+    Vector,
+    above_chance,
+    bar_keys,
+    curve,
+    divergence,
+    every_eighth,
+    f1,
+    match_fills,
+    overlap,
+    pearson,
+    ratio,
+    share,
+)
+from seq2drum.judge.trial import CRASH, KICK, TOMS, VOICE_FAMILIES, VOICE_NAMES, Side, Trial
+from seq2drum.lattice.form import MAX_STEPS, Form
+from seq2drum.lattice.grid import STEPS_PER_QUARTER
+from seq2drum.lattice.groove import Drums
+
+Statistics = Mapping[str, Vector]
+"""What was counted of a take or a song, a vector for each figure by its name."""
+
+MOST_HITS = 64  # a bar of four quarters; the last bin of the density histogram holds what is beyond
+_RATIO_BINS, _RATIO_OCTAVES = 32, 4  # bins an octave, and octaves either side of 1, of the histogram of ratios
+
+
+# --- the panel --------------------------------------------------------------------------------------------------------
+
+Better = Literal["high", "low", "near real", "to beat"]
+WAYS: Mapping[str, str] = {
+    "high": "higher is better",
+    "low": "lower is better",
+    "near real": "near the real drums is best",
+}
+"""Which way is good, in words; of what is there to be beaten there is nothing to say."""
+
+
+class Figure(NamedTuple):
+    """One figure: what it is called and means, and which way is good.
+
+    better: "near real" is judged by what the real drums have; "to beat" is the same for all players. group: its table
+    on a page. statistics: from a take to a vector. value: from a sum of such vectors to a number.
+    """
+
+    name: str
+    meaning: str
+    better: Better
+    group: str
+    statistics: Callable[[Trial], ArrayLike]
+    value: Callable[[Vector], float]
+
+
+def _of_each(read: Callable[..., float]) -> Callable[[Vector], float]:
+    return lambda sums: read(*sums.tolist())
+
+
+def _of_halves(read: Callable[[Vector, Vector], float]) -> Callable[[Vector], float]:
+    return lambda sums: read(sums[: len(sums) // 2], sums[len(sums) // 2 :])  # np.split took longer than reading
+
+
+def _hits(name: str, meaning: str, view: Callable[[Side], BoolArray]) -> Figure:
+    """An F1 over the cells of a view of both sides, pooled over songs."""
+    return Figure(name, meaning, "high", "hits", lambda trial: _cells(view(trial.made), view(trial.real)), _of_each(f1))
+
+
+def _cells(made: BoolArray, real: BoolArray) -> list[float]:
+    return [float((made & real).sum()), float(made.sum()), float(real.sum())]
+
+
+def _of_songs(number: float) -> list[float]:
+    """What a song gives to a mean over songs; a song without an answer is left out."""
+    return [0.0, 0.0] if np.isnan(number) else [number, 1.0]
+
+
+def _ratios(trial: Trial) -> Vector:
+    """A histogram with one entry: the ratio of hits, by 32nds of an octave. The median is read off the sum."""
+    middle = _RATIO_BINS * _RATIO_OCTAVES
+    histogram = np.zeros(2 * middle + 1)
+    made, real = trial.made.hits.sum(), trial.real.hits.sum()
+    if real:
+        place = np.rint(np.log2(max(made / real, 1e-9)) * _RATIO_BINS)
+        histogram[int(np.clip(middle + place, 0, 2 * middle))] = 1
+    return histogram
+
+
+def _median_ratio(histogram: Vector) -> float:
+    """The median of a histogram of ratios, to 1 in 45; NaN of nothing. The lowest bin holds all down to 0."""
+    if not histogram.any():
+        return np.nan
+    place = int(np.searchsorted(np.cumsum(histogram), histogram.sum() / 2 * (1 - 1e-12)))
+    return float(2.0 ** (place / _RATIO_BINS - _RATIO_OCTAVES)) if place else 0.0
+
+
+def _densities(side: Side) -> Vector:
+    """(MOST_HITS + 1,): how many bars have so many hits, for each four quarters."""
+    hits = np.rint(4 * STEPS_PER_QUARTER * side.bar_hits / side.drums.form.steps).astype(np.int64)
+    return np.bincount(np.minimum(hits, MOST_HITS), minlength=MOST_HITS + 1).astype(np.float64)
+
+
+def _places(side: Side) -> Vector:
+    """(MAX_STEPS * V,): how often each voice is struck at each place of a bar; the last holds all places beyond."""
+    form = side.drums.form
+    step, voice = np.nonzero(side.hits)
+    place = np.minimum(step - form.first[form.bar_of(step)], MAX_STEPS - 1)
+    return np.bincount(place * len(VOICE_NAMES) + voice, minlength=MAX_STEPS * len(VOICE_NAMES)).astype(np.float64)
+
+
+def _curves(trial: Trial) -> Vector:
+    return np.concatenate([trial.made.curve[0], trial.real.curve[0], trial.real.curve[1]])
+
+
+def _curve_error(sums: Vector) -> float:
+    pairs = sums[2 * CURVE_BARS :]
+    made, real = curve(sums)
+    return float(np.abs(made - real)[pairs > 0].mean()) if pairs.any() else np.nan
+
+
+def _crashes(side: Side) -> list[float]:
+    """How many fills land on a crash at the next barline, and how many there are with a bar after them."""
+    after = np.flatnonzero(side.fills[:-1]) + 1
+    return [float(side.hits[side.drums.form.first[after], CRASH].sum()), float(len(after))]
+
+
+def _toms(side: Side) -> list[float]:
+    """How many hits in fills are of toms, and how many there are."""
+    inside = side.rolls[side.fills].sum(axis=(0, 1))
+    return [float(inside[list(TOMS)].sum()), float(inside.sum())]
+
+
+def _velocities(trial: Trial) -> Vector:
+    """The sums for a correlation of velocities over the cells that both sides strike."""
+    both = trial.made.hits & trial.real.hits
+    x, y = (side.drums.velocity[both].astype(np.float64) for side in (trial.made, trial.real))
+    return np.array([len(x), x.sum(), y.sum(), x @ x, y @ y, x @ y])
+
+
+def _error(trial: Trial, of: Callable[[Drums], NDArray[np.generic]]) -> list[float]:
+    """The summed distance of velocities or offsets over the cells that both sides strike, and their number."""
+    both = trial.made.hits & trial.real.hits
+    x, y = (of(side.drums)[both].astype(np.float64) for side in (trial.made, trial.real))
+    return [float(np.abs(x - y).sum()), float(len(x))]
+
+
+def _spread(trial: Trial, of: Callable[[Drums], NDArray[np.generic]]) -> list[float]:
+    """By side: the squared distances of all hits from their voice's mean in the song, and the degrees of freedom."""
+    out = []
+    for side in (trial.made, trial.real):
+        hits, values = side.hits, of(side.drums).astype(np.float64)
+        count = hits.sum(axis=0)
+        mean = (values * hits).sum(axis=0) / np.maximum(count, 1)
+        out += [float((((values - mean) * hits) ** 2).sum()), float(np.maximum(count - 1, 0).sum())]
+    return out
+
+
+def _spread_ratio(made: float, made_freedom: float, real: float, real_freedom: float) -> float:
+    # Rounding leaves a few parts in 1e16 of a spread that is none.
+    one, other = (np.sqrt(total / max(freedom, 1)) for total, freedom in ((made, made_freedom), (real, real_freedom)))
+    return ratio(*(float(spread) if spread > 1e-6 else 0.0 for spread in (one, other)))
+
+
+def _kicks(side: Side) -> list[float]:
+    """How many kicks fall on a step where the guitar begins a note; how many would by chance; how many there are."""
+    form, kick = side.drums.form, side.hits[:, KICK]
+    common, chance, used = above_chance(kick, side.guitar > 0, form)
+    return [common, chance, float(kick[np.repeat(used, form.steps)].sum())]
+
+
+def _agreement(side: Side) -> float:
+    """The correlation of the drums' summed velocities with the guitar's, step by step, less what chance gives.
+
+    0 if the drums do not vary, NaN if the guitar does not. A shift moves neither mean nor variance, so the difference
+    of the correlations is the difference of the products.
+    """
+    form, drums = side.drums.form, side.drums.velocity.sum(axis=1)
+    common, chance, used = above_chance(drums, side.guitar, form)
+    steps = np.repeat(used, form.steps)
+    if not steps.any() or not np.ptp(side.guitar[steps]):
+        return np.nan
+    deviations = drums[steps].std() * side.guitar[steps].std()
+    return float((common - chance) / (steps.sum() * deviations)) if deviations else 0.0
+
+
+def _velocity(drums: Drums) -> NDArray[np.generic]:
+    return drums.velocity
+
+
+def _offset(drums: Drums) -> NDArray[np.generic]:
+    return drums.offset
+
+
+def _copy(index: int, bars: int) -> Figure:
+    name = f"copies of {bars} bar{'s' * (bars > 1)}"
+    meaning = "share of windows that the training set has exactly so, silence left out"
+    return Figure(name, meaning, "near real", "copies", lambda trial: trial.made.copied[index], _of_each(share))
+
+
+def _voice_hits(index: int) -> Figure:
+    return _hits(f"F1 {VOICE_NAMES[index]}", "the same for one voice", lambda side: side.hits[:, [index]])
+
+
+_PANEL = (
+    _hits("hit F1", "same step, same voice, nine voices, all songs pooled", lambda side: side.hits),
+    Figure(
+        "hit F1 per song",
+        "the same, mean over songs",
+        "high",
+        "hits",
+        lambda trial: _of_songs(f1(*_cells(trial.made.hits, trial.real.hits))),
+        _of_each(share),
+    ),
+    _hits(
+        "kick and snare F1", "the same for kick and snare", lambda side: side.hits[:, list(sum(VOICE_FAMILIES[:2], ()))]
+    ),
+    _hits("onset F1", "same step, any voice", lambda side: side.hits.max(axis=1)),
+    _hits("family F1", "kick, snare, crash, toms as one, hats and ride as one", lambda side: side.families),
+    *(_voice_hits(index) for index in range(len(VOICE_NAMES))),
+    Figure(
+        "hits a bar",
+        "hits for every four quarters",
+        "near real",
+        "density",
+        lambda trial: [trial.made.hits.sum(), len(trial.made.hits)],
+        lambda sums: 4 * STEPS_PER_QUARTER * share(*sums.tolist()),
+    ),
+    Figure(
+        "hits made to real",
+        "ratio of all hits",
+        "near real",
+        "density",
+        lambda trial: [trial.made.hits.sum(), trial.real.hits.sum()],
+        _of_each(ratio),
+    ),
+    Figure("median of hits made to real", "the median song's ratio", "near real", "density", _ratios, _median_ratio),
+    Figure(
+        "density overlap",
+        "area that the histograms of hits a bar share",
+        "high",
+        "density",
+        lambda trial: np.concatenate([_densities(trial.made), _densities(trial.real)]),
+        _of_halves(overlap),
+    ),
+    Figure(
+        "voice JSD",
+        "divergence of the shares of the nine voices, bits",
+        "low",
+        "distribution",
+        lambda trial: np.concatenate([trial.made.hits.sum(axis=0), trial.real.hits.sum(axis=0)]),
+        _of_halves(divergence),
+    ),
+    Figure(
+        "position JSD",
+        "divergence of where in the bar which voice is struck, bits",
+        "low",
+        "distribution",
+        lambda trial: np.concatenate([_places(trial.made), _places(trial.real)]),
+        _of_halves(divergence),
+    ),
+    Figure(
+        "groove similarity",
+        "how alike the rhythms of a song's bars are; a loop has 1",
+        "near real",
+        "structure",
+        lambda trial: _of_songs(trial.made.similarity),
+        _of_each(share),
+    ),
+    Figure(
+        "groove similarity error",
+        "distance of the same from the real song's, mean over songs",
+        "low",
+        "structure",
+        lambda trial: _of_songs(abs(trial.made.similarity - trial.real.similarity)),
+        _of_each(share),
+    ),
+    Figure(
+        "bar similarity error",
+        "mean distance of the curves of how alike bars 1 to 16 apart are",
+        "low",
+        "structure",
+        _curves,
+        _curve_error,
+    ),
+    Figure(
+        "distinct bars",
+        "share of bars that are not the same as an earlier one of the song",
+        "near real",
+        "structure",
+        lambda trial: [len(set(bar_keys(trial.made.drums))), len(trial.made.bar_hits)],
+        _of_each(share),
+    ),
+    Figure(
+        "fill rate",
+        "share of bars that are fills",
+        "near real",
+        "fills",
+        lambda trial: [trial.made.fills.sum(), len(trial.made.fills)],
+        _of_each(share),
+    ),
+    Figure(
+        "fill F1",
+        "fills within a bar of a real one",
+        "high",
+        "fills",
+        lambda trial: match_fills(trial.made.fills, trial.real.fills),
+        _of_each(f1),
+    ),
+    Figure(
+        "fill F1 of every eighth bar",
+        "what a fill in every eighth bar would have",
+        "to beat",
+        "fills",
+        lambda trial: match_fills(every_eighth(trial.real.drums.form), trial.real.fills),
+        _of_each(f1),
+    ),
+    Figure(
+        "crash after a fill",
+        "share of fills that land on a crash at the next barline",
+        "near real",
+        "fills",
+        lambda trial: _crashes(trial.made),
+        _of_each(share),
+    ),
+    Figure(
+        "toms in fills",
+        "share of the hits of fills that are of toms",
+        "near real",
+        "fills",
+        lambda trial: _toms(trial.made),
+        _of_each(share),
+    ),
+    Figure(
+        "syncopation",
+        "how far bars lean against their metre, mean over songs",
+        "near real",
+        "feel",
+        lambda trial: _of_songs(trial.made.syncopation),
+        _of_each(share),
+    ),
+    Figure(
+        "syncopation error",
+        "distance of the same from the real song's, mean over songs",
+        "low",
+        "feel",
+        lambda trial: _of_songs(abs(trial.made.syncopation - trial.real.syncopation)),
+        _of_each(share),
+    ),
+    Figure(
+        "velocity error",
+        "mean distance of the velocities (1 to 127) of right hits",
+        "low",
+        "feel",
+        lambda trial: _error(trial, _velocity),
+        _of_each(share),
+    ),
+    Figure("velocity r", "correlation of the velocities of right hits", "high", "feel", _velocities, pearson),
+    Figure(
+        "velocity spread",
+        "deviation from the mean of voice and song, made to real",
+        "near real",
+        "feel",
+        lambda trial: _spread(trial, _velocity),
+        _of_each(_spread_ratio),
+    ),
+    Figure(
+        "offset error",
+        "mean distance of the offsets of right hits, in gaps between steps",
+        "low",
+        "feel",
+        lambda trial: _error(trial, _offset),
+        _of_each(share),
+    ),
+    Figure(
+        "offset spread",
+        "deviation from the mean of voice and song, made to real",
+        "near real",
+        "feel",
+        lambda trial: _spread(trial, _offset),
+        _of_each(_spread_ratio),
+    ),
+    Figure(
+        "kicks with the guitar",
+        "share of kicks on a guitar onset, less the share when shifted by whole bars",
+        "near real",
+        "guitar",
+        lambda trial: _kicks(trial.made),
+        lambda sums: share(float(sums[0] - sums[1]), float(sums[2])),
+    ),
+    Figure(
+        "accents with the guitar",
+        "correlation of loudness step by step, less the same when shifted by whole bars, mean over songs",
+        "near real",
+        "guitar",
+        lambda trial: _of_songs(_agreement(trial.made)),
+        _of_each(share),
+    ),
+    *(_copy(index, bars) for index, bars in enumerate(COPY_LENGTHS)),
+)
+
+FIGURES: Mapping[str, Figure] = MappingProxyType({figure.name: figure for figure in _PANEL})
+"""The panel, in the order of a report."""
+
+
+def _silence() -> Side:
+    form = Form(np.array([24]), np.array([4]), np.array([4]), np.array([120.0]))
+    nothing = np.zeros((24, len(VOICE_NAMES)))
+    return Side(Drums(form, nothing.astype(np.int64), nothing.astype(np.float32)), np.zeros(24))
+
+
+_SILENCE = Trial(_silence(), _silence())
+
+
+def statistics(trial: Trial) -> dict[str, Vector]:
+    """What is counted of one take, for each figure; zeros for a song in which the real drummer never plays."""
+    if not len(trial.real.drums.form.steps):
+        return {name: np.zeros_like(row) for name, row in statistics(_SILENCE).items()}
+    return {name: np.asarray(figure.statistics(trial), dtype=np.float64) for name, figure in FIGURES.items()}
+
+
+def mean_of(takes: Sequence[Statistics]) -> dict[str, Vector]:
+    """What is counted of a song: the mean over its takes, so that a song weighs the same however often it is played."""
+    return {name: np.mean([take[name] for take in takes], axis=0) for name in takes[0]}
+
+
+def values(statistics: Statistics) -> dict[str, float]:
+    """The figures of one take or one song by itself."""
+    return {name: FIGURES[name].value(row) for name, row in statistics.items()}

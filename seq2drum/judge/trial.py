@@ -1,0 +1,142 @@
+"""A take beside the real drums of its song, both in the bars in which the real drummer is at work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.judge.measures import (
+    COPY_LENGTHS,
+    BoolArray,
+    Copies,
+    Vector,
+    cut,
+    groove_similarity,
+    hits_by_bar,
+    judged_bars,
+    likeness,
+)
+from seq2drum.lattice import groove
+from seq2drum.lattice.groove import Drums
+from seq2drum.lattice.listening import Heard
+from seq2drum.music.kit import NINE
+from seq2drum.music.notes import IntArray
+
+VOICE_NAMES = [voice.name for voice in NINE.voices]
+KICK, CRASH = VOICE_NAMES.index("kick"), VOICE_NAMES.index("crash")
+TOMS = tuple(index for index, name in enumerate(VOICE_NAMES) if name.endswith(" tom"))
+CYMBALS = tuple(VOICE_NAMES.index(name) for name in ("closed hat", "open hat", "ride"))
+VOICE_FAMILIES = ((KICK,), (VOICE_NAMES.index("snare"),), (CRASH,), TOMS, CYMBALS)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Real or made drums in the bars that count, with what several figures need of them.
+
+    drums: in nine voices. guitar (T,): the summed velocities of the guitar notes that begin at each
+    step. copies: what the training set plays, if that is known.
+    """
+
+    drums: Drums
+    guitar: Vector
+    copies: Copies | None = None
+
+    @cached_property
+    def hits(self) -> BoolArray:
+        """(T, V): what is struck."""
+        return self.drums.velocity > 0
+
+    @cached_property
+    def families(self) -> BoolArray:
+        """(T, 5): the same for kick, snare, crash, toms, and hats and ride together."""
+        return np.stack([self.hits[:, list(family)].any(axis=1) for family in VOICE_FAMILIES], axis=1)
+
+    @cached_property
+    def rolls(self) -> NDArray[np.float32]:
+        """(B, S, V): hits bar by bar."""
+        return groove.bars_of(self.drums)
+
+    @cached_property
+    def bar_hits(self) -> IntArray:
+        """(B,): how often anything is struck in each bar."""
+        return hits_by_bar(self.drums)
+
+    @cached_property
+    def fills(self) -> BoolArray:
+        """(B,): which bars are fills."""
+        return groove.fills(self.drums)
+
+    @cached_property
+    def syncopation(self) -> float:
+        """The mean over the bars."""
+        return float(groove.syncopation(self.drums).mean())
+
+    @cached_property
+    def similarity(self) -> float:
+        """Groove similarity, or NaN without two bars to compare; see `groove_similarity`."""
+        return groove_similarity(self.drums)
+
+    @cached_property
+    def curve(self) -> Vector:
+        """(2, CURVE_BARS): summed likeness and number of the pairs of bars so far apart; see `likeness`."""
+        return likeness(self.drums)
+
+    @cached_property
+    def copied(self) -> Vector:
+        """(windows, 2): see `Copies.rate`; zeros if no training set is known."""
+        return np.zeros((len(COPY_LENGTHS), 2)) if self.copies is None else self.copies.rate(self.drums)
+
+
+class Trial(NamedTuple):
+    """A take beside the real drums, both sides in the bars that count."""
+
+    real: Side
+    made: Side
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A song's real drums and guitar, for any number of takes: what is computed of the real side is computed once.
+
+    real: in nine voices. copies: what the training set plays; without it the rates of copies are NaN.
+    """
+
+    real: Drums
+    heard: Heard
+    copies: Copies | None = None
+
+    @cached_property
+    def bars(self) -> BoolArray:
+        """(B,): the bars that count."""
+        return judged_bars(self.real)
+
+    @cached_property
+    def _side(self) -> Side:
+        return self._cut(self.real)
+
+    def _cut(self, drums: Drums) -> Side:
+        guitar: Vector = np.zeros(len(self.real.velocity))
+        np.add.at(guitar, self.heard.guitar.step, self.heard.guitar.velocity)
+        return Side(cut(drums, self.bars), guitar[np.repeat(self.bars, self.real.form.steps)], self.copies)
+
+    def trial(self, made: Drums) -> Trial:
+        """A take beside the real drums, without a bar if the real drummer never plays.
+
+        Raises:
+            ValueError: the take has other bars than the real drums.
+        """
+        if not np.array_equal(made.form.steps, self.real.form.steps):
+            raise ValueError(
+                f"the take has {len(made.form.steps)} bars of {made.form.steps.sum()} steps, the real drums have "
+                f"{len(self.real.form.steps)} of {self.real.form.steps.sum()}; play to the form of the song"
+            )
+        return Trial(self._side, self._side if made is self.real else self._cut(made))
+
+
+def trial_of(real: Drums, made: Drums, heard: Heard, copies: Copies | None = None) -> Trial:
+    """One take beside the real drums, both in nine voices; see `Judge`."""
+    return Judge(real, heard, copies).trial(made)
