@@ -380,7 +380,7 @@ class _Deaf(nn.Module):
 
 def test_the_deaf_find_no_guitar_likelier_than_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "load", lambda folder: (_Deaf(), {"kit": "full"}))
-    monkeypatch.setattr("seq2drum.play.folder.find", lambda name: name)
+    monkeypatch.setattr("seq2drum.judge.evaluate.find", lambda name: name)
     songs = [song_of(seed, bars=8) for seed in range(evaluate.GUITARS)]
     found = evaluate.likelihood("deaf", songs)
     assert len(found.own) == len(found.ranked) == evaluate.GUITARS
