@@ -156,7 +156,7 @@ def of(duet: Duet, *, first_bar: int = 0, last_bar: int | None = None) -> Chart:
         raise OptionError(
             f"there is no bar from {first_bar + 1} to {last_bar or len(bars)}: the song has bars 1 to {len(bars)}"
         )
-    # What is a fill, and what a passage, is told of the bars that a drummer counts.
+    # Fills and passages are looked for in all bars that a drummer counts, not only in those that are shown.
     whole, chosen = Lattice(counted_bars(song), song.ticks_per_quarter), bars[first_bar:last]
     named, letters = _signs(duet, whole), _sections(duet, whole)
     measures = []
@@ -222,7 +222,7 @@ def _within_reason(lattice: Lattice) -> bool:
 
 def _changes(song: Song, bars: Sequence[Bar]) -> list[tuple[str, str]]:
     """Metre and tempo of each bar, where they begin or change."""
-    found: list[tuple[str, str]] = []
+    changes: list[tuple[str, str]] = []
     shown: tuple[int, int] | None = None
     bpm, dotted = 0.0, False
     for bar in bars:
@@ -237,8 +237,8 @@ def _changes(song: Song, bars: Sequence[Bar]) -> list[tuple[str, str]]:
         if not bpm or abs(here - bpm) > _TEMPO_CHANGE * bpm or compound != dotted:
             bpm, dotted = here, compound
             tempo = f"♩.={here / 1.5:.0f}" if compound else f"♩={here:.0f}"
-        found.append((metre, tempo))
-    return found
+        changes.append((metre, tempo))
+    return changes
 
 
 def _between(part: Part, start: float, end: float, lead: float) -> Part:

@@ -1,7 +1,7 @@
 """The picture in characters: what a terminal, a mail or a log can show of guitar and drums.
 
 What is shown is chosen in `chart`. A bar has a column for each sixteenth, for each eighth-note triplet, or for both,
-whichever its hits need. Nothing is known here of the terminal: how wide it is, and whether it has colours, is told.
+whichever its hits need. The caller says how wide the terminal is, and whether it has colours.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DRUM, _CYMBAL = "◦o●", "·xX"
 _HEIGHT = "▁▂▃▄▅▆▇█"
 _PITCHES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
-# How a terminal is told to show something (ECMA-48, Select Graphic Rendition).
+# Parameters of the terminal's Select Graphic Rendition (ECMA-48).
 _PLAIN, _FAINT, _BOLD, _FILL = "", "2", "1", "1;33"
 _GUITAR_COLOURS, _CYMBAL_COLOUR = ("34", "33", "32"), "36"
 _STRENGTH = ("2", "", "1")
@@ -83,7 +83,7 @@ def ascii_only(text: str) -> str:
     return text.translate(_ASCII).encode("ascii", "replace").decode()
 
 
-# --- columns --------------------------------------------------------------------------------------------------------
+# --- columns ----------------------------------------------------------------------------------------------------------
 
 
 class _Piece(NamedTuple):
@@ -111,7 +111,7 @@ def _pieces(shown: Chart, room: int) -> list[_Piece]:
     lattice = shown.lattice
     place = lattice.place_of % STEPS_PER_QUARTER
     choices = _choices(shown, place)
-    found = []
+    pieces = []
     for measure, start, stop, places in zip(
         shown.measures, lattice.first[:-1].tolist(), lattice.first[1:].tolist(), choices, strict=True
     ):
@@ -124,8 +124,8 @@ def _pieces(shown: Chart, room: int) -> list[_Piece]:
         for begin in range(0, len(beats), most):
             inside = (column >= begin) & (column < begin + most)
             own = np.where(inside, column - begin, -1)
-            found.append(_Piece(measure, begin == 0, start, own, beats[begin : begin + most]))
-    return found
+            pieces.append(_Piece(measure, begin == 0, start, own, beats[begin : begin + most]))
+    return pieces
 
 
 def _beats(measure: Measure, ticks: NDArray[np.float64], ticks_per_quarter: int) -> tuple[int, ...]:
@@ -170,7 +170,7 @@ def _lines(pieces: Sequence[_Piece], room: int) -> list[Sequence[_Piece]]:
     return [pieces[cut] for cut in chart.wrap(widths, room, count)]
 
 
-# --- lines ----------------------------------------------------------------------------------------------------------
+# --- lines ------------------------------------------------------------------------------------------------------------
 
 
 class _Strokes(NamedTuple):
@@ -182,12 +182,12 @@ class _Strokes(NamedTuple):
     def of(self, piece: _Piece) -> dict[int, list[int]]:
         """The values in each column of a piece that has some, in the order of columns."""
         first, stop = np.searchsorted(self.step, [piece.start, piece.start + len(piece.column)]).tolist()
-        found: dict[int, list[int]] = {}
+        values: dict[int, list[int]] = {}
         columns = piece.column[self.step[first:stop] - piece.start]
         for column, value in zip(columns.tolist(), self.value[first:stop].tolist(), strict=True):
             if column >= 0:
-                found.setdefault(column, []).append(value)
-        return found
+                values.setdefault(column, []).append(value)
+        return values
 
 
 def _strokes(step: IntArray, value: IntArray) -> _Strokes:
@@ -205,14 +205,14 @@ class _Guitar(NamedTuple):
 
 def _guitars(shown: Chart) -> list[_Guitar]:
     """A row for each guitar, the last of them for all that are left."""
-    found = []
+    rows = []
     for index, style in enumerate(_GUITAR_COLOURS):
         several = index == len(_GUITAR_COLOURS) - 1 and len(shown.guitars) > index + 1
         parts = shown.guitars[index:] if several else shown.guitars[index : index + 1]
         if parts:
             name = f"{len(parts)} more" if several else shown.names[index]
-            found.append(_Guitar(name, style, _notes(shown, parts)))
-    return found
+            rows.append(_Guitar(name, style, _notes(shown, parts)))
+    return rows
 
 
 def _notes(shown: Chart, parts: Sequence[Part]) -> _Strokes:
@@ -251,13 +251,13 @@ def _all(shown: Chart, room: int, wide: int) -> Iterator[_Text]:
 
 def _headings(pieces: Sequence[_Piece], at: int) -> Iterator[_Text]:
     """Metre and tempo where they begin or change, on a line of their own; letters, numbers, fills and breaks."""
-    told = ""
+    changes = ""
     line: _Text = [(" " * at, _PLAIN)]
     for piece in pieces:
         measure, width = piece.measure, len(piece.beats)
         text = "  ".join(text for text in (measure.metre, measure.tempo) if text and piece.first)
         if text:
-            told = f"{told:<{at}}{text} "
+            changes = f"{changes:<{at}}{text} "
         number = str(measure.number) if piece.first else ""
         letter = f"[{measure.section}] " if measure.section and piece.first else ""
         letter = letter if len(letter) + len(number) <= width else ""
@@ -266,8 +266,8 @@ def _headings(pieces: Sequence[_Piece], at: int) -> Iterator[_Text]:
         sign = sign if len(sign) < rest else "~" if sign else ""
         line += [(letter, _BOLD), (number[:width], _PLAIN if letter else _FAINT), (f"{sign:>{max(rest, 0)}} ", _FILL)]
         at += width + 1
-    if told:
-        yield [(told, _BOLD)]
+    if changes:
+        yield [(changes, _BOLD)]
     yield line
 
 

@@ -1,32 +1,22 @@
 """Pictures: the guitar's notes above the grid of the drums, bar by bar, to be understood at a glance.
 
-What is shown is chosen in `chart`. matplotlib is imported when a picture is drawn, and only here.
+What is shown is chosen in `chart`. Here is decided what stands where; `figures` draws it.
 """
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seq2drum import files
 from seq2drum.errors import OptionError
 from seq2drum.music.duet import Duet
-from seq2drum.music.notes import IntArray, Part
+from seq2drum.music.notes import Part
 from seq2drum.show import chart
 from seq2drum.show.chart import Chart, Measure
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-Floats = NDArray[np.float64]
+from seq2drum.show.figures import INK, PAPER, Floats, Sheet, own_look, shaded
 
 FORMATS = ("png", "svg")
 MOST_LINES = 100
@@ -36,7 +26,6 @@ MOST_LINES = 100
 _WIDTH, _LEFT, _RIGHT, _LEAD = 16.0, 1.12, 0.2, 0.13
 _HEAD, _ROW, _JOIN, _FOOT = 0.3, 0.185, 0.07, 0.24
 _TITLE, _LEGEND, _EDGE = 0.36, 0.34, 0.16
-_DPI = 100
 _ACROSS = _WIDTH - _LEFT - _RIGHT
 
 _TITLE_LETTERS = 100
@@ -53,7 +42,7 @@ _NAMED = 6  # guitars that the legend names
 _GOOD_COUNTS = (16, 12, 8, 6, 4, 3, 2, 1)  # bars on a line
 
 _COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3", "#0e8a8a", "#b83280")  # one a guitar
-_INK, _GREY, _PAPER = "#22252a", "#6b7078", "#ffffff"
+_GREY = "#6b7078"
 _BAR, _BEAT, _UNIT, _RULE = "#7c818a", "#bfc3c9", "#e4e6ea", "#d5d8dd"
 _FILL, _FILL_WORD = "#fdf1d6", "#9a6700"
 _PLACE = "#d2604f"
@@ -89,30 +78,9 @@ def picture(
     """
     if form not in FORMATS:
         raise OptionError(f"a picture is written as .png or .svg, not as .{form}")
-    shown, out = chart.of(duet, first_bar=first_bar, last_bar=last_bar), BytesIO()
-    with _own_look():
-        figure = _figure(shown, _short(title), bars_per_line)
-        figure.savefig(out, format=form, dpi=_DPI, metadata={"Date": None} if form == "svg" else {"Software": None})
-    return out.getvalue()
-
-
-def draw(duet: Duet, path: str | os.PathLike[str], **options: Any) -> None:
-    """Draw guitar and drums into a PNG or SVG file, over what was there.
-
-    Args:
-        duet: What to draw.
-        path: Ends in `.png` or `.svg`.
-        options: As of `picture`.
-
-    Raises:
-        OptionError: As `picture`.
-        OutputError: The picture could not be written; what was there is untouched.
-    """
-    path = Path(path)
-    form = path.suffix.lower()[1:]
-    if form not in FORMATS:
-        raise OptionError(f"a picture is written as .png or .svg, and {path.name!r} ends otherwise")
-    files.write_file(path, picture(duet, form, **options), overwrite=True)
+    shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
+    with own_look():
+        return _sheet(shown, _short(title), bars_per_line).file(form)
 
 
 def pixels(
@@ -129,14 +97,8 @@ def pixels(
         OptionError: As `picture`.
     """
     shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
-    with _own_look():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-        figure = _figure(shown, _short(title), bars_per_line)
-        figure.set_dpi(_DPI)
-        canvas: Any = FigureCanvasAgg(figure)
-        canvas.draw()
-    return np.array(np.asarray(canvas.buffer_rgba())[..., :3], dtype=np.uint8)
+    with own_look():
+        return _sheet(shown, _short(title), bars_per_line).pixels()
 
 
 def _short(title: str) -> str:
@@ -145,29 +107,10 @@ def _short(title: str) -> str:
     return title if len(title) <= _TITLE_LETTERS else f"{title[: _TITLE_LETTERS - 1]}…"
 
 
-@contextmanager
-def _own_look() -> Iterator[None]:
-    """Around all drawing: what the user has set up for figures of their own does not matter here.
-
-    A part may be named in any script: letters that a font lacks become boxes, and are no fault.
-
-    Raises:
-        OptionError: what the user has set up keeps matplotlib from being loaded.
-    """
-    try:
-        import matplotlib
-    except ValueError as error:
-        told = str(error).split(";")[0]
-        raise OptionError(f"matplotlib refuses its settings ({told}); mend MPLBACKEND or matplotlibrc") from None
-    with matplotlib.rc_context({"svg.hashsalt": "seq2drum", "text.usetex": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        yield
+# --- what stands where ------------------------------------------------------------------------------------------------
 
 
-# --- what stands where ----------------------------------------------------------------------------------------------
-
-
-def _figure(shown: Chart, title: str, bars_per_line: int | None) -> Figure:
+def _sheet(shown: Chart, title: str, bars_per_line: int | None) -> Sheet:
     lines = _lines(shown, bars_per_line)
     ticks = _ticks_across(shown, lines, bars_per_line)
     large = len(shown.measures) <= _SHORT
@@ -177,7 +120,7 @@ def _figure(shown: Chart, title: str, bars_per_line: int | None) -> Figure:
     drums = [(len(those) + 0.5) * _ROW if those else 2 * _ROW * (not guitar) for those in rows]
     join = _JOIN if guitar and shown.rows else 0.0
     head = _EDGE + (_TITLE if title else 0.0) + _LEGEND
-    sheet = _Sheet(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + _FOOT) * len(lines))
+    sheet = Sheet(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + _FOOT) * len(lines))
     if title:
         sheet.text(_EDGE, _EDGE + _TITLE / 2, title, size=15, weight="bold", va="center")
     _legend(sheet, shown, head - _LEGEND / 2)
@@ -194,7 +137,7 @@ def _figure(shown: Chart, title: str, bars_per_line: int | None) -> Figure:
             _bar_lines(sheet, here, middle, bottom)
             _draw_drums(sheet, here, those, bottom)
         head = bottom + _FOOT
-    return sheet.figure
+    return sheet
 
 
 def _lines(shown: Chart, bars_per_line: int | None) -> list[tuple[Measure, ...]]:
@@ -272,7 +215,7 @@ class _System(NamedTuple):
         return _LEFT + self.width
 
 
-def _legend(sheet: _Sheet, shown: Chart, y: float) -> None:
+def _legend(sheet: Sheet, shown: Chart, y: float) -> None:
     """The guitars by name in their colours, and what the signs mean."""
     words: list[tuple[str, str, str]] = []
     for index, name in enumerate(shown.names[:_NAMED]):
@@ -281,9 +224,9 @@ def _legend(sheet: _Sheet, shown: Chart, y: float) -> None:
         words.append((f"and {len(shown.guitars) - _NAMED} more", _GREY, "normal"))
     signs: list[tuple[str, str, str]] = []
     if any(not row.cymbal for row in shown.rows):
-        signs.append(("● drum", _INK, "normal"))
+        signs.append(("● drum", INK, "normal"))
     if any(row.cymbal for row in shown.rows):
-        signs.append(("× cymbal", _INK, "normal"))
+        signs.append(("× cymbal", INK, "normal"))
     if shown.rows:
         signs.append(("darker = louder", _GREY, "normal"))
     far = np.abs(shown.hits.late) > _EARLY * shown.song.ticks_per_quarter
@@ -293,7 +236,7 @@ def _legend(sheet: _Sheet, shown: Chart, y: float) -> None:
     sheet.words(_WIDTH - _RIGHT, y, signs, ha="right")
 
 
-def _headings(sheet: _Sheet, here: _System, y: float) -> None:
+def _headings(sheet: Sheet, here: _System, y: float) -> None:
     """Letters of passages, bar numbers, and metre and tempo where they begin or change.
 
     What finds no room above a short bar stands a little to the right; a number alone is left out.
@@ -301,22 +244,22 @@ def _headings(sheet: _Sheet, here: _System, y: float) -> None:
     free = 0.0
     for measure in here.measures:
         x = float(here.x(measure.bar.start))
-        told = "  ".join(text for text in (measure.metre, measure.tempo) if text)
-        if x < free and not (told or measure.section):
+        change = "  ".join(text for text in (measure.metre, measure.tempo) if text)
+        if x < free and not (change or measure.section):
             continue
         x = max(x, free)
         if measure.section:
             sheet.box(x, y - 0.06, measure.section)
             x += 0.14 + 0.1 * len(measure.section)
         number = str(measure.number)
-        sheet.text(x, y - 0.06, number, size=9, color=_INK if told or measure.section else _GREY)
+        sheet.text(x, y - 0.06, number, size=9, color=INK if change or measure.section else _GREY)
         free = x + 0.09 * len(number) + 0.05
-        if told:
-            sheet.text(free + 0.02, y - 0.06, told, size=9, weight="bold")
-            free += 0.08 * len(told) + 0.1
+        if change:
+            sheet.text(free + 0.02, y - 0.06, change, size=9, weight="bold")
+            free += 0.08 * len(change) + 0.1
 
 
-def _bar_lines(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
+def _bar_lines(sheet: Sheet, here: _System, top: float, bottom: float) -> None:
     """Barlines, accent groups and beats in a frame."""
     quarter = here.chart.song.ticks_per_quarter
     beats, units, starts, sections = (list[float]() for _ in range(4))
@@ -334,11 +277,11 @@ def _bar_lines(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
     sheet.rules(here.x(units), top, bottom, _UNIT, 0.8)
     sheet.rules(here.x(beats), top, bottom, _BEAT, 0.8)
     sheet.rules(here.x(starts), top, bottom, _BAR, 1.3)
-    sheet.rules(here.x(sections), top, bottom, _INK, 2.2)
+    sheet.rules(here.x(sections), top, bottom, INK, 2.2)
     sheet.frame(_LEFT - _LEAD, top, here.right, bottom)
 
 
-def _draw_guitars(sheet: _Sheet, here: _System, top: float, tall: float) -> None:
+def _draw_guitars(sheet: Sheet, here: _System, top: float, tall: float) -> None:
     """Each note as long as it sounds, at its pitch; one on another guitar's is thinner, so that both are seen."""
     low, high = here.chart.pitches
     low, high = low - 2, max(high + 2, low + 12)
@@ -363,24 +306,24 @@ def _draw_guitars(sheet: _Sheet, here: _System, top: float, tall: float) -> None
         right = np.maximum(right - 0.02, left + 0.035)  # a gap to the next note, and something to see
         middle = y(part.pitch)
         half = thick / 2 * _INSIDE ** sum((_covers(part, other) for other in below), np.zeros(len(part)))
-        colours = _shaded(_COLOURS[index % len(_COLOURS)], part.velocity)
+        colours = shaded(_COLOURS[index % len(_COLOURS)], part.velocity)
         sheet.boxes(left, middle - half, right, middle + half, colours)
         below.append(part)
 
 
 def _covers(part: Part, other: Part) -> NDArray[np.bool_]:
     """(notes,): which notes of a part sound on a pitch while another part sounds on it."""
-    found = np.zeros(len(part), dtype=bool)
+    covered = np.zeros(len(part), dtype=bool)
     for pitch in np.intersect1d(part.pitch, other.pitch).tolist():
         here, there = part.pitch == pitch, other.pitch == pitch
         start, end = other.onset[there], other.onset[there] + other.duration[there]
         begun = np.searchsorted(start, part.onset[here] + part.duration[here])  # how many begin before a note ends
         last = np.concatenate([[-1], np.maximum.accumulate(end)])[begun]
-        found[here] = last > part.onset[here]
-    return found
+        covered[here] = last > part.onset[here]
+    return covered
 
 
-def _draw_signs(sheet: _Sheet, here: _System, top: float, bottom: float) -> None:
+def _draw_signs(sheet: Sheet, here: _System, top: float, bottom: float) -> None:
     for measure in here.measures:
         if measure.sign:
             left, right = here.x([measure.bar.start, measure.bar.end]).tolist()
@@ -388,7 +331,7 @@ def _draw_signs(sheet: _Sheet, here: _System, top: float, bottom: float) -> None
             sheet.text(left + 0.03, bottom + 0.03, measure.sign, size=8, color=_FILL_WORD, va="top", style="italic")
 
 
-def _draw_drums(sheet: _Sheet, here: _System, rows: Sequence[int], bottom: float) -> None:
+def _draw_drums(sheet: Sheet, here: _System, rows: Sequence[int], bottom: float) -> None:
     """Each hit where it is, and a thin line at the place of the lattice that it is early or late of."""
     pieces, hits = here.chart.rows, here.chart.hits_of(here.measures)
     middle = np.zeros(len(pieces))
@@ -403,108 +346,7 @@ def _draw_drums(sheet: _Sheet, here: _System, rows: Sequence[int], bottom: float
     filled = [measure.bar.start for measure in here.measures if measure.sign]
     bar = here.chart.lattice.bar_of[hits.step]
     starts = np.array([measure.bar.start for measure in here.chart.measures])[bar]
-    sheet.discs(x, y, np.where(np.isin(starts, filled), _FILL, _PAPER).tolist())
+    sheet.discs(x, y, np.where(np.isin(starts, filled), _FILL, PAPER).tolist())
     cymbal = np.array([piece.cymbal for piece in pieces], dtype=bool)[hits.row]
     for cross in (False, True):
         sheet.marks(x[cymbal == cross], y[cymbal == cross], hits.velocity[cymbal == cross], cross=cross)
-
-
-def _shaded(colour: str, velocity: IntArray) -> Floats:
-    """(notes, 3): the colour, from a quarter of its strength for the softest note to all of it for the loudest."""
-    from matplotlib.colors import to_rgb
-
-    strength = 0.25 + 0.75 * (velocity[:, None] / 127) ** 1.3
-    shades: Floats = 1 - strength * (1 - np.array(to_rgb(colour)))
-    return shades
-
-
-# --- on paper -------------------------------------------------------------------------------------------------------
-
-
-class _Sheet:
-    """A page of matplotlib, measured in inches from its upper left corner."""
-
-    def __init__(self, width: float, height: float) -> None:
-        from matplotlib.figure import Figure
-
-        self.figure = Figure(figsize=(width, height), facecolor=_PAPER)
-        self._axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
-        self._axes.set_axis_off()
-
-    def text(
-        self, x: float, y: float, text: str, *, size: float, color: str = _INK, va: str = "baseline", **more: Any
-    ) -> None:
-        self._axes.text(x, y, text, fontsize=size, color=color, va=va, parse_math=False, **more)
-
-    def box(self, x: float, y: float, text: str) -> None:
-        """A letter in a box, as above a passage in a score."""
-        frame = {"boxstyle": "square,pad=0.2", "facecolor": _PAPER, "edgecolor": _INK, "linewidth": 1.0}
-        self.text(x + 0.04, y, text, size=9.5, weight="bold", bbox=frame)
-
-    def words(self, x: float, y: float, words: Sequence[tuple[str, str, str]], *, ha: str = "left") -> None:
-        """Words (text, colour, weight) side by side, from a place on or up to it."""
-        from matplotlib.offsetbox import AnnotationBbox, HPacker, TextArea
-
-        if not words:
-            return
-        areas: list[Any] = [
-            TextArea(text, textprops={"color": colour, "weight": weight, "size": 10.5, "parse_math": False})
-            for text, colour, weight in words
-        ]
-        packed = HPacker(children=areas, pad=0, sep=14, align="baseline")
-        side = (1.0 if ha == "right" else 0.0, 0.5)
-        self._axes.add_artist(AnnotationBbox(packed, (x, y), frameon=False, box_alignment=side, pad=0))
-
-    def rules(
-        self, x: ArrayLike, top: ArrayLike, bottom: ArrayLike, colour: str, width: float, *, zorder: float = 1
-    ) -> None:
-        """Upright lines."""
-        x = np.asarray(x, dtype=np.float64)
-        top, bottom = np.broadcast_to(top, x.shape), np.broadcast_to(bottom, x.shape)
-        self._lines(np.stack([np.stack([x, top], -1), np.stack([x, bottom], -1)], 1), colour, width, zorder)
-
-    def across(self, y: ArrayLike, left: float, right: float, colour: str, *, dotted: bool = False) -> None:
-        """Level lines."""
-        y = np.asarray(y, dtype=np.float64)
-        ends = [np.stack([np.full(y.shape, x), y], -1) for x in (left, right)]
-        self._lines(np.stack(ends, 1), colour, 0.6, 0.5, (0, (2, 3)) if dotted else "solid")
-
-    def _lines(self, segments: Floats, colour: str, width: float, zorder: float, style: Any = "solid") -> None:
-        from matplotlib.collections import LineCollection
-
-        if len(segments):
-            lines = LineCollection(list(segments), colors=colour, linewidths=width, linestyles=style, zorder=zorder)
-            self._axes.add_collection(lines, autolim=False)
-
-    def frame(self, left: float, top: float, right: float, bottom: float) -> None:
-        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]])
-        self._lines(corners[None], _BAR, 0.9, 2)
-
-    def boxes(
-        self, left: ArrayLike, top: ArrayLike, right: ArrayLike, bottom: ArrayLike, colours: Any, *, zorder: float = 3
-    ) -> None:
-        """Filled boxes, of one colour or a colour each."""
-        from matplotlib.collections import PolyCollection
-
-        sides = np.broadcast_arrays(*(np.asarray(side, dtype=np.float64) for side in (left, top, right, bottom)))
-        if not len(sides[0]):
-            return
-        one, two, three, four = sides
-        corners = np.stack([np.stack(pair, -1) for pair in ((one, two), (three, two), (three, four), (one, four))], 1)
-        shapes = PolyCollection(list(corners), facecolors=colours, edgecolors="none", zorder=zorder)
-        self._axes.add_collection(shapes, autolim=False)
-
-    def marks(self, x: Floats, y: Floats, velocity: IntArray, *, cross: bool) -> None:
-        """A dot or a cross for each hit, the dots with a rim of paper, so that they are told apart."""
-        if len(x):
-            loud, shades = (velocity / 127) ** 1.3, _shaded(_INK, velocity)
-            size = 14 + 30 * loud if cross else 22 + 44 * loud
-            look: dict[str, Any] = (
-                {"marker": "x", "linewidths": 1.6} if cross else {"linewidths": 0.8, "edgecolors": _PAPER}
-            )
-            self._axes.scatter(x, y, s=size, c=shades, zorder=4, **look)
-
-    def discs(self, x: Floats, y: Floats, colours: Sequence[str]) -> None:
-        """Room for marks on whatever line they stand."""
-        if len(x):
-            self._axes.scatter(x, y, s=80, c=list(colours), linewidths=0, zorder=2.5)

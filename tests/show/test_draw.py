@@ -8,7 +8,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import pytest
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
-from seq2drum.errors import OptionError, OutputError
+from seq2drum.errors import OptionError
 from seq2drum.formats import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
@@ -269,24 +268,9 @@ def test_an_option_that_makes_no_sense_is_named(options: dict[str, int], told: s
         svg(**options)
 
 
-def test_only_png_and_svg_are_drawn(tmp_path: Path) -> None:
+def test_only_png_and_svg_are_drawn() -> None:
     with pytest.raises(OptionError, match=r"not as \.bmp"):
         draw.picture(DUET, "bmp")
-    with pytest.raises(OptionError, match=r"picture\.bmp"):
-        draw.draw(DUET, tmp_path / "picture.bmp")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_picture_can_be_written_over_what_was_there(tmp_path: Path) -> None:
-    for name in ("a.png", "a.SVG"):
-        draw.draw(DUET, tmp_path / name, last_bar=4)
-        draw.draw(DUET, str(tmp_path / name), title="Blues")
-        assert (tmp_path / name).read_bytes() == draw.picture(DUET, name[2:].lower(), title="Blues")
-
-
-def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
-    with pytest.raises(OutputError):
-        draw.draw(DUET, tmp_path / "nowhere" / "a.png", last_bar=2)
 
 
 def test_a_song_of_thousands_of_bars_is_refused_rather_than_drawn_for_minutes() -> None:
