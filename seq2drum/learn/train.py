@@ -34,8 +34,10 @@ from seq2drum.data import batches
 from seq2drum.data.batches import BLANKED, Batch, Data, Window
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.lattice.phrases import MAX_NOTES
-from seq2drum.learn import watching
-from seq2drum.learn.watching import Chosen, Finished, History, Point, Watch, Watched
+from seq2drum.learn import report
+from seq2drum.learn.history import History, Point, Watched
+from seq2drum.learn.report import Finished
+from seq2drum.learn.watching import Chosen, Watch
 from seq2drum.models import checkpoint, family
 from seq2drum.models.base import Config, Family, tensors
 
@@ -474,7 +476,7 @@ class _Run:
         path, made = self.folder / REPORT, None
         sides = {"training": self.training, "validation": self.validation}
         with self.watch.forgiving("the page of the run"):
-            page = watching.as_html(
+            page = report.as_html(
                 Finished(
                     str(self.folder),
                     self.described(),

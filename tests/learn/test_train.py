@@ -21,10 +21,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from seq2drum.data import batches, corpus
 from seq2drum.data.corpus import Prepared
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
+from seq2drum.learn import report, watching
 from seq2drum.learn import train as train_module
-from seq2drum.learn import watching
+from seq2drum.learn.history import History
 from seq2drum.learn.train import HISTORY, REPORT, Plan, Progress, likelihood, running_mean, schedule, train
-from seq2drum.learn.watching import Chosen, History
+from seq2drum.learn.watching import Chosen
 from seq2drum.music.kit import KITS
 from seq2drum.play import engine
 from seq2drum.play.decoding import Sampling, play
@@ -137,7 +138,7 @@ def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: Chosen, tmp
         raise RuntimeError("out of ink")
 
     monkeypatch.setattr(watching, "play", broken)
-    monkeypatch.setattr(watching, "as_html", broken)
+    monkeypatch.setattr(report, "as_html", broken)
     told: list[str] = []
     outcome = train(*sides, replace(PLAN, epochs=1), tmp_path, chosen=chosen, tell=told.append)
     assert np.isfinite(outcome.progress.validation) and outcome.report is None and not (tmp_path / REPORT).exists()

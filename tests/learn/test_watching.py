@@ -1,13 +1,10 @@
-"""Watching a training run: what is played and judged, the time it may take, the history, and the page."""
+"""Watching a training run: what is played and judged, the time it may take, and the history."""
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -17,25 +14,18 @@ from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import bars_between
 from seq2drum.judge.evaluate import play_heard
 from seq2drum.learn import watching
+from seq2drum.learn.history import MOST_POINTS, MOST_TAKES, History, Point, Watched
 from seq2drum.learn.watching import (
     BARS,
     GAIN,
     LIKELY,
     LOOP,
-    MOST_POINTS,
-    MOST_TAKES,
     REAL,
     SAMPLED,
     SHARE,
     Chosen,
-    Drawn,
-    Finished,
-    History,
-    Point,
     Watch,
-    Watched,
     allowance,
-    as_html,
     choose,
     name_of,
 )
@@ -358,131 +348,6 @@ def test_of_many_moments_the_takes_of_some_are_kept_the_first_the_last_and_evenl
         assert len(kept) <= MOST_TAKES and kept[0] == 100 and kept[-1] == 100 * number
     assert len(history.watched) == 100
     assert max(np.diff(kept)) <= 3 * 10_000 / MOST_TAKES
-
-
-# --- the page ---------------------------------------------------------------------------------------------------------
-
-
-ABOUT = {
-    "kit": "full",
-    "plan": {"model": "attention", "kit": "full", "minutes": 5.0, "epochs": 10, "seed": 0, "weights": {"jazz<3>": 3.0}},
-    "progress": {"epoch": 3, "step": 1234, "bars": 98765, "seconds": 300.4},
-    "machine": {"device": "cpu", "name": "<a> chip", "processes": 1},
-    "torch": "2",
-    "data": [{"folder": "<jazz>", "origin": "", "train": 5, "validation": 1, "test": 0}],
-    "command": "seq2drum --mode train --data '<x>'",
-}
-
-
-def finished(**changes: Any) -> Finished:
-    history = History()
-    for step in range(1, 40):
-        history = history.recorded(step, Point(step * 1000, step * 3.0, 20 / step, 1e-3))
-    for number in (1, 2, 3):
-        figures = {
-            SAMPLED: {"hit F1": 0.1 * number, "fill rate": 0.05},
-            LIKELY: {"hit F1": 0.2 * number, GAIN: 0.01 * number},
-            LOOP: {"hit F1": 0.4321},
-            REAL: {"fill rate": 0.0765},
-        }
-        history = history.seen(Watched(13000 * number, 39.0 * number, 5.0, 6.0 - number, 8.125, BARS, 1.5, figures))
-    drawn = (Drawn("ab<cd", ((REAL, b"\x89PNG"), ("after <1> bars", b"\x89PNG2"))),)
-    sides = {"training": (5, 400), "validation": (1, 50)}
-    return Finished("runs/my <run>", ABOUT, sides, history, 6, True, drawn)._replace(**changes)
-
-
-class Tags(HTMLParser):
-    """What is open, and whether all that closes was."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, str]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen += [(name, value or "") for name, value in attrs]
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def parsed(page: str) -> Tags:
-    parser = Tags()
-    parser.feed(page)
-    assert not parser.open
-    for picture in re.findall(r"<svg.*?</svg>", page, re.S):
-        ElementTree.fromstring(picture)
-    assert "nan" not in "".join(re.findall(r"<svg.*?</svg>", page, re.S))
-    return parser
-
-
-def cells(page: str, first: str) -> list[str]:
-    row = next(row for row in re.findall(r"<tr>(.*?)</tr>", page) if f"<td>{first}</td>" in row)
-    return re.findall(r"<td>(.*?)</td>", row)
-
-
-def test_the_page_is_whole_and_needs_nothing_from_elsewhere() -> None:
-    page = as_html(finished())
-    links = [value for name, value in parsed(page).seen if name in ("src", "href", "xlink:href", "onload")]
-    assert len(links) == 2 and all(link.startswith("data:image/png;base64,") for link in links)
-    assert "url(" not in page and "@import" not in page and "<script" not in page and "http" not in page
-    assert "prefers-color-scheme: dark" in page and "@media print" in page
-
-
-def test_numbers_of_the_page_are_those_of_the_history() -> None:
-    page = as_html(finished())
-    assert cells(page, "hit F1")[1:5] == ["0.300", "0.600", "0.432", "-"]
-    assert cells(page, "fill rate")[1:5] == ["0.050", "-", "-", "0.076"]
-    assert cells(page, GAIN)[1:5] == ["-", "0.030", "-", "-"]
-    assert "98,765 bars in 5 minutes" in page and "3.00 nats" in page and "8.12 with another" in page
-    assert "5 songs, 400 bars" in page and "1 songs, 50 bars" in page and "1,234 steps" in page
-    assert "4 s, 1.5% of the time" in page
-    titles = re.findall(r"<figure><svg[^>]*><title>(.*?)</title>", page)
-    assert titles == ["nats a bar", "learning rate", "bars a second", "hit F1", GAIN, "fill rate"]
-    (curve,) = re.findall(r"<title>nats a bar</title>.*?</svg>", page)
-    assert sorted(len(line.split()) for line in re.findall(r'points="(.*?)"', curve)) == [3, 3, 39]
-
-
-def test_what_people_named_cannot_become_markup() -> None:
-    page = as_html(finished())
-    for name in ("<run>", "<a> chip", "<jazz>", "<x>", "ab<cd", "<1>", "<3>"):
-        assert name not in page
-    assert "my &lt;run&gt;" in page and "&lt;jazz&gt;" in page
-
-
-def test_the_page_says_what_to_do_next_and_a_stopped_run_how_to_go_on() -> None:
-    page = as_html(finished())
-    assert "--mode infer SONG.mid --model &#x27;runs/my &lt;run&gt;&#x27;" in page
-    assert "--mode eval --data DIR --split validation" in page
-    assert "tensorboard --logdir" in page and "--resume" not in page
-    assert "--split test" in as_html(finished(sides={"training": (5, 400)}))
-    stopped = as_html(finished(stopped=True))
-    assert "--resume" in stopped and "stopped before its end" in stopped
-
-
-def test_a_run_that_ended_before_anything_was_seen_has_a_page() -> None:
-    nothing = finished(history=History(), drawn=(), songs=0, sides={"training": (1, 14)}, about={})
-    page = as_html(nothing)
-    parsed(page)
-    assert "nothing is known of unseen songs" in page and "before there was anything to draw" in page
-    assert "no song with guitar and drums" in page
-    short = History(points=(Point(10, 1.0, 60.0, 1e-4),), watched=(Watched(10, 1.0, 60.0),))
-    page = as_html(nothing._replace(history=short, songs=3))
-    parsed(page)
-    assert "there was no time to play" in page
-
-
-def test_a_panel_of_one_moment_is_a_table_without_curves_and_short_time_is_told() -> None:
-    whole = finished()
-    one = whole.history.watched[0]._replace(played=9)
-    page = as_html(whole._replace(history=History(watched=(one,)), unseen=False))
-    parsed(page)
-    assert cells(page, "hit F1")[1] == "0.100"
-    assert "only 9 bars" in page and "songs that it was trained on, for want of others" in page
-    assert "1 song never trained on: up to" in as_html(whole._replace(songs=1))
-    assert re.findall(r"<figure><svg[^>]*><title>(.*?)</title>", page) == ["nats a bar"]
 
 
 @pytest.mark.usefixtures("small")
