@@ -28,8 +28,8 @@ from bench.machine import machine
 from seq2drum.errors import Seq2DrumError
 from seq2drum.formats import midi
 from seq2drum.lattice import conditions, groove
-from seq2drum.lattice.form import Form, form_of
-from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice, encode
+from seq2drum.lattice.form import Form, form_of, lattice_of
+from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, encode
 from seq2drum.lattice.listening import Heard
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
@@ -67,7 +67,7 @@ class Counted(NamedTuple):
 
 def count(part: Part, song: Song) -> Counted:
     """Count what a drum part does, in the bars from its first hit to its last."""
-    lattice = Lattice(song.bars(), song.ticks_per_quarter)
+    lattice = lattice_of(song)
     form, grid = form_of(song, lattice), encode(part, lattice, FULL)
     if not len(grid.step):
         return Counted(0.0, np.nan, np.nan, np.nan, np.nan)

@@ -21,6 +21,7 @@ import numpy as np
 from seq2drum.data.corpus import find_files
 from seq2drum.errors import InputError, Seq2DrumError
 from seq2drum.formats import midi
+from seq2drum.lattice.form import written_lattice
 from seq2drum.lattice.grid import Lattice, decode, encode, quantise
 from seq2drum.lattice.phrases import Phrase, merge, pairs
 from seq2drum.music import theory
@@ -70,7 +71,7 @@ def look_at(song: Song, name: str, tally: Tally) -> None:
     if not len(drums):
         tally.files_left_out["no drums"] += 1
         return
-    lattice = Lattice(song.bars(), song.ticks_per_quarter)
+    lattice = written_lattice(song)
     step, _ = lattice.nearest(drums.onset)
     tally.songs += 1
     tally.hits += len(drums)

@@ -29,8 +29,9 @@ from seq2drum.formats import midi
 from seq2drum.judge import evaluate
 from seq2drum.lattice import conditions, groove
 from seq2drum.lattice.features import features
-from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.form import lattice_of
+from seq2drum.lattice.grid import encode
+from seq2drum.lattice.listening import Listening
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
@@ -49,7 +50,7 @@ drummer = Drummer.load()
 def listen(name):
     """An example's song, and what the model hears of its guitar."""
     song = midi.read(EXAMPLES / f"{name}.mid")
-    return song, hear(song, theory.guitar_parts(song).parts)
+    return song, Listening.of(song, theory.guitar_parts(song).parts).heard
 
 
 song, heard = listen("rock_riff")
@@ -399,7 +400,7 @@ asked = {
     "style metal": {"style": "metal"},
     "style jazz": {"style": "jazz"},
 }
-lattice = Lattice(bars, quarter)
+lattice = lattice_of(song)
 print(f"{'asked for':16}{'hits a bar':>12}{'intensity':>11}{'complexity':>12}{'fills':>7}   styles")
 for name, wish in asked.items():
     takes = [drummer.accompany(song, Options(seed=seed, **wish)) for seed in range(3)]

@@ -30,9 +30,9 @@ from seq2drum.formats.score import write_score
 from seq2drum.judge.panel import statistics, values
 from seq2drum.judge.trial import trial_of
 from seq2drum.lattice import conditions, groove
-from seq2drum.lattice.form import form_of
-from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.form import form_of, lattice_of
+from seq2drum.lattice.grid import encode
+from seq2drum.lattice.listening import Listening
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.play.drummer import Drummer
@@ -104,7 +104,7 @@ listen(take)
 # %% tags=["keep-output"]
 def measured(take):
     """What a take is like: its style by rule, hits a quarter, mean velocity, leaning against the metre, novelty."""
-    lattice = Lattice(take.song.bars(), take.song.ticks_per_quarter)
+    lattice = lattice_of(take.song)
     form = form_of(take.song, lattice)
     grid = encode(take.standard_part, lattice, FULL)
     drums = groove.drums_of(grid, form)
@@ -167,7 +167,7 @@ plt.show()
 
 # %% tags=["keep-output"]
 takes = drummer.takes(song, Options(style="jazz", seed=3), count=6)
-lattice = Lattice(song.bars(), song.ticks_per_quarter)
+lattice = lattice_of(song)
 struck = []
 for one in takes:
     grid = encode(one.standard_part, lattice, FULL)
@@ -202,8 +202,8 @@ assert sorted(means, reverse=True) == list(means)
 
 # %% tags=["keep-output"]
 reference = midi.read(EXAMPLES / "training" / "jazz_swing_1.mid")
-lattice = Lattice(reference.bars(), reference.ticks_per_quarter)
-heard = hear(reference, theory.guitar_parts(reference).parts, lattice)
+listening = Listening.of(reference, theory.guitar_parts(reference).parts)
+lattice, heard = listening.lattice, listening.heard
 real_part = reference.parts[theory.drum_parts(reference)[0]]
 real = groove.drums_of(encode(real_part, lattice, FULL), heard.form)
 

@@ -33,7 +33,8 @@ from seq2drum.data.excerpts import metre_of
 from seq2drum.formats import midi
 from seq2drum.lattice import grid, groove, phrases
 from seq2drum.lattice.conditions import measure
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.form import lattice_of
+from seq2drum.lattice.listening import Listening
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.show import page
@@ -208,7 +209,7 @@ plt.show()
 moved = []
 for path in files:
     whole = midi.read(path)
-    lattice = grid.Lattice(whole.bars(), whole.ticks_per_quarter)
+    lattice = lattice_of(whole)
     for index in theory.drum_parts(whole):
         part = whole.parts[index]
         kept = grid.quantise(part, lattice, FULL)
@@ -254,7 +255,7 @@ HTML(page.table(["lattice", "places a quarter", "onsets within 1/48 of a quarter
 # the whole part. What it does not get is anything else of the song: no bass, no singer, no name.
 
 # %% tags=["keep-output"]
-hear(song, theory.guitar_parts(song).parts)
+Listening.of(song, theory.guitar_parts(song).parts).heard
 
 # %% [markdown]
 # Next: `train_your_own` makes a model of a folder like this one; `inside_the_drummer` shows what it remembers.

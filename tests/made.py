@@ -6,7 +6,7 @@ import numpy as np
 
 from seq2drum.data.corpus import Prepared
 from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
@@ -30,5 +30,11 @@ def made_song(seed: int, bars: int = 14) -> Prepared:
     song = Song(480, parts, frame.tempos, frame.metres, frame.length)
     lattice = Lattice(song.bars(), 480)
     return Prepared(
-        f"{seed}", f"{seed}", "t", f"{seed}", "train", hear(song, [0], lattice), encode(parts[1], lattice, FULL)
+        f"{seed}",
+        f"{seed}",
+        "t",
+        f"{seed}",
+        "train",
+        Listening.of(song, [0], lattice).heard,
+        encode(parts[1], lattice, FULL),
     )

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from seq2drum import files
 from seq2drum.errors import CorpusError, InputError, NoGuitarError, NoNotesError
 from seq2drum.formats import midi
-from seq2drum.lattice.form import MAX_STEPS, Form
-from seq2drum.lattice.grid import Grid, Lattice, encode
-from seq2drum.lattice.listening import Heard, hear
+from seq2drum.lattice.form import MAX_STEPS, Form, written_lattice
+from seq2drum.lattice.grid import Grid, encode
+from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
@@ -198,8 +198,8 @@ def _prepare_file(path: Path, name: str) -> _Candidate | str:
     drums = merge([song.parts[index] for index in theory.drum_parts(song)])
     if not len(drums):
         return "no drums"
-    lattice = Lattice(song.bars(), song.ticks_per_quarter)
-    heard = hear(song, guitar.parts, lattice)
+    lattice = written_lattice(song)
+    heard = Listening.of(song, guitar.parts, lattice).heard
     hits = encode(drums, lattice, FULL)
     step, _ = lattice.nearest(drums.onset)
     if np.abs(drums.onset - lattice.ticks[step]).mean() / song.ticks_per_quarter > MAX_GRID_ERROR:

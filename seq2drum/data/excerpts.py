@@ -14,8 +14,8 @@ import numpy as np
 
 from seq2drum.data.corpus import Prepared
 from seq2drum.lattice import grid as grids
-from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
+from seq2drum.lattice.form import Form, written_lattice
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
 from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.duet import DRUMS, Duet
 from seq2drum.music.kit import FULL
@@ -118,7 +118,7 @@ def duet_of(heard: Heard, drums: Grid) -> Duet:
     Its bars have the lengths, metres and tempos of the guitar's form; what the lattice lost stays lost, see `grid`.
     """
     song = _bare(heard.form)
-    lattice = Lattice(song.bars(), TICKS)
+    lattice = written_lattice(song)
     most = int(np.argmax(heard.programs))
     program = GUITAR_PROGRAMS[most] if most < len(GUITAR_PROGRAMS) else 0
     guitar = grids.decode(heard.guitar, lattice, program=program, name="Guitar")

@@ -16,27 +16,41 @@ from seq2drum.music.notes import Bar, IntArray, Song
 
 FloatArray = NDArray[np.float32]
 
-# The longest bar that is learnt from: eight quarters. Longer ones are played, but no later step tells itself apart.
+# The longest bar that a model learns from: eight quarters. The places of a longer one beyond it have no features.
 MAX_STEPS = 48
 CLOCK_SIZE = STEPS_PER_QUARTER + 5
 
 
-def counted_bars(song: Song) -> tuple[Bar, ...]:
-    """The song's bars as a drummer counts them: one longer than any that is learnt from falls into pieces.
+def lattice_of(song: Song) -> Lattice:
+    """The lattice of a song's `short_bars`: what is heard, played, explained and drawn lies on this one."""
+    return Lattice(short_bars(song), song.ticks_per_quarter)
+
+
+def written_lattice(song: Song) -> Lattice:
+    """The lattice of a song's bars as its file writes them, however long: the exception to `lattice_of`.
+
+    It is for what stays bar by bar as in the file: a corpus and its pairs, of which bars longer than MAX_STEPS are left
+    out when a model learns, and drums that are humanised. A song without such bars has one and the same lattice.
+    """
+    return Lattice(song.bars(), song.ticks_per_quarter)
+
+
+def short_bars(song: Song) -> tuple[Bar, ...]:
+    """The song's bars, of which each one longer than MAX_STEPS is cut into pieces.
 
     The pieces are whole notes, or 12/8 where the metre goes in threes, and keep the number of their bar. What a song
     takes of time and memory then depends on how long it is, not on what its metres claim.
     """
-    quarter, found = song.ticks_per_quarter, []
+    quarter, bars = song.ticks_per_quarter, list[Bar]()
     for bar in song.bars():
         if bar.length <= MAX_STEPS // STEPS_PER_QUARTER * quarter:
-            found.append(bar)
+            bars.append(bar)
             continue
         units = 12 if bar.denominator == 8 and bar.numerator % 3 == 0 else bar.denominator
         length = 4 * units * quarter // bar.denominator
         for start in range(bar.start, bar.end, length):
-            found.append(Bar(bar.index, start, min(length, bar.end - start), units, bar.denominator))
-    return tuple(found)
+            bars.append(Bar(bar.index, start, min(length, bar.end - start), units, bar.denominator))
+    return tuple(bars)
 
 
 class Form(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seq2drum.lattice.form import Form, form_of
+from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice, encode
 from seq2drum.lattice.phrases import merge
 from seq2drum.music.notes import IntArray, Song
@@ -28,15 +28,33 @@ class Heard(Shown):
     parts: int
 
 
-def hear(song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> Heard:
-    """Listen to some parts of a song together."""
-    lattice = lattice or Lattice(song.bars(), song.ticks_per_quarter)
-    chosen = [song.parts[index] for index in parts]
-    programs = np.zeros(len(GUITAR_PROGRAMS) + 1, dtype=np.int64)
-    for part in chosen:
-        known = part.program in GUITAR_PROGRAMS
-        programs[part.program - GUITAR_PROGRAMS.start if known else -1] += len(part)
-    return Heard(form_of(song, lattice), encode(merge(chosen), lattice), programs, len(chosen))
+@dataclass(frozen=True)
+class Listening:
+    """Some parts of a song, listened to together: the lattice of the song's bars, and what is heard on it."""
+
+    lattice: Lattice
+    heard: Heard
+
+    @classmethod
+    def of(cls, song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> Listening:
+        """Listen to the parts of these numbers, on a lattice of the song's: `lattice_of` it, if none is given."""
+        lattice = lattice or lattice_of(song)
+        chosen = [song.parts[index] for index in parts]
+        programs = np.zeros(len(GUITAR_PROGRAMS) + 1, dtype=np.int64)
+        for part in chosen:
+            known = part.program in GUITAR_PROGRAMS
+            programs[part.program - GUITAR_PROGRAMS.start if known else -1] += len(part)
+        return cls(lattice, Heard(form_of(song, lattice), encode(merge(chosen), lattice), programs, len(chosen)))
+
+    @property
+    def form(self) -> Form:
+        """The bars as arrays."""
+        return self.heard.form
+
+    @property
+    def numbers(self) -> IntArray:
+        """(B,): the number of each bar in the song, from 1; the pieces of a long bar have one number."""
+        return np.array([bar.index + 1 for bar in self.lattice.bars])
 
 
 def sounding(heard: Heard) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seq2drum.lattice.form import written_lattice
 from seq2drum.lattice.grid import Lattice
 from seq2drum.music.notes import Bar, IntArray, Part, Song
 from seq2drum.music.shown import Shown
@@ -117,7 +118,7 @@ def pairs(
     song: Song, guitar: Part, drums: Part, *, max_notes: int = MAX_NOTES, start: int = 0
 ) -> tuple[list[Pair], Cut]:
     """Cut a song into aligned pairs. The account says which bars are in no pair, and why."""
-    lattice = Lattice(song.bars(), song.ticks_per_quarter)
+    lattice = written_lattice(song)
     sides = [(part, bars_of(part, lattice)) for part in (guitar, drums)]
     counts = [np.bincount(bars, minlength=len(lattice.bars)).tolist() for _, bars in sides]
     cut = cut_bars(*counts, max_notes=max_notes, start=start)

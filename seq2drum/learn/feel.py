@@ -28,8 +28,8 @@ from torch.nn import functional
 from seq2drum.data.corpus import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.formats import midi
-from seq2drum.lattice.form import Form, clock_of, form_of
-from seq2drum.lattice.grid import OFFSET_UNITS, Grid, Lattice, encode
+from seq2drum.lattice.form import Form, clock_of, form_of, written_lattice
+from seq2drum.lattice.grid import OFFSET_UNITS, Grid, encode
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray, Part
 from seq2drum.play.feel import (
@@ -100,7 +100,7 @@ def recordings(folder: Path) -> list[Recording]:
     found = []
     for name, style, split in wanted:
         song = midi.read(folder / name)
-        lattice = Lattice(song.bars(), song.ticks_per_quarter)
+        lattice = written_lattice(song)
         rows_of = np.concatenate([part.rows for part in song.parts if part.is_drums])
         for pad, note in _PADS.items():
             rows_of[rows_of[:, 2] == pad, 2] = note

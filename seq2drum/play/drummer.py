@@ -15,7 +15,7 @@ from seq2drum.errors import OptionError
 from seq2drum.formats import midi
 from seq2drum.lattice.grid import Grid, Lattice
 from seq2drum.lattice.grid import decode as to_notes
-from seq2drum.lattice.listening import Heard, hear
+from seq2drum.lattice.listening import Heard
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import Kit
 from seq2drum.music.limbs import Limbs
@@ -30,7 +30,7 @@ from seq2drum.play.ensemble import Ensemble
 from seq2drum.play.folder import DEFAULT
 from seq2drum.play.kept import kept_of, playable
 from seq2drum.play.options import Options
-from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, lattice_of, ranked
+from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, ranked
 
 MOST_TAKES = 1000
 AT_ONCE = 16  # takes of a song that are played together; more would gain little
@@ -117,10 +117,10 @@ class Drummer(Shown):
         """
         song, options = sheet.song, sheet.options
         kit, bars = self.engine.kit, song.bars()
-        lattice = lattice_of(song)
+        listening = sheet.listen()
+        lattice, heard = listening.lattice, listening.heard
         drum_map = drum_maps.load(options.drum_map)
         kept = kept_of(song, lattice, options, drum_map, kit)
-        heard = hear(song, sheet.guitar.parts, lattice)
         first, stop = _sounding(song, lattice)
         tries = OPENING_TRIES if options.temperature else 1  # the most likely take is one
         sampling = Sampling(options.seed, options.temperature, options.top_p, tries)

@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError, NoGuitarError, NoNotesError, OptionError
-from seq2drum.lattice.form import CLOCK_SIZE, FloatArray, Form, clock_of, form_of
+from seq2drum.lattice.form import CLOCK_SIZE, FloatArray, Form, clock_of, form_of, written_lattice
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
-from seq2drum.lattice.listening import Heard, hear
+from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.notes import IntArray, Part, Song
@@ -184,7 +184,7 @@ class Feel:
             OptionError: as `humanise` and the function `swing`.
         """
         drums = [index for index, part in enumerate(song.parts) if part.is_drums and len(part)]
-        lattice = Lattice(song.bars(), song.ticks_per_quarter)
+        lattice = written_lattice(song)
         rows = np.concatenate([np.empty((0, 4), dtype=np.int64), *(song.parts[index].rows for index in drums)])
         heard = _heard(song, lattice)
         onset, velocity = _humanised(self, rows, song, lattice, heard, amount, swing, seed, style)
@@ -551,7 +551,7 @@ def _off_beats(grid: Grid, form: Form) -> NDArray[np.bool_]:
 
 def _heard(song: Song, lattice: Lattice) -> Heard | None:
     try:
-        return hear(song, theory.guitar_parts(song).parts, lattice)
+        return Listening.of(song, theory.guitar_parts(song).parts, lattice).heard
     except (NoGuitarError, NoNotesError):
         return None
 

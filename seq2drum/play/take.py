@@ -12,9 +12,9 @@ from seq2drum import files
 from seq2drum.errors import InputError
 from seq2drum.formats import midi
 from seq2drum.lattice.explain import Told, explain
-from seq2drum.lattice.form import counted_bars
-from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.form import lattice_of
+from seq2drum.lattice.grid import encode
+from seq2drum.lattice.listening import Listening
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL
@@ -80,10 +80,9 @@ class Take(Shown):
 
     def explain(self) -> tuple[Told, ...]:
         """What was done, bar by bar, and what of the guitar it goes with; see `explain`."""
-        lattice = lattice_of(self.song)
-        heard = hear(self.song, self.guitar.parts, lattice)
-        numbers = np.array([bar.index + 1 for bar in lattice.bars])
-        return explain(encode(self.standard_part, lattice, FULL), heard, numbers=numbers)
+        listening = Listening.of(self.song, self.guitar.parts)
+        hits = encode(self.standard_part, listening.lattice, FULL)
+        return explain(hits, listening.heard, numbers=listening.numbers)
 
     def save(self, path: str | os.PathLike[str], *, with_guitar: bool = False, overwrite: bool = True) -> Take:
         """Write the take to a MIDI file, whole or not at all.
@@ -107,6 +106,16 @@ class Sheet:
     def variants(self, count: int) -> list[Sheet]:
         """The same with other seeds that are made from this one's, which is the first."""
         return [replace(self, options=replace(self.options, seed=seed)) for seed in _seeds(self.options.seed, count)]
+
+    def listen(self) -> Listening:
+        """Listen to the guitar.
+
+        Raises:
+            InputError: the song has more than MAX_BARS bars.
+        """
+        if (count := len(self.song.bars())) > MAX_BARS:
+            raise InputError(f"the song has {count} bars, at most {MAX_BARS} are played; is its metre right?")
+        return Listening.of(self.song, self.guitar.parts)
 
     def take(self, bars: Iterable[DrumBar]) -> Take:
         """The finished take, of all its bars."""
@@ -139,14 +148,3 @@ def agreement(takes: Sequence[Take]) -> list[float | None]:
     f1 = 2 * both / np.maximum(count[:, None] + count[None, :], 1)
     others = (f1.sum(axis=1) - np.diag(f1)) / (len(takes) - 1)
     return [float(score) for score in others]
-
-
-def lattice_of(song: Song) -> Lattice:
-    """The lattice of a song's bars, as a drummer counts them.
-
-    Raises:
-        InputError: there are more than MAX_BARS.
-    """
-    if len(song.bars()) > MAX_BARS:
-        raise InputError(f"the song has {len(song.bars())} bars, at most {MAX_BARS} are played; is its metre right?")
-    return Lattice(counted_bars(song), song.ticks_per_quarter)

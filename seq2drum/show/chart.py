@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import OptionError
-from seq2drum.lattice.form import MAX_STEPS, counted_bars, form_of
+from seq2drum.lattice.form import MAX_STEPS, form_of, lattice_of
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.lattice.groove import drums_of, signs
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.sections import sections
 from seq2drum.music import kit
 from seq2drum.music.duet import Duet
@@ -156,8 +156,8 @@ def of(duet: Duet, *, first_bar: int = 0, last_bar: int | None = None) -> Chart:
         raise OptionError(
             f"there is no bar from {first_bar + 1} to {last_bar or len(bars)}: the song has bars 1 to {len(bars)}"
         )
-    # Fills and passages are looked for in all bars that a drummer counts, not only in those that are shown.
-    whole, chosen = Lattice(counted_bars(song), song.ticks_per_quarter), bars[first_bar:last]
+    # Fills and sections are looked for in all bars that are played, not only in those that are shown.
+    whole, chosen = lattice_of(song), bars[first_bar:last]
     named, letters = _signs(duet, whole), _sections(duet, whole)
     measures = []
     for bar, (metre, tempo) in zip(chosen, _changes(song, chosen), strict=True):
@@ -212,7 +212,7 @@ def _sections(duet: Duet, lattice: Lattice) -> dict[int, str]:
     """The letters of the sections, by their first bars."""
     if not any(map(len, duet.guitars)) or not _within_reason(lattice):
         return {}
-    heard = hear(replace(duet.song, parts=duet.guitars), range(len(duet.guitars)), lattice)
+    heard = Listening.of(replace(duet.song, parts=duet.guitars), range(len(duet.guitars)), lattice).heard
     return {lattice.bars[section.bar].index: section.letter for section in reversed(sections(heard))}
 
 

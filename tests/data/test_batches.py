@@ -16,7 +16,7 @@ from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENS
 from seq2drum.lattice.features import BAR_PITCH_CLASSES, BAR_SIZE, GUITAR_SIZE, PITCH_CLASSES, SUMMARY_SIZE, features
 from seq2drum.lattice.form import CLOCK_SIZE
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import Metre, Part, Song
 
@@ -36,7 +36,7 @@ def prepared(name: str, bars: int, metre: tuple[int, int] = (4, 4), *, tag: str 
     song = Song(480, parts, metres=(Metre(0, *metre),), length=bars * length)
     lattice = Lattice(song.bars(), 480)
     hits = encode(parts[1], lattice, FULL)
-    return Prepared(f"{tag}/{name}.mid", name, tag, name, "train", hear(song, [0], lattice), hits)
+    return Prepared(f"{tag}/{name}.mid", name, tag, name, "train", Listening.of(song, [0], lattice).heard, hits)
 
 
 SONGS = [

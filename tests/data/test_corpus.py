@@ -18,7 +18,7 @@ from seq2drum.data.corpus import Account, Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.formats import midi
 from seq2drum.lattice.features import features
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song
 
@@ -124,7 +124,7 @@ def test_a_prepared_song_is_what_the_guitar_and_the_drums_play(tmp_path: Path) -
     (prepared,), account = corpus.prepare([tmp_path / "rock"])
     assert (prepared.path, prepared.tag) == ("rock/hit.mid", "rock")
     assert prepared.sha256 == hashlib.sha256(midi.serialise(played)).hexdigest()
-    wanted = hear(midi.parse(midi.serialise(played)), [0])
+    wanted = Listening.of(midi.parse(midi.serialise(played)), [0]).heard
     for one, other in zip(features(prepared.heard), features(wanted), strict=True):
         assert_array_equal(one, other)
     assert np.bincount(prepared.drums.key, minlength=len(FULL))[FULL.voice_of[42]] == 8 * BARS

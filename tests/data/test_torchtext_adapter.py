@@ -19,7 +19,7 @@ from seq2drum.data.batches import PAST, Batch, Data, Window, collate, draw, flat
 from seq2drum.data.corpus import Prepared
 from seq2drum.errors import MissingExtraError
 from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song
 
@@ -52,7 +52,15 @@ def data() -> Data:
         song = Song(480, parts, metres=(Metre(0, *metre),), length=bars * length)
         lattice = Lattice(song.bars(), 480)
         songs.append(
-            Prepared(str(number), "", "", "", "train", hear(song, [0], lattice), encode(parts[1], lattice, FULL))
+            Prepared(
+                str(number),
+                "",
+                "",
+                "",
+                "train",
+                Listening.of(song, [0], lattice).heard,
+                encode(parts[1], lattice, FULL),
+            )
         )
     return flatten(songs)
 

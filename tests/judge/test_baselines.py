@@ -12,7 +12,7 @@ from seq2drum.data.corpus import Prepared
 from seq2drum.judge.baselines import Baseline, baselines
 from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.lattice.groove import drums_of
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.made import made_song
@@ -45,7 +45,9 @@ def song_of(
     ]
     song = Song(480, tuple(parts), (tempo,), (signature,), bars * length)
     lattice = Lattice(song.bars(), 480)
-    return Prepared(name, name, "t", group or name, "train", hear(song, [0], lattice), encode(parts[1], lattice, FULL))
+    return Prepared(
+        name, name, "t", group or name, "train", Listening.of(song, [0], lattice).heard, encode(parts[1], lattice, FULL)
+    )
 
 
 def player(name: str, training: Sequence[Prepared], seed: int = 0) -> Baseline:
@@ -259,7 +261,7 @@ def test_a_pickup_is_played_within_its_own_length() -> None:
     guitar = Part.of([Note(at, 60, 50, 80) for at in range(0, 480 + 3 * 1920, 240)])
     song = Song(480, (guitar, drums), (), (Metre(0, 4, 4), Metre(480, 4, 4)), 480 + 3 * 1920)
     lattice = Lattice(song.bars(), 480)
-    cut = Prepared("p", "p", "t", "p", "train", hear(song, [0], lattice), encode(drums, lattice, FULL))
+    cut = Prepared("p", "p", "t", "p", "train", Listening.of(song, [0], lattice).heard, encode(drums, lattice, FULL))
     assert cut.heard.form.steps.tolist() == [6, 24, 24, 24]
     for row in baselines([song_of("r", [STRUM] * 9, [BACKBEAT] * 9)]):
         played = row.play(cut, 0)

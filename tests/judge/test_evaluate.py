@@ -19,7 +19,7 @@ from seq2drum.errors import CorpusError, OptionError, UnknownModelError
 from seq2drum.judge import evaluate
 from seq2drum.judge.evaluate import COPY, REAL, Evaluation, Player, Settings
 from seq2drum.lattice.grid import Grid, Lattice, encode
-from seq2drum.lattice.listening import Heard, hear, sounding
+from seq2drum.lattice.listening import Heard, Listening, sounding
 from seq2drum.models import checkpoint
 from seq2drum.models.base import tensors
 from seq2drum.models.layers import Heads, hit_nats
@@ -53,7 +53,7 @@ def song_of(
     lattice = Lattice(song.bars(), 480)
     name = f"{split}{metre}{bpm}-{seed}"
     hits = encode(parts[1], lattice, FULL)
-    return Prepared(f"{tag}/{name}.mid", name, tag, name, split, hear(song, [0], lattice), hits)
+    return Prepared(f"{tag}/{name}.mid", name, tag, name, split, Listening.of(song, [0], lattice).heard, hits)
 
 
 @cache

@@ -21,9 +21,9 @@ from seq2drum.lattice.features import (
     Features,
     features,
 )
-from seq2drum.lattice.form import CLOCK_SIZE, form_of
+from seq2drum.lattice.form import CLOCK_SIZE, form_of, written_lattice
 from seq2drum.lattice.grid import Lattice, encode
-from seq2drum.lattice.listening import Heard, hear
+from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.strategies import songs
 
@@ -60,7 +60,7 @@ def strummed(*chords: tuple[int, ...], bars: int = 4) -> Song:
 
 
 def features_of(found: Song, *parts: int) -> Features:
-    return features(hear(found, parts or range(len(found.parts))))
+    return features(Listening.of(found, parts or range(len(found.parts))).heard)
 
 
 def assert_well_formed(found: Features, heard: Heard) -> None:
@@ -81,7 +81,7 @@ def assert_well_formed(found: Features, heard: Heard) -> None:
 @relaxed
 @given(songs(max_parts=3, max_notes=30))
 def test_features_of_any_song_are_finite_and_of_the_shapes_they_promise(found: Song) -> None:
-    heard = hear(found, range(len(found.parts)))
+    heard = Listening.of(found, range(len(found.parts))).heard
     assert_well_formed(features(heard), heard)
 
 
@@ -132,7 +132,7 @@ def test_a_transposed_guitar_changes_only_the_pitch_columns() -> None:
 def test_silence_is_all_zero_but_for_the_clock_and_the_bars() -> None:
     silent = song(guitar(), bars=3)
     found = features_of(silent)
-    assert_well_formed(found, hear(silent, [0]))
+    assert_well_formed(found, Listening.of(silent, [0]).heard)
     assert not found.guitar.any()
     assert np.all(found.bars[:, NEIGHBOURS.start - 2] == 1)  # every bar is empty
     assert not found.bars[:, NEIGHBOURS].any()
@@ -148,7 +148,7 @@ def test_a_song_with_nothing_in_it_has_one_silent_bar() -> None:
 def test_a_song_of_one_bar_has_no_bars_to_be_like() -> None:
     one = song(guitar(Note(0, 480, 40, 80)), bars=1)
     found = features_of(one)
-    assert_well_formed(found, hear(one, [0]))
+    assert_well_formed(found, Listening.of(one, [0]).heard)
     assert not found.bars[:, 30:40].any()
 
 
@@ -156,7 +156,7 @@ def test_a_song_of_one_bar_has_no_bars_to_be_like() -> None:
 def test_bars_longer_than_are_learnt_from_are_heard_all_the_same(metre: tuple[int, int]) -> None:
     last = 480 * 4 * metre[0] // metre[1] - 480
     long = song(guitar(Note(0, 480, 40, 80), Note(last, 480, 45, 100)), metre=metre, bars=2)
-    heard = hear(long, [0])
+    heard = Listening.of(long, [0], written_lattice(long)).heard
     assert heard.form.steps.tolist() == [metre[0] * 24 // metre[1]] * 2
     assert heard.form.steps[0] > 48
     found = features(heard)
@@ -167,13 +167,13 @@ def test_bars_longer_than_are_learnt_from_are_heard_all_the_same(metre: tuple[in
 @pytest.mark.parametrize("metre", [(1, 64), (1, 16), (3, 32), (1, 4)])
 def test_bars_shorter_than_a_quarter_are_heard(metre: tuple[int, int]) -> None:
     short = song(guitar(*(Note(30 * place, 20, 40 + place, 80) for place in range(40))), metre=metre, bars=40)
-    heard = hear(short, [0])
+    heard = Listening.of(short, [0]).heard
     assert_well_formed(features(heard), heard)
 
 
 def test_one_tick_a_quarter_is_enough() -> None:
     coarse = song(guitar(*(Note(beat, 1, 40 + beat % 5, 80) for beat in range(16))), quarter=1)
-    heard = hear(coarse, [0])
+    heard = Listening.of(coarse, [0]).heard
     assert heard.form.steps.tolist() == [24] * 4
     assert np.flatnonzero(features(heard).guitar[:, 5]).tolist() == list(range(0, 96, 6))
 
@@ -264,7 +264,7 @@ def test_harmony_is_seen_from_the_root() -> None:
 
 def test_the_tempo_of_a_bar_is_that_at_its_barline() -> None:
     slow = replace(song(guitar(), bars=3), tempos=(Tempo(0, 500_000), Tempo(1920, 1_000_000), Tempo(3000, 250_000)))
-    heard = hear(slow, [0])
+    heard = Listening.of(slow, [0]).heard
     assert heard.form.bpm.tolist() == [120, 60, 240]
     assert features(heard).bars[:, 27].tolist() == [0, -1, 1]
 
@@ -283,7 +283,7 @@ def test_the_summary_names_the_programs_by_their_share_of_the_notes() -> None:
         guitar(Note(0, 9, 60, 80), program=31),
         guitar(*(Note(480 * beat, 9, 50, 80) for beat in range(4)), program=105),  # a banjo
     )
-    heard = hear(song(*parts), [0, 1, 2])
+    heard = Listening.of(song(*parts), [0, 1, 2]).heard
     assert len(heard.programs) == len(GUITAR_PROGRAMS) + 1
     assert heard.programs.tolist() == [3, 0, 0, 0, 0, 0, 0, 1, 4]
     assert_allclose(features(heard).summary[:9], [3 / 8, 0, 0, 0, 0, 0, 0, 1 / 8, 4 / 8])
@@ -303,7 +303,7 @@ def test_several_guitars_are_heard_as_one_that_plays_all_their_notes() -> None:
     one = guitar(Note(0, 240, 40, 80), Note(480, 240, 45, 70), program=25)
     two = guitar(Note(0, 240, 52, 60), Note(480, 240, 45, 70), program=30)
     together = song(one, two)
-    heard = hear(together, [0, 1])
+    heard = Listening.of(together, [0, 1]).heard
     assert heard.parts == 2
     assert heard.programs.tolist() == [0, 2, 0, 0, 0, 0, 2, 0, 0]
     assert list(zip(heard.guitar.step.tolist(), heard.guitar.key.tolist(), strict=True)) == [(0, 40), (0, 52), (6, 45)]
@@ -328,6 +328,6 @@ def test_parts_that_are_not_listened_to_do_not_matter(found: Song, data: st.Data
 def test_hearing_one_part_is_encoding_it() -> None:
     played = strummed(E_MINOR, A_MAJOR)
     lattice = Lattice(played.bars(), played.ticks_per_quarter)
-    for heard in (hear(played, [0]), hear(played, [0], lattice)):
+    for heard in (Listening.of(played, [0]).heard, Listening.of(played, [0], lattice).heard):
         for column, wanted in zip(heard.guitar, encode(played.parts[0], lattice), strict=True):
             assert_array_equal(column, wanted)

@@ -14,7 +14,7 @@ import pytest
 from seq2drum.formats import midi
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Heard, hear
+from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.lattice.sections import REST, SHORTEST, novelty, points_of, sections
 from seq2drum.music import theory
 
@@ -184,7 +184,7 @@ def wanted(name: str) -> dict[int, str]:
 
 def found(path: Path) -> dict[int, str]:
     song = midi.read(path)
-    return {part.bar + 1: part.letter for part in sections(hear(song, theory.guitar_parts(song).parts))}
+    return {part.bar + 1: part.letter for part in sections(Listening.of(song, theory.guitar_parts(song).parts).heard)}
 
 
 @pytest.mark.parametrize("name", TRAINING)

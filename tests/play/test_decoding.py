@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Heard, hear
+from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.music.kit import FULL, KITS, NINE, Kit
 from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Metre, Part
@@ -81,7 +81,7 @@ class Script:
 
 
 def heard_in(bars: int, *metre: int) -> Heard:
-    return hear(strummed(bars, [Metre(0, *(metre or (4, 4)))]), [0])
+    return Listening.of(strummed(bars, [Metre(0, *(metre or (4, 4)))]), [0]).heard
 
 
 def struck(bars: list[PlayedBar], name: str) -> int:
@@ -168,7 +168,7 @@ def test_the_state_and_the_hits_go_from_step_to_step_and_bar_to_bar() -> None:
 def test_earlier_bars_are_remembered_as_they_were_written_and_only_those_of_the_same_length() -> None:
     script = Script({"kick": 5.0})
     song = strummed(2, [Metre(0, 4, 4), Metre(2 * 1920, 3, 4), Metre(2 * 1920 + 1440, 4, 4)])
-    bars = list(play(script.engine, hear(song, [0]), Sampling()))
+    bars = list(play(script.engine, Listening.of(song, [0]).heard, Sampling()))
     last = script.opened[-1]
     assert last["distance"][0].tolist() == [0, 0, 0, 0, 4, 3, 0, 1]  # silence, two of 4/4, one of 3/4, one of 4/4
     assert last["past"].shape == (1, 8, 24, len(FULL))
@@ -244,7 +244,7 @@ def test_velocities_and_offsets_stay_within_their_bounds_and_vary() -> None:
 
 def test_a_guitar_without_notes_has_bars_too() -> None:
     song = strummed(4)
-    silent = hear(type(song)(480, (Part.of([]),), song.tempos, song.metres, song.length), [0])
+    silent = Listening.of(type(song)(480, (Part.of([]),), song.tempos, song.metres, song.length), [0]).heard
     assert len(Script({"kick": 0.0}).play(silent)) == 4
 
 
@@ -273,7 +273,7 @@ def test_a_new_metre_begins_as_a_song_does() -> None:
     assert decoding._openings([24, 24], 1, 1) == {}
     metres = [Metre(0, 4, 4), Metre(6 * 1920, 7, 8)]
     script = Script({"kick": 0.0})
-    bars = script.play(hear(strummed(6, metres), [0]), seed=2, tries=5)
+    bars = script.play(Listening.of(strummed(6, metres), [0]).heard, seed=2, tries=5)
     assert [len(opened["state"]) for opened in script.opened] == [5, 5, 5, 5, 1, 1, 5, 5, 5, 5, 1, 1]
     assert [bar.number for bar in bars] == list(range(12))
 

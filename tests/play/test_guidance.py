@@ -9,7 +9,7 @@ import pytest
 
 from seq2drum.lattice.conditions import Controls, asked
 from seq2drum.lattice.features import features
-from seq2drum.lattice.listening import hear
+from seq2drum.lattice.listening import Listening
 from seq2drum.models import FAMILIES
 from seq2drum.play import decoding, engine, guidance
 from seq2drum.play.decoding import Sampling, play
@@ -17,7 +17,7 @@ from seq2drum.play.engine import Engine
 from seq2drum.play.guidance import Guided
 from tests.players import save_player, strummed
 
-HEARD = hear(strummed(6), [0])
+HEARD = Listening.of(strummed(6), [0]).heard
 
 
 @pytest.fixture(scope="module", params=list(FAMILIES))
@@ -87,6 +87,8 @@ def test_a_checkpoint_of_the_box_plays_the_style_it_is_asked_for() -> None:
                 continue
             take = drummer.accompany(folder / f"{name}.mid", Options(style=style))
             lattice = Lattice(take.song.bars(), take.song.ticks_per_quarter)
-            drums = drums_of(encode(take.part, lattice, FULL), hear(take.song, take.guitar.parts, lattice).form, FULL)
+            drums = drums_of(
+                encode(take.part, lattice, FULL), Listening.of(take.song, take.guitar.parts, lattice).heard.form, FULL
+            )
             right.append(style_of(drums) == style)
     assert np.mean(right) > 0.6  # one in eight by chance

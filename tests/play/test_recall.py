@@ -12,7 +12,7 @@ from seq2drum.errors import ModelError
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import features
-from seq2drum.lattice.listening import Heard, hear
+from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.models import checkpoint
 from seq2drum.models.attention import Attention
 from seq2drum.models.eager import engine_of
@@ -42,7 +42,7 @@ def remembering(tmp_path_factory: pytest.TempPathFactory) -> Attention:
 
 
 def heard_of(bars: int, metres: Sequence[Metre] = (Metre(0, 4, 4),)) -> Heard:
-    return hear(strummed(bars, metres), [0])
+    return Listening.of(strummed(bars, metres), [0]).heard
 
 
 def stored_weights(model: Attention, heard: Heard) -> NDArray[Any]:

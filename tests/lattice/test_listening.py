@@ -1,0 +1,76 @@
+"""What is heard of a song, and on which bars: those that are played, or those that the file writes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from numpy.testing import assert_array_equal
+
+from seq2drum.lattice.form import MAX_STEPS, form_of, lattice_of, written_lattice
+from seq2drum.lattice.grid import encode
+from seq2drum.lattice.listening import Listening
+from seq2drum.lattice.phrases import merge
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from tests.strategies import songs
+
+
+def one_metre(metre: tuple[int, int], bars: int = 2) -> Song:
+    length = bars * 4 * 480 * metre[0] // metre[1]
+    part = Part.of([Note(tick, 240, 40 + tick // 480 % 12, 90) for tick in range(0, length, 480)], program=29)
+    return Song(480, (part,), (Tempo(0, 500_000),), (Metre(0, *metre),), length)
+
+
+def test_a_listening_has_the_lattice_the_form_and_the_guitar_of_the_same_bars() -> None:
+    song = one_metre((7, 8), 4)
+    listening = Listening.of(song, [0])
+    assert listening.lattice == lattice_of(song)
+    assert listening.form is listening.heard.form
+    for column, wanted in zip(listening.form, form_of(song, listening.lattice), strict=True):
+        assert_array_equal(column, wanted)
+    for column, wanted in zip(listening.heard.guitar, encode(song.parts[0], listening.lattice), strict=True):
+        assert_array_equal(column, wanted)
+    assert listening.heard.parts == 1
+    assert listening.heard.programs.tolist() == [0, 0, 0, 0, 0, len(song.parts[0]), 0, 0, 0]
+
+
+def test_parts_are_heard_together() -> None:
+    song = one_metre((4, 4))
+    second = Part.of([Note(120, 60, 70, 90)], program=0)
+    both = Listening.of(Song(480, (*song.parts, second), song.tempos, song.metres, song.length), [0, 1])
+    for column, wanted in zip(both.heard.guitar, encode(merge([*song.parts, second]), both.lattice), strict=True):
+        assert_array_equal(column, wanted)
+    assert (both.heard.parts, both.heard.programs[-1]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("metre", "pieces"),
+    [((9, 4), [24, 24, 6]), ((17, 2), [24] * 8 + [12]), ((27, 8), [36, 36, 9]), ((16, 4), [24] * 4)],
+)
+def test_a_long_bar_is_heard_in_pieces_that_keep_its_number(metre: tuple[int, int], pieces: list[int]) -> None:
+    song = one_metre(metre)
+    listening = Listening.of(song, [0])
+    assert listening.form.steps.tolist() == pieces * 2
+    assert listening.numbers.tolist() == [1] * len(pieces) + [2] * len(pieces)
+
+
+@pytest.mark.parametrize("metre", [(9, 4), (17, 2), (27, 8), (16, 4)])
+def test_a_long_bar_is_whole_where_bars_are_those_of_the_file(metre: tuple[int, int]) -> None:
+    song = one_metre(metre)
+    listening = Listening.of(song, [0], written_lattice(song))
+    assert listening.numbers.tolist() == [1, 2]
+    assert listening.form.steps.min() > MAX_STEPS
+    # The guitar is the same on both: only the barlines differ.
+    for column, wanted in zip(listening.heard.guitar, Listening.of(song, [0]).heard.guitar, strict=True):
+        assert_array_equal(column, wanted)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(songs())
+def test_without_long_bars_the_bars_played_are_those_of_the_file(song: Song) -> None:
+    played, written = lattice_of(song), written_lattice(song)
+    assert int(played.counts.max()) <= MAX_STEPS
+    if int(written.counts.max()) <= MAX_STEPS:
+        assert played.bars == written.bars
+    assert_array_equal(np.unique([bar.index for bar in played.bars]), [bar.index for bar in written.bars])
+    assert (played.bars[0].start, played.bars[-1].end) == (written.bars[0].start, written.bars[-1].end)
