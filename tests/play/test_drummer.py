@@ -22,7 +22,7 @@ from seq2drum.errors import (
     PartNotFoundError,
     UnknownModelError,
 )
-from seq2drum.formats import midi
+from seq2drum.formats import events, midi
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
@@ -143,7 +143,7 @@ def test_the_drums_are_one_named_track_on_channel_ten(player: Drummer) -> None:
     assert int.from_bytes(data[10:12], "big") == 2  # the map, and the drums
     track = data[data.index(b"MTrk", data.index(b"MTrk") + 4) :]
     assert b"\xff\x03\x05Drums" in track
-    statuses = [event.status for part in midi._split(track, 0) for event in midi._walk(part)]
+    statuses = [event.status for part in events.split(track, 0) for event in events.walk(part)]
     assert statuses.count(0x99) > 2
     assert {status & 0x0F for status in statuses if 0x80 <= status < 0xF0} == {9}
 
