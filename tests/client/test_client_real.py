@@ -149,6 +149,7 @@ def test_the_real_server_wants_its_token(
             assert stream.take.midi == drummer.accompany(SONG).to_bytes()
 
 
+@pytest.mark.slow
 def test_the_real_server_is_started_where_none_runs(
     song: Path, drummer: Drummer, capsys: pytest.CaptureFixture[str]
 ) -> None:

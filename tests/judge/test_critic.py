@@ -80,6 +80,7 @@ def test_a_window_of_weight_two_counts_as_two_and_of_weight_zero_not_at_all() ->
     assert auc(real, made, np.zeros(3)) == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hear", ["hits", "all"])
 def test_a_copy_of_the_real_drums_passes_exactly(hear: str) -> None:
     result = judged(copied, hear=hear)
@@ -87,6 +88,7 @@ def test_a_copy_of_the_real_drums_passes_exactly(hear: str) -> None:
     assert result.songs == len(SONGS)
 
 
+@pytest.mark.slow
 def test_silence_is_caught() -> None:
     assert judged(silent).auc > 0.99
 
@@ -122,6 +124,7 @@ def test_the_same_seed_judges_the_same_and_leaves_the_global_random_state_alone(
     assert judged(looped, SONGS[:6], epochs=2) == first
 
 
+@pytest.mark.slow
 def test_songs_of_one_group_are_judged_by_a_critic_that_heard_none_of_them() -> None:
     """Real and made loops drawn alike can be told apart only by one who has heard the very song."""
     rng = np.random.default_rng(0)
@@ -159,6 +162,7 @@ def test_too_few_groups_to_learn_stop_and_judge_by_end_in_a_clear_error() -> Non
         judged(copied, groups=[str(i % 2) for i in range(len(SONGS))])
 
 
+@pytest.mark.slow
 def test_bars_of_any_length_are_judged_together() -> None:
     """Made songs have 4/4, 7/8 and 3/4 bars; here every other one is in 11/4 instead, longer than what is heard."""
     pairs, made = [], []

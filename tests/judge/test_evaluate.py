@@ -411,6 +411,7 @@ def cache_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothing(
     cache_file: Path, player: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,6 +98,7 @@ def test_ctrl_c_leaves_a_checkpoint_that_plays(sides, songs: list[Prepared], tmp
     assert find(tmp_path / "run") == tmp_path / "run" / "best"
 
 
+@pytest.mark.slow
 def test_training_learns_to_listen(sides, tmp_path: Path) -> None:
     """In these songs the kick doubles the guitar's low notes: another song's guitar must cost something."""
     outcome = train(*sides, replace(PLAN, epochs=60), tmp_path / "run")
@@ -105,6 +106,7 @@ def test_training_learns_to_listen(sides, tmp_path: Path) -> None:
     assert outcome.progress.swapped > outcome.progress.validation + 0.5
 
 
+@pytest.mark.slow
 def test_what_is_seen_of_a_run_changes_nothing_of_it_and_outlasts_a_break(
     sides, chosen: Chosen, tmp_path: Path
 ) -> None:

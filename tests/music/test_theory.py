@@ -215,6 +215,7 @@ def test_the_names_are_what_music21_says_today(maker: dict[str, Any], name: str)
     assert (ROOT / "seq2drum" / "music" / "tables" / name).read_text(encoding="utf-8") == maker["table_text"](name)
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_roots_is_what_music21_says_today(maker: dict[str, Any]) -> None:
     for pitch_classes in random.Random(21).sample(range(4096), 40):
         assert chord_root(pitch_classes) == maker["chord_root"](pitch_classes)

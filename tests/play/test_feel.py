@@ -456,6 +456,7 @@ def test_recordings_have_the_drummers_velocities_moments_and_toms(tmp_path: Path
         feel_train.recordings(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_a_feel_learns_who_is_loud_and_who_is_late(tmp_path: Path) -> None:
     # A clock that counts steps: how much is learnt must not depend on what else the machine does.
     steps, clock = 200, map(float, count()).__next__

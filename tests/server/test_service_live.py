@@ -374,6 +374,7 @@ def settled(served: Served, method: str) -> None:
     until(over, "a call that began is not over")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grace", ["30", "0"], ids=["in time", "at once"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_server_that_is_told_to_stop_ends_its_calls_and_leaves_nothing_behind(
@@ -456,6 +457,7 @@ def killed(served: Served, kind: str, call: Callable[[], Any], started: Callable
     return fault, ended - at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["screen", "player"])
 def test_when_a_worker_is_killed_its_call_is_told_so_within_a_second_and_the_next_is_served(
     kind: str, lean: Served, long: bytes, drummer: Drummer
