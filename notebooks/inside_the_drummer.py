@@ -344,7 +344,7 @@ def sketch(guitar):
     told = conditions.asked(conditions.Controls(), bars)
     known = player.resolve(player.encode(found, guitar.form, told, 0, bars))
     chances = 1 / (1 + np.exp(-known["sketch"].mean(axis=0)))
-    fill = 1 / (1 + np.exp(-player.resolve(player.plan(found, guitar.form))))
+    fill = 1 / (1 + np.exp(-player.resolve(player.fill_logits(found, guitar.form))))
     return chances, fill
 
 
@@ -419,7 +419,7 @@ for name, wish in asked.items():
 # ## Where to go from here
 #
 # - The memory is `seq2drum/models/attention.py`, the function `weights`; what it is given while playing is `Memory` in
-#   `seq2drum/play/decoding.py`. How `recall` reads it off the model that plays, without torch:
+#   `seq2drum/play/memory.py`. How `recall` reads it off the model that plays, without torch:
 #   `seq2drum/play/recall.py`.
 # - What of this holds over 200 songs that the model never saw is in `LOG.md`, *Which bar remembers which*.
 # - Change `listen("rock_riff")` above to another example, or `midi.read` a file of your own, and run all again.

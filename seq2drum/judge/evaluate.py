@@ -43,7 +43,8 @@ from seq2drum.music.kit import FULL, KITS, NINE, to_kit
 from seq2drum.music.notes import IntArray
 from seq2drum.music.shown import Shown
 from seq2drum.play import decoding, engine
-from seq2drum.play.decoding import OPENING_TRIES, Sampling, take_of
+from seq2drum.play.bar import Sampling
+from seq2drum.play.decoding import OPENING_TRIES, take_of
 from seq2drum.play.folder import find
 
 TOP_P = 0.99  # as `drummer.Options` has it

@@ -38,7 +38,8 @@ from seq2drum.models.base import Family
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import Kit
 from seq2drum.play import decoding
-from seq2drum.play.decoding import OPENING_TRIES, PlayedBar, Sampling, take_of
+from seq2drum.play.bar import Sampling
+from seq2drum.play.decoding import OPENING_TRIES, PlayedBar, take_of
 from seq2drum.play.engine import Engine
 from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.play.options import Options

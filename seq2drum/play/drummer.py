@@ -24,7 +24,8 @@ from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decoding, engine, feel
-from seq2drum.play.decoding import OPENING_TRIES, Sampling
+from seq2drum.play.bar import Sampling
+from seq2drum.play.decoding import OPENING_TRIES
 from seq2drum.play.engine import Ask, AskingStream
 from seq2drum.play.ensemble import Ensemble
 from seq2drum.play.folder import DEFAULT

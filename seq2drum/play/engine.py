@@ -1,10 +1,10 @@
-"""One step of a model. An engine opens bars and advances steps; what to make of the logits is `decoding`'s business.
+"""A model that plays: it encodes a guitar, opens bars and advances steps. What to make of the logits is in `decoding`.
 
 A model is a handful of graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
 torch; `eager` runs the same graphs in torch, and a test holds the two equal.
 
-Nobody who plays calls a graph: they yield an `Ask`, and are sent the answer. Whoever drives them decides when and
-beside whom it is computed: at once (`Engine.run`), or together with what others ask (`ensemble`).
+What plays does not call a graph: it is a generator that yields an `Ask` and is sent the answer. What drives the
+generator decides when that is computed: at once (`Engine.run`), or in one batch with other generators (`ensemble`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +36,19 @@ class Ask(NamedTuple):
 
 
 Asking: TypeAlias = Generator[Ask, Answer, T]
-"""What comes to a T by asking: `value = yield from ...`."""
+"""A generator that asks and returns a T: `value = yield from ...`."""
 
 AskingStream: TypeAlias = Generator[Ask | T, Answer | None, None]
-"""What yields T after T, and asks in between. It is sent the answer to an `Ask`, and None after a T."""
+"""A generator that yields T after T, and asks in between. It is sent the answer to an `Ask`, and None after a T."""
+
+
+def next_of(stream: AskingStream[T]) -> Asking[T]:
+    """The next T of a stream that has one more; its questions are handed through."""
+    item, answer = next(stream), None
+    while isinstance(item, Ask):
+        answer = yield item
+        item = stream.send(answer)
+    return item
 
 
 class OpenBar(NamedTuple):
@@ -54,13 +63,62 @@ class OpenBar(NamedTuple):
     state: FloatArray
 
 
+class Playable(Protocol):
+    """What decoding needs of a model. The arrays in it are of any width, which is the model's own affair.
+
+    unit: whether guitar is read a "song" or a "pair" at a time, of at most max_notes notes. voice_order (V, V): what a
+    hit of a voice (column) adds to the logits of the voices drawn after it (rows). silence (·,): the state before
+    anything was played.
+    """
+
+    @property
+    def kit(self) -> Kit: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def max_notes(self) -> int: ...
+    @property
+    def voice_order(self) -> FloatArray: ...
+    @property
+    def silence(self) -> FloatArray: ...
+
+    def encode(
+        self, features: Features, form: Form, conditions: FloatArray, first: int, stop: int
+    ) -> Asking[dict[str, NDArray[Any]]]:
+        """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
+
+        conditions (B, CONDITION_SIZE): what is asked for in each bar of the song, see `lattice.conditions`.
+        """
+        ...
+
+    def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+        """The logits (B,) of each bar of a song being a fill; None from a model that plans no fills."""
+        ...
+
+    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
+        """Begin a bar.
+
+        encoded: the bar's rows of what `encode` gave, each (n, ...). memory: "keys" (n, M, ·), "distance" (n, M) in
+        bars (0 where there is nothing to remember), "past" and "past_velocity" (n, M, S, V), oldest bar first, four or
+        more. state (n, ·): as the bar before left it. first: whether the bar begins a unit.
+        """
+        ...
+
+    def step(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
+        """Advance one step: inputs and thoughts (n, ·) of this step, previous (n, V) the hits of the step before.
+
+        Returns logits (n, V) before any voice of the step is drawn, thinking (n, ·) and the new state (n, ·).
+        """
+        ...
+
+    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
+        """How a bar's hits (n, S, V) are struck: centres and scales of velocity (0..1) and offset (gaps), (n, S, V)."""
+        ...
+
+
 @dataclass(frozen=True)
 class Engine:
-    """A model that can play, whatever computes it.
-
-    unit: whether guitar is read a song or a pair at a time. voice_order (V, V): what a hit of a voice (column) adds to
-    the logits of the voices drawn after it (rows). silence (·,): the state before anything was played.
-    """
+    """A model whose graphs are loaded, whatever computes them: a `Playable`, see there for what it has and does."""
 
     name: str
     kit: Kit = field(repr=False)
@@ -74,12 +132,12 @@ class Engine:
         """Compute what is asked."""
         return self.graphs[ask.graph].run(ask.arrays)
 
-    def run(self, playing: AskingStream[T]) -> Iterator[T]:
-        """All that comes of something that asks, each question being answered at once."""
+    def run(self, stream: AskingStream[T]) -> Iterator[T]:
+        """The items of a stream; each of its questions is answered at once."""
         answer = None
-        with contextlib.closing(playing), contextlib.suppress(StopIteration):
+        with contextlib.closing(stream), contextlib.suppress(StopIteration):
             while True:
-                item = playing.send(answer)
+                item = stream.send(answer)
                 if isinstance(item, Ask):
                     answer = self.answer(item)
                 else:
@@ -87,7 +145,7 @@ class Engine:
                     answer = None
 
     def resolve(self, asking: Asking[T]) -> T:
-        """What something that asks comes to."""
+        """What a generator that asks returns; each of its questions is answered at once."""
         try:
             ask = next(asking)
             while True:
@@ -97,54 +155,43 @@ class Engine:
             return value
 
     def _asked(self, graph: str, arrays: Arrays) -> Asking[dict[str, NDArray[Any]]]:
-        """Of some arrays what a graph takes, and what comes of it by name."""
-        inputs, outputs, _ = self.graphs[graph]
-        found = yield Ask(graph, {name: array for name, array in arrays.items() if name in inputs})
-        return dict(zip(outputs, found, strict=True))
+        """Ask a graph, of those of some arrays that it takes: its outputs by name."""
+        inputs, names, _ = self.graphs[graph]
+        outputs = yield Ask(graph, {name: array for name, array in arrays.items() if name in inputs})
+        return dict(zip(names, outputs, strict=True))
 
     def encode(
-        self, features: Features, form: Form, told: FloatArray, first: int, stop: int
+        self, features: Features, form: Form, conditions: FloatArray, first: int, stop: int
     ) -> Asking[dict[str, NDArray[Any]]]:
-        """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
-
-        told (B, CONDITION_SIZE): what is asked for in each bar of the song, see `conditions`.
-        """
+        """See `Playable.encode`."""
         guitar = _guitar(features, form, first, stop)
-        found = yield from self._asked("encode", {**guitar, "told": told[first:stop]})
-        return found
+        encoded = yield from self._asked("encode", {**guitar, "told": conditions[first:stop]})
+        return encoded
 
-    def plan(self, features: Features, form: Form) -> Asking[FloatArray | None]:
-        """The logits (B,) of each bar of a song breaking the pattern; None from a model that does not plan."""
+    def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+        """See `Playable.fill_logits`."""
         if FILL_PLAN not in self.graphs:
             return None
-        found = yield from self._asked(FILL_PLAN, _guitar(features, form, 0, len(form.steps)))
-        logits: FloatArray = found["fill"][:, 0]
+        outputs = yield from self._asked(FILL_PLAN, _guitar(features, form, 0, len(form.steps)))
+        logits: FloatArray = outputs["fill"][:, 0]
         return logits
 
-    def open_bar(self, known: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
-        """Begin a bar.
-
-        known: the bar's rows of what `encode` gave, each (n, ...). memory: "keys" (n, M, ·), "distance" (n, M) in bars
-        (0 where there is nothing to remember), "past" and "past_velocity" (n, M, S, V), oldest bar first, four or more.
-        state (n, ·): as the bar before left it. first: whether the bar begins a unit.
-        """
+    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
+        """See `Playable.open_bar`."""
         flag = np.full((len(state), 1), float(first), dtype=np.float32)
-        found = yield from self._asked("bar", {**known, **memory, "state": state, "first": flag})
-        return OpenBar(found["inputs"], found["thoughts"], found.get("echo"), found["opened"])
+        outputs = yield from self._asked("bar", {**encoded, **memory, "state": state, "first": flag})
+        return OpenBar(outputs["inputs"], outputs["thoughts"], outputs.get("echo"), outputs["opened"])
 
     def step(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
-        """Advance one step: inputs and thoughts (n, ·) of this step, previous (n, V) the hits of the step before.
-
-        Returns logits (n, V) before any voice of the step is drawn, thinking (n, ·) and the new state (n, ·).
-        """
-        found = yield Ask("step", {"input": inputs, "thought": thoughts, "previous": previous, "state": state})
-        return found
+        """See `Playable.step`."""
+        outputs = yield Ask("step", {"input": inputs, "thought": thoughts, "previous": previous, "state": state})
+        return outputs
 
     def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
-        """How a bar's hits (n, S, V) are struck: centres and scales of velocity (0..1) and offset (gaps), (n, S, V)."""
-        given: dict[str, NDArray[Any]] = {"thoughts": thinking, "hits": hits}
-        found = yield from self._asked("feel", given if echo is None else {**given, "echo": echo})
-        return found
+        """See `Playable.feel`."""
+        inputs: dict[str, NDArray[Any]] = {"thoughts": thinking, "hits": hits}
+        outputs = yield from self._asked("feel", inputs if echo is None else {**inputs, "echo": echo})
+        return outputs
 
 
 def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:

@@ -1,8 +1,8 @@
-"""An engine that heeds what is asked for more than it learnt to.
+"""A model that does more of what it is asked for than it learnt to.
 
-A model that is told much and asked little listens to the guitar and to its own past first, and to a wish last. So it is
-run twice, with the wish and without, and what the wish changes is done several times over: J. Ho, T. Salimans,
-Classifier-free diffusion guidance (2021), here on the logits of hits. It costs as much as two ways of playing do.
+A model that knows much of the guitar and of its own past, and little of what is asked for, follows that least. So it is
+run twice, with the conditions and without, and the difference between their logits of hits is taken several times:
+J. Ho, T. Salimans, Classifier-free diffusion guidance (2021). It costs as much as two ways of playing do.
 
 Letters of shapes: n ways of playing, B bars, S steps of a bar, V voices.
 """
@@ -15,66 +15,101 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.conditions import FILL
+from seq2drum.lattice.conditions import FILL, Controls
 from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
-from seq2drum.play.engine import Asking, Engine, OpenBar
-from seq2drum.play.runtime import Arrays
+from seq2drum.music.kit import Kit
+from seq2drum.play.engine import Asking, Engine, OpenBar, Playable
+from seq2drum.play.runtime import Answer, Arrays
 
-_COMMON = {"key"}  # what `encode` gives that no wish changes
+# How many times the difference that a control makes is taken. Three times, a level overshoots what was asked for.
+STYLE_GUIDANCE, LEVEL_GUIDANCE = 3.0, 2.0
+
+_COMMON = {"key"}  # what `encode` gives that no condition changes
+
+
+def guided(engine: Engine, controls: Controls) -> Playable:
+    """The engine with the guidance that some controls need; as it is where there are none but fills."""
+    if controls == Controls(fills=controls.fills):
+        return engine
+    return Guided(engine, LEVEL_GUIDANCE if controls.style is None else STYLE_GUIDANCE)
 
 
 @dataclass(frozen=True)
 class Guided:
-    """Two runs of one engine as one: what each of them has lies side by side in the last axis, the heeding one first.
+    """Two runs of one engine as one `Playable`: their arrays lie side by side in the last axis.
 
-    weight: 1 is the engine as it is; 2 does what the wish changes twice.
+    The run with the conditions comes first. weight: 1 is the engine as it is; 2 takes the difference that the
+    conditions make twice.
     """
 
     engine: Engine
     weight: float
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.engine, name)
+    @property
+    def kit(self) -> Kit:
+        """The engine's."""
+        return self.engine.kit
+
+    @property
+    def unit(self) -> str:
+        """The engine's."""
+        return self.engine.unit
+
+    @property
+    def max_notes(self) -> int:
+        """The engine's."""
+        return self.engine.max_notes
+
+    @property
+    def voice_order(self) -> FloatArray:
+        """The engine's."""
+        return self.engine.voice_order
 
     @property
     def silence(self) -> FloatArray:
-        """The state before anything was played, of both."""
+        """The state before anything was played, of both runs."""
         return np.tile(self.engine.silence, 2)
 
     def encode(
-        self, features: Features, form: Form, told: FloatArray, first: int, stop: int
+        self, features: Features, form: Form, conditions: FloatArray, first: int, stop: int
     ) -> Asking[dict[str, NDArray[Any]]]:
-        """See `Engine.encode`. Fills are told to both: they are not what is heeded more."""
-        untold = np.zeros_like(told)
-        untold[:, FILL] = told[:, FILL]
-        heeding = yield from self.engine.encode(features, form, told, first, stop)
-        other = yield from self.engine.encode(features, form, untold, first, stop)
-        found = {name: rows if name in _COMMON else _beside(rows, other[name]) for name, rows in heeding.items()}
-        if "sketch" in found:
-            found["sketch"] = self._heeded(found["sketch"])
-        return found
+        """See `Playable.encode`. Both runs have the fills: these need no guidance."""
+        fills_only = np.zeros_like(conditions)
+        fills_only[:, FILL] = conditions[:, FILL]
+        asked = yield from self.engine.encode(features, form, conditions, first, stop)
+        plain = yield from self.engine.encode(features, form, fills_only, first, stop)
+        both = {name: rows if name in _COMMON else _beside(rows, plain[name]) for name, rows in asked.items()}
+        if "sketch" in both:
+            both["sketch"] = self._weighed(both["sketch"])
+        return both
 
-    def open_bar(self, known: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
-        """See `Engine.open_bar`."""
-        apart = {name: _apart(rows) for name, rows in known.items() if name not in _COMMON | {"sketch"}}
+    def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
+        """See `Playable.fill_logits`: the engine's."""
+        return self.engine.fill_logits(features, form)
+
+    def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
+        """See `Playable.open_bar`."""
+        apart = {name: _apart(rows) for name, rows in encoded.items() if name not in _COMMON | {"sketch"}}
         twice = {name: np.repeat(rows, 2, axis=0) for name, rows in memory.items()}
         opened = yield from self.engine.open_bar(apart, twice, _apart(state), first=first)
         echo = None if opened.echo is None else opened.echo[::2]
         return OpenBar(_together(opened.inputs), _together(opened.thoughts), echo, _together(opened.state))
 
-    def step(
-        self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray
-    ) -> Asking[tuple[FloatArray, FloatArray, FloatArray]]:
-        """See `Engine.step`."""
+    def step(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
+        """See `Playable.step`."""
         logits, thinking, stepped = yield from self.engine.step(
             _apart(inputs), _apart(thoughts), np.repeat(previous, 2, axis=0), _apart(state)
         )
-        return self._heeded(_together(logits)), thinking[::2], _together(stepped)
+        return self._weighed(_together(logits)), thinking[::2], _together(stepped)
 
-    def _heeded(self, logits: FloatArray) -> FloatArray:
-        heeding, other = np.split(logits, 2, axis=-1)
-        return other + self.weight * (heeding - other)
+    def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
+        """See `Playable.feel`: the engine's."""
+        return self.engine.feel(thinking, hits, echo)
+
+    def _weighed(self, logits: FloatArray) -> FloatArray:
+        asked, plain = np.split(logits, 2, axis=-1)
+        return plain + self.weight * (asked - plain)
 
 
 def _beside(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:

@@ -22,8 +22,8 @@ from seq2drum.lattice.features import features
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.notes import IntArray
-from seq2drum.play.decoding import LOOK_BACK, Memory
 from seq2drum.play.engine import Engine
+from seq2drum.play.memory import LOOK_BACK, Memory
 
 _ASKED = frozenset({"keys", "distance", "past_velocity"})  # what `bar` takes in a family that remembers
 
@@ -72,7 +72,7 @@ def recall(engine: Engine, heard: Heard) -> Recall:
     form, voices = heard.form, len(engine.kit)
     bars = len(form.steps)
     known = engine.resolve(engine.encode(features(heard), form, conditions.asked(Controls(), bars), 0, bars))
-    memory = Memory(form, voices)
+    memory = Memory.of(form, voices)
     memory.recognise(0, known["key"])
     weights = np.zeros((bars, bars + 1), dtype=np.float32)
     for bar in range(bars):

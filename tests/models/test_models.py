@@ -19,8 +19,10 @@ from seq2drum.models.eager import engine_of
 from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
-from seq2drum.play.decoding import Memory, Sampling, play
+from seq2drum.play.bar import Sampling
+from seq2drum.play.decoding import play
 from seq2drum.play.folder import DEFAULT, SUMS, WEIGHTS, find, verify
+from seq2drum.play.memory import Memory
 from tests.made import made_song
 from tests.players import SIZES
 
@@ -97,7 +99,7 @@ def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: st
         trained = float(model.losses(batch)["nats"])
     player = engine_of(model, "full")
     heard = made_song(2).heard
-    form, memory = heard.form, Memory(heard.form, len(FULL))
+    form, memory = heard.form, Memory.of(heard.form, len(FULL))
     first = data.first_step[data.first_bar[2]] + form.first
     known = player.resolve(player.encode(features(heard), form, asked(Controls(), 14), 0, stop))
     if "key" in known:

@@ -15,9 +15,10 @@ from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.music.kit import FULL, KITS, NINE, Kit
 from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Metre, Part
-from seq2drum.play import decoding
-from seq2drum.play.decoding import PlayedBar, Sampling, play
-from seq2drum.play.engine import Engine
+from seq2drum.play import decoding, memory
+from seq2drum.play.bar import HIT_THRESHOLD, BarPlayer, Sampling, thresholds
+from seq2drum.play.decoding import PlayedBar, play
+from seq2drum.play.engine import Engine, OpenBar
 from seq2drum.play.runtime import LoadedGraph
 from tests.players import strummed
 
@@ -98,7 +99,7 @@ def columns(bars: list[PlayedBar]) -> list[list[list[int]]]:
 def test_a_voice_is_played_as_often_as_its_sharpened_probability_says(logit: float, temperature: float) -> None:
     bars = Script({"kick": logit}).play(heard_in(60), seed=1, temperature=temperature)
     share = struck(bars, "kick") / (60 * 24)
-    plain = np.log(decoding.HIT_THRESHOLD / (1 - decoding.HIT_THRESHOLD))  # what is sharpened moves away from here
+    plain = np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))  # what is sharpened moves away from here
     assert share == pytest.approx(1 / (1 + np.exp(-plain - (logit - plain) / temperature)), abs=0.035)
 
 
@@ -124,9 +125,9 @@ def test_temperature_zero_plays_what_is_likelier_than_plain_whatever_the_seed() 
 
 
 def test_a_uniform_of_zero_has_a_threshold_too() -> None:
-    found = decoding._thresholds(np.array([0.0, 0.5, 1 - 2.0**-53]), Sampling(temperature=0.0))
-    assert found == pytest.approx([np.log(decoding.HIT_THRESHOLD / (1 - decoding.HIT_THRESHOLD))] * 3)
-    assert np.isfinite(decoding._thresholds(np.array([0.0, 1 - 2.0**-53]), Sampling())).all()
+    found = thresholds(np.array([0.0, 0.5, 1 - 2.0**-53]), Sampling(temperature=0.0))
+    assert found == pytest.approx([np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))] * 3)
+    assert np.isfinite(thresholds(np.array([0.0, 1 - 2.0**-53]), Sampling())).all()
 
 
 def test_a_voice_hears_the_voices_drawn_before_it_in_the_same_step() -> None:
@@ -182,7 +183,7 @@ def test_earlier_bars_are_remembered_as_they_were_written_and_only_those_of_the_
 def test_memory_has_an_end_so_that_time_does_not_grow_with_the_square_of_the_song(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(decoding, "MEMORY_BARS", 16)
+    monkeypatch.setattr(memory, "MEMORY_BARS", 16)
     script = Script({"kick": 0.0})
     script.play(heard_in(30))
     assert max(asked["past"].shape[1] for asked in script.opened) == 16
@@ -254,9 +255,9 @@ def test_of_several_openings_the_one_that_most_agree_with_is_gone_on_with() -> N
     hits[1, 0] = [1, 1, 1]
     hits[2, 0] = [1, 0, 1]
     hits[3, 1] = [0, 0, 1]
-    assert decoding._most_agreed([hits]) == 1
-    assert decoding._most_agreed([hits, hits]) == 1
-    assert decoding._most_agreed([hits[[3, 0, 2]]]) == 1  # the two that share the kick, of which the first
+    assert decoding.most_agreed([hits]) == 1
+    assert decoding.most_agreed([hits, hits]) == 1
+    assert decoding.most_agreed([hits[[3, 0, 2]]]) == 1  # the two that share the kick, of which the first
 
 
 def test_only_the_opening_is_chosen_of_several_tries() -> None:
@@ -268,9 +269,9 @@ def test_only_the_opening_is_chosen_of_several_tries() -> None:
 
 
 def test_a_new_metre_begins_as_a_song_does() -> None:
-    openings = decoding._openings([24, 24, 24, 24, 24, 24, 21, 21, 24, 18, 21], 1, 11)
+    openings = decoding.opening_bars([24, 24, 24, 24, 24, 24, 21, 21, 24, 18, 21], 1, 11)
     assert openings == {1: range(1, 5), 6: range(6, 8), 9: range(9, 10)}
-    assert decoding._openings([24, 24], 1, 1) == {}
+    assert decoding.opening_bars([24, 24], 1, 1) == {}
     metres = [Metre(0, 4, 4), Metre(6 * 1920, 7, 8)]
     script = Script({"kick": 0.0})
     bars = script.play(Listening.of(strummed(6, metres), [0]).heard, seed=2, tries=5)
@@ -283,7 +284,7 @@ def test_the_chosen_opening_is_what_is_remembered() -> None:
     bars = script.play(heard_in(6), seed=2, tries=8)
     past = script.opened[-1]["past"]
     for bar in bars[:5]:
-        found = np.flatnonzero(past[0, decoding.LOOK_BACK + bar.number, :, 0]).tolist()
+        found = np.flatnonzero(past[0, memory.LOOK_BACK + bar.number, :, 0]).tolist()
         assert found == bar.hits.step.tolist()
 
 
@@ -293,7 +294,7 @@ def test_given_bars_are_played_as_they_are_and_remembered() -> None:
     bars = list(play(script.engine, heard_in(6), Sampling(seed=3, tries=8), given={0: beat, 4: beat}))
     assert columns([bars[0], bars[4]]) == [[column.tolist() for column in beat]] * 2
     assert all(len(opened["state"]) == 1 for opened in script.opened)  # there is something to go on from
-    past = script.opened[-1]["past_velocity"][0, decoding.LOOK_BACK + 4]
+    past = script.opened[-1]["past_velocity"][0, memory.LOOK_BACK + 4]
     assert past[0, 1] == pytest.approx(90 / 127) and past[6, 1] == pytest.approx(40 / 127)
     free = list(play(script.engine, heard_in(6), Sampling(seed=3)))
     assert columns([bars[3]]) == columns([free[3]])  # a bar's draws do not depend on what else is played
@@ -318,13 +319,13 @@ def test_fills_are_planned_where_they_are_likely_and_never_close_together() -> N
 def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() -> None:
     """A snare at 0.2 and a side stick at 0.25 are a backbeat at 0.4; at most two hands play at once."""
     engine = Script({}).engine
-    drum = decoding._Drum(engine, Sampling(temperature=0.0))
+    drum = BarPlayer(engine, Sampling(temperature=0.0))
     sketch = np.full((1, 24, len(FULL)), -9.0, dtype=np.float32)
     names = [voice.name for voice in FULL.voices]
     chances = {"snare": 0.2, "side stick": 0.25, "ride": 0.9, "crash": 0.8, "kick": 0.31, "cowbell": 0.29}
     for name, chance in chances.items():
         sketch[0, 6, names.index(name)] = np.log(chance / (1 - chance))
-    opened = decoding.OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
+    opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
     silence = np.zeros((1, len(FULL)), np.float32)
     played = engine.resolve(drum.trace(opened, silence, sketch, np.random.default_rng(0)))
     struck_at = [(step, names[voice]) for _, step, voice in np.argwhere(played.hits).tolist()]

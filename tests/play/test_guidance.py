@@ -11,10 +11,12 @@ from seq2drum.lattice.conditions import Controls, asked
 from seq2drum.lattice.features import features
 from seq2drum.lattice.listening import Listening
 from seq2drum.models import FAMILIES
-from seq2drum.play import decoding, engine, guidance
-from seq2drum.play.decoding import Sampling, play
+from seq2drum.play import engine, guidance
+from seq2drum.play.bar import Sampling
+from seq2drum.play.decoding import play
 from seq2drum.play.engine import Engine
 from seq2drum.play.guidance import Guided
+from seq2drum.play.memory import Memory
 from tests.players import save_player, strummed
 
 HEARD = Listening.of(strummed(6), [0]).heard
@@ -37,37 +39,37 @@ def test_what_is_taken_apart_comes_together_again() -> None:
 
 def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     controls = Controls(style="jazz", intensity=0.9)
-    monkeypatch.setattr(decoding, "STYLE_GUIDANCE", 1.0)
+    monkeypatch.setattr(guidance, "STYLE_GUIDANCE", 1.0)
     guided = takes(player, controls)
-    monkeypatch.setattr(decoding, "Guided", lambda engine, weight: engine)
+    monkeypatch.setattr(guidance, "Guided", lambda engine, weight: engine)
     assert guided == takes(player, controls)
 
 
-def test_what_a_wish_changes_is_done_several_times_over(player: Engine) -> None:
-    """The first step's logits are those without the wish and three times the difference that it makes."""
+def test_the_difference_that_a_control_makes_is_taken_several_times(player: Engine) -> None:
+    """The first step's logits are those without the control and three times the difference that it makes."""
     form, found = HEARD.form, features(HEARD)
-    told, untold = asked(Controls(style="metal"), 6), asked(Controls(), 6)
+    metal, nothing = asked(Controls(style="metal"), 6), asked(Controls(), 6)
     previous = np.zeros((1, len(player.kit)), dtype=np.float32)
 
-    def logits(of: Engine | Guided, told: np.ndarray) -> np.ndarray:
-        known = player.resolve(of.encode(found, form, told, 0, 6))
-        memory = decoding.Memory(form, len(of.kit))
+    def logits(of: Engine | Guided, conditions: np.ndarray) -> np.ndarray:
+        known = player.resolve(of.encode(found, form, conditions, 0, 6))
+        memory = Memory.of(form, len(of.kit))
         if "key" in known:
             memory.recognise(0, known["key"])
         here = {name: rows[:1] for name, rows in known.items()}
         opened = player.resolve(of.open_bar(here, memory.before(0), of.silence[None], first=True))
         return player.resolve(of.step(opened.inputs[:, 0], opened.thoughts[:, 0], previous, opened.state))[0]
 
-    heeding, other = logits(player, told), logits(player, untold)
-    assert np.abs(heeding - other).max() > 1e-4
-    assert logits(Guided(player, 3.0), told) == pytest.approx(other + 3 * (heeding - other), abs=1e-4)
+    asked_for, plain = logits(player, metal), logits(player, nothing)
+    assert np.abs(asked_for - plain).max() > 1e-4
+    assert logits(Guided(player, 3.0), metal) == pytest.approx(plain + 3 * (asked_for - plain), abs=1e-4)
 
 
 def test_fills_alone_need_no_guidance(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(engine: Engine, weight: float) -> Guided:
         raise AssertionError("two runs where one will do")
 
-    monkeypatch.setattr(decoding, "Guided", refused)
+    monkeypatch.setattr(guidance, "Guided", refused)
     assert takes(player, Controls(fills=0.9))
 
 

@@ -17,8 +17,8 @@ from seq2drum.models import checkpoint
 from seq2drum.models.attention import Attention
 from seq2drum.models.eager import engine_of
 from seq2drum.music.notes import Metre
-from seq2drum.play import decoding, engine
-from seq2drum.play.decoding import Sampling
+from seq2drum.play import decoding, engine, memory
+from seq2drum.play.bar import Sampling
 from seq2drum.play.engine import Engine
 from seq2drum.play.folder import find
 from seq2drum.play.recall import Recall, recall
@@ -49,8 +49,8 @@ def stored_weights(model: Attention, heard: Heard) -> NDArray[Any]:
     """(B, B): the model's own weights, mean over its heads, of what `encode` gives."""
     player = engine_of(model, "full")
     bars = len(heard.form.steps)
-    told = conditions.asked(Controls(), bars)
-    known = player.resolve(player.encode(features(heard), heard.form, told, 0, bars))
+    nothing_asked = conditions.asked(Controls(), bars)
+    known = player.resolve(player.encode(features(heard), heard.form, nothing_asked, 0, bars))
     number = np.arange(bars)
     distance = number[:, None] - number
     same = heard.form.steps[:, None] == heard.form.steps
@@ -85,8 +85,8 @@ def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeyp
 
     assert len(used) == len(played) == len(heard.form.steps)
     for bar, weights in enumerate(used):  # before the song are the bars of silence
-        np.testing.assert_allclose(found.weights[bar, :bar], weights[decoding.LOOK_BACK :], atol=1e-6)
-        assert not weights[: decoding.LOOK_BACK].any()
+        np.testing.assert_allclose(found.weights[bar, :bar], weights[memory.LOOK_BACK :], atol=1e-6)
+        assert not weights[: memory.LOOK_BACK].any()
 
 
 def test_the_runtime_and_torch_remember_the_same() -> None:
@@ -142,7 +142,7 @@ def test_more_bars_than_a_bar_has_places_for_marks_are_told_apart(remembering: A
 def test_bars_beyond_what_playing_can_remember_have_no_weight(
     remembering: Attention, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "MEMORY_BARS", 5)
+    monkeypatch.setattr(memory, "MEMORY_BARS", 5)
 
     found = recall(engine_of(remembering, "full"), heard_of(12))
 

@@ -1,0 +1,210 @@
+"""One bar as a model plays it: drawn step by step, traced after a sketch, repeated as it is given, or left silent.
+
+All of it in n ways at once. Letters of shapes: n ways of playing, S steps of the bar, V voices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import gt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
+from seq2drum.music.limbs import Limbs
+from seq2drum.play.engine import Asking, OpenBar, Playable
+from seq2drum.play.memory import in_ways
+
+# A hit that is likelier than this belongs to the most likely take, and sharpening moves away from it: hits are rarer
+# than rests, so around one half a sharpened take would be an empty one. At 0.3 it has as many hits as real drums.
+HIT_THRESHOLD = 0.3
+
+Order = list[list[tuple[int, float]]]
+"""For each voice, the voices drawn after it and what a hit of it adds to their logits."""
+
+
+class Sampling(NamedTuple):
+    """How a take is drawn.
+
+    seed. temperature: 0 plays what is likelier than HIT_THRESHOLD, 1 as often as the model says. top_p: the share of
+    likely outcomes that is kept. tries: in how many ways an opening is played, of which one is chosen.
+    """
+
+    seed: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    tries: int = 1
+
+
+class PlayedWays(NamedTuple):
+    """A bar played in n ways: hits, velocities 0..1 and offsets in gaps (n, S, V), and the state after it (n, ·)."""
+
+    hits: FloatArray
+    velocity: FloatArray
+    offset: FloatArray
+    state: FloatArray
+
+    def way(self, index: int) -> PlayedWays:
+        """One of the n ways."""
+        return PlayedWays(*(rows[index : index + 1] for rows in self))
+
+    @property
+    def grid(self) -> Grid:
+        """The hits of the first way; steps count from the barline."""
+        _, step, voice = np.nonzero(self.hits[:1])
+        return Grid(
+            step,
+            voice,
+            np.clip(np.rint(self.velocity[0, step, voice] * 127), 1, 127).astype(np.int64),
+            np.rint(self.offset[0, step, voice] * OFFSET_UNITS).astype(np.int64),
+            np.full(len(step), HIT_LENGTH),
+        )
+
+
+class BarPlayer:
+    """Plays the bars that a model has opened."""
+
+    def __init__(self, model: Playable, sampling: Sampling) -> None:
+        self._model = model
+        self._sampling = sampling
+        self._limbs = Limbs(model.kit)
+        self._order = _order(model.voice_order)
+        pieces: dict[str, list[int]] = {}
+        for index, voice in enumerate(model.kit.voices):
+            pieces.setdefault(voice.nine or voice.name, []).append(index)
+        self._pieces = list(pieces.values())
+
+    def draw(self, opened: OpenBar, previous: FloatArray, count: int, rng: np.random.Generator) -> Asking[PlayedWays]:
+        """A bar of `count` steps, drawn step by step. previous (n, V): the hits of the step before it."""
+        ways, voices = previous.shape
+        played_above = thresholds(rng.random((ways, count, voices)), self._sampling).tolist()
+        hits = np.zeros((ways, count, voices), dtype=np.float32)
+
+        def choose(step: int, logits: FloatArray) -> FloatArray:
+            for row, expected in enumerate(logits.tolist()):
+                drawn = _draw(self._limbs, self._order, expected, played_above[row][step])
+                if drawn:
+                    hits[row, step, drawn] = 1
+            return hits[:, step]
+
+        thinking, state = yield from self._walk(opened, previous, count, choose)
+        spread = min(self._sampling.temperature, 1.0)
+        velocity, offset = yield from self._feel(opened, hits, thinking, rng, spread)
+        return PlayedWays(hits, velocity, offset, state)
+
+    def trace(
+        self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, rng: np.random.Generator
+    ) -> Asking[PlayedWays]:
+        """A bar after a sketch of it, logits (n, S, V): of each piece of the kit what is likelier than HIT_THRESHOLD.
+
+        Voices that are one piece in the nine-voice view share their probabilities, and the likeliest of them plays:
+        what is either a snare or a side stick is a backbeat.
+        """
+        # 1. Of each piece, whether any of its voices is likely, and then the likeliest.
+        likely = 1 / (1 + np.exp(-sketch.astype(np.float64)))
+        hits = np.zeros(sketch.shape, dtype=np.float32)
+        for members in self._pieces:
+            any_of = 1 - np.prod(1 - likely[..., members], axis=-1)
+            way, step = np.nonzero(any_of > HIT_THRESHOLD)
+            hits[way, step, np.array(members)[likely[..., members].argmax(axis=-1)[way, step]]] = 1
+        # 2. Of several voices in a step, those that one drummer can strike at once.
+        for row, at in np.argwhere(hits.sum(axis=-1) > 1).tolist():
+            wanted = np.where(hits[row, at], 1.0, -1.0).tolist()
+            hits[row, at] = 0
+            hits[row, at, _draw(self._limbs, [[] for _ in wanted], wanted, [0.0] * len(wanted))] = 1
+        # 3. Tell the model, and let it say how they are struck.
+        thinking, state = yield from self._walk(opened, previous, sketch.shape[1], lambda step, logits: hits[:, step])
+        velocity, offset = yield from self._feel(opened, hits, thinking, rng, 0.0)
+        return PlayedWays(hits, velocity, offset, state)
+
+    def repeat(self, opened: OpenBar, previous: FloatArray, given: Grid, count: int) -> Asking[PlayedWays]:
+        """A bar of `count` steps that is played as it is given; the model only learns of it."""
+        ways, voices = previous.shape
+        rows = np.zeros((3, 1, count, voices), dtype=np.float32)
+        at = (0, given.step, given.key)
+        rows[0][at], rows[1][at], rows[2][at] = 1, given.velocity / 127, given.offset / OFFSET_UNITS
+        hits, velocity, offset = (in_ways(each, ways) for each in rows)
+        _, state = yield from self._walk(opened, previous, count, lambda step, logits: hits[:, step])
+        return PlayedWays(hits, velocity, offset, state)
+
+    def rest(self, opened: OpenBar, previous: FloatArray, count: int) -> PlayedWays:
+        """A silent bar of `count` steps; the model goes on from the barline."""
+        silence = np.zeros((len(previous), count, previous.shape[1]), dtype=np.float32)
+        return PlayedWays(silence, silence, silence, opened.state)
+
+    def _walk(
+        self,
+        opened: OpenBar,
+        previous: FloatArray,
+        count: int,
+        choose: Callable[[int, FloatArray], FloatArray],
+    ) -> Asking[tuple[FloatArray, FloatArray]]:
+        """Go through a bar, each step's hits (n, V) chosen by their logits: thinking (n, S, ·), and the last state."""
+        state, thinking = opened.state, []
+        for step in range(count):
+            logits, thought, state = yield from self._model.step(
+                opened.inputs[:, step], opened.thoughts[:, step], previous, state
+            )
+            thinking.append(thought)
+            previous = choose(step, logits)
+        return np.stack(thinking, axis=1), state
+
+    def _feel(
+        self, opened: OpenBar, hits: FloatArray, thinking: FloatArray, rng: np.random.Generator, spread: float
+    ) -> Asking[tuple[FloatArray, FloatArray]]:
+        """How a bar's hits are struck: velocities 0..1 and offsets in gaps, both (n, S, V) and 0 where there is none.
+
+        spread: 0 is what the model expects, 1 as wide as it says.
+        """
+        echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
+        felt = yield from self._model.feel(thinking, hits, echo)
+        # A drummer varies within bounds: the tails of the distributions are errors, not feel.
+        noise = rng.uniform(0.05, 0.95, size=(2, *hits.shape[1:]))
+        at = _, step, voice = np.nonzero(hits)
+        noise = noise[:, step, voice]
+        noise = np.log(noise / (1 - noise)) * spread
+        struck = np.clip(felt["velocity"][at] + felt["velocity_scale"][at] * noise[0], 1 / 127, 1)
+        most = HALF_GAP / OFFSET_UNITS
+        moved = np.clip(felt["offset"][at] + felt["offset_scale"][at] * noise[1], -most, most)
+        velocity, offset = np.zeros((2, *hits.shape), dtype=np.float32)
+        # What is remembered is what is written: velocities of MIDI's 127.
+        velocity[at], offset[at] = np.rint(struck * 127) / 127, moved
+        return velocity, offset
+
+
+def thresholds(uniform: NDArray[np.float64], sampling: Sampling) -> NDArray[np.float64]:
+    """The logit above which a voice is played: a hit of probability p is drawn when p, sharpened, exceeds the number.
+
+    Outcomes (playing or resting) of a probability below 1 - top_p are never drawn.
+    """
+    low = min(max(1 - sampling.top_p, 1e-9), 0.5)
+    # Sharpened first, then cut: p < low never plays, whatever the temperature.
+    uniform = np.maximum(uniform, 2.0**-54)  # zero, the one number without a logarithm, is drawn now and then
+    plain = np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))
+    sharpened = plain + (np.log(uniform / (1 - uniform)) - plain) * sampling.temperature
+    edge = np.log((1 - low) / low)
+    cut: NDArray[np.float64] = np.clip(sharpened, -edge, edge)
+    return cut
+
+
+def _order(matrix: FloatArray) -> Order:
+    return [
+        [(later, weight) for later, weight in enumerate(column) if later > voice and weight]
+        for voice, column in enumerate(matrix.T.tolist())
+    ]
+
+
+def _draw(limbs: Limbs, order: Order, logits: list[float], played_above: list[float]) -> list[int]:
+    """The voices of one step, in order: those whose logit, given the ones before, exceeds their threshold."""
+    drawn: list[int] = []
+    if not any(map(gt, logits, played_above)):  # most steps are rests
+        return drawn
+    for voice, threshold in enumerate(played_above):
+        if logits[voice] > threshold and limbs.can_add(voice, drawn):
+            drawn.append(voice)
+            for later, weight in order[voice]:
+                logits[later] += weight
+    return drawn
