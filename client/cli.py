@@ -11,14 +11,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum import __version__, files
-from seq2drum.cli import paths
-from seq2drum.cli.terminal import StandardOutputError, bar, say, standard_output
+from seq2drum.cli import paths, report, shared
+from seq2drum.cli.arguments import Parser
+from seq2drum.cli.terminal import StandardOutputError, bar, close_standard_output, say, standard_output
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
 from seq2drum.music.limits import MIDI_SUFFIXES
 
@@ -27,29 +28,12 @@ if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.finding import Found
     from client.messages import RemoteOptions, RemoteTake
     from client.status_file import StatusFile
-    from seq2drum.rpc import accompaniment_pb2 as pb
 
-STYLES = "jazz, shuffle, latin, metal, dance, reggae, funk, pop, rock"
 STOPPED = 130
 TOKEN_VARIABLE = "SEQ2DRUM_TOKEN"
 TIMEOUT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 _MOST_TOKEN_BYTES = 8192
-# The fields of `RemoteOptions` that have a flag of the same name and are None where it is not given.
-_ASKED = (
-    "temperature",
-    "top_p",
-    "track",
-    "intensity",
-    "complexity",
-    "fills",
-    "humanize",
-    "swing",
-    "prime",
-    "bars",
-    "drum_map",
-    "model",
-)
 _CODES = """exit codes:
   0    all done
   2    something was wrong with what was asked or given: a file, an option, a token
@@ -68,19 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Before all else, so that whoever looks there learns of a flag that makes no sense, too.
         status = _status_file(words)
-        if watches:
-            code = _watch(_watch_parser().parse_args(words[1:]))
-        else:
-            code = _run(_parser().parse_intermixed_args(words), status)
+        code = _watch(_watch_parser().parse(words[1:])) if watches else _run(_parser().parse(words), status)
         message = ""
     except SystemExit:
         code, message = 0, ""  # --help and --version have said all
     except StandardOutputError as error:
         code, message = 2, str(error)
-        if not isinstance(error.__cause__, BrokenPipeError):  # whoever stopped reading needs no message
-            say(f"seq2drum: {error}")
-        # Python would try once more at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_standard_output(error)
     except Seq2DrumError as error:
         from client.errors import exit_code
 
@@ -98,41 +76,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 
-class _Lines(argparse.HelpFormatter):
-    """Leaves a text of several lines as it is."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text if "\n" in text else super()._fill_text(text, width, indent)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Errors are errors of the tree here, and one line, as everywhere."""
-
-    def error(self, message: str) -> NoReturn:
-        raise OptionError(f"{message}; {self.prog} --help lists all options")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m client",
         description="Drums for guitar MIDI files, from a server. python -m client watch --help: for whole folders, as "
         "files come.",
         epilog="examples:\n  python -m client song.mid\n  python -m client takes/ -o drums/ --style rock --seed 3\n"
         f"  python -m client watch exported/ drums/\n\n{_CODES}",
-        formatter_class=_Lines,
     )
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
-    parser.add_argument("files", nargs="*", metavar="SONG", help="MIDI files, folders of them, or - for standard input")
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE|DIR",
-        help=f"where to write; - is standard output (default: SONG{paths.OUTPUT_SUFFIX} beside the song)",
-    )
-    parser.add_argument("--force", action="store_true", help="overwrite what is there")
-    parser.add_argument("--explain", action="store_true", help="tell bar by bar what was done, and what it goes with")
-    parser.add_argument("--json", action="store_true", help="print one line of JSON a take")
+    shared.add_songs(parser, "MIDI files, folders of them, or - for standard input")
     _add_music(parser)
+    output = parser.add_argument_group("output")
+    shared.add_output(output, shared.where_drums_go())
+    _add_form(output)
+    shared.add_explain(output)
+    shared.add_json(output)
+    shared.add_force(output)
     _add_server(parser)
     group = parser.add_argument_group("what a server has")
     group.add_argument("--list-models", action="store_true", help="print its models and their styles")
@@ -146,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _watch_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _watch_parser() -> Parser:
+    parser = Parser(
         prog="python -m client watch",
         description="Drums for every MIDI file that appears or changes in a folder: NAME.mid gets NAME.drums.mid, "
         "whole or not at all. Where that cannot be, NAME.mid.error.txt says why, until it can. The two folders may be "
@@ -155,12 +115,10 @@ def _watch_parser() -> argparse.ArgumentParser:
         ".drums.mid are never taken for songs. A server that is away or busy is waited for, but not with --once. "
         "Ctrl-C ends it, with code 0.",
         epilog=_CODES,
-        formatter_class=_Lines,
     )
     parser.add_argument("folder", metavar="IN", help="where songs appear")
     parser.add_argument("output", metavar="OUT", help="where drums go; is made if it is not there")
     parser.add_argument("--once", action="store_true", help="play to what is there, wait for nothing, and end")
-    parser.add_argument("--json", action="store_true", help="print one line of JSON a take")
     parser.add_argument(
         "--settle",
         type=float,
@@ -169,42 +127,28 @@ def _watch_parser() -> argparse.ArgumentParser:
         help="a file is whole when it stays so long (default: 1)",
     )
     _add_music(parser)
+    output = parser.add_argument_group("output")
+    _add_form(output)
+    shared.add_json(output)
     _add_server(parser)
     return parser
 
 
-def _add_music(parser: argparse.ArgumentParser) -> None:
-    ask = parser.add_argument_group(
-        "what a musician asks for", "As in main.py --mode infer. What is not asked for, the model decides."
+def _add_music(parser: Parser) -> None:
+    """Add what a musician can choose, as in --mode infer; the models are those of the server."""
+    groups = shared.add_choices(parser)
+    groups[shared.WHAT].add_argument(
+        "--model", default="", metavar="NAME", help="one of the server's models (default: the server's)"
     )
-    ask.add_argument("--seed", type=int, default=0, metavar="N", help="which take (default: 0)")
-    ask.add_argument("--takes", type=int, default=1, metavar="N", help="N takes, SONG.drums.1.mid being the best")
-    ask.add_argument("--style", metavar="NAME", help=f"{STYLES}, or auto (default)")
-    for name, text in (
-        ("intensity", "how much is played and how loud; 0.5 is what half of all music stays below"),
-        ("complexity", "how much the drums lean against the beat, likewise"),
-        ("fills", "how often: 0 never, 0.5 as drummers do, 1 twice as often"),
-        ("humanize", "velocity and timing of human drummers: 0 stiff, 1 as they are"),
-        ("swing", "where the second eighth falls: 0 half way, 1 at two thirds"),
-    ):
-        ask.add_argument(f"--{name}", type=float, metavar="0..1", help=text)
-    ask.add_argument("--prime", type=int, metavar="BARS", help="play on from the first drum bars of the file")
-    ask.add_argument(
-        "--bars", type=_bars, metavar="A:B", help="play only these bars of the file's own drums anew, and keep the rest"
-    )
-    ask.add_argument("--track", metavar="N|NAME", help="the guitar part (default: what looks like one)")
-    ask.add_argument("--drum-map", metavar="NAME", help="the notes of a sampler (default: gm)")
-    ask.add_argument("--with-guitar", action="store_true", help="the whole song, with these drums instead of its own")
-    ask.add_argument(
-        "--temperature", type=float, metavar="T", help="0 the most likely take, 1 as free as real music (default: 1)"
-    )
-    ask.add_argument(
-        "--top-p", type=float, metavar="P", help="keep this share of what is likely; lower is tamer (default: 0.99)"
-    )
-    ask.add_argument("--model", metavar="NAME", help="one of the server's models (default: the server's)")
 
 
-def _add_server(parser: argparse.ArgumentParser) -> None:
+def _add_form(output: shared.Container) -> None:
+    """Add what is in the file; a drum map of one's own is not sent."""
+    shared.add_with_guitar(output)
+    shared.add_choice(output, "drum_map", metavar="NAME", help="the notes of a sampler (default: gm)")
+
+
+def _add_server(parser: Parser) -> None:
     group = parser.add_argument_group("the server")
     group.add_argument(
         "--server",
@@ -225,14 +169,6 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tls-key", metavar="FILE", help="and its key")
 
 
-def _bars(text: str) -> tuple[int, int]:
-    first, colon, last = text.partition(":")
-    try:
-        return int(first), int(last if colon else first)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"wanted A:B such as 9:16, found {text!r}") from None
-
-
 def _status_file(words: list[str]) -> StatusFile:
     """The status file that is asked for, as far as that can be told before all flags are known."""
     from client.status_file import StatusFile
@@ -250,9 +186,8 @@ def _wanted(options: argparse.Namespace, *, explain: bool = False) -> RemoteOpti
     """
     from client import messages
 
-    given = {name: value for name in _ASKED if (value := getattr(options, name)) is not None}
     wanted = messages.RemoteOptions(
-        seed=options.seed, style=options.style, with_guitar=options.with_guitar, explain=explain, **given
+        model=options.model, with_guitar=options.with_guitar, explain=explain, **shared.chosen(options)
     )
     messages.config(wanted, options.takes)  # what makes no sense is told once, and not with every file
     return wanted
@@ -361,45 +296,24 @@ async def _play_one(
     advance(1 - shown, "")
     seconds = (time.perf_counter() - begun) / len(takes)
     for take, target in zip(takes, item.targets, strict=True):
-        _report(take, item.name, target, seconds, options.json)
+        report.show(_report(take, item.name, target, seconds), as_json=options.json)
 
 
-def _report(take: RemoteTake, source: str, target: str, seconds: float, as_json: bool) -> None:
-    told = _json(take, source, target, seconds) if as_json else _told(take, target, seconds)
-    if target != "-":
-        with standard_output():
-            print(told, flush=True)
-    elif as_json or take.options.explain:  # standard output belongs to the take
-        say(told)
-
-
-def _json(take: RemoteTake, source: str, target: str, seconds: float) -> str:
-    line: dict[str, object] = {
-        "input": source,
-        "output": target,
-        "bars": take.timeline.bars,
-        "hits": take.stats.hits,
-        "seed": take.seed,
-        "seconds": round(seconds, 3),
-        "guitar": [str(number) for number in take.guitar.tracks],
-        "why": take.guitar.reason,
-        "model": take.model.id,
-        "request": take.request_id,
-    }
-    if take.score is not None:
-        line["score"] = round(take.score, 4)
-    if take.options.explain:
-        line["explain"] = [said._asdict() for said in take.explain()]
-    return json.dumps(line)
-
-
-def _told(take: RemoteTake, target: str, seconds: float) -> str:
-    names = ", ".join(map(str, take.guitar.tracks))
-    heard = f"{'part' if len(take.guitar.tracks) == 1 else 'parts'} {names} ({take.guitar.reason})"
-    line = f"{target}: {take.timeline.bars} bars, {take.stats.hits} hits in {seconds:.1f} s, listening to {heard}"
-    if take.score is not None:
-        line += f"; seed {take.seed}, agreement with the other takes {take.score:.2f}"
-    return "\n  ".join([line, *(map(str, take.explain()) if take.options.explain else ())])
+def _report(take: RemoteTake, source: str, target: str, seconds: float) -> report.Report:
+    return report.Report(
+        source=source,
+        target=target,
+        bars=take.timeline.bars,
+        hits=take.stats.hits,
+        seed=take.seed,
+        seconds=seconds,
+        parts=take.guitar.tracks,
+        guitar=[str(number) for number in take.guitar.tracks],
+        reason=take.guitar.reason,
+        score=take.score,
+        remarks=take.explain() if take.options.explain else None,
+        more={"model": take.model.id, "request": take.request_id},
+    )
 
 
 # --- the server -------------------------------------------------------------------------------------------------------
@@ -449,15 +363,18 @@ def _token(options: argparse.Namespace) -> str | None:
 
 async def _tell_of_server(options: argparse.Namespace) -> int:
     """Print what is asked for of the server itself; returns the exit code."""
+    from client import listing
+
     if options.status:
         return await _tell_status(options)
     async with _server(options) as drummer:
         if options.list_models:
-            _print(map(_model, await drummer.models()), options.json)
+            listing.show(map(listing.model, await drummer.models()), as_json=options.json)
         if options.list_drum_maps:
-            _print(map(_drum_map, await drummer.drum_maps()), options.json)
+            listing.show(map(listing.drum_map, await drummer.drum_maps()), as_json=options.json)
         if options.info:
-            _print([_info(await drummer.server_info(), drummer.connection.address)], options.json)
+            info = listing.server(await drummer.server_info(), drummer.connection.address)
+            listing.show([info], as_json=options.json)
     return 0
 
 
@@ -476,42 +393,6 @@ async def _tell_status(options: argparse.Namespace) -> int:
     with standard_output():
         print(json.dumps(line), flush=True)
     return 0 if line["serving"] else 3
-
-
-class _Line(NamedTuple):
-    """What is printed of something: to a person, and to a program."""
-
-    text: str
-    fields: dict[str, object]
-
-
-def _model(model: pb.ModelInfo) -> _Line:
-    styles = list(model.styles)
-    text = f"{model.id}: {model.description}\n  styles: {', '.join(styles) or 'none'}"
-    told = {"description": model.description, "license": model.license, "styles": styles, "sha256": model.sha256.hex()}
-    return _Line(text, {"model": model.id, **told})
-
-
-def _drum_map(info: pb.DrumMapInfo) -> _Line:
-    pieces = {piece.piece: list(piece.notes) for piece in info.pieces}
-    notes = ", ".join(f"{name} {' '.join(map(str, notes)) or '-'}" for name, notes in pieces.items())
-    return _Line(f"{info.id}: {notes}", {"drum_map": info.id, "pieces": pieces})
-
-
-def _info(info: pb.GetServerInfoResponse, address: str) -> _Line:
-    doors = {1: "everyone", 2: "whoever has the token", 3: "whoever has a certificate"}
-    limits = {field.name: getattr(info.limits, field.name) for field in info.limits.DESCRIPTOR.fields}
-    text = f"seq2drum {info.version} at {address}, contract {', '.join(info.api_versions)}, lets in "
-    text += doors.get(info.auth, "it does not say whom")
-    text = "\n".join([text, *(f"  {name}: {value:g}" for name, value in limits.items())])
-    told = {"version": info.version, "api_versions": list(info.api_versions), "auth": info.auth, "limits": limits}
-    return _Line(text, {"address": address, **told})
-
-
-def _print(lines: Iterable[_Line], as_json: bool) -> None:
-    for line in lines:
-        with standard_output():
-            print(json.dumps(line.fields) if as_json else line.text, flush=True)
 
 
 # --- a folder ---------------------------------------------------------------------------------------------------------
@@ -539,7 +420,7 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
             return await drummer.takes(data, wanted, options.takes)
 
         def told(take: RemoteTake, source: str, target: str, seconds: float) -> None:
-            _report(take, source, target, seconds, options.json)
+            report.show(_report(take, source, target, seconds), as_json=options.json)
 
         watch = Watch(
             Path(options.folder),

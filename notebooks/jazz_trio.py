@@ -33,7 +33,7 @@ from seq2drum.lattice import conditions, groove
 from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
-from seq2drum.music import drum_maps, theory
+from seq2drum.music import choices, drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
@@ -118,7 +118,7 @@ def measured(take):
 
 
 COUNTED = ["style by rule", "hits a quarter", "velocity", "syncopation", "novelty"]
-rows = [[style, *measured(drummer.accompany(song, Options(style=style)))] for style in conditions.STYLES]
+rows = [[style, *measured(drummer.accompany(song, Options(style=style)))] for style in choices.STYLES]
 HTML(page.table(["asked for", *COUNTED], rows))
 
 # %% [markdown]

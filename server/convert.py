@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from seq2drum.errors import LimitError, OptionError
-from seq2drum.lattice.conditions import STYLES
 from seq2drum.music import drum_maps
+from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Song
 from seq2drum.music.theory import GuitarChoice

@@ -281,10 +281,13 @@ def test_what_is_to_be_installed_exists():
 
 @functools.cache
 def options_of(*command: str) -> frozenset[str]:
-    """All options of a program, as its help tells them."""
+    """All options of a program, as its help tells them, and that of each mode if it has modes."""
     program = {"seq2drum": cli.main, "client": client_cli.main, "server": server_cli.main}[command[0]]
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
-        program([*command[1:], "--help"])
+    modes = [["--mode", mode] for mode in cli.MODES] if command == ("seq2drum",) else []
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        for words in ([], *modes):
+            with contextlib.suppress(SystemExit):
+                program([*command[1:], *words, "--help"])
     return frozenset(re.findall(r"(?<![\w-])--[a-z][\w-]*", out.getvalue()))
 
 

@@ -193,6 +193,7 @@ def test_python_in_the_readme_does_what_it_says(block, beside_examples, capsys, 
 def test_options_that_the_readme_names_are_options_of_the_command_line(capsys):
     for program, arguments in (
         (cli.main, []),
+        *((cli.main, ["--mode", mode]) for mode in cli.MODES),
         (client_cli.main, []),
         (client_cli.main, ["watch"]),
         (server_cli.main, []),

@@ -1,11 +1,9 @@
-"""The command line: flags and printing, nothing else.
+"""The command line: options and printing, nothing else.
 
 A mode is a module here and a line in `MODES`. The module has
 
-    FLAGS               the names of the flags that the mode looks at, its own and those that others add
-    add_flags(parser)   adds its own
-    run(options)        does it, and returns the exit code
-    own_flags(parser)   if it is there, gives flags of other modes the form that they have in this mode alone
+    add_options(parser)   adds the options of the mode, and says how it is used
+    run(options)          does it, and returns the exit code
 
 Exit codes: 0 all done; 2 something was wrong with what was asked or given, told in one line each; 130 stopped by
 Ctrl-C.
@@ -15,18 +13,16 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import MappingProxyType, ModuleType
-from typing import NoReturn
+from types import MappingProxyType
 
 from seq2drum import __version__
-from seq2drum.cli import flags
-from seq2drum.cli.terminal import StandardOutputError, open_closed_streams, say, say_any_letters
-from seq2drum.errors import Seq2DrumError
-from seq2drum.models import FAMILIES
+from seq2drum.cli import arguments
+from seq2drum.cli.arguments import Parser
+from seq2drum.cli.terminal import StandardOutputError, close_standard_output, open_closed_streams, say, say_any_letters
+from seq2drum.errors import OptionError, Seq2DrumError
 
 MODES = MappingProxyType(
     {
@@ -42,37 +38,31 @@ MODES = MappingProxyType(
 )
 """Of each mode its module, and what it does."""
 
-_EXAMPLES = """examples:
+_HELP = """A drummer for your guitar: a guitar MIDI file goes in, drums come out.
+
+modes:
+{modes}
+
+seq2drum --mode infer --help lists the options of infer, and so with each mode.
+--version tells the version.
+
+examples:
   seq2drum --mode demo
-  seq2drum --mode infer song.mid
-  seq2drum --mode infer song.mid --style rock --takes 3 --picture song.png
+  seq2drum --mode infer song.mid --style rock
   seq2drum --mode infer songs/ -o drums/ --seed 3
-  seq2drum --mode show song.drums.mid
-  seq2drum --mode play song.drums.mid
   seq2drum --mode train --data my_songs --minutes 60"""
+"""The first help: no longer than a screen of 24 lines."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. words: by default those that the program was called with."""
     open_closed_streams()
     say_any_letters()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its fonts is of no interest
-    modes = {name: import_module(module) for name, (module, _) in MODES.items()}
-    parser = _parser(modes)
-    if own_flags := getattr(modes.get(_mode(arguments)), "own_flags", None):
-        own_flags(parser)
-    options = parser.parse_intermixed_args(arguments)
-    if options.mode is None:
-        parser.error("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")
     try:
-        flags.check(parser, options, {name: mode.FLAGS for name, mode in modes.items()})
-        code: int = modes[options.mode].run(options)
-        return code
+        return _run(sys.argv[1:] if words is None else words)
     except StandardOutputError as error:
-        if not isinstance(error.__cause__, BrokenPipeError):  # whoever stopped reading needs no message
-            say(f"seq2drum: {error}")
-        # Python would try once more at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_standard_output(error)
         return 2
     except Seq2DrumError as error:
         say(f"seq2drum: {error}")
@@ -82,56 +72,78 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-class _Lines(argparse.HelpFormatter):
-    """Leaves a text of several lines as it is."""
-
-    def _split_lines(self, text: str, width: int) -> list[str]:
-        return text.splitlines() if "\n" in text else super()._split_lines(text, width)
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text if "\n" in text else super()._fill_text(text, width, indent)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Errors are one line here as everywhere."""
-
-    def error(self, message: str) -> NoReturn:
-        say(f"seq2drum: {message}; seq2drum --help lists all options")
-        raise SystemExit(2)
+def _run(words: Sequence[str]) -> int:
+    mode, others = arguments.split_mode(words)
+    if mode is None:
+        _first_parser().parse_known_args(others)  # --help and --version end the program
+        raise OptionError("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")
+    if mode not in MODES:
+        like = arguments.nearest(mode, MODES)
+        advice = f"did you mean {like}?" if like else f"there are {', '.join(MODES)}"
+        raise OptionError(f"there is no --mode {mode!r}; {advice}")
+    options = _options(mode, others)
+    code: int = import_module(MODES[mode][0]).run(options)
+    return code
 
 
-def _mode(arguments: Sequence[str] | None) -> str:
-    """Which mode is asked for, as far as that can be told before all flags are known; "" if it cannot."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--mode", nargs="?", default="")
-    return parser.parse_known_args(arguments)[0].mode or ""
-
-
-def _parser(modes: dict[str, ModuleType]) -> argparse.ArgumentParser:
-    parser = _Parser(
+def _first_parser() -> Parser:
+    """What can be asked for without a mode."""
+    modes = "\n".join(f"  {name:9} {what}" for name, (_, what) in MODES.items())
+    parser = Parser(
         prog="seq2drum",
-        description="A drummer for your guitar: a guitar MIDI file goes in, a drum MIDI file comes out.",
         usage="%(prog)s --mode MODE [SONG ...] [-o FILE|DIR] [options]",
-        epilog=_EXAMPLES,
-        formatter_class=_Lines,
-        conflict_handler="resolve",
+        description=_HELP.format(modes=modes),
+        add_help=False,
     )
-    parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
-    parser.add_argument(
-        "--mode",
-        metavar="MODE",
-        choices=tuple(modes),
-        help="\n".join(f"{name:9} {told}" for name, (_, told) in MODES.items()),
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="which take, or which training run (default: 0)"
-    )
-    parser.add_argument(
-        "--model",
-        metavar="NAME|DIR",
-        help="infer: a model in the package, or the folder of a training run (default: the one in the box); "
-        f"train: the family, {' or '.join(FAMILIES)} (default: attention)",
-    )
-    for mode in modes.values():
-        mode.add_flags(parser)
+    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
+    _add_version(parser)
     return parser
+
+
+def _parser(mode: str) -> Parser:
+    """The options of a mode."""
+    parser = Parser(prog=f"seq2drum --mode {mode}", description=f"To {MODES[mode][1]}.")
+    _add_version(parser)
+    parser.set_defaults(mode=mode)
+    import_module(MODES[mode][0]).add_options(parser)
+    return parser
+
+
+def _add_version(parser: Parser) -> None:
+    parser.add_argument("--version", action="version", version=f"seq2drum {__version__}", help=argparse.SUPPRESS)
+
+
+def _options(mode: str, words: Sequence[str]) -> argparse.Namespace:
+    """The options that words after a mode stand for.
+
+    Raises:
+        OptionError: the mode has no use for one of them, or its value makes no sense.
+    """
+    parser = _parser(mode)
+    strange = [name for name in arguments.names_of(words) if name not in parser.option_names]
+    if strange:  # before all else: the name of another mode's option may be a short form of one of this mode's
+        _refuse_foreign(mode, strange)
+    options, unknown = parser.parse_known_intermixed_args(words)
+    if unknown and not unknown[0].startswith("-"):
+        modes = " or ".join(other for other in MODES if _takes_songs(other))
+        raise OptionError(f"--mode {mode} has no use for a song; did you mean --mode {modes}?")
+    parser.refuse(unknown)
+    return options
+
+
+def _refuse_foreign(mode: str, names: Sequence[str]) -> None:
+    """Refuse options that other modes have. Of several at a time those of the same modes, as one advice fits them."""
+    known = {other: _parser(other).option_names for other in MODES}
+    owners = {name: [other for other in MODES if name in known[other]] for name in names}
+    first = next((modes for modes in owners.values() if modes), None)
+    if first is None:
+        return
+    foreign = ", ".join(name for name, modes in owners.items() if modes == first)
+    advice = f"did you mean --mode {' or '.join(first)}?"
+    if "--data" in foreign and _takes_songs(mode):
+        advice = "name the songs themselves"
+    raise OptionError(f"--mode {mode} has no use for {foreign}; {advice}")
+
+
+def _takes_songs(mode: str) -> bool:
+    return "files" in vars(_parser(mode).parse_args([]))

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum import files
-from seq2drum.cli import exports
+from seq2drum.cli import exports, shared
 from seq2drum.cli.terminal import bar, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from seq2drum.play.take import Take
-
-FLAGS = ("output", "soundfont", "force")
 
 FOLDER = "seq2drum-demo"
 SONG = Path(__file__).parents[1] / "songs" / "blues_shuffle.mid"
@@ -23,12 +21,16 @@ TITLE = "Blues shuffle"
 GUITAR, DRUMS, TOGETHER, PICTURE, SOUND = "guitar.mid", "drums.mid", "song.mid", "picture.png", "sound.wav"
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Say how it is used: its flags are those of playing."""
-    parser.add_argument_group(
-        "demo: see and hear what it does",
-        f"--mode demo plays to a song that comes with it, and writes MIDI, a picture and sound (default: -o {FOLDER}).",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add where it writes, and what it sounds with."""
+    parser.usage = "%(prog)s [options]"
+    parser.description = "Plays to a song that comes with it, and writes MIDI, a picture and sound."
+    parser.epilog = """examples:
+  seq2drum --mode demo
+  seq2drum --mode demo -o listen"""
+    shared.add_output(parser, f"the folder to write into (default: {FOLDER})", metavar="DIR")
+    exports.add_soundfont(parser)
+    shared.add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:

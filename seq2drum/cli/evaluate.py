@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import prepare
+from seq2drum.cli import prepare, shared
+from seq2drum.cli.arguments import check_least
 from seq2drum.cli.terminal import bar, command, say, standard_output
 from seq2drum.errors import OptionError
 
@@ -18,62 +19,51 @@ if TYPE_CHECKING:  # imported on use: help and errors come at once
     from seq2drum.judge.evaluate import Progress
 
 SPLITS = ("test", "validation", "train", "all")
-FLAGS = (
-    "seed",
-    "model",
-    *prepare.FLAGS,
-    "force",
-    "split",
-    "takes",
-    "songs",
-    "bars",
-    "metre",
-    "tag",
-    "json",
-    "report",
-    "reference",
-    "no_critic",
-)
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of evaluating."""
-    group = parser.add_argument_group(
-        "eval: how good the drums are",
-        "Besides: --data or --cache, --seed, --workers, --force; --model NAME|DIR ... with one model or several; and "
-        "--json FILE, which all figures are written to.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the songs, the models, and what is written."""
+    parser.usage = "%(prog)s --data DIR [DIR ...] [options]"
+    parser.description = "Plays to songs, and measures how good the drums are, beside what a sceptic would try."
+    parser.epilog = """examples:
+  seq2drum --mode eval --data songs
+  seq2drum --mode eval --data songs --model default runs/mine --json all.json"""
+    songs = parser.add_argument_group("songs")
+    prepare.add_data(songs)
+    songs.add_argument(
+        "--split", default="test", choices=SPLITS, help="the side that is played; all: every song (default: test)"
     )
-    group.add_argument("--split", choices=SPLITS, help="the side that is played; all: every song (default: test)")
-    group.add_argument("--takes", type=int, metavar="N", help="sampled takes a song (default: 5)")
-    group.add_argument("--songs", type=int, metavar="N", help="play that many songs, drawn by the seed (default: all)")
-    group.add_argument("--bars", type=int, metavar="N", help="of each song at most so many bars (default: all)")
-    group.add_argument("--metre", metavar="N/D", help="only songs that never leave a metre, such as 3/4")
-    group.add_argument("--tag", metavar="FOLDER", help="only songs of a folder, such as jazz")
-    group.add_argument(
+    songs.add_argument("--songs", type=int, metavar="N", help="play that many songs, drawn by the seed (default: all)")
+    songs.add_argument("--bars", type=int, metavar="N", help="of each song at most so many bars (default: all)")
+    songs.add_argument("--metre", metavar="N/D", help="only songs that never leave a metre, such as 3/4")
+    songs.add_argument("--tag", metavar="FOLDER", help="only songs of a folder, such as jazz")
+    songs.add_argument(
         "--reference",
         metavar="DIR|FILE",
         help="songs, or a cache of them, that baselines are made of (default: the training side of --data)",
     )
-    group.add_argument("--no-critic", action="store_true", help="train no critic")
-    group.add_argument("--report", metavar="FILE", help="write a page, .html or .md")
-
-
-def own_flags(parser: argparse.ArgumentParser) -> None:
-    """Several models, and a file for the figures."""
-    parser.add_argument("--model", nargs="+", metavar="NAME|DIR")
-    parser.add_argument("--json", metavar="FILE")
+    players = parser.add_argument_group("players")
+    players.add_argument(
+        "--model",
+        nargs="+",
+        default=["default"],
+        metavar="NAME|DIR",
+        help="models in the package, or folders of training runs (default: the one in the box)",
+    )
+    players.add_argument("--takes", type=int, default=5, metavar="N", help="sampled takes a song (default: 5)")
+    players.add_argument("--seed", type=int, default=0, metavar="N", help="which songs and which takes (default: 0)")
+    players.add_argument("--no-critic", action="store_true", help="train no critic")
+    output = parser.add_argument_group("output")
+    output.add_argument("--report", metavar="FILE", help="write a page, .html or .md")
+    output.add_argument("--json", metavar="FILE", help="write all figures")
+    shared.add_force(output)
 
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate; returns the exit code."""
     if not options.data and not options.cache:
         raise OptionError("--mode eval wants --data DIR, folders of MIDI files with guitar and drums, or --cache FILE")
-    split, takes = options.split or "test", 5 if options.takes is None else options.takes
-    for name, value, least in (("takes", takes, 0), ("songs", options.songs, 1), ("bars", options.bars, 2)):
-        if value is not None and value < least:
-            raise OptionError(f"--{name} is {value}, wanted {least} or more")
-    if options.seed < 0:
-        raise OptionError(f"--seed is {options.seed}, wanted 0 or more")
+    check_least(options, workers=1, takes=0, songs=1, bars=2, seed=0)
     if options.metre and not all(part.isdigit() for part in options.metre.partition("/")[::2]):
         raise OptionError(f"--metre is {options.metre!r}, wanted one such as 4/4")
 
@@ -84,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         report.check(options.json, overwrite=options.force, formats=(".json",))
     if options.report:
         report.check(options.report, overwrite=options.force)
-    names = options.model or ["default"]
+    names = options.model
     if len(set(names)) < len(names):
         raise OptionError(f"--model names {max(names, key=names.count)!r} twice; wanted each model once")
     # Called by the folder's own name, if that tells them apart: a table has no room for paths.
@@ -93,12 +83,12 @@ def run(options: argparse.Namespace) -> int:
     players = [
         player
         for name, title in zip(names, titles, strict=True)
-        for player in evaluate.model_players(name, seed=options.seed, takes=takes, title=title)
+        for player in evaluate.model_players(name, seed=options.seed, takes=options.takes, title=title)
     ]
     songs = _songs([Path(name) for name in options.data or ()], options)
     chosen = evaluate.choose(
         songs,
-        split=split,
+        split=options.split,
         metre=options.metre,
         tag=options.tag,
         most=options.songs,
@@ -118,8 +108,8 @@ def run(options: argparse.Namespace) -> int:
         about={
             "command": command(),
             "models": titles,
-            "split": split,
-            "takes": takes,
+            "split": options.split,
+            "takes": options.takes,
             "most songs": options.songs,
             "most bars": options.bars,
             "metre": options.metre,
@@ -127,7 +117,9 @@ def run(options: argparse.Namespace) -> int:
             "reference": Path(options.reference).name if options.reference else None,
         },
     )
-    say(f"songs to play: {len(chosen)} of {len(songs)} (--split {split}); to make baselines of: {len(training)}")
+    say(
+        f"songs to play: {len(chosen)} of {len(songs)} (--split {options.split}); to make baselines of: {len(training)}"
+    )
     with _progress() as progress:
         found = evaluate.evaluate(chosen, players, training, settings, progress)
     if options.json:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import OptionError
 
@@ -86,6 +87,20 @@ EXPORTS: Mapping[str, Export] = MappingProxyType(
 
 
 _OTHERS = (".mp3", ".ogg", ".flac", ".pdf", ".jpg", ".jpeg", ".mxl")  # what nothing here writes
+
+
+def add_options(to: Container) -> None:
+    """Add the options that name the files."""
+    to.add_argument("--score", metavar="FILE", help="also write the drums as a score: .musicxml, or .svg to look at")
+    to.add_argument("--picture", metavar="FILE", help="also draw the guitar and the drums: .png or .svg")
+    to.add_argument("--wav", metavar="FILE", help="also write guitar and drums as sound (needs FluidSynth)")
+    add_soundfont(to)
+    to.add_argument("--rpp", metavar="FILE", help="also write a REAPER project: the song's tracks and these drums")
+
+
+def add_soundfont(to: Container) -> None:
+    """Add --soundfont."""
+    to.add_argument("--soundfont", metavar="FILE", help="what it sounds with: .sf2 or .sf3 (default: what is found)")
 
 
 def wanted(options: argparse.Namespace) -> dict[str, str]:

@@ -8,19 +8,30 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from seq2drum import files
-from seq2drum.cli import paths
+from seq2drum.cli import paths, shared
 from seq2drum.cli.terminal import standard_output
 from seq2drum.errors import InputError, OptionError
+from seq2drum.music.choices import CHOICES
 from seq2drum.music.limits import DEFAULT_LIMITS, MIDI_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.music.notes import Song
 
-FLAGS = ("seed", "files", "output", "humanize", "swing", "style", "force")
 
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: its flags are those of playing."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the songs, and how they are struck."""
+    parser.usage = "%(prog)s SONG [SONG ...] [options]"
+    parser.description = "Gives the drums of a file the velocities and the timing of a drummer; all else stays."
+    parser.epilog = """examples:
+  seq2drum --mode humanize stiff.mid
+  seq2drum --mode humanize songs/ -o human/ --humanize 0.7"""
+    shared.add_songs(parser, "MIDI files with drums, folders of them, or - for standard input")
+    shared.add_output(parser, shared.where_drums_go(paths.HUMAN_SUFFIX))
+    shared.add_choice(parser, "humanize", default=1.0, help="0 stiff, 1 as human as drummers are (default: 1)")
+    shared.add_choice(parser, "swing", help=f"{CHOICES['swing'].help} (default: no off-beat moves)")
+    shared.add_choice(parser, "style", help="how drummers of a style strike, or auto (default)")
+    shared.add_choice(parser, "seed", help="which performance (default: 0)")
+    shared.add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,10 +44,10 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError("--mode humanize wants a MIDI file with drums, a folder of them, or - for standard input")
     humanise = partial(
         feel.Feel.load().humanise_song,
-        amount=1.0 if options.humanize is None else options.humanize,
+        amount=options.humanize,
         swing=options.swing,
         seed=options.seed,
-        style=None if options.style == "auto" else options.style,
+        style=shared.style(options),
     )
     humanise(Song(480, (), length=1920))  # what makes no sense is told once, and not with every file
     jobs = paths.jobs(options.files, options.output, MIDI_SUFFIXES, paths.HUMAN_SUFFIX)

@@ -12,14 +12,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import duets, exports, flags, paths
+from seq2drum.cli import duets, exports, paths, shared
 from seq2drum.cli.terminal import bar, say, standard_output
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
-
-FLAGS = (*duets.FLAGS, "bars", "output", "soundfont", "force")
 
 PLAYERS = (
     ("pw-play",),
@@ -36,18 +34,17 @@ _AT_ONCE = 2.0  # seconds: a player that fails sooner has played nothing, and th
 _ELSE = "write a file instead with -o FILE.wav"
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Say how it is used: its flags are those of playing."""
-    parser.add_argument_group(
-        "play: hear guitar and drums",
-        "--mode play SONG.mid through the loudspeakers, -o FILE.wav into a file instead; the drums of another file are "
-        "named behind it; --bars A:B only these bars. Needs FluidSynth.",
-    )
-
-
-def own_flags(parser: argparse.ArgumentParser) -> None:
-    """Bars by number."""
-    flags.add_bars(parser)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is heard, and where."""
+    parser.usage = "%(prog)s SONG [DRUMS] [options]"
+    parser.description = "Plays guitar and drums through the loudspeakers, or into a file. Needs FluidSynth."
+    parser.epilog = """examples:
+  seq2drum --mode play song.drums.mid
+  seq2drum --mode play song.mid other_drums.mid --bars 9:16 -o song.wav"""
+    duets.add_options(parser)
+    shared.add_output(parser, "a file, .wav (default: the loudspeakers)", metavar="FILE")
+    exports.add_soundfont(parser)
+    shared.add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -100,7 +97,7 @@ def _rendered(duet: Duet, span: tuple[int, int] | None, soundfont: str | None) -
         return sound.wav(duet, soundfont=soundfont, span=span, show=show)
 
 
-# Loudspeakers
+# --- loudspeakers -----------------------------------------------------------------------------------------------------
 
 
 def _players() -> list[list[str]]:

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seq2drum.cli.arguments import check_least
+from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import bar, say
 from seq2drum.errors import OptionError, OutputError
 
@@ -14,32 +16,35 @@ if TYPE_CHECKING:
     from seq2drum.data.corpus import Prepared
 
 CACHES = Path("cache")
-FLAGS = ("data", "cache", "manifest", "workers")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say where songs come from; whatever learns from songs or measures by them has use for them."""
-    learn = parser.add_argument_group("prepare and train: your own songs, and a drummer made from them")
-    learn.add_argument(
-        "--data",
-        nargs="+",
-        metavar="DIR",
-        help="folders of MIDI files with guitar and drums (train without: the project's own examples)",
-    )
-    learn.add_argument(
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add where songs come from."""
+    parser.usage = "%(prog)s --data DIR [DIR ...] [options]"
+    parser.description = "Reads folders of songs with guitar and drums, and keeps what is to be learnt from them."
+    parser.epilog = """examples:
+  seq2drum --mode prepare --data my_songs"""
+    add_data(parser)
+
+
+def add_data(to: Container, data: str = "folders of MIDI files with guitar and drums") -> None:
+    """Add the options that say where songs come from, for whatever learns from songs or measures by them."""
+    to.add_argument("--data", nargs="+", metavar="DIR", help=data)
+    to.add_argument(
         "--cache", metavar="FILE", help=f"the prepared songs (default: a name made from the files, in {CACHES}/)"
     )
-    learn.add_argument(
+    to.add_argument(
         "--manifest",
         metavar="FILE",
         help="a table of sha256 and group, so that arrangements of one song stay together "
         "(default: manifest.csv in or beside a folder)",
     )
-    learn.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: one a core)")
+    to.add_argument("--workers", type=int, metavar="N", help="processes that read files (default: one a core)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Read the songs and keep them; returns the exit code."""
+    check_least(options, workers=1)
     if not options.data:
         raise OptionError("--mode prepare wants --data DIR, one or more folders of MIDI files")
     prepared([Path(name) for name in options.data], options, anew=True)

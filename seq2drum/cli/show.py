@@ -8,26 +8,23 @@ import shutil
 import sys
 from pathlib import Path
 
-from seq2drum.cli import duets, flags, paths
+from seq2drum.cli import duets, paths, shared
 from seq2drum.cli.terminal import bar, standard_output
 from seq2drum.errors import OptionError
 
-FLAGS = (*duets.FLAGS, "bars", "output", "force")
 PICTURES = (".png", ".svg")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Say how it is used: its flags are those of playing."""
-    parser.add_argument_group(
-        "show: see guitar and drums",
-        "--mode show SONG.mid in the terminal, -o FILE.png or FILE.svg as a picture; the drums of another file are "
-        "named behind it; --bars A:B only these bars.",
-    )
-
-
-def own_flags(parser: argparse.ArgumentParser) -> None:
-    """Bars by number."""
-    flags.add_bars(parser)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is shown, and where."""
+    parser.usage = "%(prog)s SONG [DRUMS] [options]"
+    parser.description = "Shows guitar and drums in the terminal, or draws them into a file."
+    parser.epilog = """examples:
+  seq2drum --mode show song.drums.mid
+  seq2drum --mode show song.mid other_drums.mid --bars 9:16 -o song.png"""
+    duets.add_options(parser)
+    shared.add_output(parser, "a picture, .png or .svg (default: the terminal)", metavar="FILE")
+    shared.add_force(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -67,6 +67,14 @@ def standard_output() -> Iterator[None]:
         raise StandardOutputError(f"standard output cannot be written ({error.strerror})") from error
 
 
+def close_standard_output(error: StandardOutputError) -> None:
+    """Say why nothing more is written, unless the reader has gone, and let nothing more be tried."""
+    if not isinstance(error.__cause__, BrokenPipeError):  # whoever stopped reading needs no message
+        say(f"seq2drum: {error}")
+    # Python would try once more at its end, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _speaks() -> bool:
     """Of several processes that torchrun started, only the first speaks."""
     return os.environ.get("RANK", "0") == "0"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import prepare
+from seq2drum.cli.arguments import check_least
 from seq2drum.cli.terminal import bar, command, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError
 from seq2drum.models import FAMILIES
@@ -18,66 +19,62 @@ if TYPE_CHECKING:
     from seq2drum.learn.train import Plan
 
 RUNS = Path("runs")
-FLAGS = (
-    "seed",
-    "model",
-    *prepare.FLAGS,
-    "out",
-    "resume",
-    "minutes",
-    "epochs",
-    "batch",
-    "rate",
-    "max_notes",
-    "kit",
-    "weight",
-    "size",
-    "device",
-    "precision",
-    "threads",
-)
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of training."""
-    train = parser.add_argument_group(
-        "train: a drummer made from your own songs",
-        "The run's folder holds best/ and last/, which --model takes, report.html, one page that tells of the run when"
-        " it is over, and what TensorBoard shows while it goes on (tensorboard --logdir DIR): curves, and takes of a"
-        " few songs never trained on, with figures of the panel and as pictures.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the songs, the run, the model and the machine."""
+    parser.usage = "%(prog)s [--data DIR ...] [options]"
+    parser.description = (
+        "Makes a drummer from your own songs. The run's folder holds best/ and last/, which --mode infer --model takes,"
+        " report.html, one page that tells of the run when it is over, and what TensorBoard shows while it goes on"
+        " (tensorboard --logdir DIR): curves, and takes of a few songs never trained on, with figures of the panel and"
+        " as pictures."
     )
-    train.add_argument("--out", metavar="DIR", help=f"where the run is kept (default: {RUNS}/ and the model's name)")
-    train.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    train.add_argument("--minutes", type=float, metavar="M", help="how long to train")
-    train.add_argument(
-        "--epochs", type=int, metavar="N", help="how often to see all songs (default: 10, if --minutes is not given)"
-    )
-    train.add_argument("--batch", type=int, metavar="N", help="pairs a process sees at once (default: 96)")
-    train.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: 0.003)")
-    train.add_argument("--max-notes", type=int, metavar="N", help="notes a side of a pair (default: 150)")
-    train.add_argument(
-        "--kit", choices=("full", "nine"), help="24 pieces, or the nine of the literature (default: full)"
-    )
-    train.add_argument(
+    parser.epilog = """examples:
+  seq2drum --mode train --data my_songs --minutes 60
+  seq2drum --mode train --out runs/attention --resume --minutes 30"""
+    songs = parser.add_argument_group("songs")
+    prepare.add_data(songs, "folders of MIDI files with guitar and drums (default: the project's own examples)")
+    songs.add_argument(
         "--weight", nargs="+", default=[], metavar="FOLDER=W", help="see a folder's songs W times as often"
     )
-    train.add_argument(
+    kept = parser.add_argument_group("the run")
+    kept.add_argument("--out", metavar="DIR", help=f"where the run is kept (default: {RUNS}/ and the model's name)")
+    kept.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    kept.add_argument("--minutes", type=float, metavar="M", help="how long to train")
+    kept.add_argument(
+        "--epochs", type=int, metavar="N", help="how often to see all songs (default: 10, if --minutes is not given)"
+    )
+    kept.add_argument("--seed", type=int, default=0, metavar="N", help="which run (default: 0)")
+    model = parser.add_argument_group("the model")
+    model.add_argument(
+        "--model", default="attention", metavar="NAME", help=f"the family, {' or '.join(FAMILIES)} (default: attention)"
+    )
+    model.add_argument(
         "--size", nargs="+", default=[], metavar="NAME=N", help="sizes of the model's layers, such as hidden=384"
     )
-    train.add_argument(
+    model.add_argument(
+        "--kit", choices=("full", "nine"), help="24 pieces, or the nine of the literature (default: full)"
+    )
+    model.add_argument("--max-notes", type=int, metavar="N", help="notes a side of a pair (default: 150)")
+    model.add_argument("--batch", type=int, metavar="N", help="pairs a process sees at once (default: 96)")
+    model.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: 0.003)")
+    machine = parser.add_argument_group("the machine")
+    machine.add_argument(
         "--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)"
     )
-    train.add_argument(
+    machine.add_argument(
         "--precision",
         default="auto",
         choices=("auto", "32", "bf16"),
         help="bf16 is twice as fast where the device has it (default: auto)",
     )
-    train.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: one a core)")
+    machine.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: one a core)")
 
 
 def run(options: argparse.Namespace) -> int:
     """Train, or go on training; returns the exit code."""
+    check_least(options, workers=1, threads=0)
     from seq2drum.data import batches, corpus
     from seq2drum.music.kit import KITS
 
@@ -87,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
 
     plan = train.Plan(
-        model=options.model or "attention",
+        model=options.model,
         seed=options.seed,
         minutes=options.minutes,
         device=options.device,

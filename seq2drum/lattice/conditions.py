@@ -18,9 +18,9 @@ from seq2drum.lattice import groove
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.groove import Drums
+from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL, NINE
 
-STYLES = ("jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock")
 STYLE_COLUMNS = slice(0, len(STYLES))
 INTENSITY, COMPLEXITY, FILL = (slice(at, at + 2) for at in range(len(STYLES), len(STYLES) + 6, 2))
 GROUPS = (STYLE_COLUMNS, INTENSITY, COMPLEXITY, FILL)

@@ -17,6 +17,7 @@ from seq2drum.lattice.grid import Grid, Lattice
 from seq2drum.lattice.grid import decode as to_notes
 from seq2drum.lattice.listening import Heard
 from seq2drum.music import drum_maps, theory
+from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.kit import Kit
 from seq2drum.music.limbs import Limbs
 from seq2drum.music.limits import DEFAULT_LIMITS, SCORE_SUFFIXES, Limits
@@ -33,7 +34,6 @@ from seq2drum.play.kept import kept_of, playable
 from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, ranked
 
-MOST_TAKES = 1000
 AT_ONCE = 16  # takes of a song that are played together; more would gain little
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seq2drum.errors import OptionError
-from seq2drum.lattice.conditions import STYLES, Controls
-from seq2drum.music import drum_maps
+from seq2drum.lattice.conditions import Controls
+from seq2drum.music import choices, drum_maps
+from seq2drum.music.choices import STYLES
 from seq2drum.music.shown import Shown
 
 
@@ -16,7 +17,7 @@ class Options(Shown):
 
     What is asked for, and None leaves to the model:
 
-        style       one of `conditions.STYLES`
+        style       one of `choices.STYLES`
         intensity   0..1, how much is played and how loud; 0.5 is what half of all music stays below
         complexity  0..1, how much the drums lean against the metre, likewise
         fills       0..1, how many bars break the pattern: 0 none, 0.5 as many as drummers play, 1 twice as many
@@ -53,20 +54,12 @@ class Options(Shown):
     drum_map: str = drum_maps.GM
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise OptionError(f"the seed is {self.seed}, wanted 0 or more")
-        if not 0 <= self.temperature <= 2:
-            raise OptionError(f"the temperature is {self.temperature}, wanted 0 (the most likely take) to 2 (wild)")
-        if not 0.5 < self.top_p <= 1:
-            raise OptionError(f"top-p is {self.top_p}, wanted more than 0.5 and at most 1")
+        for name in ("seed", "temperature", "top_p"):
+            choices.check(name, getattr(self, name))
         if self.style is not None and self.style not in STYLES:
             raise OptionError(f"there is no style {self.style!r}; there are {', '.join(STYLES)}")
-        for name in ("intensity", "complexity", "fills", "humanize", "swing"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise OptionError(f"{name} is {value}, wanted 0 to 1")
-        if self.prime < 0:
-            raise OptionError(f"prime is {self.prime}, wanted a number of bars")
+        for name in ("intensity", "complexity", "fills", "humanize", "swing", "prime"):
+            choices.check(name, getattr(self, name))
         if self.bars is not None:
             first, last = self.bars
             if not 1 <= first <= last:

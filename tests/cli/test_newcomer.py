@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seq2drum import cli
-from seq2drum.cli import terminal
+from seq2drum.cli import arguments, terminal
 from seq2drum.formats import midi
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
@@ -42,30 +42,94 @@ def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[i
     return code, out, err
 
 
-def test_help_says_first_what_the_modes_do_and_fits_a_terminal(
+def help_of(mode: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the help of a mode prints; of no mode, "", the first help."""
+    code, out, err = printed([*(["--mode", mode] if mode else []), "--help"], capsys)
+    assert (code, err) == (0, "")
+    return out
+
+
+def test_the_first_help_tells_what_the_modes_do_and_fits_a_screen(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    code, out, _ = printed(["--help"], capsys)
-    assert code == 0
+    out = help_of("", capsys)
     lines = out.splitlines()
+    assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
-    first = "\n".join(lines[:20])
-    for mode, (_, told) in cli.MODES.items():
-        assert f"{mode:9} {told}" in first
-    places = [out.index(f"\n{mode}: ") for mode in ("demo", "infer", "show", "play")]
-    assert places == sorted(places)
-    assert places[-1] < out.index("\nprepare and train: ")
+    for mode, (_, what) in cli.MODES.items():
+        assert f"\n  {mode:9} {what}\n" in out
+    assert "seq2drum --mode infer --help" in out
+
+
+@pytest.mark.parametrize("mode", cli.MODES)
+def test_the_help_of_a_mode_is_a_terminal_wide_and_lists_all_of_its_options_and_no_other(
+    mode: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = help_of(mode, capsys)
+    assert max(map(len, out.splitlines())) <= 80
+    listed = set(re.findall(r"^  (?:-\w[^,]*, )?(--[\w-]+)", out, flags=re.MULTILINE))
+    long = {name for name in cli._parser(mode).option_names if name.startswith("--")}
+    assert listed == long - {"--version"}
+
+
+def test_a_mode_may_stand_anywhere_and_be_joined_to_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {
+        printed(words, capsys)
+        for words in (
+            ["--mode", "infer", "none.mid", "--seed", "3"],
+            ["none.mid", "--mode", "infer", "--seed", "3"],
+            ["none.mid", "--seed", "3", "--mode=infer"],
+            ["--mode", "show", "--mode", "infer", "none.mid", "--seed=3"],
+        )
+    }
+    ((code, out, err),) = told
+    assert (code, out) == (2, "")
+    assert "none.mid does not exist" in err
+
+
+def test_what_stands_behind_two_dashes_is_no_mode() -> None:
+    words = ["a.mid", "--", "--mode", "show"]
+    assert arguments.split_mode(words) == (None, words)
+    assert arguments.split_mode(["--mode", "infer", *words]) == ("infer", words)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--mode", "infr"], "there is no --mode 'infr'; did you mean infer?"),
+        (["--mode", "dance"], "there is no --mode 'dance'; there are demo, infer,"),
+        (["--mode"], "there is no --mode ''"),
+        (
+            ["--mode", "infer", "--temprature", "1"],
+            "--temprature; did you mean --temperature? seq2drum --mode infer --help",
+        ),
+        (["--mode", "infer", "--out", "x.mid"], "--mode infer has no use for --out; did you mean --mode train?"),
+        (["--mode", "show", "--json", "--seed", "1"], "has no use for --json; did you mean --mode infer or eval?"),
+        (["--mode", "infer", "--s", "1"], "ambiguous option: --s"),
+        (["--mode", "train", "-o", "x"], "has no use for -o; did you mean --mode demo or infer"),
+        (["--mode", "train", "--nonsense", "3"], "unrecognized arguments: --nonsense 3; seq2drum --mode train --help"),
+    ],
+)
+def test_a_word_that_is_out_of_place_gets_a_line_that_says_where_it_belongs(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = printed(words, capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert told in err
 
 
 def test_every_example_of_help_is_a_command_that_can_be_given(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    _, out, _ = printed(["--help"], capsys)
-    examples = [line.split()[1:] for line in out[out.index("\nexamples:") :].splitlines() if "seq2drum " in line]
-    assert {words[1] for words in examples} >= {"demo", "infer", "show", "play", "train"}
+    found = [help_of(mode, capsys) for mode in ("", *cli.MODES)]
+    texts = [text[text.index("\nexamples:") :] for text in found if "\nexamples:" in text]
+    examples = [line.split()[1:] for text in texts for line in text.splitlines() if "seq2drum " in line]
+    assert {words[1] for words in examples} == set(cli.MODES)
     for words in examples:
+        assert cli._options(words[1], words[2:]).mode == words[1]
         if words[1] in ("infer", "show"):
             code, _, err = printed(words, capsys)
             assert (code, "does not exist" in err) == (2, True), err

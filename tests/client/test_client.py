@@ -41,7 +41,6 @@ from client import (
     messages,
 )
 from client.status_file import StatusFile
-from seq2drum.cli import infer
 from seq2drum.errors import (
     InputError,
     LimitError,
@@ -54,6 +53,7 @@ from seq2drum.errors import (
 )
 from seq2drum.formats import midi
 from seq2drum.lattice import explain
+from seq2drum.music.choices import CHOICES
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from server import statuses
@@ -768,17 +768,17 @@ def test_what_is_told_of_takes_is_what_infer_tells(run: Run, song: Path, tmp_pat
 def test_every_option_of_infer_is_one_here_too(run: Run, playing: Playing, song: Path) -> None:
     words: dict[str, object] = {"temperature": 0.5, "top_p": 0.75, "track": 1, "drum_map": "gm", "model": "default"}
     words |= {"intensity": 0.25, "complexity": 0.5, "fills": 0, "humanize": 0.75, "swing": 1}
-    assert set(infer.ASKED) - set(words) == {"prime", "bars"}
+    asked_elsewhere = {"prime", "bars", "style", "seed", "takes"}
+    assert set(CHOICES) - set(words) == asked_elsewhere
     flags = [word for name, value in words.items() for word in ("--" + name.replace("_", "-"), value)]
     code, _, err = run(song, *flags, "--style", "jazz", "--seed", 7, "--with-guitar")
     assert (code, err) == (0, "")
     config = playing.requests[-1].config
     assert {name: getattr(config, name) for name in words} == words | {"track": "1"}
     assert (config.style, config.seed, config.with_guitar) == ("jazz", 7, True)
-    options = cli._parser().parse_args(["x", "--bars", "9:16"])
+    options = cli._parser().parse(["x", "--bars", "9:16"])
     assert cli._wanted(options).bars == (9, 16)
-    assert cli._wanted(cli._parser().parse_args(["x", "--prime", "4", "--bars", "3"])).prime == 4
-    assert infer.STYLES == cli.STYLES
+    assert cli._wanted(cli._parser().parse(["x", "--prime", "4", "--bars", "3"])).prime == 4
 
 
 def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: Run, tmp_path: Path) -> None:

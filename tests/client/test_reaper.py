@@ -19,7 +19,7 @@ import pytest
 
 from seq2drum import Drummer, Options
 from seq2drum.formats import midi
-from seq2drum.lattice import conditions
+from seq2drum.music import choices
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part, Song, Tempo
 from tests.conftest import ROOT
@@ -649,7 +649,7 @@ def test_an_answer_that_makes_no_sense_is_asked_for_again(
 def test_the_styles_are_those_of_the_model() -> None:
     reaper = Reaper()
     _, script = reaper.library()
-    assert list(script.STYLES.values()) == ["auto", *conditions.STYLES]
+    assert list(script.STYLES.values()) == ["auto", *choices.STYLES]
 
 
 def test_every_piece_of_the_kit_has_a_name_on_its_key() -> None:

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from seq2drum.lattice import conditions, groove
-from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY, STYLE_COLUMNS, STYLES, Controls
+from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY, STYLE_COLUMNS, Controls
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.groove import Drums
+from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL, NINE
 
 NAMES = [voice.name for voice in FULL.voices]

@@ -74,9 +74,10 @@ def test_fills_alone_need_no_guidance(player: Engine, monkeypatch: pytest.Monkey
 
 
 def test_a_checkpoint_of_the_box_plays_the_style_it_is_asked_for() -> None:
-    from seq2drum.lattice.conditions import STYLES, style_of
+    from seq2drum.lattice.conditions import style_of
     from seq2drum.lattice.grid import Lattice, encode
     from seq2drum.lattice.groove import drums_of
+    from seq2drum.music.choices import STYLES
     from seq2drum.music.kit import FULL
     from seq2drum.play.drummer import Drummer
     from seq2drum.play.options import Options

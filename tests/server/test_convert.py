@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from seq2drum.errors import CheckpointError, LimitError, OptionError
 from seq2drum.formats import midi
-from seq2drum.lattice.conditions import STYLES
 from seq2drum.music import drum_maps
+from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import GuitarChoice

@@ -1,0 +1,55 @@
+"""What a server has and is, as lines: for people, and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from seq2drum.cli.terminal import standard_output
+from seq2drum.rpc import accompaniment_pb2 as pb
+
+_LETS_IN = {1: "everyone", 2: "whoever has the token", 3: "whoever has a certificate"}  # by the number of an AuthMode
+
+
+class Line(NamedTuple):
+    """What is printed of something: to a person, and to a program."""
+
+    text: str
+    fields: dict[str, object]
+
+
+def model(info: pb.ModelInfo) -> Line:
+    """A model and its styles."""
+    styles = list(info.styles)
+    fields = {"description": info.description, "license": info.license, "styles": styles, "sha256": info.sha256.hex()}
+    text = f"{info.id}: {info.description}\n  styles: {', '.join(styles) or 'none'}"
+    return Line(text, {"model": info.id, **fields})
+
+
+def drum_map(info: pb.DrumMapInfo) -> Line:
+    """A drum map and its notes."""
+    pieces = {piece.piece: list(piece.notes) for piece in info.pieces}
+    notes = ", ".join(f"{name} {' '.join(map(str, notes)) or '-'}" for name, notes in pieces.items())
+    return Line(f"{info.id}: {notes}", {"drum_map": info.id, "pieces": pieces})
+
+
+def server(info: pb.GetServerInfoResponse, address: str) -> Line:
+    """The server itself: its version, whom it lets in, its limits."""
+    limits = {field.name: getattr(info.limits, field.name) for field in info.limits.DESCRIPTOR.fields}
+    lets_in = _LETS_IN.get(info.auth, "it does not say whom")
+    text = f"seq2drum {info.version} at {address}, contract {', '.join(info.api_versions)}, lets in {lets_in}"
+    text = "\n".join([text, *(f"  {name}: {value:g}" for name, value in limits.items())])
+    fields = {"version": info.version, "api_versions": list(info.api_versions), "auth": info.auth, "limits": limits}
+    return Line(text, {"address": address, **fields})
+
+
+def show(lines: Iterable[Line], *, as_json: bool) -> None:
+    """Print the lines.
+
+    Raises:
+        StandardOutputError: standard output takes no more.
+    """
+    for line in lines:
+        with standard_output():
+            print(json.dumps(line.fields) if as_json else line.text, flush=True)

@@ -1,0 +1,99 @@
+"""How words on a command line become options: the mode first, then the options of that mode alone.
+
+The client's command line is read by the same parser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from seq2drum.errors import OptionError
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Leaves a text of several lines as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are errors of the project, in one line that names the help."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(formatter_class=_Formatter, **keywords)
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """All spellings of all options, such as -o and --output."""
+        return frozenset(self._option_string_actions)
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """The options; what is no option may stand before, between and behind them.
+
+        Raises:
+            OptionError: a word has no place, or a value is not of its type.
+        """
+        options, unknown = self.parse_known_intermixed_args(words)
+        self.refuse(unknown)
+        return options
+
+    def refuse(self, unknown: Sequence[str]) -> None:
+        """Raise an `OptionError` if there are words that have no place."""
+        if unknown:
+            like = nearest(next(iter(names_of(unknown)), ""), self.option_names)
+            message = f"unrecognized arguments: {' '.join(unknown)}"
+            self.error(f"{message}; did you mean {like}?" if like else message)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise an `OptionError`."""
+        raise OptionError(f"{message}{'' if message.endswith('?') else ';'} {self.prog} --help lists all options")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The one of the known words that was most likely meant; None if none is like the word."""
+    alike = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.75)
+    return alike[0] if alike else None
+
+
+def names_of(words: Sequence[str]) -> list[str]:
+    """The names of the options among some words as they are written: of --name=value and -oVALUE only the name."""
+    written = words[: words.index("--")] if "--" in words else words
+    long = [word.partition("=")[0] if word.startswith("--") else word[:2] for word in written]
+    return [name for name in long if len(name) > 1 and name.startswith("-")]
+
+
+def split_mode(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The mode that --mode names, and the other words. None: none is named; of several the last holds.
+
+    What is behind "--" is no option. Of a --mode that is the last word, the mode is "".
+    """
+    mode: str | None = None
+    others: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word == "--":
+            return mode, [*others, word, *left]
+        name, equals, value = word.partition("=")
+        if name == "--mode":
+            mode = value if equals else next(left, "")
+        else:
+            others.append(word)
+    return mode, others
+
+
+def check_least(options: argparse.Namespace, **least: int) -> None:
+    """Refuse counts that are too small; None is none.
+
+    least: of each option the smallest number that it may be.
+
+    Raises:
+        OptionError: there is one.
+    """
+    for name, number in least.items():
+        value = getattr(options, name)
+        if value is not None and value < number:
+            raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted {number} or more")

@@ -1,0 +1,82 @@
+"""What is printed of a take, by the command line and by the client: a line for people, or a line of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from seq2drum.cli.terminal import say, standard_output
+
+
+class Remark(Protocol):
+    """Something that is said of some bars: a named tuple."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Report:
+    """What there is to say of a take that was written.
+
+    source, target: the names of the song and of the take; "-" is a standard stream. bars, hits: how many. parts: the
+    guitar parts listened to, by number from 1. guitar: the same, as JSON names them. reason: why those. score: the
+    agreement with the other takes; None where there are none. remarks: what was done bar by bar, if that was asked for.
+    more: what only JSON has.
+    """
+
+    source: str
+    target: str
+    bars: int
+    hits: int
+    seed: int
+    seconds: float
+    parts: Sequence[int]
+    guitar: Sequence[str]
+    reason: str
+    score: float | None = None
+    remarks: Sequence[Remark] | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    def as_text(self) -> str:
+        """A line for people, and one for each remark."""
+        numbers = ", ".join(map(str, self.parts))
+        guitar = f"{'part' if len(self.parts) == 1 else 'parts'} {numbers} ({self.reason})"
+        line = f"{self.target}: {self.bars} bars, {self.hits} hits in {self.seconds:.1f} s, listening to {guitar}"
+        if self.score is not None:
+            line += f"; seed {self.seed}, agreement with the other takes {self.score:.2f}"
+        return "\n  ".join([line, *map(str, self.remarks or ())])
+
+    def as_json(self) -> str:
+        """A line of JSON."""
+        line: dict[str, object] = {
+            "input": self.source,
+            "output": self.target,
+            "bars": self.bars,
+            "hits": self.hits,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 3),
+            "guitar": list(self.guitar),
+            "why": self.reason,
+            **self.more,
+        }
+        if self.score is not None:
+            line["score"] = round(self.score, 4)
+        if self.remarks is not None:
+            line["explain"] = [remark._asdict() for remark in self.remarks]
+        return json.dumps(line)
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """Print a report; on standard error, and only if something was asked for, where standard output has the take.
+
+    Raises:
+        StandardOutputError: standard output takes no more.
+    """
+    text = report.as_json() if as_json else report.as_text()
+    if report.target != "-":
+        with standard_output():
+            print(text, flush=True)
+    elif as_json or report.remarks is not None:
+        say(text)

@@ -1,0 +1,101 @@
+"""Options that several modes and the client have: each is added to a parser in the same words."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from seq2drum.cli import paths
+from seq2drum.music.choices import AUTO, CHOICES
+
+Container = argparse.ArgumentParser | argparse._ArgumentGroup  # both have `add_argument`
+
+WHAT = "what to play"
+GROUPS = {
+    WHAT: ("style", "intensity", "complexity", "fills", "seed", "takes", "temperature", "top_p", "track"),
+    "feel": ("humanize", "swing"),
+    "which of the file's own drums stay": ("prime", "bars"),
+}
+
+
+def add_choices(parser: argparse.ArgumentParser) -> dict[str, argparse._ArgumentGroup]:
+    """Add what a musician can choose, and return the groups by title: all but what is said of the output."""
+    groups = {}
+    for title, names in GROUPS.items():
+        about = "What is not asked for, the model decides." if title == WHAT else None
+        groups[title] = parser.add_argument_group(title, about)
+        for name in names:
+            add_choice(groups[title], name)
+    return groups
+
+
+def add_choice(to: Container, name: str, **other: Any) -> None:
+    """Add one of `CHOICES`. other: what is not as it stands there, such as `help`."""
+    choice = CHOICES[name]._replace(**other)
+    to.add_argument(
+        "--" + name.replace("_", "-"),
+        type=bar_numbers if choice.kind is tuple else choice.kind,
+        default=choice.default,
+        metavar=choice.metavar,
+        help=choice.help,
+    )
+
+
+def chosen(options: argparse.Namespace) -> dict[str, Any]:
+    """What was chosen, by the fields of `Options`."""
+    names = [name for name in CHOICES if name != "takes"]
+    return {name: getattr(options, name) for name in names} | {"style": style(options)}
+
+
+def style(options: argparse.Namespace) -> str | None:
+    """The style that was asked for; None leaves it to the model."""
+    return None if options.style == AUTO else options.style
+
+
+def bar_numbers(text: str) -> tuple[int, int]:
+    """A:B, or one bar alone, as numbers."""
+    first, colon, last = text.partition(":")
+    try:
+        return int(first), int(last if colon else first)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted A:B such as 9:16, found {text!r}") from None
+
+
+# --- songs and files --------------------------------------------------------------------------------------------------
+
+
+def add_songs(to: Container, help: str) -> None:
+    """Add the names of songs."""
+    to.add_argument("files", nargs="*", metavar="SONG", help=help)
+
+
+def add_output(to: Container, help: str, metavar: str = "FILE|DIR") -> None:
+    """Add -o."""
+    to.add_argument("-o", "--output", metavar=metavar, help=help)
+
+
+def add_force(to: Container) -> None:
+    """Add --force."""
+    to.add_argument("--force", action="store_true", help="overwrite what is there")
+
+
+def add_explain(to: Container) -> None:
+    """Add --explain."""
+    to.add_argument("--explain", action="store_true", help="tell bar by bar what was done, and what it goes with")
+
+
+def add_json(to: Container) -> None:
+    """Add --json, a line of JSON a take."""
+    to.add_argument("--json", action="store_true", help="print one line of JSON a take")
+
+
+def add_with_guitar(to: Container) -> None:
+    """Add --with-guitar."""
+    to.add_argument(
+        "--with-guitar", action="store_true", help="write the whole song, with these drums instead of its own"
+    )
+
+
+def where_drums_go(suffix: str = paths.OUTPUT_SUFFIX) -> str:
+    """The help of -o, where a song's drums go beside it."""
+    return f"where to write; - is standard output (default: SONG{suffix} beside the song)"

@@ -1,0 +1,45 @@
+"""What a musician can choose: the table is what playing, the client and the command lines keep to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from client.messages import RemoteOptions
+from seq2drum import Options
+from seq2drum.errors import OptionError
+from seq2drum.music import choices
+from seq2drum.music.choices import CHOICES
+
+NUMBERS = {name: choice for name, choice in CHOICES.items() if choice.wanted and name != "takes"}
+
+
+@pytest.mark.parametrize("options", [Options, RemoteOptions])
+def test_the_defaults_of_the_table_are_those_of_options(options: type[Any]) -> None:
+    defaults = {field.name: field.default for field in fields(options)}
+    table = {name: choice.default for name, choice in CHOICES.items() if name != "takes"}
+    assert {name: defaults[name] for name in table} == table
+
+
+def test_every_field_of_options_is_in_the_table() -> None:
+    assert {field.name for field in fields(Options)} == set(CHOICES) - {"takes"}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_options_take_a_number_up_to_the_ends_of_its_range_and_none_beyond(name: str) -> None:
+    choice = NUMBERS[name]
+    step = 1 if choice.kind is int else 1e-9
+    for end, beyond in ((choice.least, choice.least - step), (choice.most, choice.most + step)):
+        if math.isfinite(end):
+            assert getattr(Options(**{name: choice.kind(end)}), name) == end
+            with pytest.raises(OptionError, match=f"wanted {choice.wanted}".replace("(", r"\(").replace(")", r"\)")):
+                Options(**{name: choice.kind(beyond)})
+
+
+def test_a_number_that_is_none_is_out_of_every_range() -> None:
+    with pytest.raises(OptionError, match="temperature is nan"):
+        choices.check("temperature", math.nan)
+    choices.check("swing", None)
