@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +13,10 @@ from seq2drum import files
 from seq2drum.errors import OptionError
 from seq2drum.formats import midi
 from seq2drum.lattice.grid import Grid, Lattice
-from seq2drum.lattice.grid import decode as to_notes
 from seq2drum.lattice.listening import Heard
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.kit import Kit
-from seq2drum.music.limbs import Limbs
 from seq2drum.music.limits import DEFAULT_LIMITS, SCORE_SUFFIXES, Limits
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.shown import Shown
@@ -27,10 +24,10 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decoding, engine, feel
 from seq2drum.play.bar import Sampling
 from seq2drum.play.decoding import OPENING_TRIES
-from seq2drum.play.engine import Ask, AskingStream
+from seq2drum.play.engine import AskingStream, next_of
 from seq2drum.play.ensemble import Ensemble
 from seq2drum.play.folder import DEFAULT
-from seq2drum.play.kept import kept_of, playable
+from seq2drum.play.kept import Joint, kept_of
 from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, ranked
 
@@ -111,51 +108,42 @@ class Drummer(Shown):
         return ranked([sheet.take(played) for sheet, played in zip(sheets, bars, strict=True)])
 
     def playing(self, sheet: Sheet) -> AskingStream[DrumBar]:
-        """The take's bars, what stays of the song's own drums and what is played. Asks the engine, see `engine`.
+        """The bars of a take: what stays of the song's own drums and what is played. It asks the engine, see `engine`.
 
         Raises:
             OptionError: something of the song's own drums should stay, but there are none, or there is no such bar.
         """
-        song, options = sheet.song, sheet.options
-        kit, bars = self.engine.kit, song.bars()
+        # 1. Listen to the guitar, and see what of the song's own drums stays.
+        song, options, kit = sheet.song, sheet.options, self.engine.kit
         listening = sheet.listen()
         lattice, heard = listening.lattice, listening.heard
         drum_map = drum_maps.load(options.drum_map)
         kept = kept_of(song, lattice, options, drum_map, kit)
+        # 2. Ask for the bars in which anything sounds.
         first, stop = _sounding(song, lattice)
         tries = OPENING_TRIES if options.temperature else 1  # the most likely take is one
         sampling = Sampling(options.seed, options.temperature, options.top_p, tries)
         controls, given = options.controls, kept.given
         played = decoding.playing(self.engine, heard, sampling, controls=controls, first=first, stop=stop, given=given)
-        touch, limbs = _Touch(options, heard, kit), Limbs(kit)
-        struck = {tick: list(voices) for tick, voices in kept.struck.items()}
-        rows: list[IntArray] = []
-        for index, here in enumerate(lattice.bars):
+        touch, joint = _Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
+        bars, rows = song.bars(), list[IntArray]()
+        for index, piece in enumerate(lattice.bars):
+            # 3. Strike each as it comes, and write what does not stay as it is. Nothing is asked of the bars after it.
             if index < kept.stop:
-                item, answer = next(played), None
-                while isinstance(item, Ask):
-                    answer = yield item
-                    item = played.send(answer)
-                grid = touch.strike(index, item.hits)
-            if kept.first <= index < kept.stop:
-                if index == kept.first:
-                    grid = grid.select((grid.step > 0) | ~np.isin(grid.key, list(kept.downbeat)))
-                part = to_notes(grid.shift(lattice.first[index]), lattice, kit)
-                found = part.rows[part.onset < kept.high]
-                found[:, 0] = np.maximum(found[:, 0], kept.low)
-                found = playable(found, kit.voice_of[found[:, 2]], limbs, struck)
-                found[:, 1] = np.minimum(found[:, 1], song.end - found[:, 0])
-                rows.append(drum_map.apply(Part.of(found, is_drums=True)).rows)
-            bar = bars[here.index]
-            if here.end == bar.end:
-                until = bar.end if bar.index + 1 < len(bars) else math.inf
-                rows.append(kept.rows[(kept.rows[:, 0] >= bar.start) & (kept.rows[:, 0] < until)])
+                hits = (yield from next_of(played)).hits
+                struck = touch.strike(index, hits)
+                if kept.first <= index:
+                    rows.append(drum_map.apply(joint.fitted(index, struck)).rows)
+            # 4. A bar is complete with its last piece; a long one has several on the lattice.
+            bar = bars[piece.index]
+            if piece.end == bar.end:
+                rows.append(kept.within(bar, last=bar.index + 1 == len(bars)))
                 yield DrumBar(bar, Part.of(np.concatenate(rows), name=TRACK_NAME, is_drums=True))
                 rows = []
 
 
 class _Touch:
-    """How the hits of a take are struck, where that is not left to the model: bar after bar, the given ones too."""
+    """How the hits of a take are struck where that is not left to the model, bar after bar; given bars, too."""
 
     def __init__(self, options: Options, heard: Heard, kit: Kit) -> None:
         self.form, self.swing, self.performance = heard.form, options.swing, None
@@ -171,7 +159,7 @@ class _Touch:
     def strike(self, bar: int, hits: Grid) -> Grid:
         """The hits of the next bar as they are struck."""
         if self.performance is not None:
-            # How loud a bar is stays the model's affair, which was told the intensity; how the hits share it is human.
+            # A bar stays as loud as the model plays it, which knows the intensity that is asked for.
             felt = self.performance.play(hits)
             louder = np.rint(np.mean(hits.velocity) - np.mean(felt.velocity)) if len(hits.velocity) else 0
             hits = felt._replace(velocity=np.clip(felt.velocity + louder, 1, 127).astype(np.int64))

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2drum.errors import OptionError
-from seq2drum.lattice.grid import Grid, Lattice, encode
+from seq2drum.lattice.grid import Grid, Lattice, decode, encode
 from seq2drum.music import theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.limbs import Limbs
-from seq2drum.music.notes import IntArray, Part, Song
+from seq2drum.music.notes import Bar, IntArray, Part, Song
 from seq2drum.play.options import Options
 
 
@@ -33,6 +33,11 @@ class Kept(NamedTuple):
     low: int
     high: int
 
+    def within(self, bar: Bar, *, last: bool) -> IntArray:
+        """The notes (n, 4) that stay in a bar of the song; in the last one also those after it."""
+        onset = self.rows[:, 0]
+        return self.rows[(onset >= bar.start) & (last | (onset < bar.end))]
+
 
 def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit: Kit) -> Kept:
     """What stays of a song's own drums.
@@ -43,21 +48,22 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     Raises:
         OptionError: something of them should stay, but there are none, or there is no such bar.
     """
-    count, asked = len(lattice.bars), options.prime or options.bars
+    # 1. The song's own drums, if any of them should stay.
     rows = np.concatenate([np.empty((0, 4), np.int64), *(song.parts[index].rows for index in theory.drum_parts(song))])
-    if not asked:
-        return Kept(rows[:0], {}, {}, frozenset(), 0, count, 0, song.end)
+    if not (options.prime or options.bars):
+        return Kept(rows[:0], {}, {}, frozenset(), 0, len(lattice.bars), 0, song.end)
     pitch = drum_map.standard[rows[:, 2]]
     known = (pitch >= 0) & (FULL.voice_of[pitch] >= 0)
     if not known.any():
         raise OptionError("the song has no drums of its own that could stay; leave out prime and bars")
+    # 2. The bars that are played, and the notes that stay outside them.
     number = np.array([bar.index for bar in lattice.bars])  # a long bar is several of the lattice
     step, _ = lattice.nearest(rows[:, 0])
     bar = lattice.bar_of[step]
-    stop, low, high = count, song.end, song.end
+    stop, low, high = len(lattice.bars), song.end, song.end
     if options.bars is None:
         first = int(np.searchsorted(number, number[bar[known].min()] + options.prime))
-        low = lattice.bars[first].start if first < count else song.end
+        low = lattice.bars[first].start if first < stop else song.end
         stays = known & (rows[:, 0] < low)
     else:
         begin, end = options.bars
@@ -66,14 +72,11 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
         first, stop = (int(np.searchsorted(number, edge)) for edge in (begin - 1, end))
         low, high = lattice.bars[first].start, lattice.bars[stop - 1].end
         stays = (rows[:, 0] < low) | (rows[:, 0] >= high) | (bar >= stop)
+    # 3. The bars before, on the lattice.
     standard = np.column_stack([rows[:, :2], pitch, rows[:, 3]])
     remembered = encode(Part.of(standard[known & (bar < first)]), lattice, kit)
-    given = {}
-    for index in range(first):
-        here = remembered.select(
-            (remembered.step >= lattice.first[index]) & (remembered.step < lattice.first[index + 1])
-        )
-        given[index] = here.shift(-lattice.first[index])
+    given = {index: _bar_of(remembered, lattice, index) for index in range(first)}
+    # 4. What sounds together with what is played.
     inside = stays & known
     voice = kit.voice_of[pitch[inside]]
     struck: dict[int, list[int]] = {}
@@ -83,20 +86,49 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     return Kept(rows[stays], given, struck, frozenset(downbeat), first, stop, low, min(high, song.end))
 
 
-def playable(rows: IntArray, voices: IntArray, limbs: Limbs, struck: dict[int, list[int]]) -> IntArray:
-    """The hits (n, 4) that can be played beside those that were `struck` before at the same ticks; adds them there.
+def _bar_of(grid: Grid, lattice: Lattice, index: int) -> Grid:
+    """The hits of one bar; steps count from its barline."""
+    begin, end = lattice.first[index], lattice.first[index + 1]
+    return grid.select((grid.step >= begin) & (grid.step < end)).shift(-begin)
 
-    A drummer's limits hold for each step. But late and early hits of neighbouring steps can meet in one tick, and where
-    a quarter has few ticks, steps do; also across a barline.
+
+class Joint:
+    """Joins what is played, bar after bar, to what stays: notes that one drummer can play beside it.
+
+    end: the tick at which the song ends.
     """
-    if len(rows):
-        for tick in [tick for tick in struck if tick < rows[0, 0]]:
-            del struck[tick]
-    order = np.lexsort((voices, rows[:, 0]))
-    kept = []
-    for index, tick, voice in zip(order.tolist(), rows[order, 0].tolist(), voices[order].tolist(), strict=True):
-        held = struck.setdefault(tick, [])
-        if limbs.can_add(voice, held):
-            held.append(voice)
-            kept.append(index)
-    return rows[kept]
+
+    def __init__(self, kept: Kept, lattice: Lattice, kit: Kit, end: int) -> None:
+        self._kept, self._lattice, self._kit, self._end = kept, lattice, kit, end
+        self._limbs = Limbs(kit)
+        self._struck = {tick: list(voices) for tick, voices in kept.struck.items()}
+
+    def fitted(self, index: int, hits: Grid) -> Part:
+        """The notes of a bar of the lattice, as General MIDI has them, by its hits, which count from its barline."""
+        kept, kit = self._kept, self._kit
+        if index == kept.first:
+            hits = hits.select((hits.step > 0) | ~np.isin(hits.key, list(kept.downbeat)))
+        part = decode(hits.shift(self._lattice.first[index]), self._lattice, kit)
+        rows = part.rows[part.onset < kept.high]
+        rows[:, 0] = np.maximum(rows[:, 0], kept.low)
+        rows = self._playable(rows, kit.voice_of[rows[:, 2]])
+        rows[:, 1] = np.minimum(rows[:, 1], self._end - rows[:, 0])
+        return Part.of(rows, is_drums=True)
+
+    def _playable(self, rows: IntArray, voices: IntArray) -> IntArray:
+        """The notes (n, 4) that can be struck beside those struck before at the same ticks.
+
+        A drummer's limits hold for each step. But late and early hits of neighbouring steps can meet in one tick, and
+        where a quarter has few ticks, steps do; also across a barline.
+        """
+        if len(rows):
+            for tick in [tick for tick in self._struck if tick < rows[0, 0]]:
+                del self._struck[tick]
+        order = np.lexsort((voices, rows[:, 0]))
+        playable = []
+        for index, tick, voice in zip(order.tolist(), rows[order, 0].tolist(), voices[order].tolist(), strict=True):
+            together = self._struck.setdefault(tick, [])
+            if self._limbs.can_add(voice, together):
+                together.append(voice)
+                playable.append(index)
+        return rows[playable]
