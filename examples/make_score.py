@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from seq2drum import Drummer, files
-from seq2drum.formats.score import write_score
+from seq2drum.formats.musicxml import write_score
 from seq2drum.show import engraving
 
 HERE = Path(__file__).parent

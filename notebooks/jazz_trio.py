@@ -26,7 +26,7 @@ from IPython.display import HTML, SVG, Audio, display
 
 from seq2drum.errors import MissingExtraError
 from seq2drum.formats import midi
-from seq2drum.formats.score import write_score
+from seq2drum.formats.musicxml import write_score
 from seq2drum.judge.panel import statistics, values
 from seq2drum.judge.trial import trial_of
 from seq2drum.lattice import conditions, groove

@@ -33,10 +33,10 @@ class Export(NamedTuple):
 
 
 def _score(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
-    from seq2drum.formats import score
+    from seq2drum.formats import musicxml
 
     best = takes[0]
-    data = score.write_score(best.song, best.standard_part, title)
+    data = musicxml.write_score(best.song, best.standard_part, title)
     if _suffix(options.score) != ".svg":
         return data
     from seq2drum.show import engraving

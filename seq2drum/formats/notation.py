@@ -20,7 +20,7 @@ from typing import Any
 from xml.parsers import expat
 
 from seq2drum.errors import NotationError
-from seq2drum.formats.score import SIGNS
+from seq2drum.formats.heads import SIGNS
 from seq2drum.music import metres
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, SCORE_LIMITS
