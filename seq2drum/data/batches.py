@@ -17,16 +17,8 @@ from numpy.typing import NDArray
 from seq2drum.data.corpus import Prepared
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import CONDITION_SIZE
-from seq2drum.lattice.features import (
-    BAR_PITCH_CLASSES,
-    BAR_SIZE,
-    GUITAR_SIZE,
-    PITCH_CLASSES,
-    PLAYED,
-    SUMMARY_SIZE,
-    features,
-)
-from seq2drum.lattice.form import CLOCK_SIZE, MAX_STEPS, FloatArray
+from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
+from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS
 from seq2drum.lattice.phrases import MAX_BARS, MAX_NOTES, cut_bars
 from seq2drum.music.kit import FULL, Kit, to_kit
@@ -44,8 +36,8 @@ BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that t
 class Batch(NamedTuple):
     """A batch of pairs with their context. Padding is zero; `exists` and `steps` tell it from silence.
 
-    guitar (n, C, S, GUITAR_SIZE), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
-    clock (n, N, S, CLOCK_SIZE), bars (n, C, BAR_SIZE), summary (n, SUMMARY_SIZE), exists (n, C), steps (n, C),
+    guitar (n, C, S, GUITAR.size), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
+    clock (n, N, S, CLOCK.size), bars (n, C, BARS.size), summary (n, SUMMARY.size), exists (n, C), steps (n, C),
     number (n, C) bar numbers in the song, far_* the same for F bars from further back,
     told (n, C, CONDITION_SIZE) what a musician would have asked for, zero where nothing is; fill (n, N): whether the
     drums break their pattern; in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the
@@ -89,9 +81,9 @@ class Window(NamedTuple):
 class Data:
     """Songs as flat arrays over all their bars and steps, ready to be gathered into batches.
 
-    first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR_SIZE), clock (T, CLOCK_SIZE), and
-    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BAR_SIZE), told
-    (B, CONDITION_SIZE), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY_SIZE).
+    first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR.size), clock (T, CLOCK.size), and
+    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size), told
+    (B, CONDITION_SIZE), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY.size).
     """
 
     songs: tuple[str, ...]
@@ -126,13 +118,13 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
     steps = np.concatenate([item.form.steps for item in heard])
     first_step = np.concatenate([[0], np.cumsum(steps)])
     total, count = int(first_step[-1]), int(first_bar[-1])
-    guitar = np.zeros((total, GUITAR_SIZE), dtype=np.float16)
-    clock = np.zeros((total, CLOCK_SIZE), dtype=np.float16)
+    guitar = np.zeros((total, GUITAR.size), dtype=np.float16)
+    clock = np.zeros((total, CLOCK.size), dtype=np.float16)
     velocity = np.zeros((total, len(kit)), dtype=np.uint8)
     offset = np.zeros((total, len(kit)), dtype=np.int8)
-    bars = np.zeros((count, BAR_SIZE), dtype=np.float16)
+    bars = np.zeros((count, BARS.size), dtype=np.float16)
     told = np.zeros((count, CONDITION_SIZE), dtype=np.float16)
-    summary = np.zeros((len(songs), SUMMARY_SIZE), dtype=np.float32)
+    summary = np.zeros((len(songs), SUMMARY.size), dtype=np.float32)
     guitar_notes, drum_notes = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     metre = np.concatenate([np.stack([item.form.numerator, item.form.denominator], axis=1) for item in heard])
     voices = to_kit(kit)
@@ -313,9 +305,10 @@ def collate(
     if transpose:
         keys = (np.arange(12) + draws.key[:, None]) % 12
         for hear in (guitar, far_guitar):
-            hear[..., PITCH_CLASSES] = np.take_along_axis(hear[..., PITCH_CLASSES], keys[:, None, None], axis=-1)
+            columns = GUITAR["pitch_classes"]
+            hear[..., columns] = np.take_along_axis(hear[..., columns], keys[:, None, None], axis=-1)
         for rows in (bars, far_features):
-            for columns in BAR_PITCH_CLASSES:
+            for columns in (BARS["pitch_classes_of_last"], BARS["pitch_classes_of_next"]):
                 rows[..., columns] = np.take_along_axis(rows[..., columns], keys[:, None], axis=-1)
     wanted = conditions.hidden(draws.asked) if ask else np.zeros((len(pairs), CONDITION_SIZE), dtype=bool)
     told = data.told[drum_bars].astype(np.float32)
@@ -354,7 +347,7 @@ def blocks(
     """
     found: list[Window] = []
     steps = data.steps
-    onsets = np.concatenate([[0], np.cumsum(data.guitar[:, PLAYED] > 0)])[data.first_step]
+    onsets = np.concatenate([[0], np.cumsum(data.guitar[:, GUITAR.at("played")] > 0)])[data.first_step]
     for song in range(len(data)):
         begin, end = int(data.first_bar[song]), int(data.first_bar[song + 1])
         if metre is not None and np.any(data.metre[begin:end] != metre):

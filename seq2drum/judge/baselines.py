@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.data.corpus import Prepared
-from seq2drum.lattice.features import PLAYED, features
-from seq2drum.lattice.form import FloatArray, Form, clock_of
-from seq2drum.lattice.grid import HIT_LENGTH, PLACES, STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.features import GUITAR, features
+from seq2drum.lattice.form import CLOCK, FloatArray, Form, clock_of
+from seq2drum.lattice.grid import HIT_LENGTH, PLACES, Grid
 from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import IntArray
@@ -51,7 +51,6 @@ _KICK, _SNARE = _NAMES.index("kick"), _NAMES.index("snare")
 _HAT, _RIDE = _NAMES.index("closed hat"), _NAMES.index("ride")
 _OWN = np.array([next(i for i, full in enumerate(FULL.voices) if full.name == name) for name in _NAMES])
 _EIGHTH, _TRIPLET = PLACES.tolist().index(6), PLACES.tolist().index(8)
-_GROUP_STARTS, _UNIT_STARTS = STEPS_PER_QUARTER + 1, STEPS_PER_QUARTER + 2  # columns of the clock
 
 
 class Baseline(NamedTuple):
@@ -510,7 +509,7 @@ def _rule(heard: Heard) -> BoolArray:
     """
     form = heard.form
     clock = clock_of(form)
-    place = np.argmax(clock[:, :STEPS_PER_QUARTER], axis=1)
+    place = np.argmax(clock[:, CLOCK["subdivision"]], axis=1)
     kick, snare = _beats(form, clock, place)
     quarter = place == 0
     hits = np.zeros((len(place), len(NINE)), dtype=bool)
@@ -539,7 +538,7 @@ def _beats(form: Form, clock: FloatArray, place: IntArray) -> tuple[BoolArray, B
     """(T,), (T,): the steps of kick and of snare."""
     kick, snare = np.zeros(len(clock), dtype=bool), np.zeros(len(clock), dtype=bool)
     first = form.first.tolist()
-    heads, units = clock[:, _GROUP_STARTS] > 0, clock[:, _UNIT_STARTS] > 0
+    heads, units = (clock[:, CLOCK.at(name)] > 0 for name in ("group_start", "unit_start"))
     for bar, denominator in enumerate(form.denominator.tolist()):
         here = slice(first[bar], first[bar + 1])
         head = np.flatnonzero(heads[here]) + here.start
@@ -566,10 +565,10 @@ def _swings(heard: Heard, place: IntArray) -> bool:
 def _accents(heard: Heard) -> BoolArray:
     """(T,): the guitar's accents: loud, low or of many notes, and more so than seven of ten of its onsets."""
     guitar = features(heard).guitar
-    at = np.flatnonzero(guitar[:, PLAYED] > 0)
+    at = np.flatnonzero(guitar[:, GUITAR.at("played")] > 0)
     accents = np.zeros(len(guitar), dtype=bool)
     if len(at):
-        columns = guitar[at][:, [0, 1, 3]] * np.array([1, 1, -1])
+        columns = guitar[at][:, GUITAR.pick("onsets", "loudness", "lowest")] * np.array([1, 1, -1])
         strength = ((columns - columns.mean(axis=0)) / np.maximum(columns.std(axis=0), 1e-6)).sum(axis=1)
         accents[at[strength > np.quantile(strength, ACCENTED) + 1e-6]] = True
         accents[at[strength == strength.max()]] |= strength.max() > strength.min() + 1e-6

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from seq2drum.errors import CorpusError
-from seq2drum.lattice.features import PLAYED, features
-from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form, clock_of
+from seq2drum.lattice.features import GUITAR, features
+from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
 from seq2drum.lattice.groove import Drums
 from seq2drum.lattice.listening import Heard
@@ -35,7 +35,9 @@ BARS = 4  # of a window
 LEAST_HITS = 8  # real hits in a window: fewer are a rest or an ending
 MOST_WINDOWS = 16  # of a song, spread over it: a long song is not more real than a short one
 FOLDS = 5
-HEARD = PLAYED + 1  # features of the guitar: onsets, loudness, sounding, lowest, highest, whether played
+# What the critic hears of each step beside the drums.
+_OF_GUITAR = GUITAR.pick("onsets", "loudness", "sounding", "lowest", "highest", "played")
+_OF_CLOCK = CLOCK.pick("weight", "group_start")
 WIDTHS = (4, MAX_STEPS // STEPS_PER_QUARTER)  # quarters that bars are padded to; longer bars are cut
 
 Hear = Literal["hits", "all"]
@@ -142,8 +144,8 @@ def _windows(real: Sequence[tuple[Heard, Drums]], made: Sequence[Drums], width: 
         if not len(bars):
             continue
         steps, inside = _steps(form, bars, width)
-        metre = clock_of(form)[:, STEPS_PER_QUARTER : STEPS_PER_QUARTER + 2]  # weight, and heads of groups
-        context = np.concatenate([features(heard).guitar[:, :HEARD], metre], axis=1)
+        known = features(heard)
+        context = np.concatenate([known.guitar[:, _OF_GUITAR], known.clock[:, _OF_CLOCK]], axis=1)
         around = np.where(inside[..., None], context[steps], np.float32(0))
         both = [_heard(one, steps, inside, around, hear).astype(np.float16) for one in (drums, other)]
         exists: NDArray[np.bool_] = inside[..., ::STEPS_PER_QUARTER]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.features import PITCH_CLASSES, PLAYED, features
+from seq2drum.lattice.features import GUITAR, features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
@@ -33,7 +33,6 @@ REACH = 512  # bars back that are looked through for a repeat
 CHANGE = 1.3  # ratio of the hits a quarter, above which one passage is busier than another
 TOGETHER = 0.75  # share of a bar's accents that a kick goes with
 ACCENTS = 4  # that a passage has at least, before it is said what goes with them
-SOUNDING = 2  # of a step's guitar features: whether a note sounds
 COMES_IN, PLAYS_NEW = "comes in", "plays something new"
 PLAYS_AGAIN, PLAYS_LIKE = "plays again what it plays from", "plays much as from"
 TOMS = ("low tom", "mid tom", "high tom")
@@ -118,11 +117,11 @@ def _listen(heard: Heard) -> _Guitar:
     longest = int(form.steps.max())
     rhythm, strength = (np.zeros((len(form.steps), longest), dtype=np.float32) for _ in range(2))
     bar, place = _places(form)
-    rhythm[bar, place] = steps[:, PLAYED]
-    sounds = np.bincount(bar, weights=steps[:, SOUNDING], minlength=len(form.steps)) > 0
+    rhythm[bar, place] = steps[:, GUITAR.at("played")]
+    sounds = np.bincount(bar, weights=steps[:, GUITAR.at("sounding")], minlength=len(form.steps)) > 0
     np.add.at(strength, (bar[heard.guitar.step], place[heard.guitar.step]), heard.guitar.velocity)
     chroma = np.zeros((len(form.steps), 12), dtype=np.float32)
-    np.add.at(chroma, bar, steps[:, PITCH_CLASSES])
+    np.add.at(chroma, bar, steps[:, GUITAR["pitch_classes"]])
     # An accent is where the most is struck at once, or as good as that.
     accents = (strength > 0) & (strength >= 0.9 * strength.max(axis=1, keepdims=True))
     return _Guitar(sounds, rhythm, chroma, accents)

@@ -5,11 +5,13 @@ Letters of shapes: B bars, T steps of all bars, S steps of one bar.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form, clock_of, quarters_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.listening import Heard
@@ -17,29 +19,88 @@ from seq2drum.music import metres, theory
 from seq2drum.music.notes import IntArray
 from seq2drum.music.theory import GUITAR_PROGRAMS
 
-LAGS = (1, 2, 4, 8)  # bars back that a bar of guitar is compared with
-GUITAR_SIZE = 20
-PLAYED = 5  # of a step's guitar features: whether a note begins
-PITCH_CLASSES = slice(6, 18)  # of the same: whether a note of each pitch class begins
+COMPARED = (1, 2, 4, 8)  # bars back that a bar of guitar is compared with
 PARTS = 8  # parts of a bar in which onsets are counted to compare it with its neighbours
-_BAR_OWN = 4 + 3 + 8 + 8 + 4 + 3 + 2 * (len(LAGS) + 1) + 3
-BAR_SIZE = _BAR_OWN + 2 * (PARTS + 12)
-NEIGHBOURS = slice(_BAR_OWN, BAR_SIZE)  # of a bar's features: what the guitar does in the bar before and after
-BAR_PITCH_CLASSES = tuple(slice(at - 12, at) for at in (BAR_SIZE - PARTS - 12, BAR_SIZE))  # of these, what is in a key
+SUMMED_PLACES = 24  # places of a bar that the summary counts onsets at: a bar of 4/4
 _LENGTHS = 8  # classes of note lengths: a 24th of a quarter and its doublings
 _REGISTERS = 8  # classes of pitch, of eight semitones from the low B of a bass on
-SUMMARY_SIZE = (
-    len(GUITAR_PROGRAMS) + 1 + 24 + 14 + 2 * len(LAGS) + 12 + 6 + _LENGTHS + 24 + _REGISTERS + 2 * STEPS_PER_QUARTER
+_VOICES = 6  # classes of how many notes begin together
+
+# What is known of a step of the guitar. Pitches are centred on what guitars play.
+GUITAR = Columns(
+    onsets=1,  # notes that begin, up to 6, times 0.3
+    loudness=1,  # the loudest velocity, 0..1
+    sounding=1,  # whether a note sounds
+    lowest=1,  # the lowest pitch that begins, 0 if none does
+    highest=1,
+    played=1,  # whether a note begins
+    pitch_classes=12,  # whether a note of each begins
+    chord_change=1,  # whether a quarter with another root begins
+    length=1,  # the mean length of the notes that begin, in half notes
+)
+# What is known of a bar of the guitar.
+BARS = Columns(
+    length=1,  # in whole notes
+    steps=1,  # in bars of 4/4
+    groups=1,  # accent groups of the metre, in fours
+    compound=1,  # whether the metre goes in threes
+    unit=3,  # of the metre: quarters, eighths, sixteenths
+    place_in_song=8,  # the number of the bar, modulo eight
+    place_in_guitar=8,  # the same, counted from the guitar's entry
+    eights=4,  # eights of bars since the entry, modulo four
+    tempo=1,  # octaves above 120 quarters a minute
+    since_entry=1,  # bars since the guitar's entry, as a logarithm
+    until_end=1,  # bars up to its end, likewise
+    rhythm_before=len(COMPARED),  # how alike the onsets of the bars are that are COMPARED
+    rhythm_after=1,  # and those of the next bar
+    harmony_before=len(COMPARED),  # the same of pitch classes
+    harmony_after=1,
+    onsets=1,  # steps with onsets, in eights
+    empty=1,  # whether there are none
+    ended=1,  # whether the guitar's end is past
+    onsets_of_last=PARTS,  # of the bar before: onsets in each part of it, in threes
+    pitch_classes_of_last=12,  # and how much of it each pitch class is
+    onsets_of_next=PARTS,
+    pitch_classes_of_next=12,
+)
+NEIGHBOURS = BARS.span("onsets_of_last", "pitch_classes_of_next")  # what the guitar does in the bars beside one
+# What is known of the guitar's whole part.
+SUMMARY = Columns(
+    programs=len(GUITAR_PROGRAMS) + 1,  # how much each guitar program plays, and all others
+    places=SUMMED_PLACES,  # how often there is an onset at each place of the bar
+    notes_at_once=1,  # notes of a stroke, in threes
+    lowest=1,  # means over the steps with onsets
+    highest=1,
+    tempo=1,  # 0 for 120 quarters a minute
+    strokes=1,  # a bar, in eights
+    loudness=1,
+    loudness_spread=1,
+    length=1,
+    length_spread=1,
+    off_place=1,  # how far notes are from their places
+    late=1,  # how much later than their places they are
+    parts=1,  # of the file, in threes
+    active=1,  # share of bars with onsets
+    chord_changes=1,  # a bar, in twos
+    rhythm_before=len(COMPARED),  # means of what bars have
+    harmony_before=len(COMPARED),
+    harmony=12,  # how often each pitch class is in a chord, counted from its root
+    together=_VOICES,  # shares of strokes of so many notes
+    lengths=_LENGTHS,  # shares of notes
+    accents=SUMMED_PLACES,  # how loud each place of the bar is
+    registers=_REGISTERS,
+    subdivision=STEPS_PER_QUARTER,  # shares of the notes at each place of the quarter
+    lean=STEPS_PER_QUARTER,  # how much later than each of these places notes are
 )
 
 
 class Features(NamedTuple):
     """What a model is given to play to.
 
-    guitar (T, GUITAR_SIZE): onsets, loudness, register, pitch classes, chord change, length.
-    clock (T, CLOCK_SIZE): where in the quarter, the accent group and the bar a step lies, and its weight.
-    bars (B, BAR_SIZE): metre, tempo, place in the phrase and the song, likeness to other bars, the bars beside it.
-    summary (SUMMARY_SIZE,): the whole part: programs, rhythm, accents, register, harmony, density, repetition.
+    guitar (T, GUITAR.size): onsets, loudness, register, pitch classes, chord change, length.
+    clock (T, CLOCK.size): where in the quarter, the accent group and the bar a step lies, and its weight.
+    bars (B, BARS.size): metre, tempo, place in the phrase and the song, likeness to other bars, the bars beside it.
+    summary (SUMMARY.size,): the whole part: programs, rhythm, accents, register, harmony, density, repetition.
     """
 
     guitar: FloatArray
@@ -53,11 +114,10 @@ def features(heard: Heard) -> Features:
     form, grid = heard.form, heard.guitar
     quarter = quarters_of(form)
     chords = _chords(grid, quarter)
-    guitar = _guitar_steps(grid, quarter, chords)
+    guitar = _guitar(grid, quarter, chords)
     rhythm, chroma = _by_bar(form, grid)
-    likeness = np.concatenate([_likeness(rhythm), _likeness(chroma)], axis=1)
-    bars = np.concatenate([_bars(form, rhythm.sum(axis=1), likeness), _neighbours(form, rhythm, chroma)], axis=1)
-    return Features(guitar, clock_of(form), bars, _summary(heard, guitar, rhythm, likeness, chords))
+    bars = _bars(form, rhythm, chroma)
+    return Features(guitar, clock_of(form), bars, _summary(heard, guitar, bars, rhythm, chords))
 
 
 class _Chords(NamedTuple):
@@ -76,33 +136,39 @@ def _chords(grid: Grid, quarter: IntArray) -> _Chords:
     return _Chords(sounding, mask[sounding], theory.chord_roots(mask[sounding]))
 
 
-def _guitar_steps(grid: Grid, quarter: IntArray, chords: _Chords) -> FloatArray:
+def _guitar(grid: Grid, quarter: IntArray, chords: _Chords) -> FloatArray:
+    """(T, GUITAR.size): what is known of each step. quarter (T,): the quarter that it lies in."""
     steps = len(quarter)
-    out = np.zeros((steps, GUITAR_SIZE), dtype=np.float32)
     at, pitch = grid.step, grid.key
     count = np.bincount(at, minlength=steps)
-    np.maximum.at(out[:, 1], at, grid.velocity / 127)
-    change = np.zeros(steps + 1)
-    np.add.at(change, at, 1)
-    np.add.at(change, np.minimum(at + np.maximum(grid.length // 4, 1), steps), -1)
+    played = count > 0
+    loudness, pitch_classes = np.zeros(steps, dtype=np.float32), np.zeros((steps, 12))
+    np.maximum.at(loudness, at, grid.velocity / 127)
+    pitch_classes[at, pitch % 12] = 1
+    begun = np.zeros(steps + 1)  # notes that begin at a step, less those that end there
+    np.add.at(begun, at, 1)
+    np.add.at(begun, np.minimum(at + np.maximum(grid.length // 4, 1), steps), -1)
     low, high = np.full(steps, 128), np.full(steps, -1)
     np.minimum.at(low, at, pitch)
     np.maximum.at(high, at, pitch)
-    played = count > 0
-    out[:, 0] = np.minimum(count, 6) * 0.3
-    out[:, 2] = np.cumsum(change[:-1]) > 0
-    out[:, 3] = np.where(played, (low - 50) / 15, 0)
-    out[:, 4] = np.where(played, (high - 60) / 15, 0)
-    out[:, PLAYED] = played
-    out[at, PITCH_CLASSES.start + pitch % 12] = 1
-    # A change of root is news for a drummer.
-    changed = np.zeros(int(quarter[-1]) + 1 if steps else 0, dtype=bool)
+    changed = np.zeros(int(quarter[-1]) + 1 if steps else 0, dtype=bool)  # quarters whose chord has another root
     changed[chords.quarter] = np.concatenate([[True], np.diff(chords.root) != 0])[: len(chords.quarter)]
-    first = np.concatenate([[True], np.diff(quarter) > 0])[:steps]
-    out[:, 18] = first & changed[quarter]
+    first = np.concatenate([[True], np.diff(quarter) > 0])[:steps]  # steps that begin a quarter
     length = np.bincount(at, weights=np.minimum(grid.length, 96), minlength=steps)
-    out[:, 19] = length / np.maximum(count, 1) / 48
-    return out
+    return GUITAR.table(
+        steps,
+        {
+            "onsets": np.minimum(count, 6) * 0.3,
+            "loudness": loudness,
+            "sounding": np.cumsum(begun[:-1]) > 0,
+            "lowest": np.where(played, (low - 50) / 15, 0),
+            "highest": np.where(played, (high - 60) / 15, 0),
+            "played": played,
+            "pitch_classes": pitch_classes,
+            "chord_change": first & changed[quarter],
+            "length": length / np.maximum(count, 1) / 48,
+        },
+    )
 
 
 def _by_bar(form: Form, grid: Grid) -> tuple[FloatArray, FloatArray]:
@@ -116,119 +182,140 @@ def _by_bar(form: Form, grid: Grid) -> tuple[FloatArray, FloatArray]:
     return rhythm, chroma
 
 
-def _likeness(rows: FloatArray) -> FloatArray:
-    """(B, len(LAGS) + 1): cosine of each row with those LAGS before it and with the next; 1 for two empty ones."""
+def _likeness(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(B, len(COMPARED)) and (B,): cosine of each row with those before it, and with the next; 1 for two empty ones."""
     norm = np.linalg.norm(rows, axis=1, keepdims=True)
     # An empty bar points in a direction of its own, so that it is like another empty bar and unlike all else.
     unit = np.concatenate([rows / np.maximum(norm, 1e-9), norm == 0], axis=1)
-    out = np.zeros((len(rows), len(LAGS) + 1), dtype=np.float32)
-    for column, lag in enumerate((*LAGS, -1)):
-        here, there = (slice(lag, None), slice(None, -lag)) if lag > 0 else (slice(None, lag), slice(-lag, None))
-        out[here, column] = np.sum(unit[here] * unit[there], axis=1)
-    return out
+    before, after = np.zeros((len(rows), len(COMPARED)), dtype=np.float32), np.zeros(len(rows), dtype=np.float32)
+    for column, back in enumerate(COMPARED):
+        before[back:, column] = np.sum(unit[back:] * unit[:-back], axis=1)
+    after[:-1] = np.sum(unit[:-1] * unit[1:], axis=1)
+    return before, after
 
 
-def _bars(form: Form, onsets: FloatArray, likeness: FloatArray) -> FloatArray:
-    count = len(form.steps)
+def _bars(form: Form, rhythm: FloatArray, chroma: FloatArray) -> FloatArray:
+    """(B, BARS.size): what is known of each bar. rhythm, chroma: see `_by_bar`."""
+    count, onsets = len(form.steps), rhythm.sum(axis=1)
     index = np.arange(count)
     active = np.flatnonzero(onsets)
     begin, end = (active[0], active[-1]) if len(active) else (0, count - 1)
-    quarters = form.numerator * 4 / form.denominator
-    eight = np.eye(8, dtype=np.float32)
-    compound = (form.denominator >= 8) & (form.numerator % 3 == 0)
-    groups = np.array(
-        [len(metres.groups(*metre)) for metre in zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)]
+    kinds = zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)
+    rhythm_before, rhythm_after = _likeness(rhythm)
+    harmony_before, harmony_after = _likeness(chroma)
+    parts, shares = _in_parts(form, rhythm) / 3, chroma / np.maximum(chroma.sum(axis=1, keepdims=True), 1)
+    return BARS.table(
+        count,
+        {
+            "length": form.numerator * 4 / form.denominator / 4,
+            "steps": form.steps / 24,
+            "groups": np.array([len(metres.groups(*kind)) for kind in kinds]) / 4,
+            "compound": (form.denominator >= 8) & (form.numerator % 3 == 0),
+            "unit": np.stack([form.denominator == 4, form.denominator == 8, form.denominator >= 16], axis=1),
+            "place_in_song": np.eye(8)[index % 8],
+            "place_in_guitar": np.eye(8)[(index - begin) % 8],
+            "eights": np.eye(4)[(index - begin) // 8 % 4],
+            "tempo": np.log2(form.bpm / 120),
+            "since_entry": np.log1p(np.maximum(index - begin, 0)) / 4,
+            "until_end": np.log1p(np.maximum(end - index, 0)) / 4,
+            "rhythm_before": rhythm_before,
+            "rhythm_after": rhythm_after,
+            "harmony_before": harmony_before,
+            "harmony_after": harmony_after,
+            "onsets": onsets / 8,
+            "empty": onsets == 0,
+            "ended": index > end,
+            "onsets_of_last": _later(parts, 1),
+            "pitch_classes_of_last": _later(shares, 1),
+            "onsets_of_next": _later(parts, -1),
+            "pitch_classes_of_next": _later(shares, -1),
+        },
     )
-    columns = [
-        np.stack([quarters / 4, form.steps / 24, groups / 4, compound], axis=1),
-        np.stack([form.denominator == 4, form.denominator == 8, form.denominator >= 16], axis=1),
-        eight[index % 8],
-        eight[(index - begin) % 8],
-        np.eye(4)[(index - begin) // 8 % 4],
-        np.stack(
-            [
-                np.log2(form.bpm / 120),
-                np.log1p(np.maximum(index - begin, 0)) / 4,
-                np.log1p(np.maximum(end - index, 0)) / 4,
-            ],
-            axis=1,
-        ),
-        likeness,
-        np.stack([onsets / 8, onsets == 0, index > end], axis=1),
-    ]
-    return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def _neighbours(form: Form, rhythm: FloatArray, chroma: FloatArray) -> FloatArray:
-    """(B, 2 * (PARTS + 12)): where in the bar before and the bar after the guitar plays, and which pitch classes."""
+def _in_parts(form: Form, rhythm: FloatArray) -> FloatArray:
+    """(B, PARTS): how many steps with onsets each part of each bar has."""
     place = np.arange(rhythm.shape[1])
     part = np.minimum(place * PARTS // form.steps[:, None], PARTS - 1)
     counts = np.zeros((len(rhythm), PARTS), dtype=np.float32)
     np.add.at(counts, (np.arange(len(rhythm))[:, None], part), rhythm)
-    told = np.concatenate([counts / 3, chroma / np.maximum(chroma.sum(axis=1, keepdims=True), 1)], axis=1)
-    nothing = np.zeros_like(told[:1])
-    return np.concatenate([np.concatenate([nothing, told[:-1]]), np.concatenate([told[1:], nothing])], axis=1)
+    return counts
+
+
+def _later(rows: NDArray[Any], by: int) -> NDArray[Any]:
+    """The same rows one later (`by` 1) or one earlier (-1); the row that nothing comes to is empty."""
+    moved = np.roll(rows, by, axis=0)
+    moved[0 if by > 0 else -1] = 0
+    return moved
+
+
+def _summary(heard: Heard, guitar: FloatArray, bars: FloatArray, rhythm: FloatArray, chords: _Chords) -> FloatArray:
+    """(SUMMARY.size,): what is known of the whole part."""
+    grid = heard.guitar
+    played = guitar[:, GUITAR.at("played")] > 0
+    lowest, highest, length = (guitar[played, GUITAR.at(name)] for name in ("lowest", "highest", "length"))
+    active: NDArray[np.bool_] = rhythm.max(axis=1) > 0
+    sounding = max(active.sum(), 1)
+
+    def mean(values: NDArray[Any]) -> float:
+        return float(np.mean(values)) if len(values) else 0.0
+
+    def spread(values: NDArray[Any]) -> float:
+        return float(np.std(values)) if len(values) else 0.0
+
+    def of_bars(table: FloatArray, columns: Sequence[int]) -> ArrayLike:
+        return table[active][:, columns].mean(axis=0) if active.any() else np.zeros(len(columns))
+
+    return SUMMARY.row(
+        {
+            "programs": heard.programs / max(heard.programs.sum(), 1),
+            "places": rhythm[active][:, :SUMMED_PLACES].mean(axis=0) if active.any() else np.zeros(SUMMED_PLACES),
+            "notes_at_once": len(grid.step) / max(played.sum(), 1) / 3,
+            "lowest": mean(lowest),
+            "highest": mean(highest),
+            "tempo": mean(heard.form.bpm) / 120 - 1,
+            "strokes": played.sum() / sounding / 8,
+            "loudness": mean(grid.velocity) / 127,
+            "loudness_spread": spread(grid.velocity) / 40,
+            "length": mean(length),
+            "length_spread": spread(length),
+            "off_place": mean(np.abs(grid.offset)) / 127,
+            "late": mean(grid.offset) / 127,
+            "parts": min(heard.parts, 6) / 3,
+            "active": mean(active),
+            "chord_changes": guitar[:, GUITAR.at("chord_change")].sum() / sounding / 2,
+            "rhythm_before": of_bars(bars, BARS.pick("rhythm_before")),
+            "harmony_before": of_bars(bars, BARS.pick("harmony_before")),
+            **_character(heard, chords),
+        }
+    )
+
+
+def _character(heard: Heard, chords: _Chords) -> dict[str, NDArray[np.float64]]:
+    """What kind of guitar playing it is: harmony seen from the root, polyphony, lengths, accents, register, swing.
+
+    Seventh chords are mostly played in styles that swing, and open fifths in rock: the harmony says more of the style
+    than the rhythm does.
+    """
+    grid, form = heard.guitar, heard.form
+    turned = (chords.mask[:, None] >> ((chords.root[:, None] + np.arange(12)) % 12)) & 1
+    _, together = np.unique(grid.step, return_counts=True)
+    place = grid.step - form.first[form.bar_of(grid.step)]
+    loud = np.bincount(np.minimum(place, SUMMED_PLACES - 1), weights=grid.velocity / 127, minlength=SUMMED_PLACES)
+    inside = place % STEPS_PER_QUARTER
+    late = np.bincount(inside, weights=grid.offset / 127, minlength=STEPS_PER_QUARTER)
+    return {
+        "harmony": turned.mean(axis=0) if len(turned) else np.zeros(12),
+        "together": _shares(together - 1, _VOICES),
+        "lengths": _shares(np.log2(np.maximum(grid.length, 1)).astype(np.int64), _LENGTHS),
+        "accents": loud / max(float(loud.sum()), 1e-9),
+        "registers": _shares((grid.key - 23) // 8, _REGISTERS),
+        "subdivision": _shares(inside, STEPS_PER_QUARTER),
+        "lean": late / np.maximum(np.bincount(inside, minlength=STEPS_PER_QUARTER), 1),
+    }
 
 
 def _shares(index: IntArray, classes: int) -> NDArray[np.float64]:
     """(classes,): how the values are shared out among classes, numbers beyond the last counted as the last."""
-    found = np.bincount(np.clip(index, 0, classes - 1), minlength=classes)
-    return found / max(len(index), 1)
-
-
-def _character(heard: Heard, chords: _Chords) -> list[NDArray[np.float64]]:
-    """What kind of guitar playing it is: harmony seen from the root, polyphony, lengths, accents, register, swing.
-
-    Seventh chords swing and fifths rock: a drummer who hears the harmony knows more of the style than the rhythm tells.
-    """
-    grid = heard.guitar
-    turned = (chords.mask[:, None] >> ((chords.root[:, None] + np.arange(12)) % 12)) & 1
-    harmony = turned.mean(axis=0) if len(turned) else np.zeros(12)
-    _, together = np.unique(grid.step, return_counts=True)
-    length = np.log2(np.maximum(grid.length, 1)).astype(np.int64)
-    form = heard.form
-    place = grid.step - form.first[form.bar_of(grid.step)]
-    loud = np.bincount(np.minimum(place, 23), weights=grid.velocity / 127, minlength=24)
-    inside = place % STEPS_PER_QUARTER
-    lean = np.bincount(inside, weights=grid.offset / 127, minlength=STEPS_PER_QUARTER)
-    return [
-        harmony,
-        _shares(together - 1, 6),
-        _shares(length, _LENGTHS),
-        loud / max(float(loud.sum()), 1e-9),
-        _shares((grid.key - 23) // 8, _REGISTERS),
-        _shares(inside, STEPS_PER_QUARTER),
-        lean / np.maximum(np.bincount(inside, minlength=STEPS_PER_QUARTER), 1),
-    ]
-
-
-def _summary(heard: Heard, guitar: FloatArray, rhythm: FloatArray, likeness: FloatArray, chords: _Chords) -> FloatArray:
-    grid = heard.guitar
-    played = guitar[:, PLAYED] > 0
-    active: NDArray[np.bool_] = rhythm.max(axis=1) > 0
-    place = rhythm[active][:, :24].mean(axis=0) if active.any() else np.zeros(24)
-
-    def mean(values: NDArray[Any], default: float = 0.0) -> float:
-        return float(np.mean(values)) if len(values) else default
-
-    numbers = [
-        len(grid.step) / max(played.sum(), 1) / 3,
-        mean(guitar[played, 3]),
-        mean(guitar[played, 4]),
-        mean(heard.form.bpm) / 120 - 1,
-        played.sum() / max(active.sum(), 1) / 8,
-        mean(grid.velocity) / 127,
-        float(np.std(grid.velocity)) / 40 if len(grid.step) else 0.0,
-        mean(guitar[played, 19]),
-        float(np.std(guitar[played, 19])) if played.any() else 0.0,
-        mean(np.abs(grid.offset)) / 127,
-        mean(grid.offset) / 127,
-        min(heard.parts, 6) / 3,
-        mean(active),
-        guitar[:, 18].sum() / max(active.sum(), 1) / 2,
-    ]
-    columns = [heard.programs / max(heard.programs.sum(), 1), place, np.array(numbers)]
-    lags = np.arange(2 * (len(LAGS) + 1)).reshape(2, -1)[:, : len(LAGS)].ravel()
-    columns.append(likeness[active][:, lags].mean(axis=0) if active.any() else np.zeros(len(lags)))
-    columns += _character(heard, chords)
-    return np.concatenate(columns).astype(np.float32)
+    counts = np.bincount(np.clip(index, 0, classes - 1), minlength=classes)
+    return counts / max(len(index), 1)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Lattice
 from seq2drum.music import metres
 from seq2drum.music.notes import Bar, IntArray, Song
@@ -18,7 +19,15 @@ FloatArray = NDArray[np.float32]
 
 # The longest bar that a model learns from: eight quarters. The places of a longer one beyond it have no features.
 MAX_STEPS = 48
-CLOCK_SIZE = STEPS_PER_QUARTER + 5
+# What a step knows of its place in the bar.
+CLOCK = Columns(
+    subdivision=STEPS_PER_QUARTER,  # which of the quarter's places it is
+    weight=1,  # how heavy the place is in its metre, 0..1
+    group_start=1,  # whether an accent group of the metre begins
+    unit_start=1,  # whether a unit of the metre begins: in 7/8, an eighth
+    in_group=1,  # how far through the accent group, 0..1
+    in_bar=1,  # how far into the bar, in whole notes
+)
 
 
 def lattice_of(song: Song) -> Lattice:
@@ -94,16 +103,10 @@ def form_of(song: Song, lattice: Lattice) -> Form:
 
 
 def clock_of(form: Form) -> FloatArray:
-    """(T, CLOCK_SIZE): the clock of each step; its column STEPS_PER_QUARTER is the weight of the place, 0..1."""
-    first = form.first
-    _, place = form.places
-    clock = np.zeros((len(place), CLOCK_SIZE), dtype=np.float32)
-    clock[np.arange(len(place)), place % STEPS_PER_QUARTER] = 1
+    """(T, CLOCK.size): the clock of each step."""
     kinds = list(zip(*(column.tolist() for column in form[:3]), strict=True))
     tables = {kind: _metre_clock(*kind) for kind in set(kinds)}
-    for index, kind in enumerate(kinds):
-        clock[first[index] : first[index + 1], STEPS_PER_QUARTER:] = tables[kind]
-    return clock
+    return np.concatenate([tables[kind] for kind in kinds])
 
 
 def quarters_of(form: Form) -> IntArray:
@@ -113,7 +116,7 @@ def quarters_of(form: Form) -> IntArray:
 
 
 def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
-    """(steps, 5): weight, whether an accent group or a unit starts, place in the group and in the bar."""
+    """(steps, CLOCK.size): the clock of a bar."""
     quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)
     twelfths = quarter * TWELFTHS + PLACES[place]
     unit = 4 * TWELFTHS / denominator  # length of the metre's unit in twelfths of a quarter
@@ -123,11 +126,14 @@ def _metre_clock(steps: int, numerator: int, denominator: int) -> FloatArray:
     inside = np.minimum(twelfths // unit, numerator - 1).astype(int)
     on_unit = twelfths % unit == 0
     group = np.clip(np.searchsorted(group_starts, twelfths, side="right") - 1, 0, len(groups) - 1)
-    weight = np.where(on_unit, weights[inside], weights[inside] / 4)
-    table = [
-        weight,
-        np.isin(twelfths, group_starts),
-        on_unit,
-        (twelfths - group_starts[group]) / (groups[group] * unit),
-    ]
-    return np.stack([*table, twelfths / (4 * TWELFTHS)], axis=1).astype(np.float32)
+    return CLOCK.table(
+        steps,
+        {
+            "subdivision": np.eye(STEPS_PER_QUARTER)[place],
+            "weight": np.where(on_unit, weights[inside], weights[inside] / 4),
+            "group_start": np.isin(twelfths, group_starts),
+            "unit_start": on_unit,
+            "in_group": (twelfths - group_starts[group]) / (groups[group] * unit),
+            "in_bar": twelfths / (4 * TWELFTHS),
+        },
+    )

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.form import FloatArray, Form, clock_of
-from seq2drum.lattice.grid import OFFSET_UNITS, STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.form import CLOCK, FloatArray, Form, clock_of
+from seq2drum.lattice.grid import OFFSET_UNITS, Grid
 from seq2drum.music.kit import FULL, NINE, Kit, to_kit
 from seq2drum.music.notes import IntArray
 from seq2drum.music.shown import as_html
@@ -162,7 +162,7 @@ def syncopation(drums: Drums) -> FloatArray:
     music, 1984). Levels are those of the bar's own metre, so that 7/8 is not measured as a broken 4/4.
     """
     form = drums.form
-    level = np.log2(np.maximum(clock_of(form)[:, STEPS_PER_QUARTER], 1 / 256))
+    level = np.log2(np.maximum(clock_of(form)[:, CLOCK.at("weight")], 1 / 256))
     stronger = _next_stronger(level)
     struck = drums.velocity > 0
     before = np.concatenate([np.zeros((1, struck.shape[1]), dtype=np.int64), np.cumsum(struck, axis=0)])

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2drum.data.batches import PAST, RECENT
-from seq2drum.lattice.features import NEIGHBOURS, PITCH_CLASSES
+from seq2drum.lattice.features import GUITAR, NEIGHBOURS
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import base
 from seq2drum.models.layers import PLACE, Flat, Heads, Reader, SameDropout, cell, hit_nats, lstm_weights
@@ -35,7 +35,7 @@ KEY = 16  # numbers a head compares
 ASKED = 32  # numbers that what is asked for, here and two bars either side, becomes
 SKETCHED = 0.3  # weight of the sketch's loss beside that of the hits
 FILLED = 0.3  # and of that of fills
-_SHAPE_COLUMNS = (0, 1, 2, 3, 4, 5, 18, 19)  # of the guitar's features: all but the pitch classes
+_SHAPE_COLUMNS = GUITAR.without("pitch_classes")
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,13 @@ class Attention(base.Family):
     def vectors(self, guitar: Tensor, bars: Tensor) -> Tensor:
         """Guitar (..., S, ·) and bar features (..., ·) -> a vector for each bar (..., bar)."""
         shape = self.bar_shape(guitar[..., _SHAPE_COLUMNS])
-        chroma = guitar[..., PITCH_CLASSES].sum(-2) / 4
+        chroma = guitar[..., GUITAR["pitch_classes"]].sum(-2) / 4
         return self.bar_vector(shape + self.bar_rest(torch.cat([chroma, bars], -1)))
 
     def contents(self, guitar: Tensor, bars: Tensor) -> Tensor:
         """Guitar (..., S, ·) and bar features (..., ·) -> what a bar is recognised by, (..., 64)."""
         shape = self.content(guitar[..., _SHAPE_COLUMNS])
-        chroma = self.content_chroma(guitar[..., PITCH_CLASSES].sum(-2) / 4)
+        chroma = self.content_chroma(guitar[..., GUITAR["pitch_classes"]].sum(-2) / 4)
         return shape + chroma + self.content_beside(bars[..., NEIGHBOURS])
 
     def wanted(self, told: Tensor) -> Tensor:

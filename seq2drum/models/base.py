@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from seq2drum.data.batches import Batch
 from seq2drum.lattice.conditions import CONDITION_SIZE
-from seq2drum.lattice.features import BAR_SIZE, GUITAR_SIZE, SUMMARY_SIZE
-from seq2drum.lattice.form import CLOCK_SIZE
+from seq2drum.lattice.features import BARS, GUITAR, SUMMARY
+from seq2drum.lattice.form import CLOCK
 from seq2drum.models.layers import Feel, Heads
 
 
@@ -33,10 +33,10 @@ class Config:
     """The sizes of what every family hears and plays. Subclasses add their own, with defaults; all are JSON-able."""
 
     voices: int
-    guitar: int = GUITAR_SIZE
-    clock: int = CLOCK_SIZE
-    bars: int = BAR_SIZE
-    summary: int = SUMMARY_SIZE
+    guitar: int = GUITAR.size
+    clock: int = CLOCK.size
+    bars: int = BARS.size
+    summary: int = SUMMARY.size
     asked: int = CONDITION_SIZE
 
     def as_dict(self) -> dict[str, Any]:

@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError, NoGuitarError, NoNotesError, OptionError
-from seq2drum.lattice.form import CLOCK_SIZE, FloatArray, Form, clock_of, form_of, written_lattice
+from seq2drum.lattice.columns import Columns
+from seq2drum.lattice.form import CLOCK, FloatArray, Form, clock_of, form_of, written_lattice
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
 from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.music import theory
@@ -305,20 +306,23 @@ class Performance:
 
 def input_size(styles: int) -> int:
     """How many numbers the network is given for each step."""
-    return SET + CLOCK_SIZE + 1 + styles
+    return _columns(styles).size
+
+
+def _columns(styles: int) -> Columns:
+    return Columns(hits=SET, clock=CLOCK.size, tempo=1, style=styles)
 
 
 def inputs(step: IntArray, voice: IntArray, form: Form, clock: FloatArray, styles: int, style: int) -> FloatArray:
     """(B, S, input_size): hits (N,) bar by bar, the clock (T, ·), the tempo and the style, -1 if unknown."""
-    steps = form.steps
-    rows = np.zeros((len(steps), int(steps.max()), input_size(styles)), dtype=np.float32)
-    bar = np.repeat(np.arange(len(steps)), steps)
-    place = np.arange(len(bar)) - form.first[bar]
-    rows[bar, place, SET : SET + CLOCK_SIZE] = clock
-    rows[bar, place, SET + CLOCK_SIZE] = np.log2(form.bpm[bar] / 120)
-    if style >= 0:
-        rows[bar, place, SET + CLOCK_SIZE + 1 + style] = 1
-    rows[bar[step], place[step], voice] = 1
+    columns = _columns(styles)
+    hits = np.zeros((len(clock), SET), dtype=np.float32)
+    hits[step, voice] = 1
+    bar, place = form.places
+    tempo = np.log2(form.bpm[bar] / 120)
+    named = np.tile(np.arange(styles) == style, (len(clock), 1))
+    rows = np.zeros((len(form.steps), int(form.steps.max()), columns.size), dtype=np.float32)
+    rows[bar, place] = columns.table(len(clock), {"hits": hits, "clock": clock, "tempo": tempo, "style": named})
     return rows
 
 

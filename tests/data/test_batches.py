@@ -13,8 +13,8 @@ from seq2drum.data import batches
 from seq2drum.data.batches import AHEAD, FAR, PAST, Batch, Data, Window, blocks, collate, draw, epoch, flatten, windows
 from seq2drum.data.corpus import Prepared
 from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY
-from seq2drum.lattice.features import BAR_PITCH_CLASSES, BAR_SIZE, GUITAR_SIZE, PITCH_CLASSES, SUMMARY_SIZE, features
-from seq2drum.lattice.form import CLOCK_SIZE
+from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
+from seq2drum.lattice.form import CLOCK
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
 from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL, NINE, to_kit
@@ -240,20 +240,20 @@ def test_a_batch_has_the_shapes_it_promises(data: Data) -> None:
     batch = collate(data, pairs, draw(rng(), len(pairs)))
     n, longest, context, size, voices = len(pairs), 8, PAST + 8 + AHEAD, 24, len(FULL)
     shapes = {
-        "guitar": (n, context, size, GUITAR_SIZE),
+        "guitar": (n, context, size, GUITAR.size),
         "drums": (n, PAST + longest, size, voices),
         "velocity": (n, PAST + longest, size, voices),
         "offset": (n, longest, size, voices),
-        "clock": (n, longest, size, CLOCK_SIZE),
-        "bars": (n, context, BAR_SIZE),
-        "summary": (n, SUMMARY_SIZE),
+        "clock": (n, longest, size, CLOCK.size),
+        "bars": (n, context, BARS.size),
+        "summary": (n, SUMMARY.size),
         "exists": (n, context),
         "steps": (n, context),
         "number": (n, context),
-        "far_guitar": (n, FAR, size, GUITAR_SIZE),
+        "far_guitar": (n, FAR, size, GUITAR.size),
         "far_drums": (n, FAR, size, voices),
         "far_velocity": (n, FAR, size, voices),
-        "far_bars": (n, FAR, BAR_SIZE),
+        "far_bars": (n, FAR, BARS.size),
         "far_exists": (n, FAR),
         "far_steps": (n, FAR),
         "far_number": (n, FAR),
@@ -371,16 +371,17 @@ def test_transposing_turns_the_pitch_classes_and_nothing_else(data: Data) -> Non
     plain, moved = collate(data, pairs, draws), collate(data, pairs, draws, transpose=True)
     assert_equal(plain, moved, but={"guitar", "far_guitar", "bars", "far_bars"})
     for one, other in ((plain.bars, moved.bars), (plain.far_bars, moved.far_bars)):
-        columns = [column for part in BAR_PITCH_CLASSES for column in range(part.start, part.stop)]
+        names = ("pitch_classes_of_last", "pitch_classes_of_next")
+        columns = BARS.pick(*names)
         assert_array_equal(np.delete(one, columns, axis=-1), np.delete(other, columns, axis=-1))
         for n, key in enumerate(draws.key.tolist()):
-            for part in BAR_PITCH_CLASSES:
+            for part in map(BARS.__getitem__, names):
                 assert_array_equal(np.roll(one[n][..., part], -key, axis=-1), other[n][..., part])
     for one, other in ((plain.guitar, moved.guitar), (plain.far_guitar, moved.far_guitar)):
-        columns = [*range(PITCH_CLASSES.start, PITCH_CLASSES.stop)]
+        columns, part = GUITAR.pick("pitch_classes"), GUITAR["pitch_classes"]
         assert_array_equal(np.delete(one, columns, axis=-1), np.delete(other, columns, axis=-1))
         for n, key in enumerate(draws.key.tolist()):
-            assert_array_equal(np.roll(one[n][..., PITCH_CLASSES], -key, axis=-1), other[n][..., PITCH_CLASSES])
+            assert_array_equal(np.roll(one[n][..., part], -key, axis=-1), other[n][..., part])
     assert not np.array_equal(plain.guitar[1], moved.guitar[1])
 
 

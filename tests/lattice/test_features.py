@@ -10,18 +10,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from seq2drum.lattice.features import (
-    BAR_PITCH_CLASSES,
-    BAR_SIZE,
-    GUITAR_PROGRAMS,
-    GUITAR_SIZE,
-    NEIGHBOURS,
-    PITCH_CLASSES,
-    SUMMARY_SIZE,
-    Features,
-    features,
-)
-from seq2drum.lattice.form import CLOCK_SIZE, form_of, written_lattice
+from seq2drum.lattice.features import BARS, GUITAR, NEIGHBOURS, SUMMARY, Features, features
+from seq2drum.lattice.form import CLOCK, form_of, written_lattice
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
@@ -33,9 +23,9 @@ relaxed = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 
-REGISTER = [3, 4]  # columns of a step's guitar: the lowest and the highest pitch
-CHORD_CHANGE = 18
-WEIGHT, GROUP_START, ON_UNIT, IN_GROUP, IN_BAR = range(6, 11)  # columns of the clock after its six places
+REGISTER = GUITAR.pick("lowest", "highest")
+PITCH_CLASSES = GUITAR["pitch_classes"]
+WEIGHT, GROUP_START, ON_UNIT, IN_GROUP, IN_BAR = CLOCK.pick("weight", "group_start", "unit_start", "in_group", "in_bar")
 E_MINOR, A_MAJOR = (40, 47, 52, 55, 59, 64), (45, 52, 57, 61, 64)
 
 
@@ -65,10 +55,10 @@ def features_of(found: Song, *parts: int) -> Features:
 
 def assert_well_formed(found: Features, heard: Heard) -> None:
     steps, bars = int(heard.form.steps.sum()), len(heard.form.steps)
-    assert found.guitar.shape == (steps, GUITAR_SIZE)
-    assert found.clock.shape == (steps, CLOCK_SIZE)
-    assert found.bars.shape == (bars, BAR_SIZE)
-    assert found.summary.shape == (SUMMARY_SIZE,)
+    assert found.guitar.shape == (steps, GUITAR.size)
+    assert found.clock.shape == (steps, CLOCK.size)
+    assert found.bars.shape == (bars, BARS.size)
+    assert found.summary.shape == (SUMMARY.size,)
     for array in found:
         assert array.dtype == np.float32
         assert np.all(np.isfinite(array))
@@ -111,19 +101,17 @@ def test_a_transposed_guitar_changes_only_the_pitch_columns() -> None:
     high = features_of(
         strummed(tuple(p + 3 for p in E_MINOR), tuple(p + 3 for p in E_MINOR), tuple(p + 3 for p in A_MAJOR))
     )
-    pitched = [*REGISTER, *range(PITCH_CLASSES.start, PITCH_CLASSES.stop)]
+    pitched = GUITAR.pick("lowest", "highest", "pitch_classes")
     assert_array_equal(np.delete(low.guitar, pitched, axis=1), np.delete(high.guitar, pitched, axis=1))
     assert_array_equal(np.roll(low.guitar[:, PITCH_CLASSES], 3, axis=1), high.guitar[:, PITCH_CLASSES])
     assert not np.array_equal(low.guitar[:, PITCH_CLASSES], high.guitar[:, PITCH_CLASSES])
     assert_array_equal(low.clock, high.clock)
-    for columns in BAR_PITCH_CLASSES:
+    for columns in (BARS["pitch_classes_of_last"], BARS["pitch_classes_of_next"]):
         assert_array_equal(np.roll(low.bars[:, columns], 3, axis=1), high.bars[:, columns])
         low.bars[:, columns] = high.bars[:, columns] = 0
     assert_allclose(low.bars, high.bars, atol=1e-6)
-    changed = np.flatnonzero(~np.isclose(low.summary, high.summary, atol=1e-6))
-    assert changed[:2].tolist() == [34, 35]  # the mean lowest and highest pitch
-    registers = SUMMARY_SIZE - 2 * 6 - 8
-    assert all(registers <= column < registers + 8 for column in changed[2:].tolist())
+    changed = np.flatnonzero(~np.isclose(low.summary, high.summary, atol=1e-6)).tolist()
+    assert set(SUMMARY.pick("lowest", "highest")) <= set(changed) <= set(SUMMARY.pick("lowest", "highest", "registers"))
 
 
 # --- silence and odd bars ---------------------------------------------------------------------------------------------
@@ -134,14 +122,14 @@ def test_silence_is_all_zero_but_for_the_clock_and_the_bars() -> None:
     found = features_of(silent)
     assert_well_formed(found, Listening.of(silent, [0]).heard)
     assert not found.guitar.any()
-    assert np.all(found.bars[:, NEIGHBOURS.start - 2] == 1)  # every bar is empty
+    assert np.all(found.bars[:, BARS.at("empty")] == 1)
     assert not found.bars[:, NEIGHBOURS].any()
-    assert not found.summary[9:33].any()  # no rhythm
+    assert not found.summary[SUMMARY["places"]].any()
 
 
 def test_a_song_with_nothing_in_it_has_one_silent_bar() -> None:
     found = features_of(Song(480, (guitar(),)))
-    assert found.bars.shape == (1, BAR_SIZE)
+    assert found.bars.shape == (1, BARS.size)
     assert not found.guitar.any()
 
 
@@ -149,7 +137,7 @@ def test_a_song_of_one_bar_has_no_bars_to_be_like() -> None:
     one = song(guitar(Note(0, 480, 40, 80)), bars=1)
     found = features_of(one)
     assert_well_formed(found, Listening.of(one, [0]).heard)
-    assert not found.bars[:, 30:40].any()
+    assert not found.bars[:, BARS.span("rhythm_before", "harmony_after")].any()
 
 
 @pytest.mark.parametrize("metre", [(9, 4), (64, 4), (64, 1), (17, 2)])
@@ -161,7 +149,7 @@ def test_bars_longer_than_are_learnt_from_are_heard_all_the_same(metre: tuple[in
     assert heard.form.steps[0] > 48
     found = features(heard)
     assert_well_formed(found, heard)
-    assert np.flatnonzero(found.guitar[:, 5]).tolist() == [0, heard.form.steps[0] - 6]
+    assert np.flatnonzero(found.guitar[:, GUITAR.at("played")]).tolist() == [0, heard.form.steps[0] - 6]
 
 
 @pytest.mark.parametrize("metre", [(1, 64), (1, 16), (3, 32), (1, 4)])
@@ -175,7 +163,7 @@ def test_one_tick_a_quarter_is_enough() -> None:
     coarse = song(guitar(*(Note(beat, 1, 40 + beat % 5, 80) for beat in range(16))), quarter=1)
     heard = Listening.of(coarse, [0]).heard
     assert heard.form.steps.tolist() == [24] * 4
-    assert np.flatnonzero(features(heard).guitar[:, 5]).tolist() == list(range(0, 96, 6))
+    assert np.flatnonzero(features(heard).guitar[:, GUITAR.at("played")]).tolist() == list(range(0, 96, 6))
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -188,13 +176,16 @@ def test_a_step_tells_how_many_notes_how_loud_how_high_and_how_long() -> None:
     assert_allclose(third[[0, 1, 3, 4, 5]], [0.3, 32 / 127, (64 - 50) / 15, (64 - 60) / 15, 1], atol=1e-6)
     assert_allclose([first[19], third[19]], [(24 + 12) / 2 / 48, 6 / 48])
     assert np.flatnonzero(first[PITCH_CLASSES]).tolist() == [4, 11]
-    assert np.flatnonzero(found.guitar[:, 2]).tolist() == [*range(6), 12]  # sounding: a quarter, then a sixteenth
+    sounding = np.flatnonzero(found.guitar[:, GUITAR.at("sounding")])
+    assert sounding.tolist() == [*range(6), 12]  # a quarter, then a sixteenth
 
 
 def test_a_new_chord_is_marked_at_the_quarter_it_begins_in() -> None:
-    changes = np.flatnonzero(features_of(strummed(E_MINOR, E_MINOR, A_MAJOR, A_MAJOR)).guitar[:, CHORD_CHANGE])
+    changes = np.flatnonzero(
+        features_of(strummed(E_MINOR, E_MINOR, A_MAJOR, A_MAJOR)).guitar[:, GUITAR.at("chord_change")]
+    )
     assert changes.tolist() == [0, 48]
-    assert np.flatnonzero(features_of(strummed(E_MINOR)).guitar[:, CHORD_CHANGE]).tolist() == [0]
+    assert np.flatnonzero(features_of(strummed(E_MINOR)).guitar[:, GUITAR.at("chord_change")]).tolist() == [0]
 
 
 # --- clock ------------------------------------------------------------------------------------------------------------
@@ -202,7 +193,7 @@ def test_a_new_chord_is_marked_at_the_quarter_it_begins_in() -> None:
 
 def test_the_clock_of_four_four_weighs_the_beats() -> None:
     clock = features_of(song(guitar(), bars=1)).clock
-    assert_array_equal(clock[:, :6], np.tile(np.eye(6), (4, 1)))
+    assert_array_equal(clock[:, CLOCK["subdivision"]], np.tile(np.eye(6), (4, 1)))
     assert clock[[0, 6, 12, 18], WEIGHT].tolist() == [1, 0.25, 0.5, 0.25]
     assert clock[1, WEIGHT] == 0.25  # between the beats a quarter of the beat's weight
     assert np.flatnonzero(clock[:, ON_UNIT]).tolist() == [0, 6, 12, 18]
@@ -230,7 +221,8 @@ def test_every_metre_keeps_the_place_in_its_group_below_one() -> None:
 
 def test_likeness_finds_the_bar_that_comes_again() -> None:
     bars = features_of(strummed(E_MINOR, A_MAJOR, bars=6)).bars
-    rhythm, chroma = bars[:, 30:35], bars[:, 35:40]  # lags 1, 2, 4, 8 and the bar after
+    # The bars 1, 2, 4 and 8 before, and the bar after.
+    rhythm, chroma = (bars[:, BARS.span(f"{name}_before", f"{name}_after")] for name in ("rhythm", "harmony"))
     assert_allclose(rhythm[1:, 0], 1, atol=1e-6)
     assert_allclose(chroma[2:, 1], 1, atol=1e-6)
     assert np.all(chroma[1:, 0] < 0.9)
@@ -241,14 +233,14 @@ def test_likeness_finds_the_bar_that_comes_again() -> None:
 def test_an_empty_bar_is_like_an_empty_bar_and_like_no_other() -> None:
     notes = [Note(0, 100, 40, 80), Note(3 * 1920, 100, 40, 80)]
     bars = features_of(song(guitar(*notes), bars=4)).bars
-    assert bars[:, 30].tolist() == [0, 0, 1, 0]
+    assert bars[:, BARS["rhythm_before"]][:, 0].tolist() == [0, 0, 1, 0]
 
 
 def test_bars_count_from_where_the_guitar_begins_and_know_where_it_ends() -> None:
     bars = features_of(song(guitar(Note(2 * 1920, 9, 40, 80), Note(4 * 1920, 9, 40, 80)), bars=7)).bars
-    assert np.argmax(bars[:, 7:15], axis=1).tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert np.argmax(bars[:, 15:23], axis=1).tolist() == [6, 7, 0, 1, 2, 3, 4]
-    assert bars[:, NEIGHBOURS.start - 1].tolist() == [0, 0, 0, 0, 0, 1, 1]  # after the guitar's end
+    assert np.argmax(bars[:, BARS["place_in_song"]], axis=1).tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert np.argmax(bars[:, BARS["place_in_guitar"]], axis=1).tolist() == [6, 7, 0, 1, 2, 3, 4]
+    assert bars[:, BARS.at("ended")].tolist() == [0, 0, 0, 0, 0, 1, 1]
 
 
 def test_a_bar_knows_where_the_guitar_plays_in_the_bars_beside_it() -> None:
@@ -258,15 +250,14 @@ def test_a_bar_knows_where_the_guitar_plays_in_the_bars_beside_it() -> None:
 
 def test_harmony_is_seen_from_the_root() -> None:
     seventh = features_of(strummed((43, 47, 50, 53))).summary  # G7
-    harmony = slice(9 + 24 + 14 + 8, 9 + 24 + 14 + 8 + 12)
-    assert np.flatnonzero(seventh[harmony]).tolist() == [0, 4, 7, 10]
+    assert np.flatnonzero(seventh[SUMMARY["harmony"]]).tolist() == [0, 4, 7, 10]
 
 
 def test_the_tempo_of_a_bar_is_that_at_its_barline() -> None:
     slow = replace(song(guitar(), bars=3), tempos=(Tempo(0, 500_000), Tempo(1920, 1_000_000), Tempo(3000, 250_000)))
     heard = Listening.of(slow, [0]).heard
     assert heard.form.bpm.tolist() == [120, 60, 240]
-    assert features(heard).bars[:, 27].tolist() == [0, -1, 1]
+    assert features(heard).bars[:, BARS.at("tempo")].tolist() == [0, -1, 1]
 
 
 def test_the_form_is_that_of_the_songs_bars() -> None:
@@ -284,14 +275,14 @@ def test_the_summary_names_the_programs_by_their_share_of_the_notes() -> None:
         guitar(*(Note(480 * beat, 9, 50, 80) for beat in range(4)), program=105),  # a banjo
     )
     heard = Listening.of(song(*parts), [0, 1, 2]).heard
-    assert len(heard.programs) == len(GUITAR_PROGRAMS) + 1
+    assert len(heard.programs) == SUMMARY.widths["programs"]
     assert heard.programs.tolist() == [3, 0, 0, 0, 0, 0, 0, 1, 4]
-    assert_allclose(features(heard).summary[:9], [3 / 8, 0, 0, 0, 0, 0, 0, 1 / 8, 4 / 8])
+    assert_allclose(features(heard).summary[SUMMARY["programs"]], [3 / 8, 0, 0, 0, 0, 0, 0, 1 / 8, 4 / 8])
 
 
 def test_the_summary_has_the_rhythm_of_the_bars_that_are_played() -> None:
     bars = [Note(1920 * bar + 480 * beat, 9, 40, 80) for bar in range(2) for beat in range(4)]
-    rhythm = features_of(song(guitar(*bars, Note(240, 9, 40, 80)), bars=5)).summary[9:33]
+    rhythm = features_of(song(guitar(*bars, Note(240, 9, 40, 80)), bars=5)).summary[SUMMARY["places"]]
     assert np.flatnonzero(rhythm).tolist() == [0, 3, 6, 12, 18]
     assert rhythm[[0, 3]].tolist() == [1, 0.5]  # of the two bars that are not silent
 
@@ -307,7 +298,7 @@ def test_several_guitars_are_heard_as_one_that_plays_all_their_notes() -> None:
     assert heard.parts == 2
     assert heard.programs.tolist() == [0, 2, 0, 0, 0, 0, 2, 0, 0]
     assert list(zip(heard.guitar.step.tolist(), heard.guitar.key.tolist(), strict=True)) == [(0, 40), (0, 52), (6, 45)]
-    assert features(heard).guitar[0, 0] == pytest.approx(0.6)
+    assert features(heard).guitar[0, GUITAR.at("onsets")] == pytest.approx(0.6)
 
 
 @relaxed
