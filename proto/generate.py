@@ -7,6 +7,8 @@ import each other from there.
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 import tempfile
 from importlib import resources
@@ -26,6 +28,22 @@ MOVED = {
 }
 
 
+PLUGINS = ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
+
+
+def plugin(name: str) -> str:
+    """The path of a plugin of protoc: beside this Python, whose environment may not be activated, or in PATH.
+
+    Raises:
+        SystemExit: it is not installed.
+    """
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    path = shutil.which(name, path=folders)
+    if path is None:
+        raise SystemExit(f"{name} is not installed: pip install 'seq2drum[dev]'")
+    return path
+
+
 def generated() -> dict[str, str]:
     """The text of each file of seq2drum/rpc that is made from the contract, by name."""
     with tempfile.TemporaryDirectory() as folder:
@@ -34,6 +52,7 @@ def generated() -> dict[str, str]:
                 "protoc",
                 f"--proto_path={PROTO}",
                 f"--proto_path={resources.files('grpc_tools') / '_proto'}",
+                *(f"--plugin={name}={plugin(name)}" for name in PLUGINS),
                 *(f"--{kind}_out={folder}" for kind in ("python", "grpc_python")),
                 f"--mypy_out=quiet:{folder}",
                 f"--mypy_grpc_out=quiet:{folder}",

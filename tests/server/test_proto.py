@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,8 @@ SOURCE = Path("proto/seq2drum/v1/accompaniment.proto")
 
 
 def buf(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("buf") or str(Path(sys.executable).with_name("buf"))
+    beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    program = shutil.which("buf", path=beside) or "buf"
     return subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
 
 
@@ -44,11 +46,13 @@ def test_a_field_without_a_word_about_it_is_found(changed: Path) -> None:
     assert "quarters" in buf("lint", folder=changed).stdout
 
 
-def test_the_python_of_the_contract_is_fresh() -> None:
-    found = subprocess.run(
-        [sys.executable, "proto/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert found.returncode == 0, found.stderr
+@pytest.mark.parametrize("path", [os.environ.get("PATH", os.defpath), os.defpath], ids=["as here", "not activated"])
+def test_the_python_of_the_contract_is_fresh(path: str) -> None:
+    """The plugins of protoc are found beside Python, too, where PATH has no programs of an environment."""
+    command = [sys.executable, "proto/generate.py", "--check"]
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_contract_breaks_nothing_that_was_released() -> None:
