@@ -20,34 +20,29 @@ import torch
 
 from seq2drum.data import batches, corpus
 from seq2drum.data.batches import Data, Window
+from seq2drum.judge.intervals import over_songs
+from seq2drum.judge.likelihood import window_nats
+from seq2drum.judge.measures import Vector
 from seq2drum.models import checkpoint
-from seq2drum.models.base import Family, tensors
+from seq2drum.models.base import Family
 from seq2drum.music.kit import KITS
+from seq2drum.music.notes import IntArray
 from seq2drum.play.folder import find
 
 
-def by_window(model: Family, data: Data, windows: Sequence[Window], listen_to: Sequence[Window] = ()) -> np.ndarray:
-    """Nats a bar of each window."""
-    found = []
-    for index, window in enumerate(windows):
-        draws = batches.draw(np.random.default_rng([0, index]), 1)
-        batch = batches.collate(data, [window], draws, listen_to=[listen_to[index]] if listen_to else [])
-        with torch.no_grad():
-            losses = model.losses(tensors(batch))
-        found.append(float(losses["nats"] / losses["bars"]))
-    return np.array(found)
+def by_window(model: Family, data: Data, windows: Sequence[Window], listen_to: Sequence[Window]) -> Vector:
+    """Nats a bar of each window, heard to the guitars of others."""
+    each = zip(windows, listen_to, range(len(windows)), strict=True)
+    nats = [window_nats(model, data, [window], [guitar], [number]) for window, guitar, number in each]
+    return np.concatenate([np.zeros(0), *nats])
 
 
-def interval(values: np.ndarray, songs: np.ndarray, rng: np.random.Generator) -> str:
+def interval(values: Vector, song: IntArray) -> str:
     """Mean over windows with its 95 % interval, songs resampled."""
     if not len(values):
         return "-"
-    names, index = np.unique(songs, return_inverse=True)
-    sums, counts = np.bincount(index, weights=values), np.bincount(index)
-    drawn = rng.integers(0, len(names), size=(2000, len(names)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return f"{values.mean():6.2f} ({low:.2f} to {high:.2f})"
+    mean, low, high = over_songs(values, song, np.random.default_rng(0), 2000)
+    return f"{mean:6.2f} ({low:.2f} to {high:.2f})"
 
 
 def main() -> None:
@@ -69,14 +64,13 @@ def main() -> None:
         model.eval()
         data = batches.flatten(songs, KITS[about["kit"]])
         windows = batches.blocks(data, metre=metre)
-        right = by_window(model, data, windows)
+        right = by_window(model, data, windows, windows)
         wrong = by_window(model, data, windows, batches.swapped(data, windows, np.random.default_rng(1)))
         song = np.array([window.song for window in windows])
         tags = np.array([data.tags[index] for index in song])
         for tag in ("all", *sorted(set(tags.tolist()))):
             here = np.ones(len(tags), dtype=bool) if tag == "all" else tags == tag
-            rng = np.random.default_rng(0)
-            shown = [interval(values[here], song[here], rng) for values in (right, wrong, wrong - right)]
+            shown = [interval(values[here], song[here]) for values in (right, wrong, wrong - right)]
             title = Path(name).name if tag == "all" else ""
             print(f"{title:20} {about['kit']:5} {tag:8} {len(set(song[here])):5} {here.sum():7}  {'  '.join(shown)}")
 

@@ -37,7 +37,8 @@ from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import metre_of
 from seq2drum.judge import measures
 from seq2drum.judge.baselines import baselines
-from seq2drum.judge.evaluate import choose, play_heard, reference
+from seq2drum.judge.players import play_heard
+from seq2drum.judge.songs import choose, reference
 from seq2drum.lattice import groove
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid

@@ -26,7 +26,7 @@ import numpy as np
 
 from seq2drum.data import batches, corpus, excerpts
 from seq2drum.formats import midi
-from seq2drum.judge import evaluate
+from seq2drum.judge import likelihood, players
 from seq2drum.lattice import conditions, groove
 from seq2drum.lattice.features import features
 from seq2drum.lattice.form import lattice_of
@@ -258,7 +258,7 @@ guitars |= {name: excerpts.lay_over(listen(name)[1], heard) for name in NAMES}
 
 def play(guitar, seed=0, temperature=1.0):
     """The hits of a take to a guitar."""
-    return evaluate.play_heard(drummer.engine, guitar, seed=seed, temperature=temperature)
+    return players.play_heard(drummer.engine, guitar, seed=seed, temperature=temperature)
 
 
 def common(one, other):
@@ -310,7 +310,7 @@ for row, piece in enumerate(pieces):
     starts = range(0, len(piece.heard.form.steps) - 7, 8)
     for column in range(len(pieces)):
         drums_of, guitar_of = ([batches.Window(song, at, at + 8) for at in starts] for song in (row, column))
-        nats[row, column] = evaluate.window_nats(model, data, drums_of, guitar_of, starts).mean()
+        nats[row, column] = likelihood.window_nats(model, data, drums_of, guitar_of, starts).mean()
 
 # %% tags=["keep-output"]
 figure, axes = plt.subplots(figsize=(6.4, 4.6))

@@ -28,7 +28,8 @@ import numpy as np
 from IPython.display import Image, display
 
 from seq2drum.data import batches, corpus, excerpts
-from seq2drum.judge import evaluate
+from seq2drum.judge import evaluate, likelihood
+from seq2drum.judge.players import baseline_players, model_players, play_heard
 from seq2drum.learn import train
 from seq2drum.models import checkpoint, eager, family
 from seq2drum.music.kit import FULL
@@ -142,7 +143,7 @@ def show(title, drums, bars=8):
 # %% tags=["keep-output"]
 name = Path(test.path).stem
 for title, player in players.items():
-    drums = evaluate.play_heard(player.engine, test.heard, temperature=0.0)
+    drums = play_heard(player.engine, test.heard, temperature=0.0)
     show(f"{name}: {title}", drums, bars=8 if len(drums.step) else 4)
 show(f"{name}: the drums that were composed for it", test.drums)
 
@@ -160,9 +161,9 @@ show(f"{name}: the drums that were composed for it", test.drums)
 
 # %% tags=["keep-output"]
 compared = [
-    *evaluate.model_players(str(RUN), title="your own", takes=2),
-    *evaluate.model_players("default", title="in the box", takes=2),
-    *(row for row in evaluate.baseline_players(known) if row.name in ("common bar", "nearest 4 bars")),
+    *model_players(str(RUN), title="your own", takes=2),
+    *model_players("default", title="in the box", takes=2),
+    *(row for row in baseline_players(known) if row.name in ("common bar", "nearest 4 bars")),
 ]
 judged = (unseen or songs)[:40]  # of a large folder some will do
 result = evaluate.evaluate(judged, compared, settings=evaluate.Settings(critic=False, likelihood=False))
@@ -192,7 +193,7 @@ for title, run in (("your own", RUN), ("in the box", "default")):
     model.eval()
     drums = [batches.Window(0, at, at + 8) for at in starts]
     right, *wrong = (
-        evaluate.window_nats(model, data, drums, [batches.Window(song, at, at + 8) for at in starts], starts).mean()
+        likelihood.window_nats(model, data, drums, [batches.Window(song, at, at + 8) for at in starts], starts).mean()
         for song in range(len(data))
     )
     print(f"{title:12} its own guitar {right:5.1f}, another's {np.mean(wrong):5.1f}")

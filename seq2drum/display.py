@@ -22,8 +22,8 @@ import numpy as np
 from seq2drum.data.corpus import Account, Prepared
 from seq2drum.data.excerpts import duet_of, metre_of
 from seq2drum.errors import Seq2DrumError
-from seq2drum.judge import evaluate, report
-from seq2drum.judge.evaluate import Evaluation
+from seq2drum.judge import report
+from seq2drum.judge.evaluation import HEADLINE, Evaluation
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
 from seq2drum.lattice.groove import Drums
@@ -401,7 +401,7 @@ def _account(account: Account) -> str:
 @html.register
 def _evaluation(evaluation: Evaluation) -> str:
     there = {name for row in evaluation.free for name in row.figures}
-    names = [name for name in evaluate.HEADLINE if name in there]
+    names = [name for name in HEADLINE if name in there]
     head, body = report.table(evaluation.free, names, interval="half")
     facts: list[Any] = report.facts(evaluation)
     return _shown(

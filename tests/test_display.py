@@ -19,7 +19,7 @@ import pytest
 from seq2drum import display
 from seq2drum.data import corpus
 from seq2drum.formats import midi
-from seq2drum.judge.evaluate import Column, Estimate, Evaluation, Row
+from seq2drum.judge.evaluation import Column, Estimate, Evaluation, Row
 from seq2drum.lattice import grid, groove, phrases
 from seq2drum.lattice.phrases import Cut
 from seq2drum.music import drum_maps

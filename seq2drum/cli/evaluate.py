@@ -16,7 +16,7 @@ from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from seq2drum.data.corpus import Prepared
-    from seq2drum.judge.evaluate import Progress
+    from seq2drum.judge.auditions import Progress
 
 SPLITS = ("test", "validation", "train", "all")
 
@@ -69,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
 
     from seq2drum import files
     from seq2drum.judge import evaluate, report
+    from seq2drum.judge.players import model_players
+    from seq2drum.judge.songs import choose, reference
 
     if options.json:
         report.check(options.json, overwrite=options.force, formats=(".json",))
@@ -83,10 +85,10 @@ def run(options: argparse.Namespace) -> int:
     players = [
         player
         for name, title in zip(names, titles, strict=True)
-        for player in evaluate.model_players(name, seed=options.seed, takes=options.takes, title=title)
+        for player in model_players(name, seed=options.seed, takes=options.takes, title=title)
     ]
     songs = _songs([Path(name) for name in options.data or ()], options)
-    chosen = evaluate.choose(
+    chosen = choose(
         songs,
         split=options.split,
         metre=options.metre,
@@ -100,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
         place = Path(options.reference)
         known = argparse.Namespace(**vars(options) | {"cache": str(place) if place.is_file() else None})
         training = _songs([] if place.is_file() else [place], known)
-    training = evaluate.reference(training, chosen, all_of=bool(options.reference))
+    training = reference(training, chosen, all_of=bool(options.reference))
     settings = evaluate.Settings(
         seed=options.seed,
         workers=options.workers or os.cpu_count() or 1,

@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from seq2drum.errors import CorpusError
+from seq2drum.judge.likelihood import one_thread
+from seq2drum.judge.measures import auc
 from seq2drum.lattice.features import GUITAR, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
@@ -84,8 +86,9 @@ def critic_auc(
     Raises:
         CorpusError: there are fewer than three groups with a window of four bars that has enough real hits.
     """
-    windows = [found for width in WIDTHS if (found := _windows(real, made, width, hear)) is not None]
-    names = sorted({groups[song] for found in windows for song in found.song.tolist()})
+    # 1. Windows, and folds of groups.
+    windows = [some for width in WIDTHS if (some := _windows(real, made, width, hear)) is not None]
+    names = sorted({groups[song] for some in windows for song in some.song.tolist()})
     if len(names) < 3:
         raise CorpusError(
             f"the critic found {len(names)} groups of songs with {BARS} bars of at least {LEAST_HITS} drum hits; "
@@ -94,47 +97,42 @@ def critic_auc(
     number = {name: i for i, name in enumerate(names)}
     group_of = np.array([number.get(name, -1) for name in groups])
     folds = np.array_split(np.random.default_rng([seed, 0]).permutation(len(names)), min(FOLDS, len(names)))
-    judged: list[tuple[FloatArray, FloatArray, IntArray]] = []
-    for index, fold in enumerate(folds):
-        others = np.concatenate([other for other in folds if other is not fold])
-        inner, outer = np.split(others, [max(len(others) // 8, 1)])
-        sides = [[w.select(np.isin(group_of[w.song], side)) for w in windows] for side in (outer, inner, fold)]
-        net = _trained(sides[0], sides[1], seed=seed * FOLDS + index, epochs=epochs)
-        scores = [np.concatenate(column) for column in zip(*(_scores(net, w) for w in sides[2]), strict=True)]
-        # Critics of different folds do not share a scale, so a score is its rank among those of its fold.
-        ranks = np.unique(np.concatenate(scores), return_inverse=True)[1] / (2 * len(scores[0]))
-        songs = np.concatenate([w.song for w in sides[2]])
-        halves = np.split(ranks.astype(np.float32), 2)
-        judged.append((halves[0], halves[1], group_of[songs]))
+    # 2. Each fold is scored by a critic that was trained on the others. One thread: the sums are the same everywhere.
+    judged = []
+    with one_thread():
+        for index, fold in enumerate(folds):
+            others = np.concatenate([other for other in folds if other is not fold])
+            inner, outer = np.split(others, [max(len(others) // 8, 1)])
+            sides = [[w.select(np.isin(group_of[w.song], side)) for w in windows] for side in (outer, inner, fold)]
+            net = _trained(sides[0], sides[1], seed=seed * FOLDS + index, epochs=epochs)
+            judged.append((*_ranks(net, sides[2]), group_of[np.concatenate([w.song for w in sides[2]])]))
     scores_real, scores_made, group = (np.concatenate(column) for column in zip(*judged, strict=True))
+    # 3. The area over all folds, and its interval over groups.
     draws = np.random.default_rng([seed, 1]).integers(len(names), size=(resamples, len(names)))
     spread = [
         auc(scores_real, scores_made, np.bincount(draw, minlength=len(names))[group].astype(np.float64))
         for draw in draws
     ]
     low, high = np.quantile(spread, [0.025, 0.975]).tolist() if spread else (float("nan"), float("nan"))
-    count = len({int(song) for found in windows for song in found.song})
+    count = len({int(song) for some in windows for song in some.song})
     return CriticResult(auc(scores_real, scores_made), low, high, len(group), count)
 
 
-def auc(real: NDArray[np.floating], made: NDArray[np.floating], weight: NDArray[np.float64] | None = None) -> float:
-    """How often a made window scores above a real one; a tie counts half. Each window may weigh more or less.
+def _ranks(net: _Critic, fold: Sequence[_Windows]) -> tuple[FloatArray, FloatArray]:
+    """The ranks of the scores of a fold's real and made windows among all of the fold, 0 to 1.
 
-    The Mann-Whitney statistic. real and made: (n,), weight (n,) for both. 0.5 where nothing is left to compare.
+    Critics of different folds do not share a scale; ranks do.
     """
-    values, place = np.unique(np.concatenate([real, made]), return_inverse=True)
-    below = np.bincount(place[: len(real)], weight, minlength=len(values))
-    above = np.bincount(place[len(real) :], weight, minlength=len(values))
-    pairs = below.sum() * above.sum()
-    if not pairs:
-        return 0.5
-    return float((above * (np.cumsum(below) - below / 2)).sum() / pairs)
+    scores = [np.concatenate(column) for column in zip(*(_scores(net, windows) for windows in fold), strict=True)]
+    ranks = np.unique(np.concatenate(scores), return_inverse=True)[1] / (2 * len(scores[0]))
+    real, made = np.split(ranks.astype(np.float32), 2)
+    return real, made
 
 
 def _windows(real: Sequence[tuple[Heard, Drums]], made: Sequence[Drums], width: int, hear: Hear) -> _Windows | None:
     """The windows of all songs whose longest bar fits into `width` quarters, but not into the width before."""
     narrower = max((other for other in WIDTHS if other < width), default=0)
-    found: list[_Windows] = []
+    windows: list[_Windows] = []
     for song, ((heard, drums), other) in enumerate(zip(real, made, strict=True)):
         form = heard.form
         starts = _starts(drums)
@@ -149,14 +147,14 @@ def _windows(real: Sequence[tuple[Heard, Drums]], made: Sequence[Drums], width: 
         around = np.where(inside[..., None], context[steps], np.float32(0))
         both = [_heard(one, steps, inside, around, hear).astype(np.float16) for one in (drums, other)]
         exists: NDArray[np.bool_] = inside[..., ::STEPS_PER_QUARTER]
-        found.append(_Windows(both[0], both[1], exists, np.full(len(bars), song)))
-    if not found:
+        windows.append(_Windows(both[0], both[1], exists, np.full(len(bars), song)))
+    if not windows:
         return None
     return _Windows(
-        np.concatenate([w.real for w in found]),
-        np.concatenate([w.made for w in found]),
-        np.concatenate([w.exists for w in found]),
-        np.concatenate([w.song for w in found]),
+        np.concatenate([w.real for w in windows]),
+        np.concatenate([w.made for w in windows]),
+        np.concatenate([w.exists for w in windows]),
+        np.concatenate([w.song for w in windows]),
     )
 
 
@@ -251,9 +249,9 @@ def _batches(
 ) -> Iterator[tuple[_Windows, IntArray]]:
     """All windows once, in random order, those of one width together."""
     batches = []
-    for found in windows:
-        order = rng.permutation(len(found.song))
-        batches += [(found, order[at : at + size]) for at in range(0, len(order), size)]
+    for some in windows:
+        order = rng.permutation(len(some.song))
+        batches += [(some, order[at : at + size]) for at in range(0, len(order), size)]
     for index in rng.permutation(len(batches)).tolist():
         yield batches[index]
 

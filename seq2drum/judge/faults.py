@@ -11,7 +11,7 @@ from seq2drum.music.limbs import HANDS, LIMBS, Limbs
 from seq2drum.music.notes import IntArray, Part
 
 
-def validity(part: Part, song_end: int, kit: Kit) -> dict[str, int]:
+def faults_of_part(part: Part, song_end: int, kit: Kit) -> dict[str, int]:
     """How many notes of a drum part there are, and how many faults: all but `notes` must be 0 in what is made.
 
     A note begins before tick 0, or at or after the song's end; has no length; sounds on after the end; is no piece of
@@ -21,7 +21,7 @@ def validity(part: Part, song_end: int, kit: Kit) -> dict[str, int]:
     return _faults(part.onset, part.duration, part.pitch, kit.voice_of[part.pitch], song_end, kit)
 
 
-def validity_of_grid(grid: Grid, form: Form, kit: Kit) -> dict[str, int]:
+def faults_of_grid(grid: Grid, form: Form, kit: Kit) -> dict[str, int]:
     """The same of hits whose keys are voices of the kit; steps stand for ticks, and a hit lasts one step at most."""
     within = (grid.key >= 0) & (grid.key < len(kit))
     voice = np.where(within, grid.key, -1)

@@ -5,13 +5,14 @@ A figure is read off a sum over songs, so a draw is a weighted sum: no take is m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from seq2drum.judge.measures import Vector
 from seq2drum.judge.panel import FIGURES, Statistics
+from seq2drum.music.notes import IntArray
 
 
 class Interval(NamedTuple):
@@ -75,3 +76,34 @@ def _interval(value: float, draws: Vector) -> Interval:
         return Interval(value, np.nan, np.nan)
     low, high = np.percentile(draws, [2.5, 97.5])
     return Interval(value, min(float(low), value), max(float(high), value))
+
+
+def weighted_mean(values: Vector, weights: Vector) -> Vector:
+    """(m,): the means of values (n,) under each row of weights (m, n)."""
+    means: Vector = weights @ values / weights.sum(axis=1)
+    return means
+
+
+def weighted_median(values: Vector, weights: Vector) -> Vector:
+    """(m,): the medians of values (n,) under each row of weights (m, n); of two in the middle, the lower."""
+    order = np.argsort(values)
+    up_to = np.cumsum(weights[:, order], axis=1)
+    medians: Vector = values[order][np.argmax(up_to >= up_to[:, -1:] / 2, axis=1)]
+    return medians
+
+
+def over_songs(
+    values: Vector,
+    song: IntArray,
+    rng: np.random.Generator,
+    draws: int = 1000,
+    read: Callable[[Vector, Vector], Vector] = weighted_mean,
+) -> Interval:
+    """What is read off values (n,) of windows, and its 95 % interval, songs drawn again; NaN of nothing."""
+    if not len(values):
+        return Interval(np.nan, np.nan, np.nan)
+    _, index = np.unique(song, return_inverse=True)
+    songs = int(index.max()) + 1
+    drawn = rng.multinomial(songs, np.full(songs, 1 / songs), size=draws).astype(np.float64)
+    low, high = np.percentile(read(values, drawn[:, index]), [2.5, 97.5])
+    return Interval(float(read(values, np.ones((1, len(values))))[0]), float(low), float(high))

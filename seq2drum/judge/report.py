@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seq2drum import files
 from seq2drum.errors import OptionError, OutputError
-from seq2drum.judge.evaluate import BY_METRE, CONTINUED, HEADLINE, Column, Estimate, Evaluation, Example, Row
+from seq2drum.judge.evaluation import BY_METRE, CONTINUED, HEADLINE, Column, Estimate, Evaluation, Example, Row
 from seq2drum.judge.panel import WAYS
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.music.kit import NINE

@@ -10,10 +10,21 @@ import pytest
 
 from seq2drum.data import corpus
 from seq2drum.data.corpus import Prepared
-from seq2drum.data.excerpts import TICKS, bars_between, duet_of, heard_between, shortened
+from seq2drum.data.excerpts import (
+    TICKS,
+    bar_of_grid,
+    bars_between,
+    duet_of,
+    heard_between,
+    lay_over,
+    others_guitar,
+    shortened,
+)
 from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import Grid, Lattice, encode
+from seq2drum.lattice.listening import sounding
 from seq2drum.music.kit import FULL
+from tests.backbeats import changing, song_of
 from tests.made import made_song
 
 CACHE = Path(__file__).parents[3] / "cache.s2d"
@@ -85,3 +96,38 @@ def test_real_songs_become_notes_and_are_the_same_on_the_lattice() -> None:
         assert lattice.counts.tolist() == song.heard.form.steps.tolist(), song.path
         assert np.array_equal(guitar.step, song.heard.guitar.step), song.path
         assert np.array_equal(drums.step, song.drums.step), song.path
+
+
+def test_bars_of_a_song_in_sevens_are_a_song_of_their_own() -> None:
+    part = bars_between(song_of(1, metre=(7, 8)), 2, 5)
+    assert part.heard.form.steps.tolist() == [21] * 3
+    assert part.drums.step.min() >= 0 and part.drums.step.max() < 63
+
+
+def test_the_guitar_sounds_from_its_first_bar_to_the_bar_its_last_note_ends_in() -> None:
+    heard = song_of(1).heard
+    assert sounding(heard) == (0, 12)
+    some = heard.guitar.select((heard.guitar.step >= 30) & (heard.guitar.step < 60))
+    assert sounding(replace(heard, guitar=some)) == (1, 3)
+    held = some._replace(length=np.full_like(some.length, 24 * 6))
+    assert sounding(replace(heard, guitar=held)) == (1, 4)
+    assert sounding(replace(heard, guitar=some.select(some.step < 0))) == (0, 0)
+
+
+def test_another_guitar_is_of_the_same_metre_and_tempo_and_of_another_group() -> None:
+    slow, twin = song_of(20, bpm=70), replace(song_of(21), group=song_of(0).group)
+    others = others_guitar([song_of(0), twin, slow, song_of(9, metre=(3, 4)), changing()])
+    assert others == [None] * 5
+    known = others_guitar([song_of(0), slow], [song_of(22, bpm=130)])
+    assert known[0] is not None and known[1] is None
+
+
+def test_another_guitar_begins_with_the_own_and_again_when_it_is_over() -> None:
+    own, other = song_of(1, bars=7).heard, song_of(2, bars=3).heard
+    own = replace(own, guitar=own.guitar.select(own.guitar.step >= 24))
+    laid = lay_over(other, own)
+    assert laid.form is own.form
+    assert sounding(laid) == (1, 7)
+    bars = [bar_of_grid(laid.guitar, laid.form, bar) for bar in range(1, 7)]
+    assert all(np.array_equal(a, b) for a, b in zip(bars[0], bars[3], strict=True))
+    assert np.array_equal(bars[1].key, bar_of_grid(other.guitar, other.form, 1).key)

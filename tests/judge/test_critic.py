@@ -14,7 +14,7 @@ from seq2drum.data import corpus as learning
 from seq2drum.data.corpus import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.judge.baselines import baselines
-from seq2drum.judge.critic import CriticResult, auc, critic_auc
+from seq2drum.judge.critic import CriticResult, critic_auc
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.lattice.listening import Heard
@@ -63,21 +63,6 @@ def deaf(song: Prepared, drums: Drums) -> Drums:
 def flat(song: Prepared, drums: Drums) -> Drums:
     """The right hits, all of one loudness and on the lattice."""
     return drums._replace(velocity=np.minimum(drums.velocity, 1) * 90, offset=np.zeros_like(drums.offset))
-
-
-def test_the_area_is_how_often_made_scores_above_real_and_a_tie_is_half() -> None:
-    # Pairs (real, made): 1<2, 1<3, 2=2, 2<3, 4>2, 4>3: three and a half of six.
-    assert auc(np.array([1.0, 2.0, 4.0]), np.array([2.0, 3.0])) == pytest.approx(3.5 / 6)
-    assert auc(np.array([0.0]), np.array([1.0])) == 1
-    assert auc(np.array([1.0]), np.array([0.0])) == 0
-    assert auc(np.zeros(0), np.zeros(0)) == 0.5
-
-
-def test_a_window_of_weight_two_counts_as_two_and_of_weight_zero_not_at_all() -> None:
-    real, made = np.array([0.1, 0.5, 0.3]), np.array([0.2, 0.4, 0.9])
-    weight = np.array([2.0, 1.0, 0.0])
-    assert auc(real, made, weight) == pytest.approx(auc(real[[0, 0, 1]], made[[0, 0, 1]]))
-    assert auc(real, made, np.zeros(3)) == 0.5
 
 
 @pytest.mark.slow

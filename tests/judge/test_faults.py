@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seq2drum.judge.faults import validity, validity_of_grid
+from seq2drum.judge.faults import faults_of_grid, faults_of_part
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
@@ -36,7 +36,7 @@ KICK, SNARE, HAT, OPEN_HAT, PEDAL_HAT, RIDE, TAMBOURINE = 36, 38, 42, 46, 44, 51
 )
 def test_each_fault_is_counted_and_no_other(notes: list[tuple[int, int, int]], faults: dict[str, int]) -> None:
     part = Part.of([Note(*note, 100) for note in notes], is_drums=True)
-    found = validity(part, 100, FULL)
+    found = faults_of_part(part, 100, FULL)
     assert found.pop("notes") == len(notes)
     assert {name: count for name, count in found.items() if count} == faults
 
@@ -47,7 +47,7 @@ def test_hits_of_a_grid_are_judged_by_their_steps() -> None:
     def of(*hits: tuple[int, int, int]) -> dict[str, int]:
         step, key, length = np.array(hits, dtype=np.int64).reshape(-1, 3).T
         grid = Grid(step, key, np.full_like(step, 100), np.zeros_like(step), length)
-        found = validity_of_grid(grid, form_of((7, 8), (3, 4)), FULL)
+        found = faults_of_grid(grid, form_of((7, 8), (3, 4)), FULL)
         return {name: count for name, count in found.items() if count}
 
     kick, snare, crash, ride = (names.index(name) for name in ("kick", "snare", "crash", "ride"))

@@ -71,3 +71,21 @@ def test_no_songs_and_unequal_songs_are_refused() -> None:
         intervals.summarise([], rng)
     with pytest.raises(ValueError, match="2 songs here and 1 there"):
         intervals.compare(made_songs(2, 7), made_songs(1, 7), rng)
+
+
+def test_means_over_windows_have_intervals_over_songs() -> None:
+    rng = np.random.default_rng(0)
+    assert intervals.over_songs(np.full(6, 2.0), np.array([0, 0, 1, 1, 2, 2]), rng) == (2, 2, 2)
+    assert np.isnan(intervals.over_songs(np.zeros(0), np.zeros(0, dtype=np.int64), rng)).all()
+    value, low, high = intervals.over_songs(np.array([0.0, 0.0, 0.0, 4.0]), np.array([0, 0, 0, 1]), rng)
+    assert (value, low, high) == (1, 0, 4)
+
+
+def test_a_median_over_windows_is_not_carried_by_one_song() -> None:
+    rng = np.random.default_rng(0)
+    values, song = np.array([3.0, 1.0, 2.0, 90.0, 80.0]), np.array([0, 1, 2, 3, 3])
+    value, low, high = intervals.over_songs(values, song, rng, read=intervals.weighted_median)
+    assert value == 3 and 1 <= low <= 3 <= high <= 90
+    weights = np.array([[1.0, 1, 1, 0, 0], [5, 1, 1, 0, 0], [0, 0, 0, 1, 1]])
+    assert intervals.weighted_median(values, weights).tolist() == [2, 3, 80]  # of two, the lower
+    assert intervals.weighted_mean(values, weights).tolist() == [2, 18 / 7, 85]

@@ -156,3 +156,18 @@ def test_the_true_guitar_is_first_where_no_other_has_fewer_nats_and_ties_are_sha
     assert measures.rank_of_true([[1, 2, 3], [3, 1, 2], [1, 1, 2], [5, 9, 7]]) == pytest.approx((1 + 0 + 0.5 + 1) / 4)
     assert measures.rank_of_true(np.full((7, 20), 3.0)) == pytest.approx(1 / 20)
     assert np.isnan(measures.rank_of_true(np.zeros((0, 20))))
+
+
+def test_the_area_is_how_often_made_scores_above_real_and_a_tie_is_half() -> None:
+    # Pairs (real, made): 1<2, 1<3, 2=2, 2<3, 4>2, 4>3: three and a half of six.
+    assert measures.auc(np.array([1.0, 2.0, 4.0]), np.array([2.0, 3.0])) == pytest.approx(3.5 / 6)
+    assert measures.auc(np.array([0.0]), np.array([1.0])) == 1
+    assert measures.auc(np.array([1.0]), np.array([0.0])) == 0
+    assert measures.auc(np.zeros(0), np.zeros(0)) == 0.5
+
+
+def test_a_window_of_weight_two_counts_as_two_and_of_weight_zero_not_at_all() -> None:
+    real, made = np.array([0.1, 0.5, 0.3]), np.array([0.2, 0.4, 0.9])
+    weight = np.array([2.0, 1.0, 0.0])
+    assert measures.auc(real, made, weight) == pytest.approx(measures.auc(real[[0, 0, 1]], made[[0, 0, 1]]))
+    assert measures.auc(real, made, np.zeros(3)) == 0.5

@@ -10,7 +10,7 @@ import pytest
 
 from seq2drum.errors import OptionError, OutputError
 from seq2drum.judge import report
-from seq2drum.judge.evaluate import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
+from seq2drum.judge.evaluation import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
 
 NAMES = ("real drums", "A & <B>, most likely", "silence", "own bar")
 

@@ -1,0 +1,133 @@
+"""Players play songs and are judged: one audition for each player and song, in as many processes as are asked for."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2drum.data.corpus import Prepared
+from seq2drum.data.excerpts import bars_between
+from seq2drum.judge import panel
+from seq2drum.judge.evaluation import CONTINUED
+from seq2drum.judge.faults import faults_of_grid
+from seq2drum.judge.measures import Copies, Vector
+from seq2drum.judge.panel import Statistics, statistics
+from seq2drum.judge.players import Player
+from seq2drum.judge.trial import Judge
+from seq2drum.judge.workers import results_of
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.groove import drums_of
+from seq2drum.lattice.listening import Heard
+from seq2drum.music.kit import FULL
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and of how much."""
+
+
+@dataclass(frozen=True, eq=False)
+class Audition:
+    """What one player's playing of one song comes to.
+
+    statistics: the mean over its takes. first: of its first take. swapped: of its first take to another song's guitar.
+    continued: of one take that goes on from one real bar, in the bars after it. hits: the first take. faults: over all
+    takes. bars and seconds: how much was played, and how much processor time it took.
+    """
+
+    statistics: Statistics
+    first: Statistics
+    swapped: Statistics | None
+    continued: Statistics | None
+    hits: Grid
+    faults: Mapping[str, int]
+    bars: int
+    seconds: float
+
+
+def play_all(
+    songs: Sequence[Prepared],
+    players: Sequence[Player],
+    copies: Copies | None,
+    others: Sequence[Heard | None],
+    *,
+    workers: int = 1,
+    progress: Progress = lambda what, done, total: None,
+) -> list[list[Audition]]:
+    """The auditions of each song by player: the same for any number of workers.
+
+    copies: what the training set plays, if it is known. others: for each song another one's guitar, or None.
+    """
+    tasks = list(zip(songs, others, strict=True))
+    # The longest first, so that no worker is left with a long one at the end.
+    order = sorted(range(len(tasks)), key=lambda index: -len(songs[index].heard.form.steps))
+    results = results_of(partial(_play_task, tuple(players), copies), [tasks[index] for index in order], workers)
+    of_song: list[list[Audition]] = [[] for _ in tasks]
+    for done, (index, auditions) in enumerate(zip(order, results, strict=True), 1):
+        of_song[index] = auditions
+        progress("songs played", done, len(tasks))
+    return of_song
+
+
+def _play_task(players: Sequence[Player], copies: Copies | None, task: tuple[Prepared, Heard | None]) -> list[Audition]:
+    return play_song(players, copies, *task)
+
+
+def play_song(players: Sequence[Player], copies: Copies | None, song: Prepared, other: Heard | None) -> list[Audition]:
+    """All players play one song and are judged. other: another song's guitar over this one's bars."""
+    form = song.heard.form
+    judge = Judge(drums_of(song.drums, form), song.heard, copies)
+    rest = _rest(song, int(np.flatnonzero(judge.bars)[0])) if judge.bars.any() else None
+    return [_audition(player, song, other, judge, rest) for player in players]
+
+
+class _Rest(NamedTuple):
+    """The bars after the first that counts, which is known; and a judge of them."""
+
+    known: int
+    judge: Judge
+
+
+def _rest(song: Prepared, known: int) -> _Rest | None:
+    """The bars after the known one, if the drummer goes on in them."""
+    bars = len(song.heard.form.steps)
+    if known + 1 >= bars:
+        return None
+    part = bars_between(song, known + 1, bars)
+    judge = Judge(drums_of(part.drums, part.heard.form), part.heard)
+    return _Rest(known, judge) if judge.bars.any() else None
+
+
+def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge, rest: _Rest | None) -> Audition:
+    form = song.heard.form
+    # 1. All takes, with the player's own speed, however busy the machine is.
+    player.ready()
+    begun = time.process_time()
+    grids = [player.play(song, take) for take in range(player.takes)]
+    seconds = time.process_time() - begun
+    # 2. What is counted of them. The real drums are given as the judge's own arrays, which are measured already.
+    drums = [judge.real if grid is song.drums else drums_of(grid, form) for grid in grids]
+    takes = [statistics(judge.trial(made)) for made in drums]
+    # 3. The first take once more, to another song's guitar.
+    swapped = continued = None
+    if player.swapped and other is not None:
+        foreign = player.play(replace(song, heard=other), 0)
+        swapped = some_of(statistics(judge.trial(drums_of(foreign, form))), ("hit F1",))
+    # 4. One take that goes on from the known bar, judged in the bars after it.
+    if player.play_on is not None and rest is not None:
+        grid = player.play_on(song, rest.known, 0)
+        part = bars_between(replace(song, drums=grid), rest.known + 1, len(form.steps))
+        continued = some_of(statistics(rest.judge.trial(drums_of(part.drums, part.heard.form))), CONTINUED)
+    # 5. What no drummer could play.
+    faults = sum((Counter(faults_of_grid(grid, form, FULL)) for grid in grids), Counter[str]())
+    bars = len(form.steps) * player.takes
+    return Audition(panel.mean_of(takes), takes[0], swapped, continued, grids[0], faults, bars, seconds)
+
+
+def some_of(counted: Statistics, names: Sequence[str]) -> dict[str, Vector]:
+    """The statistics of some figures."""
+    return {name: counted[name] for name in names}

@@ -1,0 +1,199 @@
+"""What an evaluation comes to: the figures of all players with their intervals, as values that become JSON.
+
+From values to values: it plays nothing and computes no figure.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seq2drum.judge.intervals import Interval
+from seq2drum.judge.panel import FIGURES
+from seq2drum.music.shown import Shown
+
+GUITARS = 20  # among which the true one is ranked
+METRES = ("4/4", "3/4", "6/8", "12/8", "5/4", "7/8", "other", "changing")
+HEADLINE = (
+    "hit F1",
+    "kick and snare F1",
+    "gain in F1",
+    "gain in nats",
+    "true guitar first",
+    "voice JSD",
+    "position JSD",
+    "fill rate",
+    "fill F1",
+    "fill F1 of every eighth bar",
+    "critic AUC",
+    "bars a second",
+)
+BY_METRE = ("hit F1", "kick and snare F1", "voice JSD", "position JSD", "fill rate", "hits made to real")
+CONTINUED = ("hit F1", "kick and snare F1", "onset F1", "family F1", "bar similarity error", "fill rate")
+
+
+class Estimate(NamedTuple):
+    """A figure and its 95 % interval over songs; None where there is no answer, or no interval."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @staticmethod
+    def of(interval: Interval) -> Estimate:
+        """An interval with None for NaN, as JSON has no NaN."""
+        return Estimate(*(number_or_none(value) for value in interval))
+
+
+def number_or_none(value: float) -> float | None:
+    """A number, or None for NaN."""
+    return None if np.isnan(value) else float(value)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a figure is called, what it means, and which way is good: "high", "low", "near real" or "to beat"."""
+
+    name: str
+    meaning: str
+    better: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One player's figures. songs: over how many songs. takes: the mean over so many takes of each."""
+
+    name: str
+    meaning: str
+    kind: str
+    sees_real: bool
+    songs: int
+    figures: dict[str, Estimate]
+    takes: int = 1
+
+
+@dataclass(frozen=True)
+class Example:
+    """A few bars of a song: real drums, a player's, and where the guitar begins notes, for a picture.
+
+    steps: of each bar. metres: as "4/4". hits: (step, voice of the nine, velocity). guitar: steps.
+    """
+
+    song: str
+    player: str
+    first_bar: int
+    steps: tuple[int, ...]
+    metres: tuple[str, ...]
+    guitar: tuple[int, ...]
+    real: tuple[tuple[int, int, int], ...]
+    made: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class SongFigures:
+    """One song that was played, and each player's figures on it by name; None where there is no answer."""
+
+    path: str
+    sha256: str
+    tag: str
+    group: str
+    metre: str
+    bars: int
+    figures: dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True)
+class Evaluation(Shown):
+    """All that was found. Plain values: `as_json` and `from_json` are each other's way back.
+
+    about: command, versions, settings, songs. free: free-running. continued: on from one real bar. by_metre: of the
+    songs that never leave a metre, rows named "metre: player". curves: how alike bars 1, 2, ... apart are, by player.
+    notes: what was left out, and why. seconds: how long each stage took.
+    """
+
+    about: dict[str, Any]
+    columns: tuple[Column, ...]
+    free: tuple[Row, ...]
+    continued: tuple[Row, ...]
+    by_metre: tuple[Row, ...]
+    curves: dict[str, tuple[float | None, ...]]
+    examples: tuple[Example, ...]
+    songs: tuple[SongFigures, ...]
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+
+    def as_json(self) -> str:
+        """The whole evaluation as JSON."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @staticmethod
+    def from_json(text: str) -> Evaluation:
+        """The way back."""
+        values = json.loads(text)
+
+        def rows(name: str) -> tuple[Row, ...]:
+            return tuple(
+                Row(**row | {"figures": {key: Estimate(*value) for key, value in row["figures"].items()}})
+                for row in values[name]
+            )
+
+        def example(row: dict[str, Any]) -> Example:
+            flat = {name: tuple(row[name]) for name in ("steps", "metres", "guitar")}
+            hits = {name: tuple(tuple(hit) for hit in row[name]) for name in ("real", "made")}
+            return Example(**row | flat | hits)
+
+        return Evaluation(
+            values["about"],
+            tuple(Column(**column) for column in values["columns"]),
+            rows("free"),
+            rows("continued"),
+            rows("by_metre"),
+            {name: tuple(values) for name, values in values["curves"].items()},
+            tuple(example(row) for row in values["examples"]),
+            tuple(SongFigures(**song) for song in values["songs"]),
+            tuple(values["notes"]),
+            values["seconds"],
+        )
+
+
+_OWN_COLUMNS = (
+    Column("gain in F1", "hit F1 with the right guitar less that with another song's", "high", "conditioning"),
+    Column("nats a bar", "what the real hits cost the model, given the true past", "low", "conditioning"),
+    Column(
+        "gain in nats", "nats a bar with another song's guitar less those with the right one", "high", "conditioning"
+    ),
+    Column("gain in nats, median window", "the same in the middle window: no song carries it", "high", "conditioning"),
+    Column("right guitar likelier", "share of windows whose gain in nats is above zero", "high", "conditioning"),
+    Column(
+        "true guitar first", f"share of windows whose own guitar is the likeliest of {GUITARS}", "high", "conditioning"
+    ),
+    Column("critic AUC", "how well a classifier tells it from real drums; 0.5 is a drummer", "low", "critic"),
+    Column("bars a second", "bars played a second of processor time", "high", "speed"),
+    Column("faults", "notes and ticks that no drummer could play, over all takes", "low", "validity"),
+)
+
+
+def columns() -> tuple[Column, ...]:
+    """All figures, the headline first."""
+    known = {
+        figure.name: Column(figure.name, figure.meaning, figure.better, figure.group) for figure in FIGURES.values()
+    }
+    known |= {column.name: column for column in _OWN_COLUMNS}
+    return (*(known[name] for name in HEADLINE), *(known[name] for name in known if name not in HEADLINE))
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """The versions of Python and of some packages; "none" of what is not installed."""
+    versions = {"python": platform.python_version()}
+    for name in packages:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "none"
+    return versions

@@ -1,0 +1,158 @@
+"""Who plays the songs of an evaluation: models, baselines, the real drummer, and the one bar that is known.
+
+    (song, take) -> hits of the full kit over the whole song
+
+Each is a value that can be pickled, so that it can go to another process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from seq2drum.data.corpus import Prepared
+from seq2drum.data.excerpts import bar_of_grid
+from seq2drum.judge import baselines
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.listening import Heard, sounding
+from seq2drum.music.kit import to_kit
+from seq2drum.play import decoding, engine
+from seq2drum.play.bar import Sampling
+from seq2drum.play.decoding import OPENING_TRIES, take_of
+from seq2drum.play.options import Options
+
+
+@dataclass(frozen=True)
+class Player:
+    """Who plays: hits whose keys are voices of the full kit, over the whole song.
+
+    kind: "real", "model" or "baseline". sees_real: it looks at the real drums. takes: how many differ. play: (song,
+    take) to hits. play_on: (song, bar, take) to hits, the real drums of that bar given. model: of which model it is a
+    way of playing. swapped: whether to play it to another song's guitar as well.
+    Players go to other processes, so both functions must be what can be pickled.
+    """
+
+    name: str
+    meaning: str
+    kind: str
+    play: Callable[[Prepared, int], Grid]
+    sees_real: bool = False
+    takes: int = 1
+    play_on: Callable[[Prepared, int, int], Grid] | None = None
+    model: str = ""
+    swapped: bool = True
+
+    def ready(self) -> None:
+        """Load the model, if it is one, so that loading is not counted as playing."""
+        if self.model:
+            _engine(self.model)
+
+
+def model_players(name: str, *, seed: int = 0, takes: int = 5, title: str = "") -> list[Player]:
+    """A model's two rows: its most likely take, and sampled ones.
+
+    Raises:
+        UnknownModelError, CheckpointError: there is no such model, or it is damaged.
+    """
+    title = title or name
+    whose = f"{title}, kit {_engine(name).kit.name}"  # a damaged model is refused here, and not in a worker
+    likely, free = _ModelPlayer(name, seed, 0.0), _ModelPlayer(name, seed, 1.0)
+    rows = [Player(f"{title}, most likely", f"{whose}: its most likely take", "model", likely.play)]
+    rows[0] = replace(rows[0], play_on=likely.play_on, model=name)
+    if takes:
+        meaning = f"{whose}: as freely as by default"
+        row = Player(f"{title}, sampled", meaning, "model", free.play, takes=takes, play_on=free.play_on, model=name)
+        rows.append(replace(row, swapped=False))
+    return rows
+
+
+def baseline_players(training: Sequence[Prepared], *, seed: int = 0) -> list[Player]:
+    """The baselines as players; one take each, as all but one have only one."""
+    return [
+        Player(row.name, row.meaning, "baseline", row.play, row.sees_real, swapped=False)
+        for row in baselines.baselines(training, seed=seed)
+    ]
+
+
+REAL = "real drums"
+COPY = "copy that bar"
+
+
+def real_player() -> Player:
+    """The real drummer, for the figures that have a meaning for real drums."""
+    return Player(REAL, "the song's own drums", "real", _real, sees_real=True, swapped=False)
+
+
+def copy_player() -> Player:
+    """The baseline of playing on: the one bar that is known, to the end."""
+    return Player(COPY, "the bar that is known, to the end", "baseline", _silent, play_on=_copy_on, swapped=False)
+
+
+def _real(song: Prepared, take: int) -> Grid:
+    return song.drums
+
+
+def _silent(song: Prepared, take: int) -> Grid:
+    return song.drums.select(np.zeros(0, dtype=np.int64))
+
+
+def _copy_on(song: Prepared, bar: int, take: int) -> Grid:
+    form = song.heard.form
+    own = bar_of_grid(song.drums, form, bar)
+    first = form.first
+    pieces = []
+    for target in range(bar, len(form.steps)):
+        fits = own.select(own.step < form.steps[target])
+        pieces.append(fits.shift(first[target]))
+    return Grid.join(pieces)
+
+
+@cache
+def _engine(name: str) -> engine.Engine:
+    """Each process loads a model once."""
+    return engine.load(name)
+
+
+@dataclass(frozen=True)
+class _ModelPlayer:
+    """A way of playing a model, which goes to other processes by its name. seed: of take 0, the next have the next."""
+
+    name: str
+    seed: int
+    temperature: float
+
+    def play(self, song: Prepared, take: int) -> Grid:
+        return play_heard(_engine(self.name), song.heard, seed=self.seed + take, temperature=self.temperature)
+
+    def play_on(self, song: Prepared, bar: int, take: int) -> Grid:
+        model = _engine(self.name)
+        known = bar_of_grid(song.drums, song.heard.form, bar)
+        voice = to_kit(model.kit)[known.key]
+        known = known.select(voice >= 0)._replace(key=voice[voice >= 0])
+        seed = self.seed + take
+        return play_heard(model, song.heard, seed=seed, temperature=self.temperature, given={bar: known})
+
+
+def play_heard(
+    player: engine.Engine,
+    heard: Heard,
+    *,
+    seed: int = 0,
+    temperature: float = 1.0,
+    given: Mapping[int, Grid] | None = None,
+) -> Grid:
+    """A whole take with the options that a drummer has by default; the one place where a model is asked to play.
+
+    given: bars that are known, their steps counted from the barline and their keys voices of the engine's kit.
+    Returns hits whose keys are voices of the full kit.
+    """
+    sampling = Sampling(seed, temperature, Options().top_p, OPENING_TRIES if temperature else 1)
+    first, stop = sounding(heard)
+    more: dict[str, Any] = {"given": given} if given else {}
+    if given:
+        first, stop = min(first, *given), max(stop, max(given) + 1)
+    return take_of(decoding.play(player, heard, sampling, first=first, stop=stop, **more), heard.form, player.kit)

@@ -1,0 +1,140 @@
+"""From the auditions of all players to the rows of an evaluation, each figure with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from seq2drum.data.corpus import Prepared
+from seq2drum.data.excerpts import bars_between, metre_of
+from seq2drum.judge import intervals, measures, panel
+from seq2drum.judge.auditions import Audition, some_of
+from seq2drum.judge.evaluation import BY_METRE, METRES, Estimate, Example, Row, SongFigures, number_or_none
+from seq2drum.judge.panel import FIGURES, Statistics
+from seq2drum.judge.players import Player
+from seq2drum.lattice.groove import Drums, drums_of
+
+EXAMPLES, EXAMPLE_BARS = 4, 8
+
+Auditions = Mapping[str, Sequence[Audition]]
+"""Of each player by name, one a song."""
+
+
+def free_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws: int) -> Row:
+    """A free-running player's figures with their intervals."""
+    # 1. The panel. What real drums have beside themselves by definition is left out.
+    counted = [audition.statistics for audition in auditions]
+    if player.kind == "real":
+        counted = [some_of(song, [name for name in song if FIGURES[name].better == "near real"]) for song in counted]
+    figures = _summarised(counted, [seed, 5], draws)
+    # 2. What the right guitar gains over another's.
+    both = [(audition.first, audition.swapped) for audition in auditions if audition.swapped is not None]
+    if both:
+        right, wrong = [some_of(first, ("hit F1",)) for first, _ in both], [swapped for _, swapped in both]
+        gain = intervals.compare(right, wrong, np.random.default_rng([seed, 5]), draws)
+        figures["gain in F1"] = Estimate.of(gain["hit F1"])
+    # 3. Speed and faults.
+    seconds = sum(audition.seconds for audition in auditions)
+    if player.kind != "real":
+        figures["bars a second"] = Estimate(round(sum(audition.bars for audition in auditions) / max(seconds, 1e-9), 1))
+    faults = sum(count for audition in auditions for name, count in audition.faults.items() if name != "notes")
+    figures["faults"] = Estimate(float(faults))
+    return _row(player, figures, len(auditions))
+
+
+def continued_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws: int) -> Row:
+    """The figures of a player who went on from one real bar, over the songs in which it did."""
+    counted = [audition.continued for audition in auditions if audition.continued is not None]
+    figures = _summarised(counted, [seed, 6], draws) if counted else {}
+    return replace(_row(player, figures, len(counted)), takes=1)
+
+
+def by_metre(
+    songs: Sequence[Prepared],
+    players: Sequence[Player],
+    auditions: Auditions,
+    free: Sequence[Row],
+    *,
+    seed: int,
+    draws: int,
+) -> tuple[Row, ...]:
+    """Models beside the real drums and the best baseline, metre by metre; without figures where there is no song."""
+    rivals = [row for row in free if row.kind == "baseline" and not row.sees_real]
+    best = max(rivals, key=lambda row: row.figures["hit F1"].value or 0.0, default=None)
+    shown = [player for player in players if player.kind in ("real", "model") or (best and player.name == best.name)]
+    kinds = [metre_of(song.heard.form) for song in songs]
+    kinds = [kind if kind in METRES else "other" for kind in kinds]
+    rows = []
+    for metre in METRES:
+        here = [index for index, kind in enumerate(kinds) if kind == metre]
+        for player in shown:
+            names = [name for name in BY_METRE if player.kind != "real" or FIGURES[name].better == "near real"]
+            counted = [some_of(auditions[player.name][index].statistics, names) for index in here]
+            figures = _summarised(counted, [seed, 8], draws) if counted else {}
+            rows.append(replace(_row(player, figures, len(here)), name=f"{metre}: {player.name}"))
+    return tuple(rows)
+
+
+def curve(auditions: Sequence[Audition]) -> tuple[float | None, ...]:
+    """How alike bars 1, 2, ... apart are, over all songs."""
+    sums = np.sum([audition.statistics["bar similarity error"] for audition in auditions], axis=0)
+    return tuple(number_or_none(value) for value in measures.curve(sums)[0].tolist())
+
+
+def by_song(songs: Sequence[Prepared], players: Sequence[Player], auditions: Auditions) -> tuple[SongFigures, ...]:
+    """All players' figures song by song."""
+    rows = []
+    for index, song in enumerate(songs):
+        figures: dict[str, dict[str, float | None]] = {}
+        for player in players:
+            values = panel.values(auditions[player.name][index].statistics)
+            figures[player.name] = {
+                name: None if np.isnan(value) else round(float(value), 5) for name, value in values.items()
+            }
+        form = song.heard.form
+        metre = metre_of(form)
+        rows.append(SongFigures(song.path, song.sha256, song.tag, song.group, metre, len(form.steps), figures))
+    return tuple(rows)
+
+
+def examples(songs: Sequence[Prepared], players: Sequence[Player], auditions: Auditions) -> tuple[Example, ...]:
+    """A few bars of some songs, spread over the list, by each of some players."""
+    chosen = []
+    for index in np.unique(np.linspace(0, len(songs) - 1, min(EXAMPLES, len(songs))).astype(int)).tolist():
+        song = songs[index]
+        form = song.heard.form
+        bars = np.flatnonzero(measures.judged_bars(drums_of(song.drums, form)))
+        if not len(bars):
+            continue
+        # From the second eighth of the song on: past the beginning, which is the hardest and the least typical.
+        first = int(bars[len(bars) // 8])
+        stop = min(first + EXAMPLE_BARS, len(form.steps))
+        part = bars_between(song, first, stop)
+        metres = zip(part.heard.form.numerator.tolist(), part.heard.form.denominator.tolist(), strict=True)
+        shared = (
+            tuple(part.heard.form.steps.tolist()),
+            tuple(f"{numerator}/{denominator}" for numerator, denominator in metres),
+            tuple(np.unique(part.heard.guitar.step).tolist()),
+            _hits(drums_of(part.drums, part.heard.form)),
+        )
+        for player in players:
+            made = bars_between(replace(song, drums=auditions[player.name][index].hits), first, stop)
+            chosen.append(Example(song.path, player.name, first, *shared, _hits(drums_of(made.drums, made.heard.form))))
+    return tuple(chosen)
+
+
+def _hits(drums: Drums) -> tuple[tuple[int, int, int], ...]:
+    step, voice = np.nonzero(drums.velocity)
+    rows = np.stack([step, voice, drums.velocity[step, voice]], axis=1).tolist()
+    return tuple((a, b, c) for a, b, c in rows)
+
+
+def _summarised(counted: Sequence[Statistics], seeds: Sequence[int], draws: int) -> dict[str, Estimate]:
+    summary = intervals.summarise(counted, np.random.default_rng(seeds), draws)
+    return {name: Estimate.of(interval) for name, interval in summary.items()}
+
+
+def _row(player: Player, figures: dict[str, Estimate], songs: int) -> Row:
+    return Row(player.name, player.meaning, player.kind, player.sees_real, songs, figures, player.takes)

@@ -1,0 +1,112 @@
+"""The figures that need torch: how likely a model finds the real drums, and what a trained critic tells of a player.
+
+Without torch, or where songs are too few, they are left out, and a note says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2drum.data.corpus import Prepared
+from seq2drum.errors import CorpusError
+from seq2drum.judge import measures
+from seq2drum.judge.auditions import Audition, Progress
+from seq2drum.judge.evaluation import GUITARS, Estimate
+from seq2drum.judge.intervals import Interval, over_songs, weighted_mean, weighted_median
+from seq2drum.judge.players import Player
+from seq2drum.judge.workers import results_of
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.groove import drums_of
+
+CRITICISED = ("common bar", "random song", "nearest 4 bars")  # baselines that the critic judges beside the models
+
+
+class TorchFigures(NamedTuple):
+    """Some figures of a player, and notes of what is missing of them, and why."""
+
+    player: str
+    figures: dict[str, Estimate]
+    notes: list[str]
+
+
+def torch_figures(
+    songs: Sequence[Prepared],
+    players: Sequence[Player],
+    auditions: Mapping[str, Sequence[Audition]],
+    *,
+    likelihood: bool = True,
+    critic: bool = True,
+    seed: int = 0,
+    draws: int = 1000,
+    workers: int = 1,
+    progress: Progress = lambda what, done, total: None,
+) -> Iterator[TorchFigures]:
+    """The likelihoods of all models and the critics of all whom they judge, side by side in the workers.
+
+    auditions: of each player by name, one a song. A model's likelihoods stand with the first of its players.
+    """
+    tasks: list[Callable[[], TorchFigures]] = []
+    if likelihood:
+        for model in dict.fromkeys(player.model for player in players if player.model):
+            name = next(player.name for player in players if player.model == model)
+            tasks.append(partial(_likelihood_figures, model, name, songs, seed, draws))
+    if critic:
+        for player in players:
+            if player.kind == "model" or player.name in CRITICISED:
+                made = [audition.hits for audition in auditions[player.name]]
+                tasks.append(partial(_critic_figure, player.name, songs, made, seed))
+    for done, result in enumerate(results_of(_call, tasks, workers), 1):
+        progress("likelihoods and critics", done, len(tasks))
+        yield result
+
+
+def _call(task: Callable[[], TorchFigures]) -> TorchFigures:
+    return task()
+
+
+def _likelihood_figures(model: str, player: str, songs: Sequence[Prepared], seed: int, draws: int) -> TorchFigures:
+    try:
+        from seq2drum.judge.likelihood import likelihood
+    except ModuleNotFoundError as error:
+        note = f"no likelihood of {model}: it needs {error.name}; pip install 'seq2drum[train]'"
+        return TorchFigures(player, {}, [note])
+    nats = likelihood(model, songs, seed=seed)
+    if not len(nats.own):
+        note = f"no likelihood of {model}: no window of eight bars has another song's beside it"
+        return TorchFigures(player, {}, [note])
+    gain = nats.other - nats.own
+    first = np.array([measures.rank_of_true(row[None]) for row in nats.ranked])
+    likelier = (gain > 0) + (gain == 0) / 2  # a model that does not listen is right in half of its ties
+    named = {
+        "nats a bar": (nats.own, nats.song, weighted_mean),
+        "gain in nats": (gain, nats.song, weighted_mean),
+        "gain in nats, median window": (gain, nats.song, weighted_median),
+        "right guitar likelier": (likelier, nats.song, weighted_mean),
+        "true guitar first": (first, nats.ranked_song, weighted_mean),
+    }
+    figures = {
+        name: Estimate.of(over_songs(values, song, np.random.default_rng([seed, 7]), draws, read))
+        for name, (values, song, read) in named.items()
+    }
+    few = f"no rank of the true guitar by {model}: wanted windows of {GUITARS} songs of one metre"
+    return TorchFigures(player, figures, [] if len(first) else [few])
+
+
+def _critic_figure(player: str, songs: Sequence[Prepared], grids: Sequence[Grid], seed: int) -> TorchFigures:
+    try:
+        from seq2drum.judge.critic import critic_auc
+    except ModuleNotFoundError as error:
+        return TorchFigures(
+            player, {}, [f"no critic of {player}: it needs {error.name}; pip install 'seq2drum[train]'"]
+        )
+    real = [(song.heard, drums_of(song.drums, song.heard.form)) for song in songs]
+    made = [drums_of(grid, song.heard.form) for song, grid in zip(songs, grids, strict=True)]
+    try:
+        result = critic_auc(real, made, groups=[song.group for song in songs], seed=seed)
+    except CorpusError as error:
+        return TorchFigures(player, {}, [f"no critic of {player}: {error}"])
+    return TorchFigures(player, {"critic AUC": Estimate.of(Interval(result.auc, result.low, result.high))}, [])

@@ -1,0 +1,114 @@
+"""Processes that work side by side: the same results, in the same order, for any number of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def results_of(run: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
+    """The result of each task, in the order of the tasks; each process takes the next task when it is free.
+
+    run: sent to each process once, when it starts, with all that it holds; it must be what can be pickled. One worker
+    is this process itself.
+
+    Raises:
+        RuntimeError: a process ended before its task was done. What `run` raises is raised here.
+    """
+    workers = min(workers, len(tasks))
+    if workers <= 1:
+        yield from map(run, tasks)
+        return
+    with _processes(run, workers) as pipes:
+        todo = iter(enumerate(tasks))
+        doing: dict[Connection, int] = {}
+        done: dict[int, tuple[Result, Exception | None]] = {}
+
+        def hand_out(pipe: Connection) -> None:
+            for index, task in todo:
+                pipe.send(task)
+                doing[pipe] = index
+                break
+
+        for pipe in pipes:
+            hand_out(pipe)
+        for wanted in range(len(tasks)):
+            while wanted not in done:
+                ready = connection.wait(list(doing))
+                for pipe in [pipe for pipe in doing if pipe in ready]:
+                    done[doing.pop(pipe)] = _received(pipe)
+                    hand_out(pipe)
+            result, error = done.pop(wanted)
+            if error is not None:
+                raise error
+            yield result
+
+
+@contextmanager
+def _processes(run: Callable[[Any], Any], workers: int) -> Iterator[list[Connection]]:
+    """Started processes, each at the other end of a pipe; they end with the block, whatever they are doing."""
+    context = get_context("spawn")
+    pipes, processes = [], []
+    try:
+        with _one_thread_each():
+            for _ in range(workers):
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_work, args=(run, theirs), daemon=True)
+                process.start()
+                theirs.close()
+                pipes.append(ours)
+                processes.append(process)
+        yield pipes
+    finally:
+        for pipe in pipes:
+            pipe.close()
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join()
+
+
+def _work(run: Callable[[Any], Any], pipe: Connection) -> None:
+    """One process: a task in, its result or what it raised out, until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a word; the main process speaks
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer: tuple[Any, Exception | None] = (run(task), None)
+        except Exception as error:
+            error.add_note(traceback.format_exc())  # a traceback does not go through a pipe
+            answer = None, error
+        pipe.send(answer)
+
+
+def _received(pipe: Connection) -> Any:
+    try:
+        return pipe.recv()
+    except EOFError:
+        raise RuntimeError("a worker ended before its task was done; it may have run out of memory") from None
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Workers are as many as there are cores; each of them computes with one thread."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
