@@ -91,7 +91,7 @@ def count(part: Part, song: Song) -> Counted:
 def _late(grid: Grid, form: Form) -> NDArray[np.float64]:
     """(N,): how far each hit is from its place, in milliseconds."""
     bar = form.bar_of(grid.step)
-    place = (grid.step - form.first[bar]) % STEPS_PER_QUARTER
+    place = form.place_of(grid.step) % STEPS_PER_QUARTER
     gaps = np.diff(PLACES, append=TWELFTHS)
     gap = np.where(grid.offset < 0, gaps[place - 1], gaps[place])
     late: NDArray[np.float64] = grid.offset / OFFSET_UNITS * gap / TWELFTHS * 60_000 / form.bpm[bar]

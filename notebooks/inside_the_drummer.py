@@ -122,7 +122,7 @@ def likeness(heard):
     form, grid = heard.form, heard.guitar
     bar = form.bar_of(grid.step)
     rhythm, pitches = np.zeros((len(form.steps), form.steps.max())), np.zeros((len(form.steps), 12))
-    rhythm[bar, grid.step - form.first[bar]] = 1
+    rhythm[bar, form.place_of(grid.step)] = 1
     np.add.at(pitches, (bar, grid.key % 12), 1)
 
     def cosine(rows):

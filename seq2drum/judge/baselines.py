@@ -392,7 +392,7 @@ def _onsets(heard: Heard, steps: int) -> NDArray[np.uint8]:
     """
     form, guitar = heard.form, heard.guitar
     bar = form.bar_of(guitar.step)
-    place = guitar.step - form.first[bar]
+    place = form.place_of(guitar.step)
     count = np.zeros((len(form.steps), steps + 1), dtype=np.int64)
     np.add.at(count, (bar[place < steps], place[place < steps]), 1)
     count[:, -1] = ~(count > 0).any(axis=1)

@@ -98,14 +98,6 @@ def _alike(form: Form) -> list[IntArray]:
     return [np.flatnonzero(form.steps == steps) for steps in np.unique(form.steps)]
 
 
-def _by_bar(values: NDArray[np.generic], form: Form) -> Vector:
-    """(B, S): values (T,) of the steps bar by bar, zero beyond a bar's end."""
-    bar = np.repeat(np.arange(len(form.steps)), form.steps)
-    rows = np.zeros((len(form.steps), int(form.steps.max())))
-    rows[bar, np.arange(len(bar)) - form.first[bar]] = values
-    return rows
-
-
 def above_chance(here: NDArray[np.generic], there: NDArray[np.generic], form: Form) -> tuple[float, float, BoolArray]:
     """What two series (T,) have in common: the sum of their products; the same by chance; which bars (B,) were used.
 
@@ -113,7 +105,7 @@ def above_chance(here: NDArray[np.generic], there: NDArray[np.generic], form: Fo
     meets the same place of every other bar, so the mean needs no shifting. A bar whose length no other has is left out.
     A loop has nothing above chance, however well it fits: it would fit any bar.
     """
-    first, second = _by_bar(here, form), _by_bar(there, form)
+    first, second = form.by_bar(here.astype(np.float64)), form.by_bar(there.astype(np.float64))
     common = chance = 0.0
     used = np.zeros(len(form.steps), dtype=bool)
     for bars in _alike(form):

@@ -126,7 +126,7 @@ def _places(side: Side) -> Vector:
     """(MAX_STEPS * V,): how often each voice is struck at each place of a bar; the last holds all places beyond."""
     form = side.drums.form
     step, voice = np.nonzero(side.hits)
-    place = np.minimum(step - form.first[form.bar_of(step)], MAX_STEPS - 1)
+    place = np.minimum(form.place_of(step), MAX_STEPS - 1)
     return np.bincount(place * len(VOICE_NAMES) + voice, minlength=MAX_STEPS * len(VOICE_NAMES)).astype(np.float64)
 
 

@@ -93,7 +93,7 @@ def style_of(drums: Drums) -> str:
     The names are those of music that is mostly played so; what a song's file is called under does not matter.
     """
     form, struck = drums.form, drums.velocity > 0
-    place = np.arange(len(struck)) - np.repeat(form.first[:-1], form.steps)
+    _, place = form.places
     count = {name: int(struck[:, voice].sum()) for voice, name in enumerate(_NAMES)}
     cymbal = struck[:, [_NAMES.index(name) for name in ("closed hat", "open hat", "pedal hat", "ride", "bell")]]
     inside = place % STEPS_PER_QUARTER

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.features import GUITAR, features
-from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
 from seq2drum.lattice.listening import Heard
@@ -114,23 +114,15 @@ def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | No
 
 def _listen(heard: Heard) -> _Guitar:
     form, steps = heard.form, features(heard).guitar
-    longest = int(form.steps.max())
-    rhythm, strength = (np.zeros((len(form.steps), longest), dtype=np.float32) for _ in range(2))
-    bar, place = _places(form)
-    rhythm[bar, place] = steps[:, GUITAR.at("played")]
-    sounds = np.bincount(bar, weights=steps[:, GUITAR.at("sounding")], minlength=len(form.steps)) > 0
-    np.add.at(strength, (bar[heard.guitar.step], place[heard.guitar.step]), heard.guitar.velocity)
-    chroma = np.zeros((len(form.steps), 12), dtype=np.float32)
-    np.add.at(chroma, bar, steps[:, GUITAR["pitch_classes"]])
+    rhythm = form.by_bar(steps[:, GUITAR.at("played")])
+    sounds = form.by_bar(steps[:, GUITAR.at("sounding")]).max(axis=1) > 0
+    chroma = form.by_bar(steps[:, GUITAR["pitch_classes"]]).sum(axis=1)
+    together = np.zeros(len(steps), dtype=np.float32)  # velocities of the notes that begin at each step, summed
+    np.add.at(together, heard.guitar.step, heard.guitar.velocity)
+    strength = form.by_bar(together)
     # An accent is where the most is struck at once, or as good as that.
     accents = (strength > 0) & (strength >= 0.9 * strength.max(axis=1, keepdims=True))
     return _Guitar(sounds, rhythm, chroma, accents)
-
-
-def _places(form: Form) -> tuple[IntArray, IntArray]:
-    """(T,): the bar of each step, and its place there."""
-    bar = np.repeat(np.arange(len(form.steps)), form.steps)
-    return bar, np.arange(len(bar)) - form.first[bar]
 
 
 def _begins(guitar: _Guitar, found: Sequence[Section]) -> dict[int, _Begin]:

@@ -174,7 +174,7 @@ def _guitar(grid: Grid, quarter: IntArray, chords: _Chords) -> FloatArray:
 def _by_bar(form: Form, grid: Grid) -> tuple[FloatArray, FloatArray]:
     """(B, 48) onsets at each place of each bar, and (B, 12) how often each pitch class begins."""
     bar = form.bar_of(grid.step)
-    place = np.minimum(grid.step - form.first[bar], MAX_STEPS - 1)
+    place = np.minimum(form.place_of(grid.step), MAX_STEPS - 1)
     rhythm = np.zeros((len(form.steps), MAX_STEPS), dtype=np.float32)
     rhythm[bar, place] = 1
     chroma = np.zeros((len(form.steps), 12), dtype=np.float32)
@@ -300,7 +300,7 @@ def _character(heard: Heard, chords: _Chords) -> dict[str, NDArray[np.float64]]:
     grid, form = heard.guitar, heard.form
     turned = (chords.mask[:, None] >> ((chords.root[:, None] + np.arange(12)) % 12)) & 1
     _, together = np.unique(grid.step, return_counts=True)
-    place = grid.step - form.first[form.bar_of(grid.step)]
+    place = form.place_of(grid.step)
     loud = np.bincount(np.minimum(place, SUMMED_PLACES - 1), weights=grid.velocity / 127, minlength=SUMMED_PLACES)
     inside = place % STEPS_PER_QUARTER
     late = np.bincount(inside, weights=grid.offset / 127, minlength=STEPS_PER_QUARTER)

@@ -1,11 +1,11 @@
 """The bars of a song as numbers, and the clock of their steps: what a drummer counts by.
 
-Letters of shapes: B bars, T steps of all bars.
+Letters of shapes: B bars, T steps of all bars, S steps of the longest bar.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from seq2drum.music import metres
 from seq2drum.music.notes import Bar, IntArray, Song
 
 FloatArray = NDArray[np.float32]
+Number = TypeVar("Number", bound=np.generic)
 
 # The longest bar that a model learns from: eight quarters. The places of a longer one beyond it have no features.
 MAX_STEPS = 48
@@ -79,11 +80,21 @@ class Form(NamedTuple):
         """The bar that each step lies in, of the same shape."""
         return np.searchsorted(self.first, step, side="right") - 1
 
+    def place_of(self, step: IntArray) -> IntArray:
+        """The number of each step in its bar, from 0; of the same shape."""
+        return step - self.first[self.bar_of(step)]
+
     @property
     def places(self) -> tuple[IntArray, IntArray]:
         """(T,) and (T,): the bar that each step lies in, and the number of the step in its bar, from 0."""
         bar = np.repeat(np.arange(len(self.steps)), self.steps)
         return bar, np.arange(len(bar)) - self.first[bar]
+
+    def by_bar(self, rows: NDArray[Number]) -> NDArray[Number]:
+        """(T, ...) -> (B, S, ...): what is known of the steps, bar by bar; zero beyond a bar's last step."""
+        table = np.zeros((len(self.steps), int(self.steps.max()), *rows.shape[1:]), dtype=rows.dtype)
+        table[self.places] = rows
+        return table
 
     def between(self, first: int, stop: int) -> Form:
         """Bars [first, stop)."""

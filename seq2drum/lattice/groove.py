@@ -58,12 +58,7 @@ def drums_of(grid: Grid, form: Form, kit: Kit = NINE, source: Kit = FULL) -> Dru
 
 def bars_of(drums: Drums) -> FloatArray:
     """(B, S, V): whether each voice is struck at each step of each bar; zero beyond a bar's end."""
-    form = drums.form
-    steps, first = form.steps, form.first
-    bar = np.repeat(np.arange(len(steps)), steps)
-    rolls = np.zeros((len(steps), int(steps.max()), drums.velocity.shape[1]), dtype=np.float32)
-    rolls[bar, np.arange(first[-1]) - first[bar]] = drums.velocity > 0
-    return rolls
+    return drums.form.by_bar((drums.velocity > 0).astype(np.float32))
 
 
 def novelty(drums: Drums) -> FloatArray:

@@ -72,7 +72,7 @@ def points_of(heard: Heard) -> tuple[FloatArray, Bools]:
     quarters = np.maximum(4 * form.numerator / form.denominator, 1e-9)
     strokes = np.bincount(own, minlength=count)
     tables = {
-        "onsets": _spread(count, MAX_STEPS, own, stroke - form.first[own]),
+        "onsets": _spread(count, MAX_STEPS, own, form.place_of(stroke)),
         "harmony": _spread(count, 12, bar, grid.key % 12),
         "register": _spread(count, 24, bar, (grid.key - 20) / 4),
         "voices": _spread(count, 6, own, together - 1),

@@ -469,7 +469,7 @@ def accents(songs: Sequence[Prepared]) -> dict[str, float]:
             continue
         loudness = guitar_accents(song.heard)[hits.step]
         form = song.heard.form
-        place = hits.step - form.first[form.bar_of(hits.step)]
+        place = form.place_of(hits.step)
         spread = np.array([np.std(hits.velocity[hits.key == voice]) if (hits.key == voice).any() else 0
                            for voice in range(SET)])  # fmt: skip
         varied = (loudness != 0) & (spread[hits.key] >= 4)

@@ -74,3 +74,23 @@ def test_without_long_bars_the_bars_played_are_those_of_the_file(song: Song) -> 
         assert played.bars == written.bars
     assert_array_equal(np.unique([bar.index for bar in played.bars]), [bar.index for bar in written.bars])
     assert (played.bars[0].start, played.bars[-1].end) == (written.bars[0].start, written.bars[-1].end)
+
+
+def test_the_bar_and_the_place_of_a_step_are_said_in_one_way() -> None:
+    song = Song(480, (), (Tempo(0, 500_000),), (Metre(0, 3, 4), Metre(1440, 7, 8), Metre(3120, 1, 4)), 3600)
+    form = form_of(song, lattice_of(song))
+    assert form.steps.tolist() == [18, 21, 6]
+    bar, place = form.places
+    every = np.arange(45)
+    assert_array_equal(form.bar_of(every), bar)
+    assert_array_equal(form.place_of(every), place)
+    assert (bar[[0, 17, 18, 38, 39, 44]].tolist(), place[[0, 17, 18, 38, 39, 44]].tolist()) == (
+        [0, 0, 1, 1, 2, 2],
+        [0, 17, 0, 20, 0, 5],
+    )
+    rows = form.by_bar(every + 1)
+    assert rows.shape == (3, 21)
+    assert_array_equal(rows[bar, place], every + 1)
+    assert not rows[0, 18:].any()
+    assert not rows[2, 6:].any()
+    assert form.by_bar(np.ones((45, 2, 3), dtype=np.float32)).shape == (3, 21, 2, 3)
