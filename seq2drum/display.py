@@ -10,12 +10,11 @@ escaped. It plays nothing and computes no figures; what it says is counted in th
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import singledispatch
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,8 +36,8 @@ from seq2drum.music.notes import Bar, IntArray, Metre, Part, Song
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Take
-from seq2drum.show import draw
-from seq2drum.show.page import table, text
+from seq2drum.show import draw, page
+from seq2drum.show.page import Table
 
 BARS = 16  # of a picture; the rest is counted
 ROWS = 12  # of a table of notes
@@ -48,40 +47,67 @@ _NO_TEMPO = "in the picture its bars begin at 1, and the tempo is MIDI's own: it
 _PITCHES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
-@singledispatch
+class Facts(NamedTuple):
+    """Facts beside each other, the heading first and bold."""
+
+    facts: Sequence[str]
+    heading: str = ""
+    kind: str = "facts"
+
+
+class Details(NamedTuple):
+    """A table that is opened by a click on its name."""
+
+    name: str
+    table: Table
+    kind: str = "details"
+
+
+class Picture(NamedTuple):
+    """A PNG picture, and what it is of."""
+
+    data: bytes
+    about: str
+    kind: str = "picture"
+
+
+Piece = Facts | Table | Details | Picture
+"""What is shown of a value is a list of these; the template `value.html` makes HTML of them."""
+
+
 def html(value: object) -> str:
     """What a notebook shows of a value.
 
     Raises:
         TypeError: there is nothing to show of such a value.
     """
+    return page.render("value.html", pieces=pieces(value), png=page.png)
+
+
+@singledispatch
+def pieces(value: object) -> list[Piece]:
+    """What is shown of a value. A kind of value that can be shown has its function below."""
     raise TypeError(f"a {type(value).__name__} has no picture; print it")
 
 
-# --- pieces of a page -------------------------------------------------------------------------------------------------
+# --- pieces -----------------------------------------------------------------------------------------------------------
 
 
-def _shown(*parts: str) -> str:
-    return '<div class="seq2drum">' + "".join(part for part in parts if part) + "</div>"
-
-
-def _line(facts: Iterable[str], *, heading: str = "") -> str:
-    """Facts beside each other, the heading first and bold."""
-    head = f"<b>{text(heading)}</b>" if heading else ""
-    return f"<p>{' · '.join(part for part in (head, *map(text, facts)) if part)}</p>"
-
-
-def _picture(what: Duet, about: str, *, bars: int | None = None) -> str:
+def _picture(what: Duet, about: str) -> list[Piece]:
     """The first bars as a picture, and what is not in it; a line of words where there is nothing to draw."""
     count = len(what.song.bars())
-    last = min(count, BARS if bars is None else bars)
+    last = min(count, BARS)
     try:
         data = draw.picture(what, "png", last_bar=last)
     except Seq2DrumError as error:
-        return _line([f"no picture: {error}"])
-    coded = base64.b64encode(data).decode("ascii")
-    rest = _line([f"bars 1 to {last} of {count} are shown"]) if last < count else ""
-    return f'<img alt="{text(about)}" style="max-width: 100%" src="data:image/png;base64,{coded}">{rest}'
+        return [Facts([f"no picture: {error}"])]
+    rest = [Facts([f"bars 1 to {last} of {count} are shown"])] if last < count else []
+    return [Picture(data, about), *rest]
+
+
+def _table(head: Sequence[str], body: Sequence[Sequence[str]], *, words: bool = False) -> list[Piece]:
+    """A table, if it has rows."""
+    return [Table(head, body, words)] if body else []
 
 
 def _count(number: int, what: str, several: str = "") -> str:
@@ -101,9 +127,9 @@ def _seconds(seconds: float) -> str:
 
 def _runs(values: Sequence[str]) -> str:
     """What holds in the bars: each value once, with the bar from which it does so."""
-    found = [(index, value) for index, value in enumerate(values) if not index or value != values[index - 1]]
-    said = [value if not index else f"{value} from bar {index + 1}" for index, value in found[:6]]
-    return ", ".join(said) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+    changes = [(index, value) for index, value in enumerate(values) if not index or value != values[index - 1]]
+    words = [value if not index else f"{value} from bar {index + 1}" for index, value in changes[:6]]
+    return ", ".join(words) + (f" and {len(changes) - 6} more" if len(changes) > 6 else "")
 
 
 def _metres(bars: Sequence[Bar]) -> str:
@@ -112,8 +138,8 @@ def _metres(bars: Sequence[Bar]) -> str:
 
 def _tempos(song: Song) -> str:
     """The tempo, or the lowest and highest of those that hold in the song."""
-    found = sorted({round(song.tempo_at(bar.start).bpm) for bar in song.bars()})
-    return f"♩={found[0]}" if len(found) == 1 else f"♩={found[0]} to {found[-1]}"
+    tempos = sorted({round(song.tempo_at(bar.start).bpm) for bar in song.bars()})
+    return f"♩={tempos[0]}" if len(tempos) == 1 else f"♩={tempos[0]} to {tempos[-1]}"
 
 
 def _pitch(pitch: int) -> str:
@@ -165,8 +191,8 @@ def _value(value: object) -> str:
 # --- music ------------------------------------------------------------------------------------------------------------
 
 
-@html.register
-def _song(song: Song) -> str:
+@pieces.register
+def _song(song: Song) -> list[Piece]:
     bars = song.bars()
     facts = [
         _count(len(bars), "bar"),
@@ -183,35 +209,35 @@ def _song(song: Song) -> str:
     try:
         picture = _picture(duet.of_songs([song]), "the guitar and the drums of the song")
     except Seq2DrumError as error:
-        picture = _line([f"no picture: {error}"])
-    return _shown(_line(facts, heading="Song"), table(head, rows) if rows else "", picture)
+        picture = [Facts([f"no picture: {error}"])]
+    return [Facts(facts, "Song"), *_table(head, rows), *picture]
 
 
-@html.register
-def _part(part: Part) -> str:
+@pieces.register
+def _part(part: Part) -> list[Piece]:
     facts = [_name(part.name), _sound(part), _count(len(part), "note"), _compass(part)]
     columns = (part.onset, part.duration, part.pitch, part.velocity)
     rows = [[str(value) for value in row] for row in zip(*(column[:ROWS].tolist() for column in columns), strict=True)]
-    return _shown(
-        _line(filter(None, facts), heading="Part"),
-        table(["onset in ticks", "duration", "pitch", "velocity"], rows) if rows else "",
-        _more(len(part) - ROWS, "note"),
-    )
+    return [
+        Facts(list(filter(None, facts)), "Part"),
+        *_table(["onset in ticks", "duration", "pitch", "velocity"], rows),
+        *_more(len(part) - ROWS, "note"),
+    ]
 
 
-def _more(count: int, what: str) -> str:
-    return _line([f"and {_count(count, what)} more"]) if count > 0 else ""
+def _more(count: int, what: str) -> list[Piece]:
+    return [Facts([f"and {_count(count, what)} more"])] if count > 0 else []
 
 
-@html.register
-def _duet(what: Duet) -> str:
+@pieces.register
+def _duet(what: Duet) -> list[Piece]:
     names = [_name(part.name) or "guitar" for part in what.guitars]
     facts = [", ".join(names) or "no guitar", _count(len(what.drums), "hit"), _metres(what.song.bars())]
-    return _shown(_line([*facts, _tempos(what.song)], heading="Duet"), _picture(what, "guitar and drums"))
+    return [Facts([*facts, _tempos(what.song)], "Duet"), *_picture(what, "guitar and drums")]
 
 
-@html.register
-def _take(take: Take) -> str:
+@pieces.register
+def _take(take: Take) -> list[Piece]:
     song, played = take.song, take.duet
     facts = [
         _count(len(take.part), "hit"),
@@ -221,75 +247,73 @@ def _take(take: Take) -> str:
         *([f"score {take.score:.3f}"] if take.score is not None else []),
     ]
     guitars = ", ".join(_name(part.name) or "without a name" for part in played.guitars)
-    listened = _line([f"it listened to: {guitars} ({_name(take.guitar.reason)})"])
-    told = [
+    explained = [
         [f"{one.first}" if one.first == one.last else f"{one.first}-{one.last}", one.text] for one in take.explain()
     ]
-    explained = f"<details><summary>Bar by bar</summary>{table(['bars', 'what'], told, words=True)}</details>"
-    return _shown(
-        _line(facts, heading="Take"),
-        listened,
-        _picture(played, "guitar and drums of the take"),
-        explained if told else "",
-    )
+    return [
+        Facts(facts, "Take"),
+        Facts([f"it listened to: {guitars} ({_name(take.guitar.reason)})"]),
+        *_picture(played, "guitar and drums of the take"),
+        *([Details("Bar by bar", Table(["bars", "what"], explained, words=True))] if explained else []),
+    ]
 
 
-@html.register
-def _drum_bar(played: DrumBar) -> str:
+@pieces.register
+def _drum_bar(played: DrumBar) -> list[Piece]:
     struck = ", ".join(f"{name} {count}" for name, count in _pieces(played.part).items())
     bar = played.bar
-    return _shown(_line([f"{bar.numerator}/{bar.denominator}", struck or "silence"], heading=f"Bar {bar.index + 1}"))
+    return [Facts([f"{bar.numerator}/{bar.denominator}", struck or "silence"], f"Bar {bar.index + 1}")]
 
 
-@html.register
-def _options(options: Options) -> str:
+@pieces.register
+def _options(options: Options) -> list[Piece]:
     rows = []
     for field in fields(options):
         value = getattr(options, field.name)
         free = "left to the model" if field.name in _WISHES else ""
         left = free if value is None else _value(value)
         rows.append([field.name, left, "asked for" if value != field.default else ""])
-    return _shown(table(["option", "value", ""], rows, words=True))
+    return _table(["option", "value", ""], rows, words=True)
 
 
-@html.register
-def _drummer(drummer: Drummer) -> str:
+@pieces.register
+def _drummer(drummer: Drummer) -> list[Piece]:
     engine = drummer.engine
     facts = [f"kit {engine.kit.name}: {len(engine.kit)} pieces", f"hears a {engine.unit} at a time"]
-    return _shown(_line([*facts, "graphs " + ", ".join(engine.graphs)], heading=f"Drummer {_name(engine.name)}"))
+    return [Facts([*facts, "graphs " + ", ".join(engine.graphs)], f"Drummer {_name(engine.name)}")]
 
 
-@html.register
-def _kit(kit: Kit) -> str:
+@pieces.register
+def _kit(kit: Kit) -> list[Piece]:
     rows = [[voice.name, voice.limb, ", ".join(map(str, voice.notes))] for voice in kit.voices]
     head = ["piece", "limb", "notes read as it, the first is written"]
-    return _shown(_line([_count(len(kit), "piece")], heading=f"Kit {kit.name}"), table(head, rows, words=True))
+    return [Facts([_count(len(kit), "piece")], f"Kit {kit.name}"), *_table(head, rows, words=True)]
 
 
-@html.register
-def _drum_map(mapped: DrumMap) -> str:
+@pieces.register
+def _drum_map(mapped: DrumMap) -> list[Piece]:
     rows = [
         [voice.name, str(voice.notes[0]), ", ".join(map(str, notes)) or "none"]
         for voice, notes in zip(FULL.voices, mapped.notes, strict=True)
     ]
-    return _shown(
-        _line(["the first of several is written"], heading=f"Drum map {_name(mapped.name)}"),
-        table(["piece", "General MIDI", "here"], rows, words=True),
-    )
+    return [
+        Facts(["the first of several is written"], f"Drum map {_name(mapped.name)}"),
+        *_table(["piece", "General MIDI", "here"], rows, words=True),
+    ]
 
 
 # --- what is learnt from ----------------------------------------------------------------------------------------------
 
 
-@html.register
-def _phrase(phrase: Phrase) -> str:
+@pieces.register
+def _phrase(phrase: Phrase) -> list[Piece]:
     guitars, drums = ((), phrase.part) if phrase.part.is_drums else ((phrase.part,), _NO_DRUMS)
     facts = [_bars_named(phrase), _count(len(phrase.part), "note"), _sound(phrase.part), _NO_TEMPO]
-    return _shown(_line(facts, heading="Phrase"), _picture(_from_bars(phrase, guitars, drums), "a phrase"))
+    return [Facts(facts, "Phrase"), *_picture(_from_bars(phrase, guitars, drums), "a phrase")]
 
 
-@html.register
-def _pair(pair: Pair) -> str:
+@pieces.register
+def _pair(pair: Pair) -> list[Piece]:
     facts = [
         _bars_named(pair.guitar),
         f"guitar: {_count(len(pair.guitar.part), 'note')}",
@@ -297,7 +321,7 @@ def _pair(pair: Pair) -> str:
         _NO_TEMPO,
     ]
     both = _from_bars(pair.guitar, (pair.guitar.part,), pair.drums.part)
-    return _shown(_line(facts, heading="Pair"), _picture(both, "a guitar phrase and the drums of the same bars"))
+    return [Facts(facts, "Pair"), *_picture(both, "a guitar phrase and the drums of the same bars")]
 
 
 _NO_DRUMS = Part.of([], is_drums=True)
@@ -322,29 +346,27 @@ def _earlier(part: Part, ticks: int) -> Part:
     return Part.of(rows, program=part.program, name=part.name, is_drums=part.is_drums)
 
 
-@html.register
-def _cut(cut: Cut) -> str:
+@pieces.register
+def _cut(cut: Cut) -> list[Piece]:
     rows = [[reason, str(count)] for reason, count in cut.left_out.most_common()]
     inside = sum(stop - first for first, stop in cut.ranges)
     facts = [_count(len(cut.ranges), "pair"), _count(inside, "bar")]
-    return _shown(_line(facts, heading="Cut"), table(["bars in no pair, because", "bars"], rows) if rows else "")
+    return [Facts(facts, "Cut"), *_table(["bars in no pair, because", "bars"], rows)]
 
 
-@html.register
-def _grid(grid: Grid) -> str:
+@pieces.register
+def _grid(grid: Grid) -> list[Piece]:
     columns = [column[:ROWS].tolist() for column in grid]
     rows = [[str(value) for value in row] for row in zip(*columns, strict=True)]
     head = ["step", "key", "velocity", f"offset (of {OFFSET_UNITS})", f"length (of {LENGTH_UNITS} a quarter)"]
     count = len(grid.step)
-    return _shown(
-        _line([_count(count, "note")], heading="Grid"), table(head, rows) if rows else "", _more(count - ROWS, "note")
-    )
+    return [Facts([_count(count, "note")], "Grid"), *_table(head, rows), *_more(count - ROWS, "note")]
 
 
-@html.register
-def _heard(heard: Heard) -> str:
+@pieces.register
+def _heard(heard: Heard) -> list[Piece]:
     facts = [_count(len(heard.guitar.step), "guitar note"), _count(heard.parts, "part"), *_form_facts(heard.form)]
-    return _shown(_line(facts, heading="Heard"), _picture(duet_of(heard, Grid.join([])), "the guitar as it is heard"))
+    return [Facts(facts, "Heard"), *_picture(duet_of(heard, Grid.join([])), "the guitar as it is heard")]
 
 
 def _form_facts(form: Form) -> list[str]:
@@ -357,22 +379,22 @@ def _form_facts(form: Form) -> list[str]:
     ]
 
 
-@html.register
-def _drums(drums: Drums) -> str:
+@pieces.register
+def _drums(drums: Drums) -> list[Piece]:
     """The arrays as hits again: those of the kit that has as many voices."""
     step, voice = np.nonzero(drums.velocity)
     kit = next((kit for kit in KITS.values() if len(kit) == drums.velocity.shape[1]), None)
     facts = [_count(len(step), "hit"), *_form_facts(drums.form)]
     if kit is None:
-        return _shown(_line(facts, heading="Drums"))
+        return [Facts(facts, "Drums")]
     offset = np.rint(drums.offset[step, voice] * OFFSET_UNITS).astype(np.int64)
     grid = Grid(step, to_kit(FULL, kit)[voice], drums.velocity[step, voice], offset, np.full_like(step, 1))
     silent = Heard(drums.form, Grid.join([]), np.zeros(9, dtype=np.int64), 0)
-    return _shown(_line([*facts, f"kit {kit.name}"], heading="Drums"), _picture(duet_of(silent, grid), "drums"))
+    return [Facts([*facts, f"kit {kit.name}"], "Drums"), *_picture(duet_of(silent, grid), "drums")]
 
 
-@html.register
-def _prepared(song: Prepared) -> str:
+@pieces.register
+def _prepared(song: Prepared) -> list[Piece]:
     facts = [
         *_form_facts(song.heard.form),
         f"guitar: {_count(len(song.heard.guitar.step), 'note')}",
@@ -381,29 +403,25 @@ def _prepared(song: Prepared) -> str:
         f"split {song.split}",
         *([f"origin: {_name(song.origin)}"] if song.origin else []),
     ]
-    return _shown(
-        _line(facts, heading=_name(song.path)),
-        _picture(duet_of(song.heard, song.drums), "the guitar and the drums that are learnt from"),
-    )
+    return [
+        Facts(facts, _name(song.path)),
+        *_picture(duet_of(song.heard, song.drums), "the guitar and the drums that are learnt from"),
+    ]
 
 
-@html.register
-def _account(account: Account) -> str:
+@pieces.register
+def _account(account: Account) -> list[Piece]:
     share = account.notes_outside_kit / max(account.drum_notes, 1)
     facts = [_count(account.files, "file"), f"{_count(account.songs, 'song')} used"]
     facts.append(f"{share:.2%} of {account.drum_notes:,} drum notes are no piece of the kit")
     rows = [[reason, str(count)] for reason, count in account.left_out.most_common()]
-    return _shown(
-        _line(facts, heading="Account"), table(["left out, because", "files"], rows, words=True) if rows else ""
-    )
+    return [Facts(facts, "Account"), *_table(["left out, because", "files"], rows, words=True)]
 
 
-@html.register
-def _evaluation(evaluation: Evaluation) -> str:
+@pieces.register
+def _evaluation(evaluation: Evaluation) -> list[Piece]:
     there = {name for row in evaluation.free for name in row.figures}
     names = [name for name in HEADLINE if name in there]
     head, body = report.table(evaluation.free, names, interval="half")
-    facts: list[Any] = report.facts(evaluation)
-    return _shown(
-        *(_line([fact]) for fact in facts), table(head, body), _line(evaluation.notes) if evaluation.notes else ""
-    )
+    facts = [Facts([fact]) for fact in report.facts(evaluation)]
+    return [*facts, Table(head, body), *([Facts(evaluation.notes)] if evaluation.notes else [])]

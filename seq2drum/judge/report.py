@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from seq2drum import files
 from seq2drum.errors import OptionError, OutputError
@@ -16,8 +17,7 @@ from seq2drum.judge.evaluation import BY_METRE, CONTINUED, HEADLINE, Column, Est
 from seq2drum.judge.panel import WAYS
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.music.kit import NINE
-from seq2drum.show import page
-from seq2drum.show.page import BASE, GUITAR, INK, LINES, MODEL, NOTE, PALE, PAPER, SEES, SHADE, text
+from seq2drum.show import charts, page
 
 FORMATS = (".html", ".md")
 SECTIONS = (
@@ -221,224 +221,120 @@ def _meanings(evaluation: Evaluation) -> Table:
 # --- HTML -------------------------------------------------------------------------------------------------------------
 
 
+class _Player(NamedTuple):
+    """A row of a table in the page: cells are a value and, where there is one, its interval."""
+
+    kind: str
+    name: str
+    meaning: str
+    cells: list[tuple[str, str]]
+
+
+class _Standing(NamedTuple):
+    """Players by figures, for the page."""
+
+    head: list[str]
+    rows: list[_Player]
+
+
 def as_html(evaluation: Evaluation) -> str:
     """One page that needs nothing else: tables, bars with intervals, the similarity curve, and drums as grids."""
-    parts = ["<h1>How good the drums are</h1>", f"<p>{text(_FREE)} {text(_LEGEND)}</p>"]
-    parts += [f'<p class="note">{text(note)}</p>' for note in evaluation.notes]
-    every = sections(evaluation)
-    parts += [f"<h2>{text(every[0][0])}</h2>", _html_table(evaluation.free, every[0][1])]
-    parts += [
-        "<h2>Side by side</h2>",
-        '<p class="note">Whiskers are the 95 % intervals; the dashed line is the real drums\'.</p>',
-        '<div class="panels">',
-    ]
-    known = {column.name: column for column in evaluation.columns}
-    parts += [_bars(known[name], evaluation.free) for name in PICTURED if name in known]
-    parts += ["</div>", "<h2>How alike bars are, by how far apart they are</h2>", _curves(evaluation)]
-    parts += [
-        "<h2>Drums, real and made</h2>",
-        '<p class="note">The stronger, the louder. On top, where the guitar begins notes.</p>',
-    ]
-    for song, examples in groupby(evaluation.examples, lambda example: example.song):
-        found = list(examples)
-        parts += [f"<h3>{text(song)}, from bar {found[0].first_bar + 1}</h3>", _grids(found)]
-    for title, names in every[1:]:
-        parts += [f"<h2>{text(title)}</h2>", _html_table(evaluation.free, names)]
+    standings = [(title, "", _standing(evaluation.free, names)) for title, names in sections(evaluation)]
+    headline, standings = standings[:1], standings[1:]
     if evaluation.continued:
-        parts += ["<h2>Playing on</h2>", f"<p>{text(_ON)}</p>", _html_table(evaluation.continued, CONTINUED)]
+        standings.append(("Playing on", _ON, _standing(evaluation.continued, CONTINUED)))
     if evaluation.by_metre:
-        parts += ["<h2>By metre</h2>", f"<p>{text(_METRE)}</p>"]
-        parts += [_html_table(_metres(evaluation), BY_METRE, songs=True)]
-    head, body = _meanings(evaluation)
-    parts += ["<h2>What the figures mean</h2>", page.table(head, body, words=True), "<h2>How it was made</h2>"]
-    parts += [f"<p><code>{text(line)}</code></p>" for line in facts(evaluation)]
-    return page.document("How good the drums are", parts)
+        standings.append(("By metre", _METRE, _standing(_metres(evaluation), BY_METRE, songs=True)))
+    known = {column.name: column for column in evaluation.columns}
+    curves = _curves(evaluation)
+    return page.render(
+        "report.html",
+        title="How good the drums are",
+        introduction=f"{_FREE} {_LEGEND}",
+        notes=evaluation.notes,
+        headline=headline,
+        figures=[svg for name in PICTURED if name in known and (svg := _bars(known[name], evaluation.free))],
+        curve=charts.lines("similarity of bars", "", curves, across="bars apart", wide=True),
+        curve_lines=curves,
+        grids=[_grid(list(examples)) for _, examples in groupby(evaluation.examples, lambda example: example.song)],
+        standings=standings,
+        meanings=page.Table(*_meanings(evaluation), words=True),
+        facts=facts(evaluation),
+    )
 
 
-def _html_table(rows: Sequence[Row], names: Sequence[str], *, songs: bool = False) -> str:
+def _standing(rows: Sequence[Row], names: Sequence[str], *, songs: bool = False) -> _Standing:
     head, body = table(rows, names, interval="whole", songs=songs)
-    heads = "".join(f"<th>{text(cell)}</th>" for cell in head)
-    lines = []
-    for row, cells in zip(rows, body, strict=True):
+    players = []
+    for row, (name, *cells) in zip(rows, body, strict=True):
         kind = "sees_real" if row.sees_real and row.kind == "baseline" else row.kind
-        told = "".join(f"<td>{_small(cell) if place else text(cell)}</td>" for place, cell in enumerate(cells))
-        lines.append(f'<tr class="{kind}" title="{text(row.meaning)}">{told}</tr>')
-    return f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-
-
-def _small(cell: str) -> str:
-    value, bracket, rest = cell.partition(" (")
-    return text(value) + (f"<small>{text(rest.removesuffix(')'))}</small>" if bracket else "")
+        apart = (cell.partition(" (") for cell in cells)
+        players.append(_Player(kind, name, row.meaning, [(value, rest.removesuffix(")")) for value, _, rest in apart]))
+    return _Standing(head, players)
 
 
 def _bars(column: Column, rows: Sequence[Row]) -> str:
-    """One figure of all players: bars with whiskers."""
-    having = [(row, value) for row in rows if (value := row.figures.get(column.name)) and value.value is not None]
-    real = next((value.value for row, value in having if row.kind == "real"), None)
-    having = [(row, value) for row, value in having if row.kind != "real"]
-    if not having:
+    """One figure of all players but the real drums, who are a line across; "" if nobody else has it."""
+    known = [(row, value) for row in rows if (value := row.figures.get(column.name)) and value.value is not None]
+    real = next((value.value for row, value in known if row.kind == "real"), None)
+    known = [(row, value) for row, value in known if row.kind != "real"]
+    if not known:
         return ""
-    left, width, line, top = 150.0, 200.0, 15.0, 34.0
     # The scale is that of players who play: silence is as far away as can be, and as fast.
-    setting = [value for row, value in having if row.name != "silence"] or [value for _, value in having]
+    setting = [value for row, value in known if row.name != "silence"] or [value for _, value in known]
     if column.name == "bars a second":
-        setting = [value for row, value in having if row.kind == "model"] or setting
+        setting = [value for row, value in known if row.kind == "model"] or setting
     reach = [number for value in setting for number in value if number is not None] + ([real] if real else [])
-    low, high = min([0.0, *reach]), max([1e-9, *reach])
-    if column.name == "critic AUC":
-        low, high = 0.4, 1.0
-
-    def x(value: float) -> float:
-        return left + width * (min(max(value, low), high) - low) / (high - low)
-
-    height = top + line * len(having) + 18
-    out = [
-        f'<figure><svg width="400" height="{height:.0f}" viewBox="0 0 400 {height:.0f}" role="img" '
-        f'font-family="system-ui, sans-serif" font-size="11"><title>{text(column.name)}</title>'
-        f'<text x="0" y="12" font-size="13" font-weight="600" fill="{INK}">{text(column.name)}</text>'
-        f'<text x="0" y="26" fill="{NOTE}">{text(WAYS.get(column.better, ""))}</text>'
+    scale = (0.4, 1.0) if column.name == "critic AUC" else (min([0.0, *reach]), max([1e-9, *reach]))
+    bars = [
+        charts.Bar(
+            _name(row),
+            value.value or 0.0,
+            None if value.low is None or value.high is None else (value.low, value.high),
+            shown(value),
+            "model" if row.kind == "model" else "sees" if row.sees_real else "base",
+        )
+        for row, value in known
     ]
-    zero = x(max(low, 0.0))
-    values = []  # written last, so that no line crosses them
-    for index, (row, value) in enumerate(having):
-        y = top + line * index
-        end = x(value.value or 0.0)
-        colour = MODEL if row.kind == "model" else SEES if row.sees_real else BASE
-        out.append(
-            f'<text x="{left - 6:.0f}" y="{y + 10:.1f}" text-anchor="end" fill="{INK}">'
-            f'{text(_clipped(_name(row)))}</text><rect x="{min(zero, end):.1f}" y="{y + 2:.1f}" '
-            f'width="{max(abs(end - zero), 0.8):.1f}" height="{line - 5:.1f}" fill="{colour}"/>'
-        )
-        after = end
-        if value.low is not None and value.high is not None:
-            a, b, middle = x(value.low), x(value.high), y + 2 + (line - 5) / 2
-            out.append(
-                f'<path d="M{a:.1f} {middle:.1f}H{b:.1f}M{a:.1f} {middle - 3:.1f}v6M{b:.1f} {middle - 3:.1f}v6" '
-                f'stroke="{INK}" stroke-width="1" fill="none"/>'
-            )
-            after = max(after, b)
-        values.append(
-            f'<text x="{max(after, zero) + 5:.1f}" y="{y + 10:.1f}" fill="{INK}" '
-            f'stroke="{PAPER}" stroke-width="3" paint-order="stroke">{shown(value)}</text>'
-        )
-    bottom = top + line * len(having) + 2
-    out.append(f'<path d="M{zero:.1f} {top:.1f}V{bottom:.1f}" stroke="{INK}" stroke-width="1"/>')
-    if real is not None:
-        out.append(
-            f'<path d="M{x(real):.1f} {top - 3:.1f}V{bottom:.1f}" stroke="{INK}" stroke-dasharray="4 3"/>'
-            f'<text x="{x(real):.1f}" y="{bottom + 11:.1f}" text-anchor="middle" fill="{INK}">'
-            f"real {_short(real)}</text>"
-        )
-    return "".join([*out, *values]) + "</svg></figure>"
+    mark = None if real is None else (real, f"real {_short(real)}")
+    return charts.intervals(column.name, WAYS.get(column.better, ""), bars, scale, mark)
 
 
-def _clipped(name: str) -> str:
-    return name if len(name) <= 24 else name[:23] + "…"
-
-
-def _curves(evaluation: Evaluation) -> str:
+def _curves(evaluation: Evaluation) -> list[charts.Line]:
     """How alike bars 1 to 16 apart are: real drums, models, and the baseline with the best hits."""
+    real = [row.name for row in evaluation.free if row.kind == "real"]
     models = [row.name for row in evaluation.free if row.kind == "model"]
     rivals = [row for row in evaluation.free if row.kind == "baseline" and not row.sees_real]
     best = max(rivals, key=lambda row: row.figures["hit F1"].value or 0.0, default=None)
-    real = [row.name for row in evaluation.free if row.kind == "real"]
-    chosen = [*real, *models, *([best.name] if best else [])]
-    lines = {name: evaluation.curves[name] for name in chosen if any(v is not None for v in evaluation.curves[name])}
-    if not lines:
-        return '<p class="note">No bars to compare.</p>'
-    values = [value for line in lines.values() for value in line if value is not None]
-    low = max(min(values) - 0.05, 0.0)
-    lags = max(len(line) for line in lines.values())
-
-    def x(place: int) -> float:
-        return 48 + 600 * place / max(lags - 1, 1)
-
-    def y(value: float) -> float:
-        return 250 - 225 * (value - low) / max(1 - low, 1e-9)
-
-    out = [
-        '<svg width="900" height="295" viewBox="0 0 900 295" role="img" font-family="system-ui, sans-serif" '
-        'font-size="12"><title>similarity of bars</title>'
-    ]
-    for index in range(6):
-        value = low + (1 - low) * index / 5
-        out.append(
-            f'<path d="M48 {y(value):.1f}H648" stroke="{PALE}"/>'
-            f'<text x="42" y="{y(value) + 4:.1f}" text-anchor="end" fill="{INK}">{value:.2f}</text>'
-        )
-    for place in range(lags):
-        out.append(f'<text x="{x(place):.1f}" y="268" text-anchor="middle" fill="{INK}">{place + 1}</text>')
-    out.append(f'<text x="348" y="288" text-anchor="middle" fill="{INK}">bars apart</text>')
-    for index, (name, line) in enumerate(lines.items()):
-        is_real = name in real
-        colour = INK if is_real else LINES[(index - 1) % len(LINES)]
-        points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in enumerate(line) if value is not None)
-        dash = "" if is_real or name in models else ' stroke-dasharray="5 4"'
-        out.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{3 if is_real else 2}"{dash}/>'
-        )
-        at = 30 + 20 * index
-        out.append(
-            f'<path d="M668 {at}h24" stroke="{colour}" stroke-width="{3 if is_real else 2}"{dash}/>'
-            f'<text x="698" y="{at + 4}" fill="{INK}">{text(_clipped(name))}</text>'
-        )
-    return "".join(out) + "</svg>"
+    others = zip([*models, *([best.name] if best else [])], cycle(charts.LINES), strict=False)
+    roles = {**dict.fromkeys(real, "ink"), **dict(others)}
+    lines = []
+    for name, role in roles.items():
+        points = [(at, value) for at, value in enumerate(evaluation.curves[name], start=1) if value is not None]
+        if points:
+            dashed, width = name not in (*real, *models), 3.0 if name in real else 2.0
+            lines.append(charts.Line(name, points, role, dashed, width))
+    return lines
 
 
-def _grids(examples: Sequence[Example]) -> str:
-    """The same bars of one song: where the guitar plays, the real drums, and each player's."""
+def _grid(examples: Sequence[Example]) -> tuple[str, str]:
+    """The same bars of one song: where the guitar plays, the real drums, and each player's. A heading, and SVG."""
     first = examples[0]
     starts, places = _places(first)
-    total = starts[-1]
-    voices = [name for name in _ROWS if any(_struck(example, name) for example in examples)] or ["snare"]
-    left, width, line, gap, top = 96.0, 1000.0, 9.0, 20.0, 30.0
-    scale = width / max(total, 1)
-    block = line * len(voices)
-    guitar = 14.0
-    height = top + guitar + gap + (block + gap) * (len(examples) + 1)
-
-    def x(twelfth: float) -> float:
-        return left + twelfth * scale
-
-    out = [
-        f'<svg width="1110" height="{height:.0f}" viewBox="0 0 1110 {height:.0f}" role="img" '
-        f'font-family="system-ui, sans-serif" font-size="9"><title>{text(first.song)}</title>'
+    names = []
+    for bar, metre in enumerate(first.metres):
+        changes = not bar or metre != first.metres[bar - 1]
+        names.append(f"{first.first_bar + bar + 1}" + (f"  {metre}" if changes else ""))
+    players = [("real drums", first.real, "ink"), *((example.player, example.made, "model") for example in examples)]
+    struck = {_NINE[voice] for _, hits, _ in players for _, voice, _ in hits}
+    rows = [name for name in _ROWS if name in struck] or ["snare"]
+    drums = [
+        charts.Drums(name, [(places[step], rows.index(_NINE[voice]), velocity) for step, voice, velocity in hits], role)
+        for name, hits, role in players
     ]
-    tops = [top + guitar + gap + (block + gap) * index for index in range(len(examples) + 1)]
-    areas = [(top, guitar), *((at, block) for at in tops)]
-    for at, tall in areas:
-        beats = "".join(f"M{x(beat):.1f} {at:.1f}v{tall:.1f}" for beat in range(0, total, TWELFTHS))
-        bars = "".join(f"M{x(start):.1f} {at:.1f}v{tall:.1f}" for start in starts)
-        out.append(
-            f'<rect x="{left}" y="{at:.1f}" width="{width}" height="{tall:.1f}" fill="{SHADE}"/>'
-            f'<path d="{beats}" stroke="{PALE}" stroke-width=".6"/><path d="{bars}" stroke="{NOTE}"/>'
-        )
-    for bar, (start, metre) in enumerate(zip(starts[:-1], first.metres, strict=True)):
-        told = f"{first.first_bar + bar + 1}" + (f"  {metre}" if not bar or metre != first.metres[bar - 1] else "")
-        out.append(f'<text x="{x(start) + 2:.1f}" y="{top - 6:.1f}" font-size="10" fill="{INK}">{told}</text>')
-    mark = max(min(2.2 * scale, 7.0), 2.0)
-    out.append(f'<text x="{left - 6}" y="{top + 11}" text-anchor="end" font-size="11" fill="{GUITAR}">guitar</text>')
-    strokes = "".join(f"M{x(places[step]) + 1:.1f} {top + 2:.1f}v{guitar - 4:.1f}" for step in first.guitar)
-    out.append(f'<path d="{strokes}" stroke="{GUITAR}" stroke-width="{min(mark, 2.5):.1f}"/>')
-    parts = [
-        ("real drums", first.real, INK),
-        *((example.player, example.made, MODEL) for example in examples),
-    ]
-    for (name, hits, colour), at in zip(parts, tops, strict=True):
-        out.append(
-            f'<text x="{left}" y="{at - 4:.1f}" font-size="11" font-weight="600" fill="{colour}">{text(name)}</text>'
-        )
-        for row, voice in enumerate(voices):
-            out.append(
-                f'<text x="{left - 6}" y="{at + line * row + 7.5:.1f}" text-anchor="end" fill="{INK}">{voice}</text>'
-            )
-        for step, index, velocity in hits:
-            row = voices.index(_voice(index))
-            out.append(
-                f'<rect x="{x(places[step]):.1f}" y="{at + line * row + 1:.1f}" width="{mark:.1f}" '
-                f'height="{line - 2:.1f}" fill="{colour}" opacity="{0.25 + 0.75 * velocity / 127:.2f}"/>'
-            )
-    return f'<div class="wide">{"".join(out)}</svg></div>'
+    guitar = [places[step] for step in first.guitar]
+    bars = charts.Bars(starts, names, range(0, starts[-1], TWELFTHS), guitar)
+    return f"{first.song}, from bar {first.first_bar + 1}", charts.grids(first.song, bars, rows, drums)
 
 
 def _places(example: Example) -> tuple[list[int], list[int]]:
@@ -452,14 +348,6 @@ def _places(example: Example) -> tuple[list[int], list[int]]:
         # The last bar of a song may be shorter than its metre says.
         starts.append(starts[-1] + min(length, inside[-1] + TWELFTHS // 3 + 1) if inside else starts[-1])
     return starts, places
-
-
-def _voice(index: int) -> str:
-    return _NINE[index]
-
-
-def _struck(example: Example, name: str) -> bool:
-    return any(_voice(index) == name for _, index, _ in (*example.real, *example.made))
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

@@ -1,22 +1,29 @@
 """Drawing with matplotlib, which is imported here, when something is drawn, and nowhere else.
 
-A `Sheet` is a page measured in inches, with the shapes that a picture of music needs. All that is drawn is drawn inside
-`own_look`, so that the same drawing gives the same bytes whatever the user has set up for figures of their own.
+A `Sheet` is a page measured in inches, with the shapes that a picture of music needs; it becomes a file. A `Plot` is a
+chart measured in pixels; it becomes SVG inside an HTML page, whose style sheet has its colours. All that is drawn is
+drawn inside `own_look`, so that the same drawing gives the same bytes whatever the user has set up for figures of their
+own.
 """
 
 from __future__ import annotations
 
+import re
 import warnings
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seq2drum.errors import OptionError
 from seq2drum.music.notes import IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
 
@@ -26,10 +33,13 @@ _DPI = 100  # pixels an inch, of a raster image
 
 
 @contextmanager
-def own_look() -> Iterator[None]:
+def own_look(*, plot: bool = False) -> Iterator[None]:
     """Around all drawing: what the user has set up for figures of their own does not matter here.
 
     A part may be named in any script: letters that a font lacks become boxes, and are no fault.
+
+    Args:
+        plot: Whether a `Plot` is drawn: its words stay words, and no point of its lines is left out.
 
     Raises:
         OptionError: what the user has set up keeps matplotlib from being loaded.
@@ -39,9 +49,15 @@ def own_look() -> Iterator[None]:
     except ValueError as error:
         reason = str(error).split(";")[0]
         raise OptionError(f"matplotlib refuses its settings ({reason}); mend MPLBACKEND or matplotlibrc") from None
-    with matplotlib.rc_context({"svg.hashsalt": "seq2drum", "text.usetex": False}), warnings.catch_warnings():
+    settings: dict[Any, Any] = {"svg.hashsalt": "seq2drum", "text.usetex": False}
+    if plot:
+        settings |= {"svg.fonttype": "none", "path.simplify": False}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         yield
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
 
 
 class Sheet:
@@ -156,3 +172,97 @@ def shaded(colour: str, velocity: IntArray) -> Floats:
     strength = 0.25 + 0.75 * (velocity[:, None] / 127) ** 1.3
     shades: Floats = 1 - strength * (1 - np.array(to_rgb(colour)))
     return shades
+
+
+# --- charts of a page -------------------------------------------------------------------------------------------------
+
+
+ROLES = ("ink", "paper", "pale", "shade", "note", "model", "base", "sees", "guitar", "third", "fourth", "sixth")
+"""What colours are for. Each is a CSS variable of the style sheet, which has a value for the light and for the dark."""
+
+
+def colour(role: str) -> str:
+    """The colour that matplotlib draws a role in; `Plot.svg` writes the role's CSS variable in its place."""
+    return f"#0000{ROLES.index(role) + 1:02x}"
+
+
+class Plot:
+    """A chart of so many pixels. Its axes have no frame and no tick marks; nothing is cut off at their edges."""
+
+    def __init__(
+        self, width: int, height: int, *, left: int = 0, right: int = 0, top: int = 0, bottom: int = 0
+    ) -> None:
+        """left, right, top, bottom: the pixels around the axes."""
+        from matplotlib.figure import Figure
+
+        self.figure = Figure(figsize=(width / 72, height / 72), facecolor="none")  # SVG has 72 units an inch
+        place = (left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height)
+        self.axes: Axes = self.figure.add_axes(place, facecolor="none")
+        self.axes.set_frame_on(False)
+        self.axes.tick_params(length=0, labelsize=11, labelcolor=colour("note"))
+
+    def line(
+        self, x: Sequence[float], y: Sequence[float], role: str, width: float, *, dashed: bool = False, **more: Any
+    ) -> None:
+        """A line through points; NaN between two of them parts it."""
+        style: Any = (0, (5 / width, 4 / width)) if dashed else "solid"
+        more = {"solid_capstyle": "butt"} | more
+        self.axes.plot(x, y, color=colour(role), linewidth=width, linestyle=style, clip_on=False, **more)
+
+    def dots(self, x: Sequence[float], y: Sequence[float], role: str, width: float) -> None:
+        """A dot at each place: a line of no length with round ends."""
+        twice = [np.stack([values, values, np.full(len(x), np.nan)], axis=1).ravel() for values in (x, y)]
+        self.line(twice[0].tolist(), twice[1].tolist(), role, width, solid_capstyle="round")
+
+    def text(
+        self, x: float, y: float, text: str, *, role: str = "ink", shift: tuple[float, float] = (0, 0), **more: Any
+    ) -> None:
+        """Words at a place of the axes, shifted by some pixels to the right and up."""
+        more = dict[str, Any](fontsize=11, va="baseline") | more
+        self.axes.annotate(
+            text, (x, y), shift, color=colour(role), textcoords="offset points", annotation_clip=False,
+            parse_math=False, **more,
+        )  # fmt: skip
+
+    def title(self, title: str, below: str = "") -> None:
+        """A title in the upper left corner, and a line of words under it."""
+        corner: dict[str, Any] = {"xycoords": "figure fraction"}
+        self.text(0, 1, title, shift=(0, -12), fontsize=13, weight="bold", **corner)
+        self.text(0, 1, below, shift=(0, -27), role="note", **corner)
+
+    def svg(self, title: str) -> str:
+        """The chart as an SVG element of HTML: shapes and words alone, in the colours and the font of the page.
+
+        title: what the chart is called by a program that reads a page aloud.
+        """
+        out = BytesIO()
+        self.figure.savefig(out, format="svg", metadata={"Date": None})
+        drawn = ET.fromstring(out.getvalue())
+        _, _, width, height = drawn.get("viewBox", "").split()
+        made = ET.Element("svg", {"viewBox": f"0 0 {width} {height}", "width": width, "height": height, "role": "img"})
+        ET.SubElement(made, "title").text = title
+        for element in drawn.iter():
+            kind = element.tag.rpartition("}")[2]
+            style = _page_style(element.get("style", ""))
+            if kind == "path" and style != "fill: none":
+                path = " ".join(element.get("d", "").split())
+                ET.SubElement(made, kind, {"d": _NUMBER.sub(_rounded, path), "style": style})
+            elif kind == "text":
+                place = {name: _NUMBER.sub(_rounded, element.get(name, "")) for name in ("x", "y")}
+                ET.SubElement(made, kind, {**place, "style": style}).text = element.text
+        return ET.tostring(made, encoding="unicode")
+
+
+_NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.1f}".removesuffix(".0")
+
+
+def _page_style(style: str) -> str:
+    """The style of an element with the page's font and with the roles of colours."""
+    kept = [part for part in style.split("; ") if part and not part.startswith("font-family")]
+    for role in ROLES:
+        kept = [part.replace(colour(role), f"var(--{role})") for part in kept]
+    return "; ".join(kept)

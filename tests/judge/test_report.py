@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from seq2drum.errors import OptionError, OutputError
 from seq2drum.judge import report
 from seq2drum.judge.evaluation import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
+from seq2drum.music.kit import NINE
+from seq2drum.show import charts
 
 NAMES = ("real drums", "A & <B>, most likely", "silence", "own bar")
 
@@ -177,17 +180,62 @@ def test_pictures_are_drawn_of_figures_of_the_curve_and_of_drums() -> None:
     pictures = re.findall(r"<svg.*?</svg>", report.as_html(made()), re.S)
     titles = [ElementTree.fromstring(picture).findtext("title") for picture in pictures]
     assert titles == ["hit F1", "gain in F1", "fill rate", "hits a bar", "similarity of bars", "a<b>.mid"]
+    (key,) = re.findall(r'<ul class="keys">(.*?)</ul>', report.as_html(made()), re.S)
+    assert re.findall(r'<li class="(.*?)">(.*?)</li>', key) == [
+        ("ink", "real drums"),
+        ("model", "A &amp; &lt;B&gt;, most likely"),
+        ("guitar dashed", "silence"),  # the baseline with the best hits that sees no real drums
+    ]
     assert not any("nan" in picture for picture in pictures)
 
 
-def test_a_grid_has_a_mark_for_each_hit_where_it_falls() -> None:
-    (picture,) = re.findall(r"<svg[^>]*><title>a&lt;b&gt;.*?</svg>", report.as_html(made()), re.S)
-    marks = [rect for rect in ElementTree.fromstring(picture).iter("rect") if rect.get("opacity")]
-    place = [float(rect.get("x", "0")) for rect in marks]
-    assert len(marks) == 3
+def test_a_grid_has_the_hits_of_the_real_drums_and_of_each_player_where_they_fall(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[tuple[charts.Bars, Sequence[str], Sequence[charts.Drums]]] = []
+
+    def grids(title: str, bars: charts.Bars, rows: Sequence[str], drums: Sequence[charts.Drums]) -> str:
+        drawn.append((bars, rows, drums))
+        return f"<svg><title>{title}</title></svg>"
+
+    monkeypatch.setattr(charts, "grids", grids)
+    page = report.as_html(made())
+    assert "a&lt;b&gt;.mid, from bar 5</h3>" in page
+    ((bars, rows, drums),) = drawn
     # 4/4 is 48 twelfths, 7/8 is 42: step 44 of both bars is step 20, 40 twelfths after the barline.
-    assert place == pytest.approx([96, 96 + 1000 * 88 / 90, 96 + 1000 * 45 / 90], abs=0.1)
-    assert float(marks[0].get("opacity", "0")) > float(marks[1].get("opacity", "0"))
+    assert list(bars.starts) == [0, 48, 90] and list(bars.names) == ["5  4/4", "6  7/8"]
+    assert list(bars.guitar) == [0, 24, 48] and list(bars.beats) == list(range(0, 90, 12))
+    assert [one.name for one in drums] == ["real drums", NAMES[1], NAMES[2]]
+    named = [[(place, rows[row], velocity) for place, row, velocity in one.hits] for one in drums]
+    voices = [voice.name for voice in NINE.voices]
+    assert named == [[(0, voices[0], 100), (88, voices[1], 30)], [(45, voices[8], 127)], []]
+
+
+def test_bars_of_a_figure_are_those_of_the_players_and_the_line_is_that_of_the_real_drums(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: dict[str, tuple[Sequence[charts.Bar], tuple[float, float], tuple[float, str] | None]] = {}
+
+    def intervals(
+        title: str,
+        below: str,
+        bars: Sequence[charts.Bar],
+        scale: tuple[float, float],
+        mark: tuple[float, str] | None = None,
+    ) -> str:
+        drawn[title] = bars, scale, mark
+        return "<svg/>"
+
+    monkeypatch.setattr(charts, "intervals", intervals)
+    report.as_html(made())
+    bars, scale, mark = drawn["hit F1"]
+    assert [(bar.name, bar.value, bar.words, bar.role) for bar in bars] == [
+        (NAMES[1], 0.61234, "0.612", "model"),
+        ("silence", 0.0, "0.000", "base"),
+        ("own bar *", 0.8, "0.800", "sees"),
+    ]
+    assert bars[2].interval == pytest.approx((0.78, 0.83)) and scale == pytest.approx((0, 0.83)) and mark is None
+    assert drawn["fill rate"][2] == (0.08, "real 0.080")
 
 
 def test_a_page_without_models_songs_or_bars_can_be_made() -> None:
