@@ -34,10 +34,10 @@ from seq2drum.lattice.listening import Heard
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
-from seq2drum.play import feel
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import DEFAULT
 from seq2drum.play.options import Options
+from seq2drum.play.swing import swing_of
 
 CONTROLS: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
@@ -78,7 +78,7 @@ def count(part: Part, song: Song) -> Counted:
     quarters = float(np.sum(form.numerator * 4 / form.denominator))
     toms_too = nine._replace(velocity=nine.velocity[:, conditions._DRUMS])
     prominent = groove._prominence(groove.novelty(nine)) >= groove.PROMINENCE
-    swing = feel.swing_of(Heard(form, grid, np.zeros(9, dtype=np.int64), 1))
+    swing = swing_of(Heard(form, grid, np.zeros(9, dtype=np.int64), 1))
     return Counted(
         float(full.velocity.sum()) / 127 / quarters,
         float(np.mean(groove.syncopation(toms_too))),

@@ -28,6 +28,7 @@ from seq2drum.learn import feel as feel_train
 from seq2drum.learn.feel import Recording, add_figures, recordings
 from seq2drum.music.kit import FULL
 from seq2drum.play.feel import MOMENT, PLAYED, SET, SHIPPED, Expected, Feel, edges, realise
+from seq2drum.play.humanise import Performance
 
 Array = NDArray[np.float64]
 SEEDS = 5
@@ -136,7 +137,7 @@ def judge(feel: Feel, found: Sequence[Recording], baseline: Baseline) -> tuple[l
     nats: list[list[Array]] = [[], [], [], []]
     for index, one in enumerate(found):
         for seed in range(SEEDS * index, SEEDS * (index + 1)):  # as many drummers as there are recordings
-            played = feel.humanise(stiff(one.hits), one.form, seed=seed, style=style_of(feel, one))
+            played = Performance(feel, one.form, seed=seed, style=style_of(feel, one)).play_all(stiff(one.hits))
             drawn[0].append(played.velocity.astype(float))
             drawn[1].append(milliseconds(one, played.offset))
             drawn[2].append(played.offset / OFFSET_UNITS)
@@ -228,7 +229,7 @@ def by_amount(feel: Feel, found: Sequence[Recording]) -> list[str]:
     lines = ["| amount | spread of velocity | of timing, ms | distinct velocities |", "|---|---|---|---|"]
     for amount in AMOUNTS:
         played = [
-            feel.humanise(stiff(one.hits), one.form, amount=amount, seed=seed, style=style_of(feel, one))
+            Performance(feel, one.form, amount=amount, seed=seed, style=style_of(feel, one)).play_all(stiff(one.hits))
             for seed, one in enumerate(found)
         ]
         velocity = np.concatenate([grid.velocity for grid in played])
@@ -248,7 +249,7 @@ def speed(feel: Feel, folder: Path, found: Sequence[Recording]) -> str:
     taken = []
     for _ in range(7):
         begun = time.perf_counter()
-        feel.humanise(grid, form)
+        Performance(feel, form).play_all(grid)
         taken.append(time.perf_counter() - begun)
     begun = time.perf_counter()
     Feel.load(folder)

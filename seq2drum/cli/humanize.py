@@ -38,12 +38,14 @@ def run(options: argparse.Namespace) -> int:
     """Humanise the drums of each file; returns the exit code."""
     from seq2drum.formats import midi
     from seq2drum.music.notes import Song
-    from seq2drum.play import feel
+    from seq2drum.play.feel import Feel
+    from seq2drum.play.humanise import humanise_song
 
     if not options.files:
         raise OptionError("--mode humanize wants a MIDI file with drums, a folder of them, or - for standard input")
     humanise = partial(
-        feel.Feel.load().humanise_song,
+        humanise_song,
+        Feel.load(),
         amount=options.humanize,
         swing=options.swing,
         seed=options.seed,

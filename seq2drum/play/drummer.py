@@ -21,14 +21,17 @@ from seq2drum.music.limits import DEFAULT_LIMITS, SCORE_SUFFIXES, Limits
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import decoding, engine, feel
+from seq2drum.play import decoding, engine
 from seq2drum.play.bar import Sampling
 from seq2drum.play.decoding import OPENING_TRIES
 from seq2drum.play.engine import AskingStream, next_of
 from seq2drum.play.ensemble import Ensemble
+from seq2drum.play.feel import Feel
 from seq2drum.play.folder import DEFAULT
+from seq2drum.play.humanise import Performance
 from seq2drum.play.kept import Joint, kept_of
 from seq2drum.play.options import Options
+from seq2drum.play.swing import swing
 from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, ranked
 
 AT_ONCE = 16  # takes of a song that are played together; more would gain little
@@ -146,25 +149,24 @@ class _Touch:
     """How the hits of a take are struck where that is not left to the model, bar after bar; given bars, too."""
 
     def __init__(self, options: Options, heard: Heard, kit: Kit) -> None:
-        self.form, self.swing, self.performance = heard.form, options.swing, None
+        self._form, self._swing, self._performance = heard.form, options.swing, None
         if options.humanize is None:
             return
-        learnt = feel.Feel.load()
-        style = options.style if options.style in {*learnt.styles, *feel.STYLE_NAMES} else None
-        amount, seed = options.humanize, options.seed
-        self.performance = feel.Performance(
-            learnt, heard.form, kit=kit, amount=amount, seed=seed, style=style, heard=heard
+        feel = Feel.load()
+        style = options.style if feel.knows(options.style) else None
+        self._performance = Performance(
+            feel, heard.form, kit=kit, amount=options.humanize, seed=options.seed, style=style, heard=heard
         )
 
     def strike(self, bar: int, hits: Grid) -> Grid:
         """The hits of the next bar as they are struck."""
-        if self.performance is not None:
+        if self._performance is not None:
             # A bar stays as loud as the model plays it, which knows the intensity that is asked for.
-            felt = self.performance.play(hits)
+            felt = self._performance.play(hits)
             louder = np.rint(np.mean(hits.velocity) - np.mean(felt.velocity)) if len(hits.velocity) else 0
             hits = felt._replace(velocity=np.clip(felt.velocity + louder, 1, 127).astype(np.int64))
-        if self.swing is not None:
-            hits = feel.swing(hits, self.form.between(bar, bar + 1), self.swing)
+        if self._swing is not None:
+            hits = swing(hits, self._form.between(bar, bar + 1), self._swing)
         return hits
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,11 @@ from seq2drum.learn import feel as feel_train
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.play import feel as module
-from seq2drum.play.feel import SET, Chance, Expected, Feel, Performance, Shares, realise, swing, swing_of
+from seq2drum.play import swing as swing_module
+from seq2drum.play.feel import SET, Expected, Feel, Shares, realise
 from seq2drum.play.folder import available
+from seq2drum.play.humanise import Copula, Performance, humanise_song
+from seq2drum.play.swing import swing, swing_of
 from tests.made import made_song
 
 KICK, SNARE, HAT = 0, 1, 10
@@ -69,18 +73,23 @@ def shares(**known: float) -> Shares:
     return Shares(**values, voice=voice, habit=habit, spread=np.ones(SET))
 
 
+def humanise(feel: Feel, hits: Grid, bars: Form, **how: Any) -> Grid:
+    """A whole part, struck in one performance."""
+    return Performance(feel, bars, **how).play_all(hits)
+
+
 # --- what a feel may change ------------------------------------------------------------------------------------------
 
 
 def test_at_amount_0_hits_lie_on_the_lattice_with_the_velocities_given(feel: Feel) -> None:
     given = grid([(0, KICK), (6, SNARE)], velocity=93, offset=40)
-    stiff = feel.humanise(given, form(1), amount=0)
+    stiff = humanise(feel, given, form(1), amount=0)
     assert stiff.velocity.tolist() == [93, 93] and stiff.offset.tolist() == [0, 0]
 
 
 def test_only_velocity_and_offset_change_and_stay_in_their_ranges(feel: Feel) -> None:
     given = grid([(step, voice) for step in range(96) for voice in range(len(FULL))])
-    felt = feel.humanise(given, form(4))
+    felt = humanise(feel, given, form(4))
     for name in ("step", "key", "length"):
         assert np.array_equal(getattr(felt, name), getattr(given, name))
     assert felt.velocity.min() >= 1 and felt.velocity.max() <= 127
@@ -88,27 +97,27 @@ def test_only_velocity_and_offset_change_and_stay_in_their_ranges(feel: Feel) ->
 
 
 def test_at_amount_1_a_beat_has_many_velocities_and_moments(feel: Feel) -> None:
-    felt = feel.humanise(rock(32), form(32))
+    felt = humanise(feel, rock(32), form(32))
     assert len(np.unique(felt.velocity)) >= 20
     assert len(np.unique(felt.offset)) >= 20
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_spread_grows_with_the_amount(feel: Feel, seed: int) -> None:
-    played = [feel.humanise(rock(16), form(16), amount=amount, seed=seed) for amount in (0, 0.25, 0.5, 0.75, 1)]
+    played = [humanise(feel, rock(16), form(16), amount=amount, seed=seed) for amount in (0, 0.25, 0.5, 0.75, 1)]
     for values in ([one.velocity.std() for one in played], [one.offset.std() for one in played]):
         assert np.all(np.diff(values) > 0)
 
 
 def test_between_0_and_1_a_hit_is_its_share_of_the_way(feel: Feel) -> None:
-    half, whole = (feel.humanise(rock(4), form(4), amount=amount, seed=7) for amount in (0.5, 1))
+    half, whole = (humanise(feel, rock(4), form(4), amount=amount, seed=7) for amount in (0.5, 1))
     assert np.abs(half.velocity - (100 + whole.velocity) / 2).max() <= 1
     assert np.abs(half.offset - whole.offset / 2).max() <= 1
 
 
 def test_snares_between_the_beats_are_softer_than_the_backbeat(feel: Feel) -> None:
     given = rock(16, ghosts=True)
-    felt = feel.humanise(given, form(16), style="funk")
+    felt = humanise(feel, given, form(16), style="funk")
     beat = np.isin(given.step % 24, (6, 18))
     snare = given.key == SNARE
     assert felt.velocity[snare & beat].mean() > felt.velocity[snare & ~beat].mean() + 20
@@ -116,7 +125,7 @@ def test_snares_between_the_beats_are_softer_than_the_backbeat(feel: Feel) -> No
 
 
 def test_the_same_seed_plays_the_same_and_another_does_not(feel: Feel) -> None:
-    one, again, other = (feel.humanise(rock(4), form(4), seed=seed) for seed in (3, 3, 4))
+    one, again, other = (humanise(feel, rock(4), form(4), seed=seed) for seed in (3, 3, 4))
     assert all(np.array_equal(left, right) for left, right in zip(one, again, strict=True))
     assert not np.array_equal(one.velocity, other.velocity)
 
@@ -124,23 +133,23 @@ def test_the_same_seed_plays_the_same_and_another_does_not(feel: Feel) -> None:
 def test_what_is_played_in_a_bar_does_not_change_the_bars_before_it(feel: Feel) -> None:
     given = rock(12)
     changed = given.select((given.step < 9 * 24) | (given.key != HAT))
-    one, other = feel.humanise(given, form(12)), feel.humanise(changed, form(12))
+    one, other = humanise(feel, given, form(12)), humanise(feel, changed, form(12))
     for left, right in zip(one.select(one.step < 9 * 24), other.select(other.step < 9 * 24), strict=True):
         assert np.array_equal(left, right)
 
 
 def test_a_piece_of_a_song_is_drawn_as_in_the_song() -> None:
     given, some = rock(12), shares(song=0.2, place=0.1, bar=0.3, step=0.1, drift=0.8, voice=0.1, habit=0.1)
-    whole = Chance(5, some, some).draws(given.step, given.key, form(12), 0)
+    whole = Copula(5, some, some).draws(given.step, given.key, form(12), 0)
     late = given.step >= 8 * 24
-    piece = Chance(5, some, some).draws(given.step[late] - 8 * 24, given.key[late], form(4), 8)
+    piece = Copula(5, some, some).draws(given.step[late] - 8 * 24, given.key[late], form(4), 8)
     assert np.allclose(whole[:, late], piece)
 
 
 def test_bar_by_bar_is_the_same_performance(feel: Feel) -> None:
     given, bars = rock(6, ghosts=True), form(6)
     guitar = heard(bars, [(step, 60 + step % 50, 0) for step in range(0, 6 * 24, 7)])
-    whole = feel.humanise(given, bars, seed=4, amount=0.8, style="jazz", heard=guitar)
+    whole = humanise(feel, given, bars, seed=4, amount=0.8, style="jazz", heard=guitar)
     performance = Performance(feel, bars, seed=4, amount=0.8, style="jazz", heard=guitar)
     for bar in range(6):
         hits = given.select(given.step // 24 == bar)
@@ -153,7 +162,7 @@ def test_the_order_in_which_hits_are_given_changes_nothing(feel: Feel) -> None:
     given = rock(4)
     mixed = np.random.default_rng(0).permutation(len(given.step))
     for left, right in zip(
-        feel.humanise(given, form(4)).select(mixed), feel.humanise(given.select(mixed), form(4)), strict=True
+        humanise(feel, given, form(4)).select(mixed), humanise(feel, given.select(mixed), form(4)), strict=True
     ):
         assert np.array_equal(left, right)
 
@@ -163,25 +172,25 @@ def test_the_order_in_which_hits_are_given_changes_nothing(feel: Feel) -> None:
 )
 def test_any_metre_can_be_felt(feel: Feel, bars: Form) -> None:
     count = int(bars.first[-1])
-    felt = feel.humanise(grid([(step, KICK) for step in range(count)]), bars)
+    felt = humanise(feel, grid([(step, KICK) for step in range(count)]), bars)
     assert len(felt.step) == count
 
 
 def test_no_hits_are_no_hits(feel: Feel) -> None:
-    assert len(feel.humanise(grid([]), form(2)).step) == 0
+    assert len(humanise(feel, grid([]), form(2)).step) == 0
     assert len(swing(grid([]), form(2), 0.5).step) == 0
 
 
 def test_a_voice_of_nine_is_felt_as_the_same_voice_of_the_full_kit(feel: Feel) -> None:
     names = [voice.name for voice in FULL.voices]
     for index, voice in enumerate(NINE.voices):
-        nine = feel.humanise(grid([(6, index)]), form(1), kit=NINE)
-        full = feel.humanise(grid([(6, names.index(voice.name))]), form(1))
+        nine = humanise(feel, grid([(6, index)]), form(1), kit=NINE)
+        full = humanise(feel, grid([(6, names.index(voice.name))]), form(1))
         assert nine.velocity.tolist() == full.velocity.tolist()
 
 
 def test_every_voice_of_the_full_kit_is_struck_like_one_of_the_drum_set() -> None:
-    like = module._in_set()
+    like = module.in_set()
     assert like[:SET].tolist() == list(range(SET))
     assert np.all(like < SET) and set(module.STAND_INS) == {voice.name for voice in FULL.voices[SET:]}
 
@@ -191,16 +200,16 @@ def test_hits_with_the_guitars_accents_are_louder_and_without_are_softer(feel: F
     given = grid([(step, KICK) for step in range(0, 16 * 24, 6)])
     loud = np.arange(64) % 2 == 0
     guitar = heard(bars, [(int(step), 120 if high else 60, 0) for step, high in zip(given.step, loud, strict=True)])
-    change = feel.humanise(given, bars, heard=guitar).velocity - feel.humanise(given, bars).velocity
+    change = humanise(feel, given, bars, heard=guitar).velocity - humanise(feel, given, bars).velocity
     assert change[loud].mean() > 0 > change[~loud].mean()
     flat = heard(bars, [(int(step), 90, 0) for step in given.step])
-    assert np.array_equal(feel.humanise(given, bars, heard=flat).velocity, feel.humanise(given, bars).velocity)
+    assert np.array_equal(humanise(feel, given, bars, heard=flat).velocity, humanise(feel, given, bars).velocity)
 
 
 @pytest.mark.parametrize("wrong", [{"amount": 1.1}, {"amount": -0.1}, {"seed": -1}, {"style": "polka"}])
 def test_what_makes_no_sense_is_refused(feel: Feel, wrong: dict[str, object]) -> None:
     with pytest.raises(OptionError):
-        feel.humanise(rock(1), form(1), **wrong)  # type: ignore[arg-type]
+        humanise(feel, rock(1), form(1), **wrong)  # type: ignore[arg-type]
 
 
 # --- chance ----------------------------------------------------------------------------------------------------------
@@ -210,7 +219,7 @@ def test_numbers_drawn_are_standard_normal_and_share_what_they_are_said_to() -> 
     some = shares(song=0.2, place=0.1, bar=0.2, step=0.1, drift=0.5, voice=0.1, habit=0.2)
     # In the first bar: two voices at one step; one of them again at another place; and again four bars later.
     given = grid([(0, KICK), (0, SNARE), (9, KICK), (96, KICK)])
-    found = np.stack([Chance(seed, some, some).draws(given.step, given.key, form(5), 0) for seed in range(4000)])
+    found = np.stack([Copula(seed, some, some).draws(given.step, given.key, form(5), 0) for seed in range(4000)])
     assert np.abs(found.mean(axis=0)).max() < 0.06 and np.abs(found.var(axis=0) - 1).max() < 0.08
     for kind in range(2):
         both = np.corrcoef(found[:, kind].T)
@@ -259,7 +268,7 @@ def test_the_probabilities_of_all_velocities_and_of_all_moments_are_1() -> None:
 
 
 def twelfths(given: Grid, bars: Form) -> list[float]:
-    return module._twelfth(given, bars).round(1).tolist()
+    return swing_module._twelfth(given, bars).round(1).tolist()
 
 
 @pytest.mark.parametrize(("amount", "place"), [(0, 6), (0.25, 6.5), (0.5, 7), (0.75, 7.5), (1, 8)])
@@ -345,12 +354,12 @@ def stiff_song() -> Song:
 
 def test_a_stiff_song_at_amount_0_is_as_it_was(feel: Feel) -> None:
     song = stiff_song()
-    assert feel.humanise_song(song, amount=0) == song
+    assert humanise_song(feel, song, amount=0) == song
 
 
 def test_of_a_song_only_onsets_and_velocities_of_drums_change(feel: Feel) -> None:
     song = stiff_song()
-    felt = feel.humanise_song(song, swing=1, seed=2)
+    felt = humanise_song(feel, song, swing=1, seed=2)
     assert felt.parts[1] == song.parts[1]
     assert (felt.tempos, felt.metres, felt.length, felt.ticks_per_quarter) == (song.tempos, song.metres, song.end, 480)
     for index in (0, 2):
@@ -365,14 +374,14 @@ def test_of_a_song_only_onsets_and_velocities_of_drums_change(feel: Feel) -> Non
 
 
 def test_notes_outside_the_kit_stay_as_they_are(feel: Feel) -> None:
-    felt = feel.humanise_song(stiff_song()).parts[2]
+    felt = humanise_song(feel, stiff_song()).parts[2]
     assert Note(1000, 50, 34, 77) in list(felt)
 
 
 def test_a_flam_keeps_its_distance_from_the_beat(feel: Feel) -> None:
     song = Song(480, (Part.of([Note(450, 30, 38, 50), Note(480, 60, 38, 100)], is_drums=True),), length=1920)
     for seed in range(5):
-        grace, main = feel.humanise_song(song, seed=seed).parts[0]
+        grace, main = humanise_song(feel, song, seed=seed).parts[0]
         assert main.onset - grace.onset == 30
         assert grace.velocity == pytest.approx(main.velocity / 2, abs=0.51) or grace.velocity == 1
 
@@ -380,18 +389,18 @@ def test_a_flam_keeps_its_distance_from_the_beat(feel: Feel) -> None:
 def test_swing_carries_what_is_outside_the_kit(feel: Feel) -> None:
     part = Part.of([Note(0, 50, 42, 90), Note(240, 50, 42, 90), Note(240, 50, 34, 77)], is_drums=True)
     song = Song(480, (part,), length=1920)
-    assert [note.onset for note in feel.humanise_song(song, amount=0, swing=1).parts[0]] == [0, 320, 320]
+    assert [note.onset for note in humanise_song(feel, song, amount=0, swing=1).parts[0]] == [0, 320, 320]
 
 
 def test_a_song_without_drums_is_as_it_was(feel: Feel) -> None:
     song = Song(480, (Part.of([Note(0, 480, 40, 90)], program=27),), length=1920)
-    assert feel.humanise_song(song) == song
+    assert humanise_song(feel, song) == song
 
 
 def test_notes_at_the_edges_of_a_song_stay_inside_it(feel: Feel) -> None:
     part = Part.of([Note(0, 10, 36, 100), Note(1910, 10, 38, 100)], is_drums=True)
     for seed in range(10):
-        felt = feel.humanise_song(Song(480, (part,), length=1920), seed=seed)
+        felt = humanise_song(feel, Song(480, (part,), length=1920), seed=seed)
         assert felt.parts[0].onset.min() >= 0 and felt.end == 1920
 
 
@@ -462,7 +471,7 @@ def test_a_feel_learns_who_is_loud_and_who_is_late(tmp_path: Path) -> None:
     steps, clock = 200, map(float, count()).__next__
     groove = made_groove(tmp_path)
     learnt = feel_train.train(groove, tmp_path / "out", steps / 60, seed=1, corpus=[made_song(0)], clock=clock)
-    felt = learnt.humanise(rock(4), form(4), style="rock")
+    felt = humanise(learnt, rock(4), form(4), style="rock")
     assert felt.velocity[felt.key == SNARE].mean() > felt.velocity[felt.key == HAT].mean() + 20
     assert felt.offset[felt.key == SNARE].mean() > felt.offset[felt.key == HAT].mean()
     about = json.loads((tmp_path / "out" / module.ABOUT).read_text())
@@ -491,7 +500,7 @@ def test_shares_are_found_again_in_what_was_drawn_by_them() -> None:
     some = shares(song=0.2, place=0.1, bar=0.15, step=0.1, drift=0.6, voice=0.15, habit=0.1)
     given = rock(24, ghosts=True)
     one = feel_train.Recording("", "", "train", form(24), given)
-    numbers = [Chance(seed, some, some).draws(given.step, given.key, form(24), 0)[0] for seed in range(60)]
+    numbers = [Copula(seed, some, some).draws(given.step, given.key, form(24), 0)[0] for seed in range(60)]
     found = feel_train.shares(numbers, [one] * len(numbers))
     assert found.song == pytest.approx(0.2, abs=0.1)
     assert found.step == pytest.approx(0.1, abs=0.06)
@@ -521,7 +530,7 @@ def test_accents_are_shared_where_drums_follow_the_guitars_loudness() -> None:
 def test_no_hit_of_a_song_is_moved_to_another_step(feel: Feel) -> None:
     song = stiff_song()
     lattice = Lattice(song.bars(), 480)
-    felt = feel.humanise_song(song, seed=1)
+    felt = humanise_song(feel, song, seed=1)
     step, _ = lattice.nearest(felt.parts[2].onset[felt.parts[2].pitch == 36])
     before, _ = lattice.nearest(song.parts[2].onset[song.parts[2].pitch == 36])
     assert np.array_equal(step, before)
