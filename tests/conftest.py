@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -47,6 +48,15 @@ def pytest_xdist_auto_num_workers() -> int | None:
 def some(items: Sequence[_T], every: int) -> Sequence[_T]:
     """One in so many of them, or all in a long run."""
     return items if LONG else items[::every]
+
+
+def run_script(path: Path) -> dict[str, Any]:
+    """What a script defines. As where Python runs it as a program, it finds the modules beside it."""
+    sys.path.insert(0, str(path.parent))
+    try:
+        return runpy.run_path(str(path))
+    finally:
+        sys.path.remove(str(path.parent))
 
 
 def corpus_files(folder: str) -> list[Path]:

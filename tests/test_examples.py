@@ -1,6 +1,5 @@
 """The example pieces: what the script writes is what lies there, and it is music that the project can use."""
 
-import runpy
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 from seq2drum.formats import midi
 from seq2drum.music import kit, theory
+from tests.conftest import run_script
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ALONE = sorted(path for path in EXAMPLES.glob("*.mid") if not path.name.endswith(".drums.mid"))
@@ -20,7 +20,7 @@ def named(path: Path) -> str:
 
 
 def test_the_script_writes_the_very_bytes_that_lie_there(tmp_path):
-    runpy.run_path(str(EXAMPLES / "make_examples.py"))["main"](tmp_path)
+    run_script(EXAMPLES / "make_examples.py")["main"](tmp_path)
     written = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.mid")}
     assert written.keys() == {named(path) for path in [*ALONE, *PAIRS]}
     assert [name for name, data in written.items() if data != (EXAMPLES / name).read_bytes()] == []

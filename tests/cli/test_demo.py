@@ -1,6 +1,5 @@
 """The demo: what a newcomer gets from one command, and what it never does to files that are there."""
 
-import runpy
 import wave
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from seq2drum.formats import midi
 from seq2drum.play import drummer
 from seq2drum.play.take import Take
 from seq2drum.show import sound
+from tests.conftest import run_script
 
 ROOT = Path(__file__).parents[2]
 MIDI = ["guitar.mid", "drums.mid", "song.mid"]
@@ -46,7 +46,7 @@ def quick(monkeypatch, take):
 
 def test_the_song_that_ships_is_the_example(tmp_path):
     assert demo.SONG.read_bytes() == (ROOT / "examples" / "blues_shuffle.mid").read_bytes()
-    runpy.run_path(str(ROOT / "examples" / "make_examples.py"))["ship"](tmp_path)
+    run_script(ROOT / "examples" / "make_examples.py")["ship"](tmp_path)
     assert (tmp_path / "songs" / demo.SONG.name).read_bytes() == demo.SONG.read_bytes()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,6 +16,7 @@ from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.lattice.sections import REST, SHORTEST, novelty, points_of, sections
 from seq2drum.music import theory
+from tests.conftest import run_script
 
 Strumming = dict[int, Sequence[int]]  # pitch -> steps
 
@@ -149,7 +149,7 @@ def test_ten_thousand_bars_take_a_few_seconds() -> None:
 
 # --- the examples ----------------------------------------------------------------------------------------------------
 
-# What a musician would write over the bars, by the texts in examples/make_examples.py. Jazz: the second eight has the
+# What a musician would write over the bars, by the texts in examples/pieces.py. Jazz: the second eight has the
 # chords of the first, but the comping opens up.
 FORMS = {
     "blues_shuffle": "A12 B12",
@@ -167,7 +167,7 @@ FORMS = {
 # on another chord; that of the jazz piece is comped as what is around it. A musician hears it, and this does not.
 MISSED = {"ballad_1": 1, "ballad_2": 1, "jazz_swing_1": 2, "jazz_swing_2": 2, "funk_1": 1, "funk_2": 3}
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SCRIPT = runpy.run_path(str(EXAMPLES / "make_examples.py"))
+SCRIPT = run_script(EXAMPLES / "make_examples.py")
 TRAINING = [f"{piece}_{version}" for piece in FORMS for version in (1, 2)]
 
 
