@@ -22,7 +22,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import HTML, SVG, Audio, display
+from IPython.display import SVG, Audio, display
 
 from seq2drum.errors import MissingExtraError
 from seq2drum.formats import midi
@@ -37,7 +37,8 @@ from seq2drum.music import choices, drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
-from seq2drum.show import engraving, page, sound
+from seq2drum.show import engraving, sound
+from seq2drum.show.page import Table
 
 EXAMPLES = Path("../examples")
 plt.rcParams.update({"figure.dpi": 72, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
@@ -119,7 +120,7 @@ def measured(take):
 
 COUNTED = ["style by rule", "hits a quarter", "velocity", "syncopation", "novelty"]
 rows = [[style, *measured(drummer.accompany(song, Options(style=style)))] for style in choices.STYLES]
-HTML(page.table(["asked for", *COUNTED], rows))
+Table(["asked for", *COUNTED], rows)
 
 # %% [markdown]
 # ## 3. More of this, less of that
@@ -132,7 +133,7 @@ rows = []
 for name in ("intensity", "complexity", "fills"):
     for level in (0.1, 0.5, 0.9):
         rows.append([name, f"{level}", *measured(drummer.accompany(song, Options(style="jazz", **{name: level})))])
-HTML(page.table(["wish", "level", *COUNTED], rows))
+Table(["wish", "level", *COUNTED], rows)
 
 # %% [markdown]
 # Swing and the human touch come after the model. `swing` puts the second eighth of each beat between the half (0) and
@@ -220,7 +221,7 @@ for name, options in ways.items():
     panel[name] = values(statistics(trial_of(real, drums, heard)))
 panel["the real drums themselves"] = values(statistics(trial_of(real, real, heard)))
 shown = ["hit F1", "kick and snare F1", "onset F1", "voice JSD", "position JSD", "hits made to real", "fill rate"]
-HTML(page.table(["", *shown], [[name, *(f"{row[key]:.2f}" for key in shown)] for name, row in panel.items()]))
+Table(["", *shown], [[name, *(f"{row[key]:.2f}" for key in shown)] for name, row in panel.items()])
 
 # %% [markdown]
 # ## 6. Only four bars anew
@@ -264,7 +265,7 @@ rows = [
     for voice, notes in zip(FULL.voices, drum_maps.load(mapped).notes, strict=True)
     if voice.name in pieces
 ]
-HTML(page.table(["piece", "General MIDI", mapped], rows))
+Table(["piece", "General MIDI", mapped], rows)
 
 # %% [markdown]
 # ## 8. Other metres

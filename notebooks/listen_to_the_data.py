@@ -26,7 +26,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import HTML
 
 from seq2drum.data import corpus
 from seq2drum.data.excerpts import metre_of
@@ -37,7 +36,7 @@ from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.listening import Listening
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
-from seq2drum.show import page
+from seq2drum.show.page import Table
 
 DATA = Path("../examples/training")
 plt.rcParams.update({"figure.dpi": 72, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
@@ -142,7 +141,7 @@ rows = [
     ]
     for pair in pairs
 ]
-HTML(page.table(["bars", "guitar notes", "drum notes"], rows))
+Table(["bars", "guitar notes", "drum notes"], rows)
 
 # %% tags=["keep-output"]
 pairs[0]
@@ -245,7 +244,7 @@ for name, places in {
 }.items():
     distance = np.abs(within[:, None] - np.append(places, 1)).min(axis=1)
     rows.append([name, f"{len(places)}", f"{np.mean(distance <= 1 / 48):.1%}"])
-HTML(page.table(["lattice", "places a quarter", "onsets within 1/48 of a quarter"], rows))
+Table(["lattice", "places a quarter", "onsets within 1/48 of a quarter"], rows)
 
 # %% [markdown]
 # ## 7. What the model hears of the guitar

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 class Table(NamedTuple):
-    """A head, which may be empty, and rows of as many cells.
+    """A head, which may be empty, and rows of as many cells. In a notebook it shows itself.
 
     words: it is to be read, not to be compared; all its columns begin at the left.
     """
@@ -24,6 +24,9 @@ class Table(NamedTuple):
     body: Sequence[Sequence[str]]
     words: bool = False
     kind: str = "table"
+
+    def _repr_html_(self) -> str:
+        return render("value.html", pieces=[self])
 
 
 def render(template: str, **values: Any) -> str:

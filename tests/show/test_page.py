@@ -55,3 +55,8 @@ def test_the_style_sheet_has_a_colour_for_each_role_in_the_light_and_in_the_dark
     assert set(ROLES) <= light == dark
     assert "prefers-color-scheme: dark" in style and "@media print" in style and "max-width: 40em" in style
     assert "url(" not in style and "@import" not in style
+
+
+def test_a_table_shows_itself_in_a_notebook() -> None:
+    shown = Table(["a"], [["<b>"]])._repr_html_()
+    assert shown.startswith('<div class="seq2drum">') and "<td>&lt;b&gt;</td>" in shown
