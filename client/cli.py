@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from seq2drum import __version__, files
+from seq2drum import files
 from seq2drum.cli import paths, report, shared
 from seq2drum.cli.arguments import Parser
 from seq2drum.cli.terminal import StandardOutputError, bar, close_standard_output, say, standard_output
@@ -84,7 +84,7 @@ def _parser() -> Parser:
         epilog="examples:\n  python -m client song.mid\n  python -m client takes/ -o drums/ --style rock --seed 3\n"
         f"  python -m client watch exported/ drums/\n\n{_CODES}",
     )
-    parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
+    shared.add_program(parser)
     shared.add_songs(parser, "MIDI files, folders of them, or - for standard input")
     _add_music(parser)
     output = parser.add_argument_group("output")
@@ -205,6 +205,11 @@ class _Work(NamedTuple):
 
 
 def _run(options: argparse.Namespace, status: StatusFile) -> int:
+    if options.print_completion:
+        from seq2drum.cli import completion
+
+        completion.show(options.print_completion, "seq2drum-client", _parser(), {"watch": _watch_parser()})
+        return 0
     lists = options.list_models or options.list_drum_maps or options.info
     if not (options.files or lists or options.status or options.start_server):
         raise OptionError("wanted a song: a MIDI file, a folder, or - for standard input; --help lists all options")

@@ -19,9 +19,15 @@ from importlib import import_module
 from types import MappingProxyType
 
 from seq2drum import __version__
-from seq2drum.cli import arguments
+from seq2drum.cli import arguments, shared
 from seq2drum.cli.arguments import Parser
-from seq2drum.cli.terminal import StandardOutputError, close_standard_output, open_closed_streams, say, say_any_letters
+from seq2drum.cli.terminal import (
+    StandardOutputError,
+    close_standard_output,
+    open_closed_streams,
+    say,
+    say_any_letters,
+)
 from seq2drum.errors import OptionError, Seq2DrumError
 
 MODES = MappingProxyType(
@@ -38,19 +44,22 @@ MODES = MappingProxyType(
 )
 """Of each mode its module, and what it does."""
 
-_HELP = """A drummer for your guitar: a guitar MIDI file goes in, drums come out.
+_HELP = """usage: seq2drum --mode MODE [SONG ...] [-o FILE|DIR] [options]
+
+A drummer for your guitar: a guitar MIDI file goes in, drums come out.
 
 modes:
 {modes}
 
 seq2drum --mode infer --help lists the options of infer, and so with each mode.
---version tells the version.
+--version tells the version, --print-completion bash|zsh|tcsh is for shells.
 
 examples:
   seq2drum --mode demo
   seq2drum --mode infer song.mid --style rock
   seq2drum --mode infer songs/ -o drums/ --seed 3
-  seq2drum --mode train --data my_songs --minutes 60"""
+  seq2drum --mode train --data my_songs --minutes 60
+"""
 """The first help: no longer than a screen of 24 lines."""
 
 
@@ -75,8 +84,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     mode, others = arguments.split_mode(words)
     if mode is None:
-        _first_parser().parse_known_args(others)  # --help and --version end the program
-        raise OptionError("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")
+        return _without_mode(others)
     if mode not in MODES:
         like = arguments.nearest(mode, MODES)
         advice = f"did you mean {like}?" if like else f"there are {', '.join(MODES)}"
@@ -86,31 +94,37 @@ def _run(words: Sequence[str]) -> int:
     return code
 
 
-def _first_parser() -> Parser:
-    """What can be asked for without a mode."""
-    modes = "\n".join(f"  {name:9} {what}" for name, (_, what) in MODES.items())
-    parser = Parser(
-        prog="seq2drum",
-        usage="%(prog)s --mode MODE [SONG ...] [-o FILE|DIR] [options]",
-        description=_HELP.format(modes=modes),
-        add_help=False,
-    )
-    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
-    _add_version(parser)
-    return parser
+class _First(Parser):
+    """What can be asked for without a mode. Its help is no list of options."""
+
+    def __init__(self) -> None:
+        super().__init__(prog="seq2drum")
+        shared.add_program(self)
+        shared.add_songs(self, "MIDI files")
+        self.add_argument("--mode", choices=tuple(MODES), help="what to do")
+
+    def format_help(self) -> str:
+        return _HELP.format(modes="\n".join(f"  {name:9} {what}" for name, (_, what) in MODES.items()))
+
+
+def _without_mode(words: Sequence[str]) -> int:
+    first = _First()
+    options, _ = first.parse_known_intermixed_args(words)  # --help and --version end the program
+    if options.print_completion is None:
+        raise OptionError("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")
+    from seq2drum.cli import completion
+
+    completion.show(options.print_completion, "seq2drum", first, {mode: _parser(mode) for mode in MODES})
+    return 0
 
 
 def _parser(mode: str) -> Parser:
     """The options of a mode."""
     parser = Parser(prog=f"seq2drum --mode {mode}", description=f"To {MODES[mode][1]}.")
-    _add_version(parser)
+    parser.add_argument("--version", action="version", version=f"seq2drum {__version__}", help=argparse.SUPPRESS)
     parser.set_defaults(mode=mode)
     import_module(MODES[mode][0]).add_options(parser)
     return parser
-
-
-def _add_version(parser: Parser) -> None:
-    parser.add_argument("--version", action="version", version=f"seq2drum {__version__}", help=argparse.SUPPRESS)
 
 
 def _options(mode: str, words: Sequence[str]) -> argparse.Namespace:

@@ -27,6 +27,11 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_Formatter, **keywords)
 
     @property
+    def actions(self) -> tuple[argparse.Action, ...]:
+        """What argparse knows of each option and of what is no option."""
+        return tuple(self._actions)
+
+    @property
     def option_names(self) -> frozenset[str]:
         """All spellings of all options, such as -o and --output."""
         return frozenset(self._option_string_actions)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from seq2drum import __version__
 from seq2drum.cli import paths
 from seq2drum.music.choices import AUTO, CHOICES
 
 Container = argparse.ArgumentParser | argparse._ArgumentGroup  # both have `add_argument`
 
+SHELLS = ("bash", "zsh", "tcsh")
 WHAT = "what to play"
 GROUPS = {
     WHAT: ("style", "intensity", "complexity", "fills", "seed", "takes", "temperature", "top_p", "track"),
@@ -99,3 +101,12 @@ def add_with_guitar(to: Container) -> None:
 def where_drums_go(suffix: str = paths.OUTPUT_SUFFIX) -> str:
     """The help of -o, where a song's drums go beside it."""
     return f"where to write; - is standard output (default: SONG{suffix} beside the song)"
+
+
+# --- the program itself -----------------------------------------------------------------------------------------------
+
+
+def add_program(to: Container) -> None:
+    """Add --version, and --print-completion for shells."""
+    to.add_argument("--version", action="version", version=f"seq2drum {__version__}")
+    to.add_argument("--print-completion", choices=SHELLS, help="print what lets a shell complete words, and end")
