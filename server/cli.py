@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from seq2drum import __version__
 from seq2drum.errors import MissingExtraError, Seq2DrumError
-from server import logs, settings
+from server import configuration, logs, settings
 
 NAME = "seq2drum-server"
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until it is told to stop; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        chosen = settings.make(vars(options), os.environ)
+        chosen = configuration.read(vars(options), os.environ)
         return _serve(chosen)
     except Seq2DrumError as error:
         _say(f"{NAME}: {error}")
@@ -69,17 +69,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
     groups = {name: parser.add_argument_group(name, text) for name, text in settings.GROUPS.items()}
     defaults = {item.name: item.default for item in dataclasses.fields(settings.Settings)}
-    for name, how in settings.told().items():
+    for name, setting in settings.table().items():
         flag = settings.flag(name)
         if isinstance(defaults[name], bool):
-            groups[how.group].add_argument(
-                flag, action="store_true", default=None, dest=name, help=_help(name, f"{how.help} (default: no)")
+            groups[setting.group].add_argument(
+                flag, action="store_true", default=None, dest=name, help=_help(name, f"{setting.help} (default: no)")
             )
         elif name == "insecure":
-            groups[how.group].add_argument(flag, action="count", dest=name, help=_help(name, how.help))
+            groups[setting.group].add_argument(flag, action="count", dest=name, help=_help(name, setting.help))
         else:
-            text = _with_default(how.help, defaults[name])
-            groups[how.group].add_argument(flag, dest=name, metavar=how.metavar, help=_help(name, text))
+            text = _with_default(setting.help, defaults[name])
+            groups[setting.group].add_argument(flag, dest=name, metavar=setting.metavar, help=_help(name, text))
     groups["safety"].add_argument(
         "--token-file",
         metavar="FILE",

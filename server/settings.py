@@ -1,8 +1,7 @@
 """All that an operator can set: names, defaults, ranges and what else must hold, in one place.
 
-A setting is a field of `Settings`; its flag, its environment variable and its help follow from it. `make` reads texts,
-from flags and from the environment, and `Settings` refuses what makes no sense, however it was made. Nothing here opens
-a file but the one with the token.
+A setting is a field of `Settings`; its flag, its environment variable and its help follow from it. `Settings` refuses
+what makes no sense, however it was made; `configuration` makes it from flags and the environment.
 """
 
 from __future__ import annotations
@@ -12,10 +11,8 @@ import ipaddress
 import math
 import os
 import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -28,7 +25,7 @@ OVERHEAD_BYTES = 64 * KIB
 """What a message may hold beside its MIDI file."""
 
 AHEAD = 0.1
-"""Seconds. A caller's deadline began when he sent, ours when we heard of it: one who leaves so early was too late."""
+"""Seconds by which a caller's deadline may pass before ours: it began when the call was sent, ours when it arrived."""
 
 ID = re.compile(r"[a-z0-9._-]{1,64}")
 """What a model may be called."""
@@ -51,8 +48,8 @@ GROUPS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """How a setting is given: its group in the help, its sentence, and its range (`least` to `most`, both included)."""
+class Setting:
+    """What holds for a setting: its group and sentence in the help, and its range, `least` to `most`, both included."""
 
     group: str
     help: str
@@ -62,7 +59,7 @@ class Told:
 
 
 def _set(default: Any, group: str, help: str, least: float = 0, most: float = math.inf, metavar: str = "N") -> Any:
-    return field(default=default, metadata={"told": Told(group, help, least, most, metavar)})
+    return field(default=default, metadata={"setting": Setting(group, help, least, most, metavar)})
 
 
 def _cores() -> int:
@@ -74,7 +71,7 @@ def _cores() -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is set. Made directly it has the defaults below; `make` adds flags, environment and the state file's place.
+    """All settings. Made directly it has the defaults below; `configuration.read` adds what the operator gave.
 
     Raises:
         OptionError: a value is out of its range, or two do not go together.
@@ -183,7 +180,7 @@ class Settings:
         _check_host(self.host)
         _check_safety(self)
         if self.log_format not in ("", "text", "json"):
-            raise OptionError(f"{_called('log_format')} is {self.log_format!r}, wanted text or json")
+            raise OptionError(f"{named('log_format')} is {self.log_format!r}, wanted text or json")
 
     @property
     def tls(self) -> bool:
@@ -199,12 +196,12 @@ class Settings:
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
-_SHORT = MappingProxyType({"idle_exit_seconds": "idle_exit"})  # as programs that start the server say it
+_SHORT = MappingProxyType({"idle_exit_seconds": "idle_exit"})  # names of flags and variables that lack a unit
 
 
-def told() -> dict[str, Told]:
-    """The settings that have a flag of the plain sort: name -> how it is given, in the order of the help."""
-    return {item.name: item.metadata["told"] for item in dataclasses.fields(Settings) if "told" in item.metadata}
+def table() -> dict[str, Setting]:
+    """The settings that are one number, text or switch, by name, in the order of the help."""
+    return {item.name: item.metadata["setting"] for item in dataclasses.fields(Settings) if "setting" in item.metadata}
 
 
 def flag(name: str) -> str:
@@ -217,54 +214,6 @@ def variable(name: str) -> str:
     return PREFIX + _SHORT.get(name, name).upper()
 
 
-def make(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """Settings from flags and environment; flags win.
-
-    given: texts by the name of the setting, as the flags had them (`True` or a count for flags without a value);
-        `models` a list of "ID=DIR"; `token_file` the path of a file with the token.
-
-    Raises:
-        OptionError: a value is wrong; the message is one line.
-    """
-    values: dict[str, Any] = {}
-    types = {item.name: str(item.type) for item in dataclasses.fields(Settings)}
-    for name in told():
-        text = _text(name, given, environ)
-        if text is not None:
-            values[name] = _value(name, types[name], text)
-    limits = {}
-    for name, limit in LIMITS.items():
-        text = _text(name, given, environ)
-        if text is not None:
-            limits[limit.name] = _value(name, str(limit.type), text)
-    values["limits"] = Limits(**limits)
-    named = given.get("models") or _split(environ.get(variable("models"), ""))
-    if named:
-        values["models"] = _models(named)
-    values["token"] = _token(given, environ)
-    place = values.get("state_file") or str(default_state_file(environ))
-    values["state_file"] = "" if place == "none" else place
-    return Settings(**values)
-
-
-def from_environment(environ: Mapping[str, str]) -> Settings:
-    """Settings from the environment alone.
-
-    Raises:
-        OptionError: as `make`.
-    """
-    return make({}, environ)
-
-
-def default_state_file(environ: Mapping[str, str]) -> Path:
-    """Where this system has such files: %LOCALAPPDATA%, $XDG_STATE_HOME, or ~/.local/state."""
-    if sys.platform == "win32":
-        folder = environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    else:
-        folder = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(folder) / "seq2drum" / "server.json"
-
-
 def is_local(host: str) -> bool:
     """Whether only this machine reaches an address."""
     if host == "localhost" or host.startswith("unix:"):
@@ -275,92 +224,27 @@ def is_local(host: str) -> bool:
         return False
 
 
-def _called(name: str) -> str:
+def named(name: str) -> str:
+    """How messages name a setting: `--max-bars (SEQ2DRUM_MAX_BARS)`."""
     return f"{flag(name)} ({variable(name)})"
 
 
-def _text(name: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
-    """What was given, by flag or else by variable; None if nothing was. An empty variable is none at all."""
-    if given.get(name) is not None:
-        return given[name]
-    return environ.get(variable(name)) or None
-
-
-def _value(name: str, kind: str, text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    reader, wanted = _READERS[kind.removesuffix(" | None")]
-    try:
-        return reader(text.strip())
-    except ValueError:
-        raise OptionError(f"{_called(name)} is {text!r}, wanted {wanted}") from None
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
-        raise ValueError(text)
-    return text.lower() in ("1", "true", "yes", "on")
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-_READERS: Mapping[str, tuple[Callable[[str], Any], str]] = MappingProxyType(
-    {
-        "str": (str, "text"),
-        "int": (int, "a whole number"),
-        "float": (_number, "a number"),
-        "bool": (_switch, "1 or 0"),
-    }
-)
-
-
-def _split(text: str) -> list[str]:
-    return [item for item in text.split(os.pathsep) if item]
-
-
-def _models(named: list[str]) -> dict[str, str]:
-    models: dict[str, str] = {}
-    for item in named:
-        name, equals, folder = item.partition("=")
-        if not equals or not folder:
-            raise OptionError(f"--model ({variable('models')}) is {item!r}, wanted ID=DIR, such as mine=runs/mine")
-        if name in models:
-            raise OptionError(f"--model ({variable('models')}) names {name!r} twice, wanted each id once")
-        models[name] = folder
-    return models
-
-
-def _token(given: Mapping[str, Any], environ: Mapping[str, str]) -> str:
-    place = _text("token_file", given, environ)
-    if place is None:
-        return environ.get(variable("token"), "")
-    try:
-        token = Path(place).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise OptionError(f"{_called('token_file')} is {str(place)!r}, which cannot be read ({why})") from error
-    if not token:
-        raise OptionError(f"{_called('token_file')} is {str(place)!r}, which is empty; wanted one line with the token")
-    return token
-
-
 def _check_ranges(settings: Settings) -> None:
-    for name, how in told().items():
+    for name, setting in table().items():
         value = getattr(settings, name)
         if value is None or isinstance(value, str | bool):
             continue
-        if not how.least <= value <= how.most:
-            wanted = f"{how.least:,g} or more" if how.most == math.inf else f"{how.least:,g} to {how.most:,g}"
-            raise OptionError(f"{_called(name)} is {value:,}, wanted {wanted}")
+        if not setting.least <= value <= setting.most:
+            wanted = (
+                f"{setting.least:,g} or more"
+                if setting.most == math.inf
+                else f"{setting.least:,g} to {setting.most:,g}"
+            )
+            raise OptionError(f"{named(name)} is {value:,}, wanted {wanted}")
     for name, limit in LIMITS.items():
         value = getattr(settings.limits, limit.name)
         if not 0 < value < 1 << 31:
-            raise OptionError(f"{_called(name)} is {value:,}, wanted more than 0 and less than {1 << 31:,}")
+            raise OptionError(f"{named(name)} is {value:,}, wanted more than 0 and less than {1 << 31:,}")
 
 
 def _check_models(settings: Settings) -> None:
@@ -374,7 +258,7 @@ def _check_models(settings: Settings) -> None:
             )
     if settings.default_model not in settings.models:
         raise OptionError(
-            f"{_called('default_model')} is {settings.default_model!r}, wanted one of {', '.join(settings.models)}"
+            f"{named('default_model')} is {settings.default_model!r}, wanted one of {', '.join(settings.models)}"
         )
 
 
@@ -382,7 +266,7 @@ def _check_sizes(settings: Settings) -> None:
     least = settings.limits.file_bytes + OVERHEAD_BYTES
     if settings.max_message_bytes < least:
         raise OptionError(
-            f"{_called('max_message_bytes')} is {settings.max_message_bytes:,}, too small for a file of "
+            f"{named('max_message_bytes')} is {settings.max_message_bytes:,}, too small for a file of "
             f"{settings.limits.file_bytes:,} bytes ({flag('limit_file_bytes')}): wanted {least:,} or more"
         )
     if settings.limits.slowest > settings.limits.fastest:
@@ -400,7 +284,7 @@ def _check_host(host: str) -> None:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         raise OptionError(
-            f"{_called('host')} is {host!r}, wanted an IP address such as 127.0.0.1, localhost, or unix:PATH"
+            f"{named('host')} is {host!r}, wanted an IP address such as 127.0.0.1, localhost, or unix:PATH"
         ) from None
 
 
@@ -408,10 +292,10 @@ def _check_safety(settings: Settings) -> None:
     """Nobody is let in by accident: see `Settings.insecure`."""
     if bool(settings.tls_cert) != bool(settings.tls_key):
         there, missing = ("tls_cert", "tls_key") if settings.tls_cert else ("tls_key", "tls_cert")
-        raise OptionError(f"{_called(there)} is given without {_called(missing)}, wanted both or neither")
+        raise OptionError(f"{named(there)} is given without {named(missing)}, wanted both or neither")
     if settings.client_ca and not settings.tls_cert:
         raise OptionError(
-            f"{_called('client_ca')} is given without {_called('tls_cert')} and {_called('tls_key')}: clients show "
+            f"{named('client_ca')} is given without {named('tls_cert')} and {named('tls_key')}: clients show "
             "certificates only where the server has one; give both"
         )
     if settings.token and not re.fullmatch(r"[!-~]{16,512}", settings.token):
@@ -428,6 +312,6 @@ def _check_safety(settings: Settings) -> None:
     lacking = [] if settings.tls else [f"TLS ({flag('tls_cert')} and {flag('tls_key')})"]
     lacking += [f"credentials ({flag('client_ca')}, or a token by {variable('token')} or --token-file)"] * open_to_all
     raise OptionError(
-        f"{_called('host')} is {settings.host!r}, which other machines may reach, without {' and '.join(lacking)}: "
+        f"{named('host')} is {settings.host!r}, which other machines may reach, without {' and '.join(lacking)}: "
         "give what is missing, listen on 127.0.0.1, or say --insecure twice if something else keeps strangers out"
     )

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from client.connection import DEFAULT_PORT
-from server import settings
+from server import configuration, settings
 from server.statuses import REASONS
 from tests.conftest import ROOT
 
@@ -26,7 +26,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "
 UNIT_FILE = ROOT / "examples" / "systemd" / "seq2drum.service"
 MANUAL = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
 
-VARIABLES = {settings.variable(name) for name in settings.told()}
+VARIABLES = {settings.variable(name) for name in settings.table()}
 VARIABLES |= {settings.variable(name) for name in settings.LIMITS}
 VARIABLES |= {settings.variable(name) for name in ("models", "token", "token_file")}
 FLAGS = {settings.flag(variable.removeprefix(settings.PREFIX).lower()) for variable in VARIABLES}
@@ -142,7 +142,7 @@ def test_what_the_container_and_the_unit_set_is_taken_by_the_server(compose: dic
     token.write_text("0123456789abcdef")
     in_image = dict(item.split("=", 1) for words in instructions("ENV") for item in words.split())
     for given in (in_image | compose["services"]["seq2drum"]["environment"], environment()):
-        chosen = settings.from_environment({**given, "SEQ2DRUM_TOKEN_FILE": str(token)})
+        chosen = configuration.read({}, {**given, "SEQ2DRUM_TOKEN_FILE": str(token)})
         assert chosen.token == "0123456789abcdef"
         assert chosen.state_file == given["SEQ2DRUM_STATE_FILE"]
         assert chosen.port == 50051
@@ -151,7 +151,7 @@ def test_what_the_container_and_the_unit_set_is_taken_by_the_server(compose: dic
 def test_the_image_alone_does_not_open_its_door_to_all() -> None:
     in_image = dict(item.split("=", 1) for words in instructions("ENV") for item in words.split())
     with pytest.raises(settings.OptionError, match="without TLS"):
-        settings.from_environment(in_image)
+        configuration.read({}, in_image)
 
 
 def test_whoever_stops_it_waits_longer_than_its_calls_may_take(compose: dict[str, Any]) -> None:
@@ -202,10 +202,10 @@ STATUSES = {code.name for code, _ in REASONS.values()}
 def test_the_manual_has_all_settings_in_their_groups_and_no_others() -> None:
     named = set(re.findall(r"^\| `(--[a-z-]+)", MANUAL, flags=re.MULTILINE))
     assert named == (FLAGS - {"--models", "--token"}) | {"--model"}
-    for name, how in settings.told().items():
+    for name, setting in settings.table().items():
         row = next(line for line in MANUAL.splitlines() if line.startswith(f"| `{settings.flag(name)}"))
         section = MANUAL[: MANUAL.index(row)].rpartition("\n### ")[2].splitlines()[0]
-        assert section.lower() == how.group, name
+        assert section.lower() == setting.group, name
 
 
 def test_the_manual_has_a_row_for_each_promise_and_names_tests_that_exist() -> None:

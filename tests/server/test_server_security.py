@@ -26,11 +26,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from seq2drum.errors import OptionError
 from seq2drum.music.limits import Limits
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import cli
+from server import cli, configuration
 from server import settings as server_settings
 from server.guards import admit
 from server.lifecycle import read_state
-from server.settings import Settings, is_local, make
+from server.settings import Settings, is_local
 from server.statuses import Refusal, reason_of
 from tests.servers import MIDI, Served, field, opening, refused, refused_stream, served, settings, until
 
@@ -185,7 +185,7 @@ def test_a_stranger_is_refused_before_a_byte_of_his_is_read() -> None:
 
 
 def test_the_token_is_in_no_log_no_message_and_no_help(capsys: pytest.CaptureFixture[str]) -> None:
-    chosen = make({}, {"SEQ2DRUM_TOKEN": TOKEN})
+    chosen = configuration.read({}, {"SEQ2DRUM_TOKEN": TOKEN})
     assert chosen.token == TOKEN and TOKEN not in repr(chosen)
     with pytest.raises(SystemExit):
         cli.main(["--token", TOKEN])
@@ -196,14 +196,14 @@ def test_the_token_is_in_no_log_no_message_and_no_help(capsys: pytest.CaptureFix
 def test_a_token_can_be_read_from_a_file(tmp_path: Path) -> None:
     place = tmp_path / "token"
     place.write_text(TOKEN + "\n")
-    assert make({"token_file": str(place)}, {}).token == TOKEN
-    assert make({}, {"SEQ2DRUM_TOKEN_FILE": str(place), "SEQ2DRUM_TOKEN": "x" * 20}).token == TOKEN
+    assert configuration.read({"token_file": str(place)}, {}).token == TOKEN
+    assert configuration.read({}, {"SEQ2DRUM_TOKEN_FILE": str(place), "SEQ2DRUM_TOKEN": "x" * 20}).token == TOKEN
     for wrong, words in ((tmp_path / "none", "cannot be read"), (tmp_path, "cannot be read")):
         with pytest.raises(OptionError, match=words):
-            make({"token_file": str(wrong)}, {})
+            configuration.read({"token_file": str(wrong)}, {})
     place.write_text("\n")
     with pytest.raises(OptionError, match="empty"):
-        make({"token_file": str(place)}, {})
+        configuration.read({"token_file": str(place)}, {})
 
 
 # TLS
@@ -436,21 +436,21 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
 
     samples = {"host": "::1", "default_model": "default", "log_format": "json", "state_file": "/x", "metrics_port": "9"}
     samples |= {"max_message_bytes": "2000000", "insecure": "1"}
-    plain = make({}, {})
-    for name, how in server_settings.told().items():
+    plain = configuration.read({}, {})
+    for name, setting in server_settings.table().items():
         if name in ("tls_cert", "tls_key", "client_ca"):
             continue  # one goes not without the other
-        flag, text = server_settings.flag(name), samples.get(name, str(int(max(how.least, 1)) + 2))
+        flag, text = server_settings.flag(name), samples.get(name, str(int(max(setting.least, 1)) + 2))
         if name in ("reflection", "insecure"):
             flagged, text = by_flag(flag), "1"
         else:
             flagged = by_flag(flag, text)
-        assert flagged == make({}, {server_settings.variable(name): text}), name
+        assert flagged == configuration.read({}, {server_settings.variable(name): text}), name
         assert flagged != plain or name == "default_model"
         assert str(getattr(flagged, name)) in (text, f"{text}.0", "True"), name
     for limit in dataclasses.fields(Limits):
         flagged = by_flag(f"--limit-{limit.name.replace('_', '-')}", "77")
-        assert flagged == make({}, {f"SEQ2DRUM_LIMIT_{limit.name.upper()}": "77"})
+        assert flagged == configuration.read({}, {f"SEQ2DRUM_LIMIT_{limit.name.upper()}": "77"})
         assert getattr(flagged.limits, limit.name) == 77
     tls = by_flag("--tls-cert", "c", "--tls-key", "k", "--client-ca", "a", "--host", "0.0.0.0")
     variables = {
@@ -459,14 +459,14 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
         "SEQ2DRUM_CLIENT_CA": "a",
         "SEQ2DRUM_HOST": "0.0.0.0",
     }
-    assert tls == make({}, variables) and (tls.tls_cert, tls.tls_key, tls.client_ca) == ("c", "k", "a")
+    assert tls == configuration.read({}, variables) and (tls.tls_cert, tls.tls_key, tls.client_ca) == ("c", "k", "a")
     assert dict(by_flag("--model", "a=x", "--model", "b=y").models) == {"a": "x", "b": "y"}
     assert by_flag("--insecure", "--insecure", "--host", "0.0.0.0").insecure == 2
 
 
 def test_a_flag_wins_over_its_variable_and_an_empty_variable_is_none() -> None:
-    assert make({"port": "1"}, {"SEQ2DRUM_PORT": "2"}).port == 1
-    assert make({}, {"SEQ2DRUM_PORT": ""}).port == 50051
+    assert configuration.read({"port": "1"}, {"SEQ2DRUM_PORT": "2"}).port == 1
+    assert configuration.read({}, {"SEQ2DRUM_PORT": ""}).port == 50051
 
 
 @pytest.mark.parametrize(
@@ -495,16 +495,17 @@ def test_a_value_that_makes_no_sense_is_told_in_one_line_and_with_what_is_wanted
     given: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(OptionError) as error:
-        make(given, {})
+        configuration.read(given, {})
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
 def test_models_come_by_flag_or_by_variable_and_the_first_is_the_default() -> None:
-    assert dict(make({}, {}).models) == {"default": "default"} and make({}, {}).default_model == "default"
-    chosen = make({"models": ["mine=runs/a=b", "yours=/x"]}, {})
+    chosen = configuration.read({}, {})
+    assert dict(chosen.models) == {"default": "default"} and chosen.default_model == "default"
+    chosen = configuration.read({"models": ["mine=runs/a=b", "yours=/x"]}, {})
     assert dict(chosen.models) == {"mine": "runs/a=b", "yours": "/x"} and chosen.default_model == "mine"
     both = os.pathsep.join(["a=x", "b=y"])
-    assert make({"default_model": "b"}, {"SEQ2DRUM_MODELS": both}).default_model == "b"
+    assert configuration.read({"default_model": "b"}, {"SEQ2DRUM_MODELS": both}).default_model == "b"
 
 
 def test_the_help_tells_every_flag_with_its_variable_and_its_group(capsys: pytest.CaptureFixture[str]) -> None:
@@ -512,7 +513,7 @@ def test_the_help_tells_every_flag_with_its_variable_and_its_group(capsys: pytes
         cli.main(["--help"])
     told = " ".join(capsys.readouterr().out.split())
     assert end.value.code == 0
-    names = [*server_settings.told(), *server_settings.LIMITS, "token_file"]
+    names = [*server_settings.table(), *server_settings.LIMITS, "token_file"]
     for name in names:
         assert f"{server_settings.flag(name)} " in told and f"[{server_settings.variable(name)}]" in told, name
     for group in server_settings.GROUPS:
@@ -522,13 +523,13 @@ def test_the_help_tells_every_flag_with_its_variable_and_its_group(capsys: pytes
 
 
 def test_the_state_file_is_where_the_system_has_such_files() -> None:
-    place = server_settings.default_state_file
+    place = configuration.default_state_file
     if os.name == "nt":
         assert str(place({"LOCALAPPDATA": "C:\\x"})).endswith("seq2drum\\server.json")
     else:
         assert str(place({"XDG_STATE_HOME": "/x"})) == "/x/seq2drum/server.json"
         assert place({}) == Path.home() / ".local" / "state" / "seq2drum" / "server.json"
-    assert make({"state_file": "none"}, {}).state_file == ""
+    assert configuration.read({"state_file": "none"}, {}).state_file == ""
 
 
 def test_a_state_file_that_makes_no_sense_is_none(tmp_path: Path) -> None:
