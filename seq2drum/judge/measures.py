@@ -23,10 +23,15 @@ from seq2drum.data.batches import REST
 from seq2drum.lattice import groove
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.groove import Drums
+from seq2drum.music.kit import NINE
 from seq2drum.music.notes import IntArray
 
 Vector = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+
+VOICE = {voice.name: index for index, voice in enumerate(NINE.voices)}
+"""The nine voices by name: columns of drums."""
+
 CURVE_BARS = 16  # bars: how far the bar-similarity curve looks
 COPY_LENGTHS = (1, 2, 4)  # bars of an exact copy
 FILL_TOLERANCE = 1  # bars that a fill may be away from the real one

@@ -14,6 +14,7 @@ Letters of shapes: B bars, T steps of all bars, S steps of the longest bar, V th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -23,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from seq2drum.judge.measures import (
     COPY_LENGTHS,
     CURVE_BARS,
+    VOICE,
     BoolArray,
     Vector,
     above_chance,
@@ -37,7 +39,7 @@ from seq2drum.judge.measures import (
     ratio,
     share,
 )
-from seq2drum.judge.trial import CRASH, KICK, TOMS, VOICE_FAMILIES, VOICE_NAMES, Side, Trial
+from seq2drum.judge.trial import TOMS, VOICE_FAMILIES, Side, Trial
 from seq2drum.lattice.form import MAX_STEPS, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
 from seq2drum.lattice.groove import Drums
@@ -127,7 +129,7 @@ def _places(side: Side) -> Vector:
     form = side.drums.form
     step, voice = np.nonzero(side.hits)
     place = np.minimum(form.place_of(step), MAX_STEPS - 1)
-    return np.bincount(place * len(VOICE_NAMES) + voice, minlength=MAX_STEPS * len(VOICE_NAMES)).astype(np.float64)
+    return np.bincount(place * len(VOICE) + voice, minlength=MAX_STEPS * len(VOICE)).astype(np.float64)
 
 
 def _curves(trial: Trial) -> Vector:
@@ -143,7 +145,7 @@ def _curve_error(sums: Vector) -> float:
 def _crashes(side: Side) -> list[float]:
     """How many fills land on a crash at the next barline, and how many there are with a bar after them."""
     after = np.flatnonzero(side.fills[:-1]) + 1
-    return [float(side.hits[side.drums.form.first[after], CRASH].sum()), float(len(after))]
+    return [float(side.hits[side.drums.form.first[after], VOICE["crash"]].sum()), float(len(after))]
 
 
 def _toms(side: Side) -> list[float]:
@@ -185,7 +187,7 @@ def _spread_ratio(made: float, made_freedom: float, real: float, real_freedom: f
 
 def _kicks(side: Side) -> list[float]:
     """How many kicks fall on a step where the guitar begins a note; how many would by chance; how many there are."""
-    form, kick = side.drums.form, side.hits[:, KICK]
+    form, kick = side.drums.form, side.hits[:, VOICE["kick"]]
     common, chance, used = above_chance(kick, side.guitar > 0, form)
     return [common, chance, float(kick[np.repeat(used, form.steps)].sum())]
 
@@ -205,22 +207,14 @@ def _agreement(side: Side) -> float:
     return float((common - chance) / (steps.sum() * deviations)) if deviations else 0.0
 
 
-def _velocity(drums: Drums) -> NDArray[np.generic]:
-    return drums.velocity
-
-
-def _offset(drums: Drums) -> NDArray[np.generic]:
-    return drums.offset
-
-
 def _copy(index: int, bars: int) -> Figure:
     name = f"copies of {bars} bar{'s' * (bars > 1)}"
     meaning = "share of windows that the training set has exactly so, silence left out"
     return Figure(name, meaning, "near real", "copies", lambda trial: trial.made.copied[index], _of_each(share))
 
 
-def _voice_hits(index: int) -> Figure:
-    return _hits(f"F1 {VOICE_NAMES[index]}", "the same for one voice", lambda side: side.hits[:, [index]])
+def _voice_hits(name: str) -> Figure:
+    return _hits(f"F1 {name}", "the same for one voice", lambda side: side.hits[:, [VOICE[name]]])
 
 
 _PANEL = (
@@ -238,7 +232,7 @@ _PANEL = (
     ),
     _hits("onset F1", "same step, any voice", lambda side: side.hits.max(axis=1)),
     _hits("family F1", "kick, snare, crash, toms as one, hats and ride as one", lambda side: side.families),
-    *(_voice_hits(index) for index in range(len(VOICE_NAMES))),
+    *(_voice_hits(name) for name in VOICE),
     Figure(
         "hits a bar",
         "hits for every four quarters",
@@ -373,7 +367,7 @@ _PANEL = (
         "mean distance of the velocities (1 to 127) of right hits",
         "low",
         "feel",
-        lambda trial: _error(trial, _velocity),
+        lambda trial: _error(trial, attrgetter("velocity")),
         _of_each(share),
     ),
     Figure("velocity r", "correlation of the velocities of right hits", "high", "feel", _velocities, pearson),
@@ -382,7 +376,7 @@ _PANEL = (
         "deviation from the mean of voice and song, made to real",
         "near real",
         "feel",
-        lambda trial: _spread(trial, _velocity),
+        lambda trial: _spread(trial, attrgetter("velocity")),
         _of_each(_spread_ratio),
     ),
     Figure(
@@ -390,7 +384,7 @@ _PANEL = (
         "mean distance of the offsets of right hits, in gaps between steps",
         "low",
         "feel",
-        lambda trial: _error(trial, _offset),
+        lambda trial: _error(trial, attrgetter("offset")),
         _of_each(share),
     ),
     Figure(
@@ -398,7 +392,7 @@ _PANEL = (
         "deviation from the mean of voice and song, made to real",
         "near real",
         "feel",
-        lambda trial: _spread(trial, _offset),
+        lambda trial: _spread(trial, attrgetter("offset")),
         _of_each(_spread_ratio),
     ),
     Figure(
@@ -426,7 +420,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType({figure.name: figure for figure
 
 def _silence() -> Side:
     form = Form(np.array([24]), np.array([4]), np.array([4]), np.array([120.0]))
-    nothing = np.zeros((24, len(VOICE_NAMES)))
+    nothing = np.zeros((24, len(VOICE)))
     return Side(Drums(form, nothing.astype(np.int64), nothing.astype(np.float32)), np.zeros(24))
 
 

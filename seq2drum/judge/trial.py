@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seq2drum.judge.measures import (
     COPY_LENGTHS,
+    VOICE,
     BoolArray,
     Copies,
     Vector,
@@ -23,14 +24,11 @@ from seq2drum.judge.measures import (
 from seq2drum.lattice import groove
 from seq2drum.lattice.groove import Drums
 from seq2drum.lattice.listening import Heard
-from seq2drum.music.kit import NINE
 from seq2drum.music.notes import IntArray
 
-VOICE_NAMES = [voice.name for voice in NINE.voices]
-KICK, CRASH = VOICE_NAMES.index("kick"), VOICE_NAMES.index("crash")
-TOMS = tuple(index for index, name in enumerate(VOICE_NAMES) if name.endswith(" tom"))
-CYMBALS = tuple(VOICE_NAMES.index(name) for name in ("closed hat", "open hat", "ride"))
-VOICE_FAMILIES = ((KICK,), (VOICE_NAMES.index("snare"),), (CRASH,), TOMS, CYMBALS)
+TOMS = tuple(index for name, index in VOICE.items() if name.endswith(" tom"))
+_CYMBALS = tuple(VOICE[name] for name in ("closed hat", "open hat", "ride"))
+VOICE_FAMILIES = ((VOICE["kick"],), (VOICE["snare"],), (VOICE["crash"],), TOMS, _CYMBALS)
 
 
 @dataclass(frozen=True, eq=False)

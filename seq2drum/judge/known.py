@@ -1,0 +1,224 @@
+"""The bars of training songs that baselines play from, kept by kind of bar: (numerator, denominator, steps).
+
+Letters of shapes: B bars of a song, T steps of all bars, S steps of one bar, V nine voices, n known bars of one kind,
+P different ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.data.corpus import Prepared
+from seq2drum.judge.measures import BoolArray
+from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.listening import Heard
+from seq2drum.music.kit import NINE, to_kit
+from seq2drum.music.notes import IntArray
+
+BarKind = tuple[int, int, int]  # numerator, denominator, steps
+POLYPHONY = 0.25  # what each further note of a chord adds to an onset's weight
+MOST_NOTES = 4  # of a chord that are counted
+_PATTERNS = 4096  # patterns that are unpacked at once
+
+
+@dataclass(frozen=True, eq=False)
+class KnownBars:
+    """The known bars of one kind, those of a song side by side and in order; each has a hit.
+
+    Kept small, as each process of an evaluation is given a copy. steps: S. song, bar, group, pattern (n,): number of
+    the song, of the bar in it, of the song's group and of the bar's pattern. packed (P, bytes): the different bars, a
+    bit a cell. onsets (n, S + 1): see `onsets_of`. bpm (n,).
+    """
+
+    steps: int
+    song: NDArray[np.int32]
+    bar: NDArray[np.int32]
+    group: NDArray[np.int32]
+    pattern: NDArray[np.int32]
+    packed: NDArray[np.uint8]
+    onsets: NDArray[np.uint8]
+    bpm: NDArray[np.float64]
+
+    def patterns(self, which: slice) -> BoolArray:
+        """(·, S, V): some of the different bars."""
+        cells = np.unpackbits(self.packed[which], axis=1, count=self.steps * len(NINE))
+        return cells.astype(bool).reshape(-1, self.steps, len(NINE))
+
+    @cached_property
+    def rhythm(self) -> FloatArray:
+        """(n, S + 1): the weight of the guitar's onset at each place, see `weights_of`."""
+        return weights_of(self.onsets)
+
+    def loop(self, choose: Callable[[KnownBars, IntArray], BoolArray], group: int) -> BoolArray:
+        """(S, V): what is chosen by how often each pattern is played outside a group.
+
+        Chosen once for all songs whose group has no such bars, and that is most of those that are played.
+        """
+        group = group if (self.group == group).any() else -1
+        if (choose, group) not in self._loops:
+            counts = np.bincount(self.pattern[self.group != group], minlength=len(self.packed))
+            self._loops[choose, group] = choose(self, counts)
+        return self._loops[choose, group]
+
+    @cached_property
+    def _loops(self) -> dict[tuple[Callable[[KnownBars, IntArray], BoolArray], int], BoolArray]:
+        return {}
+
+    def scale(self, length: int) -> FloatArray:
+        """(n - length + 1,): one over the norm of the window of bars from here; 0 where they do not follow on."""
+        if length not in self._scales:
+            squares = np.concatenate([[0.0], np.cumsum((self.rhythm.astype(np.float64) ** 2).sum(axis=1))])
+            last = slice(length - 1, None)
+            count = max(len(self.song) - length + 1, 0)
+            together = (self.song[last] == self.song[:count]) & (self.bar[last] - self.bar[:count] == length - 1)
+            norm = np.sqrt(squares[length:] - squares[:count])
+            self._scales[length] = (together / np.maximum(norm, 1e-9)).astype(np.float32)
+        return self._scales[length]
+
+    def scores(self, rhythms: FloatArray, length: int, barred: BoolArray) -> Iterator[FloatArray]:
+        """For each of some windows the cosine with all known windows of this length, times its own norm.
+
+        rhythms (windows * length, S + 1). barred (n,): bars that may not be used; their windows score below any cosine.
+        """
+        scale = self.scale(length)
+        count = len(scale)
+        below = np.where(barred[:count] | (scale == 0), np.float32(-4), np.float32(0))
+        dots = (rhythms @ self.rhythm.T).reshape(-1, length, len(self.song))
+        for dot in dots:
+            score = dot[0, :count]  # each is looked at once, so it may be added to
+            for i in range(1, length):
+                score += dot[i, i : i + count]
+            score *= scale
+            score += below
+            yield score
+
+    def longest(self, length: int, group: int) -> int:
+        """The length, or the first of its halves of which there is a window outside a group; 1 if there is none."""
+        while length > 1 and not ((self.scale(length) > 0) & (self.group[: 1 - length] != group)).any():
+            length //= 2
+        return length
+
+    @cached_property
+    def _scales(self) -> dict[int, FloatArray]:
+        return {}
+
+
+@dataclass
+class _Gathered:
+    """The bars of one kind while songs are read."""
+
+    rows: list[tuple[int, int, int, int]] = field(default_factory=list)
+    bpm: list[float] = field(default_factory=list)
+    onsets: list[NDArray[np.uint8]] = field(default_factory=list)
+    numbers: dict[bytes, int] = field(default_factory=dict)
+
+    def frozen(self, steps: int) -> KnownBars:
+        song, bar, group, pattern = np.array(self.rows, dtype=np.int32).T
+        packed = np.frombuffer(b"".join(self.numbers), dtype=np.uint8).reshape(len(self.numbers), -1)
+        onsets, bpm = np.concatenate(self.onsets), np.array(self.bpm)
+        return KnownBars(steps, song, bar, group, pattern, packed, onsets, bpm)
+
+
+def known_bars(songs: Sequence[Prepared], groups: Mapping[str, int]) -> dict[BarKind, KnownBars]:
+    """The bars of some songs that have a hit, by kind; songs and groups by their numbers."""
+    gathered: dict[BarKind, _Gathered] = {}
+    for number, song in enumerate(songs):
+        _gather(song, number, groups[song.group], gathered)
+    return {kind: bars.frozen(kind[2]) for kind, bars in gathered.items()}
+
+
+def _gather(song: Prepared, number: int, group: int, gathered: dict[BarKind, _Gathered]) -> None:
+    """Add the bars of a song that have a hit to those of their kinds."""
+    form = song.heard.form
+    first = form.first
+    roll = roll_of(song.drums, form)
+    for kind in kinds_of(form):
+        steps = kind[2]
+        bars = np.flatnonzero(is_kind(form, kind))
+        rolls = roll[first[bars][:, None] + np.arange(steps)].reshape(len(bars), -1)
+        heard = rolls.any(axis=1)
+        bars, rolls = bars[heard], rolls[heard]
+        if not len(bars):
+            continue
+        into = gathered.setdefault(kind, _Gathered())
+        bpm = float(np.median(form.bpm[bars]))
+        for bar, packed in zip(bars.tolist(), np.packbits(rolls, axis=1), strict=True):
+            pattern = into.numbers.setdefault(packed.tobytes(), len(into.numbers))
+            into.rows.append((number, bar, group, pattern))
+        into.bpm += [bpm] * len(bars)
+        into.onsets.append(onsets_of(song.heard, steps)[bars])
+
+
+def roll_of(drums: Grid, form: Form) -> BoolArray:
+    """(T, V): where each of the nine voices is struck."""
+    roll = np.zeros((int(form.first[-1]), len(NINE)), dtype=bool)
+    voice = to_kit(NINE)[drums.key]
+    roll[drums.step[voice >= 0], voice[voice >= 0]] = True
+    return roll
+
+
+def onsets_of(heard: Heard, steps: int) -> NDArray[np.uint8]:
+    """(B, steps + 1): how many notes begin at each place of each bar, MOST_NOTES at most; last, 1 for an empty bar.
+
+    So an empty bar is like an empty bar, and unlike all else. Places beyond `steps` are left out.
+    """
+    form, guitar = heard.form, heard.guitar
+    bar = form.bar_of(guitar.step)
+    place = form.place_of(guitar.step)
+    count = np.zeros((len(form.steps), steps + 1), dtype=np.int64)
+    np.add.at(count, (bar[place < steps], place[place < steps]), 1)
+    count[:, -1] = ~(count > 0).any(axis=1)
+    return np.minimum(count, MOST_NOTES).astype(np.uint8)
+
+
+def weights_of(onsets: NDArray[np.uint8]) -> FloatArray:
+    """The weights of onsets by how many notes begin: 1 for one note, a little more for a chord."""
+    table = 1 + POLYPHONY * (np.arange(MOST_NOTES + 1, dtype=np.float32) - 1)
+    table[0] = 0
+    weights: FloatArray = table[onsets]
+    return weights
+
+
+def kinds_of(form: Form) -> list[BarKind]:
+    """The kinds of a song's bars, each once, in the order in which they come."""
+    return list(
+        dict.fromkeys(zip(form.numerator.tolist(), form.denominator.tolist(), form.steps.tolist(), strict=True))
+    )
+
+
+def is_kind(form: Form, kind: BarKind) -> BoolArray:
+    """(B,): which bars are of a kind."""
+    here: BoolArray = (form.numerator == kind[0]) & (form.denominator == kind[1]) & (form.steps == kind[2])
+    return here
+
+
+def commonest(bars: KnownBars, counts: IntArray) -> BoolArray:
+    """(S, V): the pattern that is played most often."""
+    most = int(counts.argmax())
+    pattern: BoolArray = bars.patterns(slice(most, most + 1))[0]
+    return pattern
+
+
+def likely_hits(bars: KnownBars, counts: IntArray) -> BoolArray:
+    """(S, V): the set of hits with the best expected F1.
+
+    Of all sets of one size the likeliest hits are the best, and the expected F1 of the k likeliest, counted over all
+    bars together, is 2 (p1 + ... + pk) / (k + all p).
+    """
+    played = np.zeros((bars.steps, len(NINE)))
+    for at in range(0, len(counts), _PATTERNS):
+        some = slice(at, at + _PATTERNS)
+        played += np.tensordot(counts[some], bars.patterns(some).astype(np.float64), axes=1)
+    share = played / max(int(counts.sum()), 1)
+    order = np.argsort(-share.ravel(), kind="stable")
+    hit = np.cumsum(share.ravel()[order])
+    best = int(np.argmax(2 * hit / (np.arange(1, len(hit) + 1) + hit[-1])))
+    likely = np.zeros(share.size, dtype=bool)
+    likely[order[: best + 1]] = True
+    return likely.reshape(share.shape) & (share > 0)
