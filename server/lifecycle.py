@@ -30,10 +30,11 @@ from server.admission import Admission
 from server.guards import Door
 from server.logs import tell
 from server.metrics import Metrics, Page
-from server.processes import Players, Screens, StartError
+from server.pools import Players, Screens
 from server.service import NAME, OPEN_TO_ALL, Playing, Screening, Service
 from server.settings import Settings, is_local
 from server.statuses import StatusError
+from server.workers import StartError
 
 MOST_STREAMS = 32
 """Calls at once on one connection."""

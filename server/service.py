@@ -30,13 +30,13 @@ FILE_CHUNK = 64 << 10
 
 
 class Screening(Protocol):
-    """Who reads files: `server.processes.Screens`."""
+    """Who reads files: `server.pools.Screens`."""
 
     async def screen(self, request: bytes, seconds: float) -> bytes: ...
 
 
 class Playing(Protocol):
-    """Who plays: `server.processes.Players`."""
+    """Who plays: `server.pools.Players`."""
 
     @property
     def ready(self) -> bool: ...

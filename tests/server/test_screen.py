@@ -31,7 +31,7 @@ from seq2drum.formats import midi
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Song
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import frames, processes, screen, statuses
+from server import frames, pools, screen, statuses, workers
 from server.frames import Frame
 from server.settings import Settings
 from server.statuses import Refusal
@@ -39,7 +39,7 @@ from tests.conftest import LONG
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.mid"))
-RULES = screen.Rules.of(processes.start_frame(Settings()).head)
+RULES = screen.Rules.of(workers.start_frame(Settings()).head)
 NOTE = b"\x00\x90\x28\x40\x60\x80\x28\x00"  # a low E for 96 ticks
 Worker = Callable[..., subprocess.Popen[bytes]]
 
@@ -352,7 +352,7 @@ def test_bars_by_the_hundred_thousand_are_counted_without_being_made(monkeypatch
 
 
 def test_no_reader_of_a_table_of_limits_is_left_out_by_the_first_frame() -> None:
-    start = processes.start_frame(Settings(limits=Limits(tracks=3), max_bars=5, max_takes=2)).head
+    start = workers.start_frame(Settings(limits=Limits(tracks=3), max_bars=5, max_takes=2)).head
     rules = screen.Rules.of(json.loads(json.dumps(start)))
     assert rules == screen.Rules(Limits(tracks=3), 5, 2, ("default",), "default")
 
@@ -468,7 +468,7 @@ def worker() -> Iterator[Worker]:
 def ready(process: subprocess.Popen[bytes], **settings: Any) -> tuple[BinaryIO, BinaryIO]:
     """Start the talk with a worker; returns where to write and where to read."""
     assert process.stdin is not None and process.stdout is not None
-    frames.write(process.stdin, processes.start_frame(Settings(**settings)))
+    frames.write(process.stdin, workers.start_frame(Settings(**settings)))
     assert frames.read(process.stdout) == Frame({"what": "ready"})
     return process.stdin, process.stdout
 
@@ -483,7 +483,7 @@ def ask(pipes: tuple[BinaryIO, BinaryIO], job: int, data: bytes) -> Frame:
 
 
 def test_the_worker_reads_one_file_after_another_and_ends_with_its_input(worker: Worker) -> None:
-    process = worker(*processes.SCREEN)
+    process = worker(*pools.SCREEN)
     pipes = ready(process)
     assert ask(pipes, 1, SONG).head == {"what": "done", "job": 1}
     assert ask(pipes, 2, b"<html>").head == {"what": "failed", "job": 2}
@@ -495,7 +495,7 @@ def test_the_worker_reads_one_file_after_another_and_ends_with_its_input(worker:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_the_worker_leaves_it_to_the_front_when_to_end(worker: Worker) -> None:
-    process = worker(*processes.SCREEN)
+    process = worker(*pools.SCREEN)
     pipes = ready(process)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
@@ -522,7 +522,7 @@ screen.main()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its address space")
 def test_a_file_cannot_take_more_memory_than_it_may_and_the_worker_goes_on(worker: Worker) -> None:
-    process = worker(*processes.SCREEN)
+    process = worker(*pools.SCREEN)
     pipes = ready(process, screen_mebibytes=256)
     bomb = track(*(part(channel, program) for channel in range(16) for program in range(128)))
     found = ask(pipes, 1, header(tracks=40) + bomb * 40)

@@ -16,11 +16,12 @@ import pytest
 
 from seq2drum import Drummer
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import processes, statuses
+from server import pools, statuses, workers
 from server.frames import Frame
-from server.processes import Players, Screens, StartError
+from server.pools import Players, Screens
 from server.settings import Settings
 from server.statuses import Refusal, StatusError
+from server.workers import StartError
 
 ROOT = Path(__file__).parents[2]
 FAKE = (sys.executable, "-P", str(Path(__file__).parents[1].joinpath("fake_worker.py")))
@@ -88,7 +89,7 @@ def worker_of(answer: bytes) -> int:
 
 def test_files_are_read_and_refused_by_the_real_worker() -> None:
     async def test() -> None:
-        async with screens(command=processes.SCREEN) as pool:
+        async with screens(command=pools.SCREEN) as pool:
             music = (ROOT / "examples" / "waltz.mid").read_bytes()
             answer = await pool.screen(pb.GenerateDrumsRequest(midi=music).SerializeToString(), LONG)
             assert pb.AnalyzeGuitarResponse.FromString(answer).timeline.bars == 32
@@ -211,7 +212,7 @@ def test_whoever_leaves_or_has_no_time_left_in_reading_does_not_cost_the_worker(
 def test_a_file_that_is_given_to_a_worker_that_dies_at_that_moment_goes_to_the_next() -> None:
     async def test() -> None:
         pool = Screens(command=FAKE)
-        look = processes._Look(b"x", asyncio.get_running_loop().create_future())
+        look = pools._Request(b"x", asyncio.get_running_loop().create_future())
         pool._line.append(look)
         dead: Any = object()
         died = asyncio.create_task(asyncio.sleep(0, 9))
@@ -299,7 +300,7 @@ def test_a_worker_that_never_gets_ready_is_given_up(monkeypatch: pytest.MonkeyPa
         with pytest.raises(StartError, match="not ready after"):
             await Screens(command=(*FAKE, "silent")).start(Settings(screens=1))
 
-    monkeypatch.setattr(processes, "READY_SECONDS", 0.3)
+    monkeypatch.setattr(workers, "READY_SECONDS", 0.3)
     run(test)
 
 
@@ -320,13 +321,13 @@ def test_a_worker_that_does_not_go_is_killed(monkeypatch: pytest.MonkeyPatch) ->
             await pool.screen(b"x", LONG)
             assert band.ready
 
-    monkeypatch.setattr(processes, "GRACE", 0.2)
+    monkeypatch.setattr(workers, "GRACE", 0.2)
     run(test)
 
 
 def test_workers_find_this_package_wherever_they_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
-        async with screens(command=processes.SCREEN) as pool:
+        async with screens(command=pools.SCREEN) as pool:
             assert pool.ready
 
     (tmp_path / "server").mkdir()
@@ -340,7 +341,7 @@ def test_workers_find_this_package_wherever_they_are_started(tmp_path: Path, mon
 
 def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
     async def test() -> None:
-        async with players(command=processes.PLAYER) as pool:
+        async with players(command=pools.PLAYER) as pool:
             listed = pb.ListModelsResponse.FromString(pool.models)
             assert listed.default_model == "default" and [each.id for each in listed.models] == ["default"]
             assert pb.ListDrumMapsResponse.FromString(pool.maps).maps[0].id == "gm"
@@ -469,7 +470,7 @@ def test_a_player_that_hangs_is_killed_and_its_calls_are_told(
             assert (await played(pool, b"x"))[-1].head["what"] == "done"
         assert "a player hangs: it has 2 calls" in caplog.text
 
-    monkeypatch.setattr(processes, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(pools, "SILENT_SECONDS", 0.2)
     run(test)
 
 
@@ -485,7 +486,7 @@ def test_a_player_that_does_not_get_out_of_a_call_that_was_left_is_killed(monkey
             await until(lambda: bool(pool.pids) and pool.pids != (pid,))
             assert pool.playing == 0
 
-    monkeypatch.setattr(processes, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(pools, "SILENT_SECONDS", 0.2)
     run(test)
 
 
@@ -504,7 +505,7 @@ def test_a_player_that_is_silent_for_want_of_work_or_talks_at_work_is_left_alone
             assert pool.pids == (pid,) and pool.playing == 1
             await staying.aclose()
 
-    monkeypatch.setattr(processes, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(pools, "SILENT_SECONDS", 1.0)
     run(test)
 
 
@@ -523,7 +524,7 @@ def test_while_the_only_player_is_started_anew_calls_are_asked_to_come_again() -
 def test_a_player_that_dies_again_and_again_is_not_started_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         async with players() as pool:
-            for _ in range(processes.MOST_STARTS + 1):
+            for _ in range(workers.MOST_STARTS + 1):
                 await until(lambda: pool.ready)
                 assert (await refused(played(pool, b"die"))).reason == "WORKER_DIED"
             await until(lambda: "the next start waits" in caplog.text)

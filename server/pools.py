@@ -1,0 +1,277 @@
+"""The two pools of workers: `Screens` read files, one at a time each; `Players` play, many calls at once each.
+
+Of the messages of calls they know only that they are bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from google.rpc import status_pb2
+
+from server.frames import Frame
+from server.settings import Settings
+from server.statuses import Refusal, StatusError
+from server.workers import Pool, Worker
+
+LOG = logging.getLogger(__name__)
+
+# -P: whatever package is called "server" in the current folder is not this one.
+SCREEN = (sys.executable, "-P", "-m", "server.screen")
+PLAYER = (sys.executable, "-P", "-m", "server.player")
+RETRY_SECONDS = 0.5
+"""When to call again after a worker died: by then there is another."""
+SILENT_SECONDS = 180.0
+"""How many seconds a player that has work may send nothing until it is taken for one that hangs.
+
+The longest silence of one that worked was 25 s: eight takes of the longest song there may be, with explanations. Many
+such calls at once, on a slow machine, take longer.
+"""
+
+
+def _died() -> Refusal:
+    message = "the process that worked on the call died and is being replaced; try again"
+    return Refusal("WORKER_DIED", message, retry_seconds=RETRY_SECONDS)
+
+
+def _shutting_down() -> Refusal:
+    return Refusal("SHUTTING_DOWN", "the server is about to stop; try again later", retry_seconds=2 * RETRY_SECONDS)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    """A file to be read, and the future for its answer, which is done already if nobody waits for it any more."""
+
+    body: bytes
+    answer: asyncio.Future[bytes]
+
+    def succeed(self, response: bytes) -> None:
+        if not self.answer.done():
+            self.answer.set_result(response)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Screens(Pool):
+    """Processes that read the files of callers, one file at a time each.
+
+    changed: called whenever a worker has come or gone; see `ready`.
+    """
+
+    def __init__(self, *, command: Sequence[str] = SCREEN, changed: Callable[[], None] = lambda: None) -> None:
+        super().__init__(command, changed)
+        self._line: deque[_Request] = deque()
+        self._idle: dict[Worker, asyncio.Future[_Request]] = {}
+        self._numbers = itertools.count(1)
+        self._seconds, self._longest = 0.0, 0
+
+    async def start(self, settings: Settings) -> None:
+        """Start the workers, and wait until all are ready.
+
+        Raises:
+            StartError, StatusError: they cannot be started.
+        """
+        self._seconds = settings.screen_seconds
+        # A file is read before its call waits for its turn, so there may be one for each call that is let in.
+        self._longest = settings.waiting + settings.playing + settings.uploads
+        await self._open(settings, settings.screens)
+
+    async def stop(self) -> None:
+        """End all workers. Calls that wait for one fail with SHUTTING_DOWN."""
+        await super().stop()
+        while self._line:
+            self._line.popleft().fail(_shutting_down())
+
+    async def screen(self, request_bytes: bytes, seconds: float) -> bytes:
+        """The AnalyzeGuitarResponse for a GenerateDrumsRequest, within that many seconds.
+
+        Raises:
+            StatusError: the request is no good.
+            Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
+        """
+        if self._stopping:
+            raise _shutting_down()
+        if len(self._line) >= self._longest:
+            raise Refusal(
+                "QUEUE_FULL", f"{self._longest} files wait to be read already; try again", retry_seconds=RETRY_SECONDS
+            )
+        request = _Request(request_bytes, asyncio.get_running_loop().create_future())
+        self._line.append(request)
+        self._assign()
+        try:
+            async with asyncio.timeout(seconds):
+                return await request.answer
+        except TimeoutError:
+            raise Refusal("DEADLINE_PASSED", "the deadline passed while the file waited or was read") from None
+        finally:
+            with contextlib.suppress(ValueError):  # a worker has it already
+                self._line.remove(request)
+
+    def _assign(self) -> None:
+        """Give files that wait to workers that wait."""
+        while self._line and self._idle:
+            worker = next(iter(self._idle))
+            self._idle.pop(worker).set_result(self._line.popleft())
+
+    async def _attend(self, worker: Worker) -> None:
+        died = asyncio.create_task(worker.process.wait())
+        try:
+            usable = True
+            while usable and (request := await self._next(worker, died)) is not None:
+                usable = await self._read(worker, request)
+        finally:
+            died.cancel()
+
+    async def _next(self, worker: Worker, died: asyncio.Task[int]) -> _Request | None:
+        """The next file for a worker; None when it has died in waiting."""
+        given: asyncio.Future[_Request] = asyncio.get_running_loop().create_future()
+        self._idle[worker] = given
+        self._assign()
+        try:
+            await asyncio.wait((given, died), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if given.done():
+                given.result().fail(_shutting_down())
+            raise
+        finally:
+            self._idle.pop(worker, None)
+        if not died.done():
+            return given.result()
+        if given.done():  # it died at the same moment: another worker shall read the file
+            self._line.appendleft(given.result())
+            self._assign()
+        return None
+
+    async def _read(self, worker: Worker, request: _Request) -> bool:
+        """Have a file read. Returns whether the worker is still of use."""
+        job = next(self._numbers)
+        try:
+            async with asyncio.timeout(self._seconds):
+                if not await worker.send(Frame({"what": "screen", "job": job}, request.body)):
+                    self._line.appendleft(request)  # it never arrived: another worker shall read the file
+                    self._assign()
+                    return False
+                frame = await worker.receive()
+        except TimeoutError:
+            message = f"the file could not be read within {self._seconds:g} seconds, as long as it may take"
+            request.fail(Refusal("MIDI_TOO_COMPLEX", message, field="midi"))
+            return False
+        except asyncio.CancelledError:
+            request.fail(_shutting_down())
+            raise
+        if frame is None or frame.head.get("job") != job:
+            request.fail(_died())
+            return False
+        if frame.head["what"] == "done":
+            request.succeed(frame.body)
+        else:
+            request.fail(StatusError(status_pb2.Status.FromString(frame.body)))
+        return True
+
+
+# --- playing ----------------------------------------------------------------------------------------------------------
+
+
+class Players(Pool):
+    """Processes that play, many calls at once each.
+
+    changed: called whenever a worker has come or gone; see `ready`. models, maps: a ListModelsResponse and a
+    ListDrumMapsResponse, which the workers sent when they were ready.
+    """
+
+    def __init__(self, *, command: Sequence[str] = PLAYER, changed: Callable[[], None] = lambda: None) -> None:
+        super().__init__(command, changed)
+        self.models, self.maps = b"", b""
+        # For each worker, the queues for the frames of its calls by job; None for a call that was left and that the
+        # worker has not yet given up. A queue has no bound, so that a worker's frames are always taken, and a caller
+        # that is slow to read holds up nobody else. It holds a call's own bars and files at most, and the limits of a
+        # file bound those.
+        self._calls: dict[Worker, dict[int, asyncio.Queue[Frame | None] | None]] = {}
+        self._numbers = itertools.count(1)
+
+    @property
+    def playing(self) -> int:
+        """How many calls the workers have now, calls that were left and not yet given up included."""
+        return sum(map(len, self._calls.values()))
+
+    async def start(self, settings: Settings) -> None:
+        """Start the workers, and wait until all are ready.
+
+        Raises:
+            StartError, StatusError: they cannot be started.
+        """
+        await self._open(settings, settings.engines)
+
+    async def play(self, request_bytes: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]:
+        """The frames of a call, up to "done". bars: whether each bar is wanted.
+
+        To leave the call, close the generator (`contextlib.aclosing` does) or cancel the task that asks it.
+
+        Raises:
+            StatusError: the call failed.
+            Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
+        """
+        if self._stopping:
+            raise _shutting_down()
+        if not self._calls:
+            raise Refusal("NOT_READY", "no model is ready to play; try again", retry_seconds=2 * RETRY_SECONDS)
+        worker, calls = min(self._calls.items(), key=lambda item: len(item[1]))
+        job = next(self._numbers)
+        queue: asyncio.Queue[Frame | None] = asyncio.Queue()
+        calls[job] = queue
+        try:
+            await worker.send(Frame({"what": "play", "job": job, "bars": bars}, request_bytes))
+            while (frame := await queue.get()) is not None:
+                if frame.head["what"] == "failed":
+                    raise StatusError(status_pb2.Status.FromString(frame.body))
+                yield frame
+                if frame.head["what"] == "done":
+                    return
+            raise _shutting_down() if self._stopping else _died()
+        finally:
+            if job in calls and worker in self._calls:
+                calls[job] = None
+                worker.post(Frame({"what": "cancel", "job": job}))
+
+    def _welcome(self, ready: Frame) -> None:
+        size = ready.head["models"]
+        self.models, self.maps = ready.body[:size], ready.body[size:]
+
+    async def _attend(self, worker: Worker) -> None:
+        calls = self._calls[worker] = {}
+        watching = asyncio.create_task(_kill_if_it_hangs(worker, calls))
+        try:
+            while (frame := await worker.receive()) is not None:
+                job = frame.head["job"]
+                ended = frame.head["what"] in ("done", "failed", "left")
+                queue = calls.pop(job, None) if ended else calls.get(job)
+                if queue is not None:
+                    queue.put_nowait(frame)
+        finally:
+            watching.cancel()
+            del self._calls[worker]
+            for queue in calls.values():
+                if queue is not None:
+                    queue.put_nowait(None)
+
+
+async def _kill_if_it_hangs(worker: Worker, calls: Collection[int]) -> None:
+    """Kill a worker that has had a call for SILENT_SECONDS, or up to twice as long, and sent no frame."""
+    before, received = set[int](), -1
+    while worker.received != received or before.isdisjoint(calls):
+        before, received = set(calls), worker.received
+        await asyncio.sleep(SILENT_SECONDS)
+    LOG.error("a player hangs: it has %d calls, and said nothing for %g seconds", len(calls), SILENT_SECONDS)
+    worker.kill()

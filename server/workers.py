@@ -1,0 +1,261 @@
+"""Subprocesses that work for the process that answers calls: started, asked, replaced when they die, ended.
+
+A `Worker` speaks frames over its pipes. A `Pool` keeps a number of them alive; what they are asked is in `pools`. No
+worker outlives this process: each ends when its standard input does. Nothing here knows music or the messages of calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from google.rpc import status_pb2
+
+from server import frames
+from server.frames import Frame
+from server.settings import Settings
+from server.statuses import StatusError, trace_of
+
+LOG = logging.getLogger(__name__)
+
+MOST_STARTS = 5
+"""How often a worker may be started anew within START_WINDOW seconds; then the next start waits."""
+START_WINDOW = 60.0
+GRACE = 2.0
+"""How many seconds a worker has to end when it is asked to."""
+READY_SECONDS = 60.0
+"""How many seconds a worker may take until it is ready: a large model on a slow disk."""
+
+_HOME = Path(__file__).parent.parent
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class StartError(Exception):
+    """A worker ended, or sent nothing, before it was ready."""
+
+
+def start_frame(settings: Settings) -> Frame:
+    """The first frame that a worker gets: settings."""
+    return Frame(
+        {
+            "what": "start",
+            "limits": dataclasses.asdict(settings.limits),
+            "max_bars": settings.max_bars,
+            "max_takes": settings.max_takes,
+            "models": dict(settings.models),
+            "default": settings.default_model,
+            "threads": settings.threads,
+            "mebibytes": settings.screen_mebibytes,
+        }
+    )
+
+
+# --- a process and its pipes ------------------------------------------------------------------------------------------
+
+
+class Worker:
+    """A subprocess that speaks frames. Whoever starts one ends it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self.process, self._stdin, self._stdout = process, process.stdin, process.stdout
+        self.received = 0
+        """How many frames came from it."""
+
+    @staticmethod
+    async def start(command: Sequence[str], first: Frame) -> tuple[Worker, Frame]:
+        """A new process, and the frame that says that it is ready.
+
+        Raises:
+            StartError, StatusError: it cannot be started.
+        """
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env=_environment(),
+                limit=1 << 20,  # a file in one piece
+                start_new_session=os.name == "posix",  # Ctrl-C is for this process, which ends its workers
+            )
+        except OSError as error:
+            raise StartError(f"a worker cannot be started ({error.strerror})") from error
+        worker = Worker(process)
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await worker.send(first)
+                ready = await worker.receive()
+        except TimeoutError:
+            await worker.end(0)
+            raise StartError(f"a worker was not ready after {READY_SECONDS:g} seconds") from None
+        except BaseException:
+            await worker.end(0)
+            raise
+        if ready is not None and ready.head.get("what") == "ready":
+            return worker, ready
+        await worker.end(GRACE)
+        if ready is not None and ready.head.get("what") == "failed":
+            raise StatusError(status_pb2.Status.FromString(ready.body))
+        raise StartError(f"a worker ended before it was ready (exit status {process.returncode}); its log says why")
+
+    def post(self, frame: Frame) -> None:
+        """Send a frame without waiting until it is taken: for short ones. To a dead worker it goes nowhere."""
+        if not self._stdin.is_closing():
+            self._stdin.write(frames.pack(frame))
+
+    async def send(self, frame: Frame) -> bool:
+        """Send a frame, and wait until most of it is taken. Returns False if the worker was dead before."""
+        self.post(frame)
+        try:
+            await self._stdin.drain()
+        except ConnectionError:
+            return False
+        return not self._stdin.is_closing()
+
+    async def receive(self) -> Frame | None:
+        """The next frame; None when the worker is dead, or speaks no frames: end it then."""
+        try:
+            frame = await frames.areceive(self._stdout)
+        except (EOFError, ValueError, ConnectionError):
+            return None
+        self.received += 1
+        return frame
+
+    def kill(self) -> None:
+        """End it at once. `receive` then returns None."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+
+    async def end(self, seconds: float) -> None:
+        """Ask the worker to end, kill it after `seconds`, and wait until it is gone: even if this is cancelled."""
+        ending = asyncio.create_task(self._end(seconds))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
+
+    async def _end(self, seconds: float) -> None:
+        self._stdin.close()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._gone()
+        except TimeoutError:
+            self.kill()
+            await self._gone()
+        with contextlib.suppress(ConnectionError):
+            await self._stdin.wait_closed()
+
+    async def _gone(self) -> None:
+        """Wait for the end. What the worker still writes is read and dropped: else it would block on a full pipe."""
+        while await self._stdout.read(1 << 16):
+            pass
+        await self.process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment, with one thread for each array library and this package first in the path."""
+    path = os.pathsep.join(part for part in (str(_HOME), os.environ.get("PYTHONPATH", "")) if part)
+    return {**dict.fromkeys(_ONE_THREAD, "1"), **os.environ, "PYTHONPATH": path}
+
+
+# --- several of them --------------------------------------------------------------------------------------------------
+
+
+class Pool:
+    """Slots for workers. In each slot a worker is kept alive until the pool is stopped: one that dies is replaced."""
+
+    def __init__(self, command: Sequence[str], changed: Callable[[], None]) -> None:
+        self._command = tuple(command)
+        self._changed = changed
+        self._first = Frame({})
+        self._slots: list[asyncio.Task[None]] = []
+        self._alive: set[Worker] = set()
+        self._stopping = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether at least one worker is alive."""
+        return bool(self._alive) and not self._stopping
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that are ready."""
+        return tuple(worker.process.pid for worker in self._alive)
+
+    async def _open(self, settings: Settings, count: int) -> None:
+        """Start that many workers at once, and wait until all are ready.
+
+        Raises:
+            StartError, StatusError: one of them cannot be started; none is left then.
+        """
+        self._first = start_frame(settings)
+        loop = asyncio.get_running_loop()
+        opened: list[asyncio.Future[None]] = [loop.create_future() for _ in range(count)]
+        self._slots = [asyncio.create_task(self._keep(future)) for future in opened]
+        try:
+            failed = [error for error in await asyncio.gather(*opened, return_exceptions=True) if error is not None]
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        if failed:
+            await self.stop()
+            raise failed[0]
+
+    async def stop(self) -> None:
+        """End all workers: those at work, too. May be called twice."""
+        self._stopping = True
+        slots, self._slots = self._slots, []
+        for slot in slots:
+            slot.cancel()
+        await asyncio.gather(*slots, return_exceptions=True)
+
+    async def _keep(self, opened: asyncio.Future[None]) -> None:
+        """Keep one slot filled. `opened` gets the result of the first start; if that fails, so does the whole pool."""
+        starts: deque[float] = deque(maxlen=MOST_STARTS)
+        while True:
+            try:
+                worker, ready = await Worker.start(self._command, self._first)
+            except (StartError, StatusError) as error:
+                if not opened.done():
+                    opened.set_exception(error)
+                    return
+                LOG.error("a worker could not be started anew: %s", error)
+            else:
+                await self._employ(worker, ready, opened)
+            # The first restarts come at once, so that the next call is served; a worker that dies again and again must
+            # not keep the machine busy with starting it.
+            if len(starts) == MOST_STARTS and (wait := starts[0] + START_WINDOW - time.monotonic()) > 0:
+                LOG.error("a worker died %d times in %g seconds; the next start waits", MOST_STARTS, START_WINDOW)
+                await asyncio.sleep(wait)
+            starts.append(time.monotonic())
+
+    async def _employ(self, worker: Worker, ready: Frame, opened: asyncio.Future[None]) -> None:
+        """Work with a worker until it is dead or has to be replaced, and end it."""
+        try:
+            self._welcome(ready)
+            self._alive.add(worker)
+            self._changed()
+            if not opened.done():
+                opened.set_result(None)
+            await self._attend(worker)
+        except Exception as error:  # a frame that makes no sense: another worker may do better
+            LOG.error("a worker is replaced: %s", " < ".join(reversed(trace_of(error))))
+        finally:
+            self._alive.discard(worker)
+            self._changed()
+            await worker.end(GRACE if self._stopping else 0)
+
+    def _welcome(self, ready: Frame) -> None:
+        """Make use of the frame with which a worker said that it is ready."""
+
+    async def _attend(self, worker: Worker) -> None:
+        """Give a worker work until it is dead or of no more use."""
+        raise NotImplementedError
