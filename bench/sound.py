@@ -24,7 +24,9 @@ from seq2drum.formats import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.play.drummer import Drummer
-from seq2drum.show import sound
+from seq2drum.show import fluidsynth, loudness, sound
+from seq2drum.show.limiter import CEILING
+from seq2drum.show.samples import RATE, Sound
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -46,12 +48,12 @@ def pieces(folders: list[str], songs: int) -> Iterator[tuple[str, Duet]]:
                 yield path.stem.split("__")[0], piece
 
 
-def shares(stem: sound.Sound) -> str:
+def shares(stem: Sound) -> str:
     """How much of the energy is below 200 Hz, and above 2 kHz, in hundredths."""
     power = np.zeros(4097)
     for start in range(0, len(stem) - 8192, 8192):
         power += np.abs(np.fft.rfft(stem[start : start + 8192].sum(axis=1) * np.hanning(8192))) ** 2
-    hertz = np.fft.rfftfreq(8192, 1 / sound.RATE)
+    hertz = np.fft.rfftfreq(8192, 1 / RATE)
     low, high = (100 * power[part].sum() / power.sum() for part in (hertz < 200, hertz > 2000))
     return f"{low:3.0f}/{high:3.0f}"
 
@@ -63,7 +65,7 @@ def main() -> None:
     parser.add_argument("--soundfont")
     options = parser.parse_args()
     print(machine())
-    print(sound.find(options.soundfont).soundfont.resolve().name)
+    print(fluidsynth.find(options.soundfont).soundfont.resolve().name)
     print(
         f"{'song':28} {'s':>5} {'guitar':>7} {'drums':>7} {'before':>7} {'after':>6} {'guitar':>8} {'drums':>8}"
         f" {'LUFS':>6} {'peak':>6} {'full':>5} {'limited':>7} {'took':>5}"
@@ -75,16 +77,16 @@ def main() -> None:
         took = time.perf_counter() - begun
         guitars, drums = sound.stems(piece, soundfont=options.soundfont)
         weights = shares(guitars), shares(drums)
-        loud = sound.loudness(guitars), sound.loudness(drums)
+        loud = loudness.integrated(guitars), loudness.integrated(drums)
         before.append(loud[1] - loud[0])
         after.append(before[-1] + sound.lift(guitars, drums))
         peaks = np.abs(sound.mix(guitars, drums)).max(axis=1)
         samples = np.frombuffer(data[44:], "<i2").reshape(-1, 2).astype(np.float32) / 32768
-        levels.append(sound.loudness(samples))
+        levels.append(loudness.integrated(samples))
         heights = np.abs(samples).max(axis=1)
-        over = 1e4 * np.mean(peaks > 10 ** (sound.CEILING / 20))
+        over = 1e4 * np.mean(peaks > 10 ** (CEILING / 20))
         print(
-            f"{name[:28]:28} {len(samples) / sound.RATE:5.0f} {loud[0]:7.1f} {loud[1]:7.1f} {before[-1]:7.1f}"
+            f"{name[:28]:28} {len(samples) / RATE:5.0f} {loud[0]:7.1f} {loud[1]:7.1f} {before[-1]:7.1f}"
             f" {after[-1]:6.1f} {weights[0]:>8} {weights[1]:>8} {levels[-1]:6.1f}"
             f" {20 * math.log10(heights.max()):6.2f} {int((heights > 0.9999).sum()):5} {over:7.2f} {took:5.1f}",
             flush=True,

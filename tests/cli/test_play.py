@@ -17,7 +17,7 @@ from seq2drum.errors import MissingExtraError
 from seq2drum.formats import midi
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Note, Part, Song
-from seq2drum.show import sound
+from seq2drum.show import fluidsynth, sound
 
 ROOT = Path(__file__).parents[2]
 SONG = ROOT / "examples" / "training" / "waltz_1.mid"
@@ -254,7 +254,7 @@ def test_what_is_played_is_what_was_rendered(tmp_path, monkeypatch):
     pretty_midi = pytest.importorskip("pretty_midi", reason="needs the soundfont that comes with pretty_midi")
     font = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
     try:
-        synthesiser = sound.find(font)
+        synthesiser = fluidsynth.find(font)
     except MissingExtraError as error:
         pytest.skip(str(error))
     folder = tmp_path / "programs"

@@ -19,9 +19,11 @@ from seq2drum.formats import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Note, Part, Song, Tempo
-from seq2drum.show import sound
+from seq2drum.show import fluidsynth, loudness, sound, soundfonts
+from seq2drum.show.limiter import CEILING
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+HIGHEST = 10 ** (CEILING / 20)
 POSIX = pytest.mark.skipif(os.name != "posix", reason="the programs that stand in for FluidSynth are shell scripts")
 
 
@@ -65,59 +67,18 @@ def onsets(samples: np.ndarray, share: float = 0.2) -> np.ndarray:
     return loud[np.diff(loud, prepend=-44_100) > 4_410] / 44_100
 
 
-# Loudness
-
-
-def test_the_filters_are_those_that_the_standard_gives_for_48000_frames_a_second():
-    (b, a), (b2, a2) = sound.filters(48_000)
-    assert b == pytest.approx((1.53512485958697, -2.69169618940638, 1.19839281085285), abs=1e-8)
-    assert a == pytest.approx((-1.69065929318241, 0.73248077421585), abs=1e-8)
-    assert b2 == (1, -2, 1)
-    assert a2 == pytest.approx((-1.99004745483398, 0.99007225036621), abs=1e-8)
-
-
-@pytest.mark.parametrize("rate", [44_100, 48_000])
-def test_a_full_sine_of_997_hertz_on_one_side_has_the_loudness_that_the_standard_says(rate):
-    sine = np.sin(2 * np.pi * 997 * np.arange(5 * rate) / rate)
-    assert sound.loudness(np.stack([sine, 0 * sine], axis=1), rate) == pytest.approx(-3.01, abs=0.01)
-    assert sound.loudness(np.stack([sine, sine], axis=1) / 10, rate) == pytest.approx(-20.0, abs=0.01)
-
-
-def test_the_filtering_by_pieces_is_the_filtering_sample_by_sample():
-    noise = np.random.default_rng(1).normal(size=150_000).astype(np.float32)  # three pieces
-    filtered = noise.tolist()
-    for coefficients in sound.filters(44_100):
-        filtered = list(sound._biquad(filtered, *coefficients))
-    squares = np.array(filtered[: 34 * 4_410]).reshape(34, 4_410) ** 2
-    energies = sound._energies(np.stack([noise, 0 * noise], axis=1), 44_100)
-    np.testing.assert_allclose(energies[:34], squares.mean(axis=1), rtol=1e-6)
-
-
-def test_rests_make_nothing_softer():
-    noise = np.random.default_rng(2).normal(size=(88_200, 2)).astype(np.float32) / 10
-    rest = np.zeros_like(noise)
-    alone = sound.loudness(noise)
-    assert sound.loudness(np.concatenate([noise, *[rest] * 5, noise])) == pytest.approx(alone, abs=0.5)
-    assert sound.loudness(noise / 2) == pytest.approx(alone - 6.02, abs=0.01)
-
-
-@pytest.mark.parametrize("frames", [0, 1, 44_100])
-def test_silence_has_no_loudness(frames):
-    assert sound.loudness(np.zeros((frames, 2), np.float32)) == -math.inf
-
-
-# Balance
+# --- balance ----------------------------------------------------------------------------------------------------------
 
 
 def made(level: float, seconds: float = 2.0) -> np.ndarray:
     noise = np.random.default_rng(3).normal(size=(round(44_100 * seconds), 2)).astype(np.float32) / 10
-    return noise * np.float32(10 ** ((level - sound.loudness(noise)) / 20))
+    return noise * np.float32(10 ** ((level - loudness.integrated(noise)) / 20))
 
 
 def tone(level: float, hertz: float, seconds: float = 2.0) -> np.ndarray:
     wave = np.sin(2 * np.pi * hertz * np.arange(round(44_100 * seconds)) / 44_100)
     both = np.stack([wave, wave], axis=1).astype(np.float32) / 10
-    return both * np.float32(10 ** ((level - sound.loudness(both)) / 20))
+    return both * np.float32(10 ** ((level - loudness.integrated(both)) / 20))
 
 
 def strength(samples: np.ndarray, hertz: float) -> float:
@@ -131,7 +92,7 @@ def test_guitar_and_drums_come_out_equally_loud_and_together_as_loud_as_is_promi
     mixed = sound.mix(tone(guitars, 1000), tone(drums, 3000))
     alone = strength(tone(-20, 1000), 1000) / strength(tone(-20, 3000), 3000)
     assert 20 * math.log10(strength(mixed, 1000) / strength(mixed, 3000) / alone) == pytest.approx(0, abs=0.05)
-    assert sound.loudness(mixed) == pytest.approx(sound.LOUDNESS, abs=0.05)
+    assert loudness.integrated(mixed) == pytest.approx(sound.LOUDNESS, abs=0.05)
 
 
 def test_brushes_stay_softer_than_a_strummed_guitar():
@@ -142,8 +103,8 @@ def test_brushes_stay_softer_than_a_strummed_guitar():
 
 def test_one_of_them_alone_is_as_loud_as_both():
     nothing = np.zeros((0, 2), np.float32)
-    assert sound.loudness(sound.mix(made(-35), nothing)) == pytest.approx(sound.LOUDNESS, abs=0.01)
-    assert sound.loudness(sound.mix(nothing, made(-35))) == pytest.approx(sound.LOUDNESS, abs=0.01)
+    assert loudness.integrated(sound.mix(made(-35), nothing)) == pytest.approx(sound.LOUDNESS, abs=0.01)
+    assert loudness.integrated(sound.mix(nothing, made(-35))) == pytest.approx(sound.LOUDNESS, abs=0.01)
     assert sound.mix(nothing, nothing).shape == (0, 2)
     assert not sound.mix(nothing, np.zeros((44_100, 2), np.float32)).any()
 
@@ -152,42 +113,11 @@ def test_a_peak_that_would_have_to_be_squeezed_flat_makes_all_softer():
     click = np.zeros((88_200, 2), np.float32)
     click[44_100] = 0.5
     mixed = sound.mix(np.zeros((0, 2), np.float32), click)
-    assert sound.loudness(mixed) < sound.LOUDNESS - 3
+    assert loudness.integrated(mixed) < sound.LOUDNESS - 3
     assert mixed.max() == pytest.approx(10 ** (8 / 20), rel=1e-5)
 
 
-# No clipping
-
-
-CEILING = 10 ** (-1 / 20)
-
-
-def test_what_is_below_the_ceiling_stays_as_it_is():
-    quiet = np.random.default_rng(4).uniform(-CEILING, CEILING, (300_000, 2)).astype(np.float32)
-    assert (sound.limited(quiet) == np.rint(quiet * np.float32(32767))).all()
-
-
-@pytest.mark.parametrize("at", [0, 1, 440, (1 << 18) - 1, 1 << 18, (1 << 18) + 440, 299_999])
-def test_a_peak_is_lowered_smoothly_wherever_it_is_and_nothing_else_is_touched(at):
-    before = np.full((300_000, 2), 0.5, np.float32)
-    before[at] = (1.5, -2.0)
-    after = sound.limited(before) / 32767
-    assert np.abs(after).max() <= CEILING + 1e-4
-    assert np.abs(after[at]).max() == pytest.approx(CEILING, abs=1e-3)  # and no lower than is needed
-    gain = np.delete(after / before, at, axis=0)
-    assert np.abs(np.diff(gain, axis=0)).max() < 0.005
-    touched = np.flatnonzero(after[:, 0] < 0.4999)
-    assert touched.min() >= at - 441
-    assert touched.max() <= at + 441
-
-
-def test_what_is_all_too_loud_is_turned_down():
-    loud = np.random.default_rng(5).normal(size=(600_000, 2)).astype(np.float32) * 3
-    out = sound.limited(loud)
-    assert np.abs(out.astype(int)).max() <= math.ceil(CEILING * 32767)
-
-
-# Time
+# --- time -------------------------------------------------------------------------------------------------------------
 
 
 def test_milliseconds_are_those_of_the_song():
@@ -198,7 +128,7 @@ def test_milliseconds_are_those_of_the_song():
         song = Song(96, tempos=tuple(tempos))
         ticks = np.sort(rng.integers(0, 60_000, 500))
         expected = [song.seconds(int(tick)) * 1000 for tick in ticks]
-        np.testing.assert_allclose(sound._milliseconds(song, ticks), expected, atol=0.51)
+        np.testing.assert_allclose(fluidsynth.milliseconds(song, ticks), expected, atol=0.51)
 
 
 def test_a_click_after_changes_of_tempo_lies_where_the_song_says(soundfont):
@@ -227,7 +157,7 @@ def test_a_span_begins_at_its_first_tick_and_has_only_its_own_notes(soundfont):
     assert sound.seconds(clicks) == pytest.approx(clicks.song.seconds(480 * 19 + 30))
 
 
-# The file
+# --- the file ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_same_music_gives_the_same_bytes(soundfont):
@@ -241,8 +171,8 @@ def test_an_example_is_as_loud_as_promised_and_does_not_clip(soundfont, name):
     piece = duet.of_songs([midi.read(EXAMPLES / "training" / f"{name}.mid")])
     span = (0, piece.song.bars()[8].end)
     samples = heard(sound.wav(piece, soundfont=soundfont, span=span))
-    assert np.abs(samples).max() <= CEILING + 1e-4
-    assert sound.loudness(samples) == pytest.approx(sound.LOUDNESS, abs=0.8)
+    assert np.abs(samples).max() <= HIGHEST + 1e-4
+    assert loudness.integrated(samples) == pytest.approx(sound.LOUDNESS, abs=0.8)
     assert 0 <= len(samples) / 44_100 - sound.seconds(piece, span) < 7  # until it has rung out
 
 
@@ -284,8 +214,8 @@ def test_several_guitars_have_their_own_programs(soundfont):
 def test_a_real_song_is_rendered(sample, soundfont, index):
     song = midi.read(sample[index % len(sample)])
     samples = heard(sound.wav(duet.of_songs([song]), soundfont=soundfont, most_seconds=12))
-    assert np.abs(samples).max() <= CEILING + 1e-4
-    assert sound.loudness(samples) == pytest.approx(sound.LOUDNESS, abs=3)
+    assert np.abs(samples).max() <= HIGHEST + 1e-4
+    assert loudness.integrated(samples) == pytest.approx(sound.LOUDNESS, abs=3)
 
 
 def test_settings_of_the_user_are_not_heeded(soundfont, tmp_path, monkeypatch):
@@ -303,7 +233,7 @@ def test_it_tells_how_far_it_is(soundfont):
     assert 0 <= shares[0] <= shares[-1] <= 1
 
 
-# What is there, and what is not
+# --- what is there, and what is not -----------------------------------------------------------------------------------
 
 
 def made_soundfont(path: Path, *presets: tuple[int, int]) -> Path:
@@ -338,10 +268,10 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Pa
 
 def test_the_soundfont_that_is_named_goes_before_that_of_the_environment(program, tmp_path, monkeypatch):
     one, other = (made_soundfont(tmp_path / name, GUITAR, KIT) for name in ("one.sf2", "other.sf3"))
-    monkeypatch.setenv(sound.VARIABLE, str(one))
-    assert sound.find().soundfont == one
-    assert sound.find(other).soundfont == other
-    assert sound.find(str(other)) == (str(program), other)
+    monkeypatch.setenv(soundfonts.VARIABLE, str(one))
+    assert fluidsynth.find().soundfont == one
+    assert fluidsynth.find(other).soundfont == other
+    assert fluidsynth.find(str(other)) == (str(program), other)
 
 
 @pytest.mark.parametrize(
@@ -370,33 +300,33 @@ def test_what_is_no_soundfont_is_refused(program, tmp_path, monkeypatch):
         sound.check(tmp_path / "none.sf2")
     with pytest.raises(OptionError, match="there is no such file"):
         sound.check(tmp_path)
-    monkeypatch.setenv(sound.VARIABLE, str(bad))
-    with pytest.raises(OptionError, match=sound.VARIABLE):
+    monkeypatch.setenv(soundfonts.VARIABLE, str(bad))
+    with pytest.raises(OptionError, match=soundfonts.VARIABLE):
         sound.check()
 
 
 def test_of_those_that_are_found_the_best_is_taken(program, tmp_path, monkeypatch):
-    monkeypatch.delenv(sound.VARIABLE, raising=False)
+    monkeypatch.delenv(soundfonts.VARIABLE, raising=False)
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         folder.mkdir()
-    monkeypatch.setattr(sound, "_folders", lambda: [first, tmp_path / "none", second])
+    monkeypatch.setattr(soundfonts, "_folders", lambda: [first, tmp_path / "none", second])
     made_soundfont(first / "a_piano.sf2", PIANO)
     made_soundfont(first / "unknown.sf2", GUITAR, KIT)
     (first / "default.sf2").write_bytes(b"junk")
-    assert sound.find().soundfont == first / "unknown.sf2"
+    assert fluidsynth.find().soundfont == first / "unknown.sf2"
     made_soundfont(second / "TimGM6mb.sf2", GUITAR, KIT)
-    assert sound.find().soundfont == second / "TimGM6mb.sf2"
+    assert fluidsynth.find().soundfont == second / "TimGM6mb.sf2"
     made_soundfont(second / "FluidR3_GM.SF2", GUITAR, KIT)
-    assert sound.find().soundfont == second / "FluidR3_GM.SF2"
+    assert fluidsynth.find().soundfont == second / "FluidR3_GM.SF2"
 
 
 def test_without_a_soundfont_it_is_said_how_to_get_one(program, monkeypatch, tmp_path):
-    monkeypatch.delenv(sound.VARIABLE, raising=False)
-    monkeypatch.setattr(sound, "_folders", lambda: [tmp_path])
+    monkeypatch.delenv(soundfonts.VARIABLE, raising=False)
+    monkeypatch.setattr(soundfonts, "_folders", lambda: [tmp_path])
     with pytest.raises(MissingExtraError, match="none was found") as caught:
         sound.check()
-    for word in ("fluidsynth", "soundfont", "--soundfont", sound.VARIABLE):
+    for word in ("fluidsynth", "soundfont", "--soundfont", soundfonts.VARIABLE):
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -426,7 +356,7 @@ def test_without_fluidsynth_it_is_said_how_to_get_it_here(monkeypatch, platform,
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 def test_there_are_places_to_look_on_every_platform(monkeypatch, platform):
     monkeypatch.setattr(sys, "platform", platform)
-    assert len({str(folder) for folder in sound._folders()}) >= 4
+    assert len({str(folder) for folder in soundfonts._folders()}) >= 4
 
 
 def test_an_empty_path_has_no_fluidsynth(monkeypatch, tmp_path, capsys):
@@ -437,7 +367,7 @@ def test_an_empty_path_has_no_fluidsynth(monkeypatch, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []  # it is told before anything is played
 
 
-# A FluidSynth that misbehaves
+# --- a FluidSynth that misbehaves -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -468,8 +398,8 @@ BOTH = "cp $$ $$.copy; mv $$ 0.wav; mv $$.copy 1.wav"
 )
 def test_a_fluidsynth_that_fails_is_told_and_stopped(tmp_path, monkeypatch, no_traces, script, told):
     stand_in(tmp_path, monkeypatch, script)
-    monkeypatch.setattr(sound, "_PATIENCE", 1.0 if "sleep" in script else 60.0)
-    monkeypatch.setattr(sound, "_TAIL", 0.1)
+    monkeypatch.setattr(fluidsynth, "_PATIENCE", 1.0 if "sleep" in script else 60.0)
+    monkeypatch.setattr(fluidsynth, "_TAIL", 0.1)
     font = made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)
     begun = time.monotonic()
     with pytest.raises(OutputError, match=told):
@@ -483,7 +413,7 @@ def test_a_fluidsynth_that_knows_only_16_bits_is_understood(tmp_path, monkeypatc
     (tmp_path / "raw").write_bytes(np.stack([samples, samples], axis=1).tobytes())
     stand_in(tmp_path, monkeypatch, f"cp {tmp_path}/raw 0.wav; cp {tmp_path}/raw 1.wav")
     out = heard(sound.wav(strummed(1), soundfont=made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)))
-    assert sound.loudness(out) == pytest.approx(sound.LOUDNESS, abs=1)
+    assert loudness.integrated(out) == pytest.approx(sound.LOUDNESS, abs=1)
     assert np.corrcoef(out[:30_000, 0], samples[:30_000])[0, 1] > 0.999
 
 
@@ -503,7 +433,7 @@ def test_fluidsynth_reads_what_was_written_here_and_no_shell_reads_anything(tmp_
     assert b"secret" not in (tmp_path / "0.mid").read_bytes()
 
 
-# From the command line
+# --- from the command line --------------------------------------------------------------------------------------------
 
 
 def test_infer_writes_sound_with_the_soundfont_that_is_named(soundfont, tmp_path, capsys):
@@ -512,4 +442,4 @@ def test_infer_writes_sound_with_the_soundfont_that_is_named(soundfont, tmp_path
     assert main([*given, str(EXAMPLES / "waltz.mid")]) == 2
     assert "it is no soundfont" in capsys.readouterr().err
     assert main([*given, str(soundfont)]) == 0
-    assert sound.loudness(heard(out.read_bytes())) == pytest.approx(sound.LOUDNESS, abs=1)
+    assert loudness.integrated(heard(out.read_bytes())) == pytest.approx(sound.LOUDNESS, abs=1)

@@ -1,0 +1,257 @@
+"""FluidSynth, the program of that name, run beside this one: a song with a tick of a millisecond becomes sound.
+
+What FluidSynth gets to read is what is written here from parsed notes, never a file that came from elsewhere; its time,
+its output and the soundfont are checked.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2drum.errors import MissingExtraError, OptionError, OutputError
+from seq2drum.formats import midi
+from seq2drum.music.notes import DEFAULT_TEMPO, IntArray, Part, Song, Tempo
+from seq2drum.show import soundfonts
+from seq2drum.show.samples import RATE, Sound
+
+# --- where it is ------------------------------------------------------------------------------------------------------
+
+
+class Synthesiser(NamedTuple):
+    """What sound is made with: the path of FluidSynth, and of a General MIDI soundfont."""
+
+    program: str
+    soundfont: Path
+
+
+def find(soundfont: str | os.PathLike[str] | None = None) -> Synthesiser:
+    """The FluidSynth of the path, and a soundfont.
+
+    The soundfont is the one that is named, or that of the environment variable, or the best that lies where soundfonts
+    lie.
+
+    Raises:
+        MissingExtraError: there is no FluidSynth or no soundfont; the message says how to get it here.
+        OptionError: the soundfont that was named is none, or lacks guitars or drums.
+    """
+    program = shutil.which("fluidsynth")
+    if program is None:
+        raise MissingExtraError(f"sound needs FluidSynth, and the program 'fluidsynth' was not found: {how_to_get()}")
+    named = os.fspath(soundfont) if soundfont is not None else os.environ.get(soundfonts.VARIABLE)
+    if named:
+        if trouble := soundfonts.trouble(Path(named)):
+            whence = "--soundfont" if soundfont is not None else soundfonts.VARIABLE
+            raise OptionError(
+                f"{whence} names {named!r}, and {trouble}; wanted is a General MIDI soundfont, .sf2 or .sf3"
+            )
+        return Synthesiser(program, Path(named).absolute())
+    for path in soundfonts.installed():
+        if soundfonts.trouble(path) is None:
+            return Synthesiser(program, path)
+    raise MissingExtraError(
+        f"sound needs a General MIDI soundfont, and none was found: {how_to_get()};"
+        f" or name one (.sf2 or .sf3) with --soundfont or {soundfonts.VARIABLE}"
+    )
+
+
+_PACKAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "apt-get": "sudo apt install fluidsynth fluid-soundfont-gm",
+        "dnf": "sudo dnf install fluidsynth fluid-soundfont-gm",
+        "pacman": "sudo pacman -S fluidsynth soundfont-fluid",
+        "zypper": "sudo zypper install fluidsynth fluid-soundfont-gm",
+    }
+)
+_A_SOUNDFONT = "a General MIDI soundfont such as FluidR3_GM.sf2 or GeneralUser GS in {}"
+
+
+def how_to_get() -> str:
+    """How FluidSynth and a soundfont come onto this machine, in some words."""
+    if sys.platform == "darwin":
+        return f"brew install fluid-synth, and put {_A_SOUNDFONT.format('~/Library/Audio/Sounds/Banks')}"
+    if sys.platform == "win32":
+        return f"choco install fluidsynth, and put {_A_SOUNDFONT.format('C:/soundfonts')}"
+    for manager, command in _PACKAGES.items():
+        if shutil.which(manager):
+            return command
+    return f"install fluidsynth, and put {_A_SOUNDFONT.format('~/.local/share/soundfonts')}"
+
+
+# --- from ticks to milliseconds ---------------------------------------------------------------------------------------
+
+
+_TAIL = 6.0  # seconds that the last note may ring on
+
+
+def timed(song: Song, parts: Sequence[Part], span: tuple[int, int] | None, most_seconds: float) -> Song:
+    """The parts in a song whose tick is a millisecond. It lasts until they have rung out.
+
+    FluidSynth counts ticks anew from each change of tempo, in whole ticks: a song that breathes would come apart. In
+    this song the tempo never changes.
+    """
+    first, last = span or (0, song.end + 1)
+    begin = milliseconds(song, np.array([first]))[0]
+    stop = round(most_seconds * 1000)
+    timed = []
+    for part in parts:
+        onset, end = milliseconds(song, part.onset) - begin, milliseconds(song, part.onset + part.duration) - begin
+        kept = (part.onset >= first) & (part.onset < last) & (onset < stop)
+        onset, end = onset[kept], np.minimum(end[kept], stop)
+        length = np.maximum(end - onset, 1)
+        timed.append(
+            Part.of_columns(
+                onset, length, part.pitch[kept], part.velocity[kept], program=part.program, is_drums=part.is_drums
+            )
+        )
+    end = max((part.end for part in timed), default=0) + round(_TAIL * 1000)
+    # The tempo event at the end keeps FluidSynth playing until then.
+    second = 1_000_000
+    return Song(1000, tuple(part for part in timed if len(part)), (Tempo(0, second), Tempo(end, second)), length=end)
+
+
+def milliseconds(song: Song, ticks: IntArray) -> IntArray:
+    """`Song.seconds` of many ticks."""
+    tempos = [DEFAULT_TEMPO, *song.tempos]
+    starts = np.array([tempo.tick for tempo in tempos])
+    lengths = np.array([tempo.microseconds for tempo in tempos])
+    elapsed = np.concatenate([[0], np.cumsum(np.diff(starts) * lengths[:-1])])
+    place = np.searchsorted(starts, ticks, side="right") - 1
+    microseconds = (elapsed[place] + (ticks - starts[place]) * lengths[place]) / song.ticks_per_quarter
+    rounded: IntArray = np.rint(microseconds / 1000).astype(np.int64)
+    return rounded
+
+
+# --- at work ----------------------------------------------------------------------------------------------------------
+
+
+_SETTINGS = (
+    "synth.dynamic-sample-loading=1",  # only the instruments that are played
+    "synth.cpu-cores=1",
+    "synth.midi-bank-select=gs",
+    "synth.chorus.active=0",
+    "synth.reverb.active=1",
+    "synth.reverb.room-size=0.4",
+    "synth.reverb.damp=0.3",
+    "synth.reverb.width=0.8",
+    "synth.reverb.level=0.5",
+    "synth.gain=0.2",  # small: a build of it that knows no floats clips
+    f"synth.sample-rate={RATE}",
+    "audio.file.type=wav",
+    "audio.file.format=float",
+)
+_PATIENCE = 60.0  # seconds to render nothing; as many more as it lasts
+
+
+def render(synthesiser: Synthesiser, songs: Sequence[Song], show: Callable[[float], None]) -> list[Sound]:
+    """Each song as sound, all at once; silence for a song without notes."""
+    with tempfile.TemporaryDirectory(prefix="seq2drum-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        (folder / "settings").touch()  # instead of the user's own
+        running: list[_Running] = []
+        try:
+            for number, song in enumerate(songs):
+                if song.parts:
+                    running.append(_start(synthesiser, song, folder, str(number)))
+            _wait(running, show)
+        finally:
+            for one in running:
+                one.process.kill()
+                one.process.wait()
+        rendered = {one.name: _read(one) for one in running}
+    return [rendered.get(str(number), np.zeros((0, 2), np.float32)) for number in range(len(songs))]
+
+
+class _Running(NamedTuple):
+    """A FluidSynth at work on a song of so many seconds, in a folder: NAME.mid to NAME.wav, complaints to NAME.log."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    name: str
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        """How many bytes are there."""
+        try:
+            return (self.folder / f"{self.name}.wav").stat().st_size
+        except OSError:
+            return 0
+
+    @property
+    def expected(self) -> float:
+        """How many bytes there should be in the end."""
+        return self.seconds * RATE * 8
+
+    def failed(self, how: str) -> OutputError:
+        log = (self.folder / f"{self.name}.log").read_text(errors="replace").strip().splitlines()
+        words = f" (it says: {log[-1][:200]})" if log else ""
+        return OutputError(f"no sound could be made: FluidSynth {how}{words}; 2.0 or newer is wanted")
+
+
+def _start(synthesiser: Synthesiser, song: Song, folder: Path, name: str) -> _Running:
+    (folder / f"{name}.mid").write_bytes(midi.serialise(song))
+    settings = [word for setting in _SETTINGS for word in ("-o", setting)]
+    # Names without a folder: on Windows FluidSynth may not know every letter of the folder's.
+    command = [synthesiser.program, "-n", "-i", "-q", "-f", "settings", *settings, "-F", f"{name}.wav"]
+    with (folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, str(synthesiser.soundfont), f"{name}.mid"],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for this program, which ends that one
+        )
+    return _Running(process, folder, name, song.end / 1000)
+
+
+def _wait(running: Sequence[_Running], show: Callable[[float], None]) -> None:
+    """Wait until all are done, and no longer than is sensible, in time and in bytes."""
+    begun = time.monotonic()
+    expected = sum(one.expected for one in running)
+    while any(one.process.poll() is None for one in running):
+        for one in running:
+            if time.monotonic() - begun > _PATIENCE + one.seconds:
+                raise one.failed(f"was not done after {_PATIENCE + one.seconds:.0f} seconds")
+            if one.size > 2 * one.expected + (1 << 26):
+                raise one.failed("does not end")
+        show(min(sum(one.size for one in running) / expected, 1.0))
+        time.sleep(0.02)
+    for one in running:
+        if one.process.returncode:
+            raise one.failed(f"ended with code {one.process.returncode}")
+        if not one.size:
+            raise one.failed("wrote nothing")
+
+
+def _read(one: _Running) -> Sound:
+    """The sound that FluidSynth wrote: a WAV file of floats, or bare 16 bits where it was built without libsndfile."""
+    path, most = one.folder / f"{one.name}.wav", round(one.expected)
+    with path.open("rb") as file:
+        if file.read(12)[:4] != b"RIFF":
+            numbers = np.fromfile(path, "<i2", most // 8 * 2)
+            return numbers[: len(numbers) // 2 * 2].reshape(-1, 2).astype(np.float32) / np.float32(1 << 15)
+        kind = 0
+        while len(chunk := file.read(8)) == 8:
+            size = int.from_bytes(chunk[4:], "little")
+            if chunk[:4] == b"data":
+                if kind != 3:
+                    raise one.failed("wrote a WAV file that is not of floats")
+                # Read in place: of ten minutes there is no second copy.
+                samples = np.fromfile(path, "<f4", min(size, most) // 8 * 2, offset=file.tell())
+                return samples[: len(samples) // 2 * 2].reshape(-1, 2)
+            body = file.read(size + size % 2)
+            if chunk[:4] == b"fmt ":
+                kind = int.from_bytes(body[:2], "little")
+    raise one.failed("wrote a WAV file without sound")
