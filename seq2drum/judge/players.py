@@ -21,8 +21,7 @@ from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.kit import to_kit
 from seq2drum.play import decoding, engine
-from seq2drum.play.bar import Sampling
-from seq2drum.play.decoding import OPENING_TRIES, take_of
+from seq2drum.play.decoding import take_of
 from seq2drum.play.options import Options
 
 
@@ -150,7 +149,7 @@ def play_heard(
     given: bars that are known, their steps counted from the barline and their keys voices of the engine's kit.
     Returns hits whose keys are voices of the full kit.
     """
-    sampling = Sampling(seed, temperature, Options().top_p, OPENING_TRIES if temperature else 1)
+    sampling = Options(seed=seed, temperature=temperature).sampling
     first, stop = sounding(heard)
     more: dict[str, Any] = {"given": given} if given else {}
     if given:

@@ -38,8 +38,7 @@ from seq2drum.models.base import Family
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import Kit
 from seq2drum.play import decoding
-from seq2drum.play.bar import Sampling
-from seq2drum.play.decoding import OPENING_TRIES, PlayedBar, take_of
+from seq2drum.play.decoding import PlayedBar, take_of
 from seq2drum.play.engine import Engine
 from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.play.options import Options
@@ -146,14 +145,14 @@ def play(
     forms = {}
     for index, (song, other) in enumerate(zip(chosen.songs, chosen.others, strict=True)):
         own = heard_between(song.heard, 0, min(bars, len(song.heard.form.steps)))
-        plain = Sampling(seed, 0.0, Options().top_p)
-        ways = {SAMPLED: (own, Sampling(seed, 1.0, Options().top_p, OPENING_TRIES)), LIKELY: (own, plain)}
+        plain = Options(seed=seed, temperature=0.0).sampling
+        ways = {SAMPLED: (own, Options(seed=seed, temperature=1.0).sampling), LIKELY: (own, plain)}
         if other is not None:
             ways[_DEAF] = heard_between(other, 0, len(own.form.steps)), plain
-        for player, (heard, chance) in ways.items():
+        for player, (heard, sampling) in ways.items():
             first, stop = sounding(heard)
             made[player, index], forms[index] = [], own.form
-            ensemble.join((player, index), decoding.playing(engine, heard, chance, first=first, stop=stop))
+            ensemble.join((player, index), decoding.playing(engine, heard, sampling, first=first, stop=stop))
     going = set(made)
     while going:
         for key, item in ensemble.advance():

@@ -24,13 +24,13 @@ from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import spans
 from seq2drum.music.kit import Kit
-from seq2drum.play.bar import BarPlayer, PlayedWays, Sampling
+from seq2drum.play.bar import BarPlayer, PlayedWays
 from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar, Playable
 from seq2drum.play.guidance import guided
 from seq2drum.play.memory import Memory, in_ways
+from seq2drum.play.sampling import Sampling
 
 OPENING_BARS = 4  # bars that are the best of several tries, of each length: what is played first will be remembered
-OPENING_TRIES = 10  # ways in which a sampled take's opening is played
 # In comparing the ways of an opening, how much a hit of another way weighs that a way leaves out, against one that it
 # plays alone (the beta of an F-measure). Hits that are certain are sparse, so where each way puts the kick elsewhere,
 # most would agree on none.

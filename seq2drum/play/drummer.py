@@ -22,8 +22,6 @@ from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decoding, engine
-from seq2drum.play.bar import Sampling
-from seq2drum.play.decoding import OPENING_TRIES
 from seq2drum.play.engine import AskingStream, next_of
 from seq2drum.play.ensemble import Ensemble
 from seq2drum.play.feel import Feel
@@ -59,7 +57,7 @@ class Drummer(Shown):
         *,
         limits: Limits = DEFAULT_LIMITS,
     ) -> Sheet:
-        """Read a song and what is wanted, and get ready to play: for whoever lets several be played at once.
+        """Read a song and what is wanted, ready to be played: for playing several at once.
 
         Raises:
             InputError: as `accompany`.
@@ -124,9 +122,7 @@ class Drummer(Shown):
         kept = kept_of(song, lattice, options, drum_map, kit)
         # 2. Ask for the bars in which anything sounds.
         first, stop = _sounding(song, lattice)
-        tries = OPENING_TRIES if options.temperature else 1  # the most likely take is one
-        sampling = Sampling(options.seed, options.temperature, options.top_p, tries)
-        controls, given = options.controls, kept.given
+        sampling, controls, given = options.sampling, options.controls, kept.given
         played = decoding.playing(self.engine, heard, sampling, controls=controls, first=first, stop=stop, given=given)
         touch, joint = _Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
         bars, rows = song.bars(), list[IntArray]()

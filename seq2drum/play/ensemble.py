@@ -1,12 +1,12 @@
-"""Several who play on one engine, and share its steps.
+"""Several streams that play on one engine, and share its steps.
 
-A step costs hardly more for eight songs than for one. So of all who play, each is brought to its next step, and these
-steps are computed as one batch. Whoever joins takes part from the next step on, whoever is done or leaves is out of it
-at once; nobody waits for anybody. Reading a guitar and opening or shaping a bar is computed for each alone: songs
-remember different numbers of bars, so that a batch of them would be mostly padding.
+A step costs hardly more for eight songs than for one. So each stream is brought to its next step, and these steps are
+computed as one batch. A stream that joins takes part from the next step on; one that ends or leaves is out of it at
+once; none waits for another. Encoding a guitar and opening or shaping a bar is computed for each alone: songs remember
+different numbers of bars, so that a batch of them would be mostly padding.
 
-A batch changes nobody's result: each row of a step is computed as it would be alone, bit by bit. That is so of matrix
-kernels which sum in one order whatever the number of rows, as ONNX Runtime's for the CPU do; the tests try it.
+A batch changes no result: each row of a step is computed as it would be alone, bit by bit. That is so of matrix kernels
+which sum in one order whatever the number of rows, as ONNX Runtime's for the CPU do; the tests try it.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ BATCHED = "step"  # the graph whose questions are answered together
 
 @dataclass(frozen=True)
 class Ended:
-    """Somebody has played to the end, or could not: then there is an error."""
+    """A stream has come to its end; error: what it raised, if it did."""
 
     error: Exception | None = None
 
 
 @dataclass
 class _Seat(Generic[T]):
-    """One who plays: what it asks for now, or what it is to be sent."""
+    """A stream: what it asks for now, or the answer that it is to be sent."""
 
-    playing: AskingStream[T]
+    stream: AskingStream[T]
     ask: Ask | None = None
     answer: Answer | None = None
 
 
 class Ensemble(Generic[K, T]):
-    """Those who play at the moment, by a key."""
+    """The streams that play at the moment, by a key."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -51,24 +51,24 @@ class Ensemble(Generic[K, T]):
     def __len__(self) -> int:
         return len(self._seats)
 
-    def join(self, key: K, playing: AskingStream[T]) -> None:
+    def join(self, key: K, stream: AskingStream[T]) -> None:
         """Take part from the next step on."""
         if key in self._seats:
             raise ValueError(f"{key!r} plays already")
-        self._seats[key] = _Seat(playing)
+        self._seats[key] = _Seat(stream)
 
     def leave(self, key: K) -> None:
-        """Stop at once. Who does not play may leave, too."""
+        """Stop a stream at once. A key that does not play may leave, too."""
         if seat := self._seats.pop(key, None):
-            seat.playing.close()
+            seat.stream.close()
 
     def advance(self) -> list[tuple[K, T | Ended]]:
-        """Bring everybody one step on. What comes of it, by key: at the end of each an `Ended`, and nothing after."""
+        """Bring every stream one step on. Its items, by key; at the end of each an `Ended`, and nothing after."""
         made: list[tuple[K, T | Ended]] = []
         for key, seat in list(self._seats.items()):
             try:
                 while seat.ask is None:
-                    item = seat.playing.send(seat.answer)
+                    item = seat.stream.send(seat.answer)
                     seat.answer = None
                     if not isinstance(item, Ask):
                         made.append((key, item))
@@ -79,7 +79,7 @@ class Ensemble(Generic[K, T]):
             except StopIteration:
                 del self._seats[key]
                 made.append((key, Ended()))
-            except Exception as error:  # one who stumbles must not stop the others
+            except Exception as error:  # the error of one stream must not stop the others
                 del self._seats[key]
                 made.append((key, Ended(error)))
         self._step()
@@ -89,7 +89,7 @@ class Ensemble(Generic[K, T]):
         """Play until all have come to their end.
 
         Raises:
-            Exception: what the first to stumble stumbled over.
+            Exception: the first that a stream raised.
         """
         while self._seats:
             for key, item in self.advance():
@@ -109,9 +109,9 @@ class Ensemble(Generic[K, T]):
             return
         names = asking[0][1].arrays
         together = {name: np.concatenate([ask.arrays[name] for _, ask in asking]) for name in names}
-        found = self._engine.answer(Ask(BATCHED, together))
+        answers = self._engine.answer(Ask(BATCHED, together))
         begin = 0
         for seat, ask in asking:
             end = begin + len(next(iter(ask.arrays.values())))
-            seat.ask, seat.answer = None, [rows[begin:end] for rows in found]
+            seat.ask, seat.answer = None, [rows[begin:end] for rows in answers]
             begin = end

@@ -146,10 +146,10 @@ class Feel:
         moment = np.empty((len(step), MIXTURE))
         order = np.argsort(step, kind="stable")
         starts = form.first
-        found = np.searchsorted(step[order], starts)
+        begins = np.searchsorted(step[order], starts)
         clock = clock_of(form)
         for bar in range(len(form.steps)):
-            hits = order[found[bar] : found[bar + 1]]
+            hits = order[begins[bar] : begins[bar + 1]]
             at, which = step[hits] - starts[bar], voice[hits]
             piece = form.between(bar, bar + 1)
             rows = inputs(at, which, piece, clock[starts[bar] : starts[bar + 1]], len(self.styles), style)
@@ -262,8 +262,8 @@ def mixture_share(mixture: Array, value: Array) -> Array:
 
 
 def _logistic(value: Array) -> Array:
-    found: Array = 0.5 * (1 + np.tanh(value / 2))
-    return found
+    share: Array = 0.5 * (1 + np.tanh(value / 2))
+    return share
 
 
 def realise(expected: Expected, share: Array, softest: int = 1) -> tuple[Array, Array]:
@@ -302,7 +302,7 @@ def _load(folder: Path) -> Feel:
                 raise ValueError(f"its {name} are {about[name]}, wanted {wanted}")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # a damaged file is told by our own error
+        options.log_severity_level = 4  # a damaged file raises an error of ours
         graph = (folder / GRAPH).read_bytes()
         accent = np.array([about["accent"][voice.name] for voice in FULL.voices[:SET]], dtype=np.float64)
         velocity, moment = (_shares(about["shares"][name]) for name in ("velocity", "moment"))

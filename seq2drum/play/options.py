@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import Controls
 from seq2drum.music import choices, drum_maps
-from seq2drum.music.choices import STYLES
+from seq2drum.music.choices import CHOICES, STYLES
 from seq2drum.music.shown import Shown
+from seq2drum.play.sampling import OPENING_TRIES, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,9 @@ class Options(Shown):
                      `drum_maps.names()`, or a JSON file of one's own
     """
 
-    seed: int = 0
-    temperature: float = 1.0
-    top_p: float = 0.99
+    seed: int = CHOICES["seed"].default
+    temperature: float = CHOICES["temperature"].default
+    top_p: float = CHOICES["top_p"].default
     track: str | None = None
     style: str | None = None
     intensity: float | None = None
@@ -49,9 +50,9 @@ class Options(Shown):
     fills: float | None = None
     humanize: float | None = None
     swing: float | None = None
-    prime: int = 0
+    prime: int = CHOICES["prime"].default
     bars: tuple[int, int] | None = None
-    drum_map: str = drum_maps.GM
+    drum_map: str = CHOICES["drum_map"].default
 
     def __post_init__(self) -> None:
         for name in ("seed", "temperature", "top_p"):
@@ -72,3 +73,8 @@ class Options(Shown):
     def controls(self) -> Controls:
         """What the model is asked for."""
         return Controls(self.style, self.intensity, self.complexity, self.fills)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the take is drawn. The most likely take is played in one way only."""
+        return Sampling(self.seed, self.temperature, self.top_p, OPENING_TRIES if self.temperature else 1)

@@ -46,8 +46,8 @@ class Recall(NamedTuple):
     def most(self) -> IntArray:
         """(B,): the earlier bar that each looks at most, of equal ones the last; -1 where there is none to look at."""
         earlier = self.weights[:, -2::-1]  # the last bar first
-        found = earlier.shape[1] - 1 - earlier.argmax(axis=1)
-        return np.where(earlier.max(axis=1) > 0, found, -1)
+        last_most = earlier.shape[1] - 1 - earlier.argmax(axis=1)
+        return np.where(earlier.max(axis=1) > 0, last_most, -1)
 
     @property
     def by_distance(self) -> FloatArray:
@@ -90,11 +90,11 @@ def recall(engine: Engine, heard: Heard) -> Recall:
         opened = engine.resolve(engine.open_bar(here, asked, state, first=not bar))
         assert opened.echo is not None  # the graph gives it
         # Of the loudness that is heard again, the first half is of the bars remembered, the other of the last bar.
-        found = opened.echo[..., :voices].ravel()[: marks.shape[1]]
-        since = LOOK_BACK + bar - len(found)  # of the memory, which begins with bars of silence
+        echoed = opened.echo[..., :voices].ravel()[: marks.shape[1]]
+        since = LOOK_BACK + bar - len(echoed)  # of the memory, which begins with bars of silence
         first = max(LOOK_BACK - since, 0)
-        weights[bar, since + first - LOOK_BACK : bar] = found[first:]
-        weights[bar, -1] = max(1 - found.sum(dtype=np.float64), 0)
+        weights[bar, since + first - LOOK_BACK : bar] = echoed[first:]
+        weights[bar, -1] = max(1 - echoed.sum(dtype=np.float64), 0)
     return Recall(weights)
 
 

@@ -33,10 +33,10 @@ class LoadedGraph(NamedTuple):
 
 
 def runtime() -> Any:
-    """ONNX Runtime, loaded on first use, and told to keep to itself.
+    """ONNX Runtime, loaded on first use, its telemetry off.
 
     From 1.29 on it otherwise keeps an id of the machine in the user's cache, and sends its makers what it loads and how
-    often that runs. It heeds this only where it is said before it is loaded.
+    often that runs. The variable must be set before it is loaded.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -54,8 +54,8 @@ def session(path: Path, threads: int) -> LoadedGraph:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # a damaged file is told by our own error
-    # What reads a whole song at once would keep, for ever, the memory that the longest took.
+    options.log_severity_level = 4  # a damaged file raises an error of ours
+    # The arena of a graph that encodes a whole song would keep the memory that the longest song took.
     options.enable_cpu_mem_arena = path.stem not in ("encode", FILL_PLAN)
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -28,9 +28,9 @@ from seq2drum.learn.train import HISTORY, REPORT, Plan, Progress, likelihood, ru
 from seq2drum.learn.watching import Chosen
 from seq2drum.music.kit import KITS
 from seq2drum.play import engine
-from seq2drum.play.bar import Sampling
 from seq2drum.play.decoding import play
 from seq2drum.play.folder import find, read_config
+from seq2drum.play.sampling import Sampling
 from tests.made import made_song
 
 ROOT = Path(__file__).parents[2]

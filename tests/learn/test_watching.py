@@ -32,8 +32,8 @@ from seq2drum.learn.watching import (
 from seq2drum.models import eager, family
 from seq2drum.models.base import Family
 from seq2drum.music.kit import FULL
-from seq2drum.play.bar import Sampling
-from seq2drum.play.decoding import OPENING_TRIES, play
+from seq2drum.play.decoding import play
+from seq2drum.play.sampling import OPENING_TRIES, Sampling
 from seq2drum.show import draw
 from tests.made import made_song
 from tests.players import SIZES

@@ -19,10 +19,10 @@ from seq2drum.models.eager import engine_of
 from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
-from seq2drum.play.bar import Sampling
 from seq2drum.play.decoding import play
 from seq2drum.play.folder import DEFAULT, SUMS, WEIGHTS, find, verify
 from seq2drum.play.memory import Memory
+from seq2drum.play.sampling import Sampling
 from tests.made import made_song
 from tests.players import SIZES
 

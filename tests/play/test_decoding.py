@@ -16,10 +16,11 @@ from seq2drum.music.kit import FULL, KITS, NINE, Kit
 from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Metre, Part
 from seq2drum.play import decoding, memory
-from seq2drum.play.bar import HIT_THRESHOLD, BarPlayer, Sampling, thresholds
+from seq2drum.play.bar import BarPlayer
 from seq2drum.play.decoding import PlayedBar, play
 from seq2drum.play.engine import Engine, OpenBar
 from seq2drum.play.runtime import LoadedGraph
+from seq2drum.play.sampling import HIT_THRESHOLD, Sampling, thresholds
 from tests.players import strummed
 
 HIDDEN = 3

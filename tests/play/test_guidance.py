@@ -12,11 +12,11 @@ from seq2drum.lattice.features import features
 from seq2drum.lattice.listening import Listening
 from seq2drum.models import FAMILIES
 from seq2drum.play import engine, guidance
-from seq2drum.play.bar import Sampling
 from seq2drum.play.decoding import play
 from seq2drum.play.engine import Engine
 from seq2drum.play.guidance import Guided
 from seq2drum.play.memory import Memory
+from seq2drum.play.sampling import Sampling
 from tests.players import save_player, strummed
 
 HEARD = Listening.of(strummed(6), [0]).heard

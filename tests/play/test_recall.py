@@ -18,10 +18,10 @@ from seq2drum.models.attention import Attention
 from seq2drum.models.eager import engine_of
 from seq2drum.music.notes import Metre
 from seq2drum.play import decoding, engine, memory
-from seq2drum.play.bar import Sampling
 from seq2drum.play.engine import Engine
 from seq2drum.play.folder import find
 from seq2drum.play.recall import Recall, recall
+from seq2drum.play.sampling import Sampling
 from tests.players import save_player, strummed
 
 CHANGING = (Metre(0, 4, 4), Metre(4 * 1920, 7, 8), Metre(4 * 1920 + 3 * 1680, 4, 4))
