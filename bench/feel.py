@@ -21,7 +21,7 @@ import numpy as np
 from machine import machine
 from numpy.typing import NDArray
 
-from seq2drum.data.corpus import load
+from seq2drum.data.cache import load
 from seq2drum.errors import Seq2DrumError
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid
 from seq2drum.learn import feel as feel_train

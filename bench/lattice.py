@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2drum.data.corpus import find_files
+from seq2drum.data.reading import find_files
 from seq2drum.errors import InputError, Seq2DrumError
 from seq2drum.formats import midi
 from seq2drum.lattice.form import written_lattice

@@ -18,8 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from seq2drum.data import batches, corpus
+from seq2drum.data import batches
 from seq2drum.data.batches import Data, Window
+from seq2drum.data.cache import load
+from seq2drum.data.prepared import SPLITS
 from seq2drum.judge.intervals import over_songs
 from seq2drum.judge.likelihood import window_nats
 from seq2drum.judge.measures import Vector
@@ -49,12 +51,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cache", type=Path, help="what --mode prepare made")
     parser.add_argument("models", nargs="+", help="checkpoint folders, or names of models in the box")
-    parser.add_argument("--split", default="test", choices=corpus.SPLITS)
+    parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument("--metre", default="4/4", help="such as 3/4, or any")
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     metre = None if options.metre == "any" else tuple(int(part) for part in options.metre.split("/"))
-    songs = [song for song in corpus.load(options.cache) if song.split == options.split]
+    songs = [song for song in load(options.cache) if song.split == options.split]
     print(f"{platform.machine()}, torch {torch.__version__}; {options.split} songs in {options.metre}")
     print(
         f"{'model':20} {'kit':5} {'tag':8} {'songs':>5} {'windows':>7}  {'nats a bar':23}  {'another guitar':23}  gain"

@@ -32,9 +32,9 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
-from seq2drum.data import corpus
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.cache import load
 from seq2drum.data.excerpts import metre_of
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge import measures
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.players import play_heard
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--bars", type=int, default=64, help="at most so many of each song")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    songs = corpus.load(given.cache)
+    songs = load(given.cache)
     played = chosen(songs, given.songs, given.bars)
     loaded = engine.load(given.model)
 

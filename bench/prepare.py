@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.machine import machine
 from seq2drum.data import corpus
-from seq2drum.data.corpus import Account, Prepared
+from seq2drum.data.cache import load, save
+from seq2drum.data.corpus import Account
+from seq2drum.data.prepared import SPLITS, Prepared
 from seq2drum.errors import CorpusError
 
 
@@ -27,7 +29,7 @@ def timed(folders: Sequence[Path], workers: int, cache: Path) -> tuple[float, li
     """Prepare and save once; the wall-clock seconds of both."""
     begun = time.perf_counter()
     songs, account = corpus.prepare(folders, workers=workers)
-    corpus.save(songs, cache)
+    save(songs, cache)
     return time.perf_counter() - begun, songs, account
 
 
@@ -49,12 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             digests.add(hashlib.sha256(cache.read_bytes()).hexdigest())
             print(f"{workers} worker(s): {seconds:.1f} s, {account.files / seconds:.0f} files a second")
         begun = time.perf_counter()
-        same = corpus.load(cache)
+        same = load(cache)
         print(f"cache: {cache.stat().st_size / 1e6:.1f} MB, read again in {time.perf_counter() - begun:.1f} s")
     bars = sum(len(song.heard.form.steps) for song in songs)
     print("\n".join(account.lines()))
     print(f"  {len(same)} songs, {bars} bars, {len({song.group for song in songs})} groups")
-    for side in corpus.SPLITS:
+    for side in SPLITS:
         print(f"  {side}: {dict(sorted(Counter(song.tag for song in songs if song.split == side).items()))}")
     if len(digests) > 1:
         print("the caches differ with the number of workers", file=sys.stderr)

@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from seq2drum.data import batches, corpus
+from seq2drum.data import batches
+from seq2drum.data.cache import load
 from seq2drum.learn.train import Plan, train
 from seq2drum.models import FAMILIES
 
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    songs = [song for song in corpus.load(options.cache) if song.split == "train"][::4]
+    songs = [song for song in load(options.cache) if song.split == "train"][::4]
     data = batches.flatten(songs)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     print(

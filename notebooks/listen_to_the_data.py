@@ -29,6 +29,7 @@ import numpy as np
 
 from seq2drum.data import corpus
 from seq2drum.data.excerpts import metre_of
+from seq2drum.data.reading import find_files
 from seq2drum.formats import midi
 from seq2drum.lattice import grid, groove, phrases
 from seq2drum.lattice.conditions import measure
@@ -118,7 +119,7 @@ plt.show()
 
 # %% tags=["keep-output"]
 used = {Path(prepared.path).name for prepared in songs}
-files = [path for path in corpus.find_files([DATA]) if path.name in used]
+files = [path for path in find_files([DATA]) if path.name in used]
 file = next((path for path in files if "seven" in path.name), files[0])
 song = midi.read(file)
 song

@@ -28,6 +28,7 @@ import numpy as np
 from IPython.display import Image, display
 
 from seq2drum.data import batches, corpus, excerpts
+from seq2drum.data.prepared import SPLITS
 from seq2drum.judge import evaluate, likelihood
 from seq2drum.judge.players import baseline_players, model_players, play_heard
 from seq2drum.learn import train
@@ -54,7 +55,7 @@ train.use_threads(1)  # 0 takes all cores
 # %% tags=["keep-output"]
 songs, account = corpus.prepare([DATA])
 print("\n".join(account.lines()))
-for side in corpus.SPLITS:
+for side in SPLITS:
     here = [song for song in songs if song.split == side]
     names = sorted({Path(song.path).stem.rsplit("_", 1)[0] for song in here})
     bars = sum(len(song.heard.form.steps) for song in here)
@@ -66,7 +67,7 @@ for side in corpus.SPLITS:
 # What is not trained on is unseen. With thousands of songs, watch the validation side and leave the test side for the
 # end.
 #
-# With songs of your own, keep what was prepared: `corpus.save(songs, Path("songs.s2d"))`, and `corpus.load` the next
+# With songs of your own, keep what was prepared: `cache.save(songs, Path("songs.s2d"))`, and `cache.load` the next
 # time.
 
 # %%

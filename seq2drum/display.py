@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.data.corpus import Account, Prepared
+from seq2drum.data.corpus import Account
 from seq2drum.data.excerpts import duet_of, metre_of
+from seq2drum.data.prepared import Prepared
 from seq2drum.errors import Seq2DrumError
 from seq2drum.judge import report
 from seq2drum.judge.evaluation import HEADLINE, Evaluation

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.prepared import Prepared
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL

@@ -15,7 +15,7 @@ from seq2drum.cli.terminal import bar, command, say, standard_output
 from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
-    from seq2drum.data.corpus import Prepared
+    from seq2drum.data.prepared import Prepared
     from seq2drum.judge.auditions import Progress
 
 SPLITS = ("test", "validation", "train", "all")
@@ -134,10 +134,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _songs(folders: list[Path], options: argparse.Namespace) -> list[Prepared]:
-    from seq2drum.data import corpus
+    from seq2drum.data.cache import load
 
     if not folders:
-        return corpus.load(Path(options.cache))
+        return load(Path(options.cache))
     return prepare.prepared(folders, options, anew=False)
 
 

@@ -13,7 +13,7 @@ from seq2drum.cli.terminal import bar, say
 from seq2drum.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
-    from seq2drum.data.corpus import Prepared
+    from seq2drum.data.prepared import Prepared
 
 CACHES = Path("cache")
 
@@ -54,11 +54,14 @@ def run(options: argparse.Namespace) -> int:
 def prepared(folders: list[Path], options: argparse.Namespace, *, anew: bool) -> list[Prepared]:
     """The songs of some folders, from their cache if there is one."""
     from seq2drum.data import corpus
+    from seq2drum.data.cache import load, save
+    from seq2drum.data.prepared import SPLITS
+    from seq2drum.data.reading import digest
 
-    path = Path(options.cache) if options.cache else CACHES / f"{corpus.digest(folders)}.s2d"
+    path = Path(options.cache) if options.cache else CACHES / f"{digest(folders)}.s2d"
     if path.exists() and not anew:
         say(f"songs as prepared in {path}")
-        return corpus.load(path)
+        return load(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         writable = os.access(path.parent, os.W_OK)
@@ -73,9 +76,9 @@ def prepared(folders: list[Path], options: argparse.Namespace, *, anew: bool) ->
             manifest=Path(options.manifest) if options.manifest else None,
             progress=lambda done, total: advance(1 / total, f"{done} of {total}"),
         )
-    corpus.save(songs, path)
+    save(songs, path)
     for line in account.lines():
         say(line)
-    sides = [f"{sum(song.split == side for song in songs)} {side}" for side in corpus.SPLITS]
+    sides = [f"{sum(song.split == side for song in songs)} {side}" for side in SPLITS]
     say(f"songs by side: {', '.join(sides)}; kept in {path} ({path.stat().st_size / 1e6:.1f} MB)")
     return songs

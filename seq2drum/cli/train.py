@@ -75,7 +75,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, or go on training; returns the exit code."""
     check_least(options, workers=1, threads=0)
-    from seq2drum.data import batches, corpus
+    from seq2drum.data import batches
+    from seq2drum.data.cache import load
+    from seq2drum.data.prepared import SPLITS, sources
     from seq2drum.music.kit import KITS
 
     try:
@@ -103,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     train.check_folder(out, resume=options.resume)  # before the songs are read, which takes its time
 
     if options.cache and not options.data:
-        songs = corpus.load(Path(options.cache))
+        songs = load(Path(options.cache))
     else:
         folders = [Path(name) for name in options.data] if options.data else [_own_examples()]
         songs = prepare.prepared(folders, options, anew=False)
@@ -111,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
         say("training on the project's own examples: enough to see that it works, far too little for a good drummer.")
         say("for a real one, give it folders of songs with guitar and drums: --data DIR")
     kit = KITS[plan.kit]
-    sides = {side: [song for song in songs if song.split == side] for side in corpus.SPLITS}
+    sides = {side: [song for song in songs if song.split == side] for side in SPLITS}
     if not sides["train"]:
         raise CorpusError(
             f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
@@ -121,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
         validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
     if validation is None:
         say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
-    about = {"data": corpus.sources(songs), "command": command()}
+    about = {"data": sources(songs), "command": command()}
     with bar(1, "trained") as advance:
         done = 0.0
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.prepared import Prepared
 from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import CONDITION_SIZE
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features

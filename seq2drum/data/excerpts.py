@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.prepared import Prepared
 from seq2drum.lattice import grid as grids
 from seq2drum.lattice.form import Form, written_lattice
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid

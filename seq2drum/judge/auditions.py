@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import bars_between
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge import panel
 from seq2drum.judge.evaluation import CONTINUED
 from seq2drum.judge.faults import faults_of_grid

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import others_guitar
+from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge import tables
 from seq2drum.judge.auditions import Audition, Progress, play_all

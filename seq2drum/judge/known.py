@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge.measures import BoolArray
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid

@@ -17,8 +17,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from seq2drum.data import batches
 from seq2drum.data.batches import PAST, Batch, Data, Draws, Window
-from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import TEMPO_BAND
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge.evaluation import GUITARS
 from seq2drum.judge.measures import Vector
 from seq2drum.models import checkpoint

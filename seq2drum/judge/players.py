@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import bar_of_grid
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge import baselines
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard, sounding

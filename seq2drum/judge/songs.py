@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import metre_of, shortened
+from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
 
 

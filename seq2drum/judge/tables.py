@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import bars_between, metre_of
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge import intervals, measures, panel
 from seq2drum.judge.auditions import Audition, some_of
 from seq2drum.judge.evaluation import BY_METRE, METRES, Estimate, Example, Row, SongFigures, number_or_none

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.judge import measures
 from seq2drum.judge.auditions import Audition, Progress

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.formats import midi
 from seq2drum.lattice.form import Form, clock_of, form_of, written_lattice

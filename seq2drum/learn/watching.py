@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import bars_between, duet_of, heard_between, others_guitar, shortened
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge import baselines
 from seq2drum.judge.measures import judged_bars
 from seq2drum.judge.panel import FIGURES, Statistics, statistics

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from seq2drum.data import batches
 from seq2drum.data.batches import AHEAD, FAR, PAST, Batch, Data, Window, blocks, collate, draw, epoch, flatten, windows
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.prepared import Prepared
 from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
 from seq2drum.lattice.form import CLOCK

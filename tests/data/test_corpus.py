@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from seq2drum.data import corpus
-from seq2drum.data.corpus import Account, Prepared
+from seq2drum.data import cache, corpus
+from seq2drum.data.cache import load, save
+from seq2drum.data.corpus import Account
+from seq2drum.data.prepared import SPLITS, Prepared, sources, split_of
+from seq2drum.data.reading import digest, find_files
 from seq2drum.errors import CorpusError
 from seq2drum.formats import midi
 from seq2drum.lattice.features import features
@@ -88,7 +91,7 @@ def test_files_are_found_in_all_folders_whatever_their_case_and_sorted(tmp_path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "a" / "folder.mid").mkdir()
-    found = corpus.find_files([tmp_path / "b", tmp_path / "a", tmp_path])
+    found = find_files([tmp_path / "b", tmp_path / "a", tmp_path])
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
         "a/four.Rmi",
         "a/three.kar",
@@ -99,20 +102,20 @@ def test_files_are_found_in_all_folders_whatever_their_case_and_sorted(tmp_path:
 
 def test_a_single_file_is_a_corpus_too(tmp_path: Path) -> None:
     put(tmp_path, one=song(1), two=song(2))
-    assert corpus.find_files([tmp_path / "one.mid"]) == [tmp_path / "one.mid"]
+    assert find_files([tmp_path / "one.mid"]) == [tmp_path / "one.mid"]
     songs, _ = corpus.prepare([tmp_path / "one.mid"])
     assert [item.path for item in songs] == ["one.mid"]
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="nowhere"):
-        corpus.find_files([tmp_path / "nowhere"])
+        find_files([tmp_path / "nowhere"])
 
 
 def test_a_folder_without_midi_says_what_was_wanted(tmp_path: Path) -> None:
     (tmp_path / "song.mp3").touch()
     with pytest.raises(CorpusError, match=r"no MIDI file in .*\.kar, \.mid"):
-        corpus.find_files([tmp_path])
+        find_files([tmp_path])
 
 
 # --- what is prepared -------------------------------------------------------------------------------------------------
@@ -412,11 +415,11 @@ def test_the_side_of_a_group_is_the_same_on_every_machine() -> None:
         "manifest:59": "test",
         "manifest:66": "test",
     }
-    assert {name: corpus.split_of(name) for name in sides} == sides
+    assert {name: split_of(name) for name in sides} == sides
 
 
 def test_of_a_hundred_groups_88_are_for_training_4_for_validation_and_8_for_the_test() -> None:
-    sides = [corpus.split_of(f"group {number}") for number in range(20_000)]
+    sides = [split_of(f"group {number}") for number in range(20_000)]
     for side, share in {"train": 0.88, "validation": 0.04, "test": 0.08}.items():
         assert sides.count(side) / len(sides) == pytest.approx(share, abs=0.006)
 
@@ -425,8 +428,8 @@ def test_sources_counts_songs_by_folder_and_side(tmp_path: Path) -> None:
     put(tmp_path / "rock", a=song(1), b=song(2))
     put(tmp_path / "jazz", c=song(3))
     songs, _ = corpus.prepare([tmp_path / "rock", tmp_path / "jazz"])
-    table = corpus.sources(songs)
-    assert {row["folder"]: sum(row[side] for side in corpus.SPLITS) for row in table} == {"rock": 2, "jazz": 1}
+    table = sources(songs)
+    assert {row["folder"]: sum(row[side] for side in SPLITS) for row in table} == {"rock": 2, "jazz": 1}
     for item in songs:
         (row,) = [row for row in table if row["folder"] == item.tag]
         assert row[item.split] >= 1
@@ -437,10 +440,10 @@ def test_source_and_licence_of_a_manifest_are_kept_with_the_song(tmp_path: Path)
     digest = hashlib.sha256((folder / "a.mid").read_bytes()).hexdigest()
     (folder / "manifest.csv").write_text(f"sha256,group,source,licence\n{digest},,the attic,CC0\n")
     songs, _ = corpus.prepare([folder])
-    corpus.save(songs, tmp_path / "cache.s2d")
-    origins = {item.path: item.origin for item in corpus.load(tmp_path / "cache.s2d")}
+    save(songs, tmp_path / "cache.s2d")
+    origins = {item.path: item.origin for item in load(tmp_path / "cache.s2d")}
     assert origins == {"jazz/a.mid": "the attic; CC0", "jazz/b.mid": ""}
-    assert [row["origin"] for row in corpus.sources(songs)] == ["", "the attic; CC0"]
+    assert [row["origin"] for row in sources(songs)] == ["", "the attic; CC0"]
 
 
 # --- the cache --------------------------------------------------------------------------------------------------------
@@ -454,43 +457,43 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> list[Prepared]:
 
 
 def test_a_cache_that_is_saved_and_loaded_is_equal(songs: list[Prepared], tmp_path: Path) -> None:
-    corpus.save(songs, tmp_path / "new" / "cache.s2d")
-    assert_same(corpus.load(tmp_path / "new" / "cache.s2d"), songs)
+    save(songs, tmp_path / "new" / "cache.s2d")
+    assert_same(load(tmp_path / "new" / "cache.s2d"), songs)
 
 
 def test_a_cache_written_again_has_the_same_bytes(songs: list[Prepared], tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
-    corpus.save(songs, one)
-    corpus.save(corpus.load(one), other)
+    save(songs, one)
+    save(load(one), other)
     assert one.read_bytes() == other.read_bytes()
-    corpus.save(songs[:1], one)  # over what was there
-    assert len(corpus.load(one)) == 1
+    save(songs[:1], one)  # over what was there
+    assert len(load(one)) == 1
 
 
 def test_a_cache_is_compact(songs: list[Prepared], tmp_path: Path) -> None:
-    corpus.save(songs, tmp_path / "cache")
+    save(songs, tmp_path / "cache")
     notes = sum(len(item.heard.guitar.step) + len(item.drums.step) for item in songs)
     assert (tmp_path / "cache").stat().st_size < 4 * notes  # of five numbers each
 
 
 def test_a_missing_cache_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"(?s)cache\.s2d.*No such file.*--mode prepare"):
-        corpus.load(tmp_path / "cache.s2d")
+        load(tmp_path / "cache.s2d")
 
 
 def test_a_cache_of_another_version_is_refused(
     songs: list[Prepared], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus, "CACHE_VERSION", 99)
-    corpus.save(songs, tmp_path / "cache")
+    monkeypatch.setattr(cache, "CACHE_VERSION", 99)
+    save(songs, tmp_path / "cache")
     monkeypatch.undo()
     with pytest.raises(CorpusError, match=r"version 99, wanted 2.*make it again"):
-        corpus.load(tmp_path / "cache")
+        load(tmp_path / "cache")
 
 
 def test_a_damaged_cache_is_refused_wherever_the_damage_is(songs: list[Prepared], tmp_path: Path) -> None:
     path = tmp_path / "cache"
-    corpus.save(songs, path)
+    save(songs, path)
     whole = path.read_bytes()
     damaged = [whole[:cut] for cut in (0, 3, 4, 11, 12, 40, len(whole) // 2, len(whole) - 1)]
     for place in [0, 4, 11, *range(12, len(whole), max(len(whole) // 60, 1))]:
@@ -498,26 +501,26 @@ def test_a_damaged_cache_is_refused_wherever_the_damage_is(songs: list[Prepared]
     for data in damaged:
         path.write_bytes(data)
         with pytest.raises(CorpusError, match="no usable cache"):
-            corpus.load(path)
+            load(path)
 
 
 def test_a_folder_is_no_cache(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="cannot be read"):
-        corpus.load(tmp_path)
+        load(tmp_path)
 
 
 def test_the_digest_of_a_folder_changes_with_its_files(tmp_path: Path) -> None:
     put(tmp_path, a=song(1), b=song(2))
-    first = corpus.digest([tmp_path])
-    assert corpus.digest([tmp_path]) == first
+    first = digest([tmp_path])
+    assert digest([tmp_path]) == first
     (tmp_path / "readme.txt").touch()
-    assert corpus.digest([tmp_path]) == first
+    assert digest([tmp_path]) == first
     put(tmp_path, c=song(3))
-    assert corpus.digest([tmp_path]) != first
+    assert digest([tmp_path]) != first
     (tmp_path / "c.mid").unlink()
-    assert corpus.digest([tmp_path]) == first
+    assert digest([tmp_path]) == first
     put(tmp_path, b=song(4))
-    assert corpus.digest([tmp_path]) != first
+    assert digest([tmp_path]) != first
 
 
 # --- real music -------------------------------------------------------------------------------------------------------

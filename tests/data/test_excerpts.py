@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.data import corpus
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.cache import load
 from seq2drum.data.excerpts import (
     TICKS,
     bar_of_grid,
@@ -20,6 +19,7 @@ from seq2drum.data.excerpts import (
     others_guitar,
     shortened,
 )
+from seq2drum.data.prepared import Prepared
 from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.lattice.listening import sounding
@@ -91,7 +91,7 @@ def test_a_shortened_song_begins_where_both_play() -> None:
 def test_real_songs_become_notes_and_are_the_same_on_the_lattice() -> None:
     if not CACHE.is_file():
         pytest.skip("needs a prepared corpus beside the repository")
-    for song in corpus.load(CACHE)[::97]:
+    for song in load(CACHE)[::97]:
         lattice, guitar, drums = back(song)
         assert lattice.counts.tolist() == song.heard.form.steps.tolist(), song.path
         assert np.array_equal(guitar.step, song.heard.guitar.step), song.path

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge.baselines import Baseline, baselines
 from seq2drum.lattice.grid import Grid, Lattice, encode
 from seq2drum.lattice.groove import drums_of

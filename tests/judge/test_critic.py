@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from seq2drum.data import corpus as learning
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.critic import CriticResult, critic_auc

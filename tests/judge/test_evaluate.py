@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from seq2drum.cli import main
-from seq2drum.data import corpus
-from seq2drum.data.corpus import Prepared
+from seq2drum.data.cache import load, save
+from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge.evaluate import Settings, evaluate
 from seq2drum.judge.evaluation import METRES, Evaluation
@@ -202,7 +202,7 @@ def test_without_torch_likelihood_and_critic_are_left_out_and_it_is_said(
 def cache_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("songs") / "songs.s2d"
     short = [song_of(seed, bars=9) for seed in range(4)]
-    corpus.save([*short, *training()], path)
+    save([*short, *training()], path)
     return path
 
 
@@ -228,7 +228,7 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
     assert {name for name, row in rows.items() if row["takes"] == 2} == {sampled}
     assert {row["name"]: row["takes"] for row in raw["continued"]} == {likely: 1, sampled: 1, COPY: 1}
 
-    songs = corpus.load(cache_file)
+    songs = load(cache_file)
     alone = evaluate(
         choose(songs, bars=8),
         model_players(str(player), takes=2, title=player.name),

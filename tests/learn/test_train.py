@@ -18,8 +18,9 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from seq2drum.data import batches, corpus
-from seq2drum.data.corpus import Prepared
+from seq2drum.data import batches
+from seq2drum.data.cache import save
+from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.learn import report, watching
 from seq2drum.learn import train as train_module
@@ -165,7 +166,7 @@ def test_a_second_ctrl_c_leaves_out_the_last_look_and_the_page_is_written(
 @pytest.mark.slow
 def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepared], tmp_path: Path) -> None:
     cache = tmp_path / "songs.s2d"
-    corpus.save(songs, cache)
+    save(songs, cache)
     command = ["--mode", "train", "--cache", str(cache), "--epochs", "2", "--device", "cpu", "--precision", "32"]
     command += ["--threads", "1", "--size", "dropout=0", *(f"{name}={size}" for name, size in SIZES.items())]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}

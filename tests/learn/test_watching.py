@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from seq2drum.data.corpus import Prepared
 from seq2drum.data.excerpts import bars_between
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge.players import play_heard
 from seq2drum.learn import watching
 from seq2drum.learn.history import MOST_POINTS, MOST_TAKES, History, Point, Watched
