@@ -20,7 +20,8 @@ from torch import nn
 
 from seq2drum.data import batches
 from seq2drum.data.cache import load
-from seq2drum.learn.train import Plan, train
+from seq2drum.learn.accompaniment import Accompaniment, Recipe
+from seq2drum.learn.loop import train
 from seq2drum.models import FAMILIES
 
 
@@ -62,8 +63,9 @@ def main() -> None:
     print(f"{'plain torch LSTM, float32':28} {plain:8.0f} bars/s   1.00")
     for name in FAMILIES:
         with tempfile.TemporaryDirectory() as folder:
-            outcome = train(data, None, Plan(model=name, minutes=options.seconds / 60), Path(folder))
-        rate = outcome.progress.bars / outcome.progress.seconds
+            recipe = Recipe(model=name, minutes=options.seconds / 60)
+            trained = train(Accompaniment(data, None, recipe), Path(folder))
+        rate = trained.progress.seen / trained.progress.seconds
         print(f"{name:28} {rate:8.0f} bars/s   {rate / plain:.2f}")
 
 

@@ -294,10 +294,10 @@ plt.show()
 # playing does not.
 
 # %%
-from seq2drum.learn import train
+from seq2drum.learn.devices import use_threads
 from seq2drum.models import checkpoint
 
-train.use_threads(1)
+use_threads(1)
 model, _ = checkpoint.load(find(drummer.engine.name))
 model.eval()
 prepared, _ = corpus.prepare([EXAMPLES / "training"])

@@ -31,7 +31,10 @@ from seq2drum.data import batches, corpus, excerpts
 from seq2drum.data.prepared import SPLITS
 from seq2drum.judge import evaluate, likelihood
 from seq2drum.judge.players import baseline_players, model_players, play_heard
-from seq2drum.learn import train
+from seq2drum.learn.accompaniment import Accompaniment, Recipe
+from seq2drum.learn.devices import use_threads
+from seq2drum.learn.loop import train
+from seq2drum.learn.report import NATS
 from seq2drum.models import checkpoint, eager, family
 from seq2drum.music.kit import FULL
 from seq2drum.play.drummer import Drummer
@@ -39,11 +42,11 @@ from seq2drum.play.folder import find
 from seq2drum.show import draw
 
 DATA = Path("../examples/training")
-EPOCHS = 25  # how often every song is seen. With songs of your own, take minutes=60 in the plan below instead
+EPOCHS = 25  # how often every song is seen. With songs of your own, take minutes=60 in the recipe below instead
 RUN = Path(tempfile.mkdtemp()) / "mine"  # where the model goes; name a folder to keep it
 
 plt.rcParams.update({"figure.dpi": 80, "font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
-train.use_threads(1)  # 0 takes all cores
+use_threads(1)  # 0 takes all cores
 
 # %% [markdown]
 # ## 1. Prepare
@@ -86,22 +89,21 @@ print(f"{len(known)} songs become {len(pairs)} pairs of guitar and drums, of at 
 
 # %%
 sizes = {"hidden": 96, "reader": 32, "mixed": 64, "bar": 32, "played": 48}
-plan = train.Plan(model="attention", epochs=EPOCHS, batch=16, sizes=sizes, device="cpu", precision="32", seed=0)
+recipe = Recipe(model="attention", epochs=EPOCHS, batch=16, sizes=sizes, device="cpu", precision="32", seed=0)
 curve = []
-outcome = train.train(
-    training, watching, plan, RUN, show=lambda share, progress: curve.append((progress.bars, progress.nats))
-)
+task = Accompaniment(training, watching, recipe)
+trained = train(task, RUN, show=lambda share, progress: curve.append((progress.seen, progress.training[NATS])))
 
 # %% tags=["keep-output"]
 figure, axes = plt.subplots(figsize=(8, 3))
 axes.plot(*zip(*curve), color="#1f5fa8", label="songs it learns from, running mean")
-axes.axhline(outcome.progress.validation, color="#b3541e", linewidth=1, label="unseen songs, at the end")
+axes.axhline(trained.progress.validation[NATS], color="#b3541e", linewidth=1, label="unseen songs, at the end")
 axes.set_xlabel("bars seen")
 axes.set_ylabel("nats a bar")
 axes.set_ylim(0)
 axes.legend(frameon=False)
 plt.show()
-print(f"{outcome.progress.bars:,} bars; unseen songs {outcome.progress.validation:.1f} nats a bar")
+print(f"{trained.progress.seen:,} bars; unseen songs {trained.progress.validation[NATS]:.1f} nats a bar")
 
 # %% [markdown]
 # The curve is a running mean, so it comes late; and in training a part of what was played before is hidden from the
@@ -113,7 +115,7 @@ print(f"{outcome.progress.bars:,} bars; unseen songs {outcome.progress.validatio
 # tells.
 
 # %%
-print(outcome.report)
+print(trained.report)
 
 # %% [markdown]
 # ## 3. Before and after
@@ -126,8 +128,8 @@ print(outcome.report)
 # %%
 def untrained():
     """A model of the same size as it is before the first step."""
-    kind = family(plan.model)
-    return Drummer(eager.engine_of(kind(kind.config_type(voices=len(FULL), **sizes)), plan.kit))
+    kind = family(recipe.model)
+    return Drummer(eager.engine_of(kind(kind.config_type(voices=len(FULL), **sizes)), recipe.kit))
 
 
 mine, box = Drummer.load(RUN), Drummer.load()
@@ -208,7 +210,7 @@ for title, run in (("your own", RUN), ("in the box", "default")):
 # surprise yours several times as much with the right one. The model in the box learnt from some 6,000 songs and 4
 # million bars in 96 minutes on one core (its card tells), this one from 16 songs and 10 thousand bars.
 #
-# So for a drummer of your own: a few hundred songs at the least, an hour (`train.Plan(minutes=60)`, or `python main.py
+# So for a drummer of your own: a few hundred songs at the least, an hour (`Recipe(minutes=60)`, or `python main.py
 # --mode train --data DIR --minutes 60`), the full width (leave out `sizes`), and a look at the validation songs now and
 # then. How well it does, `python main.py --mode eval --data DIR --model default runs/mine` tells.
 #

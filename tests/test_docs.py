@@ -51,7 +51,7 @@ NOT_RUN = {
     r"brew ": "installs programs",
     r"seq2drum --print-completion |mkdir -p ~/\.zfunc$": "writes into a home; test_completion.py tries it",
     r"tensorboard ": "serves until it is ended",
-    r"torchrun ": "starts several processes; test_train.py does",
+    r"torchrun ": "starts several processes; tests/learn does",
     r"jupyter ": "opens a browser",
     r"python notebooks/sync\.py ": "test_notebooks.py runs it",
     r"(seq2drum|python main\.py) --mode play (?!.*-o )": "wants loudspeakers; test_play.py plays",

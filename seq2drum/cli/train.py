@@ -16,7 +16,8 @@ from seq2drum.errors import CorpusError, MissingExtraError, OptionError
 from seq2drum.models import FAMILIES
 
 if TYPE_CHECKING:
-    from seq2drum.learn.train import Plan
+    from seq2drum.learn.accompaniment import Recipe
+    from seq2drum.learn.task import Progress
 
 RUNS = Path("runs")
 
@@ -81,11 +82,14 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.music.kit import KITS
 
     try:
-        from seq2drum.learn import train, watching
+        from seq2drum.learn import loop, runs, watching
+        from seq2drum.learn.accompaniment import Accompaniment, Recipe
+        from seq2drum.learn.devices import use_threads
+        from seq2drum.learn.report import NATS, SWAPPED
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
 
-    plan = train.Plan(
+    recipe = Recipe(
         model=options.model,
         seed=options.seed,
         minutes=options.minutes,
@@ -97,12 +101,12 @@ def run(options: argparse.Namespace) -> int:
     own = not options.data and not options.cache
     given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
     if own:  # twenty short songs: small batches, seen often, a few minutes in all
-        plan = replace(plan, epochs=60, batch=16)
-    plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
-    _check_plan(plan)
-    train.use_threads(options.threads)
-    out = Path(options.out) if options.out else RUNS / plan.model
-    train.check_folder(out, resume=options.resume)  # before the songs are read, which takes its time
+        recipe = replace(recipe, epochs=60, batch=16)
+    recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
+    _check_recipe(recipe)
+    use_threads(options.threads)
+    out = Path(options.out) if options.out else RUNS / recipe.model
+    runs.check_folder(out, resume=options.resume)  # before the songs are read, which takes its time
 
     if options.cache and not options.data:
         songs = load(Path(options.cache))
@@ -112,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
     if own:
         say("training on the project's own examples: enough to see that it works, far too little for a good drummer.")
         say("for a real one, give it folders of songs with guitar and drums: --data DIR")
-    kit = KITS[plan.kit]
+    kit = KITS[recipe.kit]
     sides = {side: [song for song in songs if song.split == side] for side in SPLITS}
     if not sides["train"]:
         raise CorpusError(
@@ -123,57 +127,42 @@ def run(options: argparse.Namespace) -> int:
         validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
     if validation is None:
         say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
+    chosen = watching.choose(songs, seed=recipe.seed)
+    task = Accompaniment(training, validation, recipe, chosen=chosen, warn=say)
     about = {"data": sources(songs), "command": command()}
     with bar(1, "trained") as advance:
         done = 0.0
 
-        def show(share: float, progress: train.Progress) -> None:
+        def show(share: float, progress: Progress) -> None:
             nonlocal done
-            rate = progress.bars / max(progress.seconds, 1e-9)
-            text = f"{progress.bars} bars, {rate:.0f} a second, {progress.nats:.2f} nats a bar"
-            if progress.validation == progress.validation:
-                text += f"; unseen {progress.validation:.2f}"
-            if progress.swapped == progress.swapped:
-                text += f", another's guitar {progress.swapped:.2f}"
-            advance(share - done, text)
+            advance(share - done, task.status(progress))
             done = share
 
         def stopping() -> None:
             say("stopping: the run is saved, and measured once more; Ctrl-C again leaves that out")
 
-        outcome = train.train(
-            training,
-            validation,
-            plan,
-            out,
-            resume=options.resume,
-            about=about,
-            show=show,
-            stopping=stopping,
-            chosen=watching.choose(songs, seed=plan.seed),
-            tell=say,
-        )
-    progress = outcome.progress
+        trained = loop.train(task, out, resume=options.resume, about=about, show=show, stopping=stopping, warn=say)
+    progress = trained.progress
     say(
-        f"{'stopped' if outcome.stopped else 'trained'} after {progress.bars} bars in {progress.seconds:.0f} s"
-        f" ({progress.bars / max(progress.seconds, 1e-9):.0f} bars a second)"
+        f"{'stopped' if trained.stopped else 'trained'} after {progress.seen} bars in {progress.seconds:.0f} s"
+        f" ({progress.seen / max(progress.seconds, 1e-9):.0f} bars a second)"
     )
-    if progress.validation == progress.validation:
-        deaf = f"{progress.swapped:.2f} with another song's guitar"
-        if progress.swapped != progress.swapped:
-            deaf = "too few of them to measure with another song's guitar"
-        say(f"on songs never trained on: {progress.validation:.2f} nats a bar, {deaf}")
-    if outcome.report:
-        say(f"how it went: {outcome.report}, or tensorboard --logdir {out}")
+    if NATS in progress.validation:
+        deaf = "too few of them to measure with another song's guitar"
+        if SWAPPED in progress.validation:
+            deaf = f"{progress.validation[SWAPPED]:.2f} with another song's guitar"
+        say(f"on songs never trained on: {progress.validation[NATS]:.2f} nats a bar, {deaf}")
+    if trained.report:
+        say(f"how it went: {trained.report}, or tensorboard --logdir {out}")
     say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")
-    return 130 if outcome.stopped else 0
+    return 130 if trained.stopped else 0
 
 
-def _check_plan(plan: Plan) -> None:
-    if plan.model not in FAMILIES:
-        raise OptionError(f"there is no model family {plan.model!r}; there are {', '.join(FAMILIES)}")
+def _check_recipe(recipe: Recipe) -> None:
+    if recipe.model not in FAMILIES:
+        raise OptionError(f"there is no model family {recipe.model!r}; there are {', '.join(FAMILIES)}")
     for name in ("minutes", "epochs", "batch", "rate", "max_notes"):
-        value = getattr(plan, name)
+        value = getattr(recipe, name)
         if value is not None and not 0 < value < math.inf:
             raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted a number of more than 0")
 

@@ -11,12 +11,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from seq2drum.judge.panel import FIGURES, WAYS
-from seq2drum.learn.history import History, Watched, duration
-from seq2drum.learn.watching import BARS, GAIN, LIKELY, LOOP, REAL, SAMPLED, WATCHED, Drawn
+from seq2drum.learn.history import History, duration
+from seq2drum.learn.watching import BARS, GAIN, LIKELY, LOOP, REAL, SAMPLED, WATCHED, Drawn, Preview
 from seq2drum.show import charts, page
 from seq2drum.show.charts import Line
 from seq2drum.show.page import Table
 
+NATS, SWAPPED = "nats_per_bar", "nats_per_bar_swapped_guitar"  # scalars of the history
 PACES = 50  # places at which the page tells how fast it went
 _GAIN_MEANS = "hit F1 of the most likely take with the right guitar less that with another song's"
 
@@ -25,13 +26,15 @@ class Finished(NamedTuple):
     """A run that is over, as far as a page tells of it.
 
     place: its folder, as one would type it. about: what its checkpoints say of themselves. sides: songs and bars of
-    each side of the split. songs: how many were played. unseen: whether it never saw them. stopped: before its end.
+    each side of the split. previews: what was played meanwhile. songs: how many were played. unseen: whether it never
+    saw them. stopped: before its end.
     """
 
     place: str
     about: Mapping[str, Any]
     sides: Mapping[str, tuple[int, int]]
     history: History
+    previews: tuple[Preview, ...] = ()
     songs: int = 0
     unseen: bool = True
     drawn: tuple[Drawn, ...] = ()
@@ -64,19 +67,19 @@ def _whose(run: Finished, count: int | None = None) -> str:
 
 
 def _summary(run: Finished) -> list[str]:
-    plan, progress = run.about.get("plan", {}), run.about.get("progress", {})
-    last = run.history.watched[-1] if run.history.watched else None
+    recipe, progress = run.about.get("recipe", {}), run.about.get("progress", {})
     lines = [
-        f"A model of the family {plan.get('model')}, kit {plan.get('kit')}: {progress.get('bars', 0):,} bars in "
+        f"A model of the family {recipe.get('model')}, kit {recipe.get('kit')}: {progress.get('bars', 0):,} bars in "
         f"{duration(progress.get('seconds', 0.0))}."
         + (" It was stopped before its end; it can go on from there." if run.stopped else "")
     ]
-    if last and math.isfinite(last.validation):
-        line = f"On unseen songs a bar costs it {last.validation:.2f} nats"
-        if math.isfinite(last.swapped):
-            line += f", and {last.swapped:.2f} with another song's guitar: the difference is what listening gives it"
-        best = min(moment.validation for moment in run.history.watched if math.isfinite(moment.validation))
-        lines.append(line + f". The best so far, {best:.2f}, is kept in best/.")
+    unseen = [point.scalars[NATS] for point in run.history.validations if NATS in point.scalars]
+    if unseen:
+        last = run.history.validations[-1].scalars
+        line = f"On unseen songs a bar costs it {unseen[-1]:.2f} nats"
+        if SWAPPED in last:
+            line += f", and {last[SWAPPED]:.2f} with another song's guitar: the difference is what listening gives it"
+        lines.append(line + f". The best so far, {min(unseen):.2f}, is kept in best/.")
     elif not run.sides.get("validation", (0, 0))[0]:
         lines.append("No song fell to the validation side of the split, so nothing is known of unseen songs.")
     return lines
@@ -100,15 +103,15 @@ def _commands(run: Finished) -> dict[str, str]:
 
 def _curves(history: History) -> tuple[list[Line], list[str]]:
     """The lines of the first chart, for a legend, and the charts; none before there is anything to draw."""
-    points, seen = history.points, history.watched
+    points, seen = history.training, history.validations
     nats = [
-        Line("unseen songs", [(one.bars, one.validation) for one in seen]),
-        Line("with another song's guitar", [(one.bars, one.swapped) for one in seen], "guitar"),
-        Line("in training", [(one.bars, one.nats) for one in points], "base"),
+        Line("unseen songs", [(one.seen, one.scalars.get(NATS, math.nan)) for one in seen]),
+        Line("with another song's guitar", [(one.seen, one.scalars.get(SWAPPED, math.nan)) for one in seen], "guitar"),
+        Line("in training", [(one.seen, one.scalars.get(NATS, math.nan)) for one in points], "base"),
     ]
     apart = points[:: max(len(points) // PACES, 1)]  # over a few steps it says nothing
-    pace = [(b.bars, (b.bars - a.bars) / max(b.seconds - a.seconds, 1e-9)) for a, b in pairwise(apart)]
-    rate = [(one.bars, one.rate) for one in points]
+    pace = [(b.seen, (b.seen - a.seen) / max(b.seconds - a.seconds, 1e-9)) for a, b in pairwise(apart)]
+    rate = [(one.seen, one.scalars["rate"]) for one in points]
     drawn = [
         charts.lines("nats a bar", "by bars seen; lower is better", nats),
         charts.lines("learning rate", "by bars seen", [Line("rate", rate)], least=0),
@@ -139,7 +142,7 @@ class _Panel(NamedTuple):
 
 def _panel(run: Finished) -> _Panel | None:
     """None if nothing was played."""
-    seen = [moment for moment in run.history.watched if moment.figures]
+    seen = [preview for preview in run.previews if preview.figures]
     if not seen:
         return None
     last = seen[-1]
@@ -167,7 +170,7 @@ def _line(player: str) -> Line:
     return Line(player, (), _PLAYERS[player][0], dashed=player in (LOOP, REAL))
 
 
-def _figure(name: str, seen: Sequence[Watched]) -> str:
+def _figure(name: str, seen: Sequence[Preview]) -> str:
     """A figure of all players over the moments of a run."""
     lines = [
         _line(player)._replace(points=[(one.bars, one.figures.get(player, {}).get(name, math.nan)) for one in seen])
@@ -184,12 +187,12 @@ def _meaning(name: str) -> tuple[str, str]:
 
 def _account(run: Finished) -> Table:
     about = run.about
-    plan, progress, machine = (about.get(name, {}) for name in ("plan", "progress", "machine"))
+    recipe, progress, machine = (about.get(name, {}) for name in ("recipe", "progress", "machine"))
     rows = []
     if about.get("command"):
         rows.append(["command", str(about["command"])])
     rows += [
-        ["plan", _listed(plan)],
+        ["recipe", _listed(recipe)],
         *(
             [f"songs, {side} side", f"{songs:,} songs, {bars:,} bars"]
             for side, (songs, bars) in run.sides.items()
@@ -199,7 +202,7 @@ def _account(run: Finished) -> Table:
         ["device", f"{machine.get('device')}, {machine.get('name')}, {machine.get('processes')} process(es)"],
         ["versions", ", ".join(f"{name} {number}" for name, number in versions().items())],
     ]  # fmt: skip
-    if spent := run.history.spent:
+    if spent := sum(preview.spent for preview in run.previews):
         share = spent / max(progress.get("seconds", 0.0), spent)
         rows.append(["playing and drawing", f"{spent:.0f} s, {share:.1%} of the time"])
     return Table([], [[*row, ""] for row in rows], words=True)
@@ -214,10 +217,10 @@ def _data(run: Finished) -> Table | None:
     return Table(head, [[str(row[name]) or "not stated" for name in head] for row in data])
 
 
-def _listed(plan: Mapping[str, Any]) -> str:
+def _listed(recipe: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name} {_listed(value) if isinstance(value, Mapping) else value}"
-        for name, value in plan.items()
+        for name, value in recipe.items()
         if value is not None and value != {}
     )
 

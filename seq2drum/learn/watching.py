@@ -15,13 +15,12 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from seq2drum.data.excerpts import bars_between, duet_of, heard_between, others_guitar, shortened
 from seq2drum.data.prepared import Prepared
@@ -29,10 +28,11 @@ from seq2drum.judge import baselines
 from seq2drum.judge.measures import judged_bars
 from seq2drum.judge.panel import FIGURES, Statistics, statistics
 from seq2drum.judge.trial import Judge
-from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grid import HIT_LENGTH, Grid
 from seq2drum.lattice.groove import drums_of
 from seq2drum.lattice.listening import Heard, sounding
-from seq2drum.learn.history import History, Point, Watched, duration
+from seq2drum.learn.history import duration
+from seq2drum.learn.task import Board, Forgiving
 from seq2drum.models import eager
 from seq2drum.models.base import Family
 from seq2drum.music.duet import Duet
@@ -49,6 +49,7 @@ LEAST_BARS = 8  # where the time is short; of fewer the panel says nothing
 PICTURED, PICTURED_BARS, PICTURED_LINE = 2, 16, 8  # songs, bars of each, bars on a line
 REFERENCE = 300  # training songs that the baseline is made of
 SHARE = 0.05  # of a run's time that goes into playing and drawing
+MOST_TAKES = 9  # moments of which the takes are kept, to be drawn at the end
 LAST_SECONDS = 30.0  # that may go into it when training is over, on a machine that is so slow
 
 SAMPLED, LIKELY, LOOP, REAL = "sampled", "most likely", "common bar", "real drums"
@@ -220,68 +221,109 @@ class Drawn(NamedTuple):
     pictures: tuple[tuple[str, bytes], ...]
 
 
-class Board(Protocol):
-    """Where scalars and pictures are shown while a run goes on; TensorBoard's writer is one."""
+class Preview(NamedTuple):
+    """What a model played at one moment of its training.
 
-    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None: ...
+    bars learnt from and seconds since the beginning; played: how many bars of each song, 0 if none; spent: how many
+    seconds that took, pictures included; the figures; takes by song, as far as they are kept.
+    """
 
-    def add_image(self, tag: str, img_tensor: NDArray[np.uint8], global_step: int, *, dataformats: str) -> None: ...
+    bars: int
+    seconds: float
+    played: int = 0
+    spent: float = 0.0
+    figures: Mapping[str, Mapping[str, float]] = {}
+    takes: Mapping[str, Grid] = {}
+
+
+def with_preview(previews: Sequence[Preview], preview: Preview) -> tuple[Preview, ...]:
+    """With one more, in place of one after as many bars; takes that have others close by are forgotten."""
+    kept = [*(one for one in previews if one.bars != preview.bars), preview]
+    having = [index for index, one in enumerate(kept) if one.takes]
+    if len(having) > MOST_TAKES:
+        inner = zip(having, having[1:-1], having[2:], strict=False)
+        crowded = min(inner, key=lambda three: (kept[three[2]].bars - kept[three[0]].bars, three))[1]
+        kept[crowded] = kept[crowded]._replace(takes={})
+    return tuple(kept)
+
+
+def previews_as_rows(previews: Sequence[Preview]) -> list[dict[str, Any]]:
+    """Previews as JSON has them."""
+    rows = []
+    for preview in previews:
+        takes = {name: np.stack(take[:4], axis=1).tolist() for name, take in preview.takes.items()}
+        rows.append(preview._asdict() | {"takes": takes})
+    return rows
+
+
+def previews_from_rows(rows: Sequence[Mapping[str, Any]]) -> tuple[Preview, ...]:
+    """The way back.
+
+    Raises:
+        ValueError, LookupError, TypeError: they are no previews.
+    """
+    return tuple(
+        Preview(**{**row, "takes": {name: _grid(hits) for name, hits in row["takes"].items()}}) for row in rows
+    )
+
+
+def _grid(rows: Sequence[Sequence[int]]) -> Grid:
+    step, key, velocity, offset = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+    return Grid(step, key, velocity, offset, np.full(len(rows), HIT_LENGTH))
 
 
 @dataclass
-class Watch:
-    """Looks at a model from time to time, within its share of the run's time.
+class Previews:
+    """Lets a model in training play from time to time, within a share of the run's time.
 
-    tell: is told, once of each kind, what went wrong: a run does not end for what is only looked at.
+    warn: is given, once of each kind, what went wrong: a run does not end for what is only looked at.
     """
 
     chosen: Chosen
     kit: Kit
     seed: int
     max_notes: int
-    tell: Callable[[str], None]
-    history: History = field(default_factory=History)
+    warn: Callable[[str], None]
+    made: tuple[Preview, ...] = ()
 
-    def record(self, number: int, point: Point) -> None:
-        """Take the `number`-th record of the training curve into the history."""
-        self.history = self.history.recorded(number, point)
+    def __post_init__(self) -> None:
+        self.forgiving = Forgiving(self.warn)
 
-    def look(self, model: Family, moment: Watched, board: Board | None = None, *, last: bool = False) -> None:
-        """Take a moment into the history, with what the model plays at it if there is time for that."""
+    def look(self, model: Family, bars: int, seconds: float, board: Board | None = None, *, last: bool = False) -> None:
+        """Keep and show what the model plays after so many bars and seconds of training, if there is time for that."""
         begun = time.monotonic()
-        before = next((one for one in self.history.watched[-1:] if one.bars == moment.bars), Watched(0, 0.0))
-        if before.played:  # nothing was learnt since
-            told = {name: getattr(moment, name) for name in ("seconds", "nats", "validation", "swapped")}
-            moment = before._replace(**told)
-        elif self.chosen.songs and (seconds := allowance(self.history, moment.seconds, last=last)) > 0:
-            with self.forgiving("playing between the steps"):
-                moment = self._played(model, moment, seconds)
-            if board and moment.played:
-                with self.forgiving("showing what was played"):
-                    self._show(board, moment)
-            moment = moment._replace(spent=round(before.spent + time.monotonic() - begun, 3))
-        self.history = self.history.seen(moment)
+        preview = Preview(bars, seconds)
+        before = next((one for one in self.made[-1:] if one.bars == bars), preview)
+        allowed = allowance(self.made, seconds, last=last)
+        if before.played or not self.chosen.songs or allowed <= 0:  # nothing was learnt since, or it must wait
+            return
+        with self.forgiving("playing between the steps"):
+            preview = self._played(model, preview, allowed)
+        if board and preview.played:
+            with self.forgiving("showing what was played"):
+                self._show(board, preview)
+        self.made = with_preview(self.made, preview._replace(spent=round(before.spent + time.monotonic() - begun, 3)))
 
-    def _played(self, model: Family, moment: Watched, seconds: float) -> Watched:
+    def _played(self, model: Family, preview: Preview, seconds: float) -> Preview:
         with _apart(model) as player:
             engine = eager.engine_of(player, self.kit.name, max_notes=self.max_notes)
             played = play(engine, self.chosen, seed=self.seed, seconds=seconds)
         if played is None:
-            return moment
+            return preview
         takes = {name_of(song): played.takes[SAMPLED, index] for index, song in enumerate(self.pictured)}
-        return moment._replace(played=played.bars, figures=panel(self.chosen, self.loops, played), takes=takes)
+        return preview._replace(played=played.bars, figures=panel(self.chosen, self.loops, played), takes=takes)
 
-    def _show(self, board: Board, moment: Watched) -> None:
-        for player, figures in moment.figures.items():
+    def _show(self, board: Board, preview: Preview) -> None:
+        for player, figures in preview.figures.items():
             for name, value in figures.items():
-                board.add_scalar(f"panel/{name}/{player}".replace(" ", "_"), value, moment.bars)
-        first = not any(before.played for before in self.history.watched)
+                board.add_scalar(f"panel/{name}/{player}".replace(" ", "_"), value, preview.bars)
+        first = not any(before.played for before in self.made)
         for song in self.pictured:
             name = name_of(song)
-            shown = [("take", moment.takes[name], moment.played), *([("real", song.drums, PICTURED_BARS)] * first)]
+            shown = [("take", preview.takes[name], preview.played), *([("real", song.drums, PICTURED_BARS)] * first)]
             for tag, drums, bars in shown:
                 pixels = draw.pixels(_duet(song, drums, bars), title=f"{name}, {tag}", bars_per_line=PICTURED_LINE)
-                board.add_image(f"{tag}/{name}", pixels, moment.bars, dataformats="HWC")
+                board.add_image(f"{tag}/{name}", pixels, preview.bars, dataformats="HWC")
 
     @cached_property
     def loops(self) -> list[Grid]:
@@ -294,23 +336,9 @@ class Watch:
         """The songs whose takes are drawn."""
         return self.chosen.songs[:PICTURED]
 
-    @contextmanager
-    def forgiving(self, what: str) -> Iterator[None]:
-        """Go on when something fails that the run does not need, and tell of it, once."""
-        try:
-            yield
-        except Exception as error:  # whatever it is: hours of training are worth more than a picture
-            if what not in self._told:
-                self._told.add(what)
-                self.tell(f"{what} failed, the training goes on without ({type(error).__name__}: {error})")
-
-    @cached_property
-    def _told(self) -> set[str]:
-        return set()
-
     def drawn(self) -> tuple[Drawn, ...]:
-        """The songs that are pictured, with the takes of the first moment, of one in the middle, and of the last."""
-        having = [moment for moment in self.history.watched if moment.takes]
+        """The songs that are pictured, with the takes of the first preview, of one in the middle, and of the last."""
+        having = [preview for preview in self.made if preview.takes]
         if not having:
             return ()
         half = (having[0].bars + having[-1].bars) / 2
@@ -320,10 +348,10 @@ class Watch:
         for song in self.pictured:
             name = name_of(song)
             pictures = [(REAL, _png(song, song.drums))]
-            for moment in shown:
-                if name in moment.takes:  # they were another's if the run was gone on with on other songs
-                    caption = f"after {moment.bars:,} bars, {duration(moment.seconds)}"
-                    pictures.append((caption, _png(song, moment.takes[name], moment.played)))
+            for preview in shown:
+                if name in preview.takes:  # they were another's if the run was gone on with on other songs
+                    caption = f"after {preview.bars:,} bars, {duration(preview.seconds)}"
+                    pictures.append((caption, _png(song, preview.takes[name], preview.played)))
             found.append(Drawn(name, tuple(pictures)))
         return tuple(found)
 
@@ -352,16 +380,16 @@ def _png(song: Prepared, drums: Grid, bars: int = PICTURED_BARS) -> bytes:
     return draw.picture(_duet(song, drums, bars), "png", bars_per_line=PICTURED_LINE)
 
 
-def allowance(history: History, seconds: float, *, last: bool = False) -> float:
+def allowance(previews: Sequence[Preview], seconds: float, *, last: bool = False) -> float:
     """How many seconds may go into playing after so many of a run; 0 if that is to wait.
 
     Once it is known how long playing takes, it waits until there is time for all bars, or for twice as long if it was
     given up for want of time. What is played first may be shorter, and what is played at the end: when training is
     over, nobody minds LAST_SECONDS.
     """
-    left = SHARE * seconds - history.spent
+    left = SHARE * seconds - sum(preview.spent for preview in previews)
     if last:
         return max(left, LAST_SECONDS)
-    tried = [moment for moment in history.watched if moment.spent]
+    tried = [preview for preview in previews if preview.spent]
     wanted = tried[-1].spent * (BARS / tried[-1].played if tried[-1].played else 2) if tried else 0.0
     return left if left >= wanted else 0.0

@@ -99,7 +99,8 @@ def _seal(folder: Path) -> None:
 
 def card(config: Mapping[str, Any], parameters: int) -> str:
     """What a person should know of a model before using it, from what its `config.json` says."""
-    plan, progress, machine = (config.get(name, {}) for name in ("plan", "progress", "machine"))
+    recipe, progress, machine = (config.get(name, {}) for name in ("recipe", "progress", "machine"))
+    validation = progress.get("validation", {})
     lines = [
         f"# Model card: {config['family']}, kit {config.get('kit', '?')}",
         "",
@@ -111,12 +112,12 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
     ]
     facts = {
         "command": config.get("command") and f"`{config['command']}`",
-        "seed": plan.get("seed"),
+        "seed": recipe.get("seed"),
         "trained on": machine
         and f"{machine.get('device')}, {machine.get('name')}, {machine.get('processes')} process(es)",
         "time": progress and f"{progress.get('seconds', 0) / 3600:.2f} hours, {progress.get('bars', 0):,} bars",
-        "nats a bar, unseen songs": progress.get("validation") and f"{progress['validation']:.2f}",
-        "with another song's guitar": progress.get("swapped") and f"{progress['swapped']:.2f}",
+        "nats a bar, unseen songs": _rounded(validation.get("nats_per_bar")),
+        "with another song's guitar": _rounded(validation.get("nats_per_bar_swapped_guitar")),
         "torch": config.get("torch"),
     }
     lines += [f"| {name} | {value} |" for name, value in facts.items() if value not in (None, "", {})]
@@ -133,6 +134,10 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
                                     for name in columns) + " |" for row in data]  # fmt: skip
         lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
     return "\n".join(lines) + "\n"
+
+
+def _rounded(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
 
 
 def _export(graph: Graph, path: Path) -> None:

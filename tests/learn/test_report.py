@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 from typing import Any
 from xml.etree import ElementTree
 
-from seq2drum.learn.history import History, Point, Watched
-from seq2drum.learn.report import Finished, as_html
-from seq2drum.learn.watching import BARS, GAIN, LIKELY, LOOP, REAL, SAMPLED, Drawn
+from seq2drum.learn.history import History, Point
+from seq2drum.learn.report import NATS, SWAPPED, Finished, as_html
+from seq2drum.learn.watching import BARS, GAIN, LIKELY, LOOP, REAL, SAMPLED, Drawn, Preview
 
 ABOUT = {
     "kit": "full",
-    "plan": {"model": "attention", "kit": "full", "minutes": 5.0, "epochs": 10, "seed": 0, "weights": {"jazz<3>": 3.0}},
+    "recipe": {"model": "attention", "kit": "full", "minutes": 5.0, "seed": 0, "weights": {"jazz<3>": 3.0}},
     "progress": {"epoch": 3, "step": 1234, "bars": 98765, "seconds": 300.4},
     "machine": {"device": "cpu", "name": "<a> chip", "processes": 1},
     "torch": "2",
@@ -23,9 +23,9 @@ ABOUT = {
 
 
 def finished(**changes: Any) -> Finished:
-    history = History()
+    history, previews = History(), []
     for step in range(1, 40):
-        history = history.recorded(step, Point(step * 1000, step * 3.0, 20 / step, 1e-3))
+        history = history.recorded(step, Point(step * 1000, step * 3.0, {NATS: 20 / step, "rate": 1e-3}))
     for number in (1, 2, 3):
         figures = {
             SAMPLED: {"hit F1": 0.1 * number, "fill rate": 0.05},
@@ -33,10 +33,12 @@ def finished(**changes: Any) -> Finished:
             LOOP: {"hit F1": 0.4321},
             REAL: {"fill rate": 0.0765},
         }
-        history = history.seen(Watched(13000 * number, 39.0 * number, 5.0, 6.0 - number, 8.125, BARS, 1.5, figures))
+        scalars = {NATS: 6.0 - number, SWAPPED: 8.125}
+        history = history.validated(Point(13000 * number, 39.0 * number, scalars))
+        previews.append(Preview(13000 * number, 39.0 * number, BARS, 1.5, figures))
     drawn = (Drawn("ab<cd", ((REAL, b"\x89PNG"), ("after <1> bars", b"\x89PNG2"))),)
     sides = {"training": (5, 400), "validation": (1, 50)}
-    return Finished("runs/my <run>", ABOUT, sides, history, 6, True, drawn)._replace(**changes)
+    return Finished("runs/my <run>", ABOUT, sides, history, tuple(previews), 6, True, drawn)._replace(**changes)
 
 
 class Tags(HTMLParser):
@@ -111,12 +113,12 @@ def test_the_page_says_what_to_do_next_and_a_stopped_run_how_to_go_on() -> None:
 
 
 def test_a_run_that_ended_before_anything_was_seen_has_a_page() -> None:
-    nothing = finished(history=History(), drawn=(), songs=0, sides={"training": (1, 14)}, about={})
+    nothing = finished(history=History(), previews=(), drawn=(), songs=0, sides={"training": (1, 14)}, about={})
     page = as_html(nothing)
     parsed(page)
     assert "nothing is known of unseen songs" in page and "before there was anything to draw" in page
     assert "no song with guitar and drums" in page
-    short = History(points=(Point(10, 1.0, 60.0, 1e-4),), watched=(Watched(10, 1.0, 60.0),))
+    short = History((Point(10, 1.0, {NATS: 60.0, "rate": 1e-4}),), validations=(Point(10, 1.0),))
     page = as_html(nothing._replace(history=short, songs=3))
     parsed(page)
     assert "there was no time to play" in page
@@ -124,8 +126,9 @@ def test_a_run_that_ended_before_anything_was_seen_has_a_page() -> None:
 
 def test_a_panel_of_one_moment_is_a_table_without_curves_and_short_time_is_told() -> None:
     whole = finished()
-    one = whole.history.watched[0]._replace(played=9)
-    page = as_html(whole._replace(history=History(watched=(one,)), unseen=False))
+    one = whole.previews[0]._replace(played=9)
+    history = History(validations=whole.history.validations[:1])
+    page = as_html(whole._replace(history=history, previews=(one,), unseen=False))
     parsed(page)
     assert cells(page, "hit F1")[1] == "0.100"
     assert "only 9 bars" in page and "songs that it was trained on, for want of others" in page

@@ -1,7 +1,8 @@
-"""Watching a training run: what is played and judged, the time it may take, and the history."""
+"""Watching a training run: what is played and judged, the time it may take, and what is kept of it."""
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -14,20 +15,24 @@ from seq2drum.data.excerpts import bars_between
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge.players import play_heard
 from seq2drum.learn import watching
-from seq2drum.learn.history import MOST_POINTS, MOST_TAKES, History, Point, Watched
 from seq2drum.learn.watching import (
     BARS,
     GAIN,
     LIKELY,
     LOOP,
+    MOST_TAKES,
     REAL,
     SAMPLED,
     SHARE,
     Chosen,
-    Watch,
+    Preview,
+    Previews,
     allowance,
     choose,
     name_of,
+    previews_as_rows,
+    previews_from_rows,
+    with_preview,
 )
 from seq2drum.models import eager, family
 from seq2drum.models.base import Family
@@ -69,8 +74,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "PICTURED_BARS", 2)
 
 
-def watch_of(chosen: Chosen, told: list[str] | None = None) -> Watch:
-    return Watch(chosen, FULL, 0, 150, [].append if told is None else told.append)
+def previews_of(chosen: Chosen, warnings: list[str] | None = None) -> Previews:
+    return Previews(chosen, FULL, 0, 150, [].append if warnings is None else warnings.append)
 
 
 class Board:
@@ -158,9 +163,9 @@ def test_looking_changes_neither_the_model_nor_any_random_state(model: Family, s
     before = {name: value.clone() for name, value in model.state_dict().items()}
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     global_state = np.random.get_state()[1].copy()
-    watch = watch_of(choose(songs))
-    watch.look(model, Watched(100, 1e6))
-    assert watch.history.watched[0].played
+    previews = previews_of(choose(songs))
+    previews.look(model, 100, 1e6)
+    assert previews.made[0].played
     assert model.training and all(parameter.requires_grad for parameter in model.parameters())
     assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
     assert np.array_equal(np.random.get_state()[1], global_state)
@@ -170,9 +175,9 @@ def test_looking_changes_neither_the_model_nor_any_random_state(model: Family, s
 def test_one_seed_gives_the_same_figures_and_takes(model: Family, songs: list[Prepared]) -> None:
     looks = []
     for _ in range(2):
-        watch = watch_of(choose(songs))
-        watch.look(model, Watched(100, 1e6))
-        looks.append(watch.history.watched[0]._replace(spent=0.0))
+        previews = previews_of(choose(songs))
+        previews.look(model, 100, 1e6)
+        looks.append(previews.made[0]._replace(spent=0.0))
     one, other = looks
     assert one.figures == other.figures and one.figures
     assert all(np.array_equal(one.takes[name], other.takes[name]) for name in one.takes)
@@ -224,46 +229,46 @@ def test_figures_are_over_the_bars_that_were_played(songs: list[Prepared]) -> No
 
 
 def test_playing_takes_its_share_of_the_time_and_no_more() -> None:
-    begun = History()
-    assert allowance(begun, 0) == 0
-    assert allowance(begun, 60) == pytest.approx(60 * SHARE)
+    assert allowance((), 0) == 0
+    assert allowance((), 60) == pytest.approx(60 * SHARE)
     # Half the bars took 3 s: all would take 6, which there is time for after 180 s.
-    half = begun.seen(Watched(1, 60, played=BARS // 2, spent=3.0))
+    half = (Preview(1, 60, played=BARS // 2, spent=3.0),)
     assert allowance(half, 120) == 0
     assert allowance(half, 179) == 0
     assert allowance(half, 181) == pytest.approx(181 * SHARE - 3)
-    given_up = begun.seen(Watched(1, 60, spent=3.0))
+    given_up = (Preview(1, 60, spent=3.0),)
     assert allowance(given_up, 179) == 0 and allowance(given_up, 181) > 6
     assert allowance(half, 120, last=True) == watching.LAST_SECONDS
 
 
 def test_a_long_run_in_which_playing_is_slow_keeps_to_the_share() -> None:
     """Each look takes 20 s; validations come every minute."""
-    history = History()
+    previews: tuple[Preview, ...] = ()
     for minute in range(1, 600):
         seconds = 60.0 * minute
-        if (allowed := allowance(history, seconds)) > 0:
+        if (allowed := allowance(previews, seconds)) > 0:
             spent = min(allowed, 20.0)
-            history = history.seen(Watched(minute, seconds, played=math.floor(BARS * spent / 20), spent=spent))
-        assert history.spent <= SHARE * seconds
-    assert history.spent > 0.9 * SHARE * seconds
-    assert sum(moment.played == BARS for moment in history.watched) > 80
+            preview = Preview(minute, seconds, played=math.floor(BARS * spent / 20), spent=spent)
+            previews = with_preview(previews, preview)
+        total = sum(preview.spent for preview in previews)
+        assert total <= SHARE * seconds
+    assert total > 0.9 * SHARE * seconds
+    assert sum(preview.played == BARS for preview in previews) > 80
 
 
-def test_without_songs_nothing_is_played_and_the_moment_is_kept(model: Family) -> None:
-    watch = watch_of(Chosen())
-    watch.look(model, Watched(10, 60.0, nats=3.0), last=True)
-    assert watch.history.watched == (Watched(10, 60.0, nats=3.0, validation=watch.history.watched[0].validation,
-                                             swapped=watch.history.watched[0].swapped),)  # fmt: skip
+def test_without_songs_nothing_is_played(model: Family) -> None:
+    previews, board = previews_of(Chosen()), Board()
+    previews.look(model, 10, 60.0, board, last=True)
+    assert previews.made == () and not board.scalars and not board.images
 
 
 @pytest.mark.usefixtures("small")
 def test_what_was_just_looked_at_is_not_played_again(model: Family, songs: list[Prepared]) -> None:
-    watch, board = watch_of(choose(songs)), Board()
-    watch.look(model, Watched(10, 1e6, nats=3.0), board)
-    watch.look(model, Watched(10, 1e6 + 1, nats=2.0), board, last=True)
-    (moment,) = watch.history.watched
-    assert moment.nats == 2.0 and moment.played == BARS and moment.takes
+    previews, board = previews_of(choose(songs)), Board()
+    previews.look(model, 10, 1e6, board)
+    previews.look(model, 10, 1e6 + 1, board, last=True)
+    (preview,) = previews.made
+    assert preview.played == BARS and preview.takes
     assert all(len(rows) == 1 for rows in (*board.scalars.values(), *board.images.values()))
 
 
@@ -273,16 +278,16 @@ def test_what_was_just_looked_at_is_not_played_again(model: Family, songs: list[
 def test_figures_and_pictures_are_shown_of_each_moment_the_real_drums_once(
     model: Family, songs: list[Prepared]
 ) -> None:
-    watch, board = watch_of(choose(songs)), Board()
+    previews, board = previews_of(choose(songs)), Board()
     for bars in (10, 20):
-        watch.look(model, Watched(bars, 1e6), board)
-    names = [name_of(song) for song in watch.pictured]
+        previews.look(model, bars, 1e6, board)
+    names = [name_of(song) for song in previews.pictured]
     assert sorted(board.images) == sorted([f"take/{name}" for name in names] + [f"real/{name}" for name in names])
     assert [step for step, _ in board.images[f"take/{names[0]}"]] == [10, 20]
     assert [step for step, _ in board.images[f"real/{names[0]}"]] == [10]
     pixels = board.images[f"take/{names[0]}"][0][1]
     assert pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8 and np.ptp(pixels) > 100
-    figures = watch.history.watched[-1].figures
+    figures = previews.made[-1].figures
     assert board.scalars["panel/hit_F1/most_likely"][-1] == (20, figures[LIKELY]["hit F1"])
     assert board.scalars["panel/hit_F1/common_bar"][-1] == (20, figures[LOOP]["hit F1"])
     assert len(board.scalars) == sum(map(len, figures.values()))
@@ -292,62 +297,41 @@ def test_what_fails_is_told_once_and_ends_nothing(model: Family, songs: list[Pre
     def broken(*args: Any, **options: Any) -> Any:
         raise RuntimeError("no ink")
 
-    told: list[str] = []
-    watch = watch_of(choose(songs), told)
+    warnings: list[str] = []
+    previews = previews_of(choose(songs), warnings)
     monkeypatch.setattr(draw, "pixels", broken)
     for bars in (1, 2):
-        watch.look(model, Watched(bars, 1e6), Board())
-    assert len(told) == 1 and "no ink" in told[0] and "RuntimeError" in told[0]
-    assert all(moment.figures for moment in watch.history.watched)  # only the picture is missing
+        previews.look(model, bars, 1e6, Board())
+    assert len(warnings) == 1 and "no ink" in warnings[0] and "RuntimeError" in warnings[0]
+    assert all(preview.figures for preview in previews.made)  # only the picture is missing
     monkeypatch.setattr(watching, "play", broken)
-    watch.look(model, Watched(3, 1e6), Board())
-    assert len(told) == 2 and not watch.history.watched[-1].figures
-    with pytest.raises(KeyboardInterrupt), watch.forgiving("stopping"):
+    previews.look(model, 3, 1e6, Board())
+    assert len(warnings) == 2 and not previews.made[-1].figures
+    with pytest.raises(KeyboardInterrupt), previews.forgiving("stopping"):
         raise KeyboardInterrupt
 
 
-# --- the history ------------------------------------------------------------------------------------------------------
+# --- what is kept -----------------------------------------------------------------------------------------------------
 
 
-def test_a_history_comes_back_as_it_was(model: Family, songs: list[Prepared]) -> None:
-    watch = watch_of(choose(songs))
-    watch.record(1, Point(5, 0.5, math.nan, 1e-3))
-    watch.look(model, Watched(10, 1e6, 3.0, 2.0))
-    back = History.from_json(watch.history.as_json())
-    assert back.as_json() == watch.history.as_json()
-    assert math.isnan(back.points[0].nats) and math.isnan(back.watched[0].swapped)
-    own, found = watch.history.watched[0], back.watched[0]
-    assert found.figures == own.figures and found[:4] == own[:4] and found.spent == own.spent
+def test_previews_come_back_as_they_were(model: Family, songs: list[Prepared]) -> None:
+    previews = previews_of(choose(songs))
+    previews.look(model, 10, 1e6)
+    rows = previews_as_rows(previews.made)
+    (own,), (back,) = previews.made, previews_from_rows(json.loads(json.dumps(rows)))
+    assert back._replace(takes={}) == own._replace(takes={}) and back.takes.keys() == own.takes.keys() and own.takes
     for name, take in own.takes.items():
-        assert all(np.array_equal(a, b) for a, b in zip(found.takes[name], take, strict=True))
-    assert History.from_json(History().as_json()) == History()
+        assert all(np.array_equal(a, b) for a, b in zip(back.takes[name], take, strict=True))
 
 
-def test_a_long_curve_keeps_a_bounded_number_of_points_evenly() -> None:
-    history = History()
-    for step in range(1, 20 * MOST_POINTS):
-        history = history.recorded(step, Point(step, step, 1.0, 1.0))
-    steps = [point.bars for point in history.points]
-    assert MOST_POINTS / 2 <= len(steps) <= MOST_POINTS
-    assert set(np.diff(steps)) == {history.every}
-    # A run that is taken up again in the middle goes on as if it had not been away.
-    broken = History()
-    for step in range(1, 7001):
-        broken = broken.recorded(step, Point(step, step, 1.0, 1.0))
-    broken = History.from_json(broken.as_json())
-    for step in range(7001, 20 * MOST_POINTS):
-        broken = broken.recorded(step, Point(step, step, 1.0, 1.0))
-    assert broken.points == history.points
-
-
-def test_of_many_moments_the_takes_of_some_are_kept_the_first_the_last_and_evenly_between() -> None:
+def test_of_many_previews_the_takes_of_some_are_kept_the_first_the_last_and_evenly_between() -> None:
     take = made_song(0).drums
-    history = History()
+    previews: tuple[Preview, ...] = ()
     for number in range(1, 101):
-        history = history.seen(Watched(100 * number, 60.0 * number, takes={"a": take}))
-        kept = [moment.bars for moment in history.watched if moment.takes]
+        previews = with_preview(previews, Preview(100 * number, 60.0 * number, takes={"a": take}))
+        kept = [preview.bars for preview in previews if preview.takes]
         assert len(kept) <= MOST_TAKES and kept[0] == 100 and kept[-1] == 100 * number
-    assert len(history.watched) == 100
+    assert len(previews) == 100
     assert max(np.diff(kept)) <= 3 * 10_000 / MOST_TAKES
 
 
@@ -355,18 +339,18 @@ def test_of_many_moments_the_takes_of_some_are_kept_the_first_the_last_and_evenl
 def test_takes_of_the_first_the_middle_and_the_last_moment_are_drawn_beside_the_real_drums(
     model: Family, songs: list[Prepared]
 ) -> None:
-    watch = watch_of(choose(songs))
+    previews = previews_of(choose(songs))
     for bars in (10, 20, 50, 100):
-        watch.look(model, Watched(bars, 1e6))
-    drawn = watch.drawn()
-    assert [song.name for song in drawn] == [name_of(song) for song in watch.pictured] and len(drawn) == 2
+        previews.look(model, bars, 1e6)
+    drawn = previews.drawn()
+    assert [song.name for song in drawn] == [name_of(song) for song in previews.pictured] and len(drawn) == 2
     captions = [caption.split(",")[0] for caption, _ in drawn[0].pictures]
     assert captions == [REAL, "after 10 bars", "after 50 bars", "after 100 bars"]
     assert all(png.startswith(b"\x89PNG") for _, png in drawn[0].pictures)
-    assert watch_of(choose(songs)).drawn() == ()
+    assert previews_of(choose(songs)).drawn() == ()
     # Of other songs than are there now, as when a run is gone on with on other data, nothing is drawn.
-    other = watch_of(choose([song_of(seed) for seed in range(20, 24)]))
-    other.history = watch.history
+    other = previews_of(choose([song_of(seed) for seed in range(20, 24)]))
+    other.made = previews.made
     assert all([caption for caption, _ in song.pictures] == [REAL] for song in other.drawn())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +22,14 @@ from seq2drum.data import batches
 from seq2drum.data.cache import save
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
-from seq2drum.learn import report, watching
-from seq2drum.learn import train as train_module
+from seq2drum.learn import loop, report, watching
+from seq2drum.learn.accompaniment import Accompaniment, Recipe, validation_nats
 from seq2drum.learn.history import History
-from seq2drum.learn.train import HISTORY, REPORT, Plan, Progress, likelihood, running_mean, schedule, train
-from seq2drum.learn.watching import Chosen
+from seq2drum.learn.loop import Trained
+from seq2drum.learn.report import NATS, SWAPPED
+from seq2drum.learn.runs import HISTORY, REPORT, TASK
+from seq2drum.learn.task import Progress
+from seq2drum.learn.watching import Chosen, Preview, previews_from_rows
 from seq2drum.music.kit import KITS
 from seq2drum.play import engine
 from seq2drum.play.decoding import play
@@ -36,7 +39,7 @@ from tests.made import made_song
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2}
-PLAN = Plan(epochs=3, batch=4, sizes=SIZES, device="cpu", precision="32", rate=1e-2)
+RECIPE = Recipe(epochs=3, batch=4, sizes=SIZES, device="cpu", precision="32", rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,23 @@ def chosen(songs: list[Prepared], monkeypatch: pytest.MonkeyPatch) -> Chosen:
     found = watching.choose([replace(song, split="validation" if song.path == "6" else "train") for song in songs])
     assert [song.path for song in found.songs] == ["6"]
     return found
+
+
+def train(
+    training: batches.Data,
+    validation: batches.Data | None,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    chosen: Chosen | None = None,
+    **options: Any,
+) -> Trained:
+    given = {"warn": options["warn"]} if "warn" in options else {}
+    return loop.train(Accompaniment(training, validation, recipe, chosen=chosen, **given), folder, **options)
+
+
+def previews(folder: Path) -> tuple[Preview, ...]:
+    return previews_from_rows(json.loads((folder / "last" / TASK).read_text())["state"]["previews"])
 
 
 def history(folder: Path) -> History:
@@ -78,21 +98,21 @@ class Stop:
 
 
 def test_a_resumed_run_ends_as_the_unbroken_run(sides, tmp_path: Path) -> None:
-    plan = replace(PLAN, sizes=SIZES | {"dropout": 0.2})
-    whole = train(*sides, plan, tmp_path / "whole")
-    broken = train(*sides, plan, tmp_path / "broken", show=Stop(whole.progress.step // 2))
+    recipe = replace(RECIPE, sizes=SIZES | {"dropout": 0.2})
+    whole = train(*sides, recipe, tmp_path / "whole")
+    broken = train(*sides, recipe, tmp_path / "broken", show=Stop(whole.progress.step // 2))
     assert broken.stopped
     assert 0 < broken.progress.step < whole.progress.step
-    resumed = train(*sides, plan, tmp_path / "broken", resume=True)
+    resumed = train(*sides, recipe, tmp_path / "broken", resume=True)
     assert not resumed.stopped
-    assert (resumed.progress.step, resumed.progress.bars) == (whole.progress.step, whole.progress.bars)
+    assert (resumed.progress.step, resumed.progress.seen) == (whole.progress.step, whole.progress.seen)
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert resumed.progress.validation == whole.progress.validation
+    assert resumed.progress.validation == whole.progress.validation != {}
 
 
 def test_ctrl_c_leaves_a_checkpoint_that_plays(sides, songs: list[Prepared], tmp_path: Path) -> None:
-    outcome = train(*sides, PLAN, tmp_path / "run", show=Stop(2))
+    outcome = train(*sides, RECIPE, tmp_path / "run", show=Stop(2))
     assert outcome.stopped
     for name in ("best", "last"):
         player = engine.load(tmp_path / "run" / name)
@@ -103,9 +123,9 @@ def test_ctrl_c_leaves_a_checkpoint_that_plays(sides, songs: list[Prepared], tmp
 @pytest.mark.slow
 def test_training_learns_to_listen(sides, tmp_path: Path) -> None:
     """In these songs the kick doubles the guitar's low notes: another song's guitar must cost something."""
-    outcome = train(*sides, replace(PLAN, epochs=60), tmp_path / "run")
-    assert outcome.progress.validation < 0.5 * 60
-    assert outcome.progress.swapped > outcome.progress.validation + 0.5
+    outcome = train(*sides, replace(RECIPE, epochs=60), tmp_path / "run")
+    assert outcome.progress.validation[NATS] < 0.5 * 60
+    assert outcome.progress.validation[SWAPPED] > outcome.progress.validation[NATS] + 0.5
 
 
 @pytest.mark.slow
@@ -113,28 +133,35 @@ def test_what_is_seen_of_a_run_changes_nothing_of_it_and_outlasts_a_break(
     sides, chosen: Chosen, tmp_path: Path
 ) -> None:
     """Played and drawn: the same weights as unwatched. Stopped and taken up again: one past, nothing in it twice."""
-    plan = replace(PLAN, epochs=2, sizes=SIZES | {"dropout": 0.2})
-    bare = train(*sides, plan, tmp_path / "bare")
-    broken = train(*sides, plan, tmp_path / "watched", show=Stop(bare.progress.step // 2), chosen=chosen)
+    recipe = replace(RECIPE, epochs=2, sizes=SIZES | {"dropout": 0.2})
+    bare = train(*sides, recipe, tmp_path / "bare")
+    broken = train(*sides, recipe, tmp_path / "watched", show=Stop(bare.progress.step // 2), chosen=chosen)
     assert broken.report == tmp_path / "watched" / REPORT and "--resume" in broken.report.read_text()
-    outcome = train(*sides, plan, tmp_path / "watched", resume=True, chosen=chosen)
+    outcome = train(*sides, recipe, tmp_path / "watched", resume=True, chosen=chosen)
     one, other = weights(tmp_path / "bare"), weights(tmp_path / "watched")
     assert all(torch.equal(one[name], other[name]) for name in one)
     unbroken, seen = history(tmp_path / "bare"), history(tmp_path / "watched")
-    assert [(point.bars, point.nats, point.rate) for point in seen.points] == [
-        (point.bars, point.nats, point.rate) for point in unbroken.points
+    assert [(point.seen, point.scalars) for point in seen.training] == [
+        (point.seen, point.scalars) for point in unbroken.training
     ]
-    assert [moment.bars for moment in seen.watched] == [broken.progress.bars, outcome.progress.bars]
-    assert seen.watched[-1].validation == unbroken.watched[-1].validation == outcome.progress.validation
-    assert all(moment.played and moment.figures and moment.takes for moment in seen.watched)
+    assert {NATS, "rate"} < set(seen.training[-1].scalars)
+    made = previews(tmp_path / "watched")
+    moments = [broken.progress.seen, outcome.progress.seen]
+    assert [point.seen for point in seen.validations] == [preview.bars for preview in made] == moments
+    assert seen.validations[-1].scalars == unbroken.validations[-1].scalars == outcome.progress.validation
+    assert all(preview.played and preview.figures and preview.takes for preview in made)
     page = outcome.report.read_text()
     assert "--resume" not in page and page.count("data:image/png") == 3  # the real drums, and two moments
-    for player, figures in seen.watched[-1].figures.items():
+    for player, figures in made[-1].figures.items():
         assert player in page and all(f"{value:.3f}" in page for value in figures.values())
     shown = EventAccumulator(str(tmp_path / "watched")).Reload().Tags()
     name = watching.name_of(chosen.songs[0])
     assert sorted(shown["images"]) == [f"real/{name}", f"take/{name}"]
-    assert {"panel/hit_F1/sampled", "panel/hit_F1/common_bar", "validation/nats_per_bar"} <= set(shown["scalars"])
+    assert {
+        "panel/hit_F1/sampled",
+        "panel/hit_F1/common_bar",
+        "validation/nats_per_bar",
+    } <= set(shown["scalars"])
 
 
 def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: Chosen, tmp_path: Path, monkeypatch) -> None:
@@ -144,8 +171,10 @@ def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: Chosen, tmp
     monkeypatch.setattr(watching, "play", broken)
     monkeypatch.setattr(report, "as_html", broken)
     told: list[str] = []
-    outcome = train(*sides, replace(PLAN, epochs=1), tmp_path, chosen=chosen, tell=told.append)
-    assert np.isfinite(outcome.progress.validation) and outcome.report is None and not (tmp_path / REPORT).exists()
+    outcome = train(*sides, replace(RECIPE, epochs=1), tmp_path, chosen=chosen, warn=told.append)
+    assert (
+        np.isfinite(outcome.progress.validation[NATS]) and outcome.report is None and not (tmp_path / REPORT).exists()
+    )
     assert len(told) == 2 and all("out of ink" in line for line in told)
 
 
@@ -157,10 +186,10 @@ def test_a_second_ctrl_c_leaves_out_the_last_look_and_the_page_is_written(
 
     monkeypatch.setattr(watching, "play", pressed)
     with pytest.raises(KeyboardInterrupt):
-        train(*sides, PLAN, tmp_path, show=Stop(2), chosen=chosen)
+        train(*sides, RECIPE, tmp_path, show=Stop(2), chosen=chosen)
     assert "stopped before its end" in (tmp_path / REPORT).read_text()
     monkeypatch.undo()
-    assert not train(*sides, PLAN, tmp_path, resume=True).stopped
+    assert not train(*sides, RECIPE, tmp_path, resume=True).stopped
 
 
 @pytest.mark.slow
@@ -185,9 +214,9 @@ def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepar
         assert done.returncode == 0, done.stderr
     progress = [json.loads((tmp_path / out / "last" / "progress.json").read_text()) for out in ("one", "two")]
     assert progress[0]["step"] == progress[1]["step"] > 3
-    assert history(tmp_path / "two").watched[-1].played  # by one of them, while the other waits
+    assert previews(tmp_path / "two")[-1].played  # by one of them, while the other waits
     assert (tmp_path / "two" / REPORT).exists()
-    assert progress[0]["bars"] == progress[1]["bars"]
+    assert progress[0]["seen"] == progress[1]["seen"]
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     moved = max(float(value.abs().max()) for value in one.values())
     assert moved > 0.1
@@ -197,31 +226,31 @@ def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepar
 
 
 def test_a_run_is_not_overwritten_unasked(sides, tmp_path: Path) -> None:
-    train(*sides, replace(PLAN, epochs=1), tmp_path)
+    train(*sides, replace(RECIPE, epochs=1), tmp_path)
     with pytest.raises(OptionError, match="--resume"):
-        train(*sides, replace(PLAN, epochs=1), tmp_path)
+        train(*sides, replace(RECIPE, epochs=1), tmp_path)
 
 
 def test_a_run_that_was_killed_while_it_saved_can_be_resumed(sides, tmp_path: Path) -> None:
-    first = train(*sides, replace(PLAN, epochs=1), tmp_path)
+    first = train(*sides, replace(RECIPE, epochs=1), tmp_path)
     (tmp_path / "last").rename(tmp_path / "last.old")
     with pytest.raises(OptionError, match="--resume"):
-        train(*sides, replace(PLAN, epochs=1), tmp_path)
-    again = train(*sides, replace(PLAN, epochs=2), tmp_path, resume=True)
+        train(*sides, replace(RECIPE, epochs=1), tmp_path)
+    again = train(*sides, replace(RECIPE, epochs=2), tmp_path, resume=True)
     assert again.progress.step > first.progress.step
 
 
 def test_a_run_cannot_be_resumed_as_another(sides, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
-        train(*sides, PLAN, tmp_path / "nothing", resume=True)
-    train(*sides, replace(PLAN, epochs=1), tmp_path / "run")
+        train(*sides, RECIPE, tmp_path / "nothing", resume=True)
+    train(*sides, replace(RECIPE, epochs=1), tmp_path / "run")
     with pytest.raises(CheckpointError, match="rate"):
-        train(*sides, replace(PLAN, rate=1e-4), tmp_path / "run", resume=True)
+        train(*sides, replace(RECIPE, rate=1e-4), tmp_path / "run", resume=True)
 
 
 def test_a_corpus_without_pairs_is_told(sides, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="learn from"):
-        train(sides[0], None, replace(PLAN, max_notes=1), tmp_path)
+        train(sides[0], None, replace(RECIPE, max_notes=1), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -236,18 +265,18 @@ def test_a_corpus_without_pairs_is_told(sides, tmp_path: Path) -> None:
 )
 def test_sizes_that_make_no_model_are_told(sides, tmp_path: Path, sizes: dict[str, float], told: str) -> None:
     with pytest.raises(OptionError, match=told):
-        train(*sides, replace(PLAN, sizes=sizes), tmp_path / "run")
+        train(*sides, replace(RECIPE, sizes=sizes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_refused_run_leaves_nothing_behind(sides, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no run to resume"):
-        train(*sides, PLAN, tmp_path / "nothing", resume=True)
+        train(*sides, RECIPE, tmp_path / "nothing", resume=True)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError, match="is a file"):
-        train(*sides, PLAN, tmp_path / "file")
+        train(*sides, RECIPE, tmp_path / "file")
     with pytest.raises(OutputError, match="cannot be kept"):
-        train(*sides, PLAN, tmp_path / "file" / "run")
+        train(*sides, RECIPE, tmp_path / "file" / "run")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -258,17 +287,17 @@ def test_two_trainings_do_not_share_a_folder(sides, tmp_path: Path) -> None:
     def second(share: float, progress: Progress) -> None:
         if progress.step == 1:
             with pytest.raises(OptionError, match="another training is going on"):
-                train(*sides, PLAN, tmp_path)
+                train(*sides, RECIPE, tmp_path)
             refused.append(progress.step)
 
-    train(*sides, replace(PLAN, epochs=1), tmp_path, show=second)
+    train(*sides, replace(RECIPE, epochs=1), tmp_path, show=second)
     assert refused == [1]
-    train(*sides, replace(PLAN, epochs=2), tmp_path, resume=True)  # the first has ended, and let go
+    train(*sides, replace(RECIPE, epochs=2), tmp_path, resume=True)  # the first has ended, and let go
 
 
 def test_a_run_that_diverges_is_told(sides, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="--rate"):
-        train(*sides, replace(PLAN, rate=1e30), tmp_path)
+        train(*sides, replace(RECIPE, rate=1e30), tmp_path)
 
 
 def test_a_real_ctrl_c_waits_for_the_end_of_the_step(sides, tmp_path: Path) -> None:
@@ -280,63 +309,42 @@ def test_a_real_ctrl_c_waits_for_the_end_of_the_step(sides, tmp_path: Path) -> N
             time.sleep(0.01)  # nothing is torn out of here
             said.append("shown")
 
-    outcome = train(*sides, PLAN, tmp_path / "broken", show=press, stopping=lambda: said.append("stopping"))
+    outcome = train(*sides, RECIPE, tmp_path / "broken", show=press, stopping=lambda: said.append("stopping"))
     assert outcome.stopped
     assert outcome.progress.step == 2
     assert said == ["shown", "stopping"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    whole = train(*sides, PLAN, tmp_path / "whole")
-    assert train(*sides, PLAN, tmp_path / "broken", resume=True).progress.step == whole.progress.step
+    whole = train(*sides, RECIPE, tmp_path / "whole")
+    assert train(*sides, RECIPE, tmp_path / "broken", resume=True).progress.step == whole.progress.step
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_all_files_of_a_checkpoint_may_be_read_by_the_same_people(sides, tmp_path: Path) -> None:
-    train(*sides, replace(PLAN, epochs=1), tmp_path)
+    train(*sides, replace(RECIPE, epochs=1), tmp_path)
     assert len({path.stat().st_mode for path in (tmp_path / "best").iterdir()}) == 1
 
 
 def test_with_one_unseen_song_there_is_no_figure_for_another_songs_guitar(songs, tmp_path: Path) -> None:
-    outcome = train(batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(PLAN, epochs=1), tmp_path)
-    assert np.isfinite(outcome.progress.validation)
-    assert np.isnan(outcome.progress.swapped)
-    assert "swapped" not in read_config(tmp_path / "last")["progress"]
+    outcome = train(batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(RECIPE, epochs=1), tmp_path)
+    assert np.isfinite(outcome.progress.validation[NATS])
+    assert SWAPPED not in outcome.progress.validation
+    assert list(read_config(tmp_path / "last")["progress"]["validation"]) == [NATS]
     assert "another song's guitar" not in (tmp_path / "last" / "card.md").read_text()
     resumed = train(
-        batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(PLAN, epochs=2), tmp_path, resume=True
+        batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(RECIPE, epochs=2), tmp_path, resume=True
     )
-    assert np.isnan(resumed.progress.swapped)
+    assert SWAPPED not in resumed.progress.validation
 
 
-def test_masks_are_drawn_by_numbers_that_every_python_makes_alike() -> None:
-    assert train_module._seed(0, 0, 0) == 6102389744414414618
-    seeds = {train_module._seed(*numbers) for numbers in np.ndindex(3, 5, 2)}
-    assert len(seeds) == 30 and all(0 <= seed < 2**63 for seed in seeds)
-
-
-def test_the_rate_rises_then_falls_to_nothing() -> None:
-    assert schedule(0, 0.0) == pytest.approx(0.01)
-    assert schedule(99, 0.0) == pytest.approx(1)
-    assert schedule(500, 0.5) == pytest.approx(0.5)
-    assert schedule(500, 1.0) == pytest.approx(0, abs=1e-9)
-    assert schedule(500, 1.5) == pytest.approx(0, abs=1e-9)
-
-
-def test_a_running_mean_is_plain_at_first_and_forgets_later() -> None:
-    mean = math.nan
-    told = [mean := running_mean(mean, value, step) for step, value in enumerate([60.0, 140.0, 100.0, 40.0])]
-    assert told == pytest.approx([60, 100, 100, 85])
-    assert running_mean(10.0, 20.0, 49) == running_mean(10.0, 20.0, 5000) == pytest.approx(10.2)
-
-
-def test_likelihood_with_the_own_guitar_is_what_the_losses_say(sides, tmp_path: Path) -> None:
+def test_validation_with_the_own_guitar_is_what_the_losses_say(sides, tmp_path: Path) -> None:
     from seq2drum.models import checkpoint
     from seq2drum.models.base import tensors
 
-    train(*sides, replace(PLAN, epochs=1), tmp_path)
+    train(*sides, replace(RECIPE, epochs=1), tmp_path)
     model, _ = checkpoint.load(tmp_path / "best")
     windows = batches.windows(sides[1])
-    right, wrong = likelihood(model, sides[1], windows, size=3)
+    right, wrong = validation_nats(model, sides[1], windows, size=3)
     model.eval()
     batch = batches.collate(sides[1], windows, batches.draw(np.random.default_rng(0), len(windows)))
     with torch.no_grad():
@@ -348,12 +356,12 @@ def test_likelihood_with_the_own_guitar_is_what_the_losses_say(sides, tmp_path: 
 @pytest.mark.parametrize("kit", KITS)
 def test_a_model_of_either_kit_trains(kit: str, songs: list[Prepared], tmp_path: Path) -> None:
     data = batches.flatten(songs, KITS[kit])
-    outcome = train(data, None, replace(PLAN, kit=kit, epochs=1), tmp_path)
+    outcome = train(data, None, replace(RECIPE, kit=kit, epochs=1), tmp_path)
     assert engine.load(outcome.folder).kit is KITS[kit]
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_a_gpu_trains_in_bfloat16(sides, tmp_path: Path) -> None:
-    outcome = train(*sides, replace(PLAN, device="cuda", precision="auto"), tmp_path)
+    outcome = train(*sides, replace(RECIPE, device="cuda", precision="auto"), tmp_path)
     assert outcome.progress.step > 0

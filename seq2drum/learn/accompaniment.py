@@ -1,0 +1,223 @@
+"""The task of learning to accompany: a family of models hears guitars, and is to expect what the drums really play."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seq2drum.data import batches
+from seq2drum.data.batches import BLANKED, Batch, Data, Window
+from seq2drum.errors import CorpusError, OptionError
+from seq2drum.judge.likelihood import step_nats
+from seq2drum.lattice.phrases import MAX_NOTES
+from seq2drum.learn import report, task
+from seq2drum.learn.history import History, Scalars
+from seq2drum.learn.report import NATS, SWAPPED, Finished
+from seq2drum.learn.task import Board, Done, Gear, Progress, Task
+from seq2drum.learn.watching import Chosen, Previews, previews_as_rows, previews_from_rows
+from seq2drum.models import checkpoint, family
+from seq2drum.models.base import Config, Family, tensors
+
+VALIDATION_WINDOWS = 480
+_LOG = logging.getLogger(__name__)
+_MODEL = "accompanist"  # what the task's one model and its optimiser are called
+
+
+@dataclass(frozen=True)
+class Recipe(task.Recipe):
+    """How an accompanist is trained.
+
+    batch: pairs a process sees at once. weights: how often a song of a tag is seen in an epoch. sizes: the family's own
+    numbers.
+    """
+
+    model: str = "attention"
+    kit: str = "full"
+    batch: int = 96
+    weight_decay: float = 0.01
+    blanked: float = BLANKED
+    transpose: bool = True
+    max_notes: int = MAX_NOTES
+    weights: Mapping[str, float] = field(default_factory=dict)
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Accompaniment(Task[list[Window], Batch]):
+    """Learn to accompany from songs, and be validated on songs never trained on, if there are any.
+
+    What is `chosen` is played now and then, see `watching`; `warn` is given what failed of that.
+
+    Raises:
+        CorpusError: there is nothing to learn from.
+        OptionError: a size makes no model.
+    """
+
+    unit = "bars"
+    criterion = NATS
+
+    recipe: Recipe
+
+    def __init__(
+        self,
+        training: Data,
+        validation: Data | None,
+        recipe: Recipe,
+        *,
+        chosen: Chosen | None = None,
+        warn: Callable[[str], None] = _LOG.warning,
+    ) -> None:
+        kind = family(recipe.model)
+        check_sizes(recipe, kind.config_type)
+        if not batches.windows(training, max_notes=recipe.max_notes):
+            raise CorpusError(
+                "no pair of guitar and drums to learn from: every song fell to the other sides of the split"
+            )
+        self.training, self.validation, self.recipe = training, validation, recipe
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.model: Family = kind(kind.config_type(voices=len(training.kit), **recipe.sizes))
+        optimizer = torch.optim.AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+        self.models, self.optimizers = {_MODEL: self.model}, {_MODEL: optimizer}
+        self.previews = Previews(chosen or Chosen(), training.kit, recipe.seed, recipe.max_notes, warn)
+        self.windows = _validation_windows(validation, recipe) if validation is not None else []
+
+    # --- learning ----------------------------------------------------------------------------------------------------
+
+    def epoch(self, number: int, processes: int) -> list[list[Window]]:
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, 1, number])
+        size, weights = recipe.batch * processes, dict(recipe.weights)
+        items = batches.epoch(self.training, rng, size=size, max_notes=recipe.max_notes, weights=weights)
+        return [item for item in items if len(item) >= processes]
+
+    def prepare(self, item: list[Window], epoch: int, index: int, *, rank: int, processes: int) -> Batch:
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, 2, epoch, index])
+        draws = batches.draw(rng, len(item)).part(rank, processes)
+        return batches.collate(
+            self.training,
+            item[rank::processes],
+            draws,
+            blanked=recipe.blanked,
+            transpose=recipe.transpose,
+            ask=True,
+        )
+
+    def step(self, ready: Batch, gear: Gear) -> Done:
+        losses = gear.models[_MODEL](tensors(ready, gear.device))
+        loss = losses["loss"]
+        sums = {name: value.detach() for name, value in losses.items()}
+        bars = gear.total(sums["bars"])
+        # A mean over the bars of all processes, whatever share of them is here.
+        gear.update(_MODEL, loss * (sums["bars"] * gear.processes / bars))
+        hits = sums["hits"].clamp(min=1)
+        scalars = {
+            NATS: sums["nats"] / sums["bars"],
+            "velocity_nats_per_hit": sums["velocity"] / hits,
+            "offset_nats_per_hit": sums["offset"] / hits,
+        }
+        return Done(int(bars), {name: float(value) for name, value in scalars.items()})
+
+    # --- measuring and showing ---------------------------------------------------------------------------------------
+
+    def validate(self) -> Scalars:
+        """Nats a bar on songs never trained on, with their own and with another song's guitar."""
+        if self.validation is None or not self.windows:
+            return {}
+        own, swapped = validation_nats(self.model, self.validation, self.windows)
+        return {NATS: own, SWAPPED: swapped}
+
+    def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
+        """Some of the songs played."""
+        self.previews.look(self.model, progress.seen, progress.seconds, board, last=last)
+
+    def status(self, progress: Progress) -> str:
+        pace = progress.seen / max(progress.seconds, 1e-9)
+        line = f"{progress.seen} bars, {pace:.0f} a second, {progress.training[NATS]:.2f} nats a bar"
+        if NATS in progress.validation:
+            line += f"; unseen {progress.validation[NATS]:.2f}"
+        if SWAPPED in progress.validation:
+            line += f", another's guitar {progress.validation[SWAPPED]:.2f}"
+        return line
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """A checkpoint that plays."""
+        own = {"kit": self.recipe.kit, "max_notes": self.recipe.max_notes}
+        checkpoint.save(self.model, folder, {**own, **about})
+
+    def page(self, place: str, about: Mapping[str, Any], history: History, *, stopped: bool) -> str:
+        sides = {"training": self.training, "validation": self.validation}
+        chosen, previews = self.previews.chosen, self.previews
+        counts = {name: (len(data), len(data.steps)) for name, data in sides.items() if data is not None}
+        return report.as_html(
+            Finished(
+                place,
+                about,
+                counts,
+                history,
+                previews.made,
+                len(chosen.songs),
+                chosen.unseen,
+                previews.drawn(),
+                stopped,
+            )
+        )
+
+    def state(self) -> Mapping[str, Any]:
+        return {"previews": previews_as_rows(self.previews.made)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.previews.made = previews_from_rows(state["previews"])
+
+
+def check_sizes(recipe: Recipe, config: type[Config]) -> None:
+    """Refuse sizes that a family does not have, or that make no model.
+
+    Raises:
+        OptionError: which one, and what was wanted.
+    """
+    given = {item.name for item in fields(Config)}  # what every family has follows from the data
+    known = {item.name: item.default for item in fields(config) if item.name not in given}
+    for name, value in recipe.sizes.items():
+        if name not in known:
+            raise OptionError(f"the family {recipe.model!r} has no such size as {name!r}; it has {', '.join(known)}")
+        if isinstance(known[name], int) and (value != int(value) or value < 1):
+            raise OptionError(f"the size {name} is {value}, wanted a whole number of 1 or more")
+        if isinstance(known[name], float) and not 0 <= value < 1:
+            raise OptionError(f"the size {name} is {value}, wanted a share from 0 to less than 1")
+
+
+def _validation_windows(data: Data, recipe: Recipe) -> list[Window]:
+    windows = batches.blocks(data) or batches.windows(data, max_notes=recipe.max_notes)
+    if len(windows) <= VALIDATION_WINDOWS:
+        return windows
+    rng = np.random.default_rng([recipe.seed, 7])
+    return [windows[index] for index in rng.permutation(len(windows))[:VALIDATION_WINDOWS].tolist()]
+
+
+@torch.no_grad()
+def validation_nats(model: Family, data: Data, windows: Sequence[Window], *, size: int = 32) -> tuple[float, float]:
+    """Mean nats a bar of the hits in some windows, given the true past: with their own guitar, and another song's.
+
+    The second is no number (nan) where no window has a like one in another song.
+    """
+    was_training = model.training
+    model.eval()
+    others = dict(zip(windows, batches.swapped(data, windows, np.random.default_rng([0, 3])), strict=True))
+    device = next(model.parameters()).device
+    sums = np.zeros((2, 2))
+    for index, pairs in enumerate(batches.bucketed(data, windows, None, size=size)):
+        draws = batches.draw(np.random.default_rng([0, 4, index]), len(pairs))
+        for side, listen_to in enumerate(([], [others[pair] for pair in pairs])):
+            batch = tensors(batches.collate(data, pairs, draws, listen_to=listen_to), device)
+            sums[side] += float(step_nats(model, batch).sum()), float(batch.in_pair.sum())
+    model.train(was_training)
+    own, other = sums[:, 0] / np.maximum(sums[:, 1], 1)
+    return float(own), float(other) if any(pair != swap for pair, swap in others.items()) else math.nan

@@ -1,0 +1,58 @@
+"""Where training computes: CPU, one GPU, or several processes by torchrun; and in which precision."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from seq2drum.errors import OptionError
+
+
+def fabric_of(device: str, precision: str) -> Fabric:
+    """What computes, as a recipe's `device` and `precision` name it.
+
+    Raises:
+        OptionError: there is no such device.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise OptionError("--device cuda: there is no CUDA device that torch can use; try --device auto")
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision, which the recipe does
+    kind: Any = {"bf16": "bf16-mixed", "32": "32-true"}.get(precision, precision)
+    if precision == "auto":
+        gpu = device != "cpu" and torch.cuda.is_available()
+        bf16 = torch.cuda.is_bf16_supported() if gpu else torch.backends.mkldnn.is_available() and _cpu_has_bf16()
+        kind = "bf16-mixed" if bf16 else "32-true"
+    # As torchrun says: how many processes there are, and how many of them on this machine.
+    world, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    try:
+        return Fabric(accelerator=device, devices=local, num_nodes=max(world // local, 1), precision=kind)
+    except (ValueError, RuntimeError) as error:
+        raise OptionError(f"--device {device}: {error}") from None
+
+
+def _cpu_has_bf16() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and "avx512_bf16" in _cpu_flags()
+
+
+def _cpu_flags() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.read_text() if cpuinfo.exists() else ""
+
+
+def machine_of(device: torch.device) -> str:
+    """The kind of machine, not its name: a GPU's model, or the processor and its cores."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads a process"
+
+
+def use_threads(threads: int) -> None:
+    """Compute in so many threads; with 0, one for each core that is this process's share."""
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's, on this machine
+    torch.set_num_threads(threads or max((os.cpu_count() or 1) // processes, 1))

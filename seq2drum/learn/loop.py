@@ -1,0 +1,357 @@
+"""The training loop, one for all tasks: CPU, one GPU, or several processes by torchrun.
+
+It knows devices, processes, seeds, resuming, stopping, saving, progress, TensorBoard, and scalars by name. What is
+learnt and how is the task's, see `task`.
+
+Each step is seeded by (seed, step, process), and what an epoch is made of by (seed, epoch), so a run that is resumed
+is the run that was not interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from queue import Queue
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch.utils.tensorboard import SummaryWriter
+
+from seq2drum import files
+from seq2drum.errors import OptionError
+from seq2drum.learn import runs
+from seq2drum.learn.devices import fabric_of, machine_of
+from seq2drum.learn.history import History, Point, Scalars
+from seq2drum.learn.task import Done, Forgiving, Progress, Task, running_mean
+
+SECONDS_BETWEEN_VALIDATIONS = 60.0  # at the least
+SECONDS_BETWEEN_SAVES = 300.0  # at the most
+STEPS_BETWEEN_RECORDS = 10  # in TensorBoard
+_LOG = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Ready = TypeVar("Ready")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that has ended: its folder, how far it came, whether it was stopped before its end, its page if made."""
+
+    folder: Path
+    progress: Progress
+    stopped: bool
+    report: Path | None = None
+
+
+def train(
+    task: Task[Item, Ready],
+    folder: Path,
+    *,
+    resume: bool = False,
+    about: Mapping[str, Any] | None = None,
+    show: Callable[[float, Progress], None] = lambda share, progress: None,
+    stopping: Callable[[], None] = lambda: None,
+    warn: Callable[[str], None] = _LOG.warning,
+) -> Trained:
+    """Work on a task, and leave its best and its last model, TensorBoard's curves and a page in a folder.
+
+    Ctrl-C ends the run after the step that is being done: what was saved is usable, and the run can be resumed as if
+    nothing had happened. `show` is called after each step with the share of the run that is done, `stopping` after
+    Ctrl-C, when the run is saved and only its last validation is missing. `about` is handed to the task when it saves.
+    `warn` is given what failed that the run does not need.
+
+    Raises:
+        CheckpointError: `resume` without a run to resume, or with one of another recipe.
+        OptionError: the folder holds another run, or one that is going on; there is no such device; it diverged.
+        OutputError: the folder cannot be written.
+    """
+    # 1. A folder and a device.
+    runs.check_folder(folder, resume=resume)
+    fabric = fabric_of(task.recipe.device, task.recipe.precision)
+    fabric.launch()
+    with runs.alone(folder, fabric.global_rank):
+        run = _Run(fabric, task, folder, dict(about or {}), show, Forgiving(warn))
+        # 2. Only now, when the models are on the device, what a run has learnt before.
+        if resume:
+            run.progress, run.history = runs.restore(folder, task)
+        run.open()
+        # 3. The steps, and what is left behind.
+        stopped = False
+        try:
+            with _asked_to_stop(fabric.world_size) as asked:
+                run.loop(asked)
+        except KeyboardInterrupt:
+            stopped = True
+            run.save()
+            stopping()
+        try:
+            run.validate(last=True)
+            run.save()
+        finally:
+            page = run.close(stopped)
+        return Trained(folder, run.progress, stopped, page)
+
+
+@contextmanager
+def _asked_to_stop(processes: int) -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: a step that is being done is finished first. Pressed twice, it stops at once.
+
+    Several processes would not all stop at the same step, so there Ctrl-C does what it always does.
+    """
+    pressed = threading.Event()
+
+    def press(number: int, frame: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    if processes > 1 or threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@dataclass
+class _Run(Generic[Item, Ready]):
+    """A run that is going on. To its task it is the `Gear`."""
+
+    fabric: Fabric
+    task: Task[Item, Ready]
+    folder: Path
+    about: dict[str, Any]
+    show: Callable[[float, Progress], None]
+    forgiving: Forgiving
+    progress: Progress = field(default_factory=Progress)
+    history: History = field(default_factory=History)
+    writer: SummaryWriter | None = None
+
+    def __post_init__(self) -> None:
+        self.device = self.fabric.device
+        self.rank, self.processes = self.fabric.global_rank, self.fabric.world_size
+        setup, setup_optimizer = self.fabric.setup_module, self.fabric.setup_optimizers
+        self.models: Mapping[str, Any] = {name: setup(model) for name, model in self.task.models.items()}
+        self.optimizers: Mapping[str, Any] = {name: setup_optimizer(one) for name, one in self.task.optimizers.items()}
+        self.validated = self.saved = time.monotonic()
+        minutes = self.task.recipe.minutes
+        tenth = math.inf if minutes is None else 6 * minutes
+        self.patience = min(max(tenth, SECONDS_BETWEEN_VALIDATIONS), SECONDS_BETWEEN_SAVES)
+
+    def open(self) -> None:
+        """Begin to show curves; a run that is gone on with takes back what it showed after it was saved."""
+        if self.rank == 0:
+            purge = self.progress.seen + 1 if self.progress.step else None
+            self.writer = SummaryWriter(str(self.folder), purge_step=purge)
+
+    # --- what a task makes its steps with ----------------------------------------------------------------------------
+
+    def update(self, optimizer: str, loss: torch.Tensor, *, most: float = 1.0) -> None:
+        stepper = self.optimizers[optimizer]
+        stepper.zero_grad()
+        self.fabric.backward(loss)
+        weights = [weight for group in stepper.param_groups for weight in group["params"]]
+        try:
+            torch.nn.utils.clip_grad_norm_(weights, most, error_if_nonfinite=True)
+        except RuntimeError as error:
+            if "non-finite" not in str(error):
+                raise
+            raise OptionError(
+                f"the training ran out of numbers at step {self.progress.step}; a lower --rate than"
+                f" {self.task.recipe.rate:g} keeps it steady. What was saved before is as it was"
+            ) from None
+        stepper.step()
+
+    def total(self, value: torch.Tensor) -> torch.Tensor:
+        summed: Any = self.fabric.all_reduce(value.float(), reduce_op="sum")
+        return summed  # type: ignore[no-any-return]
+
+    # --- steps -------------------------------------------------------------------------------------------------------
+
+    def loop(self, asked: Callable[[], bool]) -> None:
+        """All steps that are left, validated and saved now and then; KeyboardInterrupt where that was asked for."""
+        progress, before, begun = self.progress, self.progress.seconds, time.monotonic()
+        while not self.done():
+            items = self.task.epoch(progress.epoch, self.processes)
+            for ready in _ahead(self.prepared(items[progress.batch :])):
+                share = self.share(len(items))
+                made = self.step(ready, share)
+                progress.step, progress.batch = progress.step + 1, progress.batch + 1
+                progress.seen += made.seen
+                progress.seconds = before + time.monotonic() - begun
+                self.record(made.scalars)
+                self.show(min(share, 1.0), progress)
+                if asked():
+                    raise KeyboardInterrupt
+                if self.done():
+                    return
+                if self.passed(self.patience, self.saved):  # an epoch of much data is long
+                    self.validate()
+                    self.save()
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+            if self.passed(SECONDS_BETWEEN_VALIDATIONS, self.validated):
+                self.validate()
+                self.save()
+
+    def prepared(self, items: Iterable[Item]) -> Iterator[Ready]:
+        """This process's part of each item that is left of the epoch."""
+        epoch, first = self.progress.epoch, self.progress.batch
+        for index, item in enumerate(items, first):
+            yield self.task.prepare(item, epoch, index, rank=self.rank, processes=self.processes)
+
+    def step(self, ready: Ready, share: float) -> Done:
+        """One step, with its rates and its seed."""
+        for name, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.task.rate(name, self.progress.step, share)
+        torch.manual_seed(_seed(self.task.recipe.seed, self.progress.step, self.rank))
+        for model in self.models.values():
+            model.train()
+        return self.task.step(ready, self)
+
+    def share(self, items: int) -> float:
+        """How much of the run is done, 0..1, while an epoch has so many items."""
+        recipe, progress = self.task.recipe, self.progress
+        if recipe.minutes is not None:
+            return progress.seconds / (60 * recipe.minutes)
+        if recipe.steps is not None:
+            return progress.step / recipe.steps
+        return (progress.epoch + progress.batch / max(items, 1)) / recipe.epochs
+
+    def done(self) -> bool:
+        """Whether the run is as long as the recipe says."""
+        recipe, progress = self.task.recipe, self.progress
+        if recipe.minutes is not None:
+            return self.agreed(progress.seconds >= 60 * recipe.minutes)
+        if recipe.steps is not None:
+            return progress.step >= recipe.steps
+        return progress.epoch >= recipe.epochs
+
+    def passed(self, seconds: float, since: float) -> bool:
+        """Whether so many seconds have passed since a moment."""
+        return self.agreed(time.monotonic() - since > seconds)
+
+    def agreed(self, mine: bool) -> bool:
+        """What the first process says: clocks differ, and all must do the same, for they wait for each other."""
+        return bool(self.fabric.broadcast(torch.tensor(float(mine)))) if self.processes > 1 else mine
+
+    # --- validation and records --------------------------------------------------------------------------------------
+
+    def record(self, scalars: Scalars) -> None:
+        """Take a step's scalars into the running means, into the history, and now and then into TensorBoard."""
+        now = self.progress
+        scalars = {name: value for name, value in scalars.items() if math.isfinite(value)}
+        for name, value in scalars.items():
+            now.training[name] = running_mean(now.training.get(name, value), value, now.step - 1)
+        rates = {name: float(optimizer.param_groups[0]["lr"]) for name, optimizer in self.optimizers.items()}
+        rates = {"rate" if len(rates) == 1 else f"rate/{name}": rate for name, rate in rates.items()}
+        self.history = self.history.recorded(now.step, Point(now.seen, now.seconds, {**now.training, **rates}))
+        if self.writer is None or now.step % STEPS_BETWEEN_RECORDS:
+            return
+        pace = {f"{self.task.unit}_per_second": now.seen / max(now.seconds, 1e-9)}
+        for name, value in {**scalars, **rates, **pace}.items():
+            self.writer.add_scalar(f"train/{name}", value, now.seen)
+
+    def validate(self, *, last: bool = False) -> None:
+        """Measure on what was never trained on, keep the best, and show what was made.
+
+        Only the first of several processes does, while the others wait.
+        """
+        if self.rank == 0:
+            now = self.progress
+            now.validation = {name: value for name, value in self.task.validate().items() if math.isfinite(value)}
+            self.history = self.history.validated(Point(now.seen, now.seconds, dict(now.validation)))
+            for name, value in now.validation.items():
+                if self.writer:
+                    self.writer.add_scalar(f"validation/{name}", value, now.seen)
+            criterion = now.validation.get(self.task.criterion)
+            if criterion is None or criterion <= now.best:
+                now.best = now.best if criterion is None else criterion
+                self.task.save(self.folder / runs.BEST, self.described())
+            self.task.show(now, self.writer, last=last)
+        self.fabric.barrier()
+        self.validated = time.monotonic()
+
+    def described(self) -> dict[str, Any]:
+        """What is known of the run, JSON-able."""
+        progress = asdict(self.progress)
+        progress[self.task.unit] = progress.pop("seen")
+        return {
+            "recipe": self.task.recipe.as_dict(),
+            "progress": {name: value for name, value in progress.items() if value != math.inf},
+            "machine": {
+                "device": str(self.device),
+                "processes": self.processes,
+                "name": machine_of(self.device),
+            },
+            "torch": torch.__version__,
+            **self.about,
+        }
+
+    def save(self) -> None:
+        """Write `last`: what others use, and beside it what a resumed run needs."""
+        self.saved = time.monotonic()
+        if self.rank == 0:
+            runs.save(self.folder, self.task, self.progress, self.history, self.described())
+        self.fabric.barrier()
+
+    def close(self, stopped: bool) -> Path | None:
+        """Write the page of the run; None if that failed, there is none, or another process does it."""
+        if self.writer is None:
+            return None
+        self.writer.close()
+        path, made = self.folder / runs.REPORT, None
+        with self.forgiving("the page of the run"):
+            page = self.task.page(str(self.folder), self.described(), self.history, stopped=stopped)
+            if page is not None:
+                files.write_file(path, page.encode(), overwrite=True)
+                made = path
+        return made
+
+
+def _seed(*numbers: int) -> int:
+    """A seed for torch, made of some numbers; the same with every version of Python."""
+    return int(np.random.SeedSequence([numbers[0], 5, *numbers[1:]]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
+    """The same items, made in a second thread while the model computes."""
+    queue: Queue[tuple[T] | BaseException | None] = Queue(depth)
+    stop = threading.Event()
+
+    def work() -> None:
+        try:
+            for item in items:
+                if stop.is_set():
+                    return
+                queue.put((item,))
+            queue.put(None)
+        except BaseException as error:  # handed to the caller, who raises it
+            queue.put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while (held := queue.get()) is not None:
+            if isinstance(held, BaseException):
+                raise held
+            yield held[0]
+    finally:
+        stop.set()
+        while thread.is_alive():
+            try:
+                queue.get(timeout=0.05)
+            except Exception:  # empty: the thread is still making its last item
+                continue

@@ -1,0 +1,165 @@
+"""The loop, tried with a task of two models and two optimisers that knows nothing of music."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from seq2drum.errors import CheckpointError, OptionError
+from seq2drum.learn import loop, runs
+from seq2drum.learn.history import History
+from seq2drum.learn.task import Progress, running_mean, schedule
+from tests.learn.gan import Recipe, TwoNumbers
+
+ROOT = Path(__file__).parents[2]
+RECIPE = Recipe(steps=20, rate=0.02, device="cpu", precision="32", dropout=0.2)
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """All that a run's `last` has of models and optimisers."""
+    return load_file(folder / "last" / runs.STATE)
+
+
+def stop_after(steps: int, progress: Progress) -> None:
+    if progress.step == steps:
+        raise KeyboardInterrupt
+
+
+def test_a_task_of_two_optimisers_learns(tmp_path: Path) -> None:
+    task = TwoNumbers(replace(RECIPE, steps=600))
+    begun = task.validate()["distance"]
+    trained = loop.train(task, tmp_path)
+    assert trained.progress.validation["distance"] < 0.25 * begun
+    assert trained.progress.seen == 600 * 16 and trained.progress.epoch == 74  # the last epoch was not left
+
+
+@pytest.mark.parametrize("steps", [5, 8, 13])
+def test_a_task_of_two_optimisers_that_is_stopped_and_resumed_ends_as_if_it_had_not_been(
+    steps: int, tmp_path: Path
+) -> None:
+    """In the middle of an epoch of eight steps, and at its end."""
+    whole, broken = TwoNumbers(RECIPE), TwoNumbers(RECIPE)
+    loop.train(whole, tmp_path / "whole")
+    halted = loop.train(broken, tmp_path / "broken", show=lambda share, progress: stop_after(steps, progress))
+    assert halted.stopped and halted.progress.step == steps
+    assert halted.report is not None and halted.report.read_text() == f"<p>{16 * steps} points, stopped</p>"
+    again = TwoNumbers(replace(RECIPE, seed=RECIPE.seed))
+    resumed = loop.train(again, tmp_path / "broken", resume=True)
+    one, other = tensors(tmp_path / "whole"), tensors(tmp_path / "broken")
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+    assert {name.split("/")[1] for name in one if name.startswith("models/")} == {"generator", "critic"}
+    assert {"optimizers/generator/0/exp_avg", "optimizers/critic/0/momentum_buffer"} <= one.keys()
+    assert again.shown == [steps, 20] and not resumed.stopped
+    curves = [History.from_json((tmp_path / name / "last" / runs.HISTORY).read_text()) for name in ("whole", "broken")]
+    assert [point.scalars for point in curves[0].training] == [point.scalars for point in curves[1].training]
+    assert [point.seen for point in curves[1].validations] == [16 * steps, 16 * 20]
+
+
+def test_the_best_is_kept_by_the_tasks_own_criterion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_VALIDATIONS", 0.0)
+    distances = iter([3.0, 1.0, 2.0])
+    task = TwoNumbers(replace(RECIPE, steps=24))
+    monkeypatch.setattr(task, "validate", lambda: {"distance": next(distances)})
+    trained = loop.train(task, tmp_path)
+    assert trained.progress.best == 1.0 and trained.progress.validation == {"distance": 2.0}
+    best, last = (json.loads((tmp_path / name / "generator.json").read_text())["about"] for name in ("best", "last"))
+    assert (best["progress"]["step"], last["progress"]["step"]) == (16, 24)
+    assert best["recipe"]["items"] == 16 and best["progress"]["points"] == 256 and best["machine"]["processes"] == 1
+
+
+def test_tensorboard_has_every_scalar_of_a_task_and_the_rate_of_each_optimiser(tmp_path: Path) -> None:
+    loop.train(TwoNumbers(RECIPE), tmp_path)
+    shown = EventAccumulator(str(tmp_path)).Reload()
+    names = {"train/critic", "train/generator", "train/rate/critic", "train/rate/generator", "train/points_per_second"}
+    assert set(shown.Tags()["scalars"]) == names | {"validation/distance"}
+    assert [event.step for event in shown.Scalars("train/critic")] == [160, 320]
+    assert shown.Scalars("train/rate/critic")[0].value == pytest.approx(2 * RECIPE.rate)
+
+
+def test_a_run_of_epochs_and_one_of_minutes_end_when_they_should(tmp_path: Path) -> None:
+    epochs = loop.train(TwoNumbers(replace(RECIPE, steps=None, epochs=3)), tmp_path / "epochs")
+    assert (epochs.progress.step, epochs.progress.epoch) == (24, 3)
+    minutes = loop.train(TwoNumbers(replace(RECIPE, steps=None, minutes=0.01)), tmp_path / "minutes")
+    assert 0.6 <= minutes.progress.seconds < 60 and minutes.progress.step > 0
+
+
+def test_a_run_of_another_recipe_or_another_version_is_not_resumed(tmp_path: Path) -> None:
+    loop.train(TwoNumbers(RECIPE), tmp_path)
+    with pytest.raises(CheckpointError, match="other values of: items, rate"):
+        loop.train(TwoNumbers(replace(RECIPE, rate=1.0, items=3)), tmp_path, resume=True)
+    (tmp_path / "last" / runs.STATE).unlink()
+    with pytest.raises(CheckpointError, match=r"another version.*begin a new one"):
+        loop.train(TwoNumbers(RECIPE), tmp_path, resume=True)
+
+
+def test_damage_of_a_run_is_told_and_not_trained_on(tmp_path: Path) -> None:
+    loop.train(TwoNumbers(RECIPE), tmp_path)
+    for name in (runs.STATE, runs.PROGRESS, runs.HISTORY, runs.TASK):
+        path = tmp_path / "last" / name
+        held = path.read_bytes()
+        path.write_bytes(held[: len(held) // 2])
+        with pytest.raises(CheckpointError, match="cannot be resumed"):
+            loop.train(TwoNumbers(RECIPE), tmp_path, resume=True)
+        path.write_bytes(held)
+    assert loop.train(TwoNumbers(replace(RECIPE, steps=21)), tmp_path, resume=True).progress.step == 21
+
+
+def test_a_task_that_runs_out_of_numbers_is_told_and_what_was_saved_stays(tmp_path: Path) -> None:
+    loop.train(TwoNumbers(RECIPE), tmp_path)
+    before = tensors(tmp_path)
+    task = TwoNumbers(replace(RECIPE, steps=30))
+    task.epoch = lambda number, processes: [np.full((16, 4), np.inf, dtype=np.float32)] * 8  # type: ignore[method-assign]
+    with pytest.raises(OptionError, match=r"out of numbers at step 20; a lower --rate than 0\.02"):
+        loop.train(task, tmp_path, resume=True)
+    after = tensors(tmp_path)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.slow
+def test_two_processes_train_two_optimisers_as_one_does_with_the_double_batch(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    script = str(ROOT / "tests" / "learn" / "gan.py")
+    for launch, items, out in (([], 16, "one"), (torchrun, 8, "two")):
+        command = [sys.executable, *launch, script, str(tmp_path / out), str(items)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    progress = [json.loads((tmp_path / out / "last" / runs.PROGRESS).read_text()) for out in ("one", "two")]
+    assert progress[0]["seen"] == progress[1]["seen"] == 20 * 16
+    one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
+    begun = TwoNumbers(replace(RECIPE, dropout=0.0)).generator.state_dict()
+    assert float((one["models/generator/2.weight"] - begun["2.weight"]).abs().max()) > 0.05
+    for name in one:
+        assert torch.allclose(one[name], two[name], atol=1e-4), name
+
+
+def test_masks_are_drawn_by_numbers_that_every_python_makes_alike() -> None:
+    assert loop._seed(0, 0, 0) == 6102389744414414618
+    seeds = {loop._seed(*numbers) for numbers in np.ndindex(3, 5, 2)}
+    assert len(seeds) == 30 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    assert schedule(0, 0.0) == pytest.approx(0.01)
+    assert schedule(99, 0.0) == pytest.approx(1)
+    assert schedule(500, 0.5) == pytest.approx(0.5)
+    assert schedule(500, 1.0) == pytest.approx(0, abs=1e-9)
+    assert schedule(500, 1.5) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_running_mean_is_plain_at_first_and_forgets_later() -> None:
+    mean = math.nan
+    means = [mean := running_mean(mean, value, step) for step, value in enumerate([60.0, 140.0, 100.0, 40.0])]
+    assert means == pytest.approx([60, 100, 100, 85])
+    assert running_mean(10.0, 20.0, 49) == running_mean(10.0, 20.0, 5000) == pytest.approx(10.2)
