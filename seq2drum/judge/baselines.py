@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.data.prepared import Prepared
-from seq2drum.judge.known import (
+from seq2drum.judge.known_bars import (
     BarKind,
     KnownBars,
     commonest,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -151,7 +150,6 @@ def play_heard(
     """
     sampling = Options(seed=seed, temperature=temperature).sampling
     first, stop = sounding(heard)
-    more: dict[str, Any] = {"given": given} if given else {}
     if given:
         first, stop = min(first, *given), max(stop, max(given) + 1)
-    return take_of(decoding.play(player, heard, sampling, first=first, stop=stop, **more), heard.form, player.kit)
+    return take_of(decoding.play(player, heard, sampling, first=first, stop=stop, given=given), heard.form, player.kit)

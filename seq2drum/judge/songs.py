@@ -29,6 +29,7 @@ def choose(
     Raises:
         CorpusError: there is none; the message says what there is.
     """
+    # 1. Of the side, the folder and the metre, each said where nothing is left.
     chosen = [song for song in songs if split in ("all", song.split)]
     if not chosen:
         there = {side: sum(song.split == side for song in songs) for side in sorted({song.split for song in songs})}
@@ -50,7 +51,7 @@ def choose(
     chosen = [song for song in chosen if len(song.drums.step) and len(song.heard.guitar.step)]
     if not chosen:
         raise CorpusError("none of these songs has both guitar and drums, so there is nothing to compare with")
-    # By digest, so that the same songs are drawn, in the same order, in whatever order they come.
+    # 2. Some of them, by digest: the same songs are drawn, in the same order, in whatever order they come.
     chosen = sorted(chosen, key=lambda song: (song.sha256, song.path))
     if most is not None and most < len(chosen):
         drawn = np.random.default_rng([seed, 1]).permutation(len(chosen))[:most]
