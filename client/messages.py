@@ -80,7 +80,7 @@ class RemoteBar:
     seed: int
 
 
-class Told(NamedTuple):
+class Explanation(NamedTuple):
     """Something that holds from bar `first` to bar `last`, counted from 1."""
 
     first: int
@@ -109,13 +109,13 @@ class RemoteTake:
     model: pb.ModelInfo
     timing: pb.Timing
     request_id: str
-    told: tuple[Told, ...] = ()
+    explanations: tuple[Explanation, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The take as a MIDI file."""
         return self.midi
 
-    def explain(self) -> tuple[Told, ...]:
+    def explain(self) -> tuple[Explanation, ...]:
         """What was done, bar by bar, if it was asked for.
 
         Raises:
@@ -123,7 +123,7 @@ class RemoteTake:
         """
         if not self.options.explain:
             raise OptionError("the server was not asked to explain this take; ask with explain=True")
-        return self.told
+        return self.explanations
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> RemoteTake:
         """Write the take to a MIDI file, whole or not at all.
@@ -235,7 +235,7 @@ def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None =
                 model=response.model,
                 timing=response.timing,
                 request_id=response.request_id,
-                told=tuple(Told(said.first_bar, said.last_bar, said.text) for said in take.explanations),
+                explanations=tuple(Explanation(one.first_bar, one.last_bar, one.text) for one in take.explanations),
             )
         )
     return found

@@ -223,7 +223,7 @@ def drum_take(take: Take, *, with_guitar: bool, explain: bool) -> pb.DrumTake:
         found.score = take.score
     if explain:
         found.explanations.extend(
-            pb.Explanation(first_bar=told.first, last_bar=told.last, text=told.text) for told in take.explain()
+            pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in take.explain()
         )
     return found
 

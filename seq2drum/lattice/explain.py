@@ -38,7 +38,7 @@ PLAYS_AGAIN, PLAYS_LIKE = "plays again what it plays from", "plays much as from"
 TOMS = ("low tom", "mid tom", "high tom")
 
 
-class Told(NamedTuple):
+class Explanation(NamedTuple):
     """Something that holds from bar `first` to bar `last`, counted from 1."""
 
     first: int
@@ -55,7 +55,7 @@ class _Begin(NamedTuple):
     does: str
     like: int | None = None
 
-    def told(self, numbers: IntArray) -> str:
+    def words(self, numbers: IntArray) -> str:
         """In words. numbers (B,): what the bars are called."""
         return f"the guitar {self.does}" + ("" if self.like is None else f" bar {numbers[self.like]}")
 
@@ -85,7 +85,7 @@ class _Guitar(NamedTuple):
         return alike
 
 
-def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | None = None) -> tuple[Told, ...]:
+def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | None = None) -> tuple[Explanation, ...]:
     """What was done in a take, in the order of its bars.
 
     grid: the take's hits on the lattice of what was heard, its keys voices of `kit`. numbers
@@ -94,10 +94,10 @@ def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | No
     numbers = np.arange(1, len(heard.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)
     guitar = _listen(heard)
-    begins = {bar: begin.told(numbers) for bar, begin in _begins(guitar, sections(heard)).items()}
+    begins = {bar: begin.words(numbers) for bar, begin in _begins(guitar, sections(heard)).items()}
     named = signs(nine)
     filled = named != ""
-    told = [
+    explanations = [
         *_rests(full, guitar),
         *_repeats(full, guitar, filled, numbers),
         *_kicks(nine, guitar),
@@ -105,8 +105,10 @@ def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | No
         *_fills(nine, named, begins, numbers),
         *_crashes(nine, named, begins),
     ]
-    numbered = [Told(int(numbers[first - 1]), int(numbers[last - 1]), text) for first, last, text in told]
-    return tuple(sorted(numbered, key=lambda said: said.first))
+    numbered = [
+        Explanation(int(numbers[first - 1]), int(numbers[last - 1]), text) for first, last, text in explanations
+    ]
+    return tuple(sorted(numbered, key=lambda one: one.first))
 
 
 # --- the guitar ------------------------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ def _listen(heard: Heard) -> _Guitar:
     return _Guitar(sounds, rhythm, chroma, accents)
 
 
-def _begins(guitar: _Guitar, found: Sequence[Section]) -> dict[int, _Begin]:
+def _begins(guitar: _Guitar, passages: Sequence[Section]) -> dict[int, _Begin]:
     """The bars at which the guitar begins something, and what.
 
     It begins a section, comes in after a silent bar, or goes back to the opening of the section that it is in. It plays
@@ -134,7 +136,7 @@ def _begins(guitar: _Guitar, found: Sequence[Section]) -> dict[int, _Begin]:
     """
     firsts: dict[str, int] = {}
     begins: dict[int, _Begin] = {}
-    starts = {section.bar: section.letter for section in found}
+    starts = {section.bar: section.letter for section in passages}
     opening = start = last = -WINDOW  # of this section's letter, of this section, and of what began last
     here = np.arange(1, len(guitar.sounds))
     goes_on = np.concatenate([[False], guitar.likeness(here, here - 1) >= ALIKE])
@@ -172,18 +174,18 @@ def _cosine(one: FloatArray, other: FloatArray) -> FloatArray:
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def _rests(drums: Drums, guitar: _Guitar) -> Iterator[Told]:
+def _rests(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
     struck, plays = np.any(bars_of(drums), axis=(1, 2)), guitar.sounds
     begin = np.argmax(plays)
     for first, last in _runs(~struck & ~plays):
-        yield Told(first + 1, last + 1, "waits for the guitar" if last < begin else "rests, as the guitar does")
+        yield Explanation(first + 1, last + 1, "waits for the guitar" if last < begin else "rests, as the guitar does")
     for first, last in _runs(~struck & plays):
-        yield Told(first + 1, last + 1, "rests while the guitar plays")
+        yield Explanation(first + 1, last + 1, "rests while the guitar plays")
     for first, last in _runs(struck & ~plays):
-        yield Told(first + 1, last + 1, "plays on while the guitar rests")
+        yield Explanation(first + 1, last + 1, "plays on while the guitar rests")
 
 
-def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) -> Iterator[Told]:
+def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) -> Iterator[Explanation]:
     """Passages that are earlier ones again. A fill repeats only what it is exactly."""
     alike = _Alike(drums, filled)
     bar = 1
@@ -202,7 +204,7 @@ def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) ->
                 text += ", where the guitar does the same" if period >= count else ", and so does the guitar"
             elif 2 * same > count:
                 text += f"; the guitar does so in {same} of {count}"
-            yield Told(bar + 1, bar + count, text)
+            yield Explanation(bar + 1, bar + count, text)
         bar += max(count, 1)
 
 
@@ -250,7 +252,7 @@ class _Alike:
         self._rows = {other: row for other, row in self._rows.items() if other >= bar}
 
 
-def _kicks(drums: Drums, guitar: _Guitar) -> Iterator[Told]:
+def _kicks(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
     """Passages in which kicks fall on the guitar's accents, and fall there twice as often as elsewhere."""
     kick = bars_of(drums)[:, :, _voice("kick")] > 0
     accents = guitar.accents
@@ -260,10 +262,12 @@ def _kicks(drums: Drums, guitar: _Guitar) -> Iterator[Told]:
     for first, last in _runs((count >= 2) & (share >= TOGETHER) & (share >= 2 * elsewhere)):
         here = slice(first, last + 1)
         if count[here].sum() >= ACCENTS:
-            yield Told(first + 1, last + 1, f"kick with the guitar's accents, {met[here].sum()} of {count[here].sum()}")
+            yield Explanation(
+                first + 1, last + 1, f"kick with the guitar's accents, {met[here].sum()} of {count[here].sum()}"
+            )
 
 
-def _densities(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Told]:
+def _densities(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Explanation]:
     """Where a passage is busier or sparser than the one before."""
     form = drums.form
     hits = hits_per_quarter(drums)
@@ -285,7 +289,7 @@ def _densities(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Told]:
         old, new = _around(strokes, np.ones_like(usual), bar)
         if old and new and (new > old) == (after > before) and max(new / old, old / new) >= CHANGE:
             text += f", as the guitar with {new:.1f} strokes after {old:.1f}"
-        yield Told(bar + 1, bar + 1, text)
+        yield Explanation(bar + 1, bar + 1, text)
         bar += WINDOW
 
 
@@ -296,25 +300,25 @@ def _around(values: FloatArray, usual: Bools, bar: int) -> tuple[float, float]:
     return before, after
 
 
-def _fills(drums: Drums, named: Words, begins: dict[int, str], numbers: IntArray) -> Iterator[Told]:
+def _fills(drums: Drums, named: Words, begins: dict[int, str], numbers: IntArray) -> Iterator[Explanation]:
     rolls = bars_of(drums)
     toms = rolls[:, :, [_voice(name) for name in TOMS]].sum(axis=(1, 2))
     for bar in np.flatnonzero(named != "").tolist():
         text = f"{named[bar]} with toms" if toms[bar] and named[bar] == FILL else str(named[bar])
         if bar + 1 in begins:
             text += f" before bar {numbers[bar + 1]}, where {begins[bar + 1]}"
-        yield Told(bar + 1, bar + 1, text)
+        yield Explanation(bar + 1, bar + 1, text)
 
 
-def _crashes(drums: Drums, named: Words, begins: dict[int, str]) -> Iterator[Told]:
+def _crashes(drums: Drums, named: Words, begins: dict[int, str]) -> Iterator[Explanation]:
     crashes = bars_of(drums)[:, 0, _voice("crash")] > 0
     after = np.concatenate([[""], named[:-1]])
     plain = crashes & (after == "") & ~np.isin(np.arange(len(crashes)), list(begins))
     for first, last in _runs(plain):
-        yield Told(first + 1, last + 1, "crash on the downbeat" if first == last else "crash on each downbeat")
+        yield Explanation(first + 1, last + 1, "crash on the downbeat" if first == last else "crash on each downbeat")
     for bar in np.flatnonzero(crashes & ~plain).tolist():
         text = "crash on the downbeat" + (f" after the {after[bar]}" if after[bar] else "")
-        yield Told(bar + 1, bar + 1, text + (f", where {begins[bar]}" if bar in begins else ""))
+        yield Explanation(bar + 1, bar + 1, text + (f", where {begins[bar]}" if bar in begins else ""))
 
 
 def _voice(name: str) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from seq2drum import files
 from seq2drum.errors import InputError
 from seq2drum.formats import midi
-from seq2drum.lattice.explain import Told, explain
+from seq2drum.lattice.explain import Explanation, explain
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
@@ -78,7 +78,7 @@ class Take(Shown):
         pitched = (part for part in self.song.parts if not part.is_drums)
         return midi.serialise(replace(self.drum_song, parts=(*pitched, self.part)))
 
-    def explain(self) -> tuple[Told, ...]:
+    def explain(self) -> tuple[Explanation, ...]:
         """What was done, bar by bar, and what of the guitar it goes with; see `explain`."""
         listening = Listening.of(self.song, self.guitar.parts)
         hits = encode(self.standard_part, listening.lattice, FULL)

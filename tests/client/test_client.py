@@ -1176,4 +1176,4 @@ def test_a_server_that_cannot_be_started_says_why(
 
 def test_what_is_known_here_without_the_core_is_what_the_core_knows() -> None:
     for first, last in ((3, 3), (3, 5)):
-        assert str(messages.Told(first, last, "x")) == str(explain.Told(first, last, "x"))
+        assert str(messages.Explanation(first, last, "x")) == str(explain.Explanation(first, last, "x"))

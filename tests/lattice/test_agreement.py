@@ -91,25 +91,25 @@ def test_the_characters_read_back_are_the_hits(width: int) -> None:
     assert decoded(text, 30) == wanted
 
 
-def told_and_shown(take: Take) -> tuple[dict[int, str], dict[int, str]]:
+def said_and_shown(take: Take) -> tuple[dict[int, str], dict[int, str]]:
     """The bars that are called a fill or a break, by the words and by the picture."""
-    told = {said.first: said.text.split()[0] for said in take.explain() if said.text.startswith(("fill", "break"))}
-    return told, {measure.number: measure.sign for measure in chart.of(take.duet).measures if measure.sign}
+    said = {one.first: one.text.split()[0] for one in take.explain() if one.text.startswith(("fill", "break"))}
+    return said, {measure.number: measure.sign for measure in chart.of(take.duet).measures if measure.sign}
 
 
 @pytest.mark.parametrize("name", SONGS)
 def test_the_words_and_the_picture_call_the_same_bars_fills_and_breaks(drummer: Drummer, name: str) -> None:
-    told, shown = told_and_shown(drummer.accompany(EXAMPLES / f"{name}.mid"))
-    assert told == shown
-    assert told
+    said, shown = said_and_shown(drummer.accompany(EXAMPLES / f"{name}.mid"))
+    assert said == shown
+    assert said
 
 
 def test_of_bars_so_long_that_they_are_counted_in_pieces_words_and_picture_say_the_same(drummer: Drummer) -> None:
     song = midi.read(EXAMPLES / "funk.mid")
     take = drummer.accompany(replace(song, metres=(Metre(0, 16, 4),)))
-    told, shown = told_and_shown(take)
-    assert told == shown
-    assert told
+    said, shown = said_and_shown(take)
+    assert said == shown
+    assert said
 
 
 @pytest.mark.parametrize("path", [EXAMPLES / "funk.mid", *corpus_files("sample")[:2]], ids=lambda path: path.stem[:20])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2drum.lattice.explain import Told, explain
+from seq2drum.lattice.explain import Explanation, explain
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
@@ -40,7 +40,7 @@ def made(rows: Sequence[tuple[int, int, int]], length: int) -> Grid:
     )
 
 
-def told(
+def explained(
     drums: Sequence[Drumming],
     guitar: Sequence[Strumming],
     *,
@@ -68,37 +68,39 @@ def about(word: str, lines: list[str]) -> list[str]:
 
 
 def test_a_passage_is_told_by_its_bars() -> None:
-    assert str(Told(9, 16, "as bars 1-8")) == "bars 9-16: as bars 1-8"
-    assert str(Told(3, 3, "fill")) == "bar 3: fill"
+    assert str(Explanation(9, 16, "as bars 1-8")) == "bars 9-16: as bars 1-8"
+    assert str(Explanation(3, 3, "fill")) == "bar 3: fill"
 
 
 def test_a_loop_is_told_once_and_so_is_the_guitar_that_goes_with_it() -> None:
-    assert told([BEAT] * 8, [VERSE] * 8) == ["bars 2-8: as bar 1, and so does the guitar"]
+    assert explained([BEAT] * 8, [VERSE] * 8) == ["bars 2-8: as bar 1, and so does the guitar"]
 
 
 def test_a_loop_under_a_guitar_that_does_not_repeat_is_not_said_to_follow_it() -> None:
     wandering = [{40 + bar: [(3 * bar) % 24, (5 * bar + 7) % 24]} for bar in range(8)]
-    assert about("as bar", told([BEAT] * 8, wandering)) == ["bars 2-8: as bar 1"]
+    assert about("as bar", explained([BEAT] * 8, wandering)) == ["bars 2-8: as bar 1"]
 
 
 def test_a_verse_that_comes_back_repeats_the_first_where_the_guitar_does() -> None:
     bars = [{"kick": (0, 3 * bar), "snare": (6, 18 + bar % 3), "ride": EIGHTHS[bar:]} for bar in range(1, 5)]
     chords: list[Strumming] = [{40 + 2 * bar: EIGHTHS[bar:]} for bar in range(4)]
-    lines = told([*bars, *[RIDE] * 4, *bars], [*chords, *[CHORUS] * 4, *chords])
+    lines = explained([*bars, *[RIDE] * 4, *bars], [*chords, *[CHORUS] * 4, *chords])
     assert "bars 9-12: as bars 1-4, where the guitar does the same" in lines
     assert "bars 6-8: as bar 5, and so does the guitar" in lines
 
 
 def test_a_bar_with_one_stroke_more_is_nearly_the_same() -> None:
     other = {**BEAT, "kick": (0, 12, 15)}
-    assert about("as bar", told([BEAT, other, other], [VERSE] * 3)) == [
+    assert about("as bar", explained([BEAT, other, other], [VERSE] * 3)) == [
         "bars 2-3: nearly as bar 1, and so does the guitar"
     ]
 
 
 def test_a_pattern_of_two_bars_goes_round() -> None:
     second = {**BEAT, "kick": (3, 9, 15, 21), "closed hat": (0, 6, 12)}
-    assert about("as bar", told([BEAT, second] * 4, [VERSE] * 8)) == ["bars 3-8: as bars 1-2, and so does the guitar"]
+    assert about("as bar", explained([BEAT, second] * 4, [VERSE] * 8)) == [
+        "bars 3-8: as bars 1-2, and so does the guitar"
+    ]
 
 
 def test_bars_of_another_length_are_no_repeat() -> None:
@@ -112,7 +114,7 @@ def test_bars_of_another_length_are_no_repeat() -> None:
 
 def test_a_fill_is_told_with_what_comes_after_it_in_the_guitar() -> None:
     drums = [*[BEAT] * 7, FILL, with_crash(RIDE), *[RIDE] * 6, FILL, with_crash(BEAT), *[BEAT] * 7]
-    lines = told(drums, [*[VERSE] * 8, *[CHORUS] * 8, *[VERSE] * 8])
+    lines = explained(drums, [*[VERSE] * 8, *[CHORUS] * 8, *[VERSE] * 8])
     assert "bar 8: fill with toms before bar 9, where the guitar plays something new" in lines
     assert "bar 9: crash on the downbeat after the fill, where the guitar plays something new" in lines
     assert "bar 16: fill with toms before bar 17, where the guitar plays again what it plays from bar 1" in lines
@@ -121,14 +123,14 @@ def test_a_fill_is_told_with_what_comes_after_it_in_the_guitar() -> None:
 
 def test_a_fill_in_the_middle_of_a_riff_is_a_fill_and_no_more() -> None:
     drums = [*[BEAT] * 6, FILL, *[BEAT] * 5]
-    lines = told(drums, [VERSE] * 12)
+    lines = explained(drums, [VERSE] * 12)
     assert about("fill", lines) == ["bar 7: fill with toms"]
     assert about("crash", lines) == []
 
 
 def test_a_bar_that_leaves_room_is_a_break_and_not_a_fill() -> None:
     drums = [*[BEAT] * 11, {"kick": (0,), "low tom": (18,)}, with_crash(BEAT), *[BEAT] * 11]
-    lines = told(drums, [*[VERSE] * 12, *[CHORUS] * 12])
+    lines = explained(drums, [*[VERSE] * 12, *[CHORUS] * 12])
     assert about("fill", lines) == []
     assert "bar 12: break before bar 13, where the guitar plays something new" in lines
     assert "bar 13: crash on the downbeat after the break, where the guitar plays something new" in lines
@@ -136,16 +138,16 @@ def test_a_bar_that_leaves_room_is_a_break_and_not_a_fill() -> None:
 
 def test_the_ending_is_no_fill() -> None:
     drums = [*[BEAT] * 11, FILL, *[BEAT] * 11, FILL]
-    assert about("fill", told(drums, [VERSE] * 24)) == ["bar 12: fill with toms"]
+    assert about("fill", explained(drums, [VERSE] * 24)) == ["bar 12: fill with toms"]
 
 
 def test_what_comes_back_a_little_changed_is_told_as_such() -> None:
     verse: list[Strumming] = [{40 + root: EIGHTHS, 47 + root: EIGHTHS} for root in (0, 5, 3, 7)]
     other: list[Strumming] = [{**verse[0], 59: (12,)}, verse[1], {45: (0, 3, 6, 12), 52: (0, 3, 6, 12)}, verse[3]]
     drums = [*[BEAT] * 15, FILL, *[BEAT] * 8]
-    lines = told(drums, [*verse * 2, *[CHORUS] * 8, *other * 2])
+    lines = explained(drums, [*verse * 2, *[CHORUS] * 8, *other * 2])
     assert about("fill", lines) == ["bar 16: fill with toms before bar 17, where the guitar plays much as from bar 1"]
-    lines = told(drums, [*verse * 2, *[CHORUS] * 8, *verse * 2])
+    lines = explained(drums, [*verse * 2, *[CHORUS] * 8, *verse * 2])
     assert about("fill", lines) == [
         "bar 16: fill with toms before bar 17, where the guitar plays again what it plays from bar 1"
     ]
@@ -153,32 +155,32 @@ def test_what_comes_back_a_little_changed_is_told_as_such() -> None:
 
 def test_a_phrase_that_begins_again_within_a_passage_is_told() -> None:
     verse: list[Strumming] = [{40 + root: EIGHTHS, 47 + root: EIGHTHS} for root in (0, 5, 3, 7)]
-    lines = told([*[BEAT] * 7, FILL, *[BEAT] * 8], verse * 4)
+    lines = explained([*[BEAT] * 7, FILL, *[BEAT] * 8], verse * 4)
     assert about("fill", lines) == [
         "bar 8: fill with toms before bar 9, where the guitar plays again what it plays from bar 1"
     ]
 
 
 def test_after_a_bar_of_rest_the_guitar_comes_in() -> None:
-    lines = told([*[BEAT] * 8, FILL, *[BEAT] * 8], [*[VERSE] * 8, QUIET, *[CHORUS] * 8], length=3)
+    lines = explained([*[BEAT] * 8, FILL, *[BEAT] * 8], [*[VERSE] * 8, QUIET, *[CHORUS] * 8], length=3)
     assert about("fill", lines) == ["bar 9: fill with toms before bar 10, where the guitar comes in"]
 
 
 def test_a_fill_is_not_called_nearly_another_bar() -> None:
     busy = {**FILL, "high tom": (9, 11, 12, 14, 23)}
-    lines = told([*[BEAT] * 9, FILL, *[BEAT] * 9, busy, *[BEAT] * 4], [VERSE] * 24)
+    lines = explained([*[BEAT] * 9, FILL, *[BEAT] * 9, busy, *[BEAT] * 4], [VERSE] * 24)
     assert len(about("fill", lines)) == 2
     assert not [line for line in lines if line.startswith("bar 20: nearly")]
 
 
 def test_crashes_bar_after_bar_are_told_once() -> None:
-    lines = told([BEAT, BEAT, *[with_crash(BEAT)] * 4], [VERSE] * 6)
+    lines = explained([BEAT, BEAT, *[with_crash(BEAT)] * 4], [VERSE] * 6)
     assert about("crash", lines) == ["bars 3-6: crash on each downbeat"]
 
 
 def test_kicks_with_the_guitars_accents_are_counted() -> None:
     three = {"kick": (0, 9, 12), "closed hat": EIGHTHS}
-    lines = told([three] * 4, [STAB] * 4)
+    lines = explained([three] * 4, [STAB] * 4)
     assert about("accents", lines) == ["bars 1-4: kick with the guitar's accents, 12 of 16"]
 
 
@@ -186,20 +188,20 @@ def test_kicks_that_fall_everywhere_or_elsewhere_are_not_said_to_go_with_the_gui
     everywhere = {"kick": tuple(range(24))}
     elsewhere = {"kick": (3, 6, 15, 18)}
     for bar in (everywhere, elsewhere):
-        assert about("accents", told([bar] * 4, [STAB] * 4)) == []
+        assert about("accents", explained([bar] * 4, [STAB] * 4)) == []
 
 
 def test_a_passage_that_is_busier_is_told_with_the_guitar_only_where_it_is_busier_too() -> None:
     quiet, loud = {"kick": (0,), "closed hat": (0, 6, 12, 18)}, {**BEAT, "tambourine": EIGHTHS}
     calm: Strumming = {40: (0, 12)}
-    lines = told([quiet] * 4 + [loud] * 4, [calm] * 4 + [VERSE] * 4)
+    lines = explained([quiet] * 4 + [loud] * 4, [calm] * 4 + [VERSE] * 4)
     assert about("busier", lines) == [
         "bar 5: busier: 5.0 hits a quarter after 1.2, as the guitar with 2.0 strokes after 0.5"
     ]
-    assert about("busier", told([quiet] * 4 + [loud] * 4, [VERSE] * 8)) == [
+    assert about("busier", explained([quiet] * 4 + [loud] * 4, [VERSE] * 8)) == [
         "bar 5: busier: 5.0 hits a quarter after 1.2"
     ]
-    assert about("sparser", told([loud] * 4 + [quiet] * 4, [VERSE] * 8)) == [
+    assert about("sparser", explained([loud] * 4 + [quiet] * 4, [VERSE] * 8)) == [
         "bar 5: sparser: 1.2 hits a quarter after 5.0"
     ]
 
@@ -207,7 +209,7 @@ def test_a_passage_that_is_busier_is_told_with_the_guitar_only_where_it_is_busie
 def test_rests_are_told_with_what_the_guitar_does() -> None:
     drums = [REST, BEAT, BEAT, REST, REST, BEAT, REST, BEAT]
     guitar = [QUIET, VERSE, VERSE, QUIET, QUIET, VERSE, VERSE, QUIET]
-    lines = told(drums, guitar, length=3)
+    lines = explained(drums, guitar, length=3)
     assert "bar 1: waits for the guitar" in lines
     assert "bars 4-5: rests, as the guitar does" in lines
     assert "bar 7: rests while the guitar plays" in lines
@@ -216,19 +218,19 @@ def test_rests_are_told_with_what_the_guitar_does() -> None:
 
 def test_a_chord_that_rings_on_is_no_rest() -> None:
     held: Strumming = {40: (0,)}
-    lines = told([BEAT] * 4, [held, QUIET, QUIET, QUIET], length=4 * 4 * 24)
+    lines = explained([BEAT] * 4, [held, QUIET, QUIET, QUIET], length=4 * 4 * 24)
     assert about("rests", lines) == []
 
 
 def test_nothing_is_said_of_nothing() -> None:
-    assert told([REST], [VERSE]) == ["bar 1: rests while the guitar plays"]
-    assert told([BEAT], [VERSE]) == []
-    assert told([REST], [QUIET]) == ["bar 1: rests, as the guitar does"]
+    assert explained([REST], [VERSE]) == ["bar 1: rests while the guitar plays"]
+    assert explained([BEAT], [VERSE]) == []
+    assert explained([REST], [QUIET]) == ["bar 1: rests, as the guitar does"]
 
 
 def test_seven_eight_is_told_as_any_metre() -> None:
     beat = {"kick": (0, 12), "snare": (6,), "closed hat": (0, 3, 6, 9, 12, 15, 18)}
-    lines = told([beat] * 6, [{40: (0, 6, 12)}] * 6, steps=21, metre=(7, 8))
+    lines = explained([beat] * 6, [{40: (0, 6, 12)}] * 6, steps=21, metre=(7, 8))
     assert about("as bar", lines) == ["bars 2-6: as bar 1, and so does the guitar"]
 
 
@@ -254,6 +256,6 @@ def test_a_thousand_bars_take_a_few_seconds() -> None:
     kinds = [{name: sorted(set(rng.choice(24, 4).tolist())) for name in ("kick", "snare", "ride")} for _ in range(4)]
     drums = [kinds[kind] for kind in rng.integers(0, 4, 1000)]
     begun = time.process_time()
-    lines = told(drums, [VERSE] * 1000)
+    lines = explained(drums, [VERSE] * 1000)
     assert lines
     assert time.process_time() - begun < 20
