@@ -1,26 +1,23 @@
-"""MusicXML -> Song: a score is read by music21, after checks for what could harm. `score` is the way back.
+"""MusicXML -> Song: a score is read by music21, from text that `unpacking` has checked. `musicxml` is the way back.
 
 music21 is imported when a score is read, and only here.
 """
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import warnings
 import xml.etree.ElementTree as ET
-import zipfile
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
-from xml.parsers import expat
+from typing import Any, NamedTuple
 
 from seq2drum.errors import NotationError
 from seq2drum.formats.heads import SIGNS
+from seq2drum.formats.unpacking import score_text
 from seq2drum.music import metres
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, SCORE_LIMITS
@@ -46,8 +43,7 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
         NotationError: The file is no MusicXML score, is damaged, or lies beyond `SCORE_LIMITS`.
         OSError: The file cannot be opened.
     """
-    text = _unpacked(source if isinstance(source, bytes) else _file_bytes(Path(source)))
-    _check_xml(text)
+    text = score_text(source if isinstance(source, bytes) else _file_bytes(Path(source)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # music21 warns of what it repairs
         try:
@@ -67,121 +63,7 @@ def _file_bytes(path: Path) -> bytes:
         return file.read(SCORE_LIMITS.file_bytes + 1)
 
 
-def _unpacked(data: bytes) -> bytes:
-    """The score's XML: the data itself, or the score inside a packed file."""
-    if len(data) > SCORE_LIMITS.file_bytes:
-        raise NotationError(
-            f"the file has more than {SCORE_LIMITS.file_bytes:,} bytes; wanted is a score of at most that"
-        )
-    if not data.startswith(b"PK"):
-        return data
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _member(archive, _score_name(archive))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise NotationError(f"the packed score is damaged or encrypted ({error}); export it again") from error
-    except Exception as error:
-        if type(error).__module__ in ("zlib", "lzma", "_lzma"):
-            raise NotationError(f"the packed score is damaged ({error}); export it again") from error
-        raise
-
-
-def _score_name(archive: zipfile.ZipFile) -> str:
-    """The name of the score in a packed file: what the container names first, else the first score there is."""
-    names = archive.namelist()
-    if "META-INF/container.xml" in names:
-        container = _member(archive, "META-INF/container.xml")
-        _check_xml(container, roots=("container",))
-        for element in ET.fromstring(container).iter():
-            if element.tag.endswith("rootfile") and element.get("full-path") in names:
-                return str(element.get("full-path"))
-    for name in names:
-        if name.lower().endswith((".xml", ".musicxml")) and not name.startswith("META-INF/"):
-            return name
-    raise NotationError("the packed file holds no score; wanted is a MusicXML file (.mxl) as notation programs export")
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    info = archive.getinfo(name)
-    with archive.open(info) as file:
-        data = file.read(SCORE_LIMITS.file_bytes + 1)  # what the header says of the size may be a lie
-    if len(data) > SCORE_LIMITS.file_bytes or len(data) > SCORE_LIMITS.packing * max(info.compress_size, 100):
-        raise NotationError(
-            f"the packed score grows beyond {SCORE_LIMITS.file_bytes:,} bytes or {SCORE_LIMITS.packing} times its size;"
-            " export it without packing (.musicxml)"
-        )
-    return data
-
-
-_MOST = {"note": SCORE_LIMITS.notes, "measure": SCORE_LIMITS.measures, "part": SCORE_LIMITS.parts}
-
-
-def _check_xml(text: bytes, roots: tuple[str, ...] = ("score-partwise",)) -> None:
-    """Refuse, before any tree is built: broken XML, entities, a document type of its own, and what is no score."""
-    parser = expat.ParserCreate()
-    depth = 0
-    counts = dict.fromkeys(_MOST, 0)
-    beats: list[str] | None = None  # the text of the <beats> we are in
-
-    def doctype(name: str, system: str | None, public: str | None, has_internal_subset: int) -> None:
-        if has_internal_subset:
-            raise NotationError("the file declares its own XML entities or types, which a score does not need")
-
-    def entity(*_: object) -> None:
-        raise NotationError("the file declares XML entities, which a score does not need")
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, beats
-        if depth == 0 and tag.rpartition(":")[2] not in roots:
-            raise NotationError(
-                f"the file is XML, but its root is <{tag[:40]}>; wanted is a MusicXML score (<{roots[0]}>)"
-            )
-        depth += 1
-        if depth > SCORE_LIMITS.depth:
-            raise NotationError(f"the file nests elements more than {SCORE_LIMITS.depth} deep; a score does not")
-        if tag == "beats":
-            beats = []
-        if tag in counts:
-            counts[tag] += 1
-            if counts[tag] > _MOST[tag]:
-                raise NotationError(f"the score has more than {_MOST[tag]:,} {tag}s; wanted is a score of at most that")
-        if tag == "repeat" and _number(attributes.get("times", "2")) > SCORE_LIMITS.repeats:
-            raise NotationError(
-                f"the score repeats a passage more than {SCORE_LIMITS.repeats} times; write the passage out"
-            )
-
-    def end(tag: str) -> None:
-        nonlocal depth, beats
-        depth -= 1
-        if tag == "beats" and beats is not None:
-            text, beats = "".join(beats).strip(), None
-            # music21 would count too many for hours.
-            if not 1 <= sum(map(_number, text.split("+"))) <= metres.NUMERATORS[-1]:
-                raise NotationError(
-                    f"the score has a metre of {text[:20]!r} beats; wanted are 1 to {metres.NUMERATORS[-1]}"
-                )
-
-    def characters(text: str) -> None:
-        if beats is not None:
-            beats.append(text)
-
-    parser.StartDoctypeDeclHandler = doctype
-    parser.EntityDeclHandler = entity
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = characters
-    try:
-        parser.Parse(text, True)
-    except (expat.ExpatError, ValueError, LookupError) as error:
-        raise NotationError(f"the file is no MusicXML ({error}); wanted is .musicxml, .xml or .mxl") from error
-
-
-def _number(text: str) -> float:
-    """The number a text says; not a number is 0."""
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+# --- music21 ----------------------------------------------------------------------------------------------------------
 
 
 def _parsed(text: bytes) -> Any:
@@ -189,7 +71,7 @@ def _parsed(text: bytes) -> Any:
 
     module: Any = xmlToM21  # its functions carry no types
     importer = module.MusicXMLImporter()
-    # A score may be in UTF-16; music21 wants this.
+    # A score may be in UTF-16; music21 reads UTF-8.
     importer.xmlText = ET.tostring(ET.fromstring(text), encoding="utf-8")
     importer.parseXMLText()
     return importer.stream
@@ -210,104 +92,62 @@ def _expanded(score: Any) -> Any:
     return played if len(measures) == 1 else score
 
 
-@dataclass
-class _Staff:
-    """What one staff of the score says, in quarters."""
-
-    notes: list[tuple[Fraction, Fraction, int, int]]  # onset, duration, pitch, velocity
-    program: int
-    name: str
-    is_drums: bool
-    is_tablature: bool
-
-
-def _swing(text: bytes) -> Fraction | None:
-    """Where in its quarter the second eighth falls, if all of the score swings alike, from its first measure on."""
-    root = ET.fromstring(text)
-    first = [found for part in root.iter("part") for measure in part[:1] for found in measure.iter("swing")]
-    if not first or len(first) != len(list(root.iter("swing"))):  # music21 does not read them, nor know where they are
-        return None
-    said = {tuple(swing.findtext(tag, "").strip() for tag in ("first", "second", "swing-type")) for swing in first}
-    long, short, kind = said.pop()
-    if said or kind not in ("", "eighth") or not (long.isdecimal() and short.isdecimal()):
-        return None
-    return Fraction(int(long), int(long) + int(short)) if 0 < int(short) <= int(long) < 100 else None
-
-
-def _swung(
-    notes: list[tuple[Fraction, Fraction, int, int]],
-    beside: list[tuple[Fraction, Fraction, int, int]],
-    starts: list[Fraction],
-    share: Fraction,
-) -> list[tuple[Fraction, Fraction, int, int]]:
-    """Notes with the second eighth of each quarter at `share` of it, but in quarters that have shorter notes.
-
-    beside: the notes that are looked through for shorter ones.
-    """
-
-    def place(at: Fraction) -> tuple[Fraction, Fraction]:
-        start = starts[max(bisect_right(starts, at) - 1, 0)]
-        within = (at - start) % 1
-        return at - within, within
-
-    half = Fraction(1, 2)
-    straight = {quarter for quarter, within in (place(onset) for onset, *_ in beside) if within not in (0, half)}
-
-    def moved(at: Fraction) -> Fraction:
-        quarter, within = place(at)
-        return quarter + share if within == half and quarter not in straight else at
-
-    return [(moved(on), moved(on + long) - moved(on), pitch, loud) for on, long, pitch, loud in notes]
+# --- a song -----------------------------------------------------------------------------------------------------------
 
 
 def _song(score: Any, swing: Fraction | None) -> Song:
-    """The music21 score as a song."""
+    """The music21 score as a song; `swing` as `_swing` gives it."""
+    # 1. What is heard, and where each second eighth is, if the score swings.
+    voices = _voices(score)
+    if swing is not None:
+        voices = _all_swung(voices, _barlines(score), swing)
+    if sum(len(sounds) for _, sounds in voices) > SCORE_LIMITS.notes:
+        raise NotationError(f"the score has more than {SCORE_LIMITS.notes:,} notes with its repeats played out")
+    # 2. Metres, length, tempos.
+    metre_events, end = _metre_events(score)
+    last = max([end, *(sound.onset + sound.duration for _, sounds in voices for sound in sounds)])
+    if last > SCORE_LIMITS.quarters:
+        raise NotationError(
+            f"the score is {float(last):.6g} quarters long; wanted are at most {SCORE_LIMITS.quarters:,}"
+        )
+    tempo_events = _tempo_events(score)
+    # 3. Quarters become ticks.
+    times = [time for _, sounds in voices for sound in sounds for time in (sound.onset, sound.duration)]
+    ticks = _ticks_per_quarter([*times, end, *(at for at, _, _ in metre_events), *(at for at, _ in tempo_events)])
+
+    def tick(quarters: Fraction) -> int:
+        return round(quarters * ticks)
+
+    return Song(
+        ticks,
+        tuple(_part(staff, sounds, ticks) for staff, sounds in voices),
+        tuple(Tempo(tick(at), round(60_000_000 / bpm)) for at, bpm in tempo_events),
+        tuple(Metre(tick(at), numerator, denominator) for at, numerator, denominator in metre_events),
+        tick(end),
+    )
+
+
+def _voices(score: Any) -> list[tuple[_Staff, list[_Sound]]]:
+    """For each instrument, its first staff and the sounds of all; a tablature beside other staves repeats them."""
     staves: dict[str, list[_Staff]] = {}
     for number, part in enumerate(score.parts):
         owner, _, _ = str(part.id).partition("-Staff")
         staves.setdefault(owner or str(number), []).append(_staff(part))
     if not staves:
         raise NotationError("the score has no parts; wanted is one with a guitar part")
-    merged = []
-    starts = [_quarters(measure.offset) for measure in score.parts[0].getElementsByClass("Measure")] or [Fraction(0)]
+    voices = []
     for group in staves.values():
         heard = [staff for staff in group if not staff.is_tablature] or group
-        merged.append((group[0], [note for staff in heard for note in staff.notes]))
-    if swing is not None:
-        kit = [note for staff, notes in merged if staff.is_drums for note in notes]  # kit and percussion swing together
-        merged = [(staff, _swung(notes, kit if staff.is_drums else notes, starts, swing)) for staff, notes in merged]
-    if sum(len(notes) for _, notes in merged) > SCORE_LIMITS.notes:
-        raise NotationError(f"the score has more than {SCORE_LIMITS.notes:,} notes with its repeats played out")
+        voices.append((group[0], [sound for staff in heard for sound in staff.sounds]))
+    return voices
 
-    metre_events, end = _metre_events(score)
-    last = max([end, *(onset + duration for _, notes in merged for onset, duration, _, _ in notes)])
-    if last > SCORE_LIMITS.quarters:
-        raise NotationError(
-            f"the score is {float(last):.6g} quarters long; wanted are at most {SCORE_LIMITS.quarters:,}"
-        )
-    tempo_events = _tempo_events(score)
-    times = [time for _, notes in merged for onset, duration, _, _ in notes for time in (onset, duration)]
-    ticks = _ticks_per_quarter([*times, end, *(at for at, _, _ in metre_events), *(at for at, _ in tempo_events)])
 
-    def tick(quarters: Fraction) -> int:
-        return round(quarters * ticks)
-
-    parts = tuple(
-        Part.of(
-            [Note(tick(on), max(tick(on + long) - tick(on), 1), pitch, loud) for on, long, pitch, loud in notes],
-            program=staff.program,
-            name=staff.name,
-            is_drums=staff.is_drums,
-        )
-        for staff, notes in merged
-    )
-    return Song(
-        ticks,
-        parts,
-        tuple(Tempo(tick(at), round(60_000_000 / bpm)) for at, bpm in tempo_events),
-        tuple(Metre(tick(at), numerator, denominator) for at, numerator, denominator in metre_events),
-        tick(end),
-    )
+def _part(staff: _Staff, sounds: Iterable[_Sound], ticks: int) -> Part:
+    notes = []
+    for sound in sounds:
+        onset, stop = round(sound.onset * ticks), round((sound.onset + sound.duration) * ticks)
+        notes.append(Note(onset, max(stop - onset, 1), sound.pitch, sound.velocity))
+    return Part.of(notes, program=staff.program, name=staff.name, is_drums=staff.is_drums)
 
 
 def _ticks_per_quarter(times: Iterable[Fraction]) -> int:
@@ -323,15 +163,41 @@ def _quarters(value: Any) -> Fraction:
     return Fraction(value)
 
 
+# --- staves -----------------------------------------------------------------------------------------------------------
+
+
+class _Sound(NamedTuple):
+    """A note, in quarters."""
+
+    onset: Fraction
+    duration: Fraction
+    pitch: int
+    velocity: int
+
+
+class _Staff(NamedTuple):
+    """One staff of the score: its sounds, and what plays them."""
+
+    sounds: list[_Sound]
+    program: int
+    name: str
+    is_drums: bool
+    is_tablature: bool
+
+
 def _staff(part: Any) -> _Staff:
     from music21 import chord, clef, dynamics, harmony, instrument, note, percussion
 
+    # 1. What plays, and what it is called.
     first = part.getInstrument(returnDefault=True)
-    notes: list[tuple[Fraction, Fraction, int, int]] = []
-    open_ties: dict[int, int] = {}  # pitch -> place in `notes` of the note that is tied on
-    is_drums, shift, velocity = first.midiChannel == 9 and first.midiProgram is None, 0, DEFAULT_VELOCITY
     flat = part.flatten()
+    is_drums = first.midiChannel == 9 and first.midiProgram is None
     is_drums |= flat.getElementsByClass(clef.PercussionClef).first() is not None
+    program = first.midiProgram if first.midiProgram is not None and 0 <= first.midiProgram <= 127 else 0
+    name = str(part.partName or first.partName or first.instrumentName or "")
+    # 2. What is played, by the transposition and the dynamics that hold at each note.
+    ties = _Ties()
+    shift, velocity = 0, DEFAULT_VELOCITY
     for element in flat:
         if isinstance(element, instrument.Instrument):
             shift = int(element.transposition.semitones) if element.transposition else 0
@@ -343,32 +209,37 @@ def _staff(part: Any) -> _Staff:
         onset, duration = _quarters(element.offset), _quarters(element.duration.quarterLength)
         if duration <= 0:
             continue
-        sounds: Any = element.notes if isinstance(element, chord.ChordBase) else (element,)
-        for sound in sounds:
-            if isinstance(sound, note.Unpitched):
-                pitch = _unpitched(sound, element.articulations, getattr(first, "percMapPitch", None))
+        heads: Any = element.notes if isinstance(element, chord.ChordBase) else (element,)
+        for head in heads:
+            if isinstance(head, note.Unpitched):
+                pitch = _unpitched(head, element.articulations, getattr(first, "percMapPitch", None))
             else:
-                pitch = sound.pitch.midi + shift
+                pitch = head.pitch.midi + shift
             if not 0 <= pitch <= 127:
                 raise NotationError(f"a note at quarter {float(onset):g} is beyond MIDI's range (pitch {pitch})")
-            tie = getattr(sound.tie, "type", "")
-            held = open_ties.pop(pitch, None) if tie in ("stop", "continue") else None
-            if held is not None and notes[held][0] + notes[held][1] == onset:
-                start, long, *rest = notes[held]
-                notes[held] = (start, long + duration, rest[0], rest[1])
-            else:
-                held = len(notes)
-                loud = round(sound.volume.velocity or velocity)
-                notes.append((onset, duration, pitch, max(1, min(127, loud))))
-            if tie in ("start", "continue"):
-                open_ties[pitch] = held
-    return _Staff(
-        notes,
-        first.midiProgram if first.midiProgram is not None and 0 <= first.midiProgram <= 127 else 0,
-        str(part.partName or first.partName or first.instrumentName or ""),
-        bool(is_drums),
-        flat.getElementsByClass(clef.TabClef).first() is not None,
-    )
+            loud = max(1, min(127, round(head.volume.velocity or velocity)))
+            ties.add(_Sound(onset, duration, pitch, loud), getattr(head.tie, "type", ""))
+    is_tablature = flat.getElementsByClass(clef.TabClef).first() is not None
+    return _Staff(ties.sounds, program, name, bool(is_drums), is_tablature)
+
+
+class _Ties:
+    """The sounds of a staff, those that are tied to one another as one."""
+
+    def __init__(self) -> None:
+        self.sounds: list[_Sound] = []
+        self._open: dict[int, int] = {}  # pitch -> place in `sounds` of the one that is tied on
+
+    def add(self, sound: _Sound, tie: str) -> None:
+        """Add a sound; `tie` is music21's: start, continue, stop, or nothing."""
+        held = self._open.pop(sound.pitch, None) if tie in ("stop", "continue") else None
+        if held is not None and self.sounds[held].onset + self.sounds[held].duration == sound.onset:
+            self.sounds[held] = self.sounds[held]._replace(duration=self.sounds[held].duration + sound.duration)
+        else:
+            held = len(self.sounds)
+            self.sounds.append(sound)
+        if tie in ("start", "continue"):
+            self._open[sound.pitch] = held
 
 
 def _unpitched(sound: Any, marks: Iterable[Any], default: int | None) -> int:
@@ -389,6 +260,63 @@ def _unpitched(sound: Any, marks: Iterable[Any], default: int | None) -> int:
     if best is not None and (default is None or fits[best][1]):
         return next(voice.notes[0] for voice in FULL.voices if voice.name == best)
     return 38 if default is None else default
+
+
+# --- swing ------------------------------------------------------------------------------------------------------------
+
+
+def _swing(text: bytes) -> Fraction | None:
+    """Where in its quarter the second eighth falls, if all of the score swings alike, from its first measure on."""
+    root = ET.fromstring(text)
+    first = [swing for part in root.iter("part") for measure in part[:1] for swing in measure.iter("swing")]
+    if not first or len(first) != len(list(root.iter("swing"))):  # music21 does not read them, nor know where they are
+        return None
+    kinds = {tuple(swing.findtext(tag, "").strip() for tag in ("first", "second", "swing-type")) for swing in first}
+    long, short, kind = kinds.pop()
+    if kinds or kind not in ("", "eighth") or not (long.isdecimal() and short.isdecimal()):
+        return None
+    return Fraction(int(long), int(long) + int(short)) if 0 < int(short) <= int(long) < 100 else None
+
+
+def _barlines(score: Any) -> list[Fraction]:
+    return [_quarters(measure.offset) for measure in score.parts[0].getElementsByClass("Measure")] or [Fraction(0)]
+
+
+def _all_swung(
+    voices: Sequence[tuple[_Staff, list[_Sound]]], starts: Sequence[Fraction], share: Fraction
+) -> list[tuple[_Staff, list[_Sound]]]:
+    """All instruments with their second eighths at `share` of the quarter; kit and percussion swing together."""
+    kit = [sound for staff, sounds in voices if staff.is_drums for sound in sounds]
+    return [(staff, _swung(sounds, kit if staff.is_drums else sounds, starts, share)) for staff, sounds in voices]
+
+
+def _swung(
+    sounds: Iterable[_Sound], beside: Iterable[_Sound], starts: Sequence[Fraction], share: Fraction
+) -> list[_Sound]:
+    """Sounds with the second eighth of each quarter at `share` of it, but in quarters that have shorter notes.
+
+    beside: the sounds that are looked through for shorter ones. starts: the barlines, from which quarters are counted.
+    """
+
+    def place(at: Fraction) -> tuple[Fraction, Fraction]:
+        start = starts[max(bisect_right(starts, at) - 1, 0)]
+        within = (at - start) % 1
+        return at - within, within
+
+    half = Fraction(1, 2)
+    straight = {quarter for quarter, within in (place(sound.onset) for sound in beside) if within not in (0, half)}
+
+    def moved(at: Fraction) -> Fraction:
+        quarter, within = place(at)
+        return quarter + share if within == half and quarter not in straight else at
+
+    return [
+        sound._replace(onset=moved(sound.onset), duration=moved(sound.onset + sound.duration) - moved(sound.onset))
+        for sound in sounds
+    ]
+
+
+# --- metres and tempos ------------------------------------------------------------------------------------------------
 
 
 def _metre_events(score: Any) -> tuple[list[tuple[Fraction, int, int]], Fraction]:
