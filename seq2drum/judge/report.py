@@ -95,11 +95,11 @@ def _name(row: Row) -> str:
 def sections(evaluation: Evaluation) -> list[tuple[str, list[str]]]:
     """The figures of free-running by section, the headline first; each figure once, and none that nobody has."""
     there = {name for row in evaluation.free for name, value in row.figures.items() if value.value is not None}
-    found = [("Headline", [name for name in HEADLINE if name in there])]
+    parts = [("Headline", [name for name in HEADLINE if name in there])]
     for title, groups in SECTIONS:
         names = [column.name for column in evaluation.columns if column.group in groups and column.name in there]
-        found.append((title, [name for name in names if name not in HEADLINE]))
-    return [(title, names) for title, names in found if names]
+        parts.append((title, [name for name in names if name not in HEADLINE]))
+    return [(title, names) for title, names in parts if names]
 
 
 def facts(evaluation: Evaluation) -> list[str]:
@@ -126,8 +126,8 @@ def _metres(evaluation: Evaluation) -> list[Row]:
     """The rows by metre; of a metre that no song has, one row is enough."""
     kept = []
     for metre, rows in groupby(evaluation.by_metre, lambda row: row.name.split(":")[0]):
-        found = list(rows)
-        kept += [row for row in found] if found[0].songs else [Row(metre, "", "real", True, 0, {})]
+        of_metre = list(rows)
+        kept += [row for row in of_metre] if of_metre[0].songs else [Row(metre, "", "real", True, 0, {})]
     return kept
 
 

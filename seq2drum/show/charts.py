@@ -211,7 +211,7 @@ class Bars(NamedTuple):
     guitar: Sequence[float]
 
 
-_LEVELS = 8  # of loudness that are told apart
+_LEVELS = 8  # of loudness
 _GRID = 1000  # pixels from the first barline to the last
 
 

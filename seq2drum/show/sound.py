@@ -61,7 +61,7 @@ def wav(
         soundfont: A General MIDI soundfont; by default see `fluidsynth.find`.
         span: Only what begins between two ticks.
         most_seconds: What begins later is left out, and what still sounds then is ended.
-        show: Is told from time to time how much has been rendered, from 0 to 1.
+        show: Is called from time to time with the share that has been rendered, from 0 to 1.
 
     Raises:
         MissingExtraError, OptionError: see `fluidsynth.find`.

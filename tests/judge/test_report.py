@@ -100,10 +100,10 @@ def test_figures_are_as_long_as_they_are_exact() -> None:
 
 
 def test_the_headline_comes_first_and_each_figure_once() -> None:
-    found = report.sections(made())
-    assert found[0][0] == "Headline"
-    assert found[0][1] == ["hit F1", "gain in F1", "fill rate"]
-    every = [name for _, names in found for name in names]
+    sections = report.sections(made())
+    assert sections[0][0] == "Headline"
+    assert sections[0][1] == ["hit F1", "gain in F1", "fill rate"]
+    every = [name for _, names in sections for name in names]
     assert len(set(every)) == len(every)
     assert "velocity r" not in every  # nobody has it
     assert set(every) == {"hit F1", "gain in F1", "fill rate", "hits a bar", "faults"}
@@ -112,8 +112,8 @@ def test_the_headline_comes_first_and_each_figure_once() -> None:
 def full() -> Evaluation:
     """Every player has every figure, each with an interval."""
     figures = {column.name: Estimate(-0.123, -0.4, 0.8) for column in columns()}
-    found = made()
-    return replace(found, free=tuple(replace(row, figures=figures) for row in found.free))
+    some = made()
+    return replace(some, free=tuple(replace(row, figures=figures) for row in some.free))
 
 
 def test_the_headline_of_a_page_comes_first_in_lines_that_can_be_pasted() -> None:
@@ -132,8 +132,8 @@ def test_lines_of_a_terminal_are_short_too_and_no_figure_is_lost() -> None:
 
 
 def test_every_group_of_figures_has_its_section() -> None:
-    told = {group for _, groups in report.SECTIONS for group in groups}
-    assert {column.group for column in columns()} <= told
+    shown = {group for _, groups in report.SECTIONS for group in groups}
+    assert {column.group for column in columns()} <= shown
 
 
 def test_the_table_of_a_terminal_is_aligned_and_marks_who_sees_the_real_drums() -> None:
@@ -239,10 +239,10 @@ def test_bars_of_a_figure_are_those_of_the_players_and_the_line_is_that_of_the_r
 
 
 def test_a_page_without_models_songs_or_bars_can_be_made() -> None:
-    found = replace(made(), continued=(), by_metre=(), examples=(), curves={name: (None,) for name in NAMES})
-    found = replace(found, free=found.free[:1])
-    assert "No bars to compare" in report.as_html(found)
-    assert "fill rate" in report.as_markdown(found) and "fill rate" in report.as_text(found)
+    bare = replace(made(), continued=(), by_metre=(), examples=(), curves={name: (None,) for name in NAMES})
+    bare = replace(bare, free=bare.free[:1])
+    assert "No bars to compare" in report.as_html(bare)
+    assert "fill rate" in report.as_markdown(bare) and "fill rate" in report.as_text(bare)
 
 
 def test_a_report_is_written_by_its_ending_and_never_over_another(tmp_path: Path) -> None:

@@ -92,8 +92,8 @@ def test_metre_and_tempo_stand_where_they_begin_or_change() -> None:
         metres=(Metre(0, 4, 4), Metre(BAR, 4, 4), Metre(4 * BAR, 7, 8), Metre(4 * BAR + 1680, 12, 8)),
         length=4 * BAR + 1680 + 2 * 2880,
     )
-    told = [(measure.metre, measure.tempo) for measure in chart.of(Duet(song, (), NO_DRUMS)).measures]
-    assert told == [
+    changes = [(measure.metre, measure.tempo) for measure in chart.of(Duet(song, (), NO_DRUMS)).measures]
+    assert changes == [
         ("4/4", "♩=120"),
         ("", ""),
         ("", ""),
@@ -102,8 +102,8 @@ def test_metre_and_tempo_stand_where_they_begin_or_change() -> None:
         ("12/8", "♩.=67"),
         ("", ""),
     ]
-    told = [(bar.metre, bar.tempo) for bar in chart.of(Duet(song, (), NO_DRUMS), first_bar=5).measures]
-    assert told == [("12/8", "♩.=67"), ("", "")]
+    changes = [(bar.metre, bar.tempo) for bar in chart.of(Duet(song, (), NO_DRUMS), first_bar=5).measures]
+    assert changes == [("12/8", "♩.=67"), ("", "")]
 
 
 def song_with_a_fill(fills: set[int], bars: int = 24) -> Duet:
@@ -126,8 +126,8 @@ def test_fills_and_passages_are_those_of_the_whole_song() -> None:
 
 
 def test_the_first_and_the_last_bar_that_is_struck_are_no_fills() -> None:
-    found = chart.of(song_with_a_fill({0, 12, 39}, 40)).measures
-    assert [measure.number for measure in found if measure.sign] == [13]
+    measures = chart.of(song_with_a_fill({0, 12, 39}, 40)).measures
+    assert [measure.number for measure in measures if measure.sign] == [13]
 
 
 def test_without_drums_there_is_no_fill_and_without_a_guitar_no_passage() -> None:
@@ -161,7 +161,7 @@ def test_a_bar_that_is_counted_in_pieces_has_the_fill_that_is_in_one_of_them() -
 
 
 @pytest.mark.parametrize("bars", [(-1, None), (2, None), (0, 0), (1, 1)])
-def test_bars_that_are_not_there_are_told(bars: tuple[int, int | None]) -> None:
+def test_bars_that_are_not_there_are_refused(bars: tuple[int, int | None]) -> None:
     with pytest.raises(OptionError, match="the song has bars 1 to 2"):
         chart.of(Duet(Song(480, length=2 * BAR), (), NO_DRUMS), first_bar=bars[0], last_bar=bars[1])
 

@@ -19,13 +19,13 @@ Points = list[tuple[float, float]]
 
 def paths(svg: str, role: str) -> list[tuple[Points, str]]:
     """The paths of a colour: their points, and their style."""
-    found = []
+    coloured = []
     for path in ElementTree.fromstring(svg).iter("path"):
         style = path.get("style", "")
         if f"var(--{role})" in style:
             numbers = [float(number) for number in re.findall(r"-?[\d.]+", path.get("d", ""))]
-            found.append((list(zip(numbers[::2], numbers[1::2], strict=True)), style))
-    return found
+            coloured.append((list(zip(numbers[::2], numbers[1::2], strict=True)), style))
+    return coloured
 
 
 def lines_of(svg: str, role: str = "model") -> list[Points]:

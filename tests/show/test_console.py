@@ -66,27 +66,27 @@ def test_a_bar_of_triplets_among_sixteenths_has_columns_of_its_own_and_one_stray
 
 def test_an_odd_metre_counts_where_its_groups_begin_and_six_eight_counts_two() -> None:
     song = Song(480, metres=(Metre(0, 7, 8), Metre(1680, 6, 8), Metre(3120, 15, 16)), length=3120 + 1800)
-    told = lines(Duet(song, (), drums((0, 36), (1680, 36), (3120, 36))), width=100)
-    assert told[0].split() == ["7/8", "(2+2+3)", "♩=120", "6/8", "♩.=80", "15/16", "♩=120"]
-    assert told[2].strip() == "│1   3   5     │1     2     │1  2  3  4  5  │"
-    assert told[3].strip() == "kick│o   ┊   ┊     │o     ┊     │o  ┊  ┊  ┊  ┊  │"
+    shown = lines(Duet(song, (), drums((0, 36), (1680, 36), (3120, 36))), width=100)
+    assert shown[0].split() == ["7/8", "(2+2+3)", "♩=120", "6/8", "♩.=80", "15/16", "♩=120"]
+    assert shown[2].strip() == "│1   3   5     │1     2     │1  2  3  4  5  │"
+    assert shown[3].strip() == "kick│o   ┊   ┊     │o     ┊     │o  ┊  ┊  ┊  ┊  │"
 
 
 def test_lines_are_no_wider_than_the_terminal_and_have_a_good_number_of_bars() -> None:
     many = Duet(Song(480, length=40 * 1920), (RIFF,), drums(*((bar * 1920, 36) for bar in range(40))))
     for width, count in ((80, 4), (100, 4), (120, 6), (300, 16), (40, 1), (1, 1)):
-        told = lines(many, width=width)
-        assert max(map(len, told)) <= max(width, 40)
-        kicks = [line for line in told if line.lstrip().startswith("kick")]
+        shown = lines(many, width=width)
+        assert max(map(len, shown)) <= max(width, 40)
+        kicks = [line for line in shown if line.lstrip().startswith("kick")]
         assert kicks[0].count("o") == count, width
 
 
 def test_a_bar_that_is_wider_than_the_terminal_is_cut_between_beats() -> None:
     song = Song(480, metres=(Metre(0, 16, 4),), length=7680)
-    told = lines(Duet(song, (), drums(*((at, 36) for at in range(0, 7680, 480)))), width=60)
-    kicks = [line.partition("│")[2] for line in told if "kick" in line]
+    shown = lines(Duet(song, (), drums(*((at, 36) for at in range(0, 7680, 480)))), width=60)
+    kicks = [line.partition("│")[2] for line in shown if "kick" in line]
     assert kicks == ["o   " * 13 + "│", "o   " * 3 + "│"]
-    assert [line.partition("│")[2] for line in told if line.strip(" ").startswith("│")] == [
+    assert [line.partition("│")[2] for line in shown if line.strip(" ").startswith("│")] == [
         "1   2   3   4   5   6   7   8   9   10  11  12  13  │",
         "14  15  16  │",
     ]
@@ -94,8 +94,8 @@ def test_a_bar_that_is_wider_than_the_terminal_is_cut_between_beats() -> None:
 
 def test_only_the_pieces_that_a_line_uses_have_a_row_the_feet_below() -> None:
     hits = drums((0, 49), (0, 36), (1920, 54), (1920, 3), (3840, 44), (3840, 38))
-    told = lines(Duet(Song(480, length=3 * 1920), (), hits), width=40)
-    names = [line.partition("│")[0].strip() for line in told if "│" in line]
+    shown = lines(Duet(Song(480, length=3 * 1920), (), hits), width=40)
+    names = [line.partition("│")[0].strip() for line in shown if "│" in line]
     assert names == ["", "crash", "kick", "", "other", "tambourine", "", "snare", "pedal hat"]
 
 
@@ -108,22 +108,22 @@ def test_fills_and_passages_stand_over_their_bars() -> None:
     beat = [(at, 36 if at % 960 == 0 else 42) for at in range(0, 16 * 1920, 240) if at // 1920 != 11]
     fill = [(11 * 1920 + at, 45) for at in range(0, 1920, 120)]
     riff = Part.of([Note(at, 200, 52 if at < 8 * 1920 else 57 + at // 480 % 3, 90) for at in range(0, 16 * 1920, 480)])
-    told = lines(Duet(Song(480, length=16 * 1920), (riff,), drums(*beat, *fill)))
-    heads = [line.split() for line in told if "│" not in line and line]
+    shown = lines(Duet(Song(480, length=16 * 1920), (riff,), drums(*beat, *fill)))
+    heads = [line.split() for line in shown if "│" not in line and line]
     assert heads[1:-1] == [
         ["[A]", "1", "2", "3", "4"],
         ["5", "6", "7", "8"],
         ["[B]", "9", "10", "11", "12", "fill"],
         ["13", "14", "15", "16"],
     ]
-    assert next(line for line in told if "fill" in line).index("fill") == 11 + 4 * 17 - 5
+    assert next(line for line in shown if "fill" in line).index("fill") == 11 + 4 * 17 - 5
 
 
 def test_of_many_guitars_the_last_row_has_the_rest() -> None:
     guitars = tuple(Part.of([Note(120 * number, 60, 40 + number, 90)], name=f"Number {number}") for number in range(5))
-    told = lines(Duet(SONG, guitars, NO_DRUMS))
-    assert [line.partition("│")[0].strip() for line in told[2:5]] == ["Number 0", "Number 1", "3 more"]
-    assert told[4].endswith("│┊ ▅▆█   ┊   ┊   │")
+    shown = lines(Duet(SONG, guitars, NO_DRUMS))
+    assert [line.partition("│")[0].strip() for line in shown[2:5]] == ["Number 0", "Number 1", "3 more"]
+    assert shown[4].endswith("│┊ ▅▆█   ┊   ┊   │")
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_of_many_guitars_the_last_row_has_the_rest() -> None:
     ids=["nothing", "silence", "no guitar", "no drums", "64/1", "tiny bars"],
 )
 def test_whatever_there_is_can_be_shown(duet: Duet) -> None:
-    told = lines(duet)
-    assert any("1" in line for line in told)
-    assert max(map(len, told)) <= 80
+    shown = lines(duet)
+    assert any("1" in line for line in shown)
+    assert max(map(len, shown)) <= 80
 
 
 def test_colours_change_nothing_but_the_look() -> None:
@@ -160,7 +160,7 @@ def test_a_terminal_without_the_letters_gets_others() -> None:
     assert "kick|o   :   @,  :   |" in text
 
 
-def test_bars_that_are_not_there_are_told() -> None:
+def test_bars_that_are_not_there_are_refused() -> None:
     with pytest.raises(OptionError, match="bars 1 to 1"):
         console.picture(Duet(SONG, (), BEAT), first_bar=1)
 

@@ -110,8 +110,8 @@ def test_the_pixels_are_those_of_the_png() -> None:
 
 @pytest.mark.usefixtures("_words")
 def test_only_the_pieces_in_use_have_a_row_and_unknown_notes_have_one_of_their_own() -> None:
-    told = words()
-    assert [name for name in ("kick", "snare", "closed hat", "ride", "other") if name in told] == [
+    texts = words()
+    assert [name for name in ("kick", "snare", "closed hat", "ride", "other") if name in texts] == [
         "kick",
         "snare",
         "closed hat",
@@ -126,42 +126,42 @@ def test_in_a_long_song_a_line_has_the_pieces_that_it_uses() -> None:
     drums = Part.of(
         [*(Note(at, 60, 36, 90) for at in range(0, ticks, 480)), Note(40 * 1920, 60, 51, 90)], is_drums=True
     )
-    told = words(Duet(Song(480, length=ticks), (), drums))
-    assert told.count("kick") == 6
-    assert told.count("ride") == 1
-    told = words(Duet(Song(480, length=ticks), (), drums), first_bar=32)  # few enough to be drawn large
-    assert told.count("ride") == told.count("kick") == 4
+    texts = words(Duet(Song(480, length=ticks), (), drums))
+    assert texts.count("kick") == 6
+    assert texts.count("ride") == 1
+    texts = words(Duet(Song(480, length=ticks), (), drums), first_bar=32)  # few enough to be drawn large
+    assert texts.count("ride") == texts.count("kick") == 4
 
 
 @pytest.mark.usefixtures("_words")
 def test_only_the_bars_asked_for_count() -> None:
     drums = Part.of([*DRUMS, Note(7 * 1920, 60, 51, 90)], is_drums=True)
-    told = words(DUET._replace(drums=drums), first_bar=2, last_bar=4)
-    assert "ride" not in told  # it plays in bar 8
-    assert [number for number in ("2", "3", "4", "5") if number in told] == ["3", "4"]
-    assert "4/4  ♩=120" in told
+    texts = words(DUET._replace(drums=drums), first_bar=2, last_bar=4)
+    assert "ride" not in texts  # it plays in bar 8
+    assert [number for number in ("2", "3", "4", "5") if number in texts] == ["3", "4"]
+    assert "4/4  ♩=120" in texts
 
 
 @pytest.mark.usefixtures("_words")
 def test_metres_are_written_where_they_begin_an_odd_one_with_its_groups() -> None:
     song = Song(480, metres=(Metre(0, 7, 8), Metre(1680, 3, 4)), length=64 * 240)
-    told = words(DUET._replace(song=song))
-    assert "7/8 (2+2+3)  ♩=120" in told
-    assert told.count("3/4") == 1
+    texts = words(DUET._replace(song=song))
+    assert "7/8 (2+2+3)  ♩=120" in texts
+    assert texts.count("3/4") == 1
 
 
 @pytest.mark.usefixtures("_words")
 def test_every_guitar_that_plays_is_named_whatever_its_name() -> None:
     odd = Part.of([Note(0, 960, 60, 80)], program=27, name="$ギター$ <&>\n")
     silent = Part.of([], program=27, name="Silent")
-    told = words(DUET._replace(guitars=(GUITAR, odd, silent)))
-    assert "■ Guitar" in told
-    assert "■ $ギター$ &lt;&amp;&gt;" in told
-    assert not any("Silent" in word for word in told)
+    texts = words(DUET._replace(guitars=(GUITAR, odd, silent)))
+    assert "■ Guitar" in texts
+    assert "■ $ギター$ &lt;&amp;&gt;" in texts
+    assert not any("Silent" in word for word in texts)
     many = tuple(Part.of([Note(0, 960, 60, 80)], program=27, name="x" * 99) for _ in range(9))
-    told = words(DUET._replace(guitars=many))
-    assert "and 3 more" in told
-    assert max(map(len, told)) < 60
+    texts = words(DUET._replace(guitars=many))
+    assert "and 3 more" in texts
+    assert max(map(len, texts)) < 60
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_settings_of_the_user_make_no_other_picture_and_no_fault(monkeypatch: py
     assert draw.picture(DUET, "svg") == before
 
 
-def test_settings_that_keep_matplotlib_from_being_loaded_are_told() -> None:
+def test_settings_that_keep_matplotlib_from_being_loaded_are_named() -> None:
     code = (
         "from seq2drum.errors import OptionError\n"
         "from seq2drum.show import draw\n"
@@ -206,9 +206,9 @@ def test_a_fill_and_a_passage_are_named() -> None:
     fill = [Note(11 * 1920 + at, 60, 45, 110) for at in range(0, 1920, 120)]
     riff = [Note(at, 200, 52 if at < 8 * 1920 else 57 + at // 480 % 3, 90) for at in range(0, 16 * 1920, 480)]
     drums = Part.of([*(note for note in beat if note.onset // 1920 != 11), *fill], is_drums=True)
-    told = words(Duet(Song(480, length=16 * 1920), (Part.of(riff, program=27),), drums))
-    assert told.count("fill") == 1
-    assert [word for word in told if word in ("A", "B", "C")] == ["A", "B"]
+    texts = words(Duet(Song(480, length=16 * 1920), (Part.of(riff, program=27),), drums))
+    assert texts.count("fill") == 1
+    assert [word for word in texts if word in ("A", "B", "C")] == ["A", "B"]
 
 
 @pytest.mark.parametrize(
@@ -245,8 +245,8 @@ def test_a_late_hit_has_a_line_at_its_place_and_that_is_explained() -> None:
     def red(late: int) -> NDArray[np.bool_]:
         drums = Part.of([Note(at + late, 60, 36, 100) for at in range(0, 7680, 480)], is_drums=True)
         picture = draw.pixels(Duet(Song(480, length=7680), (), drums)).astype(int)
-        found: NDArray[np.bool_] = (picture[..., 0] - picture[..., 2]) > 60
-        return found
+        is_red: NDArray[np.bool_] = (picture[..., 0] - picture[..., 2]) > 60
+        return is_red
 
     assert not red(0).any()
     late = red(30)
@@ -255,7 +255,7 @@ def test_a_late_hit_has_a_line_at_its_place_and_that_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"bars_per_line": 0}, "1 or more"),
         ({"first_bar": 8}, "bars 1 to 8"),
@@ -263,8 +263,8 @@ def test_a_late_hit_has_a_line_at_its_place_and_that_is_explained() -> None:
         ({"first_bar": 3, "last_bar": 3}, "no bar from 4 to 3"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_named(options: dict[str, int], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_an_option_that_makes_no_sense_is_named(options: dict[str, int], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
         svg(**options)
 
 
@@ -301,7 +301,7 @@ def test_a_long_song_has_more_bars_on_a_line_and_dense_music_has_fewer() -> None
 
 
 def test_a_real_song_is_drawn() -> None:
-    found = [path for path in corpus_files("sample") if path.name.startswith("For_A_Thousand")]
-    if not found:
+    songs = [path for path in corpus_files("sample") if path.name.startswith("For_A_Thousand")]
+    if not songs:
         pytest.skip("the shared corpus is not beside the repository")
-    assert png(duet.of_songs([midi.read(found[0])])).shape[0] > 3000
+    assert png(duet.of_songs([midi.read(songs[0])])).shape[0] > 3000

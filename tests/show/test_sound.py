@@ -1,4 +1,4 @@
-"""Sound: what is rendered is in time, balanced and never clipped, and a machine without a synthesiser is told so."""
+"""Sound: what is rendered is in time, balanced and never clipped; without a synthesiser it is said how to get one."""
 
 import io
 import math
@@ -135,10 +135,10 @@ def test_a_click_after_changes_of_tempo_lies_where_the_song_says(soundfont):
     tempos = [Tempo(480 * i, 300_000 + 7_001 * (i * 37 % 60)) for i in range(60)]  # a song that breathes
     ticks = [0, 480 * 7 + 100, 480 * 31, 480 * 59 + 333]
     clicks = duet_of([], [Note(tick, 30, 76, 120) for tick in ticks], *tempos)  # a wood block begins at once
-    found = onsets(heard(sound.wav(clicks, soundfont=soundfont)))
+    heard_at = onsets(heard(sound.wav(clicks, soundfont=soundfont)))
     expected = [clicks.song.seconds(tick) for tick in ticks]
     assert expected[-1] > 25
-    assert found == pytest.approx(expected, abs=0.015)
+    assert heard_at == pytest.approx(expected, abs=0.015)
 
 
 def test_guitar_and_drums_sound_together(soundfont):
@@ -364,7 +364,7 @@ def test_an_empty_path_has_no_fluidsynth(monkeypatch, tmp_path, capsys):
     song, out = str(EXAMPLES / "waltz.mid"), tmp_path / "drums.mid"
     assert main(["--mode", "infer", song, "-o", str(out), "--wav", str(tmp_path / "a.wav")]) == 2
     assert "sound needs FluidSynth" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []  # it is told before anything is played
+    assert list(tmp_path.iterdir()) == []  # it is refused before anything is played
 
 
 # --- a FluidSynth that misbehaves -------------------------------------------------------------------------------------
@@ -386,7 +386,7 @@ BOTH = "cp $$ $$.copy; mv $$ 0.wav; mv $$.copy 1.wav"
 
 @POSIX
 @pytest.mark.parametrize(
-    "script, told",
+    "script, message",
     [
         ("echo first >&2; echo it is broken >&2; exit 3", r"ended with code 3 \(it says: it is broken\)"),
         ("exit 0", "wrote nothing"),
@@ -396,13 +396,13 @@ BOTH = "cp $$ $$.copy; mv $$ 0.wav; mv $$.copy 1.wav"
         ("sleep 60", "was not done after"),
     ],
 )
-def test_a_fluidsynth_that_fails_is_told_and_stopped(tmp_path, monkeypatch, no_traces, script, told):
+def test_a_fluidsynth_that_fails_is_stopped_and_its_fault_is_named(tmp_path, monkeypatch, no_traces, script, message):
     stand_in(tmp_path, monkeypatch, script)
     monkeypatch.setattr(fluidsynth, "_PATIENCE", 1.0 if "sleep" in script else 60.0)
     monkeypatch.setattr(fluidsynth, "_TAIL", 0.1)
     font = made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)
     begun = time.monotonic()
-    with pytest.raises(OutputError, match=told):
+    with pytest.raises(OutputError, match=message):
         sound.wav(strummed(1), soundfont=font)
     assert time.monotonic() - begun < 15
 
