@@ -89,10 +89,15 @@ def test_numbers_of_the_page_are_those_of_the_history() -> None:
     assert "98,765 bars in 5 minutes" in page and "3.00 nats" in page and "8.12 with another" in page
     assert "5 songs, 400 bars" in page and "1 songs, 50 bars" in page and "1,234 steps" in page
     assert "4 s, 1.5% of the time" in page
-    titles = re.findall(r"<figure><svg[^>]*><title>(.*?)</title>", page)
+    titles = re.findall(r'<figure class="chart"><svg[^>]*><title>(.*?)</title>', page)
     assert titles == ["nats a bar", "learning rate", "bars a second", "hit F1", GAIN, "fill rate"]
     (curve,) = re.findall(r"<title>nats a bar</title>.*?</svg>", page)
-    assert sorted(len(line.split()) for line in re.findall(r'points="(.*?)"', curve)) == [3, 3, 39]
+    curves = {role: line for line, role in re.findall(r'd="([^"]*)" style="fill: none; stroke: var\(--(\w+)\)', curve)}
+    assert {role: curves[role].count("L") + 1 for role in ("model", "guitar", "base")} == {
+        "model": 3,
+        "guitar": 3,
+        "base": 39,
+    }
 
 
 def test_what_people_named_cannot_become_markup() -> None:
@@ -104,7 +109,7 @@ def test_what_people_named_cannot_become_markup() -> None:
 
 def test_the_page_says_what_to_do_next_and_a_stopped_run_how_to_go_on() -> None:
     page = as_html(finished())
-    assert "--mode infer SONG.mid --model &#x27;runs/my &lt;run&gt;&#x27;" in page
+    assert "--mode infer SONG.mid --model &#39;runs/my &lt;run&gt;&#39;" in page
     assert "--mode eval --data DIR --split validation" in page
     assert "tensorboard --logdir" in page and "--resume" not in page
     assert "--split test" in as_html(finished(sides={"training": (5, 400)}))
@@ -133,4 +138,4 @@ def test_a_panel_of_one_moment_is_a_table_without_curves_and_short_time_is_told(
     assert cells(page, "hit F1")[1] == "0.100"
     assert "only 9 bars" in page and "songs that it was trained on, for want of others" in page
     assert "1 song never trained on: up to" in as_html(whole._replace(songs=1))
-    assert re.findall(r"<figure><svg[^>]*><title>(.*?)</title>", page) == ["nats a bar"]
+    assert re.findall(r'<figure class="chart"><svg[^>]*><title>(.*?)</title>', page) == ["nats a bar"]
