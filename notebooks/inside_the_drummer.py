@@ -341,8 +341,8 @@ print(f"{right} of {len(names)} times the guitar that the drums were composed fo
 def sketch(guitar):
     """(9, S): how likely each piece of the kit is at each step, mean over the bars that sound, and (B,) of a fill."""
     player, found, bars = drummer.engine, features(guitar), len(guitar.form.steps)
-    told = conditions.asked(conditions.Controls(), bars)
-    known = player.resolve(player.encode(found, guitar.form, told, 0, bars))
+    asked = conditions.of_controls(conditions.Controls(), bars)
+    known = player.resolve(player.encode(found, guitar.form, asked, 0, bars))
     chances = 1 / (1 + np.exp(-known["sketch"].mean(axis=0)))
     fill = 1 / (1 + np.exp(-player.resolve(player.fill_logits(found, guitar.form))))
     return chances, fill

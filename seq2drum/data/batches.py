@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from seq2drum.data.prepared import Prepared
 from seq2drum.lattice import conditions
-from seq2drum.lattice.conditions import CONDITION_SIZE
+from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS
@@ -28,7 +28,7 @@ PAST = 24  # bars before a pair that its memory always holds
 FAR = 8  # bars from further back that it holds as well, drawn at random
 AHEAD = 4  # bars after a pair whose guitar it may hear
 _LOUDEST, _GAP = np.float32(127), np.float32(OFFSET_UNITS)
-REST = 4  # bars of silence that are not learnt from: an intro or an interlude without drums
+DRUM_REST = 4  # bars without drums in a row, from which on they are not learnt from: an intro, an interlude
 RECENT = 8  # bars: what a pair that must remember further back is not shown
 BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that the model learns to listen
 
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     guitar (n, C, S, GUITAR.size), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
     clock (n, N, S, CLOCK.size), bars (n, C, BARS.size), summary (n, SUMMARY.size), exists (n, C), steps (n, C),
     number (n, C) bar numbers in the song, far_* the same for F bars from further back,
-    told (n, C, CONDITION_SIZE) what a musician would have asked for, zero where nothing is; fill (n, N): whether the
+    told (n, C, CONDITIONS.size) what a musician would have asked for, zero where nothing is; fill (n, N): whether the
     drums break their pattern; in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the
     drums of all bars before, of the last RECENT bars, and of the step before are hidden; shown (n, V): 0 where a voice
     is hidden in all bars before.
@@ -83,7 +83,7 @@ class Data:
 
     first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR.size), clock (T, CLOCK.size), and
     velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size), told
-    (B, CONDITION_SIZE), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY.size).
+    (B, CONDITIONS.size), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY.size).
     """
 
     songs: tuple[str, ...]
@@ -123,7 +123,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
     velocity = np.zeros((total, len(kit)), dtype=np.uint8)
     offset = np.zeros((total, len(kit)), dtype=np.int8)
     bars = np.zeros((count, BARS.size), dtype=np.float16)
-    told = np.zeros((count, CONDITION_SIZE), dtype=np.float16)
+    told = np.zeros((count, CONDITIONS.size), dtype=np.float16)
     summary = np.zeros((len(songs), SUMMARY.size), dtype=np.float32)
     guitar_notes, drum_notes = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     metre = np.concatenate([np.stack([item.form.numerator, item.form.denominator], axis=1) for item in heard])
@@ -133,7 +133,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
         here = slice(first_bar[index], first_bar[index + 1])
         there = slice(first_step[here.start], first_step[here.stop])
         guitar[there], clock[there], bars[here], summary[index] = found
-        told[here] = conditions.told(conditions.measure(song.drums, song.heard.form))
+        told[here] = conditions.of_measured(conditions.measure(song.drums, song.heard.form))
         drums = song.drums.select(voices[song.drums.key] >= 0)
         at = drums.step + there.start
         np.maximum.at(velocity, (at, voices[drums.key]), drums.velocity.astype(np.uint8))
@@ -175,12 +175,12 @@ def windows(data: Data, *, max_notes: int = MAX_NOTES, starts: Sequence[int] | N
 
 
 def _resting(drum_notes: IntArray) -> NDArray[np.bool_]:
-    """(bars,): whether the drums rest here, for REST bars or more: nobody asks for drums in order to hear none."""
+    """(bars,): whether the drums rest here, for DRUM_REST bars or more: a model is not to learn such rests."""
     silent = np.concatenate([[False], drum_notes == 0, [False]])
     begins, ends = np.flatnonzero(silent[1:] & ~silent[:-1]), np.flatnonzero(silent[:-1] & ~silent[1:])
     resting = np.zeros(len(drum_notes), dtype=bool)
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-        resting[begin:end] = end - begin >= REST
+        resting[begin:end] = end - begin >= DRUM_REST
     return resting
 
 
@@ -310,7 +310,7 @@ def collate(
         for rows in (bars, far_features):
             for columns in (BARS["pitch_classes_of_last"], BARS["pitch_classes_of_next"]):
                 rows[..., columns] = np.take_along_axis(rows[..., columns], keys[:, None], axis=-1)
-    wanted = conditions.hidden(draws.asked) if ask else np.zeros((len(pairs), CONDITION_SIZE), dtype=bool)
+    wanted = conditions.given(draws.asked) if ask else np.zeros((len(pairs), CONDITIONS.size), dtype=bool)
     told = data.told[drum_bars].astype(np.float32)
     return Batch(
         guitar=guitar,
@@ -331,7 +331,7 @@ def collate(
         far_steps=np.minimum(data.steps[far_bars], size),
         far_number=far_bars - start,
         told=told * exists[..., None] * wanted[:, None],
-        fill=told[:, inside, conditions.FILL.start] * in_pair,
+        fill=told[:, inside, CONDITIONS["fill"].start] * in_pair,
         in_pair=in_pair,
         keep=_keep(draws.hidden, blanked).astype(np.float32),
         shown=_shown(draws.voices, len(data.kit), blanked).astype(np.float32),

@@ -19,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from seq2drum.data.batches import REST
+from seq2drum.data.batches import DRUM_REST
 from seq2drum.lattice import groove
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.groove import Drums
@@ -38,14 +38,14 @@ FILL_TOLERANCE = 1  # bars that a fill may be away from the real one
 
 
 def judged_bars(real: Drums) -> BoolArray:
-    """(B,): the bars that count: from the real drummer's first hit to the last, without rests of REST bars or more.
+    """(B,): the bars that count: from the first real hit to the last, without rests of DRUM_REST bars or more.
 
     An introduction or an interlude without drums is the arranger's, not the drummer's; a stop of a bar or two is.
     """
     sounding = np.flatnonzero(hits_by_bar(real))
     counted = np.zeros(len(real.form.steps), dtype=bool)
     for here, following in zip(sounding, [*sounding[1:], sounding[-1] + 1] if len(sounding) else [], strict=True):
-        counted[here : following if following - here <= REST else here + 1] = True
+        counted[here : following if following - here <= DRUM_REST else here + 1] = True
     return counted
 
 

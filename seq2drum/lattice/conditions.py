@@ -1,7 +1,8 @@
-"""What a musician may ask of the drums, as numbers a model can be told: style, intensity, complexity, fills.
+"""What a musician may ask of the drums, and the same as numbers for a model: style, intensity, complexity, fills.
 
-In training they are measured on the real drums and often kept from the model, so that each may be left out when
-playing. Levels run from 0 to 1 as shares of the bars of real music: 0.5 is what half of all bars stay below.
+Controls are what is asked for; conditions are the numbers that a model reads, bar by bar. In training conditions are
+measured on the real drums and often left out, so that each may be left out when playing. Levels run from 0 to 1 as
+shares of the bars of real music: 0.5 is what half of all bars stay below.
 
 Letters of shapes: B bars.
 """
@@ -15,17 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice import groove
+from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.groove import Drums
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL, NINE
 
-STYLE_COLUMNS = slice(0, len(STYLES))
-INTENSITY, COMPLEXITY, FILL = (slice(at, at + 2) for at in range(len(STYLES), len(STYLES) + 6, 2))
-GROUPS = (STYLE_COLUMNS, INTENSITY, COMPLEXITY, FILL)
-CONDITION_SIZE = FILL.stop
-SMOOTH = 4  # bars either side that a level is a mean of: a slider is not moved at every bar
+# Style is one of several; each other condition is a value, and a 1 that says that it is known.
+CONDITIONS = Columns(style=len(STYLES), intensity=2, complexity=2, fill=2)
+SMOOTH = 4  # bars either side that a measured level is a mean of: who asks for a level asks for it over many bars
+# Shares of the training pairs that are given no condition at all, and of the rest, that are not given each of them.
+# Fills are given more often, as they are always planned when a model plays.
+NONE_GIVEN = 0.35
+NOT_GIVEN = {"style": 0.6, "intensity": 0.6, "complexity": 0.6, "fill": 0.25}
 
 # Deciles of bars in which drums play, counted over 1,263 training songs.
 _ENERGY = np.array([0.0, 1.15, 1.63, 2.01, 2.32, 2.62, 2.99, 3.43, 4.1, 5.09, 9.0])
@@ -51,7 +55,7 @@ class Controls:
 
 
 class Measured(NamedTuple):
-    """What real drums would have been asked for: the style, and (B,) intensity, complexity and fills of each bar."""
+    """The conditions that real drums meet: the style, and (B,) intensity, complexity and whether each bar is a fill."""
 
     style: str
     intensity: FloatArray
@@ -79,7 +83,7 @@ def complexity_of(drums: Drums) -> FloatArray:
 
 
 def _level(values: NDArray[Any], deciles: NDArray[np.float64]) -> FloatArray:
-    """(B,): smoothed over the bars around, then as a share of all music's bars. Silent bars are looked past."""
+    """(B,): smoothed over the bars around, then as a share of all music's bars. Silent bars do not count."""
     window = np.hanning(2 * SMOOTH + 3)[1:-1]
     played = (values > 0).astype(float)
     total = np.convolve(values, window)[SMOOTH : SMOOTH + len(values)]
@@ -88,9 +92,9 @@ def _level(values: NDArray[Any], deciles: NDArray[np.float64]) -> FloatArray:
 
 
 def style_of(drums: Drums) -> str:
-    """One word for how a whole part plays, full kit, by rules on what is struck where.
+    """One of STYLES for a whole part of the full kit, by rules on what is struck where.
 
-    The names are those of music that is mostly played so; what a song's file is called under does not matter.
+    The names are those of music that is mostly played so; what a file says of its style does not matter.
     """
     form, struck = drums.form, drums.velocity > 0
     _, place = form.places
@@ -121,48 +125,41 @@ def style_of(drums: Drums) -> str:
     return "pop" if stick > 0.5 or total / quarters < 2.2 else "rock"
 
 
-def told(measured: Measured) -> FloatArray:
-    """(B, CONDITION_SIZE): everything that was measured, as a model is told it."""
-    return _columns(measured.style, measured.intensity, measured.complexity, measured.fill.astype(np.float32))
+def of_measured(measured: Measured) -> FloatArray:
+    """(B, CONDITIONS.size): everything that was measured."""
+    fill = measured.fill.astype(np.float32)
+    return _table(len(fill), measured.style, measured.intensity, measured.complexity, fill)
 
 
-def asked(controls: Controls, bars: int, fill: NDArray[np.bool_] | None = None) -> FloatArray:
-    """(bars, CONDITION_SIZE): what is wished, as a model is told it; fill (bars,) is where to break the pattern."""
+def of_controls(controls: Controls, bars: int, fill: NDArray[np.bool_] | None = None) -> FloatArray:
+    """(bars, CONDITIONS.size): what is asked for, in every bar; fill (bars,) is where fills are wanted."""
 
     def level(value: float | None) -> FloatArray | None:
         return None if value is None else np.full(bars, value, dtype=np.float32)
 
     filled = None if fill is None else fill.astype(np.float32)
-    return _columns(controls.style, level(controls.intensity), level(controls.complexity), filled, bars=bars)
+    return _table(bars, controls.style, level(controls.intensity), level(controls.complexity), filled)
 
 
-def _columns(
-    style: str | None,
-    intensity: FloatArray | None,
-    complexity: FloatArray | None,
-    fill: FloatArray | None,
-    *,
-    bars: int | None = None,
+def _table(
+    bars: int, style: str | None, intensity: FloatArray | None, complexity: FloatArray | None, fill: FloatArray | None
 ) -> FloatArray:
-    """Each level beside a 1 that says that it is known; a style as one of several."""
-    given = [column for column in (intensity, complexity, fill) if column is not None]
-    out = np.zeros((len(given[0]) if bars is None else bars, CONDITION_SIZE), dtype=np.float32)
+    """(bars, CONDITIONS.size): each of the values (bars,) beside a 1; zero where there is None."""
+
+    def known(values: FloatArray | None) -> FloatArray:
+        return np.zeros((bars, 2), np.float32) if values is None else np.stack([values, np.ones_like(values)], axis=1)
+
+    named = np.zeros((bars, len(STYLES)))
     if style is not None:
-        out[:, STYLES.index(style)] = 1
-    for columns, values in ((INTENSITY, intensity), (COMPLEXITY, complexity), (FILL, fill)):
-        if values is not None:
-            out[:, columns] = np.stack([values, np.ones_like(values)], axis=1)
-    return out
+        named[:, STYLES.index(style)] = 1
+    values = {"intensity": known(intensity), "complexity": known(complexity), "fill": known(fill)}
+    return CONDITIONS.table(bars, {"style": named, **values})
 
 
-def hidden(uniform: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which conditions a training pair is told: uniform (n, 5) -> keep (n, CONDITION_SIZE).
-
-    A third of the pairs is told nothing, for that is how most people play. Of the rest each may be missing, fills more
-    rarely: when playing they are always planned.
-    """
-    nothing = uniform[:, 0] < 0.35
-    keep = np.zeros((len(uniform), CONDITION_SIZE), dtype=bool)
-    for group, columns in enumerate(GROUPS, 1):
-        keep[:, columns] = (~nothing & (uniform[:, group] >= (0.25 if columns == FILL else 0.6)))[:, None]
+def given(uniform: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which conditions training pairs are given: uniform draws (n, 5) -> (n, CONDITIONS.size)."""
+    some = uniform[:, 0] >= NONE_GIVEN
+    keep = np.zeros((len(uniform), CONDITIONS.size), dtype=bool)
+    for column, (name, share) in enumerate(NOT_GIVEN.items(), 1):
+        keep[:, CONDITIONS[name]] = (some & (uniform[:, column] >= share))[:, None]
     return keep

@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 SHORTEST = 4  # bars from one section's beginning to the next
-REST = 2  # bars of silence, after which a section begins in any case
+SILENCE = 2  # bars of silence, after which a section begins in any case
 KERNELS = (4, 8)  # bars on either side of a barline that are compared
 NEW = 0.12  # novelty from which a barline is worth to be a boundary
 PERIOD = {0: 0.06, 4: 0.03}  # what a boundary gains by coming so many bars after the one before, modulo eight
@@ -48,7 +48,7 @@ def sections(heard: Heard) -> tuple[Section, ...]:
     """The passages of the guitar, in the order of their bars, lettered A, B, ... as they first come.
 
     The first begins where the guitar does. All begin in a bar with an onset, and are SHORTEST bars or longer, unless
-    the guitar plays less than that. Two that follow each other have different letters, or else REST bars of silence
+    the guitar plays less than that. Two that follow each other have different letters, or else SILENCE bars of silence
     between them. The time it takes is in proportion to the bars, and a little of it to the letters.
     """
     points, sounds = points_of(heard)
@@ -158,10 +158,10 @@ def _checkerboard(points: FloatArray, sounds: Bools, kernel: int) -> FloatArray:
 
 
 def _rested(sounds: Bools) -> Bools:
-    """(B,): whether the guitar comes in, after REST bars of silence at least."""
+    """(B,): whether the guitar comes in, after SILENCE bars of silence at least."""
     silent = np.concatenate([[0], np.cumsum(~sounds)])
     found = np.zeros(len(sounds), dtype=bool)
-    found[REST:] = sounds[REST:] & (silent[REST:-1] - silent[: -REST - 1] == REST)
+    found[SILENCE:] = sounds[SILENCE:] & (silent[SILENCE:-1] - silent[: -SILENCE - 1] == SILENCE)
     return found
 
 

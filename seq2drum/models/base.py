@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2drum.data.batches import Batch
-from seq2drum.lattice.conditions import CONDITION_SIZE
+from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY
 from seq2drum.lattice.form import CLOCK
 from seq2drum.models.layers import Feel, Heads
@@ -37,7 +37,7 @@ class Config:
     clock: int = CLOCK.size
     bars: int = BARS.size
     summary: int = SUMMARY.size
-    asked: int = CONDITION_SIZE
+    asked: int = CONDITIONS.size
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers by name."""

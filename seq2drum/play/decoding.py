@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.conditions import Controls, asked
+from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import Features, features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import Grid, to_full
@@ -213,7 +213,7 @@ def most_agreed(bars: Sequence[FloatArray]) -> int:
 class _Guitar(NamedTuple):
     """A guitar ready to be played to.
 
-    conditions (B, CONDITION_SIZE): what is asked for in each bar. ranges: the bars [begin, end) that are encoded as
+    conditions (B, CONDITIONS.size): what is asked for in each bar. ranges: the bars [begin, end) that are encoded as
     one.
     """
 
@@ -237,7 +237,7 @@ def _guitar(model: Playable, heard: Heard, controls: Controls, sampling: Samplin
     if logits is not None:
         seed = sampling.seed if sampling.temperature else 0  # the most likely take is one, whatever the seed
         fill = plan_fills(logits, controls.fills, np.random.default_rng([seed, bars, 1]))
-    return _Guitar(of_guitar, asked(controls, bars, fill), ranges)
+    return _Guitar(of_guitar, of_controls(controls, bars, fill), ranges)
 
 
 def plan_fills(logits: FloatArray, level: float | None, rng: np.random.Generator) -> NDArray[np.bool_]:

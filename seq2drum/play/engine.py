@@ -87,7 +87,7 @@ class Playable(Protocol):
     ) -> Asking[dict[str, NDArray[Any]]]:
         """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
 
-        conditions (B, CONDITION_SIZE): what is asked for in each bar of the song, see `lattice.conditions`.
+        conditions (B, CONDITIONS.size): what is asked for in each bar of the song, see `lattice.conditions`.
         """
         ...
 

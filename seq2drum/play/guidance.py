@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice.conditions import FILL, Controls
+from seq2drum.lattice.conditions import CONDITIONS, Controls
 from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.music.kit import Kit
@@ -76,7 +76,7 @@ class Guided:
     ) -> Asking[dict[str, NDArray[Any]]]:
         """See `Playable.encode`. Both runs have the fills: these need no guidance."""
         fills_only = np.zeros_like(conditions)
-        fills_only[:, FILL] = conditions[:, FILL]
+        fills_only[:, CONDITIONS["fill"]] = conditions[:, CONDITIONS["fill"]]
         asked = yield from self.engine.encode(features, form, conditions, first, stop)
         plain = yield from self.engine.encode(features, form, fills_only, first, stop)
         both = {name: rows if name in _COMMON else _beside(rows, plain[name]) for name, rows in asked.items()}

@@ -71,7 +71,7 @@ def recall(engine: Engine, heard: Heard) -> Recall:
         )
     form, voices = heard.form, len(engine.kit)
     bars = len(form.steps)
-    known = engine.resolve(engine.encode(features(heard), form, conditions.asked(Controls(), bars), 0, bars))
+    known = engine.resolve(engine.encode(features(heard), form, conditions.of_controls(Controls(), bars), 0, bars))
     memory = Memory.of(form, voices)
     memory.recognise(0, known["key"])
     weights = np.zeros((bars, bars + 1), dtype=np.float32)

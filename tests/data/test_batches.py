@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from seq2drum.data import batches
 from seq2drum.data.batches import AHEAD, FAR, PAST, Batch, Data, Window, blocks, collate, draw, epoch, flatten, windows
 from seq2drum.data.prepared import Prepared
-from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY
+from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
 from seq2drum.lattice.form import CLOCK
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
@@ -257,7 +257,7 @@ def test_a_batch_has_the_shapes_it_promises(data: Data) -> None:
         "far_exists": (n, FAR),
         "far_steps": (n, FAR),
         "far_number": (n, FAR),
-        "told": (n, context, CONDITION_SIZE),
+        "told": (n, context, CONDITIONS.size),
         "fill": (n, longest),
         "in_pair": (n, longest),
         "keep": (n, 3),
@@ -498,10 +498,10 @@ def test_nothing_is_asked_for_unless_it_is_training(data: Data) -> None:
     asked = np.array([[0.9, *4 * [0.9]], [0.1, *4 * [0.9]], [0.9, 0.9, 0.1, 0.1, 0.1]])
     draws = draw(rng(), 3)._replace(asked=asked)
     told = collate(data, pairs[:3], draws, ask=True).told
-    for columns in (INTENSITY, COMPLEXITY, FILL):
-        assert told[0][..., columns.start + 1].any()  # it is known
-    assert not told[1].any()  # this pair is told nothing
-    assert told[2][:, : INTENSITY.start].any() and not told[2][:, INTENSITY.start :].any()  # the style alone
+    for name in ("intensity", "complexity", "fill"):
+        assert told[0][..., CONDITIONS[name].start + 1].any()  # it is known
+    assert not told[1].any()  # this pair is given none
+    assert told[2][:, CONDITIONS["style"]].any() and not told[2][:, CONDITIONS.without("style")].any()
 
 
 def test_in_some_pairs_a_third_of_the_voices_is_hidden_in_the_bars_before(data: Data) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from seq2drum.lattice import conditions, groove
-from seq2drum.lattice.conditions import COMPLEXITY, CONDITION_SIZE, FILL, INTENSITY, STYLE_COLUMNS, Controls
+from seq2drum.lattice.conditions import CONDITIONS, Controls
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.groove import Drums
 from seq2drum.music.choices import STYLES
@@ -68,27 +68,27 @@ def test_cymbals_alone_are_not_complex() -> None:
     assert conditions.complexity_of(steady).all()
 
 
-def test_what_was_measured_is_told_in_its_own_columns() -> None:
+def test_what_was_measured_is_in_its_own_columns() -> None:
     measured = conditions.Measured("funk", np.array([0.25, 0.5]), np.array([0.1, 0.9]), np.array([False, True]))
-    told = conditions.told(measured)
-    assert told.shape == (2, CONDITION_SIZE)
-    assert told[:, STYLE_COLUMNS].argmax(axis=1).tolist() == [STYLES.index("funk")] * 2
-    assert told[:, INTENSITY].tolist() == [[0.25, 1], [0.5, 1]]
-    assert told[:, COMPLEXITY] == pytest.approx(np.array([[0.1, 1], [0.9, 1]]))
-    assert told[:, FILL].tolist() == [[0, 1], [1, 1]]
+    table = conditions.of_measured(measured)
+    assert table.shape == (2, CONDITIONS.size)
+    assert table[:, CONDITIONS["style"]].argmax(axis=1).tolist() == [STYLES.index("funk")] * 2
+    assert table[:, CONDITIONS["intensity"]].tolist() == [[0.25, 1], [0.5, 1]]
+    assert table[:, CONDITIONS["complexity"]] == pytest.approx(np.array([[0.1, 1], [0.9, 1]]))
+    assert table[:, CONDITIONS["fill"]].tolist() == [[0, 1], [1, 1]]
 
 
-def test_no_wish_is_told_as_nothing() -> None:
-    assert not conditions.asked(Controls(), 5).any()
-    some = conditions.asked(Controls(style="jazz", intensity=0.0), 5)
+def test_nothing_asked_for_is_all_zero() -> None:
+    assert not conditions.of_controls(Controls(), 5).any()
+    some = conditions.of_controls(Controls(style="jazz", intensity=0.0), 5)
     assert some.sum(axis=1).tolist() == [2] * 5  # a style, and a level that is known to be zero
 
 
-def test_a_third_of_the_pairs_is_told_nothing_and_fills_are_told_most() -> None:
-    keep = conditions.hidden(np.random.default_rng(0).random((20_000, 5)))
+def test_a_third_of_the_pairs_is_given_no_condition_and_fills_are_given_most() -> None:
+    keep = conditions.given(np.random.default_rng(0).random((20_000, 5)))
     assert np.mean(~keep.any(axis=1)) == pytest.approx(0.35 + 0.65 * 0.6**3 * 0.25, abs=0.02)
-    assert keep[:, FILL].mean() == pytest.approx(0.65 * 0.75, abs=0.02)
-    assert keep[:, INTENSITY].mean() == pytest.approx(0.65 * 0.4, abs=0.02)
+    assert keep[:, CONDITIONS["fill"]].mean() == pytest.approx(0.65 * 0.75, abs=0.02)
+    assert keep[:, CONDITIONS["intensity"]].mean() == pytest.approx(0.65 * 0.4, abs=0.02)
 
 
 def test_measures_agree_with_the_groove_they_are_made_of() -> None:

@@ -14,7 +14,7 @@ from seq2drum.formats import midi
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard, Listening
-from seq2drum.lattice.sections import REST, SHORTEST, novelty, points_of, sections
+from seq2drum.lattice.sections import SHORTEST, SILENCE, novelty, points_of, sections
 from seq2drum.music import theory
 from tests.conftest import run_script
 
@@ -53,7 +53,7 @@ def test_passages_that_are_alike_share_a_letter() -> None:
 def test_what_goes_round_is_one_passage_unless_the_guitar_rests() -> None:
     assert lettered([VERSE, STAB, VERSE, STAB] * 4) == {1: "A"}
     assert lettered([VERSE, VERSE, CHORUS, STAB] * 8) == {1: "A"}
-    assert lettered([VERSE] * 8 + [QUIET] * REST + [VERSE] * 8) == {1: "A", 9 + REST: "A"}
+    assert lettered([VERSE] * 8 + [QUIET] * SILENCE + [VERSE] * 8) == {1: "A", 9 + SILENCE: "A"}
     assert lettered([VERSE] * 8 + [QUIET] + [VERSE] * 8) == {1: "A"}
 
 
@@ -96,7 +96,7 @@ def test_any_metre_has_passages(steps: int, metre: tuple[int, int]) -> None:
 
 def test_the_twenty_eighth_passage_is_ab() -> None:
     passages = [{30 + 7 * one: EIGHTHS[other:], 33 + 7 * one: (3 * other,)} for one in range(8) for other in range(one)]
-    letters = list(lettered([bar for passage in passages for bar in (*[passage] * 4, *[QUIET] * REST)]).values())
+    letters = list(lettered([bar for passage in passages for bar in (*[passage] * 4, *[QUIET] * SILENCE)]).values())
     assert len(letters) == len(passages)
     assert set(letters) <= {*map(chr, range(65, 91)), "AA", "AB"}
     names = list(dict.fromkeys(letters))
@@ -113,7 +113,7 @@ def test_passages_are_in_order_and_none_is_too_short() -> None:
         assert all(np.diff([*bars, len(guitar)]) >= SHORTEST) or len(bars) == 1
         assert all(guitar[bar] for bar in bars)
         assert [section.letter for section in found][:1] == ["A"]
-        rested = [not any(guitar[bar - REST : bar]) for bar in bars[1:]]
+        rested = [not any(guitar[bar - SILENCE : bar]) for bar in bars[1:]]
         changes = [one.letter != other.letter for one, other in pairwise(found)]
         assert all(one or other for one, other in zip(rested, changes, strict=True))
 

@@ -11,7 +11,7 @@ import torch
 from seq2drum.data import batches
 from seq2drum.data.batches import Data, Window
 from seq2drum.errors import CheckpointError, UnknownModelError
-from seq2drum.lattice.conditions import Controls, asked
+from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
 from seq2drum.models import FAMILIES, checkpoint, family
 from seq2drum.models.base import Family, Graph, tensors
@@ -101,7 +101,7 @@ def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: st
     heard = made_song(2).heard
     form, memory = heard.form, Memory.of(heard.form, len(FULL))
     first = data.first_step[data.first_bar[2]] + form.first
-    known = player.resolve(player.encode(features(heard), form, asked(Controls(), 14), 0, stop))
+    known = player.resolve(player.encode(features(heard), form, of_controls(Controls(), 14), 0, stop))
     if "key" in known:
         memory.recognise(0, known["key"])
     state, previous, nats = player.silence[None], np.zeros((1, len(FULL)), dtype=np.float32), 0.0

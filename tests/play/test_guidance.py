@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.lattice.conditions import Controls, asked
+from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
 from seq2drum.lattice.listening import Listening
 from seq2drum.models import FAMILIES
@@ -48,7 +48,7 @@ def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypa
 def test_the_difference_that_a_control_makes_is_taken_several_times(player: Engine) -> None:
     """The first step's logits are those without the control and three times the difference that it makes."""
     form, found = HEARD.form, features(HEARD)
-    metal, nothing = asked(Controls(style="metal"), 6), asked(Controls(), 6)
+    metal, nothing = of_controls(Controls(style="metal"), 6), of_controls(Controls(), 6)
     previous = np.zeros((1, len(player.kit)), dtype=np.float32)
 
     def logits(of: Engine | Guided, conditions: np.ndarray) -> np.ndarray:

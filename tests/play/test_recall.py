@@ -49,7 +49,7 @@ def stored_weights(model: Attention, heard: Heard) -> NDArray[Any]:
     """(B, B): the model's own weights, mean over its heads, of what `encode` gives."""
     player = engine_of(model, "full")
     bars = len(heard.form.steps)
-    nothing_asked = conditions.asked(Controls(), bars)
+    nothing_asked = conditions.of_controls(Controls(), bars)
     known = player.resolve(player.encode(features(heard), heard.form, nothing_asked, 0, bars))
     number = np.arange(bars)
     distance = number[:, None] - number
