@@ -59,29 +59,6 @@ def window_nats(
     return nats
 
 
-@torch.no_grad()
-def mean_nats(
-    model: Family, data: Data, windows: Sequence[Window], *, size: int = 32, seed: int = 0
-) -> tuple[float, float]:
-    """Mean nats a bar over some windows, in batches of one size: with their own guitar, and with another song's.
-
-    The model is left in the mode in which it was, training or not. The second is NaN where no window has a like one in
-    another song.
-    """
-    was_training, device = model.training, next(model.parameters()).device
-    model.eval()
-    others = dict(zip(windows, batches.swapped(data, windows, np.random.default_rng([seed, 3])), strict=True))
-    sums = np.zeros((2, 2))
-    for index, pairs in enumerate(batches.bucketed(data, windows, None, size=size)):
-        draws = batches.draw(np.random.default_rng([seed, 4, index]), len(pairs))
-        for side, listen_to in enumerate(([], [others[pair] for pair in pairs])):
-            batch = tensors(batches.collate(data, pairs, draws, listen_to=listen_to), device)
-            sums[side] += float(step_nats(model, batch).sum()), float(batch.in_pair.sum())
-    model.train(was_training)
-    own, other = sums[:, 0] / np.maximum(sums[:, 1], 1)
-    return float(own), float(other) if any(pair != guitar for pair, guitar in others.items()) else np.nan
-
-
 # --- of a model in a folder, over songs -------------------------------------------------------------------------------
 
 

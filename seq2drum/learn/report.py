@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from seq2drum.judge.evaluation import versions_of
 from seq2drum.judge.panel import FIGURES, WAYS
 from seq2drum.learn.history import History, duration
 from seq2drum.learn.watching import BARS, GAIN, LIKELY, LOOP, REAL, SAMPLED, WATCHED, Drawn, Preview
@@ -200,7 +199,7 @@ def _account(run: Finished) -> Table:
         ["how far", f"{progress.get('epoch', 0)} whole epochs, {progress.get('step', 0):,} steps, "
                     f"{progress.get('bars', 0):,} bars, {duration(progress.get('seconds', 0.0))}"],
         ["device", f"{machine.get('device')}, {machine.get('name')}, {machine.get('processes')} process(es)"],
-        ["versions", ", ".join(f"{name} {number}" for name, number in versions().items())],
+        ["versions", ", ".join(" ".join(row) for row in versions_of("seq2drum", "torch", "numpy").items())],
     ]  # fmt: skip
     if spent := sum(preview.spent for preview in run.previews):
         share = spent / max(progress.get("seconds", 0.0), spent)
@@ -223,14 +222,3 @@ def _listed(recipe: Mapping[str, Any]) -> str:
         for name, value in recipe.items()
         if value is not None and value != {}
     )
-
-
-def versions() -> dict[str, str]:
-    """Of what a run depends on."""
-    numbers = {"python": platform.python_version()}
-    for name in ("seq2drum", "torch", "numpy"):
-        try:
-            numbers[name] = version(name)
-        except PackageNotFoundError:
-            numbers[name] = "not installed"
-    return numbers
