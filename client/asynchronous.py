@@ -80,8 +80,8 @@ class AsyncRemoteDrummer:
     async def analyze(self, song: Source, track: str | None = None) -> pb.AnalyzeGuitarResponse:
         """What the server understands of a song, before any time is spent on playing."""
         request = pb.AnalyzeGuitarRequest(midi=messages.song_bytes(song), track="" if track is None else str(track))
-        found: pb.AnalyzeGuitarResponse = await self._ask(self._stub.AnalyzeGuitar, request)
-        return found
+        response: pb.AnalyzeGuitarResponse = await self._ask(self._stub.AnalyzeGuitar, request)
+        return response
 
     async def models(self) -> list[pb.ModelInfo]:
         """The models that can be asked for, the default first."""
@@ -93,8 +93,8 @@ class AsyncRemoteDrummer:
 
     async def server_info(self) -> pb.GetServerInfoResponse:
         """The server's version and limits, and what it takes to be let in."""
-        found: pb.GetServerInfoResponse = await self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
-        return found
+        response: pb.GetServerInfoResponse = await self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
+        return response
 
     async def is_ready(self) -> bool:
         """Whether the server says of itself that it serves; see `RemoteDrummer.is_ready`."""
@@ -189,11 +189,11 @@ class AsyncRemoteStream(AsyncIterator[RemoteBar]):
 
     async def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
         """Pass over the bars that are still to come; returns the takes."""
-        told = (0, 0)
+        shown = (0, 0)
         while True:
-            if on_progress and told != self._reply.progress:
-                told = self._reply.progress
-                on_progress(*told)
+            if on_progress and shown != self._reply.progress:
+                shown = self._reply.progress
+                on_progress(*shown)
             if self._reply.ended:
                 return self._reply.takes()
             await self._receive()
@@ -250,8 +250,8 @@ class _End:
         if (raised.code(), raised.details()) == self._MASK:
             with suppress(TimeoutError):
                 return await asyncio.wait_for(asyncio.shield(self._found), self._SECONDS)
-        found: grpc.RpcError = raised
-        return found
+        error: grpc.RpcError = raised
+        return error
 
     def _look(self, call: Any) -> None:
         code, details = _now(call.code()), _now(call.details())

@@ -25,7 +25,7 @@ from seq2drum.music.limits import MIDI_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.asynchronous import AsyncRemoteDrummer
-    from client.finding import Found
+    from client.finding import Located
     from client.messages import RemoteOptions, RemoteTake
     from client.status_file import StatusFile
 
@@ -170,7 +170,7 @@ def _add_server(parser: Parser) -> None:
 
 
 def _status_file(words: list[str]) -> StatusFile:
-    """The status file that is asked for, as far as that can be told before all flags are known."""
+    """The status file that is asked for, as far as that is known before all options are."""
     from client.status_file import StatusFile
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -189,7 +189,7 @@ def _wanted(options: argparse.Namespace, *, explain: bool = False) -> RemoteOpti
     wanted = messages.RemoteOptions(
         model=options.model, with_guitar=options.with_guitar, explain=explain, **shared.chosen(options)
     )
-    messages.config(wanted, options.takes)  # what makes no sense is told once, and not with every file
+    messages.config(wanted, options.takes)  # what makes no sense is refused once, and not with every file
     return wanted
 
 
@@ -250,10 +250,10 @@ async def _heeding(cancel_file: str | None, work: Callable[[], Awaitable[int]]) 
 
 
 async def _play(work: Sequence[_Work], wanted: RemoteOptions, options: argparse.Namespace, status: StatusFile) -> int:
-    """Play to each song; one that cannot be used is told, and the others go on. Returns the exit code."""
+    """Play to each song; of one that cannot be used it is said why, and the others go on. Returns the exit code."""
     from client.errors import ServerUnavailable, Unauthenticated, exit_code
 
-    inputs = {found for item in work if (found := paths.identity(item.name))}
+    inputs = paths.identities(item.name for item in work)
     code = 0
     async with _server(options) as drummer:
         with bar(len(work), "playing") as advance:
@@ -265,9 +265,9 @@ async def _play(work: Sequence[_Work], wanted: RemoteOptions, options: argparse.
                 except (StandardOutputError, ServerUnavailable, Unauthenticated):
                     raise  # it would be so with all that follow
                 except Seq2DrumError as error:
-                    told = paths.about(item.name, error)
-                    say(f"seq2drum: {told}")
-                    status.tell("failed", message=told)
+                    message = paths.about(item.name, error)
+                    say(f"seq2drum: {message}")
+                    status.tell("failed", message=message)
                     code = max(code, exit_code(error))
     return code
 
@@ -316,7 +316,7 @@ def _report(take: RemoteTake, source: str, target: str, seconds: float) -> repor
         guitar=[str(number) for number in take.guitar.tracks],
         reason=take.guitar.reason,
         score=take.score,
-        remarks=take.explain() if take.options.explain else None,
+        explanations=take.explain() if take.options.explain else None,
         more={"model": take.model.id, "request": take.request_id},
     )
 
@@ -330,25 +330,25 @@ async def _server(options: argparse.Namespace) -> AsyncIterator[AsyncRemoteDrumm
     from client import finding
     from client.errors import DeadlineExceeded, ServerUnavailable
 
-    found = finding.find(options.server)
+    where = finding.find(options.server)
     if getattr(options, "start_server", False):
         try:
-            async with _drummer(found, options) as drummer:
+            async with _drummer(where, options) as drummer:
                 await drummer.is_ready()
         except (ServerUnavailable, DeadlineExceeded):
-            found = await finding.start(found)
-        async with _drummer(found, options) as drummer:
+            where = await finding.start(where)
+        async with _drummer(where, options) as drummer:
             await drummer.wait_until_ready(finding.START_SECONDS)
-    async with _drummer(found, options) as drummer:
+    async with _drummer(where, options) as drummer:
         yield drummer
 
 
-def _drummer(found: Found, options: argparse.Namespace) -> AsyncRemoteDrummer:
+def _drummer(where: Located, options: argparse.Namespace) -> AsyncRemoteDrummer:
     from client.asynchronous import AsyncRemoteDrummer
 
     return AsyncRemoteDrummer(
-        found.address,
-        token=_token(options) or found.token,
+        where.address,
+        token=_token(options) or where.token,
         ca=options.tls_ca,
         certificate=options.tls_cert,
         key=options.tls_key,
@@ -417,22 +417,22 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> int:
-    from client.watch import Watch
+    from client.watch import FolderWatch
 
     async with _server(options) as drummer:
 
         async def play(data: bytes) -> list[RemoteTake]:
             return await drummer.takes(data, wanted, options.takes)
 
-        def told(take: RemoteTake, source: str, target: str, seconds: float) -> None:
+        def written(take: RemoteTake, source: str, target: str, seconds: float) -> None:
             report.show(_report(take, source, target, seconds), as_json=options.json)
 
-        watch = Watch(
+        watch = FolderWatch(
             Path(options.folder),
             Path(options.output),
             play,
             options.takes,
-            told,
+            written,
             lambda text: say(f"seq2drum: {text}"),
             options.settle,
             options.once,

@@ -94,7 +94,7 @@ class Connection:
     @property
     def channel_options(self) -> list[tuple[str, Any]]:
         """How gRPC is to behave."""
-        found: list[tuple[str, Any]] = [
+        options: list[tuple[str, Any]] = [
             ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
             ("grpc.enable_retries", 1),
             ("grpc.per_rpc_retry_buffer_size", 1 << 20),  # a message that does not fit in is never sent again
@@ -108,8 +108,8 @@ class Connection:
             ("grpc.primary_user_agent", f"seq2drum/{__version__}"),
         ]
         if is_local(self.address):
-            found.append(("grpc.enable_http_proxy", 0))
-        return found
+            options.append(("grpc.enable_http_proxy", 0))
+        return options
 
     def credentials(self) -> grpc.ChannelCredentials:
         """The certificates."""
@@ -129,11 +129,11 @@ def normal(address: str) -> str:
     """
     if address.startswith("unix:") and len(address) > len("unix:"):
         return address
-    found = _ADDRESS.fullmatch(address)
-    port = int(found["port"] or DEFAULT_PORT) if found else 0
-    if not found or not 0 < port < 1 << 16:
+    match = _ADDRESS.fullmatch(address)
+    port = int(match["port"] or DEFAULT_PORT) if match else 0
+    if not match or not 0 < port < 1 << 16:
         raise OptionError(f"the server's address is {address!r}, wanted HOST:PORT such as {DEFAULT_ADDRESS}")
-    return f"{found['host']}:{port}"
+    return f"{match['host']}:{port}"
 
 
 def is_local(address: str) -> bool:

@@ -141,14 +141,14 @@ def _details(error: Any) -> _Details:
         status = rpc_status.from_call(error)
     except ValueError:  # it contradicts the code it came with: then the code holds
         status = None
-    found = _Details()
+    details = _Details()
     for packed in (status or status_pb2.Status()).details:
         info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
         if packed.Unpack(info) and info.domain == DOMAIN:
-            found = found._replace(reason=info.reason, error_id=info.metadata.get("error_id", ""))
+            details = details._replace(reason=info.reason, error_id=info.metadata.get("error_id", ""))
         elif packed.Unpack(retry):
-            found = found._replace(retry_seconds=retry.retry_delay.ToTimedelta().total_seconds())
-    return found
+            details = details._replace(retry_seconds=retry.retry_delay.ToTimedelta().total_seconds())
+    return details
 
 
 def _words(code: grpc.StatusCode, said: str, address: str, seconds: float, secure: bool) -> str:

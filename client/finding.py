@@ -30,7 +30,7 @@ _PROBE_SECONDS = 0.5
 _POLL_SECONDS = 0.05
 
 
-class Found(NamedTuple):
+class Located(NamedTuple):
     """A server: its address; the token it wrote down, if it did; and whether it was named by whoever asks."""
 
     address: str
@@ -49,18 +49,18 @@ def state_file(environ: Mapping[str, str] = os.environ) -> Path:
     return base / "seq2drum" / "server.json"
 
 
-def find(server: str | None, environ: Mapping[str, str] = os.environ) -> Found:
+def find(server: str | None, environ: Mapping[str, str] = os.environ) -> Located:
     """The server that is meant: the one named, by an argument or the environment; one that runs here; or the usual one.
 
     Raises:
         OptionError: the name is no address.
     """
     if name := server or environ.get(VARIABLE):
-        return Found(normal(name), named=True)
-    return _running(environ) or Found(DEFAULT_ADDRESS)
+        return Located(normal(name), named=True)
+    return _running(environ) or Located(DEFAULT_ADDRESS)
 
 
-async def start(found: Found, seconds: float = START_SECONDS, environ: Mapping[str, str] = os.environ) -> Found:
+async def start(where: Located, seconds: float = START_SECONDS, environ: Mapping[str, str] = os.environ) -> Located:
     """Start a server on this machine that outlives this program, and wait until it has written down its address.
 
     It ends by itself when nobody has called it for a quarter of an hour.
@@ -69,16 +69,16 @@ async def start(found: Found, seconds: float = START_SECONDS, environ: Mapping[s
         OptionError: the server that is meant is on another machine, or at a socket.
         ServerUnavailable: it could not be started.
     """
-    host, _, port = found.address.rpartition(":")
-    if found.named and (not is_local(found.address) or host == "unix"):
+    host, _, port = where.address.rpartition(":")
+    if where.named and (not is_local(where.address) or host == "unix"):
         raise OptionError(
-            f"{found.address} is not this machine's to start; start a server there, or leave out --server"
+            f"{where.address} is not this machine's to start; start a server there, or leave out --server"
         )
     place = state_file(environ)
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = place.with_name("server.log")
     before = _content(place)
-    words = ["--port", port if found.named else "0", "--idle-exit", str(IDLE_SECONDS), "--state-file", str(place)]
+    words = ["--port", port if where.named else "0", "--idle-exit", str(IDLE_SECONDS), "--state-file", str(place)]
     process = _spawn([*COMMAND, *words], log, environ)
     until = time.monotonic() + seconds
     try:
@@ -115,7 +115,7 @@ def _spawn(command: list[str], log: Path, environ: Mapping[str, str]) -> subproc
         raise ServerUnavailable(f"the server could not be started ({error.strerror})") from None
 
 
-def _running(environ: Mapping[str, str]) -> Found | None:
+def _running(environ: Mapping[str, str]) -> Located | None:
     """The server that wrote down its address here, if it is still there: one that was killed leaves its note behind."""
     try:
         told = json.loads(_content(state_file(environ)) or b"null")
@@ -124,7 +124,7 @@ def _running(environ: Mapping[str, str]) -> Found | None:
         return None
     if not is_local(address) or not _listens(address):
         return None
-    return Found(address, token)
+    return Located(address, token)
 
 
 def _content(path: Path) -> bytes | None:

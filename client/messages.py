@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from client.errors import ServerFault
 from seq2drum import files
 from seq2drum.errors import InputError, OptionError
+from seq2drum.music.explanation import Explanation
 from seq2drum.music.limits import SCORE_SUFFIXES
 from seq2drum.rpc import accompaniment_pb2 as pb
 
@@ -78,17 +79,6 @@ class RemoteBar:
     hits: tuple[RemoteHit, ...]
     take: int
     seed: int
-
-
-class Explanation(NamedTuple):
-    """Something that holds from bar `first` to bar `last`, counted from 1."""
-
-    first: int
-    last: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{f'bar {self.first}' if self.first == self.last else f'bars {self.first}-{self.last}'}: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -218,12 +208,12 @@ def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None =
     """
     if not response.takes:
         raise ServerFault("the server's reply holds no take")
-    found = []
+    takes = []
     for index, take in enumerate(response.takes):
         midi = take.midi if midis is None else midis[index]
         if hashlib.sha256(midi).digest() != take.sha256:
             raise ServerFault("a file came back damaged from the server; try again")
-        found.append(
+        takes.append(
             RemoteTake(
                 midi=midi,
                 seed=take.seed,
@@ -238,7 +228,7 @@ def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None =
                 explanations=tuple(Explanation(one.first_bar, one.last_bar, one.text) for one in take.explanations),
             )
         )
-    return found
+    return takes
 
 
 class Reply:

@@ -94,8 +94,8 @@ class RemoteDrummer:
     def analyze(self, song: Source, track: str | None = None) -> pb.AnalyzeGuitarResponse:
         """What the server understands of a song, before any time is spent on playing."""
         request = pb.AnalyzeGuitarRequest(midi=messages.song_bytes(song), track="" if track is None else str(track))
-        found: pb.AnalyzeGuitarResponse = self._ask(self._stub.AnalyzeGuitar, request)
-        return found
+        response: pb.AnalyzeGuitarResponse = self._ask(self._stub.AnalyzeGuitar, request)
+        return response
 
     def models(self) -> list[pb.ModelInfo]:
         """The models that can be asked for, the default first."""
@@ -107,8 +107,8 @@ class RemoteDrummer:
 
     def server_info(self) -> pb.GetServerInfoResponse:
         """The server's version and limits, and what it takes to be let in."""
-        found: pb.GetServerInfoResponse = self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
-        return found
+        response: pb.GetServerInfoResponse = self._ask(self._stub.GetServerInfo, pb.GetServerInfoRequest())
+        return response
 
     def is_ready(self) -> bool:
         """Whether the server says of itself that it serves.
@@ -199,11 +199,11 @@ class RemoteStream(Iterator[RemoteBar]):
 
     def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
         """Pass over the bars that are still to come; returns the takes."""
-        told = (0, 0)
+        shown = (0, 0)
         while True:
-            if on_progress and told != self._reply.progress:
-                told = self._reply.progress
-                on_progress(*told)
+            if on_progress and shown != self._reply.progress:
+                shown = self._reply.progress
+                on_progress(*shown)
             if self._reply.ended:
                 return self._reply.takes()
             self._receive()

@@ -66,18 +66,18 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class Watch:
+class FolderWatch:
     """What is watched, and what is done with it.
 
-    play: the takes of a song. takes: how many there will be. told: is given each take that was written, with its song,
-    its file, and the seconds it took. say: a line for people. once: play to what is there, and end.
+    play: the takes of a song. takes: how many there will be. written: is called with each take that was written, its
+    song, its file, and the seconds it took. say: a line for people. once: play to what is there, and end.
     """
 
     folder: Path
     output: Path
     play: Play
     takes: int
-    told: Callable[[RemoteTake, str, str, float], None]
+    written: Callable[[RemoteTake, str, str, float], None]
     say: Callable[[str], None]
     settle: float = 1.0
     once: bool = False
@@ -99,7 +99,7 @@ class Watch:
             if there is None:
                 if self.once:
                     raise InputError(f"the folder {self.folder} cannot be read")
-                trouble = self._once_told(f"the folder {self.folder} cannot be read; waiting for it", trouble)
+                trouble = self._say_once(f"the folder {self.folder} cannot be read; waiting for it", trouble)
             ready = ledger.see(there, time.monotonic()) if there is not None else []
             for name in ready if time.monotonic() >= resume else []:
                 assert there is not None  # else nothing is ready
@@ -110,7 +110,7 @@ class Watch:
                 except (ServerUnavailable, ServerBusy, OutputError) as error:
                     if self.once:
                         raise
-                    trouble = self._once_told(f"{error}; waiting", trouble)
+                    trouble = self._say_once(f"{error}; waiting", trouble)
                     later = error.retry_seconds if isinstance(error, ServerError) else None
                     resume, wait = time.monotonic() + max(wait, later or 0), min(2 * wait, PATIENCE[1])
                     break
@@ -133,7 +133,7 @@ class Watch:
 
     def _look(self) -> dict[str, Stamp] | None:
         """The songs that are there, or None if the folder cannot be read now."""
-        found = {}
+        songs = {}
         try:
             names = sorted(path.name for path in self.folder.iterdir())
         except OSError:
@@ -142,8 +142,8 @@ class Watch:
             if name.startswith((".", "~")) or Path(name).suffix.lower() not in MIDI_SUFFIXES or paths.is_ours(name):
                 continue
             if stamp := _stamp(self.folder / name):
-                found[name] = stamp
-        return found
+                songs[name] = stamp
+        return songs
 
     def _is_done(self, name: str) -> bool:
         """Whether the drums of a song are there, and not older."""
@@ -160,7 +160,7 @@ class Watch:
         """Play to one song, or say beside its drums why not; returns the exit code."""
         begun, stamp = time.monotonic(), there[name]
         try:
-            if other := next((found for found in there if found < name and Path(found).stem == Path(name).stem), None):
+            if other := next((song for song in there if song < name and Path(song).stem == Path(name).stem), None):
                 raise OptionError(f"{name} has the same name as {other}; give one of them another")
             data = files.read_file(self.folder / name, MOST_BYTES)
             if _stamp(self.folder / name) != stamp:
@@ -170,9 +170,9 @@ class Watch:
             raise
         except Seq2DrumError as error:
             ledger.finish(name, stamp)
-            told = paths.about(name, error)
-            self.say(told)
-            self._write_error(name, told)
+            message = paths.about(name, error)
+            self.say(message)
+            self._write_error(name, message)
             return exit_code(error)
         targets = self._targets(name)
         for take, target in zip(takes, targets, strict=True):
@@ -181,18 +181,18 @@ class Watch:
         with contextlib.suppress(OSError):
             self._error_file(name).unlink(missing_ok=True)
         for take, target in zip(takes, targets, strict=True):
-            self.told(take, str(self.folder / name), str(target), (time.monotonic() - begun) / len(takes))
+            self.written(take, str(self.folder / name), str(target), (time.monotonic() - begun) / len(takes))
         return 0
 
     def _error_file(self, name: str) -> Path:
         return self.output / (name + ERROR_SUFFIX)
 
-    def _write_error(self, name: str, told: str) -> None:
-        text = f"{told}\n\nThis note goes away when there are drums.\n"
+    def _write_error(self, name: str, message: str) -> None:
+        text = f"{message}\n\nThis note goes away when there are drums.\n"
         with contextlib.suppress(OutputError):  # it was said already
             files.write_file(self._error_file(name), text.encode(), overwrite=True)
 
-    def _once_told(self, text: str, before: str) -> str:
+    def _say_once(self, text: str, before: str) -> str:
         """Say something, but not again and again; returns what was said last."""
         if text != before:
             self.say(text)
@@ -204,7 +204,7 @@ def _stamp(path: Path) -> Stamp | None:
     try:
         if not path.is_file():
             return None
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return Stamp(found.st_size, found.st_mtime_ns)
+    return Stamp(status.st_size, status.st_mtime_ns)

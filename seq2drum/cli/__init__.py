@@ -5,7 +5,7 @@ A mode is a module here and a line in `MODES`. The module has
     add_options(parser)   adds the options of the mode, and says how it is used
     run(options)          does it, and returns the exit code
 
-Exit codes: 0 all done; 2 something was wrong with what was asked or given, told in one line each; 130 stopped by
+Exit codes: 0 all done; 2 something was wrong with what was asked or given, each in one line; 130 stopped by
 Ctrl-C.
 """
 

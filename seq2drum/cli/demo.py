@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 class _File(NamedTuple):
     name: str
     data: bytes
-    told: str
+    what: str
 
 
 def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
@@ -80,7 +80,7 @@ def _check(soundfont: str) -> None:
     try:
         sound.check(soundfont)
     except MissingExtraError:
-        return  # told when it is missed
+        return  # said when it is missed
 
 
 def _folder(name: str, guitar: bytes, *, force: bool) -> Path:
@@ -109,4 +109,4 @@ def _folder(name: str, guitar: bytes, *, force: bool) -> Path:
 def _write(folder: Path, file: _File) -> None:
     files.write_file(folder / file.name, file.data, overwrite=True)
     with standard_output():
-        print(f"  {file.name:12} {file.told}", flush=True)
+        print(f"  {file.name:12} {file.what}", flush=True)

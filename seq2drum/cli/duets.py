@@ -28,7 +28,7 @@ def read(options: argparse.Namespace) -> Duet:
     """The guitar and the drums of one file or two; "-" is a MIDI file on standard input.
 
     Drums alone that the program has written for a song get the guitar of that song, if it is still beside them. What
-    is missing, and where something else comes from, is told.
+    is missing, and where something else comes from, is said.
 
     Raises:
         OptionError: no file is named, or too many, or a folder; there is no such track or drum map.
@@ -45,17 +45,17 @@ def read(options: argparse.Namespace) -> Duet:
     songs = [_song(name, mode) for name in names]
     if len(names) == 1 and not _pitched(songs[0]):
         songs = [*_guitar_beside(names[0], mode), *songs]
-    found = duet.of_songs(songs, track=options.track, drum_map=drum_map)
-    if len(names) == 2 and not (found.guitars and len(found.drums)):
-        missing = "drums" if found.guitars else "a guitar"
+    pair = duet.of_songs(songs, track=options.track, drum_map=drum_map)
+    if len(names) == 2 and not (pair.guitars and len(pair.drums)):
+        missing = "drums" if pair.guitars else "a guitar"
         raise InputError(f"of {' and '.join(map(repr, names))} none has {missing}; name one file, or other ones")
-    if not found.guitars:
+    if not pair.guitars:
         try:
             theory.guitar_parts(songs[0])
         except (NoGuitarError, NoNotesError) as problem:
             if _pitched(songs[0]):
                 say(f"the drums alone: {problem}")
-    return found
+    return pair
 
 
 def title(options: argparse.Namespace) -> str:

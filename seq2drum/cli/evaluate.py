@@ -17,6 +17,7 @@ from seq2drum.errors import OptionError
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from seq2drum.data.prepared import Prepared
     from seq2drum.judge.auditions import Progress
+    from seq2drum.judge.players import Player
 
 SPLITS = ("test", "validation", "train", "all")
 
@@ -61,48 +62,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate; returns the exit code."""
-    if not options.data and not options.cache:
-        raise OptionError("--mode eval wants --data DIR, folders of MIDI files with guitar and drums, or --cache FILE")
-    check_least(options, workers=1, takes=0, songs=1, bars=2, seed=0)
-    if options.metre and not all(part.isdigit() for part in options.metre.partition("/")[::2]):
-        raise OptionError(f"--metre is {options.metre!r}, wanted one such as 4/4")
-
+    _check(options)
     from seq2drum import files
     from seq2drum.judge import evaluate, report
-    from seq2drum.judge.players import model_players
-    from seq2drum.judge.songs import choose, reference
 
+    # 1. Refuse files that cannot be written before anything takes its time.
     if options.json:
         report.check(options.json, overwrite=options.force, formats=(".json",))
     if options.report:
         report.check(options.report, overwrite=options.force)
-    names = options.model
-    if len(set(names)) < len(names):
-        raise OptionError(f"--model names {max(names, key=names.count)!r} twice; wanted each model once")
-    # Called by the folder's own name, if that tells them apart: a table has no room for paths.
-    short = [Path(name).name for name in names]
-    titles = short if len(set(short)) == len(names) else names
-    players = [
-        player
-        for name, title in zip(names, titles, strict=True)
-        for player in model_players(name, seed=options.seed, takes=options.takes, title=title)
-    ]
-    songs = _songs([Path(name) for name in options.data or ()], options)
-    chosen = choose(
-        songs,
-        split=options.split,
-        metre=options.metre,
-        tag=options.tag,
-        most=options.songs,
-        bars=options.bars,
-        seed=options.seed,
-    )
-    training = songs
-    if options.reference:
-        place = Path(options.reference)
-        known = argparse.Namespace(**vars(options) | {"cache": str(place) if place.is_file() else None})
-        training = _songs([] if place.is_file() else [place], known)
-    training = reference(training, chosen, all_of=bool(options.reference))
+    # 2. Load the models, then the songs.
+    titles, players = _players(options)
+    songs, chosen, training = _chosen_songs(options)
+    # 3. Evaluate.
     settings = evaluate.Settings(
         seed=options.seed,
         workers=options.workers or os.cpu_count() or 1,
@@ -123,14 +95,64 @@ def run(options: argparse.Namespace) -> int:
         f"songs to play: {len(chosen)} of {len(songs)} (--split {options.split}); to make baselines of: {len(training)}"
     )
     with _progress() as progress:
-        found = evaluate.evaluate(chosen, players, training, settings, progress)
+        evaluation = evaluate.evaluate(chosen, players, training, settings, progress)
+    # 4. Write and print.
     if options.json:
-        files.write_file(options.json, found.as_json().encode(), overwrite=options.force)
+        files.write_file(options.json, evaluation.as_json().encode(), overwrite=options.force)
     if options.report:
-        report.write(found, options.report, overwrite=options.force)
+        report.write(evaluation, options.report, overwrite=options.force)
     with standard_output():
-        print(report.as_text(found), flush=True)
+        print(report.as_text(evaluation), flush=True)
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    if not options.data and not options.cache:
+        raise OptionError("--mode eval wants --data DIR, folders of MIDI files with guitar and drums, or --cache FILE")
+    check_least(options, workers=1, takes=0, songs=1, bars=2, seed=0)
+    if options.metre and not all(part.isdigit() for part in options.metre.partition("/")[::2]):
+        raise OptionError(f"--metre is {options.metre!r}, wanted one such as 4/4")
+    names = options.model
+    if len(set(names)) < len(names):
+        raise OptionError(f"--model names {max(names, key=names.count)!r} twice; wanted each model once")
+
+
+def _players(options: argparse.Namespace) -> tuple[list[str], list[Player]]:
+    """(what the models are called in tables, who plays them)."""
+    from seq2drum.judge.players import model_players
+
+    names = options.model
+    # Called by the folder's own name, if that tells them apart: a table has no room for paths.
+    short = [Path(name).name for name in names]
+    titles = short if len(set(short)) == len(names) else names
+    players = [
+        player
+        for name, title in zip(names, titles, strict=True)
+        for player in model_players(name, seed=options.seed, takes=options.takes, title=title)
+    ]
+    return titles, players
+
+
+def _chosen_songs(options: argparse.Namespace) -> tuple[list[Prepared], list[Prepared], list[Prepared]]:
+    """(all songs, those that are played to, those that baselines are made of)."""
+    from seq2drum.judge.songs import choose, reference
+
+    songs = _songs([Path(name) for name in options.data or ()], options)
+    chosen = choose(
+        songs,
+        split=options.split,
+        metre=options.metre,
+        tag=options.tag,
+        most=options.songs,
+        bars=options.bars,
+        seed=options.seed,
+    )
+    training = songs
+    if options.reference:
+        place = Path(options.reference)
+        known = argparse.Namespace(**vars(options) | {"cache": str(place) if place.is_file() else None})
+        training = _songs([] if place.is_file() else [place], known)
+    return songs, chosen, reference(training, chosen, all_of=bool(options.reference))
 
 
 def _songs(folders: list[Path], options: argparse.Namespace) -> list[Prepared]:

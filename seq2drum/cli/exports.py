@@ -111,15 +111,15 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
         MissingExtraError: what makes it is not installed.
     """
     _check_midi(options.output or "")
-    found = {flag: name for flag in EXPORTS if (name := getattr(options, flag))}
-    for flag, name in found.items():
+    names = {flag: name for flag in EXPORTS if (name := getattr(options, flag))}
+    for flag, name in names.items():
         export = EXPORTS[flag]
         if name == "-":
             raise OptionError(f"--{flag} wants a file of its own")
         if _suffix(name) not in export.suffixes:
             raise OptionError(f"--{flag} writes {' or '.join(export.suffixes)}, and {Path(name).name!r} ends otherwise")
         export.check(options)
-    return found
+    return names
 
 
 def _check_midi(name: str) -> None:

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         seed=options.seed,
         style=shared.style(options),
     )
-    humanise(Song(480, (), length=1920))  # what makes no sense is told once, and not with every file
+    humanise(Song(480, (), length=1920))  # what makes no sense is refused once, and not with every file
     jobs = paths.jobs(options.files, options.output, MIDI_SUFFIXES, paths.HUMAN_SUFFIX)
 
     def write(source: str, targets: Sequence[str]) -> None:

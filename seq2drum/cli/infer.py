@@ -122,5 +122,5 @@ def _report(take: Take, source: str, target: str, seconds: float, options: argpa
         guitar=[f"{index + 1} {take.song.parts[index].name}".strip() for index in parts],
         reason=take.guitar.reason,
         score=take.score,
-        remarks=take.explain() if options.explain else None,
+        explanations=take.explain() if options.explain else None,
     )

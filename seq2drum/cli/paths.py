@@ -36,7 +36,7 @@ def jobs(
     suffixes: what songs of a folder end in. made: what takes the place of that, where no name is given.
 
     Raises:
-        OptionError, InputError, CorpusError: it cannot be told, or no song is there.
+        OptionError, InputError, CorpusError: where a song goes is not clear, or no song is there.
     """
     sources: list[str] = []
     # A name that ends in a slash is a folder's, whether it is there yet or not.
@@ -46,16 +46,16 @@ def jobs(
         if name != "-" and is_folder(name):
             several = True
             try:
-                found = sorted(
+                songs = sorted(
                     child for child in path.iterdir() if child.suffix.lower() in suffixes and child.is_file()
                 )
             except OSError as error:
                 raise InputError(f"the folder {name!r} cannot be read ({error.strerror})") from None
-            found = [child for child in found if not is_ours(child.name)]
-            if not found:
+            songs = [child for child in songs if not is_ours(child.name)]
+            if not songs:
                 kinds = "MIDI or MusicXML" if ".musicxml" in suffixes else "MIDI"
                 raise CorpusError(f"there is no {kinds} file in the folder {name!r}")
-            sources += map(str, found)
+            sources += map(str, songs)
         else:
             sources.append(name)
     if not several:
@@ -97,7 +97,7 @@ def numbered(target: str, count: int) -> list[str]:
 def each(
     work: Sequence[tuple[str, Sequence[str]]], overwrite: bool, what: str, do: Callable[[str, Sequence[str]], None]
 ) -> int:
-    """Do something for each source and its targets; a song that cannot be used is told, and the others go on.
+    """Do something for each source and its targets; of a song that cannot be used it is said why, and the others go on.
 
     Returns the exit code.
     """
@@ -120,8 +120,8 @@ def each(
 
 def about(source: str, error: Seq2DrumError) -> str:
     """What to say of a song that cannot be used: its name once, and what is wrong."""
-    told, shown = str(error), "standard input" if source == "-" else source
-    return told if shown in told else f"{shown}: {told}"
+    message, shown = str(error), "standard input" if source == "-" else source
+    return message if shown in message else f"{shown}: {message}"
 
 
 def read(source: str, most: int = DEFAULT_LIMITS.file_bytes) -> bytes | str:
@@ -161,15 +161,15 @@ def is_folder(name: str) -> bool:
 def identity(name: str) -> tuple[int, int] | None:
     """What makes a file itself, whatever it is called: device and number; None if there is no such file."""
     try:
-        found = Path(name).stat()
+        status = Path(name).stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def identities(names: Iterable[str]) -> set[tuple[int, int]]:
     """The `identity` of each of the songs that were given."""
-    return {found for name in names if (found := identity(name))}
+    return {file for name in names if (file := identity(name))}
 
 
 def check_target(name: str, inputs: set[tuple[int, int]], *, overwrite: bool) -> None:

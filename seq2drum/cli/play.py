@@ -108,11 +108,11 @@ def _players() -> list[list[str]]:
     """
     if sys.platform == "win32":
         return []
-    found = [[path, *flags] for name, *flags in PLAYERS if (path := shutil.which(name))]
-    if not found:
+    players = [[path, *flags] for name, *flags in PLAYERS if (path := shutil.which(name))]
+    if not players:
         names = ", ".join(name for name, *_ in PLAYERS)
         raise MissingExtraError(f"nothing here plays sound: none of {names} was found; install one, or {_ELSE}")
-    return found
+    return players
 
 
 def _play(data: bytes, players: Sequence[Sequence[str]]) -> None:

@@ -5,15 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from seq2drum.cli.terminal import say, standard_output
-
-
-class Remark(Protocol):
-    """Something that is said of some bars: a named tuple."""
-
-    def _asdict(self) -> dict[str, Any]: ...
+from seq2drum.music.explanation import Explanation
 
 
 @dataclass(frozen=True)
@@ -22,8 +16,8 @@ class Report:
 
     source, target: the names of the song and of the take; "-" is a standard stream. bars, hits: how many. parts: the
     guitar parts listened to, by number from 1. guitar: the same, as JSON names them. reason: why those. score: the
-    agreement with the other takes; None where there are none. remarks: what was done bar by bar, if that was asked for.
-    more: what only JSON has.
+    agreement with the other takes; None where there are none. explanations: what was done bar by bar, if that was asked
+    for. more: what only JSON has.
     """
 
     source: str
@@ -36,17 +30,17 @@ class Report:
     guitar: Sequence[str]
     reason: str
     score: float | None = None
-    remarks: Sequence[Remark] | None = None
+    explanations: Sequence[Explanation] | None = None
     more: Mapping[str, str] = field(default_factory=dict)
 
     def as_text(self) -> str:
-        """A line for people, and one for each remark."""
+        """A line for people, and one for each one."""
         numbers = ", ".join(map(str, self.parts))
         guitar = f"{'part' if len(self.parts) == 1 else 'parts'} {numbers} ({self.reason})"
         line = f"{self.target}: {self.bars} bars, {self.hits} hits in {self.seconds:.1f} s, listening to {guitar}"
         if self.score is not None:
             line += f"; seed {self.seed}, agreement with the other takes {self.score:.2f}"
-        return "\n  ".join([line, *map(str, self.remarks or ())])
+        return "\n  ".join([line, *map(str, self.explanations or ())])
 
     def as_json(self) -> str:
         """A line of JSON."""
@@ -63,8 +57,8 @@ class Report:
         }
         if self.score is not None:
             line["score"] = round(self.score, 4)
-        if self.remarks is not None:
-            line["explain"] = [remark._asdict() for remark in self.remarks]
+        if self.explanations is not None:
+            line["explain"] = [one._asdict() for one in self.explanations]
         return json.dumps(line)
 
 
@@ -78,5 +72,5 @@ def show(report: Report, *, as_json: bool) -> None:
     if report.target != "-":
         with standard_output():
             print(text, flush=True)
-    elif as_json or report.remarks is not None:
+    elif as_json or report.explanations is not None:
         say(text)

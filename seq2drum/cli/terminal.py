@@ -23,7 +23,7 @@ def say(text: str) -> None:
 
 
 def say_any_letters() -> None:
-    """Let names be told that standard output or standard error has no letters for, with escapes in their place.
+    """Print names that standard output or standard error has no letters for with escapes in their place.
 
     A pipe on Windows has the letters of one country, and a file's name may be no text at all.
     """
@@ -51,7 +51,7 @@ def command() -> str:
 
 
 class StandardOutputError(OutputError):
-    """Standard output takes no more: nothing that follows could be told."""
+    """Standard output takes no more: nothing that follows could be printed."""
 
 
 @contextmanager

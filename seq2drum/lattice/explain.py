@@ -20,6 +20,7 @@ from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove import FILL, Drums, Words, bars_of, drums_of, hits_per_quarter, signs
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section, sections
+from seq2drum.music.explanation import Explanation, bar_names
 from seq2drum.music.kit import FULL, NINE, Kit
 from seq2drum.music.notes import IntArray
 
@@ -36,17 +37,6 @@ ACCENTS = 4  # that a passage has at least, before it is said what goes with the
 COMES_IN, PLAYS_NEW = "comes in", "plays something new"
 PLAYS_AGAIN, PLAYS_LIKE = "plays again what it plays from", "plays much as from"
 TOMS = ("low tom", "mid tom", "high tom")
-
-
-class Explanation(NamedTuple):
-    """Something that holds from bar `first` to bar `last`, counted from 1."""
-
-    first: int
-    last: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"{_bars(self.first, self.last)}: {self.text}"
 
 
 class _Begin(NamedTuple):
@@ -195,7 +185,8 @@ def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) ->
         count, source, period = exact if whole else nearly
         alike.forget(bar + max(count, 1))
         if count:
-            text = f"{'' if whole else 'nearly '}as {_bars(numbers[source], numbers[source + min(period, count) - 1])}"
+            again = bar_names(numbers[source], numbers[source + min(period, count) - 1])
+            text = f"{'' if whole else 'nearly '}as {again}"
             step = np.arange(count)
             same = int(np.sum(guitar.likeness(bar + step, source + step % period) >= ALIKE))
             if not guitar.sounds[bar : bar + count].any():
@@ -329,7 +320,3 @@ def _runs(which: Bools) -> list[tuple[int, int]]:
     """First and last of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], which.astype(np.int8), [0]])))
     return [(int(first), int(stop) - 1) for first, stop in edges.reshape(-1, 2)]
-
-
-def _bars(first: int, last: int) -> str:
-    return f"bar {first}" if first == last else f"bars {first}-{last}"

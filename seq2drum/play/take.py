@@ -11,12 +11,13 @@ import numpy as np
 from seq2drum import files
 from seq2drum.errors import InputError
 from seq2drum.formats import midi
-from seq2drum.lattice.explain import Explanation, explain
+from seq2drum.lattice.explain import explain
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
+from seq2drum.music.explanation import Explanation
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Part, Song
 from seq2drum.music.shown import Shown

@@ -52,7 +52,6 @@ from seq2drum.errors import (
     UnknownModelError,
 )
 from seq2drum.formats import midi
-from seq2drum.lattice import explain
 from seq2drum.music.choices import CHOICES
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
@@ -1081,19 +1080,19 @@ def note(address: str, token: str | None = None) -> Path:
 def test_the_server_is_the_one_named_or_the_one_that_runs_here_or_the_usual_one(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert finding.find(None) == finding.Found("localhost:50051")
+    assert finding.find(None) == finding.Located("localhost:50051")
     path = note(address, "its-token")
-    assert finding.find(None) == finding.Found(address, "its-token")
-    assert finding.find("studio") == finding.Found("studio:50051", named=True)
+    assert finding.find(None) == finding.Located(address, "its-token")
+    assert finding.find("studio") == finding.Located("studio:50051", named=True)
     monkeypatch.setenv("SEQ2DRUM_SERVER", "garage:4")
-    assert finding.find(None) == finding.Found("garage:4", named=True)
-    assert finding.find("studio") == finding.Found("studio:50051", named=True)
+    assert finding.find(None) == finding.Located("garage:4", named=True)
+    assert finding.find("studio") == finding.Located("studio:50051", named=True)
     monkeypatch.delenv("SEQ2DRUM_SERVER")
     for text in ("", "{", "[]", "null", '{"address": 4}', '{"address": "drums.example:1"}', '{"address": "a b"}'):
         path.write_text(text)
-        assert finding.find(None) == finding.Found("localhost:50051")
+        assert finding.find(None) == finding.Located("localhost:50051")
     note(NOWHERE)  # of a server that was killed
-    assert finding.find(None) == finding.Found("localhost:50051")
+    assert finding.find(None) == finding.Located("localhost:50051")
 
 
 def test_a_server_that_was_told_where_to_write_itself_down_is_found_there(
@@ -1169,11 +1168,3 @@ def test_a_server_that_cannot_be_started_says_why(
     monkeypatch.setattr(finding, "COMMAND", (str(tmp_path / "nothing"),))
     refused(run(song, "--start-server", server=None), 3, "could not be started (No such file")
     refused(run(song, "--start-server", server="studio.example:1"), 2, "not this machine's to start")
-
-
-# --- what is told twice -----------------------------------------------------------------------------------------------
-
-
-def test_what_is_known_here_without_the_core_is_what_the_core_knows() -> None:
-    for first, last in ((3, 3), (3, 5)):
-        assert str(messages.Explanation(first, last, "x")) == str(explain.Explanation(first, last, "x"))

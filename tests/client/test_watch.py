@@ -17,7 +17,7 @@ import grpc
 import pytest
 
 from client import RemoteOptions, RemoteTake, ServerBusy, ServerUnavailable, Unauthenticated, cli, messages, watch
-from client.watch import Ledger, Stamp, Watch
+from client.watch import FolderWatch, Ledger, Stamp
 from seq2drum import files
 from seq2drum.errors import InputError, MidiError, OptionError, OutputError
 from seq2drum.formats import midi
@@ -117,11 +117,11 @@ class Stage:
         config = messages.config(RemoteOptions(), self.takes)
         return messages.takes_of(response_of(self.drummer.takes(data, Options(), self.takes), config))
 
-    def watch(self, *, once: bool = False) -> Watch:
+    def watch(self, *, once: bool = False) -> FolderWatch:
         def told(take: RemoteTake, source: str, target: str, seconds: float) -> None:
             self.told.append(Path(target).name)
 
-        return Watch(self.folder, self.output, self.play, self.takes, told, self.said.append, 0.05, once)
+        return FolderWatch(self.folder, self.output, self.play, self.takes, told, self.said.append, 0.05, once)
 
     def once(self) -> int:
         return asyncio.run(self.watch(once=True).run())

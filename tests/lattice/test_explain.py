@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2drum.lattice.explain import Explanation, explain
+from seq2drum.lattice.explain import explain
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
+from seq2drum.music.explanation import Explanation
 from seq2drum.music.kit import FULL
 
 VOICE = {voice.name: index for index, voice in enumerate(FULL.voices)}
