@@ -1,8 +1,8 @@
 """The one decoding loop: bar after bar, step after step, voice after voice.
 
-Streaming is the primitive: `play` yields bars, a song is the bars joined, and to cancel is to stop asking. All chance
-comes from (seed, bar), so a bar's draws do not depend on what else is played. What is to be computed is asked for, see
-`engine`: `playing` is the loop itself, and `play` has its questions answered at once.
+Streaming is the primitive: `play` yields bars, a song is the bars joined, and to cancel is to stop asking. All random
+numbers come from (seed, bar), so a bar's draws do not depend on what else is played. What is to be computed is asked
+for, see `engine`: `playing` is the loop itself, and `play` has its questions answered at once.
 
 The first bars are played in several ways at once, and the take goes on with the way that most agree with. Letters of
 shapes: n ways of playing (after the opening one), B bars, S steps of a bar, V voices.

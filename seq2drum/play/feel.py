@@ -27,7 +27,7 @@ from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, PLACES, STEPS_PER_QUAR
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
-from seq2drum.play.runtime import runtime
+from seq2drum.play.runtime import LoadedGraph, session
 
 Array = NDArray[np.float64]
 
@@ -105,11 +105,12 @@ class Expected(NamedTuple):
 class Feel:
     """A learnt feel, ready for any drums.
 
-    run: the network. state: how many numbers it remembers. softest: the least velocity that drummers strike with.
-    velocity and moment: how what is drawn hangs together. accent (SET,): how much of the guitar's accents is shared.
+    network: takes "steps", "rows" and "state"; gives velocities, moments and the state after them. state: how many
+    numbers it remembers. softest: the least velocity that drummers strike with. velocity and moment: how what is drawn
+    is correlated. accent (SET,): how much of the guitar's accents is shared, in standard deviations.
     """
 
-    run: Any = field(repr=False)
+    network: LoadedGraph = field(repr=False)
     state: int
     styles: tuple[str, ...]
     softest: int
@@ -153,7 +154,7 @@ class Feel:
             at, which = step[hits] - starts[bar], voice[hits]
             piece = form.between(bar, bar + 1)
             rows = inputs(at, which, piece, clock[starts[bar] : starts[bar + 1]], len(self.styles), style)
-            struck, felt, state = self.run(None, {"steps": piece.steps[None], "rows": rows[None], "state": state})
+            struck, felt, state = self.network.run({"steps": piece.steps[None], "rows": rows[None], "state": state})
             velocity[hits], moment[hits] = struck[0, 0, at, which], felt[0, 0, at, which]
         low, high = edges(step, form)
         return Expected(velocity, moment, low / MOMENT, high / MOMENT), state
@@ -293,28 +294,18 @@ def realise(expected: Expected, share: Array, softest: int = 1) -> tuple[Array, 
 
 
 def _load(folder: Path) -> Feel:
-    onnxruntime = runtime()
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         known = {"format": FORMAT, "inputs": input_size(len(about["styles"]))}
         for name, wanted in known.items():
             if about[name] != wanted:
                 raise ValueError(f"its {name} are {about[name]}, wanted {wanted}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # a damaged file raises an error of ours
-        graph = (folder / GRAPH).read_bytes()
         accent = np.array([about["accent"][voice.name] for voice in FULL.voices[:SET]], dtype=np.float64)
         velocity, moment = (_shares(about["shares"][name]) for name in ("velocity", "moment"))
         state, styles, softest = int(about["state"]), tuple(about["styles"]), int(about["softest"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable feel: {error}") from None
-    try:
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime has a dozen exception types without a common base
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{str(folder / GRAPH)!r} cannot be used: {reason}") from None
-    return Feel(session.run, state, styles, softest, velocity, moment, accent)
+    return Feel(session(folder / GRAPH, 1), state, styles, softest, velocity, moment, accent)
 
 
 def _shares(about: Mapping[str, Any]) -> Shares:

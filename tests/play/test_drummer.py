@@ -31,6 +31,7 @@ from seq2drum.play import decoding, engine
 from seq2drum.play.engine import Engine
 from seq2drum.play.folder import available, find
 from seq2drum.play.runtime import LoadedGraph
+from seq2drum.play.sampling import OPENING_TRIES, Sampling
 from seq2drum.play.take import agreement
 from tests import strategies
 from tests.conftest import ROOT
@@ -612,6 +613,11 @@ def test_the_score_of_a_take_is_its_mean_f1_with_the_others() -> None:
     assert agreement([both, one, none]) == pytest.approx([(2 / 3 + 0) / 2, (2 / 3 + 0) / 2, 0])
     assert agreement([both]) == [None]
     assert agreement([take(), take()]) == [0.0, 0.0]
+
+
+def test_what_is_most_likely_is_played_in_one_way_only() -> None:
+    assert Options(seed=3, top_p=0.9).sampling == Sampling(3, 1.0, 0.9, OPENING_TRIES)
+    assert Options(temperature=0).sampling == Sampling(0, 0.0, 0.99, 1)
 
 
 def test_one_take_is_the_take(player: Drummer) -> None:

@@ -14,7 +14,7 @@ from seq2drum.errors import OptionError
 from seq2drum.models import FAMILIES
 from seq2drum.music.notes import Metre
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.engine import Ask
+from seq2drum.play.engine import Ask, AskingStream, next_of
 from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.play.options import Options
 from seq2drum.play.runtime import LoadedGraph
@@ -164,3 +164,25 @@ def test_to_stop_asking_is_to_be_closed(drummer: Drummer) -> None:
     bars.close()  # type: ignore[attr-defined]
     assert closed == [True]
     assert isinstance(next(drummer.playing(sheets_of(drummer)[0])), Ask)
+
+
+def test_the_questions_of_a_stream_are_handed_through() -> None:
+    """What is sent for each `Ask` arrives in the stream; the item after the last answer is returned."""
+
+    def stream() -> AskingStream[int]:
+        first = yield Ask("step", {})
+        second = yield Ask("feel", {})
+        assert first is not None and second is not None
+        yield int(first[0] + second[0])
+        yield 7
+
+    playing = stream()
+    asking = next_of(playing)
+    assert next(asking) == Ask("step", {})
+    assert asking.send([np.array(1)]) == Ask("feel", {})
+    with pytest.raises(StopIteration) as end:
+        asking.send([np.array(2)])
+    assert end.value.value == 3
+    with pytest.raises(StopIteration) as end:
+        next(next_of(playing))
+    assert end.value.value == 7
