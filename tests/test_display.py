@@ -280,9 +280,15 @@ def test_what_has_no_picture_is_refused() -> None:
 
 def test_playing_and_reading_never_load_what_only_notebooks_need() -> None:
     code = (
-        "import sys, seq2drum.play.drummer; sys.exit('seq2drum.display' in sys.modules or 'matplotlib' in sys.modules)"
+        "import sys, seq2drum.play.drummer;"
+        "sys.exit(any(name in sys.modules for name in ('seq2drum.display', 'matplotlib', 'jinja2')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_no_room_names_what_shows_its_values() -> None:
+    sources = {path for path in (ROOT / "seq2drum").rglob("*.py") if "seq2drum.display" in path.read_text()}
+    assert sources == {ROOT / "seq2drum" / "__init__.py"}
 
 
 def test_showing_a_song_imports_no_torch() -> None:
