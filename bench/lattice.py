@@ -29,7 +29,7 @@ from seq2drum.music.kit import FULL, KITS, Kit
 from seq2drum.music.notes import IntArray, Part, Song
 
 SAMPLE = Path(__file__).parent.parent.parent / "shared" / "corpus" / "sample"
-NEAR = 1 / 48  # of a quarter
+TOLERANCE = 1 / 48  # of a quarter
 
 
 @dataclass
@@ -58,10 +58,10 @@ def keeps_the_law(phrase: Phrase, kit: Kit | None) -> bool:
 
 
 def near_sixteenth(drums: Part, lattice: Lattice, bar: IntArray) -> int:
-    """Onsets within NEAR of a sixteenth, counted from the barline of their bar."""
+    """Onsets within TOLERANCE of a sixteenth, counted from the barline of their bar."""
     starts = np.array([bar.start for bar in lattice.bars])
     sixteenths = (drums.onset - starts[bar]) * 4 / lattice.ticks_per_quarter
-    return int(np.sum(np.abs(sixteenths - np.rint(sixteenths)) <= 4 * NEAR))
+    return int(np.sum(np.abs(sixteenths - np.rint(sixteenths)) <= 4 * TOLERANCE))
 
 
 def look_at(song: Song, name: str, tally: Tally) -> None:
@@ -75,7 +75,7 @@ def look_at(song: Song, name: str, tally: Tally) -> None:
     step, _ = lattice.nearest(drums.onset)
     tally.songs += 1
     tally.hits += len(drums)
-    tally.near_places += int(np.sum(np.abs(drums.onset - lattice.ticks[step]) <= NEAR * song.ticks_per_quarter))
+    tally.near_places += int(np.sum(np.abs(drums.onset - lattice.ticks[step]) <= TOLERANCE * song.ticks_per_quarter))
     tally.near_sixteenths += near_sixteenth(drums, lattice, lattice.bar_of[step])
     tally.outside.update(drums.pitch[FULL.voice_of[drums.pitch] < 0].tolist())
     found, cut = pairs(song, guitar, drums)

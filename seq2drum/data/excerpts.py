@@ -1,7 +1,6 @@
 """Songs of a corpus cut to some bars, laid over each other, and turned into notes again.
 
-What is tried on songs needs these: judging a model (`evaluate`) and watching one learn (`watching`). It plays nothing
-and counts nothing.
+Judging a model and watching one learn are done on excerpts.
 """
 
 from __future__ import annotations
@@ -80,20 +79,21 @@ def others_guitar(songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, s
     bpm = np.log([_median_bpm(song.heard) for song in every])
     steps = np.array([int(song.heard.form.steps[0]) for song in every])
     groups = np.array([song.group for song in every])
-    found: list[Heard | None] = []
+    guitars: list[Heard | None] = []
     for index, song in enumerate(songs):
         alike = (metres == metres[index]) & (steps == steps[index]) & (groups != song.group)
         able = np.flatnonzero(alike & (np.abs(bpm - bpm[index]) <= np.log(TEMPO_BAND)))
         able = own if len(own := able[able < len(songs)]) else able
         if metres[index] == "changing" or not len(able):
-            found.append(None)
+            guitars.append(None)
             continue
-        rng = np.random.default_rng([seed, 2, _number(song)])
-        found.append(lay_over(every[int(rng.choice(able))].heard, song.heard))
-    return found
+        rng = np.random.default_rng([seed, 2, _seed_of(song)])
+        guitars.append(lay_over(every[int(rng.choice(able))].heard, song.heard))
+    return guitars
 
 
-def _number(song: Prepared) -> int:
+def _seed_of(song: Prepared) -> int:
+    """A number that is the song's own, whatever songs are beside it."""
     return int.from_bytes(hashlib.sha256(song.sha256.encode()).digest()[:8], "little")
 
 
@@ -117,7 +117,7 @@ def duet_of(heard: Heard, drums: Grid) -> Duet:
 
     Its bars have the lengths, metres and tempos of the guitar's form; what the lattice lost stays lost, see `grid`.
     """
-    song = _bare(heard.form)
+    song = _song_of(heard.form)
     lattice = written_lattice(song)
     most = int(np.argmax(heard.programs))
     program = GUITAR_PROGRAMS[most] if most < len(GUITAR_PROGRAMS) else 0
@@ -129,7 +129,7 @@ def duet_of(heard: Heard, drums: Grid) -> Duet:
     return Duet(song, (part,), struck)
 
 
-def _bare(form: Form) -> Song:
+def _song_of(form: Form) -> Song:
     """A song without notes that has these bars."""
     tick, whole = 0, True
     metres, tempos = list[Metre](), list[Tempo]()
@@ -142,11 +142,11 @@ def _bare(form: Form) -> Song:
             tempos.append(tempo)
         length, rest = divmod(4 * TICKS * numerator, denominator)
         whole = not rest and int(grids.steps_in(length, TICKS)) == steps
-        tick += length if whole else _length(steps)
+        tick += length if whole else _ticks_of(steps)
     return Song(TICKS, (), tuple(tempos), tuple(metres), tick)
 
 
-def _length(steps: int) -> int:
+def _ticks_of(steps: int) -> int:
     """The ticks of a bar of so many places, whatever its metre says: up to where the next place would be."""
     quarters, place = divmod(steps, STEPS_PER_QUARTER)
     return quarters * TICKS + int(PLACES[place]) * TICKS // TWELFTHS

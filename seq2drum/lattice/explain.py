@@ -1,7 +1,7 @@
 """What a take does, bar by bar and in plain words, and what of the guitar it goes with.
 
-All that is said here is counted in the take and in the guitar. It is not known why a model played what it played, and
-nothing is said of that: "where the guitar does the same" means that both do.
+All that is said here is counted in the take and in the guitar, and nothing in the model: "where the guitar does the
+same" means that both do the same, not that the model played so because of the guitar.
 
 Letters of shapes: B bars, S steps of the longest bar, V voices.
 """
@@ -30,7 +30,7 @@ ALIKE = 0.9  # cosine of the onsets and of the pitch classes of two bars of guit
 NEARLY = 0.85  # F1 of the hits of two bars of drums of which one nearly repeats the other
 WINDOW = 4  # bars either side of a place where something may change, and of which an opening is known
 PERIODS = (1, 2, 4, 8)  # bars of a pattern that goes round
-REACH = 512  # bars back that are looked through for a repeat
+LOOKED_BACK = 512  # bars back that are looked through for a repeat
 CHANGE = 1.3  # ratio of the hits a quarter, above which one passage is busier than another
 TOGETHER = 0.75  # share of a bar's accents that a kick goes with
 ACCENTS = 4  # that a passage has at least, before it is said what goes with them
@@ -46,7 +46,7 @@ class _Begin(NamedTuple):
     like: int | None = None
 
     def words(self, numbers: IntArray) -> str:
-        """In words. numbers (B,): what the bars are called."""
+        """In words. numbers (B,): the numbers of the bars in the song."""
         return f"the guitar {self.does}" + ("" if self.like is None else f" bar {numbers[self.like]}")
 
 
@@ -79,7 +79,7 @@ def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | No
     """What was done in a take, in the order of its bars.
 
     grid: the take's hits on the lattice of what was heard, its keys voices of `kit`. numbers
-    (B,): what the bars are called, if not 1, 2, 3; where a song's bar is long, several have one number.
+    (B,): the numbers of the bars in the song, if not 1, 2, 3; the pieces of a long bar have one number.
     """
     numbers = np.arange(1, len(heard.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)
@@ -210,7 +210,7 @@ class _Alike:
 
     def before(self, bar: int) -> tuple[int, FloatArray]:
         """The first of the bars that are looked back at, and how alike each from there on is to this one."""
-        start = max(bar - REACH, 0)
+        start = max(bar - LOOKED_BACK, 0)
         if bar not in self._rows:
             here, struck = slice(start, bar), self._struck
             fits = (self._steps[here] == self._steps[bar]) & (struck[here] > 0)

@@ -3,8 +3,8 @@
 The places are the sixteenths and the eighth-note triplets, {0, 3, 4, 6, 8, 9} twelfths of a quarter, counted from the
 barline. A note is kept as its nearest place and an offset: how far into the gap to the neighbouring place it fell.
 
-All that is lost is what `quantise` loses. The law: `decode(encode(part)) == quantise(part)`. The two sides are written
-apart on purpose: each is the other's test.
+All that is lost is what `quantise` loses. The law: `decode(encode(part)) == quantise(part)`. The two sides share no
+code, so that each tests the other.
 """
 
 from __future__ import annotations

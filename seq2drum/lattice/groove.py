@@ -1,7 +1,7 @@
 """What a drum part does, in numbers: how dense it is, where it breaks its pattern, how far it leans against the metre.
 
-It knows bars, steps and voices; it does not know what is good, nor what a model is. Measures and conditions are made of
-what is here, so that both speak of the same thing.
+It knows bars, steps and voices, and no model. Measures and conditions are made of what is here, so that both count
+alike.
 
 Letters of shapes: B bars, T steps of all bars, S steps of the longest bar, V voices.
 """
@@ -21,7 +21,7 @@ from seq2drum.music.shown import as_html
 
 Words = NDArray[np.str_]
 
-REACH = 5  # bars either side that a bar is compared with
+AROUND = 5  # bars either side that a bar is compared with
 PROMINENCE = 0.1
 MOST_FILLS = 0.1  # of the bars
 SPARSE = 0.5  # of the hits of the bars around, that a break has at most
@@ -64,18 +64,18 @@ def bars_of(drums: Drums) -> FloatArray:
 def novelty(drums: Drums) -> FloatArray:
     """(B,): how unlike the bars around it each bar is, 0 to 1.
 
-    The mean of |D_i - D_j| / (|D_i| + |D_j|) over the bars up to REACH before and after, weighted by a Hann window;
+    The mean of |D_i - D_j| / (|D_i| + |D_j|) over the bars up to AROUND before and after, weighted by a Hann window;
     bars of another length are not compared. After C. Dahale, Generating drum fills (2022), eq. 3.1, divided by the
     weights, so that a song's ends can be compared with its middle.
     """
     rolls = bars_of(drums)
     count = rolls.sum(axis=(1, 2))
-    weights = np.hanning(2 * REACH + 3)[1:-1]
+    weights = np.hanning(2 * AROUND + 3)[1:-1]
     total, held = np.zeros(len(rolls)), np.zeros(len(rolls))
-    for lag in range(1, min(REACH, len(rolls) - 1) + 1):
+    for lag in range(1, min(AROUND, len(rolls) - 1) + 1):
         both = count[lag:] + count[:-lag]
         differs = np.abs(rolls[lag:] - rolls[:-lag]).sum(axis=(1, 2)) / np.maximum(both, 1)
-        weight = weights[REACH + lag] * (drums.form.steps[lag:] == drums.form.steps[:-lag])
+        weight = weights[AROUND + lag] * (drums.form.steps[lag:] == drums.form.steps[:-lag])
         for here in (slice(lag, None), slice(None, -lag)):
             total[here] += weight * differs
             held[here] += weight
@@ -85,38 +85,38 @@ def novelty(drums: Drums) -> FloatArray:
 def fills(drums: Drums) -> NDArray[np.bool_]:
     """(B,): which bars break the pattern for a moment: peaks of the novelty, at most MOST_FILLS of all bars.
 
-    A peak is at least as high as the bars beside it, and stands out by PROMINENCE. Silent bars are no fills.
+    A peak is at least as high as the bars beside it, and its prominence at least PROMINENCE. Silent bars are no fills.
     """
     height = novelty(drums)
     silent = hits_per_quarter(drums) == 0
     prominence = np.where(silent, 0.0, _prominence(height))
     most = int(np.floor(MOST_FILLS * len(height)))
     chosen = np.argsort(-prominence, kind="stable")[:most]
-    found = np.zeros(len(height), dtype=bool)
-    found[chosen] = prominence[chosen] >= PROMINENCE
-    return found
+    filled = np.zeros(len(height), dtype=bool)
+    filled[chosen] = prominence[chosen] >= PROMINENCE
+    return filled
 
 
 def breaks(drums: Drums) -> NDArray[np.bool_]:
     """(B,): which of the fills are rather breaks: the drums play less there, and leave room.
 
-    A break has at most SPARSE of the hits that the bars up to REACH before and after it have on the median; fills and
+    A break has at most SPARSE of the hits that the bars up to AROUND before and after it have on the median; fills and
     silent bars among these do not count, and where there are no others nothing is a break.
     """
     filled, hits = fills(drums), hits_per_quarter(drums)
     usual = ~filled & (hits > 0)
-    found = np.zeros(len(filled), dtype=bool)
+    sparse = np.zeros(len(filled), dtype=bool)
     for bar in np.flatnonzero(filled).tolist():
-        near = slice(max(bar - REACH, 0), bar + REACH + 1)
+        near = slice(max(bar - AROUND, 0), bar + AROUND + 1)
         around = hits[near][usual[near]]
-        found[bar] = len(around) > 0 and hits[bar] <= SPARSE * np.median(around)
-    return found
+        sparse[bar] = len(around) > 0 and hits[bar] <= SPARSE * np.median(around)
+    return sparse
 
 
 def signs(drums: Drums) -> Words:
     """(B,): what a musician would write over each bar: FILL, BREAK, or "" where the pattern goes on.
 
-    Nothing is written over the first and the last bar that is struck: a fill leads on, and an ending does not.
+    Nothing is written over the first and the last bar with hits: a beginning and an ending are no fills.
     """
     named = np.where(fills(drums), np.where(breaks(drums), BREAK, FILL), "")
     struck = np.flatnonzero(hits_per_quarter(drums))
@@ -126,7 +126,7 @@ def signs(drums: Drums) -> Words:
 
 def _prominence(height: FloatArray) -> FloatArray:
     """(B,): how far each local peak stands above the higher of the two lowest points on the way to a higher one."""
-    found = np.zeros(len(height), dtype=np.float32)
+    prominence = np.zeros(len(height), dtype=np.float32)
     for at in range(len(height)):
         left, right = height[:at][::-1], height[at + 1 :]
         if (len(left) and left[0] >= height[at]) or (len(right) and right[0] > height[at]):
@@ -137,8 +137,8 @@ def _prominence(height: FloatArray) -> FloatArray:
             reach = side[: higher[0]] if len(higher) else side
             if len(reach):
                 valleys.append(float(reach.min()))
-        found[at] = height[at] - max(valleys) if valleys else 0.0
-    return found
+        prominence[at] = height[at] - max(valleys) if valleys else 0.0
+    return prominence
 
 
 def hits_per_quarter(drums: Drums) -> FloatArray:
@@ -171,10 +171,10 @@ def syncopation(drums: Drums) -> FloatArray:
 
 def _next_stronger(level: FloatArray) -> IntArray:
     """(T,): the next step of a higher level; the step itself where the song ends before there is one."""
-    found = np.arange(len(level))
+    stronger = np.arange(len(level))
     waiting: list[int] = []
     for at, here in enumerate(level.tolist()):
         while waiting and level[waiting[-1]] < here:
-            found[waiting.pop()] = at
+            stronger[waiting.pop()] = at
         waiting.append(at)
-    return found
+    return stronger

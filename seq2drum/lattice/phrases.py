@@ -1,7 +1,7 @@
 """Aligned pairs: what the guitar and the drums play in the same whole bars.
 
-A pair ends before the bar that would bring either side over the note limit. No bar is left out in silence: each one
-that is in no pair is counted under a reason.
+A pair ends before the bar that would bring either side over the note limit. Each bar that is in no pair is counted
+under a reason.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def merge(parts: Sequence[Part]) -> Part:
     return Part.of(np.unique(rows, axis=0), program=first.program, name=first.name, is_drums=first.is_drums)
 
 
-def bars_of(part: Part, lattice: Lattice) -> IntArray:
+def bar_of_notes(part: Part, lattice: Lattice) -> IntArray:
     """(notes,): the bar of each note, that of its nearest place: an early downbeat belongs to its own bar."""
     return lattice.bar_of[lattice.nearest(part.onset)[0]]
 
@@ -119,7 +119,7 @@ def pairs(
 ) -> tuple[list[Pair], Cut]:
     """Cut a song into aligned pairs. The account says which bars are in no pair, and why."""
     lattice = written_lattice(song)
-    sides = [(part, bars_of(part, lattice)) for part in (guitar, drums)]
+    sides = [(part, bar_of_notes(part, lattice)) for part in (guitar, drums)]
     counts = [np.bincount(bars, minlength=len(lattice.bars)).tolist() for _, bars in sides]
     cut = cut_bars(*counts, max_notes=max_notes, start=start)
     return list(_pairs_of(song, sides, cut.ranges)), cut

@@ -2,7 +2,7 @@
 
 Every bar of guitar is a point, and bars that sound alike are near each other. A section begins where the bars on each
 side of a barline are more alike among themselves than across it, in what they are or in which other bars they repeat.
-Only the guitar is looked at: what is said of it, and what the drums do there, is the affair of `explain` and `chart`.
+Only the guitar is looked at, not the drums.
 
 Letters of shapes: B bars, K numbers that describe a bar.
 """
@@ -28,7 +28,7 @@ KERNELS = (4, 8)  # bars on either side of a barline that are compared
 NEW = 0.12  # novelty from which a barline is worth to be a boundary
 PERIOD = {0: 0.06, 4: 0.03}  # what a boundary gains by coming so many bars after the one before, modulo eight
 REPEATS = 0.4  # how much it counts that other bars are repeated, beside what the bars are
-REACH = 48  # bars before and after, in which repeats are looked for
+FARTHEST = 48  # bars before and after, in which repeats are looked for
 REPEATED = 0.9  # likeness of two bars from which one repeats the other, the more the nearer to 1
 SAME = 0.88  # likeness of two sections that share a letter
 OPENING = 8  # first bars of two sections that are compared one by one
@@ -105,16 +105,16 @@ def _unit(rows: Floats | FloatArray) -> FloatArray:
 
 
 def _repeats(points: FloatArray) -> FloatArray:
-    """(B, 2 REACH): how much each bar is the one 1, 2, ... REACH bars before and after it; rows have length 1 at most.
+    """(B, 2 FARTHEST): how much each bar is the one 1, 2, ... bars before and after it; rows have length 1 at most.
 
     Where a song goes from one part to another, how far away its repeats are changes, even if all else stays (J. Serrà
     et al., Unsupervised music structure annotation by time series structure features and segment similarity, 2014).
     """
-    found = np.zeros((len(points), 2 * REACH), dtype=np.float32)
-    for lag in range(1, min(REACH, len(points) - 1) + 1):
+    repeats = np.zeros((len(points), 2 * FARTHEST), dtype=np.float32)
+    for lag in range(1, min(FARTHEST, len(points) - 1) + 1):
         alike = np.sum(points[lag:] * points[:-lag], axis=1)
-        found[lag:, lag - 1] = found[:-lag, REACH + lag - 1] = np.clip((alike - REPEATED) / (1 - REPEATED), 0, 1)
-    rows: FloatArray = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1)
+        repeats[lag:, lag - 1] = repeats[:-lag, FARTHEST + lag - 1] = np.clip((alike - REPEATED) / (1 - REPEATED), 0, 1)
+    rows: FloatArray = repeats / np.maximum(np.linalg.norm(repeats, axis=1, keepdims=True), 1)
     return rows
 
 
@@ -160,9 +160,9 @@ def _checkerboard(points: FloatArray, sounds: Bools, kernel: int) -> FloatArray:
 def _rested(sounds: Bools) -> Bools:
     """(B,): whether the guitar comes in, after SILENCE bars of silence at least."""
     silent = np.concatenate([[0], np.cumsum(~sounds)])
-    found = np.zeros(len(sounds), dtype=bool)
-    found[SILENCE:] = sounds[SILENCE:] & (silent[SILENCE:-1] - silent[: -SILENCE - 1] == SILENCE)
-    return found
+    enters = np.zeros(len(sounds), dtype=bool)
+    enters[SILENCE:] = sounds[SILENCE:] & (silent[SILENCE:-1] - silent[: -SILENCE - 1] == SILENCE)
+    return enters
 
 
 def _boundaries(sounds: Bools, score: FloatArray) -> list[int]:
@@ -185,10 +185,10 @@ def _boundaries(sounds: Bools, score: FloatArray) -> list[int]:
         if sounds[bar] and gain[bar] + max(PERIOD.values()) > 0:
             so_far, way[bar] = max((best[at][0] + PERIOD.get((bar - at) % 8, 0.0), best[at][1]) for at in range(8))
             worth[bar] = so_far + float(gain[bar])
-    found = [max(worth, key=worth.__getitem__)]
-    while found[-1] in way:
-        found.append(way[found[-1]])
-    return found[::-1]
+    begins = [max(worth, key=worth.__getitem__)]
+    while begins[-1] in way:
+        begins.append(way[begins[-1]])
+    return begins[::-1]
 
 
 # --- letters ---------------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def _lettered(points: FloatArray, sounds: Bools, begins: list[int]) -> tuple[Sec
     wholes, openings = np.zeros((len(begins), size), np.float32), np.zeros((len(begins), OPENING * size), np.float32)
     there, plays = (np.zeros((len(begins), OPENING), dtype=bool) for _ in range(2))
     known = 0
-    found: list[Section] = []
+    passages: list[Section] = []
     for first, stop in zip(begins, [*begins[1:], end], strict=True):
         whole = _unit(points[first:stop].sum(axis=0)[None])[0]
         opening = slice(first, min(first + OPENING, stop))
@@ -222,9 +222,9 @@ def _lettered(points: FloatArray, sounds: Bools, begins: list[int]) -> tuple[Sec
             wholes[which], openings[which], there[which], plays[which] = whole, flat, inside, played
             known += 1
         letter = _letter(which)
-        if not found or found[-1].letter != letter or rested[first]:
-            found.append(Section(first, letter))
-    return tuple(found)
+        if not passages or passages[-1].letter != letter or rested[first]:
+            passages.append(Section(first, letter))
+    return tuple(passages)
 
 
 def _letter(number: int) -> str:

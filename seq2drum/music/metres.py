@@ -29,7 +29,7 @@ def _rows() -> dict[tuple[int, int], tuple[str, str]]:
 
 def _row(numerator: int, denominator: int) -> tuple[str, str]:
     if numerator > NUMERATORS[-1] and denominator in DENOMINATORS:
-        return f"1*{numerator}", "0" + "3" * (numerator - 1)  # 76/32 exists; nobody counts it
+        return f"1*{numerator}", "0" + "3" * (numerator - 1)  # 76/32 is in real files; each unit is a group
     try:
         return _rows()[numerator, denominator]
     except KeyError:

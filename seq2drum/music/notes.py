@@ -1,6 +1,6 @@
 """The words of the project: note, part, tempo, metre, bar, song. Plain frozen values; all time is in ticks.
 
-Nothing is rounded here, and nothing here knows about files, models or drums sounds.
+Nothing is rounded here, and nothing here knows of files, models or the sounds of drums.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class Part(Shown):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Part):
             return NotImplemented
-        words = (self.program, self.name, self.is_drums) == (other.program, other.name, other.is_drums)
-        return words and np.array_equal(self.rows, other.rows)
+        same_name = (self.program, self.name, self.is_drums) == (other.program, other.name, other.is_drums)
+        return same_name and np.array_equal(self.rows, other.rows)
 
     def __hash__(self) -> int:
         return hash((self.program, self.name, self.is_drums, self.rows.tobytes()))

@@ -85,23 +85,23 @@ def choose_part(song: Song, wanted: str) -> GuitarChoice:
     """
     piece = wanted.strip().casefold()
     if piece.isdecimal() and len(piece) < 10:
-        found = [int(piece) - 1] if 1 <= int(piece) <= len(song.parts) else []
+        matches = [int(piece) - 1] if 1 <= int(piece) <= len(song.parts) else []
     else:
         names = [part.name.strip().casefold() for part in song.parts]
-        found = [index for index, name in enumerate(names) if piece and name == piece]
-        if len(found) != 1:
-            found = [index for index, name in enumerate(names) if piece and piece in name]
-    if len(found) != 1:
-        problem = "fits several parts" if found else "fits no part"
+        matches = [index for index, name in enumerate(names) if piece and name == piece]
+        if len(matches) != 1:
+            matches = [index for index, name in enumerate(names) if piece and piece in name]
+    if len(matches) != 1:
+        problem = "fits several parts" if matches else "fits no part"
         raise PartNotFoundError(f"--track {_quoted(wanted)} {problem}; there are: {_listing(song)}")
-    part = song.parts[found[0]]
+    part = song.parts[matches[0]]
     if part.is_drums:
         raise PartNotFoundError(
             f"--track {_quoted(wanted)} is a drum part, wanted is a guitar; there are: {_listing(song)}"
         )
     if not len(part):
         raise NoNotesError(f"--track {_quoted(wanted)} has no notes; there are: {_listing(song)}")
-    return GuitarChoice((found[0],), "chosen")
+    return GuitarChoice((matches[0],), "chosen")
 
 
 def describe_parts(song: Song) -> list[str]:
@@ -118,8 +118,8 @@ def is_named_guitar(part: Part) -> bool:
     """Whether the name says guitar in some language, but not bass guitar, and the program is no bass or noise."""
     if part.program in NEVER_BY_NAME:
         return False
-    found = set(words(part.name))
-    return bool(found & _word_set("guitar_words.txt")) and not found & _word_set("bass_words.txt")
+    named = set(words(part.name))
+    return bool(named & _word_set("guitar_words.txt")) and not named & _word_set("bass_words.txt")
 
 
 def words(text: str) -> list[str]:

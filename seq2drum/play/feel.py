@@ -195,12 +195,9 @@ def inputs(step: IntArray, voice: IntArray, form: Form, clock: FloatArray, style
     columns = _columns(styles)
     hits = np.zeros((len(clock), SET), dtype=np.float32)
     hits[step, voice] = 1
-    bar, place = form.places
-    tempo = np.log2(form.bpm[bar] / 120)
+    tempo = np.log2(np.repeat(form.bpm, form.steps) / 120)
     named = np.tile(np.arange(styles) == style, (len(clock), 1))
-    rows = np.zeros((len(form.steps), int(form.steps.max()), columns.size), dtype=np.float32)
-    rows[bar, place] = columns.table(len(clock), {"hits": hits, "clock": clock, "tempo": tempo, "style": named})
-    return rows
+    return form.by_bar(columns.table(len(clock), {"hits": hits, "clock": clock, "tempo": tempo, "style": named}))
 
 
 def edges(step: IntArray, form: Form) -> tuple[Array, Array]:
@@ -212,7 +209,7 @@ def edges(step: IntArray, form: Form) -> tuple[Array, Array]:
 
 def gaps(step: IntArray, form: Form) -> tuple[Array, Array]:
     """(N,) each: twelfths of a quarter from the place before a step and to the next."""
-    place = (step - form.first[form.bar_of(step)]) % STEPS_PER_QUARTER
+    place = form.place_of(step) % STEPS_PER_QUARTER
     gaps = np.diff(PLACES, append=TWELFTHS).astype(np.float64)
     return gaps[place - 1], gaps[place]
 

@@ -59,7 +59,7 @@ def swung(grid: Grid, form: Form, amount: float) -> tuple[IntArray, IntArray]:
 
 def _place(step: IntArray, form: Form) -> IntArray:
     """The place of each step in its quarter, 0 to 5."""
-    place: IntArray = (step - form.first[form.bar_of(step)]) % STEPS_PER_QUARTER
+    place: IntArray = form.place_of(step) % STEPS_PER_QUARTER
     return place
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from seq2drum.formats import midi
 from seq2drum.lattice.grid import Lattice
-from seq2drum.lattice.phrases import MAX_BARS, MAX_NOTES, Cut, bars_of, cut_bars, merge, pairs, spans
+from seq2drum.lattice.phrases import MAX_BARS, MAX_NOTES, Cut, bar_of_notes, cut_bars, merge, pairs, spans
 from seq2drum.music import theory
 from seq2drum.music.notes import Metre, Note, Part, Song
 from tests.strategies import parts, songs
@@ -133,7 +133,7 @@ def test_pairs_of_any_song_keep_to_the_limit_and_lose_no_note_unseen(song: Song,
     # Each note is in the pair of its bar, or its bar was left out.
     bars = {bar for first, stop in cut.ranges for bar in range(first, stop)}
     for side, whole in (("guitar", guitar), ("drums", drums)):
-        place = bars_of(whole, lattice_of(song)).tolist()
+        place = bar_of_notes(whole, lattice_of(song)).tolist()
         wanted = sorted(note for note, bar in zip(whole, place, strict=True) if bar in bars)
         assert sorted(note for pair in found for note in getattr(pair, side).part) == wanted
 
@@ -141,8 +141,8 @@ def test_pairs_of_any_song_keep_to_the_limit_and_lose_no_note_unseen(song: Song,
 def test_an_early_downbeat_belongs_to_the_bar_it_opens() -> None:
     song, guitar, drums = four_four([Note(1910, 100, 60, 80)], hits(1912, 2400), bars=3)
     found, cut = pairs(song, guitar, drums, max_notes=2)
-    assert bars_of(guitar, lattice_of(song)).tolist() == [1]
-    assert bars_of(drums, lattice_of(song)).tolist() == [1, 1]
+    assert bar_of_notes(guitar, lattice_of(song)).tolist() == [1]
+    assert bar_of_notes(drums, lattice_of(song)).tolist() == [1, 1]
     assert cut.ranges == ((0, 3),)
     assert found[0].guitar.part.onset.tolist() == [1910]  # ticks of the song, not of the phrase
 
