@@ -4,7 +4,7 @@ They know counts and copies of training songs, and nothing that is learnt by gra
 real drums of the song it plays, and none uses a training song of its group, so that they may be fitted to the very
 folder they are judged on. They play from the first bar in which the guitar sounds to the last.
 
-A kind of bar that the other groups have fewer than ENOUGH bars of is played as the commonest known kind of as many
+A kind of bar that the other groups have fewer than ENOUGH_BARS bars of is played as the commonest known kind of as many
 steps, and where there is none either, by the rule, which has an answer for any metre.
 
 Letters of shapes: T steps of all bars, S steps of one bar, V nine voices, n known bars of one kind.
@@ -34,7 +34,7 @@ from seq2drum.judge.known_bars import (
     roll_of,
     weights_of,
 )
-from seq2drum.judge.measures import VOICE
+from seq2drum.judge.measures import VOICE, BoolArray
 from seq2drum.judge.rule import accents_of, median_bpm, rule
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
@@ -42,16 +42,14 @@ from seq2drum.lattice.listening import Heard, sounding
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import IntArray
 
-BoolArray = NDArray[np.bool_]
-
-ENOUGH = 8  # bars of a kind in other groups; of fewer no habit can be counted
-TEMPO_BAND = 1.15  # two songs are as fast as each other within this ratio
-WHOLE = 4  # bars of a kind that a song must have to be tiled over another
-VELOCITY = 90  # where training has no hit of a voice
+ENOUGH_BARS = 8  # bars of a kind in other groups; of fewer no habit can be counted
+SAME_TEMPO = 1.15  # two songs are as fast as each other within this ratio
+LEAST_TILED = 4  # bars of a kind that a song must have to be tiled over another
+DEFAULT_VELOCITY = 90  # where training has no hit of a voice
 _CHUNK = 32  # bars of a song that are compared with all of training at once: 64 MB for 500,000 bars
-_EVEN = 1e-5  # similarities that differ by less are the same; float32 is no finer
+_TIE = 1e-5  # similarities that differ by less are the same; float32 is no finer
 
-_OWN = np.array([next(i for i, full in enumerate(FULL.voices) if full.name == name) for name in VOICE])
+_IN_FULL = np.array([next(i for i, full in enumerate(FULL.voices) if full.name == name) for name in VOICE])
 
 
 class Baseline(NamedTuple):
@@ -182,7 +180,7 @@ class _Known:
         ]
         for one in alike:
             bars = self.bars.get(one)
-            if bars is not None and np.count_nonzero(bars.group != group) >= ENOUGH:
+            if bars is not None and np.count_nonzero(bars.group != group) >= ENOUGH_BARS:
                 return bars
         return None
 
@@ -192,7 +190,7 @@ class _Known:
         counts = self.loudness_of_all - (0 if group is None else self.loudness[group])
         half = counts.sum(axis=1, keepdims=True) / 2
         median = np.argmax(np.cumsum(counts, axis=1) >= half, axis=1)
-        return np.where(half[:, 0] > 0, median, VELOCITY)
+        return np.where(half[:, 0] > 0, median, DEFAULT_VELOCITY)
 
     def _looped(self, song: Prepared, choose: Callable[[KnownBars, IntArray], BoolArray]) -> Grid:
         """One pattern for all bars of a kind, chosen by the known bars and how often each is played."""
@@ -209,10 +207,10 @@ class _Known:
         """A song of another group with enough of these bars, as fast as this; or one of the ten nearest in tempo."""
         others = bars.group != self.groups.get(song.group, -1)
         songs, first, count = np.unique(bars.song[others], return_index=True, return_counts=True)
-        long = count >= min(WHOLE, int(count.max()))
+        long = count >= min(LEAST_TILED, int(count.max()))
         songs, bpm = songs[long], bars.bpm[others][first[long]]
         apart = np.abs(np.log(bpm / median_bpm(song.heard)))
-        alike = np.flatnonzero(apart <= np.log(TEMPO_BAND))
+        alike = np.flatnonzero(apart <= np.log(SAME_TEMPO))
         if not len(alike):
             alike = np.argsort(apart, kind="stable")[:10]
         return int(songs[rng.choice(alike)])
@@ -239,7 +237,7 @@ class _Known:
                 for (text, _), score in zip(some, bars.scores(rows, size, own), strict=True):
                     # 3. The best, and of those that are as good the nearest in tempo.
                     norm = max(float(np.linalg.norm(np.frombuffer(text, dtype=np.float32))), 1e-9)
-                    best = np.flatnonzero(score >= score.max() - _EVEN * norm)
+                    best = np.flatnonzero(score >= score.max() - _TIE * norm)
                     nearest[text] = int(best[np.argmin(apart[best])])
         return [nearest[text] for text in texts]
 
@@ -327,6 +325,6 @@ def _number(song: Prepared) -> int:
 def _grid(hits: BoolArray, velocity: IntArray) -> Grid:
     """Hits (T, V) of the nine voices as a grid of the full kit, each voice with one velocity."""
     full = np.zeros((len(hits), len(FULL)), dtype=np.int64)
-    full[:, _OWN] = hits * velocity
+    full[:, _IN_FULL] = hits * velocity
     step, key = np.nonzero(full)
     return Grid(step, key, full[step, key], np.zeros_like(step), np.full_like(step, HIT_LENGTH))

@@ -28,7 +28,7 @@ from seq2drum.judge.torch_figures import torch_figures
 from seq2drum.lattice.groove import drums_of
 from seq2drum.music.kit import NINE
 
-FEWEST = 20  # songs of reference; with fewer there is nothing to make baselines of
+LEAST_REFERENCE = 20  # songs of reference; with fewer there is nothing to make baselines of
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,15 @@ def evaluate(
     # 1. Who plays, and what the training songs have in common with anybody's drums.
     training = reference(training, songs, all_of=True)
     everyone, copies = [real_player(), *players], None
-    if len(training) >= FEWEST:
+    if len(training) >= LEAST_REFERENCE:
         with watch.stage("baselines made"):
             progress("baselines made", 0, 1)
             everyone += baseline_players(training, seed=settings.seed)
             copies = Copies.of(drums_of(song.drums, song.heard.form) for song in training)
     else:
         notes.append(
-            f"no baselines and no rate of copies: {len(training)} songs to make them of, wanted {FEWEST} or more"
-            " (--reference names a folder of them)"
+            f"no baselines and no rate of copies: {len(training)} songs to make them of, wanted {LEAST_REFERENCE} or"
+            " more (--reference names a folder of them)"
         )
     everyone.append(copy_player())
     _check_names(everyone)

@@ -110,7 +110,7 @@ class SongFigures:
 
 @dataclass(frozen=True)
 class Evaluation(Shown):
-    """All that was found. Plain values: `as_json` and `from_json` are each other's way back.
+    """All results, as plain values: `as_json` and `from_json` are each other's way back.
 
     about: command, versions, settings, songs. free: free-running. continued: on from one real bar. by_metre: of the
     songs that never leave a metre, rows named "metre: player". curves: how alike bars 1, 2, ... apart are, by player.
@@ -181,11 +181,11 @@ _OWN_COLUMNS = (
 
 def columns() -> tuple[Column, ...]:
     """All figures, the headline first."""
-    known = {
+    by_name = {
         figure.name: Column(figure.name, figure.meaning, figure.better, figure.group) for figure in FIGURES.values()
     }
-    known |= {column.name: column for column in _OWN_COLUMNS}
-    return (*(known[name] for name in HEADLINE), *(known[name] for name in known if name not in HEADLINE))
+    by_name |= {column.name: column for column in _OWN_COLUMNS}
+    return (*(by_name[name] for name in HEADLINE), *(by_name[name] for name in by_name if name not in HEADLINE))
 
 
 def versions_of(*packages: str) -> dict[str, str]:

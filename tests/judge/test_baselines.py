@@ -196,9 +196,9 @@ def test_another_song_is_of_the_metre_and_tempo_and_takes_change_it() -> None:
     ]
     play = player("random song", training).play
     song = song_of("b", [STRUM] * 20, [], bpm=120)
-    found = [{voice for _, voice in hits(play(song, take))} for take in range(20)]
-    assert all(len(voices) == 1 for voices in found)
-    assert set.union(*found) == {KICK, SNARE}
+    voices_of_takes = [{voice for _, voice in hits(play(song, take))} for take in range(20)]
+    assert all(len(voices) == 1 for voices in voices_of_takes)
+    assert set.union(*voices_of_takes) == {KICK, SNARE}
     assert len(play(song, 0).step) == 20  # tiled to the length of the song
     assert {voice for _, voice in hits(play(song_of("c", [STRUM], [], bpm=300), 0))} <= {KICK, SNARE, CRASH, RIDE}
 

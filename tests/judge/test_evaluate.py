@@ -50,14 +50,14 @@ def _low_notes(song: Prepared, take: int) -> Grid:
     return Grid(at, np.zeros_like(at), np.full_like(at, 100), np.zeros_like(at), np.ones_like(at))
 
 
-def figures(found: Evaluation, name: str) -> dict[str, float | None]:
-    row = next(row for row in found.free if row.name == name)
+def figures(evaluation: Evaluation, name: str) -> dict[str, float | None]:
+    row = next(row for row in evaluation.free if row.name == name)
     return {figure: value.value for figure, value in row.figures.items()}
 
 
-def values(found: Evaluation) -> list[tuple[str, str, float | None]]:
+def values(evaluation: Evaluation) -> list[tuple[str, str, float | None]]:
     """All figures without their intervals, and without the times, which no two runs have in common."""
-    rows = (*found.free, *found.continued, *found.by_metre)
+    rows = (*evaluation.free, *evaluation.continued, *evaluation.by_metre)
     figures = [(row.name, name, value.value) for row in rows for name, value in row.figures.items()]
     return [figure for figure in figures if figure[1] != "bars a second"]
 
@@ -76,30 +76,30 @@ def cheats() -> Evaluation:
     return evaluate(played_songs(), players, training(), FEW)
 
 
-def test_a_copier_has_all_hits_right_and_is_told_by_seeing_the_real_drums_alone(cheats: Evaluation) -> None:
+def test_a_copier_has_all_hits_right_and_is_marked_as_one_who_sees_the_real_drums(cheats: Evaluation) -> None:
     row = next(row for row in cheats.free if row.name == "copier")
-    found = figures(cheats, "copier")
-    assert found["hit F1"] == found["fill F1"] == 1
-    assert found["voice JSD"] == found["position JSD"] == found["bar similarity error"] == 0
-    assert found["faults"] == figures(cheats, REAL)["faults"]
+    score = figures(cheats, "copier")
+    assert score["hit F1"] == score["fill F1"] == 1
+    assert score["voice JSD"] == score["position JSD"] == score["bar similarity error"] == 0
+    assert score["faults"] == figures(cheats, REAL)["faults"]
     assert row.sees_real
-    assert "gain in F1" not in found
+    assert "gain in F1" not in score
 
 
 def test_silence_scores_nothing(cheats: Evaluation) -> None:
-    found = figures(cheats, "mute")
-    assert found["hit F1"] == found["fill rate"] == found["hits a bar"] == found["gain in F1"] == 0
-    assert found["voice JSD"] == found["position JSD"] == 1
+    score = figures(cheats, "mute")
+    assert score["hit F1"] == score["fill rate"] == score["hits a bar"] == score["gain in F1"] == 0
+    assert score["voice JSD"] == score["position JSD"] == 1
 
 
 def test_a_loop_is_caught_by_its_bars_being_all_the_same(cheats: Evaluation) -> None:
-    found, real = figures(cheats, "loop"), figures(cheats, REAL)
-    assert found["fill rate"] == 0 < (real["fill rate"] or 0)
-    assert (found["distinct bars"] or 0) < (real["distinct bars"] or 0)
-    assert (found["bar similarity error"] or 0) > 0.1
+    score, real = figures(cheats, "loop"), figures(cheats, REAL)
+    assert score["fill rate"] == 0 < (real["fill rate"] or 0)
+    assert (score["distinct bars"] or 0) < (real["distinct bars"] or 0)
+    assert (score["bar similarity error"] or 0) > 0.1
 
 
-def test_the_deaf_gain_nothing_by_the_right_guitar_and_a_listener_does(cheats: Evaluation) -> None:
+def test_a_loop_gains_nothing_by_the_right_guitar_and_a_player_who_hears_it_does(cheats: Evaluation) -> None:
     assert figures(cheats, "loop")["gain in F1"] == 0
     gain = next(row for row in cheats.free if row.name == "listener").figures["gain in F1"]
     assert gain.low is not None
@@ -107,10 +107,10 @@ def test_the_deaf_gain_nothing_by_the_right_guitar_and_a_listener_does(cheats: E
 
 
 def test_real_drums_have_a_row_of_what_has_a_meaning_for_them(cheats: Evaluation) -> None:
-    found = figures(cheats, REAL)
-    assert found["fill rate"] is not None
-    assert found["copies of 1 bar"] is not None
-    assert not {"hit F1", "voice JSD", "velocity error", "bars a second"} & set(found)
+    score = figures(cheats, REAL)
+    assert score["fill rate"] is not None
+    assert score["copies of 1 bar"] is not None
+    assert not {"hit F1", "voice JSD", "velocity error", "bars a second"} & set(score)
 
 
 def test_baselines_stand_beside_and_the_one_that_sees_is_marked(cheats: Evaluation) -> None:
@@ -129,8 +129,8 @@ def test_the_bar_that_is_known_is_copied_to_the_end(cheats: Evaluation) -> None:
 def test_a_song_that_is_one_bar_is_copied_without_fault() -> None:
     song = song_of(1)
     looped = replace(song, drums=_loop(song, 0))
-    found = evaluate([looped], [], (), FEW)
-    assert found.continued[0].figures["hit F1"].value == 1
+    evaluation = evaluate([looped], [], (), FEW)
+    assert evaluation.continued[0].figures["hit F1"].value == 1
 
 
 def test_every_metre_has_a_row_and_one_that_no_song_has_is_empty(cheats: Evaluation) -> None:
@@ -158,13 +158,13 @@ def test_each_song_has_its_own_figures(cheats: Evaluation) -> None:
 
 
 def test_without_enough_songs_of_reference_there_are_no_baselines_and_it_is_said() -> None:
-    found = evaluate(played_songs()[:1], [], training()[:3], FEW)
-    assert [row.name for row in found.free] == [REAL]
-    assert any("no baselines" in note and "3 songs" in note for note in found.notes)
-    assert any("one song" in note and "no width" in note for note in found.notes)
+    evaluation = evaluate(played_songs()[:1], [], training()[:3], FEW)
+    assert [row.name for row in evaluation.free] == [REAL]
+    assert any("no baselines" in note and "3 songs" in note for note in evaluation.notes)
+    assert any("one song" in note and "no width" in note for note in evaluation.notes)
 
 
-def test_two_players_of_one_name_are_told() -> None:
+def test_two_players_of_one_name_are_refused() -> None:
     players = baseline_players(training()[:3])
     with pytest.raises(OptionError, match="two players are called 'common bar'"):
         evaluate(played_songs()[:1], [*players, *players], training()[:3], FEW)
@@ -188,11 +188,11 @@ def test_without_torch_likelihood_and_critic_are_left_out_and_it_is_said(
     for module in ("likelihood", "critic"):  # may have been imported before
         monkeypatch.delitem(sys.modules, f"seq2drum.judge.{module}", raising=False)
     players = model_players(str(player), takes=0, title="tiny")
-    found = evaluate([song_of(1, bars=3)], players, (), Settings(draws=20))
-    assert found.free[1].figures["hit F1"].value is not None
-    assert "gain in nats" not in found.free[1].figures
-    told = " ".join(found.notes)
-    assert "no likelihood" in told and "no critic" in told and "seq2drum[train]" in told
+    evaluation = evaluate([song_of(1, bars=3)], players, (), Settings(draws=20))
+    assert evaluation.free[1].figures["hit F1"].value is not None
+    assert "gain in nats" not in evaluation.free[1].figures
+    notes = " ".join(evaluation.notes)
+    assert "no likelihood" in notes and "no critic" in notes and "seq2drum[train]" in notes
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def cache_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothing(
     cache_file: Path, player: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, page = tmp_path / "found.json", tmp_path / "found.html"
+    out, page = tmp_path / "figures.json", tmp_path / "figures.html"
     words = ["--mode", "eval", "--cache", str(cache_file), "--model", str(player), "--takes", "2", "--bars", "8"]
     assert main([*words, "--workers", "2", "--json", str(out), "--report", str(page)]) == 0
     assert page.read_text().startswith("<!DOCTYPE html>")
@@ -235,13 +235,13 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
         reference(songs, choose(songs)),
         Settings(workers=1, draws=1),  # intervals are drawn after the workers are done
     )
-    found = Evaluation.from_json(out.read_text())
-    assert values(alone) == values(found)
-    assert (alone.songs, alone.curves, alone.examples) == (found.songs, found.curves, found.examples)
+    evaluation = Evaluation.from_json(out.read_text())
+    assert values(alone) == values(evaluation)
+    assert (alone.songs, alone.curves, alone.examples) == (evaluation.songs, evaluation.curves, evaluation.examples)
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         ([], "--data"),
         (["--cache", "SONGS", "--split", "validation"], "--split all"),
@@ -255,13 +255,13 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
-    words: list[str], told: str, cache_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, cache_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "old.json").write_text("{}")
     place = {"SONGS": str(cache_file), "OLD": str(tmp_path / "old.json")}
     assert main(["--mode", "eval", *(place.get(word, word) for word in words)]) == 2
     error = capsys.readouterr().err.strip().splitlines()
-    assert told in error[-1]
+    assert message in error[-1]
     assert (tmp_path / "old.json").read_text() == "{}"
 
 
@@ -272,6 +272,6 @@ def test_other_modes_keep_their_own_form_of_the_flags(capsys: pytest.CaptureFixt
 
 def test_one_bar_of_drums_is_enough_to_be_compared() -> None:
     song = song_of(1, bars=1)
-    found = evaluate([song], [Player("same", "", "model", _same)], (), FEW)
-    assert figures(found, "same")["hit F1"] == 1
-    assert found.continued == ()
+    evaluation = evaluate([song], [Player("same", "", "model", _same)], (), FEW)
+    assert figures(evaluation, "same")["hit F1"] == 1
+    assert evaluation.continued == ()

@@ -36,9 +36,9 @@ KICK, SNARE, HAT, OPEN_HAT, PEDAL_HAT, RIDE, TAMBOURINE = 36, 38, 42, 46, 44, 51
 )
 def test_each_fault_is_counted_and_no_other(notes: list[tuple[int, int, int]], faults: dict[str, int]) -> None:
     part = Part.of([Note(*note, 100) for note in notes], is_drums=True)
-    found = faults_of_part(part, 100, FULL)
-    assert found.pop("notes") == len(notes)
-    assert {name: count for name, count in found.items() if count} == faults
+    counts = faults_of_part(part, 100, FULL)
+    assert counts.pop("notes") == len(notes)
+    assert {name: count for name, count in counts.items() if count} == faults
 
 
 def test_hits_of_a_grid_are_judged_by_their_steps() -> None:
@@ -47,8 +47,8 @@ def test_hits_of_a_grid_are_judged_by_their_steps() -> None:
     def of(*hits: tuple[int, int, int]) -> dict[str, int]:
         step, key, length = np.array(hits, dtype=np.int64).reshape(-1, 3).T
         grid = Grid(step, key, np.full_like(step, 100), np.zeros_like(step), length)
-        found = faults_of_grid(grid, form_of((7, 8), (3, 4)), FULL)
-        return {name: count for name, count in found.items() if count}
+        counts = faults_of_grid(grid, form_of((7, 8), (3, 4)), FULL)
+        return {name: count for name, count in counts.items() if count}
 
     kick, snare, crash, ride = (names.index(name) for name in ("kick", "snare", "crash", "ride"))
     assert of((0, kick, 3), (0, snare, 3), (1, kick, 3), (38, kick, 3)) == {"notes": 4}

@@ -26,8 +26,8 @@ def made_songs(count: int, seed: int) -> list[dict[str, np.ndarray]]:
 
 def test_an_interval_holds_its_value_and_narrows_with_more_songs() -> None:
     few, many = (intervals.summarise(made_songs(count, 1), np.random.default_rng(0), 300) for count in (6, 60))
-    for found in (few, many):
-        for name, (value, low, high) in found.items():
+    for summary in (few, many):
+        for name, (value, low, high) in summary.items():
             assert np.isnan(value) or low <= value <= high, name
     for name in ("hit F1", "voice JSD", "kicks with the guitar"):
         assert many[name].high - many[name].low < 0.6 * (few[name].high - few[name].low), name
@@ -41,8 +41,8 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 
 def test_one_song_has_an_interval_of_no_width() -> None:
-    found = intervals.summarise(made_songs(1, 3), np.random.default_rng(0), 20)
-    assert found["hit F1"].low == found["hit F1"].value == found["hit F1"].high
+    summary = intervals.summarise(made_songs(1, 3), np.random.default_rng(0), 20)
+    assert summary["hit F1"].low == summary["hit F1"].value == summary["hit F1"].high
 
 
 def test_an_interval_is_near_that_of_the_normal_distribution() -> None:

@@ -52,11 +52,11 @@ class _Deaf(nn.Module):
         return self.heads.hit_logits(torch.zeros(*batch.offset.shape[:3], 4), hits)
 
 
-def test_the_deaf_find_no_guitar_likelier_than_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_does_not_listen_finds_no_guitar_likelier_than_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "load", lambda folder: (_Deaf(), {"kit": "full"}))
     monkeypatch.setattr("seq2drum.judge.likelihood.find", lambda name: name)
     songs = [song_of(seed, bars=8) for seed in range(GUITARS)]
-    found = likelihood("deaf", songs)
-    assert len(found.own) == len(found.ranked) == GUITARS
-    np.testing.assert_allclose(found.other, found.own, atol=1e-5)
-    assert np.ptp(found.ranked, axis=1).max() < 1e-5
+    nats = likelihood("deaf", songs)
+    assert len(nats.own) == len(nats.ranked) == GUITARS
+    np.testing.assert_allclose(nats.other, nats.own, atol=1e-5)
+    assert np.ptp(nats.ranked, axis=1).max() < 1e-5

@@ -88,32 +88,32 @@ def test_the_similarity_curve_compares_bars_of_one_length() -> None:
     rows = [part.velocity[begin:end] > 0 for begin, end in pairwise(MIXED.first.tolist())]
     alike, pairs = measures.likeness(part)
     for lag in (1, 3, 8):
-        found = [
+        likeness = [
             1 - (one != other).sum() / (one.sum() + other.sum())
             for one, other in zip(rows, rows[lag:], strict=False)
             if len(one) == len(other)
         ]
-        assert pairs[lag - 1] == len(found)
-        assert alike[lag - 1] == pytest.approx(sum(found))
+        assert pairs[lag - 1] == len(likeness)
+        assert alike[lag - 1] == pytest.approx(sum(likeness))
 
 
 @pytest.mark.parametrize(
-    ("found", "real", "wanted"),
+    ("guessed", "real", "wanted"),
     [
         ([], [], (0, 0, 0)),
         ([3], [], (0, 1, 0)),
         ([3], [4], (1, 1, 1)),
         ([3], [5], (0, 1, 1)),
-        ([3, 5], [4], (1, 2, 1)),  # one real fill is found once
+        ([3, 5], [4], (1, 2, 1)),  # one real fill is matched once
         ([4], [3, 5], (1, 1, 2)),
         ([3, 4], [4, 5], (2, 2, 2)),
         ([0, 7, 15], [6, 10, 15], (2, 3, 3)),
     ],
 )
 def test_fills_are_matched_one_to_one_within_a_bar(
-    found: list[int], real: list[int], wanted: tuple[int, int, int]
+    guessed: list[int], real: list[int], wanted: tuple[int, int, int]
 ) -> None:
-    masks = [np.isin(np.arange(20), bars) for bars in (found, real)]
+    masks = [np.isin(np.arange(20), bars) for bars in (guessed, real)]
     assert tuple(measures.match_fills(*masks)) == wanted
 
 

@@ -37,15 +37,15 @@ def figures(real: Drums, made: Drums, guitar: Heard | None = None, copies: Copie
 
 
 @pytest.mark.parametrize("form", [four(40), form_of(*[(3, 4)] * 40), form_of(*[(7, 8)] * 40), MIXED, four(1)])
-def test_a_copy_of_the_real_drums_is_told_by_perfect_figures(form: Form) -> None:
+def test_a_copy_of_the_real_drums_has_perfect_figures(form: Form) -> None:
     real = random_drums(form, 1)
-    found = figures(real, Drums(*real), random_guitar(form, 1))
+    score = figures(real, Drums(*real), random_guitar(form, 1))
     for name, figure in FIGURES.items():
         wanted = {"high": 1.0, "low": 0.0}.get(figure.better)
-        if wanted is not None and not (len(form.steps) == 1 and np.isnan(found[name])):
-            assert found[name] == pytest.approx(wanted, abs=1e-6), name
+        if wanted is not None and not (len(form.steps) == 1 and np.isnan(score[name])):
+            assert score[name] == pytest.approx(wanted, abs=1e-6), name
     for name in ("hits made to real", "median of hits made to real", "velocity spread", "offset spread"):
-        assert found[name] == pytest.approx(1), name
+        assert score[name] == pytest.approx(1), name
 
 
 def test_the_real_drums_are_a_player_like_any_other() -> None:
@@ -55,31 +55,31 @@ def test_the_real_drums_are_a_player_like_any_other() -> None:
     assert all(np.array_equal(same[name], copied[name]) for name in FIGURES)
 
 
-def test_silence_is_told_from_playing() -> None:
+def test_silence_scores_nothing_and_has_no_answer_where_nothing_can_be_compared() -> None:
     real = random_drums(four(20), 3)
-    found = figures(real, silent(real.form), random_guitar(real.form, 3))
+    score = figures(real, silent(real.form), random_guitar(real.form, 3))
     hits = [name for name in FIGURES if FIGURES[name].group == "hits"]
     assert len(hits) == 14
-    assert all(found[name] == 0 for name in hits)
-    assert (found["voice JSD"], found["position JSD"], found["density overlap"]) == (1, 1, 0)
-    assert (found["hits a bar"], found["hits made to real"], found["median of hits made to real"]) == (0, 0, 0)
-    assert (found["fill rate"], found["accents with the guitar"]) == (0, 0)
+    assert all(score[name] == 0 for name in hits)
+    assert (score["voice JSD"], score["position JSD"], score["density overlap"]) == (1, 1, 0)
+    assert (score["hits a bar"], score["hits made to real"], score["median of hits made to real"]) == (0, 0, 0)
+    assert (score["fill rate"], score["accents with the guitar"]) == (0, 0)
     assert figures(with_fills(7, 15), silent(four(32)))["fill F1"] == 0
-    assert np.isnan(found["velocity error"])
-    assert np.isnan(found["kicks with the guitar"])
+    assert np.isnan(score["velocity error"])
+    assert np.isnan(score["kicks with the guitar"])
 
 
-def test_a_loop_is_told_from_a_drummer() -> None:
+def test_a_loop_has_neither_fills_nor_form() -> None:
     real, guitar = random_drums(four(40), 4), random_guitar(four(40), 4)
-    found = figures(real, loop(real.form, BACKBEAT), guitar)
-    assert found["groove similarity"] == 1
-    assert found["distinct bars"] == pytest.approx(1 / 40)
-    assert found["groove similarity error"] > 0.2
-    assert found["bar similarity error"] > 0.5
-    assert found["kicks with the guitar"] == pytest.approx(0, abs=1e-12)
-    assert found["accents with the guitar"] == pytest.approx(0, abs=1e-12)
-    assert found["fill rate"] == 0
-    assert found["velocity spread"] == found["offset spread"] == 0
+    score = figures(real, loop(real.form, BACKBEAT), guitar)
+    assert score["groove similarity"] == 1
+    assert score["distinct bars"] == pytest.approx(1 / 40)
+    assert score["groove similarity error"] > 0.2
+    assert score["bar similarity error"] > 0.5
+    assert score["kicks with the guitar"] == pytest.approx(0, abs=1e-12)
+    assert score["accents with the guitar"] == pytest.approx(0, abs=1e-12)
+    assert score["fill rate"] == 0
+    assert score["velocity spread"] == score["offset spread"] == 0
 
 
 def test_striking_everything_everywhere_has_the_f1_of_the_base_rate() -> None:
@@ -87,13 +87,13 @@ def test_striking_everything_everywhere_has_the_f1_of_the_base_rate() -> None:
     made = silent(real.form)
     made.velocity[:] = 100
     base = 12 / (24 * 9)
-    found = figures(real, made)
-    assert found["hit F1"] == pytest.approx(2 * base / (1 + base))
-    assert found["hits made to real"] == pytest.approx(18)
-    assert found["density overlap"] == 0
+    score = figures(real, made)
+    assert score["hit F1"] == pytest.approx(2 * base / (1 + base))
+    assert score["hits made to real"] == pytest.approx(18)
+    assert score["density overlap"] == 0
 
 
-def test_drums_that_follow_the_guitar_are_told_from_the_deaf() -> None:
+def test_drums_that_follow_the_guitar_score_above_drums_that_do_not_hear_it() -> None:
     form = four(40)
     guitar = random_guitar(form, 5)
     follower = silent(form)
@@ -139,23 +139,23 @@ def test_the_hit_f1s_are_those_computed_by_hand() -> None:
     form = four(1)
     real = drums(form, (0, 0, "kick"), (0, 6, "snare"), (0, 0, "closed hat"), (0, 12, "low tom"))
     made = drums(form, (0, 0, "kick"), (0, 7, "snare"), (0, 0, "ride"), (0, 12, "high tom"), (0, 12, "kick"))
-    found = figures(real, made)
-    assert found["hit F1"] == pytest.approx(2 * 1 / (5 + 4))  # the kick
-    assert found["kick and snare F1"] == pytest.approx(2 * 1 / (3 + 2))
-    assert found["onset F1"] == pytest.approx(2 * 2 / (3 + 3))  # steps 0 and 12, of 0 7 12 and 0 6 12
-    assert found["family F1"] == pytest.approx(2 * 3 / (5 + 4))  # kick, cymbal, tom
-    assert found["F1 kick"] == pytest.approx(2 * 1 / (2 + 1))
-    assert found["F1 snare"] == found["F1 ride"] == found["F1 low tom"] == 0
-    assert found["F1 crash"] == 1  # nobody struck one
+    score = figures(real, made)
+    assert score["hit F1"] == pytest.approx(2 * 1 / (5 + 4))  # the kick
+    assert score["kick and snare F1"] == pytest.approx(2 * 1 / (3 + 2))
+    assert score["onset F1"] == pytest.approx(2 * 2 / (3 + 3))  # steps 0 and 12, of 0 7 12 and 0 6 12
+    assert score["family F1"] == pytest.approx(2 * 3 / (5 + 4))  # kick, cymbal, tom
+    assert score["F1 kick"] == pytest.approx(2 * 1 / (2 + 1))
+    assert score["F1 snare"] == score["F1 ride"] == score["F1 low tom"] == 0
+    assert score["F1 crash"] == 1  # nobody struck one
 
 
 def test_pooled_hits_weigh_by_hits_and_songs_weigh_the_same() -> None:
     long, short = loop(four(9), BACKBEAT), loop(four(1), BACKBEAT)
     rng = np.random.default_rng(0)
     right, wrong = counted(long, long, heard(long.form)), counted(short, silent(short.form), heard(short.form))
-    found = intervals.summarise([right, wrong], rng)
-    assert found["hit F1 per song"].value == pytest.approx(1 / 2)
-    assert found["hit F1"].value == pytest.approx(2 * 9 / (9 + 10))
+    summary = intervals.summarise([right, wrong], rng)
+    assert summary["hit F1 per song"].value == pytest.approx(1 / 2)
+    assert summary["hit F1"].value == pytest.approx(2 * 9 / (9 + 10))
 
 
 # --- density and distribution -----------------------------------------------------------------------------------------
@@ -184,16 +184,16 @@ def test_the_median_of_ratios_is_that_of_the_middle_song(ratios: tuple[int, ...]
     for count in ratios:
         made = drums(four(1), *((0, step, "snare") for step in range(count)))
         songs.append(counted(real, made, heard(real.form)))
-    found = intervals.summarise(songs, np.random.default_rng(0))
-    assert found["median of hits made to real"].value == pytest.approx(wanted)
-    assert found["hits made to real"].value == pytest.approx(sum(ratios) / len(ratios))
+    summary = intervals.summarise(songs, np.random.default_rng(0))
+    assert summary["median of hits made to real"].value == pytest.approx(wanted)
+    assert summary["hits made to real"].value == pytest.approx(sum(ratios) / len(ratios))
 
 
 def test_voices_are_compared_wherever_they_fall_and_positions_where_they_do() -> None:
     real = drums(four(2), (0, 0, "kick"), (1, 0, "kick"))
     late = drums(four(2), (0, 3, "kick"), (1, 3, "kick"))
-    found = figures(real, late)
-    assert (found["voice JSD"], found["position JSD"]) == (pytest.approx(0), pytest.approx(1))
+    score = figures(real, late)
+    assert (score["voice JSD"], score["position JSD"]) == (pytest.approx(0), pytest.approx(1))
     other = figures(real, drums(four(2), (0, 0, "snare"), (1, 0, "snare")))
     assert (other["voice JSD"], other["position JSD"]) == (pytest.approx(1), pytest.approx(1))
 
@@ -246,11 +246,11 @@ def with_fills(*bars: int, crash: bool = True) -> Drums:
 
 def test_fills_are_counted_compared_and_described() -> None:
     real, made = with_fills(7, 15, 23), with_fills(8, 19, 23, crash=False)
-    same, found = figures(real, real), figures(real, made)
-    assert same["fill rate"] == found["fill rate"] == pytest.approx(3 / 32)
-    assert found["fill F1"] == pytest.approx(2 * 2 / (3 + 3))
+    same, score = figures(real, real), figures(real, made)
+    assert same["fill rate"] == score["fill rate"] == pytest.approx(3 / 32)
+    assert score["fill F1"] == pytest.approx(2 * 2 / (3 + 3))
     assert same["fill F1 of every eighth bar"] == pytest.approx(2 * 3 / (3 + 4))
-    assert (same["crash after a fill"], found["crash after a fill"]) == (1, 0)
+    assert (same["crash after a fill"], score["crash after a fill"]) == (1, 0)
     # In a fill's first half: two hits on the beats and four hats; then twelve toms.
     assert same["toms in fills"] == pytest.approx(12 / 18)
 
@@ -262,9 +262,9 @@ def test_syncopation_is_a_mean_over_songs_and_its_error_the_distance() -> None:
     form = four(8)
     on, off = ([(step, "kick") for step in steps] for steps in ((0, 6, 12, 18), (3, 9, 15, 21)))
     straight, leaning = loop(form, on), loop(form, off)
-    found, same = figures(straight, leaning), figures(straight, straight)
-    assert same["syncopation"] == 0 < found["syncopation"]
-    assert found["syncopation error"] == pytest.approx(found["syncopation"])
+    score, same = figures(straight, leaning), figures(straight, straight)
+    assert same["syncopation"] == 0 < score["syncopation"]
+    assert score["syncopation error"] == pytest.approx(score["syncopation"])
 
 
 def test_velocities_and_offsets_are_compared_where_both_sides_strike() -> None:
@@ -275,11 +275,11 @@ def test_velocities_and_offsets_are_compared_where_both_sides_strike() -> None:
     made.velocity[18, 1] = 127  # a wrong hit
     real.offset[[0, 6, 12], 1] = [0.1, -0.1, 0.0]
     made.offset[[0, 6, 12], 1] = [0.1, 0.2, 0.0]
-    found = figures(real, made)
+    score = figures(real, made)
     assert VOICE["snare"] == 1
-    assert found["velocity error"] == pytest.approx(20 / 3)
-    assert found["velocity r"] == pytest.approx(np.corrcoef([40, 60, 80], [50, 60, 90])[0, 1])
-    assert found["offset error"] == pytest.approx(0.1)
+    assert score["velocity error"] == pytest.approx(20 / 3)
+    assert score["velocity r"] == pytest.approx(np.corrcoef([40, 60, 80], [50, 60, 90])[0, 1])
+    assert score["offset error"] == pytest.approx(0.1)
 
 
 def test_spread_is_around_the_mean_of_each_voice_so_that_a_flat_voice_has_none() -> None:
@@ -334,9 +334,9 @@ def test_accents_with_the_guitar_are_a_correlation_above_that_of_shifted_drums()
 
 def test_without_a_guitar_there_is_nothing_to_agree_with() -> None:
     part = random_drums(four(6), 17)
-    found = figures(part, part)
-    assert np.isnan(found["accents with the guitar"])
-    assert found["kicks with the guitar"] == 0
+    score = figures(part, part)
+    assert np.isnan(score["accents with the guitar"])
+    assert score["kicks with the guitar"] == 0
 
 
 # --- copies -----------------------------------------------------------------------------------------------------------
@@ -347,10 +347,10 @@ def test_copies_are_windows_that_the_training_set_has_in_the_same_metre() -> Non
     copies = Copies.of([trained, random_drums(form_of((3, 4)), 18)])
     made = random_drums(four(6), 19)
     made.velocity[24 : 3 * 24] = np.where(trained.velocity[:48] > 0, 1, 0)  # two bars, moved, and played softly
-    found = figures(made, made, copies=copies)
-    assert found["copies of 1 bar"] == pytest.approx(2 / 6)
-    assert found["copies of 2 bars"] == pytest.approx(1 / 5)
-    assert found["copies of 4 bars"] == 0
+    score = figures(made, made, copies=copies)
+    assert score["copies of 1 bar"] == pytest.approx(2 / 6)
+    assert score["copies of 2 bars"] == pytest.approx(1 / 5)
+    assert score["copies of 4 bars"] == 0
     assert [
         values(counted(trained, trained, heard(trained.form), copies))[f"copies of {n}"] for n in ("1 bar", "4 bars")
     ] == [1, 1]

@@ -19,13 +19,13 @@ def test_nothing_of_a_song_that_is_played_is_known_to_baselines() -> None:
     assert reference([played, twin, free, song_of(4)], [played], all_of=True)[0] == free
 
 
-def test_a_folder_without_songs_of_the_split_is_told_of_the_way_out() -> None:
+def test_where_no_song_is_on_the_side_the_message_says_what_there_is_and_the_way_out() -> None:
     with pytest.raises(CorpusError, match=r"22 train.*--split all"):
         choose(training(), split="test")
     assert len(choose(training(), split="all")) == len(training())
 
 
-def test_a_tag_or_metre_that_no_song_has_is_told_with_those_that_there_are() -> None:
+def test_a_tag_or_metre_that_no_song_has_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(CorpusError, match="there are t"):
         choose(played_songs(), tag="jazz")
     with pytest.raises(CorpusError, match="3/4, 4/4, 7/8, changing"):

@@ -1,4 +1,4 @@
-"""Workers: the same results in the same order for any number of them, and what goes wrong in one is told."""
+"""Workers: the same results in the same order for any number of them, and an error in one is raised here."""
 
 from __future__ import annotations
 
