@@ -18,11 +18,11 @@ from server.settings import AHEAD
 from server.statuses import Refusal
 
 SURELY = 0.5
-"""A call is sent away for want of time only if this share of the estimated time is more than it has: a guess may be
+"""A call is refused for want of time only if this share of the estimated time is more than it has: an estimate may be
 wrong, and a call that would have been done in time must not be refused."""
 
-_RECENT = 0.2  # what the newest call weighs in what is known of recent ones
-_FIRST_GUESS = 2.0  # seconds of a turn, before there was any
+_RECENT = 0.2  # the weight of the newest call in the averages
+_FIRST_GUESS = 2.0  # seconds of a turn, before there was one
 _SHORTEST_RETRY, _LONGEST_RETRY = 0.25, 60.0
 
 
@@ -45,9 +45,9 @@ class Admission:
         self.inside = self.playing = 0
         self.queue: deque[Place] = deque()
         self.turn_seconds = _FIRST_GUESS
-        """How long a turn took of late."""
-        self.truth = 1.0
-        """By what factor turns of late took longer than was estimated."""
+        """The recent average of a turn."""
+        self.slowness = 1.0
+        """The recent average of a turn's time over its estimate."""
 
     def enter(self, deadline: float) -> Place:
         """A place, to be left by `with`.
@@ -72,17 +72,17 @@ class Admission:
         return 0.0 if before < free else (before - free + 1) * self.turn_seconds / self.most_playing
 
     def retry_seconds(self) -> float:
-        """When it is worth trying again: about when all who wait now have had their turn."""
+        """When to try again: about when all that wait now have had their turn."""
         return min(max(self.waits(len(self.queue)), _SHORTEST_RETRY), _LONGEST_RETRY)
 
     def learn(self, seconds: float, estimate: float) -> None:
-        """Note how long a turn took, and how long it was thought to take (0: nobody knew)."""
+        """Note how long a turn took, and its estimate (0: none)."""
         self.turn_seconds += _RECENT * (seconds - self.turn_seconds)
         if estimate > 0:
-            self.truth += _RECENT * (seconds / estimate - self.truth)
+            self.slowness += _RECENT * (seconds / estimate - self.slowness)
 
     def next(self) -> None:
-        """Give free turns to those who wait longest."""
+        """Give free turns to the calls that wait longest."""
         while self.queue and self.playing < self.most_playing:
             self.queue.popleft().begin()
 
@@ -109,18 +109,18 @@ class Place:
 
     @property
     def position(self) -> int:
-        """How many are before it, if it asked for its turn now; 0: it is its turn."""
+        """How many calls would be before it, if it asked for its turn now; 0: it would have it at once."""
         admission = self._admission
         return 0 if admission.playing < admission.most_playing and not admission.queue else len(admission.queue) + 1
 
     def check(self, estimate: float) -> None:
-        """See whether there is time enough for a turn that is estimated to take so many seconds.
+        """Check that there is time enough for a turn of `estimate` seconds.
 
         Raises:
             Refusal: DEADLINE_TOO_SHORT.
         """
         admission = self._admission
-        needed = estimate * admission.truth + admission.waits(len(admission.queue))
+        needed = estimate * admission.slowness + admission.waits(len(admission.queue))
         left = self._deadline - admission.clock()
         if needed * SURELY > left:
             raise Refusal(
@@ -158,14 +158,14 @@ class Place:
             )
 
     def begin(self) -> None:
-        """It is its turn."""
+        """Start the turn."""
         self._admission.playing += 1
         self._began = self._admission.clock()
         if self._called and not self._called.done():
             self._called.set_result(None)
 
     def done(self, estimate: float) -> None:
-        """The turn was used to its end; it had been estimated to take so many seconds (0: nobody knew)."""
+        """Note that the turn was used to its end; `estimate` is in seconds (0: none)."""
         if self._began is not None:
             self._admission.learn(self._admission.clock() - self._began, estimate)
 

@@ -1,7 +1,7 @@
 """The server's command line: flags and printing, nothing else.
 
-Exit codes: 0 stopped as it was told; 1 a worker could not be started; 2 something was wrong with what was asked, told
-in one line; 130 Ctrl-C before it was running.
+Exit codes: 0 stopped by a signal or for want of calls; 1 a worker could not be started; 2 a setting is wrong, which one
+line explains; 130 Ctrl-C before it was running.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME = "seq2drum-server"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server until it is told to stop; returns the exit code."""
+    """Run the server until a signal asks it to stop; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
         chosen = configuration.read(vars(options), os.environ)
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(chosen: settings.Settings) -> int:
-    # gRPC says in several lines what we say in one. Its hooks for fork are in the way of workers.
+    # gRPC logs in several lines what this program says in one. Its hooks for fork are in the way of workers.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     logs.set_up(chosen.log_format)
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}")
     groups = {name: parser.add_argument_group(name, text) for name, text in settings.GROUPS.items()}
+    # 1. The settings that are one number, text or switch.
     defaults = {item.name: item.default for item in dataclasses.fields(settings.Settings)}
     for name, setting in settings.table().items():
         flag = settings.flag(name)
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         else:
             text = _with_default(setting.help, defaults[name])
             groups[setting.group].add_argument(flag, dest=name, metavar=setting.metavar, help=_help(name, text))
+    # 2. Those of a form of their own.
     groups["safety"].add_argument(
         "--token-file",
         metavar="FILE",
@@ -100,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
             f"than once (default: default=default, the one in the box; several in the variable: with {os.pathsep!r})",
         ),
     )
+    # 3. The limits of a file.
     for name, limit in settings.LIMITS.items():
         text = _with_default(limit.metadata["help"], limit.default)
         groups["limits of a file"].add_argument(settings.flag(name), metavar="N", help=_help(name, text))

@@ -31,27 +31,28 @@ from server.statuses import Refusal
 MOST_WORD = 64
 """The longest name in a configuration, in characters."""
 MOST_NAME = 100
-"""As much of a track's name is told, in characters: a file can give one long name to thousands of parts."""
+"""The most characters of a track's name that are sent: a file can give one long name to thousands of parts."""
 
 _NUMBERS = ("temperature", "top_p", "intensity", "complexity", "fills", "humanize", "swing")
 _WORDS = ("model", "style", "track", "drum_map")
 _AUTO = "auto"
-# What one take costs on one core of a small server: a guess that is right within two or three times.
+# Milliseconds of one take on one core of a small server; measured, and right within a factor of two or three.
 _MS_A_CALL, _MS_A_QUARTER = 10.0, 1.0
 
 
-# What comes in
+# --- what comes in ----------------------------------------------------------------------------------------------------
 
 
 def options_of(config: pb.GenerationConfig) -> Options:
-    """What a configuration asks for, in the core's words. What is unset has the core's own defaults.
+    """The core's options for a configuration. What is unset has the core's own defaults.
 
-    Model, takes, with_guitar and explain are not of it.
+    Model, takes, with_guitar and explain are no options of the core.
 
     Raises:
         Refusal: INVALID_OPTION with the field, or UNKNOWN_DRUM_MAP with the ids that there are.
         OptionError: two fields contradict each other.
     """
+    # 1. Words are short, and a drum map is one by its name: a path must never get to `drum_maps.load`, which opens it.
     for name in _WORDS:
         if len(word := getattr(config, name)) > MOST_WORD:
             raise Refusal(
@@ -59,7 +60,6 @@ def options_of(config: pb.GenerationConfig) -> Options:
                 f"{name} has {len(word)} characters, at most {MOST_WORD} are read",
                 field=f"config.{name}",
             )
-    # A path must never get to `drum_maps.load`, which reads files for those who sit at the machine.
     if config.drum_map and config.drum_map not in drum_maps.names():
         known = ", ".join(drum_maps.names())
         raise Refusal(
@@ -68,6 +68,7 @@ def options_of(config: pb.GenerationConfig) -> Options:
             field="config.drum_map",
             metadata={"drum_maps": known},
         )
+    # 2. The fields that are set.
     given: dict[str, Any] = {field.name: value for field, value in config.ListFields() if field.name in _NUMBERS}
     given |= {name: value for name in ("seed", "track", "drum_map") if (value := getattr(config, name))}
     if config.style not in ("", _AUTO):
@@ -76,7 +77,7 @@ def options_of(config: pb.GenerationConfig) -> Options:
         given["prime"] = config.prime_bars
     if config.HasField("bars"):
         given["bars"] = (config.bars.first_bar, config.bars.last_bar)
-    # One by one first, so that the field can be named; all together they can still contradict each other.
+    # 3. One by one first, so that the field can be named; all together they can still contradict each other.
     for name, value in given.items():
         try:
             Options(**{name: value})
@@ -146,16 +147,16 @@ def _bars_between(ticks: int, ticks_per_quarter: int, numerator: int, denominato
 
 
 def check_bars(song: Song, most: int) -> None:
-    """See that a song does not have too many bars.
+    """Check the number of bars of a song.
 
     Raises:
-        LimitError: it has.
+        LimitError: it is more than `most`.
     """
-    if (found := count_bars(song)) > most:
-        raise LimitError(f"the song has {found} bars, at most {most} are played; is its metre right?")
+    if (bars := count_bars(song)) > most:
+        raise LimitError(f"the song has {bars} bars, at most {most} are played; is its metre right?")
 
 
-# What goes out
+# --- what goes out ----------------------------------------------------------------------------------------------------
 
 
 def timeline(song: Song) -> pb.TimelineInfo:
@@ -208,7 +209,7 @@ def drum_take(take: Take, *, with_guitar: bool, explain: bool) -> pb.DrumTake:
     data = take.to_bytes(with_guitar=with_guitar)
     velocity = take.part.velocity
     struck = len(velocity) > 0
-    found = pb.DrumTake(
+    message = pb.DrumTake(
         midi=data,
         sha256=hashlib.sha256(data).digest(),
         seed=take.options.seed,
@@ -220,12 +221,12 @@ def drum_take(take: Take, *, with_guitar: bool, explain: bool) -> pb.DrumTake:
         ),
     )
     if take.score is not None:
-        found.score = take.score
+        message.score = take.score
     if explain:
-        found.explanations.extend(
+        message.explanations.extend(
             pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in take.explain()
         )
-    return found
+    return message
 
 
 def bar_events(take_index: int, seed: int, bar: DrumBar, ticks_per_quarter: int) -> pb.BarEvents:
@@ -261,10 +262,10 @@ def maps() -> pb.ListDrumMapsResponse:
 
 
 def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
-    """What a checkpoint says of itself.
+    """What the configuration of a checkpoint says of it.
 
     Raises:
-        CheckpointError: it says nothing that can be understood.
+        CheckpointError: it cannot be understood.
         OSError: its weights cannot be read.
     """
     about = read_config(folder)

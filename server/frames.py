@@ -1,7 +1,7 @@
-"""What the processes of the service say to each other: a head of JSON and a body of bytes, over pipes.
+"""Frames, which the processes of the service send each other over pipes: a head of JSON and a body of bytes.
 
-It knows how a frame looks on the wire and nothing of what is said. Nothing is pickled, so whoever gets hold of one end
-of a pipe can lie, but cannot make the other end run anything.
+This module knows how a frame looks on the wire, and nothing of what it means. Nothing is pickled: a program that gets
+hold of one end of a pipe can send false frames, but cannot make the other end run anything.
 
     4 bytes: length of the head    4 bytes: length of the body (both big-endian)    head: JSON in UTF-8    body
 """
@@ -22,7 +22,7 @@ _LENGTHS = struct.Struct(">II")
 
 
 class Frame(NamedTuple):
-    """One thing said: what it is about, and bytes that belong to it."""
+    """A message: a table of facts, and bytes that belong to it."""
 
     head: dict[str, Any]
     body: bytes = b""
@@ -115,5 +115,5 @@ def _frame(data: bytes, head_size: int) -> Frame:
     return Frame(head, data[head_size:])
 
 
-def _torn(wanted: int, found: int) -> EOFError:
-    return EOFError(f"the stream ends within a frame: {found} of {wanted} bytes are there")
+def _torn(wanted: int, received: int) -> EOFError:
+    return EOFError(f"the stream ends within a frame: {received} of {wanted} bytes are there")

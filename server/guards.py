@@ -1,7 +1,7 @@
-"""What stands around every call: who is let in, how long it may take, what is told when it fails, what is logged of it.
+"""What stands around every call: who is let in, how long it may take, how a failure is sent, what is logged.
 
 All methods are served in one form, bytes in and bytes out, as streams: so a call is let in before a byte of it is read,
-what cannot be read is refused in our own words, and how many are being read is bounded. It knows no method.
+what cannot be read is refused with a reason of the service, and how many are being read is bounded. It knows no method.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from server.logs import tell
+from server.logs import log
 from server.metrics import Metrics
 from server.settings import AHEAD, Settings
 from server.statuses import Refusal, error_id_of, reason_of, to_status, trace_of
@@ -29,14 +29,14 @@ from server.statuses import Refusal, error_id_of, reason_of, to_status, trace_of
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ID_HEADER = "x-request-id"
 NO_ROOM = frozenset({"QUEUE_FULL", "QUEUE_TIMEOUT", "DEADLINE_TOO_SHORT", "SHUTTING_DOWN", "NOT_READY"})
-"""Reasons to send a call away that has done nothing wrong."""
+"""Reasons to refuse a call in which nothing is wrong."""
 
 _Kind = TypeVar("_Kind", bound=Message)
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Call:
-    """One call: its name, its time, what it reads and writes, and the facts that the log has of it."""
+    """One call: its id, its deadline, what it reads and writes, and the facts that are logged of it."""
 
     def __init__(self, method: str, context: _Context, settings: Settings, clock: Callable[[], float]) -> None:
         self.method, self.id, self.facts = method, uuid.uuid4().hex, dict[str, Any]()
@@ -55,7 +55,7 @@ class Call:
         return self.deadline - self._clock()
 
     async def read(self) -> bytes | None:
-        """The next message; None if the caller has sent all, or has left: `confirm` tells which.
+        """The next message; None if the caller has sent all, or has left: then `confirm` raises an error.
 
         Raises:
             Refusal: UPLOAD_STALLED.
@@ -94,7 +94,7 @@ class Call:
         self.bytes_out += len(data)
 
     def name(self, request_id: str) -> None:
-        """Call it as the caller does, if he does.
+        """Take the id that the caller gave the call, if there is one.
 
         Raises:
             Refusal: INVALID_REQUEST_ID.
@@ -109,21 +109,21 @@ class Call:
         self.id = request_id or self.id
 
     async def confirm(self) -> None:
-        """Tell the caller the name of the call, and see by that whether he is still there.
+        """Send the caller the id of the call, once. It shows whether the caller is still there.
 
         Raises:
-            asyncio.CancelledError, grpc.aio.BaseError: he has left.
+            asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
         """
         if not self._named:
             self._named = True
             await self._context.send_initial_metadata(((ID_HEADER, self.id),))
 
     async def fail(self, status: status_pb2.Status) -> None:
-        """Tell the caller how it failed, if he is still there."""
-        told = rpc_status.to_status(status)
-        self._context.set_code(told.code)
-        self._context.set_details(told.details)
-        self._context.set_trailing_metadata(told.trailing_metadata)
+        """Send the caller the status with which it failed, if the caller is still there."""
+        trailer = rpc_status.to_status(status)
+        self._context.set_code(trailer.code)
+        self._context.set_details(trailer.details)
+        self._context.set_trailing_metadata(trailer.trailing_metadata)
         await self.confirm()
 
 
@@ -131,12 +131,12 @@ Behaviour = Callable[[Call], Awaitable[None]]
 
 
 class Door:
-    """Through which all calls go. It knows which are inside, and can send them all away."""
+    """The way in for all calls. It knows which are inside, and can end them all."""
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
         self.inside: set[Call] = set()
         self.last = clock()
-        """When there was last a call."""
+        """When the last call ended."""
         self._settings, self._metrics, self._clock = settings, metrics, clock
         self._closed = self._forced = False
         self._empty = asyncio.Event()
@@ -145,7 +145,7 @@ class Door:
     def handler(
         self, service: str, methods: dict[str, Behaviour], open_to_all: Iterable[str]
     ) -> grpc.GenericRpcHandler[Any, Any]:
-        """What gRPC asks for: each method with what stands around it."""
+        """The methods as gRPC takes them, each guarded."""
         guarded = {
             name: grpc.stream_stream_rpc_method_handler(self._guarded(name, behaviour, name in open_to_all))
             for name, behaviour in methods.items()
@@ -157,7 +157,7 @@ class Door:
         await self._empty.wait()
 
     def close(self) -> None:
-        """Let nobody in any more; whoever is inside stays to the end."""
+        """Let no call in any more; those inside go on to their end."""
         self._closed = True
 
     def send_away(self) -> None:
@@ -181,7 +181,7 @@ class Door:
             except asyncio.CancelledError:
                 status = _gone(call)
                 raise
-            except grpc.aio.BaseError:  # the line is broken
+            except grpc.aio.BaseError:  # the connection is broken
                 status = _gone(call)
             finally:
                 self.inside.discard(call)
@@ -193,7 +193,7 @@ class Door:
         return handle
 
     async def _run(self, call: Call, context: _Context, behaviour: Behaviour, open_to_all: bool) -> status_pb2.Status:
-        """Do what is to be done; returns how it went.
+        """Let the call in and do what its method does; returns the status.
 
         Raises:
             asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
@@ -220,7 +220,7 @@ class Door:
         return status_pb2.Status()
 
     def _note(self, call: Call, status: status_pb2.Status) -> None:
-        """Count the call, and write its line."""
+        """Count the call, and log it."""
         code, reason = _code(status).name, reason_of(status)
         self._metrics.calls.labels(call.method, code, reason).inc()
         if reason in NO_ROOM:
@@ -228,7 +228,7 @@ class Door:
         if code == "CANCELLED":
             self._metrics.cancelled.inc()
         took = {"total_ms": round(1000 * (self._clock() - call.started), 1)}
-        tell(
+        log(
             "call",
             request_id=call.id,
             method=call.method,
@@ -241,7 +241,7 @@ class Door:
 
 
 class Room:
-    """So many at once, and no more: nobody waits."""
+    """Room for `most` calls at once; one more is refused, and none waits."""
 
     def __init__(self, most: int, what: str) -> None:
         self.most, self.inside, self._what = most, 0, what
@@ -261,7 +261,7 @@ class Room:
 
 
 def admit(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> None:
-    """Let in who shows the token; everybody, if there is none.
+    """Let in a call that shows the token; any call, if the server has none.
 
     Raises:
         Refusal: CREDENTIALS_MISSING, CREDENTIALS_WRONG.
@@ -272,7 +272,7 @@ def admit(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> Non
     if not shown:
         raise Refusal("CREDENTIALS_MISSING", "this server wants a token: send the header 'authorization: Bearer TOKEN'")
     given = shown[0] if isinstance(shown[0], bytes) else shown[0].encode()
-    # All of it in one comparison, whose time tells nothing; the word may be written small.
+    # One comparison of the whole, in constant time. The scheme may be in any case.
     scheme, _, rest = given.partition(b" ")
     if len(shown) > 1 or not hmac.compare_digest(scheme.lower() + b" " + rest, b"bearer " + token.encode()):
         raise Refusal("CREDENTIALS_WRONG", "the token is not this server's: ask whoever runs it for the right one")
@@ -297,7 +297,7 @@ def parse(kind: type[_Kind], data: bytes | None) -> _Kind:
 def _fault(call: Call, error: Exception) -> status_pb2.Status:
     status = to_status(error)
     if error_id := error_id_of(status):
-        tell("fault", logging.ERROR, request_id=call.id, error_id=error_id, trace=trace_of(error))
+        log("fault", logging.ERROR, request_id=call.id, error_id=error_id, trace=trace_of(error))
     return status
 
 
@@ -310,7 +310,7 @@ def _too_late(call: Call) -> Refusal:
 
 
 def _gone(call: Call) -> status_pb2.Status:
-    """For the log alone: nobody is there to be told."""
+    """The status of a call whose caller has left, for the log."""
     if call.has_deadline and call.left() <= AHEAD:
         return to_status(_too_late(call))
     return to_status(Refusal("CANCELLED", "the caller has left"))

@@ -1,7 +1,7 @@
 """The log: one line for each thing that happened, for a program (JSON) or for a person (text).
 
 A line has facts: names, numbers, ids. It never has a message that quotes a request, a name of a track or a byte of a
-file; whoever logs sees to that. Lines go to standard error.
+file: callers of `log` see to that. Lines go to standard error.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def set_up(style: str = "", stream: TextIO | None = None) -> None:
     LOG.setLevel(logging.INFO)
 
 
-def tell(event: str, level: int = logging.INFO, **facts: Any) -> None:
-    """A line in the log. Facts that are None are left out."""
+def log(event: str, level: int = logging.INFO, **facts: Any) -> None:
+    """Write a line to the log. Facts that are None are left out."""
     LOG.log(level, event, extra={_FACTS: {name: value for name, value in facts.items() if value is not None}})
 
 

@@ -1,4 +1,4 @@
-"""Figures of the service for its operator, in Prometheus' form. They count, and know nothing of what is counted."""
+"""Figures of the service for its operator, in Prometheus' form."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Metrics:
         self.models = Gauge("seq2drum_model_info", "Models that play", ["id", "sha256"], registry=self.registry)
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """A figure that is asked for when it is read."""
+        """Add a figure whose value is computed when it is read."""
         Gauge(f"seq2drum_{name}", text, registry=self.registry).set_function(value)
 
     def time(self, milliseconds: Mapping[str, float]) -> None:
@@ -46,7 +46,7 @@ class Metrics:
             self.stages.labels(stage).observe(value / 1000)
 
     def value(self, name: str, **labels: str) -> float:
-        """A figure as it stands; 0 if nothing was counted."""
+        """A figure's value; 0 if nothing was counted."""
         return self.registry.get_sample_value(f"seq2drum_{name}", labels) or 0.0
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:

@@ -36,13 +36,13 @@ if sys.platform != "win32":
     import resource
 
 LOG = logging.getLogger(__name__)
-PROGRESS_SECONDS = 0.1  # from one word of how far a call is to the next
+PROGRESS_SECONDS = 0.1  # between two messages about a call's progress
 Key = tuple[int, int]  # job and take
 
 
 @dataclass
 class _Call:
-    """A call that is played: its takes in the making, and what is to be told of it."""
+    """A call that is played: its takes in the making, and what its frames need."""
 
     job: int
     model: str
@@ -52,7 +52,7 @@ class _Call:
     bars: list[list[DrumBar]]
     begun: float
     first_bar: float | None = None
-    told: float = 0.0
+    last_progress: float = 0.0
     ended: int = 0
     beside: int = 1
 
@@ -69,9 +69,9 @@ class _Call:
 
 @dataclass
 class _Stage:
-    """A model, and those who play on it now.
+    """A model, and the calls that are played by it now.
 
-    shares: whether steps that are shared come out as those of one alone. Where not, one call plays and the others wait.
+    shares: whether a step for several calls gives each what it would get alone. Where not, one call plays at a time.
     """
 
     drummer: Drummer
@@ -86,7 +86,7 @@ class _Stage:
 
 
 class Player:
-    """Plays what it is told by frames, and tells what comes of it by frames."""
+    """Plays the calls that come in frames, and sends what it makes in frames."""
 
     def __init__(
         self, stages: dict[str, _Stage], limits: Limits, most_takes: int, say: Callable[[Frame], None]
@@ -115,12 +115,12 @@ class Player:
             self._stages[call.model].waiting.append(call)
 
     def advance(self) -> None:
-        """Bring everybody one step on."""
+        """Play one step of all calls."""
         for stage in self._stages.values():
             self._let_in(stage)
             for (job, take), item in stage.ensemble.advance():
-                if call := stage.calls.get(job):  # another of its takes may have stumbled just now
-                    self._heard(stage, call, take, item)
+                if call := stage.calls.get(job):  # another of its takes may have failed in this step
+                    self._advanced(stage, call, take, item)
 
     def _read(self, job: int, frame: Frame) -> _Call:
         request = pb.GenerateDrumsRequest.FromString(frame.body)
@@ -142,10 +142,10 @@ class Player:
             for other in stage.calls.values():
                 other.beside = max(other.beside, len(stage.calls))
 
-    def _heard(self, stage: _Stage, call: _Call, take: int, item: DrumBar | Ended) -> None:
+    def _advanced(self, stage: _Stage, call: _Call, take: int, item: DrumBar | Ended) -> None:
         if isinstance(item, DrumBar):
             call.bars[take].append(item)
-            self._tell(call, take, item)
+            self._send_bar(call, take, item)
         elif item.error is not None:
             self._drop(stage, call)
             self._fail(call.job, item.error)
@@ -160,7 +160,7 @@ class Player:
                 else:
                     self._say(Frame({"what": "done", "job": call.job}, reply.SerializeToString()))
 
-    def _tell(self, call: _Call, take: int, bar: DrumBar) -> None:
+    def _send_bar(self, call: _Call, take: int, bar: DrumBar) -> None:
         now = time.perf_counter()
         call.first_bar = call.first_bar or now
         if call.wants_bars:
@@ -168,8 +168,8 @@ class Player:
             events = convert.bar_events(take, sheet.options.seed, bar, sheet.song.ticks_per_quarter)
             piece = pb.StreamGenerateDrumsResponse(bar_events=events)
             self._say(Frame({"what": "bar", "job": call.job}, piece.SerializeToString()))
-        if now - call.told > PROGRESS_SECONDS:
-            call.told = now
+        if now - call.last_progress > PROGRESS_SECONDS:
+            call.last_progress = now
             self._say(Frame({"what": "progress", "job": call.job, "done": call.done, "total": call.total}))
 
     def _reply(self, stage: _Stage, call: _Call) -> pb.GenerateDrumsResponse:
@@ -207,13 +207,13 @@ class Player:
     def _fail(self, job: int, error: Exception) -> None:
         status = statuses.to_status(error)
         if error_id := statuses.error_id_of(status):
-            # Where it was, and not what it said: that may quote the file.
+            # The place of the error, and not its message: that may quote the file.
             LOG.error("job %d failed: %s: %s", job, error_id, " / ".join(statuses.trace_of(error)))
         self._say(Frame({"what": "failed", "job": job}, status.SerializeToString()))
 
 
 def stage(name: str, folder: str, *, threads: int = 1) -> _Stage:
-    """A model, warm: it has played, alone and in company.
+    """A model that has played already, one call alone and several at once, so that the first call does not wait.
 
     Raises:
         ModelError: it cannot be used.
@@ -257,8 +257,8 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
         try:
             stages[name] = stage(name, models[name], threads=head.get("threads", 1))
         except Seq2DrumError as error:
-            told = type(error)(f"the model {name!r} cannot be served: {error}")
-            frames.write(sink, Frame({"what": "failed"}, statuses.to_status(told).SerializeToString()))
+            named = type(error)(f"the model {name!r} cannot be served: {error}")
+            frames.write(sink, Frame({"what": "failed"}, statuses.to_status(named).SerializeToString()))
             return 2
     listed = pb.ListModelsResponse(models=[each.info for each in stages.values()], default_model=order[0])
     described = listed.SerializeToString()

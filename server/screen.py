@@ -1,10 +1,10 @@
-"""A worker that reads what strangers send: `python -m server.screen`, frames in and frames out.
+"""A worker that reads the files of callers: `python -m server.screen`, frames in and frames out.
 
-It tells of one file at a time what is in it, or why it cannot be played, before anybody spends time on it. A file that
+It answers for one file at a time what is in it, or why it cannot be played, before any time is spent on it. A file that
 takes too much memory is refused here; for one that takes too much time the front kills the process and starts another.
 The limit of the kernel on processor time is of no use for that: it counts all files that a process has ever read.
 
-It knows MIDI and messages, but no models but by name, and nothing of networks. Nothing of a file is logged, nor left
+It knows MIDI and messages, of models only their names, and nothing of networks. Nothing of a file is logged, nor left
 behind in a core file.
 """
 
@@ -30,7 +30,7 @@ from server import convert, frames, statuses
 from server.frames import Frame
 from server.statuses import Refusal
 
-if sys.platform != "win32":  # which has no such limits: the front's clock is all there is
+if sys.platform != "win32":  # Windows has no such limits; there the front's clock is the only one
     import resource
 
 
@@ -52,12 +52,12 @@ class Rules:
 
 
 def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
-    """What is in the file of a GenerateDrumsRequest, which is all right then and can be played.
+    """What is in the file of a GenerateDrumsRequest that can be played.
 
-    But for `prime_bars` and `bars`: whether the file's own drums allow them is found out by whoever plays.
+    Whether the file's own drums allow `prime_bars` and `bars` is checked by the player.
 
     Raises:
-        InputError, PartNotFoundError, Refusal: it is not all right.
+        InputError, PartNotFoundError, Refusal: it cannot be played.
     """
     request = pb.GenerateDrumsRequest.FromString(body)
     if not request.midi:
@@ -77,11 +77,11 @@ def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
 
 
 def answer(frame: Frame, rules: Rules) -> Frame:
-    """What to say to a "screen" frame, whatever happens."""
+    """The frame that answers a "screen" frame, whatever happens."""
     job = frame.head["job"]
     try:
-        found = look(frame.body, rules)
-        return Frame({"what": "done", "job": job}, found.SerializeToString())
+        analysis = look(frame.body, rules)
+        return Frame({"what": "done", "job": job}, analysis.SerializeToString())
     except MemoryError:
         status = statuses.to_status(
             Refusal(
@@ -103,7 +103,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     if start is None:
         return
     rules = Rules.of(start.head)
-    look(_riff(rules.default), rules)  # tables are read, libraries are warm
+    look(_riff(rules.default), rules)  # reads tables and loads libraries, so that the first file does not wait
     bound_memory(start.head.get("mebibytes"))
     frames.write(sink, Frame({"what": "ready"}))
     while (frame := frames.read(source)) is not None:
@@ -111,7 +111,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 def bound_memory(mebibytes: int | None) -> None:
-    """Let this process map so much more than it has now, and leave no core file: it would have a user's music in it.
+    """Bound the memory that this process may map beyond what it has now, and leave no core file with a user's music.
 
     Where the system cannot do that, nothing happens.
     """

@@ -1,4 +1,4 @@
-"""The methods of the contract: what a call says is read, screened, given its turn, played and sent back.
+"""The methods of the contract: a request is read, screened, given its turn, played and answered.
 
 There is one way from a file to its drums, `_played`. The unary call gives its last piece, the stream all of them.
 """
@@ -23,7 +23,7 @@ from server.statuses import Refusal, StatusError, with_field
 
 NAME = "seq2drum.v1.AccompanimentService"
 OPEN_TO_ALL = frozenset({"GetServerInfo"})
-"""What needs no credentials."""
+"""The methods that need no credentials."""
 API_VERSIONS = ("v1",)
 FILE_CHUNK = 64 << 10
 """The most bytes of a file that are sent at once."""
@@ -65,7 +65,7 @@ class Service:
         self._looking = Room(admission.most_waiting + admission.most_playing, "files are being looked at")
 
     def methods(self) -> dict[str, Behaviour]:
-        """What the contract calls them."""
+        """The methods by their names in the contract."""
         return {
             "GenerateDrums": self.generate,
             "StreamGenerateDrums": self.stream,
@@ -86,7 +86,7 @@ class Service:
                     await call.write(piece)
 
     async def stream(self, call: Call) -> None:
-        """The same, piece by piece."""
+        """Drums for a file that comes in chunks, in messages as they are made."""
         with self.uploads:
             opening, midi = await self._upload(call)
         request = pb.GenerateDrumsRequest(midi=midi, config=opening.config, request_id=call.id)
@@ -100,20 +100,20 @@ class Service:
                     await call.write(piece)
 
     async def analyze(self, call: Call) -> None:
-        """What is understood of a file."""
+        """What is in a file: bars, tempos, tracks, and which of them is the guitar."""
         request, _ = await self._one(call, pb.AnalyzeGuitarRequest)
         call.name(request.request_id)
         self._check_file(request.midi)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
         try:
             with self._looking:
-                found = await self._screened(call, asked.SerializeToString())
-        except StatusError as error:  # it is another message's, and has no `config` in it
+                analysis = await self._screened(call, asked.SerializeToString())
+        except StatusError as error:  # the field's path in this method's message
             raise StatusError(with_field(error.status, "config.track", "track")) from None
         self._metrics.time({"parse": call.facts["parse_ms"]})
-        found.request_id = call.id
-        found.estimated_ms *= self._admission.truth
-        await call.write(found)
+        analysis.request_id = call.id
+        analysis.estimated_ms *= self._admission.slowness
+        await call.write(analysis)
 
     async def list_models(self, call: Call) -> None:
         """The models."""
@@ -138,10 +138,10 @@ class Service:
         return message, data or b""
 
     async def _upload(self, call: Call) -> tuple[pb.StreamConfig, bytes]:
-        """What a stream begins with, and the file.
+        """The configuration that a stream begins with, and the file that its chunks make.
 
         Raises:
-            Refusal: at the first message, and the first byte, that is too much; nothing is read after it.
+            Refusal: at the first message that is wrong or too much; nothing is read after it.
         """
         first = parse(pb.StreamGenerateDrumsRequest, await call.read())
         if first.WhichOneof("piece") != "config":
@@ -156,10 +156,10 @@ class Service:
                 piece = "a second config" if message.WhichOneof("piece") else "a message with nothing in it"
                 raise Refusal("WRONG_MESSAGE_ORDER", f"there is {piece} in the stream, wanted one config, then chunks")
             if len(message.midi_chunk) > self._settings.max_chunk_bytes:
-                found, most = len(message.midi_chunk), self._settings.max_chunk_bytes
+                size, most = len(message.midi_chunk), self._settings.max_chunk_bytes
                 raise Refusal(
                     "CHUNK_TOO_LARGE",
-                    f"a chunk has {found:,} bytes, wanted at most {most:,}; send smaller ones",
+                    f"a chunk has {size:,} bytes, wanted at most {most:,}; send smaller ones",
                     field="midi_chunk",
                 )
             file += message.midi_chunk
@@ -185,38 +185,48 @@ class Service:
         )
 
     def _known(self, data: bytes) -> bytes:
-        """What the players told when they were ready."""
+        """What the players sent when they were ready: models or drum maps.
+
+        Raises:
+            Refusal: NOT_READY.
+        """
         if not data:
             raise _not_ready()
         return data
 
     async def _screened(self, call: Call, data: bytes) -> pb.AnalyzeGuitarResponse:
         began = self._clock()
-        found = pb.AnalyzeGuitarResponse.FromString(await self._screens.screen(data, call.left()))
+        analysis = pb.AnalyzeGuitarResponse.FromString(await self._screens.screen(data, call.left()))
         call.facts["parse_ms"] = self._since(began)
-        call.facts["bars"] = found.timeline.bars
-        return found
+        call.facts["bars"] = analysis.timeline.bars
+        return analysis
 
     async def _played(
         self, call: Call, data: bytes, config: pb.GenerationConfig, *, bars: bool
     ) -> AsyncGenerator[pb.StreamGenerateDrumsResponse | pb.GenerateDrumsResponse | bytes, None]:
-        """A file's way to its drums: all that a stream says on the way (bars as bytes), and the whole reply at last."""
+        """The way of a file to its drums: the messages of a stream as they come (bars as bytes), and last the reply."""
         if not self._players.ready:
             raise _not_ready()
         with self._admission.enter(call.deadline) as place:
-            found = await self._screened(call, data)
-            estimate = found.estimated_ms / 1000
+            # 1. The file is read, and there is time enough.
+            analysis = await self._screened(call, data)
+            estimate = analysis.estimated_ms / 1000
             place.check(estimate)
             yield pb.StreamGenerateDrumsResponse(
                 accepted=pb.Accepted(
-                    queue_position=place.position, timeline=found.timeline, guitar=found.guitar, request_id=call.id
+                    queue_position=place.position,
+                    timeline=analysis.timeline,
+                    guitar=analysis.guitar,
+                    request_id=call.id,
                 )
             )
+            # 2. Its turn.
             began = self._clock()
             await place.turn()
             call.facts["queue_ms"] = self._since(began)
             self._metrics.played.inc()
-            reply, made = None, found.timeline.bars * max(config.takes, 1)
+            # 3. It is played.
+            reply, made = None, analysis.timeline.bars * max(config.takes, 1)
             async with aclosing(self._players.play(data, bars=bars)) as frames:
                 async for frame in frames:
                     what = frame.head["what"]
@@ -234,7 +244,7 @@ class Service:
         yield self._finished(call, reply, made)
 
     def _finished(self, call: Call, reply: pb.GenerateDrumsResponse, bars: int) -> pb.GenerateDrumsResponse:
-        """Fill in what only the front knows, and count."""
+        """Fill in what only this process knows, and count the call."""
         timing = reply.timing
         timing.queue_ms, timing.parse_ms = call.facts["queue_ms"], call.facts["parse_ms"]
         timing.total_ms = self._since(call.arrived)
@@ -258,7 +268,7 @@ class Service:
 
 
 def server_info(settings: Settings) -> pb.GetServerInfoResponse:
-    """What is accepted, and what is needed to be let in."""
+    """The version, the limits, and the credentials that are needed."""
     limits = settings.limits
     return pb.GetServerInfoResponse(
         version=__version__,

@@ -1,4 +1,4 @@
-"""Every way in which a call can fail, as gRPC tells it: one table from the core's errors, one of the service's reasons.
+"""Every way in which a call can fail, as a gRPC status: one table from the core's errors, one of the service's reasons.
 
 A status is a `google.rpc.Status` with an ErrorInfo (its `reason` is the word for programs, its message the sentence for
 people), a BadRequest where there is a field to mend, and a RetryInfo where there is a time to wait. The words are the
@@ -32,7 +32,7 @@ _MOST_VALUE = 400  # bytes of one value of the metadata
 
 
 class Row(NamedTuple):
-    """How an error of the core is told: the status, the reason, and the field of the request that is to be mended."""
+    """The status of an error of the core, its reason, and the field of the request that is to be mended."""
 
     code: StatusCode
     reason: str
@@ -64,7 +64,7 @@ TABLE: Mapping[type[errors.Seq2DrumError], Row] = MappingProxyType(
         errors.MissingExtraError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
     }
 )
-"""How each error of the core is told. Of an error's classes the most special one counts."""
+"""The row of each error of the core. Of an error's classes the most special one counts."""
 
 REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
     {
@@ -105,7 +105,7 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
 
 
 class Refusal(Exception):
-    """What the service itself refuses.
+    """A call that the service itself refuses.
 
     reason: one of REASONS. message: what was found, what is wanted, what to do. field: of the request, if one is to be
     mended. retry_seconds: when to try again, if that helps. metadata: words for programs.
@@ -128,14 +128,14 @@ class StatusError(Exception):
     """A status that came from a worker, to be handed on as it is."""
 
     def __init__(self, status: status_pb2.Status) -> None:
-        super().__init__(reason_of(status))  # not its message, which may tell of the music: exceptions get into logs
+        super().__init__(reason_of(status))  # without its message, which may quote the music: exceptions get into logs
         self.status = status
 
 
 def to_status(error: BaseException) -> status_pb2.Status:
-    """What the caller is told of an error.
+    """The status that the caller gets for an error.
 
-    Of one that is neither a Refusal, a StatusError nor of the core's tree the caller learns nothing but an id, which
+    For one that is neither a Refusal, a StatusError nor of the core's tree it holds nothing but an id, which
     `error_id_of` gives for the log.
     """
     if isinstance(error, StatusError):

@@ -20,7 +20,7 @@ from grpc_status import rpc_status
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc import accompaniment_pb2_grpc as rpc
 from server.frames import Frame
-from server.lifecycle import Front
+from server.front import Front
 from server.metrics import Metrics
 from server.settings import Settings
 

@@ -238,12 +238,12 @@ def test_estimates_learn_from_what_turns_really_took() -> None:
     hall = Hall()
     for _ in range(40):
         hall.admission.learn(seconds=0.5, estimate=5.0)
-    assert hall.admission.truth == pytest.approx(0.1, rel=0.01)
+    assert hall.admission.slowness == pytest.approx(0.1, rel=0.01)
     assert hall.admission.turn_seconds == pytest.approx(0.5, rel=0.01)
     with place(hall, 1.0) as quick:
         quick.check(10.0)
     hall.admission.learn(seconds=0.5, estimate=0)  # nobody knew: nothing is learnt of estimates
-    assert hall.admission.truth == pytest.approx(0.1, rel=0.01)
+    assert hall.admission.slowness == pytest.approx(0.1, rel=0.01)
 
 
 def test_the_time_to_come_again_grows_with_the_queue_and_falls_with_the_turns() -> None:

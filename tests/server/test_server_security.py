@@ -26,10 +26,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from seq2drum.errors import OptionError
 from seq2drum.music.limits import Limits
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import cli, configuration
+from server import cli, configuration, state
 from server import settings as server_settings
 from server.guards import admit
-from server.lifecycle import read_state
 from server.settings import Settings, is_local
 from server.statuses import Refusal, reason_of
 from tests.servers import MIDI, Served, field, opening, refused, refused_stream, served, settings, until
@@ -535,8 +534,8 @@ def test_the_state_file_is_where_the_system_has_such_files() -> None:
 def test_a_state_file_that_makes_no_sense_is_none(tmp_path: Path) -> None:
     for text in ("", "[]", "{", '{"pid": "x"}', "\0"):
         (tmp_path / "server.json").write_text(text)
-        assert read_state(str(tmp_path / "server.json")) == {}
-    assert read_state("") == {} and read_state(str(tmp_path)) == {}
+        assert state.read(str(tmp_path / "server.json")) == {}
+    assert state.read("") == {} and state.read(str(tmp_path)) == {}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sockets in the file system, and modes of files, are of POSIX")

@@ -161,7 +161,7 @@ def test_the_log_learns_where_a_fault_was_and_not_what_it_said() -> None:
     except ValueError as error:
         trace = statuses.trace_of(error)
     assert trace[0] == "ValueError"
-    assert trace[-1].startswith("tests/test_statuses.py:") and trace[-1].endswith(" sing")
+    assert trace[-1].startswith("server/test_statuses.py:") and trace[-1].endswith(" sing")
     assert "secret" not in "".join(trace)
 
 

@@ -1,0 +1,230 @@
+"""The process that answers calls: it binds an address, answers, and ends without losing a call.
+
+Who reads files and who plays is given to it; it starts none of them (`lifecycle` does).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from seq2drum.errors import OptionError
+from server import state
+from server.admission import Admission
+from server.guards import Door
+from server.logs import log
+from server.metrics import Metrics
+from server.service import NAME, OPEN_TO_ALL, Playing, Screening, Service
+from server.settings import Settings, is_local
+
+MOST_STREAMS = 32
+"""Calls at once on one connection."""
+MOST_METADATA = 8 << 10
+"""Bytes of a call's headers."""
+IDLE_CONNECTION_SECONDS = 600
+LEAST_PING_SECONDS = 300
+LAST_WORDS_SECONDS = 0.5
+"""How long what has been said may still be on its way when the server ends."""
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Reading(Screening, Protocol):
+    """Who reads files, and whether they are ready."""
+
+    @property
+    def ready(self) -> bool: ...
+
+
+class Front:
+    """The process that answers calls: bound, started, drained and stopped, in this order."""
+
+    def __init__(self, settings: Settings, screens: Reading, players: Playing, metrics: Metrics) -> None:
+        self.metrics, self.address, self.port = metrics, settings.target, settings.port
+        self._settings, self._screens, self._players = settings, screens, players
+        self.admission = Admission(settings.playing, settings.waiting, settings.queue_seconds, metrics)
+        self.door = Door(settings, metrics)
+        self.service = Service(settings, screens, players, self.admission, metrics)
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs are older
+        self._server = grpc.aio.server(options=_options(settings))
+        self._server.add_generic_rpc_handlers((self.door.handler(NAME, self.service.methods(), OPEN_TO_ALL),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.reflection or is_local(settings.host):
+            names = (NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        metrics.watch("waiting", "Calls that wait for their turn", lambda: len(self.admission.queue))
+        metrics.watch("playing", "Calls that are played", lambda: self.admission.playing)
+        metrics.watch("uploading", "Calls whose file is still arriving", lambda: self.service.uploads.inside)
+        metrics.watch("ready", "Whether calls are played", lambda: self.ready)
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are played."""
+        return self._screens.ready and self._players.ready
+
+    def bind(self) -> None:
+        """Take the address.
+
+        Raises:
+            OptionError: another program has it, or it is not this machine's; or the certificates cannot be used.
+        """
+        settings = self._settings
+        credentials = _credentials(settings)
+        if settings.host.startswith("unix:"):
+            _check_socket(settings)
+        try:
+            with _owner_only(settings.host):
+                if credentials:
+                    self.port = self._server.add_secure_port(settings.target, credentials)
+                else:
+                    self.port = self._server.add_insecure_port(settings.target)
+        except RuntimeError:
+            raise OptionError(_why_not(settings)) from None
+        if settings.host.startswith("unix:"):
+            self.port = 0
+        else:
+            self.address = settings.target.rpartition(":")[0] + f":{self.port}"
+
+    async def start(self) -> None:
+        """Answer calls: with NOT_READY until the workers are ready, and healthy from the next `look` on."""
+        await self.look()
+        await self._server.start()
+
+    async def look(self) -> None:
+        """Set the health service to whether calls are played now."""
+        for name in ("", NAME):
+            await self._health.set(name, _SERVING if self.ready else _NOT_SERVING)
+
+    async def drain(self, seconds: float, forced: asyncio.Event) -> None:
+        """Let no call in any more, wait for those inside until `seconds` are over or it is forced, and end the rest."""
+        await self._health.enter_graceful_shutdown()
+        self.door.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await first(self.door.emptied(), forced.wait())
+        if self.door.inside:
+            log("calls sent away", logging.WARNING, calls=len(self.door.inside))
+            self.door.send_away()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_SECONDS):
+                    await self.door.emptied()
+
+    async def stop(self) -> None:
+        """End, and give the address back."""
+        await self._server.stop(LAST_WORDS_SECONDS)
+
+
+async def first(*waits: Any) -> None:
+    """Wait for the first of several; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# --- the address ------------------------------------------------------------------------------------------------------
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.so_reuseport", 0),  # else a second server binds the same port, and gets a share of the calls
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_concurrent_streams", MOST_STREAMS),
+        # It counts calls that are over and not yet cleared away, and refuses those of a caller who keeps to the limit.
+        ("grpc.http.overload_protection", 0),
+        ("grpc.max_metadata_size", MOST_METADATA),
+        ("grpc.absolute_max_metadata_size", MOST_METADATA),
+        ("grpc.max_connection_idle_ms", 1000 * IDLE_CONNECTION_SECONDS),
+        ("grpc.http2.min_ping_interval_without_data_ms", 1000 * LEAST_PING_SECONDS),
+        # A message is measured only after it was unpacked: a few bytes could become a gigabyte.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
+    ]
+
+
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    """TLS, if it is wanted. The files are tried here: gRPC takes any, and fails when the first client comes."""
+    if not settings.tls:
+        return None
+    try:
+        trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # The password: without one Python would ask at the terminal for that of an encrypted key.
+        trial.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
+        if settings.client_ca:
+            trial.load_verify_locations(settings.client_ca)
+        pair = (Path(settings.tls_key).read_bytes(), Path(settings.tls_cert).read_bytes())
+        authority = Path(settings.client_ca).read_bytes() if settings.client_ca else None
+    except (OSError, ssl.SSLError) as error:
+        raise OptionError(
+            f"TLS cannot be used with --tls-cert {settings.tls_cert}, --tls-key {settings.tls_key} and --client-ca "
+            f"{settings.client_ca or '(none)'} ({error.strerror or error}); wanted PEM files that belong together"
+        ) from error
+    return grpc.ssl_server_credentials([pair], authority, authority is not None)
+
+
+@contextlib.contextmanager
+def _owner_only(host: str) -> Iterator[None]:
+    """Within this context a socket in the file system is made for its owner alone."""
+    if not host.startswith("unix:"):
+        yield
+        return
+    before = os.umask(0o177)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _check_socket(settings: Settings) -> None:
+    """Refuse a socket that a program listens on: gRPC would take it over.
+
+    Raises:
+        OptionError: there is such a program, or this system has no such sockets.
+    """
+    family = getattr(socket, "AF_UNIX", None)
+    if family is None:
+        raise OptionError(f"--host is {settings.host!r}, and this system has no such sockets; wanted an IP address")
+    with socket.socket(family, socket.SOCK_STREAM) as line, contextlib.suppress(OSError):
+        line.connect(settings.host.removeprefix("unix:"))
+        raise OptionError(_taken(settings))
+
+
+def _why_not(settings: Settings) -> str:
+    """Why an address could not be taken: gRPC does not say."""
+    if settings.host.startswith("unix:"):
+        return f"{settings.target} cannot be listened on; wanted a path in a folder of yours, of at most 100 characters"
+    host = settings.target.rpartition(":")[0].strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as line:
+        if os.name == "posix":
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            line.bind((host, settings.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return f"{settings.target} cannot be listened on ({error.strerror}); wanted another --host or --port"
+    return _taken(settings)
+
+
+def _taken(settings: Settings) -> str:
+    written = state.read(settings.state_file)
+    mine = bool(written) and (written.get("address") == settings.target or written.get("port") == settings.port != 0)
+    who = f"the seq2drum server with process id {written['pid']}" if mine else "another program"
+    advice = "another path" if settings.host.startswith("unix:") else "any free port: --port 0"
+    return f"{settings.target} is taken by {who}; stop it, or take {advice}"
