@@ -78,8 +78,8 @@ class Script:
         ones = np.ones_like(given["hits"])
         return [0.5 * ones, 0.05 * ones, 0 * ones, 0.1 * ones]
 
-    def play(self, heard: Heard, **chance: Any) -> list[PlayedBar]:
-        return list(play(self.engine, heard, Sampling(**chance)))
+    def play(self, heard: Heard, **numbers: Any) -> list[PlayedBar]:
+        return list(play(self.engine, heard, Sampling(**numbers)))
 
 
 def heard_in(bars: int, *metre: int) -> Heard:
@@ -126,8 +126,8 @@ def test_temperature_zero_plays_what_is_likelier_than_plain_whatever_the_seed() 
 
 
 def test_a_uniform_of_zero_has_a_threshold_too() -> None:
-    found = thresholds(np.array([0.0, 0.5, 1 - 2.0**-53]), Sampling(temperature=0.0))
-    assert found == pytest.approx([np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))] * 3)
+    least = thresholds(np.array([0.0, 0.5, 1 - 2.0**-53]), Sampling(temperature=0.0))
+    assert least == pytest.approx([np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))] * 3)
     assert np.isfinite(thresholds(np.array([0.0, 1 - 2.0**-53]), Sampling())).all()
 
 
@@ -285,8 +285,8 @@ def test_the_chosen_opening_is_what_is_remembered() -> None:
     bars = script.play(heard_in(6), seed=2, tries=8)
     past = script.opened[-1]["past"]
     for bar in bars[:5]:
-        found = np.flatnonzero(past[0, memory.LOOK_BACK + bar.number, :, 0]).tolist()
-        assert found == bar.hits.step.tolist()
+        remembered = np.flatnonzero(past[0, memory.LOOK_BACK + bar.number, :, 0]).tolist()
+        assert remembered == bar.hits.step.tolist()
 
 
 def test_given_bars_are_played_as_they_are_and_remembered() -> None:
@@ -301,7 +301,7 @@ def test_given_bars_are_played_as_they_are_and_remembered() -> None:
     assert columns([bars[3]]) == columns([free[3]])  # a bar's draws do not depend on what else is played
 
 
-def test_as_many_fills_are_planned_as_are_likely_times_the_wish() -> None:
+def test_as_many_fills_are_planned_as_are_likely_times_the_level_asked_for() -> None:
     logits = np.full(200, np.log(0.05 / 0.95))
     asked = (0, 0.25, 0.5, None, 0.75, 1)
     counts = [decoding.plan_fills(logits, fills, np.random.default_rng(1)).sum() for fills in asked]

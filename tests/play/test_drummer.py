@@ -189,7 +189,7 @@ def test_temperature_zero_is_one_take_whatever_the_seed(player: Drummer) -> None
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"seed": -1}, "seed is -1, wanted 0 or more"),
         ({"temperature": -0.1}, "temperature is -0.1"),
@@ -200,8 +200,8 @@ def test_temperature_zero_is_one_take_whatever_the_seed(player: Drummer) -> None
         ({"top_p": float("nan")}, "top-p is nan"),
     ],
 )
-def test_an_option_out_of_range_is_told_with_its_range(options: dict[str, float], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_an_option_out_of_range_is_refused_with_its_range(options: dict[str, float], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
         Options(**options)  # type: ignore[arg-type]
 
 
@@ -338,7 +338,7 @@ def test_songs_without_a_guitar_or_notes_are_refused_each_in_its_own_words(playe
     drums = Part.of([Note(0, 10, 36, 90)], is_drums=True)
     piano = Part.of([Note(0, 10, 60, 90)], program=0)
     empty = Part.of([], program=25)
-    told = []
+    messages = []
     for parts, error in (
         ((), NoNotesError),
         ((drums,), NoGuitarError),
@@ -347,8 +347,8 @@ def test_songs_without_a_guitar_or_notes_are_refused_each_in_its_own_words(playe
     ):
         with pytest.raises(error) as caught:
             player.accompany(Song(480, parts, length=1920))
-        told.append(str(caught.value))
-    assert len(set(told)) == 4
+        messages.append(str(caught.value))
+    assert len(set(messages)) == 4
 
 
 def test_the_nine_voice_kit_plays_nine_notes(tmp_path: Path) -> None:
@@ -433,7 +433,7 @@ def inside(part: Part, first: int, last: int) -> set[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"style": "polka"}, "no style 'polka'; there are jazz"),
         ({"intensity": 1.1}, "intensity is 1.1, wanted 0 to 1"),
@@ -448,8 +448,8 @@ def inside(part: Part, first: int, last: int) -> set[tuple[int, ...]]:
         ({"drum_map": "nobody's"}, 'no drum map "nobody\'s"'),
     ],
 )
-def test_a_wish_that_makes_no_sense_is_told(options: dict[str, object], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_an_option_that_makes_no_sense_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
         Options(**options)  # type: ignore[arg-type]
 
 
@@ -630,9 +630,9 @@ def test_one_take_is_the_take(player: Drummer) -> None:
 
 
 def test_a_take_tells_what_was_done_by_the_bars_of_the_song(player: Drummer) -> None:
-    told = player.accompany(with_drums(), Options(prime=2)).explain()
-    assert told
-    assert told[0].first == 1
-    assert all(1 <= said.first <= said.last <= 12 for said in told)
+    explanations = player.accompany(with_drums(), Options(prime=2)).explain()
+    assert explanations
+    assert explanations[0].first == 1
+    assert all(1 <= said.first <= said.last <= 12 for said in explanations)
     long = player.accompany(strummed(3, [Metre(0, 16, 1)])).explain()
     assert all(1 <= said.first <= said.last <= 3 for said in long)

@@ -150,8 +150,8 @@ def recurrence(take: Take, lag: int, bars: slice = slice(None)) -> float:
     return float((early * late).sum() / max(np.sqrt((early**2).sum() * (late**2).sum()), 1e-9))
 
 
-def mean(found: Callable[[Take], float], some: Sequence[Take]) -> float:
-    return float(np.mean([found(take) for take in some]))
+def mean(measured: Callable[[Take], float], some: Sequence[Take]) -> float:
+    return float(np.mean([measured(take) for take in some]))
 
 
 def loudness(take: Take, bars: slice) -> float:
@@ -230,16 +230,16 @@ def test_the_pattern_comes_again_with_the_bar_and_not_after_four_quarters(metre)
 
 
 def test_fills_lead_into_a_new_section_far_more_often_than_chance_would_have_them():
-    found = []
+    fills = []
     for metre in ("4/4", "3/4", "6/8", "5/4", "7/8"):
         verse, chorus = (
             (BY_METRE[metre] * 2)[:2] if metre != "4/4" else (IN_FOUR, phrases(4, 4, "XxXxXxXx", "XxXxXXXX"))
         )
         song = written([*verse[:8], *chorus[:8]] * 2)
         for seed in range(4):
-            found += np.flatnonzero(groove.fills(drums(play(song, seed)))).tolist()
+            fills += np.flatnonzero(groove.fills(drums(play(song, seed)))).tolist()
     # The opening has nothing to break with, and an ending is not a fill.
-    within = [bar for bar in found if 3 <= bar < 31]
+    within = [bar for bar in fills if 3 <= bar < 31]
     assert len(within) >= 8
     assert np.mean([bar in (7, 15, 23) for bar in within]) > 0.17  # by chance 3 of 28 are
 

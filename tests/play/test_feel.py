@@ -1,4 +1,4 @@
-"""Velocity and timing: what a feel may change, what it may not, and what is known of chance and of swing by hand."""
+"""Velocity and timing: what a feel may change, what it may not, and what is known of the draws and of swing by hand."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_what_makes_no_sense_is_refused(feel: Feel, wrong: dict[str, object]) ->
         humanise(feel, rock(1), form(1), **wrong)  # type: ignore[arg-type]
 
 
-# --- chance ----------------------------------------------------------------------------------------------------------
+# --- draws -----------------------------------------------------------------------------------------------------------
 
 
 def test_numbers_drawn_are_standard_normal_and_share_what_they_are_said_to() -> None:

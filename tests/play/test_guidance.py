@@ -47,16 +47,16 @@ def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypa
 
 def test_the_difference_that_a_control_makes_is_taken_several_times(player: Engine) -> None:
     """The first step's logits are those without the control and three times the difference that it makes."""
-    form, found = HEARD.form, features(HEARD)
+    form, guitar = HEARD.form, features(HEARD)
     metal, nothing = of_controls(Controls(style="metal"), 6), of_controls(Controls(), 6)
     previous = np.zeros((1, len(player.kit)), dtype=np.float32)
 
     def logits(of: Engine | Guided, conditions: np.ndarray) -> np.ndarray:
-        known = player.resolve(of.encode(found, form, conditions, 0, 6))
+        encoded = player.resolve(of.encode(guitar, form, conditions, 0, 6))
         memory = Memory.of(form, len(of.kit))
-        if "key" in known:
-            memory.recognise(0, known["key"])
-        here = {name: rows[:1] for name, rows in known.items()}
+        if "key" in encoded:
+            memory.recognise(0, encoded["key"])
+        here = {name: rows[:1] for name, rows in encoded.items()}
         opened = player.resolve(of.open_bar(here, memory.before(0), of.silence[None], first=True))
         return player.resolve(of.step(opened.inputs[:, 0], opened.thoughts[:, 0], previous, opened.state))[0]
 

@@ -63,15 +63,15 @@ def stored_weights(model: Attention, heard: Heard) -> NDArray[Any]:
 def test_the_weights_are_those_that_the_model_computes(remembering: Attention) -> None:
     heard = heard_of(9, CHANGING)
 
-    found = recall(engine_of(remembering, "full"), heard)
+    recalled = recall(engine_of(remembering, "full"), heard)
 
-    np.testing.assert_allclose(found.weights[:, :-1], stored_weights(remembering, heard), atol=1e-6)
+    np.testing.assert_allclose(recalled.weights[:, :-1], stored_weights(remembering, heard), atol=1e-6)
 
 
 def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = heard_of(9, CHANGING)
     player = engine_of(remembering, "full")
-    found = recall(player, heard)
+    recalled = recall(player, heard)
     used: list[NDArray[Any]] = []
     computed = Attention.weights
 
@@ -85,7 +85,7 @@ def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeyp
 
     assert len(used) == len(played) == len(heard.form.steps)
     for bar, weights in enumerate(used):  # before the song are the bars of silence
-        np.testing.assert_allclose(found.weights[bar, :bar], weights[memory.LOOK_BACK :], atol=1e-6)
+        np.testing.assert_allclose(recalled.weights[bar, :bar], weights[memory.LOOK_BACK :], atol=1e-6)
         assert not weights[: memory.LOOK_BACK].any()
 
 
@@ -93,10 +93,10 @@ def test_the_runtime_and_torch_remember_the_same() -> None:
     heard = heard_of(12)
     model = checkpoint.load(find("default"))[0]
 
-    found = recall(engine.load(), heard)
+    recalled = recall(engine.load(), heard)
 
-    np.testing.assert_allclose(found.weights, recall(engine_of(model, "full"), heard).weights, atol=1e-5)
-    assert found.weights[1:, :-1].max() > 0.1
+    np.testing.assert_allclose(recalled.weights, recall(engine_of(model, "full"), heard).weights, atol=1e-5)
+    assert recalled.weights[1:, :-1].max() > 0.1
 
 
 def test_a_row_sums_to_one_and_looks_back_only() -> None:
@@ -114,29 +114,29 @@ def test_the_first_bar_of_a_length_looks_at_none_and_no_bar_at_one_of_another_le
     heard = heard_of(9, CHANGING)
     steps = heard.form.steps
 
-    found = recall(engine.load(), heard)
+    recalled = recall(engine.load(), heard)
 
-    assert found.nothing[0] == 1
-    assert found.nothing[np.argmax(steps == 21)] == 1  # the first of 7/8
-    assert not found.weights[:, :-1][steps[:, None] != steps].any()
-    assert found.most[[0, int(np.argmax(steps == 21))]].tolist() == [-1, -1]
+    assert recalled.nothing[0] == 1
+    assert recalled.nothing[np.argmax(steps == 21)] == 1  # the first of 7/8
+    assert not recalled.weights[:, :-1][steps[:, None] != steps].any()
+    assert recalled.most[[0, int(np.argmax(steps == 21))]].tolist() == [-1, -1]
 
 
 def test_a_song_of_one_bar_has_nothing_to_remember() -> None:
-    found = recall(engine.load(), heard_of(1))
+    recalled = recall(engine.load(), heard_of(1))
 
-    assert found.weights.tolist() == [[0.0, 1.0]]
-    assert found.most.tolist() == [-1]
-    assert found.by_distance.tolist() == [0.0]
+    assert recalled.weights.tolist() == [[0.0, 1.0]]
+    assert recalled.most.tolist() == [-1]
+    assert recalled.by_distance.tolist() == [0.0]
 
 
 def test_more_bars_than_a_bar_has_places_for_marks_are_told_apart(remembering: Attention) -> None:
     metre = Metre(0, 1, 4)  # 6 steps of 24 voices: 144 places
     heard = heard_of(160, (metre,))
 
-    found = recall(engine_of(remembering, "full"), heard)
+    recalled = recall(engine_of(remembering, "full"), heard)
 
-    np.testing.assert_allclose(found.weights[:, :-1], stored_weights(remembering, heard), atol=1e-6)
+    np.testing.assert_allclose(recalled.weights[:, :-1], stored_weights(remembering, heard), atol=1e-6)
 
 
 def test_bars_beyond_what_playing_can_remember_have_no_weight(
@@ -144,11 +144,11 @@ def test_bars_beyond_what_playing_can_remember_have_no_weight(
 ) -> None:
     monkeypatch.setattr(memory, "MEMORY_BARS", 5)
 
-    found = recall(engine_of(remembering, "full"), heard_of(12))
+    recalled = recall(engine_of(remembering, "full"), heard_of(12))
 
     back = np.arange(12)[:, None] - np.arange(12)
-    assert not found.weights[:, :-1][back > 5].any()
-    assert (found.weights[:, :-1][(back > 0) & (back <= 5)] > 0).all()
+    assert not recalled.weights[:, :-1][back > 5].any()
+    assert (recalled.weights[:, :-1][(back > 0) & (back <= 5)] > 0).all()
 
 
 def test_a_model_without_a_memory_says_so(tmp_path: Any) -> None:
@@ -160,9 +160,9 @@ def test_a_model_without_a_memory_says_so(tmp_path: Any) -> None:
 
 def test_what_is_told_of_a_memory_is_counted_right() -> None:
     rows = [[0, 0, 0, 0, 1], [0.75, 0, 0, 0, 0.25], [0.5, 0.5, 0, 0, 0], [0.25, 0, 0.5, 0, 0.25]]
-    found = Recall(np.array(rows, dtype=np.float32))
+    recalled = Recall(np.array(rows, dtype=np.float32))
 
-    assert found.nothing.tolist() == [1, 0.25, 0, 0.25]
-    assert found.most.tolist() == [-1, 0, 1, 2]  # of two equal ones the last
+    assert recalled.nothing.tolist() == [1, 0.25, 0, 0.25]
+    assert recalled.most.tolist() == [-1, 0, 1, 2]  # of two equal ones the last
     # One back: 0.75, 0.5, 0.5. Two back: 0.5, 0. Three back: 0.25.
-    np.testing.assert_allclose(found.by_distance, [0, 1.75 / 3, 0.25, 0.25])
+    np.testing.assert_allclose(recalled.by_distance, [0, 1.75 / 3, 0.25, 0.25])
