@@ -302,6 +302,19 @@ def test_options_that_a_page_names_exist(page):
     assert options_in((ROOT / page).read_text(encoding="utf-8")) - known - OTHERS_OPTIONS == set()
 
 
+def test_the_section_of_a_mode_on_the_page_of_options_names_all_of_its_options_and_no_other():
+    page = (DOCS / "guitarists" / "options.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## [^\n]*`--mode (\w+)`\n(.*?)(?=^## |\Z)", page, flags=re.DOTALL | re.MULTILINE))
+    assert sections.keys() == {"infer", "show", "play", "demo", "humanize"}
+    for mode, section in sections.items():
+        firsts = [row.split(" | ")[0] for row in section.splitlines() if row.startswith("| ")]
+        told = options_in("\n".join(firsts)) | ({"--output"} if any("`-o" in first for first in firsts) else set())
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+            cli.main(["--mode", mode, "--help"])
+        listed = set(re.findall(r"^  (?:-\w[^,]*, )?(--[\w-]+)", out.getvalue(), flags=re.MULTILINE))
+        assert told == listed - {"--help"}, mode
+
+
 def test_every_option_is_in_a_table():
     rows = [
         line

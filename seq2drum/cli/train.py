@@ -16,7 +16,9 @@ from seq2drum.errors import CorpusError, MissingExtraError, OptionError
 from seq2drum.models import FAMILIES
 
 if TYPE_CHECKING:
-    from seq2drum.learn.accompaniment import Recipe
+    from seq2drum.data.prepared import Prepared
+    from seq2drum.learn.accompaniment import Accompaniment, Recipe
+    from seq2drum.learn.loop import Trained
     from seq2drum.learn.task import Progress
 
 RUNS = Path("runs")
@@ -76,59 +78,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, or go on training; returns the exit code."""
     check_least(options, workers=1, threads=0)
-    from seq2drum.data import batches
-    from seq2drum.data.cache import load
-    from seq2drum.data.prepared import SPLITS, sources
-    from seq2drum.music.kit import KITS
-
     try:
-        from seq2drum.learn import loop, runs, watching
-        from seq2drum.learn.accompaniment import Accompaniment, Recipe
+        from seq2drum.learn import loop, runs
         from seq2drum.learn.devices import use_threads
-        from seq2drum.learn.report import NATS, SWAPPED
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
+    from seq2drum.data.prepared import sources
 
-    recipe = Recipe(
-        model=options.model,
-        seed=options.seed,
-        minutes=options.minutes,
-        device=options.device,
-        precision=options.precision,
-        weights=_numbers("--weight", options.weight),
-        sizes=_sizes(options.size),
-    )
-    own = not options.data and not options.cache
-    given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
-    if own:  # twenty short songs: small batches, seen often, a few minutes in all
-        recipe = replace(recipe, epochs=60, batch=16)
-    recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
-    _check_recipe(recipe)
+    # 1. Refuse what makes no sense before the songs are read, which takes its time.
+    recipe = _recipe(options)
     use_threads(options.threads)
     out = Path(options.out) if options.out else RUNS / recipe.model
-    runs.check_folder(out, resume=options.resume)  # before the songs are read, which takes its time
-
-    if options.cache and not options.data:
-        songs = load(Path(options.cache))
-    else:
-        folders = [Path(name) for name in options.data] if options.data else [_own_examples()]
-        songs = prepare.prepared(folders, options, anew=False)
-    if own:
-        say("training on the project's own examples: enough to see that it works, far too little for a good drummer.")
-        say("for a real one, give it folders of songs with guitar and drums: --data DIR")
-    kit = KITS[recipe.kit]
-    sides = {side: [song for song in songs if song.split == side] for side in SPLITS}
-    if not sides["train"]:
-        raise CorpusError(
-            f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
-        )
-    with bar(None, "laying out the songs"):
-        training = batches.flatten(sides["train"], kit)
-        validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
-    if validation is None:
-        say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
-    chosen = watching.choose(songs, seed=recipe.seed)
-    task = Accompaniment(training, validation, recipe, chosen=chosen, warn=say)
+    runs.check_folder(out, resume=options.resume)
+    # 2. Read the songs.
+    songs = _songs(options)
+    task = _task(songs, recipe)
+    # 3. Train.
     about = {"data": sources(songs), "command": command()}
     with bar(1, "trained") as advance:
         done = 0.0
@@ -142,6 +107,82 @@ def run(options: argparse.Namespace) -> int:
             say("stopping: the run is saved, and measured once more; Ctrl-C again leaves that out")
 
         trained = loop.train(task, out, resume=options.resume, about=about, show=show, stopping=stopping, warn=say)
+    # 4. Say how it went.
+    _sum_up(trained, out)
+    return 130 if trained.stopped else 0
+
+
+def _on_own_examples(options: argparse.Namespace) -> bool:
+    return not options.data and not options.cache
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    """What was asked for; what was left open is as the recipe has it.
+
+    Raises:
+        OptionError: a number makes no sense, or there is no such family.
+    """
+    from seq2drum.learn.accompaniment import Recipe
+
+    recipe = Recipe(
+        model=options.model,
+        seed=options.seed,
+        minutes=options.minutes,
+        device=options.device,
+        precision=options.precision,
+        weights=_numbers("--weight", options.weight),
+        sizes=_sizes(options.size),
+    )
+    if _on_own_examples(options):  # twenty short songs: small batches, seen often, a few minutes in all
+        recipe = replace(recipe, epochs=60, batch=16)
+    given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
+    recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
+    _check_recipe(recipe)
+    return recipe
+
+
+def _songs(options: argparse.Namespace) -> list[Prepared]:
+    from seq2drum.data.cache import load
+
+    if options.cache and not options.data:
+        return load(Path(options.cache))
+    folders = [Path(name) for name in options.data] if options.data else [_own_examples()]
+    songs = prepare.prepared(folders, options, anew=False)
+    if _on_own_examples(options):
+        say("training on the project's own examples: enough to see that it works, far too little for a good drummer.")
+        say("for a real one, give it folders of songs with guitar and drums: --data DIR")
+    return songs
+
+
+def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
+    """What is to be learnt from the songs of the training side, and measured on those of the validation side.
+
+    Raises:
+        CorpusError: there are none to learn from.
+    """
+    from seq2drum.data import batches
+    from seq2drum.data.prepared import SPLITS
+    from seq2drum.learn import watching
+    from seq2drum.learn.accompaniment import Accompaniment
+    from seq2drum.music.kit import KITS
+
+    kit = KITS[recipe.kit]
+    sides = {side: [song for song in songs if song.split == side] for side in SPLITS}
+    if not sides["train"]:
+        raise CorpusError(
+            f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
+        )
+    with bar(None, "laying out the songs"):
+        training = batches.flatten(sides["train"], kit)
+        validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
+    if validation is None:
+        say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
+    return Accompaniment(training, validation, recipe, chosen=watching.choose(songs, seed=recipe.seed), warn=say)
+
+
+def _sum_up(trained: Trained, out: Path) -> None:
+    from seq2drum.learn.report import NATS, SWAPPED
+
     progress = trained.progress
     say(
         f"{'stopped' if trained.stopped else 'trained'} after {progress.seen} bars in {progress.seconds:.0f} s"
@@ -155,7 +196,6 @@ def run(options: argparse.Namespace) -> int:
     if trained.report:
         say(f"how it went: {trained.report}, or tensorboard --logdir {out}")
     say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")
-    return 130 if trained.stopped else 0
 
 
 def _check_recipe(recipe: Recipe) -> None:
