@@ -423,6 +423,6 @@ def _account(account: Account) -> list[Piece]:
 def _evaluation(evaluation: Evaluation) -> list[Piece]:
     there = {name for row in evaluation.free for name in row.figures}
     names = [name for name in HEADLINE if name in there]
-    head, body = report.table(evaluation.free, names, interval="half")
+    table = report.table(evaluation.free, names, interval="half")
     facts = [Facts([fact]) for fact in report.facts(evaluation)]
-    return [*facts, Table(head, body), *([Facts(evaluation.notes)] if evaluation.notes else [])]
+    return [*facts, table, *([Facts(evaluation.notes)] if evaluation.notes else [])]

@@ -6,7 +6,7 @@ From values to text; it computes no figures, and touches files only to write the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import cycle, groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -47,9 +47,6 @@ _ACROSS = 6  # figures beside each other: lines of less than 200 characters
 _ROWS = ("crash", "ride", "open hat", "closed hat", "high tom", "mid tom", "low tom", "snare", "kick")
 _NINE = [voice.name for voice in NINE.voices]
 
-Table = tuple[list[str], list[list[str]]]
-"""A head, and rows of as many cells."""
-
 
 # --- what all of them show --------------------------------------------------------------------------------------------
 
@@ -74,7 +71,7 @@ def _short(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def table(rows: Sequence[Row], names: Sequence[str], *, interval: str = "", songs: bool = False) -> Table:
+def table(rows: Sequence[Row], names: Sequence[str], *, interval: str = "", songs: bool = False) -> page.Table:
     """Players by figures. songs: also of how many songs."""
     head = ["", *(["songs"] if songs else []), *names]
     body = [
@@ -85,7 +82,7 @@ def table(rows: Sequence[Row], names: Sequence[str], *, interval: str = "", song
         ]
         for row in rows
     ]
-    return head, body
+    return page.Table(head, body)
 
 
 def _name(row: Row) -> str:
@@ -139,14 +136,14 @@ def as_text(evaluation: Evaluation) -> str:
     parts = [_FREE, ""]
     for title, names in sections(evaluation):
         for some in _beside(names):
-            parts += [*_aligned(title, *table(evaluation.free, some, interval="half")), ""]
+            parts += [*_aligned(title, table(evaluation.free, some, interval="half")), ""]
     if evaluation.continued:
-        parts += [_ON, "", *_aligned("Continued", *table(evaluation.continued, CONTINUED, interval="half")), ""]
+        parts += [_ON, "", *_aligned("Continued", table(evaluation.continued, CONTINUED, interval="half")), ""]
     if evaluation.by_metre:
         parts += [
             _METRE,
             "",
-            *_aligned("Metre", *table(_metres(evaluation), BY_METRE, interval="half", songs=True)),
+            *_aligned("Metre", table(_metres(evaluation), BY_METRE, interval="half", songs=True)),
             "",
         ]
     parts += [_LEGEND.replace("Intervals are", "± is half an interval of"), *evaluation.notes, *facts(evaluation)]
@@ -159,13 +156,14 @@ def _beside(names: Sequence[str]) -> list[Sequence[str]]:
     return [names[len(names) * lot // lots : len(names) * (lot + 1) // lots] for lot in range(lots)]
 
 
-def _aligned(title: str, head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+def _aligned(title: str, table: page.Table) -> list[str]:
     """Columns as wide as they need to be; a long name is written over two lines."""
-    heads = [_two_lines(name) for name in (title, *head[1:])]
+    heads = [_two_lines(name) for name in (title, *table.head[1:])]
     widths = [
-        max(*(len(line) for line in lines), *(len(row[place]) for row in body)) for place, lines in enumerate(heads)
+        max(*(len(line) for line in lines), *(len(row[place]) for row in table.body))
+        for place, lines in enumerate(heads)
     ]
-    rows = [[lines[0] for lines in heads], [lines[1] for lines in heads], *body]
+    rows = [[lines[0] for lines in heads], [lines[1] for lines in heads], *table.body]
     lines = []
     for row in rows:
         cells = zip(row, widths, strict=True)
@@ -194,34 +192,34 @@ def as_markdown(evaluation: Evaluation) -> str:
     for title, names in sections(evaluation):
         parts += [f"## {title}", ""]
         for some in _beside(names):
-            parts += [*_piped(*table(evaluation.free, some, interval="whole")), ""]
+            parts += [*_piped(table(evaluation.free, some, interval="whole")), ""]
     if evaluation.continued:
         parts += ["## Playing on", "", _ON, ""]
-        parts += [*_piped(*table(evaluation.continued, CONTINUED, interval="whole")), ""]
+        parts += [*_piped(table(evaluation.continued, CONTINUED, interval="whole")), ""]
     if evaluation.by_metre:
         parts += ["## By metre", "", _METRE, ""]
-        parts += [*_piped(*table(_metres(evaluation), BY_METRE, interval="whole", songs=True)), ""]
-    parts += ["## What the figures mean", "", *_piped(*_meanings(evaluation)), ""]
+        parts += [*_piped(table(_metres(evaluation), BY_METRE, interval="whole", songs=True)), ""]
+    parts += ["## What the figures mean", "", *_piped(_meanings(evaluation)), ""]
     parts += ["## How it was made", "", *(f"- {line}" for line in (*evaluation.notes, *facts(evaluation))), ""]
     return "\n".join(parts)
 
 
-def _piped(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
-    rows = [list(head), ["---"] * len(head), *body]
+def _piped(table: page.Table) -> list[str]:
+    rows = [table.head, ["---"] * len(table.head), *table.body]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 
 
-def _meanings(evaluation: Evaluation) -> Table:
+def _meanings(evaluation: Evaluation) -> page.Table:
     players = [[row.name, row.meaning, ""] for row in (*evaluation.free, *evaluation.continued[-1:])]
     named = {row[0]: row for row in players}
     figures = [[column.name, column.meaning, WAYS.get(column.better, "")] for column in evaluation.columns]
-    return ["name", "meaning", ""], [*figures, *named.values()]
+    return page.Table(["name", "meaning", ""], [*figures, *named.values()], words=True)
 
 
 # --- HTML -------------------------------------------------------------------------------------------------------------
 
 
-class _Player(NamedTuple):
+class _PageRow(NamedTuple):
     """A row of a table in the page: cells are a value and, where there is one, its interval."""
 
     kind: str
@@ -230,21 +228,21 @@ class _Player(NamedTuple):
     cells: list[tuple[str, str]]
 
 
-class _Standing(NamedTuple):
+class _PageTable(NamedTuple):
     """Players by figures, for the page."""
 
-    head: list[str]
-    rows: list[_Player]
+    head: Sequence[str]
+    rows: list[_PageRow]
 
 
 def as_html(evaluation: Evaluation) -> str:
     """One page that needs nothing else: tables, bars with intervals, the similarity curve, and drums as grids."""
-    standings = [(title, "", _standing(evaluation.free, names)) for title, names in sections(evaluation)]
-    headline, standings = standings[:1], standings[1:]
+    tables = [(title, "", _page_table(evaluation.free, names)) for title, names in sections(evaluation)]
+    headline, tables = tables[:1], tables[1:]
     if evaluation.continued:
-        standings.append(("Playing on", _ON, _standing(evaluation.continued, CONTINUED)))
+        tables.append(("Playing on", _ON, _page_table(evaluation.continued, CONTINUED)))
     if evaluation.by_metre:
-        standings.append(("By metre", _METRE, _standing(_metres(evaluation), BY_METRE, songs=True)))
+        tables.append(("By metre", _METRE, _page_table(_metres(evaluation), BY_METRE, songs=True)))
     known = {column.name: column for column in evaluation.columns}
     curves = _curves(evaluation)
     return page.render(
@@ -257,20 +255,20 @@ def as_html(evaluation: Evaluation) -> str:
         curve=charts.lines("similarity of bars", "", curves, across="bars apart", wide=True),
         curve_lines=curves,
         grids=[_grid(list(examples)) for _, examples in groupby(evaluation.examples, lambda example: example.song)],
-        standings=standings,
-        meanings=page.Table(*_meanings(evaluation), words=True),
+        tables=tables,
+        meanings=_meanings(evaluation),
         facts=facts(evaluation),
     )
 
 
-def _standing(rows: Sequence[Row], names: Sequence[str], *, songs: bool = False) -> _Standing:
-    head, body = table(rows, names, interval="whole", songs=songs)
-    players = []
-    for row, (name, *cells) in zip(rows, body, strict=True):
+def _page_table(rows: Sequence[Row], names: Sequence[str], *, songs: bool = False) -> _PageTable:
+    shown = table(rows, names, interval="whole", songs=songs)
+    lines = []
+    for row, (name, *cells) in zip(rows, shown.body, strict=True):
         kind = "sees_real" if row.sees_real and row.kind == "baseline" else row.kind
         apart = (cell.partition(" (") for cell in cells)
-        players.append(_Player(kind, name, row.meaning, [(value, rest.removesuffix(")")) for value, _, rest in apart]))
-    return _Standing(head, players)
+        lines.append(_PageRow(kind, name, row.meaning, [(value, rest.removesuffix(")")) for value, _, rest in apart]))
+    return _PageTable(shown.head, lines)
 
 
 def _bars(column: Column, rows: Sequence[Row]) -> str:
@@ -287,7 +285,7 @@ def _bars(column: Column, rows: Sequence[Row]) -> str:
     reach = [number for value in setting for number in value if number is not None] + ([real] if real else [])
     scale = (0.4, 1.0) if column.name == "critic AUC" else (min([0.0, *reach]), max([1e-9, *reach]))
     bars = [
-        charts.Bar(
+        charts.Standing(
             _name(row),
             value.value or 0.0,
             None if value.low is None or value.high is None else (value.low, value.high),
@@ -329,11 +327,13 @@ def _grid(examples: Sequence[Example]) -> tuple[str, str]:
     struck = {_NINE[voice] for _, hits, _ in players for _, voice, _ in hits}
     rows = [name for name in _ROWS if name in struck] or ["snare"]
     drums = [
-        charts.Drums(name, [(places[step], rows.index(_NINE[voice]), velocity) for step, voice, velocity in hits], role)
+        charts.GridDrums(
+            name, [(places[step], rows.index(_NINE[voice]), velocity) for step, voice, velocity in hits], role
+        )
         for name, hits, role in players
     ]
     guitar = [places[step] for step in first.guitar]
-    bars = charts.Bars(starts, names, range(0, starts[-1], TWELFTHS), guitar)
+    bars = charts.GridBars(starts, names, range(0, starts[-1], TWELFTHS), guitar)
     return f"{first.song}, from bar {first.first_bar + 1}", charts.grids(first.song, bars, rows, drums)
 
 

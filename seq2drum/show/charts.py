@@ -114,7 +114,7 @@ def short(value: float) -> str:
         if abs(value) >= 10 * size or (abs(value) >= size and letter == "M"):
             return f"{value / size:.3g}{letter}"
     plain = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    if len(plain) <= 7:
+    if len(plain) <= 7 and "e" not in plain:
         return plain
     digits, power = f"{value:.1e}".split("e")
     return f"{digits.removesuffix('.0')}e{int(power)}"
@@ -123,7 +123,7 @@ def short(value: float) -> str:
 # --- intervals --------------------------------------------------------------------------------------------------------
 
 
-class Bar(NamedTuple):
+class Standing(NamedTuple):
     """A figure of somebody: its value, the ends of its interval if it has one, the value as text, the colour's role."""
 
     name: str
@@ -134,14 +134,18 @@ class Bar(NamedTuple):
 
 
 def intervals(
-    title: str, below: str, bars: Sequence[Bar], scale: tuple[float, float], mark: tuple[float, str] | None = None
+    title: str,
+    below: str,
+    standings: Sequence[Standing],
+    scale: tuple[float, float],
+    mark: tuple[float, str] | None = None,
 ) -> str:
     """One figure of several: bars from 0, or from where the scale begins, with whiskers.
 
     Args:
         title: The title.
         below: A line under the title.
-        bars: From the uppermost down.
+        standings: From the uppermost down.
         scale: The least and the greatest value; what is outside is drawn at its end.
         mark: A value that a dashed line marks, and what stands below it.
     """
@@ -152,30 +156,30 @@ def intervals(
         return min(max(value, low), high)
 
     with own_look(plot=True):
-        plot = Plot(width, top + row * len(bars) + bottom, left=left, right=60, top=top, bottom=bottom)
+        plot = Plot(width, top + row * len(standings) + bottom, left=left, right=60, top=top, bottom=bottom)
         plot.title(title, below)
         axes, zero = plot.axes, inside(0.0)
         axes.set_xlim(low, high)
-        axes.set_ylim(len(bars), 0)
+        axes.set_ylim(len(standings), 0)
         axes.set_xticks([])
-        axes.set_yticks([at + 0.5 for at in range(len(bars))], [_clipped(bar.name) for bar in bars])
+        axes.set_yticks([at + 0.5 for at in range(len(standings))], [_clipped(standing.name) for standing in standings])
         axes.tick_params(axis="y", labelcolor=colour("ink"), pad=6)
-        for at, bar in enumerate(bars):
-            end = inside(bar.value)
-            axes.barh(at + 0.5, end - zero, left=zero, height=0.62, color=colour(bar.role), clip_on=False)
+        for at, standing in enumerate(standings):
+            end = inside(standing.value)
+            axes.barh(at + 0.5, end - zero, left=zero, height=0.62, color=colour(standing.role), clip_on=False)
             reach = [zero, end]
-            if bar.interval is not None:
-                a, b = map(inside, bar.interval)
+            if standing.interval is not None:
+                a, b = map(inside, standing.interval)
                 nan = math.nan
                 plot.line([a, b, nan, a, a, nan, b, b], _whisker(at + 0.5), "ink", 1, zorder=3)
                 reach.append(b)
             halo = {"boxstyle": "square,pad=0.15", "facecolor": colour("paper"), "edgecolor": "none"}
-            plot.text(max(reach), at + 0.5, bar.words, shift=(5, -4), bbox=halo, zorder=5)
-        plot.line([zero, zero], [0, len(bars)], "ink", 1)
+            plot.text(max(reach), at + 0.5, standing.words, shift=(5, -4), bbox=halo, zorder=5)
+        plot.line([zero, zero], [0, len(standings)], "ink", 1)
         if mark is not None:
             value, words = mark
-            plot.line([inside(value)] * 2, [-0.2, len(bars)], "ink", 1, dashed=True, zorder=4)
-            plot.text(inside(value), len(bars), words, shift=(0, -13), ha="center")
+            plot.line([inside(value)] * 2, [-0.2, len(standings)], "ink", 1, dashed=True, zorder=4)
+            plot.text(inside(value), len(standings), words, shift=(0, -13), ha="center")
         return plot.svg(title)
 
 
@@ -191,7 +195,7 @@ def _clipped(name: str) -> str:
 # --- drums ------------------------------------------------------------------------------------------------------------
 
 
-class Drums(NamedTuple):
+class GridDrums(NamedTuple):
     """Somebody's drums: hits (place, row from the uppermost, velocity), and the role of their colour."""
 
     name: str
@@ -199,7 +203,7 @@ class Drums(NamedTuple):
     role: str
 
 
-class Bars(NamedTuple):
+class GridBars(NamedTuple):
     """The bars of a grid, in any unit. starts: where each begins, and the end. names: what stands above each.
 
     beats: where beats are. guitar: where the guitar begins notes.
@@ -215,7 +219,7 @@ _LEVELS = 8  # of loudness
 _GRID = 1000  # pixels from the first barline to the last
 
 
-def grids(title: str, bars: Bars, rows: Sequence[str], drums: Sequence[Drums]) -> str:
+def grids(title: str, bars: GridBars, rows: Sequence[str], drums: Sequence[GridDrums]) -> str:
     """The same bars several times, one below the other: where the guitar plays, and each one's drums.
 
     rows: the pieces of the kit, from the uppermost down.

@@ -192,9 +192,9 @@ def test_pictures_are_drawn_of_figures_of_the_curve_and_of_drums() -> None:
 def test_a_grid_has_the_hits_of_the_real_drums_and_of_each_player_where_they_fall(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    drawn: list[tuple[charts.Bars, Sequence[str], Sequence[charts.Drums]]] = []
+    drawn: list[tuple[charts.GridBars, Sequence[str], Sequence[charts.GridDrums]]] = []
 
-    def grids(title: str, bars: charts.Bars, rows: Sequence[str], drums: Sequence[charts.Drums]) -> str:
+    def grids(title: str, bars: charts.GridBars, rows: Sequence[str], drums: Sequence[charts.GridDrums]) -> str:
         drawn.append((bars, rows, drums))
         return f"<svg><title>{title}</title></svg>"
 
@@ -214,27 +214,27 @@ def test_a_grid_has_the_hits_of_the_real_drums_and_of_each_player_where_they_fal
 def test_bars_of_a_figure_are_those_of_the_players_and_the_line_is_that_of_the_real_drums(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    drawn: dict[str, tuple[Sequence[charts.Bar], tuple[float, float], tuple[float, str] | None]] = {}
+    drawn: dict[str, tuple[Sequence[charts.Standing], tuple[float, float], tuple[float, str] | None]] = {}
 
     def intervals(
         title: str,
         below: str,
-        bars: Sequence[charts.Bar],
+        standings: Sequence[charts.Standing],
         scale: tuple[float, float],
         mark: tuple[float, str] | None = None,
     ) -> str:
-        drawn[title] = bars, scale, mark
+        drawn[title] = standings, scale, mark
         return "<svg/>"
 
     monkeypatch.setattr(charts, "intervals", intervals)
     report.as_html(made())
-    bars, scale, mark = drawn["hit F1"]
-    assert [(bar.name, bar.value, bar.words, bar.role) for bar in bars] == [
+    standings, scale, mark = drawn["hit F1"]
+    assert [(one.name, one.value, one.words, one.role) for one in standings] == [
         (NAMES[1], 0.61234, "0.612", "model"),
         ("silence", 0.0, "0.000", "base"),
         ("own bar *", 0.8, "0.800", "sees"),
     ]
-    assert bars[2].interval == pytest.approx((0.78, 0.83)) and scale == pytest.approx((0, 0.83)) and mark is None
+    assert standings[2].interval == pytest.approx((0.78, 0.83)) and scale == pytest.approx((0, 0.83)) and mark is None
     assert drawn["fill rate"][2] == (0.08, "real 0.080")
 
 

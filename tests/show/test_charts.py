@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from seq2drum.show import charts
-from seq2drum.show.charts import Bar, Bars, Drums, Line, short
+from seq2drum.show.charts import GridBars, GridDrums, Line, Standing, short
 from tests.conftest import ROOT
 
 Points = list[tuple[float, float]]
@@ -41,8 +41,8 @@ def test_numbers_of_a_scale_are_short() -> None:
     assert [short(value) for value in (0, 0.05, 1.5, 200, 1234, 20_000, 3_200_000, -0.25)] == [
         "0", "0.05", "1.5", "200", "1234", "20k", "3.2M", "-0.25",
     ]  # fmt: skip
-    assert [short(value) for value in (0.0366, -0.00366, 0.000366, 9.549e-5, -3e-10)] == [
-        "0.0366", "-3.7e-3", "3.7e-4", "9.5e-5", "-3e-10",
+    assert [short(value) for value in (0.0366, -0.00366, 0.000366, 9.549e-5, 5e-5, -3e-10)] == [
+        "0.0366", "-3.7e-3", "3.7e-4", "9.5e-5", "5e-5", "-3e-10",
     ]  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def test_what_is_no_number_is_left_out_and_nothing_is_no_chart() -> None:
 
 
 def test_bars_reach_from_nothing_to_their_value_and_whiskers_over_their_interval() -> None:
-    bars = [Bar("one", 0.5, (0.25, 1.0), "0.500", "model"), Bar("x" * 40, -9.0, None, "-9", "base")]
+    bars = [Standing("one", 0.5, (0.25, 1.0), "0.500", "model"), Standing("x" * 40, -9.0, None, "-9", "base")]
     svg = charts.intervals("F1", "higher is better", bars, (-0.5, 1.0), (0.75, "real 0.75"))
     assert {"one", "x" * 23 + "…", "0.500", "-9", "real 0.75", "F1", "higher is better"} <= set(words(svg))
     ((box, _),), ((cut, _),) = paths(svg, "model"), paths(svg, "base")
@@ -110,9 +110,11 @@ def test_bars_reach_from_nothing_to_their_value_and_whiskers_over_their_interval
 
 
 def test_a_grid_has_a_mark_for_each_hit_where_it_falls_the_louder_the_stronger() -> None:
-    bars = Bars((0, 48, 90), ("5  4/4", "6  7/8"), range(0, 90, 12), (0, 12))
+    bars = GridBars((0, 48, 90), ("5  4/4", "6  7/8"), range(0, 90, 12), (0, 12))
     hits = [(0, 1, 127), (88, 0, 127), (45, 1, 30)]
-    svg = charts.grids("song", bars, ("snare", "kick"), [Drums("real drums", hits, "ink"), Drums("<A>", [], "model")])
+    svg = charts.grids(
+        "song", bars, ("snare", "kick"), [GridDrums("real drums", hits, "ink"), GridDrums("<A>", [], "model")]
+    )
     assert {"5  4/4", "6  7/8", "guitar", "real drums", "<A>", "snare", "kick"} <= set(words(svg))
     marks = {}
     for points, style in paths(svg, "ink"):
