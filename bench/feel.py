@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from seq2drum.data.cache import load
 from seq2drum.errors import Seq2DrumError
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid
-from seq2drum.learn import feel as feel_train
-from seq2drum.learn.feel import Recording, add_figures, recordings
+from seq2drum.learn import feel_network
+from seq2drum.learn.feel import Recipe, add_figures, train
+from seq2drum.learn.recordings import Recording, recordings
 from seq2drum.music.kit import FULL
 from seq2drum.play.feel import MOMENT, PLAYED, SET, SHIPPED, Expected, Feel, edges, realise
 from seq2drum.play.humanise import Performance
@@ -102,8 +103,8 @@ def model_nats(one: Recording, expected: Expected) -> tuple[Array, Array]:
     def tensor(values: Any) -> torch.Tensor:
         return torch.from_numpy(np.asarray(values, dtype=np.float64))
 
-    velocity = feel_train.velocity_nats(tensor(expected.velocity), tensor(one.hits.velocity))
-    moment = feel_train.moment_nats(
+    velocity = feel_network.velocity_nats(tensor(expected.velocity), tensor(one.hits.velocity))
+    moment = feel_network.moment_nats(
         tensor(expected.moment), tensor(one.moments / MOMENT), tensor(expected.low), tensor(expected.high)
     )
     return velocity.numpy(), moment.numpy()
@@ -273,7 +274,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.train:
             songs = load(options.corpus) if options.corpus else ()
             folder = options.train
-            feel_train.train(options.groove, folder, options.minutes, options.seed, corpus=songs, progress=print)
+            recipe = Recipe(minutes=options.minutes, seed=options.seed)
+            train(options.groove, folder, recipe, corpus=songs, say=print)
         feel, found = Feel.load(folder), recordings(options.groove)
     except Seq2DrumError as error:
         print(error, file=sys.stderr)

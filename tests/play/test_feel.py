@@ -6,20 +6,24 @@ import json
 import shutil
 import subprocess
 import sys
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from seq2drum.errors import CheckpointError, CorpusError, OptionError
 from seq2drum.formats import midi
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HALF_GAP, Grid, Lattice
 from seq2drum.lattice.listening import Heard
-from seq2drum.learn import feel as feel_train
+from seq2drum.learn import feel_network, feel_shares, loop
+from seq2drum.learn.feel import Recipe, Striking, train
+from seq2drum.learn.recordings import Recording, recordings
+from seq2drum.learn.runs import STATE
+from seq2drum.learn.task import Progress
 from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.play import feel as module
@@ -256,11 +260,11 @@ def test_realised_moments_stay_within_their_step() -> None:
 def test_the_probabilities_of_all_velocities_and_of_all_moments_are_1() -> None:
     mixture = torch.tensor([[0.3, 0.2, 0.9, 0.05, 0.2]]).double()
     velocity = torch.arange(1, 128).double()
-    nats = feel_train.velocity_nats(mixture.expand(127, -1), velocity)
+    nats = feel_network.velocity_nats(mixture.expand(127, -1), velocity)
     assert float(torch.exp(-nats).sum()) == pytest.approx(1, abs=1e-4)
     moment = torch.linspace(-1.2, 0.7, 20001).double()
     edge = torch.ones_like(moment)
-    dense = torch.exp(-feel_train.moment_nats(mixture.expand(20001, -1), moment, -1.2 * edge, 0.7 * edge))
+    dense = torch.exp(-feel_network.moment_nats(mixture.expand(20001, -1), moment, -1.2 * edge, 0.7 * edge))
     assert float(torch.trapezoid(dense, moment)) == pytest.approx(1, abs=1e-3)
 
 
@@ -455,22 +459,21 @@ def made_groove(folder: Path) -> Path:
 
 
 def test_recordings_have_the_drummers_velocities_moments_and_toms(tmp_path: Path) -> None:
-    found = feel_train.recordings(made_groove(tmp_path))
+    found = recordings(made_groove(tmp_path))
     assert [one.split for one in found[:4]] == ["train", "train", "validation", "test"]
     snare = found[0].hits.key == SNARE
     assert found[0].hits.velocity[snare].min() >= 100
     assert 10 / 480 * 500 - 1 < found[0].moments[snare].min() < found[0].moments[snare].max() < 20 / 480 * 500 + 1
     assert np.sum(found[0].hits.key == [voice.name for voice in FULL.voices].index("low tom")) == 1
     with pytest.raises(CorpusError, match=r"info\.csv"):
-        feel_train.recordings(tmp_path / "nowhere")
+        recordings(tmp_path / "nowhere")
 
 
 @pytest.mark.slow
 def test_a_feel_learns_who_is_loud_and_who_is_late(tmp_path: Path) -> None:
-    # A clock that counts steps: how much is learnt must not depend on what else the machine does.
-    steps, clock = 200, map(float, count()).__next__
-    groove = made_groove(tmp_path)
-    learnt = feel_train.train(groove, tmp_path / "out", steps / 60, seed=1, corpus=[made_song(0)], clock=clock)
+    # Steps, not minutes: how much is learnt must not depend on what else the machine does.
+    recipe = Recipe(steps=200, seed=1)
+    learnt = train(made_groove(tmp_path), tmp_path / "out", recipe, corpus=[made_song(0)])
     felt = humanise(learnt, rock(4), form(4), style="rock")
     assert felt.velocity[felt.key == SNARE].mean() > felt.velocity[felt.key == HAT].mean() + 20
     assert felt.offset[felt.key == SNARE].mean() > felt.offset[felt.key == HAT].mean()
@@ -479,13 +482,30 @@ def test_a_feel_learns_who_is_loud_and_who_is_late(tmp_path: Path) -> None:
     assert "Groove MIDI Dataset" in (tmp_path / "out" / "card.md").read_text()
 
 
+def test_a_feels_training_that_is_stopped_and_resumed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    def stop(share: float, progress: Progress) -> None:
+        if progress.step == 5:
+            raise KeyboardInterrupt
+
+    every = recordings(made_groove(tmp_path))
+    sides = {split: [one for one in every if one.split == split] for split in ("train", "validation")}
+    recipe = Recipe(steps=9, seed=1)
+    whole = loop.train(Striking(sides, recipe, [].append), tmp_path / "whole")
+    assert loop.train(Striking(sides, recipe, [].append), tmp_path / "broken", show=stop).stopped
+    resumed = loop.train(Striking(sides, recipe, [].append), tmp_path / "broken", resume=True)
+    assert resumed.progress.validation == whole.progress.validation and resumed.progress.epoch > 1
+    one, other = (load_file(tmp_path / name / "last" / STATE) for name in ("whole", "broken"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert module.Feel.load(tmp_path / "broken" / "last").styles == ("rock",)
+
+
 def test_torch_and_the_exported_graph_expect_the_same(tmp_path: Path) -> None:
     import onnxruntime
 
     torch.manual_seed(0)
     size = module.input_size(1)
-    network = feel_train.Network(size, 6, 5, 7).eval()
-    feel_train.export(network, tmp_path / "f.onnx", size)
+    network = feel_network.Network(size, 6, 5, 7).eval()
+    feel_network.export(network, tmp_path / "f.onnx", size)
     session = onnxruntime.InferenceSession(str(tmp_path / "f.onnx"), providers=["CPUExecutionProvider"])
     rows, steps = torch.randn(1, 4, 21, size), torch.tensor([[21, 1, 12, 20]])
     state = torch.randn(1, 5)
@@ -499,15 +519,15 @@ def test_torch_and_the_exported_graph_expect_the_same(tmp_path: Path) -> None:
 def test_shares_are_found_again_in_what_was_drawn_by_them() -> None:
     some = shares(song=0.2, place=0.1, bar=0.15, step=0.1, drift=0.6, voice=0.15, habit=0.1)
     given = rock(24, ghosts=True)
-    one = feel_train.Recording("", "", "train", form(24), given)
+    one = Recording("", "", "train", form(24), given)
     numbers = [Copula(seed, some, some).draws(given.step, given.key, form(24), 0)[0] for seed in range(60)]
-    found = feel_train.shares(numbers, [one] * len(numbers))
+    found = feel_shares.shares(numbers, [one] * len(numbers))
     assert found.song == pytest.approx(0.2, abs=0.1)
     assert found.step == pytest.approx(0.1, abs=0.06)
     assert found.voice[[KICK, SNARE, HAT]].mean() == pytest.approx(0.15, abs=0.08)
     assert found.habit[[KICK, SNARE, HAT]].mean() == pytest.approx(0.1, abs=0.08)
     assert np.all(found.own > 0)
-    wide = feel_train.shares([2 * number for number in numbers], [one] * len(numbers))
+    wide = feel_shares.shares([2 * number for number in numbers], [one] * len(numbers))
     assert np.allclose(wide.spread[[KICK, SNARE, HAT]], 2 * found.spread[[KICK, SNARE, HAT]], rtol=0.05)
     assert wide.spread[3] == 1  # never played
 
@@ -516,12 +536,12 @@ def test_accents_are_shared_where_drums_follow_the_guitars_loudness() -> None:
     song = made_song(0, bars=40)
     rng = np.random.default_rng(0)
     guitar = song.heard.guitar
-    loudness = feel_train.guitar_accents(song.heard)[song.drums.step]
+    loudness = module.guitar_accents(song.heard)[song.drums.step]
     follows = np.clip(80 + 15 * loudness + rng.normal(0, 5, len(loudness)), 1, 127).astype(np.int64)
     deaf = np.clip(80 + rng.normal(0, 15, len(loudness)), 1, 127).astype(np.int64)
     assert len(np.unique(guitar.velocity)) >= 20
     found = [
-        feel_train.accents([song.__class__(**{**song.__dict__, "drums": song.drums._replace(velocity=velocity)})])
+        feel_shares.accents([song.__class__(**{**song.__dict__, "drums": song.drums._replace(velocity=velocity)})])
         for velocity in (follows, deaf)
     ]
     assert found[0]["closed hat"] > 0.4 > abs(found[1]["closed hat"])
