@@ -2,8 +2,8 @@
 
 A project file (.rpp) is text: blocks of lines in angle brackets. Notes lie in it as MIDI events with their distance in
 ticks, in the song's own ticks per quarter, and REAPER places them by quarters: whatever the tempo does, a tick of the
-song is a tick of the project. Tempo and metre changes lie in it as points in seconds, and are worked out exactly before
-they are written with twelve decimals.
+song is a tick of the project. Tempo and metre changes lie in it as points in seconds, computed as fractions and written
+with twelve decimals.
 
 The same song and drums give the same bytes. What REAPER has defaults for (colours, heights, routing) is left out.
 """
@@ -21,7 +21,8 @@ from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Metre, Part, Song
 
 DRUM_TRACK = "Drums (seq2drum)"
 _DRUM_CHANNEL = 9
-_HELD, _HAS_METRE, _PARTIAL_BAR = 1, 1, 4  # a point whose tempo holds until the next; what a point's flags say
+_HELD = 1  # the shape of a point whose tempo holds until the next
+_HAS_METRE, _PARTIAL_BAR = 1, 4  # the flags of a point
 
 
 def write_rpp(song: Song, takes: Sequence[Part], name: str = "Drums") -> bytes:
@@ -55,7 +56,7 @@ def write_rpp(song: Song, takes: Sequence[Part], name: str = "Drums") -> bytes:
 
 
 class _Ids:
-    """The ids that REAPER tells things by: made from the music, so that no two songs share them."""
+    """The ids by which REAPER knows tracks, items and takes: made from the music, so that no two songs share them."""
 
     def __init__(self, song: Song, takes: Sequence[Part]) -> None:
         digest = hashlib.sha256(repr((song.ticks_per_quarter, song.tempos, song.metres, song.end)).encode())
@@ -68,7 +69,7 @@ class _Ids:
         return f"{{{str(uuid.uuid5(self._song, str(self._count))).upper()}}}"
 
 
-# Tempo and metre
+# --- tempo and metre --------------------------------------------------------------------------------------------------
 
 
 class _Point(NamedTuple):
@@ -116,7 +117,7 @@ def _metres(song: Song) -> list[Metre]:
     return sorted(({0: DEFAULT_METRE} | {metre.tick: metre for metre in song.metres}).values())
 
 
-# Tracks
+# --- tracks -----------------------------------------------------------------------------------------------------------
 
 
 def _track(name: str, takes: Sequence[tuple[str, Part]], song: Song, ids: _Ids) -> list[str]:
@@ -164,7 +165,7 @@ def _seconds(song: Song, tick: int) -> Fraction:
     return seconds
 
 
-# Text
+# --- text -------------------------------------------------------------------------------------------------------------
 
 
 def _decimal(value: Fraction) -> str:

@@ -49,7 +49,7 @@ def notes_of(data: bytes) -> list[Note]:
     return [note for part in midi.parse(data).parts for note in part]
 
 
-# Read and written again
+# --- read and written again -------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -124,7 +124,7 @@ def test_half_a_surrogate_in_a_name_does_not_stop_the_writer() -> None:
     assert midi.parse(midi.serialise(song)).parts[0].name == "?x"
 
 
-# Leniency: what DAWs read, we read
+# --- leniency: what DAWs read, we read --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_half_a_surrogate_in_a_name_does_not_stop_the_writer() -> None:
         ("a number of more bytes than it needs", header() + track(b"\x80\x80\x00\x90\x3c\x40\x80\x60\x80\x3c\x00")),
     ],
 )  # fmt: skip
-def test_a_common_oddity_is_read_over(what: str, data: bytes) -> None:
+def test_a_common_slip_of_other_programs_is_accepted(what: str, data: bytes) -> None:
     assert notes_of(data) == [Note(0, 96, 60, 64)]
 
 
@@ -224,7 +224,7 @@ def test_parts_without_notes_are_left_out() -> None:
     assert len(midi.parse(data).parts) == 1
 
 
-# Lies: one named error, saying what and where
+# --- contradictions: one named error that says what and where --------------------------------------------------------
 
 
 LIES = [
@@ -260,7 +260,7 @@ LIES = [
 
 
 @pytest.mark.parametrize(("what", "data", "message"), LIES, ids=[lie[0] for lie in LIES])
-def test_a_lie_is_refused_with_what_and_where(what: str, data: bytes, message: str) -> None:
+def test_a_contradiction_is_refused_with_its_kind_and_its_place(what: str, data: bytes, message: str) -> None:
     before = bytes(data)
     with pytest.raises(MidiError, match=message):
         midi.parse(data)
@@ -359,7 +359,7 @@ def test_changed_bytes_are_read_or_refused_but_never_crash() -> None:
     assert 100 < read < 2900
 
 
-# Adding drums
+# --- adding drums -----------------------------------------------------------------------------------------------------
 
 
 DRUMS = Part.of([Note(0, 10, 36, 100), Note(48, 10, 38, 90)], name="Drums", is_drums=True)
@@ -404,7 +404,7 @@ def test_drums_are_not_added_to_a_file_that_cannot_be_read() -> None:
         midi.with_drums(header() + track(tempo(0), NOTE), DRUMS)
 
 
-def test_a_file_of_a_megabyte_of_events_is_dealt_with_in_time() -> None:
+def test_a_file_of_a_megabyte_of_events_is_answered_within_seconds() -> None:
     # The slowest known: an escape and a name in Latin-1 make the walker look at every event, twice.
     events = b"\x00\xff\x03\x01\xe9\x00\xf7\x00\x00\xc0\x3c" + b"\x00\x3c" * 500_000
     before = time.process_time()
@@ -412,7 +412,7 @@ def test_a_file_of_a_megabyte_of_events_is_dealt_with_in_time() -> None:
     assert time.process_time() - before < 3.0
 
 
-# Files
+# --- files ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_repeats_are_played_out_with_their_endings() -> None:
     assert len(song.bars()) == 4
 
 
-def test_a_transposing_part_sounds_where_it_sounds() -> None:
+def test_a_transposing_part_is_read_at_its_sounding_pitch() -> None:
     lower = "<transpose><diatonic>0</diatonic><chromatic>0</chromatic><octave-change>-1</octave-change></transpose>"
     song = read_musicxml(score(part_of(attributes("4/4", lower) + tone("E4", 48))))
     assert [pitch for _, _, pitch in quarters(song)] == [52]
@@ -332,7 +332,7 @@ ENDLESS = '<barline><repeat direction="backward" times="9999"/></barline>'
         (score(part_of(attributes() + "<note><pitch/><duration>banana</duration></note>")), "music21 cannot read"),
     ],
 )  # fmt: skip
-def test_what_is_no_sound_score_is_refused_in_one_line_and_quickly(data: bytes, words: str) -> None:
+def test_a_file_that_is_no_valid_score_is_refused_in_one_line_and_quickly(data: bytes, words: str) -> None:
     started = time.perf_counter()
     with pytest.raises(NotationError, match=words) as caught:
         read_musicxml(data)
@@ -340,7 +340,7 @@ def test_what_is_no_sound_score_is_refused_in_one_line_and_quickly(data: bytes, 
     assert time.perf_counter() - started < 3
 
 
-def test_a_zip_that_lies_about_its_size_is_refused() -> None:
+def test_a_zip_with_a_false_size_is_refused() -> None:
     bomb = bytearray(packed(b"<score-partwise>" + b" " * 5_000_000))
     for at in range(len(bomb) - 30):
         if bomb[at : at + 4] == b"PK\1\2":

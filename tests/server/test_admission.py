@@ -63,7 +63,7 @@ async def settle() -> None:
 
 
 @in_loop
-async def test_a_lone_call_has_its_turn_without_a_single_step_of_the_loop() -> None:
+async def test_a_call_with_no_other_before_it_starts_without_a_step_of_the_event_loop() -> None:
     hall = Hall()
     with hall.admission.enter(FAR) as place:
         assert place.position == 0
@@ -85,7 +85,7 @@ async def test_turns_are_given_in_the_order_in_which_they_were_asked_for() -> No
 
 
 @in_loop
-async def test_a_newcomer_does_not_overtake_who_waits() -> None:
+async def test_a_new_call_does_not_overtake_one_that_waits() -> None:
     hall, first = Hall(playing=1, waiting=4), asyncio.Event()
     tasks = [asyncio.create_task(hall.call("first", until=first)), asyncio.create_task(hall.call("second"))]
     await settle()
@@ -96,7 +96,7 @@ async def test_a_newcomer_does_not_overtake_who_waits() -> None:
 
 
 @in_loop
-async def test_one_call_more_than_there_is_room_for_is_refused_at_once_and_told_when_to_come_again() -> None:
+async def test_one_call_more_than_there_is_room_for_is_refused_at_once_with_a_time_to_retry() -> None:
     hall, done = Hall(playing=1, waiting=2), asyncio.Event()
     calls = [asyncio.create_task(hall.call(str(number), until=done)) for number in range(3)]
     await settle()
@@ -113,7 +113,7 @@ async def test_one_call_more_than_there_is_room_for_is_refused_at_once_and_told_
 
 
 @in_loop
-async def test_without_a_queue_only_those_who_play_are_let_in() -> None:
+async def test_without_a_queue_only_as_many_calls_as_can_play_are_let_in() -> None:
     hall, done = Hall(playing=1, waiting=0), asyncio.Event()
     call = asyncio.create_task(hall.call("only", until=done))
     await settle()
@@ -156,7 +156,7 @@ async def test_a_call_whose_deadline_passes_in_the_queue_never_has_its_turn_and_
 
 
 @in_loop
-async def test_a_deadline_is_heeded_in_the_queue_even_if_nobody_leaves_his_turn() -> None:
+async def test_a_deadline_ends_the_wait_in_the_queue_even_if_no_turn_becomes_free() -> None:
     hall = Hall()
     hall.admission.clock = asyncio.get_running_loop().time
     playing = asyncio.create_task(hall.call("plays", until=asyncio.Event()))
@@ -170,7 +170,7 @@ async def test_a_deadline_is_heeded_in_the_queue_even_if_nobody_leaves_his_turn(
 
 
 @in_loop
-async def test_who_gives_up_in_the_queue_leaves_it_at_once() -> None:
+async def test_a_call_that_is_cancelled_in_the_queue_leaves_it_at_once() -> None:
     hall, done = Hall(waiting=1), asyncio.Event()
     playing = asyncio.create_task(hall.call("plays", until=done))
     gives_up = asyncio.create_task(hall.call("gives up"))
@@ -187,7 +187,7 @@ async def test_who_gives_up_in_the_queue_leaves_it_at_once() -> None:
 
 
 @in_loop
-async def test_a_turn_that_is_given_to_one_who_gives_up_at_this_very_moment_goes_to_the_next() -> None:
+async def test_a_turn_given_to_a_call_that_is_cancelled_at_that_moment_goes_to_the_next() -> None:
     hall, done = Hall(), asyncio.Event()
     playing = asyncio.create_task(hall.call("plays", until=done))
     gives_up, next_one = asyncio.create_task(hall.call("gives up")), asyncio.create_task(hall.call("next"))
@@ -202,7 +202,7 @@ async def test_a_turn_that_is_given_to_one_who_gives_up_at_this_very_moment_goes
 
 
 @in_loop
-async def test_one_who_fails_in_his_turn_gives_it_back() -> None:
+async def test_a_call_that_fails_in_its_turn_gives_the_turn_back() -> None:
     hall = Hall()
     with pytest.raises(ZeroDivisionError), hall.admission.enter(FAR) as place:
         await place.turn()
@@ -214,14 +214,14 @@ def place(hall: Hall, seconds: float) -> Place:
     return hall.admission.enter(hall.clock() + seconds)
 
 
-def test_a_call_that_cannot_be_done_in_time_is_refused_and_told_what_it_would_take() -> None:
+def test_a_call_that_cannot_be_done_in_time_is_refused_with_the_time_it_would_take() -> None:
     hall = Hall()
     with place(hall, 1.0) as hopeless, pytest.raises(Refusal, match=r"takes about 3\.0 s.*has 1\.0 s left") as refusal:
         hopeless.check(3.0)
     assert refusal.value.reason == "DEADLINE_TOO_SHORT"
 
 
-def test_a_call_that_may_be_done_in_time_is_not_refused_for_a_guess() -> None:
+def test_a_call_that_may_be_done_in_time_is_not_refused_for_its_estimate() -> None:
     hall = Hall()
     with place(hall, 1.0) as tight:
         tight.check(1.9)
@@ -246,7 +246,7 @@ def test_estimates_learn_from_what_turns_really_took() -> None:
     assert hall.admission.slowness == pytest.approx(0.1, rel=0.01)
 
 
-def test_the_time_to_come_again_grows_with_the_queue_and_falls_with_the_turns() -> None:
+def test_the_time_to_retry_grows_with_the_queue_and_falls_with_the_turns() -> None:
     short, wide = Hall(playing=1, waiting=9), Hall(playing=4, waiting=9)
     for hall in (short, wide):
         hall.admission.playing = hall.admission.most_playing
@@ -258,7 +258,7 @@ def test_the_time_to_come_again_grows_with_the_queue_and_falls_with_the_turns() 
     assert short.admission.retry_seconds() == 60.0
 
 
-def test_a_room_holds_so_many_and_no_more() -> None:
+def test_a_room_lets_in_as_many_as_it_holds_and_no_more() -> None:
     room = Room(1, "files are arriving")
     with room:
         with pytest.raises(Refusal, match="1 files are arriving") as refusal, room:

@@ -34,15 +34,15 @@ from tests.strategies import songs
 Config = pb.GenerationConfig
 
 
-# What comes in
+# --- what comes in ----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_said_has_the_cores_own_defaults() -> None:
+def test_unset_fields_have_the_cores_own_defaults() -> None:
     assert convert.options_of(Config()) == Options()
     assert convert.options_of(Config(style="auto", takes=3, with_guitar=True, explain=True, model="x")) == Options()
 
 
-def test_all_that_is_said_gets_to_the_core() -> None:
+def test_every_field_that_is_set_gets_to_the_core() -> None:
     config = Config(
         seed=2**64 - 1,
         temperature=0.0,
@@ -95,22 +95,22 @@ def test_every_option_of_the_core_can_be_asked_for() -> None:
         ("bars", pb.BarRange()),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_the_name_of_its_field(field: str, value: Any) -> None:
+def test_a_wrong_value_is_refused_with_the_name_of_its_field(field: str, value: Any) -> None:
     with pytest.raises(Refusal) as refused:
         convert.options_of(Config(**{field: value}))
     assert (refused.value.reason, refused.value.field) == ("INVALID_OPTION", f"config.{field}")
 
 
-def test_what_contradicts_itself_is_refused() -> None:
+def test_fields_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(OptionError, match="ask for one of them"):
         convert.options_of(Config(prime_bars=1, bars=pb.BarRange(first_bar=1, last_bar=2)))
 
 
-def test_a_name_may_be_as_long_as_is_said() -> None:
+def test_a_name_of_the_greatest_length_is_accepted() -> None:
     assert convert.options_of(Config(track="x" * 64)).track == "x" * 64
 
 
-def test_a_path_never_gets_to_where_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_in_place_of_a_drum_map_opens_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "own.json"
     own.write_text(json.dumps({"kick": 35}), encoding="utf-8")
     assert Options(drum_map=str(own)).drum_map, "at the machine it is a map"
@@ -158,7 +158,7 @@ def test_a_model_is_found_by_its_id_alone() -> None:
         assert (refused.value.reason, refused.value.metadata) == ("UNKNOWN_MODEL", {"models": "default, mine"})
 
 
-def test_the_configuration_that_held_asks_for_the_same_again() -> None:
+def test_the_effective_configuration_gives_the_same_options_again() -> None:
     for config in (Config(), Config(style="auto", seed=3, swing=0.0), Config(takes=4, humanize=0.5, drum_map="gm")):
         found = convert.effective(config, "mine")
         assert convert.effective(found, "mine") == found
@@ -166,7 +166,7 @@ def test_the_configuration_that_held_asks_for_the_same_again() -> None:
         assert found.takes == convert.takes_of(config, 8)
 
 
-def test_the_configuration_that_held_has_defaults_and_leaves_the_models_own_unset() -> None:
+def test_the_effective_configuration_has_defaults_and_leaves_what_the_model_decides_unset() -> None:
     found = convert.effective(Config(), "mine")
     own = Options()
     assert found == Config(
@@ -175,7 +175,7 @@ def test_the_configuration_that_held_has_defaults_and_leaves_the_models_own_unse
     assert not found.HasField("intensity") and not found.HasField("swing")
 
 
-# What goes out
+# --- what goes out ----------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -220,7 +220,7 @@ def test_a_song_without_any_event_has_the_tempo_and_the_metre_of_midi() -> None:
     assert [(each.quarter, each.numerator, each.denominator) for each in found.meters] == [(0, 4, 4)]
 
 
-def test_of_a_long_name_its_beginning_is_told_and_no_name_breaks_a_message() -> None:
+def test_a_long_track_name_is_cut_and_no_name_breaks_a_message() -> None:
     names = ["", "Gitarre é", "x" * 100, "y" * 101, "half \ud800 a pair", "\x00"]
     song = Song(480, tuple(Part.of([Note(0, 1, 40, 90)], name=name) for name in names))
     told = [each.name for each in convert.tracks(song)]
@@ -228,7 +228,7 @@ def test_of_a_long_name_its_beginning_is_told_and_no_name_breaks_a_message() -> 
     assert [each.number for each in convert.tracks(song)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_what_is_listened_to_is_numbered_as_the_tracks_are() -> None:
+def test_the_guitars_tracks_are_numbered_as_the_tracks_of_the_summary() -> None:
     found = convert.guitar(GuitarChoice((0, 2), "named 'Git'"))
     assert (list(found.tracks), found.reason) == ([1, 3], "named 'Git'")
 
@@ -244,7 +244,7 @@ def takes(drummer: Drummer) -> list[Take]:
 
 
 @pytest.mark.parametrize("with_guitar", [False, True])
-def test_a_take_is_told_with_its_file_and_its_figures(takes: list[Take], with_guitar: bool) -> None:
+def test_the_message_of_a_take_has_its_file_and_its_figures(takes: list[Take], with_guitar: bool) -> None:
     take = takes[0]
     found = convert.drum_take(take, with_guitar=with_guitar, explain=True)
     assert found.midi == take.to_bytes(with_guitar=with_guitar)
@@ -288,7 +288,7 @@ def test_the_maps_are_those_of_the_core_with_every_piece() -> None:
         assert tuple(tuple(piece.notes) for piece in each.pieces) == drum_maps.load(each.id).notes
 
 
-def test_a_model_is_told_by_its_weights_and_its_words() -> None:
+def test_the_message_of_a_model_has_the_digest_of_its_weights_and_its_description() -> None:
     folder = find(DEFAULT)
     found = convert.model_info("mine", folder)
     assert (found.id, list(found.styles)) == ("mine", list(STYLES))
@@ -296,6 +296,6 @@ def test_a_model_is_told_by_its_weights_and_its_words() -> None:
     assert "attention" in found.description and str(folder) not in str(found)
 
 
-def test_a_folder_that_is_no_model_is_told_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_model_raises_checkpoint_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         convert.model_info("mine", tmp_path)

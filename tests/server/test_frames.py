@@ -96,14 +96,14 @@ def test_a_frame_that_is_cut_anywhere_is_torn(read: Reader) -> None:
         ((2, frames.MOST_BODY + 1), "body of a frame has 67108865"),
     ],
 )
-def test_a_frame_that_says_it_is_too_long_is_refused_before_it_is_read(
+def test_a_frame_whose_length_is_beyond_the_limit_is_refused_before_it_is_read(
     read: Reader, lengths: tuple[int, int], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         read(b"".join(length.to_bytes(4, "big") for length in lengths))
 
 
-def test_a_frame_may_be_as_long_as_is_said_and_no_longer() -> None:
+def test_a_frame_of_the_greatest_length_is_sent_and_a_longer_one_is_not() -> None:
     head = {"x": "a" * (frames.MOST_HEAD - len('{"x":""}'))}
     assert blocking(frames.pack(Frame(head))) == Frame(head)
     with pytest.raises(ValueError, match="head of a frame has 65537"):

@@ -63,7 +63,7 @@ def compose() -> dict[str, Any]:
     return found
 
 
-# What they name
+# --- what they name ---------------------------------------------------------------------------------------------------
 
 
 def test_every_setting_that_is_named_exists() -> None:
@@ -121,7 +121,7 @@ def test_serving_needs_no_torch() -> None:
     assert not [name for name in needed if re.match(r"torch|lightning|onnx\b|seq2drum\[(train|all|dev)", name)]
 
 
-# What they forbid
+# --- what they forbid -------------------------------------------------------------------------------------------------
 
 
 def test_the_container_can_write_nothing_but_its_own_small_places_and_gain_no_rights(compose: dict[str, Any]) -> None:
@@ -148,13 +148,13 @@ def test_what_the_container_and_the_unit_set_is_taken_by_the_server(compose: dic
         assert chosen.port == 50051
 
 
-def test_the_image_alone_does_not_open_its_door_to_all() -> None:
+def test_the_image_alone_does_not_listen_beyond_loopback_without_credentials() -> None:
     in_image = dict(item.split("=", 1) for words in instructions("ENV") for item in words.split())
     with pytest.raises(settings.OptionError, match="without TLS"):
         configuration.read({}, in_image)
 
 
-def test_whoever_stops_it_waits_longer_than_its_calls_may_take(compose: dict[str, Any]) -> None:
+def test_the_container_and_the_unit_wait_longer_for_the_end_than_calls_may_take(compose: dict[str, Any]) -> None:
     service = compose["services"]["seq2drum"]
     assert int(service["stop_grace_period"].removesuffix("s")) > int(service["environment"]["SEQ2DRUM_GRACE_SECONDS"])
     assert int(unit()["Service"]["TimeoutStopSec"]) > int(environment()["SEQ2DRUM_GRACE_SECONDS"])
@@ -187,7 +187,7 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     assert (found.returncode, found.stderr) == (0, "")
 
 
-# The manual
+# --- the manual -------------------------------------------------------------------------------------------------------
 
 
 def test_the_manual_has_all_reasons_with_their_statuses_and_sentences_and_no_others() -> None:
@@ -222,10 +222,10 @@ def test_the_manual_has_a_row_for_each_promise_and_names_tests_that_exist() -> N
         assert kept == "not" or re.search(r"`(test_\w+(\.py)?|bench/\w+\.py)`", words), number
 
 
-# Nothing calls home
+# --- nothing calls home -----------------------------------------------------------------------------------------------
 
 
-def test_playing_leaves_nothing_in_the_users_folders_and_wakes_no_library_that_tells_its_makers(tmp_path: Path) -> None:
+def test_playing_leaves_nothing_in_the_users_folders_and_loads_no_library_with_telemetry(tmp_path: Path) -> None:
     keep = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH")}
     home = {name: str(tmp_path) for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "TMPDIR", "TEMP", "XDG_CACHE_HOME")}
     script = (

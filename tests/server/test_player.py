@@ -99,7 +99,7 @@ def reply(said: list[Frame]) -> pb.GenerateDrumsResponse:
     return pb.GenerateDrumsResponse.FromString(said[-1].body)
 
 
-def test_ready_it_tells_its_models_and_drum_maps(worker: Worker) -> None:
+def test_when_ready_it_sends_its_models_and_drum_maps(worker: Worker) -> None:
     ready: Frame = worker.ready  # type: ignore[attr-defined]
     size = ready.head["models"]
     models = pb.ListModelsResponse.FromString(ready.body[:size])
@@ -198,7 +198,9 @@ def test_what_is_cancelled_is_played_no_further_and_the_others_do_not_notice(wor
         (BLUES, {"track": "bagpipe"}, "TRACK_NOT_FOUND"),
     ],
 )
-def test_what_cannot_be_played_is_told(worker: Worker, song: bytes, config: dict[str, Any], reason: str) -> None:
+def test_a_call_that_cannot_be_played_fails_with_a_status(
+    worker: Worker, song: bytes, config: dict[str, Any], reason: str
+) -> None:
     worker.play(60, song, **config)
     (frame,) = worker.until_done(60)[60]
     assert frame.head["what"] == "failed"
@@ -208,7 +210,7 @@ def test_what_cannot_be_played_is_told(worker: Worker, song: bytes, config: dict
     assert info.reason == reason
 
 
-def test_a_model_whose_steps_round_otherwise_in_company_is_played_one_call_after_another(
+def test_a_model_whose_steps_round_otherwise_in_a_batch_plays_one_call_after_another(
     drummer: Drummer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[Frame] = []
@@ -227,7 +229,7 @@ def test_a_model_whose_steps_round_otherwise_in_company_is_played_one_call_after
     assert all(reply([frame]).timing.batch_size == 1 for frame in done)
 
 
-def test_a_checkpoint_that_cannot_be_used_ends_it_with_a_word(tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_used_ends_the_worker_with_a_status(tmp_path: Path) -> None:
     worker = Worker()
     worker.process.stderr = None
     (tmp_path / "config.json").write_text("{}")

@@ -84,7 +84,7 @@ def worker_of(answer: bytes) -> int:
     return int(answer.partition(b":")[0])
 
 
-# Reading
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 def test_files_are_read_and_refused_by_the_real_worker() -> None:
@@ -136,7 +136,7 @@ def test_a_file_that_takes_too_long_is_refused_and_its_worker_replaced() -> None
 
 
 @pytest.mark.parametrize("end", [b"die", b"tear", b"nonsense", b"headless"])
-def test_a_worker_that_dies_over_a_file_is_told_of_and_replaced(end: bytes) -> None:
+def test_a_worker_that_dies_while_reading_fails_the_call_and_is_replaced(end: bytes) -> None:
     async def test() -> None:
         async with screens() as pool:
             before = pool.pids
@@ -148,7 +148,7 @@ def test_a_worker_that_dies_over_a_file_is_told_of_and_replaced(end: bytes) -> N
 
 
 @posix
-def test_a_worker_that_is_killed_over_a_file_is_told_of_at_once() -> None:
+def test_a_worker_that_is_killed_while_reading_fails_the_call_at_once() -> None:
     async def test() -> None:
         async with screens() as pool:
             call = asyncio.create_task(pool.screen(b"hang", LONG))
@@ -162,7 +162,7 @@ def test_a_worker_that_is_killed_over_a_file_is_told_of_at_once() -> None:
 
 
 @posix
-def test_a_worker_that_is_killed_in_waiting_is_replaced_before_anybody_asks() -> None:
+def test_a_worker_that_is_killed_while_idle_is_replaced_before_the_next_call() -> None:
     async def test() -> None:
         told: list[bool] = []
         pool = Screens(command=FAKE, changed=lambda: told.append(pool.ready))
@@ -180,7 +180,7 @@ def test_a_worker_that_is_killed_in_waiting_is_replaced_before_anybody_asks() ->
     run(test)
 
 
-def test_whoever_has_no_time_left_is_told_so_and_its_file_is_not_read() -> None:
+def test_a_call_without_time_left_is_refused_and_its_file_is_not_read() -> None:
     async def test() -> None:
         async with screens() as pool:
             (pid,) = pool.pids
@@ -195,7 +195,7 @@ def test_whoever_has_no_time_left_is_told_so_and_its_file_is_not_read() -> None:
     run(test)
 
 
-def test_whoever_leaves_or_has_no_time_left_in_reading_does_not_cost_the_worker() -> None:
+def test_a_call_that_ends_while_its_file_is_read_does_not_cost_the_worker() -> None:
     async def test() -> None:
         async with screens() as pool:
             (pid,) = pool.pids
@@ -223,7 +223,7 @@ def test_a_file_that_is_given_to_a_worker_that_dies_at_that_moment_goes_to_the_n
     run(test)
 
 
-def test_whoever_leaves_the_line_is_not_read() -> None:
+def test_the_file_of_a_call_that_left_the_queue_is_not_read() -> None:
     async def test() -> None:
         async with screens() as pool:
             (pid,) = pool.pids
@@ -237,7 +237,7 @@ def test_whoever_leaves_the_line_is_not_read() -> None:
     run(test)
 
 
-def test_more_files_than_may_wait_are_refused_with_a_time_to_come_again() -> None:
+def test_more_files_than_may_wait_are_refused_with_a_time_to_retry() -> None:
     async def test() -> None:
         async with screens(waiting=1, playing=1, uploads=1) as pool:
             calls = [asyncio.create_task(pool.screen(b"hang", LONG)) for _ in range(4)]
@@ -262,7 +262,7 @@ def test_after_the_end_nothing_is_read_or_played() -> None:
     run(test)
 
 
-# Starting
+# --- starting ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [Screens, Players])
@@ -274,7 +274,7 @@ def test_after_the_end_nothing_is_read_or_played() -> None:
         ((sys.executable, "-c", "print('hello' * 99)"), "before it was ready"),
     ],
 )
-def test_a_worker_that_cannot_be_started_is_told_of(
+def test_a_worker_that_cannot_be_started_raises_start_error(
     kind: type[Screens] | type[Players], command: tuple[str, ...], message: str
 ) -> None:
     async def test() -> None:
@@ -286,7 +286,7 @@ def test_a_worker_that_cannot_be_started_is_told_of(
     run(test)
 
 
-def test_what_a_worker_says_of_why_it_cannot_start_is_handed_on() -> None:
+def test_the_status_with_which_a_worker_fails_to_start_is_handed_on() -> None:
     async def test() -> None:
         with pytest.raises(StatusError) as found:
             await Players(command=(*FAKE, "failed")).start(Settings(engines=2))
@@ -304,7 +304,7 @@ def test_a_worker_that_never_gets_ready_is_given_up(monkeypatch: pytest.MonkeyPa
     run(test)
 
 
-def test_a_start_that_is_called_off_leaves_nothing() -> None:
+def test_a_start_that_is_cancelled_leaves_no_process() -> None:
     async def test() -> None:
         start = asyncio.create_task(Players(command=(*FAKE, "silent")).start(Settings(engines=2)))
         await asyncio.sleep(0.2)
@@ -315,7 +315,7 @@ def test_a_start_that_is_called_off_leaves_nothing() -> None:
     run(test)
 
 
-def test_a_worker_that_does_not_go_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         async with screens("stubborn") as pool, players("stubborn") as band:
             await pool.screen(b"x", LONG)
@@ -336,7 +336,7 @@ def test_workers_find_this_package_wherever_they_are_started(tmp_path: Path, mon
     run(test)
 
 
-# Playing
+# --- playing ----------------------------------------------------------------------------------------------------------
 
 
 def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
@@ -436,7 +436,7 @@ def test_a_call_that_ends_by_itself_is_not_cancelled_as_well() -> None:
         run(test)
 
 
-def test_when_a_player_dies_its_calls_are_told_and_the_others_go_on() -> None:
+def test_when_a_player_dies_its_calls_fail_and_the_others_go_on() -> None:
     async def test() -> None:
         async with players(engines=2) as pool:
             calls = [pool.play(b"stay", bars=True) for _ in range(4)]
@@ -456,7 +456,7 @@ def test_when_a_player_dies_its_calls_are_told_and_the_others_go_on() -> None:
 
 
 @posix
-def test_a_player_that_hangs_is_killed_and_its_calls_are_told(
+def test_a_player_that_hangs_is_killed_and_its_calls_fail(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def test() -> None:
@@ -475,7 +475,7 @@ def test_a_player_that_hangs_is_killed_and_its_calls_are_told(
 
 
 @posix
-def test_a_player_that_does_not_get_out_of_a_call_that_was_left_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_player_that_does_not_give_up_a_call_that_was_left_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         async with players() as pool:
             (pid,) = pool.pids
@@ -490,7 +490,7 @@ def test_a_player_that_does_not_get_out_of_a_call_that_was_left_is_killed(monkey
     run(test)
 
 
-def test_a_player_that_is_silent_for_want_of_work_or_talks_at_work_is_left_alone(
+def test_a_player_that_is_idle_or_sends_frames_is_not_taken_for_one_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def test() -> None:
@@ -509,7 +509,7 @@ def test_a_player_that_is_silent_for_want_of_work_or_talks_at_work_is_left_alone
     run(test)
 
 
-def test_while_the_only_player_is_started_anew_calls_are_asked_to_come_again() -> None:
+def test_while_the_only_player_is_started_anew_calls_are_refused_with_a_time_to_retry() -> None:
     async def test() -> None:
         async with players() as pool:
             assert (await refused(played(pool, b"die"))).reason == "WORKER_DIED"
@@ -533,7 +533,7 @@ def test_a_player_that_dies_again_and_again_is_not_started_for_ever(caplog: pyte
     run(test)
 
 
-def test_the_end_of_the_service_is_told_to_calls_that_play() -> None:
+def test_calls_that_play_when_the_service_stops_fail_with_shutting_down() -> None:
     async def test() -> None:
         async with players() as pool:
             call = pool.play(b"stay", bars=True)

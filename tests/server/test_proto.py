@@ -40,7 +40,7 @@ def test_the_contract_is_in_the_standard_form_and_every_piece_of_it_is_described
     assert buf("format", "--diff", "--exit-code").stdout == ""
 
 
-def test_a_field_without_a_word_about_it_is_found(changed: Path) -> None:
+def test_the_linter_finds_a_field_without_a_comment(changed: Path) -> None:
     path = changed / SOURCE
     path.write_text(path.read_text().replace("  // Length in quarters.\n", ""))
     assert "quarters" in buf("lint", folder=changed).stdout
@@ -60,13 +60,13 @@ def test_the_contract_breaks_nothing_that_was_released() -> None:
     assert found.returncode == 0, found.stdout
 
 
-def test_a_number_that_changes_hands_is_found(changed: Path) -> None:
+def test_the_linter_finds_a_field_number_that_changes(changed: Path) -> None:
     path = changed / SOURCE
     path.write_text(path.read_text().replace("double quarters = 2;", "double quarters = 22;"))
     assert "quarters" in buf("breaking", "--against", str(RELEASED), folder=changed).stdout
 
 
-def test_a_caller_by_the_released_contract_is_understood() -> None:
+def test_messages_of_the_released_contract_are_read() -> None:
     """Messages made by the frozen contract are read by today's, and the other way round."""
     pool = descriptor_pool.DescriptorPool()
     files = descriptor_pb2.FileDescriptorSet.FromString(RELEASED.read_bytes())

@@ -92,7 +92,7 @@ def said(frame: Frame) -> status_pb2.Status:
     return status_pb2.Status.FromString(frame.body)
 
 
-# Any bytes
+# --- any bytes --------------------------------------------------------------------------------------------------------
 
 
 def mutants(seeds: list[bytes], count: int, seed: int) -> Iterator[bytes]:
@@ -245,7 +245,7 @@ def test_real_music_and_odd_files_are_answered_in_a_known_way(sample: list[Path]
     assert good > len(sample) / 2
 
 
-# Limits
+# --- limits -----------------------------------------------------------------------------------------------------------
 
 
 PARTS = [part(0, program) for program in range(24, 48)]
@@ -268,7 +268,7 @@ LIMITS = [
 
 
 @pytest.mark.parametrize(("limit", "value", "under", "over", "found"), LIMITS, ids=[row[0] for row in LIMITS])
-def test_a_limit_lets_its_own_value_pass_and_tells_of_more(
+def test_a_limit_lets_its_own_value_pass_and_the_next_is_refused(
     limit: str, value: float, under: bytes, over: bytes, found: str
 ) -> None:
     rules = dataclasses.replace(RULES, limits=dataclasses.replace(RULES.limits, **{limit: value}))
@@ -314,7 +314,7 @@ def test_the_largest_values_that_are_allowed_by_default_are_read() -> None:
         look(header() + track(NOTE, volume, more * (limits.events - 1)))
 
 
-# Small files that are large inside
+# --- small files that are large inside --------------------------------------------------------------------------------
 
 
 def test_a_long_name_of_thousands_of_parts_takes_no_memory_to_speak_of() -> None:
@@ -339,7 +339,7 @@ def test_a_long_name_is_cut_and_all_else_of_the_file_stays() -> None:
     assert midi.parse(header() + track(named(b"\xe9" * 2000), NOTE)).parts[0].name == "é" * 1000
 
 
-def test_more_parts_than_a_band_ever_had_are_refused() -> None:
+def test_more_parts_than_the_limit_are_refused() -> None:
     one = track(*(part(channel, program) for channel in range(16) for program in range(128)))
     with pytest.raises(LimitError, match="hold 6144 parts by channel and program; at most 4096"):
         look(header(tracks=3) + one * 3)
@@ -351,19 +351,19 @@ def test_bars_by_the_hundred_thousand_are_counted_without_being_made(monkeypatch
         look(header(division=96) + track(metre(1, 6), tempo(400_000), lasting(18_000 * 96)))
 
 
-def test_no_reader_of_a_table_of_limits_is_left_out_by_the_first_frame() -> None:
+def test_the_first_frame_holds_all_limits_that_the_worker_reads() -> None:
     start = workers.start_frame(Settings(limits=Limits(tracks=3), max_bars=5, max_takes=2)).head
     rules = screen.Rules.of(json.loads(json.dumps(start)))
     assert rules == screen.Rules(Limits(tracks=3), 5, 2, ("default",), "default")
 
 
-# What is asked
+# --- what is asked ----------------------------------------------------------------------------------------------------
 
 
 SONG = header() + track(NOTE)
 
 
-def test_a_good_file_is_told_of() -> None:
+def test_a_good_file_is_answered_with_what_is_in_it() -> None:
     guitar = track(named(b"Lead"), b"\x00\xc0\x1b", lasting(8 * 96))
     drums = track(named(b"Kit"), b"\x00\x99\x24\x40\x10\x24\x00")
     found = look(header(tracks=3) + track(tempo(400_000), metre(3, 2)) + guitar + drums)
@@ -411,7 +411,7 @@ def fields_of(status: status_pb2.Status) -> list[str]:
     return [each.field for packed in status.details if packed.Unpack(bad) for each in bad.field_violations]
 
 
-# Faults of ours
+# --- faults of ours ---------------------------------------------------------------------------------------------------
 
 
 def test_a_file_that_takes_too_much_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -445,7 +445,7 @@ def test_a_fault_of_ours_is_logged_by_its_id_without_a_word_of_the_file(
     assert "secret" not in line and "secret" not in str(status)
 
 
-# The process
+# --- the process ------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -494,7 +494,7 @@ def test_the_worker_reads_one_file_after_another_and_ends_with_its_input(worker:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_the_worker_leaves_it_to_the_front_when_to_end(worker: Worker) -> None:
+def test_the_worker_ignores_signals_and_ends_with_its_input(worker: Worker) -> None:
     process = worker(*pools.SCREEN)
     pipes = ready(process)
     process.send_signal(signal.SIGINT)
@@ -502,7 +502,7 @@ def test_the_worker_leaves_it_to_the_front_when_to_end(worker: Worker) -> None:
     assert ask(pipes, 1, SONG).head == {"what": "done", "job": 1}
 
 
-def test_nothing_but_frames_gets_to_where_the_front_listens(worker: Worker) -> None:
+def test_what_a_library_prints_does_not_get_between_the_frames(worker: Worker) -> None:
     noisy = """
 from seq2drum.formats import midi
 from server import screen

@@ -89,10 +89,10 @@ def ask(server: Served, method: str, **outside: Any) -> Any:
     return server.stream(**outside)
 
 
-# A call and its reply
+# --- a call and its reply ---------------------------------------------------------------------------------------------
 
 
-def test_a_call_gives_the_drums_its_name_and_where_the_time_went() -> None:
+def test_a_reply_has_the_drums_the_id_and_the_timing() -> None:
     async def body(server: Served) -> None:
         reply = await server.generate(request_id="my-call_1.0")
         assert [take.midi for take in reply.takes] == [drums(0, server.drummers.size)]
@@ -103,7 +103,7 @@ def test_a_call_gives_the_drums_its_name_and_where_the_time_went() -> None:
     against(body)
 
 
-def test_a_stream_gives_the_very_same_as_a_unary_call() -> None:
+def test_a_stream_gives_the_same_bytes_as_a_unary_call() -> None:
     async def body(server: Served) -> None:
         config = pb.GenerationConfig(takes=3, seed=7, style="rock")
         reply = await server.generate(config=config, request_id="one")
@@ -125,7 +125,7 @@ def test_a_stream_gives_the_very_same_as_a_unary_call() -> None:
     against(body)
 
 
-def test_a_stream_says_its_pieces_in_order_and_no_chunk_is_too_large() -> None:
+def test_a_stream_sends_its_messages_in_order_and_no_chunk_is_too_large() -> None:
     async def body(server: Served) -> None:
         sent = await pieces(server.stream(opening(send_bar_events=True, config=pb.GenerationConfig(takes=2)), MIDI))
         kinds = [piece.WhichOneof("piece") for piece in sent]
@@ -147,7 +147,7 @@ def test_bars_come_only_if_they_were_asked_for() -> None:
 
 
 @BOTH
-def test_a_call_without_a_name_is_given_one_and_both_sides_say_it(method: str, log: io.StringIO) -> None:
+def test_a_call_without_an_id_is_given_one_that_both_sides_have(method: str, log: io.StringIO) -> None:
     async def body(server: Served) -> None:
         call = ask(server, method)
         header = dict(await call.initial_metadata())["x-request-id"]
@@ -161,7 +161,7 @@ def test_a_call_without_a_name_is_given_one_and_both_sides_say_it(method: str, l
 
 @BOTH
 @pytest.mark.parametrize("name", ["a b", "é", "a" * 65, "../x", "a\n"])
-def test_a_name_that_is_no_name_is_refused(name: str, method: str) -> None:
+def test_a_malformed_id_is_refused(name: str, method: str) -> None:
     async def body(server: Served) -> None:
         if method == UNARY:
             status = await refused(server.generate(request_id=name))
@@ -183,7 +183,7 @@ def test_a_file_is_looked_at_without_being_played() -> None:
     against(body)
 
 
-def test_looked_at_a_file_names_the_track_as_its_own_message_does() -> None:
+def test_an_analysis_names_the_field_of_its_own_message() -> None:
     async def body(server: Served) -> None:
         for wanted, field_ in (("config.track", "track"), ("midi", "midi")):
             server.readers.error = StatusError(to_status(Refusal("INVALID_OPTION", "no such part", field=wanted)))
@@ -197,7 +197,7 @@ def test_looked_at_a_file_names_the_track_as_its_own_message_does() -> None:
     against(body)
 
 
-def test_models_and_maps_are_as_the_players_told_them() -> None:
+def test_models_and_maps_are_those_that_the_players_sent() -> None:
     async def body(server: Served) -> None:
         assert (await server.stub.ListModels(pb.ListModelsRequest())).default_model == "default"
         assert (await server.stub.ListDrumMaps(pb.ListDrumMapsRequest())).maps[0].id == "gm"
@@ -218,12 +218,12 @@ def test_what_is_accepted_is_what_was_set() -> None:
     against(body, chosen)
 
 
-def test_every_limit_that_is_told_is_set() -> None:
+def test_every_limit_of_the_contract_has_a_value() -> None:
     told = server_info(settings()).limits
     assert [item.name for item in pb.Limits.DESCRIPTOR.fields if not getattr(told, item.name)] == []
 
 
-# What is sent amiss
+# --- what is sent amiss -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_a_stream_is_cut_off_at_the_byte_that_is_too_much(log: io.StringIO) -> N
     against(body, settings(limits=Limits(file_bytes=1000)))
 
 
-def test_a_message_that_is_none_is_refused_in_our_words() -> None:
+def test_bytes_that_are_no_message_are_refused_with_a_reason() -> None:
     async def body(server: Served) -> None:
         for method in (UNARY, "AnalyzeGuitar", "ListModels"):
             raw = server.channel.unary_unary(f"/{NAME}/{method}")
@@ -334,7 +334,7 @@ def test_a_client_that_stops_sending_is_refused(sent: tuple[Any, ...]) -> None:
     against(body, settings(idle_seconds=0.05))
 
 
-def test_a_client_that_drips_is_refused_however_short_its_pauses() -> None:
+def test_a_client_that_sends_too_slowly_is_refused_however_short_its_pauses() -> None:
     async def body(server: Served) -> None:
         def dripping() -> Iterator[Any]:
             yield opening()
@@ -376,11 +376,11 @@ def test_a_client_that_does_not_take_its_drums_gives_its_turn_back() -> None:
     against(body, settings(idle_seconds=2))
 
 
-# The queue
+# --- the queue --------------------------------------------------------------------------------------------------------
 
 
 @BOTH
-def test_a_full_house_refuses_at_once_and_says_when_to_come_again(method: str) -> None:
+def test_a_full_queue_refuses_at_once_with_a_time_to_retry(method: str) -> None:
     async def body(server: Served) -> None:
         server.drummers.go.clear()
         inside = [ask(server, UNARY), ask(server, UNARY)]
@@ -409,7 +409,7 @@ def test_a_bad_file_is_refused_at_once_even_if_others_wait() -> None:
     against(body)
 
 
-def test_a_stream_is_told_its_place_in_the_queue() -> None:
+def test_a_stream_gets_its_place_in_the_queue() -> None:
     async def body(server: Served) -> None:
         server.drummers.go.clear()
         calls = []
@@ -425,7 +425,7 @@ def test_a_stream_is_told_its_place_in_the_queue() -> None:
 
 
 @BOTH
-def test_a_call_that_waits_too_long_is_told_to_come_again(method: str) -> None:
+def test_a_call_that_waits_too_long_is_refused_with_a_time_to_retry(method: str) -> None:
     async def body(server: Served) -> None:
         server.drummers.go.clear()
         playing = ask(server, UNARY)
@@ -462,7 +462,7 @@ def test_a_call_whose_deadline_passes_in_the_queue_never_reaches_the_player(meth
 
 
 @BOTH
-def test_a_hopeless_deadline_is_refused_before_anything_is_played(method: str) -> None:
+def test_a_deadline_that_cannot_be_met_is_refused_before_anything_is_played(method: str) -> None:
     async def body(server: Served) -> None:
         server.readers.estimated_ms = 60_000
         status = await refused(ask(server, method, timeout=20))
@@ -485,7 +485,7 @@ def test_a_call_without_a_deadline_has_that_of_the_server(method: str) -> None:
     against(body, settings(default_deadline_seconds=1))
 
 
-# Leaving
+# --- leaving ----------------------------------------------------------------------------------------------------------
 
 
 @BOTH
@@ -580,13 +580,13 @@ def test_nothing_is_left_of_a_call_however_it_ends(end: str, method: str) -> Non
     against(body)
 
 
-# Errors
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 @BOTH
 @pytest.mark.parametrize("where", ["readers", "drummers"])
 @pytest.mark.parametrize("kind", [RuntimeError, OSError, KeyError, TimeoutError, ExceptionGroup])
-def test_a_fault_is_told_as_a_number_and_its_trace_is_in_the_log(
+def test_the_caller_gets_the_id_of_a_fault_and_the_log_its_trace(
     kind: type[Exception], where: str, method: str, log: io.StringIO
 ) -> None:
     async def body(server: Served) -> None:
@@ -635,7 +635,7 @@ def test_a_player_that_ends_without_a_reply_is_a_fault() -> None:
     against(body)
 
 
-# Health, and the end
+# --- health, and the end ----------------------------------------------------------------------------------------------
 
 
 def watch(server: Served, service: str = "") -> Any:
@@ -644,7 +644,7 @@ def watch(server: Served, service: str = "") -> Any:
 
 
 @pytest.mark.parametrize("service", ["", NAME])
-def test_health_is_as_the_workers_are_and_who_watches_it_is_told(service: str) -> None:
+def test_health_follows_the_workers_and_watchers_get_each_change(service: str) -> None:
     async def body(server: Served) -> None:
         health = watch(server, service)
         assert (await health.read()).status == SERVING
@@ -663,7 +663,7 @@ def test_health_is_as_the_workers_are_and_who_watches_it_is_told(service: str) -
     against(body)
 
 
-def test_before_a_player_is_ready_calls_are_told_to_come_again() -> None:
+def test_before_a_player_is_ready_calls_are_refused_with_a_time_to_retry() -> None:
     async def body(server: Served) -> None:
         server.drummers.ready, server.drummers.models, server.drummers.maps = False, b"", b""
         calls = [ask(server, UNARY), ask(server, STREAM), server.stub.ListModels(pb.ListModelsRequest())]
@@ -676,7 +676,7 @@ def test_before_a_player_is_ready_calls_are_told_to_come_again() -> None:
     against(body)
 
 
-def test_at_the_end_what_runs_is_finished_and_what_comes_is_sent_away() -> None:
+def test_at_the_end_running_calls_are_finished_and_new_ones_refused() -> None:
     async def body(server: Served) -> None:
         server.drummers.go.clear()
         calls = [ask(server, UNARY), ask(server, UNARY)]  # one plays, one waits
@@ -694,7 +694,7 @@ def test_at_the_end_what_runs_is_finished_and_what_comes_is_sent_away() -> None:
     against(body)
 
 
-def test_a_second_signal_ends_what_runs() -> None:
+def test_a_second_signal_ends_running_calls() -> None:
     async def body(server: Served) -> None:
         server.drummers.go.clear()
         calls = [ask(server, UNARY), ask(server, STREAM)]
@@ -711,7 +711,7 @@ def test_a_second_signal_ends_what_runs() -> None:
     against(body)
 
 
-# Figures and log
+# --- figures and log --------------------------------------------------------------------------------------------------
 
 
 def test_a_call_is_counted_and_timed() -> None:

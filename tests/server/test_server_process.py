@@ -66,7 +66,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, 
         yield running, port
 
 
-# A server that runs
+# --- a server that runs -----------------------------------------------------------------------------------------------
 
 
 def test_the_drums_are_byte_for_byte_those_of_the_core_by_either_method(
@@ -84,7 +84,7 @@ def test_the_drums_are_byte_for_byte_those_of_the_core_by_either_method(
     assert [piece.bar_events.bar for piece in pieces if piece.HasField("bar_events")] == list(range(1, 25))
 
 
-def test_it_says_where_it_is_in_one_line_and_in_a_file_for_its_owner(server: tuple[Process, int]) -> None:
+def test_it_prints_its_address_in_one_line_and_writes_it_to_a_file_for_its_owner(server: tuple[Process, int]) -> None:
     running, port = server
     (line,) = [line for line in running.told().splitlines() if "ready in" in line]
     assert line.startswith(f"seq2drum-server: listening on 127.0.0.1:{port}, models: default, ready in ")
@@ -94,7 +94,7 @@ def test_it_says_where_it_is_in_one_line_and_in_a_file_for_its_owner(server: tup
         assert stat.S_IMODE(running.state.stat().st_mode) == 0o600
 
 
-def test_health_is_told_of_the_whole_and_of_the_service(server: tuple[Process, int]) -> None:
+def test_health_is_answered_for_the_server_and_for_the_service(server: tuple[Process, int]) -> None:
     with client(server[1]) as (_, channel):
         assert health(channel) == health(channel, NAME) == SERVING
         with pytest.raises(grpc.RpcError) as error:
@@ -136,7 +136,7 @@ def test_a_second_server_on_the_port_names_the_first_and_what_to_do(server: tupl
 
 
 @posix
-def test_a_player_that_is_killed_is_told_by_health_and_replaced(server: tuple[Process, int], song: bytes) -> None:
+def test_a_player_that_is_killed_shows_in_health_and_is_replaced(server: tuple[Process, int], song: bytes) -> None:
     running, port = server
     with client(port) as (stub, channel):
         watching: Any = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=NAME))
@@ -166,7 +166,7 @@ def test_the_process_that_answers_calls_imports_no_music_and_no_models() -> None
     assert "grpc" in result.stdout.split()
 
 
-# Starts that fail
+# --- starts that fail -------------------------------------------------------------------------------------------------
 
 
 def taken_port() -> tuple[socket.socket, int]:
@@ -176,7 +176,7 @@ def taken_port() -> tuple[socket.socket, int]:
     return line, line.getsockname()[1]
 
 
-def test_a_port_of_another_program_is_told_in_one_line() -> None:
+def test_a_port_that_another_program_has_is_refused_in_one_line() -> None:
     line, port = taken_port()
     with line:
         result = run_server(["--port", str(port)])
@@ -206,12 +206,12 @@ def test_a_start_that_cannot_be_ends_with_2_and_one_line(arguments: list[str], w
     assert len(told) == 1 and told[0].startswith("seq2drum-server: ") and words in told[0]
 
 
-def test_variables_are_heeded() -> None:
+def test_environment_variables_set_what_flags_set() -> None:
     result = run_server([], {"SEQ2DRUM_HOST": "0.0.0.0"})
     assert result.returncode == 2 and "--host (SEQ2DRUM_HOST) is '0.0.0.0'" in result.stderr
 
 
-# The end
+# --- the end ----------------------------------------------------------------------------------------------------------
 
 
 class Calling:
@@ -245,7 +245,7 @@ class Calling:
 
 @posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_runs_is_finished_and_what_comes_is_refused_when_it_is_asked_to_stop(number: int, tmp_path: Path) -> None:
+def test_when_asked_to_stop_it_finishes_running_calls_and_refuses_new_ones(number: int, tmp_path: Path) -> None:
     long = midi.serialise(strummed(150))
     with process(tmp_path, *SMALL, "--grace-seconds", "300") as running:
         port = running.port()
@@ -286,7 +286,7 @@ def test_a_second_signal_ends_it_at_once_and_no_worker_outlives_it(tmp_path: Pat
 
 
 @posix
-def test_a_server_that_is_killed_takes_its_workers_along(tmp_path: Path) -> None:
+def test_the_workers_of_a_server_that_is_killed_end(tmp_path: Path) -> None:
     with process(tmp_path, *SMALL) as running:
         running.wait("ready in")
         workers = psutil.Process(running.process.pid).children(recursive=True)
@@ -303,7 +303,7 @@ def test_it_can_be_stopped_before_it_is_ready(tmp_path: Path) -> None:
         assert not running.state.exists() and "Traceback" not in running.told()
 
 
-def test_a_server_nobody_calls_ends_by_itself_if_it_was_told_to(tmp_path: Path) -> None:
+def test_a_server_without_calls_ends_by_itself_if_that_is_set(tmp_path: Path) -> None:
     with process(tmp_path, *SMALL, "--idle-exit", "0.5") as running:
         assert running.end(60) == 0
         assert "stopped" in running.told() and not running.state.exists()

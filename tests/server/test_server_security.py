@@ -41,7 +41,7 @@ def bearer(token: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token}"),)
 
 
-# Beyond loopback
+# --- beyond loopback --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]", "192.168.1.7", "8.8.8.8", "fe80::1"])
@@ -61,7 +61,7 @@ def bearer(token: str) -> tuple[tuple[str, str], ...]:
         ({**CLASSIC, "insecure": 3}, None),
     ],
 )
-def test_beyond_loopback_it_wants_tls_and_credentials_unless_told_twice(
+def test_beyond_loopback_it_wants_tls_and_credentials_unless_insecure_is_given_twice(
     host: str, given: dict[str, Any], missing: str | None
 ) -> None:
     if missing is None:
@@ -96,13 +96,13 @@ def test_a_host_is_an_address_and_no_name_that_may_mean_several(host: str) -> No
         ({"token": "ünïcödé-is-not-for-headers"}, "16 to 512"),
     ],
 )
-def test_half_of_what_makes_it_safe_is_refused(given: dict[str, Any], words: str) -> None:
+def test_a_certificate_without_its_key_and_an_unsafe_token_are_refused(given: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError, match=words) as error:
         Settings(**given)
     assert given.get("token", "no token") not in str(error.value)
 
 
-# Tokens
+# --- tokens -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_half_of_what_makes_it_safe_is_refused(given: dict[str, Any], words: str
         ((("authorization", f"Bearer {TOKEN}".encode()),), None),
     ],
 )
-def test_only_the_very_token_is_let_in(metadata: Any, reason: str | None) -> None:
+def test_only_calls_with_the_servers_token_are_let_in(metadata: Any, reason: str | None) -> None:
     if reason is None:
         admit(metadata, TOKEN)
         return
@@ -134,12 +134,12 @@ def test_only_the_very_token_is_let_in(metadata: Any, reason: str | None) -> Non
     assert TOKEN not in str(refusal.value)
 
 
-def test_without_a_token_everybody_is_let_in() -> None:
+def test_without_a_token_every_call_is_let_in() -> None:
     admit((), "")
     admit(None, "")
 
 
-def test_every_method_but_the_one_that_says_what_is_wanted_asks_for_the_token() -> None:
+def test_every_method_but_get_server_info_asks_for_the_token() -> None:
     async def run() -> None:
         async with served(settings(token=TOKEN)) as server:
             info = await server.stub.GetServerInfo(pb.GetServerInfoRequest())
@@ -166,7 +166,7 @@ def test_every_method_but_the_one_that_says_what_is_wanted_asks_for_the_token() 
     asyncio.run(run())
 
 
-def test_a_stranger_is_refused_before_a_byte_of_his_is_read() -> None:
+def test_a_call_without_credentials_is_refused_before_a_byte_of_it_is_read() -> None:
     async def run() -> None:
         async with served(settings(token=TOKEN, max_message_bytes=1_200_000)) as server:
             for method in ("GenerateDrums", "StreamGenerateDrums"):
@@ -205,7 +205,7 @@ def test_a_token_can_be_read_from_a_file(tmp_path: Path) -> None:
         configuration.read({"token_file": str(place)}, {})
 
 
-# TLS
+# --- TLS --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +295,7 @@ def test_with_tls_and_a_token_the_token_travels_encrypted_and_is_asked_for(paper
 @pytest.mark.parametrize(
     ("cert", "key"), [("server.pem", "client.key"), ("server.key", "server.pem"), ("none.pem", "server.key")]
 )
-def test_certificates_that_cannot_be_used_are_told_at_the_start(cert: str, key: str, papers: SimpleNamespace) -> None:
+def test_unusable_certificates_are_refused_at_the_start(cert: str, key: str, papers: SimpleNamespace) -> None:
     async def run() -> None:
         with pytest.raises(OptionError, match="wanted PEM files that belong together") as error:
             async with served(settings(tls_cert=papers.path(cert), tls_key=papers.path(key))):
@@ -305,10 +305,10 @@ def test_certificates_that_cannot_be_used_are_told_at_the_start(cert: str, key: 
     asyncio.run(run())
 
 
-# The line
+# --- the line ---------------------------------------------------------------------------------------------------------
 
 
-def test_reflection_is_for_loopback_or_for_those_who_ask_for_it() -> None:
+def test_reflection_is_on_for_loopback_or_where_it_is_set() -> None:
     async def told(chosen: Settings) -> str:
         async with served(chosen) as server:
             stub: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
@@ -392,7 +392,7 @@ def test_an_unknown_method_is_no_fault() -> None:
     asyncio.run(run())
 
 
-# What can be said at all
+# --- what can be said at all ------------------------------------------------------------------------------------------
 
 
 def fields(message: Descriptor) -> Iterator[str]:
@@ -419,7 +419,7 @@ def test_no_request_can_name_a_path_an_address_or_a_class() -> None:
     assert not words & {"path", "file", "dir", "folder", "url", "uri", "address", "class", "module", "command", "host"}
 
 
-# Settings
+# --- settings ---------------------------------------------------------------------------------------------------------
 
 
 def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -490,9 +490,7 @@ def test_a_flag_wins_over_its_variable_and_an_empty_variable_is_none() -> None:
         ({"idle_exit_seconds": "-1"}, "--idle-exit (SEQ2DRUM_IDLE_EXIT) is -1"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_told_in_one_line_and_with_what_is_wanted(
-    given: dict[str, Any], words: str
-) -> None:
+def test_a_wrong_value_is_refused_in_one_line_with_what_is_wanted(given: dict[str, Any], words: str) -> None:
     with pytest.raises(OptionError) as error:
         configuration.read(given, {})
     assert words in str(error.value) and "\n" not in str(error.value)
@@ -507,7 +505,7 @@ def test_models_come_by_flag_or_by_variable_and_the_first_is_the_default() -> No
     assert configuration.read({"default_model": "b"}, {"SEQ2DRUM_MODELS": both}).default_model == "b"
 
 
-def test_the_help_tells_every_flag_with_its_variable_and_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_lists_every_flag_with_its_variable_and_its_group(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(["--help"])
     told = " ".join(capsys.readouterr().out.split())
@@ -531,7 +529,7 @@ def test_the_state_file_is_where_the_system_has_such_files() -> None:
     assert configuration.read({"state_file": "none"}, {}).state_file == ""
 
 
-def test_a_state_file_that_makes_no_sense_is_none(tmp_path: Path) -> None:
+def test_a_damaged_state_file_counts_as_none(tmp_path: Path) -> None:
     for text in ("", "[]", "{", '{"pid": "x"}', "\0"):
         (tmp_path / "server.json").write_text(text)
         assert state.read(str(tmp_path / "server.json")) == {}

@@ -93,7 +93,7 @@ def refused(call: Callable[[], Any]) -> Fault:
     return fault_of(found.value)
 
 
-# The same bytes
+# --- the same bytes ---------------------------------------------------------------------------------------------------
 
 
 def outcome(work: Callable[[], bytes]) -> bytes | str:
@@ -185,7 +185,7 @@ def test_the_client_writes_what_main_py_writes(path: Path, served: Served, tmp_p
     assert midi.read(here).parts
 
 
-# Any bytes
+# --- any bytes --------------------------------------------------------------------------------------------------------
 
 
 def few(path: Path) -> bytes:
@@ -273,7 +273,7 @@ def test_the_odd_files_of_the_world_are_each_answered_in_a_known_way(served: Ser
     assert served.health() == "SERVING"
 
 
-# Nothing is left behind
+# --- nothing is left behind -------------------------------------------------------------------------------------------
 
 
 def left_behind(served: Served) -> dict[str, Any]:
@@ -377,7 +377,7 @@ def settled(served: Served, method: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("grace", ["30", "0"], ids=["in time", "at once"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_server_that_is_told_to_stop_ends_its_calls_and_leaves_nothing_behind(
+def test_a_server_that_is_asked_to_stop_ends_its_calls_and_leaves_nothing_behind(
     method: str, grace: str, long: bytes
 ) -> None:
     with serving("--grace-seconds", grace) as served:
@@ -426,7 +426,7 @@ def test_while_it_finishes_its_calls_it_takes_no_others_and_says_so(long: bytes)
             assert served.end() == 0
 
 
-# Workers that are killed
+# --- workers that are killed ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -459,7 +459,7 @@ def killed(served: Served, kind: str, call: Callable[[], Any], started: Callable
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["screen", "player"])
-def test_when_a_worker_is_killed_its_call_is_told_so_within_a_second_and_the_next_is_served(
+def test_when_a_worker_is_killed_its_call_fails_within_a_second_and_the_next_is_served(
     kind: str, lean: Served, long: bytes, drummer: Drummer
 ) -> None:
     channel, stub = stub_of(lean.address)
@@ -499,10 +499,10 @@ def test_when_a_worker_is_killed_its_call_is_told_so_within_a_second_and_the_nex
         assert lean.total("worker_restarts_total", kind) == 1
 
 
-# Nobody holds up the others
+# --- nobody holds up the others ---------------------------------------------------------------------------------------
 
 
-def test_who_is_slow_to_send_or_to_read_holds_nobody_up(
+def test_a_caller_that_is_slow_to_send_or_to_read_delays_no_other(
     served: Served, stub: Any, long: bytes, drummer: Drummer
 ) -> None:
     go = threading.Event()
@@ -545,10 +545,10 @@ def test_who_is_slow_to_send_or_to_read_holds_nobody_up(
             channel.close()
 
 
-# What it promises of itself
+# --- what it promises of itself ---------------------------------------------------------------------------------------
 
 
-def test_the_same_call_gives_the_same_bytes_alone_and_in_company(served: Served, stub: Any, drummer: Drummer) -> None:
+def test_a_call_gives_the_same_bytes_alone_and_beside_others(served: Served, stub: Any, drummer: Drummer) -> None:
     asks = [
         Ask(data, seed, hashlib.sha256(drummer.accompany(data, Options(seed=seed)).to_bytes()).hexdigest())
         for data in (SHORT, EXAMPLES[-1].read_bytes())
@@ -581,7 +581,7 @@ def test_nothing_of_the_music_gets_into_the_log_or_onto_the_disk(tmp_path: Path)
         assert "call" in served.log
 
 
-def test_a_second_server_on_the_port_ends_at_once_and_says_whose_it_is(served: Served, tmp_path: Path) -> None:
+def test_a_second_server_on_the_port_ends_at_once_and_names_the_first(served: Served, tmp_path: Path) -> None:
     state = str(served.folder / "server.json")
     words = ["-m", "server", "--port", str(served.state["port"]), "--state-file", state]
     found = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -593,7 +593,7 @@ def test_a_second_server_on_the_port_ends_at_once_and_says_whose_it_is(served: S
     assert served.health() == "SERVING"
 
 
-def test_it_does_not_serve_before_it_has_played(tmp_path: Path) -> None:
+def test_it_is_not_ready_before_it_has_played(tmp_path: Path) -> None:
     found = begin(tmp_path)
     try:
         first = found.health()

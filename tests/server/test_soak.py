@@ -141,7 +141,7 @@ class Soak:
 
 
 @pytest.mark.slow
-def test_nothing_gets_worse_with_time() -> None:
+def test_memory_and_latency_do_not_grow_over_many_calls() -> None:
     with serving() as served:
         soak = Soak(served.address)
         workers = {kind: served.workers(kind) for kind in ("screen", "player")}

@@ -55,7 +55,7 @@ def on_the_wire(status: status_pb2.Status) -> int:
     )
 
 
-# The core's tree
+# --- the core's tree --------------------------------------------------------------------------------------------------
 
 
 def test_the_table_has_every_error_of_the_tree_and_no_other() -> None:
@@ -64,7 +64,7 @@ def test_the_table_has_every_error_of_the_tree_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("kind", list(tree()), ids=lambda kind: kind.__name__)
-def test_an_error_of_the_core_is_told_by_its_row(kind: type[errors.Seq2DrumError]) -> None:
+def test_an_error_of_the_core_has_the_status_of_its_row(kind: type[errors.Seq2DrumError]) -> None:
     row = TABLE[kind]
     status = statuses.to_status(kind("the song is in 5/4, wanted a waltz"))
     assert status.code == row.code.value[0]
@@ -96,11 +96,11 @@ def test_every_reason_has_a_status_that_is_no_success_and_a_sentence() -> None:
         assert sentence.endswith(".")
 
 
-# The service's own
+# --- the service's own ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_a_refusal_is_told_with_all_it_has(reason: str) -> None:
+def test_the_status_of_a_refusal_has_all_of_its_fields(reason: str) -> None:
     refusal = Refusal(reason, "no", field="midi", retry_seconds=1.25, metadata={"models": "a, b"})
     status = statuses.to_status(refusal)
     assert status.code == REASONS[reason][0].value[0]
@@ -110,7 +110,7 @@ def test_a_refusal_is_told_with_all_it_has(reason: str) -> None:
     assert violations(status) == [("midi", "no", reason)]
 
 
-def test_what_a_refusal_does_not_have_is_not_told() -> None:
+def test_the_status_of_a_refusal_has_no_details_that_the_refusal_lacks() -> None:
     status = statuses.to_status(Refusal("QUEUE_FULL", "no"))
     assert len(status.details) == 1
     assert statuses.retry_of(status) is None
@@ -118,7 +118,7 @@ def test_what_a_refusal_does_not_have_is_not_told() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0, 0), (-1, 0), (0.5, 0.5), (0.0001, 0.001), (90, 90)])
-def test_a_time_to_wait_is_told_to_the_millisecond_and_never_short(seconds: float, told: float) -> None:
+def test_a_time_to_retry_is_rounded_up_to_the_millisecond(seconds: float, told: float) -> None:
     assert statuses.retry_of(statuses.to_status(Refusal("QUEUE_FULL", "no", retry_seconds=seconds))) == told
 
 
@@ -129,20 +129,20 @@ def test_a_status_from_a_worker_is_handed_on_as_it_is() -> None:
     assert str(error) == "NO_GUITAR", "an exception gets into logs"
 
 
-def test_a_status_of_somebody_else_has_no_reason_of_ours() -> None:
+def test_a_status_of_another_domain_has_no_reason() -> None:
     assert statuses.reason_of(status_pb2.Status(code=3, message="x")) == ""
     other = status_pb2.Status(code=3)
     other.details.add().Pack(error_details_pb2.ErrorInfo(reason="NO_GUITAR", domain="example.com"))
     assert statuses.reason_of(other) == ""
 
 
-# Faults
+# --- faults -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "error", [ValueError("the secret"), MemoryError(), RecursionError("the secret"), KeyError("the secret")]
 )
-def test_of_a_fault_the_caller_learns_nothing_but_a_number(error: Exception) -> None:
+def test_the_caller_gets_nothing_of_a_fault_but_its_id(error: Exception) -> None:
     one, other = statuses.to_status(error), statuses.to_status(error)
     assert one.code == StatusCode.INTERNAL.value[0]
     assert statuses.reason_of(one) == "INTERNAL_ERROR"
@@ -152,7 +152,7 @@ def test_of_a_fault_the_caller_learns_nothing_but_a_number(error: Exception) -> 
     assert "secret" not in str(one) and type(error).__name__ not in str(one)
 
 
-def test_the_log_learns_where_a_fault_was_and_not_what_it_said() -> None:
+def test_the_log_has_the_place_of_a_fault_and_not_its_message() -> None:
     def sing() -> None:
         raise ValueError("the secret")
 
@@ -165,7 +165,7 @@ def test_the_log_learns_where_a_fault_was_and_not_what_it_said() -> None:
     assert "secret" not in "".join(trace)
 
 
-# Size
+# --- size -------------------------------------------------------------------------------------------------------------
 
 
 @given(
@@ -191,7 +191,7 @@ def test_a_message_that_fits_is_not_cut_and_one_that_does_not_says_so() -> None:
     assert statuses.to_status(errors.MidiError("x" * 5000)).message.endswith("x…")
 
 
-def test_the_front_can_tell_of_errors_without_loading_what_plays() -> None:
+def test_statuses_are_made_without_loading_numpy_or_the_models() -> None:
     code = "import sys, server.statuses; print({'numpy', 'symusic', 'onnxruntime'}.intersection(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.strip() == "set()"
