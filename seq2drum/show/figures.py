@@ -49,10 +49,16 @@ def own_look(*, plot: bool = False) -> Iterator[None]:
     except ValueError as error:
         reason = str(error).split(";")[0]
         raise OptionError(f"matplotlib refuses its settings ({reason}); mend MPLBACKEND or matplotlibrc") from None
+    from matplotlib import style
+
     settings: dict[Any, Any] = {"svg.hashsalt": "seq2drum", "text.usetex": False}
     if plot:
         settings |= {"svg.fonttype": "none", "path.simplify": False}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
+    with (
+        style.context("default" if plot else []),
+        matplotlib.rc_context(settings),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         yield
 

@@ -150,6 +150,6 @@ def test_settings_of_the_user_make_no_other_chart(monkeypatch: pytest.MonkeyPatc
 
     line = Line("one", [(float(step), math.sin(step)) for step in range(50)])
     before = charts.lines("a", "", [line])
-    for name, value in (("text.usetex", True), ("svg.fonttype", "path"), ("path.simplify", True)):
+    for name, value in (("text.usetex", True), ("svg.fonttype", "path"), ("axes.grid", True), ("xtick.labelsize", 30)):
         monkeypatch.setitem(matplotlib.rcParams, name, value)
     assert charts.lines("a", "", [line]) == before
