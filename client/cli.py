@@ -1,4 +1,4 @@
-"""The client's command line: flags and printing, nothing else.
+"""The client's command line: options and printing, nothing else.
 
 Exit codes are in `_CODES`, and in --help.
 """
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     status: StatusFile | None = None
     code, message = 1, "the program failed, and said why on standard error"
     try:
-        # Before all else, so that whoever looks there learns of a flag that makes no sense, too.
+        # Before all else, so that whoever looks there learns of an option that makes no sense, too.
         status = _status_file(words)
         code = _watch(_watch_parser().parse(words[1:])) if watches else _run(_parser().parse(words), status)
         message = ""
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-# --- flags ------------------------------------------------------------------------------------------------------------
+# --- options ----------------------------------------------------------------------------------------------------------
 
 
 def _parser() -> Parser:

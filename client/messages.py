@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from client.errors import ServerFault
 from seq2drum import files
 from seq2drum.errors import InputError, OptionError
+from seq2drum.music.choices import CHOICES
 from seq2drum.music.explanation import Explanation
 from seq2drum.music.limits import SCORE_SUFFIXES
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -39,9 +40,9 @@ class RemoteOptions:
         explain      `RemoteTake.explain` tells what was done bar by bar
     """
 
-    seed: int | None = 0
-    temperature: float | None = 1.0
-    top_p: float | None = 0.99
+    seed: int | None = CHOICES["seed"].default
+    temperature: float | None = CHOICES["temperature"].default
+    top_p: float | None = CHOICES["top_p"].default
     track: str | None = None
     style: str | None = None
     intensity: float | None = None
@@ -49,9 +50,9 @@ class RemoteOptions:
     fills: float | None = None
     humanize: float | None = None
     swing: float | None = None
-    prime: int = 0
+    prime: int = CHOICES["prime"].default
     bars: tuple[int, int] | None = None
-    drum_map: str | None = "gm"
+    drum_map: str | None = CHOICES["drum_map"].default
     model: str = ""
     with_guitar: bool = False
     explain: bool = False

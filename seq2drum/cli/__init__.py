@@ -120,7 +120,7 @@ def _without_mode(words: Sequence[str]) -> int:
 
 def _parser(mode: str) -> Parser:
     """The options of a mode."""
-    parser = Parser(prog=f"seq2drum --mode {mode}", description=f"To {MODES[mode][1]}.")
+    parser = Parser(prog=f"seq2drum --mode {mode}")
     parser.add_argument("--version", action="version", version=f"seq2drum {__version__}", help=argparse.SUPPRESS)
     parser.set_defaults(mode=mode)
     import_module(MODES[mode][0]).add_options(parser)

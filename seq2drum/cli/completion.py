@@ -39,7 +39,7 @@ def _nested(prog: str, first: Parser, commands: Mapping[str, Parser]) -> argpars
     within = whole.add_subparsers()
     for name, parser in commands.items():
         within.add_parser(name, help=name, parents=[parser], add_help=False)
-    _tell_kinds(action for parser in (first, *commands.values()) for action in parser.actions)
+    _set_kinds(action for parser in (first, *commands.values()) for action in parser.actions)
     return whole
 
 
@@ -53,12 +53,12 @@ def _flat(prog: str, first: Parser, commands: Mapping[str, Parser]) -> argparse.
             if not names & known:
                 known |= names
                 whole._add_action(action)
-    _tell_kinds(whole._actions)
+    _set_kinds(whole._actions)
     return whole
 
 
-def _tell_kinds(actions: Iterable[argparse.Action]) -> None:
-    """Note what the values of each are, as shtab wants it: names of files or folders, or one of a few words."""
+def _set_kinds(actions: Iterable[argparse.Action]) -> None:
+    """Set what the values of each are, where shtab looks for it: names of files or folders, or one of a few words."""
     for action in actions:
         if action.dest == "style":
             action.choices = (*STYLES, AUTO)
