@@ -2,7 +2,7 @@
 
     python bench/make_tables.py
 
-`tests/test_metres.py` and `tests/test_theory.py` ask again and compare.
+`tests/music/test_metres.py` and `tests/music/test_theory.py` ask again and compare.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import grpc
 import pytest
-from tests.test_service_live import damaged
 
 from bench import service
 from bench.callers import SECONDS, Ask, fault_of, stub_of
@@ -26,6 +25,7 @@ from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import REASONS
+from tests.server.test_service_live import damaged
 
 SOAK_SECONDS = float(os.environ.get("SEQ2DRUM_SOAK_SECONDS", "10"))
 LONG = SOAK_SECONDS >= 600
