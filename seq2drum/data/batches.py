@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.data.prepared import Prepared
-from seq2drum.lattice import conditions
-from seq2drum.lattice.conditions import CONDITIONS
+from seq2drum.lattice.conditions import CONDITIONS, given, measure, of_measured
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS
@@ -39,8 +38,8 @@ class Batch(NamedTuple):
     guitar (n, C, S, GUITAR.size), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
     clock (n, N, S, CLOCK.size), bars (n, C, BARS.size), summary (n, SUMMARY.size), exists (n, C), steps (n, C),
     number (n, C) bar numbers in the song, far_* the same for F bars from further back,
-    told (n, C, CONDITIONS.size) what a musician would have asked for, zero where nothing is; fill (n, N): whether the
-    drums break their pattern; in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the
+    conditions (n, C, CONDITIONS.size) what a musician would have asked for, zero where nothing is; fill (n, N): whether
+    the drums break their pattern; in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the
     drums of all bars before, of the last RECENT bars, and of the step before are hidden; shown (n, V): 0 where a voice
     is hidden in all bars before.
     """
@@ -62,7 +61,7 @@ class Batch(NamedTuple):
     far_exists: NDArray[np.bool_]
     far_steps: IntArray
     far_number: IntArray
-    told: FloatArray
+    conditions: FloatArray
     fill: FloatArray
     in_pair: NDArray[np.bool_]
     keep: FloatArray
@@ -82,7 +81,7 @@ class Data:
     """Songs as flat arrays over all their bars and steps, ready to be gathered into batches.
 
     first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR.size), clock (T, CLOCK.size), and
-    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size), told
+    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size), conditions
     (B, CONDITIONS.size), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY.size).
     """
 
@@ -96,7 +95,7 @@ class Data:
     offset: NDArray[np.int8]
     clock: NDArray[np.float16]
     bars: NDArray[np.float16]
-    told: NDArray[np.float16]
+    conditions: NDArray[np.float16]
     summary: FloatArray
     guitar_notes: IntArray
     drum_notes: IntArray
@@ -123,7 +122,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
     velocity = np.zeros((total, len(kit)), dtype=np.uint8)
     offset = np.zeros((total, len(kit)), dtype=np.int8)
     bars = np.zeros((count, BARS.size), dtype=np.float16)
-    told = np.zeros((count, CONDITIONS.size), dtype=np.float16)
+    conditions = np.zeros((count, CONDITIONS.size), dtype=np.float16)
     summary = np.zeros((len(songs), SUMMARY.size), dtype=np.float32)
     guitar_notes, drum_notes = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     metre = np.concatenate([np.stack([item.form.numerator, item.form.denominator], axis=1) for item in heard])
@@ -133,7 +132,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
         here = slice(first_bar[index], first_bar[index + 1])
         there = slice(first_step[here.start], first_step[here.stop])
         guitar[there], clock[there], bars[here], summary[index] = found
-        told[here] = conditions.of_measured(conditions.measure(song.drums, song.heard.form))
+        conditions[here] = of_measured(measure(song.drums, song.heard.form))
         drums = song.drums.select(voices[song.drums.key] >= 0)
         at = drums.step + there.start
         np.maximum.at(velocity, (at, voices[drums.key]), drums.velocity.astype(np.uint8))
@@ -152,7 +151,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
         offset,
         clock,
         bars,
-        told,
+        conditions,
         summary,
         guitar_notes,
         drum_notes,
@@ -310,8 +309,8 @@ def collate(
         for rows in (bars, far_features):
             for columns in (BARS["pitch_classes_of_last"], BARS["pitch_classes_of_next"]):
                 rows[..., columns] = np.take_along_axis(rows[..., columns], keys[:, None], axis=-1)
-    wanted = conditions.given(draws.asked) if ask else np.zeros((len(pairs), CONDITIONS.size), dtype=bool)
-    told = data.told[drum_bars].astype(np.float32)
+    wanted = given(draws.asked) if ask else np.zeros((len(pairs), CONDITIONS.size), dtype=bool)
+    conditions = data.conditions[drum_bars].astype(np.float32)
     return Batch(
         guitar=guitar,
         drums=(velocity > 0).astype(np.float32),
@@ -330,8 +329,8 @@ def collate(
         far_exists=far_exists,
         far_steps=np.minimum(data.steps[far_bars], size),
         far_number=far_bars - start,
-        told=told * exists[..., None] * wanted[:, None],
-        fill=told[:, inside, CONDITIONS["fill"].start] * in_pair,
+        conditions=conditions * exists[..., None] * wanted[:, None],
+        fill=conditions[:, inside, CONDITIONS["fill"].start] * in_pair,
         in_pair=in_pair,
         keep=_keep(draws.hidden, blanked).astype(np.float32),
         shown=_shown(draws.voices, len(data.kit), blanked).astype(np.float32),

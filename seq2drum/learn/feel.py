@@ -32,7 +32,7 @@ from seq2drum.learn.runs import BEST
 from seq2drum.learn.task import Board, Done, Gear, Progress, Task
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
-from seq2drum.play.feel import ABOUT, FORMAT, GRAPH, MOMENT, SET, Feel, edges, input_size, inputs
+from seq2drum.play.feel import ABOUT, FORMAT, GRAPH, KIND, MOMENT, SET, Feel, edges, input_size, inputs
 
 CARD = "card.md"
 BARS = 16  # of a window that is learnt from
@@ -212,7 +212,7 @@ class Striking(Task[list[Place], list[_Window]]):
         velocities = np.concatenate([one.hits.velocity for one in self.sides["train"]])
         _write(
             {
-                "kind": "feel",
+                "kind": KIND,
                 "format": FORMAT,
                 "kit": FULL.name,
                 "inputs": input_size(len(self.styles)),

@@ -139,9 +139,9 @@ class Attention(base.Family):
         chroma = self.content_chroma(guitar[..., GUITAR["pitch_classes"]].sum(-2) / 4)
         return shape + chroma + self.content_beside(bars[..., NEIGHBOURS])
 
-    def wanted(self, told: Tensor) -> Tensor:
+    def wanted(self, conditions: Tensor) -> Tensor:
         """What is asked for (n, C, ·) -> the same with the bars beside it seen, (n, C, ASKED)."""
-        return functional.relu(self.asked(told.transpose(1, 2))).transpose(1, 2)
+        return functional.relu(self.asked(conditions.transpose(1, 2))).transpose(1, 2)
 
     def sketched(self, given: Tensor, overheard: Tensor) -> Tensor:
         """Given (m, S, G), what is known of the bars without their drums (m, ·) -> logits of hits (m, S, V)."""
@@ -216,7 +216,7 @@ class Attention(base.Family):
 
         summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
         heard = torch.cat([here, around, summary], -1)
-        overheard = torch.cat([heard, self.wanted(batch.told)[:, inside]], -1)
+        overheard = torch.cat([heard, self.wanted(batch.conditions)[:, inside]], -1)
         knowledge = torch.cat([overheard, played], -1)
         given, final = self.given(
             batch.guitar[:, inside].flatten(0, 1),
@@ -347,12 +347,12 @@ class _Plan(_Playing):
 
 class _Encode(_Playing):
     def forward(
-        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, told: Tensor
+        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, conditions: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         model = self.model
         heard = _heard(model, guitar, bars, summary)
         given, final = model.given(guitar, clock, steps)
-        overheard = torch.cat([heard, model.wanted(told[None])[0]], -1)
+        overheard = torch.cat([heard, model.wanted(conditions[None])[0]], -1)
         contents = model.contents(guitar, bars)
         return (
             given,

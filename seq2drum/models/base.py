@@ -84,7 +84,7 @@ def encode_inputs(config: Config) -> dict[str, Shape]:
         "steps": ("B",),
         "bars": ("B", config.bars),
         "summary": (1, config.summary),
-        "told": ("B", config.asked),
+        "conditions": ("B", config.asked),
     }
 
 
@@ -103,12 +103,13 @@ def step_graph(module: nn.Module, hidden: int, voices: int, state: int) -> Graph
 
 
 def feel_graph(heads: Heads, hidden: int, voices: int, echo: int) -> Graph:
-    """The graph of a bar's velocities and offsets; `echo` is how much it is told of the loudness remembered."""
-    told: dict[str, Shape] = {"thoughts": ("n", "S", hidden), "hits": ("n", "S", voices)}
+    """The graph of a bar's velocities and offsets; echo: numbers of the loudness remembered."""
+    inputs: dict[str, Shape] = {"thoughts": ("n", "S", hidden), "hits": ("n", "S", voices)}
     if echo:
-        told["echo"] = ("n", "S", echo)
+        inputs["echo"] = ("n", "S", echo)
     felt: Shape = ("n", "S", voices)
-    return Graph(Feel(heads), told, dict.fromkeys(("velocity", "velocity_scale", "offset", "offset_scale"), felt))
+    outputs = dict.fromkeys(("velocity", "velocity_scale", "offset", "offset_scale"), felt)
+    return Graph(Feel(heads), inputs, outputs)
 
 
 class Family(nn.Module):

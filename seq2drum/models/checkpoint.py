@@ -11,10 +11,11 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import struct
 import warnings
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import onnx
 import torch
@@ -25,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from seq2drum.errors import CheckpointError
 from seq2drum.models import FAMILIES, family
 from seq2drum.models.base import Family, Graph
-from seq2drum.play.folder import CONFIG, FORMAT, SUMS, WEIGHTS, digests, read_config, stored
+from seq2drum.play.folder import CONFIG, FORMAT, KIND, SUMS, WEIGHTS, digests, read_config
 
 CARD = "card.md"
 
@@ -42,6 +43,7 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
     weights["voice_order"] = model.voice_order().detach().cpu().contiguous()
     weights["silence"] = model.silence().detach().cpu().contiguous()
     config = {
+        "kind": KIND,
         "format": FORMAT,
         "family": name,
         "unit": model.unit,
@@ -158,10 +160,33 @@ def _export(graph: Graph, path: Path) -> None:
         )
 
 
+class _Stored(NamedTuple):
+    """A tensor in a file: its shape, and the bytes [begin, end) that it is."""
+
+    shape: list[int]
+    begin: int
+    end: int
+
+
+def _stored(file: BinaryIO) -> dict[str, _Stored]:
+    """Where each tensor of a safetensors file lies: an eight-byte size, a JSON header of that size, the tensors' bytes.
+
+    The offsets that the graphs refer to, which the safetensors package does not give.
+    """
+    (size,) = struct.unpack("<Q", file.read(8))
+    header = json.loads(file.read(size))
+    places = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            places[name] = _Stored(entry["shape"], 8 + size + begin, 8 + size + end)
+    return places
+
+
 def _share_weights(path: Path, weights: Path) -> None:
     """Let a graph's weights point into the safetensors file instead of holding copies."""
     with weights.open("rb") as file:
-        places = stored(file)
+        places = _stored(file)
     graph = onnx.load(str(path), load_external_data=False)
     for tensor in graph.graph.initializer:
         name = _parameter(tensor.name, places)

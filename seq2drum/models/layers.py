@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-PLACE = 16  # numbers that a step's place in its bar is told by, beside the clock
+PLACE = 16  # numbers of a step's place in its bar, beside the clock
 
 
 class Reader(nn.Module):
@@ -95,8 +95,8 @@ class Heads(nn.Module):
         self, thought: Tensor, hits: Tensor, echo: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Centre and scale of logistic distributions of velocity (0..1) and offset (in gaps), each (..., V)."""
-        told = [self.dropout(thought), hits] if echo is None else [self.dropout(thought), hits, echo]
-        raw = self.feel(torch.cat(told, -1)).float()
+        known = [self.dropout(thought), hits] if echo is None else [self.dropout(thought), hits, echo]
+        raw = self.feel(torch.cat(known, -1)).float()
         velocity, velocity_scale, offset, offset_scale = raw.chunk(4, -1)
         return (
             torch.sigmoid(velocity + 0.5),

@@ -73,7 +73,7 @@ class Lstm(base.Family):
         valid = torch.gather(valid, 1, order)
         length = valid.sum(1)
         clock = self.clocked(batch.clock.flatten(0, 1)).unflatten(0, (n, count))
-        bars = torch.cat([batch.bars, batch.told], -1)[:, inside, None].expand(-1, -1, size, -1)
+        bars = torch.cat([batch.bars, batch.conditions], -1)[:, inside, None].expand(-1, -1, size, -1)
         heard = torch.cat([batch.guitar[:, inside], clock, bars], -1)
         state = self.started(_packed(heard, order), length, batch.summary)
         target = _packed(batch.drums[:, inside], order)
@@ -144,11 +144,11 @@ class _Playing(nn.Module):
 
 class _Encode(_Playing):
     def forward(
-        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, told: Tensor
+        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, conditions: Tensor
     ) -> tuple[Tensor, Tensor]:
         model = self.model
         clock = model.clocked(clock)
-        bars = torch.cat([bars, told], -1)[:, None].expand(-1, guitar.shape[1], -1)
+        bars = torch.cat([bars, conditions], -1)[:, None].expand(-1, guitar.shape[1], -1)
         heard = torch.cat([guitar, clock, bars], -1)
         place = torch.arange(guitar.shape[1])[None]
         rows = torch.nonzero((place < steps[:, None]).flatten())[:, 0]

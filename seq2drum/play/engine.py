@@ -165,7 +165,7 @@ class Engine:
     ) -> Asking[dict[str, NDArray[Any]]]:
         """See `Playable.encode`."""
         guitar = _guitar(features, form, first, stop)
-        encoded = yield from self._asked("encode", {**guitar, "told": conditions[first:stop]})
+        encoded = yield from self._asked("encode", {**guitar, "conditions": conditions[first:stop]})
         return encoded
 
     def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
@@ -226,7 +226,7 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     known = {**GRAPHS, FILL_PLAN: frozenset({"fill"})} if (folder / f"{FILL_PLAN}.onnx").is_file() else GRAPHS
     for graph, wanted in known.items():
         path = folder / f"{graph}.onnx"
-        graphs[graph] = session(path, threads)
+        graphs[graph] = session(path, threads, about.get("graph_inputs"))
         if missing := sorted(wanted.difference(graphs[graph].outputs)):
             raise CheckpointError(f"{str(path)!r} cannot be used: it does not compute {', '.join(missing)}")
     try:

@@ -27,6 +27,7 @@ from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, PLACES, STEPS_PER_QUAR
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
+from seq2drum.play.folder import upgraded
 from seq2drum.play.runtime import LoadedGraph, session
 
 Array = NDArray[np.float64]
@@ -34,7 +35,8 @@ Array = NDArray[np.float64]
 # The folder holds no config.json: it is no model that plays, and `folder.available` does not list it.
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "feel"
 ABOUT, GRAPH = "feel.json", "feel.onnx"
-FORMAT = 1
+KIND = "feel"
+FORMAT = 2  # 1: before kinds
 
 # The drum set that the drummers played: the first voices of the full kit. Percussion, which they did not play, is
 # struck like the piece of the set that has its part in a groove.
@@ -293,16 +295,19 @@ def realise(expected: Expected, share: Array, softest: int = 1) -> tuple[Array, 
 def _load(folder: Path) -> Feel:
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        known = {"format": FORMAT, "inputs": input_size(len(about["styles"]))}
-        for name, wanted in known.items():
-            if about[name] != wanted:
-                raise ValueError(f"its {name} are {about[name]}, wanted {wanted}")
+        about = upgraded(about, KIND, FORMAT, {1: _without_kind})
+        if about["inputs"] != (wanted := input_size(len(about["styles"]))):
+            raise ValueError(f"its inputs are {about['inputs']}, wanted {wanted}")
         accent = np.array([about["accent"][voice.name] for voice in FULL.voices[:SET]], dtype=np.float64)
         velocity, moment = (_shares(about["shares"][name]) for name in ("velocity", "moment"))
         state, styles, softest = int(about["state"]), tuple(about["styles"]), int(about["softest"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable feel: {error}") from None
     return Feel(session(folder / GRAPH, 1), state, styles, softest, velocity, moment, accent)
+
+
+def _without_kind(about: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": KIND, **about, "format": 2}
 
 
 def _shares(about: Mapping[str, Any]) -> Shares:

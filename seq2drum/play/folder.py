@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.form import FloatArray
 from seq2drum.play.runtime import FILL_PLAN, GRAPHS
 
-FORMAT = 2  # 1: before conditions, sketch and fills
+KIND = "accompanist"
+FORMAT = 3  # 1: before conditions, sketch and fills; 2: before kinds
 CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
 DEFAULT = "default"
 _SHIPPED = Path(__file__).parents[1] / "checkpoints"
@@ -48,18 +48,55 @@ def find(name: str | Path) -> Path:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself.
+    """What an accompanist's checkpoint says of itself, in today's format.
 
     Raises:
-        CheckpointError: it says nothing that can be understood.
+        CheckpointError: it says nothing that can be understood, or is of another kind.
     """
     try:
         about = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if (held := about.get("format")) != FORMAT:
-            raise ValueError(f"its {CONFIG} names the format {held}, wanted {FORMAT}; train it again")
-    except (OSError, ValueError, AttributeError) as error:
+        return upgraded(about, KIND, FORMAT, {2: _without_kind})
+    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
-    return dict(about)
+
+
+Upgrade: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+"""What a checkpoint of one format says of itself -> the same in the next format."""
+
+
+def upgraded(about: dict[str, Any], kind: str, wanted: int, upgrades: Mapping[int, Upgrade]) -> dict[str, Any]:
+    """What a checkpoint of a kind says of itself, in the format that is wanted. upgrades: by the format they upgrade.
+
+    Raises:
+        ValueError: it is of another kind, or of a format that cannot be upgraded.
+    """
+    while "kind" in about or about.get("format") in upgrades:
+        if (held := about.get("kind", kind)) != kind:
+            raise ValueError(f"it is of the kind {held!r}, wanted {kind!r}")
+        if about.get("format") not in upgrades:
+            break
+        about = upgrades[about["format"]](about)
+    if (number := about.get("format")) != wanted:
+        raise ValueError(f"it is of the format {number}, wanted {wanted}; train it again")
+    return about
+
+
+def _without_kind(about: dict[str, Any]) -> dict[str, Any]:
+    """An accompanist of format 2: without a kind, its recipe called a plan, an input of a graph by another name."""
+    about = {"kind": KIND, **about, "format": 3, "graph_inputs": {"told": "conditions"}}
+    if "plan" in about:
+        about["recipe"] = about.pop("plan")
+    if "progress" in about:
+        progress = dict(about["progress"])
+        training = {"nats_per_bar": progress.pop("nats", None)}
+        validation = {
+            "nats_per_bar": progress.pop("validation", None),
+            "nats_per_bar_swapped_guitar": progress.pop("swapped", None),
+        }
+        for name, scalars in (("training", training), ("validation", validation)):
+            progress[name] = {scalar: value for scalar, value in scalars.items() if value is not None}
+        about["progress"] = progress
+    return about
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -97,32 +134,6 @@ def verify(folder: Path) -> bool:
     return True
 
 
-class Stored(NamedTuple):
-    """A tensor in a file: its shape, and the bytes [begin, end) that it is."""
-
-    shape: list[int]
-    begin: int
-    end: int
-
-
-def stored(file: BinaryIO) -> dict[str, Stored]:
-    """Where each tensor of a safetensors file lies: an eight-byte size, a JSON header of that size, the tensors' bytes.
-
-    Raises:
-        ValueError, LookupError, AttributeError, TypeError, struct.error: the header makes no sense.
-    """
-    (size,) = struct.unpack("<Q", file.read(8))
-    if size > 1 << 24:
-        raise ValueError("its header is longer than any of ours")
-    header = json.loads(file.read(size))
-    places = {}
-    for name, entry in header.items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            places[name] = Stored(entry["shape"], 8 + size + begin, 8 + size + end)
-    return places
-
-
 def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
     """Some float32 tensors of a safetensors file.
 
@@ -130,18 +141,10 @@ def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
         CheckpointError: the file is damaged, lacks one of them, or one holds what is no number.
     """
     try:
-        with path.open("rb") as file:
-            places = stored(file)
-            held, wanted = os.fstat(file.fileno()).st_size, max(place.end for place in places.values())
-            if held != wanted:
-                raise ValueError(f"it has {held} bytes, wanted {wanted}")
-            found = []
-            for name in names:
-                shape, begin, end = places[name]
-                file.seek(begin)
-                found.append(np.frombuffer(file.read(end - begin), dtype=np.float32).reshape(shape))
-    except (OSError, ValueError, LookupError, AttributeError, TypeError, struct.error) as error:
+        with safe_open(path, framework="numpy") as file:
+            tensors = [file.get_tensor(name) for name in names]
+    except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{str(path)!r} cannot be used: {error}") from None
-    if not all(np.isfinite(array).all() for array in found):
+    if not all(np.isfinite(tensor).all() for tensor in tensors):
         raise CheckpointError(f"{str(path)!r} cannot be used: there are weights that are no numbers")
-    return found
+    return tensors

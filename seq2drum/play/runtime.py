@@ -44,8 +44,8 @@ def runtime() -> Any:
     return onnxruntime
 
 
-def session(path: Path, threads: int) -> LoadedGraph:
-    """Load a graph from its file.
+def session(path: Path, threads: int, renamed: Mapping[str, str] | None = None) -> LoadedGraph:
+    """Load a graph from its file. renamed: names of inputs in the file -> what they are called here, where they differ.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -62,7 +62,11 @@ def session(path: Path, threads: int) -> LoadedGraph:
     except Exception as error:  # the runtime has a dozen exception types without a common base
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{str(path)!r} cannot be used: {reason}") from None
-    names = tuple(output.name for output in session.get_outputs())
-    return LoadedGraph(
-        frozenset(value.name for value in session.get_inputs()), names, lambda arrays: session.run(names, arrays)
-    )
+    outputs = tuple(output.name for output in session.get_outputs())
+    held = [value.name for value in session.get_inputs()]
+    names = {(renamed or {}).get(name, name): name for name in held}
+
+    def run(arrays: dict[str, NDArray[Any]]) -> Answer:
+        return session.run(outputs, {names[name]: array for name, array in arrays.items()})  # type: ignore[no-any-return]
+
+    return LoadedGraph(frozenset(names), outputs, run)

@@ -257,7 +257,7 @@ def test_a_batch_has_the_shapes_it_promises(data: Data) -> None:
         "far_exists": (n, FAR),
         "far_steps": (n, FAR),
         "far_number": (n, FAR),
-        "told": (n, context, CONDITIONS.size),
+        "conditions": (n, context, CONDITIONS.size),
         "fill": (n, longest),
         "in_pair": (n, longest),
         "keep": (n, 3),
@@ -494,14 +494,14 @@ def test_a_swapped_window_is_another_songs_of_the_same_size(data: Data) -> None:
 
 def test_nothing_is_asked_for_unless_it_is_training(data: Data) -> None:
     pairs = some_pairs()
-    assert not collate(data, pairs, draw(rng(), len(pairs))).told.any()
+    assert not collate(data, pairs, draw(rng(), len(pairs))).conditions.any()
     asked = np.array([[0.9, *4 * [0.9]], [0.1, *4 * [0.9]], [0.9, 0.9, 0.1, 0.1, 0.1]])
     draws = draw(rng(), 3)._replace(asked=asked)
-    told = collate(data, pairs[:3], draws, ask=True).told
+    asked = collate(data, pairs[:3], draws, ask=True).conditions
     for name in ("intensity", "complexity", "fill"):
-        assert told[0][..., CONDITIONS[name].start + 1].any()  # it is known
-    assert not told[1].any()  # this pair is given none
-    assert told[2][:, CONDITIONS["style"]].any() and not told[2][:, CONDITIONS.without("style")].any()
+        assert asked[0][..., CONDITIONS[name].start + 1].any()  # it is known
+    assert not asked[1].any()  # this pair is given none
+    assert asked[2][:, CONDITIONS["style"]].any() and not asked[2][:, CONDITIONS.without("style")].any()
 
 
 def test_in_some_pairs_a_third_of_the_voices_is_hidden_in_the_bars_before(data: Data) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -20,7 +23,7 @@ from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
 from seq2drum.play.decoding import play
-from seq2drum.play.folder import DEFAULT, SUMS, WEIGHTS, find, verify
+from seq2drum.play.folder import CONFIG, DEFAULT, SUMS, WEIGHTS, find, read_config, verify
 from seq2drum.play.memory import Memory
 from seq2drum.play.sampling import Sampling
 from tests.made import made_song
@@ -221,12 +224,65 @@ def test_a_damaged_checkpoint_is_told_by_the_file_that_is_damaged(damage: str, t
     checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
     if damage == "format":
         config = tmp_path / "config.json"
-        config.write_text(config.read_text().replace('"format": 2', '"format": 99'))
+        config.write_text(config.read_text().replace('"format": 3', '"format": 99'))
     else:
         path = tmp_path / damage
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(CheckpointError):
         engine.load(tmp_path)
+
+
+def test_a_checkpoint_of_the_format_before_kinds_is_upgraded_and_plays_the_same(tmp_path: Path) -> None:
+    about = {"kit": "full", "max_notes": 150, "recipe": {"seed": 3}}
+    about["progress"] = {"bars": 7, "training": {"nats_per_bar": 5.0}, "validation": {"nats_per_bar": 6.0}}
+    model = tiny("attention")
+    with torch.no_grad():
+        model.heads.hits.bias += 3
+    checkpoint.save(model, tmp_path, about)
+    heard = made_song(3).heard
+
+    def hits() -> list[list[int]]:
+        return [bar.hits.step.tolist() for bar in play(engine.load(tmp_path), heard, Sampling(seed=5))]
+
+    before, now = hits(), read_config(tmp_path)
+    # As it was: no kind, a plan instead of a recipe, flat progress, an input called "told".
+    old = {name: value for name, value in now.items() if name not in ("kind", "recipe")} | {"format": 2}
+    old |= {"plan": {"seed": 3}, "progress": {"bars": 7, "nats": 5.0, "validation": 6.0}}
+    (tmp_path / CONFIG).write_text(json.dumps(old))
+    graph = onnx.load(str(tmp_path / "encode.onnx"), load_external_data=False)
+    for name in [*graph.graph.input, *graph.graph.node]:
+        if isinstance(name, onnx.ValueInfoProto):
+            name.name = "told" if name.name == "conditions" else name.name
+        else:
+            name.input[:] = ["told" if given == "conditions" else given for given in name.input]
+    (tmp_path / "encode.onnx").write_bytes(graph.SerializeToString())
+    (tmp_path / SUMS).unlink()
+    upgraded = read_config(tmp_path)
+    assert upgraded.pop("graph_inputs") == {"told": "conditions"}
+    assert upgraded == now and next(iter(upgraded)) == "kind"
+    assert hits() == before and any(before)
+    assert checkpoint.load(tmp_path)[0].state_dict().keys() == model.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "generator"}, "it is of the kind 'generator', wanted 'accompanist'"),
+        ({"kind": "generator", "format": 2}, "it is of the kind 'generator', wanted 'accompanist'"),
+        ({"format": 4}, "it is of the format 4, wanted 3"),
+        ({"format": 1}, "it is of the format 1, wanted 3; train it again"),
+        ({"format": None}, "it is of the format None, wanted 3"),
+    ],
+)
+def test_a_checkpoint_of_another_kind_or_format_is_refused(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
+    about = json.loads((tmp_path / CONFIG).read_text())
+    (tmp_path / CONFIG).write_text(json.dumps(about | changes))
+    for load in (engine.load, checkpoint.load):
+        with pytest.raises(CheckpointError, match=message):
+            load(tmp_path)
 
 
 def test_a_memory_of_the_same_guitar_bar_can_be_found_however_far_back() -> None:
