@@ -41,8 +41,8 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "safety": "who is let in",
         "models": "who plays",
         "capacity": "how much at once, and for how long",
-        "limits of a file": "a file beyond one of them is refused, and told so",
-        "watching it": "what it tells its operator",
+        "limits of a file": "a file beyond one of them is refused, with the limit in the message",
+        "watching it": "what its operator can see",
     }
 )
 
@@ -86,7 +86,7 @@ class Settings:
     reflection: bool = _set(
         False,
         "network",
-        "tell the contract to whoever asks (gRPC reflection) beyond loopback, too; on loopback it is told",
+        "answer questions about the contract (gRPC reflection) beyond loopback, too; on loopback it always does",
     )
     idle_exit_seconds: float = _set(
         0.0, "network", "end after so many seconds without a call; 0: never", metavar="SECONDS"
@@ -153,7 +153,7 @@ class Settings:
     limits: Limits = DEFAULT_LIMITS
 
     metrics_port: int | None = _set(
-        None, "watching it", "tell figures to Prometheus on 127.0.0.1 at this port; 0: any free one", most=65535
+        None, "watching it", "figures for Prometheus, on 127.0.0.1 at this port; 0: any free one", most=65535
     )
     log_format: str = _set(
         "", "watching it", "text or json (default: text on a terminal, json elsewhere)", metavar="FORMAT"

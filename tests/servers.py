@@ -1,4 +1,4 @@
-"""Servers to try: the front with readers and drummers that do as they are told, and the whole as a process."""
+"""Servers to try: the front with readers and drummers that tests control, and the whole as a process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SERVICE = "/seq2drum.v1.AccompanimentService/"
 
 
 class Readers:
-    """Reads files as it is told."""
+    """Reads files as a test sets it up."""
 
     def __init__(self) -> None:
         self.ready = True
@@ -56,7 +56,7 @@ class Readers:
 
 
 class Drummers:
-    """Plays as it is told: before each bar it waits for `go`, and for one of `steps` if there are any."""
+    """Plays as a test sets it up: before each bar it waits for `go`, and for one of `steps` if there are any."""
 
     def __init__(self) -> None:
         self.ready = True
@@ -276,15 +276,15 @@ class Process:
         assert self.process.stdout
         return int(self.process.stdout.readline())
 
-    def told(self) -> str:
+    def printed(self) -> str:
         """All that it said so far on standard error."""
         return Path(self.log.name).read_text()
 
     def wait(self, what: str, seconds: float = 60.0) -> None:
         """Wait until it has said something."""
         end = time.monotonic() + seconds
-        while what not in self.told():
-            assert time.monotonic() < end and self.process.poll() is None, self.told()
+        while what not in self.printed():
+            assert time.monotonic() < end and self.process.poll() is None, self.printed()
             time.sleep(0.02)
 
     def signal(self, number: int = signal.SIGTERM) -> None:

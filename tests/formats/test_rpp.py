@@ -305,8 +305,8 @@ def test_a_project_is_one_file_of_its_own(run: Run, song: Path) -> None:
     assert sorted(path.name for path in song.parent.iterdir()) == ["a.mid", "b.mid"]
 
 
-def refused(result: tuple[int, str, str], *told: str) -> None:
+def refused(result: tuple[int, str, str], *words: str) -> None:
     code, out, err = result
     assert (code, out, err.count("\n")) == (2, "", 1)
-    for word in told:
+    for word in words:
         assert word in err

@@ -223,8 +223,8 @@ def test_a_song_without_any_event_has_the_tempo_and_the_metre_of_midi() -> None:
 def test_a_long_track_name_is_cut_and_no_name_breaks_a_message() -> None:
     names = ["", "Gitarre é", "x" * 100, "y" * 101, "half \ud800 a pair", "\x00"]
     song = Song(480, tuple(Part.of([Note(0, 1, 40, 90)], name=name) for name in names))
-    told = [each.name for each in convert.tracks(song)]
-    assert told == ["", "Gitarre é", "x" * 100, "y" * 99 + "…", "half ? a pair", "\x00"]
+    names = [each.name for each in convert.tracks(song)]
+    assert names == ["", "Gitarre é", "x" * 100, "y" * 99 + "…", "half ? a pair", "\x00"]
     assert [each.number for each in convert.tracks(song)] == [1, 2, 3, 4, 5, 6]
 
 
@@ -272,9 +272,9 @@ def test_a_silent_take_has_figures_too(takes: list[Take]) -> None:
 def test_the_bars_of_a_take_are_the_take(drummer: Drummer) -> None:
     song = strummed(4)
     bars: list[DrumBar] = list(drummer.stream(song, Options(seed=5)))
-    told = [convert.bar_events(2, 5, bar, song.ticks_per_quarter) for bar in bars]
-    assert [(each.take, each.seed, each.bar) for each in told] == [(2, 5, number) for number in (1, 2, 3, 4)]
-    hits = [hit for each in told for hit in each.hits]
+    messages = [convert.bar_events(2, 5, bar, song.ticks_per_quarter) for bar in bars]
+    assert [(each.take, each.seed, each.bar) for each in messages] == [(2, 5, number) for number in (1, 2, 3, 4)]
+    hits = [hit for each in messages for hit in each.hits]
     rows = np.array([(hit.tick, hit.length_ticks, hit.note, hit.velocity) for hit in hits])
     assert np.array_equal(rows, np.concatenate([bar.part.rows for bar in bars])) and len(rows)
     assert all(hit.quarter == hit.tick / song.ticks_per_quarter for hit in hits)

@@ -192,8 +192,10 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
 
 def test_the_manual_has_all_reasons_with_their_statuses_and_sentences_and_no_others() -> None:
     rows = re.findall(r"^\| `([A-Z_]+)` \| `?([A-Z_]+)`? \| (.*?) \|$", MANUAL, flags=re.MULTILINE)
-    told = {reason: (status, sentence) for reason, status, sentence in rows if reason in REASONS or status in STATUSES}
-    assert told == {reason: (code.name, sentence) for reason, (code, sentence) in REASONS.items()}
+    listed = {
+        reason: (status, sentence) for reason, status, sentence in rows if reason in REASONS or status in STATUSES
+    }
+    assert listed == {reason: (code.name, sentence) for reason, (code, sentence) in REASONS.items()}
 
 
 STATUSES = {code.name for code, _ in REASONS.values()}

@@ -163,8 +163,8 @@ def test_takes_are_ranked_and_the_same_as_in_one_process(worker: Worker, drummer
     assert [take.seed for take in found.takes] == [take.options.seed for take in takes]
     assert [take.midi for take in found.takes] == [take.to_bytes() for take in takes]
     assert [take.score for take in found.takes] == pytest.approx([take.score for take in takes])
-    told = [(said.first_bar, said.last_bar, said.text) for said in found.takes[0].explanations]
-    assert told == [(said.first, said.last, said.text) for said in takes[0].explain()]
+    texts = [(passage.first_bar, passage.last_bar, passage.text) for passage in found.takes[0].explanations]
+    assert texts == [(passage.first, passage.last, passage.text) for passage in takes[0].explain()]
 
 
 def test_the_whole_file_comes_back_with_its_guitar(worker: Worker, drummer: Drummer) -> None:
@@ -213,18 +213,18 @@ def test_a_call_that_cannot_be_played_fails_with_a_status(
 def test_a_model_whose_steps_round_otherwise_in_a_batch_plays_one_call_after_another(
     drummer: Drummer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[Frame] = []
+    sent: list[Frame] = []
     stage = player.stage("default", "default")
     assert stage.shares
     stage.shares = False
-    found = player.Player({"default": stage}, DEFAULT_LIMITS, 8, said.append)
+    playing = player.Player({"default": stage}, DEFAULT_LIMITS, 8, sent.append)
     for job in (1, 2):
         request = pb.GenerateDrumsRequest(midi=BLUES)
-        found.take_in(Frame({"what": "play", "job": job}, request.SerializeToString()))
-    while found.busy:
-        found.advance()
+        playing.take_in(Frame({"what": "play", "job": job}, request.SerializeToString()))
+    while playing.busy:
+        playing.advance()
         assert len(stage.calls) <= 1
-    done = [frame for frame in said if frame.head["what"] == "done"]
+    done = [frame for frame in sent if frame.head["what"] == "done"]
     assert [frame.head["job"] for frame in done] == [1, 2]
     assert all(reply([frame]).timing.batch_size == 1 for frame in done)
 

@@ -164,18 +164,18 @@ def test_a_worker_that_is_killed_while_reading_fails_the_call_at_once() -> None:
 @posix
 def test_a_worker_that_is_killed_while_idle_is_replaced_before_the_next_call() -> None:
     async def test() -> None:
-        told: list[bool] = []
-        pool = Screens(command=FAKE, changed=lambda: told.append(pool.ready))
+        changes: list[bool] = []
+        pool = Screens(command=FAKE, changed=lambda: changes.append(pool.ready))
         await pool.start(Settings(screens=1))
         try:
             (pid,) = pool.pids
             os.kill(pid, signal.SIGKILL)
             await until(lambda: bool(pool.pids) and pool.pids != (pid,))
-            assert told == [True, False, True]
+            assert changes == [True, False, True]
             assert worker_of(await pool.screen(b"next", LONG)) == pool.pids[0]
         finally:
             await pool.stop()
-        assert told == [True, False, True, False]
+        assert changes == [True, False, True, False]
 
     run(test)
 

@@ -276,7 +276,7 @@ def test_a_limit_lets_its_own_value_pass_and_the_next_is_refused(
     assert look(over).timeline.bars, "it is this limit that it is beyond"
     with pytest.raises(LimitError, match=re.escape(found)) as refused:
         look(over, rules)
-    assert str(value) in str(refused.value), "the limit is told"
+    assert str(value) in str(refused.value), "the message has the limit"
 
 
 def test_every_limit_is_tried() -> None:
@@ -439,9 +439,9 @@ def test_a_fault_of_ours_is_logged_by_its_id_without_a_word_of_the_file(
     status = said(found)
     assert statuses.reason_of(status) == "INTERNAL_ERROR"
     (line,) = capsys.readouterr().err.splitlines()
-    told = json.loads(line)
-    assert told["error_id"] == statuses.error_id_of(status)
-    assert told["trace"][0] == "RecursionError" and "screen.py" in told["trace"][1]
+    logged = json.loads(line)
+    assert logged["error_id"] == statuses.error_id_of(status)
+    assert logged["trace"][0] == "RecursionError" and "screen.py" in logged["trace"][1]
     assert "secret" not in line and "secret" not in str(status)
 
 

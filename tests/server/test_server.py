@@ -1,4 +1,4 @@
-"""The process that answers calls, with readers and drummers that do as they are told."""
+"""The process that answers calls, with readers and drummers that the tests control."""
 
 from __future__ import annotations
 
@@ -219,8 +219,8 @@ def test_what_is_accepted_is_what_was_set() -> None:
 
 
 def test_every_limit_of_the_contract_has_a_value() -> None:
-    told = server_info(settings()).limits
-    assert [item.name for item in pb.Limits.DESCRIPTOR.fields if not getattr(told, item.name)] == []
+    limits = server_info(settings()).limits
+    assert [item.name for item in pb.Limits.DESCRIPTOR.fields if not getattr(limits, item.name)] == []
 
 
 # --- what is sent amiss -----------------------------------------------------------------------------------------------
@@ -611,11 +611,11 @@ def test_the_caller_gets_the_id_of_a_fault_and_the_log_its_trace(
 def test_what_a_worker_refuses_is_handed_on_as_it_is(method: str) -> None:
     async def body(server: Served) -> None:
         for reason in REASONS:
-            told = to_status(Refusal(reason, f"in the words of {reason}", field="midi", retry_seconds=1.5))
+            status = to_status(Refusal(reason, f"in the words of {reason}", field="midi", retry_seconds=1.5))
             for who in (server.readers, server.drummers):
                 server.readers.error = server.drummers.error = None
-                who.error = StatusError(told)
-                assert await refused(ask(server, method)) == told
+                who.error = StatusError(status)
+                assert await refused(ask(server, method)) == status
         died = Refusal("WORKER_DIED", "it died", retry_seconds=0.5)
         server.readers.error, server.drummers.error = None, died
         assert await refused(ask(server, method)) == to_status(died)

@@ -86,7 +86,7 @@ def test_the_drums_are_byte_for_byte_those_of_the_core_by_either_method(
 
 def test_it_prints_its_address_in_one_line_and_writes_it_to_a_file_for_its_owner(server: tuple[Process, int]) -> None:
     running, port = server
-    (line,) = [line for line in running.told().splitlines() if "ready in" in line]
+    (line,) = [line for line in running.printed().splitlines() if "ready in" in line]
     assert line.startswith(f"seq2drum-server: listening on 127.0.0.1:{port}, models: default, ready in ")
     state = json.loads(running.state.read_text())
     assert state == {"address": f"127.0.0.1:{port}", "port": port, "pid": running.process.pid, "version": "0.1.0"}
@@ -105,7 +105,7 @@ def test_health_is_answered_for_the_server_and_for_the_service(server: tuple[Pro
 def test_figures_are_on_a_page_on_loopback(server: tuple[Process, int], song: bytes) -> None:
     with client(server[1]) as (stub, _):
         stub.GenerateDrums(pb.GenerateDrumsRequest(midi=song), timeout=60)
-    address = server[0].told().split("figures at ")[1].split()[0]
+    address = server[0].printed().split("figures at ")[1].split()[0]
     page = urllib.request.urlopen(address, timeout=10).read().decode()
     for name in (
         'seq2drum_calls_total{method="GenerateDrums",reason="",status="OK"}',
@@ -152,7 +152,7 @@ def test_a_player_that_is_killed_shows_in_health_and_is_replaced(server: tuple[P
         assert next(watching).status == SERVING
         watching.cancel()
         stub.GenerateDrums(pb.GenerateDrumsRequest(midi=song), timeout=60)
-    address = running.told().split("figures at ")[1].split()[0]
+    address = running.printed().split("figures at ")[1].split()[0]
     page = urllib.request.urlopen(address, timeout=10).read().decode()
     assert 'seq2drum_worker_restarts_total{kind="player"} 1.0' in page
 
@@ -202,8 +202,8 @@ def test_a_port_that_another_program_has_is_refused_in_one_line() -> None:
 def test_a_start_that_cannot_be_ends_with_2_and_one_line(arguments: list[str], words: str) -> None:
     result = run_server(arguments)
     assert result.returncode == 2, result.stderr
-    told = [line for line in result.stderr.splitlines() if not line.startswith("{")]
-    assert len(told) == 1 and told[0].startswith("seq2drum-server: ") and words in told[0]
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1 and lines[0].startswith("seq2drum-server: ") and words in lines[0]
 
 
 def test_environment_variables_set_what_flags_set() -> None:
@@ -263,7 +263,7 @@ def test_when_asked_to_stop_it_finishes_running_calls_and_refuses_new_ones(numbe
         assert not call.error and len(call.reply.takes) == 2
         assert running.end() == 0
         assert not running.state.exists()
-        assert "Traceback" not in running.told()
+        assert "Traceback" not in running.printed()
 
 
 @posix
@@ -282,7 +282,7 @@ def test_a_second_signal_ends_it_at_once_and_no_worker_outlives_it(tmp_path: Pat
         call.end()
         assert call.error.startswith("UNAVAILABLE") and "SHUTTING_DOWN" in call.error
         assert not psutil.wait_procs(workers, timeout=10)[1]
-        assert "Traceback" not in running.told()
+        assert "Traceback" not in running.printed()
 
 
 @posix
@@ -300,13 +300,13 @@ def test_it_can_be_stopped_before_it_is_ready(tmp_path: Path) -> None:
         running.port()
         running.signal()
         assert running.end(30) == 0
-        assert not running.state.exists() and "Traceback" not in running.told()
+        assert not running.state.exists() and "Traceback" not in running.printed()
 
 
 def test_a_server_without_calls_ends_by_itself_if_that_is_set(tmp_path: Path) -> None:
     with process(tmp_path, *SMALL, "--idle-exit", "0.5") as running:
         assert running.end(60) == 0
-        assert "stopped" in running.told() and not running.state.exists()
+        assert "stopped" in running.printed() and not running.state.exists()
 
 
 def test_an_open_call_keeps_a_server_that_would_end_by_itself(tmp_path: Path) -> None:

@@ -309,7 +309,7 @@ def test_unusable_certificates_are_refused_at_the_start(cert: str, key: str, pap
 
 
 def test_reflection_is_on_for_loopback_or_where_it_is_set() -> None:
-    async def told(chosen: Settings) -> str:
+    async def answer(chosen: Settings) -> str:
         async with served(chosen) as server:
             stub: Any = reflection_pb2_grpc.ServerReflectionStub(server.channel)
             call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
@@ -318,9 +318,9 @@ def test_reflection_is_on_for_loopback_or_where_it_is_set() -> None:
             except grpc.aio.AioRpcError as error:
                 return error.code().name
 
-    assert "seq2drum.v1.AccompanimentService" in asyncio.run(told(settings()))
-    assert asyncio.run(told(settings(host="0.0.0.0", insecure=2))) == "UNIMPLEMENTED"
-    assert "seq2drum.v1" in asyncio.run(told(settings(host="0.0.0.0", insecure=2, reflection=True)))
+    assert "seq2drum.v1.AccompanimentService" in asyncio.run(answer(settings()))
+    assert asyncio.run(answer(settings(host="0.0.0.0", insecure=2))) == "UNIMPLEMENTED"
+    assert "seq2drum.v1" in asyncio.run(answer(settings(host="0.0.0.0", insecure=2, reflection=True)))
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
@@ -508,15 +508,15 @@ def test_models_come_by_flag_or_by_variable_and_the_first_is_the_default() -> No
 def test_the_help_lists_every_flag_with_its_variable_and_its_group(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(["--help"])
-    told = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
     assert end.value.code == 0
     names = [*server_settings.table(), *server_settings.LIMITS, "token_file"]
     for name in names:
-        assert f"{server_settings.flag(name)} " in told and f"[{server_settings.variable(name)}]" in told, name
+        assert f"{server_settings.flag(name)} " in printed and f"[{server_settings.variable(name)}]" in printed, name
     for group in server_settings.GROUPS:
-        assert f"{group}:" in told
+        assert f"{group}:" in printed
     for value in ("50051", "127.0.0.1", "1,310,720", "SEQ2DRUM_TOKEN ", "--model ID=DIR [SEQ2DRUM_MODELS]"):
-        assert value in told or value.startswith("--model")
+        assert value in printed or value.startswith("--model")
 
 
 def test_the_state_file_is_where_the_system_has_such_files() -> None:

@@ -1,4 +1,4 @@
-"""What a caller is told when a call fails: every error of the core, every reason of the service, and in few bytes."""
+"""The status that a caller gets when a call fails: each error of the core, each reason of the service, in few bytes."""
 
 from __future__ import annotations
 
@@ -117,9 +117,9 @@ def test_the_status_of_a_refusal_has_no_details_that_the_refusal_lacks() -> None
     assert statuses.error_id_of(status) is None
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(0, 0), (-1, 0), (0.5, 0.5), (0.0001, 0.001), (90, 90)])
-def test_a_time_to_retry_is_rounded_up_to_the_millisecond(seconds: float, told: float) -> None:
-    assert statuses.retry_of(statuses.to_status(Refusal("QUEUE_FULL", "no", retry_seconds=seconds))) == told
+@pytest.mark.parametrize(("seconds", "sent"), [(0, 0), (-1, 0), (0.5, 0.5), (0.0001, 0.001), (90, 90)])
+def test_a_time_to_retry_is_rounded_up_to_the_millisecond(seconds: float, sent: float) -> None:
+    assert statuses.retry_of(statuses.to_status(Refusal("QUEUE_FULL", "no", retry_seconds=seconds))) == sent
 
 
 def test_a_status_from_a_worker_is_handed_on_as_it_is() -> None:
