@@ -128,10 +128,9 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
     metre = np.concatenate([np.stack([item.form.numerator, item.form.denominator], axis=1) for item in heard])
     voices = to_kit(kit)
     for index, song in enumerate(songs):
-        found = features(song.heard)
         here = slice(first_bar[index], first_bar[index + 1])
         there = slice(first_step[here.start], first_step[here.stop])
-        guitar[there], clock[there], bars[here], summary[index] = found
+        guitar[there], clock[there], bars[here], summary[index] = features(song.heard)
         conditions[here] = of_measured(measure(song.drums, song.heard.form))
         drums = song.drums.select(voices[song.drums.key] >= 0)
         at = drums.step + there.start
@@ -161,7 +160,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
 
 def windows(data: Data, *, max_notes: int = MAX_NOTES, starts: Sequence[int] | None = None) -> list[Window]:
     """Cut all songs into pairs; `starts` moves the first cut of each song, so that epochs see other cuts."""
-    found: list[Window] = []
+    pairs: list[Window] = []
     too_long = data.steps > MAX_STEPS
     for song in range(len(data)):
         here = slice(int(data.first_bar[song]), int(data.first_bar[song + 1]))
@@ -169,8 +168,8 @@ def windows(data: Data, *, max_notes: int = MAX_NOTES, starts: Sequence[int] | N
         counts = [np.maximum(notes[here], over).tolist() for notes in (data.guitar_notes, data.drum_notes)]
         start = min(starts[song], len(counts[0])) if starts is not None else 0
         cut = cut_bars(*counts, max_notes=max_notes, start=start)
-        found += [Window(song, first, stop) for first, stop in cut.ranges]
-    return found
+        pairs += [Window(song, first, stop) for first, stop in cut.ranges]
+    return pairs
 
 
 def _resting(drum_notes: IntArray) -> NDArray[np.bool_]:
@@ -344,7 +343,7 @@ def blocks(
 
     With a metre, only songs that never leave it. All bars of a window have one number of steps.
     """
-    found: list[Window] = []
+    pieces: list[Window] = []
     steps = data.steps
     onsets = np.concatenate([[0], np.cumsum(data.guitar[:, GUITAR.at("played")] > 0)])[data.first_step]
     for song in range(len(data)):
@@ -358,8 +357,8 @@ def blocks(
                 data.drum_notes[here].sum() >= min_hits and onsets[first + bars] - onsets[first] >= min_guitar_steps
             )
             if alike and played:
-                found.append(Window(song, first - begin, first - begin + bars))
-    return found
+                pieces.append(Window(song, first - begin, first - begin + bars))
+    return pieces
 
 
 def swapped(data: Data, pairs: Sequence[Window], rng: np.random.Generator) -> list[Window]:

@@ -84,18 +84,18 @@ def _places(index: int, recording: Recording, rng: np.random.Generator | None) -
     return [Place(index, first, stop) for first, stop in spans if stop > first]
 
 
-def _hits(found: Sequence[Recording], places: Sequence[Place]) -> int:
+def _hits(side: Sequence[Recording], places: Sequence[Place]) -> int:
     """How many hits there are in some places."""
     count = 0
     for place in places:
-        recording = found[place.recording]
+        recording = side[place.recording]
         first, stop = recording.form.first[[place.first, place.stop]]
         count += int(np.sum((recording.hits.step >= first) & (recording.hits.step < stop)))
     return count
 
 
-def _window(found: Sequence[Recording], place: Place, styles: Sequence[str]) -> _Window:
-    recording, first, stop = found[place.recording], place.first, place.stop
+def _window(side: Sequence[Recording], place: Place, styles: Sequence[str]) -> _Window:
+    recording, first, stop = side[place.recording], place.first, place.stop
     form, hits = recording.form, recording.hits
     bar = form.bar_of(hits.step)
     inside = (bar >= first) & (bar < stop)
@@ -154,13 +154,13 @@ class Striking(Task[list[Place], list[_Window]]):
     def epoch(self, number: int, processes: int) -> list[list[Place]]:
         """All bars once, in windows in any order, beginning anywhere, the style at times hidden."""
         rng = np.random.default_rng([self.recipe.seed, 1, number])
-        found = self.sides["train"]
-        places = [place for index, one in enumerate(found) for place in _places(index, one, rng)]
+        side = self.sides["train"]
+        places = [place for index, one in enumerate(side) for place in _places(index, one, rng)]
         known = rng.random(len(places)) >= UNKNOWN
         mixed = [places[index]._replace(known=bool(known[index])) for index in rng.permutation(len(places)).tolist()]
         size = BATCH * processes
         items = [mixed[begin : begin + size] for begin in range(0, len(mixed), size)]
-        return [item for item in items if all(_hits(found, item[rank::processes]) for rank in range(processes))]
+        return [item for item in items if all(_hits(side, item[rank::processes]) for rank in range(processes))]
 
     def prepare(self, item: list[Place], epoch: int, index: int, *, rank: int, processes: int) -> list[_Window]:
         return [_window(self.sides["train"], place, self.styles) for place in item[rank::processes]]
@@ -179,15 +179,15 @@ class Striking(Task[list[Place], list[_Window]]):
     @torch.no_grad()
     def validate(self) -> Scalars:
         """Nats a hit of velocity and of moment."""
-        found = self.sides["validation"]
-        places = [place for index, one in enumerate(found) for place in _places(index, one, None)]
+        side = self.sides["validation"]
+        places = [place for index, one in enumerate(side) for place in _places(index, one, None)]
         device = next(self.network.parameters()).device
         self.network.eval()
         sums, count = np.zeros(2), 0
         for begin in range(0, len(places), BATCH):
             some = places[begin : begin + BATCH]
-            if _hits(found, some):
-                windows = [_window(found, place, self.styles) for place in some]
+            if _hits(side, some):
+                windows = [_window(side, place, self.styles) for place in some]
                 nats = _nats(self.network, self.network.memory, windows, device)
                 sums += [float(kind.sum()) for kind in nats]
                 count += len(nats[0])
@@ -257,8 +257,8 @@ def train(
         CorpusError: the folder is not the Groove MIDI Dataset.
         CheckpointError, OptionError, OutputError: as `loop.train`.
     """
-    found = recordings(groove)
-    sides = {split: [one for one in found if one.split == split] for split in ("train", "validation")}
+    every = recordings(groove)
+    sides = {split: [one for one in every if one.split == split] for split in ("train", "validation")}
     trained = loop.train(Striking(sides, recipe, say), out / "run", resume=resume)
     best = trained.folder / BEST
     about = json.loads((best / ABOUT).read_text(encoding="utf-8"))

@@ -25,11 +25,11 @@ _MOST_HITS = 1500  # of a recording that are compared in pairs
 INDEPENDENT = Shares(0, 0, 0, 0, 0, voice=np.zeros(SET), habit=np.zeros(SET), spread=np.ones(SET))
 
 
-def normal_numbers(feel: Feel, found: Sequence[Recording]) -> list[Array]:
+def normal_numbers(feel: Feel, side: Sequence[Recording]) -> list[Array]:
     """For each recording (2, N): the normal numbers by which its velocities and moments would have been drawn."""
     rng = np.random.default_rng(0)
     numbers = []
-    for one in found:
+    for one in side:
         style = feel.styles.index(one.style) if one.style in feel.styles else -1
         expected = feel.expect(one.hits.step, one.hits.key, one.form, style)
         numbers.append(_normal(np.stack(shares_below(expected, one.hits.velocity, one.moments / MOMENT, rng))))
@@ -52,7 +52,7 @@ def _normal(share: Array) -> Array:
     return numbers
 
 
-def shares(numbers: Sequence[Array], found: Sequence[Recording]) -> Shares:
+def shares(numbers: Sequence[Array], side: Sequence[Recording]) -> Shares:
     """What the numbers (N,) of each recording have in common, by the mean products of pairs of hits.
 
     Pairs far apart in a song share the song; if they are of one voice, the voice as well, at one place of the bar the
@@ -61,7 +61,7 @@ def shares(numbers: Sequence[Array], found: Sequence[Recording]) -> Shares:
     """
     sums: defaultdict[tuple[str, int], float] = defaultdict(float)
     weights: defaultdict[tuple[str, int], float] = defaultdict(float)
-    for number, one in zip(numbers, found, strict=True):
+    for number, one in zip(numbers, side, strict=True):
         here = slice(0, _MOST_HITS)
         number, step, voice = number[here], one.hits.step[here], one.hits.key[here]
         bar = one.form.bar_of(step)
@@ -86,7 +86,7 @@ def shares(numbers: Sequence[Array], found: Sequence[Recording]) -> Shares:
                 weight = len(number) if kind[1] < 0 else int(np.sum(voice == kind[1]))
                 sums[kind] += weight * float(product[pairs].mean())
                 weights[kind] += weight
-    voices = np.concatenate([one.hits.key for one in found])
+    voices = np.concatenate([one.hits.key for one in side])
     squares = np.bincount(voices, np.concatenate(numbers) ** 2, minlength=SET)
     spread = np.sqrt((squares + _TRUST) / (np.bincount(voices, minlength=SET) + _TRUST))
     return _divided(sums, weights, spread)
@@ -102,8 +102,8 @@ def _divided(sums: Mapping[tuple[str, int], float], weights: Mapping[tuple[str, 
         total = np.array([sums.get((kind, voice), 0.0) for voice in range(SET)])
         weight = np.array([weights.get((kind, voice), 0.0) for voice in range(SET)])
         all_voices = total.sum() / max(weight.sum(), 1)
-        found: Array = np.maximum((total + _TRUST * all_voices) / (weight + _TRUST) - less, 0.0)
-        return found
+        parts: Array = np.maximum((total + _TRUST * all_voices) / (weight + _TRUST) - less, 0.0)
+        return parts
 
     song = max(mean("song"), 0.0)
     place = max(mean("place") - song, 0.0)
@@ -117,9 +117,9 @@ def _divided(sums: Mapping[tuple[str, int], float], weights: Mapping[tuple[str, 
     return Shares(song, place, bar, step, drift, voice * fits, habit * fits, spread)
 
 
-def shares_as_json(found: Shares) -> dict[str, Any]:
+def shares_as_json(measured: Shares) -> dict[str, Any]:
     """Shares as a feel's folder has them."""
-    return {name: np.round(value, 4).tolist() for name, value in found._asdict().items()}
+    return {name: np.round(value, 4).tolist() for name, value in measured._asdict().items()}
 
 
 def accents(songs: Sequence[Prepared]) -> dict[str, float]:

@@ -58,7 +58,7 @@ def recordings(folder: Path) -> list[Recording]:
         wanted = [(row["midi_filename"], row["style"].split("/")[0], row["split"]) for row in rows]
     except (OSError, KeyError) as error:
         raise CorpusError(f"{str(folder)!r} is not the Groove MIDI Dataset: no usable {INFO} ({error})") from None
-    found = []
+    every = []
     for name, style, split in wanted:
         song = midi.read(folder / name)
         lattice = written_lattice(song)
@@ -66,5 +66,5 @@ def recordings(folder: Path) -> list[Recording]:
         for pad, note in _PADS.items():
             rows_of[rows_of[:, 2] == pad, 2] = note
         hits = encode(Part.of(rows_of, is_drums=True), lattice, FULL)
-        found.append(Recording(name, style, split, form_of(song, lattice), hits.select(hits.key < SET)))
-    return found
+        every.append(Recording(name, style, split, form_of(song, lattice), hits.select(hits.key < SET)))
+    return every

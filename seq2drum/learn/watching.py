@@ -185,7 +185,7 @@ Figures = Mapping[str, Mapping[str, float]]
 
 def panel(chosen: Chosen, loops: Sequence[Grid], played: Played) -> Figures:
     """The figures of WATCHED of all players, over the bars that were played; of the real drums those they tell of."""
-    told: dict[str, list[Statistics]] = {}
+    by_player: dict[str, list[Statistics]] = {}
     gains: list[tuple[Statistics, Statistics]] = []
     for index, song in enumerate(chosen.songs):
         bars = min(played.bars, len(song.heard.form.steps))
@@ -194,13 +194,13 @@ def panel(chosen: Chosen, loops: Sequence[Grid], played: Played) -> Figures:
         judge = Judge(drums_of(cut.drums, form), cut.heard)
         loop = bars_between(replace(song, drums=loops[index]), 0, bars).drums
         takes = {player: take for (player, where), take in played.takes.items() if where == index} | {LOOP: loop}
-        found = {player: statistics(judge.trial(drums_of(take, form))) for player, take in takes.items()}
-        found[REAL] = statistics(judge.trial(judge.real))
-        if _DEAF in found:
-            gains.append((found[LIKELY], found.pop(_DEAF)))
-        for player, row in found.items():
-            told.setdefault(player, []).append(row)
-    figures = {player: _values(rows) for player, rows in told.items()}
+        rows = {player: statistics(judge.trial(drums_of(take, form))) for player, take in takes.items()}
+        rows[REAL] = statistics(judge.trial(judge.real))
+        if _DEAF in rows:
+            gains.append((rows[LIKELY], rows.pop(_DEAF)))
+        for player, row in rows.items():
+            by_player.setdefault(player, []).append(row)
+    figures = {player: _values(rows) for player, rows in by_player.items()}
     figures[REAL] = {name: value for name, value in figures[REAL].items() if FIGURES[name].better == "near real"}
     if gains:
         right, wrong = (_values(rows)["hit F1"] for rows in zip(*gains, strict=True))
@@ -210,8 +210,8 @@ def panel(chosen: Chosen, loops: Sequence[Grid], played: Played) -> Figures:
 
 def _values(songs: Sequence[Statistics]) -> dict[str, float]:
     sums = {name: np.sum([song[name] for song in songs], axis=0) for name in WATCHED if name in FIGURES}
-    found = {name: float(FIGURES[name].value(row)) for name, row in sums.items()}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    values = {name: float(FIGURES[name].value(row)) for name, row in sums.items()}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 class Drawn(NamedTuple):
@@ -344,7 +344,7 @@ class Previews:
         half = (having[0].bars + having[-1].bars) / 2
         middle = min(range(len(having)), key=lambda place: abs(having[place].bars - half))
         shown = [having[place] for place in sorted({0, middle, len(having) - 1})]
-        found = []
+        drawn = []
         for song in self.pictured:
             name = name_of(song)
             pictures = [(REAL, _png(song, song.drums))]
@@ -352,8 +352,8 @@ class Previews:
                 if name in preview.takes:  # they were another's if the run was gone on with on other songs
                     caption = f"after {preview.bars:,} bars, {duration(preview.seconds)}"
                     pictures.append((caption, _png(song, preview.takes[name], preview.played)))
-            found.append(Drawn(name, tuple(pictures)))
-        return tuple(found)
+            drawn.append(Drawn(name, tuple(pictures)))
+        return tuple(drawn)
 
 
 @contextmanager

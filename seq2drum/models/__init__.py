@@ -28,5 +28,5 @@ def family(name: str) -> type[Family]:
     if name not in FAMILIES:
         raise UnknownModelError(f"there is no model family {name!r}; there are {', '.join(FAMILIES)}")
     module, attribute = FAMILIES[name].split(":")
-    found: type[Family] = getattr(import_module(module), attribute)
-    return found
+    kind: type[Family] = getattr(import_module(module), attribute)
+    return kind

@@ -71,7 +71,7 @@ class Attention(base.Family):
         # The guitar, step by step and bar by bar.
         self.reader = Reader(config.guitar + config.clock + PLACE, config.reader)
         self.bar_shape = Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 160)
-        self.bar_rest = nn.Linear(12 + config.bars, 160)
+        self.bar_rest = nn.Linear(GUITAR.widths["pitch_classes"] + config.bars, 160)
         self.bar_vector = nn.Sequential(nn.ReLU(), nn.Linear(160, bar))
         self.around = nn.ModuleList([nn.Conv1d(bar + 1, bar, 5, padding=2), nn.Conv1d(bar, bar, 5, padding=2)])
         # The drums already played.
@@ -80,7 +80,7 @@ class Attention(base.Family):
         # A bar is recognised by what the guitar does in it, not by where it stands. Query and key begin equal, so that
         # from the first step on a bar remembers the bars that are like it.
         self.content = nn.Sequential(Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 128), nn.ReLU(), nn.Linear(128, 64))
-        self.content_chroma = nn.Linear(12, 64)
+        self.content_chroma = nn.Linear(GUITAR.widths["pitch_classes"], 64)
         self.content_beside = nn.Linear(NEIGHBOURS.stop - NEIGHBOURS.start, 64)
         self.query = nn.Linear(64, heads * KEY)
         self.key = nn.Linear(64, heads * KEY)
@@ -101,7 +101,7 @@ class Attention(base.Family):
         self.think_bar = nn.Linear(knowledge, hidden)
         self.think = nn.Linear(hidden, hidden, bias=False)
         self.heads = Heads(hidden, voices, 2 * voices, config.dropout)
-        # What is asked for, and what can be told from the guitar alone.
+        # What is asked for, and what can be known from the guitar alone.
         self.asked = nn.Conv1d(config.asked, ASKED, 5, padding=2)
         self.sketch_steps = nn.Linear(given, 160)
         self.sketch_bar = nn.Linear(overheard, 160)

@@ -29,9 +29,9 @@ def _graph(graph: base.Graph) -> LoadedGraph:
 
     def run(arrays: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
         with torch.no_grad():
-            found = graph.module(
+            answer = graph.module(
                 *(torch.from_numpy(np.require(arrays[name], requirements=["C", "W"])) for name in names)
             )
-        return [tensor.numpy() for tensor in ((found,) if isinstance(found, torch.Tensor) else found)]
+        return [tensor.numpy() for tensor in ((answer,) if isinstance(answer, torch.Tensor) else answer)]
 
     return LoadedGraph(frozenset(names), tuple(graph.outputs), run)

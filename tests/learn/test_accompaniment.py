@@ -56,9 +56,9 @@ def sides(songs: list[Prepared]) -> tuple[batches.Data, batches.Data]:
 def chosen(songs: list[Prepared], monkeypatch: pytest.MonkeyPatch) -> Chosen:
     """One song to play, and pictures of two bars."""
     monkeypatch.setattr(watching, "PICTURED_BARS", 2)
-    found = watching.choose([replace(song, split="validation" if song.path == "6" else "train") for song in songs])
-    assert [song.path for song in found.songs] == ["6"]
-    return found
+    some = watching.choose([replace(song, split="validation" if song.path == "6" else "train") for song in songs])
+    assert [song.path for song in some.songs] == ["6"]
+    return some
 
 
 def train(
@@ -170,12 +170,12 @@ def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: Chosen, tmp
 
     monkeypatch.setattr(watching, "play", broken)
     monkeypatch.setattr(report, "as_html", broken)
-    told: list[str] = []
-    outcome = train(*sides, replace(RECIPE, epochs=1), tmp_path, chosen=chosen, warn=told.append)
+    warnings: list[str] = []
+    outcome = train(*sides, replace(RECIPE, epochs=1), tmp_path, chosen=chosen, warn=warnings.append)
     assert (
         np.isfinite(outcome.progress.validation[NATS]) and outcome.report is None and not (tmp_path / REPORT).exists()
     )
-    assert len(told) == 2 and all("out of ink" in line for line in told)
+    assert len(warnings) == 2 and all("out of ink" in line for line in warnings)
 
 
 def test_a_second_ctrl_c_leaves_out_the_last_look_and_the_page_is_written(
@@ -254,7 +254,7 @@ def test_a_corpus_without_pairs_is_told(sides, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "told"),
+    ("sizes", "message"),
     [
         ({"width": 3}, "no such size as 'width'; it has .*hidden"),
         ({"voices": 3}, "no such size as 'voices'"),
@@ -263,8 +263,8 @@ def test_a_corpus_without_pairs_is_told(sides, tmp_path: Path) -> None:
         ({"dropout": 1}, "the size dropout is 1, wanted a share"),
     ],
 )
-def test_sizes_that_make_no_model_are_told(sides, tmp_path: Path, sizes: dict[str, float], told: str) -> None:
-    with pytest.raises(OptionError, match=told):
+def test_sizes_that_make_no_model_are_told(sides, tmp_path: Path, sizes: dict[str, float], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
         train(*sides, replace(RECIPE, sizes=sizes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

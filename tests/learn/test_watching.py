@@ -62,10 +62,10 @@ def songs() -> list[Prepared]:
 def model() -> Family:
     torch.manual_seed(0)
     kind: Any = family("attention")
-    found: Family = kind(kind.config_type(voices=len(FULL), **SIZES["attention"]))
+    model: Family = kind(kind.config_type(voices=len(FULL), **SIZES["attention"]))
     with torch.no_grad():
-        found.heads.hits.bias += 2.0
-    return found
+        model.heads.hits.bias += 2.0
+    return model
 
 
 @pytest.fixture
