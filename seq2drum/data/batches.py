@@ -38,10 +38,9 @@ class Batch(NamedTuple):
     guitar (n, C, S, GUITAR.size), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
     clock (n, N, S, CLOCK.size), bars (n, C, BARS.size), summary (n, SUMMARY.size), exists (n, C), steps (n, C),
     number (n, C) bar numbers in the song, far_* the same for F bars from further back,
-    conditions (n, C, CONDITIONS.size) what a musician would have asked for, zero where nothing is; fill (n, N): whether
-    the drums break their pattern; in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the
-    drums of all bars before, of the last RECENT bars, and of the step before are hidden; shown (n, V): 0 where a voice
-    is hidden in all bars before.
+    conditions (n, C, CONDITIONS.size), zero where none is given; fill (n, N): whether a bar is a fill;
+    in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the drums of all bars before, of the last
+    RECENT bars, and of the step before are hidden; shown (n, V): 0 where a voice is hidden in all bars before.
     """
 
     guitar: FloatArray
@@ -81,8 +80,8 @@ class Data:
     """Songs as flat arrays over all their bars and steps, ready to be gathered into batches.
 
     first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR.size), clock (T, CLOCK.size), and
-    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size), conditions
-    (B, CONDITIONS.size), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY.size).
+    velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size),
+    conditions (B, CONDITIONS.size), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY.size).
     """
 
     songs: tuple[str, ...]
@@ -112,10 +111,11 @@ class Data:
 
 def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
     """Compute the features of some songs and lay them end to end."""
-    heard = [song.heard for song in songs]
-    first_bar = np.concatenate([[0], np.cumsum([len(item.form.steps) for item in heard])]).astype(np.int64)
-    steps = np.concatenate([item.form.steps for item in heard])
-    first_step = np.concatenate([[0], np.cumsum(steps)])
+    # 1. Where each song and each bar begins.
+    forms = [song.heard.form for song in songs]
+    first_bar = np.concatenate([[0], np.cumsum([len(form.steps) for form in forms])]).astype(np.int64)
+    first_step = np.concatenate([[0], np.cumsum(np.concatenate([form.steps for form in forms]))])
+    # 2. Empty arrays over all of them.
     total, count = int(first_step[-1]), int(first_bar[-1])
     guitar = np.zeros((total, GUITAR.size), dtype=np.float16)
     clock = np.zeros((total, CLOCK.size), dtype=np.float16)
@@ -125,7 +125,8 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
     conditions = np.zeros((count, CONDITIONS.size), dtype=np.float16)
     summary = np.zeros((len(songs), SUMMARY.size), dtype=np.float32)
     guitar_notes, drum_notes = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-    metre = np.concatenate([np.stack([item.form.numerator, item.form.denominator], axis=1) for item in heard])
+    metre = np.concatenate([np.stack([form.numerator, form.denominator], axis=1) for form in forms])
+    # 3. What is known of each song, in its place.
     voices = to_kit(kit)
     for index, song in enumerate(songs):
         here = slice(first_bar[index], first_bar[index + 1])
@@ -271,10 +272,11 @@ def collate(
 ) -> Batch:
     """Gather pairs and their context.
 
-    `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, which
-    no drummer minds; `ask` tells the model some of what a musician would have asked for these drums. `listen_to` takes
-    the guitar from other windows instead (as many bars, with their own context), which is how deafness is measured.
+    `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, as
+    drums have none; `ask` gives some of the conditions that the drums meet. `listen_to` takes the guitar from other
+    windows instead (as many bars, with their own context), so that it is measured how much the guitar matters.
     """
+    # 1. Which bars: the pair and its context, some from further back, and those whose guitar is heard.
     own = np.array(pairs, dtype=np.int64)
     heard = np.array(listen_to, dtype=np.int64) if listen_to else own
     bars_in_pair = int((own[:, 2] - own[:, 1]).max())
@@ -283,7 +285,7 @@ def collate(
     far_bars, far_exists = _far(data, own, draws.spread)
     far_guitar_bars = far_bars
     if listen_to:
-        # What another song's guitar would find in memory: the same distances, as far as that song goes.
+        # Of another song the bars as far back, as far as there are so many.
         back = own[:, 1, None] - (far_bars - data.first_bar[own[:, 0]][:, None])
         number = np.maximum(heard[:, 1, None] - back, 0)
         far_guitar_bars = data.first_bar[heard[:, 0]][:, None] + number
@@ -291,7 +293,7 @@ def collate(
     inside = slice(PAST, PAST + bars_in_pair)
     size = int(data.steps[drum_bars[:, inside]][in_pair].max())
     start = data.first_bar[own[:, 0]][:, None]
-
+    # 2. Their rows, gathered and padded.
     known = exists[:, : inside.stop]
     velocity = _rows(data, data.velocity, drum_bars[:, : inside.stop], known, size).astype(np.float32) / _LOUDEST
     far_velocity = _rows(data, data.velocity, far_bars, far_exists, size).astype(np.float32) / _LOUDEST
@@ -302,12 +304,12 @@ def collate(
     far_features = (data.bars[far_guitar_bars] * far_exists[..., None]).astype(np.float32)
     if transpose:
         keys = (np.arange(12) + draws.key[:, None]) % 12
-        for hear in (guitar, far_guitar):
-            columns = GUITAR["pitch_classes"]
-            hear[..., columns] = np.take_along_axis(hear[..., columns], keys[:, None, None], axis=-1)
+        for steps in (guitar, far_guitar):
+            _turn(steps, GUITAR["pitch_classes"], keys[:, None, None])
         for rows in (bars, far_features):
-            for columns in (BARS["pitch_classes_of_last"], BARS["pitch_classes_of_next"]):
-                rows[..., columns] = np.take_along_axis(rows[..., columns], keys[:, None], axis=-1)
+            _turn(rows, BARS["pitch_classes_of_last"], keys[:, None])
+            _turn(rows, BARS["pitch_classes_of_next"], keys[:, None])
+    # 3. What is asked for, as far as it is given.
     wanted = given(draws.asked) if ask else np.zeros((len(pairs), CONDITIONS.size), dtype=bool)
     conditions = data.conditions[drum_bars].astype(np.float32)
     return Batch(
@@ -336,6 +338,11 @@ def collate(
     )
 
 
+def _turn(rows: FloatArray, columns: slice, keys: IntArray) -> None:
+    """Move pitch classes, in place, to the key that comes first in `keys` (n, ..., 12)."""
+    rows[..., columns] = np.take_along_axis(rows[..., columns], keys, axis=-1)
+
+
 def blocks(
     data: Data, *, bars: int = 8, min_hits: int = 12, min_guitar_steps: int = 8, metre: tuple[int, int] | None = None
 ) -> list[Window]:
@@ -362,7 +369,7 @@ def blocks(
 
 
 def swapped(data: Data, pairs: Sequence[Window], rng: np.random.Generator) -> list[Window]:
-    """For each window another song's of as many bars and steps, where there is one: what the deaf would not notice."""
+    """For each window another song's of as many bars and steps, where there is one: to compare its guitar with."""
     kinds: dict[tuple[int, int], list[Window]] = {}
     steps = data.steps
 
@@ -396,7 +403,7 @@ def _keep(hidden: NDArray[np.float64], blanked: float) -> NDArray[np.bool_]:
 def _shown(voices: NDArray[np.float64], kit: int, blanked: float) -> NDArray[np.bool_]:
     """(n, V): which voices are seen in the bars before. In some pairs a third of them are hidden.
 
-    Else what a drummer happens not to have played yet would never be played: own takes grow sparser with every bar.
+    Without that a model never plays a voice that it has not played yet, and its takes grow sparser with every bar.
     """
     all_seen = voices[:, :1] >= blanked
     return all_seen | (voices[:, 1 : 1 + kit] >= 1 / 3)
