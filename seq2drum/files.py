@@ -11,7 +11,9 @@ from seq2drum.errors import InputError, LimitError, OutputError
 
 
 def read_file(path: str | os.PathLike[str], most: int) -> bytes:
-    """The bytes of a MIDI file that has at most so many.
+    """The bytes of a MIDI file.
+
+    most: how many bytes it may have.
 
     Raises:
         InputError: there is no such file, it is a folder or it may not be read.

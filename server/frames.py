@@ -63,7 +63,7 @@ def write(stream: BinaryIO, frame: Frame) -> None:
 
     Raises:
         ValueError: as `pack`.
-        OSError: nobody reads any more.
+        OSError: the other end is closed.
     """
     stream.write(pack(frame))
     stream.flush()

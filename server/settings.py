@@ -289,7 +289,7 @@ def _check_host(host: str) -> None:
 
 
 def _check_safety(settings: Settings) -> None:
-    """Nobody is let in by accident: see `Settings.insecure`."""
+    """Refuse half a pair of TLS files, a weak token, and an open address, unless `Settings.insecure` is 2."""
     if bool(settings.tls_cert) != bool(settings.tls_key):
         there, missing = ("tls_cert", "tls_key") if settings.tls_cert else ("tls_key", "tls_cert")
         raise OptionError(f"{named(there)} is given without {named(missing)}, wanted both or neither")

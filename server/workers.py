@@ -61,7 +61,7 @@ def start_frame(settings: Settings) -> Frame:
 
 
 class Worker:
-    """A subprocess that speaks frames. Whoever starts one ends it."""
+    """A subprocess that sends and receives frames. The caller of `start` ends it, too."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None and process.stdout is not None
