@@ -117,6 +117,36 @@ def test_the_arrows_on_the_map_are_those_that_the_linter_holds():
     assert len(rungs) <= 12
 
 
+JOURNEY = re.findall(r"^\|[^|]*\| `([\w.]+)` \|", MAP, flags=re.MULTILINE)
+
+
+def calls_of(work) -> list[str]:
+    """The functions of the package that some work calls, by module and name, in the order of their first calls."""
+    called: dict[str, None] = {}
+
+    def note(frame, event, argument):
+        module = frame.f_globals.get("__name__", "")
+        if event == "call" and module.startswith("seq2drum."):
+            name = f"{module.removeprefix('seq2drum.')}.{frame.f_code.co_qualname}"
+            called.setdefault(name.removesuffix(".__post_init__"))
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return list(called)
+
+
+def test_a_song_passes_the_functions_on_the_map_in_their_order(tmp_path, capsys):
+    song = str(ROOT / "examples" / "waltz.mid")
+    calls = calls_of(lambda: cli.main(["--mode", "infer", song, "-o", str(tmp_path / "drums.mid")]))
+    assert len(JOURNEY) > 25
+    assert [name for name in JOURNEY if name not in calls] == []
+    assert [name for name in calls if name in JOURNEY] == JOURNEY
+
+
 ROOMS = sorted(path.name for path in (ROOT / "seq2drum").iterdir() if (path / "__init__.py").exists())
 
 
