@@ -101,7 +101,7 @@ def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | No
     return tuple(sorted(numbered, key=lambda one: one.first))
 
 
-# --- the guitar ------------------------------------------------------------------------------------------------------
+# --- the guitar -------------------------------------------------------------------------------------------------------
 
 
 def _listen(heard: Heard) -> _Guitar:
@@ -161,7 +161,7 @@ def _cosine(one: FloatArray, other: FloatArray) -> FloatArray:
     return cosine
 
 
-# --- what is said ----------------------------------------------------------------------------------------------------
+# --- what is said -----------------------------------------------------------------------------------------------------
 
 
 def _rests(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:

@@ -55,7 +55,7 @@ def sections(heard: Heard) -> tuple[Section, ...]:
     return _lettered(points, sounds, _boundaries(sounds, novelty(points, sounds)))
 
 
-# --- bars as points --------------------------------------------------------------------------------------------------
+# --- bars as points ---------------------------------------------------------------------------------------------------
 
 
 def points_of(heard: Heard) -> tuple[FloatArray, Bools]:
@@ -118,7 +118,7 @@ def _repeats(points: FloatArray) -> FloatArray:
     return rows
 
 
-# --- boundaries ------------------------------------------------------------------------------------------------------
+# --- boundaries -------------------------------------------------------------------------------------------------------
 
 
 def novelty(points: FloatArray, sounds: Bools) -> FloatArray:
@@ -191,7 +191,7 @@ def _boundaries(sounds: Bools, score: FloatArray) -> list[int]:
     return begins[::-1]
 
 
-# --- letters ---------------------------------------------------------------------------------------------------------
+# --- letters ----------------------------------------------------------------------------------------------------------
 
 
 def _lettered(points: FloatArray, sounds: Bools, begins: list[int]) -> tuple[Section, ...]:

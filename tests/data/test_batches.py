@@ -75,14 +75,14 @@ def test_flattened_songs_are_their_features_end_to_end(data: Data) -> None:
     assert data.tags == tuple(song.tag for song in SONGS)
     assert data.first_bar.tolist() == [0, 70, 111, 128, 137, 187, 190]
     for index, song in enumerate(SONGS):
-        found = features(song.heard)
+        known = features(song.heard)
         bars = slice(data.first_bar[index], data.first_bar[index + 1])
         steps = slice(data.first_step[bars.start], data.first_step[bars.stop])
         assert_array_equal(data.steps[bars], song.heard.form.steps)
-        assert_array_equal(data.guitar[steps], found.guitar.astype(np.float16))
-        assert_array_equal(data.clock[steps], found.clock.astype(np.float16))
-        assert_array_equal(data.bars[bars], found.bars.astype(np.float16))
-        assert_array_equal(data.summary[index], found.summary)
+        assert_array_equal(data.guitar[steps], known.guitar.astype(np.float16))
+        assert_array_equal(data.clock[steps], known.clock.astype(np.float16))
+        assert_array_equal(data.bars[bars], known.bars.astype(np.float16))
+        assert_array_equal(data.summary[index], known.summary)
         assert_array_equal(data.metre[bars, 0], song.heard.form.numerator)
         assert_array_equal(data.metre[bars, 1], song.heard.form.denominator)
 
@@ -127,12 +127,12 @@ def test_the_full_kit_is_its_own_view() -> None:
 
 
 def test_windows_are_the_pairs_of_all_songs_within_the_limit(data: Data) -> None:
-    found = windows(data)
-    covered = Counter((pair.song, bar) for pair in found for bar in range(pair.first, pair.stop))
+    pieces = windows(data)
+    covered = Counter((pair.song, bar) for pair in pieces for bar in range(pair.first, pair.stop))
     assert set(covered.values()) == {1}
     bars = {(song, bar) for song in range(len(data)) for bar in range(len(SONGS[song].heard.form.steps))}
     assert {song for song, _ in bars - set(covered)} == {ENDLESS}  # all its bars are too long
-    for pair in found:
+    for pair in pieces:
         here = slice(*(data.first_bar[pair.song] + np.array([pair.first, pair.stop])))
         assert 0 < data.drum_notes[here].sum() <= 150
         assert 0 < data.guitar_notes[here].sum() <= 150
@@ -146,10 +146,10 @@ def test_a_lower_limit_makes_shorter_windows(data: Data) -> None:
 
 
 def test_a_song_may_start_later_but_not_after_its_end(data: Data) -> None:
-    found = windows(data, starts=[3, 0, 2, 0, 0, 100])
-    assert next(pair for pair in found if pair.song == LONG).first == 3
-    assert next(pair for pair in found if pair.song == SEVEN).first == 2
-    assert not any(pair.song == SHORT for pair in found)
+    pieces = windows(data, starts=[3, 0, 2, 0, 0, 100])
+    assert next(pair for pair in pieces if pair.song == LONG).first == 3
+    assert next(pair for pair in pieces if pair.song == SEVEN).first == 2
+    assert not any(pair.song == SHORT for pair in pieces)
 
 
 # --- epochs -----------------------------------------------------------------------------------------------------------
@@ -162,10 +162,10 @@ def test_one_seed_gives_one_epoch_and_another_seed_another(data: Data) -> None:
 
 @pytest.mark.parametrize("size", [1, 4, 1000])
 def test_an_epoch_has_every_pair_once(data: Data, size: int) -> None:
-    found = epoch(data, rng(5), size=size)
-    assert all(1 <= len(batch) <= size for batch in found)
+    groups = epoch(data, rng(5), size=size)
+    assert all(1 <= len(batch) <= size for batch in groups)
     starts = rng(5).integers(0, 8, size=len(data)).tolist()
-    assert sorted(pair for batch in found for pair in batch) == sorted(windows(data, starts=starts))
+    assert sorted(pair for batch in groups for pair in batch) == sorted(windows(data, starts=starts))
 
 
 def test_epochs_see_other_cuts_of_a_song(data: Data) -> None:
@@ -194,21 +194,21 @@ def test_a_fraction_of_a_weight_is_drawn_and_a_tag_without_weight_counts_once(da
 
 
 def test_without_a_generator_pairs_come_in_the_order_of_their_lengths(data: Data) -> None:
-    found = list(batches.bucketed(data, windows(data), None, size=4))
+    groups = list(batches.bucketed(data, windows(data), None, size=4))
     lengths = [
         (data.steps[data.first_bar[pair.song] + pair.first], pair.stop - pair.first)
-        for batch in found
+        for batch in groups
         for pair in batch
     ]
     assert lengths == sorted(lengths)
-    assert sorted(pair for batch in found for pair in batch) == sorted(windows(data))
-    assert [len(batch) for batch in found[:-1]] == [4] * (len(found) - 1)
+    assert sorted(pair for batch in groups for pair in batch) == sorted(windows(data))
+    assert [len(batch) for batch in groups[:-1]] == [4] * (len(groups) - 1)
 
 
 def test_pairs_of_a_batch_are_alike_so_that_little_is_padding(data: Data) -> None:
-    def padding(found: list[list[Window]]) -> float:
+    def padding(groups: list[list[Window]]) -> float:
         music = cells = 0
-        for batch in found:
+        for batch in groups:
             steps = [data.steps[data.first_bar[p.song] + p.first : data.first_bar[p.song] + p.stop] for p in batch]
             music += sum(int(one.sum()) for one in steps)
             cells += len(batch) * max(len(one) for one in steps) * max(int(one.max()) for one in steps)
@@ -446,9 +446,9 @@ def test_processes_that_share_out_the_draws_have_the_batch_of_one(data: Data) ->
 
 
 def test_blocks_are_whole_bars_one_after_another_where_both_play(data: Data) -> None:
-    found = blocks(data)
-    assert [block for block in found if block.song == LONG] == [Window(LONG, 8 * n, 8 * n + 8) for n in range(8)]
-    assert {block.song for block in found} == {LONG, WALTZ, SEVEN, OTHER}  # not the endless bars, not the three
+    pieces = blocks(data)
+    assert [block for block in pieces if block.song == LONG] == [Window(LONG, 8 * n, 8 * n + 8) for n in range(8)]
+    assert {block.song for block in pieces} == {LONG, WALTZ, SEVEN, OTHER}  # not the endless bars, not the three
     assert {block.stop - block.first for block in blocks(data, bars=5)} == {5}
 
 

@@ -91,8 +91,8 @@ def test_files_are_found_in_all_folders_whatever_their_case_and_sorted(tmp_path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "a" / "folder.mid").mkdir()
-    found = find_files([tmp_path / "b", tmp_path / "a", tmp_path])
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == [
+    paths = find_files([tmp_path / "b", tmp_path / "a", tmp_path])
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == [
         "a/four.Rmi",
         "a/three.kar",
         "b/deep/two.midi",

@@ -43,19 +43,19 @@ def test_notes_of_an_excerpt_lie_where_they_lay_on_the_lattice(cut: tuple[int, i
     song = bars_between(made_song(3), *cut)
     lattice, guitar, drums = back(song)
     assert lattice.counts.tolist() == song.heard.form.steps.tolist()
-    for found, own in ((guitar, song.heard.guitar), (drums, song.drums)):
+    for read, own in ((guitar, song.heard.guitar), (drums, song.drums)):
         for column in ("step", "key", "velocity", "offset"):
-            assert np.array_equal(getattr(found, column), getattr(own, column)), column
+            assert np.array_equal(getattr(read, column), getattr(own, column)), column
 
 
 def test_metres_and_tempos_of_an_excerpt_are_those_of_its_bars() -> None:
     song = made_song(0)
     form = song.heard.form._replace(bpm=np.where(np.arange(14) < 7, 120.0, 90.0))
     duet = duet_of(replace(song.heard, form=form), song.drums)
-    found = form_of(duet.song, Lattice(duet.song.bars(), TICKS))
-    assert found.numerator.tolist() == form.numerator.tolist()
-    assert found.denominator.tolist() == form.denominator.tolist()
-    assert found.bpm == pytest.approx(form.bpm, rel=1e-5)
+    read = form_of(duet.song, Lattice(duet.song.bars(), TICKS))
+    assert read.numerator.tolist() == form.numerator.tolist()
+    assert read.denominator.tolist() == form.denominator.tolist()
+    assert read.bpm == pytest.approx(form.bpm, rel=1e-5)
     assert len(duet.song.tempos) == 2 and len(duet.song.metres) == 3
 
 

@@ -102,9 +102,9 @@ def test_padding_lengths_and_masks_say_the_same_as_ours(data: Data, train: bool)
 def test_an_epoch_has_every_pair_once(data: Data, train: bool) -> None:
     iterator = torchtext_adapter.bucket_iterator(data, windows(data), size=SIZE, train=train)
     for _ in range(3):
-        found = seen(iterator)
-        assert sorted(window for batch in found for window in batch) == sorted(windows(data))
-        assert all(len(batch) <= SIZE for batch in found)
+        groups = seen(iterator)
+        assert sorted(window for batch in groups for window in batch) == sorted(windows(data))
+        assert all(len(batch) <= SIZE for batch in groups)
 
 
 def test_when_measuring_the_batches_are_ours_in_our_order(data: Data) -> None:
@@ -117,10 +117,10 @@ def test_when_measuring_the_batches_are_ours_in_our_order(data: Data) -> None:
 def test_training_batches_hold_pairs_of_like_length_as_ours_do(data: Data) -> None:
     pairs = windows(data)
 
-    def lengths(found: list[list[Window]]) -> list[list[tuple[int, int]]]:
+    def lengths(groups: list[list[Window]]) -> list[list[tuple[int, int]]]:
         steps = data.steps
         return sorted(
-            sorted((int(steps[data.first_bar[p.song] + p.first]), p.stop - p.first) for p in batch) for batch in found
+            sorted((int(steps[data.first_bar[p.song] + p.first]), p.stop - p.first) for p in batch) for batch in groups
         )
 
     theirs = seen(torchtext_adapter.bucket_iterator(data, pairs, size=SIZE))

@@ -33,8 +33,8 @@ def marks(piece: Duet) -> NDArray[np.float64]:
     """(hits, 2): where the marks of hits lie on a sheet of one line, in inches."""
     shown = chart.of(piece)
     figure = draw._sheet(shown, "", len(shown.measures)).figure
-    found = [each.get_offsets() for each in figure.axes[0].collections if each.get_zorder() == 4]
-    return np.concatenate([np.asarray(offsets, dtype=np.float64) for offsets in found] or [np.zeros((0, 2))])
+    marked = [each.get_offsets() for each in figure.axes[0].collections if each.get_zorder() == 4]
+    return np.concatenate([np.asarray(offsets, dtype=np.float64) for offsets in marked] or [np.zeros((0, 2))])
 
 
 @pytest.mark.parametrize("name", SONGS)
@@ -62,7 +62,7 @@ def test_a_picture_of_many_lines_loses_no_hit_at_their_edges() -> None:
 
 def decoded(text: str, bars: int) -> set[tuple[int, str, int, int]]:
     """(sixteenth from the song's beginning, piece, how loud of three) of what stands in characters."""
-    found = set()
+    hits = set()
     first = 0
     for block in text.split("\n\n")[:-1]:
         rows = [line.split("│") for line in block.splitlines() if "│" in line]
@@ -73,10 +73,10 @@ def decoded(text: str, bars: int) -> set[tuple[int, str, int, int]]:
                 for column, sign in enumerate(cell):
                     for signs in ("◦o●", "·xX"):
                         if sign in signs:
-                            found.add(((first + index) * 16 + column, name.strip(), signs.index(sign)))
+                            hits.add(((first + index) * 16 + column, name.strip(), signs.index(sign)))
         first += cells
     assert first == bars
-    return found
+    return hits
 
 
 @pytest.mark.parametrize("width", [40, 80, 133, 300])

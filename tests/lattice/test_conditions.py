@@ -16,11 +16,11 @@ def form(bars: int) -> Form:
 
 
 def full(bars: int, places: dict[str, list[int]], velocity: int = 90) -> Drums:
-    found = np.zeros((24 * bars, len(FULL)), dtype=np.int64)
+    velocities = np.zeros((24 * bars, len(FULL)), dtype=np.int64)
     for name, at in places.items():
         for place in at:
-            found[place::24, NAMES.index(name)] = velocity
-    return Drums(form(bars), found, np.zeros(found.shape, dtype=np.float32))
+            velocities[place::24, NAMES.index(name)] = velocity
+    return Drums(form(bars), velocities, np.zeros(velocities.shape, dtype=np.float32))
 
 
 EIGHTHS, SWUNG = list(range(0, 24, 3)), [0, 6, 10, 12, 18, 22]

@@ -247,9 +247,9 @@ def test_what_is_told_is_in_the_order_of_the_bars_and_within_the_song() -> None:
     played = [
         (24 * bar + at, pitch, 90) for bar, held in enumerate(guitar) for pitch, ats in held.items() for at in ats
     ]
-    found = explain(made(struck, 3), Heard(form, made(played, 6), np.zeros(9, dtype=np.int64), 1))
-    assert [said.first for said in found] == sorted(said.first for said in found)
-    assert all(1 <= said.first <= said.last <= count for said in found)
+    explanations = explain(made(struck, 3), Heard(form, made(played, 6), np.zeros(9, dtype=np.int64), 1))
+    assert [said.first for said in explanations] == sorted(said.first for said in explanations)
+    assert all(1 <= said.first <= said.last <= count for said in explanations)
 
 
 def test_a_thousand_bars_take_a_few_seconds() -> None:

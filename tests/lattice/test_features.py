@@ -49,17 +49,17 @@ def strummed(*chords: tuple[int, ...], bars: int = 4) -> Song:
     return song(guitar(*notes), bars=bars)
 
 
-def features_of(found: Song, *parts: int) -> Features:
-    return features(Listening.of(found, parts or range(len(found.parts))).heard)
+def features_of(piece: Song, *parts: int) -> Features:
+    return features(Listening.of(piece, parts or range(len(piece.parts))).heard)
 
 
-def assert_well_formed(found: Features, heard: Heard) -> None:
+def assert_well_formed(known: Features, heard: Heard) -> None:
     steps, bars = int(heard.form.steps.sum()), len(heard.form.steps)
-    assert found.guitar.shape == (steps, GUITAR.size)
-    assert found.clock.shape == (steps, CLOCK.size)
-    assert found.bars.shape == (bars, BARS.size)
-    assert found.summary.shape == (SUMMARY.size,)
-    for array in found:
+    assert known.guitar.shape == (steps, GUITAR.size)
+    assert known.clock.shape == (steps, CLOCK.size)
+    assert known.bars.shape == (bars, BARS.size)
+    assert known.summary.shape == (SUMMARY.size,)
+    for array in known:
         assert array.dtype == np.float32
         assert np.all(np.isfinite(array))
         assert np.abs(array.astype(np.float16)).max(initial=0) < 1000  # kept as half floats, and fed to a model as is
@@ -70,25 +70,25 @@ def assert_well_formed(found: Features, heard: Heard) -> None:
 
 @relaxed
 @given(songs(max_parts=3, max_notes=30))
-def test_features_of_any_song_are_finite_and_of_the_shapes_they_promise(found: Song) -> None:
-    heard = Listening.of(found, range(len(found.parts))).heard
+def test_features_of_any_song_are_finite_and_of_the_shapes_they_promise(piece: Song) -> None:
+    heard = Listening.of(piece, range(len(piece.parts))).heard
     assert_well_formed(features(heard), heard)
 
 
 @relaxed
 @given(songs(max_parts=2, max_notes=30))
-def test_the_same_song_gives_the_same_features(found: Song) -> None:
-    for one, other in zip(features_of(found), features_of(found), strict=True):
+def test_the_same_song_gives_the_same_features(piece: Song) -> None:
+    for one, other in zip(features_of(piece), features_of(piece), strict=True):
         assert_array_equal(one, other)
 
 
 @relaxed
 @given(songs(max_parts=1, max_notes=30))
-def test_an_octave_changes_only_the_register(found: Song) -> None:
-    assume(found.parts)
-    notes = [note._replace(pitch=note.pitch % 116) for note in found.parts[0]]
+def test_an_octave_changes_only_the_register(piece: Song) -> None:
+    assume(piece.parts)
+    notes = [note._replace(pitch=note.pitch % 116) for note in piece.parts[0]]
     low, high = (
-        features_of(replace(found, parts=(guitar(*(note._replace(pitch=note.pitch + up) for note in notes)),)))
+        features_of(replace(piece, parts=(guitar(*(note._replace(pitch=note.pitch + up) for note in notes)),)))
         for up in (0, 12)
     )
     assert_array_equal(np.delete(low.guitar, REGISTER, axis=1), np.delete(high.guitar, REGISTER, axis=1))
@@ -119,25 +119,25 @@ def test_a_transposed_guitar_changes_only_the_pitch_columns() -> None:
 
 def test_silence_is_all_zero_but_for_the_clock_and_the_bars() -> None:
     silent = song(guitar(), bars=3)
-    found = features_of(silent)
-    assert_well_formed(found, Listening.of(silent, [0]).heard)
-    assert not found.guitar.any()
-    assert np.all(found.bars[:, BARS.at("empty")] == 1)
-    assert not found.bars[:, NEIGHBOURS].any()
-    assert not found.summary[SUMMARY["places"]].any()
+    known = features_of(silent)
+    assert_well_formed(known, Listening.of(silent, [0]).heard)
+    assert not known.guitar.any()
+    assert np.all(known.bars[:, BARS.at("empty")] == 1)
+    assert not known.bars[:, NEIGHBOURS].any()
+    assert not known.summary[SUMMARY["places"]].any()
 
 
 def test_a_song_with_nothing_in_it_has_one_silent_bar() -> None:
-    found = features_of(Song(480, (guitar(),)))
-    assert found.bars.shape == (1, BARS.size)
-    assert not found.guitar.any()
+    known = features_of(Song(480, (guitar(),)))
+    assert known.bars.shape == (1, BARS.size)
+    assert not known.guitar.any()
 
 
 def test_a_song_of_one_bar_has_no_bars_to_be_like() -> None:
     one = song(guitar(Note(0, 480, 40, 80)), bars=1)
-    found = features_of(one)
-    assert_well_formed(found, Listening.of(one, [0]).heard)
-    assert not found.bars[:, BARS.span("rhythm_before", "harmony_after")].any()
+    known = features_of(one)
+    assert_well_formed(known, Listening.of(one, [0]).heard)
+    assert not known.bars[:, BARS.span("rhythm_before", "harmony_after")].any()
 
 
 @pytest.mark.parametrize("metre", [(9, 4), (64, 4), (64, 1), (17, 2)])
@@ -147,9 +147,9 @@ def test_bars_longer_than_are_learnt_from_are_heard_all_the_same(metre: tuple[in
     heard = Listening.of(long, [0], written_lattice(long)).heard
     assert heard.form.steps.tolist() == [metre[0] * 24 // metre[1]] * 2
     assert heard.form.steps[0] > 48
-    found = features(heard)
-    assert_well_formed(found, heard)
-    assert np.flatnonzero(found.guitar[:, GUITAR.at("played")]).tolist() == [0, heard.form.steps[0] - 6]
+    known = features(heard)
+    assert_well_formed(known, heard)
+    assert np.flatnonzero(known.guitar[:, GUITAR.at("played")]).tolist() == [0, heard.form.steps[0] - 6]
 
 
 @pytest.mark.parametrize("metre", [(1, 64), (1, 16), (3, 32), (1, 4)])
@@ -170,13 +170,13 @@ def test_one_tick_a_quarter_is_enough() -> None:
 
 
 def test_a_step_tells_how_many_notes_how_loud_how_high_and_how_long() -> None:
-    found = features_of(song(guitar(Note(0, 480, 40, 127), Note(0, 240, 47, 64), Note(960, 120, 64, 32)), bars=1))
-    first, third = found.guitar[0], found.guitar[12]
+    known = features_of(song(guitar(Note(0, 480, 40, 127), Note(0, 240, 47, 64), Note(960, 120, 64, 32)), bars=1))
+    first, third = known.guitar[0], known.guitar[12]
     assert_allclose(first[[0, 1, 3, 4, 5]], [0.6, 1, (40 - 50) / 15, (47 - 60) / 15, 1], atol=1e-6)
     assert_allclose(third[[0, 1, 3, 4, 5]], [0.3, 32 / 127, (64 - 50) / 15, (64 - 60) / 15, 1], atol=1e-6)
     assert_allclose([first[19], third[19]], [(24 + 12) / 2 / 48, 6 / 48])
     assert np.flatnonzero(first[PITCH_CLASSES]).tolist() == [4, 11]
-    sounding = np.flatnonzero(found.guitar[:, GUITAR.at("sounding")])
+    sounding = np.flatnonzero(known.guitar[:, GUITAR.at("sounding")])
     assert sounding.tolist() == [*range(6), 12]  # a quarter, then a sixteenth
 
 
@@ -303,16 +303,16 @@ def test_several_guitars_are_heard_as_one_that_plays_all_their_notes() -> None:
 
 @relaxed
 @given(songs(max_parts=4, max_notes=20), st.data())
-def test_parts_that_are_not_listened_to_do_not_matter(found: Song, data: st.DataObject) -> None:
-    assume(found.parts)
-    chosen = data.draw(st.sets(st.integers(0, len(found.parts) - 1), min_size=1))
-    others = [index for index in range(len(found.parts)) if index not in chosen]
+def test_parts_that_are_not_listened_to_do_not_matter(piece: Song, data: st.DataObject) -> None:
+    assume(piece.parts)
+    chosen = data.draw(st.sets(st.integers(0, len(piece.parts) - 1), min_size=1))
+    others = [index for index in range(len(piece.parts)) if index not in chosen]
     fewer = replace(
-        found,
-        parts=tuple(Part.of([]) if index in others else part for index, part in enumerate(found.parts)),
-        length=found.end,
+        piece,
+        parts=tuple(Part.of([]) if index in others else part for index, part in enumerate(piece.parts)),
+        length=piece.end,
     )
-    for one, other in zip(features_of(found, *chosen), features_of(fewer, *chosen), strict=True):
+    for one, other in zip(features_of(piece, *chosen), features_of(fewer, *chosen), strict=True):
         assert_array_equal(one, other)
 
 

@@ -258,8 +258,8 @@ def test_two_places_that_fall_on_one_tick_play_a_note_once_as_loud_as_the_loudes
     lattice = straight(ticks_per_quarter=1, bars=1)
     steps = np.arange(6)
     grid = Grid(steps, np.full(6, 60), np.array([10, 20, 90, 30, 40, 50]), np.zeros(6, np.int64), np.full(6, 24))
-    found = decode(grid, lattice)  # at 0, 1/4, 1/3 and 1/2, 2/3, 3/4 of a tick, and half rounds down to an even tick
-    assert list(found) == [Note(0, 1, 60, 90), Note(1, 1, 60, 50)]
+    part = decode(grid, lattice)  # at 0, 1/4, 1/3 and 1/2, 2/3, 3/4 of a tick, and half rounds down to an even tick
+    assert list(part) == [Note(0, 1, 60, 90), Note(1, 1, 60, 50)]
 
 
 def test_a_song_without_notes_has_an_empty_grid() -> None:

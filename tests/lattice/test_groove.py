@@ -31,11 +31,11 @@ BREAK = {KICK: [0], SNARE: [0, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21,
 def test_of_voices_that_merge_the_louder_is_kept() -> None:
     names = [voice.name for voice in FULL.voices]
     keys = np.array([names.index("closed hat"), names.index("pedal hat"), names.index("clap")])
-    found = groove.drums_of(
+    drums = groove.drums_of(
         Grid(np.array([3, 3, 3]), keys, np.array([90, 20, 99]), np.array([0, 127, 0]), keys), form(1)
     )
-    assert found.velocity[3, HAT] == 90 and found.offset[3, HAT] == 0
-    assert np.count_nonzero(found.velocity) == 1
+    assert drums.velocity[3, HAT] == 90 and drums.offset[3, HAT] == 0
+    assert np.count_nonzero(drums.velocity) == 1
 
 
 def test_a_loop_has_no_novelty_and_no_fill() -> None:

@@ -122,10 +122,10 @@ def test_sparse_music_is_cut_into_phrases_of_eight_bars() -> None:
 def test_pairs_of_any_song_keep_to_the_limit_and_lose_no_note_unseen(song: Song, limit: int) -> None:
     assume(len(song.parts) >= 2)
     guitar, drums = song.parts[:2]
-    found, cut = pairs(song, guitar, drums, max_notes=limit)
-    assert len(found) == len(cut.ranges)
+    cut_pairs, cut = pairs(song, guitar, drums, max_notes=limit)
+    assert len(cut_pairs) == len(cut.ranges)
     assert sum(stop - first for first, stop in cut.ranges) + cut.left_out.total() == len(song.bars())
-    for pair, (first, stop) in zip(found, cut.ranges, strict=True):
+    for pair, (first, stop) in zip(cut_pairs, cut.ranges, strict=True):
         assert pair.guitar.bars == pair.drums.bars == song.bars()[first:stop]
         for phrase, whole in ((pair.guitar, guitar), (pair.drums, drums)):
             assert 1 <= len(phrase.part) <= limit
@@ -135,28 +135,28 @@ def test_pairs_of_any_song_keep_to_the_limit_and_lose_no_note_unseen(song: Song,
     for side, whole in (("guitar", guitar), ("drums", drums)):
         place = bar_of_notes(whole, lattice_of(song)).tolist()
         wanted = sorted(note for note, bar in zip(whole, place, strict=True) if bar in bars)
-        assert sorted(note for pair in found for note in getattr(pair, side).part) == wanted
+        assert sorted(note for pair in cut_pairs for note in getattr(pair, side).part) == wanted
 
 
 def test_an_early_downbeat_belongs_to_the_bar_it_opens() -> None:
     song, guitar, drums = four_four([Note(1910, 100, 60, 80)], hits(1912, 2400), bars=3)
-    found, cut = pairs(song, guitar, drums, max_notes=2)
+    cut_pairs, cut = pairs(song, guitar, drums, max_notes=2)
     assert bar_of_notes(guitar, lattice_of(song)).tolist() == [1]
     assert bar_of_notes(drums, lattice_of(song)).tolist() == [1, 1]
     assert cut.ranges == ((0, 3),)
-    assert found[0].guitar.part.onset.tolist() == [1910]  # ticks of the song, not of the phrase
+    assert cut_pairs[0].guitar.part.onset.tolist() == [1910]  # ticks of the song, not of the phrase
 
     song, guitar, drums = four_four([Note(0, 9, 60, 80), Note(1910, 9, 60, 80)], hits(0, 1910), bars=2)
-    found, cut = pairs(song, guitar, drums, max_notes=1)
+    cut_pairs, cut = pairs(song, guitar, drums, max_notes=1)
     assert cut.ranges == ((0, 1), (1, 2))
-    assert [pair.drums.part.onset.tolist() for pair in found] == [[0], [1910]]
+    assert [pair.drums.part.onset.tolist() for pair in cut_pairs] == [[0], [1910]]
 
 
 def test_a_metre_change_moves_the_cut_with_the_barline() -> None:
     notes = [Note(480 * quarter, 10, 60, 80) for quarter in range(10)]
     song = Song(480, metres=(Metre(0, 3, 4), Metre(1440, 7, 8)), length=1440 + 2 * 1680)
-    found, cut = pairs(song, Part.of(notes), Part.of(notes, is_drums=True), max_notes=4)
-    assert [pair.guitar.bars[0].length for pair in found] == [1440, 1680, 1680]
+    cut_pairs, cut = pairs(song, Part.of(notes), Part.of(notes, is_drums=True), max_notes=4)
+    assert [pair.guitar.bars[0].length for pair in cut_pairs] == [1440, 1680, 1680]
     assert cut.ranges == ((0, 1), (1, 2), (2, 3))
 
 
@@ -167,9 +167,9 @@ def test_a_song_where_one_side_is_silent_has_no_pairs_and_says_so() -> None:
 
 def test_the_first_pair_may_begin_later() -> None:
     song, guitar, drums = four_four([Note(0, 9, 60, 80), Note(4000, 9, 60, 80)], hits(0, 4000), bars=4)
-    found, cut = pairs(song, guitar, drums, start=1)
+    cut_pairs, cut = pairs(song, guitar, drums, start=1)
     assert cut == Cut(((1, 4),), {"before the first pair": 1})
-    assert found[0].drums.part.onset.tolist() == [4000]
+    assert cut_pairs[0].drums.part.onset.tolist() == [4000]
 
 
 def test_pairs_of_real_music_never_have_more_than_150_notes_a_side(sample: list[Path]) -> None:
@@ -178,9 +178,9 @@ def test_pairs_of_real_music_never_have_more_than_150_notes_a_side(sample: list[
         song = midi.parse(path.read_bytes())
         guitar = merge([song.parts[index] for index in theory.guitar_parts(song).parts])
         drums = merge([song.parts[index] for index in theory.drum_parts(song)])
-        found, cut = pairs(song, guitar, drums)
+        cut_pairs, cut = pairs(song, guitar, drums)
         assert sum(stop - first for first, stop in cut.ranges) + cut.left_out.total() == len(song.bars())
-        for pair in found:
+        for pair in cut_pairs:
             assert 1 <= len(pair.guitar.part) <= 150
             assert 1 <= len(pair.drums.part) <= 150
             assert [bar.index for bar in pair.guitar.bars] == list(
@@ -195,9 +195,9 @@ def test_pairs_of_real_music_never_have_more_than_150_notes_a_side(sample: list[
 
 @relaxed
 @given(st.lists(parts(500, max_notes=15), max_size=4))
-def test_merged_parts_hold_every_note_once(found: list[Part]) -> None:
-    assert list(merge(found)) == sorted(
-        {note for part in found for note in part}, key=lambda note: (note.onset, note.pitch, note.duration, note[3])
+def test_merged_parts_hold_every_note_once(several: list[Part]) -> None:
+    assert list(merge(several)) == sorted(
+        {note for part in several for note in part}, key=lambda note: (note.onset, note.pitch, note.duration, note[3])
     )
 
 

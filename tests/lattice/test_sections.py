@@ -108,13 +108,13 @@ def test_passages_are_in_order_and_none_is_too_short() -> None:
         rng = np.random.default_rng(seed)
         kinds = [{int(pitch): rng.choice(24, 4).tolist() for pitch in rng.choice(40, 2) + 30} for _ in range(5)] + [{}]
         guitar = [kinds[kind] for kind in np.repeat(rng.integers(0, 6, 12), rng.integers(1, 9, 12))]
-        found = sections(heard(guitar))
-        bars = [section.bar for section in found]
+        passages = sections(heard(guitar))
+        bars = [section.bar for section in passages]
         assert all(np.diff([*bars, len(guitar)]) >= SHORTEST) or len(bars) == 1
         assert all(guitar[bar] for bar in bars)
-        assert [section.letter for section in found][:1] == ["A"]
+        assert [section.letter for section in passages][:1] == ["A"]
         rested = [not any(guitar[bar - SILENCE : bar]) for bar in bars[1:]]
-        changes = [one.letter != other.letter for one, other in pairwise(found)]
+        changes = [one.letter != other.letter for one, other in pairwise(passages)]
         assert all(one or other for one, other in zip(rested, changes, strict=True))
 
 
@@ -182,14 +182,14 @@ def wanted(name: str) -> dict[int, str]:
     return {bar + 1: chr(ord("A") + letters.index(bars[bar])) for bar in begins}
 
 
-def found(path: Path) -> dict[int, str]:
+def letters_of(path: Path) -> dict[int, str]:
     song = midi.read(path)
     return {part.bar + 1: part.letter for part in sections(Listening.of(song, theory.guitar_parts(song).parts).heard)}
 
 
 @pytest.mark.parametrize("name", TRAINING)
 def test_the_passages_of_the_examples_are_those_that_a_musician_hears(name: str) -> None:
-    here, there = found(EXAMPLES / "training" / f"{name}.mid"), wanted(name)
+    here, there = letters_of(EXAMPLES / "training" / f"{name}.mid"), wanted(name)
     assert here.keys() <= there.keys()
     assert len(there) - len(here) == MISSED.get(name, 0)
     if name not in MISSED:
@@ -198,4 +198,4 @@ def test_the_passages_of_the_examples_are_those_that_a_musician_hears(name: str)
 
 @pytest.mark.parametrize("piece", FORMS)
 def test_the_guitar_alone_has_the_same_passages_as_with_drums(piece: str) -> None:
-    assert found(EXAMPLES / f"{piece}.mid") == found(EXAMPLES / "training" / f"{piece}_1.mid")
+    assert letters_of(EXAMPLES / f"{piece}.mid") == letters_of(EXAMPLES / "training" / f"{piece}_1.mid")

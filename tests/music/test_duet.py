@@ -17,40 +17,40 @@ OTHER = Part.of([Note(480, 60, 42, 70)], name="Other Kit", is_drums=True)
 
 
 def test_the_parts_of_one_song_are_told_apart() -> None:
-    found = duet.of_songs([Song(480, (PIANO, GUITAR, KIT, OTHER), length=7680)])
-    assert found.guitars == (GUITAR,)
-    assert found.drums.rows.tolist() == [[0, 60, 36, 100], [480, 60, 42, 70], [960, 60, 38, 90]]
-    assert found.drums.is_drums
-    assert found.drums.name == "Kit"
-    assert found.song.end == 7680
+    both = duet.of_songs([Song(480, (PIANO, GUITAR, KIT, OTHER), length=7680)])
+    assert both.guitars == (GUITAR,)
+    assert both.drums.rows.tolist() == [[0, 60, 36, 100], [480, 60, 42, 70], [960, 60, 38, 90]]
+    assert both.drums.is_drums
+    assert both.drums.name == "Kit"
+    assert both.song.end == 7680
 
 
 def test_drums_of_a_second_song_go_before_those_of_the_first_and_come_in_its_ticks() -> None:
     leader = Song(480, (GUITAR, KIT), (Tempo(0, 600_000),), length=3840)
     second = Song(96, (Part.of([Note(96, 12, 42, 70), Note(970, 12, 38, 80)], is_drums=True),), length=1000)
-    found = duet.of_songs([leader, second])
-    assert found.drums.rows.tolist() == [[480, 60, 42, 70], [4850, 60, 38, 80]]
-    assert found.song.tempos == leader.tempos
-    assert found.song.ticks_per_quarter == 480
-    assert found.song.end == 4910  # the drums end after the guitar
+    both = duet.of_songs([leader, second])
+    assert both.drums.rows.tolist() == [[480, 60, 42, 70], [4850, 60, 38, 80]]
+    assert both.song.tempos == leader.tempos
+    assert both.song.ticks_per_quarter == 480
+    assert both.song.end == 4910  # the drums end after the guitar
 
 
 def test_the_song_with_the_guitar_leads_wherever_it_stands() -> None:
     leader, drums = Song(480, (GUITAR,), length=3840), Song(96, (OTHER,), length=960)
     for songs in ([leader, drums], [drums, leader]):
-        found = duet.of_songs(songs)
-        assert found.guitars == (GUITAR,)
-        assert found.song.ticks_per_quarter == 480
-        assert found.drums.onset.tolist() == [2400]
+        both = duet.of_songs(songs)
+        assert both.guitars == (GUITAR,)
+        assert both.song.ticks_per_quarter == 480
+        assert both.drums.onset.tolist() == [2400]
 
 
 def test_a_guitar_alone_has_drums_without_notes_and_drums_alone_have_no_guitar() -> None:
-    found = duet.of_songs([Song(480, (GUITAR,), length=3840)])
-    assert (found.guitars, len(found.drums), found.drums.is_drums) == ((GUITAR,), 0, True)
-    found = duet.of_songs([Song(480, (KIT,), length=3840)])
-    assert (found.guitars, len(found.drums)) == ((), 2)
-    found = duet.of_songs([Song(480, (PIANO, ORGAN, KIT), length=3840)])  # which of them, nobody knows
-    assert (found.guitars, len(found.drums)) == ((), 2)
+    both = duet.of_songs([Song(480, (GUITAR,), length=3840)])
+    assert (both.guitars, len(both.drums), both.drums.is_drums) == ((GUITAR,), 0, True)
+    both = duet.of_songs([Song(480, (KIT,), length=3840)])
+    assert (both.guitars, len(both.drums)) == ((), 2)
+    both = duet.of_songs([Song(480, (PIANO, ORGAN, KIT), length=3840)])  # which of them, nobody knows
+    assert (both.guitars, len(both.drums)) == ((), 2)
 
 
 def test_a_track_is_looked_for_where_it_can_be() -> None:
@@ -64,8 +64,8 @@ def test_a_track_is_looked_for_where_it_can_be() -> None:
 
 
 def test_a_drum_map_is_read() -> None:
-    found = duet.of_songs([Song(480, (OTHER,))], drum_map=drum_maps.load("gm"))
-    assert found.drums.pitch.tolist() == [42]
+    both = duet.of_songs([Song(480, (OTHER,))], drum_map=drum_maps.load("gm"))
+    assert both.drums.pitch.tolist() == [42]
     mine = drum_maps.DrumMap("mine", tuple((42,) if notes[0] == 36 else notes for notes in _notes()))
     assert duet.of_songs([Song(480, (OTHER,))], drum_map=mine).drums.pitch.tolist() == [36]
 

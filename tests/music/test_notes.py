@@ -108,13 +108,13 @@ def test_seconds_follow_every_tempo() -> None:
 
 
 @given(st.lists(notes(300), max_size=30), st.randoms(use_true_random=False))
-def test_a_part_is_the_same_whatever_the_order_of_its_notes(found: list[Note], random: Random) -> None:
-    mixed = list(found)
+def test_a_part_is_the_same_whatever_the_order_of_its_notes(drawn: list[Note], random: Random) -> None:
+    mixed = list(drawn)
     random.shuffle(mixed)
-    assert Part.of(mixed) == Part.of(found)
-    assert hash(Part.of(mixed)) == hash(Part.of(found))
+    assert Part.of(mixed) == Part.of(drawn)
+    assert hash(Part.of(mixed)) == hash(Part.of(drawn))
     key = [(note.onset, note.pitch, note.duration, note.velocity) for note in Part.of(mixed)]
-    assert key == sorted((note.onset, note.pitch, note.duration, note.velocity) for note in found)
+    assert key == sorted((note.onset, note.pitch, note.duration, note.velocity) for note in drawn)
 
 
 def test_a_part_cannot_be_changed() -> None:

@@ -232,8 +232,8 @@ def test_music21_agrees_which_programs_are_guitars() -> None:
     instrument = pytest.importorskip("music21.instrument")
     basses = (instrument.AcousticBass, instrument.ElectricBass, instrument.FretlessBass)
     for program in range(128):
-        found = instrument.instrumentFromMidiProgram(program)
-        is_guitar = isinstance(found, instrument.Guitar) and not isinstance(found, basses)
+        sound = instrument.instrumentFromMidiProgram(program)
+        is_guitar = isinstance(sound, instrument.Guitar) and not isinstance(sound, basses)
         assert (program in theory.GUITAR_PROGRAMS) == is_guitar
 
 
