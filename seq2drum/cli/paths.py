@@ -38,46 +38,60 @@ def jobs(
     Raises:
         OptionError, InputError, CorpusError: where a song goes is not clear, or no song is there.
     """
-    sources: list[str] = []
     # A name that ends in a slash is a folder's, whether it is there yet or not.
-    several = len(names) > 1 or (output not in (None, "-") and (output.endswith(_SLASHES) or is_folder(output)))
-    for name in names:
-        path = Path(name)
-        if name != "-" and is_folder(name):
-            several = True
-            try:
-                songs = sorted(
-                    child for child in path.iterdir() if child.suffix.lower() in suffixes and child.is_file()
-                )
-            except OSError as error:
-                raise InputError(f"the folder {name!r} cannot be read ({error.strerror})") from None
-            songs = [child for child in songs if not is_ours(child.name)]
-            if not songs:
-                kinds = "MIDI or MusicXML" if ".musicxml" in suffixes else "MIDI"
-                raise CorpusError(f"there is no {kinds} file in the folder {name!r}")
-            sources += map(str, songs)
-        else:
-            sources.append(name)
-    if not several:
+    into_folder = output not in (None, "-") and (output.endswith(_SLASHES) or is_folder(output))
+    folders = {name for name in names if name != "-" and is_folder(name)}
+    sources = [song for name in names for song in (_songs_in(name, suffixes) if name in folders else [name])]
+    if len(names) == 1 and not (into_folder or folders):
         return [(sources[0], output or _beside(sources[0], made))]
     if output == "-":
         raise OptionError("several songs cannot all go to standard output; name a folder with -o DIR")
-    targets = [_beside(source, made) for source in sources]
     if output:
-        folder = Path(output)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            raise OptionError(f"{output!r} is a file; for several songs -o wants a folder") from None
-        except OSError as error:
-            raise OptionError(f"the folder {output!r} cannot be made ({error.strerror})") from None
+        folder = _made_folder(output)
         targets = [str(folder / (Path(source).stem + made)) for source in sources]
+    else:
+        targets = [_beside(source, made) for source in sources]
     twice = {target for target in targets if targets.count(target) > 1}
     if twice:
         raise OptionError(
             f"two songs would both become {min(twice)!r}; give them names of their own, or run them apart"
         )
     return list(zip(sources, targets, strict=True))
+
+
+def _songs_in(folder: str, suffixes: Collection[str]) -> list[str]:
+    """The songs of a folder, by name; what the program has written is none.
+
+    Raises:
+        InputError, CorpusError: the folder cannot be read, or there is no song in it.
+    """
+    try:
+        files_there = sorted(
+            child for child in Path(folder).iterdir() if child.suffix.lower() in suffixes and child.is_file()
+        )
+    except OSError as error:
+        raise InputError(f"the folder {folder!r} cannot be read ({error.strerror})") from None
+    songs = [str(child) for child in files_there if not is_ours(child.name)]
+    if not songs:
+        kinds = "MIDI or MusicXML" if ".musicxml" in suffixes else "MIDI"
+        raise CorpusError(f"there is no {kinds} file in the folder {folder!r}")
+    return songs
+
+
+def _made_folder(name: str) -> Path:
+    """A folder for several songs, made if it is not there.
+
+    Raises:
+        OptionError: it cannot be.
+    """
+    folder = Path(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise OptionError(f"{name!r} is a file; for several songs -o wants a folder") from None
+    except OSError as error:
+        raise OptionError(f"the folder {name!r} cannot be made ({error.strerror})") from None
+    return folder
 
 
 def numbered(target: str, count: int) -> list[str]:

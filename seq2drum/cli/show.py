@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 from seq2drum.cli import duets, paths, shared
+from seq2drum.cli.exports import EXPORTS
 from seq2drum.cli.terminal import bar, standard_output
 from seq2drum.errors import OptionError
 
-PICTURES = (".png", ".svg")
+PICTURES = EXPORTS["picture"].suffixes
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -41,6 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     songs.add_argument(
         "--weight", nargs="+", default=[], metavar="FOLDER=W", help="see a folder's songs W times as often"
     )
+    _add_run(parser)
+    _add_model(parser)
+    _add_machine(parser)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
     kept = parser.add_argument_group("the run")
     kept.add_argument("--out", metavar="DIR", help=f"where the run is kept (default: {RUNS}/ and the model's name)")
     kept.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -49,6 +55,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--epochs", type=int, metavar="N", help="how often to see all songs (default: 10, if --minutes is not given)"
     )
     kept.add_argument("--seed", type=int, default=0, metavar="N", help="which run (default: 0)")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("the model")
     model.add_argument(
         "--model", default="attention", metavar="NAME", help=f"the family, {' or '.join(FAMILIES)} (default: attention)"
@@ -62,6 +71,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--max-notes", type=int, metavar="N", help="notes a side of a pair (default: 150)")
     model.add_argument("--batch", type=int, metavar="N", help="pairs a process sees at once (default: 96)")
     model.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: 0.003)")
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
     machine = parser.add_argument_group("the machine")
     machine.add_argument(
         "--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to compute (default: auto)"
