@@ -374,7 +374,7 @@ def test_playing_needs_neither_torch_nor_music21_nor_pictures(folder: Path, tmp_
     script = (
         "import sys; from seq2drum.cli import main\n"
         "assert main(sys.argv[1:]) == 0\n"
-        "heavy = {'torch', 'lightning_fabric', 'music21', 'matplotlib', 'onnx', 'safetensors', 'rich'}\n"
+        "heavy = {'torch', 'lightning_fabric', 'music21', 'matplotlib', 'onnx', 'rich'}\n"
         "print(sorted(heavy & {name.split('.')[0] for name in sys.modules}))"
     )
     names = ["--mode", "infer", str(tmp_path / "song.mid"), "--model", str(folder), "-o", str(tmp_path / "drums.mid")]
