@@ -1,11 +1,11 @@
-"""Callers of a server, in a process of their own: `python -m bench.callers`, a job of JSON a line in, its outcome out.
+"""Callers of a server in a process of their own: `python -m bench.callers` reads a JSON job a line, prints outcomes.
 
 They speak gRPC without retries, so that whatever the server says is counted. What they ask for is a list of asks: a
 MIDI file, a seed, and the SHA-256 that the drums must have.
 
-    closed   so many callers, each of which calls again as soon as it was answered
-    open     so many calls a second, whatever becomes of them
-    mix      so many calls of all kinds, without a clock
+    closed   a number of callers, each of which calls again as soon as it was answered
+    open     a number of calls a second, whether or not the earlier ones were answered
+    mix      a number of calls of all kinds, without a clock
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ DOMAIN = "seq2drum"
 SECONDS = 120.0  # that any call may take
 CHUNK_BYTES = 32 << 10
 WARM_SHARE = 0.2  # of the seconds of a measurement, before it is begun
-WARM_SECONDS = 2.0  # and at least so many, where a queue has to fill
+WARM_SECONDS = 2.0  # at least, where a queue has to fill
 PLAIN = [("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
 
 
 class Fault(NamedTuple):
-    """How a call failed. reason: "" where there is no ErrorInfo of this service. retry: seconds, if they were told."""
+    """How a call failed. reason: "" if there is no ErrorInfo of this service. retry: seconds, or None if not named."""
 
     code: str
     reason: str = ""
@@ -52,17 +52,17 @@ class Fault(NamedTuple):
 
 def fault_of(error: Any) -> Fault:
     """What the status of a failed call says."""
-    found = Fault(error.code().name)
+    fault = Fault(error.code().name)
     status = rpc_status.from_call(error)
     for packed in status.details if status else ():
         info, retry, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
         if packed.Unpack(info) and info.domain == DOMAIN:
-            found = found._replace(reason=info.reason)
+            fault = fault._replace(reason=info.reason)
         elif packed.Unpack(retry):
-            found = found._replace(retry=retry.retry_delay.ToTimedelta().total_seconds())
+            fault = fault._replace(retry=retry.retry_delay.ToTimedelta().total_seconds())
         elif packed.Unpack(bad):
-            found = found._replace(fields=tuple(each.field for each in bad.field_violations))
-    return found
+            fault = fault._replace(fields=tuple(each.field for each in bad.field_violations))
+    return fault
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Called(NamedTuple):
 
 
 def stub_of(address: str) -> tuple[grpc.Channel, AccompanimentServiceStub]:
-    """A way to a server that is not shared with others."""
+    """A channel to a server, shared with no other caller, and its stub."""
     channel = grpc.insecure_channel(address, PLAIN)
     return channel, AccompanimentServiceStub(channel)
 
@@ -132,13 +132,13 @@ def called(work: Callable[[], bytes], ask: Ask) -> Called:
 
 
 def closed(address: str, asks: Sequence[Ask], at_once: int, seconds: float) -> dict[str, Any]:
-    """So many callers for so many seconds, after a while to warm up.
+    """Keep `at_once` callers busy for `seconds`, after WARM_SHARE of them to warm up.
 
     Songs a second: a call that is partly within these seconds counts for that part.
     """
     begin = time.perf_counter() + seconds * WARM_SHARE
     end = begin + seconds
-    found: list[list[Called]] = [[] for _ in range(at_once)]
+    by_caller: list[list[Called]] = [[] for _ in range(at_once)]
 
     def caller(index: int) -> None:
         channel, stub = stub_of(address)
@@ -147,23 +147,23 @@ def closed(address: str, asks: Sequence[Ask], at_once: int, seconds: float) -> d
                 if time.perf_counter() >= end:
                     return
                 ask = asks[turn % len(asks)]
-                found[index].append(called(lambda ask=ask: drums(stub, ask), ask))  # type: ignore[misc]
+                by_caller[index].append(called(lambda ask=ask: drums(stub, ask), ask))  # type: ignore[misc]
 
     _together([lambda index=index: caller(index) for index in range(at_once)])  # type: ignore[misc]
-    calls = [call for each in found for call in each]
+    calls = [call for each in by_caller for call in each]
     done = sum(max(min(call.ended, end) - max(call.begun, begin), 0) / call.seconds for call in calls if not call.fault)
     inside = [call for call in calls if call.begun < end and call.ended > begin]
-    return {"songs_a_second": done / seconds, "calls": [_told(call) for call in inside]}
+    return {"songs_a_second": done / seconds, "calls": [_as_json(call) for call in inside]}
 
 
 def opened(address: str, asks: Sequence[Ask], rate: float, seconds: float) -> dict[str, Any]:
-    """So many calls a second, at even distances, until so many seconds after it was warm.
+    """Call `rate` times a second, evenly spaced, for `seconds` after the warm-up.
 
     Songs a second: those that were done within these seconds.
     """
     seconds, warm = seconds + max(WARM_SHARE * seconds, WARM_SECONDS), max(WARM_SHARE * seconds, WARM_SECONDS)
     ways = [stub_of(address) for _ in range(4)]
-    found: list[Called] = []
+    calls: list[Called] = []
     over = threading.Semaphore(0)
     begin = time.perf_counter()
     count = max(int(rate * seconds), 1)
@@ -171,9 +171,9 @@ def opened(address: str, asks: Sequence[Ask], rate: float, seconds: float) -> di
     def ended(future: Any, begun: float, ask: Ask) -> None:
         now = time.perf_counter()
         if error := future.exception():
-            found.append(Called(begun, now, fault_of(error), False))
+            calls.append(Called(begun, now, fault_of(error), False))
         else:
-            found.append(Called(begun, now, None, ask.is_right(future.result().takes[0].midi)))
+            calls.append(Called(begun, now, None, ask.is_right(future.result().takes[0].midi)))
         over.release()
 
     for index in range(count):
@@ -185,9 +185,9 @@ def opened(address: str, asks: Sequence[Ask], rate: float, seconds: float) -> di
         over.acquire()
     for channel, _ in ways:
         channel.close()
-    first, last = begin + warm, max(call.begun for call in found)
-    good = [call for call in found if not call.fault and first < call.ended <= last]
-    return {"songs_a_second": len(good) / (last - first), "calls": [_told(call) for call in found]}
+    first, last = begin + warm, max(call.begun for call in calls)
+    good = [call for call in calls if not call.fault and first < call.ended <= last]
+    return {"songs_a_second": len(good) / (last - first), "calls": [_as_json(call) for call in calls]}
 
 
 def mixed(address: str, asks: Sequence[Ask], at_once: int, count: int) -> dict[str, Any]:
@@ -244,8 +244,8 @@ class Callers:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("the process of the callers has ended")
-        found: dict[str, Any] = json.loads(line)
-        return found
+        outcome: dict[str, Any] = json.loads(line)
+        return outcome
 
     def __enter__(self) -> Callers:
         return self
@@ -257,7 +257,7 @@ class Callers:
         self._process.stdout.close()
 
 
-def _told(call: Called) -> dict[str, Any]:
+def _as_json(call: Called) -> dict[str, Any]:
     fault = call.fault
     return {
         "seconds": call.seconds,
@@ -281,8 +281,8 @@ def main() -> int:
     for line in sys.stdin:
         job = json.loads(line)
         asks = [Ask(bytes.fromhex(ask["midi"]), ask["seed"], ask["sha256"]) for ask in job.pop("asks")]
-        found = jobs[job.pop("what")](job.pop("address"), asks, **job)
-        sys.stdout.write(json.dumps(found) + "\n")
+        outcome = jobs[job.pop("what")](job.pop("address"), asks, **job)
+        sys.stdout.write(json.dumps(outcome) + "\n")
         sys.stdout.flush()
     return 0
 

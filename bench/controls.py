@@ -173,28 +173,28 @@ def move(
 
 def lines(moved: Sequence[Moved], spread: NDArray[np.float64]) -> list[str]:
     """The two tables, in Markdown."""
-    found = ["| control | its statistic at five settings | Spearman of the means | in a song |", "|---|---|---|---|"]
+    rows = ["| control | its statistic at five settings | Spearman of the means | in a song |", "|---|---|---|---|"]
     for one in moved:
         means = ", ".join(f"{value:.2f}" for value in np.nanmean(one.own, axis=0))
-        found.append(f"| `--{one.control}` | {means} | {one.rank:.2f} | {one.rank_in_a_song:.2f} |")
-    found += ["", "| moved | " + " | ".join(Counted._fields) + " |", "|---" * (1 + len(Counted._fields)) + "|"]
+        rows.append(f"| `--{one.control}` | {means} | {one.rank:.2f} | {one.rank_in_a_song:.2f} |")
+    rows += ["", "| moved | " + " | ".join(Counted._fields) + " |", "|---" * (1 + len(Counted._fields)) + "|"]
     for one in moved:
         gains = " | ".join(f"{gain:+.1f}" for gain in one.gain / np.maximum(spread, 1e-9))
-        found.append(f"| `--{one.control}` | {gains} |")
-    return found
+        rows.append(f"| `--{one.control}` | {gains} |")
+    return rows
 
 
 def songs_of(paths: Sequence[Path]) -> list[Song]:
     """The songs among the files that have a guitar."""
-    found = []
+    songs = []
     for path in paths:
         try:
             song = midi.read(path)
             theory.guitar_parts(song)
         except Seq2DrumError:
             continue
-        found.append(song)
-    return found
+        songs.append(song)
+    return songs
 
 
 def main() -> None:

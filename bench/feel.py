@@ -15,12 +15,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from machine import machine
 from numpy.typing import NDArray
 
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.machine import machine
 from seq2drum.data.cache import load
 from seq2drum.errors import Seq2DrumError
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid
@@ -32,10 +35,12 @@ from seq2drum.play.feel import MOMENT, PLAYED, SET, SHIPPED, Expected, Feel, edg
 from seq2drum.play.humanise import Performance
 
 Array = NDArray[np.float64]
+Figures = list[tuple[str, str]]  # a name and what is said of it
 SEEDS = 5
-ENOUGH = 200  # hits of a voice that is judged
-GHOST = 45
-FLAT = 100
+ENOUGH = 200  # hits that a voice needs to be judged
+SNARE = next(index for index, voice in enumerate(FULL.voices) if voice.name == "snare")
+GHOST = 45  # a snare below this velocity is a ghost note
+FLAT = 100  # the velocity of every hit of a stiff part
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -56,11 +61,11 @@ def style_of(feel: Feel, one: Recording) -> str | None:
 class Baseline:
     """Each voice's mean and spread on the training side."""
 
-    def __init__(self, found: Sequence[Recording]) -> None:
-        voice = np.concatenate([one.hits.key for one in found])
+    def __init__(self, recorded: Sequence[Recording]) -> None:
+        voice = np.concatenate([one.hits.key for one in recorded])
         values = [
-            np.concatenate([one.hits.velocity for one in found]).astype(float),
-            np.concatenate([one.moments for one in found]),
+            np.concatenate([one.hits.velocity for one in recorded]).astype(float),
+            np.concatenate([one.moments for one in recorded]),
         ]
         whole = np.stack([[kind.mean(), kind.std()] for kind in values])
         self.table = np.stack(
@@ -85,8 +90,8 @@ class Baseline:
 
         def below(kind: int, value: Array) -> Array:
             mean, std = self.table[one.hits.key, kind].T
-            found: Array = ndtr(from_numpy((value - mean) / std)).numpy()
-            return found
+            share: Array = ndtr(from_numpy((value - mean) / std)).numpy()
+            return share
 
         velocity, (low, high) = one.hits.velocity, edges(one.hits.step, one.form)
         above = np.where(velocity >= 127, 1, below(0, velocity + 0.5))
@@ -110,138 +115,216 @@ def model_nats(one: Recording, expected: Expected) -> tuple[Array, Array]:
     return velocity.numpy(), moment.numpy()
 
 
+class Hits(NamedTuple):
+    """The hits of all recordings, one recording after another.
+
+    voice, recording: (N,) indices. velocity: 1 to 127. late: milliseconds from the step to the hit. gap: the same as a
+    share of the gap between two steps. The last three are (N,) as the drummers played them, (SEEDS, N) as drawn.
+    """
+
+    voice: NDArray[np.int64]
+    recording: NDArray[np.int64]
+    velocity: Array
+    late: Array
+    gap: Array
+
+
+class Fit(NamedTuple):
+    """One way to say velocity and moment of each hit: their expectation or one draw (N,), and the mean nats a hit."""
+
+    velocity: Array
+    late: Array
+    velocity_nats: float
+    late_nats: float
+
+
+def by_drummers(recorded: Sequence[Recording]) -> Hits:
+    return Hits(
+        np.concatenate([one.hits.key for one in recorded]),
+        np.repeat(np.arange(len(recorded)), [len(one.hits.step) for one in recorded]),
+        np.concatenate([one.hits.velocity for one in recorded]).astype(float),
+        np.concatenate([one.moments for one in recorded]),
+        np.concatenate([one.hits.offset / OFFSET_UNITS for one in recorded]).clip(-0.5, 0.5),
+    )
+
+
+def by_feel(feel: Feel, recorded: Sequence[Recording]) -> Hits:
+    """SEEDS performances of each recording; no two have the same seed."""
+    columns: tuple[list[Array], ...] = ([], [], [])
+    for index, one in enumerate(recorded):
+        grids = [
+            Performance(feel, one.form, seed=seed, style=style_of(feel, one)).play_all(stiff(one.hits))
+            for seed in range(SEEDS * index, SEEDS * (index + 1))
+        ]
+        columns[0].append(np.stack([grid.velocity for grid in grids]).astype(float))
+        columns[1].append(np.stack([milliseconds(one, grid.offset) for grid in grids]))
+        columns[2].append(np.stack([grid.offset / OFFSET_UNITS for grid in grids]))
+    voice, recording = by_drummers(recorded)[:2]
+    return Hits(voice, recording, *(np.concatenate(column, axis=1) for column in columns))
+
+
+def joined(rows: Sequence[Sequence[Array]]) -> Fit:
+    """Of each recording velocity, moment, and the nats of both; of all recordings the same."""
+    velocity, late, *nats = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return Fit(velocity, late, *(float(column.mean()) for column in nats))
+
+
+def expectation(feel: Feel, recorded: Sequence[Recording]) -> Fit:
+    """What the feel expects: the middle of each distribution."""
+    rows = []
+    for one in recorded:
+        style = feel.styles.index(one.style) if one.style in feel.styles else -1
+        expected = feel.expect(one.hits.step, one.hits.key, one.form, style)
+        velocity, moment = realise(expected, np.full((2, len(one.hits.step)), 0.5))
+        rows.append((velocity, moment * MOMENT, *model_nats(one, expected)))
+    return joined(rows)
+
+
+def noise(baseline: Baseline, recorded: Sequence[Recording]) -> Fit:
+    """A draw of each voice's mean and spread."""
+    rng = np.random.default_rng(0)
+    return joined([(*baseline.draw(one, rng), *baseline.nats(one)) for one in recorded])
+
+
 def distinct(values: Array) -> int:
     return len(np.unique(values))
 
 
-def within(values: Array, voice: NDArray[np.int64], name: NDArray[np.int64], which: int) -> float:
+def correlation(one: Array, other: Array) -> float:
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def error(one: Array, other: Array) -> float:
+    """The mean absolute difference."""
+    return float(np.mean(np.abs(one - other)))
+
+
+def within(values: Array, hits: Hits, voice: int) -> float:
     """The median over recordings, with 20 hits or more of a voice, of its spread."""
     spreads = []
-    for one in np.unique(name):
-        mine = values[(name == one) & (voice == which)]
+    for recording in np.unique(hits.recording):
+        mine = values[(hits.recording == recording) & (hits.voice == voice)]
         if len(mine) >= 20:
             spreads.append(float(np.std(mine)))
     return float(np.median(spreads)) if spreads else float("nan")
 
 
-def judge(feel: Feel, found: Sequence[Recording], baseline: Baseline) -> tuple[list[str], list[tuple[str, str]]]:
-    """The figures as lines, and those that matter for the card."""
-    rng = np.random.default_rng(0)
-    voice = np.concatenate([one.hits.key for one in found])
-    name = np.repeat(np.arange(len(found)), [len(one.hits.step) for one in found])
-    gap = np.concatenate([one.hits.offset / OFFSET_UNITS for one in found]).clip(-0.5, 0.5)
-    real = np.concatenate([one.hits.velocity for one in found]).astype(float)
-    late = np.concatenate([one.moments for one in found])
-    drawn: list[list[Array]] = [[], [], []]
-    middle: list[list[Array]] = [[], []]
-    plain: list[list[Array]] = [[], []]
-    nats: list[list[Array]] = [[], [], [], []]
-    for index, one in enumerate(found):
-        for seed in range(SEEDS * index, SEEDS * (index + 1)):  # as many drummers as there are recordings
-            played = Performance(feel, one.form, seed=seed, style=style_of(feel, one)).play_all(stiff(one.hits))
-            drawn[0].append(played.velocity.astype(float))
-            drawn[1].append(milliseconds(one, played.offset))
-            drawn[2].append(played.offset / OFFSET_UNITS)
-        style = feel.styles.index(one.style) if one.style in feel.styles else -1
-        expected = feel.expect(one.hits.step, one.hits.key, one.form, style)
-        velocity, moment = realise(expected, np.full((2, len(one.hits.step)), 0.5))
-        middle[0].append(velocity)
-        middle[1].append(moment * MOMENT)
-        for row, values in enumerate(baseline.draw(one, rng)):
-            plain[row].append(values)
-        for row, values in enumerate((*model_nats(one, expected), *baseline.nats(one))):
-            nats[row].append(values)
-    # (SEEDS, N) each, recordings in order
-    sizes = [len(one.hits.step) for one in found]
-    stacked = [
-        np.concatenate([np.stack(kind[SEEDS * index : SEEDS * (index + 1)]) for index in range(len(sizes))], axis=1)
-        for kind in drawn
+def distinct_line(drawn: Hits, real: Hits) -> str:
+    """Distinct velocities of the first performances, beside the drummers'."""
+    recordings = np.unique(real.recording)
+    medians = [
+        np.median([distinct(velocity[real.recording == recording]) for recording in recordings])
+        for velocity in (drawn.velocity[0], real.velocity)
     ]
-    centre = [np.concatenate(kind) for kind in middle]
-    noise = [np.concatenate(kind) for kind in plain]
-    cost = [float(np.concatenate(kind).mean()) for kind in nats]
-    means = [baseline.table[voice, kind, 0] for kind in range(2)]
+    return (
+        f"distinct velocities: {distinct(drawn.velocity[0])} (drummers {distinct(real.velocity)}); in a recording, "
+        f"median {medians[0]:.0f} ({medians[1]:.0f})"
+    )
+
+
+def by_voice(drawn: Hits, real: Hits) -> tuple[list[str], Array]:
+    """A row for each voice that has ENOUGH hits, and (3,) how far the worst voice's spreads are from the drummers'.
+
+    The three are the spreads of velocity, of milliseconds and of shares of the gap; 0.1 is 10 % more or less.
+    """
     lines = [
-        f"{len(found)} recordings, {len(voice)} hits, {SEEDS} performances of each",
-        f"distinct velocities: {distinct(stacked[0][0])} (drummers {distinct(real)}); in a recording, median "
-        f"{np.median([distinct(stacked[0][0][name == n]) for n in range(len(found))]):.0f} "
-        f"({np.median([distinct(real[name == n]) for n in range(len(found))]):.0f})",
-        "",
         "| voice | hits | velocity, mean | spread | ratio | in a recording | ms, spread | ratio | in a recording "
         "| gaps, ratio |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    worst = {"velocity": 0.0, "ms": 0.0, "gaps": 0.0}
-    for which in range(SET):
-        mine = voice == which
+    worst = np.zeros(3)
+    for voice in range(SET):
+        mine = real.voice == voice
         if mine.sum() < ENOUGH:
             continue
-        ratios = []
-        for mocked, true in ((stacked[0], real), (stacked[1], late), (stacked[2], gap)):
-            ratios.append(float(np.std(mocked[:, mine]) / np.std(true[mine])))
-        for kind, ratio in zip(worst, ratios, strict=True):
-            worst[kind] = max(worst[kind], abs(ratio - 1))
+        ours = [np.std(values[:, mine]) for values in (drawn.velocity, drawn.late, drawn.gap)]
+        theirs = [np.std(values[mine]) for values in (real.velocity, real.late, real.gap)]
+        ratio = np.array(ours) / np.array(theirs)
+        worst = np.maximum(worst, np.abs(ratio - 1))
         lines.append(
-            f"| {FULL.voices[which].name} | {mine.sum()} | {stacked[0][:, mine].mean():.0f} ({real[mine].mean():.0f}) "
-            f"| {np.std(stacked[0][:, mine]):.1f} ({np.std(real[mine]):.1f}) | {ratios[0]:.2f} "
-            f"| {within(stacked[0][0], voice, name, which):.1f} ({within(real, voice, name, which):.1f}) "
-            f"| {np.std(stacked[1][:, mine]):.1f} ({np.std(late[mine]):.1f}) | {ratios[1]:.2f} "
-            f"| {within(stacked[1][0], voice, name, which):.1f} ({within(late, voice, name, which):.1f}) "
-            f"| {ratios[2]:.2f} |"
+            f"| {FULL.voices[voice].name} | {mine.sum()} "
+            f"| {drawn.velocity[:, mine].mean():.0f} ({real.velocity[mine].mean():.0f}) "
+            f"| {ours[0]:.1f} ({theirs[0]:.1f}) | {ratio[0]:.2f} "
+            f"| {within(drawn.velocity[0], real, voice):.1f} ({within(real.velocity, real, voice):.1f}) "
+            f"| {ours[1]:.1f} ({theirs[1]:.1f}) | {ratio[1]:.2f} "
+            f"| {within(drawn.late[0], real, voice):.1f} ({within(real.late, real, voice):.1f}) | {ratio[2]:.2f} |"
         )
-    snare = voice == 1
-    ghosts = float(np.mean(stacked[0][:, snare] < GHOST)), float(np.mean(real[snare] < GHOST))
+    return lines, worst
 
-    def r(one: Array, other: Array) -> float:
-        return float(np.corrcoef(one, other)[0, 1])
 
-    def mae(one: Array, other: Array) -> float:
-        return float(np.mean(np.abs(one - other)))
-
-    drawn_r = [np.mean([r(row, true) for row in rows]) for rows, true in zip(stacked[:2], (real, late), strict=True)]
-    drawn_mae = [
-        np.mean([mae(row, true) for row in rows]) for rows, true in zip(stacked[:2], (real, late), strict=True)
-    ]
-    figures = [
-        (f"spread of velocity, worst voice with {ENOUGH} hits", f"{worst['velocity']:.0%} off the drummers'"),
-        ("spread of timing, worst voice", f"{worst['ms']:.0%} off in ms, {worst['gaps']:.0%} in gaps"),
+def card(drawn: Hits, real: Hits, worst: Array, expected: Fit, plain: Fit, means: Sequence[Array]) -> Figures:
+    """The figures that go into the feel's folder. means: each hit's voice's mean velocity and moment, (N,) each."""
+    ghosts = [float(np.mean(hits.velocity[..., real.voice == SNARE] < GHOST)) for hits in (drawn, real)]
+    sides = ((drawn.velocity, real.velocity), (drawn.late, real.late))
+    correlations = [np.mean([correlation(row, true) for row in rows]) for rows, true in sides]
+    errors = [np.mean([error(row, true) for row in rows]) for rows, true in sides]
+    return [
+        (f"spread of velocity, worst voice with {ENOUGH} hits", f"{worst[0]:.0%} off the drummers'"),
+        ("spread of timing, worst voice", f"{worst[1]:.0%} off in ms, {worst[2]:.0%} in gaps"),
         (f"snares below {GHOST}", f"{ghosts[0]:.1%}; drummers {ghosts[1]:.1%}"),
-        ("velocity: r with the drummer's", f"{drawn_r[0]:.2f} drawn, {r(centre[0], real):.2f} expected"),
-        ("moment: r with the drummer's", f"{drawn_r[1]:.2f} drawn, {r(centre[1], late):.2f} expected"),
+        (
+            "velocity: r with the drummer's",
+            f"{correlations[0]:.2f} drawn, {correlation(expected.velocity, real.velocity):.2f} expected",
+        ),
+        (
+            "moment: r with the drummer's",
+            f"{correlations[1]:.2f} drawn, {correlation(expected.late, real.late):.2f} expected",
+        ),
         (
             "velocity: mean error",
-            f"{drawn_mae[0]:.1f} drawn (voice's mean and noise {mae(noise[0], real):.1f}), "
-            f"{mae(centre[0], real):.1f} expected (voice's mean {mae(means[0], real):.1f})",
+            f"{errors[0]:.1f} drawn (voice's mean and noise {error(plain.velocity, real.velocity):.1f}), "
+            f"{error(expected.velocity, real.velocity):.1f} expected "
+            f"(voice's mean {error(means[0], real.velocity):.1f})",
         ),
         (
             "moment: mean error, ms",
-            f"{drawn_mae[1]:.1f} drawn (voice's mean and noise {mae(noise[1], late):.1f}), "
-            f"{mae(centre[1], late):.1f} expected (voice's mean {mae(means[1], late):.1f})",
+            f"{errors[1]:.1f} drawn (voice's mean and noise {error(plain.late, real.late):.1f}), "
+            f"{error(expected.late, real.late):.1f} expected (voice's mean {error(means[1], real.late):.1f})",
         ),
-        ("nats a hit: velocity", f"{cost[0]:.3f} (voice's mean and noise {cost[2]:.3f})"),
-        ("nats a hit: moment", f"{cost[1]:.3f} (voice's mean and noise {cost[3]:.3f})"),
+        (
+            "nats a hit: velocity",
+            f"{expected.velocity_nats:.3f} (voice's mean and noise {plain.velocity_nats:.3f})",
+        ),
+        ("nats a hit: moment", f"{expected.late_nats:.3f} (voice's mean and noise {plain.late_nats:.3f})"),
     ]
-    lines += ["", *(f"{what}: {value}" for what, value in figures), "", *by_amount(feel, found)]
+
+
+def judge(feel: Feel, recorded: Sequence[Recording], baseline: Baseline) -> tuple[list[str], Figures]:
+    """The figures as lines, and those that matter for the card."""
+    real, drawn = by_drummers(recorded), by_feel(feel, recorded)
+    rows, worst = by_voice(drawn, real)
+    means = [baseline.table[real.voice, kind, 0] for kind in range(2)]
+    figures = card(drawn, real, worst, expectation(feel, recorded), noise(baseline, recorded), means)
+    lines = [
+        f"{len(recorded)} recordings, {len(real.voice)} hits, {SEEDS} performances of each",
+        distinct_line(drawn, real),
+        "",
+        *rows,
+        "",
+        *(f"{what}: {value}" for what, value in figures),
+        "",
+        *by_amount(feel, recorded),
+    ]
     return lines, figures
 
 
-def by_amount(feel: Feel, found: Sequence[Recording]) -> list[str]:
+def by_amount(feel: Feel, recorded: Sequence[Recording]) -> list[str]:
     """The spreads at each amount, of hits that are stiff at first."""
     lines = ["| amount | spread of velocity | of timing, ms | distinct velocities |", "|---|---|---|---|"]
     for amount in AMOUNTS:
         played = [
             Performance(feel, one.form, amount=amount, seed=seed, style=style_of(feel, one)).play_all(stiff(one.hits))
-            for seed, one in enumerate(found)
+            for seed, one in enumerate(recorded)
         ]
         velocity = np.concatenate([grid.velocity for grid in played])
-        moment = np.concatenate([milliseconds(one, grid.offset) for one, grid in zip(found, played, strict=True)])
+        moment = np.concatenate([milliseconds(one, grid.offset) for one, grid in zip(recorded, played, strict=True)])
         lines.append(f"| {amount:g} | {velocity.std():.1f} | {moment.std():.1f} | {len(np.unique(velocity))} |")
     return lines
 
 
-def speed(feel: Feel, folder: Path, found: Sequence[Recording]) -> str:
+def speed(feel: Feel, folder: Path, recorded: Sequence[Recording]) -> str:
     """How long 128 bars of a test recording take, the best of seven."""
-    one = max(found, key=lambda one: len(one.form.steps))
+    one = max(recorded, key=lambda one: len(one.form.steps))
     times = -(-128 // len(one.form.steps))
     form = type(one.form)(*(np.tile(column, times)[:128] for column in one.form))
     every = int(one.form.first[-1])
@@ -276,12 +359,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             folder = options.train
             recipe = Recipe(minutes=options.minutes, seed=options.seed)
             train(options.groove, folder, recipe, corpus=songs, say=print)
-        feel, found = Feel.load(folder), recordings(options.groove)
-    except Seq2DrumError as error:
-        print(error, file=sys.stderr)
+        feel, recorded = Feel.load(folder), recordings(options.groove)
+    except Seq2DrumError as fault:
+        print(fault, file=sys.stderr)
         return 2
-    judged = [one for one in found if one.split == options.split and len(one.hits.step)]
-    lines, figures = judge(feel, judged, Baseline([one for one in found if one.split == "train"]))
+    judged = [one for one in recorded if one.split == options.split and len(one.hits.step)]
+    lines, figures = judge(feel, judged, Baseline([one for one in recorded if one.split == "train"]))
     print("\n".join([machine(), *lines, "", speed(feel, folder, judged)]))
     if options.write or options.train:
         add_figures(folder, figures)

@@ -53,8 +53,8 @@ def keeps_the_law(phrase: Phrase, kit: Kit | None) -> bool:
     """Whether what is encoded and decoded is what `quantise` promises, and quantising again changes nothing."""
     lattice = phrase.lattice
     wanted = quantise(phrase.part, lattice, kit)
-    found = decode(encode(phrase.part, lattice, kit), lattice, kit)
-    return found == wanted and quantise(wanted, lattice, kit) == wanted
+    decoded = decode(encode(phrase.part, lattice, kit), lattice, kit)
+    return decoded == wanted and quantise(wanted, lattice, kit) == wanted
 
 
 def near_sixteenth(drums: Part, lattice: Lattice, bar: IntArray) -> int:
@@ -78,11 +78,11 @@ def look_at(song: Song, name: str, tally: Tally) -> None:
     tally.near_places += int(np.sum(np.abs(drums.onset - lattice.ticks[step]) <= TOLERANCE * song.ticks_per_quarter))
     tally.near_sixteenths += near_sixteenth(drums, lattice, lattice.bar_of[step])
     tally.outside.update(drums.pitch[FULL.voice_of[drums.pitch] < 0].tolist())
-    found, cut = pairs(song, guitar, drums)
-    tally.pairs += len(found)
+    phrase_pairs, cut = pairs(song, guitar, drums)
+    tally.pairs += len(phrase_pairs)
     tally.bars += len(lattice.bars)
     tally.bars_left_out += cut.left_out
-    for number, pair in enumerate(found):
+    for number, pair in enumerate(phrase_pairs):
         sides = [("guitar", pair.guitar, None), *((f"drums, {kit}", pair.drums, KITS[kit]) for kit in KITS)]
         for side, phrase, kit in sides:
             tally.phrases += 1

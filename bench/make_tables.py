@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
 from functools import cache
@@ -21,7 +22,7 @@ TABLES = Path(__file__).resolve().parents[1] / "seq2drum" / "music" / "tables"
 NUMERATORS = range(1, 65)
 DENOMINATORS = (1, 2, 4, 8, 16, 32, 64)
 
-# Metres --------------------------------------------------------------------------------------------------------------
+# --- metres -----------------------------------------------------------------------------------------------------------
 
 # Where the usual reading of drummers is not music21's: Take Five, and the tresillo.
 SPOKEN_GROUPS = {(5, 2): (3, 2), (5, 4): (3, 2), (8, 8): (3, 3, 2)}
@@ -51,7 +52,7 @@ def metre_groups(numerator: int, denominator: int) -> tuple[int, ...]:
 
 
 def metre_weights(numerator: int, denominator: int) -> tuple[float, ...]:
-    """One accent per unit of the denominator: music21's, if they tell what its groups tell; else by the groups.
+    """One accent per unit of the denominator: music21's, if they agree with its groups; else by the groups.
 
     music21's are taken when the downbeat alone has 1 and no unit inside a group is as strong as the weakest beginning
     of one, and, above three single beats, they differ (7/8 has 1 and then six times 1/2 there; 16/16 has 1 twice).
@@ -113,7 +114,7 @@ def metre_lines(numerators: range = NUMERATORS) -> list[str]:
     return lines
 
 
-# Chord roots ---------------------------------------------------------------------------------------------------------
+# --- chord roots ------------------------------------------------------------------------------------------------------
 
 
 def rotate(mask: int, semitones: int) -> int:
@@ -159,7 +160,7 @@ def chord_lines() -> list[str]:
     return [text[start : start + 64] for start in range(0, 4096, 64)]
 
 
-# Instruments ---------------------------------------------------------------------------------------------------------
+# --- instruments ------------------------------------------------------------------------------------------------------
 
 # Words for the guitar in languages that music21 has no table for, plurals, and what names of MIDI tracks are cut to.
 MORE_GUITAR_WORDS = """
@@ -188,13 +189,13 @@ def words_for(instruments: set[str], more: str) -> list[str]:
     """
     from music21.languageExcerpts import instrumentLookup
 
-    found = set(words(more))
+    chosen = set(words(more))
     for table, classes in vars(instrumentLookup).items():
         if table.endswith("ToClassName") and table not in ("allToClassName", "pitchFullNameToName"):
             for name, instrument in classes.items():
                 if instrument in instruments and (" " not in name or table == "abbreviationToClassName"):
-                    found.update(words(name)[-1:])
-    return sorted(word for word in found if len(word) > 1)
+                    chosen.update(words(name)[-1:])
+    return sorted(word for word in chosen if len(word) > 1)
 
 
 TABLE_MAKERS = {
@@ -214,6 +215,7 @@ def table_text(name: str) -> str:
 
 def main() -> None:
     """Write all tables; takes half a minute."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     TABLES.mkdir(exist_ok=True)
     for name in TABLE_MAKERS:
         (TABLES / name).write_text(table_text(name), encoding="utf-8", newline="\n")

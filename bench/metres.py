@@ -1,12 +1,12 @@
 """Whether the playing falls apart outside 4/4: `python bench/metres.py CACHE [--model NAME] [--songs N] [--bars N]`.
 
 Songs of a corpus cache are played from their guitars alone: the most likely take and a sampled one, beside the real
-drums, the rule baseline and the commonest bar of the metre. What is played is counted bar by bar and told by the metre
-of the bar: once for songs that never leave it, once for songs that do. At most so many songs of a kind, drawn by their
-digests, and of each at most so many bars.
+drums, the rule baseline and the commonest bar of the metre. What is played is counted bar by bar and summed by the
+metre of the bar: once for songs that never leave it, once for songs that do. Of each kind at most --songs songs are
+played, chosen by their digests, and of each song at most --bars bars.
 
 The songs are those of the test and validation sides. Of 5/4 and 7/8 there are next to none there; songs of the training
-side that have bars of them are told in rows of their own: a model may know those by heart.
+side that have bars of them have rows of their own: a model may know those by heart.
 
     hit F1    nine voices, where the real drummer plays
     heads     of the steps with a strong hit (kick, snare, crash or a tom), how many are the head of an accent group
@@ -59,7 +59,7 @@ Play = Callable[[Prepared], Grid]
 
 
 class Kind(NamedTuple):
-    """Which bars are told together: their metre; of songs that change it or not; whether a model may know them."""
+    """Which bars are counted together: their metre; of songs that change it or not; whether a model may know them."""
 
     metre: str
     changing: bool
@@ -91,13 +91,13 @@ class Counts(NamedTuple):
 
 def heads_of(form: Form) -> NDArray[np.bool_]:
     """(T,): whether an accent group begins at each step."""
-    found = []
+    begins_at = []
     for steps, numerator, denominator in zip(*(column.tolist() for column in form[:3]), strict=True):
         quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)
         unit = 4 * TWELFTHS // denominator if denominator <= 4 * TWELFTHS else 1
         begins = [unit * size for size in accumulate((0, *metres.groups(numerator, denominator)[:-1]))]
-        found.append(np.isin(quarter * TWELFTHS + PLACES[place], begins))
-    return np.concatenate(found)
+        begins_at.append(np.isin(quarter * TWELFTHS + PLACES[place], begins))
+    return np.concatenate(begins_at)
 
 
 def count(real: Drums, made: Drums, bars: NDArray[np.bool_]) -> Counts:
@@ -130,14 +130,14 @@ def kinds_in(song: Prepared) -> dict[Kind, NDArray[np.bool_]]:
     form = song.heard.form
     counted = measures.judged_bars(drums_of(song.drums, form))
     changing = metre_of(form) == "changing"
-    found = {}
+    bars_of = {}
     for metre in METRES:
         numerator, denominator = map(int, metre.split("/"))
         bars = counted & (form.numerator == numerator) & (form.denominator == denominator)
         bars &= form.steps == numerator * FOUR_QUARTERS // denominator
         if bars.sum() >= 2:
-            found[Kind(metre, changing, song.split == "train")] = bars
-    return found
+            bars_of[Kind(metre, changing, song.split == "train")] = bars
+    return bars_of
 
 
 def chosen(songs: Sequence[Prepared], most: int, bars: int) -> list[Prepared]:
@@ -157,9 +157,9 @@ def chosen(songs: Sequence[Prepared], most: int, bars: int) -> list[Prepared]:
     return list(taken.values())
 
 
-def tell(songs: Sequence[Prepared], players: dict[str, Play]) -> dict[Kind, tuple[int, dict[str, Counts]]]:
+def totals_of(songs: Sequence[Prepared], players: dict[str, Play]) -> dict[Kind, tuple[int, dict[str, Counts]]]:
     """What every player does in the bars of each kind, and in how many songs those are."""
-    found: dict[Kind, tuple[int, dict[str, Counts]]] = {}
+    totals: dict[Kind, tuple[int, dict[str, Counts]]] = {}
     for number, song in enumerate(songs, 1):
         if number % 20 == 0:
             print(f"{number} of {len(songs)} songs played", file=sys.stderr, flush=True)
@@ -169,10 +169,10 @@ def tell(songs: Sequence[Prepared], players: dict[str, Play]) -> dict[Kind, tupl
         for kind, bars in kinds_in(song).items():
             if kind.trained and kind.metre not in RARE:
                 continue
-            many, sums = found.get(kind, (0, {}))
-            told = {name: count(real, part, bars) for name, part in made.items()}
-            found[kind] = many + 1, {name: sums.get(name, Counts()).plus(told[name]) for name in told}
-    return found
+            many, sums = totals.get(kind, (0, {}))
+            here = {name: count(real, part, bars) for name, part in made.items()}
+            totals[kind] = many + 1, {name: sums.get(name, Counts()).plus(here[name]) for name in here}
+    return totals
 
 
 def figures(counts: Counts, metre: str) -> list[str]:
@@ -187,14 +187,14 @@ def figures(counts: Counts, metre: str) -> list[str]:
     ]
 
 
-def lines(found: dict[Kind, tuple[int, dict[str, Counts]]]) -> Iterable[str]:
+def lines(totals: dict[Kind, tuple[int, dict[str, Counts]]]) -> Iterable[str]:
     """The table, in Markdown."""
     head = ("what", "songs", "bars", "player", "hit F1", "heads", "again", "fills", "density")
     yield "| " + " | ".join(head) + " |"
     yield "|---" * len(head) + "|"
-    for kind in sorted(found, key=lambda kind: (kind.changing, METRES.index(kind.metre), kind.trained)):
-        many, told = found[kind]
-        for index, (name, counts) in enumerate(told.items()):
+    for kind in sorted(totals, key=lambda kind: (kind.changing, METRES.index(kind.metre), kind.trained)):
+        many, sums = totals[kind]
+        for index, (name, counts) in enumerate(sums.items()):
             about = [str(kind), str(many), f"{counts.bars:.0f}"] if not index else ["", "", ""]
             yield "| " + " | ".join([*about, name, *figures(counts, kind.metre)]) + " |"
 
@@ -225,7 +225,7 @@ def main() -> None:
     known = baselines(reference(songs, played), seed=given.seed)
     players |= {row.name: based(row.play) for row in known if row.name in BASELINES}
     print(f"{len(played)} songs, model {given.model}, seed {given.seed}; {machine()}", flush=True)
-    print("\n".join(lines(tell(played, players))))
+    print("\n".join(lines(totals_of(played, players))))
 
 
 if __name__ == "__main__":

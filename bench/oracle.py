@@ -73,16 +73,16 @@ def theirs(data: bytes) -> Heard:
 
 def reasons(ours: Heard, theirs: Heard) -> list[str]:
     """Where the two differ; empty if they agree."""
-    found = []
+    differences = []
     if ours.ticks_per_quarter != theirs.ticks_per_quarter:
-        found.append("ticks per quarter")
+        differences.append("ticks per quarter")
     if ours.notes != theirs.notes:
-        found.append(f"notes: {_difference(ours.notes, theirs.notes)}")
+        differences.append(f"notes: {_difference(ours.notes, theirs.notes)}")
     if ours.tempos != theirs.tempos:
-        found.append(f"tempos: {_difference(ours.tempos, theirs.tempos)}")
+        differences.append(f"tempos: {_difference(ours.tempos, theirs.tempos)}")
     if ours.metres != theirs.metres:
-        found.append(f"metres: {_difference(ours.metres, theirs.metres)}")
-    return found
+        differences.append(f"metres: {_difference(ours.metres, theirs.metres)}")
+    return differences
 
 
 def _difference(ours: Sequence[Any], theirs: Sequence[Any]) -> str:
@@ -130,10 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts: Counter[str] = Counter()
     for folder in parser.parse_args(arguments).folders:
         for path in sorted(folder.rglob("*.mid")):
-            found = compare(path.read_bytes())
-            counts.update(reason.split(":")[0] for reason in found)
-            if found != [AGREE]:
-                sys.stdout.write(f"{path.name}: {'; '.join(found)}\n")
+            outcome = compare(path.read_bytes())
+            counts.update(reason.split(":")[0] for reason in outcome)
+            if outcome != [AGREE]:
+                sys.stdout.write(f"{path.name}: {'; '.join(outcome)}\n")
                 sys.stdout.flush()
     for reason, count in counts.most_common():
         sys.stdout.write(f"{count:6d} {reason}\n")

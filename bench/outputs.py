@@ -325,14 +325,14 @@ def _evaluated(checkout: Path, data: str, *words: str) -> Entries:
 
 def _command(checkout: Path, *words: str) -> str:
     """What a command prints; it runs in this process, which has all modules loaded already."""
-    out, told, before = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO(), sys.argv
+    out, errors, before = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO(), sys.argv
     sys.argv = ["main.py", *words]
     try:
-        with redirect_stdout(out), redirect_stderr(told):
+        with redirect_stdout(out), redirect_stderr(errors):
             runpy.run_path(str(checkout / "main.py"), run_name="__main__")
     except SystemExit as end:
         if end.code:
-            raise RuntimeError(f"{' '.join(words)} ended with {end.code}:\n{told.getvalue()}") from None
+            raise RuntimeError(f"{' '.join(words)} ended with {end.code}:\n{errors.getvalue()}") from None
     finally:
         sys.argv = before
     out.flush()

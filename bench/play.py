@@ -94,13 +94,13 @@ def fresh(song: Path, target: Path, model: str, rounds: int) -> tuple[Timed, flo
 
 
 def timed(work: Callable[[], object], rounds: int) -> Timed:
-    found = Timed([], [])
+    runs = Timed([], [])
     for _ in range(rounds):
         wall, cpu = time.perf_counter(), time.process_time()
         work()
-        found.wall.append(time.perf_counter() - wall)
-        found.cpu.append(time.process_time() - cpu)
-    return found
+        runs.wall.append(time.perf_counter() - wall)
+        runs.cpu.append(time.process_time() - cpu)
+    return runs
 
 
 def start_up(model: str, rounds: int) -> dict[str, float]:
@@ -110,15 +110,15 @@ def start_up(model: str, rounds: int) -> dict[str, float]:
         script += f"import {name}\nmarks.append(time.perf_counter())\n"
     script += "seq2drum.play.drummer.Drummer.load(sys.argv[1])\nmarks.append(time.perf_counter())\n"
     script += "print(*(b - a for a, b in zip(marks, marks[1:])))"
-    found, whole = [], []
+    stages_of_runs, whole = [], []
     for _ in range(rounds):
         begun = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-c", script, model], check=True, capture_output=True, text=True, cwd=ROOT
         )
         whole.append(time.perf_counter() - begun)
-        found.append([float(word) for word in done.stdout.split()])
-    best = [min(column) for column in zip(*found, strict=True)]
+        stages_of_runs.append([float(word) for word in done.stdout.split()])
+    best = [min(column) for column in zip(*stages_of_runs, strict=True)]
     names = [*(f"import {name}" for name in IMPORTS), "load the model"]
     stages = {"start and end of Python": max(min(whole) - sum(best), 0.0)} | dict(zip(names, best, strict=True))
     return {name: seconds * 1e3 for name, seconds in stages.items()}
@@ -131,9 +131,9 @@ def shares(drummer: Drummer, data: bytes) -> dict[str, float]:
     def watched(name: str, graph: LoadedGraph) -> LoadedGraph:
         def run(arrays: dict[str, object]) -> object:
             begun = time.perf_counter()
-            found = graph.run(arrays)  # type: ignore[arg-type]
+            outputs = graph.run(arrays)  # type: ignore[arg-type]
             spent[name] += time.perf_counter() - begun
-            return found
+            return outputs
 
         return graph._replace(run=run)  # type: ignore[arg-type]
 

@@ -60,7 +60,7 @@ def worktree(commit: str) -> Iterator[Path]:
             subprocess.run([*git, "remove", "--force", str(place)], check=True)
 
 
-def _told(group: str, before: Entries, after: Entries) -> int:
+def _compare(group: str, before: Entries, after: Entries) -> int:
     """Print how the entries of a group compare; returns how many are not equal."""
     different = differences(before, after)
     for name in before | after:
@@ -78,7 +78,7 @@ def _against_record(names: Sequence[str]) -> int:
         if strange:
             print(f"not compared {name}: this machine computes otherwise ({', '.join(strange)}); name a COMMIT")
         else:
-            count += _told(name, groups.get(name, {}), made(name))
+            count += _compare(name, groups.get(name, {}), made(name))
     return count
 
 
@@ -105,7 +105,7 @@ def main() -> int:
         count = _against_record(names)
     else:
         with worktree(options.commit) as before:
-            count = sum(_told(name, made(name, before), made(name)) for name in names)
+            count = sum(_compare(name, made(name, before), made(name)) for name in names)
     print(f"{count} not equal" if count else "all equal")
     return 1 if count else 0
 

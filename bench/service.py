@@ -51,7 +51,7 @@ SONGS = ("funk", "rock_riff", "blues_shuffle", "jazz_swing")
 AT_ONCE = (1, 2, 4, 8, 16)
 LEAKY = (str(Path(__file__)), "--leaky-server")
 LEAK_BYTES = 4096
-TOO_MUCH = 4  # overload is so many times what can be played
+TOO_MUCH = 4  # times what can be played: the rate of calls in an overload
 ONE_SONG = "from seq2drum.play.drummer import Drummer; import sys; Drummer.load().accompany(sys.argv[1])"
 
 
@@ -84,15 +84,15 @@ FULL = Size(starts=5, short=300, long=40, firsts=30, seconds=15, calls=10_000)
 QUICK = Size(starts=2, short=20, long=3, firsts=5, seconds=3, calls=1_000)
 
 
-class Found(NamedTuple):
-    """What a part of the measurement has found: lines of the table, and all figures."""
+class Measured(NamedTuple):
+    """What a part of the measurement gives: lines of the table, and all figures."""
 
     rows: list[Row]
     figures: dict[str, Any]
 
 
 def song(name: str, bars: int) -> bytes:
-    """So many bars of the guitar of an example."""
+    """The first `bars` bars of the guitar of an example, repeated where it is shorter, as a MIDI file."""
     whole = play.long_song(ROOT / "examples" / f"{name}.mid")
     end = bars * 4 * whole.ticks_per_quarter
     parts = [
@@ -107,14 +107,14 @@ def song(name: str, bars: int) -> bytes:
 
 
 def asks_of(drummer: Drummer, bars: int, seeds: int = 2) -> list[Ask]:
-    """Calls for songs of so many bars, and what must come of them."""
-    found = []
+    """Calls for each of SONGS, `bars` bars long, and the digest that each answer must have."""
+    asks = []
     for name in SONGS:
         data = song(name, bars)
         for seed in range(seeds):
             drums = drummer.accompany(data, Options(seed=seed)).to_bytes()
-            found.append(Ask(data, seed, hashlib.sha256(drums).hexdigest()))
-    return found
+            asks.append(Ask(data, seed, hashlib.sha256(drums).hexdigest()))
+    return asks
 
 
 def at(share: float, values: Sequence[float]) -> float:
@@ -133,53 +133,61 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-# The parts
+# --- the parts --------------------------------------------------------------------------------------------------------
 
 
-def start(size: Size, drummer: Drummer, callers: Callers) -> Found:
+def start(size: Size, drummer: Drummer, callers: Callers) -> Measured:
     """How soon it serves."""
-    own, found = [], []
+    own, after = [], []
     data = ROOT / "examples" / "rock_riff.mid"
     for _ in range(size.starts):
         with serving() as served:
-            found.append(served.serving_after)
+            after.append(served.serving_after)
         own.append(timed(lambda: subprocess.run([sys.executable, "-c", ONE_SONG, str(data)], check=True, cwd=ROOT)))
     row = Row(
         "start to SERVING, the worst of " + str(size.starts),
-        ms(max(found)),
+        ms(max(after)),
         f"a process that plays one song and ends: {ms(max(own))}",
         "at most 5 s",
-        max(found) <= 5,
+        max(after) <= 5,
     )
-    return Found([row], {"serving_seconds": found, "own_process_seconds": own})
+    return Measured([row], {"serving_seconds": after, "own_process_seconds": own})
 
 
-def overhead(size: Size, drummer: Drummer, callers: Callers) -> Found:
+def turn_about(drummer: Drummer, stub: Any, asks: Sequence[Ask], rounds: int) -> tuple[list[float], list[float], bool]:
+    """Seconds of each take played in this process and of each call, in turns, and whether every answer was right.
+
+    Which of the two is first changes from round to round. Two rounds before the first are not counted.
+    """
+    here: list[float] = []
+    there: list[float] = []
+    right = True
+    for turn in range(-2, rounds):
+        ask = asks[turn % len(asks)]
+
+        def own(ask: Ask = ask) -> None:
+            drummer.accompany(ask.midi, Options(seed=ask.seed)).to_bytes()
+
+        def call(ask: Ask = ask) -> None:
+            nonlocal right
+            right &= ask.is_right(drums(stub, ask))
+
+        pair = [(here, own), (there, call)]
+        for times, work in pair if turn % 2 else reversed(pair):
+            seconds = timed(work)
+            if turn >= 0:
+                times.append(seconds)
+    return here, there, right
+
+
+def overhead(size: Size, drummer: Drummer, callers: Callers) -> Measured:
     """What the way to the server and back costs."""
     rows, figures = [], {}
     with serving() as served:
         channel, stub = stub_of(served.address)
         with channel:
             for bars, rounds in ((16, size.short), (128, size.long)):
-                asks = asks_of(drummer, bars)
-                here: list[float] = []
-                there: list[float] = []
-                right = True
-                for turn in range(-2, rounds):
-                    ask = asks[turn % len(asks)]
-
-                    def own(ask: Ask = ask) -> None:
-                        drummer.accompany(ask.midi, Options(seed=ask.seed)).to_bytes()
-
-                    def call(ask: Ask = ask) -> None:
-                        nonlocal right
-                        right &= ask.is_right(drums(stub, ask))
-
-                    pair = [(here, own), (there, call)]
-                    for times, work in pair if turn % 2 else reversed(pair):
-                        seconds = timed(work)
-                        if turn >= 0:
-                            times.append(seconds)
+                here, there, right = turn_about(drummer, stub, asks_of(drummer, bars), rounds)
                 middle, worst = (at(share, there) - at(share, here) for share in (0.5, 0.99))
                 figures[f"{bars}_bars"] = {"in_process": here, "call": there, "right": right}
                 rows.append(
@@ -198,10 +206,10 @@ def overhead(size: Size, drummer: Drummer, callers: Callers) -> Found:
                         middle <= 0.005 and worst <= 0.025 and right,
                     )
                 )
-    return Found(rows, figures)
+    return Measured(rows, figures)
 
 
-def first_bar(size: Size, drummer: Drummer, callers: Callers) -> Found:
+def first_bar(size: Size, drummer: Drummer, callers: Callers) -> Measured:
     """How soon there is something to hear."""
     rows, figures = [], {}
     with serving() as served:
@@ -234,10 +242,10 @@ def first_bar(size: Size, drummer: Drummer, callers: Callers) -> Found:
                         at(0.5, there) <= 0.3,
                     )
                 )
-    return Found(rows, figures)
+    return Measured(rows, figures)
 
 
-def at_once(size: Size, drummer: Drummer, callers: Callers) -> Found:
+def at_once(size: Size, drummer: Drummer, callers: Callers) -> Measured:
     """What playing together brings, with all processes that play and with one."""
     rows, figures = [], {}
     asks = asks_of(drummer, 16)
@@ -247,10 +255,10 @@ def at_once(size: Size, drummer: Drummer, callers: Callers) -> Found:
         alone_rate = alone = 0.0
         with serving(*flags) as served:
             for count in AT_ONCE if engines is None else (1, 8):
-                found = callers.ask("closed", served.address, asks, at_once=count, seconds=size.seconds)
-                times = [call["seconds"] for call in found["calls"]]
-                wrong = sum(not call["right"] for call in found["calls"])
-                rate = found["songs_a_second"]
+                outcome = callers.ask("closed", served.address, asks, at_once=count, seconds=size.seconds)
+                times = [call["seconds"] for call in outcome["calls"]]
+                wrong = sum(not call["right"] for call in outcome["calls"])
+                rate = outcome["songs_a_second"]
                 alone_rate, alone = alone_rate or rate, alone or at(0.5, times)
                 figures[f"{count} of {engines or 'all'}"] = {"songs_a_second": rate, "seconds": times, "wrong": wrong}
                 wanted = "4 times, each within twice its time alone" if count == 8 else ""
@@ -264,10 +272,10 @@ def at_once(size: Size, drummer: Drummer, callers: Callers) -> Found:
                         (rate >= 4 * alone_rate and max(times) <= 2 * alone and not wrong) if wanted else None,
                     )
                 )
-    return Found(rows, figures)
+    return Measured(rows, figures)
 
 
-def cancel(size: Size, drummer: Drummer, callers: Callers) -> Found:
+def cancel(size: Size, drummer: Drummer, callers: Callers) -> Measured:
     """How soon the turn of a cancelled call is free."""
     alone, after = [], []
     short = asks_of(drummer, 16, seeds=1)[0]
@@ -290,24 +298,24 @@ def cancel(size: Size, drummer: Drummer, callers: Callers) -> Found:
         "at most 100 ms more",
         more <= 0.1,
     )
-    return Found([row], {"alone": alone, "after": after})
+    return Measured([row], {"alone": alone, "after": after})
 
 
-def overload(size: Size, drummer: Drummer, callers: Callers) -> Found:
+def overload(size: Size, drummer: Drummer, callers: Callers) -> Measured:
     """What becomes of more calls than can be played."""
     asks = asks_of(drummer, 16)
     with serving("--playing", "8", "--waiting", "8") as served:
         peak = callers.ask("closed", served.address, asks, at_once=8, seconds=size.seconds)
         alone = callers.ask("closed", served.address, asks, at_once=1, seconds=max(size.seconds / 4, 1))
         rate = TOO_MUCH * peak["songs_a_second"]
-        found = callers.ask("open", served.address, asks, rate=rate, seconds=size.seconds)
+        outcome = callers.ask("open", served.address, asks, rate=rate, seconds=size.seconds)
         health = served.health()
-    good = [call for call in found["calls"] if call["code"] == "OK"]
-    away = [call for call in found["calls"] if call["code"] != "OK"]
+    good = [call for call in outcome["calls"] if call["code"] == "OK"]
+    away = [call for call in outcome["calls"] if call["code"] != "OK"]
     reasons = Counter(call["reason"] or call["code"] for call in away)
-    told = all(call["reason"] == "QUEUE_FULL" and call["retry"] for call in away)
+    explained = all(call["reason"] == "QUEUE_FULL" and call["retry"] for call in away)
     rejects = [call["seconds"] for call in away] or [0.0]
-    share = found["songs_a_second"] / peak["songs_a_second"]
+    share = outcome["songs_a_second"] / peak["songs_a_second"]
     solo = at(0.5, [call["seconds"] for call in alone["calls"]])
     waited = at(0.99, [call["seconds"] for call in good])
     rows = [
@@ -316,21 +324,26 @@ def overload(size: Size, drummer: Drummer, callers: Callers) -> Found:
             f"{ms(at(0.5, rejects))}, {ms(at(0.99, rejects))}; {', '.join(f'{n} {why}' for why, n in reasons.items())}",
             f"{len(good)} played, p99 {ms(waited)}; alone {ms(solo)}",
             "within 20 ms, each with a RetryInfo",
-            at(0.99, rejects) <= 0.02 and told,
+            at(0.99, rejects) <= 0.02 and explained,
         ),
         Row(
             "meanwhile played",
-            f"{found['songs_a_second']:.1f} songs a second; health {health}",
+            f"{outcome['songs_a_second']:.1f} songs a second; health {health}",
             f"eight callers who wait: {peak['songs_a_second']:.1f}, so {share:.0%}",
             "at least 90 %",
             share >= 0.9 and all(call["right"] for call in good),
         ),
     ]
-    figures = {"peak": peak["songs_a_second"], "goodput": found["songs_a_second"], "rejects": rejects, "told": told}
-    return Found(rows, figures | {"reasons": dict(reasons), "accepted_p99": waited, "alone": solo})
+    figures = {
+        "peak": peak["songs_a_second"],
+        "goodput": outcome["songs_a_second"],
+        "rejects": rejects,
+        "explained": explained,
+    }
+    return Measured(rows, figures | {"reasons": dict(reasons), "accepted_p99": waited, "alone": solo})
 
 
-def memory(size: Size, drummer: Drummer, callers: Callers) -> Found:
+def memory(size: Size, drummer: Drummer, callers: Callers) -> Measured:
     """What it keeps of each call, and whether that would be noticed."""
     asks = asks_of(drummer, 2)
     with serving() as served:
@@ -345,7 +358,7 @@ def memory(size: Size, drummer: Drummer, callers: Callers) -> Found:
         "less than 1 KiB, the leak is caught",
         ours["bytes_a_call"] < 1024 and caught and set(ours["outcomes"]) == {"OK"},
     )
-    return Found([row], {"ours": ours, "leaky": leaky})
+    return Measured([row], {"ours": ours, "leaky": leaky})
 
 
 def growth(served: Served, callers: Callers, asks: Sequence[Ask], calls: int) -> dict[str, Any]:
@@ -366,7 +379,7 @@ def growth(served: Served, callers: Callers, asks: Sequence[Ask], calls: int) ->
     }
 
 
-PARTS: dict[str, Callable[[Size, Drummer, Callers], Found]] = {
+PARTS: dict[str, Callable[[Size, Drummer, Callers], Measured]] = {
     "start": start,
     "overhead": overhead,
     "first_bar": first_bar,
@@ -414,10 +427,10 @@ def main() -> int:
         print("\n| what | figure | peer in the same run | wanted | kept |\n|---|---|---|---|---|", flush=True)
     with Callers() as callers:
         for part in options.only:
-            found = PARTS[part](size, drummer, callers)
-            figures[part] = found.figures | {"rows": [row._asdict() for row in found.rows]}
+            result = PARTS[part](size, drummer, callers)
+            figures[part] = result.figures | {"rows": [row._asdict() for row in result.rows]}
             if not options.json:
-                print("\n".join(map(str, found.rows)), flush=True)
+                print("\n".join(map(str, result.rows)), flush=True)
     if options.json:
         print(json.dumps({"machine": where} | figures))
     return 0

@@ -1,6 +1,6 @@
 """A real server in a process of its own, for measurements and tests: started, watched, asked for its figures, ended.
 
-It knows how a server is started and what it tells its operator, and nothing of what it is asked to play.
+It knows how a server is started and what it prints for its operator, and nothing of what it is asked to play.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Served:
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """The lines of its log of one kind."""
-        found = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
-        return [line for line in found if line.get("event") == event]
+        entries = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        return [line for line in entries if line.get("event") == event]
 
     def health(self, service: str = "", seconds: float = 2.0) -> str:
         """What it says of its health: SERVING, NOT_SERVING, or the status that it answered with."""
@@ -71,11 +71,11 @@ class Served:
     def wait(self, health: str = "SERVING", seconds: float = START_SECONDS) -> float:
         """Wait until its health is so; returns how many seconds that took."""
         begun = time.perf_counter()
-        while (found := self.health()) != health:
+        while (answer := self.health()) != health:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.log}")
             if time.perf_counter() - begun > seconds:
-                raise RuntimeError(f"the server's health is {found} after {seconds:g} s, wanted {health}:\n{self.log}")
+                raise RuntimeError(f"the server's health is {answer} after {seconds:g} s, wanted {health}:\n{self.log}")
             time.sleep(POLL_SECONDS)
         return time.perf_counter() - begun
 
@@ -105,14 +105,14 @@ class Served:
 
     def workers(self, kind: str) -> list[psutil.Process]:
         """Its workers that live: "screen" or "player"."""
-        found = []
+        processes = []
         for process in self.tree()[1:]:
             try:
                 if f"server.{kind}" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
+                    processes.append(process)
             except psutil.NoSuchProcess:
                 continue
-        return found
+        return processes
 
     def memory(self) -> int:
         """Bytes of all its processes that are in memory."""
@@ -129,7 +129,7 @@ class Served:
             raise
 
     def kill(self) -> None:
-        """End it and all below it, whatever it does."""
+        """Kill its process and all below it, without a chance to end by themselves."""
         if self.process.poll() is None:
             for process in reversed(self.tree()):
                 process.kill()

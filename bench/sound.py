@@ -12,13 +12,17 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from machine import machine
 
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.machine import machine
 from seq2drum.errors import Seq2DrumError
 from seq2drum.formats import midi
 from seq2drum.music import duet
@@ -28,7 +32,7 @@ from seq2drum.show import fluidsynth, loudness, sound
 from seq2drum.show.limiter import CEILING
 from seq2drum.show.samples import RATE, Sound
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 
 
 def pieces(folders: list[str], songs: int) -> Iterator[tuple[str, Duet]]:
@@ -37,14 +41,14 @@ def pieces(folders: list[str], songs: int) -> Iterator[tuple[str, Duet]]:
         if not path.name.endswith(".drums.mid"):
             yield path.stem, drummer.accompany(path).duet
     for folder in folders:
-        found = 0
+        count = 0
         for path in sorted(Path(folder).glob("*.mid")):
             try:
                 piece = duet.of_songs([midi.read(path)])
             except Seq2DrumError:
                 continue
-            if piece.guitars and len(piece.drums) and found < songs:
-                found += 1
+            if piece.guitars and len(piece.drums) and count < songs:
+                count += 1
                 yield path.stem.split("__")[0], piece
 
 
@@ -59,7 +63,7 @@ def shares(stem: Sound) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*")
     parser.add_argument("--songs", type=int, default=10)
     parser.add_argument("--soundfont")
