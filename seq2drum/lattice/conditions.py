@@ -25,7 +25,7 @@ from seq2drum.music.kit import FULL, NINE
 
 # Style is one of several; each other condition is a value, and a 1 that says that it is known.
 CONDITIONS = Columns(style=len(STYLES), intensity=2, complexity=2, fill=2)
-SMOOTH = 4  # bars either side that a measured level is a mean of: who asks for a level asks for it over many bars
+SMOOTH = 4  # bars either side that a measured level is a mean of, as a level is asked for over many bars
 # Shares of the training pairs that are given no condition at all, and of the rest, that are not given each of them.
 # Fills are given more often, as they are always planned when a model plays.
 NONE_GIVEN = 0.35
@@ -36,6 +36,7 @@ _ENERGY = np.array([0.0, 1.15, 1.63, 2.01, 2.32, 2.62, 2.99, 3.43, 4.1, 5.09, 9.
 _SYNCOPATION = np.array([0.0, 0.1, 0.25, 0.5, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 4.0])
 _DECILES = np.linspace(0, 1, 11)
 _NAMES = [voice.name for voice in FULL.voices]
+_KICK, _SNARE = _NAMES.index("kick"), _NAMES.index("snare")
 _QUARTERS = (0, 6, 12, 18)  # steps of the first four quarters of a bar
 _DRUMS = [NINE.voices.index(voice) for voice in NINE.voices if voice.name in {"kick", "snare"} or "tom" in voice.name]
 
@@ -108,8 +109,11 @@ def style_of(drums: Drums) -> str:
     stick = count["side stick"] / max(snares, 1)
     playing = np.repeat(np.add.reduceat(struck.any(axis=1), form.first[:-1]) > 0, form.steps)
     quarters = max(int(playing.sum()), 1) / STEPS_PER_QUARTER
-    on = [float(struck[playing & (place == at), 0].sum() / max(np.sum(playing & (place == at)), 1)) for at in _QUARTERS]
-    off = struck[(inside == 1) | (inside == 5)][:, :2].sum() / max(count["kick"] + count["snare"], 1)
+    on = [
+        float(struck[playing & (place == at), _KICK].sum() / max(np.sum(playing & (place == at)), 1))
+        for at in _QUARTERS
+    ]
+    off = struck[(inside == 1) | (inside == 5)][:, [_KICK, _SNARE]].sum() / max(count["kick"] + count["snare"], 1)
     if swung > straight:
         return "jazz" if (count["ride"] + count["bell"]) > 0.4 * max(int(cymbal.sum()), 1) else "shuffle"
     if percussion > 0.35 or (stick > 0.5 and percussion > 0.1):

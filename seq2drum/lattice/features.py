@@ -185,7 +185,7 @@ def _by_bar(form: Form, grid: Grid) -> tuple[FloatArray, FloatArray]:
 def _likeness(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(B, len(COMPARED)) and (B,): cosine of each row with those before it, and with the next; 1 for two empty ones."""
     norm = np.linalg.norm(rows, axis=1, keepdims=True)
-    # An empty bar points in a direction of its own, so that it is like another empty bar and unlike all else.
+    # A column for empty bars makes the cosine of two of them 1, and of one and any other bar 0.
     unit = np.concatenate([rows / np.maximum(norm, 1e-9), norm == 0], axis=1)
     before, after = np.zeros((len(rows), len(COMPARED)), dtype=np.float32), np.zeros(len(rows), dtype=np.float32)
     for column, back in enumerate(COMPARED):
