@@ -162,7 +162,7 @@ def response_of(takes: list[Take], config: pb.GenerationConfig) -> pb.GenerateDr
     made = []
     for take in takes:
         data = take.to_bytes(with_guitar=config.with_guitar)
-        told = take.explain() if config.explain else ()
+        explanations = take.explain() if config.explain else ()
         made.append(
             pb.DrumTake(
                 midi=data,
@@ -170,7 +170,9 @@ def response_of(takes: list[Take], config: pb.GenerationConfig) -> pb.GenerateDr
                 seed=take.options.seed,
                 score=take.score,
                 stats=pb.DrumStats(hits=len(take.part)),
-                explanations=[pb.Explanation(first_bar=t.first, last_bar=t.last, text=t.text) for t in told],
+                explanations=[
+                    pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in explanations
+                ],
             )
         )
     return pb.GenerateDrumsResponse(
@@ -265,8 +267,8 @@ def real_server(folder: Path, *flags: str, **environment: str) -> Iterator[str]:
     """`python -m server` on a free port, once it is ready; gives its address."""
     state, log = folder / "server.json", folder / "server.log"
     command = [sys.executable, "-m", "server", "--port", "0", "--engines", "1", "--state-file", str(state), *flags]
-    with log.open("wb") as told:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=told, env={**os.environ, **environment})
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env={**os.environ, **environment})
     try:
         until = time.monotonic() + 60
         while not state.exists():

@@ -1,4 +1,4 @@
-"""A worker that does as it is told, for the tests of those who look after workers.
+"""A worker that does what a test asks of it, for the tests of those who look after workers.
 
 Started as `python fake_worker.py WORD...`; words: `silent`, `broken` and `failed` before it is ready, `stubborn` at the
 end. Of a job the body says what becomes of it, as the names of `_job` have it.

@@ -55,22 +55,22 @@ def strummed(
 
 def faults(drums: Part, song: Song) -> list[str]:
     """What no drummer could play or no take may hold: empty for a good take."""
-    found, end = [], song.end
+    faults, end = [], song.end
     if not drums.is_drums:
-        found.append("the part is not on the drum channel")
+        faults.append("the part is not on the drum channel")
     at: dict[int, list[int]] = {}
     for note in drums:
         at.setdefault(note.onset, []).append(note.pitch)
         if note.onset < 0 or note.onset >= end or note.onset + note.duration > end or note.duration < 1:
-            found.append(f"{note} is not within the song, which ends at {end}")
+            faults.append(f"{note} is not within the song, which ends at {end}")
         if not 1 <= note.velocity <= 127 or note.pitch not in NAMES:
-            found.append(f"{note} is no hit")
+            faults.append(f"{note} is no hit")
     for tick, pitches in at.items():
         names = ", ".join(NAMES.get(pitch, "?") for pitch in pitches)
         if len(set(pitches)) < len(pitches):
-            found.append(f"tick {tick}: doubled: {names}")
+            faults.append(f"tick {tick}: doubled: {names}")
         if len(pitches) > 4 or sum(pitch in BY_HAND for pitch in pitches) > 2:
-            found.append(f"tick {tick}: too many limbs: {names}")
+            faults.append(f"tick {tick}: too many limbs: {names}")
         if len(HATS.intersection(pitches)) > 1:
-            found.append(f"tick {tick}: two states of one hi-hat: {names}")
-    return found
+            faults.append(f"tick {tick}: two states of one hi-hat: {names}")
+    return faults

@@ -244,8 +244,8 @@ def rich(error: grpc.aio.AioRpcError) -> status_pb2.Status:
 
 def detail(status: status_pb2.Status, kind: Any) -> Any:
     """A detail of a status, or None."""
-    found = kind()
-    return found if any(packed.Is(kind.DESCRIPTOR) and packed.Unpack(found) for packed in status.details) else None
+    detail = kind()
+    return detail if any(packed.Is(kind.DESCRIPTOR) and packed.Unpack(detail) for packed in status.details) else None
 
 
 def field(status: status_pb2.Status) -> str:

@@ -30,7 +30,7 @@ def notes(last_tick: int = 20_000) -> st.SearchStrategy[Note]:
 def parts(last_tick: int = 20_000, *, min_notes: int = 1, max_notes: int = 40) -> st.SearchStrategy[Part]:
     """Parts that a MIDI file can hold: of two notes of one pitch, the one that begins first ends first."""
     return st.builds(
-        lambda found, program, name, drums: Part.of(_in_turn(found), program=program, name=name, is_drums=drums),
+        lambda notes, program, name, drums: Part.of(_in_turn(notes), program=program, name=name, is_drums=drums),
         st.lists(notes(last_tick), min_size=min_notes, max_size=max_notes),
         st.integers(0, 127),
         NAMES,
@@ -38,10 +38,10 @@ def parts(last_tick: int = 20_000, *, min_notes: int = 1, max_notes: int = 40) -
     )
 
 
-def _in_turn(found: list[Note]) -> list[Note]:
+def _in_turn(notes: list[Note]) -> list[Note]:
     """The same notes with the ends of each pitch dealt out again so that first on is first off."""
     turned = []
-    for _, group in groupby(sorted(found, key=lambda note: (note.pitch, note.onset)), key=lambda note: note.pitch):
+    for _, group in groupby(sorted(notes, key=lambda note: (note.pitch, note.onset)), key=lambda note: note.pitch):
         same = list(group)
         ends = sorted(note.onset + note.duration for note in same)
         turned += [note._replace(duration=end - note.onset) for note, end in zip(same, ends, strict=True)]
@@ -51,13 +51,13 @@ def _in_turn(found: list[Note]) -> list[Note]:
 def tempos(last_tick: int = 20_000) -> st.SearchStrategy[tuple[Tempo, ...]]:
     """Tempo maps within the limits, often with several events at one tick."""
     tempo = st.builds(Tempo, _ticks(last_tick), st.integers(60_000, 15_000_000))
-    return st.lists(tempo, max_size=30).map(lambda found: tuple(sorted(found, key=lambda event: event.tick)))
+    return st.lists(tempo, max_size=30).map(lambda events: tuple(sorted(events, key=lambda event: event.tick)))
 
 
 def metres(last_tick: int = 20_000) -> st.SearchStrategy[tuple[Metre, ...]]:
     """Metre maps: changes in mid-song, off the barline, several at one tick, and songs that begin without one."""
     metre = st.builds(Metre, _ticks(last_tick), NUMERATORS, DENOMINATORS)
-    return st.lists(metre, max_size=30).map(lambda found: tuple(sorted(found, key=lambda event: event.tick)))
+    return st.lists(metre, max_size=30).map(lambda events: tuple(sorted(events, key=lambda event: event.tick)))
 
 
 def _ticks(last_tick: int) -> st.SearchStrategy[int]:

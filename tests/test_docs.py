@@ -81,11 +81,11 @@ class Block(NamedTuple):
 @functools.cache
 def blocks(page: str) -> list[Block]:
     text = (ROOT / page).read_text(encoding="utf-8")
-    found = []
+    blocks = []
     for match in re.finditer(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", text, flags=re.DOTALL | re.MULTILINE):
         line = text.count("\n", 0, match.start()) + 1
-        found.append(Block(page, line, match.group(2), textwrap.dedent(match.group(3))))
-    return found
+        blocks.append(Block(page, line, match.group(2), textwrap.dedent(match.group(3))))
+    return blocks
 
 
 def commands(text: str) -> list[str]:
@@ -146,9 +146,9 @@ def server(tmp_path_factory):
         def port() -> int:
             folder = tmp_path_factory.mktemp("server")
             started = stack.enter_context(process(folder, "--port", "0", "--engines", "1"))
-            found = started.port()
+            port = started.port()
             started.wait("ready in")
-            return found
+            return port
 
         yield port
 
@@ -308,11 +308,11 @@ def test_the_section_of_a_mode_on_the_page_of_options_names_all_of_its_options_a
     assert sections.keys() == {"infer", "show", "play", "demo", "humanize"}
     for mode, section in sections.items():
         firsts = [row.split(" | ")[0] for row in section.splitlines() if row.startswith("| ")]
-        told = options_in("\n".join(firsts)) | ({"--output"} if any("`-o" in first for first in firsts) else set())
+        named = options_in("\n".join(firsts)) | ({"--output"} if any("`-o" in first for first in firsts) else set())
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
             cli.main(["--mode", mode, "--help"])
         listed = set(re.findall(r"^  (?:-\w[^,]*, )?(--[\w-]+)", out.getvalue(), flags=re.MULTILINE))
-        assert told == listed - {"--help"}, mode
+        assert named == listed - {"--help"}, mode
 
 
 def test_every_option_is_in_a_table():
@@ -323,8 +323,8 @@ def test_every_option_is_in_a_table():
         for line in (ROOT / page).read_text(encoding="utf-8").splitlines()
         if line.startswith("| ")
     ]
-    told = options_in("\n".join(row.split(" | ")[0] for row in rows))
-    assert options_of("seq2drum") - told - {"--help", "--version", "--mode"} - OTHERS_OPTIONS == set()
+    named = options_in("\n".join(row.split(" | ")[0] for row in rows))
+    assert options_of("seq2drum") - named - {"--help", "--version", "--mode"} - OTHERS_OPTIONS == set()
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -427,6 +427,6 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
     assert len(pages) > 20
     for path in pages:
         text = path.read_text(encoding="utf-8")
-        found = loads.findall(text) if path.suffix == ".html" else styles.findall(text)
-        assert found == [], path
+        addresses = loads.findall(text) if path.suffix == ".html" else styles.findall(text)
+        assert addresses == [], path
         assert re.findall(r"[.:>]\s\d+\. <strong>.*", text) == [], path  # an item that became part of the one before

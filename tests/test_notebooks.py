@@ -46,8 +46,8 @@ def _kept(script: Path) -> list[dict[str, Any]]:
 def test_there_are_notebooks_and_each_is_a_pair() -> None:
     assert SCRIPTS
     assert {path.stem for path in sync.scripts()} == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
-    told = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
-    assert [path.stem for path in sync.scripts() if f"| `{path.stem}` |" not in told] == []
+    table = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
+    assert [path.stem for path in sync.scripts() if f"| `{path.stem}` |" not in table] == []
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def put(path: Path, song: Song | None = None) -> Path:
     return path
 
 
-def refused(result: tuple[int, str, str], *told: str) -> str:
+def refused(result: tuple[int, str, str], *phrases: str) -> str:
     """Exit code 2 and one line with these words in it."""
     code, out, err = result
     assert code == 2
@@ -68,8 +68,8 @@ def refused(result: tuple[int, str, str], *told: str) -> str:
     assert err.startswith("seq2drum: ")
     assert err.endswith("\n")
     assert err.count("\n") == 1
-    for word in told:
-        assert word in err
+    for phrase in phrases:
+        assert phrase in err
     return err
 
 
@@ -326,9 +326,9 @@ def test_explaining_tells_the_bars_below_the_take(run: Run, tmp_path: Path) -> N
     assert lines
     assert all(line.startswith(("  bar ", "  bars ")) for line in lines)
     _, out, _ = run(song, "--explain", "--json", "--force")
-    told = json.loads(out)["explain"]
-    assert [set(said) for said in told] == [{"first", "last", "text"}] * len(told)
-    assert len(told) == len(lines)
+    explanations = json.loads(out)["explain"]
+    assert [set(said) for said in explanations] == [{"first", "last", "text"}] * len(explanations)
+    assert len(explanations) == len(lines)
 
 
 def test_explaining_leaves_standard_output_to_the_take(player: Path, tmp_path: Path) -> None:
@@ -418,7 +418,7 @@ def test_no_song_that_was_given_is_ever_written_over(run: Run, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "phrases"),
     [
         (["--minutes", "3"], ["--minutes", "--mode train"]),
         (["--resume"], ["--resume", "--mode train"]),
@@ -449,23 +449,23 @@ def test_no_song_that_was_given_is_ever_written_over(run: Run, tmp_path: Path) -
     ],
 )
 def test_a_flag_that_makes_no_sense_is_told_in_one_line(
-    run: Run, tmp_path: Path, flags: list[str], told: list[str]
+    run: Run, tmp_path: Path, flags: list[str], phrases: list[str]
 ) -> None:
-    refused(run(put(tmp_path / "a.mid"), *flags), *told)
+    refused(run(put(tmp_path / "a.mid"), *flags), *phrases)
     assert not (tmp_path / "a.drums.mid").exists()
 
 
 @pytest.mark.parametrize("mode", ["train", "prepare"])
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "phrase"),
     [(["a.mid"], "a song"), (["--temperature", "0"], "--temperature"), (["--with-guitar"], "--with-guitar")],
 )
-def test_training_has_no_use_for_what_playing_needs(run: Run, mode: str, flags: list[str], told: str) -> None:
-    refused(run(*flags, mode=mode, model=None), f"--mode {mode} has no use for {told}", "--mode infer")
+def test_training_has_no_use_for_what_playing_needs(run: Run, mode: str, flags: list[str], phrase: str) -> None:
+    refused(run(*flags, mode=mode, model=None), f"--mode {mode} has no use for {phrase}", "--mode infer")
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "phrase"),
     [
         (["--model", "lstm"], "no use for --model"),
         (["--seed", "3"], "no use for --seed"),
@@ -473,12 +473,12 @@ def test_training_has_no_use_for_what_playing_needs(run: Run, mode: str, flags: 
         (["--workers", "0"], "--workers is 0, wanted 1 or more"),
     ],
 )
-def test_preparing_has_no_use_for_what_training_needs(run: Run, flags: list[str], told: str) -> None:
-    refused(run("--data", ".", *flags, mode="prepare", model=None), told)
+def test_preparing_has_no_use_for_what_training_needs(run: Run, flags: list[str], phrase: str) -> None:
+    refused(run("--data", ".", *flags, mode="prepare", model=None), phrase)
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "phrase"),
     [
         (["--minutes", "nan"], "--minutes is nan"),
         (["--rate", "inf"], "--rate is inf"),
@@ -487,9 +487,9 @@ def test_preparing_has_no_use_for_what_training_needs(run: Run, flags: list[str]
         (["--size", "hidden=nan"], "hidden=nan"),
     ],
 )
-def test_training_refuses_numbers_that_make_no_sense(run: Run, flags: list[str], told: str) -> None:
+def test_training_refuses_numbers_that_make_no_sense(run: Run, flags: list[str], phrase: str) -> None:
     pytest.importorskip("torch")
-    refused(run(*flags, mode="train", model=None), told)
+    refused(run(*flags, mode="train", model=None), phrase)
 
 
 def test_a_run_that_cannot_begin_is_told_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
@@ -524,16 +524,16 @@ def test_each_kind_of_bad_song_has_a_message_of_its_own(run: Run, tmp_path: Path
         "pianos.mid": (Song(480, (PIANO, replace(PIANO, name="Organ")), length=8000), "--track N or NAME"),
         "large.mid": (midi.serialise(strummed()) + bytes(1 << 20), "1048576"),
     }
-    told = set()
+    messages = set()
     for name, (content, words) in cases.items():
         path = tmp_path / name
         data = content if isinstance(content, bytes) else midi.serialise(content)
         path.write_bytes(data)
-        told.add(refused(run(path), name, words).split(name)[1])
+        messages.add(refused(run(path), name, words).split(name)[1])
         assert path.read_bytes() == data
-    told.add(refused(run(tmp_path / "none.mid"), "none.mid does not exist"))
-    told.add(refused(run("x" * 300 + ".mid"), "File name too long"))
-    assert len(told) == len(cases) + 2
+    messages.add(refused(run(tmp_path / "none.mid"), "none.mid does not exist"))
+    messages.add(refused(run("x" * 300 + ".mid"), "File name too long"))
+    assert len(messages) == len(cases) + 2
     assert not list(tmp_path.glob("*.drums.mid"))
 
 
@@ -676,14 +676,14 @@ def test_control_c_stops_with_a_word_and_its_own_code(
 
 
 def test_the_three_ways_to_start_it_are_one(tmp_path: Path) -> None:
-    told = set()
+    versions = set()
     for start in ([str(ROOT / "main.py")], ["-m", "seq2drum"]):
         done = subprocess.run(
             [sys.executable, *start, "--version"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True
         )
-        told.add(done.stdout)
-    assert len(told) == 1
-    assert told.pop().startswith("seq2drum ")
+        versions.add(done.stdout)
+    assert len(versions) == 1
+    assert versions.pop().startswith("seq2drum ")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert 'seq2drum = "seq2drum.cli:main"' in project
 

@@ -61,10 +61,10 @@ def test_it_writes_a_song_a_picture_and_sound_and_says_where_they_are(tmp_path, 
     folder = tmp_path / "seq2drum-demo"
     names = [*MIDI, "picture.png", *(["sound.wav"] if there else [])]
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == "seq2drum-demo:"
-    assert [line.split()[0] for line in told[1:-1]] == names
-    assert told[-1] == "now your own: seq2drum --mode infer YOUR.mid"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "seq2drum-demo:"
+    assert [line.split()[0] for line in lines[1:-1]] == names
+    assert lines[-1] == "now your own: seq2drum --mode infer YOUR.mid"
 
     guitar, drums, song = (midi.read(folder / name) for name in MIDI)
     assert (folder / "guitar.mid").read_bytes() == demo.SONG.read_bytes()
@@ -105,10 +105,10 @@ def test_an_empty_folder_is_filled(quick, tmp_path):
 def test_a_folder_with_other_things_is_left_alone_unless_it_is_allowed(quick, tmp_path, capsys, name):
     (tmp_path / name).write_bytes(b"mine")
     assert demos("-o", tmp_path) == 2
-    told = capsys.readouterr()
-    assert told.err.count("\n") == 1
-    assert "--force" in told.err and "-o" in told.err
-    assert told.out == ""
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1
+    assert "--force" in printed.err and "-o" in printed.err
+    assert printed.out == ""
     assert contents(tmp_path) == {name: b"mine"}
     assert demos("-o", tmp_path, "--force") == 0
     written = contents(tmp_path)
@@ -132,10 +132,10 @@ def test_without_a_synthesiser_all_else_is_there_and_one_line_says_how_to_get_it
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert demos("-o", folder) == 0
     assert sorted(contents(folder)) == sorted([*MIDI, "picture.png"])
-    told = capsys.readouterr()
-    assert told.err.startswith("no sound.wav: sound needs FluidSynth")
-    assert told.err.count("\n") == 1
-    assert told.out.splitlines()[-1].startswith("now your own")
+    printed = capsys.readouterr()
+    assert printed.err.startswith("no sound.wav: sound needs FluidSynth")
+    assert printed.err.count("\n") == 1
+    assert printed.out.splitlines()[-1].startswith("now your own")
 
 
 def test_a_soundfont_that_is_none_is_told_before_anything_is_made(quick, tmp_path, monkeypatch, capsys):

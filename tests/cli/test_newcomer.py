@@ -75,7 +75,7 @@ def test_the_help_of_a_mode_is_a_terminal_wide_and_lists_all_of_its_options_and_
 
 
 def test_a_mode_may_stand_anywhere_and_be_joined_to_its_name(capsys: pytest.CaptureFixture[str]) -> None:
-    told = {
+    results = {
         printed(words, capsys)
         for words in (
             ["--mode", "infer", "none.mid", "--seed", "3"],
@@ -84,7 +84,7 @@ def test_a_mode_may_stand_anywhere_and_be_joined_to_its_name(capsys: pytest.Capt
             ["--mode", "show", "--mode", "infer", "none.mid", "--seed=3"],
         )
     }
-    ((code, out, err),) = told
+    ((code, out, err),) = results
     assert (code, out) == (2, "")
     assert "none.mid does not exist" in err
 
@@ -96,7 +96,7 @@ def test_what_stands_behind_two_dashes_is_no_mode() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "phrase"),
     [
         (["--mode", "infr"], "there is no --mode 'infr'; did you mean infer?"),
         (["--mode", "dance"], "there is no --mode 'dance'; there are demo, infer,"),
@@ -113,19 +113,19 @@ def test_what_stands_behind_two_dashes_is_no_mode() -> None:
     ],
 )
 def test_a_word_that_is_out_of_place_gets_a_line_that_says_where_it_belongs(
-    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], phrase: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = printed(words, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert told in err
+    assert phrase in err
 
 
 def test_every_example_of_help_is_a_command_that_can_be_given(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = [help_of(mode, capsys) for mode in ("", *cli.MODES)]
-    texts = [text[text.index("\nexamples:") :] for text in found if "\nexamples:" in text]
+    helps = [help_of(mode, capsys) for mode in ("", *cli.MODES)]
+    texts = [text[text.index("\nexamples:") :] for text in helps if "\nexamples:" in text]
     examples = [line.split()[1:] for text in texts for line in text.splitlines() if "seq2drum " in line]
     assert {words[1] for words in examples} == set(cli.MODES)
     for words in examples:
@@ -144,7 +144,7 @@ def test_without_a_mode_one_is_told_what_to_do(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "phrase"),
     [
         (["-o", "x.wav"], "--wav x.wav writes that"),
         (["-o", "x.PNG"], "--picture x.PNG writes that"),
@@ -161,13 +161,13 @@ def test_no_file_is_called_what_it_is_not(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     flags: list[str],
-    told: str,
+    phrase: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     put(tmp_path / "a.mid")
     code, out, err = printed(["--mode", "infer", "a.mid", "--model", str(player), *flags], capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert told in err
+    assert phrase in err
     assert [path.name for path in tmp_path.iterdir()] == ["a.mid"]
 
 

@@ -75,8 +75,8 @@ def test_the_first_player_that_is_there_gets_the_sound(path, asked, tmp_path, ca
     assert plays(SONG) == 0
     assert (tmp_path / "heard").read_bytes() == WAV
     assert (tmp_path / "flag").read_text() == "-q\n"
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("", "playing 0:00; Ctrl-C stops\n")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "playing 0:00; Ctrl-C stops\n")
     assert asked.duet.guitars and len(asked.duet.drums)
 
 
@@ -107,9 +107,9 @@ def test_a_player_that_fails_in_the_middle_is_not_followed_by_the_beginning(path
 
 def test_without_a_player_it_is_said_before_anything_is_rendered(path, asked, capsys):
     assert plays(SONG) == 2
-    assert "none of pw-play, paplay, aplay, afplay" in (told := capsys.readouterr().err)
-    assert "-o FILE.wav" in told
-    assert told.count("\n") == 1
+    assert "none of pw-play, paplay, aplay, afplay" in (err := capsys.readouterr().err)
+    assert "-o FILE.wav" in err
+    assert err.count("\n") == 1
     assert not hasattr(asked, "duet")
 
 
@@ -139,10 +139,10 @@ def test_ctrl_c_stops_at_once(path, tmp_path):
         time.sleep(0.1)
     begun = time.monotonic()
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=30)
     assert running.returncode == 130
     assert time.monotonic() - begun < 10
-    assert told.splitlines()[-1] == "seq2drum: stopped"
+    assert err.splitlines()[-1] == "seq2drum: stopped"
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
@@ -152,7 +152,7 @@ def test_no_shell_reads_the_name(path, asked, tmp_path):
     odd = tmp_path / f"$(touch {tmp_path.name}).mid"
     shutil.copy(SONG, odd)
     assert plays(odd) == 0
-    assert sorted(found.name for found in tmp_path.iterdir()) == sorted([odd.name, "programs"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([odd.name, "programs"])
 
 
 def test_windows_plays_by_itself_and_is_told_when_to_stop(path, asked, monkeypatch):

@@ -43,9 +43,9 @@ def asked(*files: str, track: str | None = None, drum_map: str | None = None) ->
 
 
 def test_one_file_gives_its_guitar_and_its_drums(tmp_path: Path) -> None:
-    found = duets.read(asked(put(tmp_path / "song.mid", BOTH)))
-    assert [part.name for part in found.guitars] == ["Guitar"]
-    assert same(found.drums, DRUMS)
+    shown = duets.read(asked(put(tmp_path / "song.mid", BOTH)))
+    assert [part.name for part in shown.guitars] == ["Guitar"]
+    assert same(shown.drums, DRUMS)
 
 
 def same(one: Part, other: Part) -> bool:
@@ -57,9 +57,9 @@ def test_drums_that_were_made_for_a_song_get_its_guitar_and_that_is_told(
 ) -> None:
     song = put(tmp_path / "my song.mid", SONG)
     for name in ("my song.drums.mid", "my song.drums.3.mid", "my song.human.mid"):
-        found = duets.read(asked(put(tmp_path / name, ALONE)))
-        assert found.guitars == SONG.parts, name
-        assert same(found.drums, DRUMS)
+        shown = duets.read(asked(put(tmp_path / name, ALONE)))
+        assert shown.guitars == SONG.parts, name
+        assert same(shown.drums, DRUMS)
         assert capsys.readouterr().err == f"the guitar is that of {song}\n"
 
 
@@ -85,18 +85,18 @@ def test_a_song_whose_guitar_cannot_be_told_is_shown_by_its_drums_with_a_word(
 ) -> None:
     name = put(tmp_path / "trio.mid", Song(480, (*PIANOS, DRUMS), length=7680))
     assert duets.read(asked(name)).guitars == ()
-    told = capsys.readouterr().err
-    assert "--track" in told
-    assert told.startswith("the drums alone: ")
+    err = capsys.readouterr().err
+    assert "--track" in err
+    assert err.startswith("the drums alone: ")
     assert [part.name for part in duets.read(asked(name, track="organ")).guitars] == ["Organ"]
 
 
 def test_two_files_are_joined_in_either_order(tmp_path: Path) -> None:
     guitar, drums = put(tmp_path / "a.mid", SONG), put(tmp_path / "b.mid", ALONE)
     for names in ((guitar, drums), (drums, guitar)):
-        found = duets.read(asked(*names))
-        assert found.guitars == SONG.parts
-        assert same(found.drums, DRUMS)
+        shown = duets.read(asked(*names))
+        assert shown.guitars == SONG.parts
+        assert same(shown.drums, DRUMS)
 
 
 def test_a_drum_map_says_what_the_notes_are(tmp_path: Path) -> None:
@@ -108,15 +108,15 @@ def test_a_drum_map_says_what_the_notes_are(tmp_path: Path) -> None:
 
 def test_a_dash_is_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(midi.serialise(BOTH))))
-    found = duets.read(asked("-"))
-    assert len(found.guitars) == 1
-    assert same(found.drums, DRUMS)
+    shown = duets.read(asked("-"))
+    assert len(shown.guitars) == 1
+    assert same(shown.drums, DRUMS)
 
 
 def test_what_cannot_be_one_song_is_told(tmp_path: Path) -> None:
     guitar, drums = put(tmp_path / "a.mid", SONG), put(tmp_path / "b.mid", ALONE)
     nowhere = str(tmp_path / "nowhere.mid")
-    for names, track, error, told in (
+    for names, track, error, message in (
         ([], None, OptionError, "wants a song"),
         ([guitar, drums, drums], None, OptionError, "found 3 files"),
         ([str(tmp_path)], None, OptionError, "is a folder"),
@@ -126,7 +126,7 @@ def test_what_cannot_be_one_song_is_told(tmp_path: Path) -> None:
         (["x" * 5000], None, InputError, "xxx"),
         ([guitar], "banjo", PartNotFoundError, "banjo"),
     ):
-        with pytest.raises(error, match=told):
+        with pytest.raises(error, match=message):
             duets.read(asked(*names, track=track))
 
 
@@ -209,7 +209,7 @@ def test_nothing_is_written_over_unless_that_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "phrase"),
     [
         (["-o", "a.bmp"], "writes .png or .svg"),
         (["-o", "-"], "writes .png or .svg"),
@@ -223,11 +223,11 @@ def test_nothing_is_written_over_unless_that_is_asked_for(
     ],
 )
 def test_what_makes_no_sense_is_told_in_one_line(
-    song: str, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    song: str, arguments: list[str], phrase: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = shown(capsys, song, *arguments)
     assert (code, out) == (2, "")
-    assert told in err
+    assert phrase in err
     assert err.count("\n") == 1
 
 
@@ -259,16 +259,16 @@ def test_a_terminal_gets_colours_unless_it_has_none_or_nobody_wants_them(
     environment = {**os.environ, "TERM": "xterm", name: value}
     with subprocess.Popen(words, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
-        told = b""
+        output = b""
         with io.FileIO(ours) as terminal:
             try:
                 while read := terminal.read(4096):
-                    told += read
-            except OSError:  # that is how the end of a terminal is told
+                    output += read
+            except OSError:  # reading a terminal ends with this error
                 pass
         assert process.wait(60) == 0
-    assert "snare" in told.decode()
-    assert (b"\x1b[" in told) == colours
+    assert "snare" in output.decode()
+    assert (b"\x1b[" in output) == colours
 
 
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "stdin"])

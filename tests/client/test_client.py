@@ -1,4 +1,4 @@
-"""The client: what it gets of a server is what `Drummer` plays, and what goes wrong is told as it is told here.
+"""The client: what it gets of a server is what `Drummer` plays, and errors have the messages that they have here.
 
 Most servers here are stand-ins that do what a test wants; the last part asks the real one.
 """
@@ -117,14 +117,14 @@ def program(*arguments: object, **keywords: Any) -> subprocess.CompletedProcess[
     return subprocess.run(words, capture_output=True, timeout=120, check=False, cwd=ROOT, **keywords)
 
 
-def refused(result: tuple[int, str, str], code: int, *told: str) -> str:
+def refused(result: tuple[int, str, str], code: int, *phrases: str) -> str:
     """This exit code, and one line with these words in it."""
-    found, out, err = result
-    assert (found, out) == (code, ""), err
+    exit_code, out, err = result
+    assert (exit_code, out) == (code, ""), err
     assert err.startswith("seq2drum: ")
     assert err.count("\n") == 1
-    for word in told:
-        assert word in err
+    for phrase in phrases:
+        assert phrase in err
     return err
 
 
@@ -143,20 +143,20 @@ def asked(address: str, verb: Callable[[AsyncRemoteDrummer], Any], **keywords: A
 
 def test_a_remote_take_is_the_take_of_drummer_in_one_message_or_in_several(drummer: Drummer, address: str) -> None:
     take = drummer.accompany(SONG, Options(seed=4, style="rock"))
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     with RemoteDrummer(address) as remote:
         whole = remote.accompany(SONG, seed=4, style="rock", explain=True)
-        parts = remote.accompany(SONG, seed=4, style="rock", on_progress=lambda *bars: told.append(bars))
+        parts = remote.accompany(SONG, seed=4, style="rock", on_progress=lambda *bars: progress.append(bars))
     assert whole.midi == parts.midi == whole.to_bytes() == take.to_bytes()
     assert (whole.seed, whole.score, whole.stats.hits, whole.timeline.bars) == (4, None, len(take.part), 8)
     assert list(whole.guitar.tracks) == [index + 1 for index in take.guitar.parts]
     assert [str(said) for said in whole.explain()] == [str(said) for said in take.explain()]
-    assert told == [(0, 8), (8, 8)]
+    assert progress == [(0, 8), (8, 8)]
 
 
 def test_the_other_drummer_has_the_same_verbs(drummer: Drummer, address: str) -> None:
     take = drummer.accompany(SONG, Options(seed=4))
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
 
     async def verb(remote: AsyncRemoteDrummer) -> tuple[Any, ...]:
         await remote.wait_until_ready(10)
@@ -164,7 +164,7 @@ def test_the_other_drummer_has_the_same_verbs(drummer: Drummer, address: str) ->
         numbers = [bar.number async for bar in bars]
         return (
             await remote.accompany(SONG, seed=4),
-            await remote.accompany(SONG, seed=4, on_progress=lambda *bars: told.append(bars)),
+            await remote.accompany(SONG, seed=4, on_progress=lambda *bars: progress.append(bars)),
             await remote.takes(SONG, count=2),
             (numbers, bars.take, bars.timeline.bars, list(bars.guitar.tracks)),
             await remote.analyze(SONG),
@@ -176,8 +176,8 @@ def test_the_other_drummer_has_the_same_verbs(drummer: Drummer, address: str) ->
 
     whole, parts, takes, streamed, understood, models, maps, versions, ready = asked(address, verb)
     assert whole.midi == parts.midi == streamed[1].midi == take.to_bytes()
-    assert told == [(0, 8), (8, 8)]
-    assert [found.midi for found in takes] == [found.to_bytes() for found in drummer.takes(SONG, count=2)]
+    assert progress == [(0, 8), (8, 8)]
+    assert [take.midi for take in takes] == [take.to_bytes() for take in drummer.takes(SONG, count=2)]
     assert streamed[0] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert streamed[2:] == (8, [1])
     assert understood.tracks[0].name == "Guitar"
@@ -204,9 +204,9 @@ def test_takes_come_best_first_with_their_seeds_and_scores(drummer: Drummer, add
     takes = drummer.takes(SONG, Options(seed=2), 3)
     with RemoteDrummer(address) as remote:
         for on_progress in (None, lambda *_: None):
-            found = remote.takes(SONG, seed=2, count=3, on_progress=on_progress)
-            assert [take.midi for take in found] == [take.to_bytes() for take in takes]
-            assert [(take.seed, take.score) for take in found] == [(take.options.seed, take.score) for take in takes]
+            received = remote.takes(SONG, seed=2, count=3, on_progress=on_progress)
+            assert [take.midi for take in received] == [take.to_bytes() for take in takes]
+            assert [(take.seed, take.score) for take in received] == [(take.options.seed, take.score) for take in takes]
 
 
 def test_a_song_may_be_a_path_and_a_take_is_saved_whole_or_not_at_all(address: str, song: Path, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str,
 
 
 @pytest.mark.parametrize(
-    ("asked_for", "told"),
+    ("asked_for", "message"),
     [
         ({"seed": -1}, "the seed is -1, wanted 0 or more"),
         ({"seed": 1 << 64}, "wanted 0 or more, and less than"),
@@ -277,9 +277,9 @@ def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str,
     ],
 )
 def test_numbers_that_no_message_can_hold_are_refused_here_as_drummer_refuses_them(
-    asked_for: dict[str, Any], told: str
+    asked_for: dict[str, Any], message: str
 ) -> None:
-    with RemoteDrummer(NOWHERE) as remote, pytest.raises(OptionError, match=re.escape(told)):
+    with RemoteDrummer(NOWHERE) as remote, pytest.raises(OptionError, match=re.escape(message)):
         remote.accompany(SONG, **asked_for)
     with pytest.raises(TypeError, match="wanted RemoteOptions"):
         messages.options_of("loud", {})
@@ -341,19 +341,19 @@ def ended(code: Code, message: str, reason: str = "", **details: Any) -> Callabl
 
 def failure(do: Callable[[int, Any], Any], *, ways: int = 3, **keywords: Any) -> Seq2DrumError:
     """What is raised of a call that a server ends so: the same in one message and in several, and of both drummers."""
-    found = []
+    raised = []
     servicer = Scripted(do)
     with serving(servicer) as where:
         with RemoteDrummer(where, **keywords) as remote:
             for on_progress in (None, print):
                 with pytest.raises(Seq2DrumError) as one:
                     remote.accompany(SONG, on_progress=on_progress)
-                found.append(one.value)
+                raised.append(one.value)
         with pytest.raises(Seq2DrumError) as one:
             asked(where, lambda other: other.accompany(SONG, on_progress=print), **keywords)
-        found.append(one.value)
-    assert len({(type(error), str(error)) for error in found}) == 1, found
-    return found[0]
+        raised.append(one.value)
+    assert len({(type(error), str(error)) for error in raised}) == 1, raised
+    return raised[0]
 
 
 def test_a_busy_server_says_when_to_try_again_and_is_not_asked_again() -> None:
@@ -408,7 +408,7 @@ def test_a_model_that_cannot_be_used_is_a_fault_of_the_server_and_one_that_is_no
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "told"),
+    ("code", "kind", "message"),
     [
         (Code.UNAVAILABLE, ServerUnavailable, "went away before it was done (what it said); try again"),
         (Code.UNIMPLEMENTED, ServerFault, "no seq2drum server, or one of another version"),
@@ -417,10 +417,10 @@ def test_a_model_that_cannot_be_used_is_a_fault_of_the_server_and_one_that_is_no
         (Code.UNKNOWN, ServerFault, "failed (UNKNOWN: what it said)"),
     ],
 )
-def test_a_status_without_a_reason_is_told_in_words_of_our_own(code: Code, kind: type, told: str) -> None:
+def test_a_status_without_a_reason_is_told_in_words_of_our_own(code: Code, kind: type, message: str) -> None:
     error = failure(ended(code, "what it said"))
     assert type(error) is kind
-    assert told in str(error)
+    assert message in str(error)
 
 
 def test_a_status_whose_details_contradict_it_is_taken_at_its_code() -> None:
@@ -559,12 +559,12 @@ def test_an_early_end_keeps_its_words_although_not_all_was_sent() -> None:
             yield
 
     async def verb(other: AsyncRemoteDrummer) -> list[str]:
-        found = []
+        messages = []
         for _ in range(20):
             with pytest.raises(LimitError) as error:
                 await other.accompany(bytes(1_000_000))
-            found.append(str(error.value))
-        return found
+            messages.append(str(error.value))
+        return messages
 
     with serving(Early(lambda attempt, context: None)) as where:
         assert set(asked(where, verb)) == {"too large"}
@@ -575,12 +575,12 @@ def test_an_early_end_keeps_its_words_although_not_all_was_sent() -> None:
 def test_a_reply_that_is_damaged_or_too_short_is_no_take(drummer: Drummer) -> None:
     whole = accepted(drummer)
     damaged = [piece for piece in whole if piece.WhichOneof("piece") != "file_chunk"]
-    for pieces, told in ((damaged, "came back damaged"), (whole[:-1], "ended too soon"), ([], "ended too soon")):
+    for pieces, message in ((damaged, "came back damaged"), (whole[:-1], "ended too soon"), ([], "ended too soon")):
         servicer = Scripted(lambda attempt, context, pieces=pieces: pieces)
         with serving(servicer) as where:
-            with RemoteDrummer(where) as remote, pytest.raises(ServerFault, match=told):
+            with RemoteDrummer(where) as remote, pytest.raises(ServerFault, match=message):
                 remote.accompany(SONG, on_progress=print)
-            with pytest.raises(ServerFault, match=told):
+            with pytest.raises(ServerFault, match=message):
                 asked(where, lambda other: other.accompany(SONG, on_progress=print))
     with pytest.raises(ServerFault, match="holds no take"):
         messages.takes_of(messages.pb.GenerateDrumsResponse())
@@ -752,7 +752,7 @@ def test_what_is_told_of_takes_is_what_infer_tells(run: Run, song: Path, tmp_pat
 
     code, out, _ = run(song, "--takes", 2, "--explain", "-o", tmp_path / "a.mid")
     assert code == 0
-    told = re.sub(r"in \d+\.\d s", "", out)
+    printed_first = re.sub(r"in \d+\.\d s", "", out)
     stream = TextIOWrapper(BytesIO())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
@@ -760,7 +760,7 @@ def test_what_is_told_of_takes_is_what_infer_tells(run: Run, song: Path, tmp_pat
             core.main(["--mode", "infer", str(song), "--takes", "2", "--explain", "-o", str(tmp_path / "b.mid")]) == 0
         )
         stream.seek(0)
-    assert re.sub(r"in \d+\.\d s", "", stream.read()).replace("b.", "a.") == told
+    assert re.sub(r"in \d+\.\d s", "", stream.read()).replace("b.", "a.") == printed_first
     assert (tmp_path / "a.2.mid").read_bytes() == (tmp_path / "b.2.mid").read_bytes()
 
 
@@ -787,11 +787,11 @@ def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: 
         (folder / name).write_bytes(SONG)
     (folder / "b.mid").write_bytes(b"no music")
     (folder / "a.drums.mid").write_bytes(b"is passed over")
-    code, told, err = run(folder, "-o", out)
+    code, printed, err = run(folder, "-o", out)
     assert code == 2
     assert sorted(path.name for path in out.iterdir()) == ["a.drums.mid", "c.drums.mid"]
     assert err == f"seq2drum: {folder / 'b.mid'}: this is no MIDI file: it begins with b'no m', not with 'MThd'\n"
-    assert told.count("\n") == 2
+    assert printed.count("\n") == 2
 
 
 def test_json_is_one_line_a_take(run: Run, song: Path, tmp_path: Path) -> None:
@@ -840,7 +840,7 @@ def test_a_dash_reads_standard_input_and_writes_standard_output(address: str, dr
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "phrase"),
     [
         ([], "wanted a song"),
         (["nothing.mid"], "nothing.mid does not exist; give the path of a MIDI file"),
@@ -860,10 +860,10 @@ def test_a_dash_reads_standard_input_and_writes_standard_output(address: str, dr
     ],
 )
 def test_what_makes_no_sense_is_told_in_one_line(
-    run: Run, words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, words: list[str], phrase: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    refused(run(*words), 2, told)
+    refused(run(*words), 2, phrase)
     assert not (tmp_path / "x.drums.mid").exists()
 
 
@@ -881,7 +881,7 @@ def test_the_server_is_told_in_one_line_each_and_in_json(run: Run) -> None:
 
 def test_the_exit_code_says_whose_fault_it_was(run: Run, song: Path, tmp_path: Path) -> None:
     refused(run(song, server=NOWHERE), 3, "no server answers", "python -m server")
-    for do, code, told in (
+    for do, code, phrase in (
         (ended(Code.RESOURCE_EXHAUSTED, "32 calls wait", "QUEUE_FULL", retry=1), 3, "32 calls wait"),
         (ended(Code.DEADLINE_EXCEEDED, "no time is left", "DEADLINE_PASSED"), 3, "no time"),
         (ended(Code.INTERNAL, "the server failed", "INTERNAL_ERROR", error_id="1"), 4, "the server failed"),
@@ -889,7 +889,7 @@ def test_the_exit_code_says_whose_fault_it_was(run: Run, song: Path, tmp_path: P
         (ended(Code.INVALID_ARGUMENT, "it is damaged", "INVALID_MIDI"), 2, "it is damaged"),
     ):
         with serving(Scripted(do)) as where:
-            refused(run(song, server=where), code, told)
+            refused(run(song, server=where), code, phrase)
     assert [path.name for path in tmp_path.iterdir()] == [song.name]
 
 
@@ -1013,7 +1013,7 @@ def test_the_status_file_tells_each_state_in_its_order_and_what_was_written(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "phrase"),
     [
         (["{song}", "--style", "polka"], 2, "there is no style 'polka'"),
         (["{song}", "--loud"], 2, "unrecognized arguments"),
@@ -1022,14 +1022,14 @@ def test_the_status_file_tells_each_state_in_its_order_and_what_was_written(
     ],
 )
 def test_the_status_file_tells_how_it_failed(
-    run: Run, song: Path, tmp_path: Path, words: list[str], code: int, told: str
+    run: Run, song: Path, tmp_path: Path, words: list[str], code: int, phrase: str
 ) -> None:
     words = [word.format(song=song) for word in words]
     result = run("--status-file", tmp_path / "status", *words, **({"server": None} if "--server" in words else {}))
     assert result[0] == code
     line = json.loads((tmp_path / "status").read_text())
     assert (line["state"], line["code"], line["outputs"]) == ("failed", code, [])
-    assert told in line["message"]
+    assert phrase in line["message"]
     assert "\n" not in line["message"]
 
 
@@ -1058,12 +1058,12 @@ def test_a_file_that_appears_cancels_the_call(run: Run, song: Path, tmp_path: Pa
 
 def test_status_says_in_one_line_whether_a_server_answers(run: Run, address: str, playing: Playing) -> None:
     code, out, _ = run("--status")
-    found = json.loads(out)
-    assert (code, found["serving"], found["address"]) == (0, True, address)
+    status = json.loads(out)
+    assert (code, status["serving"], status["address"]) == (0, True, address)
     code, out, _ = run("--status", server=NOWHERE)
-    found = json.loads(out)
-    assert (code, found["serving"], found["address"]) == (3, False, NOWHERE)
-    assert "no server answers" in found["message"]
+    status = json.loads(out)
+    assert (code, status["serving"], status["address"]) == (3, False, NOWHERE)
+    assert "no server answers" in status["message"]
     with serving(playing, ready=False) as where:
         assert run("--status", server=where)[0] == 3
 

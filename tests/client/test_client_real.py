@@ -67,8 +67,8 @@ def test_what_comes_back_is_byte_for_byte_what_drummer_plays(
     takes = [take.to_bytes(with_guitar=with_guitar) for take in drummer.takes(data, wanted, count)]
     with RemoteDrummer(real) as remote:
         for on_progress in (None, lambda *_: None):
-            found = remote.takes(data, wanted, count, with_guitar=with_guitar, on_progress=on_progress)
-            assert [take.midi for take in found] == takes
+            received = remote.takes(data, wanted, count, with_guitar=with_guitar, on_progress=on_progress)
+            assert [take.midi for take in received] == takes
         if count == 1:
             with remote.stream(data, wanted, with_guitar=with_guitar) as stream:
                 bars = {bar.number: bar.hits for bar in stream}
@@ -89,8 +89,8 @@ def test_eight_takes_of_a_file_as_large_as_is_taken_come_back_with_its_guitar(re
     assert sum(map(len, takes)) > 8 * size  # gRPC's own limit of a message is half of that
     with RemoteDrummer(real) as remote:
         for on_progress in (None, lambda *_: None):
-            found = remote.takes(large, count=8, with_guitar=True, on_progress=on_progress)
-            assert [take.midi for take in found] == takes
+            received = remote.takes(large, count=8, with_guitar=True, on_progress=on_progress)
+            assert [take.midi for take in received] == takes
 
 
 def test_real_songs_through_the_real_command_line_are_what_infer_writes(

@@ -156,13 +156,13 @@ class Studio:
         (item,) = self.drum_track.items
         return item
 
-    def unchanged(self, *told: str) -> None:
+    def unchanged(self, *phrases: str) -> None:
         """Nothing was done to the project, and one message was shown."""
         assert self.reaper.writes == 0
         assert len(self.reaper.boxes) == 1
         assert "\n" not in self.reaper.boxes[0]
-        for word in told:
-            assert word in self.reaper.boxes[0]
+        for phrase in phrases:
+            assert phrase in self.reaper.boxes[0]
         self.left_clean()
 
     def left_clean(self) -> None:
@@ -217,11 +217,11 @@ def same_bars(song: Song, reaper: Reaper, origin: float, last: float) -> None:
 
 
 def _measures(reaper: Reaper, last: float) -> list[Any]:
-    found = []
+    bars = []
     for bar in reaper.clock.measures():
         if bar.first >= last - 1e-9:
-            return found
-        found.append(bar)
+            return bars
+        bars.append(bar)
     raise AssertionError
 
 
@@ -230,14 +230,14 @@ def sounding(
 ) -> list[tuple[float, float, int, int]]:
     """The riff as an item plays it, worked out by hand: onset and end in quarters of the project, pitch, velocity."""
     span = ((last - first) * rate if source is None else source) / rate
-    found = []
+    notes = []
     for at, length, pitch, velocity in RIFF:
         for again in range(-1, 50):
             begin = first + (at - offset) / rate + again * span
             end = min(begin + length / rate, first - offset / rate + (again + 1) * span, last)
             if again >= 0 and first <= round(begin, 9) < last and at < (source or 1e9):
-                found.append((begin, end, pitch, velocity))
-    return sorted(found)
+                notes.append((begin, end, pitch, velocity))
+    return sorted(notes)
 
 
 # --- to the tick ------------------------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def test_an_audio_item_beside_midi_items_does_not_matter(studio: Callable[..., S
 
 
 @pytest.mark.parametrize(
-    ("mood", "told"),
+    ("mood", "phrase"),
     [
         ("never", "fallen silent"),
         ("babbles", "fallen silent"),
@@ -422,13 +422,13 @@ def test_an_audio_item_beside_midi_items_does_not_matter(studio: Callable[..., S
     ],
 )
 def test_a_program_that_fails_changes_nothing_and_is_told_of(
-    studio: Callable[..., Studio], mood: str, told: str
+    studio: Callable[..., Studio], mood: str, phrase: str
 ) -> None:
     here = studio(mood, speed=20)
     here.item()
     here.run()
-    silent = told == "fallen silent"
-    if silent:  # it may still be there: it is told to stop, and its folder is left to the next run
+    silent = phrase == "fallen silent"
+    if silent:  # it may still run: it is asked to stop, and the next run removes its folder
         (folder,) = (here.folder / "tmp").iterdir()
         assert (folder / "cancel").exists()
         assert folder.samefile(here.reaper.state["seq2drum", "leftover"])
@@ -440,7 +440,7 @@ def test_a_program_that_fails_changes_nothing_and_is_told_of(
         assert here.reaper.boxes == []
     else:
         assert here.reaper.boxes == [here.reaper.boxes[0]]
-        here.unchanged(told)
+        here.unchanged(phrase)
         assert "guitar.mid" not in here.reaper.boxes[0]
 
 
@@ -620,7 +620,7 @@ def test_what_is_left_empty_is_left_to_the_drummer_and_the_seed_is_new_each_time
 
 
 @pytest.mark.parametrize(
-    ("place", "answer", "told"),
+    ("place", "answer", "phrases"),
     [
         (0, "polka", ["no style polka", "shuffle"]),
         (1, "1.5", ["Intensity: 1.5", "0 to 1"]),
@@ -634,14 +634,14 @@ def test_what_is_left_empty_is_left_to_the_drummer_and_the_seed_is_new_each_time
     ],
 )
 def test_an_answer_that_makes_no_sense_is_asked_for_again(
-    studio: Callable[..., Studio], place: int, answer: str, told: list[str]
+    studio: Callable[..., Studio], place: int, answer: str, phrases: list[str]
 ) -> None:
     here = studio()
     here.item()
     wrong = [*[""] * place, answer, *[""] * (7 - place)]
     here.reaper.answers = [wrong, None]
     here.run()
-    here.unchanged(*told)
+    here.unchanged(*phrases)
     assert here.reaper.dialogs[1][1] == wrong
     assert here.reaper.commands == []
 

@@ -100,13 +100,13 @@ def test_a_file_that_changes_while_it_is_played_to_is_played_to_again() -> None:
 
 
 class Stage:
-    """A watch over two folders with a player that a test directs, and all that it did."""
+    """A watch over two folders with a player that a test directs; the songs played, drums written and lines printed."""
 
     def __init__(self, drummer: Drummer, folder: Path, output: Path) -> None:
         self.drummer, self.folder, self.output = drummer, folder, output
         self.played: list[bytes] = []
-        self.told: list[str] = []
-        self.said: list[str] = []
+        self.written: list[str] = []
+        self.lines: list[str] = []
         self.failures: list[Exception] = []
         self.takes = 1
 
@@ -118,10 +118,10 @@ class Stage:
         return messages.takes_of(response_of(self.drummer.takes(data, Options(), self.takes), config))
 
     def watch(self, *, once: bool = False) -> FolderWatch:
-        def told(take: RemoteTake, source: str, target: str, seconds: float) -> None:
-            self.told.append(Path(target).name)
+        def report(take: RemoteTake, source: str, target: str, seconds: float) -> None:
+            self.written.append(Path(target).name)
 
-        return FolderWatch(self.folder, self.output, self.play, self.takes, told, self.said.append, 0.05, once)
+        return FolderWatch(self.folder, self.output, self.play, self.takes, report, self.lines.append, 0.05, once)
 
     def once(self) -> int:
         return asyncio.run(self.watch(once=True).run())
@@ -136,7 +136,7 @@ class Stage:
                 for step in steps:
                     while not step():
                         assert not watching.done(), watching.exception()
-                        assert time.monotonic() < end, (step, self.said, names(self.output))
+                        assert time.monotonic() < end, (step, self.lines, names(self.output))
                         await asyncio.sleep(0.01)
             finally:
                 watching.cancel()
@@ -169,7 +169,7 @@ def test_what_is_there_is_played_to_once_and_its_drums_are_those_of_drummer(stag
     assert stage.once() == 0
     assert names(stage.output) == ["a.drums.mid", "b.drums.mid", "c.drums.mid"]
     assert (stage.output / "b.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()
-    assert (stage.told, len(stage.played), stage.said) == (names(stage.output), 3, [])
+    assert (stage.written, len(stage.played), stage.lines) == (names(stage.output), 3, [])
     assert stage.once() == 0
     assert len(stage.played) == 3
 
@@ -181,7 +181,7 @@ def test_drums_that_are_missing_or_older_than_their_song_are_made(stage: Stage) 
     put(stage.output / "older.drums.mid", b"old", seconds=-100)
     put(stage.output / "newer.drums.mid", b"mine", seconds=100)
     assert stage.once() == 0
-    assert stage.told == ["missing.drums.mid", "older.drums.mid"]
+    assert stage.written == ["missing.drums.mid", "older.drums.mid"]
     assert (stage.output / "newer.drums.mid").read_bytes() == b"mine"
 
 
@@ -190,7 +190,7 @@ def test_one_folder_may_be_both_and_what_was_made_is_never_played_to(stage: Stag
     put(stage.folder / "a.mid")
     assert stage.once() == 0
     assert names(stage.folder) == ["a.drums.1.mid", "a.drums.2.mid", "a.mid"]
-    stage.until(lambda: put(stage.folder / "b.mid"), lambda: len(stage.told) == 4)
+    stage.until(lambda: put(stage.folder / "b.mid"), lambda: len(stage.written) == 4)
     assert stage.once() == 0
     assert len(stage.played) == 2
 
@@ -200,10 +200,10 @@ def test_what_appears_and_what_changes_while_it_watches_is_played_to(stage: Stag
     stage.until(
         lambda: stage.output.is_dir(),
         lambda: put(stage.folder / "a.mid", seconds=-1000),  # a copy may be older than the folder
-        lambda: len(stage.told) == 1,
+        lambda: len(stage.written) == 1,
         lambda: target.read_bytes() == drummer.accompany(SONG).to_bytes(),
         lambda: put(stage.folder / "a.mid", OTHER, seconds=-900),
-        lambda: len(stage.told) == 2,
+        lambda: len(stage.written) == 2,
         lambda: target.read_bytes() == drummer.accompany(OTHER).to_bytes(),
     )
     assert len(stage.played) == 2
@@ -225,7 +225,7 @@ def test_a_file_that_is_still_written_is_waited_for(stage: Stage, drummer: Drumm
     writing = threading.Thread(target=write)
     writing.start()
     try:
-        stage.until(lambda: stage.told)
+        stage.until(lambda: stage.written)
     finally:
         stop.set()
         writing.join()
@@ -275,15 +275,15 @@ def test_a_song_that_cannot_be_played_to_gets_a_note_until_it_can(stage: Stage) 
     put(stage.folder / "b.mid")
     stage.failures = [MidiError("the file ends in the middle of a track")]
     stage.until(
-        lambda: stage.told == ["b.drums.mid"],
+        lambda: stage.written == ["b.drums.mid"],
         lambda: put(stage.folder / "c.mid"),
-        lambda: len(stage.told) == 2,
+        lambda: len(stage.written) == 2,
         lambda: error.exists() and error.read_text().startswith("a.mid: the file ends in the middle of a track\n"),
         lambda: put(stage.folder / "a.mid", OTHER),
-        lambda: len(stage.told) == 3,
+        lambda: len(stage.written) == 3,
     )
     assert stage.played == [SONG, SONG, SONG, OTHER]  # not again before it changed
-    assert stage.said == ["a.mid: the file ends in the middle of a track"]
+    assert stage.lines == ["a.mid: the file ends in the middle of a track"]
     assert names(stage.output) == ["a.drums.mid", "b.drums.mid", "c.drums.mid"]
 
 
@@ -301,16 +301,16 @@ def test_two_songs_of_one_name_do_not_overwrite_each_others_drums(stage: Stage) 
     assert stage.once() == 2
     assert names(stage.output) == ["a.drums.mid", "a.mid.error.txt"]
     assert stage.played == [SONG]
-    assert stage.said == ["a.mid has the same name as a.kar; give one of them another"]
+    assert stage.lines == ["a.mid has the same name as a.kar; give one of them another"]
 
 
 @pytest.mark.parametrize("failure", [ServerUnavailable("no server answers"), ServerBusy("full", retry_seconds=0.03)])
 def test_a_server_that_is_away_or_busy_is_waited_for_and_that_is_said_once(stage: Stage, failure: Exception) -> None:
     put(stage.folder / "a.mid")
     stage.failures = [failure] * 4
-    stage.until(lambda: stage.told == ["a.drums.mid"])
+    stage.until(lambda: stage.written == ["a.drums.mid"])
     assert len(stage.played) == 5
-    assert stage.said == [f"{failure}; waiting", "going on"]
+    assert stage.lines == [f"{failure}; waiting", "going on"]
     assert names(stage.output) == ["a.drums.mid"]
     stage.failures = [failure]
     put(stage.folder / "b.mid")
@@ -340,10 +340,10 @@ def test_a_disk_that_is_full_is_waited_for_and_what_was_there_stays(
         fsync(file)
 
     monkeypatch.setattr(os, "fsync", fail)
-    stage.until(lambda: stage.told == ["a.drums.mid"])
+    stage.until(lambda: stage.written == ["a.drums.mid"])
     assert names(stage.output) == ["a.drums.mid"]
-    assert "No space left on device" in stage.said[0]
-    assert stage.said[1:] == ["going on"]
+    assert "No space left on device" in stage.lines[0]
+    assert stage.lines[1:] == ["going on"]
 
 
 def test_a_folder_that_goes_away_is_waited_for(stage: Stage) -> None:
@@ -351,12 +351,12 @@ def test_a_folder_that_goes_away_is_waited_for(stage: Stage) -> None:
     stage.until(
         lambda: stage.output.is_dir(),
         lambda: stage.folder.rename(away),
-        lambda: stage.said,
+        lambda: stage.lines,
         lambda: away.rename(stage.folder),
         lambda: put(stage.folder / "a.mid"),
-        lambda: stage.told,
+        lambda: stage.written,
     )
-    assert stage.said[0] == f"the folder {stage.folder} cannot be read; waiting for it"
+    assert stage.lines[0] == f"the folder {stage.folder} cannot be read; waiting for it"
 
 
 def test_folders_that_cannot_be_used_are_told(stage: Stage) -> None:

@@ -50,15 +50,15 @@ def test_thirty_steps_on_one_batch_lower_its_loss(name: str, data: Data) -> None
     pairs = batches.windows(data)
     batch = tensors(batches.collate(data, pairs, batches.draw(np.random.default_rng(0), len(pairs)), blanked=0.3))
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    found = []
+    nats = []
     for _ in range(30):
         losses = model.losses(batch)
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
-        found.append(float(losses["nats"].detach() / losses["bars"]))
-    assert np.isfinite(found).all()
-    assert found[-1] < 0.7 * found[0]
+        nats.append(float(losses["nats"].detach() / losses["bars"]))
+    assert np.isfinite(nats).all()
+    assert nats[-1] < 0.7 * nats[0]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
