@@ -227,7 +227,7 @@ def test_a_long_name_is_cut_and_a_long_song_shows_its_first_bars_and_says_so() -
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_empty_or_odd_shows_itself_too(value: Any) -> None:
+def test_empty_and_odd_values_show_themselves(value: Any) -> None:
     assert said(value._repr_html_())
 
 
@@ -273,12 +273,12 @@ def test_a_picture_that_cannot_be_drawn_is_a_line_of_words(monkeypatch: pytest.M
     assert parsed(shown).tags["img"] == 0
 
 
-def test_what_has_no_picture_is_refused() -> None:
+def test_a_value_without_a_picture_is_refused() -> None:
     with pytest.raises(TypeError, match="int has no picture"):
         as_html(3)
 
 
-def test_playing_and_reading_never_load_what_only_notebooks_need() -> None:
+def test_playing_and_reading_never_import_what_only_notebooks_need() -> None:
     code = (
         "import sys, seq2drum.play.drummer;"
         "sys.exit(any(name in sys.modules for name in ('seq2drum.display', 'matplotlib', 'jinja2')))"

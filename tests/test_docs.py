@@ -220,7 +220,7 @@ def tried() -> list[object]:
 
 
 @pytest.mark.parametrize("page", tried())
-def test_what_a_page_says_to_do_can_be_done(page, tmp_path, monkeypatch, server):
+def test_commands_and_python_of_a_page_run(page, tmp_path, monkeypatch, server):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -262,7 +262,7 @@ def test_blocks_are_in_languages_that_are_tried():
     assert unknown == set()
 
 
-def test_what_is_not_run_is_on_a_page():
+def test_every_exception_from_running_matches_a_command_of_a_page():
     """An entry that no page needs would hide a mistake one day."""
     assert [pattern for pattern in NOT_RUN if not any(re.match(pattern, command) for _, command in SHELL)] == []
 
@@ -353,7 +353,7 @@ def test_every_error_that_has_no_kinds_is_shown_as_it_is_printed():
             assert "```console" in re.split(r"^##", section, flags=re.MULTILINE)[0], name
 
 
-def test_what_is_told_of_a_missing_program_is_what_is_printed(monkeypatch):
+def test_messages_about_missing_programs_are_those_printed(monkeypatch):
     page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     monkeypatch.setitem(sys.modules, "verovio", None)
     monkeypatch.setenv("PATH", "")

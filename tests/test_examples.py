@@ -19,7 +19,7 @@ def named(path: Path) -> str:
     return path.relative_to(EXAMPLES).as_posix()
 
 
-def test_the_script_writes_the_very_bytes_that_lie_there(tmp_path):
+def test_the_script_writes_the_same_bytes_as_the_files_kept(tmp_path):
     run_script(EXAMPLES / "make_examples.py")["main"](tmp_path)
     written = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.mid")}
     assert written.keys() == {named(path) for path in [*ALONE, *PAIRS]}
@@ -59,7 +59,7 @@ def test_a_pair_has_drums_of_the_kit_under_every_bar_of_its_guitar(path):
 
 
 @pytest.mark.parametrize("path", [*ALONE, *PAIRS], ids=named)
-def test_nobody_plays_like_a_machine(path):
+def test_velocities_vary_and_onsets_are_off_the_grid(path):
     song = midi.read(path)
     for part in song.parts:
         assert len(np.unique(part.velocity)) > 12

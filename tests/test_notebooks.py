@@ -80,7 +80,7 @@ def test_outputs_are_kept_of_tagged_cells_only_and_are_small(script: Path) -> No
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_what_is_kept_tells_nothing_of_the_machine_it_was_made_on(script: Path) -> None:
+def test_kept_outputs_contain_nothing_of_the_machine_they_were_made_on(script: Path) -> None:
     kept = json.dumps(_kept(script))
     words = {str(ROOT), str(Path.home()), str(Path(sys.prefix))} - {"/"}
     assert [word for word in words if word in kept] == []
@@ -104,7 +104,7 @@ def test_a_notebook_uses_what_anyone_may_use_and_defines_no_model(script: Path) 
             assert not node.attr.startswith("_") or node.attr in NAMED, f"{script.name} reaches for {node.attr}"
 
 
-def test_notebooks_of_other_cells_are_told_apart() -> None:
+def test_notebooks_with_different_cells_are_unequal() -> None:
     one = sync.read(sync.scripts()[0])
     other = sync.read(sync.scripts()[0])
     assert sync.same_cells(one, other)
@@ -130,7 +130,7 @@ def test_stripping_leaves_tagged_outputs_without_numbers_warnings_and_names_of_o
     assert cells[1].outputs[0].execution_count is None
 
 
-def test_what_is_printed_in_one_go_is_kept_as_one() -> None:
+def test_outputs_printed_one_after_another_are_kept_as_one() -> None:
     import nbformat
 
     pieces = [nbformat.v4.new_output("stream", name="stdout", text=f"{line}\n") for line in "ab"]

@@ -161,7 +161,7 @@ def test_pages_and_pictures_that_the_readme_points_at_are_there():
         assert (ROOT / target).exists(), target
 
 
-def test_python_in_the_readme_names_only_what_there_is():
+def test_python_in_the_readme_imports_only_existing_names():
     for block in blocks("python"):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom):
@@ -251,7 +251,7 @@ PLAYING = (
 
 
 @pytest.mark.parametrize("module", PLAYING)
-def test_loading_what_plays_loads_neither_torch_nor_music21_nor_matplotlib(module):
+def test_importing_what_plays_imports_neither_torch_nor_music21_nor_matplotlib(module):
     heavy = ("torch", "music21", "matplotlib", "lightning_fabric", "tensorboard", "onnx")
     code = f"import sys, seq2drum.{module}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -259,7 +259,7 @@ def test_loading_what_plays_loads_neither_torch_nor_music21_nor_matplotlib(modul
 
 
 @pytest.mark.parametrize("entrance", [["main.py"], ["-m", "seq2drum"]])
-def test_both_entrances_are_one(entrance):
+def test_main_py_and_the_module_are_the_same_program(entrance):
     done = subprocess.run([sys.executable, *entrance, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "--mode" in done.stdout

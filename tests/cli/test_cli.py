@@ -76,7 +76,7 @@ def refused(result: tuple[int, str, str], *phrases: str) -> str:
 # --- what is written ------------------------------------------------------------------------------------------------
 
 
-def test_a_song_gets_its_drums_beside_it_and_is_told_of(run: Run, tmp_path: Path) -> None:
+def test_drums_are_written_beside_the_song_and_named_in_the_output(run: Run, tmp_path: Path) -> None:
     song = put(tmp_path / "my song.mid")
     before = song.read_bytes()
     code, out, err = run(song)
@@ -90,13 +90,15 @@ def test_a_song_gets_its_drums_beside_it_and_is_told_of(run: Run, tmp_path: Path
     assert song.read_bytes() == before
 
 
-def test_what_is_told_counts_the_bars_and_the_hits(run: Run, tmp_path: Path) -> None:
+def test_the_printed_line_counts_the_bars_and_the_hits(run: Run, tmp_path: Path) -> None:
     _, out, _ = run(put(tmp_path / "a.mid"))
     drums = midi.read(tmp_path / "a.drums.mid")
     assert f": {len(drums.bars())} bars, {sum(map(len, drums.parts))} hits in " in out
 
 
-def test_the_output_can_be_named_and_the_drums_are_those_of_python(run: Run, player: Path, tmp_path: Path) -> None:
+def test_o_names_the_output_and_its_bytes_are_those_of_the_python_interface(
+    run: Run, player: Path, tmp_path: Path
+) -> None:
     from seq2drum import Drummer, Options
 
     song = put(tmp_path / "a.mid")
@@ -107,20 +109,22 @@ def test_the_output_can_be_named_and_the_drums_are_those_of_python(run: Run, pla
 
 
 @pytest.mark.parametrize("option", [("--seed", 1), ("--temperature", 0), ("--top-p", 0.6), ("--track", "Piano")])
-def test_every_choice_changes_the_take(run: Run, tmp_path: Path, option: tuple[object, ...]) -> None:
+def test_every_option_changes_the_take(run: Run, tmp_path: Path, option: tuple[object, ...]) -> None:
     song = put(tmp_path / "a.mid", replace(strummed(), parts=(*strummed().parts, PIANO)))
     assert run(song, "-o", tmp_path / "plain.mid")[0] == 0
     assert run(song, "-o", tmp_path / "other.mid", *option)[0] == 0
     assert (tmp_path / "plain.mid").read_bytes() != (tmp_path / "other.mid").read_bytes()
 
 
-def test_options_may_stand_before_between_and_behind_songs(run: Run, tmp_path: Path) -> None:
+def test_options_may_stand_before_between_and_after_songs(run: Run, tmp_path: Path) -> None:
     a, b = put(tmp_path / "a.mid"), put(tmp_path / "b.mid")
     assert run("--seed", 2, a, "--force", b, "-o", tmp_path / "out")[0] == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.drums.mid", "b.drums.mid"]
 
 
-def test_a_folder_gives_a_folder_and_earlier_drums_in_it_are_no_songs(run: Run, tmp_path: Path) -> None:
+def test_a_folder_of_songs_gives_a_folder_of_drums_and_earlier_drums_in_it_are_skipped(
+    run: Run, tmp_path: Path
+) -> None:
     songs = tmp_path / "songs"
     songs.mkdir()
     put(songs / "one.mid")
@@ -142,18 +146,18 @@ def test_without_an_output_the_songs_of_a_folder_get_their_drums_beside_them(run
     assert (tmp_path / "two.drums.mid").exists()
 
 
-def test_one_song_can_go_into_a_folder_that_is_there(run: Run, tmp_path: Path) -> None:
+def test_one_song_can_be_written_into_an_existing_folder(run: Run, tmp_path: Path) -> None:
     (tmp_path / "drums").mkdir()
     assert run(put(tmp_path / "a.mid"), "-o", tmp_path / "drums")[0] == 0
     assert (tmp_path / "drums" / "a.drums.mid").exists()
 
 
-def test_a_name_that_ends_in_a_slash_is_a_folder_also_before_it_is_there(run: Run, tmp_path: Path) -> None:
+def test_an_output_that_ends_in_a_slash_is_a_folder_even_if_it_does_not_exist_yet(run: Run, tmp_path: Path) -> None:
     assert run(put(tmp_path / "a.mid"), "-o", f"{tmp_path / 'new'}/")[0] == 0
     assert (tmp_path / "new" / "a.drums.mid").is_file()
 
 
-def test_a_song_that_cannot_be_used_is_told_and_the_others_go_on(run: Run, tmp_path: Path) -> None:
+def test_an_unusable_song_is_reported_and_the_others_are_played(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bad.mid").write_bytes(b"no midi")
     good = [put(tmp_path / "a.mid"), put(tmp_path / "z.mid")]
     code, out, err = run(good[0], tmp_path / "bad.mid", tmp_path / "none.mid", good[1], "-o", tmp_path / "out")
@@ -180,7 +184,7 @@ def test_a_dash_reads_standard_input_and_writes_standard_output(player: Path, tm
     assert program(song, "-o", "-", "--model", player).stdout == done.stdout
 
 
-def test_json_is_one_line_a_take(run: Run, tmp_path: Path) -> None:
+def test_json_prints_one_line_per_take(run: Run, tmp_path: Path) -> None:
     put(tmp_path / "a.mid")
     put(tmp_path / "b.mid", replace(strummed(), parts=(PIANO, *strummed().parts)))
     code, out, _ = run(tmp_path, "--json", "--seed", 9)
@@ -216,7 +220,7 @@ def test_a_score_is_written_too_and_can_be_read(run: Run, tmp_path: Path) -> Non
     assert "<sign>percussion</sign>" in score.read_text(encoding="utf-8")
 
 
-def test_what_is_there_is_not_written_over_unless_that_is_asked_for(run: Run, tmp_path: Path) -> None:
+def test_existing_files_are_overwritten_only_with_force(run: Run, tmp_path: Path) -> None:
     song, score = put(tmp_path / "a.mid"), tmp_path / "s.musicxml"
     (tmp_path / "a.drums.mid").write_bytes(b"mine")
     refused(run(song), "a.drums.mid exists already", "--force")
@@ -229,7 +233,7 @@ def test_what_is_there_is_not_written_over_unless_that_is_asked_for(run: Run, tm
     assert score.read_bytes() != b"mine"
 
 
-def test_what_cannot_be_made_beside_a_take_is_told_and_the_take_and_the_rest_are_there(
+def test_an_export_that_fails_is_reported_and_the_take_and_other_exports_are_written(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(draw, "FORMATS", ())
@@ -246,9 +250,7 @@ def test_what_cannot_be_made_beside_a_take_is_told_and_the_take_and_the_rest_are
 @pytest.mark.parametrize(
     ("flag", "name"), [("-o", "x.mid"), ("--score", "x.musicxml"), ("--picture", "x.png"), ("--rpp", "x.rpp")]
 )
-def test_a_folder_that_is_not_there_is_told_before_anything_is_played(
-    run: Run, tmp_path: Path, flag: str, name: str
-) -> None:
+def test_a_missing_folder_is_reported_before_anything_is_played(run: Run, tmp_path: Path, flag: str, name: str) -> None:
     song = put(tmp_path / "a.mid")
     refused(run(song, flag, tmp_path / "nowhere" / name), f"{tmp_path / 'nowhere'} does not exist")
     assert list(tmp_path.iterdir()) == [song]
@@ -258,7 +260,7 @@ def with_drums() -> Song:
     return replace(strummed(), parts=(*strummed().parts, DRUMS))
 
 
-def test_what_a_musician_asks_for_reaches_the_drummer(run: Run, player: Path, tmp_path: Path) -> None:
+def test_the_options_of_a_musician_reach_the_drummer(run: Run, player: Path, tmp_path: Path) -> None:
     from seq2drum import Drummer, Options
 
     song = put(tmp_path / "a.mid", with_drums())
@@ -318,7 +320,7 @@ def test_one_take_keeps_its_name_and_takes_are_no_songs(run: Run, tmp_path: Path
     assert (code, len(out.splitlines())) == (0, 1)
 
 
-def test_explaining_tells_the_bars_below_the_take(run: Run, tmp_path: Path) -> None:
+def test_explain_lists_passages_of_bars_below_the_take(run: Run, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid")
     _, out, _ = run(song, "--explain")
     first, *lines = out.splitlines()
@@ -331,20 +333,20 @@ def test_explaining_tells_the_bars_below_the_take(run: Run, tmp_path: Path) -> N
     assert len(explanations) == len(lines)
 
 
-def test_explaining_leaves_standard_output_to_the_take(player: Path, tmp_path: Path) -> None:
+def test_explain_leaves_standard_output_to_the_take(player: Path, tmp_path: Path) -> None:
     done = program(put(tmp_path / "a.mid"), "-o", "-", "--explain", "--model", player)
     assert midi.parse(done.stdout).parts
     assert b"  bar" in done.stderr
 
 
-def test_the_styles_that_help_names_are_those_that_there_are(run: Run) -> None:
+def test_help_names_all_styles(run: Run) -> None:
     from seq2drum.music.choices import STYLES
 
     help_text = " ".join(run("--help", model=None)[1].split())
     assert f"--style NAME {', '.join(STYLES)}, or auto" in help_text
 
 
-def test_a_stiff_drum_file_is_humanised_and_all_else_stays(run: Run, tmp_path: Path) -> None:
+def test_humanize_changes_the_drums_of_a_file_and_nothing_else(run: Run, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid", replace(with_drums(), parts=(*with_drums().parts, PIANO)))
     before = song.read_bytes()
     code, out, err = run(song, mode="humanize", model=None)
@@ -363,7 +365,7 @@ def test_a_stiff_drum_file_is_humanised_and_all_else_stays(run: Run, tmp_path: P
     assert stiff.rows.tolist() == DRUMS.rows.tolist()
 
 
-def test_humanising_knows_seed_swing_and_style(run: Run, tmp_path: Path) -> None:
+def test_humanize_takes_seed_swing_and_style(run: Run, tmp_path: Path) -> None:
     offbeat = Part.of([Note(at, 60, 42, 90) for at in range(0, 7000, 240)], name="Kit", is_drums=True)
     song = put(tmp_path / "a.mid", replace(strummed(), parts=(*strummed().parts, offbeat)))
     made = set()
@@ -373,7 +375,7 @@ def test_humanising_knows_seed_swing_and_style(run: Run, tmp_path: Path) -> None
     assert len(made) == 4
 
 
-def test_humanising_refuses_what_it_cannot_use(run: Run, tmp_path: Path) -> None:
+def test_humanize_refuses_options_that_it_cannot_use(run: Run, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid")
     refused(run(song, mode="humanize", model=None), "no drums in it", "channel 10")
     refused(run(mode="humanize", model=None), "--mode humanize wants a MIDI file")
@@ -389,7 +391,7 @@ def test_humanising_refuses_what_it_cannot_use(run: Run, tmp_path: Path) -> None
     assert (tmp_path / "e.human.mid").read_bytes() == b"mine"
 
 
-def test_a_folder_is_humanised_and_what_was_made_before_is_passed_over(run: Run, tmp_path: Path) -> None:
+def test_a_folder_is_humanised_and_earlier_results_are_skipped(run: Run, tmp_path: Path) -> None:
     for name in ("a.mid", "b.mid", "a.human.mid", "c.drums.mid", "c.drums.2.mid"):
         put(tmp_path / name, with_drums())
     code, out, _ = run(tmp_path, "-o", tmp_path / "out", mode="humanize", model=None)
@@ -401,7 +403,7 @@ def test_a_folder_is_humanised_and_what_was_made_before_is_passed_over(run: Run,
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 
-def test_no_song_that_was_given_is_ever_written_over(run: Run, tmp_path: Path) -> None:
+def test_an_input_song_is_never_overwritten(run: Run, tmp_path: Path) -> None:
     a, b = put(tmp_path / "a.mid"), put(tmp_path / "a.drums.mid")
     (tmp_path / "link.mid").hardlink_to(a)
     before = a.read_bytes()
@@ -448,7 +450,7 @@ def test_no_song_that_was_given_is_ever_written_over(run: Run, tmp_path: Path) -
         (["--nonsense"], ["--nonsense", "--help"]),
     ],
 )
-def test_a_flag_that_makes_no_sense_is_told_in_one_line(
+def test_an_invalid_option_is_reported_in_one_line(
     run: Run, tmp_path: Path, flags: list[str], phrases: list[str]
 ) -> None:
     refused(run(put(tmp_path / "a.mid"), *flags), *phrases)
@@ -460,7 +462,7 @@ def test_a_flag_that_makes_no_sense_is_told_in_one_line(
     ("flags", "phrase"),
     [(["a.mid"], "a song"), (["--temperature", "0"], "--temperature"), (["--with-guitar"], "--with-guitar")],
 )
-def test_training_has_no_use_for_what_playing_needs(run: Run, mode: str, flags: list[str], phrase: str) -> None:
+def test_train_and_prepare_refuse_options_of_infer(run: Run, mode: str, flags: list[str], phrase: str) -> None:
     refused(run(*flags, mode=mode, model=None), f"--mode {mode} has no use for {phrase}", "--mode infer")
 
 
@@ -473,7 +475,7 @@ def test_training_has_no_use_for_what_playing_needs(run: Run, mode: str, flags: 
         (["--workers", "0"], "--workers is 0, wanted 1 or more"),
     ],
 )
-def test_preparing_has_no_use_for_what_training_needs(run: Run, flags: list[str], phrase: str) -> None:
+def test_prepare_refuses_options_of_train_and_zero_workers(run: Run, flags: list[str], phrase: str) -> None:
     refused(run("--data", ".", *flags, mode="prepare", model=None), phrase)
 
 
@@ -487,12 +489,12 @@ def test_preparing_has_no_use_for_what_training_needs(run: Run, flags: list[str]
         (["--size", "hidden=nan"], "hidden=nan"),
     ],
 )
-def test_training_refuses_numbers_that_make_no_sense(run: Run, flags: list[str], phrase: str) -> None:
+def test_train_refuses_invalid_numbers(run: Run, flags: list[str], phrase: str) -> None:
     pytest.importorskip("torch")
     refused(run(*flags, mode="train", model=None), phrase)
 
 
-def test_a_run_that_cannot_begin_is_told_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
+def test_a_run_that_cannot_begin_is_refused_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     (tmp_path / "run" / "last").mkdir(parents=True)
     data = ("--data", tmp_path / "no songs here")
@@ -500,13 +502,13 @@ def test_a_run_that_cannot_begin_is_told_before_any_song_is_read(run: Run, tmp_p
     refused(run(*data, "--out", tmp_path / "new", "--resume", mode="train", model=None), "no run to resume")
 
 
-def test_a_place_for_the_cache_that_cannot_be_written_is_told_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_refused_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
     put(tmp_path / "a.mid")
     cache = tmp_path / "a.mid" / "x.s2d"
     refused(run("--data", tmp_path, "--cache", cache, mode="prepare", model=None), "cannot be written", "--cache")
 
 
-def test_the_mode_must_be_one_that_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_or_unknown_mode_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ([], ["--mode", "dance"]):
         assert cli.main(words) == 2
         err = capsys.readouterr().err
@@ -537,12 +539,12 @@ def test_each_kind_of_bad_song_has_a_message_of_its_own(run: Run, tmp_path: Path
     assert not list(tmp_path.glob("*.drums.mid"))
 
 
-def test_a_folder_without_music_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_folder_without_music_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("x")
     refused(run(tmp_path), "no MIDI or MusicXML file in the folder", str(tmp_path))
 
 
-def test_places_that_cannot_be_written_are_told_and_nothing_is_left_there(run: Run, tmp_path: Path) -> None:
+def test_outputs_that_cannot_be_written_are_reported_and_leave_no_file(run: Run, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid")
     refused(run(song, "-o", tmp_path / "no" / "b.mid"), "does not exist", "make it first")
     refused(run(song, "-o", tmp_path / ("x" * 300)), "File name too long")
@@ -560,14 +562,14 @@ def test_places_that_cannot_be_written_are_told_and_nothing_is_left_there(run: R
     assert Path(os.devnull).is_char_device()
 
 
-def test_two_songs_of_one_name_are_told_before_anything_is_played(run: Run, tmp_path: Path) -> None:
+def test_two_songs_with_the_same_output_name_are_refused_before_anything_is_played(run: Run, tmp_path: Path) -> None:
     put(tmp_path / "a.mid")
     put(tmp_path / "a.midi")
     refused(run(tmp_path, "--force"), "would both become", "a.drums.mid")
     assert not (tmp_path / "a.drums.mid").exists()
 
 
-def test_a_model_that_is_not_there_or_damaged_is_told(run: Run, player: Path, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_model_is_reported(run: Run, player: Path, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid")
     refused(run(song, model="nobody"), "no model 'nobody'", "wanted one of", "--mode train")
     refused(run(song, model="x" * 5000), "no model")
@@ -588,7 +590,7 @@ def test_a_model_that_is_not_there_or_damaged_is_told(run: Run, player: Path, tm
     assert not (tmp_path / "a.drums.mid").exists()
 
 
-def test_a_full_disk_leaves_what_was_there(player: Path, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_earlier_file_unchanged(player: Path, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid")
     old = tmp_path / "a.drums.mid"
     old.write_bytes(b"mine")
@@ -608,7 +610,7 @@ def test_a_full_disk_leaves_what_was_there(player: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_standard_output_that_is_full_is_told_in_one_line(player: Path, tmp_path: Path) -> None:
+def test_a_full_standard_output_is_reported_in_one_line(player: Path, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid")
     for output in ("-", tmp_path / "b.mid"):
         words = [sys.executable, str(ROOT / "main.py"), "--mode", "infer", str(song), "-o", str(output)]
@@ -620,7 +622,7 @@ def test_a_standard_output_that_is_full_is_told_in_one_line(player: Path, tmp_pa
         assert done.stderr == b"seq2drum: standard output cannot be written (No space left on device)\n"
 
 
-def test_a_reader_that_has_gone_ends_the_program_quietly(player: Path, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_program_without_a_message(player: Path, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid")
     reading, writing = os.pipe()
     os.close(reading)
@@ -631,16 +633,14 @@ def test_a_reader_that_has_gone_ends_the_program_quietly(player: Path, tmp_path:
     assert done.stderr == b""
 
 
-def test_what_comes_in_on_standard_input_is_checked_like_a_file(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_standard_input_is_checked_like_a_file(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for data, words in ((b"", "no MIDI file"), (bytes((1 << 20) + 1), "1048576")):
         monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(data)))
         refused(run("-", "-o", tmp_path / "x.mid"), "standard input", words)
 
 
 @pytest.mark.parametrize("elsewhere", [True, False], ids=["standard output to a file", "all to a terminal"])
-def test_a_progress_bar_takes_nothing_from_standard_output(
+def test_the_progress_bar_writes_nothing_to_standard_output(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, elsewhere: bool
 ) -> None:
     class Terminal(StringIO):
@@ -665,7 +665,7 @@ def test_a_progress_bar_takes_nothing_from_standard_output(
     assert sys.stdout is out
 
 
-def test_control_c_stops_with_a_word_and_its_own_code(
+def test_ctrl_c_stops_with_one_line_and_exit_code_130(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def stopped(*_: object) -> None:
@@ -675,7 +675,7 @@ def test_control_c_stops_with_a_word_and_its_own_code(
     assert run(put(tmp_path / "a.mid")) == (130, "", "seq2drum: stopped\n")
 
 
-def test_the_three_ways_to_start_it_are_one(tmp_path: Path) -> None:
+def test_main_py_the_module_and_the_installed_command_are_the_same_program(tmp_path: Path) -> None:
     versions = set()
     for start in ([str(ROOT / "main.py")], ["-m", "seq2drum"]):
         done = subprocess.run(
@@ -688,7 +688,7 @@ def test_the_three_ways_to_start_it_are_one(tmp_path: Path) -> None:
     assert 'seq2drum = "seq2drum.cli:main"' in project
 
 
-def test_help_comes_without_numpy() -> None:
+def test_help_does_not_import_numpy() -> None:
     script = (
         "import sys, seq2drum.cli\n"
         "for words in ([], *(['--mode', mode] for mode in seq2drum.cli.MODES)):\n"

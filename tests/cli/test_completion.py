@@ -55,7 +55,7 @@ def test_the_modes_are_completed(complete) -> None:
 
 
 @pytest.mark.parametrize("mode", cli.MODES)
-def test_behind_a_mode_its_options_are_completed_and_no_other(mode: str, complete) -> None:
+def test_after_a_mode_only_its_own_options_are_completed(mode: str, complete) -> None:
     expected = sorted(cli._parser(mode).option_names - {"--version", "-h", "-o"})
     assert complete("seq2drum", "--mode", mode, "--") == expected
     assert complete("seq2drum", "song.mid", "--mode", mode, "--") == expected

@@ -50,7 +50,7 @@ def test_the_song_that_ships_is_the_example(tmp_path):
     assert (tmp_path / "songs" / demo.SONG.name).read_bytes() == demo.SONG.read_bytes()
 
 
-def test_it_writes_a_song_a_picture_and_sound_and_says_where_they_are(tmp_path, monkeypatch, capsys):
+def test_the_demo_writes_a_song_a_picture_and_sound_and_prints_their_paths(tmp_path, monkeypatch, capsys):
     try:
         sound.check()
         there = True
@@ -78,14 +78,14 @@ def test_it_writes_a_song_a_picture_and_sound_and_says_where_they_are(tmp_path, 
             assert 49 < file.getnframes() / 44_100 < 58
 
 
-def test_it_is_the_drummer_that_infer_is(quick, tmp_path, monkeypatch):
+def test_the_demo_writes_the_take_that_infer_writes(quick, tmp_path, monkeypatch):
     assert demos("-o", tmp_path / "demo") == 0
     monkeypatch.undo()
     assert main(["--mode", "infer", str(demo.SONG), "-o", str(tmp_path / "drums.mid"), "--seed", "0"]) == 0
     assert (tmp_path / "drums.mid").read_bytes() == (tmp_path / "demo" / "drums.mid").read_bytes()
 
 
-def test_it_can_be_run_again_and_again(quick, tmp_path):
+def test_the_demo_can_be_run_again(quick, tmp_path):
     folder = tmp_path / "a" / "new one"
     assert demos("-o", folder) == 0
     before = contents(folder)
@@ -102,7 +102,7 @@ def test_an_empty_folder_is_filled(quick, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["letter.txt", "song.mid", "guitar.mid", ".hidden"])
-def test_a_folder_with_other_things_is_left_alone_unless_it_is_allowed(quick, tmp_path, capsys, name):
+def test_a_folder_with_other_files_is_refused_without_force(quick, tmp_path, capsys, name):
     (tmp_path / name).write_bytes(b"mine")
     assert demos("-o", tmp_path) == 2
     printed = capsys.readouterr()
@@ -116,7 +116,7 @@ def test_a_folder_with_other_things_is_left_alone_unless_it_is_allowed(quick, tm
     assert (written[name] == b"mine") == (name in ("letter.txt", ".hidden"))
 
 
-def test_a_file_or_standard_output_is_no_folder(quick, tmp_path, capsys):
+def test_a_file_or_standard_output_is_refused_as_the_folder(quick, tmp_path, capsys):
     file = tmp_path / "file"
     file.write_bytes(b"mine")
     for name in (file, file / "below", "-"):
@@ -125,7 +125,9 @@ def test_a_file_or_standard_output_is_no_folder(quick, tmp_path, capsys):
     assert contents(tmp_path) == {"file": b"mine"}
 
 
-def test_without_a_synthesiser_all_else_is_there_and_one_line_says_how_to_get_it(quick, tmp_path, monkeypatch, capsys):
+def test_without_a_synthesiser_all_else_is_written_and_one_line_says_how_to_install_it(
+    quick, tmp_path, monkeypatch, capsys
+):
     monkeypatch.undo()
     folder = tmp_path / "demo"
     (tmp_path / "empty").mkdir()
@@ -138,7 +140,7 @@ def test_without_a_synthesiser_all_else_is_there_and_one_line_says_how_to_get_it
     assert printed.out.splitlines()[-1].startswith("now your own")
 
 
-def test_a_soundfont_that_is_none_is_told_before_anything_is_made(quick, tmp_path, monkeypatch, capsys):
+def test_an_invalid_soundfont_is_refused_before_anything_is_written(quick, tmp_path, monkeypatch, capsys):
     font = tmp_path / "font.sf2"
     font.write_bytes(b"junk")
     monkeypatch.setattr("shutil.which", lambda name: "/bin/false")
@@ -147,7 +149,7 @@ def test_a_soundfont_that_is_none_is_told_before_anything_is_made(quick, tmp_pat
     assert not (tmp_path / "demo").exists()
 
 
-def test_a_song_has_no_place_in_it(tmp_path, capsys):
+def test_the_demo_takes_no_song(tmp_path, capsys):
     assert demos("song.mid", "-o", tmp_path / "demo") == 2
     assert "--mode demo has no use for a song" in capsys.readouterr().err
     assert not (tmp_path / "demo").exists()

@@ -39,7 +39,7 @@ def loaded_once(player: Drummer, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 @pytest.mark.parametrize("path", TORTURE, ids=lambda path: path.stem[-40:])
-def test_every_odd_file_ends_soon_in_a_take_or_one_clear_line(
+def test_every_odd_file_gives_a_take_or_one_line_within_seconds(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = path.read_bytes()
@@ -83,7 +83,7 @@ def test_real_songs_get_drums(path: Path, tmp_path: Path, capsys: pytest.Capture
 
 @pytest.mark.skipif("default" not in available(), reason="needs the default model in seq2drum/checkpoints")
 @pytest.mark.parametrize("path", some(REAL, 3), ids=lambda path: path.stem[-40:])
-def test_the_model_in_the_box_plays_to_real_songs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shipped_model_plays_to_real_songs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     take = Drummer.load().accompany(path)
     assert faults(take.part, take.song) == []

@@ -1,4 +1,4 @@
-"""What somebody meets who tries the program for the first time: help, names, endings, letters."""
+"""What a newcomer to the command line meets: help, misspelt options, suffixes of files, letters of the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,8 @@ import pytest
 from seq2drum import cli
 from seq2drum.cli import arguments, terminal
 from seq2drum.formats import midi
-from seq2drum.music.duet import Duet
-from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
-from seq2drum.show import draw
 from tests.conftest import ROOT
 from tests.players import save_player, strummed
-
-DRUMS = Part.of([Note(at, 60, 36, 90) for at in range(240, 16 * 1920, 480)], is_drums=True)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +43,7 @@ def help_of(mode: str, capsys: pytest.CaptureFixture[str]) -> str:
     return out
 
 
-def test_the_first_help_tells_what_the_modes_do_and_fits_a_screen(
+def test_the_first_help_lists_the_modes_and_fits_a_screen(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -63,7 +57,7 @@ def test_the_first_help_tells_what_the_modes_do_and_fits_a_screen(
 
 
 @pytest.mark.parametrize("mode", cli.MODES)
-def test_the_help_of_a_mode_is_a_terminal_wide_and_lists_all_of_its_options_and_no_other(
+def test_the_help_of_a_mode_is_80_columns_wide_and_lists_exactly_its_options(
     mode: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -89,7 +83,7 @@ def test_a_mode_may_stand_anywhere_and_be_joined_to_its_name(capsys: pytest.Capt
     assert "none.mid does not exist" in err
 
 
-def test_what_stands_behind_two_dashes_is_no_mode() -> None:
+def test_a_mode_after_two_dashes_is_an_argument() -> None:
     words = ["a.mid", "--", "--mode", "show"]
     assert arguments.split_mode(words) == (None, words)
     assert arguments.split_mode(["--mode", "infer", *words]) == ("infer", words)
@@ -112,7 +106,7 @@ def test_what_stands_behind_two_dashes_is_no_mode() -> None:
         (["--mode", "train", "--nonsense", "3"], "unrecognized arguments: --nonsense 3; seq2drum --mode train --help"),
     ],
 )
-def test_a_word_that_is_out_of_place_gets_a_line_that_says_where_it_belongs(
+def test_a_misspelt_or_misplaced_option_gets_one_line_that_names_the_right_one(
     words: list[str], phrase: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = printed(words, capsys)
@@ -120,7 +114,7 @@ def test_a_word_that_is_out_of_place_gets_a_line_that_says_where_it_belongs(
     assert phrase in err
 
 
-def test_every_example_of_help_is_a_command_that_can_be_given(
+def test_every_example_of_help_is_a_valid_command(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -136,7 +130,9 @@ def test_every_example_of_help_is_a_command_that_can_be_given(
 
 
 @pytest.mark.parametrize("arguments", [[], ["song.mid"]])
-def test_without_a_mode_one_is_told_what_to_do(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+def test_without_a_mode_the_message_names_commands_to_begin_with(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
     code, out, err = printed(arguments, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "--mode demo" in err
@@ -155,7 +151,7 @@ def test_without_a_mode_one_is_told_what_to_do(capsys: pytest.CaptureFixture[str
         (["--rpp", "x.mid"], "--rpp writes .rpp"),
     ],
 )
-def test_no_file_is_called_what_it_is_not(
+def test_an_output_suffix_of_another_format_is_refused(
     player: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -171,16 +167,14 @@ def test_no_file_is_called_what_it_is_not(
     assert [path.name for path in tmp_path.iterdir()] == ["a.mid"]
 
 
-def test_any_other_ending_is_the_users_own_business(
-    player: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_output_suffix_is_accepted(player: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     song = put(tmp_path / "a.mid")
     assert printed(["--mode", "infer", str(song), "--model", str(player), "-o", str(tmp_path / "v1.2")], capsys)[0] == 0
     assert (tmp_path / "v1.2").exists()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
-def test_a_name_that_the_terminal_has_no_letters_for_is_told_with_escapes(
+def test_a_file_name_that_the_terminal_cannot_encode_is_printed_with_escapes(
     player: Path, tmp_path: Path, encoding: str
 ) -> None:
     song = put(tmp_path / "Lied für 日本.mid")
@@ -196,7 +190,7 @@ def test_a_name_that_the_terminal_has_no_letters_for_is_told_with_escapes(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
-def test_a_name_that_is_no_text_is_as_good_as_any(player: Path, tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf8_is_accepted(player: Path, tmp_path: Path) -> None:
     song = put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/br\xfccke.mid")))
     start = [sys.executable, str(ROOT / "main.py"), "--mode"]
     beside = ["--picture", tmp_path / "p.svg", "--score", tmp_path / "s.musicxml", "--rpp", tmp_path / "r.rpp"]
@@ -212,21 +206,6 @@ def test_a_name_that_is_no_text_is_as_good_as_any(player: Path, tmp_path: Path) 
     assert "br?cke" in (tmp_path / "s.musicxml").read_text(encoding="utf-8")
 
 
-def test_what_is_text_stays_as_it_is() -> None:
+def test_as_text_replaces_only_what_is_not_text() -> None:
     assert terminal.as_text("Lied für 日本") == "Lied für 日本"
     assert terminal.as_text("br\udcfccke") == "br?cke"
-
-
-def test_above_a_short_first_bar_there_is_room_for_what_the_second_has_to_tell(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import matplotlib
-
-    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
-    riff = [Note(at, 200, 52, 90) for at in range(240, 16 * 1920, 240)]
-    song = Song(480, tempos=(Tempo(0, 500_000), Tempo(240, 400_000)), metres=(Metre(0, 1, 8), Metre(240, 4, 4)))
-    picture = draw.picture(Duet(replace(song, length=16 * 1920), (Part.of(riff, program=27),), DRUMS), "svg").decode()
-    at = {text: float(x) for x, text in re.findall(r'<text[^>]* x="([\d.]+)"[^>]*>([^<]*)</text>', picture)}
-    first, second = "1/8  ♩=120", "4/4  ♩=150"
-    assert at["1"] < at[first] < at["2"] < at[second]
-    assert at["2"] - at[first] > 40  # points: as wide as what stands there

@@ -69,7 +69,7 @@ def plays(*words: object) -> int:
 # Through the loudspeakers
 
 
-def test_the_first_player_that_is_there_gets_the_sound(path, asked, tmp_path, capsys):
+def test_the_first_installed_player_gets_the_sound(path, asked, tmp_path, capsys):
     program(path, "aplay", f'cp "$2" {tmp_path}/heard; echo "$1" > {tmp_path}/flag')
     program(path, "mpv", "exit 1")
     assert plays(SONG) == 0
@@ -80,14 +80,14 @@ def test_the_first_player_that_is_there_gets_the_sound(path, asked, tmp_path, ca
     assert asked.duet.guitars and len(asked.duet.drums)
 
 
-def test_a_player_that_cannot_is_followed_by_one_that_can(path, asked, tmp_path):
+def test_if_a_player_cannot_start_the_next_one_plays(path, asked, tmp_path):
     program(path, "pw-play", "echo no server >&2; exit 1")
     program(path, "aplay", f"touch {tmp_path}/played")
     assert plays(SONG) == 0
     assert (tmp_path / "played").exists()
 
 
-def test_players_that_all_cannot_are_told_in_one_line(path, asked, capsys):
+def test_if_no_player_can_start_one_line_says_so(path, asked, capsys):
     program(path, "pw-play", "echo hello >&2; echo no server >&2; exit 1")
     program(path, "aplay", "exit 7")
     assert plays(SONG) == 2
@@ -97,7 +97,7 @@ def test_players_that_all_cannot_are_told_in_one_line(path, asked, capsys):
     ]
 
 
-def test_a_player_that_fails_in_the_middle_is_not_followed_by_the_beginning(path, asked, tmp_path, monkeypatch):
+def test_if_a_player_fails_midway_no_other_starts_from_the_beginning(path, asked, tmp_path, monkeypatch):
     monkeypatch.setattr(play, "_AT_ONCE", 0.1)
     program(path, "pw-play", "sleep 0.3; exit 1")
     program(path, "aplay", f"touch {tmp_path}/played")
@@ -105,7 +105,7 @@ def test_a_player_that_fails_in_the_middle_is_not_followed_by_the_beginning(path
     assert not (tmp_path / "played").exists()
 
 
-def test_without_a_player_it_is_said_before_anything_is_rendered(path, asked, capsys):
+def test_a_missing_player_is_reported_before_anything_is_rendered(path, asked, capsys):
     assert plays(SONG) == 2
     assert "none of pw-play, paplay, aplay, afplay" in (err := capsys.readouterr().err)
     assert "-o FILE.wav" in err
@@ -113,13 +113,13 @@ def test_without_a_player_it_is_said_before_anything_is_rendered(path, asked, ca
     assert not hasattr(asked, "duet")
 
 
-def test_without_fluidsynth_it_is_said_how_to_get_it(path, monkeypatch, capsys):
+def test_without_fluidsynth_the_message_says_how_to_install_it(path, monkeypatch, capsys):
     program(path, "aplay", "exit 0")
     assert plays(SONG) == 2
     assert "sound needs FluidSynth" in capsys.readouterr().err
 
 
-def test_the_sound_is_gone_afterwards(path, asked, tmp_path, monkeypatch):
+def test_the_temporary_sound_file_is_removed(path, asked, tmp_path, monkeypatch):
     program(path, "aplay", f'echo "$2" > {tmp_path}/name')
     assert plays(SONG) == 0
     assert not Path((tmp_path / "name").read_text().strip()).exists()
@@ -147,7 +147,7 @@ def test_ctrl_c_stops_at_once(path, tmp_path):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def test_no_shell_reads_the_name(path, asked, tmp_path):
+def test_no_shell_interprets_the_file_name(path, asked, tmp_path):
     program(path, "aplay", "exit 0")
     odd = tmp_path / f"$(touch {tmp_path.name}).mid"
     shutil.copy(SONG, odd)
@@ -155,7 +155,7 @@ def test_no_shell_reads_the_name(path, asked, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([odd.name, "programs"])
 
 
-def test_windows_plays_by_itself_and_is_told_when_to_stop(path, asked, monkeypatch):
+def test_on_windows_winsound_plays_and_is_stopped(path, asked, monkeypatch):
     calls: list[tuple[object, int]] = []
 
     class Winsound:
@@ -179,7 +179,7 @@ def test_windows_plays_by_itself_and_is_told_when_to_stop(path, asked, monkeypat
 # Into a file
 
 
-def test_a_file_is_written_where_no_player_is(path, asked, tmp_path, capsys):
+def test_o_writes_a_file_without_a_player(path, asked, tmp_path, capsys):
     out = tmp_path / "a.wav"
     assert plays(SONG, "-o", out) == 0
     assert out.read_bytes() == WAV
@@ -190,12 +190,12 @@ def test_a_file_is_written_where_no_player_is(path, asked, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a", "a.mid"])
-def test_what_is_no_wav_is_not_written(path, asked, tmp_path, capsys, name):
+def test_an_output_that_is_not_wav_is_refused(path, asked, tmp_path, capsys, name):
     assert plays(SONG, "-o", tmp_path / name) == 2
     assert f"--mode play writes .wav, and {name!r} ends otherwise" in capsys.readouterr().err
 
 
-def test_the_song_itself_is_not_written_over(path, asked, tmp_path, capsys):
+def test_the_song_itself_is_not_overwritten(path, asked, tmp_path, capsys):
     song = tmp_path / "song.wav"  # whatever it is called
     shutil.copy(SONG, song)
     assert plays(song, "-o", song, "--force") == 2
@@ -228,12 +228,12 @@ def test_drums_of_another_file_are_heard_with_the_guitar(path, asked, tmp_path):
     assert asked.duet.guitars
 
 
-def test_the_soundfont_that_is_named_is_used(path, asked, tmp_path):
+def test_the_soundfont_option_is_used(path, asked, tmp_path):
     assert plays(SONG, "-o", tmp_path / "a.wav", "--soundfont", "some.sf2") == 0
     assert asked.given["soundfont"] == "some.sf2"
 
 
-def test_a_song_that_is_cut_says_so(path, asked, tmp_path, capsys):
+def test_a_line_says_that_a_long_song_is_cut(path, asked, tmp_path, capsys):
     long = Part.of([Note(480 * i, 100, 60, 90) for i in range(1500)], program=25)
     (tmp_path / "long.mid").write_bytes(midi.serialise(Song(480, (long,))))
     assert plays(tmp_path / "long.mid", "-o", tmp_path / "a.wav") == 0
@@ -243,7 +243,7 @@ def test_a_song_that_is_cut_says_so(path, asked, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("words", [["nothing.mid"], [], ["."], [str(SONG), "--seed", "3"], [str(SONG), "--explain"]])
-def test_what_makes_no_sense_is_refused(path, asked, tmp_path, capsys, words):
+def test_invalid_options_are_refused(path, asked, tmp_path, capsys, words):
     assert plays(*words, "-o", tmp_path / "a.wav") == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert list(tmp_path.glob("*.wav")) == []

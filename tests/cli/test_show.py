@@ -52,7 +52,7 @@ def same(one: Part, other: Part) -> bool:
     return one.rows[:, [0, 2, 3]].tolist() == other.rows[:, [0, 2, 3]].tolist()
 
 
-def test_drums_that_were_made_for_a_song_get_its_guitar_and_that_is_told(
+def test_generated_drums_are_shown_with_the_guitar_of_their_song_and_a_line_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     song = put(tmp_path / "my song.mid", SONG)
@@ -63,7 +63,7 @@ def test_drums_that_were_made_for_a_song_get_its_guitar_and_that_is_told(
         assert capsys.readouterr().err == f"the guitar is that of {song}\n"
 
 
-def test_drums_of_another_name_or_without_their_song_stay_alone(
+def test_drums_without_a_song_of_the_same_name_are_shown_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(tmp_path / "song.mid", SONG)
@@ -72,7 +72,7 @@ def test_drums_of_another_name_or_without_their_song_stay_alone(
     assert capsys.readouterr().err == ""
 
 
-def test_a_song_beside_that_cannot_be_read_is_told_and_the_drums_are_there(
+def test_an_unreadable_song_beside_the_drums_is_reported_and_the_drums_are_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "song.mid").write_bytes(b"no music")
@@ -80,7 +80,7 @@ def test_a_song_beside_that_cannot_be_read_is_told_and_the_drums_are_there(
     assert "the drums alone: " in capsys.readouterr().err
 
 
-def test_a_song_whose_guitar_cannot_be_told_is_shown_by_its_drums_with_a_word(
+def test_a_song_whose_guitar_is_ambiguous_is_shown_by_its_drums_and_a_line_names_track(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = put(tmp_path / "trio.mid", Song(480, (*PIANOS, DRUMS), length=7680))
@@ -99,21 +99,21 @@ def test_two_files_are_joined_in_either_order(tmp_path: Path) -> None:
         assert same(shown.drums, DRUMS)
 
 
-def test_a_drum_map_says_what_the_notes_are(tmp_path: Path) -> None:
+def test_a_drum_map_translates_the_notes(tmp_path: Path) -> None:
     mine = tmp_path / "mine.json"
     mine.write_text('{"cowbell": 38, "snare": 90}')
     name = put(tmp_path / "song.mid", ALONE)
     assert set(duets.read(asked(name, drum_map=str(mine))).drums.pitch.tolist()) == {56}
 
 
-def test_a_dash_is_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dash_reads_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(midi.serialise(BOTH))))
     shown = duets.read(asked("-"))
     assert len(shown.guitars) == 1
     assert same(shown.drums, DRUMS)
 
 
-def test_what_cannot_be_one_song_is_told(tmp_path: Path) -> None:
+def test_files_that_do_not_make_one_song_are_refused(tmp_path: Path) -> None:
     guitar, drums = put(tmp_path / "a.mid", SONG), put(tmp_path / "b.mid", ALONE)
     nowhere = str(tmp_path / "nowhere.mid")
     for names, track, error, message in (
@@ -134,7 +134,7 @@ def test_what_cannot_be_one_song_is_told(tmp_path: Path) -> None:
     ("name", "title"),
     [("a/blues.mid", "blues"), ("a/blues.drums.2.mid", "blues"), ("v1.2 blues.mid", "v1.2 blues"), ("-", "")],
 )
-def test_a_picture_is_called_as_the_song_is(name: str, title: str) -> None:
+def test_the_title_of_a_picture_is_the_name_of_the_song(name: str, title: str) -> None:
     assert duets.title(asked(name)) == title
 
 
@@ -168,11 +168,11 @@ def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_without_an_output_it_is_shown_in_characters(song: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_an_output_the_song_is_printed_in_characters(song: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, song) == (0, console.picture(both(), width=80), "")
 
 
-def test_the_width_is_the_terminals(
+def test_the_picture_is_as_wide_as_the_terminal(
     song: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
@@ -188,7 +188,7 @@ def test_bars_are_chosen_by_number(song: str, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("form", draw.FORMATS)
-def test_a_picture_is_written_and_its_name_is_told(
+def test_a_picture_is_written_and_its_name_is_printed(
     song: str, form: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     target = tmp_path / f"picture.{form}"
@@ -196,7 +196,7 @@ def test_a_picture_is_written_and_its_name_is_told(
     assert target.read_bytes() == draw.picture(both(), form, title="song")
 
 
-def test_nothing_is_written_over_unless_that_is_asked_for(
+def test_existing_files_are_overwritten_only_with_force(
     song: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     target = tmp_path / "a.png"
@@ -222,7 +222,7 @@ def test_nothing_is_written_over_unless_that_is_asked_for(
         (["--drum-map", "nobody"], "no drum map"),
     ],
 )
-def test_what_makes_no_sense_is_told_in_one_line(
+def test_an_invalid_option_is_reported_in_one_line(
     song: str, arguments: list[str], phrase: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = shown(capsys, song, *arguments)
@@ -231,7 +231,7 @@ def test_what_makes_no_sense_is_told_in_one_line(
     assert err.count("\n") == 1
 
 
-def test_a_pipe_gets_no_colours_but_where_they_are_forced(
+def test_a_pipe_gets_colours_only_where_they_are_forced(
     song: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "\x1b" not in shown(capsys, song)[1]
@@ -241,7 +241,7 @@ def test_a_pipe_gets_no_colours_but_where_they_are_forced(
     assert "\x1b" not in shown(capsys, song)[1]
 
 
-def test_an_output_of_few_letters_gets_others(
+def test_an_output_whose_encoding_lacks_the_signs_gets_ascii(
     song: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = BytesIO()
@@ -251,9 +251,7 @@ def test_an_output_of_few_letters_gets_others(
 
 
 @pytest.mark.parametrize(("name", "value", "colours"), [("TERM", "xterm", True), ("NO_COLOR", "1", False)])
-def test_a_terminal_gets_colours_unless_it_has_none_or_nobody_wants_them(
-    song: str, name: str, value: str, colours: bool
-) -> None:
+def test_a_terminal_gets_colours_unless_no_color_is_set(song: str, name: str, value: str, colours: bool) -> None:
     ours, theirs = pty.openpty()
     words = [sys.executable, str(ROOT / "main.py"), "--mode", "show", song, "--bars", "1:1"]
     environment = {**os.environ, "TERM": "xterm", name: value}
@@ -272,7 +270,7 @@ def test_a_terminal_gets_colours_unless_it_has_none_or_nobody_wants_them(
 
 
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "stdin"])
-def test_a_program_that_is_started_without_a_stream_does_what_it_can(
+def test_a_program_started_without_a_standard_stream_works(
     song: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, closed: str
 ) -> None:
     monkeypatch.setattr(sys, closed, None)

@@ -154,7 +154,7 @@ def test_a_remote_take_is_the_take_of_drummer_in_one_message_or_in_several(drumm
     assert progress == [(0, 8), (8, 8)]
 
 
-def test_the_other_drummer_has_the_same_verbs(drummer: Drummer, address: str) -> None:
+def test_the_async_drummer_has_the_same_methods(drummer: Drummer, address: str) -> None:
     take = drummer.accompany(SONG, Options(seed=4))
     progress: list[tuple[int, int]] = []
 
@@ -225,7 +225,7 @@ def test_a_song_may_be_a_path_and_a_take_is_saved_whole_or_not_at_all(address: s
         take.explain()
 
 
-def test_the_server_is_asked_what_it_understands_and_what_it_has(address: str, playing: Playing) -> None:
+def test_analyze_models_drum_maps_and_server_info_ask_the_server(address: str, playing: Playing) -> None:
     with RemoteDrummer(address) as remote:
         assert remote.analyze(SONG, track="2").timeline.bars == 8
         assert playing.requests[-1].track == "2"
@@ -276,7 +276,7 @@ def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str,
         ({"bars": (5, 3)}, "the bars are 5:3"),
     ],
 )
-def test_numbers_that_no_message_can_hold_are_refused_here_as_drummer_refuses_them(
+def test_numbers_that_no_message_can_hold_are_refused_before_sending_as_drummer_refuses_them(
     asked_for: dict[str, Any], message: str
 ) -> None:
     with RemoteDrummer(NOWHERE) as remote, pytest.raises(OptionError, match=re.escape(message)):
@@ -327,7 +327,7 @@ def test_the_errors_are_those_of_drummer_word_for_word(
             assert isinstance(here.value, type(there.value))
 
 
-def test_every_reason_of_the_server_has_an_error_here_and_the_cores_is_its_own() -> None:
+def test_every_reason_of_the_server_has_an_error_class_and_reasons_of_the_core_have_those_of_the_core() -> None:
     assert set(errors.REASONS) == set(statuses.REASONS)
     for kind, row in statuses.TABLE.items():
         reason = next(part for part in row if isinstance(part, str))
@@ -356,7 +356,7 @@ def failure(do: Callable[[int, Any], Any], *, ways: int = 3, **keywords: Any) ->
     return raised[0]
 
 
-def test_a_busy_server_says_when_to_try_again_and_is_not_asked_again() -> None:
+def test_a_busy_server_says_when_to_retry_and_is_not_called_again() -> None:
     servicer = Scripted(ended(Code.RESOURCE_EXHAUSTED, "32 calls wait already", "QUEUE_FULL", retry=1.5))
     with serving(servicer) as where, RemoteDrummer(where) as remote, pytest.raises(ServerBusy) as error:
         remote.accompany(SONG)
@@ -368,7 +368,7 @@ def test_a_busy_server_says_when_to_try_again_and_is_not_asked_again() -> None:
     assert servicer.attempts == 1
 
 
-def test_a_call_is_tried_again_where_the_server_could_not_be_had(drummer: Drummer) -> None:
+def test_a_call_is_retried_where_the_server_was_unavailable(drummer: Drummer) -> None:
     def do(attempt: int, context: Any) -> Any:
         if attempt < 4:
             refuse(context, Code.UNAVAILABLE, "the player died", "WORKER_DIED", retry=0.1)
@@ -384,7 +384,7 @@ def test_a_call_is_tried_again_where_the_server_could_not_be_had(drummer: Drumme
         assert servicer.attempts == 4
 
 
-def test_a_call_is_tried_four_times_and_no_more() -> None:
+def test_a_call_is_tried_at_most_four_times() -> None:
     servicer = Scripted(ended(Code.UNAVAILABLE, "the server is stopping", "SHUTTING_DOWN", retry=1))
     with serving(servicer) as where, RemoteDrummer(where) as remote, pytest.raises(ServerUnavailable) as error:
         remote.accompany(SONG)
@@ -392,13 +392,13 @@ def test_a_call_is_tried_four_times_and_no_more() -> None:
     assert servicer.attempts == 4
 
 
-def test_a_fault_of_the_server_names_what_finds_it_in_its_log() -> None:
+def test_a_fault_of_the_server_has_the_error_id_of_its_log() -> None:
     error = failure(ended(Code.INTERNAL, "the server failed; its log has more", "INTERNAL_ERROR", error_id="0af3"))
     assert isinstance(error, ServerFault)
     assert (str(error), error.error_id) == ("the server failed; its log has more", "0af3")
 
 
-def test_a_model_that_cannot_be_used_is_a_fault_of_the_server_and_one_that_is_not_there_is_not() -> None:
+def test_a_damaged_model_is_an_error_of_the_server_and_an_unknown_model_one_of_the_caller() -> None:
     error = failure(ended(Code.INTERNAL, "the model is damaged", "MODEL_UNUSABLE"))
     assert type(error) is ModelError
     assert errors.exit_code(error) == 4
@@ -417,13 +417,13 @@ def test_a_model_that_cannot_be_used_is_a_fault_of_the_server_and_one_that_is_no
         (Code.UNKNOWN, ServerFault, "failed (UNKNOWN: what it said)"),
     ],
 )
-def test_a_status_without_a_reason_is_told_in_words_of_our_own(code: Code, kind: type, message: str) -> None:
+def test_a_status_without_a_reason_gets_a_message_of_the_client(code: Code, kind: type, message: str) -> None:
     error = failure(ended(code, "what it said"))
     assert type(error) is kind
     assert message in str(error)
 
 
-def test_a_status_whose_details_contradict_it_is_taken_at_its_code() -> None:
+def test_a_status_whose_details_contradict_its_code_is_read_by_its_code() -> None:
     class Strange(grpc.RpcError):
         def code(self) -> Code:
             return Code.UNAVAILABLE
@@ -437,7 +437,7 @@ def test_a_status_whose_details_contradict_it_is_taken_at_its_code() -> None:
     assert isinstance(errors.from_call(Strange(), "x:1", 1), ServerUnavailable)
 
 
-def test_without_a_server_it_is_said_where_and_how_to_start_one() -> None:
+def test_without_a_server_the_error_names_the_address_and_how_to_start_one() -> None:
     for keywords in ({}, {"on_progress": print}):
         with RemoteDrummer(NOWHERE) as remote, pytest.raises(ServerUnavailable) as error:
             remote.accompany(SONG, **keywords)
@@ -446,7 +446,7 @@ def test_without_a_server_it_is_said_where_and_how_to_start_one() -> None:
         remote.wait_until_ready(0.2)
 
 
-def test_a_server_that_dies_in_the_middle_is_told() -> None:
+def test_a_server_that_dies_during_a_call_raises_an_error() -> None:
     started = threading.Event()
 
     def do(attempt: int, context: Any) -> Any:
@@ -471,7 +471,7 @@ def test_a_server_that_dies_in_the_middle_is_told() -> None:
     assert [type(error) for error in failures] == [ServerUnavailable]
 
 
-def test_a_deadline_is_always_set_and_passes() -> None:
+def test_every_call_has_a_deadline_and_fails_when_it_passes() -> None:
     left: list[float] = []
 
     def do(attempt: int, context: Any) -> Any:
@@ -550,7 +550,7 @@ def test_cancelling_a_task_cancels_its_call() -> None:
             assert servicer.cancelled.wait(10)
 
 
-def test_an_early_end_keeps_its_words_although_not_all_was_sent() -> None:
+def test_an_error_before_all_was_sent_keeps_its_message() -> None:
     # gRPC's asyncio side forgets them every other time; see `asynchronous`.
     class Early(Scripted):
         def StreamGenerateDrums(self, pieces: Iterator[Any], context: Any) -> Any:
@@ -572,7 +572,7 @@ def test_an_early_end_keeps_its_words_although_not_all_was_sent() -> None:
             remote.accompany(bytes(1_000_000))
 
 
-def test_a_reply_that_is_damaged_or_too_short_is_no_take(drummer: Drummer) -> None:
+def test_a_damaged_or_truncated_reply_raises_a_server_fault(drummer: Drummer) -> None:
     whole = accepted(drummer)
     damaged = [piece for piece in whole if piece.WhichOneof("piece") != "file_chunk"]
     for pieces, message in ((damaged, "came back damaged"), (whole[:-1], "ended too soon"), ([], "ended too soon")):
@@ -586,7 +586,7 @@ def test_a_reply_that_is_damaged_or_too_short_is_no_take(drummer: Drummer) -> No
         messages.takes_of(messages.pb.GenerateDrumsResponse())
 
 
-def test_readiness_is_what_the_server_says_of_itself(playing: Playing) -> None:
+def test_is_ready_asks_the_health_of_the_server(playing: Playing) -> None:
     with serving(playing, ready=False) as where, RemoteDrummer(where) as remote:
         assert not remote.is_ready()
         with pytest.raises(ServerUnavailable, match="not ready within"):
@@ -598,7 +598,7 @@ def test_readiness_is_what_the_server_says_of_itself(playing: Playing) -> None:
 # --- the way there ----------------------------------------------------------------------------------------------------
 
 
-def test_a_token_goes_with_every_call_and_in_the_open_to_this_machine_only(address: str, playing: Playing) -> None:
+def test_a_token_goes_with_every_call_and_without_tls_only_to_loopback(address: str, playing: Playing) -> None:
     with RemoteDrummer(address, token="s3cret") as remote:
         for ask in (lambda: remote.accompany(SONG), lambda: remote.accompany(SONG, on_progress=print)):
             ask()
@@ -616,19 +616,19 @@ def test_a_token_goes_with_every_call_and_in_the_open_to_this_machine_only(addre
             RemoteDrummer(token=token)
 
 
-def test_a_wrong_token_is_told() -> None:
+def test_a_wrong_token_raises_an_error() -> None:
     error = failure(ended(Code.UNAUTHENTICATED, "the token is not the right one", "CREDENTIALS_WRONG"))
     assert type(error) is Unauthenticated
     assert str(error) == "the token is not the right one"
 
 
 @pytest.mark.parametrize("address", ["", "a b:1", "host:0", "host:65536", "host:http", "http://host:1", "::1", "unix:"])
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(OptionError, match="wanted HOST:PORT"):
         RemoteDrummer(address)
 
 
-def test_an_address_without_a_port_has_the_usual_one() -> None:
+def test_an_address_without_a_port_gets_the_default_port() -> None:
     assert connection.normal("studio") == "studio:50051"
     assert connection.normal("[::1]") == "[::1]:50051"
 
@@ -707,7 +707,7 @@ def test_tls_is_used_where_an_authority_is_given_and_both_sides_are_checked(
         RemoteDrummer(ca="nothing.pem")
 
 
-def test_importing_the_client_brings_neither_numpy_nor_a_model_nor_a_midi_reader() -> None:
+def test_importing_the_client_imports_neither_numpy_nor_a_model_nor_a_midi_reader() -> None:
     script = (
         "import sys, client, client.cli, client.watch, client.finding, client.status_file\n"
         "client.RemoteDrummer('localhost:1').close(), client.AsyncRemoteDrummer\n"
@@ -747,7 +747,7 @@ def test_a_song_gets_the_drums_beside_it_that_infer_writes(run: Run, drummer: Dr
     ), out
 
 
-def test_what_is_told_of_takes_is_what_infer_tells(run: Run, song: Path, tmp_path: Path) -> None:
+def test_the_lines_about_takes_are_those_of_infer(run: Run, song: Path, tmp_path: Path) -> None:
     from seq2drum import cli as core
 
     code, out, _ = run(song, "--takes", 2, "--explain", "-o", tmp_path / "a.mid")
@@ -764,7 +764,7 @@ def test_what_is_told_of_takes_is_what_infer_tells(run: Run, song: Path, tmp_pat
     assert (tmp_path / "a.2.mid").read_bytes() == (tmp_path / "b.2.mid").read_bytes()
 
 
-def test_every_option_of_infer_is_one_here_too(run: Run, playing: Playing, song: Path) -> None:
+def test_the_client_has_every_option_of_infer(run: Run, playing: Playing, song: Path) -> None:
     words: dict[str, object] = {"temperature": 0.5, "top_p": 0.75, "track": 1, "drum_map": "gm", "model": "default"}
     words |= {"intensity": 0.25, "complexity": 0.5, "fills": 0, "humanize": 0.75, "swing": 1}
     asked_elsewhere = {"prime", "bars", "style", "seed", "takes"}
@@ -794,7 +794,7 @@ def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: 
     assert printed.count("\n") == 2
 
 
-def test_json_is_one_line_a_take(run: Run, song: Path, tmp_path: Path) -> None:
+def test_json_prints_one_line_per_take(run: Run, song: Path, tmp_path: Path) -> None:
     code, out, _ = run(song, "--json", "--takes", 2, "--explain", "-o", tmp_path / "d.mid")
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 0
@@ -817,7 +817,7 @@ def test_json_is_one_line_a_take(run: Run, song: Path, tmp_path: Path) -> None:
     assert lines[0]["explain"][0].keys() == {"first", "last", "text"}
 
 
-def test_what_is_there_is_not_written_over_unless_that_is_asked_for(run: Run, song: Path, tmp_path: Path) -> None:
+def test_existing_files_are_overwritten_only_with_force(run: Run, song: Path, tmp_path: Path) -> None:
     target = tmp_path / "drums.mid"
     target.write_bytes(b"precious")
     refused(run(song, "-o", target), 2, "exists already", "--force")
@@ -859,7 +859,7 @@ def test_a_dash_reads_standard_input_and_writes_standard_output(address: str, dr
         (["watch", ".", "out", "--settle", "-1"], "--settle is -1.0"),
     ],
 )
-def test_what_makes_no_sense_is_told_in_one_line(
+def test_an_invalid_option_is_reported_in_one_line(
     run: Run, words: list[str], phrase: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -893,7 +893,7 @@ def test_the_exit_code_says_whose_fault_it_was(run: Run, song: Path, tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == [song.name]
 
 
-def test_a_server_that_is_away_is_told_once_and_not_with_every_song(run: Run, song: Path) -> None:
+def test_a_missing_server_is_reported_once_and_not_for_every_song(run: Run, song: Path) -> None:
     other = song.with_name("other.mid")
     other.write_bytes(SONG)
     refused(run(song, other, server=NOWHERE), 3, "no server answers")
@@ -913,7 +913,7 @@ def test_a_token_comes_from_a_file_or_the_environment(
     refused(run(song, "--force", "--token-file", tmp_path / "token"), 2, "holds no token")
 
 
-def test_control_c_cancels_the_call_and_has_its_own_code(song: Path) -> None:
+def test_ctrl_c_cancels_the_call_and_exits_with_130(song: Path) -> None:
     started = threading.Event()
 
     def do(attempt: int, context: Any) -> Any:
@@ -935,7 +935,7 @@ def test_control_c_cancels_the_call_and_has_its_own_code(song: Path) -> None:
     assert [path.name for path in song.parent.iterdir()] == [song.name]
 
 
-def test_a_server_that_dies_is_told_in_one_line_and_nothing_is_left(song: Path) -> None:
+def test_a_server_that_dies_is_reported_in_one_line_and_no_file_is_left(song: Path) -> None:
     started = threading.Event()
 
     def do(attempt: int, context: Any) -> Any:
@@ -958,7 +958,7 @@ def test_a_server_that_dies_is_told_in_one_line_and_nothing_is_left(song: Path) 
     assert sorted(path.name for path in song.parent.iterdir()) == [song.name, "status"]
 
 
-def test_help_names_the_exit_codes_and_comes_without_grpc() -> None:
+def test_help_names_the_exit_codes_and_does_not_import_grpc() -> None:
     script = "import sys\nfrom client import cli\ncli.main(['--help'])\nprint('grpc' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.splitlines()[-1] == "False"
@@ -967,7 +967,7 @@ def test_help_names_the_exit_codes_and_comes_without_grpc() -> None:
     assert program("watch", "--help").returncode == 0
 
 
-def test_a_reader_that_has_gone_ends_the_program_quietly(address: str) -> None:
+def test_a_closed_pipe_ends_the_program_without_a_message(address: str) -> None:
     command = f"{sys.executable} -m client - --server {address} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], input=SONG, capture_output=True, cwd=ROOT, timeout=60, check=True)
     assert done.stderr == b""
@@ -989,7 +989,7 @@ def watched_states(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return lines
 
 
-def test_the_status_file_tells_each_state_in_its_order_and_what_was_written(
+def test_the_status_file_has_each_state_in_order_and_the_files_written(
     run: Run, song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = watched_states(monkeypatch)
@@ -1021,7 +1021,7 @@ def test_the_status_file_tells_each_state_in_its_order_and_what_was_written(
         (["{song}", "--server", NOWHERE], 3, "no server answers"),
     ],
 )
-def test_the_status_file_tells_how_it_failed(
+def test_the_status_file_has_the_exit_code_and_message_of_a_failure(
     run: Run, song: Path, tmp_path: Path, words: list[str], code: int, phrase: str
 ) -> None:
     words = [word.format(song=song) for word in words]
@@ -1033,13 +1033,13 @@ def test_the_status_file_tells_how_it_failed(
     assert "\n" not in line["message"]
 
 
-def test_a_status_file_that_cannot_be_written_is_told_before_anything_is_sent(
+def test_a_status_file_that_cannot_be_written_is_refused_before_anything_is_sent(
     run: Run, song: Path, tmp_path: Path
 ) -> None:
     refused(run(song, "--status-file", tmp_path / "none" / "status"), 2, "name another file for the status")
 
 
-def test_a_file_that_appears_cancels_the_call(run: Run, song: Path, tmp_path: Path) -> None:
+def test_creating_the_cancel_file_cancels_the_call(run: Run, song: Path, tmp_path: Path) -> None:
     cancel, status = tmp_path / "cancel", tmp_path / "status"
 
     def do(attempt: int, context: Any) -> Any:
@@ -1077,7 +1077,7 @@ def note(address: str, token: str | None = None) -> Path:
     return path
 
 
-def test_the_server_is_the_one_named_or_the_one_that_runs_here_or_the_usual_one(
+def test_the_address_is_the_one_given_else_that_of_the_state_file_else_the_default(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert finding.find(None) == finding.Located("localhost:50051")
@@ -1095,7 +1095,7 @@ def test_the_server_is_the_one_named_or_the_one_that_runs_here_or_the_usual_one(
     assert finding.find(None) == finding.Located("localhost:50051")
 
 
-def test_a_server_that_was_told_where_to_write_itself_down_is_found_there(
+def test_a_state_file_that_the_environment_names_is_read(
     run: Run, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     usual = finding.state_file()

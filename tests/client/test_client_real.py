@@ -60,7 +60,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ],
     ids=["plain", "style", "with guitar", "takes", "all"],
 )
-def test_what_comes_back_is_byte_for_byte_what_drummer_plays(
+def test_takes_of_the_real_server_have_the_bytes_of_drummer(
     real: str, drummer: Drummer, wanted: Options, with_guitar: bool, count: int
 ) -> None:
     data = (ROOT / "examples" / "rock_riff.mid").read_bytes()
@@ -104,7 +104,7 @@ def test_real_songs_through_the_real_command_line_are_what_infer_writes(
         assert made == drummer.accompany(path, Options(seed=3)).to_bytes(), path.name
 
 
-def test_the_real_server_refuses_in_the_words_of_drummer(real: str, drummer: Drummer) -> None:
+def test_the_real_server_refuses_with_the_messages_of_drummer(real: str, drummer: Drummer) -> None:
     with RemoteDrummer(real) as remote:
         for data, wanted in (
             (b"", {}),

@@ -55,7 +55,7 @@ def address(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         yield where
 
 
-def test_another_language_gets_the_drums_of_drummer_and_each_bar(
+def test_a_node_client_gets_the_drums_of_drummer_and_each_bar(
     node: Node, address: str, drummer: Drummer, tmp_path: Path
 ) -> None:
     done = node(SONG, tmp_path / "drums.mid", address, SEED="18446744073709551615")
@@ -70,9 +70,7 @@ def test_another_language_gets_the_drums_of_drummer_and_each_bar(
     assert [path.name for path in tmp_path.iterdir()] == ["drums.mid"]
 
 
-def test_another_language_learns_what_was_wrong_in_the_words_of_drummer(
-    node: Node, address: str, tmp_path: Path
-) -> None:
+def test_a_node_client_gets_the_error_messages_of_drummer(node: Node, address: str, tmp_path: Path) -> None:
     (tmp_path / "bad.mid").write_bytes(b"no music")
     done = node(tmp_path / "bad.mid", tmp_path / "drums.mid", address)
     assert (done.returncode, done.stdout) == (1, "")
@@ -81,7 +79,7 @@ def test_another_language_learns_what_was_wrong_in_the_words_of_drummer(
     assert node().returncode == 2
 
 
-def test_another_language_sends_its_token(node: Node, drummer: Drummer, tmp_path: Path) -> None:
+def test_a_node_client_sends_its_token(node: Node, drummer: Drummer, tmp_path: Path) -> None:
     servicer = Playing(drummer)
     with serving(servicer) as where:
         assert node(SONG, tmp_path / "drums.mid", where, SEQ2DRUM_TOKEN="s3cret").returncode == 0

@@ -292,7 +292,7 @@ def test_drums_are_where_the_file_has_them_to_the_tick(studio: Callable[..., Stu
     here.left_clean()
 
 
-def test_if_reaper_keeps_no_offset_the_item_begins_at_the_barline_and_all_is_where_it_was(
+def test_if_reaper_keeps_no_offset_the_item_begins_at_the_barline_and_no_note_moves(
     studio: Callable[..., Studio],
 ) -> None:
     here = studio(offset_unit="stubborn")
@@ -367,7 +367,7 @@ def test_without_a_selected_item_the_time_selection_counts(studio: Callable[...,
     assert clock.quarter(here.drum_item.end) == pytest.approx(19)
 
 
-def test_what_cannot_be_played_to_is_told_in_a_line(studio: Callable[..., Studio]) -> None:
+def test_items_that_cannot_be_played_to_are_reported_in_one_line(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.run()
     here.unchanged("Nothing is selected")
@@ -421,7 +421,7 @@ def test_an_audio_item_beside_midi_items_does_not_matter(studio: Callable[..., S
         ("torn", "no drum file"),
     ],
 )
-def test_a_program_that_fails_changes_nothing_and_is_told_of(
+def test_a_program_that_fails_is_reported_and_the_project_is_unchanged(
     studio: Callable[..., Studio], mood: str, phrase: str
 ) -> None:
     here = studio(mood, speed=20)
@@ -444,7 +444,7 @@ def test_a_program_that_fails_changes_nothing_and_is_told_of(
         assert "guitar.mid" not in here.reaper.boxes[0]
 
 
-def test_esc_stops_the_program_and_changes_nothing(studio: Callable[..., Studio]) -> None:
+def test_esc_stops_the_program_and_the_project_is_unchanged(studio: Callable[..., Studio]) -> None:
     here = studio("endless")
     here.item()
     here.reaper.keys = lambda: 27 if any("Bar" in text for text in here.reaper.drawn) else 0
@@ -453,7 +453,7 @@ def test_esc_stops_the_program_and_changes_nothing(studio: Callable[..., Studio]
     assert (here.keep / "stopped").exists()
 
 
-def test_closing_the_window_is_esc_too(studio: Callable[..., Studio]) -> None:
+def test_closing_the_window_stops_the_program_as_esc_does(studio: Callable[..., Studio]) -> None:
     here = studio("endless")
     here.item()
     here.reaper.keys = lambda: -1 if here.reaper.drawn else 0
@@ -461,7 +461,7 @@ def test_closing_the_window_is_esc_too(studio: Callable[..., Studio]) -> None:
     here.unchanged("Cancelled")
 
 
-def test_a_program_that_does_not_heed_esc_is_not_waited_for_long(studio: Callable[..., Studio]) -> None:
+def test_a_program_that_ignores_esc_is_soon_left_behind(studio: Callable[..., Studio]) -> None:
     here = studio("stubborn", speed=10)
     here.item()
     here.reaper.keys = lambda: 27 if "Bar 1 of 8" in here.reaper.drawn else 0
@@ -470,7 +470,7 @@ def test_a_program_that_does_not_heed_esc_is_not_waited_for_long(studio: Callabl
     assert here.reaper.writes == 0
 
 
-def test_the_window_tells_of_bars_and_reaper_never_waits(studio: Callable[..., Studio]) -> None:
+def test_the_window_counts_bars_and_no_call_blocks_reaper(studio: Callable[..., Studio]) -> None:
     here = studio("slow")
     here.item()
     here.run()
@@ -483,7 +483,7 @@ def test_the_window_tells_of_bars_and_reaper_never_waits(studio: Callable[..., S
     assert [len(boxes) for boxes in (here.reaper.boxes, here.reaper.undo)] == [0, 1]
 
 
-def test_it_does_without_a_window(studio: Callable[..., Studio]) -> None:
+def test_the_script_works_without_a_window(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
     runtime = here.reaper.runtime
@@ -588,7 +588,7 @@ def test_a_python_is_asked_to_run_the_program_as_a_module(studio: Callable[..., 
 # --- what is asked for ------------------------------------------------------------------------------------------------
 
 
-def test_what_is_asked_for_reaches_the_program_and_is_remembered(studio: Callable[..., Studio]) -> None:
+def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
     here.reaper.answers = [["Funk", "0,9", "0.25", "1", " 0 ", "gs", "12", "2"]]
@@ -605,7 +605,7 @@ def test_what_is_asked_for_reaches_the_program_and_is_remembered(studio: Callabl
     assert len(here.reaper.commands) == 1
 
 
-def test_what_is_left_empty_is_left_to_the_drummer_and_the_seed_is_new_each_time(studio: Callable[..., Studio]) -> None:
+def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
     seeds = set()
@@ -633,7 +633,7 @@ def test_what_is_left_empty_is_left_to_the_drummer_and_the_seed_is_new_each_time
         (7, "9", ["How many takes: 9", "from 1 to 8"]),
     ],
 )
-def test_an_answer_that_makes_no_sense_is_asked_for_again(
+def test_an_invalid_answer_is_asked_for_again(
     studio: Callable[..., Studio], place: int, answer: str, phrases: list[str]
 ) -> None:
     here = studio()
@@ -713,7 +713,7 @@ def test_another_run_adds_a_take_to_the_item_and_plays_it(studio: Callable[..., 
     assert len({take.guid for take in item.takes}) == 4
 
 
-def test_takes_that_reaper_will_not_join_stay_as_muted_items(studio: Callable[..., Studio]) -> None:
+def test_takes_that_reaper_does_not_join_stay_as_muted_items(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
     here.reaper.chunks_fail = True
@@ -725,7 +725,7 @@ def test_takes_that_reaper_will_not_join_stay_as_muted_items(studio: Callable[..
         exact(here.reaper, item, 0, here.drums(f"drums.{index + 1}.mid"))
 
 
-def test_drums_for_another_place_are_another_item_and_what_they_overlap_falls_silent(
+def test_drums_at_another_position_are_another_item_and_overlapped_items_are_muted(
     studio: Callable[..., Studio],
 ) -> None:
     here = studio()
@@ -768,7 +768,7 @@ def test_names_of_notes_are_left_alone_for_another_drum_map(studio: Callable[...
     assert here.drum_track.note_names == {}
 
 
-def test_a_guitar_that_is_gone_meanwhile_is_told(studio: Callable[..., Studio]) -> None:
+def test_a_guitar_track_that_is_deleted_meanwhile_is_reported(studio: Callable[..., Studio]) -> None:
     here = studio("slow")
     here.item()
     here.run(until=lambda: not here.reaper.tracks.clear() and False)
@@ -841,7 +841,7 @@ def test_the_real_drummer_plays_in_the_project_to_the_tick(
     here.left_clean()
 
 
-def test_what_the_real_server_refuses_is_told_in_a_line(studio: Callable[..., Studio], home: Path) -> None:
+def test_a_refusal_of_the_real_server_is_reported_in_one_line(studio: Callable[..., Studio], home: Path) -> None:
     here = real(studio())
     here.item()
     here.reaper.answers = [["", "", "", "", "", "nonesuch", "7", ""]]
@@ -858,7 +858,7 @@ def test_esc_stops_the_real_program(studio: Callable[..., Studio], home: Path) -
     here.unchanged("Cancelled")
 
 
-def test_a_server_that_dies_in_mid_song_is_told_in_a_line(studio: Callable[..., Studio], home: Path) -> None:
+def test_a_server_that_dies_during_a_song_is_reported_in_one_line(studio: Callable[..., Studio], home: Path) -> None:
     here = real(studio())
     here.reaper.add_item(here.guitar, 0, 2000, [(at / 2, 0.4, 40 + at % 12, 80) for at in range(4000)])
     here.reaper.answers = [["", "", "", "", "", "", "7", "8"]]
@@ -879,7 +879,7 @@ def test_a_server_that_dies_in_mid_song_is_told_in_a_line(studio: Callable[..., 
     assert "fallen silent" not in here.reaper.boxes[0]
 
 
-def test_a_server_that_cannot_be_started_is_told_in_a_line(
+def test_a_server_that_cannot_be_started_is_reported_in_one_line(
     studio: Callable[..., Studio], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = real(studio())
@@ -899,7 +899,7 @@ def test_a_server_that_cannot_be_started_is_told_in_a_line(
 
 
 @pytest.mark.parametrize("rest", [0, 1, 2, 5000])
-def test_a_file_is_as_long_as_it_is_meant_to_be(rest: int) -> None:
+def test_the_midi_file_of_the_script_has_the_length_tempos_metres_and_notes_given(rest: int) -> None:
     runtime, script = Reaper().library()
     make = runtime.eval(
         """function(write, rest)
@@ -933,7 +933,7 @@ def test_a_file_is_as_long_as_it_is_meant_to_be(rest: int) -> None:
         ("7", None),
     ],
 )
-def test_json_is_read_or_is_nothing(text: str, value: str | None) -> None:
+def test_the_json_reader_returns_the_value_or_nil(text: str, value: str | None) -> None:
     runtime, script = Reaper().library()
     show = runtime.eval(
         """function(t) if t == nil then return nil end
@@ -948,7 +948,7 @@ def test_json_is_read_or_is_nothing(text: str, value: str | None) -> None:
 # --- as it is shipped -------------------------------------------------------------------------------------------------
 
 
-def test_the_script_asks_reaper_for_nothing_that_would_wait_or_is_no_part_of_it() -> None:
+def test_the_script_calls_only_functions_of_reaper_that_do_not_block() -> None:
     assert not re.search(r"os\.execute|io\.popen|require|SNM_|BR_|JS_|CF_|ImGui|InsertMedia\b", SOURCE)
     assert all(waits == "-2" for waits in re.findall(r"ExecProcess\(.*?, (-?\d+)\)", SOURCE))
 

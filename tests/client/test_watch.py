@@ -160,7 +160,7 @@ def put(path: Path, data: bytes = SONG, *, seconds: float = 0) -> bool:
     return True
 
 
-def test_what_is_there_is_played_to_once_and_its_drums_are_those_of_drummer(stage: Stage, drummer: Drummer) -> None:
+def test_existing_songs_are_played_to_once_and_their_drums_are_those_of_drummer(stage: Stage, drummer: Drummer) -> None:
     for name in ("a.mid", "b.MIDI", "c.kar"):
         put(stage.folder / name)
     for name in ("notes.txt", ".hidden.mid", "~copy.mid", "a.drums.mid", "a.drums.2.mid", "a.human.mid", "d.mid.part"):
@@ -185,7 +185,7 @@ def test_drums_that_are_missing_or_older_than_their_song_are_made(stage: Stage) 
     assert (stage.output / "newer.drums.mid").read_bytes() == b"mine"
 
 
-def test_one_folder_may_be_both_and_what_was_made_is_never_played_to(stage: Stage) -> None:
+def test_input_and_output_may_be_one_folder_and_generated_drums_are_never_played_to(stage: Stage) -> None:
     stage.output, stage.takes = stage.folder, 2
     put(stage.folder / "a.mid")
     assert stage.once() == 0
@@ -195,7 +195,7 @@ def test_one_folder_may_be_both_and_what_was_made_is_never_played_to(stage: Stag
     assert len(stage.played) == 2
 
 
-def test_what_appears_and_what_changes_while_it_watches_is_played_to(stage: Stage, drummer: Drummer) -> None:
+def test_songs_that_appear_or_change_while_watching_are_played_to(stage: Stage, drummer: Drummer) -> None:
     target = stage.output / "a.drums.mid"
     stage.until(
         lambda: stage.output.is_dir(),
@@ -209,7 +209,7 @@ def test_what_appears_and_what_changes_while_it_watches_is_played_to(stage: Stag
     assert len(stage.played) == 2
 
 
-def test_a_file_that_is_still_written_is_waited_for(stage: Stage, drummer: Drummer) -> None:
+def test_a_file_that_is_still_being_written_is_waited_for(stage: Stage, drummer: Drummer) -> None:
     path, sent = stage.folder / "a.mid", 0
     stop = threading.Event()
 
@@ -233,7 +233,7 @@ def test_a_file_that_is_still_written_is_waited_for(stage: Stage, drummer: Drumm
     assert (stage.output / "a.drums.mid").read_bytes() == drummer.accompany(SONG).to_bytes()
 
 
-def test_a_file_that_is_written_anew_while_it_is_read_is_not_played_to_before_it_is_whole(
+def test_a_file_rewritten_while_it_is_read_is_played_to_only_when_complete(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = files.read_file
@@ -250,7 +250,7 @@ def test_a_file_that_is_written_anew_while_it_is_read_is_not_played_to_before_it
     assert stage.played == [SONG]
 
 
-def test_drums_appear_whole_under_a_name_that_no_watcher_takes_for_a_song(
+def test_drums_appear_complete_under_a_name_that_no_watch_takes_for_a_song(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: set[str] = set()
@@ -305,7 +305,7 @@ def test_two_songs_of_one_name_do_not_overwrite_each_others_drums(stage: Stage) 
 
 
 @pytest.mark.parametrize("failure", [ServerUnavailable("no server answers"), ServerBusy("full", retry_seconds=0.03)])
-def test_a_server_that_is_away_or_busy_is_waited_for_and_that_is_said_once(stage: Stage, failure: Exception) -> None:
+def test_an_absent_or_busy_server_is_waited_for_and_one_line_says_so(stage: Stage, failure: Exception) -> None:
     put(stage.folder / "a.mid")
     stage.failures = [failure] * 4
     stage.until(lambda: stage.written == ["a.drums.mid"])
@@ -318,16 +318,14 @@ def test_a_server_that_is_away_or_busy_is_waited_for_and_that_is_said_once(stage
         stage.once()
 
 
-def test_a_server_that_does_not_let_us_in_ends_it(stage: Stage) -> None:
+def test_a_server_that_refuses_the_token_ends_the_watch(stage: Stage) -> None:
     put(stage.folder / "a.mid")
     stage.failures = [Unauthenticated("wrong token")]
     with pytest.raises(Unauthenticated):
         asyncio.run(stage.watch().run())
 
 
-def test_a_disk_that_is_full_is_waited_for_and_what_was_there_stays(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_waited_for_and_earlier_files_stay(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.output.mkdir()
     put(stage.output / "a.drums.mid", b"old", seconds=-100)
     put(stage.folder / "a.mid")
@@ -346,7 +344,7 @@ def test_a_disk_that_is_full_is_waited_for_and_what_was_there_stays(
     assert stage.lines[1:] == ["going on"]
 
 
-def test_a_folder_that_goes_away_is_waited_for(stage: Stage) -> None:
+def test_a_folder_that_disappears_is_waited_for(stage: Stage) -> None:
     away = stage.folder.with_name("away")
     stage.until(
         lambda: stage.output.is_dir(),
@@ -359,7 +357,7 @@ def test_a_folder_that_goes_away_is_waited_for(stage: Stage) -> None:
     assert stage.lines[0] == f"the folder {stage.folder} cannot be read; waiting for it"
 
 
-def test_folders_that_cannot_be_used_are_told(stage: Stage) -> None:
+def test_folders_that_cannot_be_used_are_refused(stage: Stage) -> None:
     put(stage.output, b"a file")
     with pytest.raises(OptionError, match="is a file"):
         stage.once()
@@ -374,7 +372,7 @@ def test_folders_that_cannot_be_used_are_told(stage: Stage) -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_plays_with_what_was_asked_for(
+def test_the_command_plays_with_the_options_given(
     address: str, drummer: Drummer, folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(folder / "a.mid")
@@ -390,7 +388,7 @@ def test_the_command_plays_with_what_was_asked_for(
     assert (output / "b.mid.error.txt").exists()
 
 
-def test_once_without_a_server_is_told_and_writes_nothing(
+def test_once_without_a_server_is_reported_and_writes_nothing(
     folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(folder / "a.mid")
@@ -400,7 +398,9 @@ def test_once_without_a_server_is_told_and_writes_nothing(
     assert names(output) == []
 
 
-def test_a_wrong_token_ends_it_with_a_word(folder: Path, output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_token_ends_the_command_with_one_line(
+    folder: Path, output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     put(folder / "a.mid")
 
     def do(attempt: int, context: Any) -> None:
@@ -446,7 +446,7 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 30) ->
         time.sleep(0.02)
 
 
-def test_it_survives_its_server_and_control_c_ends_it_well(
+def test_the_command_outlives_its_server_and_ctrl_c_ends_it(
     watching: Callable[[str], subprocess.Popen[str]], drummer: Drummer, folder: Path, output: Path
 ) -> None:
     with serving(Playing(drummer)) as where:

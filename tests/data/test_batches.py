@@ -492,7 +492,7 @@ def test_a_swapped_window_is_another_songs_of_the_same_size(data: Data) -> None:
     assert batches.swapped(data, pairs, rng(1)) == batches.swapped(data, pairs, rng(1))
 
 
-def test_nothing_is_asked_for_unless_it_is_training(data: Data) -> None:
+def test_conditions_are_given_only_in_training(data: Data) -> None:
     pairs = some_pairs()
     assert not collate(data, pairs, draw(rng(), len(pairs))).conditions.any()
     asked = np.array([[0.9, *4 * [0.9]], [0.1, *4 * [0.9]], [0.9, 0.9, 0.1, 0.1, 0.1]])

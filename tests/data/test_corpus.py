@@ -242,7 +242,7 @@ def test_a_corpus_of_which_nothing_is_left_says_why(tmp_path: Path) -> None:
         corpus.prepare([tmp_path])
 
 
-def test_the_account_adds_up_and_tells_it_in_lines(tmp_path: Path) -> None:
+def test_the_counts_of_the_account_and_of_its_lines_add_up(tmp_path: Path) -> None:
     put(tmp_path, a=song(2), b=song(2), c=song(3), **{f"bad{n}": content for n, (_, content) in enumerate(LEFT_OUT)})
     songs, account = corpus.prepare([tmp_path])
     assert account.files == len(LEFT_OUT) + 3 == account.songs + account.left_out.total()
@@ -504,7 +504,7 @@ def test_a_damaged_cache_is_refused_wherever_the_damage_is(songs: list[Prepared]
             load(path)
 
 
-def test_a_folder_is_no_cache(tmp_path: Path) -> None:
+def test_a_folder_is_refused_as_a_cache(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="cannot be read"):
         load(tmp_path)
 

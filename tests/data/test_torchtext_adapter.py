@@ -166,7 +166,7 @@ def test_a_missing_torchtext_names_the_extra(data: Data, without_torchtext: None
         torchtext_adapter.dataset(data, windows(data))
 
 
-def test_a_torchtext_of_another_time_counts_as_missing(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_torchtext_of_another_version_counts_as_missing(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     later = types.ModuleType("torchtext")
     later.data = types.ModuleType("torchtext.data")  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torchtext", later)

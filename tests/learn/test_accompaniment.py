@@ -129,9 +129,7 @@ def test_training_learns_to_listen(sides, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_seen_of_a_run_changes_nothing_of_it_and_outlasts_a_break(
-    sides, chosen: Chosen, tmp_path: Path
-) -> None:
+def test_previews_change_nothing_of_a_run_and_survive_resuming(sides, chosen: Chosen, tmp_path: Path) -> None:
     """Played and drawn: the same weights as unwatched. Stopped and taken up again: one past, nothing in it twice."""
     recipe = replace(RECIPE, epochs=2, sizes=SIZES | {"dropout": 0.2})
     bare = train(*sides, recipe, tmp_path / "bare")
@@ -248,7 +246,7 @@ def test_a_run_cannot_be_resumed_as_another(sides, tmp_path: Path) -> None:
         train(*sides, replace(RECIPE, rate=1e-4), tmp_path / "run", resume=True)
 
 
-def test_a_corpus_without_pairs_is_told(sides, tmp_path: Path) -> None:
+def test_a_corpus_without_pairs_is_refused(sides, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="learn from"):
         train(sides[0], None, replace(RECIPE, max_notes=1), tmp_path)
 
@@ -263,7 +261,7 @@ def test_a_corpus_without_pairs_is_told(sides, tmp_path: Path) -> None:
         ({"dropout": 1}, "the size dropout is 1, wanted a share"),
     ],
 )
-def test_sizes_that_make_no_model_are_told(sides, tmp_path: Path, sizes: dict[str, float], message: str) -> None:
+def test_invalid_model_sizes_are_refused(sides, tmp_path: Path, sizes: dict[str, float], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         train(*sides, replace(RECIPE, sizes=sizes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -295,7 +293,7 @@ def test_two_trainings_do_not_share_a_folder(sides, tmp_path: Path) -> None:
     train(*sides, replace(RECIPE, epochs=2), tmp_path, resume=True)  # the first has ended, and let go
 
 
-def test_a_run_that_diverges_is_told(sides, tmp_path: Path) -> None:
+def test_a_run_that_diverges_ends_with_an_error(sides, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="--rate"):
         train(*sides, replace(RECIPE, rate=1e30), tmp_path)
 

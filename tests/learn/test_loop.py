@@ -103,7 +103,7 @@ def test_a_run_of_another_recipe_or_another_version_is_not_resumed(tmp_path: Pat
         loop.train(TwoNumbers(RECIPE), tmp_path, resume=True)
 
 
-def test_damage_of_a_run_is_told_and_not_trained_on(tmp_path: Path) -> None:
+def test_a_damaged_run_is_refused_and_not_trained_on(tmp_path: Path) -> None:
     loop.train(TwoNumbers(RECIPE), tmp_path)
     for name in (runs.STATE, runs.PROGRESS, runs.HISTORY, runs.TASK):
         path = tmp_path / "last" / name
@@ -115,7 +115,7 @@ def test_damage_of_a_run_is_told_and_not_trained_on(tmp_path: Path) -> None:
     assert loop.train(TwoNumbers(replace(RECIPE, steps=21)), tmp_path, resume=True).progress.step == 21
 
 
-def test_a_task_that_runs_out_of_numbers_is_told_and_what_was_saved_stays(tmp_path: Path) -> None:
+def test_a_task_whose_numbers_are_not_finite_ends_with_an_error_and_what_was_saved_stays(tmp_path: Path) -> None:
     loop.train(TwoNumbers(RECIPE), tmp_path)
     before = tensors(tmp_path)
     task = TwoNumbers(replace(RECIPE, steps=30))
@@ -144,7 +144,7 @@ def test_two_processes_train_two_optimisers_as_one_does_with_the_double_batch(tm
         assert torch.allclose(one[name], two[name], atol=1e-4), name
 
 
-def test_masks_are_drawn_by_numbers_that_every_python_makes_alike() -> None:
+def test_seeds_of_masks_are_the_same_on_every_python() -> None:
     assert loop._seed(0, 0, 0) == 6102389744414414618
     seeds = {loop._seed(*numbers) for numbers in np.ndindex(3, 5, 2)}
     assert len(seeds) == 30 and all(0 <= seed < 2**63 for seed in seeds)

@@ -129,7 +129,7 @@ def test_a_run_that_ended_before_anything_was_seen_has_a_page() -> None:
     assert "there was no time to play" in page
 
 
-def test_a_panel_of_one_moment_is_a_table_without_curves_and_short_time_is_told() -> None:
+def test_a_panel_of_one_moment_is_a_table_without_curves_and_short_runs_get_a_note() -> None:
     whole = finished()
     one = whole.previews[0]._replace(played=9)
     history = History(validations=whole.history.validations[:1])

@@ -263,7 +263,7 @@ def test_without_songs_nothing_is_played(model: Family) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_what_was_just_looked_at_is_not_played_again(model: Family, songs: list[Prepared]) -> None:
+def test_a_model_that_was_just_previewed_is_not_played_again(model: Family, songs: list[Prepared]) -> None:
     previews, board = previews_of(choose(songs)), Board()
     previews.look(model, 10, 1e6, board)
     previews.look(model, 10, 1e6 + 1, board, last=True)
@@ -293,7 +293,9 @@ def test_figures_and_pictures_are_shown_of_each_moment_the_real_drums_once(
     assert len(board.scalars) == sum(map(len, figures.values()))
 
 
-def test_what_fails_is_told_once_and_ends_nothing(model: Family, songs: list[Prepared], monkeypatch: Any) -> None:
+def test_a_failure_of_a_preview_is_reported_once_and_does_not_end_the_run(
+    model: Family, songs: list[Prepared], monkeypatch: Any
+) -> None:
     def broken(*args: Any, **options: Any) -> Any:
         raise RuntimeError("no ink")
 

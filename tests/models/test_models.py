@@ -215,12 +215,12 @@ def test_a_file_that_was_changed_after_the_checkpoint_was_made_is_refused_by_nam
         engine.load(tmp_path)
 
 
-def test_the_model_in_the_box_is_what_it_was_when_it_was_made() -> None:
+def test_the_shipped_model_has_the_digests_of_its_checkpoint() -> None:
     assert verify(find(DEFAULT))
 
 
 @pytest.mark.parametrize("damage", ["config.json", "weights.safetensors", "step.onnx", "format"])
-def test_a_damaged_checkpoint_is_told_by_the_file_that_is_damaged(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_refused_with_the_name_of_the_damaged_file(damage: str, tmp_path: Path) -> None:
     checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
     if damage == "format":
         config = tmp_path / "config.json"

@@ -23,7 +23,7 @@ def guitar(*notes: tuple[int, int, int], name: str = "") -> Part:
     return Part.of([Note(tick, length, pitch, 90) for tick, length, pitch in notes], program=27, name=name)
 
 
-def test_rows_are_the_pieces_that_are_struck_from_the_feet_up() -> None:
+def test_rows_are_the_pieces_that_are_struck_beginning_with_the_feet() -> None:
     shown = chart.of(Duet(Song(480), (), kit((0, 49), (0, 36), (0, 63), (0, 44), (0, 5), (0, 38), (0, 42), (0, 41))))
     assert shown.rows == (
         Row("kick", False),
@@ -50,7 +50,7 @@ def test_hits_know_their_row_their_place_and_how_late_they_are() -> None:
     assert hits.late.tolist() == [0, 10, -10, 0]
 
 
-def test_what_begins_a_hair_before_a_barline_belongs_behind_it() -> None:
+def test_a_note_just_before_a_barline_belongs_to_the_bar_after_it() -> None:
     shown = chart.of(
         Duet(Song(480, length=2 * BAR), (guitar((BAR - 30, 400, 52)),), kit((BAR - 59, 36), (BAR - 61, 38)))
     )
@@ -78,7 +78,7 @@ def test_only_what_sounds_in_the_bars_asked_for_counts() -> None:
     assert shown.hits.step.tolist() == [0]
 
 
-def test_names_are_one_line_and_tell_guitars_apart() -> None:
+def test_names_are_one_line_and_distinct() -> None:
     note = (0, 480, 52)
     names = ("", " Lead\n\x1b Guitar ", "", "Lead Guitar", "Bass")
     shown = chart.of(Duet(Song(480, length=BAR), tuple(guitar(note, name=name) for name in names), NO_DRUMS))
@@ -139,7 +139,7 @@ def test_without_drums_there_is_no_fill_and_without_a_guitar_no_passage() -> Non
     assert sum(bool(measure.sign) for measure in alone.measures) == 1
 
 
-def test_a_song_that_claims_endless_bars_costs_nothing() -> None:
+def test_of_thousands_of_bars_of_one_tick_only_the_first_has_a_sign() -> None:
     metres = tuple(Metre(BAR + tick, 64, 1) for tick in range(4000))  # bars of one tick, but for one of 64 whole notes
     song = Song(480, metres=metres, length=2 * BAR + 4000)
     shown = chart.of(Duet(song, (guitar((0, 480, 52)),), kit((0, 36))))

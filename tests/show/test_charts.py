@@ -84,7 +84,7 @@ def test_a_steep_beginning_of_a_long_line_does_not_flatten_the_rest() -> None:
     assert max(y for _, y in whole[10:]) - min(y for _, y in whole[10:]) < 5
 
 
-def test_what_is_no_number_is_left_out_and_nothing_is_no_chart() -> None:
+def test_values_that_are_not_numbers_are_left_out_and_no_values_give_no_chart() -> None:
     assert charts.lines("a", "", []) == charts.lines("a", "", [Line("one", [(1, math.nan)])]) == ""
     gap = charts.lines("a", "", [Line("one", [(0, 1.0), (1, math.nan), (2, 2.0)]), Line("two")])
     (line,) = lines_of(gap)
@@ -93,7 +93,7 @@ def test_what_is_no_number_is_left_out_and_nothing_is_no_chart() -> None:
     assert len(lines_of(alone)) == 1 and "nan" not in alone and "inf" not in alone
 
 
-def test_bars_reach_from_nothing_to_their_value_and_whiskers_over_their_interval() -> None:
+def test_bars_reach_from_zero_to_their_value_and_whiskers_over_their_interval() -> None:
     bars = [Standing("one", 0.5, (0.25, 1.0), "0.500", "model"), Standing("x" * 40, -9.0, None, "-9", "base")]
     svg = charts.intervals("F1", "higher is better", bars, (-0.5, 1.0), (0.75, "real 0.75"))
     assert {"one", "x" * 23 + "…", "0.500", "-9", "real 0.75", "F1", "higher is better"} <= set(words(svg))
@@ -145,7 +145,7 @@ def test_a_chart_has_the_same_bytes_in_another_process_and_names_nothing_elsewhe
     assert "http" not in one and "url(" not in one and "id=" not in one and "#" not in one and "font-family" not in one
 
 
-def test_settings_of_the_user_make_no_other_chart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matplotlib_settings_of_the_user_change_no_chart(monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib
 
     line = Line("one", [(float(step), math.sin(step)) for step in range(50)])

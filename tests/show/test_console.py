@@ -54,7 +54,7 @@ def test_swing_has_a_column_for_each_triplet() -> None:
     assert "ride│x  x xx  x x│" in lines(Duet(SONG, (), swung))[3]
 
 
-def test_a_bar_of_triplets_among_sixteenths_has_columns_of_its_own_and_one_stray_hit_has_not() -> None:
+def test_a_bar_of_triplets_among_sixteenths_has_triplet_columns_and_a_bar_with_one_stray_hit_has_not() -> None:
     straight = [(at, 42) for at in range(0, 3 * 1920, 120)]
     fill = [(3 * 1920 + at, 38) for at in range(0, 1920, 160)]
     both = [(4 * 1920 + at, 38) for at in (0, 120, 240, 320, 480, 640)]
@@ -138,13 +138,13 @@ def test_of_many_guitars_the_last_row_has_the_rest() -> None:
     ],
     ids=["nothing", "silence", "no guitar", "no drums", "64/1", "tiny bars"],
 )
-def test_whatever_there_is_can_be_shown(duet: Duet) -> None:
+def test_every_odd_song_can_be_shown(duet: Duet) -> None:
     shown = lines(duet)
     assert any("1" in line for line in shown)
     assert max(map(len, shown)) <= 80
 
 
-def test_colours_change_nothing_but_the_look() -> None:
+def test_colours_add_only_escape_sequences() -> None:
     duet = Duet(SONG, (RIFF,), BEAT)
     coloured = console.picture(duet, colour=True)
     assert "\x1b[1m●\x1b[0m" in coloured
@@ -153,7 +153,7 @@ def test_colours_change_nothing_but_the_look() -> None:
     assert "\x1b" not in console.picture(duet)
 
 
-def test_a_terminal_without_the_letters_gets_others() -> None:
+def test_a_terminal_without_the_signs_gets_ascii() -> None:
     text = console.ascii_only(console.picture(Duet(SONG, (RIFF,), BEAT)))
     assert text.isascii()
     assert "?" not in text
@@ -165,7 +165,7 @@ def test_bars_that_are_not_there_are_refused() -> None:
         console.picture(Duet(SONG, (), BEAT), first_bar=1)
 
 
-def test_a_name_disturbs_no_terminal() -> None:
+def test_control_characters_of_a_name_are_not_printed() -> None:
     named = Part.of(RIFF.rows, name="\x1b[2J\nbad\x07 name")
     text = console.picture(Duet(SONG, (named,), BEAT))
     assert "\x1b" not in text

@@ -19,7 +19,7 @@ from seq2drum.errors import OptionError
 from seq2drum.formats import midi
 from seq2drum.music import duet
 from seq2drum.music.duet import Duet
-from seq2drum.music.notes import Metre, Note, Part, Song
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.show import chart, draw
 from tests.conftest import corpus_files
 
@@ -67,7 +67,7 @@ def test_a_louder_guitar_other_drums_and_another_title_make_another_picture() ->
     assert len(pictures) == 4
 
 
-def test_of_guitars_in_unison_all_are_seen() -> None:
+def test_guitars_in_unison_are_all_visible() -> None:
     def coloured(*parts: Part) -> list[int]:
         """Pixels of the colours of the first three guitars, where there are no names."""
         lines = draw.pixels(DUET._replace(guitars=parts, drums=NO_DRUMS))[60:].reshape(-1, 3).astype(int)
@@ -151,6 +151,20 @@ def test_metres_are_written_where_they_begin_an_odd_one_with_its_groups() -> Non
 
 
 @pytest.mark.usefixtures("_words")
+def test_above_a_short_first_bar_there_is_room_for_the_signs_of_the_second() -> None:
+    riff, beat = (
+        Part.of([Note(at, 60, pitch, 90) for at in range(240, 16 * 1920, 240)], program=27, is_drums=is_drums)
+        for pitch, is_drums in ((52, False), (36, True))
+    )
+    tempos, metres = (Tempo(0, 500_000), Tempo(240, 400_000)), (Metre(0, 1, 8), Metre(240, 4, 4))
+    picture = svg(Duet(Song(480, tempos=tempos, metres=metres, length=16 * 1920), (riff,), beat))
+    at = {text: float(x) for x, text in re.findall(r'<text[^>]* x="([\d.]+)"[^>]*>([^<]*)</text>', picture)}
+    first, second = "1/8  ♩=120", "4/4  ♩=150"
+    assert at["1"] < at[first] < at["2"] < at[second]
+    assert at["2"] - at[first] > 40  # points: the width of the signs of the first bar
+
+
+@pytest.mark.usefixtures("_words")
 def test_every_guitar_that_plays_is_named_whatever_its_name() -> None:
     odd = Part.of([Note(0, 960, 60, 80)], program=27, name="$ギター$ <&>\n")
     silent = Part.of([], program=27, name="Silent")
@@ -167,11 +181,11 @@ def test_every_guitar_that_plays_is_named_whatever_its_name() -> None:
 @pytest.mark.parametrize(
     "title", ["a\x1b[31mb", "\x01", "\ufffe", "--><b>&", "\udcff", "two\nlines", "\u202eleft", "$x^{"]
 )
-def test_any_title_leaves_the_picture_one_that_can_be_read(title: str) -> None:
+def test_any_title_gives_a_valid_picture(title: str) -> None:
     assert ET.fromstring(svg(title=title)).tag.endswith("svg")
 
 
-def test_settings_of_the_user_make_no_other_picture_and_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matplotlib_settings_of_the_user_change_no_picture_and_raise_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib
 
     before = draw.picture(DUET, "svg")
@@ -180,7 +194,7 @@ def test_settings_of_the_user_make_no_other_picture_and_no_fault(monkeypatch: py
     assert draw.picture(DUET, "svg") == before
 
 
-def test_settings_that_keep_matplotlib_from_being_loaded_are_named() -> None:
+def test_matplotlib_settings_that_prevent_its_import_are_named() -> None:
     code = (
         "from seq2drum.errors import OptionError\n"
         "from seq2drum.show import draw\n"
@@ -226,13 +240,13 @@ def test_a_fill_and_a_passage_are_named() -> None:
     ],
     ids=["nothing", "silence", "no guitar", "no drums", "five guitars", "15/16", "64/1", "tiny bars", "no piece"],
 )
-def test_whatever_there_is_can_be_drawn(duet: Duet) -> None:
+def test_every_odd_song_can_be_drawn(duet: Duet) -> None:
     picture = png(duet)
     assert picture.shape[1] == 1600
     assert 90 < picture.shape[0] < 3000
 
 
-def test_a_hit_a_hair_before_the_line_is_drawn_in_the_line_it_belongs_to() -> None:
+def test_an_early_hit_on_the_first_beat_of_a_line_is_drawn_in_that_line() -> None:
     bar = 1920
     early, straight = (Part.of([Note(at, 60, 36, 100)], is_drums=True) for at in (4 * bar - 30, 4 * bar))
     one, other = (png(Duet(SONG, (GUITAR,), part), bars_per_line=4)[..., :3].sum(axis=2) for part in (early, straight))
@@ -263,7 +277,7 @@ def test_a_late_hit_has_a_line_at_its_place_and_that_is_explained() -> None:
         ({"first_bar": 3, "last_bar": 3}, "no bar from 4 to 3"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_named(options: dict[str, int], message: str) -> None:
+def test_an_invalid_option_is_named(options: dict[str, int], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         svg(**options)
 
@@ -281,7 +295,7 @@ def test_a_song_of_thousands_of_bars_is_refused_rather_than_drawn_for_minutes() 
 
 
 @pytest.mark.parametrize("bars", [601, 673, 826, 1600])
-def test_a_song_for_which_a_line_has_room_enough_is_not_refused(bars: int) -> None:
+def test_a_long_song_whose_lines_have_room_is_not_refused(bars: int) -> None:
     song = Song(480, length=1920 * bars)
     lines = draw._lines(chart.of(Duet(song, (), NO_DRUMS)), None)
     assert sum(map(len, lines)) == bars

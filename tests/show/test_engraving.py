@@ -55,7 +55,7 @@ def test_the_same_score_gives_the_same_bytes_in_any_process() -> None:
     assert engraving.svg(score) == again
 
 
-def test_it_stands_alone_on_white_and_asks_for_no_font_and_nothing_from_elsewhere() -> None:
+def test_the_svg_has_a_white_background_and_loads_no_font_or_other_file() -> None:
     picture = engraving.svg(written(swing=True))
     root = ET.fromstring(picture)
     first = root[0]
@@ -88,18 +88,18 @@ def test_all_pieces_of_the_kit_can_be_engraved() -> None:
 
 
 @pytest.mark.parametrize("width", [300, 700, 3000])
-def test_it_is_as_wide_as_it_is_asked_to_be_and_wraps(width: int) -> None:
+def test_the_svg_has_the_width_given_and_wraps(width: int) -> None:
     root = ET.fromstring(engraving.svg(written(12), width=width))
     assert abs(int(root.get("width", "")) - width) <= 1
     assert root.get("viewBox") == f"0 0 {root.get('width')} {root.get('height')}"
 
 
-def test_narrower_is_taller() -> None:
+def test_a_narrower_score_is_taller() -> None:
     tall, flat = (ET.fromstring(engraving.svg(written(12), width=width)).get("height", "") for width in (400, 1600))
     assert int(tall) > 2 * int(flat)
 
 
-def test_a_score_longer_than_a_page_is_one_picture_with_its_pages_below_one_another() -> None:
+def test_the_pages_of_a_long_score_are_stacked_in_one_picture() -> None:
     picture = engraving.svg(written(400), width=300)
     root = ET.fromstring(picture)
     pages = root.findall("s:svg", SPACE)
@@ -119,7 +119,7 @@ def test_any_title_is_text_and_nothing_else(title: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"<score-partwise/>", b"no score", b"<a><b></a>"])
-def test_what_is_no_score_is_refused_in_one_line(data: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_not_a_score_is_refused_in_one_line(data: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(NotationError, match="MusicXML") as caught:
         engraving.svg(data)
     assert "\n" not in str(caught.value)
@@ -134,12 +134,12 @@ def test_a_score_that_would_take_minutes_is_refused_with_what_can_be_written_ins
 
 
 @pytest.mark.parametrize("width", [0, 299, 10_001])
-def test_a_width_that_cannot_be_is_refused(width: int) -> None:
+def test_an_invalid_width_is_refused(width: int) -> None:
     with pytest.raises(OptionError, match=f"{width} pixels"):
         engraving.svg(written(1), width=width)
 
 
-def test_without_verovio_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_verovio_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "verovio", None)
     with pytest.raises(MissingExtraError, match=r"seq2drum\[score\]"):
         engraving.svg(written(1))

@@ -10,13 +10,13 @@ from seq2drum.show import limiter
 CEILING = 10 ** (limiter.CEILING / 20)
 
 
-def test_what_is_below_the_ceiling_stays_as_it_is():
+def test_samples_below_the_ceiling_are_unchanged():
     quiet = np.random.default_rng(4).uniform(-CEILING, CEILING, (300_000, 2)).astype(np.float32)
     assert (limiter.limited(quiet) == np.rint(quiet * np.float32(32767))).all()
 
 
 @pytest.mark.parametrize("at", [0, 1, 440, (1 << 18) - 1, 1 << 18, (1 << 18) + 440, 299_999])
-def test_a_peak_is_lowered_smoothly_wherever_it_is_and_nothing_else_is_touched(at):
+def test_a_peak_is_lowered_smoothly_anywhere_and_the_rest_is_unchanged(at):
     before = np.full((300_000, 2), 0.5, np.float32)
     before[at] = (1.5, -2.0)
     after = limiter.limited(before) / 32767
@@ -29,7 +29,7 @@ def test_a_peak_is_lowered_smoothly_wherever_it_is_and_nothing_else_is_touched(a
     assert touched.max() <= at + 441
 
 
-def test_what_is_all_too_loud_is_turned_down():
+def test_a_signal_above_the_ceiling_throughout_is_lowered_to_it():
     loud = np.random.default_rng(5).normal(size=(600_000, 2)).astype(np.float32) * 3
     out = limiter.limited(loud)
     assert np.abs(out.astype(int)).max() <= math.ceil(CEILING * 32767)

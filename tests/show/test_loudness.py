@@ -34,7 +34,7 @@ def test_the_filtering_by_pieces_is_the_filtering_sample_by_sample():
     np.testing.assert_allclose(energies[:34], squares.mean(axis=1), rtol=1e-6)
 
 
-def test_rests_make_nothing_softer():
+def test_rests_do_not_lower_the_loudness():
     noise = np.random.default_rng(2).normal(size=(88_200, 2)).astype(np.float32) / 10
     rest = np.zeros_like(noise)
     alone = loudness.integrated(noise)

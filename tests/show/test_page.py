@@ -44,7 +44,7 @@ def test_a_table_without_a_head_has_none_and_one_of_words_says_so() -> None:
     assert 'class="words"' in pieces("{{ pieces.table(table) }}", table=Table(["a"], [["b"]], words=True))
 
 
-def test_a_value_that_a_template_misses_is_an_error_and_no_gap() -> None:
+def test_a_value_missing_for_a_template_raises_an_error() -> None:
     with pytest.raises(UndefinedError, match="title"):
         page.render("page.html")
 

@@ -109,7 +109,7 @@ def test_one_of_them_alone_is_as_loud_as_both():
     assert not sound.mix(nothing, np.zeros((44_100, 2), np.float32)).any()
 
 
-def test_a_peak_that_would_have_to_be_squeezed_flat_makes_all_softer():
+def test_a_peak_that_needs_too_much_limiting_lowers_the_whole_song():
     click = np.zeros((88_200, 2), np.float32)
     click[44_100] = 0.5
     mixed = sound.mix(np.zeros((0, 2), np.float32), click)
@@ -193,7 +193,7 @@ def test_long_songs_are_cut(soundfont):
     assert len(heard(sound.wav(slow, soundfont=soundfont, most_seconds=3))) / 44_100 < 10
 
 
-def test_the_shortest_and_the_emptiest_have_a_file_too(soundfont):
+def test_the_shortest_song_and_a_song_without_notes_give_a_file(soundfont):
     assert len(heard(sound.wav(duet_of([], []), soundfont=soundfont))) == 0
     assert len(heard(sound.wav(duet_of([Note(0, 0, 60, 1)], []), soundfont=soundfont))) > 0  # no length, least velocity
     assert len(heard(sound.wav(duet_of([Note(0, 9, 0, 127), Note(0, 9, 127, 127)], []), soundfont=soundfont))) > 0
@@ -218,7 +218,7 @@ def test_a_real_song_is_rendered(sample, soundfont, index):
     assert loudness.integrated(samples) == pytest.approx(sound.LOUDNESS, abs=3)
 
 
-def test_settings_of_the_user_are_not_heeded(soundfont, tmp_path, monkeypatch):
+def test_fluidsynth_settings_of_the_user_are_ignored(soundfont, tmp_path, monkeypatch):
     piece = strummed(4)
     before = sound.wav(piece, soundfont=soundfont)
     (tmp_path / ".fluidsynth").write_text("set synth.gain 0.0\nquit\n")
@@ -226,7 +226,7 @@ def test_settings_of_the_user_are_not_heeded(soundfont, tmp_path, monkeypatch):
     assert sound.wav(piece, soundfont=soundfont) == before
 
 
-def test_it_tells_how_far_it_is(soundfont):
+def test_rendering_reports_its_progress(soundfont):
     shares: list[float] = []
     sound.wav(strummed(20), soundfont=soundfont, show=shares.append)
     assert shares == sorted(shares)
@@ -282,7 +282,7 @@ def test_a_soundfont_without_drums_or_guitars_is_refused(program, tmp_path, pres
         sound.check(made_soundfont(tmp_path / "some.sf2", *presets))
 
 
-def test_what_is_no_soundfont_is_refused(program, tmp_path, monkeypatch):
+def test_a_file_that_is_not_a_soundfont_is_refused(program, tmp_path, monkeypatch):
     whole = made_soundfont(tmp_path / "whole.sf2", GUITAR, KIT).read_bytes()
     bad = tmp_path / "bad.sf2"
     for data in (
@@ -305,7 +305,7 @@ def test_what_is_no_soundfont_is_refused(program, tmp_path, monkeypatch):
         sound.check()
 
 
-def test_of_those_that_are_found_the_best_is_taken(program, tmp_path, monkeypatch):
+def test_of_several_installed_soundfonts_the_best_is_used(program, tmp_path, monkeypatch):
     monkeypatch.delenv(soundfonts.VARIABLE, raising=False)
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
@@ -321,7 +321,7 @@ def test_of_those_that_are_found_the_best_is_taken(program, tmp_path, monkeypatc
     assert fluidsynth.find().soundfont == second / "FluidR3_GM.SF2"
 
 
-def test_without_a_soundfont_it_is_said_how_to_get_one(program, monkeypatch, tmp_path):
+def test_without_a_soundfont_the_error_says_how_to_install_one(program, monkeypatch, tmp_path):
     monkeypatch.delenv(soundfonts.VARIABLE, raising=False)
     monkeypatch.setattr(soundfonts, "_folders", lambda: [tmp_path])
     with pytest.raises(MissingExtraError, match="none was found") as caught:
@@ -343,7 +343,7 @@ def test_without_a_soundfont_it_is_said_how_to_get_one(program, monkeypatch, tmp
         ("win32", None, "choco install fluidsynth"),
     ],
 )
-def test_without_fluidsynth_it_is_said_how_to_get_it_here(monkeypatch, platform, manager, advice):
+def test_without_fluidsynth_the_error_says_how_to_install_it_on_this_platform(monkeypatch, platform, manager, advice):
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if name == manager else None)
     for asked in (sound.check, lambda: sound.wav(strummed(2))):
@@ -354,12 +354,12 @@ def test_without_fluidsynth_it_is_said_how_to_get_it_here(monkeypatch, platform,
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
-def test_there_are_places_to_look_on_every_platform(monkeypatch, platform):
+def test_soundfonts_are_searched_for_on_every_platform(monkeypatch, platform):
     monkeypatch.setattr(sys, "platform", platform)
     assert len({str(folder) for folder in soundfonts._folders()}) >= 4
 
 
-def test_an_empty_path_has_no_fluidsynth(monkeypatch, tmp_path, capsys):
+def test_with_an_empty_path_no_fluidsynth_is_found(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
     song, out = str(EXAMPLES / "waltz.mid"), tmp_path / "drums.mid"
     assert main(["--mode", "infer", song, "-o", str(out), "--wav", str(tmp_path / "a.wav")]) == 2
@@ -408,7 +408,7 @@ def test_a_fluidsynth_that_fails_is_stopped_and_its_fault_is_named(tmp_path, mon
 
 
 @POSIX
-def test_a_fluidsynth_that_knows_only_16_bits_is_understood(tmp_path, monkeypatch, no_traces):
+def test_the_output_of_a_fluidsynth_with_16_bits_only_is_read(tmp_path, monkeypatch, no_traces):
     samples = np.rint(8_000 * np.sin(np.arange(44_100) / 10)).astype("<i2")
     (tmp_path / "raw").write_bytes(np.stack([samples, samples], axis=1).tobytes())
     stand_in(tmp_path, monkeypatch, f"cp {tmp_path}/raw 0.wav; cp {tmp_path}/raw 1.wav")
@@ -418,7 +418,7 @@ def test_a_fluidsynth_that_knows_only_16_bits_is_understood(tmp_path, monkeypatc
 
 
 @POSIX
-def test_fluidsynth_reads_what_was_written_here_and_no_shell_reads_anything(tmp_path, monkeypatch, no_traces):
+def test_fluidsynth_reads_the_files_written_for_it_and_no_shell_is_used(tmp_path, monkeypatch, no_traces):
     stand_in(tmp_path, monkeypatch, f'cp *.mid {tmp_path}; printf "%s\\n" "$@" >> {tmp_path}/words; exit 1')
     font = made_soundfont(tmp_path / "a b; $(echo c).sf2", GUITAR, KIT)
     song = Song(96, (Part.of([Note(96, 48, 60, 90)], program=27, name="secret; rm"),), (Tempo(0, 250_000),))
