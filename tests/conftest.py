@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus"
 LONG = "SEQ2DRUM_LONG" in os.environ
-"""Whether what is tried by sample is tried in full: every song, every row of a table, many more damaged files."""
+"""Whether tests that take samples try all: every song, every row of a table, many more damaged files."""
 long_run = pytest.mark.skipif(not LONG, reason="a long run, and a sample of it is tried anyway: SEQ2DRUM_LONG=1")
 _T = TypeVar("_T")
 
 # A shell that starts tests in the background has Ctrl-C ignored, and the programs that are tried would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine is no fault of what is tried.
+# A slow test on a busy machine is no failure.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
 
@@ -33,12 +33,12 @@ if str(ROOT) not in sys.path:
 
 
 MOST_PROCESSES = 4
-"""That share the tests. Each has torch in its memory, and many tests start servers with processes of their own."""
+"""Processes that share the tests. Each has torch in its memory, and many tests start servers with more processes."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """What `-n auto` is: a process a core that this one may use. By default it would be one a core that there is."""
+    """The number of processes of `-n auto`: one per core that this process may use, not one per core of the machine."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -46,7 +46,7 @@ def pytest_xdist_auto_num_workers() -> int | None:
 
 
 def some(items: Sequence[_T], every: int) -> Sequence[_T]:
-    """One in so many of them, or all in a long run."""
+    """Every n-th of them, or all in a long run."""
     return items if LONG else items[::every]
 
 

@@ -249,11 +249,11 @@ def detail(status: status_pb2.Status, kind: Any) -> Any:
 
 
 def field(status: status_pb2.Status) -> str:
-    """The field that is to be mended."""
+    """The field that a BadRequest names."""
     return detail(status, error_details_pb2.BadRequest).field_violations[0].field
 
 
-# The whole
+# --- the whole --------------------------------------------------------------------------------------------------------
 
 
 class Process:
@@ -277,11 +277,11 @@ class Process:
         return int(self.process.stdout.readline())
 
     def printed(self) -> str:
-        """All that it said so far on standard error."""
+        """All that it printed so far on standard error."""
         return Path(self.log.name).read_text()
 
     def wait(self, what: str, seconds: float = 60.0) -> None:
-        """Wait until it has said something."""
+        """Wait until it has printed this on standard error."""
         end = time.monotonic() + seconds
         while what not in self.printed():
             assert time.monotonic() < end and self.process.poll() is None, self.printed()
@@ -296,7 +296,7 @@ class Process:
         return self.process.wait(seconds)
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """Kill it."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -307,7 +307,7 @@ class Process:
 
 @contextlib.contextmanager
 def process(folder: Path, *arguments: str, environ: dict[str, str] | None = None) -> Iterator[Process]:
-    """A server as a process, ended whatever happens."""
+    """A server as a process, ended at the end of the block."""
     started = Process(folder, *arguments, environ=environ)
     try:
         yield started

@@ -57,7 +57,7 @@ def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> li
 
 @pytest.fixture
 def real_pictures() -> None:
-    """Draw them."""
+    """Asks `drawn` for real pictures."""
 
 
 class _Tags(HTMLParser):

@@ -99,7 +99,7 @@ ALL = [block for page in (*PAGES, *ALSO) for block in blocks(page)]
 SHELL = [(block, command) for block in ALL if block.language == "bash" for command in commands(block.text)]
 
 
-# --- what a reader has -----------------------------------------------------------------------------------------------
+# --- what a reader has ------------------------------------------------------------------------------------------------
 
 
 def reader_has(folder: Path) -> None:
@@ -118,7 +118,7 @@ def reader_has(folder: Path) -> None:
 
 
 def reader_stumbles_over(folder: Path) -> None:
-    """Files that are not as they should be."""
+    """Damaged and unusual files that pages speak of."""
     example = (folder / "examples" / "funk.mid").read_bytes()
     (folder / "empty.mid").write_bytes(b"")
     (folder / "letter.mid").write_text("Dear drummer,")
@@ -134,7 +134,7 @@ def reader_stumbles_over(folder: Path) -> None:
     (folder / "my_model" / "config.json").write_text("{}")
 
 
-# --- running ---------------------------------------------------------------------------------------------------------
+# --- running ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ class Shell:
 
 
 def small(arguments: list[str], *, force: bool) -> list[str]:
-    """The same command, done in a moment."""
+    """The same command with small settings, so that it ends quickly."""
     given = arguments[:]
     for option, number in SMALL_NUMBERS.items():
         if option in given:
@@ -263,7 +263,7 @@ def test_blocks_are_in_languages_that_are_tried():
 
 
 def test_every_exception_from_running_matches_a_command_of_a_page():
-    """An entry that no page needs would hide a mistake one day."""
+    """An entry that no page needs could hide a later mistake."""
     assert [pattern for pattern in NOT_RUN if not any(re.match(pattern, command) for _, command in SHELL)] == []
 
 
@@ -277,12 +277,12 @@ def test_what_is_to_be_installed_exists():
                 assert line in WINDOWS, f"{block.page}: {line}"
 
 
-# --- options ---------------------------------------------------------------------------------------------------------
+# --- options ----------------------------------------------------------------------------------------------------------
 
 
 @functools.cache
 def options_of(*command: str) -> frozenset[str]:
-    """All options of a program, as its help tells them, and that of each mode if it has modes."""
+    """All options of a program, as its help lists them, and that of each mode if it has modes."""
     program = {"seq2drum": cli.main, "client": client_cli.main, "server": server_cli.main}[command[0]]
     modes = [["--mode", mode] for mode in cli.MODES] if command == ("seq2drum",) else []
     with contextlib.redirect_stdout(io.StringIO()) as out:
@@ -327,7 +327,7 @@ def test_every_option_is_in_a_table():
     assert options_of("seq2drum") - named - {"--help", "--version", "--mode"} - OTHERS_OPTIONS == set()
 
 
-# --- errors ----------------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 def tree(module) -> set[str]:
@@ -363,7 +363,7 @@ def test_messages_about_missing_programs_are_those_printed(monkeypatch):
         assert f"| `{str(missing.value).split(',')[0]}" in page
 
 
-# --- pages that are made ---------------------------------------------------------------------------------------------
+# --- pages that are made ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -401,7 +401,7 @@ def test_no_section_of_contributing_is_lost(made):
     assert {line for line in whole.splitlines() if line} <= set(shown.splitlines())
 
 
-# --- the site --------------------------------------------------------------------------------------------------------
+# --- the site ---------------------------------------------------------------------------------------------------------
 
 
 def test_ci_builds_the_pages_and_takes_no_warning():

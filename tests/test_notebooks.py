@@ -1,4 +1,4 @@
-"""The notebooks run, are made of their scripts, and keep no more than teaches."""
+"""The notebooks run, are made of their scripts, and keep only the outputs of tagged cells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 
 NOTEBOOKS = ROOT / "notebooks"
 SECONDS = 400  # for a notebook on a slow and busy core; half a minute is what is aimed at
-NAMED = {"_replace", "_fields", "_asdict"}  # of tuples with names: anyone's to use
+NAMED = {"_replace", "_fields", "_asdict"}  # public methods of named tuples, despite the underscore
 IMPORTS = {"seq2drum", "numpy", "matplotlib", "IPython"} | sys.stdlib_module_names
 
 

@@ -64,7 +64,7 @@ class Place(NamedTuple):
     known: bool = True
 
 
-# --- windows of recordings -------------------------------------------------------------------------------------------
+# --- windows of recordings --------------------------------------------------------------------------------------------
 
 
 class _Window(NamedTuple):
@@ -126,7 +126,7 @@ def _nats(network: Any, memory: int, windows: Sequence[_Window], device: torch.d
     return velocity_nats(velocity[here], struck[:, 0]), moment_nats(moment[here], *struck[:, 1:].T)
 
 
-# --- the task --------------------------------------------------------------------------------------------------------
+# --- the task ---------------------------------------------------------------------------------------------------------
 
 
 class Striking(Task[list[Place], list[_Window]]):
@@ -272,7 +272,7 @@ def train(
     return Feel.load(out)
 
 
-# --- the folder ------------------------------------------------------------------------------------------------------
+# --- the folder -------------------------------------------------------------------------------------------------------
 
 
 def _write(about: dict[str, Any], out: Path) -> None:

@@ -47,7 +47,7 @@ class PlayedBar(NamedTuple):
     hits: Grid
 
 
-# --- the loop --------------------------------------------------------------------------------------------------------
+# --- the loop ---------------------------------------------------------------------------------------------------------
 
 
 def play(engine: Engine, heard: Heard, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:
@@ -178,7 +178,7 @@ def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:
     return to_full(Grid.join(bar.hits.shift(form.first[bar.number]) for bar in played), kit)
 
 
-# --- openings --------------------------------------------------------------------------------------------------------
+# --- openings ---------------------------------------------------------------------------------------------------------
 
 
 def opening_bars(steps: Sequence[int], first: int, stop: int) -> dict[int, range]:
@@ -207,7 +207,7 @@ def most_agreed(bars: Sequence[FloatArray]) -> int:
     return int(np.argmax(agreement.sum(axis=1) - np.diag(agreement)))
 
 
-# --- the guitar and the fills ----------------------------------------------------------------------------------------
+# --- the guitar and the fills -----------------------------------------------------------------------------------------
 
 
 class _Guitar(NamedTuple):

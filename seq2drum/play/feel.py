@@ -180,7 +180,7 @@ class Feel:
         return self.styles.index(STYLE_NAMES.get(name, name))
 
 
-# --- what the network is given ---------------------------------------------------------------------------------------
+# --- what the network is given ----------------------------------------------------------------------------------------
 
 
 def input_size(styles: int) -> int:
@@ -244,7 +244,7 @@ def guitar_accents(heard: Heard) -> Array:
     return centred
 
 
-# --- what it says ----------------------------------------------------------------------------------------------------
+# --- what it says -----------------------------------------------------------------------------------------------------
 
 
 def normal_share(number: Array) -> Array:
@@ -289,7 +289,7 @@ def realise(expected: Expected, share: Array, softest: int = 1) -> tuple[Array, 
     return low, (early + late) / 2
 
 
-# --- the folder ------------------------------------------------------------------------------------------------------
+# --- the folder -------------------------------------------------------------------------------------------------------
 
 
 def _load(folder: Path) -> Feel:

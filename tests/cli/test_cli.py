@@ -1,4 +1,4 @@
-"""The command line: what it writes where, what it prints, and what it says of things that cannot be."""
+"""The command line: what it writes where, what it prints, and how it reports errors."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def put(path: Path, song: Song | None = None) -> Path:
 
 
 def refused(result: tuple[int, str, str], *phrases: str) -> str:
-    """Exit code 2 and one line with these words in it."""
+    """Exit code 2 and one line that contains each phrase."""
     code, out, err = result
     assert code == 2
     assert out == ""
@@ -73,7 +73,7 @@ def refused(result: tuple[int, str, str], *phrases: str) -> str:
     return err
 
 
-# --- what is written ------------------------------------------------------------------------------------------------
+# --- what is written --------------------------------------------------------------------------------------------------
 
 
 def test_drums_are_written_beside_the_song_and_named_in_the_output(run: Run, tmp_path: Path) -> None:
@@ -400,7 +400,7 @@ def test_a_folder_is_humanised_and_earlier_results_are_skipped(run: Run, tmp_pat
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.human.mid", "b.human.mid"]
 
 
-# --- what is refused ------------------------------------------------------------------------------------------------
+# --- what is refused --------------------------------------------------------------------------------------------------
 
 
 def test_an_input_song_is_never_overwritten(run: Run, tmp_path: Path) -> None:
@@ -598,7 +598,7 @@ def test_a_full_disk_leaves_the_earlier_file_unchanged(player: Path, tmp_path: P
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
-    # The limit stands for the disk; Python ignores the signal that comes with it, and sees an error.
+    # A limit on the size of files stands for a full disk; Python ignores its signal and raises OSError.
     done = program(song, "--force", "--model", player, preexec_fn=no_room)
     assert done.returncode == 2
     assert done.stderr.startswith(b"seq2drum: ")

@@ -1,4 +1,4 @@
-"""The demo: what a newcomer gets from one command, and what it never does to files that are there."""
+"""The demo: which files one command writes, and that it never changes files of the user."""
 
 import wave
 from pathlib import Path
@@ -33,7 +33,7 @@ def take() -> Take:
 
 @pytest.fixture
 def quick(monkeypatch, take):
-    """A drummer that has played already, and a synthesiser that is quick."""
+    """A drummer that is loaded already, and a synthesiser that renders nothing and so is quick."""
 
     class Loaded:
         def accompany(self, song: bytes) -> Take:

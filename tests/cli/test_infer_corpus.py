@@ -20,8 +20,8 @@ from tests.players import faults, save_player
 TORTURE = corpus_files("torture")
 REAL = [*corpus_files("sample"), *corpus_files("black_metal"), *CORPUS.glob("*.mid")]
 MANY = 500  # bars. A bar takes one to two milliseconds, so an hour of music cannot be played to within a second
-SLACK = 3.0  # how much slower than the machine on which a second is enough any other may be
-ANY = Limits(file_bytes=1 << 24, events=1 << 20)  # a model of random weights plays more than is decent
+SLACK = 3.0  # how many times slower than the machine on which one second suffices another may be
+ANY = Limits(file_bytes=1 << 24, events=1 << 20)  # a model of random weights plays more hits than a trained one
 
 pytestmark = pytest.mark.skipif(not TORTURE, reason="needs the corpus of real music in ../shared/corpus")
 
@@ -33,7 +33,7 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Drummer:
 
 @pytest.fixture(autouse=True)
 def loaded_once(player: Drummer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The command line's own way, without loading the model 259 times."""
+    """What `--mode infer` does with each song, with the model loaded once."""
     monkeypatch.setattr(drummer.Drummer, "load", staticmethod(lambda *_, **__: player))
     yield
 

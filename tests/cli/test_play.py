@@ -1,4 +1,4 @@
-"""Playing through loudspeakers, tried with programs that stand in for players, and with a sound that is made up."""
+"""Playing through loudspeakers, with programs that stand in for players, and with silence for sound."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ def path(tmp_path, monkeypatch) -> Path:
 
 
 class Asked:
-    """A synthesiser that notes what it is asked for."""
+    """A synthesiser that records the calls it gets."""
 
     duet: Duet
     given: dict[str, object]
@@ -66,7 +66,7 @@ def plays(*words: object) -> int:
     return main(["--mode", "play", *map(str, words)])
 
 
-# Through the loudspeakers
+# --- through the loudspeakers -----------------------------------------------------------------------------------------
 
 
 def test_the_first_installed_player_gets_the_sound(path, asked, tmp_path, capsys):
@@ -176,7 +176,7 @@ def test_on_windows_winsound_plays_and_is_stopped(path, asked, monkeypatch):
     assert plays(SONG) == 2
 
 
-# Into a file
+# --- into a file ------------------------------------------------------------------------------------------------------
 
 
 def test_o_writes_a_file_without_a_player(path, asked, tmp_path, capsys):
@@ -196,7 +196,7 @@ def test_an_output_that_is_not_wav_is_refused(path, asked, tmp_path, capsys, nam
 
 
 def test_the_song_itself_is_not_overwritten(path, asked, tmp_path, capsys):
-    song = tmp_path / "song.wav"  # whatever it is called
+    song = tmp_path / "song.wav"  # the name does not matter
     shutil.copy(SONG, song)
     assert plays(song, "-o", song, "--force") == 2
     assert "would be written over" in capsys.readouterr().err
@@ -208,7 +208,7 @@ def test_standard_output_gets_the_sound_and_nothing_else(path, asked, capfdbinar
     assert capfdbinary.readouterr().out == WAV
 
 
-# What is played
+# --- what is played ---------------------------------------------------------------------------------------------------
 
 
 def test_bars_are_counted_from_one(path, asked, tmp_path, capsys):
@@ -250,7 +250,7 @@ def test_invalid_options_are_refused(path, asked, tmp_path, capsys, words):
 
 
 def test_what_is_played_is_what_was_rendered(tmp_path, monkeypatch):
-    """With a real synthesiser, to the player's ear."""
+    """With a real synthesiser: what the player is given is what was rendered."""
     pretty_midi = pytest.importorskip("pretty_midi", reason="needs the soundfont that comes with pretty_midi")
     font = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
     try:

@@ -39,7 +39,7 @@ def asked(*files: str, track: str | None = None, drum_map: str | None = None) ->
     return argparse.Namespace(mode="show", files=list(files), track=track, drum_map=drum_map)
 
 
-# --- which files ----------------------------------------------------------------------------------------------------
+# --- which files ------------------------------------------------------------------------------------------------------
 
 
 def test_one_file_gives_its_guitar_and_its_drums(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_the_title_of_a_picture_is_the_name_of_the_song(name: str, title: str) -
     assert duets.title(asked(name)) == title
 
 
-# --- what is shown --------------------------------------------------------------------------------------------------
+# --- what is shown ----------------------------------------------------------------------------------------------------
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -162,7 +162,7 @@ def both() -> duet.Duet:
 
 @pytest.fixture(autouse=True)
 def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However wide the terminal is that the tests run in, and whatever colours it has."""
+    """Sets the width and the colours, so that the terminal of the tests does not matter."""
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)

@@ -63,7 +63,7 @@ from tests.players import strummed
 Code = grpc.StatusCode
 Run = Callable[..., tuple[int, str, str]]
 SONG = midi.serialise(strummed())
-NOWHERE = "127.0.0.1:1"  # a port that nobody listens at
+NOWHERE = "127.0.0.1:1"  # a port on which nothing listens
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def program(*arguments: object, **keywords: Any) -> subprocess.CompletedProcess[
 
 
 def refused(result: tuple[int, str, str], code: int, *phrases: str) -> str:
-    """This exit code, and one line with these words in it."""
+    """This exit code, and one line that contains each phrase."""
     exit_code, out, err = result
     assert (exit_code, out) == (code, ""), err
     assert err.startswith("seq2drum: ")
@@ -129,7 +129,7 @@ def refused(result: tuple[int, str, str], code: int, *phrases: str) -> str:
 
 
 def asked(address: str, verb: Callable[[AsyncRemoteDrummer], Any], **keywords: Any) -> Any:
-    """What a coroutine of the other drummer returns."""
+    """What a coroutine of the asynchronous drummer returns."""
 
     async def ask() -> Any:
         async with AsyncRemoteDrummer(address, **keywords) as remote:
@@ -317,7 +317,7 @@ def test_the_errors_are_those_of_drummer_word_for_word(
         verbs = [
             lambda: remote.accompany(data, **wanted),
             lambda: remote.accompany(data, **wanted, on_progress=print),
-            lambda: remote.stream(data, **wanted),  # at once, and not with the first bar
+            lambda: remote.stream(data, **wanted),  # it raises at once, not with the first bar
             lambda: asked(address, lambda other: other.accompany(data, **wanted)),
         ]
         for verb in verbs:
@@ -340,7 +340,7 @@ def ended(code: Code, message: str, reason: str = "", **details: Any) -> Callabl
 
 
 def failure(do: Callable[[int, Any], Any], *, ways: int = 3, **keywords: Any) -> Seq2DrumError:
-    """What is raised of a call that a server ends so: the same in one message and in several, and of both drummers."""
+    """The error of a call that a server ends so: equal for one message and for several, and for both drummers."""
     raised = []
     servicer = Scripted(do)
     with serving(servicer) as where:
@@ -551,7 +551,7 @@ def test_cancelling_a_task_cancels_its_call() -> None:
 
 
 def test_an_error_before_all_was_sent_keeps_its_message() -> None:
-    # gRPC's asyncio side forgets them every other time; see `asynchronous`.
+    # gRPC's asyncio client loses them in about half of the calls; see `asynchronous`.
     class Early(Scripted):
         def StreamGenerateDrums(self, pieces: Iterator[Any], context: Any) -> Any:
             next(pieces)
@@ -1069,7 +1069,7 @@ def test_status_says_in_one_line_whether_a_server_answers(run: Run, address: str
 
 
 def note(address: str, token: str | None = None) -> Path:
-    """Leave the note that a server of this machine leaves."""
+    """Write the state file that a server of this machine writes; returns its path."""
     path = finding.state_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     port = int(address.rpartition(":")[2])
@@ -1133,7 +1133,7 @@ with serving(Playing(Drummer.load()), port=port) as where:
 
 @pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """What --start-server starts is a stand-in, which ends when its note is taken away; gives the note."""
+    """What --start-server starts is a stand-in, which ends when its state file is removed; gives that file."""
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN.format(root=str(ROOT)))
     monkeypatch.setattr(finding, "COMMAND", (sys.executable, str(script)))

@@ -1,4 +1,4 @@
-"""The contract from another language: the example in Node gets of a server what `Drummer` plays."""
+"""The contract from another language: the client in Node gets from a server what `Drummer` plays."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ GUIDE = ROOT / "docs" / "reaper.md"
 INDEX = ROOT / "client" / "reaper" / "index.xml"
 SOURCE = SCRIPT.read_text(encoding="utf-8")
 
-# What obeys the contract of the status file, and what does not. It keeps a copy of the song and of its words.
+# A program that keeps to the contract of the status file, or breaks it. It keeps a copy of the song and its arguments.
 STAND_IN = """#!{python}
 import json, os, shutil, sys, time
 from pathlib import Path
@@ -79,7 +79,7 @@ from seq2drum.music.notes import Note, Part, Song
 song = midi.read(words[0])
 outputs = [output] if count == 1 else [output.with_name(f"drums.{{take}}.mid") for take in range(1, count + 1)]
 for take, path in enumerate(outputs):
-    # All over the file, on ticks of all kinds, from the very first to the very last.
+    # Hits on ticks of all kinds, from the first tick of the file to the last.
     ticks = sorted({{*range(take, song.end, 97), song.end - 1}})
     notes = [Note(tick, min(50, song.end - tick), 36 + tick % 12, 1 + tick % 127) for tick in ticks]
     data = midi.serialise(Song(960, (Part.of(notes, name="Drums", is_drums=True),), song.tempos, song.metres, song.end))
@@ -477,7 +477,7 @@ def test_the_window_counts_bars_and_no_call_blocks_reaper(studio: Callable[..., 
     shown = [text for text in here.reaper.drawn if text.startswith("Bar")]
     assert {"Bar 2 of 8", "Bar 6 of 8"} <= set(shown)
     assert "Esc cancels" in here.reaper.drawn
-    # A look at how things stand is a handful of calls; all that is done to the project is done in the last one.
+    # A call that reads the state makes a handful of calls to REAPER; the last one makes all changes to the project.
     assert len(here.reaper.calls) > 20
     assert max(here.reaper.calls[:-1]) < 20
     assert [len(boxes) for boxes in (here.reaper.boxes, here.reaper.undo)] == [0, 1]
@@ -505,7 +505,7 @@ def test_a_second_run_while_one_is_going_on_says_so(studio: Callable[..., Studio
     here.run()
     assert "at work already" in here.reaper.boxes[0]
     assert here.reaper.commands == []
-    here.reaper.state["seq2drum", "running"] = str(here.reaper.time_precise() - 10)  # of a REAPER that crashed
+    here.reaper.state["seq2drum", "running"] = str(here.reaper.time_precise() - 10)  # left by a REAPER that crashed
     here.run()
     assert here.drum_item
 
@@ -703,7 +703,7 @@ def test_another_run_adds_a_take_to_the_item_and_plays_it(studio: Callable[..., 
     drums += [here.drums(f"drums.{take}.mid") for take in (1, 2, 3)]
     item = here.drum_item
     assert len(item.takes) == 4
-    assert item.active == 1  # the best of the new ones
+    assert item.active == 1  # the best of the new takes
     for index, part in enumerate(drums):
         exact(here.reaper, item, origin, part, index)
     assert item.end == pytest.approx(guitar.end)
@@ -780,7 +780,7 @@ def test_a_guitar_track_that_is_deleted_meanwhile_is_reported(studio: Callable[.
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder in which servers write down where they are; whatever was started is ended."""
+    """The folder of the state files of servers; a server that a test started is ended."""
     folder = tmp_path_factory.mktemp("state")
     before = {name: os.environ.get(name) for name in ("XDG_STATE_HOME", "SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE")}
     os.environ["XDG_STATE_HOME"] = str(folder)
@@ -795,7 +795,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def end_server(folder: Path) -> None:
-    """End the server that wrote itself down, and wait until it is gone."""
+    """End the server of the state file, and wait until its process is gone."""
     note = folder / "seq2drum" / "server.json"
     if not note.exists():
         return

@@ -1,4 +1,4 @@
-"""The watched folder: what appears is played to once it is whole, drums appear whole, nothing is played to twice."""
+"""The watched folder: a song is played to once its file is complete, drums appear complete, no song is played twice."""
 
 from __future__ import annotations
 

@@ -415,7 +415,7 @@ def test_history_is_hidden_for_the_share_that_is_asked_for(data: Data) -> None:
     assert np.all(collate(data, pairs, draws).keep == 1)
     everything, recent, last = collate(data, pairs, draws, blanked=0.3).keep.T
     assert 1 - everything.mean() == pytest.approx(0.3, abs=0.04)
-    assert not recent[everything == 0].any()  # who has no history has no recent one
+    assert not recent[everything == 0].any()  # without history there is no recent history
     assert 1 - recent[everything == 1].mean() == pytest.approx(0.3, abs=0.04)
     assert last[everything == 1].all()  # the step before is hidden only together with all history
     assert last[everything == 0].mean() == pytest.approx(0.5, abs=0.08)
@@ -448,7 +448,12 @@ def test_processes_that_share_out_the_draws_have_the_batch_of_one(data: Data) ->
 def test_blocks_are_whole_bars_one_after_another_where_both_play(data: Data) -> None:
     pieces = blocks(data)
     assert [block for block in pieces if block.song == LONG] == [Window(LONG, 8 * n, 8 * n + 8) for n in range(8)]
-    assert {block.song for block in pieces} == {LONG, WALTZ, SEVEN, OTHER}  # not the endless bars, not the three
+    assert {block.song for block in pieces} == {
+        LONG,
+        WALTZ,
+        SEVEN,
+        OTHER,
+    }  # neither the overlong bars nor the song of three bars
     assert {block.stop - block.first for block in blocks(data, bars=5)} == {5}
 
 
@@ -488,7 +493,7 @@ def test_a_swapped_window_is_another_songs_of_the_same_size(data: Data) -> None:
         if pair.song in (LONG, OTHER):
             assert {pair.song, other.song} == {LONG, OTHER}
         else:
-            assert other == pair  # nobody else plays in this metre
+            assert other == pair  # no other song is in this metre
     assert batches.swapped(data, pairs, rng(1)) == batches.swapped(data, pairs, rng(1))
 
 

@@ -182,7 +182,7 @@ def test_several_drum_tracks_are_one_drummer(tmp_path: Path) -> None:
 
 
 def off_the_grid() -> Song:
-    """Half a gap late, all through: the drummer of another metre map."""
+    """All hits half a gap late, as drums of another metre map are."""
     whole = song(1)
     drums = whole.parts[1]
     return replace(whole, parts=(whole.parts[0], replace(drums, onset=drums.onset + 60)), length=whole.length + 60)
@@ -326,7 +326,7 @@ def test_songs_that_share_nothing_are_all_kept_and_each_is_a_group(tmp_path: Pat
 
 
 def test_songs_of_few_different_bars_are_no_copies_of_one_another(tmp_path: Path) -> None:
-    # Two songs over one two-bar loop are alike as all such songs are; that tells nothing.
+    # Two songs over one two-bar loop are always alike; they are not copies.
     put(tmp_path, a=piece([1, 2] * 20), b=piece([1, 2] * 21))
     assert corpus.prepare([tmp_path])[1].songs == 2
 

@@ -224,7 +224,7 @@ def test_parts_without_notes_are_left_out() -> None:
     assert len(midi.parse(data).parts) == 1
 
 
-# --- contradictions: one named error that says what and where --------------------------------------------------------
+# --- contradictions: one named error that says what and where ---------------------------------------------------------
 
 
 LIES = [

@@ -226,7 +226,7 @@ def test_a_long_song_of_many_tempos_does_not_drift() -> None:
     agrees(Song(960, strummed().parts, tempos, length=997 * 3000), [DRUMS])
 
 
-# --- the command line -----------------------------------------------------------------------------------------------
+# --- the command line -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def lettered(guitar: Sequence[Strumming], steps: int = 24, metre: tuple[int, int
     return {section.bar + 1: section.letter for section in sections(heard(guitar, steps, metre))}
 
 
-# --- made songs ------------------------------------------------------------------------------------------------------
+# --- made songs -------------------------------------------------------------------------------------------------------
 
 
 def test_passages_that_are_alike_share_a_letter() -> None:
@@ -118,7 +118,7 @@ def test_passages_are_in_order_and_none_is_too_short() -> None:
         assert all(one or other for one, other in zip(rested, changes, strict=True))
 
 
-# --- what it is made of ----------------------------------------------------------------------------------------------
+# --- what it is made of -----------------------------------------------------------------------------------------------
 
 
 def test_a_bar_is_wholly_like_itself_and_a_rest_like_nothing() -> None:
@@ -147,7 +147,7 @@ def test_ten_thousand_bars_take_a_few_seconds() -> None:
     assert time.process_time() - begun < 10
 
 
-# --- the examples ----------------------------------------------------------------------------------------------------
+# --- the examples -----------------------------------------------------------------------------------------------------
 
 # What a musician would write over the bars, by the texts in examples/pieces.py. Jazz: the second eight has the
 # chords of the first, but the comping opens up.

@@ -410,7 +410,7 @@ def test_the_model_in_the_box_is_small_and_tells_of_itself() -> None:
     assert isinstance(engine.load(), Engine)
 
 
-# --- what a musician asks for ---------------------------------------------------------------------------------------
+# --- what a musician asks for -----------------------------------------------------------------------------------------
 
 
 def with_drums(bars: int = 12, every: int = 240) -> Song:

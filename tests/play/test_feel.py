@@ -82,7 +82,7 @@ def humanise(feel: Feel, hits: Grid, bars: Form, **how: Any) -> Grid:
     return Performance(feel, bars, **how).play_all(hits)
 
 
-# --- what a feel may change ------------------------------------------------------------------------------------------
+# --- what a feel may change -------------------------------------------------------------------------------------------
 
 
 def test_at_amount_0_hits_lie_on_the_lattice_with_the_velocities_given(feel: Feel) -> None:
@@ -216,7 +216,7 @@ def test_what_makes_no_sense_is_refused(feel: Feel, wrong: dict[str, object]) ->
         humanise(feel, rock(1), form(1), **wrong)  # type: ignore[arg-type]
 
 
-# --- draws -----------------------------------------------------------------------------------------------------------
+# --- draws ------------------------------------------------------------------------------------------------------------
 
 
 def test_numbers_drawn_are_standard_normal_and_share_what_they_are_said_to() -> None:
@@ -268,7 +268,7 @@ def test_the_probabilities_of_all_velocities_and_of_all_moments_are_1() -> None:
     assert float(torch.trapezoid(dense, moment)) == pytest.approx(1, abs=1e-3)
 
 
-# --- swing -----------------------------------------------------------------------------------------------------------
+# --- swing ------------------------------------------------------------------------------------------------------------
 
 
 def twelfths(given: Grid, bars: Form) -> list[float]:
@@ -338,7 +338,7 @@ def test_the_swing_of_a_guitar_is_where_its_offbeat_eighths_lie() -> None:
     assert swing_of(heard(form(2, 6, 8), [(3, 90, 0)])) is None
 
 
-# --- songs -----------------------------------------------------------------------------------------------------------
+# --- songs ------------------------------------------------------------------------------------------------------------
 
 
 def stiff_song() -> Song:
@@ -408,7 +408,7 @@ def test_notes_at_the_edges_of_a_song_stay_inside_it(feel: Feel) -> None:
         assert felt.parts[0].onset.min() >= 0 and felt.end == 1920
 
 
-# --- the folder ------------------------------------------------------------------------------------------------------
+# --- the folder -------------------------------------------------------------------------------------------------------
 
 
 def test_the_feel_is_no_model_that_plays_and_is_small() -> None:
@@ -436,7 +436,7 @@ def test_feeling_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-# --- learning --------------------------------------------------------------------------------------------------------
+# --- learning ---------------------------------------------------------------------------------------------------------
 
 
 def made_groove(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The limiter: nothing is above the ceiling, and nothing is touched that need not be."""
+"""The limiter: no sample is above the ceiling, and samples far from a peak are unchanged."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Sound: what is rendered is in time, balanced and never clipped; without a synthesiser it is said how to get one."""
+"""Sound: what is rendered is in time, balanced and never clipped; an error names a missing synthesiser."""
 
 import io
 import math
@@ -132,9 +132,9 @@ def test_milliseconds_are_those_of_the_song():
 
 
 def test_a_click_after_changes_of_tempo_lies_where_the_song_says(soundfont):
-    tempos = [Tempo(480 * i, 300_000 + 7_001 * (i * 37 % 60)) for i in range(60)]  # a song that breathes
+    tempos = [Tempo(480 * i, 300_000 + 7_001 * (i * 37 % 60)) for i in range(60)]  # a tempo that changes all the time
     ticks = [0, 480 * 7 + 100, 480 * 31, 480 * 59 + 333]
-    clicks = duet_of([], [Note(tick, 30, 76, 120) for tick in ticks], *tempos)  # a wood block begins at once
+    clicks = duet_of([], [Note(tick, 30, 76, 120) for tick in ticks], *tempos)  # a wood block has no attack
     heard_at = onsets(heard(sound.wav(clicks, soundfont=soundfont)))
     expected = [clicks.song.seconds(tick) for tick in ticks]
     assert expected[-1] > 25
@@ -173,7 +173,7 @@ def test_an_example_is_as_loud_as_promised_and_does_not_clip(soundfont, name):
     samples = heard(sound.wav(piece, soundfont=soundfont, span=span))
     assert np.abs(samples).max() <= HIGHEST + 1e-4
     assert loudness.integrated(samples) == pytest.approx(sound.LOUDNESS, abs=0.8)
-    assert 0 <= len(samples) / 44_100 - sound.seconds(piece, span) < 7  # until it has rung out
+    assert 0 <= len(samples) / 44_100 - sound.seconds(piece, span) < 7  # until the last notes have died away
 
 
 def test_the_end_is_silent_and_not_cut_off(soundfont):
@@ -380,7 +380,7 @@ def no_traces(tmp_path, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
-# Two of them run at once, one for each stem: what one writes must be whole whenever the other has ended.
+# Two processes run at once, one per stem: when either has ended, what the other wrote must be complete.
 BOTH = "cp $$ $$.copy; mv $$ 0.wav; mv $$.copy 1.wav"
 
 
