@@ -10,6 +10,7 @@ A page is tried from top to bottom in a folder of its own, with a copy of the ex
 
 import contextlib
 import functools
+import importlib
 import io
 import os
 import re
@@ -399,6 +400,21 @@ def test_no_section_of_contributing_is_lost(made):
     whole = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     shown = made["developers/contributing.md"] + made["researchers/add.md"]
     assert {line for line in whole.splitlines() if line} <= set(shown.splitlines())
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_glossary_places_in_the_package_is_there():
+    terms = re.findall(r"^(.+)\n:   ", (DOCS / "glossary.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert len(terms) > 50
+    assert len({term.split(" (")[0].lower() for term in terms}) == len(terms)
+    for place in re.findall(r"`([\w.]+)`", "\n".join(terms)):
+        module, _, name = place.rpartition(".")
+        if name.islower():
+            importlib.import_module(f"seq2drum.{place}")
+        else:
+            assert hasattr(importlib.import_module(f"seq2drum.{module}"), name), place
 
 
 # --- the site ---------------------------------------------------------------------------------------------------------

@@ -87,6 +87,9 @@ def test_the_readme_is_short():
     assert len(README.split()) < 1500
 
 
+ROOMS = sorted(path.name for path in (ROOT / "seq2drum").iterdir() if (path / "__init__.py").exists())
+
+
 def drawing(heading: str) -> str:
     """The drawing under a heading of the map."""
     return re.search(rf"^## {heading}$.*?^```\n(.*?)^```$", MAP, flags=re.DOTALL | re.MULTILINE).group(1)
@@ -117,6 +120,15 @@ def test_the_arrows_on_the_map_are_those_that_the_linter_holds():
     assert len(rungs) <= 12
 
 
+def test_the_files_of_a_room_on_the_map_are_those_that_are_there():
+    section = MAP.split("\n## The files of a room\n")[1].split("\n## ")[0]
+    rooms = dict(re.findall(r"^\*\*`(\w+)`\*\*(.*?)\n\n", section + "\n", flags=re.DOTALL | re.MULTILINE))
+    assert rooms.keys() == set(ROOMS) - {"rpc"}
+    for room, text in rooms.items():
+        there = [path.stem for path in (ROOT / "seq2drum" / room).glob("*.py") if path.name != "__init__.py"]
+        assert sorted(re.findall(r"`(\w+)`", text)) == sorted(there), room
+
+
 JOURNEY = re.findall(r"^\|[^|]*\| `([\w.]+)` \|", MAP, flags=re.MULTILINE)
 
 
@@ -145,9 +157,6 @@ def test_a_song_passes_the_functions_on_the_map_in_their_order(tmp_path, capsys)
     assert len(JOURNEY) > 25
     assert [name for name in JOURNEY if name not in calls] == []
     assert [name for name in calls if name in JOURNEY] == JOURNEY
-
-
-ROOMS = sorted(path.name for path in (ROOT / "seq2drum").iterdir() if (path / "__init__.py").exists())
 
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if room not in ("cli", "rpc", "models")])
