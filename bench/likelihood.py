@@ -50,7 +50,7 @@ def interval(values: Vector, song: IntArray) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cache", type=Path, help="what --mode prepare made")
-    parser.add_argument("models", nargs="+", help="checkpoint folders, or names of models in the box")
+    parser.add_argument("models", nargs="+", help="checkpoint folders, or names of shipped models")
     parser.add_argument("--split", default="test", choices=SPLITS)
     parser.add_argument("--metre", default="4/4", help="such as 3/4, or any")
     options = parser.parse_args()

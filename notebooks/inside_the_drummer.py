@@ -11,8 +11,8 @@
 # %% [markdown]
 # # Inside the drummer
 #
-# A drummer who plays verse two as verse one must remember verse one. The model in the box has a memory of bars for
-# that, and this notebook looks into it: which bar remembers which, whether the drums heed it, and what happens when the
+# A drummer who plays verse two as verse one must remember verse one. The shipped model has a memory of bars for that,
+# and this notebook looks into it: which bar remembers which, whether the drums follow it, and what happens when the
 # guitar is swapped. Then it looks at what the model knows before it plays a note, and at what your controls move.
 #
 # Everything said here is measured in the cell above or below it. It takes half a minute.
@@ -54,7 +54,7 @@ def listen(name):
 
 
 song, heard = listen("rock_riff")
-FORM = {1: "verse", 9: "chorus", 17: "verse", 25: "chorus"}  # as it was composed; the model is not told
+FORM = {1: "verse", 9: "chorus", 17: "verse", 25: "chorus"}  # as it was composed; the model does not know it
 
 # %% [markdown]
 # ## 1. Which bar remembers which
@@ -106,8 +106,8 @@ for bar in (1, 2, 9, 17, 25, 26, 27):
     print(f"bar {bar:2}: {what}")
 for first in (17, 25):
     shares = [memory.weights[first - 1 : first + 7, begin - 1 : begin + 7].sum() / 8 for begin in FORM]
-    told = ", ".join(f"bars {begin}-{begin + 7} {share:.0%}" for begin, share in zip(FORM, shares))
-    print(f"the second {FORM[first]}, bars {first}-{first + 7}, looks at: {told}")
+    listed = ", ".join(f"bars {begin}-{begin + 7} {share:.0%}" for begin, share in zip(FORM, shares))
+    print(f"the second {FORM[first]}, bars {first}-{first + 7}, looks at: {listed}")
 
 # %% [markdown]
 # ## 2. It goes by the guitar
@@ -147,11 +147,11 @@ plt.show()
 print(f"{'piece':16}{'the same guitar':>18}{'by chance':>12}{'none of them':>15}")
 for path in sorted(EXAMPLES.glob("*.mid")):
     _, other = listen(path.stem)
-    found, alike = recall(drummer.engine, other), likeness(other) >= 0.9
+    recalled, alike = recall(drummer.engine, other), likeness(other) >= 0.9
     bars = [bar for bar in range(8, len(alike)) if alike[bar, :bar].any()]
-    same = np.mean([alike[bar, found.most[bar]] for bar in bars])
+    same = np.mean([alike[bar, recalled.most[bar]] for bar in bars])
     chance = np.mean([alike[bar, :bar].mean() for bar in bars])
-    print(f"{path.stem:16}{same:>18.0%}{chance:>12.0%}{found.nothing[8:].mean():>15.1%}")
+    print(f"{path.stem:16}{same:>18.0%}{chance:>12.0%}{recalled.nothing[8:].mean():>15.1%}")
 
 # %% [markdown]
 # In every piece several times as often as by chance, though not always. And "none of them" is hardly ever chosen.
@@ -159,7 +159,7 @@ for path in sorted(EXAMPLES.glob("*.mid")):
 # ## 3. And by how long ago
 #
 # Of two bars that are equally alike, which one? For every distance in bars the model has learnt a number that is added
-# before the weights are made. Nobody told it that music goes in fours.
+# before the weights are made. It was given no rule that music goes in fours.
 
 # %% tags=["keep-output"]
 (bias,) = read_tensors(find(drummer.engine.name) / WEIGHTS, ("distance.weight",))
@@ -182,8 +182,8 @@ print("the favourites:", ", ".join(str(back[place]) for place in np.argsort(-lea
 #
 # A weight is only a number. Does the drummer use it? We plant something and see where it comes back. The first verse
 # gets a cowbell on every beat and the first chorus a tambourine; both would be most unusual here. The drummer is given
-# those sixteen bars (`prime=16`) and plays on. Then the same with a drummer whose memory is shut: it is told each time
-# that there is nothing to remember, and still knows its last four bars as they were. Shown is the mean of four takes.
+# those sixteen bars (`prime=16`) and plays on. Then the same with a drummer whose memory is shut: in each bar it finds
+# nothing to remember, and still knows its last four bars as they were. Shown is the mean of four takes.
 
 # %%
 COWBELL, TAMBOURINE = 56, 54
@@ -209,7 +209,7 @@ def count(part, pitch):
 
 
 def forgetful(player):
-    """The same model, told at every bar that there is nothing to remember."""
+    """The same model with an empty memory in every bar."""
     bar = player.graphs["bar"]
     run = lambda arrays: bar.run(arrays | {"distance": np.zeros_like(arrays["distance"])})
     return replace(player, graphs={**player.graphs, "bar": bar._replace(run=run)})
@@ -340,11 +340,11 @@ print(f"{right} of {len(names)} times the guitar that the drums were composed fo
 # %%
 def sketch(guitar):
     """(9, S): how likely each piece of the kit is at each step, mean over the bars that sound, and (B,) of a fill."""
-    player, found, bars = drummer.engine, features(guitar), len(guitar.form.steps)
+    player, inputs, bars = drummer.engine, features(guitar), len(guitar.form.steps)
     asked = conditions.of_controls(conditions.Controls(), bars)
-    known = player.resolve(player.encode(found, guitar.form, asked, 0, bars))
+    known = player.resolve(player.encode(inputs, guitar.form, asked, 0, bars))
     chances = 1 / (1 + np.exp(-known["sketch"].mean(axis=0)))
-    fill = 1 / (1 + np.exp(-player.resolve(player.fill_logits(found, guitar.form))))
+    fill = 1 / (1 + np.exp(-player.resolve(player.fill_logits(inputs, guitar.form))))
     return chances, fill
 
 
@@ -366,7 +366,7 @@ plt.show()
 # the last triplet before 3 and 1. Nothing but the guitar was changed.
 #
 # The fills of the plan, before and after the guitar is swapped. Blue: how likely a drummer is to break the pattern in
-# this bar. Orange: where a take with seed 0 is told to.
+# this bar. Orange: where a take with seed 0 does.
 
 # %% tags=["keep-output"]
 figure, rows = plt.subplots(1, 2, figsize=(11, 2.2), sharey=True)
@@ -405,11 +405,11 @@ print(f"{'asked for':16}{'hits a bar':>12}{'intensity':>11}{'complexity':>12}{'f
 for name, wish in asked.items():
     takes = [drummer.accompany(song, Options(seed=seed, **wish)) for seed in range(3)]
     grids = [encode(take.standard_part, lattice, FULL) for take in takes]
-    told = [conditions.measure(grid, heard.form) for grid in grids]
+    measured = [conditions.measure(grid, heard.form) for grid in grids]
     a_bar = np.mean([len(grid.step) for grid in grids]) / len(bars)
-    intensity, complexity = (np.mean([getattr(one, what) for one in told]) for what in ("intensity", "complexity"))
-    fills = np.mean([one.fill.sum() for one in told])
-    styles = ", ".join(one.style for one in told)
+    intensity, complexity = (np.mean([getattr(one, what) for one in measured]) for what in ("intensity", "complexity"))
+    fills = np.mean([one.fill.sum() for one in measured])
+    styles = ", ".join(one.style for one in measured)
     print(f"{name:16}{a_bar:>12.1f}{intensity:>11.2f}{complexity:>12.2f}{fills:>7.1f}   {styles}")
 
 # %% [markdown]

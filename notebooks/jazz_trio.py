@@ -61,8 +61,8 @@ take
 # What was done, bar by bar. This is counted in the take and in the guitar; it is no guess at why the model did it.
 
 # %% tags=["keep-output"]
-for told in take.explain():
-    print(told)
+for explanation in take.explain():
+    print(explanation)
 
 # %% [markdown]
 # As a drummer reads it (bars 1 to 8). Eighths that swing are written as plain eighths under the word *Swing*; hands
@@ -162,9 +162,9 @@ plt.show()
 # %% [markdown]
 # ## 4. Several takes, and which is the best
 #
-# Nobody tells the drummer what the right take would be. But of several, one can ask which the others most agree with:
-# the one of least risk. A take's score is its mean hit F1 with the others. The picture shows all pairs: the top row
-# is the best take, the bottom row the odd one out. (If the odd one is the one you like: it has a seed, ask for that.)
+# There is no single right take. But of several, one can ask which the others most agree with: the one of least risk. A
+# take's score is its mean hit F1 with the others. The picture shows all pairs: the top row is the best take, the bottom
+# row the odd one out. (If the odd one is the one you like: it has a seed, ask for that.)
 
 # %% tags=["keep-output"]
 takes = drummer.takes(song, Options(style="jazz", seed=3), count=6)

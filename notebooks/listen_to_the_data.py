@@ -16,7 +16,7 @@
 # lattice that the model reads. At each station it counts what is lost.
 #
 # It runs on the twenty pieces in `examples/training/`, which were written for this project. Put a folder of your own
-# into `DATA`: any MIDI files that have both guitar and drums. Where it tells of the 6,038 songs that the model in the
+# into `DATA`: any MIDI files that have both guitar and drums. Where it speaks of the 6,038 songs that the model in the
 # package was trained on, the figures are from the README and `notebooks/LOG.md`; those songs are not part of the
 # project.
 
@@ -66,9 +66,9 @@ songs[-1]
 #
 # Metres, tempos, lengths, how dense the drums are, and which style the rules of `conditions` hear in them.
 #
-# These pieces were written to have a little of everything. Real collections are lopsided: of the 6,038 songs, 95 %
-# are in 4/4, and four of five are filed under "pop/rock/other", which is why styles are told by rules on what is
-# struck where.
+# These pieces were written to have a little of everything. Real collections are lopsided: of the 6,038 songs, 95 % are
+# in 4/4, and four of five are filed under "pop/rock/other", which is why styles are derived by rules from which pieces
+# are struck where.
 
 
 # %% tags=["keep-output"]
@@ -158,10 +158,10 @@ for prepared in songs:
         np.bincount(form.bar_of(side.step), minlength=len(form.steps)).tolist()
         for side in (prepared.heard.guitar, prepared.drums)
     ]
-    found = phrases.cut_bars(*counts)
+    cut = phrases.cut_bars(*counts)
     total += len(form.steps)
-    reasons += found.left_out
-    sizes += [stop - first for first, stop in found.ranges]
+    reasons += cut.left_out
+    sizes += [stop - first for first, stop in cut.ranges]
 print(
     f"{total} bars, {len(sizes)} pairs of {np.mean(sizes):.1f} bars on average; in no pair: {dict(reasons) or 'none'}"
 )

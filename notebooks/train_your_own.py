@@ -12,7 +12,7 @@
 # # Train your own
 #
 # From a folder of MIDI files to a drummer of your own: prepare the songs, train a small model, look at what it plays,
-# compare it with the model in the box, and play with it. As it stands, this notebook learns from the twenty short
+# compare it with the shipped model, and play with it. As it stands, this notebook learns from the twenty short
 # pieces in `examples/training`, in about a minute. That is enough to see how all of it works. It is far too little for
 # a good drummer, and at the end you will see how far.
 #
@@ -51,9 +51,9 @@ use_threads(1)  # 0 takes all cores
 # %% [markdown]
 # ## 1. Prepare
 #
-# Every file is read; guitar and drums are found and laid on the lattice of steps. What cannot be used is told with its
-# reason, copies and near copies among them. All versions of one song are one *group*, and a group is on one side of the
-# split only: what a model is measured on, it has not met in another key.
+# Every file is read; guitar and drums are found and laid on the lattice of steps. What cannot be used is listed with
+# its reason, copies and near copies among them. All versions of one song are one *group*, and a group is on one side of
+# the split only: what a model is measured on, it has not met in another key.
 
 # %% tags=["keep-output"]
 songs, account = corpus.prepare([DATA])
@@ -62,8 +62,8 @@ for side in SPLITS:
     here = [song for song in songs if song.split == side]
     names = sorted({Path(song.path).stem.rsplit("_", 1)[0] for song in here})
     bars = sum(len(song.heard.form.steps) for song in here)
-    told = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    print(f"{side:11} {len(here):2} songs, {bars:3} bars: {told or 'none'}")
+    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    print(f"{side:11} {len(here):2} songs, {bars:3} bars: {listed or 'none'}")
 
 # %% [markdown]
 # The sides follow from the songs themselves, so they are the same on every machine; with so few, a side can be empty.
@@ -83,7 +83,7 @@ print(f"{len(known)} songs become {len(pairs)} pairs of guitar and drums, of at 
 # %% [markdown]
 # ## 2. Train
 #
-# The model is the family `attention`, a third as wide as the one in the box. An epoch shows it every song once, each
+# The model is the family `attention`, a third as wide as the shipped one. An epoch shows it every song once, each
 # time cut at other places and moved to another key. Learning lowers the *nats a bar*: how surprised the model is, on
 # the average, by a bar of the real drums.
 
@@ -109,10 +109,10 @@ print(f"{trained.progress.seen:,} bars; unseen songs {trained.progress.validatio
 # The curve is a running mean, so it comes late; and in training a part of what was played before is hidden from the
 # model, which makes it harder than the unseen songs, where all of it is known.
 #
-# **Watch it.** `report.html` in the run's folder tells of the run on one page: curves, what was run, and after
+# **Watch it.** `report.html` in the run's folder describes the run on one page: curves, what was run, and after
 # `--mode train` also takes of unseen songs and how they compare with the real drums. While a longer training goes on,
 # TensorBoard shows the curves: in a terminal, `tensorboard --logdir` and the run's folder, and open the address that it
-# tells.
+# prints.
 
 # %%
 print(trained.report)
@@ -121,8 +121,7 @@ print(trained.report)
 # ## 3. Before and after
 #
 # A bar of guitar and what is played to it: by a model of the same size that has learnt nothing, by yours, and by the
-# one in the box, which learnt from some 6,000 songs. All play the most likely take to a song that none of them has
-# seen.
+# shipped one, which learnt from some 6,000 songs. All play the most likely take to a song that none of them has seen.
 
 
 # %%
@@ -133,7 +132,7 @@ def untrained():
 
 
 mine, box = Drummer.load(RUN), Drummer.load()
-players = {"untrained": untrained(), "your own": mine, "the model in the box": box}
+players = {"untrained": untrained(), "your own": mine, "the shipped model": box}
 test = next((song for song in unseen if excerpts.metre_of(song.heard.form) == "4/4"), songs[0])
 
 
@@ -152,7 +151,7 @@ show(f"{name}: the drums that were composed for it", test.drums)
 
 # %% [markdown]
 # Before the first step no hit is likely, so nothing is played. Your own model has learnt what the twenty pieces have in
-# common: a beat that fits most songs. It does not answer this guitar. The model in the box does: its kick takes up the
+# common: a beat that fits most songs. It does not answer this guitar. The shipped model does: its kick takes up the
 # gallop, and in bar 8 it plays a fill.
 #
 # ## 4. Compare
@@ -165,7 +164,7 @@ show(f"{name}: the drums that were composed for it", test.drums)
 # %% tags=["keep-output"]
 compared = [
     *model_players(str(RUN), title="your own", takes=2),
-    *model_players("default", title="in the box", takes=2),
+    *model_players("default", title="shipped", takes=2),
     *(row for row in baseline_players(known) if row.name in ("common bar", "nearest 4 bars")),
 ]
 judged = (unseen or songs)[:40]  # of a large folder some will do
@@ -191,7 +190,7 @@ others = [song for song in known if song.group != test.group and excerpts.metre_
 laid = [replace(test, heard=excerpts.lay_over(song.heard, test.heard)) for song in others[:20]]
 data = batches.flatten([test, *laid])
 starts = range(0, len(test.heard.form.steps) - 7, 8)
-for title, run in (("your own", RUN), ("in the box", "default")):
+for title, run in (("your own", RUN), ("shipped", "default")):
     model, _ = checkpoint.load(find(run))
     model.eval()
     drums = [batches.Window(0, at, at + 8) for at in starts]
@@ -205,14 +204,14 @@ for title, run in (("your own", RUN), ("in the box", "default")):
 # ## 5. What to expect
 #
 # Of a minute and twenty pieces: a model that finds the beat and keeps it. Its most likely take shares about as many
-# hits with the real drums as that of the model in the box, for all these pieces are of one hand, and it has met eight
-# of the ten. As soon as it plays freely it falls behind. And though a wrong guitar tells on both, the real drums still
-# surprise yours several times as much with the right one. The model in the box learnt from some 6,000 songs and 4
-# million bars in 96 minutes on one core (its card tells), this one from 16 songs and 10 thousand bars.
+# hits with the real drums as that of the shipped model, for all these pieces are of one hand, and it has met eight of
+# the ten. As soon as it plays freely it falls behind. And though a wrong guitar makes a difference to both, the real
+# drums still surprise yours several times as much with the right one. The shipped model learnt from some 6,000 songs
+# and 4 million bars in 96 minutes on one core (see its card), this one from 16 songs and 10 thousand bars.
 #
 # So for a drummer of your own: a few hundred songs at the least, an hour (`Recipe(minutes=60)`, or `python main.py
 # --mode train --data DIR --minutes 60`), the full width (leave out `sizes`), and a look at the validation songs now and
-# then. How well it does, `python main.py --mode eval --data DIR --model default runs/mine` tells.
+# then. How well it does is what `python main.py --mode eval --data DIR --model default runs/mine` measures.
 #
 # ## 6. Play with it
 #

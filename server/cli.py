@@ -98,8 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID=DIR",
         help=_help(
             "models",
-            "a model and what callers call it: the folder of a training run, or a model in the box; may be given more "
-            f"than once (default: default=default, the one in the box; several in the variable: with {os.pathsep!r})",
+            "a model and what callers call it: the folder of a training run, or a shipped model; may be given more "
+            f"than once (default: default=default, the shipped one; several in the variable: with {os.pathsep!r})",
         ),
     )
     # 3. The limits of a file.

@@ -49,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["default"],
         metavar="NAME|DIR",
-        help="models in the package, or folders of training runs (default: the one in the box)",
+        help="models in the package, or folders of training runs (default: the shipped one)",
     )
     players.add_argument("--takes", type=int, default=5, metavar="N", help="sampled takes a song (default: 5)")
     players.add_argument("--seed", type=int, default=0, metavar="N", help="which songs and which takes (default: 0)")

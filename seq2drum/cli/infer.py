@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--model",
         default="default",
         metavar="NAME|DIR",
-        help="a model in the package, or the folder of a training run (default: the one in the box)",
+        help="a model in the package, or the folder of a training run (default: the shipped one)",
     )
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())

@@ -90,7 +90,7 @@ def _commands(run: Finished) -> dict[str, str]:
     side = "validation" if run.sides.get("validation", (0, 0))[0] else "test"
     commands = {
         "play with it": f"seq2drum --mode infer SONG.mid --model {place}",
-        "judge it, beside the model in the box, with intervals": f"seq2drum --mode eval --data DIR --split {side}"
+        "judge it, beside the shipped model, with intervals": f"seq2drum --mode eval --data DIR --split {side}"
         f" --model default {place} --report panel.html",
         "look closer at the curves and pictures": f"tensorboard --logdir {place}",
     }

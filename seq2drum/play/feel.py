@@ -122,7 +122,7 @@ class Feel:
 
     @staticmethod
     def load(path: Path | None = None) -> Feel:
-        """Load the feel of a folder; by default the one in the box.
+        """Load the feel of a folder; by default the shipped one.
 
         Raises:
             CheckpointError: the folder is damaged, or of another version.

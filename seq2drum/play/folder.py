@@ -1,4 +1,4 @@
-"""A checkpoint's folder: the models in the box, what a checkpoint says of itself, its digests and its tensors."""
+"""A checkpoint's folder: the shipped models, what a checkpoint says of itself, its digests and its tensors."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _SHIPPED = Path(__file__).parents[1] / "checkpoints"
 
 
 def available() -> list[str]:
-    """The names of the models in the box."""
+    """The names of shipped models."""
     return sorted(folder.name for folder in _SHIPPED.glob("*") if (folder / CONFIG).is_file())
 
 
 def find(name: str | Path) -> Path:
-    """The checkpoint folder of a model in the box, of a folder, or of a training run's folder (its best).
+    """The checkpoint folder of a shipped model, of a folder, or of a training run's folder (its best).
 
     Raises:
         UnknownModelError: there is none.
@@ -42,7 +42,7 @@ def find(name: str | Path) -> Path:
             if (place / CONFIG).is_file():
                 return place
     raise UnknownModelError(
-        f"there is no model {str(name)!r}: wanted one of {', '.join(available()) or '(none in the box)'}, "
+        f"there is no model {str(name)!r}: wanted one of {', '.join(available()) or '(none is shipped)'}, "
         "or a folder that --mode train made"
     )
 

@@ -1,4 +1,4 @@
-"""What a musician asks for moves what it should, and little else: over songs, with the model in the box."""
+"""What a musician asks for moves what it should, and little else: over songs, with the shipped model."""
 
 from __future__ import annotations
 

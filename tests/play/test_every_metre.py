@@ -1,6 +1,6 @@
 """The default model in every metre and at every length: it does not fall apart where there was little to learn from.
 
-Songs are made here, and played by the model in the box. The laws are music's, with margins, and averaged over takes:
+Songs are made here, and played by the shipped model. The laws are music's, with margins, and averaged over takes:
 another good model keeps them, one that plays a 4/4 pattern through all metres, or stops where the metre changes, does
 not.
 """

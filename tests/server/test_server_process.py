@@ -1,4 +1,4 @@
-"""The server as it is started: a process of its own, with its workers and the model in the box."""
+"""The server as it is started: a process of its own, with its workers and the shipped model."""
 
 from __future__ import annotations
 
