@@ -85,8 +85,8 @@ def test_many_tempo_events_at_one_tick_keep_their_order() -> None:
 
 def test_tempo_events_of_several_tracks_come_in_the_order_of_the_file() -> None:
     tracks = [track(*(tempo(500_000 + 1000 * k + n) for n in range(30)), NOTE) for k in (1, 0)]
-    found = midi.parse(header(tracks=2) + b"".join(tracks)).tempos
-    assert [event.microseconds - 500_000 for event in found] == [*range(1000, 1030), *range(30)]
+    tempos = midi.parse(header(tracks=2) + b"".join(tracks)).tempos
+    assert [event.microseconds - 500_000 for event in tempos] == [*range(1000, 1030), *range(30)]
 
 
 def test_the_song_is_as_long_as_its_longest_track() -> None:
@@ -346,16 +346,16 @@ def test_changed_bytes_are_read_or_refused_but_never_crash() -> None:
         for _ in range(chance.randint(1, 4)):
             data[chance.randrange(len(data))] = chance.randrange(256)
         try:
-            found = midi.parse(bytes(data))
+            parsed = midi.parse(bytes(data))
         except MidiError:
             continue
         read += 1
-        assert found.bars()
-        for part in found.parts:
+        assert parsed.bars()
+        for part in parsed.parts:
             assert part.onset.min() >= 0 and part.duration.min() >= 0
             assert part.pitch.min() >= 0 and part.velocity.min() >= 1
             assert 0 <= part.program <= 127
-        assert midi.parse(midi.serialise(found)) == found
+        assert midi.parse(midi.serialise(parsed)) == parsed
     assert 100 < read < 2900
 
 

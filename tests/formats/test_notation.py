@@ -617,8 +617,8 @@ def test_a_swung_score_of_another_program_is_read_as_it_sounds() -> None:
     swing = "<sound><swing><first>3</first><second>1</second><swing-type>eighth</swing-type></swing></sound>"
     eighths = "".join(tone("E3", 6) for _ in range(4)) + "".join(tone("G3", 3) for _ in range(4)) + tone("A3", 12)
     song = read_musicxml(score(part_of(attributes() + f"<direction>{swing}</direction>" + eighths)))
-    found = [Fraction(note.onset, song.ticks_per_quarter) for note in song.parts[0]]
-    assert found == [0, Fraction(3, 4), 1, Fraction(7, 4), 2, Fraction(9, 4), Fraction(5, 2), Fraction(11, 4), 3]
+    onsets = [Fraction(note.onset, song.ticks_per_quarter) for note in song.parts[0]]
+    assert onsets == [0, Fraction(3, 4), 1, Fraction(7, 4), 2, Fraction(9, 4), Fraction(5, 2), Fraction(11, 4), 3]
     assert [Fraction(note.duration, song.ticks_per_quarter) for note in song.parts[0]][:2] == [
         Fraction(3, 4),
         Fraction(1, 4),

@@ -112,11 +112,11 @@ def changes(song: Song) -> tuple[dict[int, Tempo], dict[int, Metre]]:
 
 def ticks_of(points: list[Point], ticks_per_quarter: int) -> list[float]:
     """Where a program that counts quarters by the points' seconds and tempos comes to."""
-    found, quarter = [0.0], 0.0
+    ticks, quarter = [0.0], 0.0
     for before, after in pairwise(points):
         quarter += float(after.seconds - before.seconds) * before.bpm / 60
-        found.append(quarter * ticks_per_quarter)
-    return found
+        ticks.append(quarter * ticks_per_quarter)
+    return ticks
 
 
 def agrees(song: Song, takes: list[Part], name: str = "Drums") -> Project:
@@ -138,8 +138,8 @@ def agrees(song: Song, takes: list[Part], name: str = "Drums") -> Project:
     tempos, metres = changes(song)
     where = sorted(tempos | metres)
     assert len(project.points) == len(where)
-    found = ticks_of(project.points, song.ticks_per_quarter)
-    for tick, point, heard in zip(where, project.points, found, strict=True):
+    ticks = ticks_of(project.points, song.ticks_per_quarter)
+    for tick, point, heard in zip(where, project.points, ticks, strict=True):
         assert float(point.seconds) == pytest.approx(song.seconds(tick), abs=1e-9, rel=1e-12)
         assert abs(heard - tick) < 0.01  # no drift: the nearest tick is the right one
         assert point.bpm == pytest.approx(song.tempo_at(tick).bpm, abs=1e-9)
@@ -159,8 +159,8 @@ DRUMS = Part.of([Note(at, 60, 36 + at % 7, 90) for at in range(0, 14_000, 240)],
 @settings(deadline=None, max_examples=150)
 @given(songs(max_parts=4, max_notes=12), st.lists(parts(5_000, max_notes=10), min_size=1, max_size=3))
 @example(Song(960), [Part.of([], is_drums=True)])
-def test_a_project_holds_the_notes_tempos_and_metres_of_any_song(song: Song, found: list[Part]) -> None:
-    takes = [replace(part, is_drums=True) for part in found]
+def test_a_project_holds_the_notes_tempos_and_metres_of_any_song(song: Song, parts: list[Part]) -> None:
+    takes = [replace(part, is_drums=True) for part in parts]
     agrees(song, takes)
 
 
@@ -213,8 +213,8 @@ def test_the_same_music_gives_the_same_bytes_and_other_music_other_ids() -> None
     assert write_rpp(song, [DRUMS]) == write_rpp(song, [DRUMS])
     ids = [set(_ids(write_rpp(song, [part]))) for part in (DRUMS, song.parts[0])]
     assert not ids[0] & ids[1]
-    found = _ids(write_rpp(song, [DRUMS, DRUMS]))
-    assert len(found) == len(set(found))
+    ids = _ids(write_rpp(song, [DRUMS, DRUMS]))
+    assert len(ids) == len(set(ids))
 
 
 def _ids(data: bytes) -> list[str]:

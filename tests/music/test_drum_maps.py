@@ -113,7 +113,7 @@ def test_an_empty_part_stays_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{", "no JSON file"),
         ("[36]", "should be a table"),
@@ -127,10 +127,10 @@ def test_an_empty_part_stays_empty() -> None:
         ("[" * 100_000, "no JSON file"),
     ],
 )
-def test_a_file_that_is_no_map_is_told(tmp_path: Path, content: str, told: str) -> None:
+def test_a_file_that_is_not_a_drum_map_is_refused(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(OptionError) as error:
         own(tmp_path, content)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "mine.json" in str(error.value)
 
 

@@ -223,16 +223,16 @@ def test_numbers_drawn_are_standard_normal_and_share_what_they_are_said_to() -> 
     some = shares(song=0.2, place=0.1, bar=0.2, step=0.1, drift=0.5, voice=0.1, habit=0.2)
     # In the first bar: two voices at one step; one of them again at another place; and again four bars later.
     given = grid([(0, KICK), (0, SNARE), (9, KICK), (96, KICK)])
-    found = np.stack([Copula(seed, some, some).draws(given.step, given.key, form(5), 0) for seed in range(4000)])
-    assert np.abs(found.mean(axis=0)).max() < 0.06 and np.abs(found.var(axis=0) - 1).max() < 0.08
+    draws = np.stack([Copula(seed, some, some).draws(given.step, given.key, form(5), 0) for seed in range(4000)])
+    assert np.abs(draws.mean(axis=0)).max() < 0.06 and np.abs(draws.var(axis=0) - 1).max() < 0.08
     for kind in range(2):
-        both = np.corrcoef(found[:, kind].T)
+        both = np.corrcoef(draws[:, kind].T)
         assert both[0, 1] == pytest.approx(0.2 + 0.1 + 0.2 + 0.1, abs=0.05)  # song, place, bar, step
         assert both[0, 3] == pytest.approx(0.2 + 0.1 + 0.1 + 0.2 + 0.2 * 0.5**4, abs=0.05)  # and drift over four bars
         # Song and voice, and of the bar, which flows, what 3/8 of the way to the next barline still knows of this one.
         flow = (5 / 8 + 0.5 * 3 / 8) / np.sqrt((5 / 8) ** 2 + (3 / 8) ** 2 + 2 * 0.5 * 3 / 8 * 5 / 8)
         assert both[0, 2] == pytest.approx(0.2 + 0.1 + 0.2 * flow, abs=0.05)
-    assert abs(np.corrcoef(found[:, 0, 0], found[:, 1, 0])[0, 1]) < 0.06
+    assert abs(np.corrcoef(draws[:, 0, 0], draws[:, 1, 0])[0, 1]) < 0.06
 
 
 def test_realising_a_half_gives_the_middle_of_what_is_expected() -> None:
@@ -459,12 +459,12 @@ def made_groove(folder: Path) -> Path:
 
 
 def test_recordings_have_the_drummers_velocities_moments_and_toms(tmp_path: Path) -> None:
-    found = recordings(made_groove(tmp_path))
-    assert [one.split for one in found[:4]] == ["train", "train", "validation", "test"]
-    snare = found[0].hits.key == SNARE
-    assert found[0].hits.velocity[snare].min() >= 100
-    assert 10 / 480 * 500 - 1 < found[0].moments[snare].min() < found[0].moments[snare].max() < 20 / 480 * 500 + 1
-    assert np.sum(found[0].hits.key == [voice.name for voice in FULL.voices].index("low tom")) == 1
+    recorded = recordings(made_groove(tmp_path))
+    assert [one.split for one in recorded[:4]] == ["train", "train", "validation", "test"]
+    snare = recorded[0].hits.key == SNARE
+    assert recorded[0].hits.velocity[snare].min() >= 100
+    assert 10 / 480 * 500 - 1 < recorded[0].moments[snare].min() < recorded[0].moments[snare].max() < 20 / 480 * 500 + 1
+    assert np.sum(recorded[0].hits.key == [voice.name for voice in FULL.voices].index("low tom")) == 1
     with pytest.raises(CorpusError, match=r"info\.csv"):
         recordings(tmp_path / "nowhere")
 
@@ -511,8 +511,8 @@ def test_torch_and_the_exported_graph_expect_the_same(tmp_path: Path) -> None:
     state = torch.randn(1, 5)
     with torch.no_grad():
         wanted = network(rows, steps, state)
-    found = session.run(None, {"rows": rows.numpy(), "steps": steps.numpy(), "state": state.numpy()})
-    for left, right in zip(wanted, found, strict=True):
+    outputs = session.run(None, {"rows": rows.numpy(), "steps": steps.numpy(), "state": state.numpy()})
+    for left, right in zip(wanted, outputs, strict=True):
         assert np.allclose(left.numpy(), right, atol=1e-5)
 
 
@@ -521,14 +521,14 @@ def test_shares_are_found_again_in_what_was_drawn_by_them() -> None:
     given = rock(24, ghosts=True)
     one = Recording("", "", "train", form(24), given)
     numbers = [Copula(seed, some, some).draws(given.step, given.key, form(24), 0)[0] for seed in range(60)]
-    found = feel_shares.shares(numbers, [one] * len(numbers))
-    assert found.song == pytest.approx(0.2, abs=0.1)
-    assert found.step == pytest.approx(0.1, abs=0.06)
-    assert found.voice[[KICK, SNARE, HAT]].mean() == pytest.approx(0.15, abs=0.08)
-    assert found.habit[[KICK, SNARE, HAT]].mean() == pytest.approx(0.1, abs=0.08)
-    assert np.all(found.own > 0)
+    fitted = feel_shares.shares(numbers, [one] * len(numbers))
+    assert fitted.song == pytest.approx(0.2, abs=0.1)
+    assert fitted.step == pytest.approx(0.1, abs=0.06)
+    assert fitted.voice[[KICK, SNARE, HAT]].mean() == pytest.approx(0.15, abs=0.08)
+    assert fitted.habit[[KICK, SNARE, HAT]].mean() == pytest.approx(0.1, abs=0.08)
+    assert np.all(fitted.own > 0)
     wide = feel_shares.shares([2 * number for number in numbers], [one] * len(numbers))
-    assert np.allclose(wide.spread[[KICK, SNARE, HAT]], 2 * found.spread[[KICK, SNARE, HAT]], rtol=0.05)
+    assert np.allclose(wide.spread[[KICK, SNARE, HAT]], 2 * fitted.spread[[KICK, SNARE, HAT]], rtol=0.05)
     assert wide.spread[3] == 1  # never played
 
 
@@ -540,11 +540,11 @@ def test_accents_are_shared_where_drums_follow_the_guitars_loudness() -> None:
     follows = np.clip(80 + 15 * loudness + rng.normal(0, 5, len(loudness)), 1, 127).astype(np.int64)
     deaf = np.clip(80 + rng.normal(0, 15, len(loudness)), 1, 127).astype(np.int64)
     assert len(np.unique(guitar.velocity)) >= 20
-    found = [
+    correlations = [
         feel_shares.accents([song.__class__(**{**song.__dict__, "drums": song.drums._replace(velocity=velocity)})])
         for velocity in (follows, deaf)
     ]
-    assert found[0]["closed hat"] > 0.4 > abs(found[1]["closed hat"])
+    assert correlations[0]["closed hat"] > 0.4 > abs(correlations[1]["closed hat"])
 
 
 def test_no_hit_of_a_song_is_moved_to_another_step(feel: Feel) -> None:

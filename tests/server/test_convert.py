@@ -137,9 +137,9 @@ def test_any_configuration_is_either_options_or_refused(data: bytes) -> None:
         assert refused.reason in ("INVALID_OPTION", "UNKNOWN_DRUM_MAP")
 
 
-@pytest.mark.parametrize(("asked", "found"), [(0, 1), (1, 1), (8, 8)])
-def test_takes_are_counted_from_one(asked: int, found: int) -> None:
-    assert convert.takes_of(Config(takes=asked), 8) == found
+@pytest.mark.parametrize(("asked", "count"), [(0, 1), (1, 1), (8, 8)])
+def test_takes_are_counted_from_one(asked: int, count: int) -> None:
+    assert convert.takes_of(Config(takes=asked), 8) == count
 
 
 def test_too_many_takes_are_refused() -> None:
@@ -160,19 +160,19 @@ def test_a_model_is_found_by_its_id_alone() -> None:
 
 def test_the_effective_configuration_gives_the_same_options_again() -> None:
     for config in (Config(), Config(style="auto", seed=3, swing=0.0), Config(takes=4, humanize=0.5, drum_map="gm")):
-        found = convert.effective(config, "mine")
-        assert convert.effective(found, "mine") == found
-        assert convert.options_of(found) == convert.options_of(config)
-        assert found.takes == convert.takes_of(config, 8)
+        effective = convert.effective(config, "mine")
+        assert convert.effective(effective, "mine") == effective
+        assert convert.options_of(effective) == convert.options_of(config)
+        assert effective.takes == convert.takes_of(config, 8)
 
 
 def test_the_effective_configuration_has_defaults_and_leaves_what_the_model_decides_unset() -> None:
-    found = convert.effective(Config(), "mine")
+    effective = convert.effective(Config(), "mine")
     own = Options()
-    assert found == Config(
+    assert effective == Config(
         model="mine", seed=own.seed, temperature=own.temperature, top_p=own.top_p, drum_map=own.drum_map, takes=1
     )
-    assert not found.HasField("intensity") and not found.HasField("swing")
+    assert not effective.HasField("intensity") and not effective.HasField("swing")
 
 
 # --- what goes out ----------------------------------------------------------------------------------------------------
@@ -207,17 +207,17 @@ def test_a_timeline_begins_at_the_start_and_the_last_of_several_at_one_tick_hold
         (Metre(0, 3, 4), Metre(0, 2, 4), Metre(200, 7, 8)),
         900,
     )
-    found = convert.timeline(song)
-    assert [(each.quarter, each.bpm) for each in found.tempos] == [(0, 120), (2, 150), (4, 100)]
-    assert [(each.quarter, each.numerator, each.denominator) for each in found.meters] == [(0, 2, 4), (2, 7, 8)]
-    assert (found.bars, found.quarters, found.ticks_per_quarter) == (3, 9, 100)
-    assert found.seconds == pytest.approx(1 + 0.8 + 5 * 0.6)
+    timeline = convert.timeline(song)
+    assert [(each.quarter, each.bpm) for each in timeline.tempos] == [(0, 120), (2, 150), (4, 100)]
+    assert [(each.quarter, each.numerator, each.denominator) for each in timeline.meters] == [(0, 2, 4), (2, 7, 8)]
+    assert (timeline.bars, timeline.quarters, timeline.ticks_per_quarter) == (3, 9, 100)
+    assert timeline.seconds == pytest.approx(1 + 0.8 + 5 * 0.6)
 
 
 def test_a_song_without_any_event_has_the_tempo_and_the_metre_of_midi() -> None:
-    found = convert.timeline(Song(480, (), (), (), 480))
-    assert [(each.quarter, each.bpm) for each in found.tempos] == [(0, 120)]
-    assert [(each.quarter, each.numerator, each.denominator) for each in found.meters] == [(0, 4, 4)]
+    timeline = convert.timeline(Song(480, (), (), (), 480))
+    assert [(each.quarter, each.bpm) for each in timeline.tempos] == [(0, 120)]
+    assert [(each.quarter, each.numerator, each.denominator) for each in timeline.meters] == [(0, 4, 4)]
 
 
 def test_a_long_track_name_is_cut_and_no_name_breaks_a_message() -> None:
@@ -229,8 +229,8 @@ def test_a_long_track_name_is_cut_and_no_name_breaks_a_message() -> None:
 
 
 def test_the_guitars_tracks_are_numbered_as_the_tracks_of_the_summary() -> None:
-    found = convert.guitar(GuitarChoice((0, 2), "named 'Git'"))
-    assert (list(found.tracks), found.reason) == ([1, 3], "named 'Git'")
+    guitar = convert.guitar(GuitarChoice((0, 2), "named 'Git'"))
+    assert (list(guitar.tracks), guitar.reason) == ([1, 3], "named 'Git'")
 
 
 @pytest.fixture(scope="module")
@@ -246,27 +246,27 @@ def takes(drummer: Drummer) -> list[Take]:
 @pytest.mark.parametrize("with_guitar", [False, True])
 def test_the_message_of_a_take_has_its_file_and_its_figures(takes: list[Take], with_guitar: bool) -> None:
     take = takes[0]
-    found = convert.drum_take(take, with_guitar=with_guitar, explain=True)
-    assert found.midi == take.to_bytes(with_guitar=with_guitar)
-    assert found.sha256 == hashlib.sha256(found.midi).digest()
-    assert found.seed == take.options.seed
-    assert found.score == pytest.approx(take.score)
+    message = convert.drum_take(take, with_guitar=with_guitar, explain=True)
+    assert message.midi == take.to_bytes(with_guitar=with_guitar)
+    assert message.sha256 == hashlib.sha256(message.midi).digest()
+    assert message.seed == take.options.seed
+    assert message.score == pytest.approx(take.score)
     velocity = take.part.velocity
-    assert (found.stats.hits, found.stats.hits_per_bar) == (len(take.part), len(take.part) / 4)
-    assert found.stats.mean_velocity == pytest.approx(np.mean(velocity))
-    assert found.stats.velocity_sd == pytest.approx(np.std(velocity))
-    assert [(each.first_bar, each.last_bar, each.text) for each in found.explanations] == list(take.explain())
+    assert (message.stats.hits, message.stats.hits_per_bar) == (len(take.part), len(take.part) / 4)
+    assert message.stats.mean_velocity == pytest.approx(np.mean(velocity))
+    assert message.stats.velocity_sd == pytest.approx(np.std(velocity))
+    assert [(each.first_bar, each.last_bar, each.text) for each in message.explanations] == list(take.explain())
 
 
 def test_a_take_alone_has_no_score_and_explains_itself_only_if_asked(takes: list[Take]) -> None:
-    found = convert.drum_take(dataclasses.replace(takes[0], score=None), with_guitar=False, explain=False)
-    assert not found.HasField("score") and not found.explanations
+    message = convert.drum_take(dataclasses.replace(takes[0], score=None), with_guitar=False, explain=False)
+    assert not message.HasField("score") and not message.explanations
 
 
 def test_a_silent_take_has_figures_too(takes: list[Take]) -> None:
     silent = dataclasses.replace(takes[0], part=Part.of([], is_drums=True))
-    found = convert.drum_take(silent, with_guitar=False, explain=False)
-    assert found.stats == pb.DrumStats()
+    message = convert.drum_take(silent, with_guitar=False, explain=False)
+    assert message.stats == pb.DrumStats()
 
 
 def test_the_bars_of_a_take_are_the_take(drummer: Drummer) -> None:
@@ -281,19 +281,19 @@ def test_the_bars_of_a_take_are_the_take(drummer: Drummer) -> None:
 
 
 def test_the_maps_are_those_of_the_core_with_every_piece() -> None:
-    found = convert.maps().maps
-    assert [each.id for each in found] == list(drum_maps.names()) and found[0].id == "gm"
-    for each in found:
+    maps = convert.maps().maps
+    assert [each.id for each in maps] == list(drum_maps.names()) and maps[0].id == "gm"
+    for each in maps:
         assert [piece.piece for piece in each.pieces] == [voice.name for voice in FULL.voices]
         assert tuple(tuple(piece.notes) for piece in each.pieces) == drum_maps.load(each.id).notes
 
 
 def test_the_message_of_a_model_has_the_digest_of_its_weights_and_its_description() -> None:
     folder = find(DEFAULT)
-    found = convert.model_info("mine", folder)
-    assert (found.id, list(found.styles)) == ("mine", list(STYLES))
-    assert found.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).digest()
-    assert "attention" in found.description and str(folder) not in str(found)
+    info = convert.model_info("mine", folder)
+    assert (info.id, list(info.styles)) == ("mine", list(STYLES))
+    assert info.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).digest()
+    assert "attention" in info.description and str(folder) not in str(info)
 
 
 def test_a_folder_that_is_no_model_raises_checkpoint_error(tmp_path: Path) -> None:

@@ -40,15 +40,15 @@ def unit() -> Any:
     class Unit(configparser.RawConfigParser):
         optionxform = staticmethod(str)  # type: ignore[assignment]
 
-    found = Unit(strict=False, delimiters=("=",), comment_prefixes=("#",))
+    unit = Unit(strict=False, delimiters=("=",), comment_prefixes=("#",))
     text = UNIT_FILE.read_text(encoding="utf-8")
     # A setting that is given several times is a list: number them, for a reader that knows of no such thing.
     lines = [
         f"{line.split('=')[0]}_{n}={line.split('=', 1)[1]}" if line.startswith("Environment=") else line
         for n, line in enumerate(text.splitlines())
     ]
-    found.read_string("\n".join(lines))
-    return found
+    unit.read_string("\n".join(lines))
+    return unit
 
 
 def environment() -> dict[str, str]:
@@ -59,8 +59,8 @@ def environment() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     yaml = pytest.importorskip("yaml", reason="needs PyYAML to read compose.yaml")
-    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-    return found
+    settings: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    return settings
 
 
 # --- what they name ---------------------------------------------------------------------------------------------------
@@ -183,8 +183,8 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     program.chmod(0o755)
     copy = tmp_path / UNIT_FILE.name
     copy.write_text(re.sub(r"^ExecStart=.*", f"ExecStart={program}", UNIT_FILE.read_text(), flags=re.MULTILINE))
-    found = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=60)
-    assert (found.returncode, found.stderr) == (0, "")
+    done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # --- the manual -------------------------------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_playing_leaves_nothing_in_the_users_folders_and_loads_no_library_with_t
         "print(os.environ['ORT_DISABLE_TELEMETRY'])"
     )
     song = str(ROOT / "examples" / "funk.mid")
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-B", "-c", script, song],
         cwd=ROOT,
         env=keep | home,
@@ -244,5 +244,5 @@ def test_playing_leaves_nothing_in_the_users_folders_and_loads_no_library_with_t
         text=True,
         timeout=120,
     )
-    assert (found.stderr, found.stdout.strip()) == ("", "1")
+    assert (done.stderr, done.stdout.strip()) == ("", "1")
     assert list(tmp_path.rglob("*")) == []

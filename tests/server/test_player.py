@@ -80,13 +80,13 @@ class Worker:
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    found = Worker()
-    found.ready = found.begin()  # type: ignore[attr-defined]
-    yield found
-    assert found.process.stdin and found.process.stdout
-    found.process.stdin.close()
-    assert found.process.wait(10) == 0
-    found.process.stdout.close()
+    running = Worker()
+    running.ready = running.begin()  # type: ignore[attr-defined]
+    yield running
+    assert running.process.stdin and running.process.stdout
+    running.process.stdin.close()
+    assert running.process.wait(10) == 0
+    running.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +118,10 @@ def test_it_leaves_no_core_file_which_would_have_the_music_in_it(worker: Worker)
 
 def test_it_plays_what_a_drummer_plays_in_the_same_process(worker: Worker, drummer: Drummer) -> None:
     worker.play(1, BLUES, seed=7, style="jazz")
-    found = reply(worker.until_done(1)[1])
-    assert found.takes[0].midi == drummer.accompany(BLUES, Options(seed=7, style="jazz")).to_bytes()
-    assert found.takes[0].seed == 7 and found.effective_config.top_p == 0.99
-    assert found.timing.batch_size == 1 and 0 < found.timing.first_bar_ms <= found.timing.generate_ms
+    answer = reply(worker.until_done(1)[1])
+    assert answer.takes[0].midi == drummer.accompany(BLUES, Options(seed=7, style="jazz")).to_bytes()
+    assert answer.takes[0].seed == 7 and answer.effective_config.top_p == 0.99
+    assert answer.timing.batch_size == 1 and 0 < answer.timing.first_bar_ms <= answer.timing.generate_ms
 
 
 def test_calls_at_once_share_the_model_and_change_nothing(worker: Worker, drummer: Drummer) -> None:
@@ -158,12 +158,12 @@ def test_bars_come_as_they_are_made_and_are_the_bars_of_the_file(worker: Worker,
 
 def test_takes_are_ranked_and_the_same_as_in_one_process(worker: Worker, drummer: Drummer) -> None:
     worker.play(30, BLUES, takes=3, explain=True)
-    found = reply(worker.until_done(30)[30])
+    answer = reply(worker.until_done(30)[30])
     takes = drummer.takes(BLUES, Options(), 3)
-    assert [take.seed for take in found.takes] == [take.options.seed for take in takes]
-    assert [take.midi for take in found.takes] == [take.to_bytes() for take in takes]
-    assert [take.score for take in found.takes] == pytest.approx([take.score for take in takes])
-    texts = [(passage.first_bar, passage.last_bar, passage.text) for passage in found.takes[0].explanations]
+    assert [take.seed for take in answer.takes] == [take.options.seed for take in takes]
+    assert [take.midi for take in answer.takes] == [take.to_bytes() for take in takes]
+    assert [take.score for take in answer.takes] == pytest.approx([take.score for take in takes])
+    texts = [(passage.first_bar, passage.last_bar, passage.text) for passage in answer.takes[0].explanations]
     assert texts == [(passage.first, passage.last, passage.text) for passage in takes[0].explain()]
 
 

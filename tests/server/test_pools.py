@@ -70,9 +70,9 @@ async def until(happened: Callable[[], bool]) -> None:
 
 
 async def refused(answer: Awaitable[object]) -> Refusal:
-    with pytest.raises(Refusal) as found:
+    with pytest.raises(Refusal) as refusal:
         await answer
-    return found.value
+    return refusal.value
 
 
 async def played(pool: Players, body: bytes) -> list[Frame]:
@@ -93,10 +93,10 @@ def test_files_are_read_and_refused_by_the_real_worker() -> None:
             music = (ROOT / "examples" / "waltz.mid").read_bytes()
             answer = await pool.screen(pb.GenerateDrumsRequest(midi=music).SerializeToString(), LONG)
             assert pb.AnalyzeGuitarResponse.FromString(answer).timeline.bars == 32
-            with pytest.raises(StatusError) as found:
+            with pytest.raises(StatusError) as refusal:
                 await pool.screen(pb.GenerateDrumsRequest(midi=b"<html>").SerializeToString(), LONG)
-            assert statuses.reason_of(found.value.status) == "INVALID_MIDI"
-            assert "begins with b'<htm'" in found.value.status.message
+            assert statuses.reason_of(refusal.value.status) == "INVALID_MIDI"
+            assert "begins with b'<htm'" in refusal.value.status.message
 
     run(test)
 
@@ -125,9 +125,9 @@ def test_a_file_that_takes_too_long_is_refused_and_its_worker_replaced() -> None
     async def test() -> None:
         async with screens(screen_seconds=0.3) as pool:
             before = pool.pids
-            found = await refused(pool.screen(b"hang", LONG))
-            assert (found.reason, found.field) == ("MIDI_TOO_COMPLEX", "midi")
-            assert "0.3 seconds" in str(found)
+            refusal = await refused(pool.screen(b"hang", LONG))
+            assert (refusal.reason, refusal.field) == ("MIDI_TOO_COMPLEX", "midi")
+            assert "0.3 seconds" in str(refusal)
             pool._seconds = LONG
             assert worker_of(await pool.screen(b"next", LONG)) not in before
             assert not psutil.pid_exists(before[0])
@@ -140,8 +140,8 @@ def test_a_worker_that_dies_while_reading_fails_the_call_and_is_replaced(end: by
     async def test() -> None:
         async with screens() as pool:
             before = pool.pids
-            found = await refused(pool.screen(end, LONG))
-            assert found.reason == "WORKER_DIED" and found.retry_seconds
+            refusal = await refused(pool.screen(end, LONG))
+            assert refusal.reason == "WORKER_DIED" and refusal.retry_seconds
             assert worker_of(await pool.screen(b"next", LONG)) not in before
 
     run(test)
@@ -242,8 +242,8 @@ def test_more_files_than_may_wait_are_refused_with_a_time_to_retry() -> None:
         async with screens(waiting=1, playing=1, uploads=1) as pool:
             calls = [asyncio.create_task(pool.screen(b"hang", LONG)) for _ in range(4)]
             await asyncio.sleep(0)
-            found = await refused(pool.screen(b"one more", LONG))
-            assert found.reason == "QUEUE_FULL" and found.retry_seconds
+            refusal = await refused(pool.screen(b"one more", LONG))
+            assert refusal.reason == "QUEUE_FULL" and refusal.retry_seconds
             await pool.stop()
             assert [(await refused(call)).reason for call in calls] == ["SHUTTING_DOWN"] * 4
 
@@ -288,9 +288,9 @@ def test_a_worker_that_cannot_be_started_raises_start_error(
 
 def test_the_status_with_which_a_worker_fails_to_start_is_handed_on() -> None:
     async def test() -> None:
-        with pytest.raises(StatusError) as found:
+        with pytest.raises(StatusError) as refusal:
             await Players(command=(*FAKE, "failed")).start(Settings(engines=2))
-        assert statuses.reason_of(found.value.status) == "MODEL_UNUSABLE"
+        assert statuses.reason_of(refusal.value.status) == "MODEL_UNUSABLE"
 
     run(test)
 
@@ -346,9 +346,9 @@ def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
             assert listed.default_model == "default" and [each.id for each in listed.models] == ["default"]
             assert pb.ListDrumMapsResponse.FromString(pool.maps).maps[0].id == "gm"
             music = (ROOT / "examples" / "waltz.mid").read_bytes()
-            found = await played(pool, pb.GenerateDrumsRequest(midi=music).SerializeToString())
-            assert sum(frame.head["what"] == "bar" for frame in found) == 32
-            reply = pb.GenerateDrumsResponse.FromString(found[-1].body)
+            frames = await played(pool, pb.GenerateDrumsRequest(midi=music).SerializeToString())
+            assert sum(frame.head["what"] == "bar" for frame in frames) == 32
+            reply = pb.GenerateDrumsResponse.FromString(frames[-1].body)
             assert reply.takes[0].midi == Drummer.load().accompany(music).to_bytes()
 
     run(test)
@@ -358,8 +358,8 @@ def test_calls_at_once_get_each_their_own_frames() -> None:
     async def test() -> None:
         async with players(engines=2) as pool:
             assert (pool.models, pool.maps) == (b"models", b"maps")
-            found = await asyncio.gather(*(played(pool, b"bars %d" % count) for count in range(30)))
-            assert [[frame.body for frame in frames] for frames in found] == [
+            replies = await asyncio.gather(*(played(pool, b"bars %d" % count) for count in range(30)))
+            assert [[frame.body for frame in frames] for frames in replies] == [
                 [*(b"%d" % number * 100 for number in range(count)), b"all"] for count in range(30)
             ]
             assert pool.playing == 0
@@ -397,9 +397,9 @@ def test_a_caller_that_reads_slowly_holds_up_nobody() -> None:
 def test_a_call_that_fails_says_why() -> None:
     async def test() -> None:
         async with players() as pool:
-            with pytest.raises(StatusError) as found:
+            with pytest.raises(StatusError) as refusal:
                 await played(pool, b"refuse")
-            assert statuses.reason_of(found.value.status) == "MIDI_TOO_LARGE"
+            assert statuses.reason_of(refusal.value.status) == "MIDI_TOO_LARGE"
             assert pool.playing == 0
 
     run(test)
@@ -444,8 +444,8 @@ def test_when_a_player_dies_its_calls_fail_and_the_others_go_on() -> None:
             assert where[0] == where[2] != where[1] == where[3]
             psutil.Process(where[0]).kill()
             for call in calls[::2]:
-                found = await refused(anext(call))
-                assert found.reason == "WORKER_DIED" and found.retry_seconds
+                refusal = await refused(anext(call))
+                assert refusal.reason == "WORKER_DIED" and refusal.retry_seconds
             assert pool.ready and pool.playing == 2
             await until(lambda: len(pool.pids) == 2 and where[0] not in pool.pids)
             await asyncio.gather(*(played(pool, b"x") for _ in range(4)))
@@ -463,8 +463,8 @@ def test_a_player_that_hangs_is_killed_and_its_calls_fail(
         async with players() as pool:
             (pid,) = pool.pids
             calls = [asyncio.create_task(refused(played(pool, b"hang"))) for _ in range(2)]
-            for found in await asyncio.gather(*calls):
-                assert found.reason == "WORKER_DIED" and found.retry_seconds
+            for refusal in await asyncio.gather(*calls):
+                assert refusal.reason == "WORKER_DIED" and refusal.retry_seconds
             await until(lambda: pool.ready)
             assert pool.pids != (pid,) and not psutil.pid_exists(pid)
             assert (await played(pool, b"x"))[-1].head["what"] == "done"
@@ -513,8 +513,8 @@ def test_while_the_only_player_is_started_anew_calls_are_refused_with_a_time_to_
     async def test() -> None:
         async with players() as pool:
             assert (await refused(played(pool, b"die"))).reason == "WORKER_DIED"
-            found = await refused(played(pool, b"x"))
-            assert found.reason == "NOT_READY" and found.retry_seconds
+            refusal = await refused(played(pool, b"x"))
+            assert refusal.reason == "NOT_READY" and refusal.retry_seconds
             await until(lambda: pool.ready)
             assert (await played(pool, b"x"))[-1].head["what"] == "done"
 

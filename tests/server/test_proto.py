@@ -35,8 +35,8 @@ def changed(tmp_path: Path) -> Path:
 
 
 def test_the_contract_is_in_the_standard_form_and_every_piece_of_it_is_described() -> None:
-    found = buf("lint")
-    assert found.returncode == 0, found.stdout
+    done = buf("lint")
+    assert done.returncode == 0, done.stdout
     assert buf("format", "--diff", "--exit-code").stdout == ""
 
 
@@ -56,8 +56,8 @@ def test_the_python_of_the_contract_is_fresh(path: str) -> None:
 
 
 def test_the_contract_breaks_nothing_that_was_released() -> None:
-    found = buf("breaking", "--against", str(RELEASED))
-    assert found.returncode == 0, found.stdout
+    done = buf("breaking", "--against", str(RELEASED))
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_linter_finds_a_field_number_that_changes(changed: Path) -> None:

@@ -228,12 +228,12 @@ def test_damaged_files_by_the_ten_thousand_are_answered_each_in_a_known_way() ->
 )
 def test_any_bytes_are_answered_in_a_known_way(data: bytes, before: bytes) -> None:
     frame = Frame({"what": "screen", "job": 7}, pb.GenerateDrumsRequest(midi=before + data).SerializeToString())
-    found = screen.answer(frame, RULES)
-    assert found.head["job"] == 7
-    if found.head["what"] == "done":
-        assert pb.AnalyzeGuitarResponse.FromString(found.body).timeline.bars
+    answer = screen.answer(frame, RULES)
+    assert answer.head["job"] == 7
+    if answer.head["what"] == "done":
+        assert pb.AnalyzeGuitarResponse.FromString(answer.body).timeline.bars
     else:
-        assert statuses.reason_of(said(found)) not in ("", "INTERNAL_ERROR")
+        assert statuses.reason_of(said(answer)) not in ("", "INTERNAL_ERROR")
 
 
 def test_real_music_and_odd_files_are_answered_in_a_known_way(sample: list[Path], torture: list[Path]) -> None:
@@ -267,14 +267,14 @@ LIMITS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("limit", "value", "under", "over", "found"), LIMITS, ids=[row[0] for row in LIMITS])
+@pytest.mark.parametrize(("limit", "value", "under", "over", "message"), LIMITS, ids=[row[0] for row in LIMITS])
 def test_a_limit_lets_its_own_value_pass_and_the_next_is_refused(
-    limit: str, value: float, under: bytes, over: bytes, found: str
+    limit: str, value: float, under: bytes, over: bytes, message: str
 ) -> None:
     rules = dataclasses.replace(RULES, limits=dataclasses.replace(RULES.limits, **{limit: value}))
     assert look(under, rules).timeline.bars
     assert look(over).timeline.bars, "it is this limit that it is beyond"
-    with pytest.raises(LimitError, match=re.escape(found)) as refused:
+    with pytest.raises(LimitError, match=re.escape(message)) as refused:
         look(over, rules)
     assert str(value) in str(refused.value), "the message has the limit"
 
@@ -322,13 +322,13 @@ def test_a_long_name_of_thousands_of_parts_takes_no_memory_to_speak_of() -> None
     data = header() + track(named(b"Guitar " * 70_000), parts)
     tracemalloc.start()
     try:
-        found = look(data)
+        analysis = look(data)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(found.tracks) == 2048
+    assert len(analysis.tracks) == 2048
     assert peak < 64 << 20
-    assert found.ByteSize() < 1 << 20
+    assert analysis.ByteSize() < 1 << 20
 
 
 def test_a_long_name_is_cut_and_all_else_of_the_file_stays() -> None:
@@ -366,18 +366,18 @@ SONG = header() + track(NOTE)
 def test_a_good_file_is_answered_with_what_is_in_it() -> None:
     guitar = track(named(b"Lead"), b"\x00\xc0\x1b", lasting(8 * 96))
     drums = track(named(b"Kit"), b"\x00\x99\x24\x40\x10\x24\x00")
-    found = look(header(tracks=3) + track(tempo(400_000), metre(3, 2)) + guitar + drums)
-    assert [(each.number, each.name, each.program, each.is_drums, each.notes) for each in found.tracks] == [
+    analysis = look(header(tracks=3) + track(tempo(400_000), metre(3, 2)) + guitar + drums)
+    assert [(each.number, each.name, each.program, each.is_drums, each.notes) for each in analysis.tracks] == [
         (1, "Lead", 27, False, 1),
         (2, "Kit", 0, True, 1),
     ]
-    assert (found.timeline.bars, found.timeline.quarters, found.timeline.ticks_per_quarter) == (3, 8, 96)
-    assert found.timeline.seconds == pytest.approx(8 * 0.4)
-    assert [(each.quarter, each.bpm) for each in found.timeline.tempos] == [(0, 150)]
-    assert [(each.quarter, each.numerator, each.denominator) for each in found.timeline.meters] == [(0, 3, 4)]
-    assert (list(found.guitar.tracks), found.guitar.reason) == ([1], "General MIDI guitar program")
-    assert found.estimated_ms > 0
-    assert found.request_id == ""
+    assert (analysis.timeline.bars, analysis.timeline.quarters, analysis.timeline.ticks_per_quarter) == (3, 8, 96)
+    assert analysis.timeline.seconds == pytest.approx(8 * 0.4)
+    assert [(each.quarter, each.bpm) for each in analysis.timeline.tempos] == [(0, 150)]
+    assert [(each.quarter, each.numerator, each.denominator) for each in analysis.timeline.meters] == [(0, 3, 4)]
+    assert (list(analysis.guitar.tracks), analysis.guitar.reason) == ([1], "General MIDI guitar program")
+    assert analysis.estimated_ms > 0
+    assert analysis.request_id == ""
 
 
 @pytest.mark.parametrize(
@@ -400,10 +400,10 @@ def test_what_cannot_be_played_is_refused_with_reason_and_field(
     data: bytes, config: dict[str, object], reason: str, field: str | None
 ) -> None:
     body = pb.GenerateDrumsRequest(midi=data, config=pb.GenerationConfig(**config)).SerializeToString()
-    found = screen.answer(Frame({"what": "screen", "job": 1}, body), RULES)
-    assert found.head == {"what": "failed", "job": 1}
-    assert statuses.reason_of(said(found)) == reason
-    assert fields_of(said(found)) == ([field] if field else [])
+    answer = screen.answer(Frame({"what": "screen", "job": 1}, body), RULES)
+    assert answer.head == {"what": "failed", "job": 1}
+    assert statuses.reason_of(said(answer)) == reason
+    assert fields_of(said(answer)) == ([field] if field else [])
 
 
 def fields_of(status: status_pb2.Status) -> list[str]:
@@ -419,11 +419,11 @@ def test_a_file_that_takes_too_much_memory_is_refused(monkeypatch: pytest.Monkey
         raise MemoryError
 
     monkeypatch.setattr(midi, "parse", parse)
-    found = screen.answer(
+    answer = screen.answer(
         Frame({"what": "screen", "job": 3}, pb.GenerateDrumsRequest(midi=SONG).SerializeToString()), RULES
     )
-    assert found.head == {"what": "failed", "job": 3}
-    assert statuses.reason_of(said(found)) == "MIDI_TOO_COMPLEX"
+    assert answer.head == {"what": "failed", "job": 3}
+    assert statuses.reason_of(said(answer)) == "MIDI_TOO_COMPLEX"
 
 
 def test_a_fault_of_ours_is_logged_by_its_id_without_a_word_of_the_file(
@@ -433,10 +433,10 @@ def test_a_fault_of_ours_is_logged_by_its_id_without_a_word_of_the_file(
         raise RecursionError("the secret of the song")
 
     monkeypatch.setattr(midi, "parse", parse)
-    found = screen.answer(
+    answer = screen.answer(
         Frame({"what": "screen", "job": 3}, pb.GenerateDrumsRequest(midi=SONG).SerializeToString()), RULES
     )
-    status = said(found)
+    status = said(answer)
     assert statuses.reason_of(status) == "INTERNAL_ERROR"
     (line,) = capsys.readouterr().err.splitlines()
     logged = json.loads(line)
@@ -477,9 +477,9 @@ def ask(pipes: tuple[BinaryIO, BinaryIO], job: int, data: bytes) -> Frame:
     frames.write(
         pipes[0], Frame({"what": "screen", "job": job}, pb.GenerateDrumsRequest(midi=data).SerializeToString())
     )
-    found = frames.read(pipes[1])
-    assert found is not None
-    return found
+    frame = frames.read(pipes[1])
+    assert frame is not None
+    return frame
 
 
 def test_the_worker_reads_one_file_after_another_and_ends_with_its_input(worker: Worker) -> None:
@@ -525,8 +525,8 @@ def test_a_file_cannot_take_more_memory_than_it_may_and_the_worker_goes_on(worke
     process = worker(*pools.SCREEN)
     pipes = ready(process, screen_mebibytes=256)
     bomb = track(*(part(channel, program) for channel in range(16) for program in range(128)))
-    found = ask(pipes, 1, header(tracks=40) + bomb * 40)
-    assert statuses.reason_of(said(found)) == "MIDI_TOO_COMPLEX"
+    answer = ask(pipes, 1, header(tracks=40) + bomb * 40)
+    assert statuses.reason_of(said(answer)) == "MIDI_TOO_COMPLEX"
     assert ask(pipes, 2, SONG).head == {"what": "done", "job": 2}
     limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="ascii")
     assert re.search(r"Max core file size +0 +0 ", limits), "a core file would have the music in it"

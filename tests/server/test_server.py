@@ -76,10 +76,10 @@ def lines(log: io.StringIO, event: str) -> list[dict[str, Any]]:
 
 async def pieces(call: Any) -> list[Any]:
     """What a stream sends, or the rest of it."""
-    found: list[Any] = []
+    pieces: list[Any] = []
     while (piece := await call.read()) is not grpc.aio.EOF:
-        found.append(piece)
-    return found
+        pieces.append(piece)
+    return pieces
 
 
 def ask(server: Served, method: str, **outside: Any) -> Any:
@@ -175,8 +175,8 @@ def test_a_malformed_id_is_refused(name: str, method: str) -> None:
 
 def test_a_file_is_looked_at_without_being_played() -> None:
     async def body(server: Served) -> None:
-        found = await server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI, track="lead", request_id="look"))
-        assert found.timeline.bars == BARS and found.request_id == "look" and found.estimated_ms == 10
+        analysis = await server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI, track="lead", request_id="look"))
+        assert analysis.timeline.bars == BARS and analysis.request_id == "look" and analysis.estimated_ms == 10
         assert server.readers.asked[0].config.track == "lead"
         assert not server.drummers.asked
 

@@ -427,7 +427,7 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
         if name.startswith("SEQ2DRUM_"):
             monkeypatch.delenv(name)
     chosen: list[Settings] = []
-    monkeypatch.setattr(cli, "_serve", lambda found: chosen.append(found) or 0)
+    monkeypatch.setattr(cli, "_serve", lambda settings: chosen.append(settings) or 0)
 
     def by_flag(*arguments: str) -> Settings:
         assert cli.main(arguments) == 0

@@ -48,15 +48,15 @@ SEED = 5
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with serving() as found:
-        yield found
+    with serving() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def stub(served: Served) -> Iterator[Any]:
-    channel, found = stub_of(served.address)
+    channel, stub = stub_of(served.address)
     with channel:
-        yield found
+        yield stub
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,9 @@ def check_typed(fault: Fault) -> None:
 
 def refused(call: Callable[[], Any]) -> Fault:
     """How a call fails, which it has to."""
-    with pytest.raises(grpc.RpcError) as found:
+    with pytest.raises(grpc.RpcError) as refusal:
         call()
-    return fault_of(found.value)
+    return fault_of(refusal.value)
 
 
 # --- the same bytes ---------------------------------------------------------------------------------------------------
@@ -196,27 +196,27 @@ def few(path: Path) -> bytes:
 def damaged(data: bytes, seed: int) -> bytes:
     """A file with one to four things wrong."""
     rng = random.Random(seed)
-    found = bytearray(data)
+    mutant = bytearray(data)
     for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(found))
+        at = rng.randrange(len(mutant))
         match rng.randrange(8):
             case 0 | 1:
-                found[at] ^= 1 << rng.randrange(8)
+                mutant[at] ^= 1 << rng.randrange(8)
             case 2:
-                found[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF))
+                mutant[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF))
             case 3:
-                del found[at : at + rng.randint(1, 20)]
+                del mutant[at : at + rng.randint(1, 20)]
             case 4:
-                found[at:at] = rng.randbytes(rng.randint(1, 20))
+                mutant[at:at] = rng.randbytes(rng.randint(1, 20))
             case 5:
-                found[at:at] = b"\xff" * rng.choice((3, 40, 400))
+                mutant[at:at] = b"\xff" * rng.choice((3, 40, 400))
             case 6:
-                found[at:at] = found[rng.randrange(len(found)) :][:50]
+                mutant[at:at] = mutant[rng.randrange(len(mutant)) :][:50]
             case _:
-                del found[rng.randrange(len(found)) :]
-        if not found:
+                del mutant[rng.randrange(len(mutant)) :]
+        if not mutant:
             return b"\0"
-    return bytes(found)
+    return bytes(mutant)
 
 
 def test_damaged_files_by_the_hundred_are_each_answered_in_a_known_way_and_the_server_goes_on() -> None:
@@ -407,7 +407,7 @@ def test_a_server_that_is_asked_to_stop_ends_its_calls_and_leaves_nothing_behind
             assert {fault.reason for fault in outcomes} == {"SHUTTING_DOWN"}
             check_typed(outcomes[0])
         else:
-            assert not any(isinstance(found, Fault) for found in outcomes)
+            assert not any(isinstance(outcome, Fault) for outcome in outcomes)
             assert {line["status"] for line in served.lines("call")} == {"OK"}
 
 
@@ -432,8 +432,8 @@ def test_while_it_finishes_its_calls_it_takes_no_others_and_says_so(long: bytes)
 @pytest.fixture
 def lean() -> Iterator[Served]:
     """A server with one worker of each kind."""
-    with serving("--screens", "1", "--engines", "1") as found:
-        yield found
+    with serving("--screens", "1", "--engines", "1") as running:
+        yield running
 
 
 def killed(served: Served, kind: str, call: Callable[[], Any], started: Callable[[], Any]) -> tuple[Fault, float]:
@@ -441,11 +441,11 @@ def killed(served: Served, kind: str, call: Callable[[], Any], started: Callable
     (worker,) = served.workers(kind)
     if kind == "screen":
         worker.suspend()  # it would be done too soon
-    found: list[tuple[Fault, float]] = []
+    failures: list[tuple[Fault, float]] = []
 
     def caller() -> None:
         fault = refused(call)
-        found.append((fault, time.perf_counter()))
+        failures.append((fault, time.perf_counter()))
 
     thread = threading.Thread(target=caller)
     thread.start()
@@ -453,7 +453,7 @@ def killed(served: Served, kind: str, call: Callable[[], Any], started: Callable
     at = time.perf_counter()
     worker.kill()
     thread.join()
-    fault, ended = found[0]
+    fault, ended = failures[0]
     return fault, ended - at
 
 
@@ -566,8 +566,8 @@ def test_nothing_of_the_music_gets_into_the_log_or_onto_the_disk(tmp_path: Path)
     with serving() as served:
         channel, stub = stub_of(served.address)
         with channel:
-            found = stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=song), timeout=SECONDS)
-            assert name in [part.name for part in found.tracks]
+            analysis = stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=song), timeout=SECONDS)
+            assert name in [part.name for part in analysis.tracks]
             drums(stub, Ask(song))
             for bad in (song[:-20], song[: at + len(name)], song[:at] + b"\xff" * 9 + song[at:]):
                 with contextlib.suppress(grpc.RpcError):
@@ -584,23 +584,23 @@ def test_nothing_of_the_music_gets_into_the_log_or_onto_the_disk(tmp_path: Path)
 def test_a_second_server_on_the_port_ends_at_once_and_names_the_first(served: Served, tmp_path: Path) -> None:
     state = str(served.folder / "server.json")
     words = ["-m", "server", "--port", str(served.state["port"]), "--state-file", state]
-    found = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert found.returncode == 2
-    assert len(found.stderr.splitlines()) == 1
-    assert str(served.state["port"]) in found.stderr
-    assert str(served.process.pid) in found.stderr
-    assert "--port 0" in found.stderr
+    second = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 2
+    assert len(second.stderr.splitlines()) == 1
+    assert str(served.state["port"]) in second.stderr
+    assert str(served.process.pid) in second.stderr
+    assert "--port 0" in second.stderr
     assert served.health() == "SERVING"
 
 
 def test_it_is_not_ready_before_it_has_played(tmp_path: Path) -> None:
-    found = begin(tmp_path)
+    started = begin(tmp_path)
     try:
-        first = found.health()
-        found.wait()
+        first = started.health()
+        started.wait()
         assert first == "NOT_SERVING"
-        channel, stub = stub_of(found.address)
+        channel, stub = stub_of(started.address)
         with channel:
             assert len(drums(stub, Ask(SHORT))) > 0
     finally:
-        found.kill()
+        started.kill()

@@ -89,8 +89,8 @@ class Soak:
         return "right" if ask.is_right(b"".join(piece.file_chunk.data for piece in pieces)) else "wrong"
 
     def look(self, stub: Any, rng: random.Random) -> str:
-        found = stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=rng.choice(self.songs)), timeout=SECONDS)
-        return "OK" if found.timeline.bars else "empty"
+        analysis = stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=rng.choice(self.songs)), timeout=SECONDS)
+        return "OK" if analysis.timeline.bars else "empty"
 
     def info(self, stub: Any, rng: random.Random) -> str:
         return "OK" if stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=SECONDS).version else "empty"

@@ -33,16 +33,16 @@ def tree(kind: type[errors.Seq2DrumError] = errors.Seq2DrumError) -> Iterator[ty
 
 
 def info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo:
-    (found,) = [packed for packed in status.details if packed.Is(error_details_pb2.ErrorInfo.DESCRIPTOR)]
+    (packed,) = [packed for packed in status.details if packed.Is(error_details_pb2.ErrorInfo.DESCRIPTOR)]
     read = error_details_pb2.ErrorInfo()
-    found.Unpack(read)
+    packed.Unpack(read)
     return read
 
 
 def violations(status: status_pb2.Status) -> list[tuple[str, str, str]]:
     bad = error_details_pb2.BadRequest()
-    found = [each for packed in status.details if packed.Unpack(bad) for each in bad.field_violations]
-    return [(each.field, each.description, each.reason) for each in found]
+    violations = [each for packed in status.details if packed.Unpack(bad) for each in bad.field_violations]
+    return [(each.field, each.description, each.reason) for each in violations]
 
 
 def on_the_wire(status: status_pb2.Status) -> int:
@@ -193,8 +193,8 @@ def test_a_message_that_fits_is_not_cut_and_one_that_does_not_says_so() -> None:
 
 def test_statuses_are_made_without_loading_numpy_or_the_models() -> None:
     code = "import sys, server.statuses; print({'numpy', 'symusic', 'onnxruntime'}.intersection(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert found.stdout.strip() == "set()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "set()"
 
 
 def test_the_documentation_lists_every_reason_with_its_status_and_sentence() -> None:
