@@ -867,7 +867,7 @@ def test_an_invalid_option_is_reported_in_one_line(
     assert not (tmp_path / "x.drums.mid").exists()
 
 
-def test_the_server_is_told_in_one_line_each_and_in_json(run: Run) -> None:
+def test_models_drum_maps_and_server_are_listed_in_lines_and_in_json(run: Run) -> None:
     code, out, _ = run("--list-models")
     assert (code, out) == (0, "default: a small one\n  styles: jazz, rock\n")
     assert json.loads(run("--list-models", "--json")[1])["styles"] == ["jazz", "rock"]

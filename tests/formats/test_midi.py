@@ -453,7 +453,7 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     assert path.stat().st_mode == plain.stat().st_mode
 
 
-def test_a_file_that_exists_is_only_overwritten_when_told(tmp_path: Path) -> None:
+def test_an_existing_file_is_overwritten_only_on_request(tmp_path: Path) -> None:
     path = tmp_path / "out.mid"
     path.write_bytes(b"old")
     with pytest.raises(OutputError, match="exists already"):

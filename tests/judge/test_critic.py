@@ -89,7 +89,7 @@ def test_drums_that_do_not_listen_are_caught_by_one_who_hears_the_guitar() -> No
     assert result.auc > 0.8 and result.low > 0.6
 
 
-def test_only_a_critic_who_hears_loudness_and_timing_tells_flat_hits() -> None:
+def test_only_a_critic_with_loudness_and_timing_recognises_flat_hits() -> None:
     assert judged(flat).auc == 0.5
     assert judged(flat, hear="all").auc > 0.99
 

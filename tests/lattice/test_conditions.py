@@ -40,7 +40,7 @@ EIGHTHS, SWUNG = list(range(0, 24, 3)), [0, 6, 10, 12, 18, 22]
         ("rock", {"kick": [0, 12], "snare": [6, 18], "closed hat": EIGHTHS}),
     ],
 )
-def test_a_style_is_told_by_what_is_struck_where(style: str, places: dict[str, list[int]]) -> None:
+def test_a_style_is_derived_from_the_pieces_and_places_of_hits(style: str, places: dict[str, list[int]]) -> None:
     assert conditions.style_of(full(8, places)) == style
 
 

@@ -68,12 +68,12 @@ def about(word: str, lines: list[str]) -> list[str]:
     return [line for line in lines if word in line]
 
 
-def test_a_passage_is_told_by_its_bars() -> None:
+def test_a_passage_is_named_by_its_bars() -> None:
     assert str(Explanation(9, 16, "as bars 1-8")) == "bars 9-16: as bars 1-8"
     assert str(Explanation(3, 3, "fill")) == "bar 3: fill"
 
 
-def test_a_loop_is_told_once_and_so_is_the_guitar_that_goes_with_it() -> None:
+def test_a_loop_is_explained_once_with_the_guitar_that_repeats_too() -> None:
     assert explained([BEAT] * 8, [VERSE] * 8) == ["bars 2-8: as bar 1, and so does the guitar"]
 
 
@@ -113,7 +113,7 @@ def test_bars_of_another_length_are_no_repeat() -> None:
     assert about("as bar", lines) == ["bar 3: as bar 1"]
 
 
-def test_a_fill_is_told_with_what_comes_after_it_in_the_guitar() -> None:
+def test_a_fill_is_explained_by_what_follows_it_in_the_guitar() -> None:
     drums = [*[BEAT] * 7, FILL, with_crash(RIDE), *[RIDE] * 6, FILL, with_crash(BEAT), *[BEAT] * 7]
     lines = explained(drums, [*[VERSE] * 8, *[CHORUS] * 8, *[VERSE] * 8])
     assert "bar 8: fill with toms before bar 9, where the guitar plays something new" in lines
@@ -142,7 +142,7 @@ def test_the_ending_is_no_fill() -> None:
     assert about("fill", explained(drums, [VERSE] * 24)) == ["bar 12: fill with toms"]
 
 
-def test_what_comes_back_a_little_changed_is_told_as_such() -> None:
+def test_bars_that_return_slightly_changed_are_explained_as_nearly_the_same() -> None:
     verse: list[Strumming] = [{40 + root: EIGHTHS, 47 + root: EIGHTHS} for root in (0, 5, 3, 7)]
     other: list[Strumming] = [{**verse[0], 59: (12,)}, verse[1], {45: (0, 3, 6, 12), 52: (0, 3, 6, 12)}, verse[3]]
     drums = [*[BEAT] * 15, FILL, *[BEAT] * 8]
@@ -154,7 +154,7 @@ def test_what_comes_back_a_little_changed_is_told_as_such() -> None:
     ]
 
 
-def test_a_phrase_that_begins_again_within_a_passage_is_told() -> None:
+def test_a_phrase_that_begins_again_within_a_passage_is_explained() -> None:
     verse: list[Strumming] = [{40 + root: EIGHTHS, 47 + root: EIGHTHS} for root in (0, 5, 3, 7)]
     lines = explained([*[BEAT] * 7, FILL, *[BEAT] * 8], verse * 4)
     assert about("fill", lines) == [
@@ -174,7 +174,7 @@ def test_a_fill_is_not_called_nearly_another_bar() -> None:
     assert not [line for line in lines if line.startswith("bar 20: nearly")]
 
 
-def test_crashes_bar_after_bar_are_told_once() -> None:
+def test_crashes_in_consecutive_bars_are_explained_once() -> None:
     lines = explained([BEAT, BEAT, *[with_crash(BEAT)] * 4], [VERSE] * 6)
     assert about("crash", lines) == ["bars 3-6: crash on each downbeat"]
 
@@ -192,7 +192,7 @@ def test_kicks_that_fall_everywhere_or_elsewhere_are_not_said_to_go_with_the_gui
         assert about("accents", explained([bar] * 4, [STAB] * 4)) == []
 
 
-def test_a_passage_that_is_busier_is_told_with_the_guitar_only_where_it_is_busier_too() -> None:
+def test_a_busier_passage_is_explained_by_the_guitar_only_where_that_is_busier_too() -> None:
     quiet, loud = {"kick": (0,), "closed hat": (0, 6, 12, 18)}, {**BEAT, "tambourine": EIGHTHS}
     calm: Strumming = {40: (0, 12)}
     lines = explained([quiet] * 4 + [loud] * 4, [calm] * 4 + [VERSE] * 4)
@@ -207,7 +207,7 @@ def test_a_passage_that_is_busier_is_told_with_the_guitar_only_where_it_is_busie
     ]
 
 
-def test_rests_are_told_with_what_the_guitar_does() -> None:
+def test_rests_are_explained_with_what_the_guitar_does() -> None:
     drums = [REST, BEAT, BEAT, REST, REST, BEAT, REST, BEAT]
     guitar = [QUIET, VERSE, VERSE, QUIET, QUIET, VERSE, VERSE, QUIET]
     lines = explained(drums, guitar, length=3)
@@ -229,13 +229,13 @@ def test_nothing_is_said_of_nothing() -> None:
     assert explained([REST], [QUIET]) == ["bar 1: rests, as the guitar does"]
 
 
-def test_seven_eight_is_told_as_any_metre() -> None:
+def test_bars_of_seven_eight_are_explained_as_those_of_any_metre() -> None:
     beat = {"kick": (0, 12), "snare": (6,), "closed hat": (0, 3, 6, 9, 12, 15, 18)}
     lines = explained([beat] * 6, [{40: (0, 6, 12)}] * 6, steps=21, metre=(7, 8))
     assert about("as bar", lines) == ["bars 2-6: as bar 1, and so does the guitar"]
 
 
-def test_what_is_told_is_in_the_order_of_the_bars_and_within_the_song() -> None:
+def test_explanations_are_in_the_order_of_the_bars_and_within_the_song() -> None:
     rng = np.random.default_rng(1)
     drums = [{name: rng.choice(24, 4).tolist() for name in ("kick", "snare", "ride", "crash")} for _ in range(40)]
     guitar = [{int(rng.integers(40, 60)): rng.choice(24, 5).tolist()} for _ in range(40)]

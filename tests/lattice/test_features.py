@@ -169,7 +169,7 @@ def test_one_tick_a_quarter_is_enough() -> None:
 # --- steps ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_step_tells_how_many_notes_how_loud_how_high_and_how_long() -> None:
+def test_the_features_of_a_step_are_count_loudness_pitch_and_length() -> None:
     known = features_of(song(guitar(Note(0, 480, 40, 127), Note(0, 240, 47, 64), Note(960, 120, 64, 32)), bars=1))
     first, third = known.guitar[0], known.guitar[12]
     assert_allclose(first[[0, 1, 3, 4, 5]], [0.6, 1, (40 - 50) / 15, (47 - 60) / 15, 1], atol=1e-6)

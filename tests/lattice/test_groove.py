@@ -77,7 +77,7 @@ def test_half_of_the_hits_around_are_a_break_and_one_more_is_none() -> None:
         assert groove.fills(song)[7] and groove.breaks(song)[7] == is_break
 
 
-def test_a_break_is_told_by_the_bars_around_it_and_not_by_fills_and_silence() -> None:
+def test_a_break_is_detected_by_the_bars_around_it_and_not_by_fills_and_silence() -> None:
     quiet = {SNARE: [0, 6, 12, 18]}
     song = drums([*[quiet] * 8, {KICK: [3, 9, 15]}, {}, *[quiet] * 6, *[BREAK] * 24], form(40))
     assert groove.fills(song)[8] and not groove.breaks(song)[8]

@@ -134,7 +134,7 @@ def test_a_file_that_is_not_a_drum_map_is_refused(tmp_path: Path, content: str, 
     assert "mine.json" in str(error.value)
 
 
-def test_a_map_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+def test_an_unknown_map_is_refused_with_the_names_of_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"no drum map 'bfd'; there are gm, .*FILE\.json"):
         drum_maps.load("bfd")
     with pytest.raises(OptionError, match="No such file"):

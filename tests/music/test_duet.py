@@ -16,7 +16,7 @@ KIT = Part.of([Note(0, 60, 36, 100), Note(960, 60, 38, 90)], name="Kit", is_drum
 OTHER = Part.of([Note(480, 60, 42, 70)], name="Other Kit", is_drums=True)
 
 
-def test_the_parts_of_one_song_are_told_apart() -> None:
+def test_a_duet_has_the_guitars_and_all_drums_of_a_song() -> None:
     both = duet.of_songs([Song(480, (PIANO, GUITAR, KIT, OTHER), length=7680)])
     assert both.guitars == (GUITAR,)
     assert both.drums.rows.tolist() == [[0, 60, 36, 100], [480, 60, 42, 70], [960, 60, 38, 90]]

@@ -191,7 +191,7 @@ def test_memory_has_an_end_so_that_time_does_not_grow_with_the_square_of_the_son
     assert script.opened[-1]["distance"][0].tolist() == list(range(16, 0, -1))
 
 
-def test_a_family_that_reads_pairs_is_given_pairs_and_told_where_they_begin() -> None:
+def test_a_family_that_reads_pairs_is_given_pairs_and_where_they_begin() -> None:
     script = Script({"kick": 0.0}, unit="pair")
     heard = heard_in(100)
     bars = script.play(heard)

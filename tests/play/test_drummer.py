@@ -50,7 +50,7 @@ def player(folder: Path) -> Drummer:
     return Drummer.load(folder)
 
 
-def test_a_drummer_at_a_prompt_is_told_in_one_short_line(player: Drummer, folder: Path) -> None:
+def test_a_drummer_at_a_prompt_shows_itself_in_one_short_line(player: Drummer, folder: Path) -> None:
     assert len(repr(player)) < 100 + len(str(folder))
     assert str(folder) in repr(player)
 
@@ -364,7 +364,7 @@ def test_the_plain_baseline_plays_too(tmp_path: Path) -> None:
     assert_good(take)
 
 
-def test_an_unknown_model_is_told_with_those_there_are() -> None:
+def test_an_unknown_model_is_refused_with_the_names_of_the_known_ones() -> None:
     with pytest.raises(UnknownModelError, match="no model 'nobody'"):
         Drummer.load("nobody")
 
@@ -392,7 +392,7 @@ needs_default = pytest.mark.skipif(
 
 @needs_default
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.mid")), ids=lambda path: path.stem)
-def test_the_model_in_the_box_plays_to_every_example(path: Path) -> None:
+def test_the_shipped_model_plays_to_every_example(path: Path) -> None:
     take = Drummer.load().accompany(path)
     assert_good(take)
     bars = take.song.bars()
@@ -403,7 +403,7 @@ def test_the_model_in_the_box_plays_to_every_example(path: Path) -> None:
 
 
 @needs_default
-def test_the_model_in_the_box_is_small_and_tells_of_itself() -> None:
+def test_the_shipped_model_is_small_and_has_a_card() -> None:
     folder = find("default")
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 10_000_000
     assert len((folder / "card.md").read_text(encoding="utf-8")) > 500
@@ -629,7 +629,7 @@ def test_one_take_is_the_take(player: Drummer) -> None:
             player.takes(strummed(), count=count)
 
 
-def test_a_take_tells_what_was_done_by_the_bars_of_the_song(player: Drummer) -> None:
+def test_a_take_explains_itself_by_the_bars_of_the_song(player: Drummer) -> None:
     explanations = player.accompany(with_drums(), Options(prime=2)).explain()
     assert explanations
     assert explanations[0].first == 1

@@ -70,7 +70,7 @@ def test_what_is_played_together_is_what_is_played_alone(drummer: Drummer, apart
     assert together(drummer, sheets, apart=apart) == [alone(drummer, sheet) for sheet in sheets]
 
 
-def test_the_model_in_the_box_plays_together_what_it_plays_alone() -> None:
+def test_the_shipped_model_plays_songs_together_as_it_plays_them_alone() -> None:
     drummer = Drummer.load()
     songs = sorted(EXAMPLES.glob("*.mid"))
     sheets = [drummer.sheet(song, OPTIONS[index % len(OPTIONS)]) for index, song in enumerate(songs)]

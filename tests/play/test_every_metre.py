@@ -182,7 +182,7 @@ def hand_made(bars: Sequence[Written], pattern: Sequence[tuple[int, int]], perio
     return Take(song, Part.of(notes, is_drums=True), drummer().accompany(song).guitar, Options())
 
 
-def test_a_pattern_of_four_quarters_in_a_bar_of_seven_eighths_is_told_by_its_recurrence_and_by_the_heads_it_misses():
+def test_a_pattern_of_four_quarters_in_bars_of_seven_eighths_is_detected_by_its_recurrence_and_missed_heads():
     rock = [(0, 36), (6, 38), (12, 36), (18, 38)]
     true = [(0, 36), (6, 38), (12, 36)]
     bars = BY_METRE["7/8"][0]

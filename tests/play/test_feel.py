@@ -417,7 +417,7 @@ def test_the_feel_is_no_model_that_plays_and_is_small() -> None:
     assert "CC BY 4.0" in (module.SHIPPED / "card.md").read_text(encoding="utf-8")
 
 
-def test_a_damaged_folder_is_told(tmp_path: Path) -> None:
+def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no usable feel"):
         Feel.load(tmp_path)
     shutil.copytree(module.SHIPPED, tmp_path / "cut")

@@ -130,7 +130,7 @@ def test_a_song_of_one_bar_has_nothing_to_remember() -> None:
     assert recalled.by_distance.tolist() == [0.0]
 
 
-def test_more_bars_than_a_bar_has_places_for_marks_are_told_apart(remembering: Attention) -> None:
+def test_more_bars_than_a_bar_has_places_for_marks_are_distinguished(remembering: Attention) -> None:
     metre = Metre(0, 1, 4)  # 6 steps of 24 voices: 144 places
     heard = heard_of(160, (metre,))
 
@@ -158,7 +158,7 @@ def test_a_model_without_a_memory_says_so(tmp_path: Any) -> None:
         recall(player, heard_of(4))
 
 
-def test_what_is_told_of_a_memory_is_counted_right() -> None:
+def test_the_figures_of_a_recall_are_those_of_its_weights() -> None:
     rows = [[0, 0, 0, 0, 1], [0.75, 0, 0, 0, 0.25], [0.5, 0.5, 0, 0, 0], [0.25, 0, 0.5, 0, 0.25]]
     recalled = Recall(np.array(rows, dtype=np.float32))
 
