@@ -76,12 +76,11 @@ def count(part: Part, song: Song) -> Counted:
     form = form.between(begin, end + 1)
     full, nine = groove.drums_of(grid, form, FULL), groove.drums_of(grid, form)
     quarters = float(np.sum(form.numerator * 4 / form.denominator))
-    toms_too = nine._replace(velocity=nine.velocity[:, conditions._DRUMS])
-    prominent = groove._prominence(groove.novelty(nine)) >= groove.PROMINENCE
+    prominent = groove.prominence_of(groove.novelty(nine)) >= groove.PROMINENCE
     swing = swing_of(Heard(form, grid, np.zeros(9, dtype=np.int64), 1))
     return Counted(
         float(full.velocity.sum()) / 127 / quarters,
-        float(np.mean(groove.syncopation(toms_too))),
+        float(np.mean(conditions.pattern_syncopation(nine))),
         float(np.mean(prominent)),
         float(np.mean(np.abs(_late(grid, form)))),
         np.nan if swing is None else swing,

@@ -38,7 +38,7 @@ _DECILES = np.linspace(0, 1, 11)
 _NAMES = [voice.name for voice in FULL.voices]
 _KICK, _SNARE = _NAMES.index("kick"), _NAMES.index("snare")
 _QUARTERS = (0, 6, 12, 18)  # steps of the first four quarters of a bar
-_DRUMS = [NINE.voices.index(voice) for voice in NINE.voices if voice.name in {"kick", "snare"} or "tom" in voice.name]
+_PATTERN = [NINE.voices.index(voice) for voice in NINE.voices if voice.name in {"kick", "snare"} or "tom" in voice.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,13 @@ def intensity_of(drums: Drums) -> FloatArray:
 
 
 def complexity_of(drums: Drums) -> FloatArray:
-    """(B,): the syncopation of kick, snare and toms (nine voices), as a level."""
-    return _level(groove.syncopation(drums._replace(velocity=drums.velocity[:, _DRUMS])), _SYNCOPATION)
+    """(B,): the `pattern_syncopation`, as a level."""
+    return _level(pattern_syncopation(drums), _SYNCOPATION)
+
+
+def pattern_syncopation(drums: Drums) -> FloatArray:
+    """(B,): the syncopation of kick, snare and toms (nine voices), see `groove.syncopation`."""
+    return groove.syncopation(drums._replace(velocity=drums.velocity[:, _PATTERN]))
 
 
 def _level(values: NDArray[Any], deciles: NDArray[np.float64]) -> FloatArray:

@@ -78,8 +78,8 @@ class _Guitar(NamedTuple):
 def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | None = None) -> tuple[Explanation, ...]:
     """What was done in a take, in the order of its bars.
 
-    grid: the take's hits on the lattice of what was heard, its keys voices of `kit`. numbers
-    (B,): the numbers of the bars in the song, if not 1, 2, 3; the pieces of a long bar have one number.
+    grid: the take's hits on the lattice of what was heard, its keys voices of `kit`. numbers (B,): the numbers of the
+    bars in the song, if not 1, 2, 3; the pieces of a long bar have one number.
     """
     numbers = np.arange(1, len(heard.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.music.kit import FULL, Kit, to_kit
-from seq2drum.music.notes import Bar, IntArray, Part
+from seq2drum.music.notes import Bar, IntArray, Part, loudest
 from seq2drum.music.shown import as_html
 
 PLACES = np.array([0, 3, 4, 6, 8, 9])  # twelfths of a quarter
@@ -168,7 +168,8 @@ def decode(grid: Grid, lattice: Lattice, kit: Kit | None = None, *, program: int
     pitch = grid.key if kit is None else kit.note_of[grid.key]
     duration = np.maximum(np.rint(grid.length * lattice.ticks_per_quarter / LENGTH_UNITS).astype(np.int64), 1)
     rows = np.stack([onset, duration, pitch, grid.velocity], axis=1)
-    return Part.of(_distinct(rows), program=program, name=name, is_drums=kit is not None)
+    # Below 12 ticks a quarter, two places can share a tick.
+    return Part.of(loudest(rows), program=program, name=name, is_drums=kit is not None)
 
 
 def quantise(part: Part, lattice: Lattice, kit: Kit | None = None) -> Part:
@@ -193,12 +194,4 @@ def quantise(part: Part, lattice: Lattice, kit: Kit | None = None) -> Part:
         if key >= 0 and (held is None or (velocity, ticks) > (held[3], held[1])):
             best[at, key] = (tick, ticks, key, velocity)
     rows = np.array([best[key] for key in sorted(best)], dtype=np.int64).reshape(-1, 4)
-    return Part.of(_distinct(rows), program=0, name="", is_drums=kit is not None)
-
-
-def _distinct(rows: IntArray) -> IntArray:
-    """Keep the loudest of notes at one tick and pitch: below 12 ticks a quarter, two places can share a tick."""
-    rows = rows[np.lexsort((-rows[:, 1], -rows[:, 3], rows[:, 2], rows[:, 0]))]
-    keep = np.ones(len(rows), dtype=bool)
-    keep[1:] = np.any(np.diff(rows[:, [0, 2]], axis=0) != 0, axis=1)
-    return rows[keep]
+    return Part.of(loudest(rows), program=0, name="", is_drums=kit is not None)

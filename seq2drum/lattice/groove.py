@@ -89,7 +89,7 @@ def fills(drums: Drums) -> NDArray[np.bool_]:
     """
     height = novelty(drums)
     silent = hits_per_quarter(drums) == 0
-    prominence = np.where(silent, 0.0, _prominence(height))
+    prominence = np.where(silent, 0.0, prominence_of(height))
     most = int(np.floor(MOST_FILLS * len(height)))
     chosen = np.argsort(-prominence, kind="stable")[:most]
     filled = np.zeros(len(height), dtype=bool)
@@ -124,7 +124,7 @@ def signs(drums: Drums) -> Words:
     return named
 
 
-def _prominence(height: FloatArray) -> FloatArray:
+def prominence_of(height: FloatArray) -> FloatArray:
     """(B,): how far each local peak stands above the higher of the two lowest points on the way to a higher one."""
     prominence = np.zeros(len(height), dtype=np.float32)
     for at in range(len(height)):

@@ -23,7 +23,7 @@ import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import IntArray, Part
+from seq2drum.music.notes import IntArray, Part, loudest
 from seq2drum.music.shown import Shown
 
 GM = "gm"
@@ -71,7 +71,7 @@ class DrumMap(Shown):
 
     @cached_property
     def standard(self) -> IntArray:
-        """(128,): the General MIDI note for each of the sampler's, -1 where it has no piece of the kit."""
+        """(128,): the General MIDI note for each of the sampler's, _SILENT where it has no piece of the kit."""
         table = np.where(FULL.voice_of < 0, np.arange(128), _SILENT)
         claims = []
         for place, (voice, notes) in enumerate(zip(FULL.voices, self.notes, strict=True)):
@@ -148,10 +148,4 @@ def _moved(part: Part, table: IntArray) -> Part:
         return part
     rows = part.rows.copy()
     rows[:, 2] = moved
-    rows = rows[moved != _SILENT]
-    rows = rows[
-        np.lexsort((-rows[:, 1], -rows[:, 3], rows[:, 2], rows[:, 0]))
-    ]  # the loudest first, of those the longest
-    loudest = np.ones(len(rows), dtype=bool)
-    loudest[1:] = np.any(np.diff(rows[:, [0, 2]], axis=0) != 0, axis=1)
-    return Part.of(rows[loudest], program=part.program, name=part.name, is_drums=part.is_drums)
+    return Part.of(loudest(rows[moved != _SILENT]), program=part.program, name=part.name, is_drums=part.is_drums)

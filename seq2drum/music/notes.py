@@ -106,6 +106,14 @@ class Part(Shown):
         return int((self.onset + self.duration).max(initial=0))
 
 
+def loudest(rows: IntArray) -> IntArray:
+    """Of notes (n, 4) at one tick and pitch the loudest, and of those the longest; sorted by onset and pitch."""
+    rows = rows[np.lexsort((-rows[:, 1], -rows[:, 3], rows[:, 2], rows[:, 0]))]
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = np.any(np.diff(rows[:, [0, 2]], axis=0) != 0, axis=1)
+    return rows[first]
+
+
 class Tempo(NamedTuple):
     """From `tick` on, a quarter note lasts `microseconds`."""
 

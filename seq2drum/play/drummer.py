@@ -121,7 +121,7 @@ class Drummer(Shown):
         drum_map = drum_maps.load(options.drum_map)
         kept = kept_of(song, lattice, options, drum_map, kit)
         # 2. Ask for the bars in which anything sounds.
-        first, stop = _sounding(song, lattice)
+        first, stop = _accompanied(song, lattice)
         sampling, controls, given = options.sampling, options.controls, kept.given
         played = decoding.playing(self.engine, heard, sampling, controls=controls, first=first, stop=stop, given=given)
         touch, joint = _Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
@@ -184,8 +184,8 @@ def _guitar(song: Song, options: Options) -> GuitarChoice:
     return theory.guitar_parts(song) if options.track is None else theory.choose_part(song, options.track)
 
 
-def _sounding(song: Song, lattice: Lattice) -> tuple[int, int]:
-    """The bars from the first to the last in which anything but drums sounds: there is nothing to play to outside."""
+def _accompanied(song: Song, lattice: Lattice) -> tuple[int, int]:
+    """The bars [first, stop) in which anything but drums sounds, the guitar or another part: the drums play there."""
     pitched = [part for part in song.parts if not part.is_drums and len(part)]
     starts = np.array([bar.start for bar in lattice.bars])
     begin = min(int(part.onset.min()) for part in pitched)
