@@ -33,14 +33,13 @@ sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
 from seq2drum.data.cache import load
-from seq2drum.data.excerpts import metre_of
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import measures
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.players import play_heard
 from seq2drum.judge.songs import choose, reference
 from seq2drum.lattice import groove
-from seq2drum.lattice.form import Form
+from seq2drum.lattice.form import CHANGING, Form
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
 from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.music import metres
@@ -129,7 +128,7 @@ def kinds_in(song: Prepared) -> dict[Kind, NDArray[np.bool_]]:
     """The bars (B,) of each kind that the real drummer plays, those that a change cuts short left out."""
     form = song.heard.form
     counted = measures.judged_bars(drums_of(song.drums, form))
-    changing = metre_of(form) == "changing"
+    changing = form.metre == CHANGING
     bars_of = {}
     for metre in METRES:
         numerator, denominator = map(int, metre.split("/"))
@@ -148,7 +147,7 @@ def chosen(songs: Sequence[Prepared], most: int, bars: int) -> list[Prepared]:
     for song in able:
         kinds = kinds_in(song)
         rare = any(kind.metre in RARE for kind in kinds)
-        kind = metre_of(song.heard.form), song.split == "train"
+        kind = song.heard.form.metre, song.split == "train"
         if kind[1] and not rare:
             continue
         room[kind] = room.get(kind, 0) + 1

@@ -301,7 +301,7 @@ use_threads(1)
 model, _ = checkpoint.load(find(drummer.engine.name))
 model.eval()
 prepared, _ = corpus.prepare([EXAMPLES / "training"])
-pieces = [piece for piece in prepared if piece.path.endswith("_1.mid") and excerpts.metre_of(piece.heard.form) == "4/4"]
+pieces = [piece for piece in prepared if piece.path.endswith("_1.mid") and piece.heard.form.metre == "4/4"]
 names = [Path(piece.path).stem.removesuffix("_1") for piece in pieces]
 nats = np.zeros((len(pieces), len(pieces)))
 for row, piece in enumerate(pieces):

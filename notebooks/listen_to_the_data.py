@@ -28,7 +28,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from seq2drum.data import corpus
-from seq2drum.data.excerpts import metre_of
 from seq2drum.data.reading import find_files
 from seq2drum.formats import midi
 from seq2drum.lattice import grid, groove, phrases
@@ -84,7 +83,7 @@ drums = [groove.drums_of(song.drums, form) for song, form in zip(songs, forms, s
 density = np.concatenate([groove.hits_per_quarter(one) for one in drums])
 
 figure, panels = plt.subplots(2, 3, figsize=(13, 6), layout="constrained")
-shares(panels[0, 0], [metre_of(form) for form in forms], "metre (songs)")
+shares(panels[0, 0], [form.metre for form in forms], "metre (songs)")
 shares(panels[0, 1], [measure(song.drums, song.heard.form).style for song in songs], "style by rule (songs)")
 panels[0, 2].hist([form.bpm[0] for form in forms], bins=12, color=BLUE)
 panels[0, 2].set_title("tempo, quarters a minute (songs)")

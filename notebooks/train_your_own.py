@@ -133,7 +133,7 @@ def untrained():
 
 mine, box = Drummer.load(RUN), Drummer.load()
 players = {"untrained": untrained(), "your own": mine, "the shipped model": box}
-test = next((song for song in unseen if excerpts.metre_of(song.heard.form) == "4/4"), songs[0])
+test = next((song for song in unseen if song.heard.form.metre == "4/4"), songs[0])
 
 
 def show(title, drums, bars=8):
@@ -185,8 +185,8 @@ for row in result.free:
 # model that hears the guitar, a wrong one makes the drums less likely.
 
 # %% tags=["keep-output"]
-metre = excerpts.metre_of(test.heard.form)
-others = [song for song in known if song.group != test.group and excerpts.metre_of(song.heard.form) == metre]
+metre = test.heard.form.metre
+others = [song for song in known if song.group != test.group and song.heard.form.metre == metre]
 laid = [replace(test, heard=excerpts.lay_over(song.heard, test.heard)) for song in others[:20]]
 data = batches.flatten([test, *laid])
 starts = range(0, len(test.heard.form.steps) - 7, 8)

@@ -19,12 +19,12 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2drum.data.corpus import Account
-from seq2drum.data.excerpts import duet_of, metre_of
+from seq2drum.data.excerpts import duet_of
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import Seq2DrumError
 from seq2drum.judge import report
 from seq2drum.judge.evaluation import HEADLINE, Evaluation
-from seq2drum.lattice.form import Form
+from seq2drum.lattice.form import CHANGING, Form
 from seq2drum.lattice.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
 from seq2drum.lattice.groove import Drums
 from seq2drum.lattice.listening import Heard
@@ -372,10 +372,9 @@ def _heard(heard: Heard) -> list[Piece]:
 
 def _form_facts(form: Form) -> list[str]:
     slow, fast = round(float(form.bpm.min())), round(float(form.bpm.max()))
-    metre = metre_of(form)
     return [
         _count(len(form.steps), "bar"),
-        metre if metre != "changing" else "changing metres",
+        form.metre if form.metre != CHANGING else "changing metres",
         f"♩={slow}" if slow == fast else f"♩={slow} to {fast}",
     ]
 

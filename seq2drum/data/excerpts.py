@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from seq2drum.data.prepared import Prepared
 from seq2drum.lattice import grid as grids
-from seq2drum.lattice.form import Form, written_lattice
+from seq2drum.lattice.form import CHANGING, Form, written_lattice
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
-from seq2drum.lattice.listening import Heard, sounding
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.duet import DRUMS, Duet
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song, Tempo
@@ -25,47 +24,12 @@ TEMPO_BAND = 1.2  # another song's guitar is as fast as the true one within this
 TICKS = 480  # a quarter, of what is turned into notes: every place of the lattice is a whole tick
 
 
-def bar_of_grid(grid: Grid, form: Form, bar: int) -> Grid:
-    """The notes of one bar, their steps counted from the barline."""
-    return notes_between(grid, form, bar, bar + 1)
-
-
-def notes_between(grid: Grid, form: Form, first: int, stop: int) -> Grid:
-    """The notes of bars [first, stop), their steps counted from the first barline."""
-    begin, end = form.first[[first, stop]].tolist()
-    low, high = np.searchsorted(grid.step, [begin, end])
-    piece = grid.select(np.arange(low, high))
-    return piece.shift(-begin)
-
-
-def bars_between(song: Prepared, first: int, stop: int) -> Prepared:
-    """Bars [first, stop) of a song as a song of their own."""
-    heard = heard_between(song.heard, first, stop)
-    return replace(song, heard=heard, drums=notes_between(song.drums, song.heard.form, first, stop))
-
-
-def heard_between(heard: Heard, first: int, stop: int) -> Heard:
-    """Bars [first, stop) of a guitar as if there had been no others."""
-    guitar = notes_between(heard.guitar, heard.form, first, stop)
-    return replace(heard, form=heard.form.between(first, stop), guitar=guitar)
-
-
 def shortened(song: Prepared, most: int) -> Prepared:
     """At most so many bars of a song, from the first in which guitar and drums both play."""
     form = song.heard.form
     both = np.intersect1d(form.bar_of(song.heard.guitar.step), form.bar_of(song.drums.step))
     first = int(both[0]) if len(both) else 0
-    return bars_between(song, first, min(first + most, len(form.steps)))
-
-
-def metre_of(form: Form) -> str:
-    """The metre of a song as "4/4"; "changing" if it has more than one."""
-    kinds = set(zip(form.numerator.tolist(), form.denominator.tolist(), strict=True))
-    return "{}/{}".format(*kinds.pop()) if len(kinds) == 1 else "changing"
-
-
-def _median_bpm(heard: Heard) -> float:
-    return float(np.median(heard.form.bpm))
+    return song.between(first, min(first + most, len(form.steps)))
 
 
 def others_guitar(songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, seed: int = 0) -> list[Heard | None]:
@@ -75,8 +39,8 @@ def others_guitar(songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, s
     taken only where none of the songs themselves is so.
     """
     every = [*songs, *more]
-    metres = np.array([metre_of(song.heard.form) for song in every])
-    bpm = np.log([_median_bpm(song.heard) for song in every])
+    metres = np.array([song.heard.form.metre for song in every])
+    bpm = np.log([float(np.median(song.heard.form.bpm)) for song in every])
     steps = np.array([int(song.heard.form.steps[0]) for song in every])
     groups = np.array([song.group for song in every])
     guitars: list[Heard | None] = []
@@ -84,7 +48,7 @@ def others_guitar(songs: Sequence[Prepared], more: Sequence[Prepared] = (), *, s
         alike = (metres == metres[index]) & (steps == steps[index]) & (groups != song.group)
         able = np.flatnonzero(alike & (np.abs(bpm - bpm[index]) <= np.log(TEMPO_BAND)))
         able = own if len(own := able[able < len(songs)]) else able
-        if metres[index] == "changing" or not len(able):
+        if metres[index] == CHANGING or not len(able):
             guitars.append(None)
             continue
         rng = np.random.default_rng([seed, 2, _seed_of(song)])
@@ -103,10 +67,11 @@ def lay_over(other: Heard, own: Heard) -> Heard:
     Both are of bars of one length.
     """
     form = own.form
-    (begin, end), (low, high) = sounding(own), sounding(other)
+    (begin, end), (low, high) = own.sounding, other.sounding
     pieces = []
     for index, bar in enumerate(range(begin, end)):
-        piece = bar_of_grid(other.guitar, other.form, low + index % max(high - low, 1))
+        source = low + index % max(high - low, 1)
+        piece = other.form.notes_between(other.guitar, source, source + 1)
         pieces.append(piece.shift(form.first[bar]))
     guitar = Grid.join(pieces)
     return Heard(form, guitar, other.programs, other.parts)

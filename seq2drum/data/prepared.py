@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,11 @@ class Prepared(Shown):
     heard: Heard
     drums: Grid
     origin: str = ""
+
+    def between(self, first: int, stop: int) -> Prepared:
+        """Bars [first, stop) as a song of their own."""
+        drums = self.heard.form.notes_between(self.drums, first, stop)
+        return replace(self, heard=self.heard.between(first, stop), drums=drums)
 
 
 def split_of(group: str) -> str:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.data.excerpts import bars_between
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import panel
 from seq2drum.judge.evaluation import CONTINUED
@@ -97,7 +96,7 @@ def _rest(song: Prepared, known: int) -> _Rest | None:
     bars = len(song.heard.form.steps)
     if known + 1 >= bars:
         return None
-    part = bars_between(song, known + 1, bars)
+    part = song.between(known + 1, bars)
     judge = Judge(drums_of(part.drums, part.heard.form), part.heard)
     return _Rest(known, judge) if judge.bars.any() else None
 
@@ -120,7 +119,7 @@ def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge,
     # 4. One take that goes on from the known bar, judged in the bars after it.
     if player.play_on is not None and rest is not None:
         grid = player.play_on(song, rest.known, 0)
-        part = bars_between(replace(song, drums=grid), rest.known + 1, len(form.steps))
+        part = replace(song, drums=grid).between(rest.known + 1, len(form.steps))
         continued = some_of(statistics(rest.judge.trial(drums_of(part.drums, part.heard.form))), CONTINUED)
     # 5. What no drummer could play.
     faults = sum((Counter(faults_of_grid(grid, form, FULL)) for grid in grids), Counter[str]())

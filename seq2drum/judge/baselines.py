@@ -38,7 +38,7 @@ from seq2drum.judge.measures import VOICE, BoolArray
 from seq2drum.judge.rule import accents_of, median_bpm, rule
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
-from seq2drum.lattice.listening import Heard, sounding
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import IntArray
 
@@ -135,7 +135,7 @@ class _Known:
 
     def random_song(self, seed: int, song: Prepared, take: int) -> Grid:
         rng = np.random.default_rng([seed, take, _number(song)])
-        begin, _ = sounding(song.heard)
+        begin, _ = song.heard.sounding
 
         def of_another(bars: KnownBars, targets: IntArray) -> list[Copy]:
             other = self._other_song(rng, bars, song)
@@ -280,7 +280,7 @@ def _small(grid: Grid) -> Grid:
 
 def _inside(hits: BoolArray, heard: Heard) -> BoolArray:
     """The hits in bars where the guitar plays, or rests between two of them."""
-    begin, stop = sounding(heard)
+    begin, stop = heard.sounding
     first = heard.form.first
     inside = np.zeros_like(hits)
     inside[first[begin] : first[stop]] = hits[first[begin] : first[stop]]
@@ -289,7 +289,7 @@ def _inside(hits: BoolArray, heard: Heard) -> BoolArray:
 
 def _kinds_played(heard: Heard) -> dict[BarKind, IntArray]:
     """The bars to be played, by kind."""
-    begin, stop = sounding(heard)
+    begin, stop = heard.sounding
     number = np.arange(len(heard.form.steps))
     played = (number >= begin) & (number < stop)
     bars = {kind: np.flatnonzero(is_kind(heard.form, kind) & played) for kind in kinds_of(heard.form)}

@@ -15,10 +15,11 @@ import numpy as np
 
 from seq2drum.judge.intervals import Interval
 from seq2drum.judge.panel import FIGURES
+from seq2drum.lattice.form import CHANGING
 from seq2drum.music.shown import Shown
 
 GUITARS = 20  # among which the true one is ranked
-METRES = ("4/4", "3/4", "6/8", "12/8", "5/4", "7/8", "other", "changing")
+METRES = ("4/4", "3/4", "6/8", "12/8", "5/4", "7/8", "other", CHANGING)
 HEADLINE = (
     "hit F1",
     "kick and snare F1",

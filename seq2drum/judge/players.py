@@ -13,11 +13,10 @@ from functools import cache
 
 import numpy as np
 
-from seq2drum.data.excerpts import bar_of_grid
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import baselines
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Heard, sounding
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import to_kit
 from seq2drum.play import decoding, engine
 from seq2drum.play.decoding import take_of
@@ -100,7 +99,7 @@ def _silent(song: Prepared, take: int) -> Grid:
 
 def _copy_on(song: Prepared, bar: int, take: int) -> Grid:
     form = song.heard.form
-    own = bar_of_grid(song.drums, form, bar)
+    own = form.notes_between(song.drums, bar, bar + 1)
     first = form.first
     pieces = []
     for target in range(bar, len(form.steps)):
@@ -128,7 +127,7 @@ class _ModelPlayer:
 
     def play_on(self, song: Prepared, bar: int, take: int) -> Grid:
         model = _engine(self.name)
-        known = bar_of_grid(song.drums, song.heard.form, bar)
+        known = song.heard.form.notes_between(song.drums, bar, bar + 1)
         voice = to_kit(model.kit)[known.key]
         known = known.select(voice >= 0)._replace(key=voice[voice >= 0])
         seed = self.seed + take
@@ -149,7 +148,7 @@ def play_heard(
     Returns hits whose keys are voices of the full kit.
     """
     sampling = Options(seed=seed, temperature=temperature).sampling
-    first, stop = sounding(heard)
+    first, stop = heard.sounding
     if given:
         first, stop = min(first, *given), max(stop, max(given) + 1)
     return take_of(decoding.play(player, heard, sampling, first=first, stop=stop, given=given), heard.form, player.kit)

@@ -13,7 +13,7 @@ from seq2drum.judge.measures import VOICE, BoolArray
 from seq2drum.lattice.features import GUITAR, features
 from seq2drum.lattice.form import CLOCK, FloatArray, Form, clock_of
 from seq2drum.lattice.grid import PLACES
-from seq2drum.lattice.listening import Heard, sounding
+from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import NINE
 from seq2drum.music.notes import IntArray
 
@@ -98,5 +98,5 @@ def accents_of(heard: Heard) -> BoolArray:
 
 def median_bpm(heard: Heard) -> float:
     """Quarters a minute of the bars in which the guitar plays."""
-    begin, stop = sounding(heard)
+    begin, stop = heard.sounding
     return float(np.median(heard.form.bpm[begin : max(stop, begin + 1)]))

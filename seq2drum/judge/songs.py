@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2drum.data.excerpts import metre_of, shortened
+from seq2drum.data.excerpts import shortened
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
 
@@ -44,8 +44,8 @@ def choose(
         if not chosen:
             raise CorpusError(f"no song lies in a folder {tag!r}; there are {', '.join(tags)}")
     if metre is not None:
-        metres = sorted({metre_of(song.heard.form) for song in chosen})
-        chosen = [song for song in chosen if metre_of(song.heard.form) == metre]
+        metres = sorted({song.heard.form.metre for song in chosen})
+        chosen = [song for song in chosen if song.heard.form.metre == metre]
         if not chosen:
             raise CorpusError(f"no song is in {metre} throughout; there are {', '.join(metres)}")
     chosen = [song for song in chosen if len(song.drums.step) and len(song.heard.guitar.step)]

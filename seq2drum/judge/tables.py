@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from seq2drum.data.excerpts import bars_between, metre_of
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import intervals, measures, panel
 from seq2drum.judge.auditions import Audition, some_of
@@ -64,7 +63,7 @@ def by_metre(
     rivals = [row for row in free if row.kind == "baseline" and not row.sees_real]
     best = max(rivals, key=lambda row: row.figures["hit F1"].value or 0.0, default=None)
     shown = [player for player in players if player.kind in ("real", "model") or (best and player.name == best.name)]
-    kinds = [metre_of(song.heard.form) for song in songs]
+    kinds = [song.heard.form.metre for song in songs]
     kinds = [kind if kind in METRES else "other" for kind in kinds]
     rows = []
     for metre in METRES:
@@ -94,8 +93,7 @@ def by_song(songs: Sequence[Prepared], players: Sequence[Player], auditions: Aud
                 name: None if np.isnan(value) else round(float(value), 5) for name, value in values.items()
             }
         form = song.heard.form
-        metre = metre_of(form)
-        rows.append(SongFigures(song.path, song.sha256, song.tag, song.group, metre, len(form.steps), figures))
+        rows.append(SongFigures(song.path, song.sha256, song.tag, song.group, form.metre, len(form.steps), figures))
     return tuple(rows)
 
 
@@ -111,7 +109,7 @@ def examples(songs: Sequence[Prepared], players: Sequence[Player], auditions: Au
         # From the second eighth of the song on: past the beginning, which is the hardest and the least typical.
         first = int(bars[len(bars) // 8])
         stop = min(first + EXAMPLE_BARS, len(form.steps))
-        part = bars_between(song, first, stop)
+        part = song.between(first, stop)
         metres = zip(part.heard.form.numerator.tolist(), part.heard.form.denominator.tolist(), strict=True)
         shared = (
             tuple(part.heard.form.steps.tolist()),
@@ -120,7 +118,7 @@ def examples(songs: Sequence[Prepared], players: Sequence[Player], auditions: Au
             _hits(drums_of(part.drums, part.heard.form)),
         )
         for player in players:
-            made = bars_between(replace(song, drums=auditions[player.name][index].hits), first, stop)
+            made = replace(song, drums=auditions[player.name][index].hits).between(first, stop)
             chosen.append(Example(song.path, player.name, first, *shared, _hits(drums_of(made.drums, made.heard.form))))
     return tuple(chosen)
 

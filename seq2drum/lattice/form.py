@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.columns import Columns
-from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Lattice
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
 from seq2drum.music import metres
 from seq2drum.music.notes import Bar, IntArray, Song
 
@@ -20,6 +20,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 # The longest bar that a model learns from: eight quarters. The places of a longer one beyond it have no features.
 MAX_STEPS = 48
+CHANGING = "changing"  # in place of a metre
 # What a step knows of its place in the bar.
 CLOCK = Columns(
     subdivision=STEPS_PER_QUARTER,  # which of the quarter's places it is
@@ -100,6 +101,17 @@ class Form(NamedTuple):
         """Bars [first, stop)."""
         here = slice(first, stop)
         return Form(self.steps[here], self.numerator[here], self.denominator[here], self.bpm[here])
+
+    def notes_between(self, grid: Grid, first: int, stop: int) -> Grid:
+        """The notes of a grid in bars [first, stop), their steps counted from the first barline."""
+        begin, end = self.first[[first, stop]].tolist()
+        return grid.between(begin, end)
+
+    @property
+    def metre(self) -> str:
+        """The metre as "4/4"; CHANGING if there is more than one."""
+        kinds = set(zip(self.numerator.tolist(), self.denominator.tolist(), strict=True))
+        return "{}/{}".format(*kinds.pop()) if len(kinds) == 1 else CHANGING
 
 
 def form_of(song: Song, lattice: Lattice) -> Form:

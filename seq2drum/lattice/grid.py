@@ -55,6 +55,11 @@ class Grid(NamedTuple):
         """The same notes, so many steps later (earlier, if negative)."""
         return self._replace(step=self.step + steps)
 
+    def between(self, begin: int, end: int) -> Grid:
+        """The notes at steps [begin, end), counted from `begin`."""
+        low, high = np.searchsorted(self.step, [begin, end])
+        return self.select(np.arange(low, high)).shift(-begin)
+
     @classmethod
     def join(cls, pieces: Iterable[Grid]) -> Grid:
         """Several grids as one, one behind the other as they are; of none, a grid without notes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,22 @@ class Heard(Shown):
     guitar: Grid
     programs: IntArray
     parts: int
+
+    @property
+    def sounding(self) -> tuple[int, int]:
+        """The bars [first, stop) in which the guitar sounds; (0, 0) if it never does."""
+        grid, form = self.guitar, self.form
+        if not len(grid.step):
+            return 0, 0
+        held = np.maximum(grid.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1) - 1
+        last = min(int((grid.step + held).max()), int(form.first[-1]) - 1)
+        begin, end = form.bar_of(np.array([int(grid.step.min()), last])).tolist()
+        return begin, end + 1
+
+    def between(self, first: int, stop: int) -> Heard:
+        """Bars [first, stop) as if there had been no others."""
+        guitar = self.form.notes_between(self.guitar, first, stop)
+        return replace(self, form=self.form.between(first, stop), guitar=guitar)
 
 
 @dataclass(frozen=True)
@@ -55,14 +71,3 @@ class Listening:
     def numbers(self) -> IntArray:
         """(B,): the number of each bar in the song, from 1; the pieces of a long bar have one number."""
         return np.array([bar.index + 1 for bar in self.lattice.bars])
-
-
-def sounding(heard: Heard) -> tuple[int, int]:
-    """The bars in which the guitar sounds: the first, and the one after the last. (0, 0) if it never does."""
-    grid, form = heard.guitar, heard.form
-    if not len(grid.step):
-        return 0, 0
-    held = np.maximum(grid.length * STEPS_PER_QUARTER // LENGTH_UNITS, 1) - 1
-    last = min(int((grid.step + held).max()), int(form.first[-1]) - 1)
-    begin, end = form.bar_of(np.array([int(grid.step.min()), last])).tolist()
-    return begin, end + 1

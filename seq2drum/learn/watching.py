@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from seq2drum.data.excerpts import bars_between, duet_of, heard_between, others_guitar, shortened
+from seq2drum.data.excerpts import duet_of, others_guitar, shortened
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import baselines
 from seq2drum.judge.measures import judged_bars
@@ -30,7 +30,7 @@ from seq2drum.judge.panel import FIGURES, Statistics, statistics
 from seq2drum.judge.trial import Judge
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
 from seq2drum.lattice.groove import drums_of
-from seq2drum.lattice.listening import Heard, sounding
+from seq2drum.lattice.listening import Heard
 from seq2drum.learn.history import duration
 from seq2drum.learn.task import Board, Forgiving
 from seq2drum.models import eager
@@ -145,13 +145,13 @@ def play(
     made: dict[tuple[str, int], list[PlayedBar]] = {}
     forms = {}
     for index, (song, other) in enumerate(zip(chosen.songs, chosen.others, strict=True)):
-        own = heard_between(song.heard, 0, min(bars, len(song.heard.form.steps)))
+        own = song.heard.between(0, min(bars, len(song.heard.form.steps)))
         plain = Options(seed=seed, temperature=0.0).sampling
         ways = {SAMPLED: (own, Options(seed=seed, temperature=1.0).sampling), LIKELY: (own, plain)}
         if other is not None:
-            ways[_DEAF] = heard_between(other, 0, len(own.form.steps)), plain
+            ways[_DEAF] = other.between(0, len(own.form.steps)), plain
         for player, (heard, sampling) in ways.items():
-            first, stop = sounding(heard)
+            first, stop = heard.sounding
             made[player, index], forms[index] = [], own.form
             ensemble.join((player, index), decoding.playing(engine, heard, sampling, first=first, stop=stop))
     going = set(made)
@@ -189,10 +189,10 @@ def panel(chosen: Chosen, loops: Sequence[Grid], played: Played) -> Figures:
     gains: list[tuple[Statistics, Statistics]] = []
     for index, song in enumerate(chosen.songs):
         bars = min(played.bars, len(song.heard.form.steps))
-        cut = bars_between(song, 0, bars)
+        cut = song.between(0, bars)
         form = cut.heard.form
         judge = Judge(drums_of(cut.drums, form), cut.heard)
-        loop = bars_between(replace(song, drums=loops[index]), 0, bars).drums
+        loop = replace(song, drums=loops[index]).between(0, bars).drums
         takes = {player: take for (player, where), take in played.takes.items() if where == index} | {LOOP: loop}
         rows = {player: statistics(judge.trial(drums_of(take, form))) for player, take in takes.items()}
         rows[REAL] = statistics(judge.trial(judge.real))
@@ -372,7 +372,7 @@ def _apart(model: Family) -> Iterator[Family]:
 
 def _duet(song: Prepared, drums: Grid, bars: int) -> Duet:
     """The bars of a song that are drawn, with the hits that a take has in them; no more than were played."""
-    cut = bars_between(replace(song, drums=drums), 0, min(bars, PICTURED_BARS, len(song.heard.form.steps)))
+    cut = replace(song, drums=drums).between(0, min(bars, PICTURED_BARS, len(song.heard.form.steps)))
     return duet_of(cut.heard, cut.drums)
 
 

@@ -75,7 +75,7 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     # 3. The bars before, on the lattice.
     standard = np.column_stack([rows[:, :2], pitch, rows[:, 3]])
     remembered = encode(Part.of(standard[known & (bar < first)]), lattice, kit)
-    given = {index: _bar_of(remembered, lattice, index) for index in range(first)}
+    given = {index: remembered.between(*lattice.first[index : index + 2].tolist()) for index in range(first)}
     # 4. What sounds together with what is played.
     inside = stays & known
     voice = kit.voice_of[pitch[inside]]
@@ -84,12 +84,6 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
         struck.setdefault(tick, []).append(piece)
     downbeat = voice[step[inside] == lattice.first[first]].tolist()
     return Kept(rows[stays], given, struck, frozenset(downbeat), first, stop, low, min(high, song.end))
-
-
-def _bar_of(grid: Grid, lattice: Lattice, index: int) -> Grid:
-    """The hits of one bar; steps count from its barline."""
-    begin, end = lattice.first[index], lattice.first[index + 1]
-    return grid.select((grid.step >= begin) & (grid.step < end)).shift(-begin)
 
 
 class Joint:

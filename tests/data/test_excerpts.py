@@ -11,10 +11,7 @@ import pytest
 from seq2drum.data.cache import load
 from seq2drum.data.excerpts import (
     TICKS,
-    bar_of_grid,
-    bars_between,
     duet_of,
-    heard_between,
     lay_over,
     others_guitar,
     shortened,
@@ -22,7 +19,6 @@ from seq2drum.data.excerpts import (
 from seq2drum.data.prepared import Prepared
 from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import Grid, Lattice, encode
-from seq2drum.lattice.listening import sounding
 from seq2drum.music.kit import FULL
 from tests.backbeats import changing, song_of
 from tests.made import made_song
@@ -40,7 +36,7 @@ def back(song: Prepared) -> tuple[Lattice, Grid, Grid]:
 
 @pytest.mark.parametrize("cut", [(0, 14), (3, 9), (5, 6), (9, 14)])
 def test_notes_of_an_excerpt_lie_where_they_lay_on_the_lattice(cut: tuple[int, int]) -> None:
-    song = bars_between(made_song(3), *cut)
+    song = made_song(3).between(*cut)
     lattice, guitar, drums = back(song)
     assert lattice.counts.tolist() == song.heard.form.steps.tolist()
     for read, own in ((guitar, song.heard.guitar), (drums, song.drums)):
@@ -61,7 +57,7 @@ def test_metres_and_tempos_of_an_excerpt_are_those_of_its_bars() -> None:
 
 def test_bars_that_were_cut_short_stay_short() -> None:
     """A bar of 4/4 that a change of metre cut after 7 of its 24 places; the next is whole again."""
-    song = bars_between(made_song(1), 0, 4)
+    song = made_song(1).between(0, 4)
     form = song.heard.form._replace(steps=np.array([24, 7, 24, 24]))
     inside = [grid.select(grid.step < form.first[-1]) for grid in (song.heard.guitar, song.drums)]
     lattice, guitar, _ = back(replace(song, heard=replace(song.heard, form=form, guitar=inside[0]), drums=inside[1]))
@@ -70,7 +66,7 @@ def test_bars_that_were_cut_short_stay_short() -> None:
 
 
 def test_an_excerpt_without_notes_is_bars_without_notes() -> None:
-    song = bars_between(made_song(1), 0, 2)
+    song = made_song(1).between(0, 2)
     none = np.zeros(0, dtype=np.int64)
     bare = replace(
         song, heard=replace(song.heard, guitar=song.heard.guitar.select(none)), drums=song.drums.select(none)
@@ -84,7 +80,7 @@ def test_a_shortened_song_begins_where_both_play() -> None:
     late = replace(song, drums=song.drums.select(song.drums.step >= song.heard.form.first[3]))
     cut = shortened(late, 4)
     assert cut.heard.form.steps.tolist() == song.heard.form.steps[3:7].tolist()
-    assert np.array_equal(heard_between(song.heard, 3, 7).guitar.step, cut.heard.guitar.step)
+    assert np.array_equal(song.heard.between(3, 7).guitar.step, cut.heard.guitar.step)
     assert len(shortened(song, 99).heard.form.steps) == 14
 
 
@@ -99,19 +95,19 @@ def test_real_songs_become_notes_and_are_the_same_on_the_lattice() -> None:
 
 
 def test_bars_of_a_song_in_sevens_are_a_song_of_their_own() -> None:
-    part = bars_between(song_of(1, metre=(7, 8)), 2, 5)
+    part = song_of(1, metre=(7, 8)).between(2, 5)
     assert part.heard.form.steps.tolist() == [21] * 3
     assert part.drums.step.min() >= 0 and part.drums.step.max() < 63
 
 
 def test_the_guitar_sounds_from_its_first_bar_to_the_bar_its_last_note_ends_in() -> None:
     heard = song_of(1).heard
-    assert sounding(heard) == (0, 12)
+    assert heard.sounding == (0, 12)
     some = heard.guitar.select((heard.guitar.step >= 30) & (heard.guitar.step < 60))
-    assert sounding(replace(heard, guitar=some)) == (1, 3)
+    assert replace(heard, guitar=some).sounding == (1, 3)
     held = some._replace(length=np.full_like(some.length, 24 * 6))
-    assert sounding(replace(heard, guitar=held)) == (1, 4)
-    assert sounding(replace(heard, guitar=some.select(some.step < 0))) == (0, 0)
+    assert replace(heard, guitar=held).sounding == (1, 4)
+    assert replace(heard, guitar=some.select(some.step < 0)).sounding == (0, 0)
 
 
 def test_another_guitar_is_of_the_same_metre_and_tempo_and_of_another_group() -> None:
@@ -127,7 +123,7 @@ def test_another_guitar_begins_with_the_own_and_again_when_it_is_over() -> None:
     own = replace(own, guitar=own.guitar.select(own.guitar.step >= 24))
     laid = lay_over(other, own)
     assert laid.form is own.form
-    assert sounding(laid) == (1, 7)
-    bars = [bar_of_grid(laid.guitar, laid.form, bar) for bar in range(1, 7)]
+    assert laid.sounding == (1, 7)
+    bars = [laid.form.notes_between(laid.guitar, bar, bar + 1) for bar in range(1, 7)]
     assert all(np.array_equal(a, b) for a, b in zip(bars[0], bars[3], strict=True))
-    assert np.array_equal(bars[1].key, bar_of_grid(other.guitar, other.form, 1).key)
+    assert np.array_equal(bars[1].key, other.form.notes_between(other.guitar, 1, 2).key)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from seq2drum.data.excerpts import bars_between
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge.players import play_heard
 from seq2drum.learn import watching
@@ -50,7 +49,7 @@ def song_of(seed: int, split: str = "validation", bars: int = 14) -> Prepared:
 
 def plain(song: Prepared) -> Prepared:
     """Its first six bars, which are in 4/4: with such a song there is another's guitar to play to."""
-    return bars_between(song, 0, 6)
+    return song.between(0, 6)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +108,7 @@ def test_unseen_songs_are_chosen_each_of_another_group_whatever_their_order(song
 
 
 def test_songs_in_which_hardly_anything_is_played_are_left_out_unless_there_are_no_others() -> None:
-    short = [bars_between(song_of(seed), 0, 3) for seed in range(3)]
+    short = [song_of(seed).between(0, 3) for seed in range(3)]
     long = song_of(9)
     assert [name_of(song) for song in choose([*short, long]).songs] == [name_of(long)]
     assert len(choose(short).songs) == 3
@@ -218,7 +217,7 @@ def test_the_gain_is_the_hits_with_the_own_guitar_less_those_with_anothers() -> 
 
 def test_figures_are_over_the_bars_that_were_played(songs: list[Prepared]) -> None:
     chosen = choose(songs)
-    cut = [bars_between(song, 0, 8).drums for song in chosen.songs]
+    cut = [song.between(0, 8).drums for song in chosen.songs]
     whole = [song.drums for song in chosen.songs]
     played = watching.Played({(SAMPLED, index): take for index, take in enumerate(cut)}, 8)
     figures = watching.panel(chosen, whole, played)
