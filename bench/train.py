@@ -22,7 +22,7 @@ from seq2drum.data import batches
 from seq2drum.data.cache import load
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.loop import train
-from seq2drum.models import FAMILIES
+from seq2drum.models.families import FAMILIES
 
 
 def peer(seconds: float, pairs: int = 48, steps: int = 192) -> float:

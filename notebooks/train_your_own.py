@@ -35,7 +35,8 @@ from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.devices import use_threads
 from seq2drum.learn.loop import train
 from seq2drum.learn.report import NATS
-from seq2drum.models import checkpoint, eager, family
+from seq2drum.models import checkpoint, eager
+from seq2drum.models.families import family
 from seq2drum.music.kit import FULL
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import find

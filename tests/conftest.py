@@ -20,6 +20,10 @@ LONG = "SEQ2DRUM_LONG" in os.environ
 long_run = pytest.mark.skipif(not LONG, reason="a long run, and a sample of it is tried anyway: SEQ2DRUM_LONG=1")
 _T = TypeVar("_T")
 
+# Several processes share the tests: each of them, and each program that is started, computes with one thread. Torch and
+# NumPy read this when they are loaded, which is later.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A shell that starts tests in the background has Ctrl-C ignored, and the programs that are tried would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -13,7 +13,7 @@ from seq2drum.cli import prepare
 from seq2drum.cli.arguments import check_least
 from seq2drum.cli.terminal import bar, command, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError
-from seq2drum.models import FAMILIES
+from seq2drum.models.families import FAMILIES
 
 if TYPE_CHECKING:
     from seq2drum.data.prepared import Prepared

@@ -22,8 +22,9 @@ from seq2drum.learn.history import History, Scalars
 from seq2drum.learn.report import NATS, SWAPPED, Finished
 from seq2drum.learn.task import Board, Done, Gear, Progress, Task
 from seq2drum.learn.watching import Chosen, Previews, previews_as_rows, previews_from_rows
-from seq2drum.models import checkpoint, family
+from seq2drum.models import checkpoint
 from seq2drum.models.base import Config, Family, tensors
+from seq2drum.models.families import family
 
 VALIDATION_WINDOWS = 480
 _LOG = logging.getLogger(__name__)

@@ -1,32 +1,4 @@
-"""The model families. Adding one is one file here and one line in `FAMILIES`."""
+"""The nets, one file each, what they share, and their checkpoints.
 
-from __future__ import annotations
-
-from importlib import import_module
-from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-from seq2drum.errors import UnknownModelError
-
-if TYPE_CHECKING:
-    from seq2drum.models.base import Family
-
-FAMILIES = MappingProxyType(
-    {
-        "attention": "seq2drum.models.attention:Attention",
-        "lstm": "seq2drum.models.lstm:Lstm",
-    }
-)
-
-
-def family(name: str) -> type[Family]:
-    """The class of a family; imported on use, so that listing the names needs no torch.
-
-    Raises:
-        UnknownModelError: there is no such family.
-    """
-    if name not in FAMILIES:
-        raise UnknownModelError(f"there is no model family {name!r}; there are {', '.join(FAMILIES)}")
-    module, attribute = FAMILIES[name].split(":")
-    kind: type[Family] = getattr(import_module(module), attribute)
-    return kind
+This room defines, saves and loads nets in torch; it does not train them. What plays a checkpoint is in `play`.
+"""

@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from seq2drum.errors import CheckpointError
-from seq2drum.models import FAMILIES, family
 from seq2drum.models.base import Family, Graph
+from seq2drum.models.families import FAMILIES, family
 from seq2drum.play.folder import CONFIG, FORMAT, KIND, SUMS, WEIGHTS, digests, read_config
 
 CARD = "card.md"

@@ -33,8 +33,9 @@ from seq2drum.learn.watching import (
     previews_from_rows,
     with_preview,
 )
-from seq2drum.models import eager, family
+from seq2drum.models import eager
 from seq2drum.models.base import Family
+from seq2drum.models.families import family
 from seq2drum.music.kit import FULL
 from seq2drum.play.decoding import play
 from seq2drum.play.sampling import OPENING_TRIES, Sampling

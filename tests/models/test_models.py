@@ -16,9 +16,10 @@ from seq2drum.data.batches import Data, Window
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
-from seq2drum.models import FAMILIES, checkpoint, family
+from seq2drum.models import checkpoint
 from seq2drum.models.base import Family, Graph, tensors
 from seq2drum.models.eager import engine_of
+from seq2drum.models.families import FAMILIES, family
 from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine

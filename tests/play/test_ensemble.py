@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import OptionError
-from seq2drum.models import FAMILIES
+from seq2drum.models.families import FAMILIES
 from seq2drum.music.notes import Metre
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.engine import Ask, AskingStream, next_of

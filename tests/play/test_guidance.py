@@ -10,7 +10,7 @@ import pytest
 from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
 from seq2drum.lattice.listening import Listening
-from seq2drum.models import FAMILIES
+from seq2drum.models.families import FAMILIES
 from seq2drum.play import engine, guidance
 from seq2drum.play.decoding import play
 from seq2drum.play.engine import Engine
