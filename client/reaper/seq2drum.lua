@@ -22,10 +22,10 @@
 local S = {}
 
 S.TICKS = 960
-S.SECTION = "seq2drum" -- of everything that is remembered
+S.SECTION = "seq2drum" -- of the values that REAPER keeps between runs
 S.TRACK_NAME = "Drums (seq2drum)"
-S.SILENT_SECONDS = 30 -- a program that has said nothing new for so long is given up
-S.WAITING_SECONDS = 75 -- the same while it waits itself, for a server to start or for a free drummer
+S.SILENT_SECONDS = 30 -- without a new status before a program is given up
+S.WAITING_SECONDS = 75 -- the same while the program waits for a server to start or for a free drummer
 S.CANCEL_SECONDS = 5 -- how long a cancelled program may take to say that it has stopped
 S.SIXTEENTH = 0.25 -- in quarters
 S.MOST_TAKES = 8
@@ -33,7 +33,7 @@ S.MOST_NOTES = 50000
 
 S.STYLES = { "auto", "jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock" }
 
--- What a user is told. docs/reaper.md explains each.
+-- The messages to the user. docs/reaper.md explains each.
 S.MESSAGES = {
   nothing = "Nothing is selected. Click the guitar's MIDI item, then run seq2drum again.",
   audio = "The selected item is audio. seq2drum reads MIDI: select a MIDI item.",
@@ -67,7 +67,7 @@ S.DRUM_NAMES = {
 
 local function round(value) return math.floor(value + 0.5) end
 
--- Errors that are for the user are tables, so that they are told from mistakes in this file.
+-- Errors for the user are tables; an error that is a string is a mistake in this file.
 local function refuse(message) error({ told = message }, 0) end
 
 ---------------------------------------------------------------------------------------------------------- MIDI files
@@ -955,7 +955,7 @@ local function finish(run, message, leave_files)
   if message then tell(message) end
 end
 
--- If REAPER ends the script in mid-run: the program is told to stop, and its files are left to the next run.
+-- If REAPER ends the script in mid-run: asks the program to stop; the next run removes its files.
 local function abandon(run)
   if run.finished then return end
   run.finished = true
@@ -1039,7 +1039,7 @@ local function tick(run)
   reaper.defer(function() S.guard(run, tick) end)
 end
 
--- Calls a function; what was meant for the user is told, and a mistake of ours ends the run before REAPER shows it.
+-- Calls a function. An error for the user is shown; a mistake in this file ends the run before REAPER shows it.
 function S.guard(run, call)
   local good, wrong = xpcall(call, function(wrong)
     return type(wrong) == "table" and wrong or { mistake = debug.traceback(tostring(wrong)) }

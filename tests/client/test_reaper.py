@@ -34,7 +34,7 @@ STAND_IN = """#!{python}
 import json, os, shutil, sys, time
 from pathlib import Path
 
-keep, mood = Path({keep!r}), {mood!r}
+keep, behaviour = Path({keep!r}), {behaviour!r}
 words = sys.argv[1:]
 asked = {{word: words[at + 1] for at, word in enumerate(words[:-1]) if word.startswith("-")}}
 status, cancel, output = (Path(asked[flag]) for flag in ("--status-file", "--cancel-file", "-o"))
@@ -51,21 +51,21 @@ def tell(state, done=0, total=0, message="", outputs=(), seeds=(), code=None):
     part.replace(status)
 
 
-if mood == "never":
+if behaviour == "never":
     sys.exit(1)
-if mood == "babbles":
+if behaviour == "babbles":
     status.write_bytes(b'\\xff{{"state": ')
     time.sleep(60)
 tell("starting")
-if mood == "refuses":
+if behaviour == "refuses":
     tell("failed", message=f"{{words[0]}}: the server could not be started:\\nno such \\"model\\" \\u266a", code=3)
     sys.exit(3)
 tell("waiting")
-if mood in ("dies", "stubborn"):
+if behaviour in ("dies", "stubborn"):
     tell("playing", 1, 8)
-    time.sleep(0 if mood == "dies" else 60)
+    time.sleep(0 if behaviour == "dies" else 60)
     sys.exit(9)
-if mood == "endless":
+if behaviour == "endless":
     for bar in range(10**6):
         if cancel.exists():
             tell("failed", message="stopped", code=130)
@@ -83,11 +83,11 @@ for take, path in enumerate(outputs):
     ticks = sorted({{*range(take, song.end, 97), song.end - 1}})
     notes = [Note(tick, min(50, song.end - tick), 36 + tick % 12, 1 + tick % 127) for tick in ticks]
     data = midi.serialise(Song(960, (Part.of(notes, name="Drums", is_drums=True),), song.tempos, song.metres, song.end))
-    path.write_bytes(data[:-9] if mood == "torn" else data)
+    path.write_bytes(data[:-9] if behaviour == "torn" else data)
     shutil.copy(path, keep / path.name)
-for bar in range(9 if mood == "slow" else 1):
+for bar in range(9 if behaviour == "slow" else 1):
     tell("playing", bar, 8)
-    time.sleep(0.15 if mood == "slow" else 0)
+    time.sleep(0.15 if behaviour == "slow" else 0)
 tell("done", 8, 8, outputs=outputs, seeds=[seed + take for take in range(count)], code=0)
 """
 
@@ -111,14 +111,16 @@ BAR_3_BEAT_2_AND_A_HALF = 2 * 4 + 1.5
 class Studio:
     """A project with one guitar, and the stand-in."""
 
-    def __init__(self, folder: Path, mood: str = "", markers: list[Marker] | None = None, **keywords: Any) -> None:
+    def __init__(self, folder: Path, behaviour: str = "", markers: list[Marker] | None = None, **keywords: Any) -> None:
         self.folder, self.keep = folder, folder / "kept"
         self.keep.mkdir()
         self.reaper = Reaper(markers, **keywords)
         self.guitar = self.reaper.add_track("Guitar")
         client = folder / "bin" / "seq2drum-client"
         client.parent.mkdir()
-        client.write_text(STAND_IN.format(python=sys.executable, keep=str(self.keep), mood=mood), encoding="utf-8")
+        client.write_text(
+            STAND_IN.format(python=sys.executable, keep=str(self.keep), behaviour=behaviour), encoding="utf-8"
+        )
         client.chmod(0o755)
         self.client = client
         self.reaper.state["seq2drum", "client"] = str(client)
@@ -179,11 +181,11 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
-    def make(mood: str = "", markers: list[Marker] | None = None, **keywords: Any) -> Studio:
+    def make(behaviour: str = "", markers: list[Marker] | None = None, **keywords: Any) -> Studio:
         folder = tmp_path / f"studio {len(made)}"  # with a space, as folders have
         folder.mkdir()
         (folder / "tmp").symlink_to(tmp_path / "tmp", target_is_directory=True)
-        made.append(Studio(folder, mood, markers, **keywords))
+        made.append(Studio(folder, behaviour, markers, **keywords))
         return made[-1]
 
     yield make
@@ -412,7 +414,7 @@ def test_an_audio_item_beside_midi_items_does_not_matter(studio: Callable[..., S
 
 
 @pytest.mark.parametrize(
-    ("mood", "phrase"),
+    ("behaviour", "phrase"),
     [
         ("never", "fallen silent"),
         ("babbles", "fallen silent"),
@@ -422,9 +424,9 @@ def test_an_audio_item_beside_midi_items_does_not_matter(studio: Callable[..., S
     ],
 )
 def test_a_program_that_fails_is_reported_and_the_project_is_unchanged(
-    studio: Callable[..., Studio], mood: str, phrase: str
+    studio: Callable[..., Studio], behaviour: str, phrase: str
 ) -> None:
-    here = studio(mood, speed=20)
+    here = studio(behaviour, speed=20)
     here.item()
     here.run()
     silent = phrase == "fallen silent"
