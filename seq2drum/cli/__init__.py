@@ -85,6 +85,8 @@ def _run(words: Sequence[str]) -> int:
     mode, others = arguments.split_mode(words)
     if mode is None:
         return _without_mode(others)
+    if not mode or mode.startswith("-"):
+        raise OptionError(f"--mode wants one of {', '.join(MODES)}; seq2drum --help says what each does")
     if mode not in MODES:
         like = arguments.nearest(mode, MODES)
         advice = f"did you mean {like}?" if like else f"there are {', '.join(MODES)}"
@@ -110,8 +112,10 @@ class _First(Parser):
 def _without_mode(words: Sequence[str]) -> int:
     first = _First()
     options, _ = first.parse_known_intermixed_args(words)  # --help and --version end the program
+    if options.mode is not None:  # by a short form, which behind a mode may stand for --model
+        raise OptionError(f"--mode is written in full; did you mean --mode {options.mode}?")
     if options.print_completion is None:
-        raise OptionError("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")
+        first.error("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")
     from seq2drum.cli import completion
 
     completion.show(options.print_completion, "seq2drum", first, {mode: _parser(mode) for mode in MODES})
@@ -146,17 +150,26 @@ def _options(mode: str, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _refuse_foreign(mode: str, names: Sequence[str]) -> None:
-    """Refuse options that other modes have. Of several at a time those of the same modes, as one advice fits them."""
+    """Refuse options that other modes have. Of several at a time those of the same modes, as one advice fits them.
+
+    names: those that the mode does not have. What may be a short form of its own options is not refused.
+    """
     known = {other: _parser(other).option_names for other in MODES}
-    owners = {name: [other for other in MODES if name in known[other]] for name in names}
-    first = next((modes for modes in owners.values() if modes), None)
-    if first is None:
+    every = frozenset[str]().union(*known.values())
+    foreign = []
+    for name in names:
+        meant = [name] if name in every else arguments.in_full(name, every)
+        if len(meant) == 1 and meant[0] not in known[mode]:
+            foreign += meant
+    if not foreign:
         return
-    foreign = ", ".join(name for name, modes in owners.items() if modes == first)
+    owners = {name: [other for other in MODES if name in known[other]] for name in foreign}
+    first = owners[foreign[0]]
+    refused = ", ".join(name for name, modes in owners.items() if modes == first)
     advice = f"did you mean --mode {' or '.join(first)}?"
-    if "--data" in foreign and _takes_songs(mode):
+    if "--data" in refused and _takes_songs(mode):
         advice = "name the songs themselves"
-    raise OptionError(f"--mode {mode} has no use for {foreign}; {advice}")
+    raise OptionError(f"--mode {mode} has no use for {refused}; {advice}")
 
 
 def _takes_songs(mode: str) -> bool:

@@ -64,6 +64,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return alike[0] if alike else None
 
 
+def in_full(name: str, known: Iterable[str]) -> list[str]:
+    """The known options that the short form of a long one may stand for: the name itself is one of them."""
+    return sorted(option for option in known if option.startswith(name)) if name.startswith("--") else []
+
+
 def names_of(words: Sequence[str]) -> list[str]:
     """The names of the options among some words as they are written: of --name=value and -oVALUE only the name."""
     written = words[: words.index("--")] if "--" in words else words

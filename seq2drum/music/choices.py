@@ -88,11 +88,15 @@ CHOICES = MappingProxyType(
 
 
 def check(name: str, value: float | None, title: str = "") -> None:
-    """Refuse a number that is out of its range; None is none. title: what the refusal calls it, if not as the table.
+    """Refuse a number that is out of its range. title: what the refusal calls it, if not as the table.
+
+    None is in the range of what the model decides by default, and of nothing else.
 
     Raises:
-        OptionError: it is.
+        OptionError: it is out of its range.
     """
     choice = CHOICES[name]
-    if value is not None and not choice.least <= value <= choice.most:
+    if value is None and choice.default is None:
+        return
+    if value is None or not choice.least <= value <= choice.most:
         raise OptionError(f"{title or choice.title or name} is {value}, wanted {choice.wanted}")

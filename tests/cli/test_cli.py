@@ -423,6 +423,8 @@ def test_an_input_song_is_never_overwritten(run: Run, tmp_path: Path) -> None:
     ("flags", "phrases"),
     [
         (["--minutes", "3"], ["--minutes", "--mode train"]),
+        (["--minut", "3"], ["--minutes", "--mode train"]),
+        (["--rep=x.html"], ["no use for --report", "--mode eval"]),
         (["--resume"], ["--resume", "--mode train"]),
         (["--data", "x"], ["--data", "name the songs"]),
         (["--cache", "x"], ["--cache"]),
@@ -508,12 +510,27 @@ def test_a_cache_that_cannot_be_written_is_refused_before_any_song_is_read(run: 
     refused(run("--data", tmp_path, "--cache", cache, mode="prepare", model=None), "cannot be written", "--cache")
 
 
-def test_a_missing_or_unknown_mode_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ([], ["--mode", "dance"]):
-        assert cli.main(words) == 2
-        err = capsys.readouterr().err
-        assert "--mode" in err
-        assert err.count("\n") == 1
+@pytest.mark.parametrize(
+    ("words", "phrases"),
+    [
+        ([], ["say what to do: --mode demo", "--help"]),
+        (["song.mid"], ["say what to do: --mode demo", "--help"]),
+        (["--mode"], ["--mode wants one of demo, infer", "--help"]),
+        (["--mode", "--seed", "3"], ["--mode wants one of demo, infer"]),
+        (["--mode=", "song.mid"], ["--mode wants one of demo, infer"]),
+        (["--mode", "dance"], ["there is no --mode 'dance'", "demo, infer"]),
+        (["--mode", "infr"], ["there is no --mode 'infr'; did you mean infer?"]),
+        (["--mod", "infer", "song.mid"], ["in full", "--mode infer"]),
+    ],
+)
+def test_a_missing_or_unknown_mode_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], words: list[str], phrases: list[str]
+) -> None:
+    assert cli.main(words) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    for phrase in phrases:
+        assert phrase in err
 
 
 def test_each_kind_of_bad_song_has_a_message_of_its_own(run: Run, tmp_path: Path) -> None:

@@ -43,3 +43,12 @@ def test_a_number_that_is_none_is_out_of_every_range() -> None:
     with pytest.raises(OptionError, match="temperature is nan"):
         choices.check("temperature", math.nan)
     choices.check("swing", None)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_none_is_taken_only_where_the_model_decides_by_default(name: str) -> None:
+    if CHOICES[name].default is None:
+        assert getattr(Options(**{name: None}), name) is None
+    else:
+        with pytest.raises(OptionError, match="is None, wanted"):
+            Options(**{name: None})
