@@ -60,9 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code, message = 2, str(error)
         close_standard_output(error)
     except Seq2DrumError as error:
-        from client.errors import exit_code
-
-        code, message = exit_code(error), str(error)
+        code, message = _exit_code(error), str(error)
+        say(f"seq2drum: {message}")
+    except ModuleNotFoundError as error:
+        code, message = 2, f"{error.name} is not installed: pip install 'seq2drum[client]'"
         say(f"seq2drum: {message}")
     except (KeyboardInterrupt, asyncio.CancelledError):
         code, message = STOPPED, "stopped"
@@ -71,6 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if status is not None:
             status.end(code, message)
     return code
+
+
+def _exit_code(error: Seq2DrumError) -> int:
+    """What the program ends with after an error."""
+    try:
+        from client.errors import exit_code
+    except ModuleNotFoundError:  # without gRPC, no server was asked
+        return 2
+    return exit_code(error)
 
 
 # --- options ----------------------------------------------------------------------------------------------------------

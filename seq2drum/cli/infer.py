@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         if _absolute(name) in map(_absolute, targets):
             raise OptionError(f"--{flag} wants a file of its own")
         targets.append(name)
-    drummer = Drummer.load(options.model)
+    drummer = Drummer.load(options.model or "default")
     return paths.each(
         work,
         options.force,

@@ -137,7 +137,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     from seq2drum.learn.accompaniment import Recipe
 
     recipe = Recipe(
-        model=options.model,
+        model=options.model or "attention",
         seed=options.seed,
         minutes=options.minutes,
         device=options.device,

@@ -607,6 +607,11 @@ def test_a_missing_or_damaged_model_is_reported(run: Run, player: Path, tmp_path
     assert not (tmp_path / "a.drums.mid").exists()
 
 
+def test_an_empty_name_of_a_model_is_the_default_model(run: Run, tmp_path: Path) -> None:
+    code, _, err = run(put(tmp_path / "a.mid"), "--model", "", model=None)
+    assert (code, err) == (0, "")
+
+
 def test_a_full_disk_leaves_the_earlier_file_unchanged(player: Path, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid")
     old = tmp_path / "a.drums.mid"

@@ -967,6 +967,23 @@ def test_help_names_the_exit_codes_and_does_not_import_grpc() -> None:
     assert program("watch", "--help").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["song.mid"], "grpc is not installed: pip install 'seq2drum[client]'"),
+        (["--status"], "grpc is not installed: pip install 'seq2drum[client]'"),
+        (["watch", "in", "out"], "grpc is not installed: pip install 'seq2drum[client]'"),
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_without_grpc_one_line_names_the_extra(words: list[str], message: str) -> None:
+    script = f"import sys\nsys.modules['grpc'] = None\nfrom client import cli\nsys.exit(cli.main({words}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_closed_pipe_ends_the_program_without_a_message(address: str) -> None:
     command = f"{sys.executable} -m client - --server {address} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], input=SONG, capture_output=True, cwd=ROOT, timeout=60, check=True)
