@@ -384,7 +384,7 @@ plt.show()
 # %% [markdown]
 # ## 7. What your controls move
 #
-# One wish at a time, three takes each, to the rock riff; the first row asks for nothing. Intensity and complexity are
+# One control at a time, three takes each, to the rock riff; the first row asks for none. Intensity and complexity are
 # the levels that controls are made of, measured on the take: 0.5 is what half of all music stays below. Fills are bars
 # that stand out from those around them; at most a tenth of the bars is counted, here three.
 
@@ -402,8 +402,8 @@ asked = {
 }
 lattice = lattice_of(song)
 print(f"{'asked for':16}{'hits a bar':>12}{'intensity':>11}{'complexity':>12}{'fills':>7}   styles")
-for name, wish in asked.items():
-    takes = [drummer.accompany(song, Options(seed=seed, **wish)) for seed in range(3)]
+for name, controls in asked.items():
+    takes = [drummer.accompany(song, Options(seed=seed, **controls)) for seed in range(3)]
     grids = [encode(take.standard_part, lattice, FULL) for take in takes]
     measured = [conditions.measure(grid, heard.form) for grid in grids]
     a_bar = np.mean([len(grid.step) for grid in grids]) / len(bars)
@@ -413,7 +413,7 @@ for name, wish in asked.items():
     print(f"{name:16}{a_bar:>12.1f}{intensity:>11.2f}{complexity:>12.2f}{fills:>7.1f}   {styles}")
 
 # %% [markdown]
-# Each wish moves its own column, and others with it: who plays little plays simply. Not every wish is granted. Asked
+# Each control moves its own column, and others with it: who plays little plays simply. Not each is obeyed. Asked
 # for jazz to this guitar, the drums are still rock by the rules, which want swung cymbals for jazz.
 #
 # ## Where to go from here

@@ -133,7 +133,7 @@ rows = []
 for name in ("intensity", "complexity", "fills"):
     for level in (0.1, 0.5, 0.9):
         rows.append([name, f"{level}", *measured(drummer.accompany(song, Options(style="jazz", **{name: level})))])
-Table(["wish", "level", *COUNTED], rows)
+Table(["control", "level", *COUNTED], rows)
 
 # %% [markdown]
 # Swing and the human touch come after the model. `swing` puts the second eighth of each beat between the half (0) and

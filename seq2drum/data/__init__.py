@@ -1,4 +1,4 @@
-"""Folders of music become batches: songs are read, cut into aligned pairs, kept in one cache, and gathered.
+"""Many songs become batches to learn from: files are read, copies dropped, songs kept in one cache and cut into pairs.
 
-This room knows no model; what trains and what judges both read from it.
+This room knows no model. What trains reads from it, and so does what judges.
 """

@@ -1,4 +1,4 @@
-"""How good drums are: figures of made drums beside real ones, baselines, critics, and the report of all of them.
+"""How good drums are: figures of made drums beside real ones, of models beside baselines, and a page of all of them.
 
-Torch is imported only where a trained critic or a model's own likelihood asks for it.
+Torch is imported only for the figures that need it: a model's likelihood and a trained critic.
 """

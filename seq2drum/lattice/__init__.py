@@ -1,5 +1,5 @@
 """A song as arrays and back, and what is heard in them.
 
-The lattice has six places a quarter; `grid` states what is lost on it. Features, grooves, sections and conditions are
-read off it. This room knows no file and no model.
+Notes are laid on the lattice, six steps a quarter, and `grid` says what is lost by that. What is heard of a guitar,
+what drums do, and what may be asked of them are counted there. This room knows no file and no model.
 """

@@ -1,1 +1,5 @@
-"""How a model comes to be: the loop of training, the tasks that it runs, and what one sees of a run."""
+"""How a model comes to be: one training loop, the tasks that it works on, and what one sees of a run.
+
+The loop knows devices, processes, seeds, saving and resuming, and nothing of music. What is learnt is a task's: to
+accompany a guitar, or how human drummers strike.
+"""

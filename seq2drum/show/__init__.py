@@ -1,4 +1,4 @@
-"""What one sees and hears of music: pictures, terminal, engraved scores, sound, pages.
+"""What one sees and hears of music: pictures, the terminal, engraved scores, sound, pages.
 
-Everything here takes a finished duet or finished figures; nothing here plays or measures.
+Everything here is made of values that are finished, such as a duet or figures. Nothing here plays or measures.
 """
