@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -15,11 +15,10 @@ import grpc.aio
 from client import connection, messages
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
-from client.messages import RemoteBar, RemoteTake, Reply, Source
+from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 
-OnProgress = Callable[[int, int], object]
 EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs have forgotten it
 
 
@@ -154,7 +153,7 @@ class AsyncRemoteDrummer:
             raise self.connection.fault(error, seconds) from error
 
 
-class AsyncRemoteStream(AsyncIterator[RemoteBar]):
+class AsyncRemoteStream(Answered, AsyncIterator[RemoteBar]):
     """The bars of a take as they are made. Closing it, also by leaving an `async with` statement, cancels the call."""
 
     def __init__(
@@ -167,25 +166,6 @@ class AsyncRemoteStream(AsyncIterator[RemoteBar]):
         self._call, self._connection, self._reply = call, connection, reply
         self._end = _End(call)
         self._sending = asyncio.create_task(self._send(pieces))
-
-    @property
-    def timeline(self) -> pb.TimelineInfo:
-        """Bars, tempos and metres of the song, from the first bar on."""
-        return self._reply.understood.timeline
-
-    @property
-    def guitar(self) -> pb.GuitarChoice:
-        """What is listened to, from the first bar on."""
-        return self._reply.understood.guitar
-
-    @property
-    def take(self) -> RemoteTake:
-        """The finished take, once the last bar was taken.
-
-        Raises:
-            ServerFault: it is not there yet, or it came back damaged.
-        """
-        return self._reply.takes()[0]
 
     async def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
         """Pass over the bars that are still to come; returns the takes."""
@@ -242,22 +222,22 @@ class _End:
     _SECONDS = 1.0  # that the true one may come behind the other
 
     def __init__(self, call: Any) -> None:
-        self._found: asyncio.Future[grpc.RpcError] = asyncio.get_running_loop().create_future()
+        self._refusal: asyncio.Future[grpc.RpcError] = asyncio.get_running_loop().create_future()
         call.add_done_callback(self._look)
 
     async def error(self, raised: Any) -> grpc.RpcError:
         """What to believe in place of what was raised."""
         if (raised.code(), raised.details()) == self._MASK:
             with suppress(TimeoutError):
-                return await asyncio.wait_for(asyncio.shield(self._found), self._SECONDS)
+                return await asyncio.wait_for(asyncio.shield(self._refusal), self._SECONDS)
         error: grpc.RpcError = raised
         return error
 
     def _look(self, call: Any) -> None:
         code, details = _now(call.code()), _now(call.details())
-        if (code, details) != self._MASK and not self._found.done():
+        if (code, details) != self._MASK and not self._refusal.done():
             metadata = _now(call.trailing_metadata())
-            self._found.set_result(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), metadata, details, ""))
+            self._refusal.set_result(grpc.aio.AioRpcError(code, grpc.aio.Metadata(), metadata, details, ""))
 
 
 def _now(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -28,7 +28,7 @@ _UNARY = ("GenerateDrums", "AnalyzeGuitar", "ListModels", "ListDrumMaps", "GetSe
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+)(:(?P<port>\d{1,5}))?")
 
 # Every call is safe to repeat: the same request gives the same reply. Only what was not done is tried again, and not
-# for long: a server that is truly away is told of in a second.
+# for long: that a server is truly away is reported within a second.
 SERVICE_CONFIG = {
     "methodConfig": [
         {

@@ -39,7 +39,7 @@ class Located(NamedTuple):
 
 
 def state_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where a server that serves this machine writes down its address: where it is told to, or in the state folder."""
+    """Where a server that serves this machine writes down its address: as a variable says, or in the state folder."""
     if (place := environ.get(STATE_VARIABLE)) and place != "none":  # the server's word for nowhere
         return Path(place)
     if sys.platform == "win32":
@@ -118,8 +118,8 @@ def _spawn(command: list[str], log: Path, environ: Mapping[str, str]) -> subproc
 def _running(environ: Mapping[str, str]) -> Located | None:
     """The server that wrote down its address here, if it is still there: one that was killed leaves its note behind."""
     try:
-        told = json.loads(_content(state_file(environ)) or b"null")
-        address, token = normal(told["address"]), told.get("token") or None
+        written = json.loads(_content(state_file(environ)) or b"null")
+        address, token = normal(written["address"]), written.get("token") or None
     except (ValueError, TypeError, KeyError, AttributeError, OptionError):
         return None
     if not is_local(address) or not _listens(address):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ from seq2drum.music.limits import SCORE_SUFFIXES
 from seq2drum.rpc import accompaniment_pb2 as pb
 
 Source = bytes | str | os.PathLike[str]
+OnProgress = Callable[[int, int], object]
+"""Is called with how many bars are made and how many there will be."""
 
 MOST_BYTES = 64 << 20  # of a file that is read at all; how much a server takes is for it to say
 CHUNK_BYTES = 32 << 10  # half of what a server takes by default
@@ -287,6 +289,31 @@ class Reply:
         return takes_of(
             self._summary, [bytes(self._files.get(index, b"")) for index in range(len(self._summary.takes))]
         )
+
+
+class Answered:
+    """What a server says of a song beside its bars, however that travels."""
+
+    _reply: Reply
+
+    @property
+    def timeline(self) -> pb.TimelineInfo:
+        """Bars, tempos and metres of the song; of an `AsyncRemoteStream` from the first bar on."""
+        return self._reply.understood.timeline
+
+    @property
+    def guitar(self) -> pb.GuitarChoice:
+        """What is listened to; of an `AsyncRemoteStream` from the first bar on."""
+        return self._reply.understood.guitar
+
+    @property
+    def take(self) -> RemoteTake:
+        """The finished take, once the last bar was taken.
+
+        Raises:
+            ServerFault: it is not there yet, or it came back damaged.
+        """
+        return self._reply.takes()[0]
 
 
 def _bar(events: pb.BarEvents) -> RemoteBar:

@@ -69,7 +69,7 @@ class StatusFile:
         self.tell("playing" if done else "waiting", bars_done=done, bars_total=total)
 
     def written(self, output: str, seed: int) -> None:
-        """Note a file that was written. It is told with whatever is told next."""
+        """Note a file that was written. The next line that is written has it."""
         self._line["outputs"].append(output if output == "-" else str(Path(output).absolute()))
         self._line["seeds"].append(seed)
 

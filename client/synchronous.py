@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -12,11 +12,9 @@ import grpc
 from client import connection, messages
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
-from client.messages import RemoteBar, RemoteTake, Reply, Source
+from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
-
-OnProgress = Callable[[int, int], object]
 
 
 class RemoteDrummer:
@@ -166,7 +164,7 @@ class RemoteDrummer:
             call.cancel()  # whatever ended the waiting, such as Ctrl-C; what is done is past it
 
 
-class RemoteStream(Iterator[RemoteBar]):
+class RemoteStream(Answered, Iterator[RemoteBar]):
     """The bars of a take as they are made. Closing it, also by leaving a `with` statement, cancels the call."""
 
     def __init__(self, call: Any, connection: Connection, reply: Reply) -> None:
@@ -177,25 +175,6 @@ class RemoteStream(Iterator[RemoteBar]):
         except BaseException:
             call.cancel()
             raise
-
-    @property
-    def timeline(self) -> pb.TimelineInfo:
-        """Bars, tempos and metres of the song."""
-        return self._reply.understood.timeline
-
-    @property
-    def guitar(self) -> pb.GuitarChoice:
-        """What is listened to."""
-        return self._reply.understood.guitar
-
-    @property
-    def take(self) -> RemoteTake:
-        """The finished take, once the last bar was taken.
-
-        Raises:
-            ServerFault: it is not there yet, or it came back damaged.
-        """
-        return self._reply.takes()[0]
 
     def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
         """Pass over the bars that are still to come; returns the takes."""

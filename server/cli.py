@@ -6,15 +6,15 @@ line explains; 130 Ctrl-C before it was running.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import dataclasses
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from seq2drum import __version__
+from seq2drum.cli.arguments import Parser
 from seq2drum.errors import MissingExtraError, Seq2DrumError
 from server import configuration, logs, settings
 
@@ -23,10 +23,10 @@ NAME = "seq2drum-server"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until a signal asks it to stop; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        chosen = configuration.read(vars(options), os.environ)
-        return _serve(chosen)
+        options = _parser().parse(words)
+        return _serve(configuration.read(vars(options), os.environ))
     except Seq2DrumError as error:
         _say(f"{NAME}: {error}")
         return 2
@@ -51,16 +51,8 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        _say(f"{NAME}: {message}; {NAME} --help lists all options")
-        raise SystemExit(2)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog=NAME,
         description="A drummer for your guitar, as a service. What a flag says can be said by the environment variable "
         "that is named beside it, too; a flag wins.",

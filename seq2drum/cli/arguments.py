@@ -1,6 +1,6 @@
 """How words on a command line become options: the mode first, then the options of that mode alone.
 
-The client's command line is read by the same parser.
+The command lines of the client and of the server are read by the same parser.
 """
 
 from __future__ import annotations
