@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from seq2drum.judge.evaluation import versions_of
 from seq2drum.judge.panel import FIGURES, WAYS
+from seq2drum.judge.players import REAL
 from seq2drum.learn.history import History, duration
-from seq2drum.learn.watching import BARS, GAIN, LIKELY, LOOP, REAL, SAMPLED, WATCHED, Drawn, Preview
+from seq2drum.learn.watching import BARS, GAIN, LIKELY, LOOP, SAMPLED, WATCHED, Drawn, Preview
 from seq2drum.show import charts, page
 from seq2drum.show.charts import Line
 from seq2drum.show.page import Table

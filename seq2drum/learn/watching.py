@@ -20,13 +20,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from seq2drum.data.excerpts import duet_of, others_guitar, shortened
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import baselines
+from seq2drum.judge.likelihood import one_thread
 from seq2drum.judge.measures import judged_bars
 from seq2drum.judge.panel import FIGURES, Statistics, statistics
+from seq2drum.judge.players import REAL
 from seq2drum.judge.trial import Judge
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
 from seq2drum.lattice.groove import drums_of
@@ -49,10 +50,10 @@ LEAST_BARS = 8  # where the time is short; of fewer the panel says nothing
 PICTURED, PICTURED_BARS, PICTURED_LINE = 2, 16, 8  # songs, bars of each, bars on a line
 REFERENCE = 300  # training songs that the baseline is made of
 SHARE = 0.05  # of a run's time that goes into playing and drawing
-MOST_TAKES = 9  # moments of which the takes are kept, to be drawn at the end
+MOST_KEPT = 9  # moments of which the takes are kept, to be drawn at the end
 LAST_SECONDS = 30.0  # that may go into it when training is over, on a machine that is so slow
 
-SAMPLED, LIKELY, LOOP, REAL = "sampled", "most likely", "common bar", "real drums"
+SAMPLED, LIKELY, LOOP = "sampled", "most likely", "common bar"
 _DEAF = "another guitar"  # the most likely take to another song's guitar: for the gain alone
 GAIN = "gain in F1"
 WATCHED = (
@@ -140,6 +141,7 @@ def play(
     It stops after so many bars, or when the time is over. All songs are then cut to the bars that every take has; where
     that is less than LEAST_BARS it comes to nothing.
     """
+    # 1. Everyone takes a seat.
     until = now() + seconds
     ensemble = Ensemble[tuple[str, int], PlayedBar](engine)
     made: dict[tuple[str, int], list[PlayedBar]] = {}
@@ -154,6 +156,7 @@ def play(
             first, stop = heard.sounding
             made[player, index], forms[index] = [], own.form
             ensemble.join((player, index), decoding.playing(engine, heard, sampling, first=first, stop=stop))
+    # 2. All play on together, until they have ended or the time is over.
     going = set(made)
     while going:
         for key, item in ensemble.advance():
@@ -167,6 +170,7 @@ def play(
             break
     for key in going:
         ensemble.leave(key)
+    # 3. The bars that every take has.
     done = min([bars, *(len(made[key]) for key in going)])
     if going and done < LEAST_BARS:
         return None
@@ -240,7 +244,7 @@ def with_preview(previews: Sequence[Preview], preview: Preview) -> tuple[Preview
     """With one more, in place of one after as many bars; takes that have others close by are forgotten."""
     kept = [*(one for one in previews if one.bars != preview.bars), preview]
     having = [index for index, one in enumerate(kept) if one.takes]
-    if len(having) > MOST_TAKES:
+    if len(having) > MOST_KEPT:
         inner = zip(having, having[1:-1], having[2:], strict=False)
         crowded = min(inner, key=lambda three: (kept[three[2]].bars - kept[three[0]].bars, three))[1]
         kept[crowded] = kept[crowded]._replace(takes={})
@@ -358,16 +362,9 @@ class Previews:
 
 @contextmanager
 def _apart(model: Family) -> Iterator[Family]:
-    """A copy of a model, on the CPU and in one thread; the model itself stays where and as it is.
-
-    One thread: steps are small, and threads that wait for each other on a busy machine are many times slower.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    """A copy of a model, on the CPU and in one thread; the model itself stays where and as it is."""
+    with one_thread():
         yield copy.deepcopy(model).cpu()
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _duet(song: Prepared, drums: Grid, bars: int) -> Duet:

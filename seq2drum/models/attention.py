@@ -68,17 +68,17 @@ class Attention(base.Family):
         self.part_summary = nn.Sequential(
             nn.Dropout(0.1), nn.Linear(config.summary, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 32)
         )
-        # The guitar, step by step and bar by bar.
+        # 1. The guitar, step by step and bar by bar.
         self.reader = Reader(config.guitar + config.clock + PLACE, config.reader)
         self.bar_shape = Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 160)
         self.bar_rest = nn.Linear(GUITAR.widths["pitch_classes"] + config.bars, 160)
         self.bar_vector = nn.Sequential(nn.ReLU(), nn.Linear(160, bar))
         self.around = nn.ModuleList([nn.Conv1d(bar + 1, bar, 5, padding=2), nn.Conv1d(bar, bar, 5, padding=2)])
-        # The drums already played.
+        # 2. The drums already played.
         self.drum_bar = nn.Sequential(Flat(MAX_STEPS, voices, 128), nn.ReLU(), nn.Linear(128, 64))
         self.carry = nn.LSTM(64 + bar, config.played, batch_first=True)
-        # A bar is recognised by what the guitar does in it, not by where it stands. Query and key begin equal, so that
-        # from the first step on a bar remembers the bars that are like it.
+        # 3. The bar memory. A bar is recognised by what the guitar does in it, not by where it stands. Query and key
+        # begin equal, so that from the first step on a bar remembers the bars that are like it.
         self.content = nn.Sequential(Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 128), nn.ReLU(), nn.Linear(128, 64))
         self.content_chroma = nn.Linear(GUITAR.widths["pitch_classes"], 64)
         self.content_beside = nn.Linear(NEIGHBOURS.stop - NEIGHBOURS.start, 64)
@@ -88,7 +88,7 @@ class Attention(base.Family):
         self.sharpness = nn.Parameter(torch.full((heads,), 1.5))
         self.distance = nn.Embedding(NEAR + 3, heads)
         self.nothing = nn.Parameter(torch.zeros(heads))
-        # One bar, step by step.
+        # 4. One bar, step by step.
         given = 2 * config.reader + config.clock + PLACE
         recalled = (len(LAGS) + heads) * voices
         overheard = 2 * bar + 32 + ASKED
@@ -101,7 +101,7 @@ class Attention(base.Family):
         self.think_bar = nn.Linear(knowledge, hidden)
         self.think = nn.Linear(hidden, hidden, bias=False)
         self.heads = Heads(hidden, voices, 2 * voices, config.dropout)
-        # What is asked for, and what can be known from the guitar alone.
+        # 5. What is asked for, and what can be known from the guitar alone.
         self.asked = nn.Conv1d(config.asked, ASKED, 5, padding=2)
         self.sketch_steps = nn.Linear(given, 160)
         self.sketch_bar = nn.Linear(overheard, 160)
@@ -182,21 +182,22 @@ class Attention(base.Family):
 
     def thoughts(self, batch: Any) -> _Thoughts:
         """Read the guitar of a batch's pairs, and walk through their true drums."""
+        # 1. The drums of the bars before, as far as the model may see them.
         n, count = batch.offset.shape[:2]
         inside = slice(PAST, PAST + count)
         keep, keep_recent, keep_last = batch.keep.unbind(1)
         seen = keep[:, None, None, None] * batch.shown[:, None, None]
         drums, velocity = batch.drums * seen, batch.velocity * seen
         far_drums, far_velocity = batch.far_drums * seen, batch.far_velocity * seen
-
+        recent = drums * keep_recent[:, None, None, None]
+        # 2. A vector for each bar, and what was played so far carried to it.
         vectors = self.vectors(batch.guitar, batch.bars)
         around = self.surroundings(vectors, batch.exists)[:, inside]
         here = vectors[:, inside]
-        recent = drums * keep_recent[:, None, None, None]
         before = functional.pad(self.drum_bar(recent[:, :-1]), (0, 0, 1, 0))
         known = batch.exists[:, : inside.stop, None].to(before.dtype)
         played = self.carry(torch.cat([before, vectors[:, : inside.stop]], -1) * known)[0][:, inside]
-
+        # 3. How much each bar remembers each of those before it.
         contents = self.contents(batch.guitar[:, : inside.stop], batch.bars[:, : inside.stop])
         keys = self.key(torch.cat([contents, self.contents(batch.far_guitar, batch.far_bars)], 1))
         number = torch.cat([batch.number[:, : inside.stop], batch.far_number], 1)
@@ -207,13 +208,13 @@ class Attention(base.Family):
         shown = (distance > RECENT) | (keep_recent[:, None, None] > 0)
         distance = distance.clamp(min=0) * (same & shown & exists[:, None])
         weight = self.weights(self.query(contents[:, inside]), keys, distance)
-
+        # 4. What was played in the bars remembered, and just before.
         memory = torch.cat([drums, far_drums], 1)  # (n, M, S, V)
         recalled = torch.einsum("nhqk,nksv->nqshv", weight, memory).flatten(-2)  # (n, N, S, A*V)
         louder = torch.einsum("nqk,nksv->nqsv", weight.mean(1), torch.cat([velocity, far_velocity], 1))
         lags = torch.cat([recent[:, PAST - lag : PAST - lag + count] for lag in LAGS], -1)
         echo = torch.cat([louder, velocity[:, PAST - 1 : PAST - 1 + count]], -1)
-
+        # 5. What is known of each bar, and its steps made ready.
         summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
         heard = torch.cat([here, around, summary], -1)
         overheard = torch.cat([heard, self.wanted(batch.conditions)[:, inside]], -1)
@@ -226,7 +227,7 @@ class Attention(base.Family):
         mixed, thought, h, c = self.opened(
             given, final, knowledge.flatten(0, 1), torch.cat([lags, recalled], -1).flatten(0, 1)
         )
-
+        # 6. The true drums, step by step.
         target = batch.drums[:, inside]
         previous = self.last_steps(batch.drums[:, PAST - 1 : inside.stop], batch.steps[:, PAST - 1 : inside.stop])
         previous = torch.cat([previous[:, :-1, None], target[:, :, :-1]], 2) * keep_last[:, None, None, None]
@@ -234,7 +235,6 @@ class Attention(base.Family):
             torch.cat([mixed, previous.flatten(0, 1)], -1), (h[None].contiguous(), c[None].contiguous())
         )
         thought = functional.relu(thought + self.think(y)).unflatten(0, (n, count))
-
         return _Thoughts(target, thought, echo, given.unflatten(0, (n, count)), heard, overheard)
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
@@ -324,8 +324,8 @@ class _Thoughts(NamedTuple):
     overheard: Tensor
 
 
-class _Playing(nn.Module):
-    """A graph over the model's own weights."""
+class _GraphModule(nn.Module):
+    """What a graph computes, over the model's own weights."""
 
     def __init__(self, model: Attention) -> None:
         super().__init__()
@@ -340,12 +340,12 @@ def _heard(model: Attention, guitar: Tensor, bars: Tensor, summary: Tensor) -> T
     return torch.cat([vectors, around, whole], -1)
 
 
-class _Plan(_Playing):
+class _Plan(_GraphModule):
     def forward(self, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
         return self.model.breaks(_heard(self.model, guitar, bars, summary))
 
 
-class _Encode(_Playing):
+class _Encode(_GraphModule):
     def forward(
         self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, conditions: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -363,7 +363,7 @@ class _Encode(_Playing):
         )
 
 
-class _Bar(_Playing):
+class _Bar(_GraphModule):
     def forward(
         self,
         given: Tensor,
@@ -393,7 +393,7 @@ class _Bar(_Playing):
         return inputs, thoughts, echo, torch.cat([h, c, carry_h, carry_c], -1)
 
 
-class _Step(_Playing):
+class _Step(_GraphModule):
     def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         model, config = self.model, self.model.config
         h, c, carry = torch.split(state, [config.hidden, config.hidden, 2 * config.played], -1)

@@ -156,6 +156,7 @@ def intervals(
         return min(max(value, low), high)
 
     with own_look(plot=True):
+        # 1. The plot: a row for each, from the uppermost down.
         plot = Plot(width, top + row * len(standings) + bottom, left=left, right=60, top=top, bottom=bottom)
         plot.title(title, below)
         axes, zero = plot.axes, inside(0.0)
@@ -164,6 +165,7 @@ def intervals(
         axes.set_xticks([])
         axes.set_yticks([at + 0.5 for at in range(len(standings))], [_clipped(standing.name) for standing in standings])
         axes.tick_params(axis="y", labelcolor=colour("ink"), pad=6)
+        # 2. The bars, with their intervals and what is said of them.
         for at, standing in enumerate(standings):
             end = inside(standing.value)
             axes.barh(at + 0.5, end - zero, left=zero, height=0.62, color=colour(standing.role), clip_on=False)
@@ -175,6 +177,7 @@ def intervals(
                 reach.append(b)
             halo = {"boxstyle": "square,pad=0.15", "facecolor": colour("paper"), "edgecolor": "none"}
             plot.text(max(reach), at + 0.5, standing.words, shift=(5, -4), bbox=halo, zorder=5)
+        # 3. Where the bars begin, and what is marked.
         plot.line([zero, zero], [0, len(standings)], "ink", 1)
         if mark is not None:
             value, words = mark

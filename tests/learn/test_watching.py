@@ -19,7 +19,7 @@ from seq2drum.learn.watching import (
     GAIN,
     LIKELY,
     LOOP,
-    MOST_TAKES,
+    MOST_KEPT,
     REAL,
     SAMPLED,
     SHARE,
@@ -332,9 +332,9 @@ def test_of_many_previews_the_takes_of_some_are_kept_the_first_the_last_and_even
     for number in range(1, 101):
         previews = with_preview(previews, Preview(100 * number, 60.0 * number, takes={"a": take}))
         kept = [preview.bars for preview in previews if preview.takes]
-        assert len(kept) <= MOST_TAKES and kept[0] == 100 and kept[-1] == 100 * number
+        assert len(kept) <= MOST_KEPT and kept[0] == 100 and kept[-1] == 100 * number
     assert len(previews) == 100
-    assert max(np.diff(kept)) <= 3 * 10_000 / MOST_TAKES
+    assert max(np.diff(kept)) <= 3 * 10_000 / MOST_KEPT
 
 
 @pytest.mark.usefixtures("small")
