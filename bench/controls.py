@@ -75,7 +75,7 @@ def count(part: Part, song: Song) -> Counted:
     grid = grid.shift(-form.first[begin])
     form = form.between(begin, end + 1)
     full, nine = groove.drums_of(grid, form, FULL), groove.drums_of(grid, form)
-    quarters = float(np.sum(form.numerator * 4 / form.denominator))
+    quarters = float(np.sum(form.quarters))
     prominent = groove.prominence_of(groove.novelty(nine)) >= groove.PROMINENCE
     swing = swing_of(Heard(form, grid, np.zeros(9, dtype=np.int64), 1))
     return Counted(

@@ -43,9 +43,8 @@ from seq2drum.show.page import Table
 BARS = 16  # of a picture; the rest is counted
 ROWS = 12  # of a table of notes
 NAME = 60  # letters of a name that are shown
-_WISHES = ("style", "intensity", "complexity", "fills", "humanize", "swing")
+_ASKED_FOR = ("style", "intensity", "complexity", "fills", "humanize", "swing")
 _NO_TEMPO = "in the picture its bars begin at 1, and the tempo is MIDI's own: it has none"
-_PITCHES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
 class Facts(NamedTuple):
@@ -143,10 +142,6 @@ def _tempos(song: Song) -> str:
     return f"♩={tempos[0]}" if len(tempos) == 1 else f"♩={tempos[0]} to {tempos[-1]}"
 
 
-def _pitch(pitch: int) -> str:
-    return f"{_PITCHES[pitch % 12]}{pitch // 12 - 1}"
-
-
 def _range(values: IntArray) -> str:
     if not len(values):
         return ""
@@ -164,7 +159,7 @@ def _compass(part: Part) -> str:
         return ""
     if part.is_drums:
         return ", ".join(_pieces(part))
-    low, high = _pitch(int(part.pitch.min())), _pitch(int(part.pitch.max()))
+    low, high = theory.pitch_name(int(part.pitch.min())), theory.pitch_name(int(part.pitch.max()))
     return low if low == high else f"{low} to {high}"
 
 
@@ -271,7 +266,7 @@ def _options(options: Options) -> list[Piece]:
     rows = []
     for field in fields(options):
         value = getattr(options, field.name)
-        free = "left to the model" if field.name in _WISHES else ""
+        free = "left to the model" if field.name in _ASKED_FOR else ""
         left = free if value is None else _value(value)
         rows.append([field.name, left, "asked for" if value != field.default else ""])
     return _table(["option", "value", ""], rows, words=True)

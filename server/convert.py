@@ -18,7 +18,7 @@ import numpy as np
 
 from seq2drum.errors import LimitError, OptionError
 from seq2drum.music import drum_maps
-from seq2drum.music.choices import STYLES
+from seq2drum.music.choices import AUTO, STYLES
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Song
 from seq2drum.music.theory import GuitarChoice
@@ -35,7 +35,6 @@ MOST_NAME = 100
 
 _NUMBERS = ("temperature", "top_p", "intensity", "complexity", "fills", "humanize", "swing")
 _WORDS = ("model", "style", "track", "drum_map")
-_AUTO = "auto"
 # Milliseconds of one take on one core of a small server; measured, and right within a factor of two or three.
 _MS_A_CALL, _MS_A_QUARTER = 10.0, 1.0
 
@@ -71,7 +70,7 @@ def options_of(config: pb.GenerationConfig) -> Options:
     # 2. The fields that are set.
     given: dict[str, Any] = {field.name: value for field, value in config.ListFields() if field.name in _NUMBERS}
     given |= {name: value for name in ("seed", "track", "drum_map") if (value := getattr(config, name))}
-    if config.style not in ("", _AUTO):
+    if config.style not in ("", AUTO):
         given["style"] = config.style
     if config.prime_bars:
         given["prime"] = config.prime_bars

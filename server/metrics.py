@@ -7,9 +7,6 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-STAGES = ("queue", "parse", "first_bar", "generate", "total")
-"""The stages of a call that are timed, as in the contract's Timing."""
-
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _TOGETHER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
@@ -41,7 +38,7 @@ class Metrics:
         Gauge(f"seq2drum_{name}", text, registry=self.registry).set_function(value)
 
     def time(self, milliseconds: Mapping[str, float]) -> None:
-        """Note how long stages took; see STAGES."""
+        """Note how long stages of a call took, by their names in the contract's Timing without "_ms"."""
         for stage, value in milliseconds.items():
             self.stages.labels(stage).observe(value / 1000)
 

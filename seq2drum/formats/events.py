@@ -23,7 +23,7 @@ _NAME, _END, _TEMPO, _METRE = 0x03, 0x2F, 0x51, 0x58  # types of meta events
 _SONG_META = frozenset({0x02, 0x05, 0x06, 0x07, 0x51, 0x54, 0x58, 0x59})
 """Meta events that belong to the whole song: copyright, lyric, marker, cue, tempo, SMPTE offset, metre, key."""
 _LONGEST_NAME = 1000  # characters of a track's name; what is beyond is cut
-_DRUM_CHANNEL = 9  # channel 10, counted from 0
+DRUM_CHANNEL = 9  # channel 10, counted from 0
 
 
 class Header(NamedTuple):
@@ -401,13 +401,13 @@ def without_drums(track: Track) -> bytes | None:
     had_drums = others = False
     for event in walk(track):
         is_channel, channel = event.status < 0xF0, event.status & 0x0F
-        if is_channel and channel == _DRUM_CHANNEL and event.status < 0xB0:
+        if is_channel and channel == DRUM_CHANNEL and event.status < 0xB0:
             had_drums = True
             continue
         body = track.events[event.body : event.end]
         if is_channel:
             body = bytes((event.status,)) + track.events[event.data : event.end]
-        others |= channel != _DRUM_CHANNEL if is_channel else event.status == 0xFF and body[1] in _SONG_META
+        others |= channel != DRUM_CHANNEL if is_channel else event.status == 0xFF and body[1] in _SONG_META
         pieces += [_variable_length(event.tick - before), body]
         before = event.tick
     if had_drums and not others and track.number > 1:

@@ -17,10 +17,10 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
+from seq2drum.formats.events import DRUM_CHANNEL
 from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Metre, Part, Song, Tempo
 
 DRUM_TRACK = "Drums (seq2drum)"
-_DRUM_CHANNEL = 9
 _HELD = 1  # the shape of a point whose tempo holds until the next
 _HAS_METRE, _PARTIAL_BAR = 1, 4  # the flags of a point
 
@@ -143,7 +143,7 @@ def _track(name: str, takes: Sequence[tuple[str, Part]], song: Song, ids: _Ids) 
 
 def _events(part: Part, end: int) -> Iterator[str]:
     """The part's events, each with its distance from the one before; the last says where the source ends."""
-    channel = _DRUM_CHANNEL if part.is_drums else 0
+    channel = DRUM_CHANNEL if part.is_drums else 0
     events = [] if part.is_drums else [(0, 0, 0xC0, part.program, 0)]
     for note in part:
         # A note ends before the next begins at the same tick; one without length ends after it has begun.

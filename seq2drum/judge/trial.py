@@ -35,8 +35,8 @@ VOICE_FAMILIES = ((VOICE["kick"],), (VOICE["snare"],), (VOICE["crash"],), TOMS, 
 class Side:
     """Real or made drums in the bars that count, with what several figures need of them.
 
-    drums: in nine voices. guitar (T,): the summed velocities of the guitar notes that begin at each
-    step. copies: what the training set plays, if that is known.
+    drums: in nine voices. guitar (T,): the summed velocities of the guitar notes that begin at each step. copies: what
+    the training set plays, if that is known.
     """
 
     drums: Drums

@@ -74,8 +74,7 @@ def intensity_of(drums: Drums) -> FloatArray:
     """(B,): the strength of all hits of a quarter note together, as a level."""
     form = drums.form
     energy = np.add.reduceat(drums.velocity.sum(axis=1) / 127, form.first[:-1])
-    quarters = 4 * form.numerator / form.denominator
-    return _level(energy / np.maximum(quarters, 1e-9), _ENERGY)
+    return _level(energy / form.quarters, _ENERGY)
 
 
 def complexity_of(drums: Drums) -> FloatArray:

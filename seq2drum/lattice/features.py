@@ -207,7 +207,7 @@ def _bars(form: Form, rhythm: FloatArray, chroma: FloatArray) -> FloatArray:
     return BARS.table(
         count,
         {
-            "length": form.numerator * 4 / form.denominator / 4,
+            "length": form.quarters / 4,
             "steps": form.steps / 24,
             "groups": np.array([len(metres.groups(*kind)) for kind in kinds]) / 4,
             "compound": (form.denominator >= 8) & (form.numerator % 3 == 0),

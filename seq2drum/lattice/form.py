@@ -77,6 +77,12 @@ class Form(NamedTuple):
         """(B + 1,): the first step of each bar, and T."""
         return np.concatenate([[0], np.cumsum(self.steps)])
 
+    @property
+    def quarters(self) -> NDArray[np.float64]:
+        """(B,): quarters of a full bar of each metre."""
+        quarters: NDArray[np.float64] = 4 * self.numerator / self.denominator
+        return quarters
+
     def bar_of(self, step: IntArray) -> IntArray:
         """The bar that each step lies in, of the same shape."""
         return np.searchsorted(self.first, step, side="right") - 1

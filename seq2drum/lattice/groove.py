@@ -164,8 +164,7 @@ def syncopation(drums: Drums) -> FloatArray:
     here = np.arange(len(level))
     alone = struck & (before[stronger + 1] == before[here + 1])
     score = alone.sum(axis=1) * (level[stronger] - level)
-    quarters = 4 * form.numerator / form.denominator
-    by_bar: FloatArray = (np.add.reduceat(score, form.first[:-1]) / np.maximum(quarters, 1e-9)).astype(np.float32)
+    by_bar: FloatArray = (np.add.reduceat(score, form.first[:-1]) / form.quarters).astype(np.float32)
     return by_bar
 
 

@@ -69,7 +69,6 @@ def points_of(heard: Heard) -> tuple[FloatArray, Bools]:
     bar = form.bar_of(grid.step)
     stroke, first, together = np.unique(grid.step, return_index=True, return_counts=True)
     own = bar[first]  # the bar of each stroke
-    quarters = np.maximum(4 * form.numerator / form.denominator, 1e-9)
     strokes = np.bincount(own, minlength=count)
     tables = {
         "onsets": _spread(count, MAX_STEPS, own, form.place_of(stroke)),
@@ -77,7 +76,7 @@ def points_of(heard: Heard) -> tuple[FloatArray, Bools]:
         "register": _spread(count, 24, bar, (grid.key - 20) / 4),
         "voices": _spread(count, 6, own, together - 1),
         "lengths": _spread(count, 10, bar, np.log2(np.maximum(grid.length, 1) / LENGTH_UNITS) + 4),
-        "density": _spread(count, 12, np.arange(count), 2 * np.log2(np.maximum(strokes / quarters, 1 / 8)) + 6),
+        "density": _spread(count, 12, np.arange(count), 2 * np.log2(np.maximum(strokes / form.quarters, 1 / 8)) + 6),
     }
     total = sum(WEIGHTS.values())
     parts = [np.sqrt(WEIGHTS[name] / total) * _unit(np.sqrt(table)) for name, table in tables.items()]

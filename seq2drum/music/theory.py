@@ -19,6 +19,7 @@ from seq2drum.music.notes import Part, Song
 
 _TABLES = Path(__file__).parent / "tables"
 GUITAR_PROGRAMS = range(24, 32)
+PITCH_CLASSES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 # A part with a program of these is no guitar whatever its name says: basses; percussive sounds and effects, where
 # program 120 is "guitar fret noise".
 NEVER_BY_NAME = frozenset({*range(32, 40), *range(112, 128)})
@@ -131,6 +132,11 @@ def words(text: str) -> list[str]:
 def program_name(program: int) -> str:
     """music21's English name of a General MIDI program, 0 to 127."""
     return _lines("programs.txt")[program]
+
+
+def pitch_name(pitch: int) -> str:
+    """The name of a MIDI pitch with its octave: 60 is "C4"."""
+    return f"{PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}"
 
 
 def chord_root(pitch_classes: int) -> int:

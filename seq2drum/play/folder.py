@@ -102,11 +102,11 @@ def _without_kind(about: dict[str, Any]) -> dict[str, Any]:
 def digests(folder: Path) -> dict[str, str]:
     """The SHA-256, in hex, of each file of a checkpoint that playing reads."""
     names = [CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN))]
-    found = {}
+    sums = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError), (folder / name).open("rb") as file:
-            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+            sums[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums
 
 
 def verify(folder: Path) -> bool:
@@ -120,13 +120,13 @@ def verify(folder: Path) -> bool:
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
         expected = {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
-        found = digests(folder)
+        actual = digests(folder)
     except FileNotFoundError:
         return False
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{str(folder / SUMS)!r} cannot be used: {error}") from None
-    for name in expected.keys() | found.keys():
-        if expected.get(name) != found.get(name):
+    for name in expected.keys() | actual.keys():
+        if expected.get(name) != actual.get(name):
             raise CheckpointError(
                 f"{str(folder / name)!r} is not the file that the checkpoint was made with: its SHA-256 differs from"
                 f" the one in {SUMS}. Copy the folder again, or take another model"

@@ -25,7 +25,7 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.options import Options
 
 TRACK_NAME = "Drums"
-MAX_BARS = 10_000
+MOST_BARS = 10_000
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,10 @@ class Sheet:
         """Listen to the guitar.
 
         Raises:
-            InputError: the song has more than MAX_BARS bars.
+            InputError: the song has more than MOST_BARS bars.
         """
-        if (count := len(self.song.bars())) > MAX_BARS:
-            raise InputError(f"the song has {count} bars, at most {MAX_BARS} are played; is its metre right?")
+        if (count := len(self.song.bars())) > MOST_BARS:
+            raise InputError(f"the song has {count} bars, at most {MOST_BARS} are played; is its metre right?")
         return Listening.of(self.song, self.guitar.parts)
 
     def take(self, bars: Iterable[DrumBar]) -> Take:

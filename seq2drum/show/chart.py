@@ -26,6 +26,9 @@ from seq2drum.music.notes import Bar, IntArray, Part, Song
 OTHER = "other"
 """The row of notes that are no piece of the kit."""
 
+GOOD_COUNTS = (16, 12, 8, 6, 4, 3, 2, 1)
+"""How many bars a line may well have."""
+
 # From the lowest row up: feet, drums, cymbals, and percussion above all, as it comes in the kit.
 _ORDER = (
     "kick",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import IntArray, Part
+from seq2drum.music.theory import PITCH_CLASSES, pitch_name
 from seq2drum.show import chart
 from seq2drum.show.chart import Chart, Measure
 
@@ -30,12 +31,10 @@ _NEAREST = {  # each place's nearest of those that are shown
     _BOTH: (0, 1, 2, 3, 4, 5),
 }
 _ODD_ONES = 1  # strokes of a bar that may be shown at the place beside theirs, before it gets more columns
-_GOOD_COUNTS = (16, 12, 8, 6, 4, 3, 2, 1)  # bars on a line
 
 _LOUD = (48, 100)  # velocities from which a hit looks louder
 _DRUM, _CYMBAL = "◦o●", "·xX"
 _HEIGHT = "▁▂▃▄▅▆▇█"
-_PITCHES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 # Parameters of the terminal's Select Graphic Rendition (ECMA-48).
 _PLAIN, _FAINT, _BOLD, _FILL = "", "2", "1", "1;33"
@@ -166,7 +165,7 @@ def _lines(pieces: Sequence[_Piece], room: int) -> list[Sequence[_Piece]]:
     """The pieces line by line: as many as there is room for, and if they are alike a good number of them."""
     widths = [float(len(piece.beats) + 1) for piece in pieces]
     usual = float(np.median(widths))
-    count = next((count for count in _GOOD_COUNTS if count * usual <= room), 1)
+    count = next((count for count in chart.GOOD_COUNTS if count * usual <= room), 1)
     return [pieces[cut] for cut in chart.wrap(widths, room, count)]
 
 
@@ -297,7 +296,7 @@ def _names(lowest: _Strokes, pieces: Sequence[_Piece]) -> list[_Text]:
     for piece in pieces:
         cell, free = piece.blank, 0
         for column, struck in sorted(lowest.of(piece).items()):
-            name = _PITCHES[min(struck) % 12]
+            name = PITCH_CLASSES[min(struck) % 12]
             if name != before and free <= column <= len(cell) - len(name):
                 free = column + len(name)
                 cell[column:free] = [(letter, _PLAIN) for letter in name]
@@ -326,7 +325,7 @@ def _legend(shown: Chart, width: int) -> list[_Text]:
     if words:
         words.append("soft to loud")
     if shown.guitars:
-        low, high = (f"{_PITCHES[pitch % 12]}{pitch // 12 - 1}" for pitch in shown.pitches)
+        low, high = (pitch_name(pitch) for pitch in shown.pitches)
         words.append(f"guitar {_HEIGHT[0]} {low} to {_HEIGHT[-1]} {high}")
     cuts = chart.wrap([len(word) + 3 for word in words], width + 3) if words else []
     return [[("   ".join(words[cut]), _FAINT)] for cut in cuts]

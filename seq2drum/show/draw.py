@@ -39,7 +39,6 @@ _LEAST_UNIT = 0.07  # beats that would be nearer are not drawn
 _SEEN = 0.02  # a hit that is less far from its place is on it, for the eye
 _EARLY = 1 / 48  # of a quarter, before a legend says what early and late hits are
 _NAMED = 6  # guitars that the legend names
-_GOOD_COUNTS = (16, 12, 8, 6, 4, 3, 2, 1)  # bars on a line
 
 _COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4fa3", "#0e8a8a", "#b83280")  # one a guitar
 _GREY = "#6b7078"
@@ -168,9 +167,9 @@ def _room(shown: Chart) -> float:
     wanted = max(wanted, lengths.sum() / (0.9 * MOST_LINES))
     wanted = min(wanted, float(_MOST_QUARTERS * quarter))
     usual = float(np.median(lengths))
-    count = next((count for count in _GOOD_COUNTS if count * usual <= wanted), 1)
+    count = next((count for count in chart.GOOD_COUNTS if count * usual <= wanted), 1)
     if len(lengths) > count * MOST_LINES:  # for having been made a good number
-        more = (some for some in reversed(_GOOD_COUNTS) if len(lengths) <= some * MOST_LINES)
+        more = (some for some in reversed(chart.GOOD_COUNTS) if len(lengths) <= some * MOST_LINES)
         count = next((some for some in more if some * usual <= _MOST_QUARTERS * quarter), count)
     return max(count * usual, wanted if len(set(lengths.tolist())) > 2 else 0.0)
 
