@@ -11,37 +11,37 @@ from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-Task = TypeVar("Task")
+Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def results_of(run: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
-    """The result of each task, in the order of the tasks; each process takes the next task when it is free.
+def results_of(run: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
+    """The result of each job, in the order of the jobs; each process takes the next job when it is free.
 
     run: sent to each process once, when it starts, with all that it holds; it must be what can be pickled. One worker
     is this process itself.
 
     Raises:
-        RuntimeError: a process ended before its task was done. What `run` raises is raised here.
+        RuntimeError: a process ended before its job was done. What `run` raises is raised here.
     """
-    workers = min(workers, len(tasks))
+    workers = min(workers, len(jobs))
     if workers <= 1:
-        yield from map(run, tasks)
+        yield from map(run, jobs)
         return
     with _processes(run, workers) as pipes:
-        todo = iter(enumerate(tasks))
+        todo = iter(enumerate(jobs))
         doing: dict[Connection, int] = {}
         done: dict[int, tuple[Result, Exception | None]] = {}
 
         def hand_out(pipe: Connection) -> None:
-            for index, task in todo:
-                pipe.send(task)
+            for index, job in todo:
+                pipe.send(job)
                 doing[pipe] = index
                 break
 
         for pipe in pipes:
             hand_out(pipe)
-        for wanted in range(len(tasks)):
+        for wanted in range(len(jobs)):
             while wanted not in done:
                 ready = connection.wait(list(doing))
                 for pipe in [pipe for pipe in doing if pipe in ready]:
@@ -78,15 +78,15 @@ def _processes(run: Callable[[Any], Any], workers: int) -> Iterator[list[Connect
 
 
 def _work(run: Callable[[Any], Any], pipe: Connection) -> None:
-    """One process: a task in, its result or what it raised out, until the other end is closed."""
+    """One process: a job in, its result or what it raised out, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a word; the main process speaks
     while True:
         try:
-            task = pipe.recv()
+            job = pipe.recv()
         except EOFError:
             return
         try:
-            answer: tuple[Any, Exception | None] = (run(task), None)
+            answer: tuple[Any, Exception | None] = (run(job), None)
         except Exception as error:
             error.add_note(traceback.format_exc())  # a traceback does not go through a pipe
             answer = None, error
@@ -97,7 +97,7 @@ def _received(pipe: Connection) -> Any:
     try:
         return pipe.recv()
     except EOFError:
-        raise RuntimeError("a worker ended before its task was done; it may have run out of memory") from None
+        raise RuntimeError("a worker ended before its job was done; it may have run out of memory") from None
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Part
 from seq2drum.show import chart
 from seq2drum.show.chart import Chart, Measure
-from seq2drum.show.figures import INK, PAPER, Floats, Sheet, own_look, shaded
+from seq2drum.show.figures import INK, PAPER, Canvas, Floats, own_look, shaded
 
 FORMATS = ("png", "svg")
 MOST_LINES = 100
@@ -79,7 +79,7 @@ def picture(
         raise OptionError(f"a picture is written as .png or .svg, not as .{form}")
     shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
     with own_look():
-        return _sheet(shown, _short(title), bars_per_line).file(form)
+        return _canvas(shown, _short(title), bars_per_line).file(form)
 
 
 def pixels(
@@ -97,7 +97,7 @@ def pixels(
     """
     shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
     with own_look():
-        return _sheet(shown, _short(title), bars_per_line).pixels()
+        return _canvas(shown, _short(title), bars_per_line).pixels()
 
 
 def _short(title: str) -> str:
@@ -109,7 +109,7 @@ def _short(title: str) -> str:
 # --- what stands where ------------------------------------------------------------------------------------------------
 
 
-def _sheet(shown: Chart, title: str, bars_per_line: int | None) -> Sheet:
+def _canvas(shown: Chart, title: str, bars_per_line: int | None) -> Canvas:
     lines = _lines(shown, bars_per_line)
     ticks = _ticks_across(shown, lines, bars_per_line)
     large = len(shown.measures) <= _SHORT
@@ -119,24 +119,24 @@ def _sheet(shown: Chart, title: str, bars_per_line: int | None) -> Sheet:
     drums = [(len(those) + 0.5) * _ROW if those else 2 * _ROW * (not guitar) for those in rows]
     join = _JOIN if guitar and shown.rows else 0.0
     head = _EDGE + (_TITLE if title else 0.0) + _LEGEND
-    sheet = Sheet(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + _FOOT) * len(lines))
+    canvas = Canvas(_WIDTH, head + sum(drums) + (_HEAD + guitar + join + _FOOT) * len(lines))
     if title:
-        sheet.text(_EDGE, _EDGE + _TITLE / 2, title, size=15, weight="bold", va="center")
-    _legend(sheet, shown, head - _LEGEND / 2)
+        canvas.text(_EDGE, _EDGE + _TITLE / 2, title, size=15, weight="bold", va="center")
+    _legend(canvas, shown, head - _LEGEND / 2)
     for measures, those, tall in zip(lines, rows, drums, strict=True):
         here = _System(shown, measures, min(1.0, _length(measures) / ticks) * _ACROSS)
         top = head + _HEAD
         middle, bottom = top + guitar + join, top + guitar + join + tall
-        _headings(sheet, here, top)
+        _headings(canvas, here, top)
         if guitar:
-            _bar_lines(sheet, here, top, top + guitar)
-            _draw_guitars(sheet, here, top, guitar)
+            _bar_lines(canvas, here, top, top + guitar)
+            _draw_guitars(canvas, here, top, guitar)
         if tall:
-            _draw_signs(sheet, here, middle, bottom)
-            _bar_lines(sheet, here, middle, bottom)
-            _draw_drums(sheet, here, those, bottom)
+            _draw_signs(canvas, here, middle, bottom)
+            _bar_lines(canvas, here, middle, bottom)
+            _draw_drums(canvas, here, those, bottom)
         head = bottom + _FOOT
-    return sheet
+    return canvas
 
 
 def _lines(shown: Chart, bars_per_line: int | None) -> list[tuple[Measure, ...]]:
@@ -214,7 +214,7 @@ class _System(NamedTuple):
         return _LEFT + self.width
 
 
-def _legend(sheet: Sheet, shown: Chart, y: float) -> None:
+def _legend(canvas: Canvas, shown: Chart, y: float) -> None:
     """The guitars by name in their colours, and what the signs mean."""
     words: list[tuple[str, str, str]] = []
     for index, name in enumerate(shown.names[:_NAMED]):
@@ -231,11 +231,11 @@ def _legend(sheet: Sheet, shown: Chart, y: float) -> None:
     far = np.abs(shown.hits.late) > _EARLY * shown.song.ticks_per_quarter
     if far.sum() > 0.02 * len(far):
         signs.append(("│ exact place of a hit that is early or late", _PLACE, "normal"))
-    sheet.words(_EDGE, y, words)
-    sheet.words(_WIDTH - _RIGHT, y, signs, ha="right")
+    canvas.words(_EDGE, y, words)
+    canvas.words(_WIDTH - _RIGHT, y, signs, ha="right")
 
 
-def _headings(sheet: Sheet, here: _System, y: float) -> None:
+def _headings(canvas: Canvas, here: _System, y: float) -> None:
     """Letters of passages, bar numbers, and metre and tempo where they begin or change.
 
     What finds no room above a short bar stands a little to the right; a number alone is left out.
@@ -248,17 +248,17 @@ def _headings(sheet: Sheet, here: _System, y: float) -> None:
             continue
         x = max(x, free)
         if measure.section:
-            sheet.box(x, y - 0.06, measure.section)
+            canvas.box(x, y - 0.06, measure.section)
             x += 0.14 + 0.1 * len(measure.section)
         number = str(measure.number)
-        sheet.text(x, y - 0.06, number, size=9, color=INK if change or measure.section else _GREY)
+        canvas.text(x, y - 0.06, number, size=9, color=INK if change or measure.section else _GREY)
         free = x + 0.09 * len(number) + 0.05
         if change:
-            sheet.text(free + 0.02, y - 0.06, change, size=9, weight="bold")
+            canvas.text(free + 0.02, y - 0.06, change, size=9, weight="bold")
             free += 0.08 * len(change) + 0.1
 
 
-def _bar_lines(sheet: Sheet, here: _System, top: float, bottom: float) -> None:
+def _bar_lines(canvas: Canvas, here: _System, top: float, bottom: float) -> None:
     """Barlines, accent groups and beats in a frame."""
     quarter = here.chart.song.ticks_per_quarter
     beats, units, starts, sections = (list[float]() for _ in range(4))
@@ -273,14 +273,14 @@ def _bar_lines(sheet: Sheet, here: _System, top: float, bottom: float) -> None:
         if here.x(unit) - here.x(0) >= _LEAST_UNIT:
             units += ticks[inside & ~is_beat].tolist()
         (sections if measure.section else starts).append(bar.start)
-    sheet.rules(here.x(units), top, bottom, _UNIT, 0.8)
-    sheet.rules(here.x(beats), top, bottom, _BEAT, 0.8)
-    sheet.rules(here.x(starts), top, bottom, _BAR, 1.3)
-    sheet.rules(here.x(sections), top, bottom, INK, 2.2)
-    sheet.frame(_LEFT - _LEAD, top, here.right, bottom)
+    canvas.rules(here.x(units), top, bottom, _UNIT, 0.8)
+    canvas.rules(here.x(beats), top, bottom, _BEAT, 0.8)
+    canvas.rules(here.x(starts), top, bottom, _BAR, 1.3)
+    canvas.rules(here.x(sections), top, bottom, INK, 2.2)
+    canvas.frame(_LEFT - _LEAD, top, here.right, bottom)
 
 
-def _draw_guitars(sheet: Sheet, here: _System, top: float, tall: float) -> None:
+def _draw_guitars(canvas: Canvas, here: _System, top: float, tall: float) -> None:
     """Each note as long as it sounds, at its pitch; one on another guitar's is thinner, so that both are seen."""
     low, high = here.chart.pitches
     low, high = low - 2, max(high + 2, low + 12)
@@ -291,10 +291,10 @@ def _draw_guitars(sheet: Sheet, here: _System, top: float, tall: float) -> None:
 
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
     for pitch in octaves:
-        sheet.text(
+        canvas.text(
             _LEFT - _LEAD - 0.06, float(y(pitch)), f"C{pitch // 12 - 1}", size=8, color=_GREY, ha="right", va="center"
         )
-    sheet.across(y(octaves), _LEFT - _LEAD, here.right, _RULE, dotted=True)
+    canvas.across(y(octaves), _LEFT - _LEAD, here.right, _RULE, dotted=True)
     thick = max(scale, 0.045)  # a wide range must not make hairs of the notes
     start, end = here.chart.span(here.measures)[0], here.measures[-1].bar.end
     below: list[Part] = []
@@ -306,7 +306,7 @@ def _draw_guitars(sheet: Sheet, here: _System, top: float, tall: float) -> None:
         middle = y(part.pitch)
         half = thick / 2 * _INSIDE ** sum((_covers(part, other) for other in below), np.zeros(len(part)))
         colours = shaded(_COLOURS[index % len(_COLOURS)], part.velocity)
-        sheet.boxes(left, middle - half, right, middle + half, colours)
+        canvas.boxes(left, middle - half, right, middle + half, colours)
         below.append(part)
 
 
@@ -322,30 +322,30 @@ def _covers(part: Part, other: Part) -> NDArray[np.bool_]:
     return covered
 
 
-def _draw_signs(sheet: Sheet, here: _System, top: float, bottom: float) -> None:
+def _draw_signs(canvas: Canvas, here: _System, top: float, bottom: float) -> None:
     for measure in here.measures:
         if measure.sign:
             left, right = here.x([measure.bar.start, measure.bar.end]).tolist()
-            sheet.boxes([left], [top], [right], [bottom], _FILL, zorder=0)
-            sheet.text(left + 0.03, bottom + 0.03, measure.sign, size=8, color=_FILL_WORD, va="top", style="italic")
+            canvas.boxes([left], [top], [right], [bottom], _FILL, zorder=0)
+            canvas.text(left + 0.03, bottom + 0.03, measure.sign, size=8, color=_FILL_WORD, va="top", style="italic")
 
 
-def _draw_drums(sheet: Sheet, here: _System, rows: Sequence[int], bottom: float) -> None:
+def _draw_drums(canvas: Canvas, here: _System, rows: Sequence[int], bottom: float) -> None:
     """Each hit where it is, and a thin line at the place of the lattice that it is early or late of."""
     pieces, hits = here.chart.rows, here.chart.hits_of(here.measures)
     middle = np.zeros(len(pieces))
     middle[list(rows)] = bottom - (np.arange(len(rows)) + 0.75) * _ROW
-    sheet.across(middle[list(rows)], _LEFT - _LEAD, here.right, _RULE)
+    canvas.across(middle[list(rows)], _LEFT - _LEAD, here.right, _RULE)
     for row in rows:
-        sheet.text(_LEFT - _LEAD - 0.06, float(middle[row]), pieces[row].name, size=8.5, ha="right", va="center")
+        canvas.text(_LEFT - _LEAD - 0.06, float(middle[row]), pieces[row].name, size=8.5, ha="right", va="center")
     x, y = here.x(hits.tick), middle[hits.row]
     place = here.x(here.chart.lattice.ticks[hits.step])
     off = np.abs(place - x) >= _SEEN
-    sheet.rules(place[off], y[off] - 0.38 * _ROW, y[off] + 0.38 * _ROW, _PLACE, 0.7, zorder=3)
+    canvas.rules(place[off], y[off] - 0.38 * _ROW, y[off] + 0.38 * _ROW, _PLACE, 0.7, zorder=3)
     filled = [measure.bar.start for measure in here.measures if measure.sign]
     bar = here.chart.lattice.bar_of[hits.step]
     starts = np.array([measure.bar.start for measure in here.chart.measures])[bar]
-    sheet.discs(x, y, np.where(np.isin(starts, filled), _FILL, PAPER).tolist())
+    canvas.discs(x, y, np.where(np.isin(starts, filled), _FILL, PAPER).tolist())
     cymbal = np.array([piece.cymbal for piece in pieces], dtype=bool)[hits.row]
     for cross in (False, True):
-        sheet.marks(x[cymbal == cross], y[cymbal == cross], hits.velocity[cymbal == cross], cross=cross)
+        canvas.marks(x[cymbal == cross], y[cymbal == cross], hits.velocity[cymbal == cross], cross=cross)

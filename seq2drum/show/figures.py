@@ -1,6 +1,6 @@
 """Drawing with matplotlib, which is imported here, when something is drawn, and nowhere else.
 
-A `Sheet` is a page measured in inches, with the shapes that a picture of music needs; it becomes a file. A `Plot` is a
+A `Canvas` is a page measured in inches, with the shapes that a picture of music needs; it becomes a file. A `Plot` is a
 chart measured in pixels; it becomes SVG inside an HTML page, whose style sheet has its colours. All that is drawn is
 drawn inside `own_look`, so that the same drawing gives the same bytes whatever the user has set up for figures of their
 own.
@@ -66,7 +66,7 @@ def own_look(*, plot: bool = False) -> Iterator[None]:
 # --- pictures ---------------------------------------------------------------------------------------------------------
 
 
-class Sheet:
+class Canvas:
     """A page of matplotlib, measured in inches from its upper left corner."""
 
     def __init__(self, width: float, height: float) -> None:

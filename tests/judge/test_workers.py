@@ -49,5 +49,5 @@ def test_what_a_worker_raises_is_raised_here_and_says_where() -> None:
 
 
 def test_a_worker_that_dies_is_said() -> None:
-    with pytest.raises(RuntimeError, match="ended before its task was done"):
+    with pytest.raises(RuntimeError, match="ended before its job was done"):
         list(results_of(leave, [1, 2], 2))

@@ -32,7 +32,7 @@ def drummer() -> Drummer:
 def marks(piece: Duet) -> NDArray[np.float64]:
     """(hits, 2): where the marks of hits lie on a sheet of one line, in inches."""
     shown = chart.of(piece)
-    figure = draw._sheet(shown, "", len(shown.measures)).figure
+    figure = draw._canvas(shown, "", len(shown.measures)).figure
     marked = [each.get_offsets() for each in figure.axes[0].collections if each.get_zorder() == 4]
     return np.concatenate([np.asarray(offsets, dtype=np.float64) for offsets in marked] or [np.zeros((0, 2))])
 
