@@ -34,6 +34,7 @@ from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, KITS, Kit, to_kit
 from seq2drum.music.notes import Bar, IntArray, Metre, Part, Song
+from seq2drum.music.shown import one_line
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Take
@@ -116,8 +117,7 @@ def _count(number: int, what: str, several: str = "") -> str:
 
 def _name(words: str) -> str:
     """A name on one line, shortened."""
-    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
-    return plain if len(plain) <= NAME else plain[: NAME - 1] + "…"
+    return one_line(words, NAME)
 
 
 def _seconds(seconds: float) -> str:

@@ -201,10 +201,10 @@ def _sum_up(trained: Trained, out: Path) -> None:
         f" ({progress.seen / max(progress.seconds, 1e-9):.0f} bars a second)"
     )
     if NATS in progress.validation:
-        deaf = "too few of them to measure with another song's guitar"
+        swapped = "too few of them to measure with another song's guitar"
         if SWAPPED in progress.validation:
-            deaf = f"{progress.validation[SWAPPED]:.2f} with another song's guitar"
-        say(f"on songs never trained on: {progress.validation[NATS]:.2f} nats a bar, {deaf}")
+            swapped = f"{progress.validation[SWAPPED]:.2f} with another song's guitar"
+        say(f"on songs never trained on: {progress.validation[NATS]:.2f} nats a bar, {swapped}")
     if trained.report:
         say(f"how it went: {trained.report}, or tensorboard --logdir {out}")
     say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")

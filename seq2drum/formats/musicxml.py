@@ -12,6 +12,7 @@ from seq2drum.formats import score
 from seq2drum.formats.heads import DIVISIONS, Head
 from seq2drum.formats.score import DOTTED, TYPES, Chord, Measure, Score, Staff, TempoMark
 from seq2drum.music.notes import Part, Song
+from seq2drum.music.shown import one_line
 
 _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC '
@@ -44,7 +45,7 @@ def write_score(song: Song, drums: Part, title: str, *, first_bar: int = 0, last
 
 def _serialised(drum_score: Score, title: str) -> bytes:
     root = ET.Element("score-partwise", version="4.0")
-    _add(_add(root, "work"), "work-title", _printable(title))
+    _add(_add(root, "work"), "work-title", one_line(title))
     _add(_add(_add(root, "identification"), "encoding"), "software", "seq2drum")
     _part_list(root, drum_score.staves)
     for number, staff in enumerate(drum_score.staves, start=1):
@@ -62,11 +63,6 @@ def _add(parent: ET.Element, tag: str, text: object = None, /, **attributes: str
     if text is not None:
         element.text = str(text)
     return element
-
-
-def _printable(text: str) -> str:
-    """The text without the characters XML has no place for."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def _part_list(root: ET.Element, staves: Sequence[Staff]) -> None:

@@ -52,11 +52,7 @@ def judged_bars(real: Drums) -> BoolArray:
 def cut(drums: Drums, bars: BoolArray) -> Drums:
     """Some bars of a drum part, as if there had been no others. bars: (B,)."""
     steps = np.repeat(bars, drums.form.steps)
-    return Drums(_cut_form(drums.form, bars), drums.velocity[steps], drums.offset[steps])
-
-
-def _cut_form(form: Form, bars: BoolArray) -> Form:
-    return Form(form.steps[bars], form.numerator[bars], form.denominator[bars], form.bpm[bars])
+    return Drums(drums.form.select(bars), drums.velocity[steps], drums.offset[steps])
 
 
 def hits_by_bar(drums: Drums) -> IntArray:
@@ -263,7 +259,7 @@ def curve(sums: Vector) -> Vector:
 def rank_of_true(nats: ArrayLike) -> float:
     """The share of windows whose own guitar, column 0 of nats (windows, guitars), is the likeliest; NaN of none.
 
-    Guitars that tie share the place, so that the deaf have 1 / guitars.
+    Guitars that tie share the place, so that a model which does not hear the guitar has 1 / guitars.
     """
     rows = np.asarray(nats, dtype=np.float64)
     if not len(rows):

@@ -103,10 +103,13 @@ class Form(NamedTuple):
         table[self.places] = rows
         return table
 
+    def select(self, bars: NDArray[np.bool_] | slice) -> Form:
+        """Some of the bars, one after the other."""
+        return Form(self.steps[bars], self.numerator[bars], self.denominator[bars], self.bpm[bars])
+
     def between(self, first: int, stop: int) -> Form:
         """Bars [first, stop)."""
-        here = slice(first, stop)
-        return Form(self.steps[here], self.numerator[here], self.denominator[here], self.bpm[here])
+        return self.select(slice(first, stop))
 
     def notes_between(self, grid: Grid, first: int, stop: int) -> Grid:
         """The notes of a grid in bars [first, stop), their steps counted from the first barline."""

@@ -54,7 +54,7 @@ MOST_KEPT = 9  # moments of which the takes are kept, to be drawn at the end
 LAST_SECONDS = 30.0  # that may go into it when training is over, on a machine that is so slow
 
 SAMPLED, LIKELY, LOOP = "sampled", "most likely", "common bar"
-_DEAF = "another guitar"  # the most likely take to another song's guitar: for the gain alone
+_OTHER_GUITAR = "another guitar"  # the most likely take to another song's guitar: for the gain alone
 GAIN = "gain in F1"
 WATCHED = (
     "hit F1",
@@ -151,7 +151,7 @@ def play(
         plain = Options(seed=seed, temperature=0.0).sampling
         ways = {SAMPLED: (own, Options(seed=seed, temperature=1.0).sampling), LIKELY: (own, plain)}
         if other is not None:
-            ways[_DEAF] = other.between(0, len(own.form.steps)), plain
+            ways[_OTHER_GUITAR] = other.between(0, len(own.form.steps)), plain
         for player, (heard, sampling) in ways.items():
             first, stop = heard.sounding
             made[player, index], forms[index] = [], own.form
@@ -200,8 +200,8 @@ def panel(chosen: Chosen, loops: Sequence[Grid], played: Played) -> Figures:
         takes = {player: take for (player, where), take in played.takes.items() if where == index} | {LOOP: loop}
         rows = {player: statistics(judge.trial(drums_of(take, form))) for player, take in takes.items()}
         rows[REAL] = statistics(judge.trial(judge.real))
-        if _DEAF in rows:
-            gains.append((rows[LIKELY], rows.pop(_DEAF)))
+        if _OTHER_GUITAR in rows:
+            gains.append((rows[LIKELY], rows.pop(_OTHER_GUITAR)))
         for player, row in rows.items():
             by_player.setdefault(player, []).append(row)
     figures = {player: _values(rows) for player, rows in by_player.items()}

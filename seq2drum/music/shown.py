@@ -1,4 +1,6 @@
-"""How a value shows itself in a notebook: it asks the renderer, and the renderer lies above all that it shows.
+"""How a value shows itself in a notebook, and a text of anyone's anywhere.
+
+A value asks the renderer, which lies above all that it shows.
 
 The renderer is registered from above, once, by `seq2drum/__init__.py`, which every import of a room runs first.
 Nothing here names it.
@@ -23,6 +25,15 @@ def as_html(value: object) -> str:
     """What a notebook shows of a value. A named tuple calls it; all other values that are shown are `Shown`."""
     (renderer,) = _registered
     return renderer(value)
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    """A text in one line of letters that can be shown: nothing in it steers a terminal or breaks a file.
+
+    most: of how many letters, the last being "…" where there were more.
+    """
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
 
 
 class Shown:

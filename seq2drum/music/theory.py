@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from seq2drum.errors import NoGuitarError, NoNotesError, PartNotFoundError
 from seq2drum.music.notes import Part, Song
+from seq2drum.music.shown import one_line
 
 _TABLES = Path(__file__).parent / "tables"
 GUITAR_PROGRAMS = range(24, 32)
@@ -175,6 +176,5 @@ def _listing(song: Song) -> str:
 
 
 def _quoted(text: str) -> str:
-    """The text in quotes on one line, at most 40 characters, without what could disturb a terminal."""
-    plain = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return f"'{plain if len(plain) <= 40 else plain[:39] + '…'}'"
+    """The text in quotes on one line, at most 40 characters."""
+    return f"'{one_line(text, 40)}'"

@@ -22,6 +22,7 @@ from seq2drum.lattice.sections import sections
 from seq2drum.music import kit
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Bar, IntArray, Part, Song
+from seq2drum.music.shown import one_line
 
 OTHER = "other"
 """The row of notes that are no piece of the kit."""
@@ -190,14 +191,9 @@ def wrap(widths: Sequence[float], room: float, most: int | None = None) -> list[
     return [*lines, slice(first, len(widths))]
 
 
-def plain(text: str) -> str:
-    """A text of anyone's in one line of letters that can be shown: nothing in it steers a terminal or breaks a file."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-
-
 def _names(guitars: Sequence[Part]) -> tuple[str, ...]:
     """Names in one line of letters that can be shown; those of one name, and those without, are numbered."""
-    names = [plain(part.name) or "guitar" for part in guitars]
+    names = [one_line(part.name) or "guitar" for part in guitars]
     return tuple(
         f"{name} {names[:index].count(name) + 1}" if names.count(name) > 1 else name for index, name in enumerate(names)
     )

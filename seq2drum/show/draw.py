@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from seq2drum.errors import OptionError
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Part
+from seq2drum.music.shown import one_line
 from seq2drum.show import chart
 from seq2drum.show.chart import Chart, Measure
 from seq2drum.show.figures import INK, PAPER, Canvas, Floats, own_look, shaded
@@ -28,7 +29,7 @@ _HEAD, _ROW, _JOIN, _FOOT = 0.3, 0.185, 0.07, 0.24
 _TITLE, _LEGEND, _EDGE = 0.36, 0.34, 0.16
 _ACROSS = _WIDTH - _LEFT - _RIGHT
 
-_TITLE_LETTERS = 100
+_TITLE_LETTERS = 100  # more would be wider than the page
 _SHORT = 40  # bars of a song that is drawn large
 _QUARTERS = (16, 32)  # on a line: large, and small
 _MOST_QUARTERS = 96  # on a line, where a song would be too long otherwise
@@ -79,7 +80,7 @@ def picture(
         raise OptionError(f"a picture is written as .png or .svg, not as .{form}")
     shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
     with own_look():
-        return _canvas(shown, _short(title), bars_per_line).file(form)
+        return _canvas(shown, one_line(title, _TITLE_LETTERS), bars_per_line).file(form)
 
 
 def pixels(
@@ -97,13 +98,7 @@ def pixels(
     """
     shown = chart.of(duet, first_bar=first_bar, last_bar=last_bar)
     with own_look():
-        return _canvas(shown, _short(title), bars_per_line).pixels()
-
-
-def _short(title: str) -> str:
-    """A title in one line that is no wider than the page, of letters that any file may hold."""
-    title = chart.plain(title)
-    return title if len(title) <= _TITLE_LETTERS else f"{title[: _TITLE_LETTERS - 1]}…"
+        return _canvas(shown, one_line(title, _TITLE_LETTERS), bars_per_line).pixels()
 
 
 # --- what stands where ------------------------------------------------------------------------------------------------
