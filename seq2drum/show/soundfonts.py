@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from seq2drum.music.theory import GUITAR_PROGRAMS
+
 VARIABLE = "SEQ2DRUM_SOUNDFONT"
 """The environment variable that may name a soundfont."""
 
@@ -54,7 +56,6 @@ def _musescore(top: str, folder: str) -> list[Path]:
 
 
 _DRUM_BANK = 128
-_GUITARS = range(24, 32)
 _MOST_PRESETS = 1 << 20  # bytes
 
 
@@ -75,7 +76,7 @@ def trouble(path: Path) -> str | None:
         return "it is no soundfont"
     if not any(bank == _DRUM_BANK for bank, _ in presets):
         return "it has no drums"
-    if not any(bank == 0 and program in _GUITARS for bank, program in presets):
+    if not any(bank == 0 and program in GUITAR_PROGRAMS for bank, program in presets):
         return "it has no guitars"
     return None
 
