@@ -24,7 +24,7 @@ from grpc_status import rpc_status
 from server.logs import log
 from server.metrics import Metrics
 from server.settings import AHEAD, Settings
-from server.statuses import Refusal, error_id_of, reason_of, to_status, trace_of
+from server.statuses import Refusal, error_id_of, reason_of, shutting_down, to_status, trace_of
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ID_HEADER = "x-request-id"
@@ -203,12 +203,12 @@ class Door:
                 if not open_to_all:
                     admit(context.invocation_metadata(), self._settings.token)
                 if self._closed:
-                    raise _shutting_down()
+                    raise shutting_down()
                 await behaviour(call)
         except asyncio.CancelledError:
             if not self._forced:
                 raise
-            return to_status(_shutting_down())
+            return to_status(shutting_down())
         except grpc.aio.BaseError:
             raise
         except TimeoutError as error:
@@ -318,9 +318,3 @@ def _gone(call: Call) -> status_pb2.Status:
 
 def _code(status: status_pb2.Status) -> grpc.StatusCode:
     return next(code for code in grpc.StatusCode if code.value[0] == status.code)
-
-
-def _shutting_down() -> Refusal:
-    return Refusal(
-        "SHUTTING_DOWN", "the server is about to stop; try again in 1 s, or another server", retry_seconds=1.0
-    )

@@ -18,7 +18,7 @@ from google.rpc import status_pb2
 
 from server.frames import Frame
 from server.settings import Settings
-from server.statuses import Refusal, StatusError
+from server.statuses import Refusal, StatusError, shutting_down
 from server.workers import Pool, Worker
 
 LOG = logging.getLogger(__name__)
@@ -39,10 +39,6 @@ such calls at once, on a slow machine, take longer.
 def _died() -> Refusal:
     message = "the process that worked on the call died and is being replaced; try again"
     return Refusal("WORKER_DIED", message, retry_seconds=RETRY_SECONDS)
-
-
-def _shutting_down() -> Refusal:
-    return Refusal("SHUTTING_DOWN", "the server is about to stop; try again later", retry_seconds=2 * RETRY_SECONDS)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -92,7 +88,7 @@ class Screens(Pool):
         """End all workers. Calls that wait for one fail with SHUTTING_DOWN."""
         await super().stop()
         while self._line:
-            self._line.popleft().fail(_shutting_down())
+            self._line.popleft().fail(shutting_down())
 
     async def screen(self, request_bytes: bytes, seconds: float) -> bytes:
         """The AnalyzeGuitarResponse for a GenerateDrumsRequest, within that many seconds.
@@ -102,7 +98,7 @@ class Screens(Pool):
             Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
         """
         if self._stopping:
-            raise _shutting_down()
+            raise shutting_down()
         if len(self._line) >= self._longest:
             raise Refusal(
                 "QUEUE_FULL", f"{self._longest} files wait to be read already; try again", retry_seconds=RETRY_SECONDS
@@ -143,7 +139,7 @@ class Screens(Pool):
             await asyncio.wait((given, died), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             if given.done():
-                given.result().fail(_shutting_down())
+                given.result().fail(shutting_down())
             raise
         finally:
             self._idle.pop(worker, None)
@@ -169,7 +165,7 @@ class Screens(Pool):
             request.fail(Refusal("MIDI_TOO_COMPLEX", message, field="midi"))
             return False
         except asyncio.CancelledError:
-            request.fail(_shutting_down())
+            request.fail(shutting_down())
             raise
         if frame is None or frame.head.get("job") != job:
             request.fail(_died())
@@ -224,7 +220,7 @@ class Players(Pool):
             Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
         """
         if self._stopping:
-            raise _shutting_down()
+            raise shutting_down()
         if not self._calls:
             raise Refusal("NOT_READY", "no model is ready to play; try again", retry_seconds=2 * RETRY_SECONDS)
         worker, calls = min(self._calls.items(), key=lambda item: len(item[1]))
@@ -239,7 +235,7 @@ class Players(Pool):
                 yield frame
                 if frame.head["what"] == "done":
                     return
-            raise _shutting_down() if self._stopping else _died()
+            raise shutting_down() if self._stopping else _died()
         finally:
             if job in calls and worker in self._calls:
                 calls[job] = None

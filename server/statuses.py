@@ -124,6 +124,13 @@ class Refusal(Exception):
         self.reason, self.field, self.retry_seconds, self.metadata = reason, field, retry_seconds, dict(metadata)
 
 
+def shutting_down() -> Refusal:
+    """Why no call is let in or gone on with any more."""
+    return Refusal(
+        "SHUTTING_DOWN", "the server is about to stop; try again in 1 s, or another server", retry_seconds=1.0
+    )
+
+
 class StatusError(Exception):
     """A status that came from a worker, to be handed on as it is."""
 
