@@ -6,8 +6,10 @@ its output and the soundfont are checked.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -166,8 +168,7 @@ def render(synthesiser: Synthesiser, songs: Sequence[Song], show: Callable[[floa
             _wait(running, show)
         finally:
             for one in running:
-                one.process.kill()
-                one.process.wait()
+                one.end()
         rendered = {one.name: _read(one) for one in running}
     return [rendered.get(str(number), np.zeros((0, 2), np.float32)) for number in range(len(songs))]
 
@@ -179,6 +180,14 @@ class _Running(NamedTuple):
     folder: Path
     name: str
     seconds: float
+
+    def end(self) -> None:
+        """End it and, where it is a script, what it has started: that would write on without an end."""
+        if sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
 
     @property
     def size(self) -> int:

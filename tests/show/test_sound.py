@@ -11,6 +11,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from seq2drum.cli import main
@@ -405,6 +406,28 @@ def test_a_fluidsynth_that_fails_is_stopped_and_its_fault_is_named(tmp_path, mon
     with pytest.raises(OutputError, match=message):
         sound.wav(strummed(1), soundfont=font)
     assert time.monotonic() - begun < 15
+
+
+@POSIX
+def test_what_a_script_in_the_place_of_fluidsynth_has_started_ends_with_it(tmp_path, monkeypatch, no_traces):
+    stand_in(tmp_path, monkeypatch, f"sleep 60 & echo $! > {tmp_path}/$$.child; wait")
+    monkeypatch.setattr(fluidsynth, "_PATIENCE", 1.0)
+    with pytest.raises(OutputError, match="was not done after"):
+        sound.wav(strummed(1), soundfont=made_soundfont(tmp_path / "font.sf2", GUITAR, KIT))
+    children = [int(path.read_text()) for path in tmp_path.glob("*.child")]
+    assert len(children) == 2
+    deadline = time.monotonic() + 10
+    while any(map(is_alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_alive, children))
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is such a process that has not ended: one that nobody has waited for is there, too."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @POSIX
