@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 Figures = list[tuple[str, str]]  # a name and what is said of it
 SEEDS = 5
 ENOUGH = 200  # hits that a voice needs to be judged
-SNARE = next(index for index, voice in enumerate(FULL.voices) if voice.name == "snare")
+SNARE = FULL.names.index("snare")
 GHOST = 45  # a snare below this velocity is a ghost note
 FLAT = 100  # the velocity of every hit of a stiff part
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)

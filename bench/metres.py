@@ -49,8 +49,8 @@ from seq2drum.play.folder import DEFAULT
 
 METRES = ("4/4", "3/4", "6/8", "12/8", "5/4", "7/8")
 RARE = ("5/4", "7/8")
-STRONG = [index for index, voice in enumerate(NINE.voices) if voice.name in ("kick", "snare", "crash")]
-TOMS = [index for index, voice in enumerate(NINE.voices) if voice.name.endswith(" tom")]
+STRONG = [NINE.names.index(name) for name in ("kick", "snare", "crash")]
+TOMS = [index for index, name in enumerate(NINE.names) if name.endswith(" tom")]
 FOUR_QUARTERS = 4 * STEPS_PER_QUARTER
 BASELINES = ("common bar", "rule")
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Export(NamedTuple):
     """One of them.
 
-    suffixes: how its file's name may end. make: from takes, the best first, a title and what was asked
-    for to the file's bytes. check: raises an error if it cannot be made on this machine.
+    suffixes: how its file's name may end. make: from takes, the best first, a title and what was asked for to the
+    file's bytes. check: raises an error if it cannot be made on this machine.
     """
 
     suffixes: tuple[str, ...]

@@ -80,7 +80,7 @@ Heads: TypeAlias = dict[tuple[int, bool], tuple[Head, ...]]
 def heads_of(song: Song, bars: Sequence[Bar], drums: Part) -> list[Heads]:
     """The heads of each bar of the song; see `musicxml.write_score` for the places that are chosen."""
     # 1. Where each note lies in its bar, and which snares are ghost notes.
-    snares = drums.velocity[np.isin(drums.pitch, FULL.voices[1].notes)]
+    snares = drums.velocity[np.isin(drums.pitch, FULL.voices[FULL.names.index("snare")].notes)]
     ghost = _GHOST * float(np.median(snares)) if len(snares) else 0.0
     starts = np.array([bar.start for bar in bars])
     indices = np.maximum(np.searchsorted(starts, drums.onset, side="right") - 1, 0)

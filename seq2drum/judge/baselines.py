@@ -49,7 +49,7 @@ DEFAULT_VELOCITY = 90  # where training has no hit of a voice
 _CHUNK = 32  # bars of a song that are compared with all of training at once: 64 MB for 500,000 bars
 _TIE = 1e-5  # similarities that differ by less are the same; float32 is no finer
 
-_IN_FULL = np.array([next(i for i, full in enumerate(FULL.voices) if full.name == name) for name in VOICE])
+_IN_FULL = np.array([FULL.names.index(name) for name in VOICE])
 
 
 class Baseline(NamedTuple):

@@ -171,7 +171,7 @@ def _about(songs: Sequence[Prepared], training: Sequence[Prepared], settings: Se
         "songs of reference": len(training),
         "seed": settings.seed,
         "draws": settings.draws,
-        "voices": [voice.name for voice in NINE.voices],
+        "voices": list(NINE.names),
         "versions": packages,
         "machine": platform.machine(),
         **settings.about,

@@ -29,7 +29,7 @@ from seq2drum.music.notes import IntArray
 Vector = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-VOICE = {voice.name: index for index, voice in enumerate(NINE.voices)}
+VOICE = {name: index for index, name in enumerate(NINE.names)}
 """The nine voices by name: columns of drums."""
 
 CURVE_BARS = 16  # bars: how far the bar-similarity curve looks

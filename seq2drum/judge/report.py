@@ -45,7 +45,6 @@ PICTURED = (
 NONE = "-"
 _ACROSS = 6  # figures beside each other: lines of less than 200 characters
 _ROWS = ("crash", "ride", "open hat", "closed hat", "high tom", "mid tom", "low tom", "snare", "kick")
-_NINE = [voice.name for voice in NINE.voices]
 
 
 # --- what all of them show --------------------------------------------------------------------------------------------
@@ -324,11 +323,11 @@ def _grid(examples: Sequence[Example]) -> tuple[str, str]:
         changes = not bar or metre != first.metres[bar - 1]
         names.append(f"{first.first_bar + bar + 1}" + (f"  {metre}" if changes else ""))
     players = [("real drums", first.real, "ink"), *((example.player, example.made, "model") for example in examples)]
-    struck = {_NINE[voice] for _, hits, _ in players for _, voice, _ in hits}
+    struck = {NINE.names[voice] for _, hits, _ in players for _, voice, _ in hits}
     rows = [name for name in _ROWS if name in struck] or ["snare"]
     drums = [
         charts.GridDrums(
-            name, [(places[step], rows.index(_NINE[voice]), velocity) for step, voice, velocity in hits], role
+            name, [(places[step], rows.index(NINE.names[voice]), velocity) for step, voice, velocity in hits], role
         )
         for name, hits, role in players
     ]

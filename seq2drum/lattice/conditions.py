@@ -35,10 +35,9 @@ NOT_GIVEN = {"style": 0.6, "intensity": 0.6, "complexity": 0.6, "fill": 0.25}
 _ENERGY = np.array([0.0, 1.15, 1.63, 2.01, 2.32, 2.62, 2.99, 3.43, 4.1, 5.09, 9.0])
 _SYNCOPATION = np.array([0.0, 0.1, 0.25, 0.5, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 4.0])
 _DECILES = np.linspace(0, 1, 11)
-_NAMES = [voice.name for voice in FULL.voices]
-_KICK, _SNARE = _NAMES.index("kick"), _NAMES.index("snare")
+_KICK, _SNARE = FULL.names.index("kick"), FULL.names.index("snare")
 _QUARTERS = (0, 6, 12, 18)  # steps of the first four quarters of a bar
-_PATTERN = [NINE.voices.index(voice) for voice in NINE.voices if voice.name in {"kick", "snare"} or "tom" in voice.name]
+_PATTERN = [index for index, name in enumerate(NINE.names) if name in ("kick", "snare") or name.endswith(" tom")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +102,8 @@ def style_of(drums: Drums) -> str:
     """
     form, struck = drums.form, drums.velocity > 0
     _, place = form.places
-    count = {name: int(struck[:, voice].sum()) for voice, name in enumerate(_NAMES)}
-    cymbal = struck[:, [_NAMES.index(name) for name in ("closed hat", "open hat", "pedal hat", "ride", "bell")]]
+    count = {name: int(struck[:, voice].sum()) for voice, name in enumerate(FULL.names)}
+    cymbal = struck[:, [FULL.names.index(name) for name in ("closed hat", "open hat", "pedal hat", "ride", "bell")]]
     inside = place % STEPS_PER_QUARTER
     straight, swung = cymbal[inside == 3].sum(), cymbal[inside == 4].sum()
     snares = count["snare"] + count["side stick"]

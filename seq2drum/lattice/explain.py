@@ -245,7 +245,7 @@ class _Alike:
 
 def _kicks(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
     """Passages in which kicks fall on the guitar's accents, and fall there twice as often as elsewhere."""
-    kick = bars_of(drums)[:, :, _voice("kick")] > 0
+    kick = bars_of(drums)[:, :, NINE.names.index("kick")] > 0
     accents = guitar.accents
     count, met = accents.sum(axis=1), (kick & accents).sum(axis=1)
     elsewhere = (kick & ~accents).sum(axis=1) / np.maximum(drums.form.steps - count, 1)
@@ -293,7 +293,7 @@ def _around(values: FloatArray, usual: Bools, bar: int) -> tuple[float, float]:
 
 def _fills(drums: Drums, named: Words, begins: dict[int, str], numbers: IntArray) -> Iterator[Explanation]:
     rolls = bars_of(drums)
-    toms = rolls[:, :, [_voice(name) for name in TOMS]].sum(axis=(1, 2))
+    toms = rolls[:, :, [NINE.names.index(name) for name in TOMS]].sum(axis=(1, 2))
     for bar in np.flatnonzero(named != "").tolist():
         text = f"{named[bar]} with toms" if toms[bar] and named[bar] == FILL else str(named[bar])
         if bar + 1 in begins:
@@ -302,7 +302,7 @@ def _fills(drums: Drums, named: Words, begins: dict[int, str], numbers: IntArray
 
 
 def _crashes(drums: Drums, named: Words, begins: dict[int, str]) -> Iterator[Explanation]:
-    crashes = bars_of(drums)[:, 0, _voice("crash")] > 0
+    crashes = bars_of(drums)[:, 0, NINE.names.index("crash")] > 0
     after = np.concatenate([[""], named[:-1]])
     plain = crashes & (after == "") & ~np.isin(np.arange(len(crashes)), list(begins))
     for first, last in _runs(plain):
@@ -310,10 +310,6 @@ def _crashes(drums: Drums, named: Words, begins: dict[int, str]) -> Iterator[Exp
     for bar in np.flatnonzero(crashes & ~plain).tolist():
         text = "crash on the downbeat" + (f" after the {after[bar]}" if after[bar] else "")
         yield Explanation(bar + 1, bar + 1, text + (f", where {begins[bar]}" if bar in begins else ""))
-
-
-def _voice(name: str) -> int:
-    return next(index for index, voice in enumerate(NINE.voices) if voice.name == name)
 
 
 def _runs(which: Bools) -> list[tuple[int, int]]:

@@ -121,11 +121,10 @@ def _table() -> dict[str, Any]:
 def _parsed(name: str, held: object) -> DrumMap:
     if not isinstance(held, Mapping):
         raise OptionError(f'the drum map {name!r} should be a table such as {{"kick": 36, "snare": [38, 40]}}')
-    voices = [voice.name for voice in FULL.voices]
     for key in held:
-        if key not in voices:
-            near = difflib.get_close_matches(key, voices, n=1)
-            meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(voices)}"
+        if key not in FULL.names:
+            near = difflib.get_close_matches(key, FULL.names, n=1)
+            meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FULL.names)}"
             raise OptionError(f"the drum map {name!r} names a voice {key!r}; {meant}")
     notes = (_notes(name, voice.name, held[voice.name]) if voice.name in held else voice.notes for voice in FULL.voices)
     return DrumMap(name, tuple(notes))

@@ -70,6 +70,11 @@ class Kit(Shown):
         return len(self.voices)
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """(voices,): what each voice is called."""
+        return tuple(voice.name for voice in self.voices)
+
+    @cached_property
     def voice_of(self) -> NDArray[np.int64]:
         """(128,): the voice of each MIDI note, -1 where a note is no piece of this kit."""
         table = np.full(128, -1, dtype=np.int64)

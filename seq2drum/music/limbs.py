@@ -14,9 +14,8 @@ class Limbs:
 
     def __init__(self, kit: Kit) -> None:
         self.hand = [voice.limb == "hand" for voice in kit.voices]
-        names = [voice.name for voice in kit.voices]
         # One pair of cymbals cannot be open and closed at once.
-        self.hats = {names.index(name) for name in ("open hat", "closed hat", "pedal hat") if name in names}
+        self.hats = {kit.names.index(name) for name in ("open hat", "closed hat", "pedal hat") if name in kit.names}
 
     def can_add(self, voice: int, struck: Sequence[int]) -> bool:
         """Whether a voice can be struck together with others."""

@@ -225,8 +225,7 @@ def in_gaps(milliseconds: Array, step: IntArray, form: Form) -> Array:
 @cache
 def in_set() -> IntArray:
     """The voice of the drum set that each voice of the full kit is struck like."""
-    names = [voice.name for voice in FULL.voices]
-    return np.array([names.index(STAND_INS.get(name, name)) for name in names])
+    return np.array([FULL.names.index(STAND_INS.get(name, name)) for name in FULL.names])
 
 
 def guitar_accents(heard: Heard) -> Array:

@@ -264,5 +264,4 @@ class Copula:
 @cache
 def _voices(kit: Kit) -> IntArray:
     """The voice of the full kit that each voice of a kit is, by name."""
-    names = [voice.name for voice in FULL.voices]
-    return np.array([names.index(voice.name) for voice in kit.voices])
+    return np.array([FULL.names.index(name) for name in kit.names])

@@ -249,7 +249,7 @@ def _between(part: Part, start: float, end: float, lead: float) -> Part:
 
 def _struck(notes: IntArray, lattice: Lattice) -> tuple[tuple[Row, ...], Hits]:
     """The rows that notes (n, 4) of drums need, from the lowest up, and the hits on them."""
-    names = [voice.name for voice in kit.FULL.voices]
+    names = kit.FULL.names
     order = [*map(names.index, _ORDER), *(index for index, name in enumerate(names) if name not in _ORDER), -1]
     voice = kit.FULL.voice_of[notes[:, 2]]
     used = [index for index in order if np.any(voice == index)]
