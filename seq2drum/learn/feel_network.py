@@ -5,14 +5,13 @@ Letters of shapes: n songs, B bars, S steps, V voices of the drum set, N hits.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2drum.models.base import Graph, Shape, write_graph
 from seq2drum.play.feel import MIXTURE, SET
 
 
@@ -92,26 +91,12 @@ def moment_nats(mixture: Tensor, moment: Tensor, low: Tensor, high: Tensor) -> T
 
 def export(network: Network, path: Path, size: int) -> None:
     """Write the network as a graph for ONNX Runtime, its weights inside."""
+    felt: Shape = ("n", "B", "S", SET, MIXTURE)
+    graph = Graph(
+        network.eval(),
+        {"rows": ("n", "B", "S", size), "steps": ("n", "B"), "state": ("n", network.memory)},
+        {"velocity": felt, "moment": felt, "left": ("n", network.memory)},
+    )
     example = torch.zeros(1, 3, 24, size), torch.tensor([[24, 18, 24]]), torch.zeros(1, network.memory)
-    axes = {
-        "rows": {0: "n", 1: "B", 2: "S"},
-        "steps": {0: "n", 1: "B"},
-        "state": {0: "n"},
-        "velocity": {0: "n", 1: "B", 2: "S"},
-        "moment": {0: "n", 1: "B", 2: "S"},
-        "left": {0: "n"},
-    }
-    with warnings.catch_warnings(), torch.no_grad():
-        # The exporter traces; it warns of every Python number that it fixes, and of its own age.
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        torch.onnx.export(
-            network.eval(),
-            example,
-            str(path),
-            input_names=["rows", "steps", "state"],
-            output_names=["velocity", "moment", "left"],
-            dynamic_axes=axes,
-            opset_version=18,
-            dynamo=False,
-        )
+    with torch.no_grad():
+        write_graph(graph, example, path, fold=True)

@@ -13,8 +13,11 @@ A graph takes only those inputs that it wants. `Graph` names them, with their sh
 
 from __future__ import annotations
 
+import logging
+import warnings
 from abc import abstractmethod
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -70,6 +73,28 @@ class Graph(NamedTuple):
             name: {place: axis for place, axis in enumerate(shape) if isinstance(axis, str)}
             for name, shape in shapes.items()
         }
+
+
+def write_graph(graph: Graph, example: tuple[Tensor, ...], path: Path, *, fold: bool) -> None:
+    """Trace a graph's module on an example of its inputs, and write what it computes for ONNX Runtime.
+
+    fold: whether what is constant is computed once, now.
+    """
+    with warnings.catch_warnings():
+        # The exporter traces; it warns of every Python number that it fixes, and of its own age.
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        torch.onnx.export(
+            graph.module,
+            example,
+            str(path),
+            input_names=list(graph.inputs),
+            output_names=list(graph.outputs),
+            dynamic_axes=graph.axes(),
+            opset_version=18,
+            do_constant_folding=fold,
+            dynamo=False,
+        )
 
 
 _LENGTHS = {"n": 2, "B": 6, "S": 24, "M": 5}  # to trace with: songs, bars of a unit, steps of a bar, bars remembered

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import struct
-import warnings
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -24,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from seq2drum.errors import CheckpointError
-from seq2drum.models.base import Family, Graph
+from seq2drum.models.base import Family, write_graph
 from seq2drum.models.families import FAMILIES, family
 from seq2drum.play.folder import CONFIG, FORMAT, KIND, SUMS, WEIGHTS, digests, read_config
 
@@ -88,7 +86,8 @@ def export(model: Family, folder: Path) -> None:
     model = copy.deepcopy(model).cpu().eval()  # the one in training stays where and as it is
     with torch.no_grad():
         for name, graph in model.graphs().items():
-            _export(graph, folder / f"{name}.onnx")
+            # Constants are not folded: a weight stays what the file of weights has.
+            write_graph(graph, graph.example(), folder / f"{name}.onnx", fold=False)
             _share_weights(folder / f"{name}.onnx", folder / WEIGHTS)
     _seal(folder)
 
@@ -140,24 +139,6 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
 
 def _rounded(value: float | None) -> str | None:
     return None if value is None else f"{value:.2f}"
-
-
-def _export(graph: Graph, path: Path) -> None:
-    with warnings.catch_warnings():
-        # The exporter traces; it warns of every Python number that it fixes, and of its own age.
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        torch.onnx.export(
-            graph.module,
-            graph.example(),
-            str(path),
-            input_names=list(graph.inputs),
-            output_names=list(graph.outputs),
-            dynamic_axes=graph.axes(),
-            opset_version=18,
-            do_constant_folding=False,
-            dynamo=False,
-        )
 
 
 class _Stored(NamedTuple):
