@@ -76,6 +76,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except Seq2DrumError as error:
         say(f"seq2drum: {error}")
         return 2
+    except PermissionError as error:  # a name in a folder that may not be looked into
+        say(f"seq2drum: {error.filename} cannot be used ({error.strerror}); name what you may read and write")
+        return 2
     except KeyboardInterrupt:
         say("seq2drum: stopped")
         return 130
@@ -112,7 +115,7 @@ class _First(Parser):
 def _without_mode(words: Sequence[str]) -> int:
     first = _First()
     options, _ = first.parse_known_intermixed_args(words)  # --help and --version end the program
-    if options.mode is not None:  # by a short form, which behind a mode may stand for --model
+    if options.mode is not None and "--" not in words:  # by a short form, which with a mode may stand for --model
         raise OptionError(f"--mode is written in full; did you mean --mode {options.mode}?")
     if options.print_completion is None:
         first.error("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")

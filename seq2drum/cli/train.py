@@ -213,6 +213,8 @@ def _sum_up(trained: Trained, out: Path) -> None:
 def _check_recipe(recipe: Recipe) -> None:
     if recipe.model not in FAMILIES:
         raise OptionError(f"there is no model family {recipe.model!r}; there are {', '.join(FAMILIES)}")
+    if not 0 <= recipe.seed < 1 << 64:
+        raise OptionError(f"the seed is {recipe.seed}, wanted 0 or more, and less than 2^64")
     for name in ("minutes", "epochs", "batch", "rate", "max_notes"):
         value = getattr(recipe, name)
         if value is not None and not 0 < value < math.inf:

@@ -46,12 +46,15 @@ def check_folder(folder: Path, *, resume: bool) -> None:
     Raises:
         OptionError: it holds a run already, and that is not to be resumed.
         CheckpointError: it holds none, and one is to be resumed.
-        OutputError: it is a file.
+        OutputError: it is a file, or may not be used.
     """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{str(folder)!r} is a file; --out wants a folder")
-    if (folder / "last.old").is_dir() and not (folder / LAST).exists():
-        (folder / "last.old").rename(folder / LAST)  # the run was killed between the two renames of a save
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{str(folder)!r} is a file; --out wants a folder")
+        if (folder / "last.old").is_dir() and not (folder / LAST).exists():
+            (folder / "last.old").rename(folder / LAST)  # the run was killed between the two renames of a save
+    except OSError as error:
+        raise OutputError(f"the run cannot be kept in {str(folder)!r} ({error.strerror}); name another --out") from None
     if resume and not (folder / LAST).is_dir():
         raise CheckpointError(f"there is no run to resume in {str(folder)!r}; leave out --resume to begin one")
     if not resume and (folder / LAST).exists():

@@ -489,6 +489,8 @@ def test_prepare_refuses_options_of_train_and_zero_workers(run: Run, flags: list
         (["--epochs", "0"], "--epochs is 0"),
         (["--threads", "-1"], "--threads is -1, wanted 0 or more"),
         (["--size", "hidden=nan"], "hidden=nan"),
+        (["--seed", "-1"], "the seed is -1, wanted 0 or more"),
+        (["--seed", str(1 << 64)], "less than 2^64"),
     ],
 )
 def test_train_refuses_invalid_numbers(run: Run, flags: list[str], phrase: str) -> None:
@@ -502,6 +504,18 @@ def test_a_run_that_cannot_begin_is_refused_before_any_song_is_read(run: Run, tm
     data = ("--data", tmp_path / "no songs here")
     refused(run(*data, "--out", tmp_path / "run", mode="train", model=None), "holds a run already")
     refused(run(*data, "--out", tmp_path / "new", "--resume", mode="train", model=None), "no run to resume")
+    refused(run(*data, "--out", tmp_path / ("x" * 300), mode="train", model=None), "cannot be kept in")
+
+
+def test_a_file_in_a_folder_that_may_not_be_looked_into_is_reported_in_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def locked(path: Path, **_: object) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", locked)
+    flags = ("--data", tmp_path, "--cache", "locked/songs.s2d")
+    refused(run(*flags, mode="prepare", model=None), "locked/songs.s2d cannot be used (Permission denied)")
 
 
 def test_a_cache_that_cannot_be_written_is_refused_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
