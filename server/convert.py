@@ -20,7 +20,7 @@ from seq2drum.errors import LimitError, OptionError
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import AUTO, STYLES
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Song
+from seq2drum.music.notes import Song
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.folder import WEIGHTS, read_config
 from seq2drum.play.options import Options
@@ -128,7 +128,7 @@ def effective(config: pb.GenerationConfig, model: str) -> pb.GenerationConfig:
 
 def count_bars(song: Song) -> int:
     """How many bars `song.bars()` has, without making them: a small file can have hundreds of thousands."""
-    changes = {0: DEFAULT_METRE} | {metre.tick: metre for metre in song.metres}
+    changes = {metre.tick: metre for metre in song.metre_map}
     end = max(song.end, 1)
     places = sorted({tick for tick in changes if tick < end} | {end})
     return sum(
@@ -161,20 +161,15 @@ def check_bars(song: Song, most: int) -> None:
 def timeline(song: Song) -> pb.TimelineInfo:
     """The bars, tempos and metres of a song that is within the limit of bars."""
     quarter = song.ticks_per_quarter
-    # Of several at one tick the last holds.
-    tempos = {0: DEFAULT_TEMPO} | {tempo.tick: tempo for tempo in song.tempos}
-    metres = {0: DEFAULT_METRE} | {metre.tick: metre for metre in song.metres}
     return pb.TimelineInfo(
         bars=len(song.bars()),
         quarters=song.end / quarter,
         seconds=song.seconds(song.end),
         ticks_per_quarter=quarter,
-        tempos=[pb.TempoChange(quarter=tick / quarter, bpm=tempos[tick].bpm) for tick in sorted(tempos)],
+        tempos=[pb.TempoChange(quarter=tempo.tick / quarter, bpm=tempo.bpm) for tempo in song.tempo_map],
         meters=[
-            pb.MeterChange(
-                quarter=tick / quarter, numerator=metres[tick].numerator, denominator=metres[tick].denominator
-            )
-            for tick in sorted(metres)
+            pb.MeterChange(quarter=tick / quarter, numerator=numerator, denominator=denominator)
+            for tick, numerator, denominator in song.metre_map
         ],
     )
 

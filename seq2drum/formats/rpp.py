@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from seq2drum.formats.events import DRUM_CHANNEL
-from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Metre, Part, Song, Tempo
+from seq2drum.music.notes import Metre, Part, Song, Tempo
 
 DRUM_TRACK = "Drums (seq2drum)"
 _HELD = 1  # the shape of a point whose tempo holds until the next
@@ -35,7 +35,7 @@ def write_rpp(song: Song, takes: Sequence[Part], name: str = "Drums") -> bytes:
     names = [part.name or f"Track {number}" for number, part in enumerate(pitched, 1)]
     numbered = [name if len(takes) == 1 else f"{name} {number}" for number in range(1, len(takes) + 1)]
     ids = _Ids(song, takes)
-    first_tempo, first_metre = _tempos(song)[0], _metres(song)[0]
+    first_tempo, first_metre = song.tempo_map[0], song.metre_map[0]
     lines = [
         '<REAPER_PROJECT 0.1 "7.0" 0',
         f"TEMPO {first_tempo.bpm:.10f} {first_metre.numerator} {first_metre.denominator}",
@@ -82,7 +82,7 @@ class _Point(NamedTuple):
 
 
 def _points(song: Song) -> Iterator[str]:
-    seconds, here = Fraction(0), _Point(0, _tempos(song)[0], None, False)
+    seconds, here = Fraction(0), _Point(0, song.tempo_map[0], None, False)
     for point in _map(song):
         seconds += Fraction((point.tick - here.tick) * here.tempo.microseconds, 1_000_000 * song.ticks_per_quarter)
         here = point
@@ -95,26 +95,17 @@ def _points(song: Song) -> Iterator[str]:
 
 def _map(song: Song) -> Iterator[_Point]:
     """Every place where tempo or metre change, the first at tick 0."""
-    tempos = {tempo.tick: tempo for tempo in _tempos(song)}
-    metres = {metre.tick: metre for metre in _metres(song)}
+    tempos = {tempo.tick: tempo for tempo in song.tempo_map}
+    metres = {metre.tick: metre for metre in song.metre_map}
     cut = {
         after.tick
-        for before, after in pairwise(_metres(song))
+        for before, after in pairwise(song.metre_map)
         if (after.tick - before.tick) % Fraction(4 * before.numerator * song.ticks_per_quarter, before.denominator)
     }
     tempo = tempos[0]
     for tick in sorted(tempos.keys() | metres.keys()):
         tempo = tempos.get(tick, tempo)
         yield _Point(tick, tempo, metres.get(tick), tick in cut)
-
-
-def _tempos(song: Song) -> list[Tempo]:
-    """The tempos that hold somewhere: of several at one tick the last, and MIDI's default before the first."""
-    return sorted(({0: DEFAULT_TEMPO} | {tempo.tick: tempo for tempo in song.tempos}).values())
-
-
-def _metres(song: Song) -> list[Metre]:
-    return sorted(({0: DEFAULT_METRE} | {metre.tick: metre for metre in song.metres}).values())
 
 
 # --- tracks -----------------------------------------------------------------------------------------------------------
@@ -159,7 +150,7 @@ def _events(part: Part, end: int) -> Iterator[str]:
 
 def _seconds(song: Song, tick: int) -> Fraction:
     """The exact time of a tick."""
-    seconds, tempos = Fraction(0), [tempo for tempo in _tempos(song) if tempo.tick < tick]
+    seconds, tempos = Fraction(0), [tempo for tempo in song.tempo_map if tempo.tick < tick]
     for tempo, until in zip(tempos, [*(tempo.tick for tempo in tempos[1:]), tick], strict=True):
         seconds += Fraction((until - tempo.tick) * tempo.microseconds, 1_000_000 * song.ticks_per_quarter)
     return seconds

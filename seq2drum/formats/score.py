@@ -25,7 +25,7 @@ from seq2drum.formats.heads import (
     swings,
 )
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import DEFAULT_TEMPO, Bar, Part, Song
+from seq2drum.music.notes import Bar, Part, Song
 
 TYPES = {192: "whole", 96: "half", 48: "quarter", 24: "eighth", 12: "16th", 6: "32nd", 3: "64th"}
 DOTTED = {length * 3 // 2: length for length in TYPES if 3 < length < 192}
@@ -325,7 +325,7 @@ def _tempo_marks(song: Song, bars: Sequence[Bar], first: int) -> list[tuple[Temp
     marks: list[list[TempoMark]] = [[] for _ in bars]
     starts = [bar.start for bar in bars]
     last_printed = 0.0
-    tempos = {tempo.tick: tempo for tempo in (DEFAULT_TEMPO, *song.tempos)}
+    tempos = {tempo.tick: tempo for tempo in song.tempo_map}
     if first:
         here = bars[first].start
         tempos = {tick: tempo for tick, tempo in tempos.items() if tick > here}

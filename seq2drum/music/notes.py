@@ -179,6 +179,16 @@ class Song(Shown):
         """The last tick of the song: of its notes, and of the file if that is longer."""
         return max([self.length, *(part.end for part in self.parts)])
 
+    @cached_property
+    def tempo_map(self) -> tuple[Tempo, ...]:
+        """The tempos that hold from tick 0 on: of several at one tick the last; before any, MIDI's default."""
+        return tuple(sorted(({0: DEFAULT_TEMPO} | {tempo.tick: tempo for tempo in self.tempos}).values()))
+
+    @cached_property
+    def metre_map(self) -> tuple[Metre, ...]:
+        """The metres, likewise."""
+        return tuple(sorted(({0: DEFAULT_METRE} | {metre.tick: metre for metre in self.metres}).values()))
+
     def bars(self) -> tuple[Bar, ...]:
         """All bars, from tick 0 to the song's end, without gap or overlap; at least one.
 
@@ -189,14 +199,12 @@ class Song(Shown):
 
     @cached_property
     def _bars(self) -> tuple[Bar, ...]:
-        changes = {0: DEFAULT_METRE} | {metre.tick: metre for metre in self.metres}
-        starts = sorted(changes)
         song_end = max(self.end, 1)
         bars: list[Bar] = []
-        for here, following in zip(starts, [*starts[1:], None], strict=True):
+        ends = [*(metre.tick for metre in self.metre_map[1:]), None]
+        for (here, numerator, denominator), following in zip(self.metre_map, ends, strict=True):
             if here >= song_end:
                 break
-            _, numerator, denominator = changes[here]
             # Barlines are rounded from exact places, so that they never drift. No bar is shorter than a tick.
             full = max(Fraction(4 * numerator * self.ticks_per_quarter, denominator), Fraction(1))
             stop = song_end if following is None else min(song_end, following)

@@ -23,7 +23,7 @@ import numpy as np
 
 from seq2drum.errors import MissingExtraError, OptionError, OutputError
 from seq2drum.formats import midi
-from seq2drum.music.notes import DEFAULT_TEMPO, IntArray, Part, Song, Tempo
+from seq2drum.music.notes import IntArray, Part, Song, Tempo
 from seq2drum.show import soundfonts
 from seq2drum.show.samples import RATE, Sound
 
@@ -124,9 +124,7 @@ def timed(song: Song, parts: Sequence[Part], span: tuple[int, int] | None, most_
 
 def milliseconds(song: Song, ticks: IntArray) -> IntArray:
     """`Song.seconds` of many ticks."""
-    tempos = [DEFAULT_TEMPO, *song.tempos]
-    starts = np.array([tempo.tick for tempo in tempos])
-    lengths = np.array([tempo.microseconds for tempo in tempos])
+    starts, lengths = np.array(song.tempo_map).T
     elapsed = np.concatenate([[0], np.cumsum(np.diff(starts) * lengths[:-1])])
     place = np.searchsorted(starts, ticks, side="right") - 1
     microseconds = (elapsed[place] + (ticks - starts[place]) * lengths[place]) / song.ticks_per_quarter
