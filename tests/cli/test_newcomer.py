@@ -94,7 +94,7 @@ def test_a_mode_after_two_dashes_is_an_argument() -> None:
     [
         (["--mode", "infr"], "there is no --mode 'infr'; did you mean infer?"),
         (["--mode", "dance"], "there is no --mode 'dance'; there are demo, infer,"),
-        (["--mode"], "there is no --mode ''"),
+        (["--mode"], "--mode wants one of demo, infer,"),
         (
             ["--mode", "infer", "--temprature", "1"],
             "--temprature; did you mean --temperature? seq2drum --mode infer --help",
