@@ -114,8 +114,8 @@ class _First(Parser):
 
 def _without_mode(words: Sequence[str]) -> int:
     first = _First()
-    options, _ = first.parse_known_intermixed_args(words)  # --help and --version end the program
-    if options.mode is not None and "--" not in words:  # by a short form, which with a mode may stand for --model
+    options, _ = first.parse_known(words)  # --help and --version end the program
+    if options.mode is not None:  # by a short form, which with a mode may stand for --model
         raise OptionError(f"--mode is written in full; did you mean --mode {options.mode}?")
     if options.print_completion is None:
         first.error("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")
@@ -144,7 +144,7 @@ def _options(mode: str, words: Sequence[str]) -> argparse.Namespace:
     strange = [name for name in arguments.names_of(words) if name not in parser.option_names]
     if strange:  # before all else: the name of another mode's option may be a short form of one of this mode's
         _refuse_foreign(mode, strange)
-    options, unknown = parser.parse_known_intermixed_args(words)
+    options, unknown = parser.parse_known(words)
     if unknown and not unknown[0].startswith("-"):
         modes = " or ".join(other for other in MODES if _takes_songs(other))
         raise OptionError(f"--mode {mode} has no use for a song; did you mean --mode {modes}?")

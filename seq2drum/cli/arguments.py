@@ -42,9 +42,18 @@ class Parser(argparse.ArgumentParser):
         Raises:
             OptionError: a word has no place, or a value is not of its type.
         """
-        options, unknown = self.parse_known_intermixed_args(words)
+        options, unknown = self.parse_known(words)
         self.refuse(unknown)
         return options
+
+    def parse_known(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        """(the options, words that have no place). What is behind "--" is a name, whatever it begins with.
+
+        argparse alone takes some of these names for options, and not with every version of Python the same.
+        """
+        behind = words.index("--") if "--" in words else len(words)
+        names = [f"./{word}" if word.startswith("-") and word != "-" else word for word in words[behind + 1 :]]
+        return self.parse_known_intermixed_args([*words[: behind + 1], *names])
 
     def refuse(self, unknown: Sequence[str]) -> None:
         """Raise an `OptionError` if there are words that have no place."""

@@ -122,6 +122,21 @@ def test_options_may_stand_before_between_and_after_songs(run: Run, tmp_path: Pa
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.drums.mid", "b.drums.mid"]
 
 
+@pytest.mark.parametrize("words", [["--", "-a.mid"], ["--seed", "3", "--", "-a.mid"], ["./-a.mid"]])
+def test_a_song_whose_name_begins_with_a_dash_is_played(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "-a.mid")
+    code = run("--model", save_player(tmp_path / "player"), *words, model=None)[0]
+    assert code == 0
+    assert (tmp_path / "-a.drums.mid").exists()
+
+
+def test_words_behind_two_dashes_are_no_options(run: Run, tmp_path: Path) -> None:
+    refused(run("--force", "--", "--seed", model=None), "--seed does not exist")
+
+
 def test_a_folder_of_songs_gives_a_folder_of_drums_and_earlier_drums_in_it_are_skipped(
     run: Run, tmp_path: Path
 ) -> None:
