@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from seq2drum import files
 from seq2drum.cli import paths, report, shared
 from seq2drum.cli.arguments import Parser
-from seq2drum.cli.terminal import StandardOutputError, bar, close_standard_output, say, standard_output
+from seq2drum.cli.terminal import (
+    StandardOutputError,
+    bar,
+    close_standard_output,
+    open_closed_streams,
+    say,
+    say_any_letters,
+    standard_output,
+)
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
 from seq2drum.music.limits import MIDI_SUFFIXES
 
@@ -44,6 +52,8 @@ _CODES = """exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    open_closed_streams()
+    say_any_letters()
     words = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would say on standard error is said in an error, too
     watches = words[:1] == ["watch"]

@@ -984,6 +984,27 @@ def test_without_grpc_one_line_names_the_extra(words: list[str], message: str) -
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("absent.mid 2>&-", 2),
+        (f"- -o - --server {NOWHERE} <&-", 3),
+        (f"examples/waltz.mid -o - --server {NOWHERE} >&- 2>&-", 3),
+    ],
+)
+def test_closed_standard_streams_are_no_failure_of_the_program(words: str, code: int) -> None:
+    command = f"{sys.executable} -m client {words}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_song_goes_to_a_standard_output_that_is_closed(address: str) -> None:
+    command = f"{sys.executable} -m client examples/waltz.mid -o - --server {address} >&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_closed_pipe_ends_the_program_without_a_message(address: str) -> None:
     command = f"{sys.executable} -m client - --server {address} | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], input=SONG, capture_output=True, cwd=ROOT, timeout=60, check=True)
