@@ -56,10 +56,14 @@ class Parser(argparse.ArgumentParser):
         return self.parse_known_intermixed_args([*words[: behind + 1], *names])
 
     def refuse(self, unknown: Sequence[str]) -> None:
-        """Raise an `OptionError` if there are words that have no place."""
+        """Raise an `OptionError` if there are words that have no place.
+
+        It names options without what follows them: that may be a secret.
+        """
         if unknown:
-            like = nearest(next(iter(names_of(unknown)), ""), self.option_names)
-            message = f"unrecognized arguments: {' '.join(unknown)}"
+            names = names_of(unknown)
+            like = nearest(next(iter(names), ""), self.option_names)
+            message = f"unrecognized arguments: {' '.join(names or unknown)}"
             self.error(f"{message}; did you mean {like}?" if like else message)
 
     def error(self, message: str) -> NoReturn:

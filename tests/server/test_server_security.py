@@ -188,7 +188,9 @@ def test_the_token_is_in_no_log_no_message_and_no_help(capsys: pytest.CaptureFix
     assert chosen.token == TOKEN and TOKEN not in repr(chosen)
     assert cli.main(["--token", TOKEN]) == 2
     said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "--help" in said
+    assert said.count("\n") == 1 and "--help" in said and TOKEN not in said
+    assert cli.main([f"--token={TOKEN}"]) == 2
+    assert TOKEN not in capsys.readouterr().err
 
 
 def test_a_token_can_be_read_from_a_file(tmp_path: Path) -> None:
