@@ -55,6 +55,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     try:
         about = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if not isinstance(about, dict):
+            raise ValueError(f"its {CONFIG} holds no object")
         return upgraded(about, KIND, FORMAT, {2: _without_kind})
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None

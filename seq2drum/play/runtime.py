@@ -58,12 +58,15 @@ def session(path: Path, threads: int, renamed: Mapping[str, str] | None = None) 
     # The arena of a graph that encodes a whole song would keep the memory that the longest song took.
     options.enable_cpu_mem_arena = path.stem not in ("encode", FILL_PLAN)
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # Without a fallback: it would try the same once more, and print so on standard output.
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
+        outputs = tuple(output.name for output in session.get_outputs())
+        held = [value.name for value in session.get_inputs()]
     except Exception as error:  # the runtime has a dozen exception types without a common base
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{str(path)!r} cannot be used: {reason}") from None
-    outputs = tuple(output.name for output in session.get_outputs())
-    held = [value.name for value in session.get_inputs()]
     names = {(renamed or {}).get(name, name): name for name in held}
 
     def run(arrays: dict[str, NDArray[Any]]) -> Answer:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 from seq2drum import cli
@@ -634,6 +635,33 @@ def test_a_missing_or_damaged_model_is_reported(run: Run, player: Path, tmp_path
             words = "no model" if (name, damage) == ("config.json", "gone") else name.split(".")[0]
             refused(run(song, model=folder), words, str(folder))
     assert not (tmp_path / "a.drums.mid").exists()
+
+
+@pytest.mark.parametrize("what", ["input", "operator"])
+def test_a_graph_with_an_unreadable_name_is_reported_and_nothing_goes_to_standard_output(
+    run: Run, player: Path, tmp_path: Path, what: str
+) -> None:
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    for path in player.iterdir():
+        data = path.read_bytes()
+        if path.name == "step.onnx":
+            inputs = onnxruntime.InferenceSession(str(path)).get_inputs()
+            name = inputs[0].name.encode() if what == "input" else b"Sigmoid"
+            assert name in data
+            data = data.replace(name, b"\xff" * len(name))
+        if path.name != "SHA256SUMS":
+            (folder / path.name).write_bytes(data)
+    refused(run(put(tmp_path / "a.mid"), "-o", "-", model=folder), "step.onnx", "cannot be used")
+
+
+@pytest.mark.parametrize("text", ["3", "null", "[]", '"kind"'])
+def test_a_config_that_is_no_object_is_reported(run: Run, player: Path, tmp_path: Path, text: str) -> None:
+    for path in player.iterdir():
+        if path.name != "SHA256SUMS":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "config.json").write_text(text)
+    refused(run(put(tmp_path / "a.mid"), model=tmp_path), "config.json holds no object")
 
 
 def test_an_empty_name_of_a_model_is_the_default_model(run: Run, tmp_path: Path) -> None:
