@@ -1,9 +1,12 @@
-"""How fast drums are played: `python bench/play.py [SONG] [--model NAME|DIR] [--rounds N]`.
+"""How fast drums are played: `python bench/play.py [SONG] [--model NAME|DIR] [--rounds N] [--against COMMIT]`.
 
 A song of 128 bars of 4/4 is made by repeating the guitar of an example, or of SONG, and played twice: by the command
 line in a fresh process, from its start to the written file, and again and again in a running process. Times are wall
 time; "CPU" is the processor time of the same run, which other programs on the machine disturb less. Memory is the
 largest resident set of any of the fresh processes.
+
+With `--against` the same is done by a checkout of a commit, in turn with this one, round by round: what is printed are
+ratios of processor times, this to that, so that a machine whose speed drifts disturbs both alike.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
+from bench.same import worktree
 from seq2drum.errors import Seq2DrumError
 from seq2drum.formats import midi
 from seq2drum.music import theory
@@ -145,11 +150,67 @@ def shares(drummer: Drummer, data: bytes) -> dict[str, float]:
     return {name: seconds * 1e3 for name, seconds in spent.items()}
 
 
+# Takes of a song on request, each answered by its processor time. It names nothing but what `seq2drum` itself exports.
+PLAYER = """
+import sys, time
+from seq2drum import Drummer
+drummer, data = Drummer.load(sys.argv[1]), open(sys.argv[2], "rb").read()
+drummer.accompany(data).to_bytes()
+for line in sys.stdin:
+    begun = time.process_time()
+    drummer.accompany(data).to_bytes()
+    print(time.process_time() - begun, flush=True)
+"""
+
+
+@contextmanager
+def player(checkout: Path, model: str, song: Path) -> Iterator[Callable[[], float]]:
+    """A running process of a checkout: each call is a take, and gives its seconds of processor time."""
+    words = [sys.executable, "-P", "-c", PLAYER, model, str(song)]
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+
+        def take() -> float:
+            print(file=process.stdin, flush=True)
+            return float(process.stdout.readline())
+
+        yield take
+        process.stdin.close()
+
+
+def process_seconds(checkout: Path, model: str, song: Path, target: Path) -> float:
+    """The processor time of the command line of a checkout, from its start to the written file."""
+    words = [sys.executable, str(checkout / "main.py"), "--mode", "infer", str(song), "-o", str(target), "--force"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    subprocess.run([*words, "--model", model], check=True, stdout=subprocess.DEVNULL, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def ratios(commit: str, data: bytes, model: str, rounds: int) -> None:
+    """Print how the processor times of this checkout compare with those of a commit, in pairs taken in turn."""
+    rows: dict[str, list[float]] = {"a fresh process": [], "a running process": []}
+    with worktree(commit) as other, tempfile.TemporaryDirectory() as folder:
+        song, target = Path(folder) / "song.mid", Path(folder) / "drums.mid"
+        song.write_bytes(data)
+        for _ in range(rounds):
+            here, there = (process_seconds(checkout, model, song, target) for checkout in (ROOT, other))
+            rows["a fresh process"].append(here / there)
+        with player(ROOT, model, song) as ours, player(other, model, song) as theirs:
+            rows["a running process"] = [ours() / theirs() for _ in range(rounds)]
+    print(f"processor time of {BARS} bars beside {commit}, {rounds} pairs; {machine()}")
+    print("\n| ratio | least | median | most |\n|---|---|---|---|")
+    for name, row in rows.items():
+        print(f"| {name} | {min(row):.3f} | {statistics.median(row):.3f} | {max(row):.3f} |")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("song", nargs="?", type=Path, default=ROOT / "examples" / "funk.mid", metavar="SONG")
     parser.add_argument("--model", default=DEFAULT, metavar="NAME|DIR")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--against", metavar="COMMIT", help="ratios to a commit instead of times")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
@@ -159,6 +220,9 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     data = midi.serialise(song)
+    if options.against:
+        ratios(options.against, data, options.model, options.rounds)
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         path, target = Path(folder) / "song.mid", Path(folder) / "drums.mid"
         path.write_bytes(data)
