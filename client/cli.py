@@ -1,6 +1,6 @@
-"""The client's command line: options and printing, nothing else.
+"""The client's command line: what is done with its options, and printing.
 
-Exit codes are in `_CODES`, and in --help.
+Exit codes are in `options.CODES`, and in --help.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from client.options import TOKEN_VARIABLE, song_parser, watch_parser
 from seq2drum import files
 from seq2drum.cli import paths, report, shared
-from seq2drum.cli.arguments import Parser
 from seq2drum.cli.terminal import (
     StandardOutputError,
     bar,
@@ -38,16 +38,8 @@ if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.status_file import StatusFile
 
 STOPPED = 130
-TOKEN_VARIABLE = "SEQ2DRUM_TOKEN"
-TIMEOUT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 _MOST_TOKEN_BYTES = 8192
-_CODES = """exit codes:
-  0    all done
-  2    something was wrong with what was asked or given: a file, an option, a token
-  3    no server answered, or it was busy or too slow: try again
-  4    the server failed
-  130  stopped, by Ctrl-C or --cancel-file"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Before all else, so that whoever looks there learns of an option that makes no sense, too.
         status = _status_file(words)
-        code = _watch(_watch_parser().parse(words[1:])) if watches else _run(_parser().parse(words), status)
+        code = _watch(watch_parser().parse(words[1:])) if watches else _run(song_parser().parse(words), status)
         message = ""
     except SystemExit:
         code, message = 0, ""  # --help and --version have said all
@@ -94,99 +86,6 @@ def _exit_code(error: Seq2DrumError) -> int:
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
-
-
-def _parser() -> Parser:
-    parser = Parser(
-        prog="python -m client",
-        description="Drums for guitar MIDI files, from a server. python -m client watch --help: for whole folders, as "
-        "files come.",
-        epilog="examples:\n  python -m client song.mid\n  python -m client takes/ -o drums/ --style rock --seed 3\n"
-        f"  python -m client watch exported/ drums/\n\n{_CODES}",
-    )
-    shared.add_program(parser)
-    shared.add_songs(parser, "MIDI files, folders of them, or - for standard input")
-    _add_music(parser)
-    output = parser.add_argument_group("output")
-    shared.add_output(output, shared.where_drums_go())
-    _add_form(output)
-    shared.add_explain(output)
-    shared.add_json(output)
-    shared.add_force(output)
-    _add_server(parser)
-    group = parser.add_argument_group("what a server has")
-    group.add_argument("--list-models", action="store_true", help="print its models and their styles")
-    group.add_argument("--list-drum-maps", action="store_true", help="print its drum maps")
-    group.add_argument("--info", action="store_true", help="print its version and its limits")
-    group = parser.add_argument_group("for programs that start this one")
-    group.add_argument("--start-server", action="store_true", help="start a server here if none answers")
-    group.add_argument("--status", action="store_true", help="print one line of JSON, whether a server answers")
-    group.add_argument("--status-file", metavar="FILE", help="keep one line of JSON there, how far this is")
-    group.add_argument("--cancel-file", metavar="FILE", help="stop as soon as there is such a file")
-    return parser
-
-
-def _watch_parser() -> Parser:
-    parser = Parser(
-        prog="python -m client watch",
-        description="Drums for every MIDI file that appears or changes in a folder: NAME.mid gets NAME.drums.mid, "
-        "whole or not at all. Where that cannot be, NAME.mid.error.txt says why, until it can. The two folders may be "
-        "one. Files that are there at the start are played to if their drums are missing or older. Names that end in "
-        ".drums.mid are never taken for songs. A server that is away or busy is waited for, but not with --once. "
-        "Ctrl-C ends it, with code 0.",
-        epilog=_CODES,
-    )
-    parser.add_argument("folder", metavar="IN", help="where songs appear")
-    parser.add_argument("output", metavar="OUT", help="where drums go; is made if it is not there")
-    parser.add_argument("--once", action="store_true", help="play to what is there, wait for nothing, and end")
-    parser.add_argument(
-        "--settle",
-        type=float,
-        default=1.0,
-        metavar="SECONDS",
-        help="a file is whole when it stays so long (default: 1)",
-    )
-    _add_music(parser)
-    output = parser.add_argument_group("output")
-    _add_form(output)
-    shared.add_json(output)
-    _add_server(parser)
-    return parser
-
-
-def _add_music(parser: Parser) -> None:
-    """Add what a musician can choose, as in --mode infer; the models are those of the server."""
-    groups = shared.add_choices(parser)
-    groups[shared.WHAT].add_argument(
-        "--model", default="", metavar="NAME", help="one of the server's models (default: the server's)"
-    )
-
-
-def _add_form(output: shared.Container) -> None:
-    """Add what is in the file; a drum map of one's own is not sent."""
-    shared.add_with_guitar(output)
-    shared.add_choice(output, "drum_map", metavar="NAME", help="the notes of a sampler (default: gm)")
-
-
-def _add_server(parser: Parser) -> None:
-    group = parser.add_argument_group("the server")
-    group.add_argument(
-        "--server",
-        metavar="HOST:PORT",
-        help="where it is (default: $SEQ2DRUM_SERVER, or the server that runs here, or localhost:50051)",
-    )
-    group.add_argument(
-        "--timeout",
-        type=float,
-        default=TIMEOUT_SECONDS,
-        metavar="SECONDS",
-        help="that a song may take (default: 120)",
-    )
-    group.add_argument("--token-file", metavar="FILE", help=f"its token (default: ${TOKEN_VARIABLE})")
-    group.add_argument("--tls", action="store_true", help="use TLS, with the authorities that are known here")
-    group.add_argument("--tls-ca", metavar="FILE", help="use TLS, with this authority: a PEM file")
-    group.add_argument("--tls-cert", metavar="FILE", help="this client's certificate: a PEM file")
-    group.add_argument("--tls-key", metavar="FILE", help="and its key")
 
 
 def _status_file(words: list[str]) -> StatusFile:
@@ -228,7 +127,7 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
     if options.print_completion:
         from seq2drum.cli import completion
 
-        completion.show(options.print_completion, "seq2drum-client", _parser(), {"watch": _watch_parser()})
+        completion.show(options.print_completion, "seq2drum-client", song_parser(), {"watch": watch_parser()})
         return 0
     lists = options.list_models or options.list_drum_maps or options.info
     if not (options.files or lists or options.status or options.start_server):

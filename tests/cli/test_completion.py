@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from client import cli as client_cli
+from client.options import song_parser, watch_parser
 from seq2drum import cli
 from seq2drum.cli import shared
 from seq2drum.music.choices import STYLES
@@ -84,10 +85,7 @@ def test_every_shell_gets_a_script_with_all_options(
     program: str, shell: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = script_of(program, shell, capsys)
-    if program == "seq2drum":
-        parsers = [cli._parser(mode) for mode in cli.MODES]
-    else:
-        parsers = [client_cli._parser(), client_cli._watch_parser()]
+    parsers = [cli._parser(mode) for mode in cli.MODES] if program == "seq2drum" else [song_parser(), watch_parser()]
     names = {name for parser in parsers for name in parser.option_names if name.startswith("--")} - {"--version"}
     assert [name for name in sorted(names) if name.lstrip("-") not in script] == []
     assert program in script

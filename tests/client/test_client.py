@@ -40,6 +40,7 @@ from client import (
     finding,
     messages,
 )
+from client.options import song_parser
 from client.status_file import StatusFile
 from seq2drum.errors import (
     InputError,
@@ -775,9 +776,9 @@ def test_the_client_has_every_option_of_infer(run: Run, playing: Playing, song: 
     config = playing.requests[-1].config
     assert {name: getattr(config, name) for name in words} == words | {"track": "1"}
     assert (config.style, config.seed, config.with_guitar) == ("jazz", 7, True)
-    options = cli._parser().parse(["x", "--bars", "9:16"])
+    options = song_parser().parse(["x", "--bars", "9:16"])
     assert cli._wanted(options).bars == (9, 16)
-    assert cli._wanted(cli._parser().parse(["x", "--prime", "4", "--bars", "3"])).prime == 4
+    assert cli._wanted(song_parser().parse(["x", "--prime", "4", "--bars", "3"])).prime == 4
 
 
 def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""The options of the client's command line; what a musician can choose is that of --mode infer."""
+
+from __future__ import annotations
+
+from seq2drum.cli import shared
+from seq2drum.cli.arguments import Parser
+
+TOKEN_VARIABLE = "SEQ2DRUM_TOKEN"
+TIMEOUT_SECONDS = 120.0
+CODES = """exit codes:
+  0    all done
+  2    something was wrong with what was asked or given: a file, an option, a token
+  3    no server answered, or it was busy or too slow: try again
+  4    the server failed
+  130  stopped, by Ctrl-C or --cancel-file"""
+
+
+def song_parser() -> Parser:
+    """The options of `python -m client`."""
+    parser = Parser(
+        prog="python -m client",
+        description="Drums for guitar MIDI files, from a server. python -m client watch --help: for whole folders, as "
+        "files come.",
+        epilog="examples:\n  python -m client song.mid\n  python -m client takes/ -o drums/ --style rock --seed 3\n"
+        f"  python -m client watch exported/ drums/\n\n{CODES}",
+    )
+    shared.add_program(parser)
+    shared.add_songs(parser, "MIDI files, folders of them, or - for standard input")
+    _add_music(parser)
+    output = parser.add_argument_group("output")
+    shared.add_output(output, shared.where_drums_go())
+    _add_form(output)
+    shared.add_explain(output)
+    shared.add_json(output)
+    shared.add_force(output)
+    _add_server(parser)
+    group = parser.add_argument_group("what a server has")
+    group.add_argument("--list-models", action="store_true", help="print its models and their styles")
+    group.add_argument("--list-drum-maps", action="store_true", help="print its drum maps")
+    group.add_argument("--info", action="store_true", help="print its version and its limits")
+    group = parser.add_argument_group("for programs that start this one")
+    group.add_argument("--start-server", action="store_true", help="start a server here if none answers")
+    group.add_argument("--status", action="store_true", help="print one line of JSON, whether a server answers")
+    group.add_argument("--status-file", metavar="FILE", help="keep one line of JSON there, how far this is")
+    group.add_argument("--cancel-file", metavar="FILE", help="stop as soon as there is such a file")
+    return parser
+
+
+def watch_parser() -> Parser:
+    """The options of `python -m client watch`."""
+    parser = Parser(
+        prog="python -m client watch",
+        description="Drums for every MIDI file that appears or changes in a folder: NAME.mid gets NAME.drums.mid, "
+        "whole or not at all. Where that cannot be, NAME.mid.error.txt says why, until it can. The two folders may be "
+        "one. Files that are there at the start are played to if their drums are missing or older. Names that end in "
+        ".drums.mid are never taken for songs. A server that is away or busy is waited for, but not with --once. "
+        "Ctrl-C ends it, with code 0.",
+        epilog=CODES,
+    )
+    parser.add_argument("folder", metavar="IN", help="where songs appear")
+    parser.add_argument("output", metavar="OUT", help="where drums go; is made if it is not there")
+    parser.add_argument("--once", action="store_true", help="play to what is there, wait for nothing, and end")
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="a file is whole when it stays so long (default: 1)",
+    )
+    _add_music(parser)
+    output = parser.add_argument_group("output")
+    _add_form(output)
+    shared.add_json(output)
+    _add_server(parser)
+    return parser
+
+
+def _add_music(parser: Parser) -> None:
+    """Add what a musician can choose, as in --mode infer; the models are those of the server."""
+    groups = shared.add_choices(parser)
+    groups[shared.WHAT].add_argument(
+        "--model", default="", metavar="NAME", help="one of the server's models (default: the server's)"
+    )
+
+
+def _add_form(output: shared.Container) -> None:
+    """Add what is in the file; a drum map of one's own is not sent."""
+    shared.add_with_guitar(output)
+    shared.add_choice(output, "drum_map", metavar="NAME", help="the notes of a sampler (default: gm)")
+
+
+def _add_server(parser: Parser) -> None:
+    group = parser.add_argument_group("the server")
+    group.add_argument(
+        "--server",
+        metavar="HOST:PORT",
+        help="where it is (default: $SEQ2DRUM_SERVER, or the server that runs here, or localhost:50051)",
+    )
+    group.add_argument(
+        "--timeout",
+        type=float,
+        default=TIMEOUT_SECONDS,
+        metavar="SECONDS",
+        help="that a song may take (default: 120)",
+    )
+    group.add_argument("--token-file", metavar="FILE", help=f"its token (default: ${TOKEN_VARIABLE})")
+    group.add_argument("--tls", action="store_true", help="use TLS, with the authorities that are known here")
+    group.add_argument("--tls-ca", metavar="FILE", help="use TLS, with this authority: a PEM file")
+    group.add_argument("--tls-cert", metavar="FILE", help="this client's certificate: a PEM file")
+    group.add_argument("--tls-key", metavar="FILE", help="and its key")
