@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
+from seq2drum.music.limits import MIDI_SUFFIXES
+
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT.parent / "shared" / "corpus"
 LONG = "SEQ2DRUM_LONG" in os.environ
@@ -65,9 +67,7 @@ def run_script(path: Path) -> dict[str, Any]:
 
 def corpus_files(folder: str) -> list[Path]:
     """The MIDI files of a folder of the corpus, sorted; empty if the corpus is not there."""
-    return sorted(
-        path for path in (CORPUS / folder).glob("*") if path.suffix.lower() in {".mid", ".midi", ".kar", ".rmi"}
-    )
+    return sorted(path for path in (CORPUS / folder).glob("*") if path.suffix.lower() in MIDI_SUFFIXES)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from seq2drum.cli import infer, terminal
 from seq2drum.formats import midi, notation
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.show import draw
+from tests.commands import called
 from tests.conftest import ROOT
 from tests.players import faults, save_player, strummed
 
@@ -40,12 +41,7 @@ def run(player: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
     def run(*arguments: object, mode: str = "infer", model: object = player) -> tuple[int, str, str]:
         words = ["--mode", mode, *map(str, arguments), *(["--model", str(model)] if model else [])]
-        try:
-            code = cli.main(words)
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
+        return called(words, capsys)
 
     return run
 

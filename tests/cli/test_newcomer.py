@@ -13,6 +13,7 @@ import pytest
 from seq2drum import cli
 from seq2drum.cli import arguments, terminal
 from seq2drum.formats import midi
+from tests.commands import called
 from tests.conftest import ROOT
 from tests.players import save_player, strummed
 
@@ -27,18 +28,9 @@ def put(path: Path) -> Path:
     return path
 
 
-def printed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    try:
-        code = cli.main(arguments)
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
 def help_of(mode: str, capsys: pytest.CaptureFixture[str]) -> str:
     """What the help of a mode prints; of no mode, "", the first help."""
-    code, out, err = printed([*(["--mode", mode] if mode else []), "--help"], capsys)
+    code, out, err = called([*(["--mode", mode] if mode else []), "--help"], capsys)
     assert (code, err) == (0, "")
     return out
 
@@ -70,7 +62,7 @@ def test_the_help_of_a_mode_is_80_columns_wide_and_lists_exactly_its_options(
 
 def test_a_mode_may_stand_anywhere_and_be_joined_to_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     results = {
-        printed(words, capsys)
+        called(words, capsys)
         for words in (
             ["--mode", "infer", "none.mid", "--seed", "3"],
             ["none.mid", "--mode", "infer", "--seed", "3"],
@@ -109,7 +101,7 @@ def test_a_mode_after_two_dashes_is_an_argument() -> None:
 def test_a_misspelt_or_misplaced_option_gets_one_line_that_names_the_right_one(
     words: list[str], phrase: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, err = printed(words, capsys)
+    code, out, err = called(words, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert phrase in err
 
@@ -125,7 +117,7 @@ def test_every_example_of_help_is_a_valid_command(
     for words in examples:
         assert cli._options(words[1], words[2:]).mode == words[1]
         if words[1] in ("infer", "show"):
-            code, _, err = printed(words, capsys)
+            code, _, err = called(words, capsys)
             assert (code, "does not exist" in err) == (2, True), err
 
 
@@ -133,7 +125,7 @@ def test_every_example_of_help_is_a_valid_command(
 def test_without_a_mode_the_message_names_commands_to_begin_with(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    code, out, err = printed(arguments, capsys)
+    code, out, err = called(arguments, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "--mode demo" in err
     assert "--mode infer SONG.mid" in err
@@ -161,7 +153,7 @@ def test_an_output_suffix_of_another_format_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     put(tmp_path / "a.mid")
-    code, out, err = printed(["--mode", "infer", "a.mid", "--model", str(player), *flags], capsys)
+    code, out, err = called(["--mode", "infer", "a.mid", "--model", str(player), *flags], capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert phrase in err
     assert [path.name for path in tmp_path.iterdir()] == ["a.mid"]
@@ -169,7 +161,7 @@ def test_an_output_suffix_of_another_format_is_refused(
 
 def test_an_unknown_output_suffix_is_accepted(player: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     song = put(tmp_path / "a.mid")
-    assert printed(["--mode", "infer", str(song), "--model", str(player), "-o", str(tmp_path / "v1.2")], capsys)[0] == 0
+    assert called(["--mode", "infer", str(song), "--model", str(player), "-o", str(tmp_path / "v1.2")], capsys)[0] == 0
     assert (tmp_path / "v1.2").exists()
 
 

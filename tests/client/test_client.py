@@ -83,13 +83,7 @@ def address(playing: Playing) -> Iterator[str]:
         yield where
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No server of this machine is found, and none that the environment names."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "state"))
-    for name in ("SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE", "SEQ2DRUM_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from seq2drum.play.options import Options
 from tests.conftest import ROOT
 from tests.fake_server import real_server
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 Run = Callable[..., int]
 SONG = (ROOT / "examples" / "funk.mid").read_bytes()
 
@@ -25,15 +27,6 @@ SONG = (ROOT / "examples" / "funk.mid").read_bytes()
 @pytest.fixture(scope="module")
 def drummer() -> Drummer:
     return Drummer.load()
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No server of this machine is found, and none that the environment names."""
-    for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
-        monkeypatch.setenv(name, str(tmp_path / "state"))
-    for name in ("SEQ2DRUM_SERVER", "SEQ2DRUM_STATE_FILE", "SEQ2DRUM_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ import rpp as reader
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seq2drum import Drummer, Options, cli
+from seq2drum import Drummer, Options
 from seq2drum.formats import midi
 from seq2drum.formats.rpp import DRUM_TRACK, write_rpp
 from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Metre, Note, Part, Song, Tempo
+from tests.commands import called
 from tests.players import save_player, strummed
 from tests.strategies import parts, songs
 
@@ -238,12 +239,7 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(player: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: object) -> tuple[int, str, str]:
         words = ["--mode", "infer", *map(str, arguments), "--model", str(player)]
-        try:
-            code = cli.main(words)
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
+        return called(words, capsys)
 
     return run
 

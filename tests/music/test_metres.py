@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from seq2drum.music import metres
 from tests.conftest import long_run
 
 ROOT = Path(__file__).parents[2]
-MAKER = ROOT / "bench" / "make_tables.py"
 ALL = [(numerator, denominator) for numerator in metres.NUMERATORS for denominator in metres.DENOMINATORS]
 
 
@@ -86,14 +84,6 @@ def test_an_impossible_metre_is_refused_by_name(numerator: int, denominator: int
 def test_a_metre_longer_than_the_table_is_counted_unit_by_unit() -> None:
     assert metres.groups(76, 32) == (1,) * 76
     assert metres.weights(76, 32) == (1, *(0.125,) * 75)
-
-
-@pytest.fixture(scope="module")
-def maker() -> dict[str, Any]:
-    pytest.importorskip("music21")
-    if not MAKER.exists():
-        pytest.skip("the generator is not part of this installation")
-    return runpy.run_path(str(MAKER))
 
 
 def test_the_table_is_what_music21_and_the_rules_say_today(maker: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +26,6 @@ from seq2drum.music.theory import (
 from tests.conftest import long_run
 
 ROOT = Path(__file__).parents[2]
-MAKER = ROOT / "bench" / "make_tables.py"
 SAMPLES = ROOT.parent / "shared" / "corpus" / "sample"
 NOTES = [Note(0, 240, 60, 80), Note(240, 240, 64, 80)]
 
@@ -200,14 +198,6 @@ def test_roots_of_an_array_are_the_roots_of_its_elements() -> None:
 
 
 # The tables ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def maker() -> dict[str, Any]:
-    pytest.importorskip("music21")
-    if not MAKER.exists():
-        pytest.skip("the generator is not part of this installation")
-    return runpy.run_path(str(MAKER))
 
 
 @pytest.mark.parametrize("name", ["programs.txt", "guitar_words.txt", "bass_words.txt"])
