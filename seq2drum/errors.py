@@ -1,7 +1,7 @@
 """The errors a user can meet.
 
-Every error says what was found, what was wanted and what to do. Nothing else is caught at the edges, so whatever is
-not in this tree is a bug.
+Every error says what was found, what was wanted and what to do. Whatever else gets out is a bug; the command lines
+catch only what no check of theirs can foresee: a name that may not be looked up, and a missing package.
 
     Seq2DrumError
     ├── InputError            something is wrong with the music that came in
