@@ -27,7 +27,8 @@ sys.path.insert(0, str(ROOT))
 from bench.machine import machine
 from seq2drum.errors import Seq2DrumError
 from seq2drum.formats import midi
-from seq2drum.lattice import conditions, groove
+from seq2drum.lattice import conditions
+from seq2drum.lattice.drums import PROMINENCE, drums_of, novelty, prominence_of
 from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, encode
 from seq2drum.lattice.listening import Heard
@@ -74,9 +75,9 @@ def count(part: Part, song: Song) -> Counted:
     begin, end = (int(form.bar_of(grid.step[at : at + 1 or None])[0]) for at in (0, -1))
     grid = grid.shift(-form.first[begin])
     form = form.between(begin, end + 1)
-    full, nine = groove.drums_of(grid, form, FULL), groove.drums_of(grid, form)
+    full, nine = drums_of(grid, form, FULL), drums_of(grid, form)
     quarters = float(np.sum(form.quarters))
-    prominent = groove.prominence_of(groove.novelty(nine)) >= groove.PROMINENCE
+    prominent = prominence_of(novelty(nine)) >= PROMINENCE
     swing = swing_of(Heard(form, grid, np.zeros(9, dtype=np.int64), 1))
     return Counted(
         float(full.velocity.sum()) / 127 / quarters,

@@ -38,10 +38,9 @@ from seq2drum.judge import measures
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.players import play_heard
 from seq2drum.judge.songs import choose, reference
-from seq2drum.lattice import groove
+from seq2drum.lattice.drums import Drums, drums_of, fills
 from seq2drum.lattice.form import CHANGING, Form
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
-from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.music import metres
 from seq2drum.music.kit import NINE
 from seq2drum.play import engine
@@ -101,7 +100,7 @@ def heads_of(form: Form) -> NDArray[np.bool_]:
 
 def count(real: Drums, made: Drums, bars: NDArray[np.bool_]) -> Counts:
     """Count what is made in some bars (B,) of one length; the bars are joined."""
-    fills = groove.fills(made)[bars].sum()
+    filled = fills(made)[bars].sum()
     real, made = measures.cut(real, bars), measures.cut(made, bars)
     struck, wanted = made.velocity > 0, real.velocity > 0
     strong = struck[:, STRONG + TOMS].any(axis=1)
@@ -119,7 +118,7 @@ def count(real: Drums, made: Drums, bars: NDArray[np.bool_]) -> Counts:
         moved(int(made.form.steps[0])),
         moved(FOUR_QUARTERS),
         float((part**2).sum()),
-        float(fills),
+        float(filled),
         float(bars.sum()),
     )
 

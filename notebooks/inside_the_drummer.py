@@ -27,7 +27,8 @@ import numpy as np
 from seq2drum.data import batches, corpus, excerpts
 from seq2drum.formats import midi
 from seq2drum.judge import likelihood, players
-from seq2drum.lattice import conditions, groove
+from seq2drum.lattice import conditions
+from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.features import features
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
@@ -263,7 +264,7 @@ def play(guitar, seed=0, temperature=1.0):
 
 def common(one, other):
     """Hit F1 of two takes in the same bars, nine pieces of kit."""
-    one, other = (groove.drums_of(grid, heard.form).velocity > 0 for grid in (one, other))
+    one, other = (drums_of(grid, heard.form).velocity > 0 for grid in (one, other))
     return 2 * (one & other).sum() / (one.sum() + other.sum())
 
 
@@ -309,8 +310,8 @@ for row, piece in enumerate(pieces):
     data = batches.flatten([replace(piece, heard=guitar) for guitar in heard_as])
     starts = range(0, len(piece.heard.form.steps) - 7, 8)
     for column in range(len(pieces)):
-        drums_of, guitar_of = ([batches.Window(song, at, at + 8) for at in starts] for song in (row, column))
-        nats[row, column] = likelihood.window_nats(model, data, drums_of, guitar_of, starts).mean()
+        drums, guitar = ([batches.Window(song, at, at + 8) for at in starts] for song in (row, column))
+        nats[row, column] = likelihood.window_nats(model, data, drums, guitar, starts).mean()
 
 # %% tags=["keep-output"]
 figure, axes = plt.subplots(figsize=(6.4, 4.6))

@@ -29,7 +29,8 @@ from seq2drum.formats import midi
 from seq2drum.formats.musicxml import write_score
 from seq2drum.judge.panel import statistics, values
 from seq2drum.judge.trial import trial_of
-from seq2drum.lattice import conditions, groove
+from seq2drum.lattice import conditions
+from seq2drum.lattice.drums import drums_of, hits_per_quarter, novelty, syncopation
 from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
@@ -108,13 +109,13 @@ def measured(take):
     lattice = lattice_of(take.song)
     form = form_of(take.song, lattice)
     grid = encode(take.standard_part, lattice, FULL)
-    drums = groove.drums_of(grid, form)
+    drums = drums_of(grid, form)
     return [
         conditions.measure(grid, form).style,
-        f"{groove.hits_per_quarter(drums).mean():.2f}",
+        f"{hits_per_quarter(drums).mean():.2f}",
         f"{take.part.velocity.mean():.0f}",
-        f"{groove.syncopation(drums).mean():.2f}",
-        f"{groove.novelty(drums).mean():.3f}",
+        f"{syncopation(drums).mean():.2f}",
+        f"{novelty(drums).mean():.3f}",
     ]
 
 
@@ -206,7 +207,7 @@ reference = midi.read(EXAMPLES / "training" / "jazz_swing_1.mid")
 listening = Listening.of(reference, theory.guitar_parts(reference).parts)
 lattice, heard = listening.lattice, listening.heard
 real_part = reference.parts[theory.drum_parts(reference)[0]]
-real = groove.drums_of(encode(real_part, lattice, FULL), heard.form)
+real = drums_of(encode(real_part, lattice, FULL), heard.form)
 
 ways = {
     "plainest": Options(temperature=0),
@@ -217,7 +218,7 @@ ways = {
 panel = {}
 for name, options in ways.items():
     made = drummer.accompany(reference, options).standard_part
-    drums = groove.drums_of(encode(made, lattice, FULL), heard.form)
+    drums = drums_of(encode(made, lattice, FULL), heard.form)
     panel[name] = values(statistics(trial_of(real, drums, heard)))
 panel["the real drums themselves"] = values(statistics(trial_of(real, real, heard)))
 shown = ["hit F1", "kick and snare F1", "onset F1", "voice JSD", "position JSD", "hits made to real", "fill rate"]

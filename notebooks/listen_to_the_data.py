@@ -30,8 +30,9 @@ import numpy as np
 from seq2drum.data import corpus
 from seq2drum.data.reading import find_files
 from seq2drum.formats import midi
-from seq2drum.lattice import grid, groove, phrases
+from seq2drum.lattice import grid, phrases
 from seq2drum.lattice.conditions import measure
+from seq2drum.lattice.drums import drums_of, hits_per_quarter
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.listening import Listening
 from seq2drum.music import theory
@@ -79,8 +80,8 @@ def shares(axes, names, title):
 
 
 forms = [song.heard.form for song in songs]
-drums = [groove.drums_of(song.drums, form) for song, form in zip(songs, forms, strict=True)]
-density = np.concatenate([groove.hits_per_quarter(one) for one in drums])
+drums = [drums_of(song.drums, form) for song, form in zip(songs, forms, strict=True)]
+density = np.concatenate([hits_per_quarter(one) for one in drums])
 
 figure, panels = plt.subplots(2, 3, figsize=(13, 6), layout="constrained")
 shares(panels[0, 0], [form.metre for form in forms], "metre (songs)")

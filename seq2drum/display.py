@@ -24,9 +24,9 @@ from seq2drum.data.prepared import Prepared
 from seq2drum.errors import Seq2DrumError
 from seq2drum.judge import report
 from seq2drum.judge.evaluation import HEADLINE, Evaluation
+from seq2drum.lattice.drums import Drums
 from seq2drum.lattice.form import CHANGING, Form
 from seq2drum.lattice.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
-from seq2drum.lattice.groove import Drums
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import Cut, Pair, Phrase
 from seq2drum.music import duet, theory

@@ -20,7 +20,8 @@ from seq2drum import display
 from seq2drum.data import corpus
 from seq2drum.formats import midi
 from seq2drum.judge.evaluation import Column, Estimate, Evaluation, Row
-from seq2drum.lattice import grid, groove, phrases
+from seq2drum.lattice import grid, phrases
+from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.phrases import Cut
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
@@ -135,7 +136,7 @@ def values() -> dict[str, tuple[Any, int, str]]:
         "cut without loss": (cut, 0, "4 bars"),
         "grid": (prepared.drums, 0, "offset"),
         "heard": (prepared.heard, 1, "changing metres"),
-        "drums": (groove.drums_of(prepared.drums, prepared.heard.form), 1, "kit nine"),
+        "drums": (drums_of(prepared.drums, prepared.heard.form), 1, "kit nine"),
         "prepared": (prepared, 1, "split train"),
         "account": (corpus.Account(9, 7, Counter({"no drums": 2}), 1, 100), 0, "1.00%"),
         "evaluation": (evaluation(), 0, "0.500"),
@@ -234,9 +235,9 @@ def test_empty_and_odd_values_show_themselves(value: Any) -> None:
 def test_drums_of_any_kit_are_shown_and_of_none_only_counted() -> None:
     prepared = made_song(2)
     for kit in KITS.values():
-        shown = groove.drums_of(prepared.drums, prepared.heard.form, kit)._repr_html_()
+        shown = drums_of(prepared.drums, prepared.heard.form, kit)._repr_html_()
         assert f"kit {kit.name}" in said(shown)
-    bare = groove.drums_of(prepared.drums, prepared.heard.form)
+    bare = drums_of(prepared.drums, prepared.heard.form)
     odd = bare._replace(velocity=bare.velocity[:, :5], offset=bare.offset[:, :5])
     assert parsed(odd._repr_html_()).tags["img"] == 0
 
@@ -244,7 +245,7 @@ def test_drums_of_any_kit_are_shown_and_of_none_only_counted() -> None:
 def test_a_prepared_song_and_the_arrays_of_its_drums_show_the_same_hits(drawn: list[Duet]) -> None:
     prepared = made_song(4)
     prepared._repr_html_()
-    groove.drums_of(prepared.drums, prepared.heard.form, FULL)._repr_html_()
+    drums_of(prepared.drums, prepared.heard.form, FULL)._repr_html_()
     one, other = (duet.drums for duet in drawn)
     assert len(one)
     assert np.array_equal(one.rows[:, [0, 2, 3]], other.rows[:, [0, 2, 3]])

@@ -20,8 +20,8 @@ from seq2drum.judge.panel import Statistics, statistics
 from seq2drum.judge.players import Player
 from seq2drum.judge.trial import Judge
 from seq2drum.judge.workers import results_of
+from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.groove import drums_of
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL
 

@@ -26,10 +26,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from seq2drum.errors import CorpusError
 from seq2drum.judge.likelihood import one_thread
 from seq2drum.judge.measures import auc
+from seq2drum.lattice.drums import Drums
 from seq2drum.lattice.features import GUITAR, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
-from seq2drum.lattice.groove import Drums
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.notes import IntArray
 

@@ -25,7 +25,7 @@ from seq2drum.judge.measures import Copies
 from seq2drum.judge.players import COPY, Player, baseline_players, copy_player, real_player
 from seq2drum.judge.songs import reference, split_hash
 from seq2drum.judge.torch_figures import torch_figures
-from seq2drum.lattice.groove import drums_of
+from seq2drum.lattice.drums import drums_of
 from seq2drum.music.kit import NINE
 
 LEAST_REFERENCE = 20  # songs of reference; with fewer there is nothing to make baselines of

@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seq2drum.data.batches import DRUM_REST
-from seq2drum.lattice import groove
+from seq2drum.lattice.drums import Drums, bars_of
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.groove import Drums
 from seq2drum.music.kit import NINE
 from seq2drum.music.notes import IntArray
 
@@ -69,7 +68,7 @@ def groove_similarity(drums: Drums) -> float:
     (2020); all pairs of bars of one length, not a sample: where c of n bars strike, c (n - c) pairs differ. A loop has
     1, so higher is not better.
     """
-    onset = groove.bars_of(drums).max(axis=2)
+    onset = bars_of(drums).max(axis=2)
     differ = pairs = 0.0
     for bars in _alike(drums.form):
         n, struck = len(bars), onset[bars].sum(axis=0)
@@ -83,7 +82,7 @@ def likeness(drums: Drums) -> Vector:
 
     Two bars are alike by 1 - |D_i - D_j| / (|D_i| + |D_j|), two silent ones by 1. Only bars of one length are compared.
     """
-    rolls, steps = groove.bars_of(drums), drums.form.steps
+    rolls, steps = bars_of(drums), drums.form.steps
     count = rolls.sum(axis=(1, 2))
     out = np.zeros((2, CURVE_BARS))
     for lag in range(1, min(CURVE_BARS, len(rolls) - 1) + 1):

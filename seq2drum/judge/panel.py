@@ -40,9 +40,9 @@ from seq2drum.judge.measures import (
     share,
 )
 from seq2drum.judge.trial import TOMS, VOICE_FAMILIES, Side, Trial
+from seq2drum.lattice.drums import Drums
 from seq2drum.lattice.form import MAX_STEPS, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
-from seq2drum.lattice.groove import Drums
 
 Statistics = Mapping[str, Vector]
 """What was counted of a take or a song, a vector for each figure by its name."""

@@ -13,7 +13,7 @@ from seq2drum.judge.auditions import Audition, some_of
 from seq2drum.judge.evaluation import BY_METRE, METRES, Estimate, Example, Row, SongFigures, number_or_none
 from seq2drum.judge.panel import FIGURES, Statistics
 from seq2drum.judge.players import Player
-from seq2drum.lattice.groove import Drums, drums_of
+from seq2drum.lattice.drums import Drums, drums_of
 
 EXAMPLES, EXAMPLE_BARS = 4, 8
 

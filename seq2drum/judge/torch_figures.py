@@ -19,8 +19,8 @@ from seq2drum.judge.evaluation import GUITARS, Estimate
 from seq2drum.judge.intervals import Interval, over_songs, weighted_mean, weighted_median
 from seq2drum.judge.players import Player
 from seq2drum.judge.workers import results_of
+from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.groove import drums_of
 
 CRITICISED = ("common bar", "random song", "nearest 4 bars")  # baselines that the critic judges beside the models
 

@@ -21,8 +21,7 @@ from seq2drum.judge.measures import (
     judged_bars,
     likeness,
 )
-from seq2drum.lattice import groove
-from seq2drum.lattice.groove import Drums
+from seq2drum.lattice.drums import Drums, bars_of, fills, syncopation
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.notes import IntArray
 
@@ -56,7 +55,7 @@ class Side:
     @cached_property
     def rolls(self) -> NDArray[np.float32]:
         """(B, S, V): hits bar by bar."""
-        return groove.bars_of(self.drums)
+        return bars_of(self.drums)
 
     @cached_property
     def bar_hits(self) -> IntArray:
@@ -66,12 +65,12 @@ class Side:
     @cached_property
     def fills(self) -> BoolArray:
         """(B,): which bars are fills."""
-        return groove.fills(self.drums)
+        return fills(self.drums)
 
     @cached_property
     def syncopation(self) -> float:
         """The mean over the bars."""
-        return float(groove.syncopation(self.drums).mean())
+        return float(syncopation(self.drums).mean())
 
     @cached_property
     def similarity(self) -> float:

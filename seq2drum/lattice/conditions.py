@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.lattice import groove
 from seq2drum.lattice.columns import Columns
+from seq2drum.lattice.drums import Drums, drums_of, fills, syncopation
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid
-from seq2drum.lattice.groove import Drums
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL, NINE
 
@@ -65,8 +64,8 @@ class Measured(NamedTuple):
 
 def measure(grid: Grid, form: Form) -> Measured:
     """Measure drums of the full kit."""
-    full, nine = groove.drums_of(grid, form, FULL), groove.drums_of(grid, form)
-    return Measured(style_of(full), intensity_of(full), complexity_of(nine), groove.fills(nine))
+    full, nine = drums_of(grid, form, FULL), drums_of(grid, form)
+    return Measured(style_of(full), intensity_of(full), complexity_of(nine), fills(nine))
 
 
 def intensity_of(drums: Drums) -> FloatArray:
@@ -82,8 +81,8 @@ def complexity_of(drums: Drums) -> FloatArray:
 
 
 def pattern_syncopation(drums: Drums) -> FloatArray:
-    """(B,): the syncopation of kick, snare and toms (nine voices), see `groove.syncopation`."""
-    return groove.syncopation(drums._replace(velocity=drums.velocity[:, _PATTERN]))
+    """(B,): the syncopation of kick, snare and toms (nine voices), see `syncopation`."""
+    return syncopation(drums._replace(velocity=drums.velocity[:, _PATTERN]))
 
 
 def _level(values: NDArray[Any], deciles: NDArray[np.float64]) -> FloatArray:

@@ -29,8 +29,8 @@ from seq2drum.judge.measures import judged_bars
 from seq2drum.judge.panel import FIGURES, Statistics, statistics
 from seq2drum.judge.players import REAL
 from seq2drum.judge.trial import Judge
+from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
-from seq2drum.lattice.groove import drums_of
 from seq2drum.lattice.listening import Heard
 from seq2drum.learn.history import duration
 from seq2drum.learn.task import Board, Forgiving

@@ -15,8 +15,8 @@ from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.judge.baselines import baselines
 from seq2drum.judge.critic import CriticResult, critic_auc
+from seq2drum.lattice.drums import Drums, drums_of
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.groove import Drums, drums_of
 from seq2drum.lattice.listening import Heard
 from tests.made import made_song
 

@@ -7,8 +7,8 @@ from seq2drum.judge import intervals, measures, panel
 from seq2drum.judge.measures import Copies
 from seq2drum.judge.panel import FIGURES, values
 from seq2drum.judge.trial import Judge, trial_of
+from seq2drum.lattice.drums import Drums
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.groove import Drums
 from seq2drum.lattice.listening import Heard
 from tests.drumming import (
     BACKBEAT,

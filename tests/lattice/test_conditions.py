@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from seq2drum.lattice import conditions, groove
+from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import CONDITIONS, Controls
+from seq2drum.lattice.drums import Drums, drums_of, fills
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.groove import Drums
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import FULL, NINE
 
@@ -99,4 +99,4 @@ def test_measures_agree_with_the_groove_they_are_made_of() -> None:
     grid = Grid(step, voice, drums.velocity[step, voice], np.zeros_like(step), np.full_like(step, 3))
     measured = conditions.measure(grid, drums.form)
     assert measured.style == "rock"
-    assert measured.fill.tolist() == groove.fills(groove.drums_of(grid, drums.form)).tolist()
+    assert measured.fill.tolist() == fills(drums_of(grid, drums.form)).tolist()

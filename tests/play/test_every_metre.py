@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seq2drum.lattice import groove
+from seq2drum.lattice.drums import Drums, bars_of, drums_of, fills, hits_per_quarter
 from seq2drum.lattice.form import form_of
 from seq2drum.lattice.grid import STEPS_PER_QUARTER, Lattice, encode
 from seq2drum.music.kit import FULL, NINE
@@ -115,9 +115,9 @@ def takes_in(metre: str) -> list[Take]:
     return [take for bars in BY_METRE[metre] for take in takes(tuple(bars))]
 
 
-def drums(take: Take) -> groove.Drums:
+def drums(take: Take) -> Drums:
     lattice = Lattice(take.song.bars(), take.song.ticks_per_quarter)
-    return groove.drums_of(encode(take.standard_part, lattice, FULL), form_of(take.song, lattice))
+    return drums_of(encode(take.standard_part, lattice, FULL), form_of(take.song, lattice))
 
 
 def hits(take: Take) -> NDArray[np.int64]:
@@ -164,7 +164,7 @@ def loudness(take: Take, bars: slice) -> float:
 
 def likeness(take: Take, bars: slice, others: slice) -> float:
     """The hit F1 of some bars with as many others of the same metre."""
-    rolls = groove.bars_of(drums(take))
+    rolls = bars_of(drums(take))
     one, other = rolls[bars], rolls[others]
     return float(2 * (one * other).sum() / max((one + other).sum(), 1))
 
@@ -230,16 +230,16 @@ def test_the_pattern_comes_again_with_the_bar_and_not_after_four_quarters(metre)
 
 
 def test_fills_lead_into_a_new_section_far_more_often_than_chance_would_have_them():
-    fills = []
+    filled = []
     for metre in ("4/4", "3/4", "6/8", "5/4", "7/8"):
         verse, chorus = (
             (BY_METRE[metre] * 2)[:2] if metre != "4/4" else (IN_FOUR, phrases(4, 4, "XxXxXxXx", "XxXxXXXX"))
         )
         song = written([*verse[:8], *chorus[:8]] * 2)
         for seed in range(4):
-            fills += np.flatnonzero(groove.fills(drums(play(song, seed)))).tolist()
+            filled += np.flatnonzero(fills(drums(play(song, seed)))).tolist()
     # The opening has nothing to break with, and an ending is not a fill.
-    within = [bar for bar in fills if 3 <= bar < 31]
+    within = [bar for bar in filled if 3 <= bar < 31]
     assert len(within) >= 8
     assert np.mean([bar in (7, 15, 23) for bar in within]) > 0.17  # by chance 3 of 28 are
 
@@ -249,7 +249,7 @@ def test_where_the_metre_changes_the_drums_go_on_in_the_new_one():
     for take in changing:
         assert faults(take.part, take.song) == []
     assert np.mean([(hits(take) > 0).mean() for take in changing]) > 0.94
-    dense = np.array([groove.hits_per_quarter(drums(take)) for take in changing])
+    dense = np.array([hits_per_quarter(drums(take)) for take in changing])
     for section in SECTIONS:
         assert dense[:, section].mean() > 0.5 * dense.mean()
     for section, steps in zip(SECTIONS[1:3], (21, 18), strict=True):

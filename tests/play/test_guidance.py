@@ -75,8 +75,8 @@ def test_fills_alone_need_no_guidance(player: Engine, monkeypatch: pytest.Monkey
 
 def test_the_shipped_checkpoint_plays_the_style_it_is_asked_for() -> None:
     from seq2drum.lattice.conditions import style_of
+    from seq2drum.lattice.drums import drums_of
     from seq2drum.lattice.grid import Lattice, encode
-    from seq2drum.lattice.groove import drums_of
     from seq2drum.music.choices import STYLES
     from seq2drum.music.kit import FULL
     from seq2drum.play.drummer import Drummer

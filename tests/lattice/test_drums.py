@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from seq2drum.lattice import groove
+from seq2drum.lattice.drums import Drums, breaks, drums_of, fills, hits_per_quarter, novelty, signs, syncopation
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.groove import Drums
 from seq2drum.music.kit import FULL, NINE
 
 KICK, SNARE, HAT = 0, 1, [voice.name for voice in NINE.voices].index("closed hat")
@@ -31,92 +30,90 @@ BREAK = {KICK: [0], SNARE: [0, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21,
 def test_of_voices_that_merge_the_louder_is_kept() -> None:
     names = [voice.name for voice in FULL.voices]
     keys = np.array([names.index("closed hat"), names.index("pedal hat"), names.index("clap")])
-    drums = groove.drums_of(
-        Grid(np.array([3, 3, 3]), keys, np.array([90, 20, 99]), np.array([0, 127, 0]), keys), form(1)
-    )
+    drums = drums_of(Grid(np.array([3, 3, 3]), keys, np.array([90, 20, 99]), np.array([0, 127, 0]), keys), form(1))
     assert drums.velocity[3, HAT] == 90 and drums.offset[3, HAT] == 0
     assert np.count_nonzero(drums.velocity) == 1
 
 
 def test_a_loop_has_no_novelty_and_no_fill() -> None:
     loop = drums([BEAT] * 16, form(16))
-    assert not groove.novelty(loop).any() and not groove.fills(loop).any()
+    assert not novelty(loop).any() and not fills(loop).any()
 
 
 def test_the_bar_that_breaks_the_pattern_is_the_fill() -> None:
     broken = drums([*[BEAT] * 7, BREAK, *[BEAT] * 8], form(16))
-    assert np.flatnonzero(groove.fills(broken)).tolist() == [7]
-    assert groove.novelty(broken).argmax() == 7
+    assert np.flatnonzero(fills(broken)).tolist() == [7]
+    assert novelty(broken).argmax() == 7
 
 
 def test_at_most_a_tenth_of_the_bars_are_fills() -> None:
     often = drums([BEAT, BEAT, BREAK] * 10, form(30))
-    assert groove.fills(often).sum() == 3
+    assert fills(often).sum() == 3
 
 
 def test_a_silent_bar_is_no_fill() -> None:
-    assert not groove.fills(drums([*[BEAT] * 7, {}, *[BEAT] * 8], form(16))).any()
+    assert not fills(drums([*[BEAT] * 7, {}, *[BEAT] * 8], form(16))).any()
 
 
 def test_bars_of_another_length_are_not_compared() -> None:
     mixed = Form(*(np.array([a] * 12 + [b]) for a, b in ((24, 21), (4, 7), (4, 8))), np.full(13, 120.0))
-    assert groove.novelty(drums([*[BEAT] * 12, {KICK: [0]}], mixed))[12] == 0
+    assert novelty(drums([*[BEAT] * 12, {KICK: [0]}], mixed))[12] == 0
 
 
 def test_a_break_is_a_fill_that_leaves_room() -> None:
     song = drums([*[BEAT] * 7, BREAK, *[BEAT] * 7, {KICK: [0], SNARE: [3]}, *[BEAT] * 8], form(24))
-    assert np.flatnonzero(groove.fills(song)).tolist() == [7, 15]
-    assert np.flatnonzero(groove.breaks(song)).tolist() == [15]
-    assert {bar: name for bar, name in enumerate(groove.signs(song)) if name} == {7: "fill", 15: "break"}
+    assert np.flatnonzero(fills(song)).tolist() == [7, 15]
+    assert np.flatnonzero(breaks(song)).tolist() == [15]
+    assert {bar: name for bar, name in enumerate(signs(song)) if name} == {7: "fill", 15: "break"}
 
 
 def test_half_of_the_hits_around_are_a_break_and_one_more_is_none() -> None:
     usual = {HAT: list(range(0, 24, 3))}
     for hits, is_break in ((4, True), (5, False)):
         song = drums([*[usual] * 7, {SNARE: list(range(hits))}, *[usual] * 8], form(16))
-        assert groove.fills(song)[7] and groove.breaks(song)[7] == is_break
+        assert fills(song)[7] and breaks(song)[7] == is_break
 
 
 def test_a_break_is_detected_by_the_bars_around_it_and_not_by_fills_and_silence() -> None:
     quiet = {SNARE: [0, 6, 12, 18]}
     song = drums([*[quiet] * 8, {KICK: [3, 9, 15]}, {}, *[quiet] * 6, *[BREAK] * 24], form(40))
-    assert groove.fills(song)[8] and not groove.breaks(song)[8]
+    assert fills(song)[8] and not breaks(song)[8]
 
 
 def test_over_the_first_and_the_last_bar_that_is_struck_nothing_is_written() -> None:
     song = drums([BREAK, *[BEAT] * 19, BREAK, *[BEAT] * 19, {KICK: [0]}], form(41))
-    assert np.flatnonzero(groove.fills(song)).tolist() == [0, 20, 40]
-    assert np.flatnonzero(groove.signs(song) != "").tolist() == [20]
-    assert groove.signs(drums([{}] * 3, form(3))).tolist() == ["", "", ""]
+    assert np.flatnonzero(fills(song)).tolist() == [0, 20, 40]
+    assert np.flatnonzero(signs(song) != "").tolist() == [20]
+    assert signs(drums([{}] * 3, form(3))).tolist() == ["", "", ""]
 
 
 @pytest.mark.parametrize("bars", [1, 2])
 def test_a_song_of_few_bars_has_no_fill(bars: int) -> None:
-    assert not groove.fills(drums([BEAT, BREAK][:bars], form(bars))).any()
+    assert not fills(drums([BEAT, BREAK][:bars], form(bars))).any()
 
 
 def test_hits_are_counted_by_the_quarter_in_any_metre() -> None:
-    assert groove.hits_per_quarter(drums([BEAT], form(1))).tolist() == [3.0]
-    assert groove.hits_per_quarter(drums([{KICK: [0, 6, 12]}], form(1, 7, 8))) == pytest.approx([3 / 3.5])
+    assert hits_per_quarter(drums([BEAT], form(1))).tolist() == [3.0]
+    assert hits_per_quarter(drums([{KICK: [0, 6, 12]}], form(1, 7, 8))) == pytest.approx([3 / 3.5])
 
 
 def test_hits_on_the_beat_are_not_syncopated() -> None:
     steady = {KICK: [0, 12], HAT: [0, 6, 12, 18]}
-    assert groove.syncopation(drums([steady, steady], form(2))).tolist() == [0, 0]
+    assert syncopation(drums([steady, steady], form(2))).tolist() == [0, 0]
 
 
 def test_a_backbeat_without_the_strong_beats_is_syncopated() -> None:
-    assert groove.syncopation(drums([{SNARE: [6, 18]}] * 2, form(2))).tolist() == [0.75, 0.25]
+    assert syncopation(drums([{SNARE: [6, 18]}] * 2, form(2))).tolist() == [0.75, 0.25]
 
 
 def test_a_hit_before_a_rest_on_a_stronger_place_is_syncopated() -> None:
     pushed = drums([{KICK: [0, 21]}, {SNARE: [0]}], form(2))  # the kick anticipates a downbeat that it leaves out
-    assert groove.syncopation(pushed)[0] > 0
+    assert syncopation(pushed)[0] > 0
     landed = drums([{KICK: [0, 21]}, {KICK: [0]}], form(2))
-    assert groove.syncopation(landed)[0] == 0
+    assert syncopation(landed)[0] == 0
 
 
 def test_the_weights_are_those_of_the_metre() -> None:
     # 7/8 as 2+2+3: the groups begin at steps 0, 6 and 12. What begins a group is not syncopated, what precedes it is.
-    assert groove.syncopation(drums([{KICK: [0, 6, 12]}] * 2, form(2, 7, 8)))[0] == 0
-    assert groove.syncopation(drums([{KICK: [0, 9]}, {KICK: [0]}], form(2, 7, 8)))[0] > 0
+    assert syncopation(drums([{KICK: [0, 6, 12]}] * 2, form(2, 7, 8)))[0] == 0
+    assert syncopation(drums([{KICK: [0, 9]}, {KICK: [0]}], form(2, 7, 8)))[0] > 0
