@@ -25,7 +25,7 @@ from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
 
 MAGIC = b"S2DC"
-CACHE_VERSION = 2
+CACHE_VERSION = 3  # 2: before the bass
 _GRID_TYPES: dict[str, type[np.signedinteger | np.unsignedinteger]] = {
     "step": np.int32,
     "key": np.uint8,
@@ -87,7 +87,7 @@ def pack(heard: Heard, drums: Grid) -> bytes:
         "programs": heard.programs.astype(np.int32),
         "parts": np.array([heard.parts], dtype=np.int32),
     }
-    for side, grid in (("guitar", heard.guitar), ("drums", drums)):
+    for side, grid in (("guitar", heard.guitar), ("bass", heard.bass), ("drums", drums)):
         for name, kind in _GRID_TYPES.items():
             column = getattr(grid, name)
             limits = np.iinfo(kind)
@@ -100,17 +100,18 @@ def pack(heard: Heard, drums: Grid) -> bytes:
 
 
 def unpack(packed: bytes) -> tuple[Heard, Grid]:
-    """What was packed: the guitar, and the drums."""
+    """What was packed: what is heard, and the drums."""
     data = zlib.decompress(packed)
     at = 4 + int.from_bytes(data[:4], "little")
     arrays: dict[str, NDArray[Any]] = {}
     for name, kind, count in json.loads(data[4:at]):
         arrays[name] = np.frombuffer(data, dtype=kind, count=count, offset=at)
         at += arrays[name].nbytes
-    grids = []
-    for side in ("guitar", "drums"):
+    grids = {}
+    for side in ("guitar", "bass", "drums"):
         columns = {name: arrays[f"{side}.{name}"].astype(np.int64) for name in _GRID_TYPES}
-        grids.append(Grid(**columns | {"step": np.cumsum(columns["step"])}))
+        grids[side] = Grid(**columns | {"step": np.cumsum(columns["step"])})
     steps, numerator, denominator = (arrays[name].astype(np.int64) for name in ("steps", "numerator", "denominator"))
     form = Form(steps, numerator, denominator, arrays["bpm"])
-    return Heard(form, grids[0], arrays["programs"].astype(np.int64), int(arrays["parts"][0])), grids[1]
+    programs, parts = arrays["programs"].astype(np.int64), int(arrays["parts"][0])
+    return Heard(form, grids["guitar"], programs, parts, grids["bass"]), grids["drums"]

@@ -64,17 +64,19 @@ def _seed_of(song: Prepared) -> int:
 def lay_over(other: Heard, own: Heard) -> Heard:
     """Another song's guitar in the bars of this one, from where its own begins, again from the start when it is over.
 
-    Both are of bars of one length.
+    Its bass comes with it. Both are of bars of one length.
     """
     form = own.form
     (begin, end), (low, high) = own.sounding, other.sounding
-    pieces = []
-    for index, bar in enumerate(range(begin, end)):
-        source = low + index % max(high - low, 1)
-        piece = other.form.notes_between(other.guitar, source, source + 1)
-        pieces.append(piece.shift(form.first[bar]))
-    guitar = Grid.join(pieces)
-    return Heard(form, guitar, other.programs, other.parts)
+
+    def laid(grid: Grid) -> Grid:
+        pieces = []
+        for index, bar in enumerate(range(begin, end)):
+            source = low + index % max(high - low, 1)
+            pieces.append(other.form.notes_between(grid, source, source + 1).shift(form.first[bar]))
+        return Grid.join(pieces)
+
+    return Heard(form, laid(other.guitar), other.programs, other.parts, laid(other.bass))
 
 
 def duet_of(heard: Heard, drums: Grid) -> Duet:

@@ -1,9 +1,9 @@
-"""What is heard of a song: its guitar on the lattice, and the bars in which it sounds."""
+"""What is heard of a song: its guitar and its bass on the lattice, and the bars in which the guitar sounds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice
 from seq2drum.lattice.phrases import merge
 from seq2drum.music.notes import IntArray, Song
 from seq2drum.music.shown import Shown
-from seq2drum.music.theory import GUITAR_PROGRAMS
+from seq2drum.music.theory import GUITAR_PROGRAMS, bass_parts
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,15 @@ class Heard(Shown):
     """A guitar on the lattice of its song, with all that `features` needs; small enough to keep for thousands of songs.
 
     programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.
+    bass: what the song's bass plays, no note where it has none. `features` does not look at it: it says which groove a
+    song wants, not how that is played.
     """
 
     form: Form
     guitar: Grid
     programs: IntArray
     parts: int
+    bass: Grid = field(default_factory=lambda: Grid.join([]))
 
     @property
     def sounding(self) -> tuple[int, int]:
@@ -40,8 +43,8 @@ class Heard(Shown):
 
     def between(self, first: int, stop: int) -> Heard:
         """Bars [first, stop) as if there had been no others."""
-        guitar = self.form.notes_between(self.guitar, first, stop)
-        return replace(self, form=self.form.between(first, stop), guitar=guitar)
+        guitar, bass = (self.form.notes_between(grid, first, stop) for grid in (self.guitar, self.bass))
+        return replace(self, form=self.form.between(first, stop), guitar=guitar, bass=bass)
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,19 @@ class Listening:
 
     @classmethod
     def of(cls, song: Song, parts: Sequence[int], lattice: Lattice | None = None) -> Listening:
-        """Listen to the parts of these numbers, on a lattice of the song's: `lattice_of` it, if none is given."""
+        """Listen to the parts of these numbers, on a lattice of the song's: `lattice_of` it, if none is given.
+
+        The bass is every other part that `bass_parts` names.
+        """
         lattice = lattice or lattice_of(song)
         chosen = [song.parts[index] for index in parts]
         programs = np.zeros(len(GUITAR_PROGRAMS) + 1, dtype=np.int64)
         for part in chosen:
             known = part.program in GUITAR_PROGRAMS
             programs[part.program - GUITAR_PROGRAMS.start if known else -1] += len(part)
-        return cls(lattice, Heard(form_of(song, lattice), encode(merge(chosen), lattice), programs, len(chosen)))
+        basses = [song.parts[index] for index in bass_parts(song) if index not in parts]
+        guitar, bass = (encode(merge(some), lattice) for some in (chosen, basses))
+        return cls(lattice, Heard(form_of(song, lattice), guitar, programs, len(chosen), bass))
 
     @property
     def form(self) -> Form:

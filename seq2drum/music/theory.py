@@ -20,10 +20,11 @@ from seq2drum.music.shown import one_line
 
 _TABLES = Path(__file__).parent / "tables"
 GUITAR_PROGRAMS = range(24, 32)
+BASS_PROGRAMS = range(32, 40)
 PITCH_CLASSES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 # A part with a program of these is no guitar whatever its name says: basses; percussive sounds and effects, where
 # program 120 is "guitar fret noise".
-NEVER_BY_NAME = frozenset({*range(32, 40), *range(112, 128)})
+NEVER_BY_NAME = frozenset({*BASS_PROGRAMS, *range(112, 128)})
 _LETTERS = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LISTED = 16
@@ -40,6 +41,15 @@ class GuitarChoice:
 def drum_parts(song: Song) -> tuple[int, ...]:
     """Indices of the parts on the drum channel, whether they have notes or not."""
     return tuple(index for index, part in enumerate(song.parts) if part.is_drums)
+
+
+def bass_parts(song: Song) -> tuple[int, ...]:
+    """Indices of the parts that have notes and a General MIDI program of a bass."""
+    return tuple(
+        index
+        for index, part in enumerate(song.parts)
+        if len(part) and not part.is_drums and part.program in BASS_PROGRAMS
+    )
 
 
 def guitar_parts(song: Song) -> GuitarChoice:

@@ -77,10 +77,24 @@ def assert_same(one: Sequence[Prepared], other: Sequence[Prepared]) -> None:
     for left, right in zip(one, other, strict=True):
         assert replace(left, heard=right.heard, drums=right.drums) == right
         assert left.heard.parts == right.heard.parts
-        arrays = [[*item.heard.form, *item.heard.guitar, item.heard.programs, *item.drums] for item in (left, right)]
+        arrays = [
+            [*item.heard.form, *item.heard.guitar, *item.heard.bass, item.heard.programs, *item.drums]
+            for item in (left, right)
+        ]
         for first, second in zip(*arrays, strict=True):
             assert_array_equal(first, second)
             assert first.dtype == second.dtype
+
+
+def test_the_bass_is_prepared_and_kept(tmp_path: Path) -> None:
+    played = song(1)
+    bass = Part.of([Note(1920 * bar, 960, 40, 90) for bar in range(BARS)], program=33)
+    put(tmp_path / "rock", hit=replace(played, parts=(*played.parts, bass)), alone=song(2))
+    songs, _ = corpus.prepare([tmp_path / "rock"])
+    save(songs, tmp_path / "cache")
+    alone, hit = load(tmp_path / "cache")
+    assert hit.heard.bass.step.tolist() == list(range(0, 24 * BARS, 24))
+    assert not len(alone.heard.bass.step)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -487,7 +501,7 @@ def test_a_cache_of_another_version_is_refused(
     monkeypatch.setattr(cache, "CACHE_VERSION", 99)
     save(songs, tmp_path / "cache")
     monkeypatch.undo()
-    with pytest.raises(CorpusError, match=r"version 99, wanted 2.*make it again"):
+    with pytest.raises(CorpusError, match=r"version 99, wanted 3.*make it again"):
         load(tmp_path / "cache")
 
 

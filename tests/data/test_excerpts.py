@@ -121,9 +121,11 @@ def test_another_guitar_is_of_the_same_metre_and_tempo_and_of_another_group() ->
 def test_another_guitar_begins_with_the_own_and_again_when_it_is_over() -> None:
     own, other = song_of(1, bars=7).heard, song_of(2, bars=3).heard
     own = replace(own, guitar=own.guitar.select(own.guitar.step >= 24))
+    other = replace(other, bass=other.guitar)
     laid = lay_over(other, own)
     assert laid.form is own.form
     assert laid.sounding == (1, 7)
     bars = [laid.form.notes_between(laid.guitar, bar, bar + 1) for bar in range(1, 7)]
     assert all(np.array_equal(a, b) for a, b in zip(bars[0], bars[3], strict=True))
+    assert all(np.array_equal(one, two) for one, two in zip(laid.bass, laid.guitar, strict=True))
     assert np.array_equal(bars[1].key, other.form.notes_between(other.guitar, 1, 2).key)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from numpy.testing import assert_array_equal
 
+from seq2drum.lattice.features import features
 from seq2drum.lattice.form import MAX_STEPS, form_of, lattice_of, written_lattice
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
@@ -41,6 +42,20 @@ def test_parts_are_heard_together() -> None:
     for column, wanted in zip(both.heard.guitar, encode(merge([*song.parts, second]), both.lattice), strict=True):
         assert_array_equal(column, wanted)
     assert (both.heard.parts, both.heard.programs[-1]) == (2, 1)
+
+
+def test_the_bass_is_heard_beside_the_guitar_and_changes_no_feature_of_it() -> None:
+    song = one_metre((4, 4))
+    bass, drums = Part.of([Note(490, 60, 35, 90), Note(1920, 60, 36, 80)], program=33), Part.of([], is_drums=True)
+    band = Song(480, (*song.parts, bass, drums), song.tempos, song.metres, song.length)
+    alone, both = Listening.of(song, [0]), Listening.of(band, [0])
+    assert not len(alone.heard.bass.step)
+    for column, wanted in zip(both.heard.bass, encode(bass, both.lattice), strict=True):
+        assert_array_equal(column, wanted)
+    for known, wanted in zip(features(both.heard), features(alone.heard), strict=True):
+        assert_array_equal(known, wanted)
+    assert both.heard.between(1, 2).bass.key.tolist() == [36]
+    assert not len(Listening.of(band, [1]).heard.bass.step)  # what is the guitar is not the bass as well
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from seq2drum.music import theory
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.music.theory import (
     GuitarChoice,
+    bass_parts,
     choose_part,
     chord_root,
     chord_roots,
@@ -46,6 +47,14 @@ def test_all_parts_with_a_guitar_program_and_notes_are_the_guitar() -> None:
         part("Piano"), part("a", 24), part("b", 31, notes=[]), part("c", 30), part("d", 32), part("e", 25, drums=True)
     )
     assert guitar_parts(pieces) == GuitarChoice((1, 3), "General MIDI guitar program")
+
+
+def test_the_bass_is_every_part_of_a_bass_program_with_notes() -> None:
+    pieces = song(
+        part("Bass", 0), part("a", 31), part("b", 32), part("c", 39), part("d", 40), part("e", 33, drums=True),
+        part("f", 34, notes=[]),
+    )  # fmt: skip
+    assert bass_parts(pieces) == (2, 3)
 
 
 def test_a_program_outranks_a_name() -> None:
