@@ -1,0 +1,419 @@
+"""What a drummer of a style does: rules by which `bench/idiom.py` judges takes.
+
+A rule says of each bar whether it is kept, or of the whole take how well. Bars are those of the pattern: fills and the
+bar in which the guitar ends are left out.
+
+Letters of shapes: B bars, S steps of the longest bar, V voices of the full kit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.drums import drums_of, fills
+from seq2drum.lattice.form import MAX_STEPS
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, encode
+from seq2drum.lattice.listening import Heard, Listening
+from seq2drum.lattice.sections import sections
+from seq2drum.music.kit import FULL
+from seq2drum.music.metres import groups
+from seq2drum.music.notes import Part, Song
+
+Bools = NDArray[np.bool_]
+Voices = tuple[str, ...]
+
+KICK: Voices = ("kick",)
+SNARE: Voices = ("snare", "side stick")
+RIDE: Voices = ("ride", "bell")
+HAT: Voices = ("closed hat", "open hat", "pedal hat")
+TIME: Voices = (*RIDE, *HAT)
+SHAKEN: Voices = (*TIME, "shaker", "cabasa", "triangle")
+CRASH: Voices = ("crash",)
+FINAL: Voices = (*CRASH, *RIDE, *SNARE, "open hat", "low tom", "mid tom", "high tom")  # what a last hit is struck on
+HANDS: Voices = tuple(voice.name for voice in FULL.voices if voice.limb == "percussion")
+
+SKIP = 2 / 3  # of a quarter: the second eighth of a swung one
+LOUD = 50  # velocity from which a snare is a backbeat, not a ghost note
+GHOST = 0.65  # of the median velocity of the snare on the backbeat, below which a snare is a ghost note
+ALIKE = 0.7  # likeness of a bar to its section's typical one, from which the groove is held
+FEW_CRASHES = 0.25  # a bar
+
+
+# --- what is looked at ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A take bar by bar. velocity (B, S, V): in the full kit; S is at least MAX_STEPS, zero beyond a bar's end."""
+
+    heard: Heard
+    velocity: NDArray[np.int64]
+    is_fill: Bools
+
+    @staticmethod
+    def of(part: Part, song: Song, guitar: Sequence[int]) -> Seen:
+        """Look at a drum part beside the guitar."""
+        listening = Listening.of(song, guitar)
+        hits, form = encode(part, listening.lattice, FULL), listening.form
+        velocity = form.by_bar(drums_of(hits, form, FULL).velocity)
+        velocity = np.pad(velocity, ((0, 0), (0, max(MAX_STEPS - velocity.shape[1], 0)), (0, 0)))
+        return Seen(listening.heard, velocity, fills(drums_of(hits, form)))
+
+    @cached_property
+    def bars(self) -> Bools:
+        """(B,): the bars of the pattern: where the guitar plays, without fills and the bar in which it ends."""
+        first, _ = self.heard.sounding
+        counted = ~self.is_fill
+        counted[:first] = False
+        counted[int(self.heard.form.bar_of(self.heard.guitar.step.max(keepdims=True))[0]) :] = False
+        return counted
+
+    def struck(self, voices: Voices, least: int = 1) -> Bools:
+        """(B, S): where any of the voices is struck, at a velocity of at least so much."""
+        columns = [FULL.names.index(name) for name in voices]
+        return np.any(self.velocity[:, :, columns] >= least, axis=2)
+
+    def count(self, voices: Voices, places: Sequence[float], least: int = 1) -> NDArray[np.int64]:
+        """(B,): at how many places, in quarters from the barline, any of the voices is struck."""
+        found: NDArray[np.int64] = self.struck(voices, least)[:, [step_of(place) for place in places]].sum(axis=1)
+        return found
+
+    def on(self, voices: Voices, *places: float, least: int = 1) -> Bools:
+        """(B,): whether any of the voices is struck at each of the places."""
+        return self.count(voices, places, least) == len(places)
+
+    @cached_property
+    def quarters(self) -> int:
+        """Quarters of a bar, as the first bar has them, rounded up."""
+        return int(np.ceil(self.heard.form.quarters[0]))
+
+    @cached_property
+    def eighths(self) -> list[float]:
+        """The places of the eighths of a bar."""
+        return [eighth / 2 for eighth in range(round(self.heard.form.quarters[0] * 2))]
+
+    @cached_property
+    def heads(self) -> list[float]:
+        """The places at which the accent groups of the metre begin: of 7/8, 0, 1 and 2 quarters."""
+        form = self.heard.form
+        metre = int(form.numerator[0]), int(form.denominator[0])
+        return [float(place) * 4 / metre[1] for place in np.cumsum([0, *groups(*metre)[:-1]])]
+
+
+def step_of(quarters: float) -> int:
+    """The step of a bar that lies so many quarters from the barline."""
+    whole, part = divmod(round(quarters * TWELFTHS), TWELFTHS)
+    return whole * STEPS_PER_QUARTER + int(np.argmin(np.abs(PLACES - part)))
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+class Rule(NamedTuple):
+    """What a drummer of the style does. keeps: bars (B,) that keep to it, or a number 0 to 1 of the take.
+
+    enough: the share of bars from which the rule is kept altogether.
+    """
+
+    name: str
+    keeps: Callable[[Seen], Bools | float]
+    enough: float = 1.0
+
+    def score(self, seen: Seen) -> float:
+        """0 to 1."""
+        kept = self.keeps(seen)
+        share = float(kept) if isinstance(kept, float) else float(np.mean(kept[seen.bars])) if seen.bars.any() else 0.0
+        return min(share / self.enough, 1.0)
+
+
+def backbeat(seen: Seen) -> Bools:
+    """Snare on 2 and 4."""
+    return seen.on((*SNARE, "clap"), 1, 3)
+
+
+def no_backbeat(seen: Seen) -> Bools:
+    return ~seen.on((*SNARE, "clap"), 1, 3, least=LOUD)
+
+
+def half_time(seen: Seen) -> Bools:
+    """Snare on 3, and not on 2 and 4."""
+    return seen.on(SNARE, 2) & ~seen.on(SNARE, 1) & ~seen.on(SNARE, 3)
+
+
+def backbeat_or_half_time(seen: Seen) -> Bools:
+    return backbeat(seen) | half_time(seen)
+
+
+def kick_on_one(seen: Seen) -> Bools:
+    return seen.on(KICK, 0)
+
+
+def kick_on_one_and_three(seen: Seen) -> Bools:
+    return seen.on(KICK, 0, 2)
+
+
+def four_on_the_floor(seen: Seen) -> Bools:
+    return seen.on(KICK, 0, 1, 2, 3)
+
+
+def eighths(seen: Seen) -> Bools:
+    """Three of four eighths of the bar, or more, on one of hat, ride or what is shaken."""
+    needed = 0.75 * len(seen.eighths)
+    lines: tuple[Voices, ...] = (RIDE, HAT, ("shaker", "cabasa"))
+    return np.max([seen.count(line, seen.eighths) for line in lines], axis=0) >= needed
+
+
+def sixteenths(seen: Seen) -> Bools:
+    """Two or more hits of any piece of the kit between the eighths."""
+    places = [beat + part for beat in range(seen.quarters) for part in (0.25, 0.75)]
+    return seen.count((*KICK, *SNARE, *TIME), places) >= 2
+
+
+def ghost_notes(seen: Seen) -> Bools:
+    """A snare that is much softer than the backbeat."""
+    velocity = seen.velocity[:, :, FULL.names.index("snare")]
+    loud = velocity[:, [step_of(1), step_of(3)]]
+    limit = GHOST * float(np.median(loud[loud > 0])) if (loud > 0).any() else 0.0
+    return np.any((velocity > 0) & (velocity < limit), axis=1)
+
+
+def swung(seen: Seen) -> Bools:
+    """No hit on a straight eighth or sixteenth."""
+    places = [beat + part for beat in range(seen.quarters) for part in (0.25, 0.5, 0.75)]
+    return seen.count(FULL.names, places) == 0
+
+
+def ride_with_skip_note(seen: Seen) -> Bools:
+    """Ride or hat on three beats of four or more, and a skip note before one of the beats."""
+    beats, skips = range(seen.quarters), [beat + SKIP for beat in range(seen.quarters)]
+    found = [(seen.count(line, beats) >= len(beats) - 1) & (seen.count(line, skips) >= 1) for line in (RIDE, HAT)]
+    return found[0] | found[1]
+
+
+def on_the_ride(seen: Seen) -> Bools:
+    """More ride than hat by hand."""
+    ride, hat = (seen.struck(voices).sum(axis=1) for voices in (RIDE, ("closed hat", "open hat")))
+    more: Bools = ride > hat
+    return more
+
+
+def shuffled_time(seen: Seen) -> Bools:
+    """Hat or ride on three beats of four, with two skip notes or more."""
+    beats, skips = range(seen.quarters), [beat + SKIP for beat in range(seen.quarters)]
+    return (seen.count(TIME, beats) >= len(beats) - 1) & (seen.count(TIME, skips) >= 2)
+
+
+def no_crash_on_the_backbeat(seen: Seen) -> Bools:
+    return seen.count(CRASH, (1, 3)) == 0
+
+
+def no_hand_percussion(seen: Seen) -> Bools:
+    return ~np.any(seen.struck(HANDS), axis=1)
+
+
+def no_claps(seen: Seen) -> Bools:
+    return ~np.any(seen.struck(("clap",)), axis=1)
+
+
+def six_kicks(seen: Seen) -> Bools:
+    many: Bools = seen.struck(KICK).sum(axis=1) >= 6
+    return many
+
+
+def heads(seen: Seen) -> Bools:
+    """Kick on 1, and kick, snare or tom wherever another accent group begins."""
+    pulse: Voices = (*KICK, *SNARE, "low tom", "mid tom", "high tom")
+    return kick_on_one(seen) & seen.on(pulse, *seen.heads[1:])
+
+
+def no_snare_on_one(seen: Seen) -> Bools:
+    return ~seen.on(SNARE, 0, least=LOUD)
+
+
+def lifted(seen: Seen) -> Bools:
+    """Snare, hat or ride on 2 or 3 of three: the light beats of a waltz."""
+    return seen.count((*SNARE, *TIME), (1, 2)) >= 1
+
+
+def light_beats(seen: Seen) -> Bools:
+    """No kick on both light beats of three: the weight is on 1."""
+    return seen.count(KICK, (1, 2)) < 2
+
+
+def snare_on_the_second_half(seen: Seen) -> Bools:
+    """Where the second of two accent groups begins, as in 6/8; on 2 and 4 in a bar of four."""
+    return backbeat(seen) if seen.quarters == 4 else seen.on(SNARE, seen.heads[-1])
+
+
+def sparse(seen: Seen) -> Bools:
+    """At most four hits a quarter."""
+    few: Bools = (seen.velocity > 0).sum(axis=(1, 2)) <= 4 * seen.heard.form.quarters
+    return few
+
+
+def weight_on_three(seen: Seen) -> Bools:
+    """Kick on 3, with the side stick or the snare or without."""
+    return seen.on(KICK, 2)
+
+
+def off_beats(seen: Seen) -> Bools:
+    """Hat on three off-beats of four, or more."""
+    return seen.count(HAT, (0.5, 1.5, 2.5, 3.5)) >= 3
+
+
+def train(seen: Seen) -> Bools:
+    """A train beat: eight strokes on the snare or more. Or two to the bar, with the backbeat."""
+    strokes: Bools = seen.struck(SNARE).sum(axis=1) >= 8
+    return strokes | backbeat(seen)
+
+
+def steady_beats(seen: Seen) -> Bools:
+    """Hat, ride or crash on three beats of four, or more."""
+    return seen.count((*TIME, *CRASH), range(seen.quarters)) >= 0.75 * seen.quarters
+
+
+# Rules of every style.
+
+
+def timekeeper(seen: Seen) -> Bools:
+    """Hat, ride or what is shaken, twice a bar at least."""
+    kept: Bools = seen.struck((*SHAKEN, *CRASH)).sum(axis=1) >= 2
+    return kept
+
+
+def few_crashes(seen: Seen) -> float:
+    """1 up to FEW_CRASHES a bar, from there in proportion to what is too much."""
+    return min(1.0, FEW_CRASHES / max(crashes(seen), FEW_CRASHES))
+
+
+def crashes(seen: Seen) -> float:
+    """Crashes a bar, over the bars in which the guitar sounds."""
+    first, stop = seen.heard.sounding
+    return float(seen.struck(CRASH).sum()) / max(stop - first, 1)
+
+
+def clear_beginning(seen: Seen) -> float:
+    """Kick or crash on the one of the first bar; or, where that bar is a pickup, of the second after a fill."""
+    first, _ = seen.heard.sounding
+    ones = seen.on(KICK, 0) | seen.on(CRASH, 0)
+    pickup = int((seen.velocity[first] > 0).any(axis=1).sum()) >= 3 and bool(ones[first + 1 : first + 2].any())
+    return float(ones[first] or pickup)
+
+
+def ending(seen: Seen) -> float:
+    """A hit with the guitar in its last bar, on more than kick and closed hat; after its last note cymbals at most.
+
+    Once the guitar is silent, nothing is struck.
+    """
+    # 1. Where the guitar begins its last notes, and what is struck there and behind.
+    form, guitar = seen.heard.form, seen.heard.guitar
+    last = guitar.step.max(keepdims=True)
+    bar, place, stop = int(form.bar_of(last)[0]), int(form.place_of(last)[0]), seen.heard.sounding[1]
+    final, others = seen.struck(FINAL), seen.struck(tuple(name for name in FULL.names if name not in (*RIDE, *CRASH)))
+    onsets = form.notes_between(guitar, bar, bar + 1).step.tolist()
+    # 2. What makes an ending of it.
+    with_guitar = any(final[bar, max(step - 1, 0) : step + 2].any() for step in onsets)
+    goes_on = others[bar, place + 2 :].any() or others[bar + 1 :].any() or seen.struck(FULL.names)[stop:].any()
+    return float(with_guitar and not goes_on)
+
+
+def groove_held(seen: Seen) -> Bools:
+    """The bar is like its section's typical one: the bar that is most like all others of the section."""
+    begins = {section.bar: section.letter for section in sections(seen.heard)}
+    letter, letters = "", []
+    for bar in range(len(seen.velocity)):
+        letter = begins.get(bar, letter)
+        letters.append(letter)
+    hits = (seen.velocity > 0).reshape(len(letters), -1).astype(np.float64)
+    size = hits.sum(axis=1)
+    alike = 2 * hits @ hits.T / np.maximum(size[:, None] + size, 1)
+    held = np.zeros(len(letters), dtype=bool)
+    for name in set(letters):
+        own = np.flatnonzero((np.array(letters) == name) & seen.bars)
+        if len(own):
+            typical = own[np.argmax(alike[np.ix_(own, own)].sum(axis=1))]
+            held[own] = alike[typical, own] >= ALIKE
+    return held
+
+
+def rules_of(*keeps: Callable[[Seen], Bools | float]) -> tuple[Rule, ...]:
+    """Rules called by their functions."""
+    return tuple(Rule(keep.__name__.replace("_", " "), keep, ENOUGH.get(keep, 1.0)) for keep in keeps)
+
+
+ENOUGH: Mapping[Callable[[Seen], Bools | float], float] = MappingProxyType(
+    {
+        ghost_notes: 0.5,
+        sixteenths: 0.75,
+        six_kicks: 0.65,
+        groove_held: 0.8,
+        timekeeper: 0.9,
+        on_the_ride: 0.75,
+        train: 0.8,
+        backbeat: 0.9,
+        backbeat_or_half_time: 0.9,
+        kick_on_one: 0.9,
+        kick_on_one_and_three: 0.8,
+        heads: 0.8,
+        lifted: 0.9,
+        ride_with_skip_note: 0.8,
+        shuffled_time: 0.8,
+        eighths: 0.8,
+        steady_beats: 0.8,
+        snare_on_the_second_half: 0.8,
+        swung: 0.9,
+        weight_on_three: 0.8,
+        half_time: 0.8,
+        four_on_the_floor: 0.8,
+        off_beats: 0.8,
+        sparse: 0.9,
+    }
+)
+"""The share of bars from which a rule is kept altogether: drummers vary, too. All others want every bar."""
+
+COMMON = ("few crashes", "clear beginning", "ending", "groove held", "timekeeper")
+ALL = rules_of(few_crashes, clear_beginning, ending, groove_held, timekeeper)
+NO_METAL = rules_of(clear_beginning, ending, groove_held, timekeeper)  # where crashes may be as many as there are
+
+STYLES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
+    {
+        "bossa": rules_of(no_backbeat, kick_on_one_and_three, eighths, no_claps) + ALL,
+        "swing": rules_of(ride_with_skip_note, on_the_ride, swung, no_backbeat, no_crash_on_the_backbeat)
+        + rules_of(no_hand_percussion)
+        + ALL,
+        "shuffle": rules_of(shuffled_time, swung, backbeat, kick_on_one, no_hand_percussion) + ALL,
+        "rock": rules_of(backbeat_or_half_time, kick_on_one, eighths, no_hand_percussion) + ALL,
+        "pop": rules_of(backbeat_or_half_time, kick_on_one, steady_beats) + ALL,
+        "punk": rules_of(backbeat, kick_on_one, steady_beats, no_hand_percussion) + ALL,
+        "funk": rules_of(kick_on_one, backbeat, sixteenths, ghost_notes) + ALL,
+        "gallop": rules_of(six_kicks, backbeat_or_half_time, kick_on_one, steady_beats, no_hand_percussion) + NO_METAL,
+        "seven_eight": rules_of(heads, eighths, no_snare_on_one, no_hand_percussion) + ALL,
+        "five_four": rules_of(heads, no_snare_on_one, no_hand_percussion) + ALL,
+        "waltz": rules_of(kick_on_one, no_snare_on_one, lifted, light_beats, no_hand_percussion) + ALL,
+        "ballad": rules_of(sparse, kick_on_one, snare_on_the_second_half, no_hand_percussion) + ALL,
+        "reggae": rules_of(weight_on_three, no_backbeat) + ALL,
+        "country": rules_of(train, kick_on_one_and_three, no_hand_percussion) + ALL,
+        "disco": rules_of(four_on_the_floor, backbeat, off_beats) + ALL,
+        "half_time": rules_of(half_time, kick_on_one, steady_beats) + ALL,
+    }
+)
+"""The rules of each style; a piece has that of the longest of these names, or of NAMES, which its own name holds."""
+
+NAMES: Mapping[str, str] = MappingProxyType(
+    {"jazz": "swing", "blues": "shuffle", "metal": "gallop", "one_drop": "reggae", "halftime": "half_time"}
+)
+
+
+def style_of(name: str) -> str | None:
+    """The style that the name of a piece says, or None."""
+    plain = name.lower().replace("-", "_").replace(" ", "_")
+    known = [word for word in (*STYLES, *NAMES) if word in plain]
+    word = max(known, key=len, default=None)
+    return NAMES.get(word, word) if word else None
