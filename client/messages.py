@@ -18,6 +18,7 @@ from seq2drum.errors import InputError, OptionError
 from seq2drum.music.choices import CHOICES
 from seq2drum.music.explanation import Explanation
 from seq2drum.music.limits import SCORE_SUFFIXES
+from seq2drum.play.asked import Grooves
 from seq2drum.rpc import accompaniment_pb2 as pb
 
 Source = bytes | str | os.PathLike[str]
@@ -55,6 +56,15 @@ class RemoteOptions:
     prime: int = CHOICES["prime"].default
     bars: tuple[int, int] | None = None
     drum_map: str | None = CHOICES["drum_map"].default
+    groove: Grooves | None = None
+    like: Source | None = None
+    daring: float | None = CHOICES["daring"].default
+    ending: str | None = CHOICES["ending"].default
+    fill_at: Sequence[int] = CHOICES["fill_at"].default
+    no_fills_in: Sequence[tuple[int, int]] = CHOICES["no_fills_in"].default
+    pieces: str | None = None
+    time: str | None = CHOICES["time"].default
+    without: Sequence[str] = CHOICES["without"].default
     model: str = ""
     with_guitar: bool = False
     explain: bool = False

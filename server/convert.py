@@ -121,7 +121,7 @@ def effective(config: pb.GenerationConfig, model: str) -> pb.GenerationConfig:
     filled = pb.GenerationConfig()
     filled.CopyFrom(config)
     filled.model, filled.seed, filled.drum_map = model, options.seed, options.drum_map
-    filled.temperature, filled.top_p = options.temperature, options.top_p
+    filled.temperature, filled.top_p = options.freedom, options.top_p
     filled.style, filled.takes = options.style or "", config.takes or 1
     return filled
 

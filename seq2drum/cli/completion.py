@@ -14,7 +14,7 @@ import shtab
 
 from seq2drum.cli.arguments import Parser
 from seq2drum.cli.terminal import standard_output
-from seq2drum.music.choices import AUTO, STYLES
+from seq2drum.music.choices import AUTO, CHOICES
 
 _FOLDERS = frozenset({"DIR", "NAME|DIR", "IN", "OUT"})  # metavars
 _FILES = frozenset({"SONG", "FILE", "FILE|DIR", "DIR|FILE", "NAME|FILE"})
@@ -60,9 +60,17 @@ def _flat(prog: str, first: Parser, commands: Mapping[str, Parser]) -> argparse.
 def _set_kinds(actions: Iterable[argparse.Action]) -> None:
     """Set what the values of each are, where shtab looks for it: names of files or folders, or one of a few words."""
     for action in actions:
-        if action.dest == "style":
-            action.choices = (*STYLES, AUTO)
+        if words := _words(action.dest):
+            action.choices = words
         elif action.metavar in _FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
         elif action.metavar in _FOLDERS:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """The words of which one can be chosen."""
+    choice = CHOICES.get(name)
+    if choice is None or choice.many:
+        return ()
+    return (*choice.words, AUTO) if name == "style" else choice.words

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from seq2drum import __version__
 from seq2drum.cli import paths
-from seq2drum.music.choices import AUTO, CHOICES
+from seq2drum.music.choices import AUTO, CHOICES, Choice
 
 Container = argparse.ArgumentParser | argparse._ArgumentGroup  # both have `add_argument`
 
 SHELLS = ("bash", "zsh", "tcsh")
 WHAT = "what to play"
 GROUPS = {
-    WHAT: ("style", "intensity", "complexity", "fills", "seed", "takes", "temperature", "top_p", "track"),
+    WHAT: ("style", "intensity", "complexity", "seed", "takes", "temperature", "top_p", "track"),
+    "the groove": ("groove", "like", "daring"),
+    "fills and the end": ("fills", "fill_at", "no_fills_in", "ending"),
+    "pieces of the kit": ("pieces", "time", "without"),
     "feel": ("humanize", "swing"),
     "which of the file's own drums stay": ("prime", "bars"),
 }
@@ -36,7 +40,7 @@ def add_choice(to: Container, name: str, **other: Any) -> None:
     choice = CHOICES[name]._replace(**other)
     to.add_argument(
         "--" + name.replace("_", "-"),
-        type=bar_numbers if choice.kind is tuple else choice.kind,
+        type=_reader(choice),
         default=choice.default,
         metavar=choice.metavar,
         help=choice.help,
@@ -54,13 +58,38 @@ def style(options: argparse.Namespace) -> str | None:
     return None if options.style == AUTO else options.style
 
 
-def bar_numbers(text: str) -> tuple[int, int]:
-    """A:B, or one bar alone, as numbers."""
-    first, colon, last = text.partition(":")
+def bar_numbers(text: str, between: str = ":") -> tuple[int, int]:
+    """A:B, or one bar alone, as numbers. between: what stands between two of them."""
+    first, sign, last = text.partition(between)
     try:
-        return int(first), int(last if colon else first)
+        return int(first), int(last if sign else first)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"wanted A:B such as 9:16, found {text!r}") from None
+        raise argparse.ArgumentTypeError(f"wanted A{between}B such as 9{between}16, found {text!r}") from None
+
+
+def bar_ranges(text: str) -> tuple[tuple[int, int], ...]:
+    """Several of A-B or one bar alone, with commas between them."""
+    return tuple(bar_numbers(part, "-") for part in text.split(","))
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Several whole numbers, with commas between them."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted numbers such as 8,16, found {text!r}") from None
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Several names, with commas between them."""
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _reader(choice: Choice) -> Callable[[str], Any]:
+    """What makes a value of one word of the command line."""
+    if choice.many:
+        return {tuple: bar_ranges, int: numbers, str: names}[choice.kind]
+    return bar_numbers if choice.kind is tuple else choice.kind
 
 
 # --- songs and files --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Only the standard library and the errors are imported, so that programs which ne
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,7 +14,48 @@ from seq2drum.errors import OptionError
 
 STYLES = ("jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock")
 MOST_TAKES = 1000
-AUTO = "auto"  # in place of a style: the model decides
+AUTO = "auto"  # in place of a word: it is decided for each song
+ENDINGS = (AUTO, "ring", "choke", "ritard", "none")
+KIT, ALL = "kit", "all"
+TIMES = ("hat", "ride", AUTO)
+
+PIECES = (
+    "kick",
+    "snare",
+    "side stick",
+    "crash",
+    "low tom",
+    "mid tom",
+    "high tom",
+    "bell",
+    "ride",
+    "open hat",
+    "closed hat",
+    "pedal hat",
+    "clap",
+    "tambourine",
+    "cowbell",
+    "shaker",
+    "cabasa",
+    "mute conga",
+    "high conga",
+    "low conga",
+    "high bongo",
+    "low bongo",
+    "block",
+    "triangle",
+)
+"""The names of the pieces of the full kit, in its order."""
+
+FAMILIES = MappingProxyType(
+    {
+        "toms": ("low tom", "mid tom", "high tom"),
+        "cymbals": ("crash", "bell", "ride"),
+        "hats": ("open hat", "closed hat", "pedal hat"),
+        "percussion": PIECES[PIECES.index("clap") :],
+    }
+)
+"""Several pieces by one name."""
 
 
 class Choice(NamedTuple):
@@ -21,7 +63,8 @@ class Choice(NamedTuple):
 
     kind: int, float or str, or tuple for the numbers of a first and a last bar. metavar: how a value is written.
     default: what holds where nothing is said; None: the model or the song decides. least, most: the range of a number,
-    both within it. wanted: the range in words. title: what a refusal calls it, where not by its name.
+    both within it. wanted: the range in words. title: what a refusal calls it, where not by its name. words: all that a
+    text can be; without any, it can be any text. many: a choice is several such values.
     """
 
     kind: type
@@ -32,18 +75,59 @@ class Choice(NamedTuple):
     most: float = math.inf
     wanted: str = ""
     title: str = ""
+    words: tuple[str, ...] = ()
+    many: bool = False
 
 
-def _level(help: str) -> Choice:
-    return Choice(float, "0..1", help, least=0, most=1, wanted="0 to 1")
+def _level(help: str, default: float | None = None) -> Choice:
+    return Choice(float, "0..1", help, default, least=0, most=1, wanted="0 to 1")
 
 
 CHOICES = MappingProxyType(
     {
-        "style": Choice(str, "NAME", f"{', '.join(STYLES)}, or {AUTO} (default)"),
+        "style": Choice(str, "NAME", f"{', '.join(STYLES)}, or {AUTO} (default)", words=STYLES),
+        "groove": Choice(
+            str,
+            "NAME|FILE",
+            "the beat to play on: a name that --mode grooves lists, a MIDI file with drums, or bars of one as FILE:5 or"
+            " FILE:5-8; of sections verse=NAME,chorus=FILE (default: one that fits)",
+        ),
+        "like": Choice(str, "SONG", "play as the drums of this MIDI file do: their grooves, levels, fills and feel"),
+        "daring": _level("0 the safest groove, 0.5 as drummers choose, 1 wilder (default: 0)", 0.0),
         "intensity": _level("how much is played and how loud; 0.5 is what half of all music stays below"),
         "complexity": _level("how much the drums lean against the beat, likewise"),
         "fills": _level("how often: 0 the fewest, 0.5 as drummers do, 1 twice as often"),
+        "fill_at": Choice(
+            int, "BARS", "fills in these bars, such as 8,16", (), least=1, wanted="numbers of bars from 1", many=True
+        ),
+        "no_fills_in": Choice(tuple, "BARS", "no fills in these bars, such as 1-4,9-12", (), many=True),
+        "ending": Choice(
+            str, "NAME", f"how the last chord ends: {', '.join(ENDINGS)} (default: {AUTO})", AUTO, words=ENDINGS
+        ),
+        "pieces": Choice(
+            str,
+            "NAME",
+            f"{KIT}: no hand percussion, or {ALL} (default: {KIT}, but where the groove or the style has percussion)",
+            words=(KIT, ALL),
+            title="set of pieces",
+        ),
+        "time": Choice(
+            str,
+            "NAME",
+            f"what time is kept on: {', '.join(TIMES)} (default: {AUTO})",
+            AUTO,
+            words=TIMES,
+            title="piece to keep time on",
+        ),
+        "without": Choice(
+            str,
+            "PIECES",
+            f"never play these: pieces such as crash,clap, or {', '.join(FAMILIES)}",
+            (),
+            words=(*PIECES, *FAMILIES),
+            title="piece",
+            many=True,
+        ),
         "seed": Choice(int, "N", "which take (default: 0)", 0, least=0, wanted="0 or more", title="the seed"),
         "takes": Choice(
             int,
@@ -57,8 +141,7 @@ CHOICES = MappingProxyType(
         "temperature": Choice(
             float,
             "T",
-            "0 the most likely take, 1 as free as real music (default: 1)",
-            1.0,
+            "0 the most likely take, 1 as free as real music (default: 1; with a groove, plain bars and free fills)",
             least=0,
             most=2,
             wanted="0 (the most likely take) to 2 (wild)",
@@ -100,3 +183,36 @@ def check(name: str, value: float | None, title: str = "") -> None:
         return
     if value is None or not choice.least <= value <= choice.most:
         raise OptionError(f"{title or choice.title or name} is {value}, wanted {choice.wanted}")
+
+
+def check_word(name: str, word: str | None) -> None:
+    """Refuse a word that is none of those that can be chosen. None is taken where it is the default.
+
+    Raises:
+        OptionError: it is none of them.
+    """
+    choice = CHOICES[name]
+    if word not in choice.words and not (word is None and choice.default is None):
+        raise OptionError(f"there is no {choice.title or name} {word!r}; there are {', '.join(choice.words)}")
+
+
+def check_bars(bars: tuple[int, int], title: str = "the bars are") -> None:
+    """Refuse a first and a last bar that are none. title: how the refusal begins.
+
+    Raises:
+        OptionError: they are not counted from 1, or the last is before the first.
+    """
+    first, last = bars
+    if not 1 <= first <= last:
+        raise OptionError(f"{title} {first}:{last}, wanted FIRST:LAST, counted from 1")
+
+
+def pieces_of(names: Sequence[str]) -> frozenset[str]:
+    """The pieces of the kit that some names of pieces and families stand for.
+
+    Raises:
+        OptionError: there is no such name.
+    """
+    for name in names:
+        check_word("without", name)
+    return frozenset(piece for name in names for piece in FAMILIES.get(name, (name,)))

@@ -16,8 +16,8 @@ from pathlib import Path
 import onnxruntime
 import pytest
 
-from seq2drum import cli
-from seq2drum.cli import infer, terminal
+from seq2drum import Options, cli
+from seq2drum.cli import infer, shared, terminal
 from seq2drum.formats import midi, notation
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.show import draw
@@ -96,7 +96,7 @@ def test_the_printed_line_counts_the_bars_and_the_hits(run: Run, tmp_path: Path)
 def test_o_names_the_output_and_its_bytes_are_those_of_the_python_interface(
     run: Run, player: Path, tmp_path: Path
 ) -> None:
-    from seq2drum import Drummer, Options
+    from seq2drum import Drummer
 
     song = put(tmp_path / "a.mid")
     options = ["--seed", 5, "--temperature", 1.2, "--top-p", 0.8, "--track", "guitar"]
@@ -273,7 +273,7 @@ def with_drums() -> Song:
 
 
 def test_the_options_of_a_musician_reach_the_drummer(run: Run, player: Path, tmp_path: Path) -> None:
-    from seq2drum import Drummer, Options
+    from seq2drum import Drummer
 
     song = put(tmp_path / "a.mid", with_drums())
     levels = ("--intensity", 0.9, "--complexity", 0.1, "--fills", 1, "--humanize", 0.5, "--swing", 0.3)
@@ -289,6 +289,41 @@ def test_the_options_of_a_musician_reach_the_drummer(run: Run, player: Path, tmp
     assert run(song, "-o", tmp_path / "one.mid", "--bars", "3")[0] == 0
     assert run(song, "-o", tmp_path / "auto.mid", "--style", "auto")[0] == 0
     assert (tmp_path / "auto.mid").read_bytes() == Drummer.load(player).accompany(song).to_bytes()
+
+
+def test_the_wishes_of_a_musician_are_read_from_words() -> None:
+    words = ["--groove", "verse=half-time rock, ride,chorus=b.mid:5-8", "--like", "song.mid", "--daring", "0.5"]
+    words += ["--ending", "choke", "--fill-at", "8, 16", "--no-fills-in", "1-4,9-12,20", "--pieces", "all"]
+    words += ["--time", "ride", "--without", "crash,clap"]
+    chosen = shared.chosen(cli._parser("infer").parse(["song.mid", *words]))
+    assert Options(**chosen) == Options(
+        groove="verse=half-time rock, ride,chorus=b.mid:5-8",
+        like="song.mid",
+        daring=0.5,
+        ending="choke",
+        fill_at=(8, 16),
+        no_fills_in=((1, 4), (9, 12), (20, 20)),
+        pieces="all",
+        time="ride",
+        without=("crash", "clap"),
+    )
+    assert Options(**shared.chosen(cli._parser("infer").parse(["song.mid"]))) == Options()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--fill-at", "8,x"), "wanted numbers such as 8,16, found '8,x'"),
+        (("--no-fills-in", "1-x"), "wanted A-B such as 9-16, found '1-x'"),
+        (("--without", "gong"), "there is no piece 'gong'; there are kick"),
+        (("--groove", ""), "the groove has no name"),
+    ],
+)
+def test_a_wish_that_cannot_be_read_is_said(run: Run, tmp_path: Path, words: tuple[str, str], message: str) -> None:
+    code, _, err = run(put(tmp_path / "a.mid"), *words)
+    assert code == 2
+    assert message in err
+    assert not (tmp_path / "a.drums.mid").exists()
 
 
 def test_a_drum_map_may_be_a_file_of_ones_own(run: Run, tmp_path: Path) -> None:

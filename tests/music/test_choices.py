@@ -14,7 +14,7 @@ from seq2drum.errors import OptionError
 from seq2drum.music import choices
 from seq2drum.music.choices import CHOICES
 
-NUMBERS = {name: choice for name, choice in CHOICES.items() if choice.wanted and name != "takes"}
+NUMBERS = {name: choice for name, choice in CHOICES.items() if choice.wanted and name != "takes" and not choice.many}
 
 
 @pytest.mark.parametrize("options", [Options, RemoteOptions])

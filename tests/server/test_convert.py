@@ -170,7 +170,7 @@ def test_the_effective_configuration_has_defaults_and_leaves_what_the_model_deci
     effective = convert.effective(Config(), "mine")
     own = Options()
     assert effective == Config(
-        model="mine", seed=own.seed, temperature=own.temperature, top_p=own.top_p, drum_map=own.drum_map, takes=1
+        model="mine", seed=own.seed, temperature=own.freedom, top_p=own.top_p, drum_map=own.drum_map, takes=1
     )
     assert not effective.HasField("intensity") and not effective.HasField("swing")
 

@@ -1,0 +1,81 @@
+"""Grooves as they are asked for: the words that name them, and the sections of a song that they are for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from seq2drum.errors import OptionError
+from seq2drum.music import choices
+from seq2drum.music.limits import MIDI_SUFFIXES
+
+Grooves = str | Mapping[str, str]
+"""A groove by its name or file, or one for each section."""
+
+WHOLE = ""  # in place of a section: all that have none of their own
+
+_FILE = re.compile(rf"(.+(?:{'|'.join(map(re.escape, MIDI_SUFFIXES))}))(?::(.*))?", re.IGNORECASE | re.DOTALL)
+_BARS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+_SECTION = r"[^\s=,:/\\.][^=,:/\\.]*="  # a name before "=": a path or a title has none of these signs
+
+
+class Reference(NamedTuple):
+    """A groove by name: of the groove book, or a MIDI file.
+
+    bars: (first, last) of the file, counted from 1; None: the typical bar of the whole file.
+    """
+
+    name: str
+    is_file: bool = False
+    bars: tuple[int, int] | None = None
+
+
+def reference(text: str) -> Reference:
+    """What NAME, FILE, FILE:BAR or FILE:FIRST-LAST stands for. A file is what ends as MIDI files do.
+
+    Raises:
+        OptionError: it is empty, or the bars are none.
+    """
+    if not text.strip():
+        raise OptionError("the groove has no name; wanted a name of the groove book, or a MIDI file")
+    file = _FILE.fullmatch(text.strip())
+    if file is None:
+        return Reference(text.strip())
+    name, bars = file.groups()
+    if bars is None:
+        return Reference(name, is_file=True)
+    numbers = _BARS.fullmatch(bars)
+    if numbers is None:
+        raise OptionError(f"the groove's bars are {bars!r}, wanted FILE:BAR or FILE:FIRST-LAST, such as {name}:5-8")
+    first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+    choices.check_bars((first, last), "the groove's bars are")
+    return Reference(name, is_file=True, bars=(first, last))
+
+
+def by_section(groove: Grooves) -> dict[str, str]:
+    """The groove of each section that is named, in their order; of `WHOLE` the groove of all others.
+
+    A text may be one groove, or several as "verse=NAME,chorus=FILE". A comma that no section follows is of a title.
+
+    Raises:
+        OptionError: a section has two grooves, or something names no groove.
+    """
+    if isinstance(groove, str):
+        pairs = [_split(part) for part in re.split(rf",\s*(?={_SECTION})", groove)]
+    else:
+        pairs = list(groove.items())
+    found: dict[str, str] = {}
+    for section, one in pairs:
+        if section in found:
+            raise OptionError(f"two grooves are asked for in {section or 'the whole song'!r}; wanted one")
+        reference(one)
+        found[section] = one
+    return found
+
+
+def _split(part: str) -> tuple[str, str]:
+    if re.match(rf"\s*{_SECTION}", part):
+        section, _, groove = part.partition("=")
+        return section.strip(), groove
+    return WHOLE, part
