@@ -31,6 +31,8 @@ HEADLINE = (
     "fill rate",
     "fill F1",
     "fill F1 of every eighth bar",
+    "distinct bars",
+    "change at four bars",
     "critic AUC",
     "bars a second",
 )

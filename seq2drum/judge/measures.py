@@ -33,6 +33,7 @@ VOICE = {name: index for index, name in enumerate(NINE.names)}
 
 CURVE_BARS = 16  # bars: how far the bar-similarity curve looks
 COPY_LENGTHS = (1, 2, 4)  # bars of an exact copy
+MOST_COMPARED = 256  # bars with which each bar is compared to find the typical one
 FILL_TOLERANCE = 1  # bars that a fill may be away from the real one
 
 
@@ -91,6 +92,17 @@ def likeness(drums: Drums) -> Vector:
         differs = np.abs(rolls[lag:] - rolls[:-lag]).sum(axis=(1, 2))[comparable]
         out[:, lag - 1] = (1 - differs / np.maximum(both, 1)).sum(), len(both)
     return out
+
+
+def typical(bars: NDArray[np.generic]) -> int:
+    """Which of some bars (n, ...) of hits is the most like the others, by the mean F1; of several the first.
+
+    Of more than MOST_COMPARED bars, each is compared with so many, evenly spread.
+    """
+    hits = bars.reshape(len(bars), -1).astype(np.float32)
+    others = hits[np.unique(np.linspace(0, len(hits) - 1, MOST_COMPARED).round().astype(int))]
+    size = np.maximum(hits.sum(axis=1)[:, None] + others.sum(axis=1), 1)
+    return int(np.argmax((hits @ others.T / size).sum(axis=1)))
 
 
 def _alike(form: Form) -> list[IntArray]:

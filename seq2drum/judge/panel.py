@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from seq2drum.judge.figure import Figure, of_each, of_halves, of_songs
 from seq2drum.judge.measures import (
     COPY_LENGTHS,
     CURVE_BARS,
@@ -28,7 +28,6 @@ from seq2drum.judge.measures import (
     BoolArray,
     Vector,
     above_chance,
-    bar_keys,
     curve,
     divergence,
     every_eighth,
@@ -40,6 +39,7 @@ from seq2drum.judge.measures import (
     share,
 )
 from seq2drum.judge.trial import TOMS, VOICE_FAMILIES, Side, Trial
+from seq2drum.judge.vocabulary import VOCABULARY
 from seq2drum.lattice.drums import Drums
 from seq2drum.lattice.form import MAX_STEPS, Form
 from seq2drum.lattice.grid import STEPS_PER_QUARTER
@@ -53,50 +53,14 @@ _RATIO_BINS, _RATIO_OCTAVES = 32, 4  # bins an octave, and octaves either side o
 
 # --- the panel --------------------------------------------------------------------------------------------------------
 
-Better = Literal["high", "low", "near real", "to beat"]
-WAYS: Mapping[str, str] = {
-    "high": "higher is better",
-    "low": "lower is better",
-    "near real": "near the real drums is best",
-}
-"""Which way is good, in words; of what is there to be beaten there is nothing to say."""
-
-
-class Figure(NamedTuple):
-    """One figure: what it is called and means, and which way is good.
-
-    better: "near real" is judged by what the real drums have; "to beat" is the same for all players. group: its table
-    on a page. statistics: from a take to a vector. value: from a sum of such vectors to a number.
-    """
-
-    name: str
-    meaning: str
-    better: Better
-    group: str
-    statistics: Callable[[Trial], ArrayLike]
-    value: Callable[[Vector], float]
-
-
-def _of_each(read: Callable[..., float]) -> Callable[[Vector], float]:
-    return lambda sums: read(*sums.tolist())
-
-
-def _of_halves(read: Callable[[Vector, Vector], float]) -> Callable[[Vector], float]:
-    return lambda sums: read(sums[: len(sums) // 2], sums[len(sums) // 2 :])  # np.split took longer than reading
-
 
 def _hits(name: str, meaning: str, view: Callable[[Side], BoolArray]) -> Figure:
     """An F1 over the cells of a view of both sides, pooled over songs."""
-    return Figure(name, meaning, "high", "hits", lambda trial: _cells(view(trial.made), view(trial.real)), _of_each(f1))
+    return Figure(name, meaning, "high", "hits", lambda trial: _cells(view(trial.made), view(trial.real)), of_each(f1))
 
 
 def _cells(made: BoolArray, real: BoolArray) -> list[float]:
     return [float((made & real).sum()), float(made.sum()), float(real.sum())]
-
-
-def _of_songs(number: float) -> list[float]:
-    """What a song gives to a mean over songs; a song without an answer is left out."""
-    return [0.0, 0.0] if np.isnan(number) else [number, 1.0]
 
 
 def _ratios(trial: Trial) -> Vector:
@@ -210,7 +174,7 @@ def _agreement(side: Side) -> float:
 def _copy(index: int, bars: int) -> Figure:
     name = f"copies of {bars} bar{'s' * (bars > 1)}"
     meaning = "share of windows that the training set has exactly so, silence left out"
-    return Figure(name, meaning, "near real", "copies", lambda trial: trial.made.copied[index], _of_each(share))
+    return Figure(name, meaning, "near real", "copies", lambda trial: trial.made.copied[index], of_each(share))
 
 
 def _voice_hits(name: str) -> Figure:
@@ -224,8 +188,8 @@ _PANEL = (
         "the same, mean over songs",
         "high",
         "hits",
-        lambda trial: _of_songs(f1(*_cells(trial.made.hits, trial.real.hits))),
-        _of_each(share),
+        lambda trial: of_songs(f1(*_cells(trial.made.hits, trial.real.hits))),
+        of_each(share),
     ),
     _hits(
         "kick and snare F1", "the same for kick and snare", lambda side: side.hits[:, list(sum(VOICE_FAMILIES[:2], ()))]
@@ -247,7 +211,7 @@ _PANEL = (
         "near real",
         "density",
         lambda trial: [trial.made.hits.sum(), trial.real.hits.sum()],
-        _of_each(ratio),
+        of_each(ratio),
     ),
     Figure("median of hits made to real", "the median song's ratio", "near real", "density", _ratios, _median_ratio),
     Figure(
@@ -256,7 +220,7 @@ _PANEL = (
         "high",
         "density",
         lambda trial: np.concatenate([_densities(trial.made), _densities(trial.real)]),
-        _of_halves(overlap),
+        of_halves(overlap),
     ),
     Figure(
         "voice JSD",
@@ -264,7 +228,7 @@ _PANEL = (
         "low",
         "distribution",
         lambda trial: np.concatenate([trial.made.hits.sum(axis=0), trial.real.hits.sum(axis=0)]),
-        _of_halves(divergence),
+        of_halves(divergence),
     ),
     Figure(
         "position JSD",
@@ -272,23 +236,23 @@ _PANEL = (
         "low",
         "distribution",
         lambda trial: np.concatenate([_places(trial.made), _places(trial.real)]),
-        _of_halves(divergence),
+        of_halves(divergence),
     ),
     Figure(
         "groove similarity",
         "how alike the rhythms of a song's bars are; a loop has 1",
         "near real",
         "structure",
-        lambda trial: _of_songs(trial.made.similarity),
-        _of_each(share),
+        lambda trial: of_songs(trial.made.similarity),
+        of_each(share),
     ),
     Figure(
         "groove similarity error",
         "distance of the same from the real song's, mean over songs",
         "low",
         "structure",
-        lambda trial: _of_songs(abs(trial.made.similarity - trial.real.similarity)),
-        _of_each(share),
+        lambda trial: of_songs(abs(trial.made.similarity - trial.real.similarity)),
+        of_each(share),
     ),
     Figure(
         "bar similarity error",
@@ -298,21 +262,14 @@ _PANEL = (
         _curves,
         _curve_error,
     ),
-    Figure(
-        "distinct bars",
-        "share of bars that are not the same as an earlier one of the song",
-        "near real",
-        "structure",
-        lambda trial: [len(set(bar_keys(trial.made.drums))), len(trial.made.bar_hits)],
-        _of_each(share),
-    ),
+    *VOCABULARY,
     Figure(
         "fill rate",
         "share of bars that are fills",
         "near real",
         "fills",
         lambda trial: [trial.made.fills.sum(), len(trial.made.fills)],
-        _of_each(share),
+        of_each(share),
     ),
     Figure(
         "fill F1",
@@ -320,7 +277,7 @@ _PANEL = (
         "high",
         "fills",
         lambda trial: match_fills(trial.made.fills, trial.real.fills),
-        _of_each(f1),
+        of_each(f1),
     ),
     Figure(
         "fill F1 of every eighth bar",
@@ -328,7 +285,7 @@ _PANEL = (
         "to beat",
         "fills",
         lambda trial: match_fills(every_eighth(trial.real.drums.form), trial.real.fills),
-        _of_each(f1),
+        of_each(f1),
     ),
     Figure(
         "crash after a fill",
@@ -336,7 +293,7 @@ _PANEL = (
         "near real",
         "fills",
         lambda trial: _crashes(trial.made),
-        _of_each(share),
+        of_each(share),
     ),
     Figure(
         "toms in fills",
@@ -344,23 +301,23 @@ _PANEL = (
         "near real",
         "fills",
         lambda trial: _toms(trial.made),
-        _of_each(share),
+        of_each(share),
     ),
     Figure(
         "syncopation",
         "how far bars lean against their metre, mean over songs",
         "near real",
         "feel",
-        lambda trial: _of_songs(trial.made.syncopation),
-        _of_each(share),
+        lambda trial: of_songs(trial.made.syncopation),
+        of_each(share),
     ),
     Figure(
         "syncopation error",
         "distance of the same from the real song's, mean over songs",
         "low",
         "feel",
-        lambda trial: _of_songs(abs(trial.made.syncopation - trial.real.syncopation)),
-        _of_each(share),
+        lambda trial: of_songs(abs(trial.made.syncopation - trial.real.syncopation)),
+        of_each(share),
     ),
     Figure(
         "velocity error",
@@ -368,7 +325,7 @@ _PANEL = (
         "low",
         "feel",
         lambda trial: _error(trial, attrgetter("velocity")),
-        _of_each(share),
+        of_each(share),
     ),
     Figure("velocity r", "correlation of the velocities of right hits", "high", "feel", _velocities, pearson),
     Figure(
@@ -377,7 +334,7 @@ _PANEL = (
         "near real",
         "feel",
         lambda trial: _spread(trial, attrgetter("velocity")),
-        _of_each(_spread_ratio),
+        of_each(_spread_ratio),
     ),
     Figure(
         "offset error",
@@ -385,7 +342,7 @@ _PANEL = (
         "low",
         "feel",
         lambda trial: _error(trial, attrgetter("offset")),
-        _of_each(share),
+        of_each(share),
     ),
     Figure(
         "offset spread",
@@ -393,7 +350,7 @@ _PANEL = (
         "near real",
         "feel",
         lambda trial: _spread(trial, attrgetter("offset")),
-        _of_each(_spread_ratio),
+        of_each(_spread_ratio),
     ),
     Figure(
         "kicks with the guitar",
@@ -408,8 +365,8 @@ _PANEL = (
         "correlation of loudness step by step, less the same when shifted by whole bars, mean over songs",
         "near real",
         "guitar",
-        lambda trial: _of_songs(_agreement(trial.made)),
-        _of_each(share),
+        lambda trial: of_songs(_agreement(trial.made)),
+        of_each(share),
     ),
     *(_copy(index, bars) for index, bars in enumerate(COPY_LENGTHS)),
 )
@@ -421,7 +378,8 @@ FIGURES: Mapping[str, Figure] = MappingProxyType({figure.name: figure for figure
 def _silence() -> Side:
     form = Form(np.array([24]), np.array([4]), np.array([4]), np.array([120.0]))
     nothing = np.zeros((24, len(VOICE)))
-    return Side(Drums(form, nothing.astype(np.int64), nothing.astype(np.float32)), np.zeros(24))
+    drums = Drums(form, nothing.astype(np.int64), nothing.astype(np.float32))
+    return Side(drums, np.zeros(24), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=bool))
 
 
 _SILENCE = Trial(_silence(), _silence())

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from seq2drum import files
 from seq2drum.errors import OptionError, OutputError
 from seq2drum.judge.evaluation import BY_METRE, CONTINUED, HEADLINE, Column, Estimate, Evaluation, Example, Row
-from seq2drum.judge.panel import WAYS
+from seq2drum.judge.figure import WAYS
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.music.kit import NINE
 from seq2drum.show import charts, page
@@ -24,6 +24,7 @@ SECTIONS = (
     ("Hits", ("hits",)),
     ("Density and distribution", ("density", "distribution")),
     ("Structure and fills", ("structure", "fills")),
+    ("Vocabulary", ("vocabulary",)),
     ("Feel", ("feel",)),
     ("With the guitar", ("guitar", "conditioning")),
     ("Critic, copies and faults", ("critic", "copies", "speed", "validity")),

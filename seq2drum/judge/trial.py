@@ -23,6 +23,7 @@ from seq2drum.judge.measures import (
 )
 from seq2drum.lattice.drums import Drums, bars_of, fills, syncopation
 from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.sections import sections
 from seq2drum.music.notes import IntArray
 
 TOMS = tuple(index for name, index in VOICE.items() if name.endswith(" tom"))
@@ -34,12 +35,15 @@ VOICE_FAMILIES = ((VOICE["kick"],), (VOICE["snare"],), (VOICE["crash"],), TOMS, 
 class Side:
     """Real or made drums in the bars that count, with what several figures need of them.
 
-    drums: in nine voices. guitar (T,): the summed velocities of the guitar notes that begin at each step. copies: what
-    the training set plays, if that is known.
+    drums: in nine voices. guitar (T,): the summed velocities of the guitar notes that begin at each step. letter (B,):
+    the number of the letter of each bar's section, -1 before the first. begins (B,): whether a section begins there.
+    copies: what the training set plays, if that is known.
     """
 
     drums: Drums
     guitar: Vector
+    letter: IntArray
+    begins: BoolArray
     copies: Copies | None = None
 
     @cached_property
@@ -115,10 +119,24 @@ class Judge:
     def _side(self) -> Side:
         return self._cut(self.real)
 
-    def _cut(self, drums: Drums) -> Side:
+    @cached_property
+    def _guitar(self) -> Vector:
         guitar: Vector = np.zeros(len(self.real.velocity))
         np.add.at(guitar, self.heard.guitar.step, self.heard.guitar.velocity)
-        return Side(cut(drums, self.bars), guitar[np.repeat(self.bars, self.real.form.steps)], self.copies)
+        return guitar[np.repeat(self.bars, self.real.form.steps)]
+
+    @cached_property
+    def _passages(self) -> tuple[IntArray, BoolArray]:
+        """(B,): the number of the letter of each bar's section; whether one begins there."""
+        letter, begins = np.full(len(self.bars), -1), np.zeros(len(self.bars), dtype=bool)
+        found = sections(self.heard)
+        letters = {name: number for number, name in enumerate(dict.fromkeys(section.letter for section in found))}
+        for section in found:
+            letter[section.bar :], begins[section.bar] = letters[section.letter], True
+        return letter[self.bars], begins[self.bars]
+
+    def _cut(self, drums: Drums) -> Side:
+        return Side(cut(drums, self.bars), self._guitar, *self._passages, self.copies)
 
     def trial(self, made: Drums) -> Trial:
         """A take beside the real drums, without a bar if the real drummer never plays.

@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from seq2drum.judge.evaluation import versions_of
-from seq2drum.judge.panel import FIGURES, WAYS
+from seq2drum.judge.figure import WAYS
+from seq2drum.judge.panel import FIGURES
 from seq2drum.judge.players import REAL
 from seq2drum.learn.history import History, duration
 from seq2drum.learn.watching import BARS, GAIN, LIKELY, LOOP, SAMPLED, WATCHED, Drawn, Preview
