@@ -80,5 +80,6 @@ def _with_drums(data: bytes, song: Song) -> bytes:
     from seq2drum.music.notes import Part
 
     drums = [part for part in song.parts if part.is_drums and len(part)]
-    rows = np.concatenate([part.rows for part in drums])
-    return midi.with_drums(data, Part.of(rows, name=drums[0].name, is_drums=True))
+    rows, kit = np.concatenate([part.rows for part in drums]), max(drums, key=len)
+    part = Part.of(rows, program=kit.program, name=drums[0].name, is_drums=True, is_xg=kit.is_xg)
+    return midi.with_drums(data, part)

@@ -18,7 +18,7 @@ from seq2drum.lattice.form import MAX_STEPS, written_lattice
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.phrases import merge
-from seq2drum.music import theory
+from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import MIDI_SUFFIXES
 
@@ -107,7 +107,7 @@ def read_song(path: Path, name: str) -> Candidate | str:
         return "no notes"
     except InputError:
         return "not a readable MIDI file"
-    drums = merge([song.parts[index] for index in theory.drum_parts(song)])
+    drums = merge(drum_maps.drum_parts(song))
     if not len(drums):
         return "no drums"
     lattice = written_lattice(song)

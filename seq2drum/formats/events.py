@@ -388,7 +388,7 @@ def with_prompt_end(events: bytes) -> bytes:
 
 
 def without_drums(track: Track) -> bytes | None:
-    """The track's events but for the notes of channel 10; None if it had those and nothing else of use.
+    """The track's events but for the notes and programs of channel 10; None if it had notes and nothing else of use.
 
     Names and ends may go with the drums they belong to; what holds for the whole song and other channels may not, and
     the first track always stays. Running status is written out.
@@ -401,8 +401,8 @@ def without_drums(track: Track) -> bytes | None:
     had_drums = others = False
     for event in walk(track):
         is_channel, channel = event.status < 0xF0, event.status & 0x0F
-        if is_channel and channel == DRUM_CHANNEL and event.status < 0xB0:
-            had_drums = True
+        if is_channel and channel == DRUM_CHANNEL and (event.status < 0xB0 or event.status & 0xF0 == 0xC0):
+            had_drums |= event.status < 0xB0
             continue
         body = track.events[event.body : event.end]
         if is_channel:

@@ -7,6 +7,7 @@ that are not UTF-8), the bytes are put right first (`events.mended`).
 A `Song` has what symusic gives: one part for every track, channel and program in it that has notes (parts without notes
 are left out); tempo and metre events all of them, in the order of the file; a note-on that is never ended is no note.
 Overlapping notes of one pitch and channel are paired first on, first off.
+Drum parts keep the program of their kit, and all of a file are of Yamaha XG or none.
 `Song.length` is the last tick of anything that symusic keeps, or of the end of the longest track if that is later by
 more than the one tick which many programs add.
 """
@@ -20,8 +21,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from symusic import ControlChange, Score
 from symusic import Note as SymusicNote
-from symusic import Score
 from symusic import Track as SymusicTrack
 
 from seq2drum import files
@@ -34,6 +35,8 @@ from seq2drum.music.notes import Metre, Part, Song, Tempo
 LOG = logging.getLogger(__name__)
 
 _CHANNELS = 16
+_XG_ON = bytes((0x43, 0x10, 0x4C, 0x00, 0x00, 0x7E, 0x00, 0xF7))  # system exclusive "XG System On", without its head
+_BANK, _XG_KITS = 0, 127  # the controller that selects a bank, and the bank of XG's drum kits
 _SYMUSIC_ERRORS = (RuntimeError, ValueError)
 
 
@@ -55,7 +58,8 @@ def parse(data: bytes, *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) 
     tempos, metres = _maps(score, tracks)
     _check_maps(tempos, metres, limits)
     _check_events(score, limits)
-    parts = tuple(_part(track) for track in score.tracks if len(track.notes))
+    is_xg = _is_xg(data, score)
+    parts = tuple(_part(track, is_xg) for track in score.tracks if len(track.notes))
     song = Song(ticks_per_quarter, parts, tempos, metres, score.end())
     _check_length(song, limits)
     return song
@@ -97,7 +101,7 @@ def serialise(song: Song) -> bytes:
 
 
 def with_drums(data: bytes, drums: Part, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """The original file plus the drum part as a last track, in place of the channel 10 notes it had.
+    """The original file plus the drum part as a last track, in place of the channel 10 notes and programs it had.
 
     Every other event stays byte for byte (controllers, lyrics, system exclusive, the order within a tick); only running
     status is written out. A later track that had nothing but channel 10 is left out, and so are chunks that are no
@@ -137,7 +141,13 @@ def _with_marked_ends(ticks_per_quarter: int, tracks: Sequence[Track]) -> bytes:
     return events.joined(ticks_per_quarter, [events.with_marked_end(track.events) for track in tracks])
 
 
-def _part(track: Any) -> Part:
+def _is_xg(data: bytes, score: Any) -> bool:
+    """Whether the drums are on kits of Yamaha XG: the file turns XG on, or selects its bank of kits."""
+    selects = (control for track in score.tracks if track.is_drum for control in track.controls)
+    return _XG_ON in data or any((each.number, each.value) == (_BANK, _XG_KITS) for each in selects)
+
+
+def _part(track: Any, is_xg: bool) -> Part:
     notes = track.notes.numpy()
     return Part.of_columns(
         notes["time"],
@@ -147,6 +157,7 @@ def _part(track: Any) -> Part:
         program=track.program,
         name=track.name,
         is_drums=track.is_drum,
+        is_xg=is_xg and track.is_drum,
     )
 
 
@@ -243,4 +254,6 @@ def _symusic_track(part: Part) -> Any:
         part.velocity.astype(np.int8),
         "tick",
     )
+    if part.is_xg:
+        track.controls.append(ControlChange(0, _BANK, _XG_KITS))
     return track

@@ -17,6 +17,7 @@ from seq2drum.errors import CorpusError
 from seq2drum.formats import midi
 from seq2drum.lattice.form import Form, form_of, written_lattice
 from seq2drum.lattice.grid import OFFSET_UNITS, Grid, encode
+from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part
 from seq2drum.play.feel import SET, edges
@@ -62,7 +63,7 @@ def recordings(folder: Path) -> list[Recording]:
     for name, style, split in wanted:
         song = midi.read(folder / name)
         lattice = written_lattice(song)
-        rows_of = np.concatenate([part.rows for part in song.parts if part.is_drums])
+        rows_of = np.concatenate([part.rows for part in drum_maps.drum_parts(song)])
         for pad, note in _PADS.items():
             rows_of[rows_of[:, 2] == pad, 2] = note
         hits = encode(Part.of(rows_of, is_drums=True), lattice, FULL)

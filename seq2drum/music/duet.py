@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError
-from seq2drum.music import theory
+from seq2drum.music import drum_maps, theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.notes import Part, Song
 from seq2drum.music.shown import as_html
@@ -25,7 +25,8 @@ class Duet(NamedTuple):
     """Guitars and drums of the same bars.
 
     song gives the bars, the tempos and the metres; its own parts do not matter here. guitars: none, one or several.
-    drums: on the notes of General MIDI, without notes if there are none. All are in the song's ticks.
+    drums: on the notes of General MIDI's standard kit, without notes if there are none; its program is the kit. All are
+    in the song's ticks.
     """
 
     song: Song
@@ -53,7 +54,9 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
     """
     if not songs:
         raise InputError("no song was given, wanted one with a guitar, with drums, or with both")
-    drummer = next((song for song in reversed(songs) if any(map(len, _drums(song)))), None)
+    drummer = next(
+        (song for song in reversed(songs) if any(len(song.parts[at]) for at in theory.drum_parts(song))), None
+    )
     leader, problem = songs[0], None
     guitars: tuple[Part, ...] = ()
     for song in songs:
@@ -68,17 +71,14 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
         if problem and not guitars:
             raise problem
         return Duet(leader, guitars, Part.of([], name=DRUMS, is_drums=True))
-    parts = _drums(drummer)
+    parts = drum_maps.drum_parts(drummer, drum_map)
     rows = np.concatenate([part.rows for part in parts])
     if drummer.ticks_per_quarter != leader.ticks_per_quarter:
         rows[:, :2] = np.rint(rows[:, :2] * (leader.ticks_per_quarter / drummer.ticks_per_quarter))
-    drums = Part.of(rows, name=parts[0].name.strip() or DRUMS, is_drums=True)
-    drums = drum_map.read(drums) if drum_map else drums
+    kit = max(parts, key=len)
+    name = parts[0].name.strip() or DRUMS
+    drums = Part.of(rows, program=kit.program, name=name, is_drums=True, is_xg=kit.is_xg)
     return Duet(replace(leader, length=max(leader.end, drums.end)), guitars, drums)
-
-
-def _drums(song: Song) -> list[Part]:
-    return [song.parts[index] for index in theory.drum_parts(song)]
 
 
 def _guitars(song: Song, track: str | None) -> tuple[Part, ...]:

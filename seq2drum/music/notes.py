@@ -34,7 +34,8 @@ class Note(NamedTuple):
 class Part(Shown):
     """One instrument: its notes as equal-length integer arrays, sorted by (onset, pitch, duration, velocity).
 
-    `program` is the General MIDI program, 0-127; `is_drums` says that pitches are kit pieces (MIDI channel 10).
+    `program` is the General MIDI program, 0-127; `is_drums` says that pitches are kit pieces (MIDI channel 10), and the
+    program is which kit; `is_xg`, of drums, that it is a kit of Yamaha XG.
     """
 
     program: int
@@ -44,14 +45,20 @@ class Part(Shown):
     duration: IntArray
     pitch: IntArray
     velocity: IntArray
+    is_xg: bool = False
 
     @staticmethod
     def of(
-        notes: Iterable[Note] | NDArray[np.integer], *, program: int = 0, name: str = "", is_drums: bool = False
+        notes: Iterable[Note] | NDArray[np.integer],
+        *,
+        program: int = 0,
+        name: str = "",
+        is_drums: bool = False,
+        is_xg: bool = False,
     ) -> Part:
         """Build a part from notes in any order, or from an integer array of shape (notes, 4) in `Note`'s order."""
         rows = notes if isinstance(notes, np.ndarray) else np.array(list(notes), dtype=np.int64).reshape(-1, 4)
-        return Part.of_columns(*rows.T, program=program, name=name, is_drums=is_drums)
+        return Part.of_columns(*rows.T, program=program, name=name, is_drums=is_drums, is_xg=is_xg)
 
     @staticmethod
     def of_columns(
@@ -63,6 +70,7 @@ class Part(Shown):
         program: int = 0,
         name: str = "",
         is_drums: bool = False,
+        is_xg: bool = False,
     ) -> Part:
         """Build a part from four integer arrays of shape (notes,), the notes in any order."""
         table = np.empty((4, len(onset)), dtype=np.int64)
@@ -77,7 +85,7 @@ class Part(Shown):
                 order = np.lexsort((table[3], table[1], table[2], table[0]))
             table = table[:, order]
         table.setflags(write=False)
-        return Part(program, name, is_drums, *table)
+        return Part(program, name, is_drums, table[0], table[1], table[2], table[3], is_xg)
 
     def __len__(self) -> int:
         return len(self.onset)
@@ -89,11 +97,14 @@ class Part(Shown):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Part):
             return NotImplemented
-        same_name = (self.program, self.name, self.is_drums) == (other.program, other.name, other.is_drums)
-        return same_name and np.array_equal(self.rows, other.rows)
+        return self._named == other._named and np.array_equal(self.rows, other.rows)
 
     def __hash__(self) -> int:
-        return hash((self.program, self.name, self.is_drums, self.rows.tobytes()))
+        return hash((self._named, self.rows.tobytes()))
+
+    @property
+    def _named(self) -> tuple[int, str, bool, bool]:
+        return self.program, self.name, self.is_drums, self.is_xg
 
     @cached_property
     def rows(self) -> IntArray:

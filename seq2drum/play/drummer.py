@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +124,7 @@ class Drummer(Shown):
         first, stop = _accompanied(song, lattice)
         sampling, controls, given = options.sampling, options.controls, kept.given
         played = decoding.playing(self.engine, heard, sampling, controls=controls, first=first, stop=stop, given=given)
+        program, is_xg = drum_map.kit_to_play(song, stays=bool(options.prime or options.bars))
         touch, joint = _Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
         bars, rows = song.bars(), list[IntArray]()
         for index, piece in enumerate(lattice.bars):
@@ -132,12 +133,14 @@ class Drummer(Shown):
                 hits = (yield from next_of(played)).hits
                 struck = touch.strike(index, hits)
                 if kept.first <= index:
-                    rows.append(drum_map.apply(joint.fitted(index, struck)).rows)
+                    fitted = replace(joint.fitted(index, struck), program=program, is_xg=is_xg)
+                    rows.append(drum_map.apply(fitted).rows)
             # 4. A bar is complete with its last piece; a long one has several on the lattice.
             bar = bars[piece.index]
             if piece.end == bar.end:
                 rows.append(kept.within(bar, last=bar.index + 1 == len(bars)))
-                yield DrumBar(bar, Part.of(np.concatenate(rows), name=TRACK_NAME, is_drums=True))
+                every = np.concatenate(rows)
+                yield DrumBar(bar, Part.of(every, program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg))
                 rows = []
 
 

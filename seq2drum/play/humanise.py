@@ -23,7 +23,7 @@ from seq2drum.errors import NoGuitarError, NoNotesError, OptionError
 from seq2drum.lattice.form import Form, form_of, written_lattice
 from seq2drum.lattice.grid import HIT_LENGTH, OFFSET_UNITS, Grid, Lattice
 from seq2drum.lattice.listening import Heard, Listening
-from seq2drum.music import theory
+from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.play.feel import (
@@ -137,12 +137,16 @@ def humanise_song(
     rows = np.concatenate([np.empty((0, 4), dtype=np.int64), *(song.parts[index].rows for index in drums)])
     form, heard = form_of(song, lattice), _heard(song, lattice)
     performance = Performance(feel, form, amount=amount, seed=seed, style=style, heard=heard)
-    onset, velocity = _struck(rows, song, lattice, form, performance, swing)
+    kits = drum_maps.load(drum_maps.GM)
+    voices = [kits.voices(song.parts[index]) for index in drums]
+    voice = np.concatenate([np.empty(0, dtype=np.int64), *voices])
+    onset, velocity = _struck(rows, voice, song, lattice, form, performance, swing)
     parts, begin = list(song.parts), 0
     for index in drums:
         part, here = song.parts[index], slice(begin, begin + len(song.parts[index]))
         columns = onset[here], part.duration, part.pitch, velocity[here]
-        parts[index] = Part.of_columns(*columns, program=part.program, name=part.name, is_drums=True)
+        program, name, is_xg = part.program, part.name, part.is_xg
+        parts[index] = Part.of_columns(*columns, program=program, name=name, is_drums=True, is_xg=is_xg)
         begin = here.stop
     return replace(song, parts=tuple(parts), length=song.end)
 
@@ -156,15 +160,20 @@ def _heard(song: Song, lattice: Lattice) -> Heard | None:
 
 
 def _struck(
-    rows: IntArray, song: Song, lattice: Lattice, form: Form, performance: Performance, swing: float | None
+    rows: IntArray,
+    voice: IntArray,
+    song: Song,
+    lattice: Lattice,
+    form: Form,
+    performance: Performance,
+    swing: float | None,
 ) -> tuple[IntArray, IntArray]:
-    """Onset (N,) and velocity (N,) of a song's drum notes (N, 4) after a performance and with swing."""
+    """Onset (N,) and velocity (N,) of a song's drum notes (N, 4) of some voices, after a performance and with swing."""
     # 1. One note leads each (step, voice): the loudest of those that lie on the place. The others go where it goes.
     onset, duration, pitch, velocity = rows.T
     step, _ = lattice.nearest(onset)
     away = onset - lattice.ticks[step]
     far = np.abs(away) > _FAR * song.ticks_per_quarter
-    voice = FULL.voice_of[pitch]
     voice = np.where(voice >= 0, voice, _OUTSIDE + pitch)
     order = np.lexsort((np.abs(away), -velocity, far, voice, step))
     name = step[order] * 256 + voice[order]

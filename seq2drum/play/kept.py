@@ -49,10 +49,11 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
         OptionError: something of them should stay, but there are none, or there is no such bar.
     """
     # 1. The song's own drums, if any of them should stay.
-    rows = np.concatenate([np.empty((0, 4), np.int64), *(song.parts[index].rows for index in theory.drum_parts(song))])
+    own = [song.parts[index] for index in theory.drum_parts(song)]
+    rows = np.concatenate([np.empty((0, 4), np.int64), *(part.rows for part in own)])
     if not (options.prime or options.bars):
         return Kept(rows[:0], {}, {}, frozenset(), 0, len(lattice.bars), 0, song.end)
-    pitch = drum_map.standard[rows[:, 2]]
+    pitch = np.concatenate([drum_map.of(part).standard[part.pitch] for part in own] or [rows[:, 2]])
     known = (pitch >= 0) & (FULL.voice_of[pitch] >= 0)
     if not known.any():
         raise OptionError("the song has no drums of its own that could stay; leave out prime and bars")

@@ -32,7 +32,8 @@ MOST_BARS = 10_000
 class DrumBar(Shown):
     """One bar of a take as it is made: the bar, and its hits as notes in ticks of the song.
 
-    Its hits are on the notes of `Options.drum_map`. A hit on the downbeat may come a little before the barline.
+    Its hits are on the notes of `Options.drum_map`; its program is the kit. A hit on the downbeat may come a little
+    before the barline.
     """
 
     bar: Bar
@@ -120,7 +121,10 @@ class Sheet:
 
     def take(self, bars: Iterable[DrumBar]) -> Take:
         """The finished take, of all its bars."""
-        part = Part.of(np.concatenate([bar.part.rows for bar in bars]), name=TRACK_NAME, is_drums=True)
+        parts = [bar.part for bar in bars]
+        kit = parts[0]
+        rows = np.concatenate([part.rows for part in parts])
+        part = Part.of(rows, program=kit.program, name=TRACK_NAME, is_drums=True, is_xg=kit.is_xg)
         return Take(self.song, part, self.guitar, self.options, self.source)
 
 

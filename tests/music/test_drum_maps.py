@@ -11,7 +11,7 @@ import pytest
 from seq2drum.errors import OptionError
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Note, Part
+from seq2drum.music.notes import Note, Part, Song
 
 PIECES = Part.of(
     [Note(10 * at, 5, int(note), 100 - at) for at, note in enumerate(FULL.note_of)], name="Kit", is_drums=True
@@ -78,7 +78,7 @@ def test_a_samplers_other_strokes_are_read_as_the_same_voice() -> None:
 
 
 def test_every_sampler_says_whom_it_is_for_and_where_its_notes_come_from() -> None:
-    for entry in drum_maps._table().values():
+    for entry in drum_maps._table("drum_maps.json").values():
         assert set(entry) == {"for", "source", "notes"}
         assert set(entry["notes"]) in (set(), {voice.name for voice in FULL.voices})
 
@@ -142,3 +142,71 @@ def test_an_unknown_map_is_refused_with_the_names_of_the_known_ones(tmp_path: Pa
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OptionError, match="no JSON file"):
         drum_maps.load(tmp_path / "bytes.json")
+
+
+def drums(*pitches: int, program: int = 0, is_xg: bool = False) -> Part:
+    notes = [Note(10 * at, 5, pitch, 90) for at, pitch in enumerate(pitches)]
+    return Part.of(notes, program=program, is_drums=True, is_xg=is_xg)
+
+
+@pytest.mark.parametrize(
+    ("program", "is_xg", "written", "meant"),
+    [
+        (40, False, (38, 39, 40, 42), (38, 38, 38, 42)),  # tap, slap and swirl
+        (40, True, (39, 31, 27), (39, 38, 38)),
+        (0, True, (28, 34, 26, 31), (38, 38, 38, 31)),
+        (48, False, (27, 28, 29, 30, 38, 57, 39), (42, 44, 46, 51, 38, 49, 76)),
+        (25, False, (44, 42, 36), (42, 42, 36)),
+    ],
+)
+def test_the_program_of_drums_says_what_their_notes_are(
+    program: int, is_xg: bool, written: tuple[int, ...], meant: tuple[int, ...]
+) -> None:
+    read = drum_maps.load("gm").read(drums(*written, program=program, is_xg=is_xg))
+    voices = [FULL.names[voice] for voice in FULL.voice_of[read.pitch]]
+    assert voices == [FULL.names[voice] for voice in FULL.voice_of[list(meant)]]
+    assert drum_maps.load("gm").read(read) == read
+
+
+def test_timpani_are_no_pieces_of_the_kit() -> None:
+    timpani = drums(36, 41, 42, 49, 53, program=48)
+    assert drum_maps.load("gm").voices(timpani).tolist() == [0, -1, -1, -1, -1]
+    read = drum_maps.load("gm").read(timpani)
+    assert (read.pitch.tolist(), read.program) == ([36], 0)
+
+
+def test_a_program_that_is_no_kit_of_the_table_is_the_standard_kit() -> None:
+    every = drums(*range(128), program=8)
+    assert drum_maps.load("gm").read(every) == every
+
+
+def test_brushes_have_no_clap_to_be_written_on() -> None:
+    written = drum_maps.load("gm").apply(drums(36, 38, 39, 42, program=drum_maps.BRUSHES))
+    assert (written.pitch.tolist(), written.program) == ([36, 38, 42], drum_maps.BRUSHES)
+
+
+@pytest.mark.parametrize("name", [*drum_maps._table("drum_kits.json")])
+def test_a_kit_by_program_is_undone_by_reading(name: str) -> None:
+    row = drum_maps._table("drum_kits.json")[name]
+    for program in row["programs"]:
+        part = drums(*FULL.note_of, program=program, is_xg=row["xg"])
+        written = drum_maps.load("gm").apply(part)
+        voices = drum_maps.load("gm").voices(written).tolist()
+        there = [voice for voice, notes in enumerate(drum_maps.kit_of(program, xg=row["xg"]).notes) if notes]
+        shared = {FULL.names.index("pedal hat")} if name == "analog" else set()  # which has a second closed hat there
+        assert set(there) - set(voices) == shared
+        assert set(voices) <= set(there)
+
+
+def song(*parts: Part) -> Song:
+    return Song(480, parts, length=1920)
+
+
+def test_new_drums_are_played_on_the_songs_own_kit_where_it_is_a_drum_set() -> None:
+    gm = drum_maps.load("gm")
+    assert gm.kit_to_play(song()) == (0, False)
+    assert gm.kit_to_play(song(drums(36, 38, program=16), drums(36, program=40))) == (16, False)
+    assert gm.kit_to_play(song(drums(36, 38, program=48))) == gm.kit_to_play(song(drums(36, program=1))) == (0, False)
+    assert gm.kit_to_play(song(drums(36, 38, program=48)), stays=True) == (48, False)
+    assert gm.kit_to_play(song(drums(36, 38, program=16)), brushes=True) == (40, False)
+    assert drum_maps.load("addictive-drums-2").kit_to_play(song(drums(36, program=40)), brushes=True) == (0, False)
