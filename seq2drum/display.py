@@ -27,6 +27,7 @@ from seq2drum.judge.evaluation import HEADLINE, Evaluation
 from seq2drum.lattice.drums import Drums
 from seq2drum.lattice.form import CHANGING, Form
 from seq2drum.lattice.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
+from seq2drum.lattice.grooves import Groove, looped
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import Cut, Pair, Phrase
 from seq2drum.music import duet, theory
@@ -35,6 +36,7 @@ from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, KITS, Kit, to_kit
 from seq2drum.music.notes import Bar, IntArray, Metre, Part, Song
 from seq2drum.music.shown import one_line
+from seq2drum.play.book import Book
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Take
@@ -386,6 +388,26 @@ def _drums(drums: Drums) -> list[Piece]:
     grid = Grid(step, to_kit(FULL, kit)[voice], drums.velocity[step, voice], offset, np.full_like(step, 1))
     silent = Heard(drums.form, Grid.join([]), np.zeros(9, dtype=np.int64), 0)
     return [Facts([*facts, f"kit {kit.name}"], "Drums"), *_picture(duet_of(silent, grid), "drums")]
+
+
+@pieces.register
+def _groove(groove: Groove) -> list[Piece]:
+    song = looped(groove, len(groove.bars))
+    drums = song.parts[0] if song.parts else _NO_DRUMS
+    facts = [groove.name, *_groove_facts(groove)]
+    return [Facts(facts, _name(groove.title)), *_picture(Duet(song, (), drums), "the bars of the groove")]
+
+
+def _groove_facts(groove: Groove) -> list[str]:
+    slow, fast = groove.tempo
+    return [groove.metre, groove.style or "any style", f"♩={slow:g}" if slow == fast else f"♩={slow:g} to {fast:g}"]
+
+
+@pieces.register
+def _book(book: Book) -> list[Piece]:
+    rows = [[groove.name, _name(groove.title), *_groove_facts(groove)] for groove in book]
+    table = _table(["name", "title", "metre", "style", "tempo"], rows[:ROWS], words=True)
+    return [Facts([_count(len(book), "groove")], "Groove book"), *table, *_more(len(book) - ROWS, "groove")]
 
 
 @pieces.register

@@ -29,6 +29,7 @@ from seq2drum.music.kit import FULL, KITS, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.shown import as_html
 from seq2drum.music.theory import GuitarChoice
+from seq2drum.play.book import Book
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Take
 from seq2drum.show import chart, draw
@@ -137,6 +138,8 @@ def values() -> dict[str, tuple[Any, int, str]]:
         "grid": (prepared.drums, 0, "offset"),
         "heard": (prepared.heard, 1, "changing metres"),
         "drums": (drums_of(prepared.drums, prepared.heard.form), 1, "kit nine"),
+        "groove": (Book.load()["one-drop"], 1, "reggae"),
+        "groove book": (Book.load(), 0, "rock-hat"),
         "prepared": (prepared, 1, "split train"),
         "account": (corpus.Account(9, 7, Counter({"no drums": 2}), 1, 100), 0, "1.00%"),
         "evaluation": (evaluation(), 0, "0.500"),

@@ -60,7 +60,7 @@ class Row(NamedTuple):
 class Measure(NamedTuple):
     """A bar, and what stands with it. Texts are "" where nothing begins or changes.
 
-    sign: "fill" or "break" where the drums leave their pattern, as `groove.signs` has it. section: the letter of the
+    sign: "fill" or "break" where the drums leave their pattern, as `drums.signs` has it. section: the letter of the
     passage that the guitar begins. metre: such as "7/8 (2+2+3)". tempo: such as "♩=120".
     """
 

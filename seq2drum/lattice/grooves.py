@@ -1,0 +1,251 @@
+"""Grooves: one or two bars of drums that a section is played on, and the typical ones of a drum part."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from seq2drum.errors import OptionError
+from seq2drum.lattice.fitting import fitted, playable, steps_of
+from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.grid import HIT_LENGTH, Grid, Lattice, decode
+from seq2drum.lattice.titles import slug_of, title_of
+from seq2drum.music.choices import STYLES
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Bar, IntArray, Metre, Song, Tempo
+from seq2drum.music.shown import Shown
+
+MOST_BARS = 2
+TICKS = 480  # a quarter, of a song that is made of a groove
+MOST_COMPARED = 512  # bars of a part, spread over it, of which the typical one is chosen
+ALTERNATES = 0.05  # how much liker a pair is to the bars of its turns than one bar is to all, where bars come in turns
+LEAST_IN_TURN = 6  # bars, of which it can be said whether they come in turns
+TEMPO_AROUND = 0.15  # of a part's tempo: how much slower and faster its groove is played
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, eq=False)
+class Groove(Shown):
+    """One or two bars of drums.
+
+    name: lower case letters and figures, joined by hyphens. title: what a drummer calls it. bars: hits of the full kit,
+    the steps of each counted from its own barline. style: one of STYLES, or None. tempo: the slowest and the fastest
+    that it is played at, in quarters a minute.
+
+    Raises:
+        OptionError: there is no such metre or style, more than two bars or none, a hit that is not in its bar or on no
+            voice, a name or a tempo that is none.
+    """
+
+    name: str
+    title: str
+    numerator: int
+    denominator: int
+    bars: tuple[Grid, ...]
+    style: str | None
+    tempo: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        def refuse(found: str, wanted: str) -> None:
+            raise OptionError(f"the groove {self.name!r} has {found}, wanted {wanted}")
+
+        try:
+            steps = steps_of(self.numerator, self.denominator)
+        except ValueError as error:
+            raise OptionError(f"the groove {self.name!r} has a metre that is none: {error}") from None
+        if not _NAME.fullmatch(self.name):
+            refuse("this name", "lower case letters and figures, joined by hyphens")
+        if not 1 <= len(self.bars) <= MOST_BARS:
+            refuse(f"{len(self.bars)} bars", "one or two")
+        if self.style is not None and self.style not in STYLES:
+            refuse(f"the style {self.style!r}", f"one of {', '.join(STYLES)}, or none")
+        if not 0 < self.tempo[0] <= self.tempo[1] < np.inf:
+            refuse(f"the tempo {self.tempo[0]:g}-{self.tempo[1]:g}", "the slowest and the fastest")
+        for bar in self.bars:
+            if len(bar.step) and not (bar.step.min() >= 0 and bar.step.max() < steps):
+                refuse("a hit outside its bar", f"steps 0 to {steps - 1} in {self.metre}")
+            if len(bar.step) and not (bar.key.min() >= 0 and bar.key.max() < len(FULL)):
+                refuse("a hit on no voice", f"voices 0 to {len(FULL) - 1} of the full kit")
+            if len(bar.step) and not (bar.velocity.min() >= 1 and bar.velocity.max() <= 127):
+                refuse("a velocity out of range", "1 to 127")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Groove) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @cached_property
+    def _identity(self) -> tuple[object, ...]:
+        hits = tuple(tuple(tuple(column.tolist()) for column in bar) for bar in self.bars)
+        return self.name, self.title, self.numerator, self.denominator, hits, self.style, self.tempo
+
+    @property
+    def metre(self) -> str:
+        """Such as "4/4"."""
+        return f"{self.numerator}/{self.denominator}"
+
+    @property
+    def steps(self) -> int:
+        """How many steps a bar has."""
+        return steps_of(self.numerator, self.denominator)
+
+    def bar(self, index: int) -> Grid:
+        """What is struck in a bar that so many bars come before: the bars of the groove again and again."""
+        return self.bars[index % len(self.bars)]
+
+    def fitted(self, numerator: int, denominator: int) -> Groove:
+        """The same groove in another metre, see `fitting.fitted`; name and title stay.
+
+        Raises:
+            OptionError: there is no such metre.
+        """
+        if (numerator, denominator) == (self.numerator, self.denominator):
+            return self
+        try:
+            source, target = (self.numerator, self.denominator), (numerator, denominator)
+            bars = [bar for own in self.bars for bar in fitted(own, source, target)]
+        except ValueError as error:
+            raise OptionError(f"a groove cannot be played in {numerator}/{denominator}: {error}") from None
+        return replace(self, numerator=numerator, denominator=denominator, bars=tuple(bars[:MOST_BARS]))
+
+    @staticmethod
+    def of_bars(
+        bars: Sequence[Grid], numerator: int, denominator: int, tempo: tuple[float, float], style: str | None = None
+    ) -> Groove:
+        """A groove that is called by what is struck, see `titles.title_of`; what nobody could strike is left out."""
+        held = tuple(playable(bar) for bar in bars)
+        title = title_of(held, numerator, denominator)
+        return Groove(slug_of(title), title, numerator, denominator, held, style, tempo)
+
+
+def looped(groove: Groove, bars: int = 4) -> Song:
+    """So many bars of a groove as a song of its own, at a tempo between its slowest and its fastest."""
+    length = 4 * TICKS * groove.numerator // groove.denominator
+    lattice = Lattice(
+        tuple(Bar(index, index * length, length, groove.numerator, groove.denominator) for index in range(bars)), TICKS
+    )
+    hits = Grid.join(groove.bar(index).shift(index * groove.steps) for index in range(bars))
+    drums = decode(hits, lattice, FULL, name=groove.title)
+    tempo = Tempo(0, round(60_000_000 / math.sqrt(groove.tempo[0] * groove.tempo[1])))
+    metre = Metre(0, groove.numerator, groove.denominator)
+    return Song(TICKS, (drums,) * bool(len(drums)), (tempo,), (metre,), bars * length)
+
+
+# --- the typical bars of a part ---------------------------------------------------------------------------------------
+
+
+def typical(
+    grid: Grid, form: Form, bars: Sequence[int] | IntArray | None = None, *, as_they_are: bool = False
+) -> Groove:
+    """The typical one or two bars of a drum part of the full kit.
+
+    Of the metre that most bars with hits have: the bar that is most like all others, by the F1 of their hits; where
+    every other bar is alike, a pair of neighbours. bars: those that are asked, by default all. as_they_are: where these
+    are one bar or two of one metre, they are the groove.
+
+    Raises:
+        OptionError: none of the bars has a hit.
+    """
+    rows, chosen = _rows(grid, form, bars)
+    if not len(chosen):
+        raise OptionError("the drums have no hit in these bars; choose bars in which they play")
+    alike = likeness(rows)
+    first = int(chosen[np.argmax(alike.mean(axis=1))])
+    kept = tuple(chosen.tolist()) if as_they_are and len(chosen) <= MOST_BARS else _pair(alike, chosen) or (first,)
+    bpm = form.bpm[chosen]
+    tempo = (round(float(bpm.min()) * (1 - TEMPO_AROUND)), round(float(bpm.max()) * (1 + TEMPO_AROUND)))
+    numerator, denominator = int(form.numerator[first]), int(form.denominator[first])
+    held = [form.notes_between(grid, bar, bar + 1).between(0, steps_of(numerator, denominator)) for bar in kept]
+    return Groove.of_bars(held, numerator, denominator, (max(tempo[0], 1), max(tempo)))
+
+
+def likeness(rows: FloatArray) -> FloatArray:
+    """(n, n): the F1 of the hits of each two of n bars; rows (n, steps x voices) are 1 where something is struck."""
+    count = rows.sum(axis=1)
+    both: FloatArray = 2 * (rows @ rows.T) / np.maximum(count[:, None] + count, 1)
+    return both
+
+
+def _rows(grid: Grid, form: Form, bars: Sequence[int] | IntArray | None) -> tuple[FloatArray, IntArray]:
+    """What is struck in the bars of the commonest metre that have hits, at most MOST_COMPARED, and which they are."""
+    bar, place = form.bar_of(grid.step), form.place_of(grid.step)
+    asked = np.unique(bar if bars is None else np.intersect1d(bar, np.asarray(bars, dtype=np.int64)))
+    if not len(asked):
+        return np.zeros((0, 0), np.float32), asked
+    kinds = list(zip(*(column[asked].tolist() for column in form[:3]), strict=True))
+    (common, _), *_ = Counter(kinds).most_common(1)
+    chosen = asked[[kind == common for kind in kinds]]
+    if len(chosen) > MOST_COMPARED:  # in pairs, so that bars that alternate still do
+        starts = np.linspace(0, len(chosen) - 2, MOST_COMPARED // 2).astype(np.int64)
+        chosen = chosen[np.unique(np.concatenate([starts, starts + 1]))]
+    rows = np.zeros((len(chosen), common[0], len(FULL)), dtype=np.float32)
+    inside = np.isin(bar, chosen)
+    rows[np.searchsorted(chosen, bar[inside]), place[inside], grid.key[inside]] = 1
+    return rows.reshape(len(chosen), -1), chosen
+
+
+def _pair(alike: FloatArray, bars: IntArray) -> tuple[int, int] | None:
+    """The two neighbours that are most like all others of their turn, if bars come in turns; counted as in `bars`."""
+    turn = bars % 2
+    same = turn[:, None] == turn
+    own = (alike * same).sum(axis=1) / same.sum(axis=1)
+    starts = np.flatnonzero((np.diff(bars) == 1) & (turn[:-1] == turn[0]))
+    if len(bars) < LEAST_IN_TURN or not len(starts):
+        return None
+    best = int(starts[np.argmax(own[starts] + own[starts + 1])])
+    gain = (own[best] + own[best + 1]) / 2 - alike.mean(axis=1).max()
+    return (int(bars[best]), int(bars[best + 1])) if gain >= ALTERNATES else None
+
+
+# --- as JSON ----------------------------------------------------------------------------------------------------------
+
+
+def to_json(groove: Groove) -> dict[str, Any]:
+    """A groove as values of JSON: of each bar and voice the hits, [step, velocity] or [step, velocity, offset]."""
+    bars: list[dict[str, list[list[int]]]] = []
+    for bar in groove.bars:
+        hits: dict[str, list[list[int]]] = {}
+        columns = (bar.step, bar.key, bar.velocity, bar.offset)
+        for step, key, velocity, offset in zip(*(column.tolist() for column in columns), strict=True):
+            hits.setdefault(FULL.names[key], []).append([step, velocity, offset] if offset else [step, velocity])
+        bars.append(hits)
+    return {
+        "name": groove.name,
+        "title": groove.title,
+        "metre": [groove.numerator, groove.denominator],
+        "style": groove.style,
+        "tempo": list(groove.tempo),
+        "bars": bars,
+    }
+
+
+def of_json(held: Mapping[str, Any]) -> Groove:
+    """The way back from `to_json`.
+
+    Raises:
+        OptionError: it is no groove.
+    """
+    try:
+        bars = []
+        for hits in held["bars"]:
+            rows = [(hit[0], FULL.names.index(voice), hit[1], *hit[2:]) for voice in hits for hit in hits[voice]]
+            bars.append(grid_of([(step, key, velocity, *offset) for step, key, velocity, *offset in rows]))
+        name, title, style = str(held["name"]), str(held["title"]), held["style"]
+        (numerator, denominator), (slowest, fastest) = held["metre"], held["tempo"]
+        return Groove(name, title, numerator, denominator, tuple(bars), style, (slowest, fastest))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise OptionError(f"this is no groove: {type(error).__name__} {error}") from None
+
+
+def grid_of(hits: Sequence[Sequence[int]]) -> Grid:
+    """A bar of hits, each (step, voice, velocity) or (step, voice, velocity, offset), in any order."""
+    rows = np.array([(*hit, 0)[:4] for hit in sorted(map(tuple, hits))], dtype=np.int64).reshape(-1, 4)
+    return Grid(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], np.full(len(rows), HIT_LENGTH, dtype=np.int64))

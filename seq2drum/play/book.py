@@ -1,0 +1,167 @@
+"""The groove book: the grooves that come with the package, and grooves from files.
+
+`grooves/idioms.txt` has those that every drummer knows, as tablature. `grooves/book.json`, where it is there, has those
+that were found in songs: {"grooves": [...]}, each as `lattice.grooves.to_json` has it and with "popularity", the number
+of groups of songs that it was found in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from seq2drum.errors import ModelError, OptionError, Seq2DrumError
+from seq2drum.formats import midi
+from seq2drum.lattice import tabs
+from seq2drum.lattice.form import form_of, lattice_of
+from seq2drum.lattice.grid import encode
+from seq2drum.lattice.grooves import Groove, of_json, typical
+from seq2drum.lattice.titles import unique
+from seq2drum.music import drum_maps, theory
+from seq2drum.music.drum_maps import DrumMap
+from seq2drum.music.kit import FULL
+from seq2drum.music.limits import SCORE_SUFFIXES
+from seq2drum.music.notes import Part, Song
+from seq2drum.music.shown import Shown
+from seq2drum.play import asked
+
+FOLDER = Path(__file__).parent.parent / "grooves"
+IDIOMS, FOUND = "idioms.txt", "book.json"
+LIST = "--mode grooves lists them"
+_NEAR = 4  # names that are told where there is none of a name
+
+
+@dataclass(frozen=True)
+class Book(Shown):
+    """Grooves, each of another name. popularity: of those that were found in songs, in how many groups of songs."""
+
+    grooves: tuple[Groove, ...]
+    popularity: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @staticmethod
+    def load() -> Book:
+        """The book that comes with the package; read once.
+
+        Raises:
+            ModelError: it is damaged.
+        """
+        return _loaded(FOLDER)
+
+    def __len__(self) -> int:
+        return len(self.grooves)
+
+    def __iter__(self) -> Iterator[Groove]:
+        return iter(self.grooves)
+
+    def __getitem__(self, words: str) -> Groove:
+        """The groove of a name or a title; upper and lower case and signs between words do not matter.
+
+        Raises:
+            OptionError: there is none; it says which are near.
+        """
+        place = self._places.get(_plain(words))
+        if place is None:
+            near = difflib.get_close_matches(_plain(words), self._places, n=3 * _NEAR, cutoff=0.5)
+            names = list(dict.fromkeys(self.grooves[self._places[one]].name for one in near))[:_NEAR]
+            meant = f"did you mean {' or '.join(names)}? " if names else ""
+            raise OptionError(f"there is no groove {words!r}; {meant}{LIST}")
+        return self.grooves[place]
+
+    def __contains__(self, words: object) -> bool:
+        return isinstance(words, str) and _plain(words) in self._places
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        """Which groove each name and each title means; of several with one title the first."""
+        places: dict[str, int] = {}
+        for words in ([groove.name for groove in self.grooves], [groove.title for groove in self.grooves]):
+            for place, one in enumerate(words):
+                places.setdefault(_plain(one), place)
+        return places
+
+    def of_metre(self, numerator: int, denominator: int) -> tuple[Groove, ...]:
+        """The grooves of a metre, in the order of the book."""
+        metre = numerator, denominator
+        return tuple(groove for groove in self.grooves if (groove.numerator, groove.denominator) == metre)
+
+
+def _plain(words: str) -> str:
+    """Words as they are compared."""
+    return re.sub(r"[\W_]+", " ", words.casefold().replace("&", " and ")).strip()
+
+
+@cache
+def _loaded(folder: Path) -> Book:
+    try:
+        grooves = list(tabs.parsed((folder / IDIOMS).read_text(encoding="utf-8")))
+        popularity = [0] * len(grooves)
+        if (folder / FOUND).exists():
+            for held in json.loads((folder / FOUND).read_text(encoding="utf-8"))["grooves"]:
+                grooves.append(of_json(held))
+                popularity.append(int(held.get("popularity", 0)))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OptionError) as error:
+        raise ModelError(f"the groove book in {folder} is damaged ({error}); install seq2drum anew") from None
+    names = unique(groove.name for groove in grooves)
+    named = tuple(replace(groove, name=name) for groove, name in zip(grooves, names, strict=True))
+    return Book(named, MappingProxyType({name: count for name, count in zip(names, popularity, strict=True) if count}))
+
+
+# --- grooves from files -----------------------------------------------------------------------------------------------
+
+
+def read_groove(text: str, *, book: Book | None = None, drum_map: DrumMap | None = None) -> Groove:
+    """The groove that is meant by NAME, FILE, FILE:BAR or FILE:A-B.
+
+    Of a file with drums it is the typical one, see `grooves.typical`; of one bar or two the bars themselves. Bars count
+    from 1. drum_map: the notes that the drums of a file are on, if not those of General MIDI.
+
+    Raises:
+        OptionError: there is no such groove, file or bar, the file cannot be read, or there are no drums in it.
+    """
+    book = Book.load() if book is None else book
+    meant = asked.reference(text)
+    if not meant.is_file and meant.name.lower().endswith(SCORE_SUFFIXES):
+        raise OptionError(f"a groove is read from MIDI files, and {text!r} is a score; write its drums as a MIDI file")
+    if not meant.is_file:
+        return book[meant.name]
+    try:
+        song = midi.read(meant.name)
+    except Seq2DrumError as error:
+        raise OptionError(f"the groove {text!r} cannot be read: {error}") from None
+    try:
+        return groove_of(song, meant.bars, drum_map)
+    except OptionError as error:
+        raise OptionError(f"the groove {text!r}: {error}") from None
+
+
+def groove_of(song: Song, bars: tuple[int, int] | None = None, drum_map: DrumMap | None = None) -> Groove:
+    """The typical groove of a song's drums in some bars, (first, last) counted from 1, or in all.
+
+    Raises:
+        OptionError: there is no such bar, or there are no drums in these bars.
+    """
+    lattice = lattice_of(song)
+    rows = np.concatenate([np.empty((0, 4), np.int64), *(song.parts[index].rows for index in theory.drum_parts(song))])
+    drums = (drum_map or drum_maps.load(drum_maps.GM)).read(Part.of(rows, is_drums=True))
+    grid, form = encode(drums, lattice, FULL), form_of(song, lattice)
+    if not len(grid.step):
+        raise OptionError("the file has no drums; name one with a part on channel 10")
+    if bars is None:
+        return typical(grid, form)
+    (first, last), count = bars, len(song.bars())
+    if not 1 <= first <= last <= count:
+        raise OptionError(f"the bars are {first}-{last}, and the file has bars 1 to {count}")
+    numbers = np.array([bar.index + 1 for bar in lattice.bars])
+    chosen = np.flatnonzero((numbers >= first) & (numbers <= last))
+    where = f"bar {first} has" if first == last else f"bars {first} to {last} have"
+    if not np.isin(form.bar_of(grid.step), chosen).any():
+        raise OptionError(f"{where} no drums; choose bars in which they play")
+    return typical(grid, form, chosen, as_they_are=True)

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seq2drum.errors import ModelError, OptionError
+from seq2drum.formats import midi
+from seq2drum.lattice import tabs
+from seq2drum.lattice.fitting import playable
+from seq2drum.lattice.grooves import looped, to_json
+from seq2drum.music import drum_maps
+from seq2drum.music.notes import Part, Song
+from seq2drum.play import book
+from seq2drum.play.book import Book, read_groove
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> str:
+    """Four bars of half-time on the ride, as a MIDI file."""
+    path = tmp_path / "beat.mid"
+    path.write_bytes(midi.serialise(looped(Book.load()["half-time-rock-ride"], 4)))
+    return str(path)
+
+
+def test_the_book_is_read_once() -> None:
+    assert Book.load() is Book.load()
+
+
+def test_every_groove_of_the_book_can_be_played_by_one_drummer() -> None:
+    for groove in Book.load():
+        for bar in groove.bars:
+            assert len(playable(bar).step) == len(bar.step), groove.name
+
+
+def test_the_idioms_are_written_as_tablature_is() -> None:
+    text = (book.FOLDER / book.IDIOMS).read_text(encoding="utf-8")
+    plain = "\n".join(line for line in text.splitlines() if not line.startswith("#")) + "\n"
+    blocks = [block.strip("\n") for block in plain.split("\n\n") if block.strip()]
+    assert "\n\n".join(blocks) + "\n" == tabs.written(tabs.parsed(text))
+
+
+@pytest.mark.parametrize("words", ["one-drop", "One Drop", "ONE_DROP", "one drop, hat", "One drop (hat)"])
+def test_a_groove_is_found_by_name_and_by_title(words: str) -> None:
+    assert Book.load()[words].name == "one-drop"
+    assert words in Book.load()
+
+
+def test_an_unknown_name_is_answered_with_names_near_it() -> None:
+    with pytest.raises(OptionError, match=r"'one-dorp'; did you mean one-drop.*--mode grooves lists them"):
+        Book.load()["one-dorp"]
+    with pytest.raises(OptionError, match=r"'qqqqqq'; --mode grooves lists them"):
+        Book.load()["qqqqqq"]
+
+
+def test_grooves_of_a_metre_have_that_metre() -> None:
+    assert {groove.metre for groove in Book.load().of_metre(4, 4)} == {"4/4"}
+
+
+def found(folder: Path, **more: object) -> Book:
+    """A book of one idiom, and of one groove that was found in songs and has the same name."""
+    (folder / book.IDIOMS).write_text(tabs.written([Book.load()["one-drop"]]), encoding="utf-8")
+    held = {"grooves": [{**to_json(Book.load()["one-drop"]), "popularity": 7}], **more}
+    (folder / book.FOUND).write_text(json.dumps(held), encoding="utf-8")
+    return book._loaded(folder)
+
+
+def test_grooves_that_were_found_in_songs_come_after_the_idioms_under_names_of_their_own(tmp_path: Path) -> None:
+    both = found(tmp_path)
+    assert [groove.name for groove in both] == ["one-drop", "one-drop-2"]
+    assert dict(both.popularity) == {"one-drop-2": 7}
+    assert both["one drop, hat"].name == "one-drop"
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"grooves": [{}]}', '{"grooves": [{"name": 1}]}', '{"grooves": 3}'])
+def test_a_damaged_book_says_so(tmp_path: Path, damage: str) -> None:
+    found(tmp_path)
+    book._loaded.cache_clear()
+    (tmp_path / book.FOUND).write_text(damage, encoding="utf-8")
+    with pytest.raises(ModelError, match="damaged"):
+        book._loaded(tmp_path)
+
+
+def test_a_groove_is_read_from_a_file_a_bar_of_it_or_some_bars(loop: str) -> None:
+    source = Book.load()["half-time-rock-ride"]
+    for text in (loop, f"{loop}:2", f"{loop}:1-3"):
+        read = read_groove(text)
+        assert read.bars[0].step.tolist() == source.bars[0].step.tolist()
+        assert read.title == "half-time, ride, kick 1 2& 4&"
+    assert len(read_groove(f"{loop}:1-2").bars) == 2
+
+
+def test_a_name_is_a_groove_of_the_book() -> None:
+    assert read_groove("one drop") is Book.load()["one-drop"]
+
+
+def test_drums_on_the_notes_of_a_sampler_are_read_by_its_map(tmp_path: Path) -> None:
+    sampler = next(one for name in drum_maps.names() if (one := drum_maps.load(name)).notes[10] != (42, 22))
+    song = looped(Book.load()["rock-hat"], 2)
+    moved = Song(song.ticks_per_quarter, (sampler.apply(song.parts[0]),), song.tempos, song.metres, song.length)
+    path = tmp_path / "moved.mid"
+    path.write_bytes(midi.serialise(moved))
+    assert read_groove(str(path), drum_map=sampler).bars[0].key.tolist() == Book.load()["rock-hat"].bars[0].key.tolist()
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        (":9", "bars 1 to 4"),
+        (":0", "bars"),
+        (":3-2", "bars"),
+        (":2-x", "wanted FILE:BAR"),
+    ],
+)
+def test_a_bar_that_is_not_there_is_refused(loop: str, end: str, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        read_groove(loop + end)
+
+
+def test_what_has_no_drums_is_refused(tmp_path: Path, loop: str) -> None:
+    path = tmp_path / "guitar.mid"
+    song = midi.read(loop)
+    path.write_bytes(midi.serialise(Song(480, (Part.of(song.parts[0].rows, program=27, name="Gtr"),), length=7680)))
+    with pytest.raises(OptionError, match="no drums"):
+        read_groove(str(path))
+    path.write_bytes(midi.serialise(Song(480, song.parts, length=5 * 4 * 480)))
+    with pytest.raises(OptionError, match="bar 5 has no drums"):
+        read_groove(f"{path}:5")
+
+
+@pytest.mark.parametrize(
+    "text", ["there_is_none.mid", "there_is_none.mid:4", "score.musicxml", "score.xml:3", "", "  "]
+)
+def test_what_cannot_be_read_is_refused_in_words(text: str) -> None:
+    with pytest.raises(OptionError):
+        read_groove(text)
+
+
+def test_a_file_that_is_no_midi_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "noise.mid"
+    path.write_bytes(b"noise")
+    with pytest.raises(OptionError, match="cannot be read"):
+        read_groove(str(path))
