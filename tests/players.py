@@ -18,7 +18,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "lstm": {"hidden": 24, "reader": 8},
 }
 NAMES = {note: voice.name for voice in FULL.voices for note in voice.notes}
-BY_HAND = {note for voice in FULL.voices if voice.limb == "hand" for note in voice.notes}
+BY_HAND = {note for voice in FULL.voices if voice.limb != "foot" for note in voice.notes}
 HATS = {note for voice in FULL.voices if "hat" in voice.name for note in voice.notes}
 
 
@@ -70,7 +70,7 @@ def faults(drums: Part, song: Song) -> list[str]:
         names = ", ".join(NAMES.get(pitch, "?") for pitch in pitches)
         if len(set(pitches)) < len(pitches):
             faults.append(f"tick {tick}: doubled: {names}")
-        if len(pitches) > 4 or sum(pitch in BY_HAND for pitch in pitches) > 2:
+        if sum(pitch in BY_HAND for pitch in pitches) > 2:
             faults.append(f"tick {tick}: too many limbs: {names}")
         if len(HATS.intersection(pitches)) > 1:
             faults.append(f"tick {tick}: two states of one hi-hat: {names}")

@@ -7,7 +7,7 @@ import numpy as np
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
 from seq2drum.music.kit import Kit
-from seq2drum.music.limbs import HANDS, LIMBS, Limbs
+from seq2drum.music.limbs import HANDS, Limbs
 from seq2drum.music.notes import IntArray, Part
 
 
@@ -15,8 +15,8 @@ def faults_of_part(part: Part, song_end: int, kit: Kit) -> dict[str, int]:
     """How many notes of a drum part there are, and how many faults: all but `notes` must be 0 in what is made.
 
     A note begins before tick 0, or at or after the song's end; has no length; sounds on after the end; is no piece of
-    the kit; begins while the same note sounds; is doubled at its tick. And ticks at which more than four limbs, more
-    than two hands, or two states of the hi-hat are wanted.
+    the kit; begins while the same note sounds; is doubled at its tick. And ticks at which more than two hands,
+    hand percussion included, or two states of the hi-hat are wanted.
     """
     return _faults(part.onset, part.duration, part.pitch, kit.voice_of[part.pitch], song_end, kit)
 
@@ -52,7 +52,6 @@ def _faults(onset: IntArray, duration: IntArray, key: IntArray, voice: IntArray,
         "outside the kit": int((voice < 0).sum()),
         "overlapping": int(overlapping.sum()),
         "doubled": int(doubled.sum()),
-        "more than four limbs": int((np.bincount(at) > LIMBS).sum()),
         "more than two hands": int((hands > HANDS).sum()),
         "two hi-hats": int((hats > 1).sum()),
     }

@@ -29,7 +29,7 @@ KICK, SNARE, HAT, OPEN_HAT, PEDAL_HAT, RIDE, TAMBOURINE = 36, 38, 42, 46, 44, 51
         ([(7, 9, PEDAL_HAT), (7, 9, OPEN_HAT), (8, 9, HAT)], {"two hi-hats": 1}),
         (
             [(0, 9, KICK), (0, 9, SNARE), (0, 9, RIDE), (0, 9, PEDAL_HAT), (0, 9, TAMBOURINE)],
-            {"more than four limbs": 1},
+            {"more than two hands": 1},
         ),
         ([], {}),
     ],

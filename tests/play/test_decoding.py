@@ -206,7 +206,7 @@ def test_a_family_that_reads_pairs_is_given_pairs_and_where_they_begin() -> None
 
 
 @pytest.mark.parametrize("kit", KITS.values(), ids=lambda kit: kit.name)
-def test_one_drummer_has_two_hands_four_limbs_and_one_hi_hat(kit: Kit) -> None:
+def test_one_drummer_has_two_hands_two_feet_and_one_hi_hat(kit: Kit) -> None:
     limbs = Limbs(kit)
     rng = np.random.default_rng(0)
     names = [voice.name for voice in kit.voices]
@@ -217,8 +217,7 @@ def test_one_drummer_has_two_hands_four_limbs_and_one_hi_hat(kit: Kit) -> None:
             if limbs.can_add(voice, held):
                 held.append(voice)
         most = max(most, len(held))
-        assert len(held) <= 4
-        assert sum(kit.voices[voice].limb == "hand" for voice in held) <= 2
+        assert sum(kit.voices[voice].limb != "foot" for voice in held) <= 2
         assert sum("hat" in names[voice] for voice in held) <= 1
         assert not any(limbs.can_add(voice, held) for voice in held)
     assert most == (4 if kit is FULL else 3)
