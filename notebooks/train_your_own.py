@@ -169,7 +169,7 @@ compared = [
     *(row for row in baseline_players(known) if row.name in ("common bar", "nearest 4 bars")),
 ]
 judged = (unseen or songs)[:40]  # of a large folder some will do
-result = evaluate.evaluate(judged, compared, settings=evaluate.Settings(critic=False, likelihood=False))
+result = evaluate.evaluate(judged, compared, settings=evaluate.Settings(critics=0, likelihood=False))
 FIGURES = ("hit F1", "kick and snare F1", "hits a bar", "fill rate")
 print(f"{'':26}" + "".join(f"{name:>21}" for name in FIGURES))
 for row in result.free:

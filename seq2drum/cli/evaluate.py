@@ -53,6 +53,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     players.add_argument("--takes", type=int, default=5, metavar="N", help="sampled takes a song (default: 5)")
     players.add_argument("--seed", type=int, default=0, metavar="N", help="which songs and which takes (default: 0)")
+    players.add_argument(
+        "--critics", type=int, default=3, metavar="N", help="critics of each player, whose mean is told (default: 3)"
+    )
     players.add_argument("--no-critic", action="store_true", help="train no critic")
     output = parser.add_argument_group("output")
     output.add_argument("--report", metavar="FILE", help="write a page, .html or .md")
@@ -78,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     settings = evaluate.Settings(
         seed=options.seed,
         workers=options.workers or os.cpu_count() or 1,
-        critic=not options.no_critic,
+        critics=0 if options.no_critic else options.critics,
         about={
             "command": command(),
             "models": titles,
@@ -109,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> None:
     if not options.data and not options.cache:
         raise OptionError("--mode eval wants --data DIR, folders of MIDI files with guitar and drums, or --cache FILE")
-    check_least(options, workers=1, takes=0, songs=1, bars=2, seed=0)
+    check_least(options, workers=1, takes=0, critics=1, songs=1, bars=2, seed=0)
     if options.metre and not all(part.isdigit() for part in options.metre.partition("/")[::2]):
         raise OptionError(f"--metre is {options.metre!r}, wanted one such as 4/4")
     names = options.model

@@ -15,6 +15,7 @@ from seq2drum.data.prepared import Prepared
 from seq2drum.judge import panel
 from seq2drum.judge.evaluation import CONTINUED
 from seq2drum.judge.faults import faults_of_grid
+from seq2drum.judge.habits import Numbers, habits
 from seq2drum.judge.measures import Copies, Vector
 from seq2drum.judge.panel import Statistics, statistics
 from seq2drum.judge.players import Player
@@ -34,14 +35,16 @@ class Audition:
     """What one player's playing of one song comes to.
 
     statistics: the mean over its takes. first: of its first take. swapped: of its first take to another song's guitar.
-    continued: of one take that goes on from one real bar, in the bars after it. hits: the first take. faults: over all
-    takes. bars and seconds: how much was played, and how much processor time it took.
+    continued: of one take that goes on from one real bar, in the bars after it. habits: of the first take, where it is
+    long enough. hits: the first take. faults: over all takes. bars and seconds: how much was played, and how much
+    processor time it took.
     """
 
     statistics: Statistics
     first: Statistics
     swapped: Statistics | None
     continued: Statistics | None
+    habits: Numbers | None
     hits: Grid
     faults: Mapping[str, int]
     bars: int
@@ -110,7 +113,8 @@ def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge,
     seconds = time.process_time() - begun
     # 2. What is counted of them. The real drums are given as the judge's own arrays, which are measured already.
     drums = [judge.real if grid is song.drums else drums_of(grid, form) for grid in grids]
-    takes = [statistics(judge.trial(made)) for made in drums]
+    trials = [judge.trial(made) for made in drums]
+    takes = [statistics(trial) for trial in trials]
     # 3. The first take once more, to another song's guitar.
     swapped = continued = None
     if player.swapped and other is not None:
@@ -124,7 +128,8 @@ def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge,
     # 5. What no drummer could play.
     faults = sum((Counter(faults_of_grid(grid, form, FULL)) for grid in grids), Counter[str]())
     bars = len(form.steps) * player.takes
-    return Audition(panel.mean_of(takes), takes[0], swapped, continued, grids[0], faults, bars, seconds)
+    own = habits(trials[0].made)
+    return Audition(panel.mean_of(takes), takes[0], swapped, continued, own, grids[0], faults, bars, seconds)
 
 
 def some_of(counted: Statistics, names: Sequence[str]) -> dict[str, Vector]:

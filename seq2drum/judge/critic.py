@@ -1,8 +1,8 @@
 """A critic: how well can a small classifier, who hears the guitar too, tell made drums from real ones?
 
-It is trained anew for every player that is judged, and never trained against. Songs are divided by group into folds;
-each fold is scored by a critic that was trained on the others, so every song is heard by one that never saw it. The
-area under its curve is 0.5 for a drummer and 1.0 for a machine.
+It is trained anew for every player that is judged, from several seeds, and never trained against. Songs are divided by
+group into folds; each fold is scored by a critic that was trained on the others, so every song is heard by one that
+never saw it. The area under its curve is 0.5 for a drummer and 1.0 for a machine.
 
 What it hears is four bars: the hits of nine voices, which of them differ from the bar before, the guitar's onsets,
 loudness and register, and the metre; with `hear="all"` also how loud and how late each hit is. It does not hear the
@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from seq2drum.errors import CorpusError
+from seq2drum.judge.intervals import CRITICS, Scores, told
 from seq2drum.judge.likelihood import one_thread
-from seq2drum.judge.measures import auc
+from seq2drum.judge.measures import Vector
 from seq2drum.lattice.drums import Drums
 from seq2drum.lattice.features import GUITAR, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray, Form
@@ -46,11 +47,12 @@ Hear = Literal["hits", "all"]
 
 
 class CriticResult(NamedTuple):
-    """What the critic could tell: AUC with its 95 % interval over songs, of so many windows of so many songs."""
+    """What the critics could tell, of so many windows of so many songs; see `Told`."""
 
     auc: float
     low: float
     high: float
+    apart: float
     windows: int
     songs: int
 
@@ -74,6 +76,7 @@ def critic_auc(
     *,
     groups: Sequence[str],
     seed: int,
+    critics: int = CRITICS,
     hear: Hear = "hits",
     epochs: int = 12,
     resamples: int = 1000,
@@ -82,11 +85,12 @@ def critic_auc(
 
     real: guitar and real drums of each song. made: drums for each, in the same kit of nine and over the same bars.
     groups: the group of each song; songs of one group are never on two sides, and are drawn together for the interval.
+    critics: how many are trained, from `seed` on: one seed moves the area by 0.05, so the mean of several is told.
 
     Raises:
         CorpusError: there are fewer than three groups with a window of four bars that has enough real hits.
     """
-    # 1. Windows, and folds of groups.
+    # 1. Windows, and the groups that they are of.
     windows = [some for width in WIDTHS if (some := _windows(real, made, width, hear)) is not None]
     names = sorted({groups[song] for some in windows for song in some.song.tolist()})
     if len(names) < 3:
@@ -96,36 +100,36 @@ def critic_auc(
         )
     number = {name: i for i, name in enumerate(names)}
     group_of = np.array([number.get(name, -1) for name in groups])
-    folds = np.array_split(np.random.default_rng([seed, 0]).permutation(len(names)), min(FOLDS, len(names)))
-    # 2. Each fold is scored by a critic that was trained on the others. One thread: the sums are the same everywhere.
-    judged = []
+    # 2. What each critic makes of them. One thread: the sums are the same everywhere.
     with one_thread():
-        for index, fold in enumerate(folds):
-            others = np.concatenate([other for other in folds if other is not fold])
-            inner, outer = np.split(others, [max(len(others) // 8, 1)])
-            sides = [[w.select(np.isin(group_of[w.song], side)) for w in windows] for side in (outer, inner, fold)]
-            net = _trained(sides[0], sides[1], seed=seed * FOLDS + index, epochs=epochs)
-            judged.append((*_ranks(net, sides[2]), group_of[np.concatenate([w.song for w in sides[2]])]))
-    scores_real, scores_made, group = (np.concatenate(column) for column in zip(*judged, strict=True))
-    # 3. The area over all folds, and its interval over groups.
-    draws = np.random.default_rng([seed, 1]).integers(len(names), size=(resamples, len(names)))
-    spread = [
-        auc(scores_real, scores_made, np.bincount(draw, minlength=len(names))[group].astype(np.float64))
-        for draw in draws
-    ]
-    low, high = np.quantile(spread, [0.025, 0.975]).tolist() if spread else (float("nan"), float("nan"))
+        scores = [_scored(windows, group_of, len(names), one, epochs) for one in range(seed, seed + critics)]
+    # 3. The mean of their areas, and its interval over groups.
+    result = told(scores, len(names), np.random.default_rng([seed, 1]), resamples)
     count = len({int(song) for some in windows for song in some.song})
-    return CriticResult(auc(scores_real, scores_made), low, high, len(group), count)
+    return CriticResult(*result, len(scores[0].group), count)
 
 
-def _ranks(net: _Critic, fold: Sequence[_Windows]) -> tuple[FloatArray, FloatArray]:
+def _scored(windows: Sequence[_Windows], group_of: IntArray, groups: int, seed: int, epochs: int) -> Scores:
+    """The scores of all windows, those of each fold by a critic that was trained on the other folds."""
+    folds = np.array_split(np.random.default_rng([seed, 0]).permutation(groups), min(FOLDS, groups))
+    judged = []
+    for index, fold in enumerate(folds):
+        others = np.concatenate([other for other in folds if other is not fold])
+        inner, outer = np.split(others, [max(len(others) // 8, 1)])
+        sides = [[w.select(np.isin(group_of[w.song], side)) for w in windows] for side in (outer, inner, fold)]
+        net = _trained(sides[0], sides[1], seed=seed * FOLDS + index, epochs=epochs)
+        judged.append((*_ranks(net, sides[2]), group_of[np.concatenate([w.song for w in sides[2]])]))
+    return Scores(*(np.concatenate(column) for column in zip(*judged, strict=True)))
+
+
+def _ranks(net: _Critic, fold: Sequence[_Windows]) -> tuple[Vector, Vector]:
     """The ranks of the scores of a fold's real and made windows among all of the fold, 0 to 1.
 
     Critics of different folds do not share a scale; ranks do.
     """
     scores = [np.concatenate(column) for column in zip(*(_scores(net, windows) for windows in fold), strict=True)]
     ranks = np.unique(np.concatenate(scores), return_inverse=True)[1] / (2 * len(scores[0]))
-    real, made = np.split(ranks.astype(np.float32), 2)
+    real, made = np.split(ranks, 2)
     return real, made
 
 

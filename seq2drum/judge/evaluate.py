@@ -21,6 +21,7 @@ from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge import tables
 from seq2drum.judge.auditions import Audition, Progress, play_all
 from seq2drum.judge.evaluation import Estimate, Evaluation, Row, columns, versions_of
+from seq2drum.judge.intervals import CRITICS
 from seq2drum.judge.measures import Copies
 from seq2drum.judge.players import COPY, Player, baseline_players, copy_player, real_player
 from seq2drum.judge.songs import reference, split_hash
@@ -33,11 +34,15 @@ LEAST_REFERENCE = 20  # songs of reference; with fewer there is nothing to make 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to evaluate. draws: of the bootstrap. about: what else the evaluation should say of itself."""
+    """How to evaluate.
+
+    critics: how many judge each player; 0 for none. draws: of the bootstrap. about: what else the evaluation should say
+    of itself.
+    """
 
     seed: int = 0
     workers: int = 1
-    critic: bool = True
+    critics: int = CRITICS
     likelihood: bool = True
     draws: int = 1000
     about: dict[str, Any] = field(default_factory=dict)
@@ -93,7 +98,7 @@ def evaluate(
             everyone,
             auditions,
             likelihood=settings.likelihood,
-            critic=settings.critic,
+            critics=settings.critics,
             seed=settings.seed,
             draws=settings.draws,
             workers=settings.workers,
@@ -101,6 +106,12 @@ def evaluate(
         ):
             more[name] |= figures
             notes += missing
+        if settings.critics:
+            try:
+                for name, figures in tables.of_song_critics(songs, auditions, settings.seed, settings.critics):
+                    more[name] |= figures
+            except CorpusError as error:
+                notes.append(f"no critic of songs: {error}")
     # 4. Rows of figures with their intervals.
     with watch.stage("intervals"):
         free, continued = _rows(everyone, auditions, more, settings, progress)

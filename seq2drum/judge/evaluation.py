@@ -34,6 +34,7 @@ HEADLINE = (
     "distinct bars",
     "change at four bars",
     "critic AUC",
+    "song critic AUC, no velocity",
     "bars a second",
 )
 BY_METRE = ("hit F1", "kick and snare F1", "voice JSD", "position JSD", "fill rate", "hits made to real")
@@ -176,7 +177,20 @@ _OWN_COLUMNS = (
     Column(
         "true guitar first", f"share of windows whose own guitar is the likeliest of {GUITARS}", "high", "conditioning"
     ),
-    Column("critic AUC", "how well a classifier tells it from real drums; 0.5 is a drummer", "low", "critic"),
+    Column(
+        "critic AUC",
+        "how well a classifier, given four bars and the guitar, tells it from real drums; 0.5 is a drummer",
+        "low",
+        "critic",
+    ),
+    Column("critic AUC, seeds apart", "the highest AUC of a critic less the lowest", "low", "critic"),
+    Column(
+        "song critic AUC",
+        "the same of a classifier that knows the habits of the whole song, not the bars",
+        "low",
+        "critic",
+    ),
+    Column("song critic AUC, no velocity", "the same, not knowing how loud hits are", "low", "critic"),
     Column("bars a second", "bars played a second of processor time", "high", "speed"),
     Column("faults", "notes and ticks that no drummer could play, over all takes", "low", "validity"),
 )

@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.judge.measures import Vector
+from seq2drum.judge.measures import Vector, auc
 from seq2drum.judge.panel import FIGURES, Statistics
 from seq2drum.music.notes import IntArray
+
+CRITICS = 3  # trained for each player, from different seeds
 
 
 class Interval(NamedTuple):
@@ -107,3 +109,35 @@ def over_songs(
     drawn = rng.multinomial(songs, np.full(songs, 1 / songs), size=draws).astype(np.float64)
     low, high = np.percentile(read(values, drawn[:, index]), [2.5, 97.5])
     return Interval(float(read(values, np.ones((1, len(values))))[0]), float(low), float(high))
+
+
+class Told(NamedTuple):
+    """What critics could tell: the mean of their AUCs with its 95 % interval over groups of songs.
+
+    apart: the highest AUC of a critic less the lowest.
+    """
+
+    auc: float
+    low: float
+    high: float
+    apart: float
+
+
+class Scores(NamedTuple):
+    """A critic's scores (n,) of n real things and of the made ones in their place, and the group (n,) of each."""
+
+    real: Vector
+    made: Vector
+    group: IntArray
+
+
+def told(critics: Sequence[Scores], groups: int, rng: np.random.Generator, draws: int = 1000) -> Told:
+    """What several critics could tell, each trained from another seed; all are asked for the same drawn groups."""
+    areas = [auc(real, made) for real, made, _ in critics]
+    spread = [
+        np.mean([auc(real, made, weights[group]) for real, made, group in critics])
+        for weights in _resampled(groups, rng, draws)
+    ]
+    low, high = np.quantile(spread, [0.025, 0.975]).tolist() if spread else (np.nan, np.nan)
+    mean = float(np.mean(areas))
+    return Told(mean, min(low, mean), max(high, mean), max(areas) - min(areas))

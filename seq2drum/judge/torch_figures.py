@@ -16,7 +16,7 @@ from seq2drum.errors import CorpusError
 from seq2drum.judge import measures
 from seq2drum.judge.auditions import Audition, Progress
 from seq2drum.judge.evaluation import GUITARS, Estimate
-from seq2drum.judge.intervals import Interval, over_songs, weighted_mean, weighted_median
+from seq2drum.judge.intervals import CRITICS, over_songs, weighted_mean, weighted_median
 from seq2drum.judge.players import Player
 from seq2drum.judge.workers import results_of
 from seq2drum.lattice.drums import drums_of
@@ -39,7 +39,7 @@ def torch_figures(
     auditions: Mapping[str, Sequence[Audition]],
     *,
     likelihood: bool = True,
-    critic: bool = True,
+    critics: int = CRITICS,
     seed: int = 0,
     draws: int = 1000,
     workers: int = 1,
@@ -47,18 +47,19 @@ def torch_figures(
 ) -> Iterator[TorchFigures]:
     """The likelihoods of all models and the critics of all whom they judge, side by side in the workers.
 
-    auditions: of each player by name, one a song. A model's likelihoods stand with the first of its players.
+    auditions: of each player by name, one a song. critics: how many judge each player; the mean is told. A model's
+    likelihoods stand with the first of its players.
     """
     tasks: list[Callable[[], TorchFigures]] = []
     if likelihood:
         for model in dict.fromkeys(player.model for player in players if player.model):
             name = next(player.name for player in players if player.model == model)
             tasks.append(partial(_likelihood_figures, model, name, songs, seed, draws))
-    if critic:
+    if critics:
         for player in players:
             if player.kind == "model" or player.name in CRITICISED:
                 made = [audition.hits for audition in auditions[player.name]]
-                tasks.append(partial(_critic_figure, player.name, songs, made, seed))
+                tasks.append(partial(_critic_figures, player.name, songs, made, seed, critics))
     for done, result in enumerate(results_of(_call, tasks, workers), 1):
         progress("likelihoods and critics", done, len(tasks))
         yield result
@@ -96,7 +97,9 @@ def _likelihood_figures(model: str, player: str, songs: Sequence[Prepared], seed
     return TorchFigures(player, figures, [] if len(first) else [few])
 
 
-def _critic_figure(player: str, songs: Sequence[Prepared], grids: Sequence[Grid], seed: int) -> TorchFigures:
+def _critic_figures(
+    player: str, songs: Sequence[Prepared], grids: Sequence[Grid], seed: int, critics: int
+) -> TorchFigures:
     try:
         from seq2drum.judge.critic import critic_auc
     except ModuleNotFoundError as error:
@@ -106,7 +109,10 @@ def _critic_figure(player: str, songs: Sequence[Prepared], grids: Sequence[Grid]
     real = [(song.heard, drums_of(song.drums, song.heard.form)) for song in songs]
     made = [drums_of(grid, song.heard.form) for song, grid in zip(songs, grids, strict=True)]
     try:
-        result = critic_auc(real, made, groups=[song.group for song in songs], seed=seed)
+        result = critic_auc(real, made, groups=[song.group for song in songs], seed=seed, critics=critics)
     except CorpusError as error:
         return TorchFigures(player, {}, [f"no critic of {player}: {error}"])
-    return TorchFigures(player, {"critic AUC": Estimate.of(Interval(result.auc, result.low, result.high))}, [])
+    figures = {"critic AUC": Estimate(result.auc, result.low, result.high)}
+    if critics > 1:
+        figures["critic AUC, seeds apart"] = Estimate(result.apart)
+    return TorchFigures(player, figures, [])

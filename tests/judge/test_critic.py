@@ -32,7 +32,14 @@ def real_of(songs: Sequence[Prepared]) -> list[Drums]:
 def judged(change: Change, songs: Sequence[Prepared] = SONGS, **options: object) -> CriticResult:
     real = real_of(songs)
     made = [change(song, drums) for song, drums in zip(songs, real, strict=True)]
-    chosen = {"groups": [song.group for song in songs], "seed": 3, "epochs": 6, "resamples": 100, **options}
+    chosen = {
+        "groups": [song.group for song in songs],
+        "seed": 3,
+        "critics": 1,
+        "epochs": 6,
+        "resamples": 100,
+        **options,
+    }
     heard = [song.heard for song in songs]
     return critic_auc(list(zip(heard, real, strict=True)), made, **chosen)  # type: ignore[arg-type]
 
@@ -124,8 +131,8 @@ def test_songs_of_one_group_are_judged_by_a_critic_that_heard_none_of_them() -> 
         real, other = (Drums(form, loop, np.zeros(loop.shape, dtype=np.float32)) for loop in loops)
         pairs += [(song.heard, real)] * 2
         made += [other] * 2
-    apart = critic_auc(pairs, made, groups=names, seed=0, epochs=8, resamples=10)
-    leaking = critic_auc(pairs, made, groups=[str(i) for i in range(16)], seed=0, epochs=8, resamples=10)
+    apart = critic_auc(pairs, made, groups=names, seed=0, critics=1, epochs=8, resamples=10)
+    leaking = critic_auc(pairs, made, groups=[str(i) for i in range(16)], seed=0, critics=1, epochs=8, resamples=10)
     assert apart.auc < 0.8 and leaking.auc > 0.9
 
 
@@ -136,7 +143,7 @@ def test_bars_of_rest_are_not_judged() -> None:
 
     real = [half(drums) for drums in real_of(SONGS[:4])]
     pairs = list(zip([song.heard for song in SONGS[:4]], real, strict=True))
-    options = {"groups": list("abcd"), "seed": 0, "epochs": 1, "resamples": 10}
+    options = {"groups": list("abcd"), "seed": 0, "critics": 1, "epochs": 1, "resamples": 10}
     assert critic_auc(pairs, real, **options).windows < 0.6 * judged(copied, SONGS[:4], epochs=1).windows  # type: ignore[arg-type]
 
 
@@ -163,7 +170,7 @@ def test_bars_of_any_length_are_judged_together() -> None:
             heard = song.heard
         pairs.append((heard, drums))
         made.append(silent(song, drums))
-    result = critic_auc(pairs, made, groups=list("abcdef"), seed=0, epochs=6, resamples=10)
+    result = critic_auc(pairs, made, groups=list("abcdef"), seed=0, critics=1, epochs=6, resamples=10)
     assert result.songs == 6 and result.auc > 0.9
 
 

@@ -21,7 +21,7 @@ from seq2drum.lattice.grid import Grid
 from tests.backbeats import played_songs, song_of, training
 from tests.players import save_player
 
-FEW = Settings(draws=50, critic=False, likelihood=False)
+FEW = Settings(draws=50, critics=0, likelihood=False)
 
 
 @pytest.fixture(scope="module")
