@@ -163,21 +163,21 @@ def _kind(bar: _Struck) -> tuple[str, frozenset[int]]:
     offbeats = frozenset(start + TWELFTHS // 2 for start in bar.starts)
     toms = bar.at(*_TOMS)
     if len(toms) >= max(3, 0.5 * len(drums)):
-        return "toms", bar.kick
+        return "toms", odd
     if len(bar.snare) >= 2 * bar.quarters and len(bar.kick) >= 1.5 * bar.quarters:
         return "blast beat", bar.kick
     if len(strokes) >= 2.4 * bar.quarters:
-        return ("train beat" if bar.time in ("", "foot hat", "shaker") else "snare 16ths"), bar.kick
+        return ("train beat" if bar.time in ("", "foot hat", "shaker") else "snare 16ths"), odd
     if not bar.in_threes and offbeats <= bar.snare and not snare_on and kick_on:
         return "double-time", starts
-    if bar.swings:
-        return _swung(bar, snare_on, odd)
-    if len(bar.kick) >= 2.6 * bar.quarters:
-        return "double kick", bar.kick
-    if _gallops(bar):
-        return "gallop", bar.kick
     if beats == 4 and 2 in kick_on and 0 not in kick_on and snare_on <= {2}:
         return "one drop", frozenset(bar.starts[2:3])
+    if _gallops(bar):
+        return "gallop", bar.kick
+    if len(bar.kick) >= 2.6 * bar.quarters:
+        return "double kick", bar.kick
+    if bar.swings:
+        return _swung(bar, snare_on, odd)
     if beats >= 3 and len(kick_on) == beats:
         backed = snare_on == frozenset(range(1, beats, 2))
         if snare_on == {2} and beats == 4:
@@ -194,6 +194,8 @@ def _kind(bar: _Struck) -> tuple[str, frozenset[int]]:
 
 
 def _swung(bar: _Struck, snare_on: frozenset[int], odd: frozenset[int]) -> tuple[str, frozenset[int]]:
+    if bar.time in ("", "foot hat") and len(bar.at("snare")) >= len(bar.beats):
+        return "swing on the snare", frozenset()
     if len(bar.beats) == 4 and snare_on == {2}:
         return "half-time shuffle", frozenset({0})
     if snare_on >= frozenset(range(1, len(bar.beats), 2)) and snare_on:

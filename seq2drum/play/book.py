@@ -21,11 +21,13 @@ import numpy as np
 from seq2drum.errors import ModelError, OptionError, Seq2DrumError
 from seq2drum.formats import midi
 from seq2drum.lattice import tabs
+from seq2drum.lattice.composed import composed
+from seq2drum.lattice.fitting import beats_of
 from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.grooves import Groove, of_json, typical
 from seq2drum.lattice.titles import unique
-from seq2drum.music import drum_maps, theory
+from seq2drum.music import drum_maps
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import SCORE_SUFFIXES
@@ -35,6 +37,24 @@ from seq2drum.play import asked
 
 FOLDER = Path(__file__).parent.parent / "grooves"
 IDIOMS, FOUND = "idioms.txt", "book.json"
+FEW = 6  # grooves of a metre, below which some are composed for it
+ODD: tuple[tuple[tuple[int, int], tuple[int, ...]], ...] = (
+    ((5, 4), (3, 2)),
+    ((5, 4), (2, 3)),
+    ((6, 4), (2, 2, 2)),
+    ((7, 4), (2, 2, 3)),
+    ((5, 8), (3, 2)),
+    ((5, 8), (2, 3)),
+    ((7, 8), (2, 2, 3)),
+    ((7, 8), (3, 2, 2)),
+    ((8, 8), (3, 3, 2)),
+    ((9, 8), (2, 2, 2, 3)),
+    ((10, 8), (3, 3, 2, 2)),
+    ((11, 8), (3, 3, 3, 2)),
+    ((11, 8), (2, 2, 2, 2, 3)),
+    ((13, 8), (3, 3, 3, 2, 2)),
+)
+"""Metres with groups of two and three, and the groups, of which composed grooves are in the book."""
 LIST = "--mode grooves lists them"
 _NEAR = 4  # names that are told where there is none of a name
 
@@ -88,9 +108,18 @@ class Book(Shown):
         return places
 
     def of_metre(self, numerator: int, denominator: int) -> tuple[Groove, ...]:
-        """The grooves of a metre, in the order of the book."""
-        metre = numerator, denominator
-        return tuple(groove for groove in self.grooves if (groove.numerator, groove.denominator) == metre)
+        """The grooves of a metre and those of 4/4 for 2/2, in the order of the book; few are joined by composed ones.
+
+        Raises:
+            ValueError: the metre is impossible.
+        """
+        metre, beats = (numerator, denominator), beats_of(numerator, denominator)
+        alike = (groove for groove in self.grooves if beats_of(groove.numerator, groove.denominator) == beats)
+        own = tuple(groove.fitted(*metre) for groove in alike)
+        if len(own) >= FEW:
+            return own
+        names = {groove.name for groove in own}
+        return own + tuple(groove for groove in composed(*metre) if groove.name not in names)
 
 
 def _plain(words: str) -> str:
@@ -109,6 +138,9 @@ def _loaded(folder: Path) -> Book:
                 popularity.append(int(held.get("popularity", 0)))
     except (OSError, ValueError, KeyError, TypeError, RecursionError, OptionError) as error:
         raise ModelError(f"the groove book in {folder} is damaged ({error}); install seq2drum anew") from None
+    for metre, groups in ODD:
+        grooves += composed(*metre, groups)
+    popularity += [0] * (len(grooves) - len(popularity))
     names = unique(groove.name for groove in grooves)
     named = tuple(replace(groove, name=name) for groove, name in zip(grooves, names, strict=True))
     return Book(named, MappingProxyType({name: count for name, count in zip(names, popularity, strict=True) if count}))
@@ -149,8 +181,8 @@ def groove_of(song: Song, bars: tuple[int, int] | None = None, drum_map: DrumMap
         OptionError: there is no such bar, or there are no drums in these bars.
     """
     lattice = lattice_of(song)
-    rows = np.concatenate([np.empty((0, 4), np.int64), *(song.parts[index].rows for index in theory.drum_parts(song))])
-    drums = (drum_map or drum_maps.load(drum_maps.GM)).read(Part.of(rows, is_drums=True))
+    rows = [part.rows for part in drum_maps.drum_parts(song, drum_map)]
+    drums = Part.of(np.concatenate([np.empty((0, 4), np.int64), *rows]), is_drums=True)
     grid, form = encode(drums, lattice, FULL), form_of(song, lattice)
     if not len(grid.step):
         raise OptionError("the file has no drums; name one with a part on channel 10")
