@@ -36,10 +36,10 @@ from seq2drum.lattice.listening import Listening
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part
-from seq2drum.play import decoding
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import WEIGHTS, find, read_tensors
 from seq2drum.play.options import Options
+from seq2drum.play.plan import plan_fills
 from seq2drum.play.recall import recall
 
 EXAMPLES = Path("../examples")
@@ -374,7 +374,7 @@ figure, rows = plt.subplots(1, 2, figsize=(11, 2.2), sharey=True)
 for axes, (name, guitar) in zip(rows, (("rock_riff", heard), ("jazz_swing", jazz))):
     chances, count_of_bars = sketch(guitar)[1], len(heard.form.steps)
     logits = np.log(chances / (1 - chances))
-    planned = decoding.plan_fills(logits, None, np.random.default_rng([0, count_of_bars, 1]))  # as playing draws it
+    planned = plan_fills(logits, None, np.random.default_rng([0, count_of_bars, 1]))  # as playing draws it
     axes.bar(np.arange(1, count_of_bars + 1), chances, color=np.where(planned, "#b3541e", "#1f5fa8"))
     axes.set_xticks(range(1, count_of_bars + 1, 4))
     axes.set_xlabel("bar")

@@ -16,7 +16,7 @@ from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
 from seq2drum.music.limbs import Limbs
 from seq2drum.play.engine import Asking, OpenBar, Playable
 from seq2drum.play.memory import in_ways
-from seq2drum.play.sampling import HIT_THRESHOLD, Sampling, thresholds
+from seq2drum.play.sampling import HIT_THRESHOLD, Draws, Sampling, thresholds
 
 Order = list[list[tuple[int, float]]]
 """For each voice, the voices drawn after it and what a hit of it adds to their logits."""
@@ -50,9 +50,9 @@ class PlayedWays(NamedTuple):
 class BarPlayer:
     """Plays the bars that a model has opened."""
 
-    def __init__(self, model: Playable, sampling: Sampling) -> None:
+    def __init__(self, model: Playable) -> None:
         self._model = model
-        self._sampling = sampling
+        self.kit = model.kit
         self._limbs = Limbs(model.kit)
         self._order = _order(model.voice_order)
         pieces: dict[str, list[int]] = {}
@@ -60,27 +60,25 @@ class BarPlayer:
             pieces.setdefault(voice.nine or voice.name, []).append(index)
         self._pieces = list(pieces.values())
 
-    def draw(self, opened: OpenBar, previous: FloatArray, count: int, rng: np.random.Generator) -> Asking[PlayedWays]:
-        """A bar of `count` steps, drawn step by step. previous (n, V): the hits of the step before it."""
-        ways, voices = previous.shape
-        played_above = thresholds(rng.random((ways, count, voices)), self._sampling).tolist()
-        hits = np.zeros((ways, count, voices), dtype=np.float32)
+    def draw(
+        self, opened: OpenBar, previous: FloatArray, draws: Draws, sampling: Sampling, tilt: FloatArray
+    ) -> Asking[PlayedWays]:
+        """A bar, drawn step by step. previous (n, V): the hits of the step before. tilt (S, V): added to the logits."""
+        played_above = (thresholds(draws.hits, sampling) - tilt).tolist()
+        hits = np.zeros((len(previous), *draws.hits.shape), dtype=np.float32)
 
         def choose(step: int, logits: FloatArray) -> FloatArray:
             for row, expected in enumerate(logits.tolist()):
-                drawn = _draw(self._limbs, self._order, expected, played_above[row][step])
+                drawn = _draw(self._limbs, self._order, expected, played_above[step])
                 if drawn:
                     hits[row, step, drawn] = 1
             return hits[:, step]
 
-        thinking, state = yield from self._walk(opened, previous, count, choose)
-        spread = min(self._sampling.temperature, 1.0)
-        velocity, offset = yield from self._feel(opened, hits, thinking, rng, spread)
+        thinking, state = yield from self._walk(opened, previous, len(played_above), choose)
+        velocity, offset = yield from self._feel(opened, hits, thinking, draws, min(sampling.temperature, 1.0))
         return PlayedWays(hits, velocity, offset, state)
 
-    def trace(
-        self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, rng: np.random.Generator
-    ) -> Asking[PlayedWays]:
+    def trace(self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, draws: Draws) -> Asking[PlayedWays]:
         """A bar after a sketch of it, logits (n, S, V): of each piece of the kit what is likelier than HIT_THRESHOLD.
 
         Voices that are one piece in the nine-voice view share their probabilities, and the likeliest of them plays:
@@ -100,7 +98,7 @@ class BarPlayer:
             hits[row, at, _draw(self._limbs, [[] for _ in wanted], wanted, [0.0] * len(wanted))] = 1
         # 3. Tell the model, and let it say how they are struck.
         thinking, state = yield from self._walk(opened, previous, sketch.shape[1], lambda step, logits: hits[:, step])
-        velocity, offset = yield from self._feel(opened, hits, thinking, rng, 0.0)
+        velocity, offset = yield from self._feel(opened, hits, thinking, draws, 0.0)
         return PlayedWays(hits, velocity, offset, state)
 
     def repeat(self, opened: OpenBar, previous: FloatArray, given: Grid, count: int) -> Asking[PlayedWays]:
@@ -136,7 +134,7 @@ class BarPlayer:
         return np.stack(thinking, axis=1), state
 
     def _feel(
-        self, opened: OpenBar, hits: FloatArray, thinking: FloatArray, rng: np.random.Generator, spread: float
+        self, opened: OpenBar, hits: FloatArray, thinking: FloatArray, draws: Draws, spread: float
     ) -> Asking[tuple[FloatArray, FloatArray]]:
         """How a bar's hits are struck: velocities 0..1 and offsets in gaps, both (n, S, V) and 0 where there is none.
 
@@ -145,7 +143,7 @@ class BarPlayer:
         echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
         felt = yield from self._model.feel(thinking, hits, echo)
         # A drummer varies within bounds: the tails of the distributions are errors, not feel.
-        noise = rng.uniform(0.05, 0.95, size=(2, *hits.shape[1:]))
+        noise = 0.05 + 0.9 * draws.struck
         at = _, step, voice = np.nonzero(hits)
         noise = noise[:, step, voice]
         noise = np.log(noise / (1 - noise)) * spread

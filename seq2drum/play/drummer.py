@@ -29,9 +29,9 @@ from seq2drum.play.folder import DEFAULT
 from seq2drum.play.humanise import Performance
 from seq2drum.play.kept import Joint, kept_of
 from seq2drum.play.options import Options
+from seq2drum.play.plan import Plan
 from seq2drum.play.swing import swing
 from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, ranked
-from seq2drum.play.wishes import settled
 
 AT_ONCE = 16  # takes of a song that are played together; more would gain little
 
@@ -61,18 +61,17 @@ class Drummer(Shown):
         """Read a song and what is wanted, ready to be played: for playing several at once.
 
         Raises:
-            InputError, OptionError: as `accompany`.
+            InputError: as `accompany`.
         """
         options = options or Options()
         song, source = _opened(song, limits)
-        return settled(Sheet(song, _guitar(song, options), options, source), limits)
+        return Sheet(song, _guitar(song, options), options, source)
 
     def accompany(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Take:
         """Play drums to a song: a `Song`, the bytes of a MIDI file, or the path of a MIDI or MusicXML file.
 
         Raises:
             InputError: the song cannot be read or has no guitar. The message says what to do.
-            OptionError: there is no such groove, section or bar.
         """
         sheet = self.sheet(song, options)
         return sheet.take(self.engine.run(self.playing(sheet)))
@@ -125,7 +124,10 @@ class Drummer(Shown):
         # 2. Ask for the bars in which anything sounds.
         first, stop = _accompanied(song, lattice)
         sampling, controls, given = options.sampling, options.controls, kept.given
-        played = decoding.playing(self.engine, heard, sampling, controls=controls, first=first, stop=stop, given=given)
+        plan = Plan.of_sections(len(heard.form.steps), sheet.sections, sheet.grooves)
+        played = decoding.playing(
+            self.engine, heard, sampling, plan=plan, controls=controls, first=first, stop=stop, given=given
+        )
         program, is_xg = drum_map.kit_to_play(song, stays=bool(options.prime or options.bars))
         touch, joint = _Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
         bars, rows = song.bars(), list[IntArray]()

@@ -1,10 +1,16 @@
-"""The bars of a take so far, as a model remembers them.
+"""The bars of a take so far, and the groove it is played on, as a model remembers them.
 
-Letters of shapes: n ways of playing, M bars that are remembered, S steps of the longest bar, V voices.
+A model that was trained to go on from bars it remembers plays a groove if it remembers that: in each bar some rows of
+its memory say that the groove was played when the guitar last did this, and four bars back it was played, too. So it is
+held to the last bar, where the groove as the first bars of a take is forgotten by and by.
+
+Letters of shapes: n ways of playing, B bars of the song, M bars that are remembered, S steps of the longest bar, V
+voices.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +18,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.grooves import Groove
+from seq2drum.music.kit import Kit, to_kit
 from seq2drum.music.notes import IntArray
 
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
 MEMORY_BARS = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
+SLOTS = 2  # rows of the memory that have the groove
+SLOTS_OF_FILL = 1  # and in a bar that is to break the pattern
+DISTANCE = 8  # bars back that the groove is said to be, a distance at which phrases come back
+AGAIN = 4  # bars back where the groove is remembered as it is, whatever was played
+
+
+@dataclass(frozen=True, eq=False)
+class GrooveRows:
+    """The groove of each bar: hits and velocity (B, S, V) as a model remembers bars, velocities 0..1.
+
+    held (B,): for how many bars before each the groove has been the same; -1 where there is none.
+    """
+
+    hits: FloatArray
+    velocity: FloatArray
+    held: IntArray
+
+    @staticmethod
+    def of(grooves: Sequence[Groove | None], form: Form, kit: Kit, begins: Sequence[int] = ()) -> GrooveRows:
+        """The grooves of the bars of a form, in the voices of a kit; each in the metre of its bar.
+
+        begins: bars at which a groove begins anew, even if it is the one before.
+        """
+        size = int(form.steps.max())
+        hits = np.zeros((len(form.steps), size, len(kit)), dtype=np.float32)
+        velocity, held = np.zeros_like(hits), np.full(len(form.steps), -1)
+        voice_of, kinds = to_kit(kit), zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)
+        before, so_far = None, 0
+        for bar, (groove, kind) in enumerate(zip(grooves, kinds, strict=True)):
+            so_far = so_far + 1 if groove is before and bar not in begins else 0
+            before = groove
+            if groove is None:
+                continue
+            own = groove.fitted(*kind).bar(so_far)
+            voice = voice_of[own.key]
+            inside = (voice >= 0) & (own.step < form.steps[bar])
+            at = bar, own.step[inside], voice[inside]
+            hits[at], velocity[at] = 1, own.velocity[inside] / 127
+            held[bar] = so_far
+        return GrooveRows(hits, velocity, held)
 
 
 @dataclass(eq=False)
@@ -23,21 +71,22 @@ class Memory:
     """What the guitar did in each bar, and what was played to it, in n ways. The first LOOK_BACK bars are silence.
 
     steps (bars,): the length of each. keys (1, bars, ·): what each is recognised by. hits and velocity (n, bars, S, V):
-    what was played, velocities 0..1.
+    what was played, velocities 0..1. grooves: what is remembered beside that.
     """
 
     steps: IntArray
     keys: FloatArray
     hits: FloatArray
     velocity: FloatArray
+    grooves: GrooveRows | None = None
 
     @staticmethod
-    def of(form: Form, voices: int) -> Memory:
+    def of(form: Form, voices: int, grooves: GrooveRows | None = None) -> Memory:
         """The memory before a song, in one way."""
         count = LOOK_BACK + len(form.steps)
         steps = np.concatenate([np.zeros(LOOK_BACK, dtype=np.int64), form.steps])
         hits = np.zeros((1, count, int(form.steps.max()), voices), dtype=np.float32)
-        return Memory(steps, np.zeros((1, count, 0), dtype=np.float32), hits, np.zeros_like(hits))
+        return Memory(steps, np.zeros((1, count, 0), dtype=np.float32), hits, np.zeros_like(hits), grooves)
 
     def recognise(self, first: int, keys: FloatArray) -> None:
         """Remember what the bars from `first` on are recognised by, (bars, ·)."""
@@ -50,24 +99,41 @@ class Memory:
         self.hits[:, LOOK_BACK + bar, : hits.shape[1]] = hits
         self.velocity[:, LOOK_BACK + bar, : hits.shape[1]] = velocity * hits
 
-    def before(self, bar: int) -> dict[str, NDArray[Any]]:
-        """What `Engine.open_bar` takes of the bars before one. Only bars of as many steps are remembered."""
+    def before(self, bar: int, *, fill: bool = False) -> dict[str, NDArray[Any]]:
+        """What `Engine.open_bar` takes of the bars before one. Only bars of as many steps are remembered.
+
+        fill: the bar is to break the pattern.
+        """
         now = LOOK_BACK + bar
         since = slice(max(now - MEMORY_BARS, 0), now)
         distance = np.where(self.steps[since] == self.steps[now], now - np.arange(since.start, now), 0)
         ways = len(self.hits)
-        return {
+        remembered = {
             "keys": in_ways(self.keys[:, since], ways),
             "distance": in_ways(distance[None], ways),
             "past": self.hits[:, since],
             "past_velocity": self.velocity[:, since],
         }
+        if self.grooves is None or self.grooves.held[bar] < 0:
+            return remembered
+        return self._with_groove(remembered, bar, SLOTS_OF_FILL if fill else SLOTS)
 
-    def forked(self, ways: int, stop: int) -> Memory:
-        """A memory in n ways that begins with this one's and ends before the bar `stop`. The keys are shared."""
-        until = slice(0, LOOK_BACK + stop)
-        hits, velocity = (in_ways(rows[:, until], ways).copy() for rows in (self.hits, self.velocity))
-        return Memory(self.steps, self.keys, hits, velocity)
+    def _with_groove(self, remembered: dict[str, NDArray[Any]], bar: int, slots: int) -> dict[str, NDArray[Any]]:
+        """The same with rows of the groove before it, and in place of bars in which it was another or none."""
+        assert self.grooves is not None
+        held = int(self.grooves.held[bar])
+        anew = [-back for back in range(1, LOOK_BACK + 1) if back > held or back == AGAIN]
+        out = {
+            "keys": np.broadcast_to(self.keys[:, [LOOK_BACK + bar]], (1, slots, self.keys.shape[-1])),
+            "distance": np.full((1, slots), DISTANCE),
+        }
+        for name, rows in (("past", self.grooves.hits), ("past_velocity", self.grooves.velocity)):
+            known = remembered[name].copy()
+            known[:, anew] = rows[bar]
+            remembered = remembered | {name: known}
+            out[name] = np.broadcast_to(rows[bar], (1, slots, *rows.shape[1:]))
+        ways = len(self.hits)
+        return {name: np.concatenate([in_ways(out[name], ways), rows], axis=1) for name, rows in remembered.items()}
 
 
 def in_ways(rows: NDArray[Any], ways: int) -> NDArray[Any]:

@@ -7,23 +7,53 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-OPENING_TRIES = 10  # ways in which the opening of a sampled take is played
 # A hit that is likelier than this belongs to the most likely take, and sharpening moves away from it: hits are rarer
 # than rests, so around one half a sharpened take would be an empty one. At 0.3 it has as many hits as real drums.
 HIT_THRESHOLD = 0.3
+# Share of the random numbers that bars at one place of a section have in common: a drummer has a few variants of a bar
+# and comes back to them. Tuned together with the memory of the groove: notebooks/LOG.md, 2026-11-22.
+SHARED = 0.7
+PERIOD = 4  # bars of a phrase: each bar shares its numbers with those that come so many bars, or twice as many, later
+_TAG = 0x5EC7  # in the seeds of the numbers that bars share, only
 
 
 class Sampling(NamedTuple):
     """How a take is drawn.
 
     seed. temperature: 0 plays what is likelier than HIT_THRESHOLD, 1 as often as the model says. top_p: the share of
-    likely outcomes that is kept. tries: in how many ways an opening is played, of which one is chosen.
+    likely outcomes that is kept. fill_temperature: the temperature of bars that are fills, if it is another.
     """
 
     seed: int = 0
     temperature: float = 1.0
     top_p: float = 1.0
-    tries: int = 1
+    fill_temperature: float | None = None
+
+    def of_bar(self, *, fill: bool) -> Sampling:
+        """The sampling of one bar: at its own temperature."""
+        if fill and self.fill_temperature is not None:
+            return self._replace(temperature=self.fill_temperature)
+        return self
+
+
+class Draws(NamedTuple):
+    """The random numbers of a bar, each 0..1: hits (S, V), and struck (2, S, V) of velocities and offsets."""
+
+    hits: NDArray[np.float64]
+    struck: NDArray[np.float64]
+
+
+def draws_of(seed: int, bar: int, steps: int, voices: int, place: tuple[str, int]) -> Draws:
+    """The random numbers of a bar, from (seed, bar) and, as far as they are shared, from (seed, place).
+
+    place: the section's letter, and the bar's number in it. Each number is with the probability SHARED that of all bars
+    of the letter whose numbers differ by a multiple of PERIOD. So any one bar's numbers are uniform and independent.
+    """
+    own = np.random.default_rng([seed, bar])
+    common = np.random.default_rng([seed, _TAG, place[1] % PERIOD, *place[0].encode()])
+    tables = (3, steps, voices)
+    numbers = np.where(own.random(tables) < SHARED, common.random(tables), own.random(tables))
+    return Draws(numbers[0], numbers[1:])
 
 
 def thresholds(uniform: NDArray[np.float64], sampling: Sampling) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,13 +16,16 @@ from seq2drum.lattice.explain import explain
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
+from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
-from seq2drum.music.explanation import Explanation, SectionGroove
+from seq2drum.music.explanation import Explanation
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
+from seq2drum.play import choosing
+from seq2drum.play.choosing import BySection
 from seq2drum.play.options import Options
 
 TRACK_NAME = "Drums"
@@ -46,7 +50,7 @@ class Take(Shown):
 
     song: what was played to. part: the drums, on the notes of `options.drum_map`. guitar: which parts were listened to,
     and why those. source: the bytes of the MIDI file that the song came from, if it came from one. score: what
-    `Drummer.takes` ranked it by. grooves: what each section was played on, in the order in which they come.
+    `Drummer.takes` ranked it by.
     """
 
     song: Song
@@ -55,7 +59,6 @@ class Take(Shown):
     options: Options
     source: bytes | None = None
     score: float | None = None
-    grooves: tuple[SectionGroove, ...] = ()
 
     @property
     def standard_part(self) -> Part:
@@ -85,8 +88,7 @@ class Take(Shown):
         """What was done, bar by bar, and what of the guitar it goes with; see `explain`."""
         listening = Listening.of(self.song, self.guitar.parts)
         hits = encode(self.standard_part, listening.lattice, FULL)
-        titles = {groove.section: groove.title for groove in self.grooves}
-        return explain(hits, listening.heard, numbers=listening.numbers, grooves=titles)
+        return explain(hits, listening.heard, numbers=listening.numbers)
 
     def save(self, path: str | os.PathLike[str], *, with_guitar: bool = False, overwrite: bool = True) -> Take:
         """Write the take to a MIDI file, whole or not at all.
@@ -117,6 +119,20 @@ class Sheet:
         Raises:
             InputError: the song has more than MOST_BARS bars.
         """
+        return self._listening
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The passages of the guitar."""
+        return sections(self.listen().heard)
+
+    @cached_property
+    def grooves(self) -> BySection:
+        """What is played on, by the letters of the sections."""
+        return choosing.chosen(self.listen().heard, self.sections, self.options)
+
+    @cached_property
+    def _listening(self) -> Listening:
         if (count := len(self.song.bars())) > MOST_BARS:
             raise InputError(f"the song has {count} bars, at most {MOST_BARS} are played; is its metre right?")
         return Listening.of(self.song, self.guitar.parts)

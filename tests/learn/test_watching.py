@@ -38,7 +38,7 @@ from seq2drum.models.base import Family
 from seq2drum.models.families import family
 from seq2drum.music.kit import FULL
 from seq2drum.play.decoding import play
-from seq2drum.play.sampling import OPENING_TRIES, Sampling
+from seq2drum.play.sampling import Sampling
 from seq2drum.show import draw
 from tests.made import made_song
 from tests.players import SIZES
@@ -363,6 +363,6 @@ def test_a_take_that_is_drawn_has_the_hits_that_were_played(model: Family, songs
     assert played is not None
     duet = watching._duet(song, played.takes[SAMPLED, 0], 4)
     assert len(duet.song.bars()) == 4
-    sampling = Sampling(0, 1.0, 0.99, OPENING_TRIES)
+    sampling = Sampling(0, 1.0, 0.99)
     own = [bar.hits for bar in play(eager.engine_of(model, "full"), song.heard, sampling)][:4]
     assert len(duet.drums) == sum(len(hits.step) for hits in own)

@@ -92,4 +92,4 @@ def test_a_take_is_as_free_as_music_but_plain_where_a_groove_is_given() -> None:
     assert CHOICES["temperature"].default is None
     assert (Options().freedom, Options(groove="one drop").freedom, Options(like=b"MThd").freedom) == (1.0, 0.0, 0.0)
     assert Options(groove="one drop", temperature=0.7).freedom == 0.7
-    assert Options(groove="one drop", seed=3).sampling == Sampling(3, 0.0, 0.99, 1)
+    assert Options(groove="one drop", seed=3).sampling == Sampling(3, 0.0, 0.99, 1.0)

@@ -11,16 +11,19 @@ import pytest
 from numpy.typing import NDArray
 
 from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.listening import Heard, Listening
+from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL, KITS, NINE, Kit
 from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Metre, Part
-from seq2drum.play import decoding, memory
+from seq2drum.play import memory
 from seq2drum.play.bar import BarPlayer
 from seq2drum.play.decoding import PlayedBar, play
 from seq2drum.play.engine import Engine, OpenBar
+from seq2drum.play.plan import Plan
 from seq2drum.play.runtime import LoadedGraph
-from seq2drum.play.sampling import HIT_THRESHOLD, Sampling, thresholds
+from seq2drum.play.sampling import HIT_THRESHOLD, SHARED, Sampling, draws_of, thresholds
 from tests.players import strummed
 
 HIDDEN = 3
@@ -98,8 +101,9 @@ def columns(bars: list[PlayedBar]) -> list[list[list[int]]]:
 
 @pytest.mark.parametrize(("logit", "temperature"), [(0.0, 1.0), (-1.0, 1.0), (1.5, 1.0), (-1.0, 0.5), (1.0, 2.0)])
 def test_a_voice_is_played_as_often_as_its_sharpened_probability_says(logit: float, temperature: float) -> None:
-    bars = Script({"kick": logit}).play(heard_in(60), seed=1, temperature=temperature)
-    share = struck(bars, "kick") / (60 * 24)
+    script, heard = Script({"kick": logit}), heard_in(20)
+    share = sum(struck(script.play(heard, seed=seed, temperature=temperature), "kick") for seed in range(12))
+    share /= 12 * 20 * 24
     plain = np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))  # what is sharpened moves away from here
     assert share == pytest.approx(1 / (1 + np.exp(-plain - (logit - plain) / temperature)), abs=0.035)
 
@@ -249,49 +253,48 @@ def test_a_guitar_without_notes_has_bars_too() -> None:
     assert len(Script({"kick": 0.0}).play(silent)) == 4
 
 
-def test_of_several_openings_the_one_that_most_agree_with_is_gone_on_with() -> None:
-    hits = np.zeros((4, 2, 3), dtype=np.float32)
-    hits[0, 0] = [1, 1, 0]
-    hits[1, 0] = [1, 1, 1]
-    hits[2, 0] = [1, 0, 1]
-    hits[3, 1] = [0, 0, 1]
-    assert decoding.most_agreed([hits]) == 1
-    assert decoding.most_agreed([hits, hits]) == 1
-    assert decoding.most_agreed([hits[[3, 0, 2]]]) == 1  # the two that share the kick, of which the first
-
-
-def test_only_the_opening_is_chosen_of_several_tries() -> None:
-    heard, script = heard_in(60), Script({"kick": 0.0})
-    once, often = (script.play(heard, seed=2, tries=tries) for tries in (1, 40))
-    assert columns(often)[: decoding.OPENING_BARS] != columns(once)[: decoding.OPENING_BARS]
-    assert [len(opened["state"]) for opened in script.opened[60:]] == [40] * decoding.OPENING_BARS + [1] * 56
-    assert [bar.number for bar in often] == list(range(60))
-
-
-def test_a_new_metre_begins_as_a_song_does() -> None:
-    openings = decoding.opening_bars([24, 24, 24, 24, 24, 24, 21, 21, 24, 18, 21], 1, 11)
-    assert openings == {1: range(1, 5), 6: range(6, 8), 9: range(9, 10)}
-    assert decoding.opening_bars([24, 24], 1, 1) == {}
-    metres = [Metre(0, 4, 4), Metre(6 * 1920, 7, 8)]
+def test_what_was_played_is_remembered() -> None:
     script = Script({"kick": 0.0})
-    bars = script.play(Listening.of(strummed(6, metres), [0]).heard, seed=2, tries=5)
-    assert [len(opened["state"]) for opened in script.opened] == [5, 5, 5, 5, 1, 1, 5, 5, 5, 5, 1, 1]
-    assert [bar.number for bar in bars] == list(range(12))
-
-
-def test_the_chosen_opening_is_what_is_remembered() -> None:
-    script = Script({"kick": 0.0})
-    bars = script.play(heard_in(6), seed=2, tries=8)
+    bars = script.play(heard_in(6), seed=2)
     past = script.opened[-1]["past"]
     for bar in bars[:5]:
         remembered = np.flatnonzero(past[0, memory.LOOK_BACK + bar.number, :, 0]).tolist()
         assert remembered == bar.hits.step.tolist()
 
 
+def test_a_groove_is_remembered_in_each_bar_of_its_section() -> None:
+    script, heard = Script({"kick": 0.0}), heard_in(10)
+    beat = Grid(*(np.array(column) for column in ([0, 6], [0, 1], [127, 100], [0, 0], [3, 3])))
+    groove = Groove("beat", "beat", 4, 4, (beat,), None, (60.0, 180.0))
+    plan = Plan.of_sections(10, [Section(0, "A"), Section(6, "B")], {"B": groove})
+    list(play(script.engine, heard, Sampling(), plan=plan))
+    rows = [opened["past"][0, :, [0, 6], [0, 1]].T for opened in script.opened]
+    first = [len(past) - (memory.LOOK_BACK + bar) for bar, past in enumerate(rows)]
+    assert first == [0] * 6 + [memory.SLOTS] * 4
+    assert all(past[: memory.SLOTS].all() for past in rows[6:])
+    assert rows[6][-memory.LOOK_BACK :].all()  # as if it had been played before
+    assert rows[9][-memory.AGAIN].all()
+    distance = script.opened[9]["distance"][0]
+    assert distance[: memory.SLOTS].tolist() == [memory.DISTANCE] * memory.SLOTS
+
+
+def test_bars_at_one_place_of_a_section_share_most_of_their_numbers() -> None:
+    def alike(one: tuple[int, int], other: tuple[int, int], letters: str = "AA") -> float:
+        drawn = [
+            draws_of(7, bar, 24, 24, (letter, number))
+            for (bar, number), letter in zip((one, other), letters, strict=True)
+        ]
+        return float(np.mean(drawn[0].hits == drawn[1].hits))
+
+    assert alike((3, 3), (3, 3)) == 1
+    assert alike((3, 3), (7, 7)) == pytest.approx(SHARED**2, abs=0.06)
+    assert alike((3, 3), (6, 6)) == alike((3, 3), (7, 7), "AB") == 0
+
+
 def test_given_bars_are_played_as_they_are_and_remembered() -> None:
     script = Script({"kick": 0.0})
     beat = Grid(*(np.array(column) for column in ([0, 6], [1, 1], [90, 40], [0, 20], [3, 3])))
-    bars = list(play(script.engine, heard_in(6), Sampling(seed=3, tries=8), given={0: beat, 4: beat}))
+    bars = list(play(script.engine, heard_in(6), Sampling(seed=3), given={0: beat, 4: beat}))
     assert columns([bars[0], bars[4]]) == [[column.tolist() for column in beat]] * 2
     assert all(len(opened["state"]) == 1 for opened in script.opened)  # there is something to go on from
     past = script.opened[-1]["past_velocity"][0, memory.LOOK_BACK + 4]
@@ -300,26 +303,10 @@ def test_given_bars_are_played_as_they_are_and_remembered() -> None:
     assert columns([bars[3]]) == columns([free[3]])  # a bar's draws do not depend on what else is played
 
 
-def test_as_many_fills_are_planned_as_are_likely_times_the_level_asked_for() -> None:
-    logits = np.full(200, np.log(0.05 / 0.95))
-    asked = (0, 0.25, 0.5, None, 0.75, 1)
-    counts = [decoding.plan_fills(logits, fills, np.random.default_rng(1)).sum() for fills in asked]
-    assert counts == pytest.approx([0, 6, 12, 12, 18, 24], abs=1)  # a fifth more than are to be heard
-
-
-def test_fills_are_planned_where_they_are_likely_and_never_close_together() -> None:
-    logits = np.full(64, -9.0)
-    logits[7::8] = 1.0
-    fill = decoding.plan_fills(logits, None, np.random.default_rng(0))
-    assert set(np.flatnonzero(fill)) <= set(range(7, 64, 8)) and fill.sum() >= 6
-    often = np.flatnonzero(decoding.plan_fills(np.full(40, 5.0), 1.0, np.random.default_rng(0)))
-    assert np.diff(often).min() >= decoding.FILL_GAP
-
-
 def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() -> None:
     """A snare at 0.2 and a side stick at 0.25 are a backbeat at 0.4; at most two hands play at once."""
     engine = Script({}).engine
-    drum = BarPlayer(engine, Sampling(temperature=0.0))
+    drum = BarPlayer(engine)
     sketch = np.full((1, 24, len(FULL)), -9.0, dtype=np.float32)
     names = [voice.name for voice in FULL.voices]
     chances = {"snare": 0.2, "side stick": 0.25, "ride": 0.9, "crash": 0.8, "kick": 0.31, "cowbell": 0.29}
@@ -327,12 +314,6 @@ def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() ->
         sketch[0, 6, names.index(name)] = np.log(chance / (1 - chance))
     opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
     silence = np.zeros((1, len(FULL)), np.float32)
-    played = engine.resolve(drum.trace(opened, silence, sketch, np.random.default_rng(0)))
+    played = engine.resolve(drum.trace(opened, silence, sketch, draws_of(0, 0, 24, len(FULL), ("A", 0))))
     struck_at = [(step, names[voice]) for _, step, voice in np.argwhere(played.hits).tolist()]
     assert struck_at == [(6, "kick"), (6, "side stick"), (6, "crash")]
-
-
-def test_tries_come_from_the_seed_too() -> None:
-    script = Script({"kick": 0.0, "snare": -1.0})
-    takes = [columns(script.play(heard_in(4), seed=seed, tries=8)) for seed in (3, 3, 4)]
-    assert takes[0] == takes[1] != takes[2]

@@ -27,11 +27,11 @@ from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import decoding, engine
+from seq2drum.play import engine
 from seq2drum.play.engine import Engine
 from seq2drum.play.folder import available, find
 from seq2drum.play.runtime import LoadedGraph
-from seq2drum.play.sampling import OPENING_TRIES, Sampling
+from seq2drum.play.sampling import Sampling
 from seq2drum.play.take import agreement
 from tests import strategies
 from tests.conftest import ROOT
@@ -176,7 +176,7 @@ def test_a_stream_can_be_left_early_and_costs_only_what_was_taken(player: Drumme
     watched = Drummer(replace(player.engine, graphs=graphs))
     bars = list(islice(watched.stream(strummed(50)), 3))
     assert [bar.bar.index for bar in bars] == [0, 1, 2]
-    assert calls == decoding.OPENING_BARS * 24  # which are chosen together
+    assert calls == 3 * 24
     assert bars[1].part == list(islice(player.stream(strummed(50)), 2))[1].part
 
 
@@ -617,9 +617,9 @@ def test_the_score_of_a_take_is_its_mean_f1_with_the_others() -> None:
     assert agreement([take(), take()]) == [0.0, 0.0]
 
 
-def test_what_is_most_likely_is_played_in_one_way_only() -> None:
-    assert Options(seed=3, top_p=0.9).sampling == Sampling(3, 1.0, 0.9, OPENING_TRIES)
-    assert Options(temperature=0).sampling == Sampling(0, 0.0, 0.99, 1)
+def test_fills_are_free_unless_a_temperature_is_asked_for() -> None:
+    assert Options(seed=3, top_p=0.9).sampling == Sampling(3, 1.0, 0.9, 1.0)
+    assert Options(temperature=0).sampling == Sampling(0, 0.0, 0.99, None)
 
 
 def test_one_take_is_the_take(player: Drummer) -> None:
