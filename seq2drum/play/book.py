@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ from seq2drum.lattice.fitting import beats_of
 from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.grooves import Groove, of_json, typical
-from seq2drum.lattice.titles import unique
+from seq2drum.lattice.titles import slug_of, unique
 from seq2drum.music import drum_maps
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
@@ -127,11 +128,21 @@ def _plain(words: str) -> str:
     return re.sub(r"[\W_]+", " ", words.casefold().replace("&", " and ")).strip()
 
 
+def _numbered(titles: Iterable[str]) -> list[str]:
+    """Titles of which each is another: to one that was there before, a number is added."""
+    times = Counter[str]()
+    numbered = []
+    for title in titles:
+        times[title] += 1
+        numbered.append(title if times[title] == 1 else f"{title} ({times[title]})")
+    return numbered
+
+
 @cache
 def _loaded(folder: Path) -> Book:
     try:
-        grooves = list(tabs.parsed((folder / IDIOMS).read_text(encoding="utf-8")))
-        popularity = [0] * len(grooves)
+        idioms = tabs.parsed((folder / IDIOMS).read_text(encoding="utf-8"))
+        grooves, popularity = list(idioms), [0] * len(idioms)
         if (folder / FOUND).exists():
             for held in json.loads((folder / FOUND).read_text(encoding="utf-8"))["grooves"]:
                 grooves.append(of_json(held))
@@ -141,8 +152,13 @@ def _loaded(folder: Path) -> Book:
     for metre, groups in ODD:
         grooves += composed(*metre, groups)
     popularity += [0] * (len(grooves) - len(popularity))
-    names = unique(groove.name for groove in grooves)
-    named = tuple(replace(groove, name=name) for groove, name in zip(grooves, names, strict=True))
+    # A title of an idiom means the idiom: no groove that was found in songs takes it for its name.
+    taken = sorted({slug_of(idiom.title) for idiom in idioms} - {idiom.name for idiom in idioms})
+    names = unique([*taken, *(groove.name for groove in grooves)])[len(taken) :]
+    titles = _numbered(groove.title for groove in grooves)
+    named = tuple(
+        replace(groove, name=name, title=title) for groove, name, title in zip(grooves, names, titles, strict=True)
+    )
     return Book(named, MappingProxyType({name: count for name, count in zip(names, popularity, strict=True) if count}))
 
 
