@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # imported on use: help and errors come at once
     from seq2drum.judge.auditions import Progress
     from seq2drum.judge.players import Player
 
+SETTINGS = ("given-1", "given-2", "given-4", "given-8")
 SPLITS = ("test", "validation", "train", "all")
 
 
@@ -52,6 +53,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="models in the package, or folders of training runs (default: the shipped one)",
     )
     players.add_argument("--takes", type=int, default=5, metavar="N", help="sampled takes a song (default: 5)")
+    players.add_argument(
+        "--setting",
+        default="given-1",
+        choices=SETTINGS,
+        help="from how many real bars players go on in the table of playing on (default: given-1)",
+    )
     players.add_argument("--seed", type=int, default=0, metavar="N", help="which songs and which takes (default: 0)")
     players.add_argument(
         "--critics", type=int, default=3, metavar="N", help="critics of each player, whose mean is told (default: 3)"
@@ -81,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
     settings = evaluate.Settings(
         seed=options.seed,
         workers=options.workers or os.cpu_count() or 1,
+        known=int(options.setting.removeprefix("given-")),
         critics=0 if options.no_critic else options.critics,
         about={
             "command": command(),

@@ -35,7 +35,7 @@ class Audition:
     """What one player's playing of one song comes to.
 
     statistics: the mean over its takes. first: of its first take. swapped: of its first take to another song's guitar.
-    continued: of one take that goes on from one real bar, in the bars after it. habits: of the first take, where it is
+    continued: of one take that goes on from real bars, in the bars after them. habits: of the first take, where it is
     long enough. hits: the first take. faults: over all takes. bars and seconds: how much was played, and how much
     processor time it took.
     """
@@ -57,17 +57,19 @@ def play_all(
     copies: Copies | None,
     others: Sequence[Heard | None],
     *,
+    known: int = 1,
     workers: int = 1,
     progress: Progress = lambda what, done, total: None,
 ) -> list[list[Audition]]:
     """The auditions of each song by player: the same for any number of workers.
 
-    copies: what the training set plays, if it is known. others: for each song another one's guitar, or None.
+    copies: what the training set plays, if it is known. others: for each song another one's guitar, or None. known:
+    from how many real bars players go on.
     """
     tasks = list(zip(songs, others, strict=True))
     # The longest first, so that no worker is left with a long one at the end.
     order = sorted(range(len(tasks)), key=lambda index: -len(songs[index].heard.form.steps))
-    results = results_of(partial(_play_task, tuple(players), copies), [tasks[index] for index in order], workers)
+    results = results_of(partial(_play_task, tuple(players), copies, known), [tasks[index] for index in order], workers)
     of_song: list[list[Audition]] = [[] for _ in tasks]
     for done, (index, auditions) in enumerate(zip(order, results, strict=True), 1):
         of_song[index] = auditions
@@ -75,31 +77,36 @@ def play_all(
     return of_song
 
 
-def _play_task(players: Sequence[Player], copies: Copies | None, task: tuple[Prepared, Heard | None]) -> list[Audition]:
-    return play_song(players, copies, *task)
+def _play_task(
+    players: Sequence[Player], copies: Copies | None, known: int, task: tuple[Prepared, Heard | None]
+) -> list[Audition]:
+    return play_song(players, copies, *task, known)
 
 
-def play_song(players: Sequence[Player], copies: Copies | None, song: Prepared, other: Heard | None) -> list[Audition]:
+def play_song(
+    players: Sequence[Player], copies: Copies | None, song: Prepared, other: Heard | None, known: int = 1
+) -> list[Audition]:
     """All players play one song and are judged. other: another song's guitar over this one's bars."""
     form = song.heard.form
     judge = Judge(drums_of(song.drums, form), song.heard, copies)
-    rest = _rest(song, int(np.flatnonzero(judge.bars)[0])) if judge.bars.any() else None
+    first = int(np.argmax(judge.bars))
+    rest = _rest(song, range(first, first + known)) if judge.bars.any() else None
     return [_audition(player, song, other, judge, rest) for player in players]
 
 
 class _Rest(NamedTuple):
-    """The bars after the first that counts, which is known; and a judge of them."""
+    """The first bars from the first that counts on, which are known; and a judge of the bars after them."""
 
-    known: int
+    known: range
     judge: Judge
 
 
-def _rest(song: Prepared, known: int) -> _Rest | None:
-    """The bars after the known one, if the drummer goes on in them."""
+def _rest(song: Prepared, known: range) -> _Rest | None:
+    """The bars after the known ones, if the drummer goes on in them."""
     bars = len(song.heard.form.steps)
-    if known + 1 >= bars:
+    if known.stop >= bars:
         return None
-    part = song.between(known + 1, bars)
+    part = song.between(known.stop, bars)
     judge = Judge(drums_of(part.drums, part.heard.form), part.heard)
     return _Rest(known, judge) if judge.bars.any() else None
 
@@ -120,10 +127,10 @@ def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge,
     if player.swapped and other is not None:
         foreign = player.play(replace(song, heard=other), 0)
         swapped = some_of(statistics(judge.trial(drums_of(foreign, form))), ("hit F1",))
-    # 4. One take that goes on from the known bar, judged in the bars after it.
+    # 4. One take that goes on from the known bars, judged in the bars after them.
     if player.play_on is not None and rest is not None:
         grid = player.play_on(song, rest.known, 0)
-        part = replace(song, drums=grid).between(rest.known + 1, len(form.steps))
+        part = replace(song, drums=grid).between(rest.known.stop, len(form.steps))
         continued = some_of(statistics(rest.judge.trial(drums_of(part.drums, part.heard.form))), CONTINUED)
     # 5. What no drummer could play.
     faults = sum((Counter(faults_of_grid(grid, form, FULL)) for grid in grids), Counter[str]())

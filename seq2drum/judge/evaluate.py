@@ -36,12 +36,13 @@ LEAST_REFERENCE = 20  # songs of reference; with fewer there is nothing to make 
 class Settings:
     """How to evaluate.
 
-    critics: how many judge each player; 0 for none. draws: of the bootstrap. about: what else the evaluation should say
-    of itself.
+    known: from how many real bars players go on. critics: how many judge each player; 0 for none. draws: of the
+    bootstrap. about: what else the evaluation should say of itself.
     """
 
     seed: int = 0
     workers: int = 1
+    known: int = 1
     critics: int = CRITICS
     likelihood: bool = True
     draws: int = 1000
@@ -88,7 +89,9 @@ def evaluate(
         others = others_guitar(songs, training, seed=settings.seed)
         if alone := sum(other is None for other in others):
             notes.append(f"no gain in F1 of {alone} of {len(songs)} songs: no other has their metre and tempo")
-        of_song = play_all(songs, everyone, copies, others, workers=settings.workers, progress=progress)
+        of_song = play_all(
+            songs, everyone, copies, others, known=settings.known, workers=settings.workers, progress=progress
+        )
     auditions = {player.name: [row[index] for row in of_song] for index, player in enumerate(everyone)}
     # 3. Likelihoods and critics.
     more: dict[str, dict[str, Estimate]] = {player.name: {} for player in everyone}
@@ -160,7 +163,7 @@ def _rows(
     settings: Settings,
     progress: Progress,
 ) -> tuple[list[Row], list[Row]]:
-    """The rows of free-running players, and of those who went on from one real bar."""
+    """The rows of free-running players, and of those who went on from real bars."""
     free, continued = [], []
     for done, player in enumerate(players, 1):
         progress("intervals", done, len(players))
@@ -180,6 +183,7 @@ def _about(songs: Sequence[Prepared], training: Sequence[Prepared], settings: Se
         "bars": int(sum(len(song.heard.form.steps) for song in songs)),
         "split hash": split_hash(songs),
         "songs of reference": len(training),
+        "known bars": settings.known,
         "seed": settings.seed,
         "draws": settings.draws,
         "voices": list(NINE.names),

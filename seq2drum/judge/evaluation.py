@@ -116,9 +116,9 @@ class SongFigures:
 class Evaluation(Shown):
     """All results, as plain values: `as_json` and `from_json` are each other's way back.
 
-    about: command, versions, settings, songs. free: free-running. continued: on from one real bar. by_metre: of the
-    songs that never leave a metre, rows named "metre: player". curves: how alike bars 1, 2, ... apart are, by player.
-    notes: what was left out, and why. seconds: how long each stage took.
+    about: command, versions, settings, songs. free: free-running. continued: on from the known real bars. by_metre: of
+    the songs that never leave a metre, rows named "metre: player". curves: how alike bars 1, 2, ... apart are, by
+    player. notes: what was left out, and why. seconds: how long each stage took.
     """
 
     about: dict[str, Any]

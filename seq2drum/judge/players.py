@@ -1,4 +1,4 @@
-"""Who plays the songs of an evaluation: models, baselines, the real drummer, and the one bar that is known.
+"""Who plays the songs of an evaluation: models, baselines, the real drummer, and the bars that are known.
 
     (song, take) -> hits of the full kit over the whole song
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +29,8 @@ class Player:
     """Who plays: hits whose keys are voices of the full kit, over the whole song.
 
     kind: "real", "model" or "baseline". sees_real: it looks at the real drums. takes: how many differ. play: (song,
-    take) to hits. play_on: (song, bar, take) to hits, the real drums of that bar given. model: of which model it is a
-    way of playing. swapped: whether to play it to another song's guitar as well.
+    take) to hits. play_on: (song, bars, take) to hits, the real drums of those bars given. model: of which model it is
+    a way of playing. swapped: whether to play it to another song's guitar as well.
     Players go to other processes, so both functions must be what can be pickled.
     """
 
@@ -39,7 +40,7 @@ class Player:
     play: Callable[[Prepared, int], Grid]
     sees_real: bool = False
     takes: int = 1
-    play_on: Callable[[Prepared, int, int], Grid] | None = None
+    play_on: Callable[[Prepared, range, int], Grid] | None = None
     model: str = ""
     swapped: bool = True
 
@@ -50,20 +51,22 @@ class Player:
 
 
 def model_players(name: str, *, seed: int = 0, takes: int = 5, title: str = "") -> list[Player]:
-    """A model's two rows: its most likely take, and sampled ones.
+    """A model's rows: its plain take; and, where `takes` are wanted, its default ones.
 
     Raises:
         UnknownModelError, CheckpointError: there is no such model, or it is damaged.
     """
     title = title or name
     whose = f"{title}, kit {_engine(name).kit.name}"  # a damaged model is refused here, and not in a worker
-    likely, free = _ModelPlayer(name, seed, 0.0), _ModelPlayer(name, seed, 1.0)
-    rows = [Player(f"{title}, most likely", f"{whose}: its most likely take", "model", likely.play)]
-    rows[0] = replace(rows[0], play_on=likely.play_on, model=name)
+
+    def row(way: str, meaning: str, player: _ModelPlayer) -> Player:
+        return Player(
+            f"{title}, {way}", f"{whose}: {meaning}", "model", player.play, play_on=player.play_on, model=name
+        )
+
+    rows = [row("plain", "its most likely take", _ModelPlayer(name, seed, temperature=0.0))]
     if takes:
-        meaning = f"{whose}: as freely as by default"
-        row = Player(f"{title}, sampled", meaning, "model", free.play, takes=takes, play_on=free.play_on, model=name)
-        rows.append(replace(row, swapped=False))
+        rows.append(replace(row("default", "as without any option", _ModelPlayer(name, seed)), takes=takes))
     return rows
 
 
@@ -76,7 +79,7 @@ def baseline_players(training: Sequence[Prepared], *, seed: int = 0) -> list[Pla
 
 
 REAL = "real drums"
-COPY = "copy that bar"
+COPY = "copy those bars"
 
 
 def real_player() -> Player:
@@ -85,8 +88,9 @@ def real_player() -> Player:
 
 
 def copy_player() -> Player:
-    """The baseline of playing on: the one bar that is known, to the end."""
-    return Player(COPY, "the bar that is known, to the end", "baseline", _silent, play_on=_copy_on, swapped=False)
+    """The baseline of playing on: the bars that are known, again and again."""
+    meaning = "the bars that are known, again and again to the end"
+    return Player(COPY, meaning, "baseline", _silent, play_on=_copy_on, swapped=False)
 
 
 def _real(song: Prepared, take: int) -> Grid:
@@ -97,12 +101,13 @@ def _silent(song: Prepared, take: int) -> Grid:
     return song.drums.select(np.zeros(0, dtype=np.int64))
 
 
-def _copy_on(song: Prepared, bar: int, take: int) -> Grid:
+def _copy_on(song: Prepared, bars: range, take: int) -> Grid:
     form = song.heard.form
-    own = form.notes_between(song.drums, bar, bar + 1)
+    known = [form.notes_between(song.drums, bar, bar + 1) for bar in bars]
     first = form.first
     pieces = []
-    for target in range(bar, len(form.steps)):
+    for target in range(bars.start, len(form.steps)):
+        own = known[(target - bars.start) % len(known)]
         fits = own.select(own.step < form.steps[target])
         pieces.append(fits.shift(first[target]))
     return Grid.join(pieces)
@@ -120,34 +125,32 @@ class _ModelPlayer:
 
     name: str
     seed: int
-    temperature: float
+    temperature: float | None = None
+    daring: float = 0.0
 
     def play(self, song: Prepared, take: int) -> Grid:
-        return play_heard(_engine(self.name), song.heard, seed=self.seed + take, temperature=self.temperature)
+        return self._played(song, take, {})
 
-    def play_on(self, song: Prepared, bar: int, take: int) -> Grid:
-        model = _engine(self.name)
-        known = song.heard.form.notes_between(song.drums, bar, bar + 1)
-        voice = to_kit(model.kit)[known.key]
-        known = known.select(voice >= 0)._replace(key=voice[voice >= 0])
-        seed = self.seed + take
-        return play_heard(model, song.heard, seed=seed, temperature=self.temperature, given={bar: known})
+    def play_on(self, song: Prepared, bars: range, take: int) -> Grid:
+        kit, given = to_kit(_engine(self.name).kit), {}
+        for bar in bars:
+            known = song.heard.form.notes_between(song.drums, bar, bar + 1)
+            voice = kit[known.key]
+            given[bar] = known.select(voice >= 0)._replace(key=voice[voice >= 0])
+        return self._played(song, take, given)
+
+    def _played(self, song: Prepared, take: int, given: Mapping[int, Grid]) -> Grid:
+        wishes = {"seed": self.seed + take, "temperature": self.temperature, "daring": self.daring}
+        return play_heard(_engine(self.name), song.heard, given=given, **wishes)
 
 
-def play_heard(
-    player: engine.Engine,
-    heard: Heard,
-    *,
-    seed: int = 0,
-    temperature: float = 1.0,
-    given: Mapping[int, Grid] | None = None,
-) -> Grid:
+def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid] | None = None, **wishes: Any) -> Grid:
     """A whole take with the options that a drummer has by default; the one place where a model is asked to play.
 
-    given: bars that are known, their steps counted from the barline and their keys voices of the engine's kit.
-    Returns hits whose keys are voices of the full kit.
+    given: bars that are known, their steps counted from the barline and their keys voices of the engine's kit. wishes:
+    fields of `Options`. Returns hits whose keys are voices of the full kit.
     """
-    sampling = Options(seed=seed, temperature=temperature).sampling
+    sampling = Options(**wishes).sampling
     first, stop = heard.sounding
     if given:
         first, stop = min(first, *given), max(stop, max(given) + 1)

@@ -115,8 +115,14 @@ def facts(evaluation: Evaluation) -> list[str]:
 
 _LEGEND = "Intervals are 95 %, songs drawn again. A player with * sees the real drums of the song."
 _FREE = "Free-running: nobody but * ever saw a real drum of the song."
-_ON = "Played on from the first real bar: figures of the bars after it."
 _METRE = "By metre: songs that never leave it."
+
+
+def _on(evaluation: Evaluation) -> str:
+    known = evaluation.about["known bars"]
+    if known == 1:
+        return "Played on from the first real bar: figures of the bars after it."
+    return f"Played on from the first {known} real bars: figures of the bars after them."
 
 
 def _metres(evaluation: Evaluation) -> list[Row]:
@@ -138,7 +144,12 @@ def as_text(evaluation: Evaluation) -> str:
         for some in _beside(names):
             parts += [*_aligned(title, table(evaluation.free, some, interval="half")), ""]
     if evaluation.continued:
-        parts += [_ON, "", *_aligned("Continued", table(evaluation.continued, CONTINUED, interval="half")), ""]
+        parts += [
+            _on(evaluation),
+            "",
+            *_aligned("Continued", table(evaluation.continued, CONTINUED, interval="half")),
+            "",
+        ]
     if evaluation.by_metre:
         parts += [
             _METRE,
@@ -194,7 +205,7 @@ def as_markdown(evaluation: Evaluation) -> str:
         for some in _beside(names):
             parts += [*_piped(table(evaluation.free, some, interval="whole")), ""]
     if evaluation.continued:
-        parts += ["## Playing on", "", _ON, ""]
+        parts += ["## Playing on", "", _on(evaluation), ""]
         parts += [*_piped(table(evaluation.continued, CONTINUED, interval="whole")), ""]
     if evaluation.by_metre:
         parts += ["## By metre", "", _METRE, ""]
@@ -240,7 +251,7 @@ def as_html(evaluation: Evaluation) -> str:
     tables = [(title, "", _page_table(evaluation.free, names)) for title, names in sections(evaluation)]
     headline, tables = tables[:1], tables[1:]
     if evaluation.continued:
-        tables.append(("Playing on", _ON, _page_table(evaluation.continued, CONTINUED)))
+        tables.append(("Playing on", _on(evaluation), _page_table(evaluation.continued, CONTINUED)))
     if evaluation.by_metre:
         tables.append(("By metre", _METRE, _page_table(_metres(evaluation), BY_METRE, songs=True)))
     known = {column.name: column for column in evaluation.columns}

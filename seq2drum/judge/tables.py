@@ -45,7 +45,7 @@ def free_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws:
 
 
 def continued_row(player: Player, auditions: Sequence[Audition], *, seed: int, draws: int) -> Row:
-    """The figures of a player who went on from one real bar, over the songs in which it did."""
+    """The figures of a player who went on from real bars, over the songs in which it did."""
     counted = [audition.continued for audition in auditions if audition.continued is not None]
     figures = _summarised(counted, [seed, 6], draws) if counted else {}
     return replace(_row(player, figures, len(counted)), takes=1)

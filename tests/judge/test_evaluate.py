@@ -12,6 +12,7 @@ from seq2drum.cli import main
 from seq2drum.data.cache import load, save
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError, OptionError
+from seq2drum.judge import report
 from seq2drum.judge.evaluate import Settings, evaluate
 from seq2drum.judge.evaluation import METRES, Evaluation
 from seq2drum.judge.players import COPY, REAL, Player, baseline_players, copy_player, model_players
@@ -40,7 +41,7 @@ def _nothing(song: Prepared, take: int) -> Grid:
 def _loop(song: Prepared, take: int) -> Grid:
     play_on = copy_player().play_on
     assert play_on is not None
-    return play_on(song, 0, take)
+    return play_on(song, range(1), take)
 
 
 def _low_notes(song: Prepared, take: int) -> Grid:
@@ -124,6 +125,24 @@ def test_the_bar_that_is_known_is_copied_to_the_end(cheats: Evaluation) -> None:
     row = next(row for row in cheats.continued if row.name == COPY)
     assert row.songs == len(played_songs())
     assert 0.3 < (row.figures["hit F1"].value or 0) < 1
+
+
+def test_of_four_known_bars_all_are_copied_and_the_report_says_how_many_are_known() -> None:
+    evaluation = evaluate(played_songs(), [], (), replace(FEW, known=4))
+    row = next(row for row in evaluation.continued if row.name == COPY)
+    assert row.songs == len(played_songs())
+    assert evaluation.about["known bars"] == 4
+    assert "Played on from the first 4 real bars" in report.as_text(evaluation)
+
+
+@pytest.mark.parametrize("known", [1, 4])
+def test_known_bars_come_again_and_again_and_are_cut_where_a_bar_is_shorter(known: int) -> None:
+    song, play_on = song_of(1, bars=9), copy_player().play_on
+    assert play_on is not None
+    form, made = song.heard.form, play_on(song, range(known), 0)
+    for bar in range(len(form.steps)):
+        own, copied = (form.notes_between(hits, at, at + 1) for hits, at in ((song.drums, bar % known), (made, bar)))
+        assert np.array_equal(copied.step, own.step[own.step < form.steps[bar]])
 
 
 def test_a_song_that_is_one_bar_is_copied_without_fault() -> None:
@@ -221,7 +240,7 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
         line = next(line for line in table.splitlines() if line.startswith(name))
         value = row["figures"].get("hit F1", [None])[0]
         assert ("-" if value is None else f"{value:.3f}") in line
-    likely, sampled = f"{player.name}, most likely", f"{player.name}, sampled"
+    likely, sampled = f"{player.name}, plain", f"{player.name}, default"
     assert {"nats a bar", "gain in nats", "gain in nats, median window"} <= set(rows[likely]["figures"])
     criticised = {name for name, row in rows.items() if "critic AUC" in row["figures"]}
     assert criticised == {likely, sampled, *CRITICISED}

@@ -38,12 +38,13 @@ def test_a_player_of_nine_voices_plays_voices_of_the_full_kit(tmp_path: Path) ->
     assert np.all(np.diff(grid.step * len(FULL) + grid.key) > 0)
 
 
-def test_a_model_goes_on_from_the_bar_that_it_is_given(player: Path) -> None:
+@pytest.mark.parametrize("bars", [range(1, 2), range(2)])
+def test_a_model_goes_on_from_the_bars_that_it_is_given(player: Path, bars: range) -> None:
     likely = model_players(str(player), takes=0)[0]
     song = song_of(1, bars=4)
     assert likely.play_on is not None
-    grid = likely.play_on(song, 1, 0)
-    known, real = (song.heard.form.notes_between(hits, 1, 2) for hits in (grid, song.drums))
+    grid = likely.play_on(song, bars, 0)
+    known, real = (song.heard.form.notes_between(hits, bars.start, bars.stop) for hits in (grid, song.drums))
     assert np.array_equal(known.step, real.step) and np.array_equal(known.key, real.key)
 
 
