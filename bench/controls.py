@@ -31,7 +31,6 @@ from seq2drum.lattice import conditions
 from seq2drum.lattice.drums import PROMINENCE, drums_of, novelty, prominence_of
 from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, encode
-from seq2drum.lattice.listening import Heard
 from seq2drum.music import theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
@@ -78,7 +77,7 @@ def count(part: Part, song: Song) -> Counted:
     full, nine = drums_of(grid, form, FULL), drums_of(grid, form)
     quarters = float(np.sum(form.quarters))
     prominent = prominence_of(novelty(nine)) >= PROMINENCE
-    swing = swing_of(Heard(form, grid, np.zeros(9, dtype=np.int64), 1))
+    swing = swing_of(grid, form)
     return Counted(
         float(full.velocity.sum()) / 127 / quarters,
         float(np.mean(conditions.pattern_syncopation(nine))),

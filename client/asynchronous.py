@@ -86,6 +86,10 @@ class AsyncRemoteDrummer:
         """The models that can be asked for, the default first."""
         return list((await self._ask(self._stub.ListModels, pb.ListModelsRequest())).models)
 
+    async def grooves(self) -> list[pb.GrooveInfo]:
+        """The grooves that can be asked for by name."""
+        return list((await self._ask(self._stub.ListGrooves, pb.ListGroovesRequest())).grooves)
+
     async def drum_maps(self) -> list[pb.DrumMapInfo]:
         """The drum maps that can be asked for."""
         return list((await self._ask(self._stub.ListDrumMaps, pb.ListDrumMapsRequest())).maps)

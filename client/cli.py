@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +30,7 @@ from seq2drum.cli.terminal import (
     standard_output,
 )
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
+from seq2drum.music.explanation import in_words
 from seq2drum.music.limits import MIDI_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
@@ -129,7 +131,7 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
 
         completion.show(options.print_completion, "seq2drum-client", song_parser(), {"watch": watch_parser()})
         return 0
-    lists = options.list_models or options.list_drum_maps or options.info
+    lists = options.list_models or options.list_grooves or options.list_drum_maps or options.info
     if not (options.files or lists or options.status or options.start_server):
         raise OptionError("wanted a song: a MIDI file, a folder, or - for standard input; --help lists all options")
     if options.files and (lists or options.status):
@@ -216,11 +218,12 @@ async def _play_one(
     status.progress(bars, bars)
     for take, target in zip(takes, item.targets, strict=True):
         paths.write(take.midi, target, overwrite=options.force)
-        status.written(target, take.seed)
+        status.written(target, take.seed, in_words(take.grooves))
     advance(1 - shown, "")
     seconds = (time.perf_counter() - begun) / len(takes)
-    for take, target in zip(takes, item.targets, strict=True):
-        report.show(_report(take, item.name, target, seconds), as_json=options.json)
+    for number, (take, target) in enumerate(zip(takes, item.targets, strict=True), start=1):
+        told = _report(take, item.name, target, seconds)
+        report.show(replace(told, take=number if len(takes) > 1 else 0), as_json=options.json)
 
 
 def _report(take: RemoteTake, source: str, target: str, seconds: float) -> report.Report:
@@ -235,6 +238,7 @@ def _report(take: RemoteTake, source: str, target: str, seconds: float) -> repor
         guitar=[str(number) for number in take.guitar.tracks],
         reason=take.guitar.reason,
         score=take.score,
+        grooves=take.grooves,
         explanations=take.explain() if take.options.explain else None,
         more={"model": take.model.id, "request": take.request_id},
     )
@@ -294,6 +298,8 @@ async def _tell_of_server(options: argparse.Namespace) -> int:
     async with _server(options) as drummer:
         if options.list_models:
             listing.show(map(listing.model, await drummer.models()), as_json=options.json)
+        if options.list_grooves:
+            listing.show(map(listing.groove, await drummer.grooves()), as_json=options.json)
         if options.list_drum_maps:
             listing.show(map(listing.drum_map, await drummer.drum_maps()), as_json=options.json)
         if options.info:

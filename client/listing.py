@@ -27,6 +27,14 @@ def model(info: pb.ModelInfo) -> Line:
     return Line(text, {"model": info.id, **fields})
 
 
+def groove(info: pb.GrooveInfo) -> Line:
+    """A groove: its name, and what it is."""
+    metre, tempo = f"{info.numerator}/{info.denominator}", [info.min_bpm, info.max_bpm]
+    about = [metre, *filter(None, [info.style]), f"{info.min_bpm:g}-{info.max_bpm:g} a minute"]
+    fields = {"title": info.title, "metre": metre, "style": info.style or None, "tempo": tempo}
+    return Line(f"{info.name}: {info.title} ({', '.join(about)})", {"groove": info.name, **fields})
+
+
 def drum_map(info: pb.DrumMapInfo) -> Line:
     """A drum map and its notes."""
     pieces = {piece.piece: list(piece.notes) for piece in info.pieces}

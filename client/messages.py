@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from client.errors import ServerFault
 from seq2drum import files
 from seq2drum.errors import InputError, OptionError
-from seq2drum.music.choices import CHOICES
-from seq2drum.music.explanation import Explanation
+from seq2drum.music.choices import CHOICES, check_bars
+from seq2drum.music.explanation import Explanation, SectionGroove
 from seq2drum.music.limits import SCORE_SUFFIXES
-from seq2drum.play.asked import Grooves
+from seq2drum.play.asked import Grooves, One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 
 Source = bytes | str | os.PathLike[str]
@@ -28,7 +28,8 @@ OnProgress = Callable[[int, int], object]
 MOST_BYTES = 64 << 20  # of a file that is read at all; how much a server takes is for it to say
 CHUNK_BYTES = 32 << 10  # half of what a server takes by default
 LARGE_BYTES = 256 << 10  # a larger file goes out in chunks: a server refuses one too large before it has all of it
-_OPTIONAL = ("temperature", "top_p", "intensity", "complexity", "fills", "humanize", "swing")
+_OPTIONAL = ("temperature", "top_p", "daring", "intensity", "complexity", "fills", "humanize", "swing")
+_WORDS = ("ending", "pieces", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class RemoteOptions:
     The names and defaults are those of `Options`. Values are checked by the server, by the same rules. Besides:
 
         drum_map     the id of one of the server's maps: a file of one's own is not sent
+        groove       by name, or a MIDI file whose bytes are sent; no `Groove`
         model        the id of one of the server's models; "" is its default
         with_guitar  the whole file comes back with these drums in place of its own, instead of the drums alone
         explain      `RemoteTake.explain` tells what was done bar by bar
@@ -99,7 +101,7 @@ class RemoteTake:
     """A finished drum part. The messages in it are those of the contract, and say there what they hold.
 
     midi: the file. seed: makes it again. score: how much of it the other takes agree with, None where there is one
-    take. options: as they held, the server's defaults filled in.
+    take. options: as they held, the server's defaults filled in. grooves: what each section was played on.
     """
 
     midi: bytes
@@ -113,6 +115,7 @@ class RemoteTake:
     timing: pb.Timing
     request_id: str
     explanations: tuple[Explanation, ...] = ()
+    grooves: tuple[SectionGroove, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The take as a MIDI file."""
@@ -167,10 +170,12 @@ def song_bytes(song: Source) -> bytes:
 
 
 def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
-    """What is asked for, as a message.
+    """What is asked for, as a message. Files of grooves and of the song to play like are read.
 
     Raises:
-        OptionError: a number is one that no message can hold. All else is for the server to judge.
+        OptionError: a number is one that no message can hold, or a groove is no name and no file. All else is for the
+            server to judge.
+        InputError: a file cannot be read.
     """
     if options.seed is not None and not 0 <= options.seed < 1 << 64:
         raise OptionError(f"the seed is {options.seed}, wanted 0 or more, and less than 2^64 for a server")
@@ -178,27 +183,51 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
         raise OptionError(f"prime is {options.prime}, wanted a number of bars")
     if not 1 <= takes < 1 << 32:
         raise OptionError(f"{takes} takes are asked for, wanted 1 or more")
+    for bar in options.fill_at:
+        _bars((bar, bar), "bars of fill_at are")
     message = pb.GenerationConfig(
         model=options.model,
         style="" if options.style in (None, "auto") else options.style,
         track="" if options.track is None else str(options.track),
         prime_bars=options.prime,
+        bars=None if options.bars is None else _bars(options.bars),
         drum_map=options.drum_map or "",
         takes=takes,
         with_guitar=options.with_guitar,
         explain=options.explain,
+        groove=[] if options.groove is None else [_groove(*item) for item in by_section(options.groove).items()],
+        like=b"" if options.like is None else song_bytes(options.like),
+        fill_at=options.fill_at,
+        no_fills_in=[_bars(bars, "bars of no_fills_in are") for bars in options.no_fills_in],
+        without=options.without,
     )
     if options.seed is not None:
         message.seed = options.seed
     for name in _OPTIONAL:
         if (value := getattr(options, name)) is not None:
             setattr(message, name, value)
-    if options.bars is not None:
-        first, last = options.bars
-        if not 1 <= first <= last < 1 << 32:
-            raise OptionError(f"the bars are {first}:{last}, wanted FIRST:LAST, counted from 1")
-        message.bars.first_bar, message.bars.last_bar = first, last
+    for name in _WORDS:
+        setattr(message, name, getattr(options, name) or "")
     return message
+
+
+def _bars(bars: tuple[int, int], title: str = "the bars are") -> pb.BarRange:
+    """A first and a last bar as a message."""
+    check_bars(bars, title)
+    if bars[1] >= 1 << 32:
+        raise OptionError(f"{title} {bars[0]}:{bars[1]}, wanted numbers less than 2^32")
+    return pb.BarRange(first_bar=bars[0], last_bar=bars[1])
+
+
+def _groove(section: str, groove: One) -> pb.GrooveChoice:
+    """What a section is to be played on, as a message: the name, or the bytes of the file."""
+    if not isinstance(groove, str):
+        raise OptionError("a server takes a groove by its name or as a MIDI file, not as a value; give one of these")
+    wanted = reference(groove)
+    bars = None if wanted.bars is None else _bars(wanted.bars, "the groove's bars are")
+    if wanted.is_file:
+        return pb.GrooveChoice(section=section, midi=song_bytes(wanted.name), bars=bars)
+    return pb.GrooveChoice(section=section, name=wanted.name)
 
 
 def request(midi: bytes, wanted: pb.GenerationConfig) -> pb.GenerateDrumsRequest:
@@ -239,6 +268,7 @@ def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None =
                 timing=response.timing,
                 request_id=response.request_id,
                 explanations=tuple(Explanation(one.first_bar, one.last_bar, one.text) for one in take.explanations),
+                grooves=tuple(SectionGroove(one.section, one.name, one.title) for one in take.grooves),
             )
         )
     return takes

@@ -1,11 +1,12 @@
 """How far the program is, for another program to look at: one line of JSON in a file that is always whole.
 
     {"state": "starting" | "sending" | "waiting" | "playing" | "done" | "failed", "bars_done": 0, "bars_total": 0,
-     "message": "", "outputs": [], "seeds": [], "code": null}
+     "message": "", "outputs": [], "seeds": [], "grooves": [], "code": null}
 
 bars_done and bars_total are of the song that is being played, over all its takes. outputs are the files that were
-written, as full paths, and seeds those of the takes in them. code is the exit code, and null until there is one. The
-states of a song come in this order; with several songs they come again with each.
+written, as full paths, seeds those of the takes in them, and grooves what these were played on, in words. code is the
+exit code, and null until there is one. The states of a song come in this order; with several songs they come again with
+each.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class StatusFile:
             "message": "",
             "outputs": [],
             "seeds": [],
+            "grooves": [],
             "code": None,
         }
         self._written = 0.0
@@ -68,10 +70,11 @@ class StatusFile:
         """Say how many bars are made; none: the song waits for its turn."""
         self.tell("playing" if done else "waiting", bars_done=done, bars_total=total)
 
-    def written(self, output: str, seed: int) -> None:
+    def written(self, output: str, seed: int, grooves: str) -> None:
         """Note a file that was written. The next line that is written has it."""
         self._line["outputs"].append(output if output == "-" else str(Path(output).absolute()))
         self._line["seeds"].append(seed)
+        self._line["grooves"].append(grooves)
 
     def end(self, code: int, message: str) -> None:
         """Say how it ended. Without a message, what was said last of a song that failed stays."""

@@ -99,6 +99,10 @@ class RemoteDrummer:
         """The models that can be asked for, the default first."""
         return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)
 
+    def grooves(self) -> list[pb.GrooveInfo]:
+        """The grooves that can be asked for by name."""
+        return list(self._ask(self._stub.ListGrooves, pb.ListGroovesRequest()).grooves)
+
     def drum_maps(self) -> list[pb.DrumMapInfo]:
         """The drum maps that can be asked for."""
         return list(self._ask(self._stub.ListDrumMaps, pb.ListDrumMapsRequest()).maps)

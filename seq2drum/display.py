@@ -30,7 +30,7 @@ from seq2drum.lattice.grid import LENGTH_UNITS, OFFSET_UNITS, Grid
 from seq2drum.lattice.grooves import Groove, looped
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import Cut, Pair, Phrase
-from seq2drum.music import duet, theory
+from seq2drum.music import duet, explanation, theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.duet import Duet
 from seq2drum.music.kit import FULL, KITS, Kit, to_kit
@@ -38,7 +38,7 @@ from seq2drum.music.notes import Bar, IntArray, Metre, Part, Song
 from seq2drum.music.shown import one_line
 from seq2drum.play.book import Book
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.options import Options
+from seq2drum.play.options import Options, in_words
 from seq2drum.play.take import DrumBar, Take
 from seq2drum.show import draw, page
 from seq2drum.show.page import Table
@@ -46,7 +46,7 @@ from seq2drum.show.page import Table
 BARS = 16  # of a picture; the rest is counted
 ROWS = 12  # of a table of notes
 NAME = 60  # letters of a name that are shown
-_ASKED_FOR = ("style", "intensity", "complexity", "fills", "humanize", "swing")
+_ASKED_FOR = ("style", "groove", "intensity", "complexity", "fills", "pieces", "humanize", "swing")
 _NO_TEMPO = "in the picture its bars begin at 1, and the tempo is MIDI's own: it has none"
 
 
@@ -177,13 +177,10 @@ def _asked(options: Options) -> list[str]:
     """What is asked for, but for what is so by default."""
     plain = Options()
     given = [field.name for field in fields(options) if getattr(options, field.name) != getattr(plain, field.name)]
-    return [f"seed {options.seed}", *(f"{name} {_value(getattr(options, name))}" for name in given if name != "seed")]
-
-
-def _value(value: object) -> str:
-    if isinstance(value, tuple):
-        return " to ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else _name(str(value))
+    return [
+        f"seed {options.seed}",
+        *(f"{name} {_name(in_words(name, getattr(options, name)))}" for name in given if name != "seed"),
+    ]
 
 
 # --- music ------------------------------------------------------------------------------------------------------------
@@ -243,6 +240,7 @@ def _take(take: Take) -> list[Piece]:
         _seconds(song.seconds(song.end)),
         *_asked(take.options),
         *([f"score {take.score:.3f}"] if take.score is not None else []),
+        *([f"played on {explanation.in_words(take.grooves)}"] if take.grooves else []),
     ]
     guitars = ", ".join(_name(part.name) or "without a name" for part in played.guitars)
     explained = [
@@ -269,7 +267,7 @@ def _options(options: Options) -> list[Piece]:
     for field in fields(options):
         value = getattr(options, field.name)
         free = "left to the model" if field.name in _ASKED_FOR else ""
-        left = free if value is None else _value(value)
+        left = free if value is None else _name(in_words(field.name, value))
         rows.append([field.name, left, "asked for" if value != field.default else ""])
     return _table(["option", "value", ""], rows, words=True)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -16,25 +16,35 @@ from typing import Any
 
 import numpy as np
 
-from seq2drum.errors import LimitError, OptionError
+from seq2drum.errors import InputError, LimitError, OptionError
+from seq2drum.formats import midi
+from seq2drum.lattice.grooves import Groove
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import AUTO, STYLES
 from seq2drum.music.kit import FULL
+from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song
 from seq2drum.music.theory import GuitarChoice
+from seq2drum.play import wishes
+from seq2drum.play.book import Book, groove_of
 from seq2drum.play.folder import WEIGHTS, read_config
 from seq2drum.play.options import Options
-from seq2drum.play.take import DrumBar, Take
+from seq2drum.play.take import DrumBar, Sheet, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server.statuses import Refusal
+from server.statuses import TABLE, Refusal
 
 MOST_WORD = 64
 """The longest name in a configuration, in characters."""
 MOST_NAME = 100
 """The most characters of a track's name that are sent: a file can give one long name to thousands of parts."""
 
-_NUMBERS = ("temperature", "top_p", "intensity", "complexity", "fills", "humanize", "swing")
-_WORDS = ("model", "style", "track", "drum_map")
+MOST_SECTIONS = 26
+"""The most grooves in a configuration."""
+MOST_FILLS = 2000
+"""The most bars or ranges of bars of a wish for fills."""
+
+_NUMBERS = ("temperature", "top_p", "daring", "intensity", "complexity", "fills", "humanize", "swing")
+_WORDS = ("model", "style", "track", "drum_map", "ending", "pieces", "time")
 # Milliseconds of one take on one core of a small server; measured, and right within a factor of two or three.
 _MS_A_CALL, _MS_A_QUARTER = 10.0, 1.0
 
@@ -42,23 +52,19 @@ _MS_A_CALL, _MS_A_QUARTER = 10.0, 1.0
 # --- what comes in ----------------------------------------------------------------------------------------------------
 
 
-def options_of(config: pb.GenerationConfig) -> Options:
+def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> Options:
     """The core's options for a configuration. What is unset has the core's own defaults.
 
-    Model, takes, with_guitar and explain are no options of the core.
+    Model, takes, with_guitar and explain are no options of the core. limits: of the files of grooves.
 
     Raises:
-        Refusal: INVALID_OPTION with the field, or UNKNOWN_DRUM_MAP with the ids that there are.
+        Refusal: INVALID_OPTION with the field, UNKNOWN_DRUM_MAP with the ids that there are, or what is wrong with a
+            file in it.
         OptionError: two fields contradict each other.
     """
     # 1. Words are short, and a drum map is one by its name: a path must never get to `drum_maps.load`, which opens it.
     for name in _WORDS:
-        if len(word := getattr(config, name)) > MOST_WORD:
-            raise Refusal(
-                "INVALID_OPTION",
-                f"{name} has {len(word)} characters, at most {MOST_WORD} are read",
-                field=f"config.{name}",
-            )
+        _check_word(getattr(config, name), name)
     if config.drum_map and config.drum_map not in drum_maps.names():
         known = ", ".join(drum_maps.names())
         raise Refusal(
@@ -69,13 +75,17 @@ def options_of(config: pb.GenerationConfig) -> Options:
         )
     # 2. The fields that are set.
     given: dict[str, Any] = {field.name: value for field, value in config.ListFields() if field.name in _NUMBERS}
-    given |= {name: value for name in ("seed", "track", "drum_map") if (value := getattr(config, name))}
+    words = ("seed", "track", "drum_map", "ending", "pieces", "time", "like")
+    given |= {name: value for name in words if (value := getattr(config, name))}
     if config.style not in ("", AUTO):
         given["style"] = config.style
     if config.prime_bars:
         given["prime"] = config.prime_bars
     if config.HasField("bars"):
-        given["bars"] = (config.bars.first_bar, config.bars.last_bar)
+        given["bars"] = _bars(config.bars)
+    given |= _lists(config)
+    if config.groove:
+        given["groove"] = _grooves(config.groove, limits)
     # 3. One by one first, so that the field can be named; all together they can still contradict each other.
     for name, value in given.items():
         try:
@@ -84,6 +94,72 @@ def options_of(config: pb.GenerationConfig) -> Options:
             field = "config.prime_bars" if name == "prime" else f"config.{name}"
             raise Refusal("INVALID_OPTION", str(error), field=field) from None
     return Options(**given)
+
+
+def _check_word(word: str, name: str) -> None:
+    if len(word) > MOST_WORD:
+        message = f"{name} has {len(word)} characters, at most {MOST_WORD} are read"
+        raise Refusal("INVALID_OPTION", message, field=f"config.{name}")
+
+
+def _bars(bars: pb.BarRange) -> tuple[int, int]:
+    return bars.first_bar, bars.last_bar
+
+
+def _lists(config: pb.GenerationConfig) -> dict[str, tuple[Any, ...]]:
+    """The fields of several values, as far as they have any."""
+    for name, most in (
+        ("groove", MOST_SECTIONS),
+        ("fill_at", MOST_FILLS),
+        ("no_fills_in", MOST_FILLS),
+        ("without", MOST_WORD),
+    ):
+        if (count := len(getattr(config, name))) > most:
+            raise Refusal(
+                "INVALID_OPTION", f"{name} has {count} values, at most {most} are read", field=f"config.{name}"
+            )
+    for name in config.without:
+        _check_word(name, "without")
+    given = {
+        "fill_at": tuple(config.fill_at),
+        "no_fills_in": tuple(map(_bars, config.no_fills_in)),
+        "without": tuple(config.without),
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Groove]:
+    """The groove of each section, by name from the book alone, or read from bytes: a name is never opened."""
+    found: dict[str, Groove] = {}
+    for choice in choices:
+        for name in ("section", "name"):
+            _check_word(getattr(choice, name), f"groove.{name}")
+        try:
+            if choice.section in found:
+                raise OptionError(f"two grooves are asked for in {choice.section or 'the whole song'!r}; wanted one")
+            bars = _bars(choice.bars) if choice.HasField("bars") else None
+            if choice.WhichOneof("source") == "midi":
+                found[choice.section] = groove_of(midi.parse(choice.midi, limits=limits), bars)
+            elif bars is None:
+                found[choice.section] = Book.load()[choice.name]
+            else:
+                raise OptionError("a groove has a name and bars; wanted bars of a file, or a name alone")
+        except (InputError, OptionError) as error:
+            raise Refusal(TABLE[type(error)].reason, f"the groove: {error}", field="config.groove") from None
+    return found
+
+
+def check_wishes(song: Song, choice: GuitarChoice, options: Options, limits: Limits) -> None:
+    """Check what depends on the song: bars, the sections of grooves, and the song to play like.
+
+    Raises:
+        Refusal: with the field `like`, that file cannot be used.
+        OptionError: all else.
+    """
+    try:
+        wishes.settled(Sheet(song, choice, options), limits)
+    except InputError as error:
+        raise Refusal(TABLE[type(error)].reason, str(error), field="config.like") from None
 
 
 def takes_of(config: pb.GenerationConfig, most: int) -> int:
@@ -115,13 +191,21 @@ def model_of(config: pb.GenerationConfig, known: Collection[str], default: str) 
     return wanted
 
 
-def effective(config: pb.GenerationConfig, model: str) -> pb.GenerationConfig:
-    """The configuration with its defaults filled in; what the model decides stays unset."""
-    options = options_of(config)
+def effective(config: pb.GenerationConfig, options: Options, model: str) -> pb.GenerationConfig:
+    """The configuration with its defaults filled in, without files; what the model decides stays unset.
+
+    options: what `options_of` made of it.
+    """
     filled = pb.GenerationConfig()
     filled.CopyFrom(config)
+    filled.ClearField("like")
+    for groove in filled.groove:
+        groove.ClearField("midi")
     filled.model, filled.seed, filled.drum_map = model, options.seed, options.drum_map
-    filled.temperature, filled.top_p = options.freedom, options.top_p
+    filled.top_p, filled.daring = options.top_p, options.daring
+    filled.ending, filled.time = options.ending, options.time
+    if options.groove is None and options.like is None:
+        filled.temperature = options.freedom
     filled.style, filled.takes = options.style or "", config.takes or 1
     return filled
 
@@ -216,6 +300,7 @@ def drum_take(take: Take, *, with_guitar: bool, explain: bool) -> pb.DrumTake:
     )
     if take.score is not None:
         message.score = take.score
+    message.grooves.extend(pb.SectionGroove(**groove._asdict()) for groove in take.grooves)
     if explain:
         message.explanations.extend(
             pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in take.explain()
@@ -252,6 +337,23 @@ def maps() -> pb.ListDrumMapsResponse:
             )
             for name in drum_maps.names()
         ]
+    )
+
+
+def grooves() -> pb.ListGroovesResponse:
+    """The grooves of the book, by metre."""
+    return pb.ListGroovesResponse(grooves=map(_groove_info, Book.load()))
+
+
+def _groove_info(groove: Groove) -> pb.GrooveInfo:
+    return pb.GrooveInfo(
+        name=groove.name,
+        title=groove.title,
+        numerator=groove.numerator,
+        denominator=groove.denominator,
+        style=groove.style or "",
+        min_bpm=groove.tempo[0],
+        max_bpm=groove.tempo[1],
     )
 
 

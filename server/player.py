@@ -127,7 +127,7 @@ class Player:
         model = request.config.model or next(iter(self._stages))
         if model not in self._stages:
             raise UnknownModelError(f"there is no model {model!r}; there are {', '.join(self._stages)}")
-        options = convert.options_of(request.config)
+        options = convert.options_of(request.config, self._limits)
         sheet = self._stages[model].drummer.sheet(request.midi, options, limits=self._limits)
         sheets = sheet.variants(convert.takes_of(request.config, self._most_takes))
         wants_bars = bool(frame.head.get("bars"))
@@ -188,7 +188,7 @@ class Player:
             ),
             model=stage.info,
             request_id=call.request.request_id,
-            effective_config=convert.effective(config, call.model),
+            effective_config=convert.effective(config, sheet.options, call.model),
         )
 
     def _leave(self, job: int) -> None:
@@ -261,11 +261,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
             frames.write(sink, Frame({"what": "failed"}, statuses.to_status(named).SerializeToString()))
             return 2
     listed = pb.ListModelsResponse(models=[each.info for each in stages.values()], default_model=order[0])
-    described = listed.SerializeToString()
+    tables = [each.SerializeToString() for each in (listed, convert.maps(), convert.grooves())]
     player = Player(stages, Limits(**head["limits"]), head["max_takes"], lambda frame: frames.write(sink, frame))
-    frames.write(
-        sink, Frame({"what": "ready", "models": len(described)}, described + convert.maps().SerializeToString())
-    )
+    frames.write(sink, Frame({"what": "ready", "sizes": [len(table) for table in tables]}, b"".join(tables)))
     inbox: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, inbox), daemon=True).start()
     while True:

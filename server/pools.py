@@ -183,13 +183,13 @@ class Screens(Pool):
 class Players(Pool):
     """Processes that play, many calls at once each.
 
-    changed: called whenever a worker has come or gone; see `ready`. models, maps: a ListModelsResponse and a
-    ListDrumMapsResponse, which the workers sent when they were ready.
+    changed: called whenever a worker has come or gone; see `ready`. models, maps, grooves: a ListModelsResponse, a
+    ListDrumMapsResponse and a ListGroovesResponse, which the workers sent when they were ready.
     """
 
     def __init__(self, *, command: Sequence[str] = PLAYER, changed: Callable[[], None] = lambda: None) -> None:
         super().__init__(command, changed)
-        self.models, self.maps = b"", b""
+        self.models = self.maps = self.grooves = b""
         # For each worker, the queues for the frames of its calls by job; None for a call that was left and that the
         # worker has not yet given up. A queue has no bound, so that a worker's frames are always taken, and a caller
         # that is slow to read holds up nobody else. It holds a call's own bars and files at most, and the limits of a
@@ -242,8 +242,8 @@ class Players(Pool):
                 worker.post(Frame({"what": "cancel", "job": job}))
 
     def _welcome(self, ready: Frame) -> None:
-        size = ready.head["models"]
-        self.models, self.maps = ready.body[:size], ready.body[size:]
+        first, second, _ = itertools.accumulate(ready.head["sizes"])
+        self.models, self.maps, self.grooves = ready.body[:first], ready.body[first:second], ready.body[second:]
 
     async def _attend(self, worker: Worker) -> None:
         calls = self._calls[worker] = {}

@@ -62,12 +62,13 @@ def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
     request = pb.GenerateDrumsRequest.FromString(body)
     if not request.midi:
         raise Refusal("MIDI_MISSING", "there are no bytes of a MIDI file, wanted a guitar to play to", field="midi")
-    options = convert.options_of(request.config)
+    options = convert.options_of(request.config, rules.limits)
     convert.takes_of(request.config, rules.max_takes)
     convert.model_of(request.config, rules.models, rules.default)
     song = midi.parse(request.midi, limits=rules.limits)
     convert.check_bars(song, rules.max_bars)
     choice = theory.guitar_parts(song) if options.track is None else theory.choose_part(song, options.track)
+    convert.check_wishes(song, choice, options, rules.limits)
     return pb.AnalyzeGuitarResponse(
         timeline=convert.timeline(song),
         guitar=convert.guitar(choice),

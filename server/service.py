@@ -44,6 +44,8 @@ class Playing(Protocol):
     def models(self) -> bytes: ...
     @property
     def maps(self) -> bytes: ...
+    @property
+    def grooves(self) -> bytes: ...
     def play(self, request: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]: ...
 
 
@@ -71,6 +73,7 @@ class Service:
             "StreamGenerateDrums": self.stream,
             "AnalyzeGuitar": self.analyze,
             "ListModels": self.list_models,
+            "ListGrooves": self.list_grooves,
             "ListDrumMaps": self.list_drum_maps,
             "GetServerInfo": self.server_info,
         }
@@ -80,6 +83,7 @@ class Service:
         request, data = await self._one(call, pb.GenerateDrumsRequest)
         call.name(request.request_id)
         self._check_file(request.midi)
+        self._check_files(request.config)
         async with aclosing(self._played(call, data, request.config, bars=False)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, pb.GenerateDrumsResponse):
@@ -120,6 +124,11 @@ class Service:
         await self._one(call, pb.ListModelsRequest)
         await call.write(self._known(self._players.models))
 
+    async def list_grooves(self, call: Call) -> None:
+        """The grooves."""
+        await self._one(call, pb.ListGroovesRequest)
+        await call.write(self._known(self._players.grooves))
+
     async def list_drum_maps(self, call: Call) -> None:
         """The drum maps."""
         await self._one(call, pb.ListDrumMapsRequest)
@@ -149,6 +158,7 @@ class Service:
                 "WRONG_MESSAGE_ORDER", "the first message of the stream is no config, wanted config, then chunks"
             )
         call.name(first.config.request_id)
+        self._check_files(first.config.config)
         file = bytearray()
         while (data := await call.read()) is not None:
             message = parse(pb.StreamGenerateDrumsRequest, data)
@@ -179,13 +189,19 @@ class Service:
         if len(file) > self._most_bytes:
             raise self._too_large(len(file))
 
-    def _too_large(self, size: int, so_far: str = "") -> Refusal:
-        return Refusal(
-            "MIDI_TOO_LARGE", f"the file has {so_far}{size:,} bytes, wanted at most {self._most_bytes:,}", field="midi"
-        )
+    def _check_files(self, config: pb.GenerationConfig) -> None:
+        """Check the sizes of the files in a configuration."""
+        files = [("config.groove", groove.midi) for groove in config.groove] + [("config.like", config.like)]
+        for field, file in files:
+            if len(file) > self._most_bytes:
+                raise self._too_large(len(file), field=field)
+
+    def _too_large(self, size: int, so_far: str = "", field: str = "midi") -> Refusal:
+        message = f"the file has {so_far}{size:,} bytes, wanted at most {self._most_bytes:,}"
+        return Refusal("MIDI_TOO_LARGE", message, field=field)
 
     def _known(self, data: bytes) -> bytes:
-        """What the players sent when they were ready: models or drum maps.
+        """What the players sent when they were ready: models, grooves or drum maps.
 
         Raises:
             Refusal: NOT_READY.

@@ -132,6 +132,11 @@ class Playing(AccompanimentServiceServicer):
         model = pb.ModelInfo(id="default", description="a small one", styles=["jazz", "rock"])
         return pb.ListModelsResponse(models=[model], default_model="default")
 
+    def ListGrooves(self, request: pb.ListGroovesRequest, context: Any) -> pb.ListGroovesResponse:
+        groove = pb.GrooveInfo(name="one-drop", title="one drop", numerator=4, denominator=4, style="reggae")
+        groove.min_bpm, groove.max_bpm = 60, 90
+        return pb.ListGroovesResponse(grooves=[groove])
+
     def ListDrumMaps(self, request: pb.ListDrumMapsRequest, context: Any) -> pb.ListDrumMapsResponse:
         pieces = [pb.PieceNotes(piece="kick", notes=[36, 35])]
         return pb.ListDrumMapsResponse(maps=[pb.DrumMapInfo(id="gm", pieces=pieces)])

@@ -64,6 +64,7 @@ class Drummers:
             models=[pb.ModelInfo(id="default", sha256=b"\1" * 32)], default_model="default"
         ).SerializeToString()
         self.maps = pb.ListDrumMapsResponse(maps=[pb.DrumMapInfo(id="gm")]).SerializeToString()
+        self.grooves = pb.ListGroovesResponse(grooves=[pb.GrooveInfo(name="one-drop")]).SerializeToString()
         self.inside = self.left = self.finished = self.bars = 0
         self.asked: list[pb.GenerateDrumsRequest] = []
         self.error: BaseException | None = None

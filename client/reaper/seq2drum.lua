@@ -31,6 +31,7 @@ S.SIXTEENTH = 0.25 -- in quarters
 S.MOST_TAKES = 8
 S.MOST_NOTES = 50000
 
+S.ENDINGS = { "auto", "ring", "choke", "ritard", "none" }
 S.STYLES = { "auto", "jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock" }
 
 -- The messages to the user. docs/reaper.md explains each.
@@ -488,6 +489,9 @@ S.CONTROLS = {
   { key = "drum-map", caption = "Drum map (gm: General MIDI)", default = "gm" },
   { key = "seed", caption = "Seed (empty: a new one each time)", whole = { 0, 4294967295 } },
   { key = "takes", caption = "How many takes (1 to 8)", default = "1", whole = { 1, S.MOST_TAKES } },
+  { key = "groove", caption = "Groove (empty: one that fits)", title = true },
+  { key = "daring", caption = "Daring 0 to 1 (empty: the safest groove)", level = true },
+  { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto" },
 }
 
 local function contains(list, value)
@@ -514,7 +518,9 @@ local function checked(control, answer)
     return ("%d"):format(number)
   elseif control.key == "style" and not contains(S.STYLES, text) then
     return nil, "There is no style " .. answer .. ". There are: " .. table.concat(S.STYLES, ", ") .. "."
-  elseif not text:match("^[%w%._,%-]+$") then
+  elseif control.key == "ending" and not contains(S.ENDINGS, text) then
+    return nil, "There is no ending " .. answer .. ". There are: " .. table.concat(S.ENDINGS, ", ") .. "."
+  elseif not text:match(control.title and "^[%w%._,=/&' %-]+$" or "^[%w%._,%-]+$") then
     return nil, name .. ": " .. answer .. " is no name."
   end
   return control.level and tostring(number) or text
@@ -973,6 +979,8 @@ local function read_takes(status)
     if not good then return nil end
     local seed = (status.seeds or {})[index]
     local name = seed and ("Drums, seed %s"):format(tostring(seed)) or "Drums"
+    local groove = (status.grooves or {})[index] or ""
+    if groove ~= "" then name = name .. ", " .. groove end
     takes[index] = { notes = notes, name = name }
   end
   return #takes > 0 and takes or nil

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,8 +92,9 @@ def _play_one(
         paths.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
     missing = _write_exports(also, source, takes, options)
     seconds = (time.perf_counter() - begun) / len(takes)
-    for take, target in zip(takes, targets, strict=True):
-        report.show(_report(take, source, target, seconds, options), as_json=options.json)
+    for number, (take, target) in enumerate(zip(takes, targets, strict=True), start=1):
+        told = _report(take, source, target, seconds, options)
+        report.show(replace(told, take=number if len(takes) > 1 else 0), as_json=options.json)
     if missing:
         raise OutputError("; ".join(missing))
 
@@ -122,5 +124,6 @@ def _report(take: Take, source: str, target: str, seconds: float, options: argpa
         guitar=[f"{index + 1} {take.song.parts[index].name}".strip() for index in parts],
         reason=take.guitar.reason,
         score=take.score,
+        grooves=take.grooves,
         explanations=take.explain() if options.explain else None,
     )

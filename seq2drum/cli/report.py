@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seq2drum.cli.terminal import say, standard_output
-from seq2drum.music.explanation import Explanation
+from seq2drum.music.explanation import Explanation, SectionGroove, in_words
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,9 @@ class Report:
 
     source, target: the names of the song and of the take; "-" is a standard stream. bars, hits: how many. parts: the
     guitar parts listened to, by number from 1. guitar: the same, as JSON names them. reason: why those. score: the
-    agreement with the other takes; None where there are none. explanations: what was done bar by bar, if that was asked
-    for. more: what only JSON has.
+    agreement with the other takes; None where there are none. grooves: what each section was played on. take: which of
+    several it is, from 1; 0 where there is one. explanations: what was done bar by bar, if that was asked for. more:
+    what only JSON has.
     """
 
     source: str
@@ -30,6 +31,8 @@ class Report:
     guitar: Sequence[str]
     reason: str
     score: float | None = None
+    grooves: Sequence[SectionGroove] = ()
+    take: int = 0
     explanations: Sequence[Explanation] | None = None
     more: Mapping[str, str] = field(default_factory=dict)
 
@@ -38,8 +41,11 @@ class Report:
         numbers = ", ".join(map(str, self.parts))
         guitar = f"{'part' if len(self.parts) == 1 else 'parts'} {numbers} ({self.reason})"
         line = f"{self.target}: {self.bars} bars, {self.hits} hits in {self.seconds:.1f} s, listening to {guitar}"
+        if self.take or self.grooves:
+            named = f"take {self.take}" if self.take else "groove"
+            line += "; " + ": ".join(filter(None, [named, in_words(self.grooves)]))
         if self.score is not None:
-            line += f"; seed {self.seed}, agreement with the other takes {self.score:.2f}"
+            line += f"; seed {self.seed}, score {self.score:.2f}"
         return "\n  ".join([line, *map(str, self.explanations or ())])
 
     def as_json(self) -> str:
@@ -55,6 +61,10 @@ class Report:
             "why": self.reason,
             **self.more,
         }
+        if self.take:
+            line["take"] = self.take
+        if self.grooves:
+            line["grooves"] = [groove._asdict() for groove in self.grooves]
         if self.score is not None:
             line["score"] = round(self.score, 4)
         if self.explanations is not None:

@@ -8,7 +8,8 @@ Letters of shapes: B bars, S steps of the longest bar, V voices.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -75,19 +76,29 @@ class _Guitar(NamedTuple):
         return alike
 
 
-def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | None = None) -> tuple[Explanation, ...]:
+def explain(
+    grid: Grid,
+    heard: Heard,
+    kit: Kit = FULL,
+    *,
+    numbers: IntArray | None = None,
+    grooves: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Explanation, ...]:
     """What was done in a take, in the order of its bars.
 
     grid: the take's hits on the lattice of what was heard, its keys voices of `kit`. numbers (B,): the numbers of the
-    bars in the song, if not 1, 2, 3; the pieces of a long bar have one number.
+    bars in the song, if not 1, 2, 3; the pieces of a long bar have one number. grooves: by the letter of each section
+    what it was played on.
     """
     numbers = np.arange(1, len(heard.form.steps) + 1) if numbers is None else numbers
     full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)
     guitar = _listen(heard)
-    begins = {bar: begin.words(numbers) for bar, begin in _begins(guitar, sections(heard)).items()}
+    passages = sections(heard)
+    begins = {bar: begin.words(numbers) for bar, begin in _begins(guitar, passages).items()}
     named = signs(nine)
     filled = named != ""
     explanations = [
+        *_grooves(passages, grooves, len(numbers)),
         *_rests(full, guitar),
         *_repeats(full, guitar, filled, numbers),
         *_kicks(nine, guitar),
@@ -99,6 +110,15 @@ def explain(grid: Grid, heard: Heard, kit: Kit = FULL, *, numbers: IntArray | No
         Explanation(int(numbers[first - 1]), int(numbers[last - 1]), text) for first, last, text in explanations
     ]
     return tuple(sorted(numbered, key=lambda one: one.first))
+
+
+def _grooves(passages: Sequence[Section], grooves: Mapping[str, str], bars: int) -> Iterator[Explanation]:
+    """What each passage was played on, as far as that is known. bars: how many there are."""
+    ends = [passage.bar for passage in passages[1:]] + [bars]
+    for passage, end in zip(passages, ends, strict=True):
+        if passage.letter in grooves:
+            text = f"section {passage.letter} on the groove {grooves[passage.letter]}"
+            yield Explanation(passage.bar + 1, end, text)
 
 
 # --- the guitar -------------------------------------------------------------------------------------------------------

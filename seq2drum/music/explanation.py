@@ -1,7 +1,8 @@
-"""What is said of some bars of a take. Only the standard library is imported, as the client has these, too."""
+"""What is said of a take. Only the standard library is imported, as the client has these, too."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -19,3 +20,28 @@ class Explanation(NamedTuple):
 def bar_names(first: int, last: int) -> str:
     """One bar or several, by number."""
     return f"bar {first}" if first == last else f"bars {first}-{last}"
+
+
+class SectionGroove(NamedTuple):
+    """What a section of a take was played on: the section's letter, the groove's name, and what drummers call it."""
+
+    section: str
+    name: str
+    title: str
+
+
+def in_words(grooves: Sequence[SectionGroove]) -> str:
+    """The grooves of a take by their titles, with the sections where there are several grooves; "" if there are none.
+
+    Such as "half-time rock, ride", or "A and C half-time rock, ride; B one drop".
+    """
+    sections: dict[str, list[str]] = {}
+    for groove in grooves:
+        sections.setdefault(groove.title, []).append(groove.section)
+    if len(sections) < 2:
+        return "".join(sections)
+    return "; ".join(f"{_listed(letters)} {title}" for title, letters in sections.items())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
 from seq2drum.music.limits import MIDI_SUFFIXES
 
-Grooves = str | Mapping[str, str]
-"""A groove by its name or file, or one for each section."""
+if TYPE_CHECKING:  # the client reads the words, and has no numpy
+    from seq2drum.lattice.grooves import Groove
+
+Named = TypeVar("Named")
+One: TypeAlias = "str | Groove"
+Grooves: TypeAlias = "One | Mapping[str, One]"
+"""A groove, by its name or file or as it is, or one for each section."""
 
 WHOLE = ""  # in place of a section: all that have none of their own
 
@@ -53,7 +58,7 @@ def reference(text: str) -> Reference:
     return Reference(name, is_file=True, bars=(first, last))
 
 
-def by_section(groove: Grooves) -> dict[str, str]:
+def by_section(groove: Grooves) -> dict[str, One]:
     """The groove of each section that is named, in their order; of `WHOLE` the groove of all others.
 
     A text may be one groove, or several as "verse=NAME,chorus=FILE". A comma that no section follows is of a title.
@@ -61,16 +66,44 @@ def by_section(groove: Grooves) -> dict[str, str]:
     Raises:
         OptionError: a section has two grooves, or something names no groove.
     """
+    pairs: list[tuple[str, One]]
     if isinstance(groove, str):
         pairs = [_split(part) for part in re.split(rf",\s*(?={_SECTION})", groove)]
     else:
-        pairs = list(groove.items())
-    found: dict[str, str] = {}
+        pairs = list(groove.items()) if isinstance(groove, Mapping) else [(WHOLE, groove)]
+    found: dict[str, One] = {}
     for section, one in pairs:
         if section in found:
             raise OptionError(f"two grooves are asked for in {section or 'the whole song'!r}; wanted one")
-        reference(one)
+        if isinstance(one, str):
+            reference(one)
         found[section] = one
+    return found
+
+
+def by_letter(grooves: Mapping[str, Named], letters: Sequence[str]) -> dict[str, Named]:
+    """What is asked for by the names of sections, by the letters of a song's sections; `WHOLE` stays.
+
+    A name is a letter of the song, in upper or lower case, or else stands for the first letter that is not taken: of
+    "verse" and "chorus" verse is A and chorus is B. letters: in the order in which they first come.
+
+    Raises:
+        OptionError: there are more sections asked for than the song has, or there is no such letter.
+    """
+    named = {section.upper(): section for section in grooves if section.upper() in letters}
+    free = [letter for letter in letters if letter not in named]
+    found: dict[str, Named] = {}
+    for section, one in grooves.items():
+        letter = section.upper() if section.upper() in letters else section
+        if section != WHOLE and letter not in letters:
+            if not free or len(section) == 1:
+                raise OptionError(
+                    f"the song has no section {section!r}: its guitar has {', '.join(letters)}; ask for these"
+                )
+            letter = free.pop(0)
+        if letter in found:
+            raise OptionError(f"two grooves are asked for in {letter!r}; wanted one")
+        found[letter] = one
     return found
 
 

@@ -32,6 +32,7 @@ from seq2drum.play.options import Options
 from seq2drum.play.plan import Plan
 from seq2drum.play.swing import swing
 from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, ranked
+from seq2drum.play.wishes import settled
 
 AT_ONCE = 16  # takes of a song that are played together; more would gain little
 
@@ -61,17 +62,18 @@ class Drummer(Shown):
         """Read a song and what is wanted, ready to be played: for playing several at once.
 
         Raises:
-            InputError: as `accompany`.
+            InputError, OptionError: as `accompany`.
         """
         options = options or Options()
         song, source = _opened(song, limits)
-        return Sheet(song, _guitar(song, options), options, source)
+        return settled(Sheet(song, _guitar(song, options), options, source), limits)
 
     def accompany(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Take:
         """Play drums to a song: a `Song`, the bytes of a MIDI file, or the path of a MIDI or MusicXML file.
 
         Raises:
             InputError: the song cannot be read or has no guitar. The message says what to do.
+            OptionError: there is no such groove, section or bar.
         """
         sheet = self.sheet(song, options)
         return sheet.take(self.engine.run(self.playing(sheet)))

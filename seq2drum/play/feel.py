@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from seq2drum.errors import CheckpointError, OptionError
 from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.form import CLOCK, FloatArray, Form, clock_of
-from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS
+from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
@@ -220,6 +220,14 @@ def in_gaps(milliseconds: Array, step: IntArray, form: Form) -> Array:
     """Moments as offsets in gaps."""
     low, high = edges(step, form)
     return PLAYED * np.where(milliseconds < 0, -milliseconds / low, milliseconds / high)
+
+
+def moments(grid: Grid, form: Form) -> Array:
+    """(N,): how many milliseconds off its place each hit is, early (negative) or late; the way back from `in_gaps`."""
+    low, high = edges(grid.step, form)
+    offset = grid.offset / OFFSET_UNITS / PLAYED
+    away: Array = np.where(offset < 0, -offset * low, offset * high)
+    return away
 
 
 @cache

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.conditions import Controls
+from seq2drum.lattice.grooves import Groove
 from seq2drum.music import choices, drum_maps
 from seq2drum.music.choices import CHOICES
 from seq2drum.music.shown import Shown
@@ -127,3 +129,23 @@ class Options(Shown):
     def sampling(self) -> Sampling:
         """How the take is drawn. Where bars are plain because a groove is given, fills are free."""
         return Sampling(self.seed, self.freedom, self.top_p, 1.0 if self.temperature is None else None)
+
+
+def in_words(name: str, value: object) -> str:
+    """What is asked for by an option of this name; of bytes and grooves what they are."""
+    match value:
+        case tuple() if name == "bars":
+            return " to ".join(map(str, value))
+        case tuple() if name == "no_fills_in":
+            return ", ".join(in_words("bars", bars) for bars in value)
+        case tuple():
+            return ", ".join(map(str, value))
+        case Mapping():
+            return ", ".join(f"{section} {in_words(name, one)}".strip() for section, one in value.items())
+        case Groove():
+            return value.title
+        case bytes():
+            return f"{len(value):,} bytes"
+        case float():
+            return f"{value:g}"
+    return str(value)

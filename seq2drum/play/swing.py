@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from seq2drum.errors import OptionError
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, PLACES, STEPS_PER_QUARTER, Grid
-from seq2drum.lattice.listening import Heard
 from seq2drum.music.notes import IntArray
 from seq2drum.play.feel import gaps
 
@@ -34,13 +33,12 @@ def swing(grid: Grid, form: Form, amount: float) -> Grid:
     return moved.select(np.lexsort((moved.key, moved.step)))
 
 
-def swing_of(heard: Heard) -> float | None:
-    """How much a guitar swings, 0 to 1: the mean place of its off-beat eighths. None if it plays none."""
-    grid = heard.guitar
-    eighth = _off_beats(grid, heard.form)
+def swing_of(grid: Grid, form: Form) -> float | None:
+    """How much a part swings, 0 to 1: the mean place of its off-beat eighths. None if it plays none."""
+    eighth = _off_beats(grid, form)
     if not eighth.any():
         return None
-    return float(np.clip((np.mean(_twelfth(grid, heard.form)[eighth]) - 6) / 2, 0, 1))
+    return float(np.clip((np.mean(_twelfth(grid, form)[eighth]) - 6) / 2, 0, 1))
 
 
 def swung(grid: Grid, form: Form, amount: float) -> tuple[IntArray, IntArray]:

@@ -19,7 +19,7 @@ from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
-from seq2drum.music.explanation import Explanation
+from seq2drum.music.explanation import Explanation, SectionGroove
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Part, Song
 from seq2drum.music.shown import Shown
@@ -50,7 +50,7 @@ class Take(Shown):
 
     song: what was played to. part: the drums, on the notes of `options.drum_map`. guitar: which parts were listened to,
     and why those. source: the bytes of the MIDI file that the song came from, if it came from one. score: what
-    `Drummer.takes` ranked it by.
+    `Drummer.takes` ranked it by. grooves: what each section was played on, in the order in which they come.
     """
 
     song: Song
@@ -59,6 +59,7 @@ class Take(Shown):
     options: Options
     source: bytes | None = None
     score: float | None = None
+    grooves: tuple[SectionGroove, ...] = ()
 
     @property
     def standard_part(self) -> Part:
@@ -88,7 +89,8 @@ class Take(Shown):
         """What was done, bar by bar, and what of the guitar it goes with; see `explain`."""
         listening = Listening.of(self.song, self.guitar.parts)
         hits = encode(self.standard_part, listening.lattice, FULL)
-        return explain(hits, listening.heard, numbers=listening.numbers)
+        titles = {groove.section: groove.title for groove in self.grooves}
+        return explain(hits, listening.heard, numbers=listening.numbers, grooves=titles)
 
     def save(self, path: str | os.PathLike[str], *, with_guitar: bool = False, overwrite: bool = True) -> Take:
         """Write the take to a MIDI file, whole or not at all.

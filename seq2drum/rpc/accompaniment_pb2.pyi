@@ -80,6 +80,47 @@ class BarRange(_message.Message):
 Global___BarRange: _TypeAlias = BarRange  # noqa: Y015
 
 @_typing.final
+class GrooveChoice(_message.Message):
+    """What a section of the song is played on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECTION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    MIDI_FIELD_NUMBER: _builtins.int
+    BARS_FIELD_NUMBER: _builtins.int
+    section: _builtins.str
+    """The section: a letter as DrumTake.grooves has them, or any other name, which stands for the next letter that no
+    section before it has taken: of "verse" and "chorus" verse is A and chorus B. At most 64 characters. Default: "",
+    all sections that are not named.
+    """
+    name: _builtins.str
+    """Its name or its title, see ListGrooves. At most 64 characters."""
+    midi: _builtins.bytes
+    """The drums of a Standard MIDI File, at most Limits.max_midi_bytes bytes. Their typical bar is found."""
+    @_builtins.property
+    def bars(self) -> Global___BarRange:
+        """Of the file only these bars. Default: unset, all bars."""
+
+    def __init__(
+        self,
+        *,
+        section: _builtins.str = ...,
+        name: _builtins.str = ...,
+        midi: _builtins.bytes = ...,
+        bars: Global___BarRange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "midi", b"midi", "name", b"name", "source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "midi", b"midi", "name", b"name", "section", b"section", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["name", "midi"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___GrooveChoice: _TypeAlias = GrooveChoice  # noqa: Y015
+
+@_typing.final
 class GenerationConfig(_message.Message):
     """What a musician can ask for. What is left out, the model decides."""
 
@@ -102,12 +143,23 @@ class GenerationConfig(_message.Message):
     TAKES_FIELD_NUMBER: _builtins.int
     WITH_GUITAR_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
+    GROOVE_FIELD_NUMBER: _builtins.int
+    LIKE_FIELD_NUMBER: _builtins.int
+    DARING_FIELD_NUMBER: _builtins.int
+    ENDING_FIELD_NUMBER: _builtins.int
+    FILL_AT_FIELD_NUMBER: _builtins.int
+    NO_FILLS_IN_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    WITHOUT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
     """Which take, any number. The same seed gives the same take. Default: 0."""
     temperature: _builtins.float
-    """0 is the plainest take, 1 is as free as the music it was learnt from. Range: 0 to 2. Default: 1."""
+    """0 is the plainest take, 1 is as free as the music it was learnt from. Range: 0 to 2. Default: 1, and where a groove
+    is given plain bars with free fills.
+    """
     top_p: _builtins.float
     """The share of likely outcomes that is kept; lower is tamer. Range: above 0.5, up to 1. Default: 0.99."""
     style: _builtins.str
@@ -144,9 +196,41 @@ class GenerationConfig(_message.Message):
     """Give the whole file back, these drums in place of any it has, instead of the drums alone. Default: false."""
     explain: _builtins.bool
     """Say bar by bar what was done, in DrumTake.explanations. Default: false."""
+    like: _builtins.bytes
+    """A Standard MIDI File with drums, at most Limits.max_midi_bytes bytes: what is not asked for is as in these drums,
+    grooves, levels, fills and feel. Default: empty. Empty in `effective_config`.
+    """
+    daring: _builtins.float
+    """How a groove is chosen: 0 the safest, 0.5 as drummers choose, 1 wilder. Range: 0 to 1. Default: 0."""
+    ending: _builtins.str
+    """How the last chord is answered: "auto", "ring", "choke", "ritard" or "none". Default: "", which is "auto"."""
+    pieces: _builtins.str
+    """"kit" for no hand percussion, or "all". Default: "", which is "kit" where neither the groove nor the style has any."""
+    time: _builtins.str
+    """What time is kept on: "hat", "ride" or "auto". Default: "", which is "auto"."""
     @_builtins.property
     def bars(self) -> Global___BarRange:
         """Keep the file's own drums but for these bars, which are played anew. Not together with `prime_bars`. Default: unset."""
+
+    @_builtins.property
+    def groove(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrooveChoice]:
+        """What is played on, for the whole song or for each section. At most 26. Default: empty, one that fits is chosen. In
+        `effective_config` without the bytes of files.
+        """
+
+    @_builtins.property
+    def fill_at(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Bars that are fills, from 1. At most 2000. Default: empty, fills are where they fit."""
+
+    @_builtins.property
+    def no_fills_in(self) -> _containers.RepeatedCompositeFieldContainer[Global___BarRange]:
+        """Bars that are no fills. At most 2000 ranges. Default: empty."""
+
+    @_builtins.property
+    def without(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is never played: names of pieces as ListDrumMaps has them, or "toms", "cymbals", "hats" and "percussion". At
+        most 64. Default: empty.
+        """
 
     def __init__(
         self,
@@ -168,13 +252,24 @@ class GenerationConfig(_message.Message):
         takes: _builtins.int = ...,
         with_guitar: _builtins.bool = ...,
         explain: _builtins.bool = ...,
+        groove: _abc.Iterable[Global___GrooveChoice] | None = ...,
+        like: _builtins.bytes = ...,
+        daring: _builtins.float | None = ...,
+        ending: _builtins.str = ...,
+        fill_at: _abc.Iterable[_builtins.int] | None = ...,
+        no_fills_in: _abc.Iterable[Global___BarRange] | None = ...,
+        pieces: _builtins.str = ...,
+        time: _builtins.str = ...,
+        without: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "drum_map", b"drum_map", "explain", b"explain", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "model", b"model", "prime_bars", b"prime_bars", "seed", b"seed", "style", b"style", "swing", b"swing", "takes", b"takes", "temperature", b"temperature", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "pieces", b"pieces", "prime_bars", b"prime_bars", "seed", b"seed", "style", b"style", "swing", b"swing", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__complexity: _TypeAlias = _typing.Literal["complexity"]  # noqa: Y015
     _WhichOneofArgType__complexity: _TypeAlias = _typing.Literal["_complexity", b"_complexity"]  # noqa: Y015
+    _WhichOneofReturnType__daring: _TypeAlias = _typing.Literal["daring"]  # noqa: Y015
+    _WhichOneofArgType__daring: _TypeAlias = _typing.Literal["_daring", b"_daring"]  # noqa: Y015
     _WhichOneofReturnType__fills: _TypeAlias = _typing.Literal["fills"]  # noqa: Y015
     _WhichOneofArgType__fills: _TypeAlias = _typing.Literal["_fills", b"_fills"]  # noqa: Y015
     _WhichOneofReturnType__humanize: _TypeAlias = _typing.Literal["humanize"]  # noqa: Y015
@@ -191,6 +286,8 @@ class GenerationConfig(_message.Message):
     _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__complexity) -> _WhichOneofReturnType__complexity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__daring) -> _WhichOneofReturnType__daring | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fills) -> _WhichOneofReturnType__fills | None: ...
     @_typing.overload
@@ -475,6 +572,36 @@ class Explanation(_message.Message):
 Global___Explanation: _TypeAlias = Explanation  # noqa: Y015
 
 @_typing.final
+class SectionGroove(_message.Message):
+    """What a section was played on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECTION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    section: _builtins.str
+    """The section's letter; passages of the guitar that are alike share one."""
+    name: _builtins.str
+    """The groove's name: what GrooveChoice.name takes, if it is one of ListGrooves."""
+    title: _builtins.str
+    """What a drummer calls it."""
+    def __init__(
+        self,
+        *,
+        section: _builtins.str = ...,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "section", b"section", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SectionGroove: _TypeAlias = SectionGroove  # noqa: Y015
+
+@_typing.final
 class DrumTake(_message.Message):
     """One drum part."""
 
@@ -486,6 +613,7 @@ class DrumTake(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
     EXPLANATIONS_FIELD_NUMBER: _builtins.int
+    GROOVES_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """A Standard MIDI File of format 1. Empty in a stream's summary, where the file comes in chunks."""
     sha256: _builtins.bytes
@@ -502,6 +630,10 @@ class DrumTake(_message.Message):
     def explanations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Explanation]:
         """What was done bar by bar, if it was asked for."""
 
+    @_builtins.property
+    def grooves(self) -> _containers.RepeatedCompositeFieldContainer[Global___SectionGroove]:
+        """The groove of each section, in the order in which they come."""
+
     def __init__(
         self,
         *,
@@ -511,10 +643,11 @@ class DrumTake(_message.Message):
         score: _builtins.float | None = ...,
         stats: Global___DrumStats | None = ...,
         explanations: _abc.Iterable[Global___Explanation] | None = ...,
+        grooves: _abc.Iterable[Global___SectionGroove] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "explanations", b"explanations", "midi", b"midi", "score", b"score", "seed", b"seed", "sha256", b"sha256", "stats", b"stats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "explanations", b"explanations", "grooves", b"grooves", "midi", b"midi", "score", b"score", "seed", b"seed", "sha256", b"sha256", "stats", b"stats"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
@@ -1056,6 +1189,93 @@ class ListModelsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class GrooveInfo(_message.Message):
+    """A groove: one or two bars that a section can be played on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    NUMERATOR_FIELD_NUMBER: _builtins.int
+    DENOMINATOR_FIELD_NUMBER: _builtins.int
+    STYLE_FIELD_NUMBER: _builtins.int
+    MIN_BPM_FIELD_NUMBER: _builtins.int
+    MAX_BPM_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What GrooveChoice.name takes."""
+    title: _builtins.str
+    """What a drummer calls it."""
+    numerator: _builtins.int
+    """Beats in a bar, 1 or more."""
+    denominator: _builtins.int
+    """The note value of a beat, a power of two."""
+    style: _builtins.str
+    """One of ModelInfo.styles, or empty."""
+    min_bpm: _builtins.float
+    """The slowest tempo that it is played at, in quarters a minute."""
+    max_bpm: _builtins.float
+    """The fastest tempo that it is played at, in quarters a minute."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        numerator: _builtins.int = ...,
+        denominator: _builtins.int = ...,
+        style: _builtins.str = ...,
+        min_bpm: _builtins.float = ...,
+        max_bpm: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["denominator", b"denominator", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "name", b"name", "numerator", b"numerator", "style", b"style", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrooveInfo: _TypeAlias = GrooveInfo  # noqa: Y015
+
+@_typing.final
+class ListGroovesRequest(_message.Message):
+    """Asks for the grooves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGroovesRequest: _TypeAlias = ListGroovesRequest  # noqa: Y015
+
+@_typing.final
+class ListGroovesResponse(_message.Message):
+    """The grooves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROOVES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def grooves(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrooveInfo]:
+        """All of them, by metre."""
+
+    def __init__(
+        self,
+        *,
+        grooves: _abc.Iterable[Global___GrooveInfo] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grooves", b"grooves"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGroovesResponse: _TypeAlias = ListGroovesResponse  # noqa: Y015
 
 @_typing.final
 class PieceNotes(_message.Message):

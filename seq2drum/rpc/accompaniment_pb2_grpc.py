@@ -58,6 +58,11 @@ class AccompanimentServiceStub:
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.ListGrooves = channel.unary_unary(
+                '/seq2drum.v1.AccompanimentService/ListGrooves',
+                request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListGroovesRequest.SerializeToString,
+                response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListGroovesResponse.FromString,
+                _registered_method=True)
         self.ListDrumMaps = channel.unary_unary(
                 '/seq2drum.v1.AccompanimentService/ListDrumMaps',
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListDrumMapsRequest.SerializeToString,
@@ -107,6 +112,13 @@ class AccompanimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGrooves(self, request, context):
+        """The grooves that can be asked for by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDrumMaps(self, request, context):
         """The drum maps that can be asked for: on which notes a sampler has the pieces of the kit.
         """
@@ -143,6 +155,11 @@ def add_AccompanimentServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsRequest.FromString,
                     response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'ListGrooves': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGrooves,
+                    request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListGroovesRequest.FromString,
+                    response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListGroovesResponse.SerializeToString,
             ),
             'ListDrumMaps': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDrumMaps,
@@ -267,6 +284,33 @@ class AccompanimentService:
             '/seq2drum.v1.AccompanimentService/ListModels',
             seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsRequest.SerializeToString,
             seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGrooves(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seq2drum.v1.AccompanimentService/ListGrooves',
+            seq2drum_dot_v1_dot_accompaniment__pb2.ListGroovesRequest.SerializeToString,
+            seq2drum_dot_v1_dot_accompaniment__pb2.ListGroovesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,8 @@ class AccompanimentServiceStub:
     """What is understood of a file, before any time is spent on playing."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]
     """The models that can be asked for."""
+    ListGrooves: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGroovesRequest, _accompaniment_pb2.ListGroovesResponse]
+    """The grooves that can be asked for by name."""
     ListDrumMaps: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]
     """The drum maps that can be asked for: on which notes a sampler has the pieces of the kit."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.GetServerInfoRequest, _accompaniment_pb2.GetServerInfoResponse]
@@ -79,6 +81,8 @@ class AccompanimentServiceAsyncStub(AccompanimentServiceStub):
     """What is understood of a file, before any time is spent on playing."""
     ListModels: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]  # type: ignore[assignment]
     """The models that can be asked for."""
+    ListGrooves: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGroovesRequest, _accompaniment_pb2.ListGroovesResponse]  # type: ignore[assignment]
+    """The grooves that can be asked for by name."""
     ListDrumMaps: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]  # type: ignore[assignment]
     """The drum maps that can be asked for: on which notes a sampler has the pieces of the kit."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.GetServerInfoRequest, _accompaniment_pb2.GetServerInfoResponse]  # type: ignore[assignment]
@@ -125,6 +129,14 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ListModelsResponse, _abc.Awaitable[_accompaniment_pb2.ListModelsResponse]]:
         """The models that can be asked for."""
+
+    @_abc_1.abstractmethod
+    def ListGrooves(
+        self,
+        request: _accompaniment_pb2.ListGroovesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accompaniment_pb2.ListGroovesResponse, _abc.Awaitable[_accompaniment_pb2.ListGroovesResponse]]:
+        """The grooves that can be asked for by name."""
 
     @_abc_1.abstractmethod
     def ListDrumMaps(

@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from client import (
 )
 from client.options import song_parser
 from client.status_file import StatusFile
+from seq2drum.cli import shared
 from seq2drum.errors import (
     InputError,
     LimitError,
@@ -54,11 +55,14 @@ from seq2drum.errors import (
 )
 from seq2drum.formats import midi
 from seq2drum.music.choices import CHOICES
+from seq2drum.music.explanation import SectionGroove
+from seq2drum.play.book import Book
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
-from server import statuses
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import convert, statuses
 from tests.conftest import ROOT
-from tests.fake_server import Playing, Scripted, refuse, serving, stall
+from tests.fake_server import Playing, Scripted, refuse, response_of, serving, stall
 from tests.players import strummed
 
 Code = grpc.StatusCode
@@ -165,18 +169,19 @@ def test_the_async_drummer_has_the_same_methods(drummer: Drummer, address: str) 
             await remote.analyze(SONG),
             [model.id for model in await remote.models()],
             [info.id for info in await remote.drum_maps()],
+            [info.name for info in await remote.grooves()],
             (await remote.server_info()).api_versions,
             await remote.is_ready(),
         )
 
-    whole, parts, takes, streamed, understood, models, maps, versions, ready = asked(address, verb)
+    whole, parts, takes, streamed, understood, models, maps, grooves, versions, ready = asked(address, verb)
     assert whole.midi == parts.midi == streamed[1].midi == take.to_bytes()
     assert progress == [(0, 8), (8, 8)]
     assert [take.midi for take in takes] == [take.to_bytes() for take in drummer.takes(SONG, count=2)]
     assert streamed[0] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert streamed[2:] == (8, [1])
     assert understood.tracks[0].name == "Guitar"
-    assert (models, maps, list(versions), ready) == (["default"], ["gm"], ["v1"], True)
+    assert (models, maps, grooves, list(versions), ready) == (["default"], ["gm"], ["one-drop"], ["v1"], True)
     names = {name for name in vars(RemoteDrummer) if not name.startswith("_")}
     assert names == {name for name in vars(AsyncRemoteDrummer) if not name.startswith("_")}
 
@@ -226,7 +231,35 @@ def test_analyze_models_drum_maps_and_server_info_ask_the_server(address: str, p
         assert playing.requests[-1].track == "2"
         assert [list(model.styles) for model in remote.models()] == [["jazz", "rock"]]
         assert remote.drum_maps()[0].pieces[0].piece == "kick"
+        assert remote.grooves()[0].title == "one drop"
         assert remote.server_info().version
+
+
+def test_grooves_go_out_by_name_or_as_the_bytes_of_their_file(tmp_path: Path) -> None:
+    (tmp_path / "beat.mid").write_bytes(b"MThd of a beat")
+    (tmp_path / "band.mid").write_bytes(b"MThd of a band")
+    asked = {"verse": "one drop, hat", "chorus": f"{tmp_path}/beat.mid:5-8", "": str(tmp_path / "beat.mid")}
+    message = messages.config(RemoteOptions(groove=asked, like=tmp_path / "band.mid"))
+    assert message.like == b"MThd of a band"
+    assert list(message.groove) == [
+        pb.GrooveChoice(section="verse", name="one drop, hat"),
+        pb.GrooveChoice(section="chorus", midi=b"MThd of a beat", bars=pb.BarRange(first_bar=5, last_bar=8)),
+        pb.GrooveChoice(midi=b"MThd of a beat"),
+    ]
+    with pytest.raises(InputError, match="none"):
+        messages.config(RemoteOptions(groove="none.mid"))
+    with pytest.raises(OptionError, match="by its name or as a MIDI file, not as a value"):
+        messages.config(RemoteOptions(groove=Book.load()["one drop"]))
+    for wrong in ({"fill_at": (0,)}, {"no_fills_in": ((1, 1 << 32),)}, {"groove": "beat.mid:0"}):
+        with pytest.raises(OptionError):
+            messages.config(RemoteOptions(**wrong))  # type: ignore[arg-type]
+
+
+def test_a_take_says_what_it_was_played_on(drummer: Drummer) -> None:
+    response = response_of(drummer.takes(SONG, Options(), 1), pb.GenerationConfig())
+    response.takes[0].grooves.add(section="A", name="one-drop", title="one drop")
+    (take,) = messages.takes_of(response)
+    assert take.grooves == (SectionGroove("A", "one-drop", "one drop"),)
 
 
 def test_remote_options_are_those_of_drummer_with_the_same_defaults() -> None:
@@ -255,6 +288,19 @@ def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str,
         config = playing.requests[-1].config
         assert not any(config.HasField(name) for name in ("seed", "temperature", "bars", *controls))
         assert config.style == ""
+    wishes = Options(
+        daring=0.5,
+        ending="ring",
+        fill_at=(8, 16),
+        no_fills_in=((1, 4), (9, 12)),
+        pieces="kit",
+        time="hat",
+        without=("crash", "toms"),
+        groove="one drop",
+        like=b"MThd",
+    )
+    message = messages.config(messages.options_of(wishes, {}))
+    assert convert.options_of(message) == replace(wishes, groove={"": Book.load()["one drop"]})
     message = messages.config(RemoteOptions(prime=3))
     assert (message.prime_bars, message.HasField("bars")) == (3, False)
     message = messages.config(messages.options_of(Options(bars=(2, 5)), {}))
@@ -760,6 +806,8 @@ def test_the_lines_about_takes_are_those_of_infer(run: Run, song: Path, tmp_path
 
 
 def test_the_client_has_every_option_of_infer(run: Run, playing: Playing, song: Path) -> None:
+    from seq2drum import cli as core
+
     words: dict[str, object] = {"temperature": 0.5, "top_p": 0.75, "track": 1, "drum_map": "gm", "model": "default"}
     words |= {"intensity": 0.25, "complexity": 0.5, "fills": 0, "humanize": 0.75, "swing": 1}
     asked_elsewhere = {"prime", "bars", "style", "seed", "takes"}
@@ -771,6 +819,10 @@ def test_the_client_has_every_option_of_infer(run: Run, playing: Playing, song: 
     config = playing.requests[-1].config
     assert {name: getattr(config, name) for name in words} == words | {"track": "1"}
     assert (config.style, config.seed, config.with_guitar) == ("jazz", 7, True)
+    words = ["--groove", "one drop", "--daring", "0.5", "--ending", "ring", "--fill-at", "8,16", "--no-fills-in", "1-4"]
+    words += ["--pieces", "all", "--time", "ride", "--without", "crash,clap", "--like", "song.mid"]
+    chosen = shared.chosen(song_parser().parse(["x", *words]))
+    assert chosen == shared.chosen(core._parser("infer").parse(["x", *words]))
     options = song_parser().parse(["x", "--bars", "9:16"])
     assert cli._wanted(options).bars == (9, 16)
     assert cli._wanted(song_parser().parse(["x", "--prime", "4", "--bars", "3"])).prime == 4
@@ -804,6 +856,7 @@ def test_json_prints_one_line_per_take(run: Run, song: Path, tmp_path: Path) -> 
         "seconds",
         "guitar",
         "why",
+        "take",
         "score",
         "explain",
         "model",
@@ -867,6 +920,9 @@ def test_models_drum_maps_and_server_are_listed_in_lines_and_in_json(run: Run) -
     code, out, _ = run("--list-models")
     assert (code, out) == (0, "default: a small one\n  styles: jazz, rock\n")
     assert json.loads(run("--list-models", "--json")[1])["styles"] == ["jazz", "rock"]
+    assert run("--list-grooves")[1] == "one-drop: one drop (4/4, reggae, 60-90 a minute)\n"
+    groove = {"groove": "one-drop", "title": "one drop", "metre": "4/4", "style": "reggae", "tempo": [60, 90]}
+    assert json.loads(run("--list-grooves", "--json")[1]) == groove
     assert run("--list-drum-maps")[1] == "gm: kick 36 35\n"
     assert json.loads(run("--list-drum-maps", "--json")[1]) == {"drum_map": "gm", "pieces": {"kick": [36, 35]}}
     code, out, _ = run("--info")
@@ -1037,11 +1093,13 @@ def test_the_status_file_has_each_state_in_order_and_the_files_written(
         "message": "",
         "outputs": [],
         "seeds": [],
+        "grooves": [],
         "code": None,
     }
     assert [(line["bars_done"], line["bars_total"]) for line in lines[2:]] == [(0, 16), (16, 16), (16, 16)]
     outputs = [str(tmp_path / f"my song.drums.{number}.mid") for number in (1, 2)]
     assert (lines[-1]["outputs"], lines[-1]["code"], len(lines[-1]["seeds"])) == (outputs, 0, 2)
+    assert lines[-1]["grooves"] == ["", ""]
     assert (tmp_path / "status").read_text().count("\n") == 1
     assert not list(tmp_path.glob(".*"))
 

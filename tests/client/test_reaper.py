@@ -43,9 +43,9 @@ shutil.copy(words[0], keep / "song.mid")
 count, seed = int(asked.get("--takes", 1)), int(asked["--seed"])
 
 
-def tell(state, done=0, total=0, message="", outputs=(), seeds=(), code=None):
+def tell(state, done=0, total=0, message="", outputs=(), seeds=(), grooves=(), code=None):
     line = dict(state=state, bars_done=done, bars_total=total, message=message, outputs=[str(path) for path in outputs],
-                seeds=list(seeds), code=code)
+                seeds=list(seeds), grooves=list(grooves), code=code)
     part = status.with_name("status.part")
     part.write_text(json.dumps(line) + "\\n")
     part.replace(status)
@@ -88,7 +88,8 @@ for take, path in enumerate(outputs):
 for bar in range(9 if behaviour == "slow" else 1):
     tell("playing", bar, 8)
     time.sleep(0.15 if behaviour == "slow" else 0)
-tell("done", 8, 8, outputs=outputs, seeds=[seed + take for take in range(count)], code=0)
+grooves = [asked.get("--groove", "")] * count
+tell("done", 8, 8, outputs=outputs, seeds=[seed + take for take in range(count)], grooves=grooves, code=0)
 """
 
 RIFF = [(at / 4, 0.2, 40 + at % 12, 60 + at % 60) for at in range(0, 64, 3)]
@@ -593,17 +594,20 @@ def test_a_python_is_asked_to_run_the_program_as_a_module(studio: Callable[..., 
 def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
-    here.reaper.answers = [["Funk", "0,9", "0.25", "1", " 0 ", "gs", "12", "2"]]
+    answers = ["Funk", "0,9", "0.25", "1", " 0 ", "gs", "12", "2", "Half-time rock, ride", "0,5", "choke"]
+    here.reaper.answers = [answers]
     here.run()
     flags = here.words[here.words.index("--style") :]
     assert flags == [
         *("--style", "funk", "--intensity", "0.9", "--complexity", "0.25", "--fills", "1", "--swing", "0"),
         *("--drum-map", "gs", "--seed", "12", "--takes", "2"),
+        *("--groove", "half-time rock, ride", "--daring", "0.5", "--ending", "choke"),
     ]
-    assert [take.name for take in here.drum_item.takes] == ["Drums, seed 12", "Drums, seed 13"]
+    names = [f"Drums, seed {seed}, half-time rock, ride" for seed in (12, 13)]
+    assert [take.name for take in here.drum_item.takes] == names
     here.reaper.answers = [None]
     here.run()
-    assert here.reaper.dialogs[-1][1] == ["Funk", "0,9", "0.25", "1", " 0 ", "gs", "12", "2"]
+    assert here.reaper.dialogs[-1][1] == answers
     assert len(here.reaper.commands) == 1
 
 
@@ -612,11 +616,11 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
     here.item()
     seeds = set()
     for _ in range(3):
-        here.reaper.answers = [[""] * 8]
+        here.reaper.answers = [[""] * 11]
         here.run()
         flags = here.words[here.words.index("--cancel-file") + 2 :]
-        assert flags[:-1] == ["--style", "auto", "--drum-map", "gm", "--seed"]
-        seeds.add(int(flags[-1]))
+        assert [*flags[:5], *flags[6:]] == ["--style", "auto", "--drum-map", "gm", "--seed", "--ending", "auto"]
+        seeds.add(int(flags[5]))
     assert len(seeds) == 3
     assert all(0 <= seed < 1_000_000 for seed in seeds)
 
@@ -633,6 +637,9 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
         (6, "1.5", ["Seed: 1.5", "whole number"]),
         (6, "-1", ["Seed: -1"]),
         (7, "9", ["How many takes: 9", "from 1 to 8"]),
+        (8, 'rock" --force "', ["Groove", "no name"]),
+        (9, "2", ["Daring: 2", "0 to 1"]),
+        (10, "fade", ["no ending fade", "ritard"]),
     ],
 )
 def test_an_invalid_answer_is_asked_for_again(
@@ -640,7 +647,7 @@ def test_an_invalid_answer_is_asked_for_again(
 ) -> None:
     here = studio()
     here.item()
-    wrong = [*[""] * place, answer, *[""] * (7 - place)]
+    wrong = [*[""] * place, answer, *[""] * (10 - place)]
     here.reaper.answers = [wrong, None]
     here.run()
     here.unchanged(*phrases)
@@ -648,10 +655,11 @@ def test_an_invalid_answer_is_asked_for_again(
     assert here.reaper.commands == []
 
 
-def test_the_styles_are_those_of_the_model() -> None:
+def test_the_styles_and_endings_are_those_of_the_drummer() -> None:
     reaper = Reaper()
     _, script = reaper.library()
     assert list(script.STYLES.values()) == ["auto", *choices.STYLES]
+    assert list(script.ENDINGS.values()) == list(choices.ENDINGS)
 
 
 def test_every_piece_of_the_kit_has_a_name_on_its_key() -> None:

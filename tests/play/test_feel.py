@@ -328,14 +328,14 @@ def test_swing_is_refused_beyond_triplets() -> None:
         swing(grid([(3, HAT)]), form(1), 1.5)
 
 
-def test_the_swing_of_a_guitar_is_where_its_offbeat_eighths_lie() -> None:
+def test_the_swing_of_a_part_is_where_its_offbeat_eighths_lie() -> None:
     bars = form(2)
-    assert swing_of(heard(bars, [(0, 90, 0), (6, 90, 0)])) is None
-    assert swing_of(heard(bars, [(0, 90, 0), (3, 90, 0), (9, 90, 0)])) == 0
-    assert swing_of(heard(bars, [(0, 90, 0), (4, 90, 0), (10, 90, 0)])) == 1
-    assert swing_of(heard(bars, [(3, 90, 0), (10, 90, 0)])) == pytest.approx(0.5)
-    assert swing_of(heard(bars, [(3, 90, 127)])) == pytest.approx(0.5)
-    assert swing_of(heard(form(2, 6, 8), [(3, 90, 0)])) is None
+    assert swing_of(heard(bars, [(0, 90, 0), (6, 90, 0)]).guitar, bars) is None
+    assert swing_of(heard(bars, [(0, 90, 0), (3, 90, 0), (9, 90, 0)]).guitar, bars) == 0
+    assert swing_of(heard(bars, [(0, 90, 0), (4, 90, 0), (10, 90, 0)]).guitar, bars) == 1
+    assert swing_of(heard(bars, [(3, 90, 0), (10, 90, 0)]).guitar, bars) == pytest.approx(0.5)
+    assert swing_of(heard(bars, [(3, 90, 127)]).guitar, bars) == pytest.approx(0.5)
+    assert swing_of(heard(form(2, 6, 8), [(3, 90, 0)]).guitar, form(2, 6, 8)) is None
 
 
 # --- songs ------------------------------------------------------------------------------------------------------------

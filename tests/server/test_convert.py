@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from hypothesis import strategies as st
 
 from seq2drum.errors import CheckpointError, LimitError, OptionError
 from seq2drum.formats import midi
+from seq2drum.lattice.grooves import Groove
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import STYLES
+from seq2drum.music.explanation import SectionGroove
 from seq2drum.music.kit import FULL
+from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import GuitarChoice
+from seq2drum.play.book import Book, groove_of, read_groove
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import DEFAULT, WEIGHTS, find
 from seq2drum.play.options import Options
@@ -32,6 +37,9 @@ from tests.players import save_player, strummed
 from tests.strategies import songs
 
 Config = pb.GenerationConfig
+_HITS = [Note(480 * beat, 60, 36 if beat % 2 == 0 else 38, 90 + beat % 4) for beat in range(16)]
+BEAT = midi.serialise(Song(480, (Part.of([*_HITS, Note(2040, 60, 42, 80)], is_drums=True),), (Tempo(0, 500_000),)))
+"""Four bars of a beat, of which the second has a hit more."""
 
 
 # --- what comes in ----------------------------------------------------------------------------------------------------
@@ -56,6 +64,15 @@ def test_every_field_that_is_set_gets_to_the_core() -> None:
         track="Lead",
         bars=pb.BarRange(first_bar=3, last_bar=9),
         drum_map="addictive-drums-2",
+        daring=0.5,
+        ending="choke",
+        fill_at=[8, 16],
+        no_fills_in=[pb.BarRange(first_bar=1, last_bar=4)],
+        pieces="all",
+        time="ride",
+        without=["crash", "toms"],
+        like=b"MThd",
+        groove=[pb.GrooveChoice(name="one drop")],
     )
     assert convert.options_of(config) == Options(
         seed=2**64 - 1,
@@ -70,6 +87,15 @@ def test_every_field_that_is_set_gets_to_the_core() -> None:
         track="Lead",
         bars=(3, 9),
         drum_map="addictive-drums-2",
+        daring=0.5,
+        ending="choke",
+        fill_at=(8, 16),
+        no_fills_in=((1, 4),),
+        pieces="all",
+        time="ride",
+        without=("crash", "toms"),
+        like=b"MThd",
+        groove={"": Book.load()["one-drop"]},
     )
     assert convert.options_of(Config(prime_bars=4)) == Options(prime=4)
 
@@ -93,12 +119,64 @@ def test_every_option_of_the_core_can_be_asked_for() -> None:
         ("bars", pb.BarRange(first_bar=0, last_bar=4)),
         ("bars", pb.BarRange(first_bar=5, last_bar=4)),
         ("bars", pb.BarRange()),
+        ("ending", "fade"),
+        ("ending", "x" * 65),
+        ("pieces", "some"),
+        ("time", "bell"),
+        ("without", ["gong"]),
+        ("without", ["x" * 65]),
+        ("without", ["crash"] * 65),
+        ("fill_at", [0]),
+        ("fill_at", [1] * 2001),
+        ("no_fills_in", [pb.BarRange(first_bar=2, last_bar=1)]),
+        ("no_fills_in", [pb.BarRange(first_bar=1, last_bar=1)] * 2001),
+        ("groove", [pb.GrooveChoice()]),
+        ("groove", [pb.GrooveChoice(name="no such groove at all")]),
+        ("groove", [pb.GrooveChoice(name="one drop", bars=pb.BarRange(first_bar=1, last_bar=1))]),
+        ("groove", [pb.GrooveChoice(name="one drop")] * 2),
+        ("groove", [pb.GrooveChoice(section=str(at), name="one drop") for at in range(27)]),
+        ("groove", [pb.GrooveChoice(midi=BEAT, bars=pb.BarRange(first_bar=1, last_bar=9))]),
     ],
 )
 def test_a_wrong_value_is_refused_with_the_name_of_its_field(field: str, value: Any) -> None:
     with pytest.raises(Refusal) as refused:
         convert.options_of(Config(**{field: value}))
     assert (refused.value.reason, refused.value.field) == ("INVALID_OPTION", f"config.{field}")
+
+
+def test_a_groove_may_be_the_drums_of_a_file_or_some_bars_of_it() -> None:
+    whole, bars = (
+        convert.options_of(Config(groove=[pb.GrooveChoice(section="A", midi=BEAT, bars=bars)])).groove
+        for bars in (None, pb.BarRange(first_bar=2, last_bar=2))
+    )
+    assert whole == {"A": groove_of(midi.parse(BEAT))}
+    assert bars == {"A": groove_of(midi.parse(BEAT), (2, 2))}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"", "INVALID_MIDI"), (b"MThd", "INVALID_MIDI"), (midi.serialise(strummed(1)), "INVALID_OPTION")],
+)
+def test_a_groove_whose_file_cannot_be_used_is_refused_with_its_field(data: bytes, reason: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        convert.options_of(Config(groove=[pb.GrooveChoice(midi=data)]))
+    assert (refused.value.reason, refused.value.field) == (reason, "config.groove")
+
+
+def test_the_file_of_a_groove_is_read_under_the_limits() -> None:
+    with pytest.raises(Refusal) as refused:
+        convert.options_of(Config(groove=[pb.GrooveChoice(midi=BEAT)]), replace(DEFAULT_LIMITS, events=3))
+    assert (refused.value.reason, refused.value.field) == ("MIDI_OVER_LIMIT", "config.groove")
+
+
+def test_a_path_in_place_of_a_groove_opens_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own.mid").write_bytes(BEAT)
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(read_groove("own.mid"), Groove), "at the machine it is a groove"
+    for name in ("own.mid", "./own.mid", "own.mid:1", str(tmp_path / "own.mid")[-64:], "/etc/passwd", "one drop.mid"):
+        with pytest.raises(Refusal, match="there is no groove") as refused:
+            convert.options_of(Config(groove=[pb.GrooveChoice(name=name)]))
+        assert (refused.value.reason, refused.value.field) == ("INVALID_OPTION", "config.groove")
 
 
 def test_fields_that_contradict_each_other_are_refused() -> None:
@@ -132,9 +210,9 @@ def test_any_configuration_is_either_options_or_refused(data: bytes) -> None:
     try:
         convert.options_of(config)
     except OptionError:
-        assert config.prime_bars and config.HasField("bars")
+        assert (config.prime_bars and config.HasField("bars")) or (config.fill_at and config.no_fills_in)
     except Refusal as refused:
-        assert refused.reason in ("INVALID_OPTION", "UNKNOWN_DRUM_MAP")
+        assert refused.reason in ("INVALID_OPTION", "UNKNOWN_DRUM_MAP", "INVALID_MIDI")
 
 
 @pytest.mark.parametrize(("asked", "count"), [(0, 1), (1, 1), (8, 8)])
@@ -158,21 +236,47 @@ def test_a_model_is_found_by_its_id_alone() -> None:
         assert (refused.value.reason, refused.value.metadata) == ("UNKNOWN_MODEL", {"models": "default, mine"})
 
 
+def effective(config: pb.GenerationConfig) -> pb.GenerationConfig:
+    return convert.effective(config, convert.options_of(config), "mine")
+
+
 def test_the_effective_configuration_gives_the_same_options_again() -> None:
-    for config in (Config(), Config(style="auto", seed=3, swing=0.0), Config(takes=4, humanize=0.5, drum_map="gm")):
-        effective = convert.effective(config, "mine")
-        assert convert.effective(effective, "mine") == effective
-        assert convert.options_of(effective) == convert.options_of(config)
-        assert effective.takes == convert.takes_of(config, 8)
+    for config in (
+        Config(),
+        Config(style="auto", seed=3, swing=0.0),
+        Config(takes=4, humanize=0.5, drum_map="gm"),
+        Config(groove=[pb.GrooveChoice(name="one drop")], without=["crash"], fill_at=[3]),
+    ):
+        filled = effective(config)
+        assert effective(filled) == filled
+        given, own = convert.options_of(filled), convert.options_of(config)
+        assert replace(given, temperature=given.freedom) == replace(own, temperature=own.freedom)
+        assert filled.takes == convert.takes_of(config, 8)
 
 
 def test_the_effective_configuration_has_defaults_and_leaves_what_the_model_decides_unset() -> None:
-    effective = convert.effective(Config(), "mine")
     own = Options()
-    assert effective == Config(
-        model="mine", seed=own.seed, temperature=own.freedom, top_p=own.top_p, drum_map=own.drum_map, takes=1
+    filled = effective(Config())
+    assert filled == Config(
+        model="mine",
+        seed=own.seed,
+        temperature=1,
+        top_p=own.top_p,
+        drum_map=own.drum_map,
+        takes=1,
+        daring=0,
+        ending="auto",
+        time="auto",
     )
-    assert not effective.HasField("intensity") and not effective.HasField("swing")
+    assert not filled.HasField("intensity") and not filled.HasField("swing")
+    assert not effective(Config(groove=[pb.GrooveChoice(name="one drop")])).HasField("temperature")
+
+
+def test_the_effective_configuration_has_no_files() -> None:
+    config = Config(like=BEAT, groove=[pb.GrooveChoice(section="B", midi=BEAT)])
+    filled = effective(config)
+    assert filled.like == b""
+    assert filled.groove == [pb.GrooveChoice(section="B")]
 
 
 # --- what goes out ----------------------------------------------------------------------------------------------------
@@ -286,6 +390,21 @@ def test_the_maps_are_those_of_the_core_with_every_piece() -> None:
     for each in maps:
         assert [piece.piece for piece in each.pieces] == [voice.name for voice in FULL.voices]
         assert tuple(tuple(piece.notes) for piece in each.pieces) == drum_maps.load(each.id).notes
+
+
+def test_the_grooves_are_those_of_the_book() -> None:
+    listed = convert.grooves().grooves
+    assert [groove.name for groove in listed] == [groove.name for groove in Book.load()]
+    one = next(groove for groove in listed if groove.name == "one-drop")
+    own = Book.load()["one-drop"]
+    assert (one.title, one.numerator, one.denominator, one.style) == (own.title, 4, 4, "reggae")
+    assert (one.min_bpm, one.max_bpm) == own.tempo
+
+
+def test_a_take_says_what_its_sections_were_played_on(takes: list[Take]) -> None:
+    grooves = (SectionGroove("A", "one-drop", "one drop, hat"), SectionGroove("B", "bossa", "bossa"))
+    message = convert.drum_take(replace(takes[0], grooves=grooves), with_guitar=False, explain=False)
+    assert [SectionGroove(each.section, each.name, each.title) for each in message.grooves] == list(grooves)
 
 
 def test_the_message_of_a_model_has_the_digest_of_its_weights_and_its_description() -> None:

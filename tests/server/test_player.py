@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from seq2drum.formats import midi
 from seq2drum.music.limits import DEFAULT_LIMITS
+from seq2drum.play.book import Book
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import WEIGHTS, find
 from seq2drum.play.options import Options
@@ -99,15 +101,18 @@ def reply(said: list[Frame]) -> pb.GenerateDrumsResponse:
     return pb.GenerateDrumsResponse.FromString(said[-1].body)
 
 
-def test_when_ready_it_sends_its_models_and_drum_maps(worker: Worker) -> None:
+def test_when_ready_it_sends_its_models_drum_maps_and_grooves(worker: Worker) -> None:
     ready: Frame = worker.ready  # type: ignore[attr-defined]
-    size = ready.head["models"]
-    models = pb.ListModelsResponse.FromString(ready.body[:size])
-    maps = pb.ListDrumMapsResponse.FromString(ready.body[size:])
+    first, second, third = itertools.accumulate(ready.head["sizes"])
+    models = pb.ListModelsResponse.FromString(ready.body[:first])
+    maps = pb.ListDrumMapsResponse.FromString(ready.body[first:second])
+    grooves = pb.ListGroovesResponse.FromString(ready.body[second:third])
     assert models.default_model == "default" and [model.id for model in models.models] == ["default"]
     weights = find("default") / WEIGHTS
     assert models.models[0].sha256 == hashlib.sha256(weights.read_bytes()).digest()
     assert maps.maps[0].id == "gm"
+    assert [groove.name for groove in grooves.grooves] == [groove.name for groove in Book.load()]
+    assert third == len(ready.body)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the limits of a process")

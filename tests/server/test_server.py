@@ -197,10 +197,11 @@ def test_an_analysis_names_the_field_of_its_own_message() -> None:
     against(body)
 
 
-def test_models_and_maps_are_those_that_the_players_sent() -> None:
+def test_models_maps_and_grooves_are_those_that_the_players_sent() -> None:
     async def body(server: Served) -> None:
         assert (await server.stub.ListModels(pb.ListModelsRequest())).default_model == "default"
         assert (await server.stub.ListDrumMaps(pb.ListDrumMapsRequest())).maps[0].id == "gm"
+        assert (await server.stub.ListGrooves(pb.ListGroovesRequest())).grooves[0].name == "one-drop"
 
     against(body)
 
@@ -665,9 +666,11 @@ def test_health_follows_the_workers_and_watchers_get_each_change(service: str) -
 
 def test_before_a_player_is_ready_calls_are_refused_with_a_time_to_retry() -> None:
     async def body(server: Served) -> None:
-        server.drummers.ready, server.drummers.models, server.drummers.maps = False, b"", b""
+        server.drummers.ready = False
+        server.drummers.models = server.drummers.maps = server.drummers.grooves = b""
         calls = [ask(server, UNARY), ask(server, STREAM), server.stub.ListModels(pb.ListModelsRequest())]
         calls.append(server.stub.ListDrumMaps(pb.ListDrumMapsRequest()))
+        calls.append(server.stub.ListGrooves(pb.ListGroovesRequest()))
         for call in calls:
             status = await refused(call)
             assert reason_of(status) == "NOT_READY" and retry_of(status)

@@ -150,6 +150,7 @@ def test_every_method_but_get_server_info_asks_for_the_token() -> None:
                 "GenerateDrums": lambda **how: server.generate(**how),
                 "AnalyzeGuitar": lambda **how: server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI), **how),
                 "ListModels": lambda **how: server.stub.ListModels(pb.ListModelsRequest(), **how),
+                "ListGrooves": lambda **how: server.stub.ListGrooves(pb.ListGroovesRequest(), **how),
                 "ListDrumMaps": lambda **how: server.stub.ListDrumMaps(pb.ListDrumMapsRequest(), **how),
             }
             methods = {method.name for method in pb.DESCRIPTOR.services_by_name["AccompanimentService"].methods}

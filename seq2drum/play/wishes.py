@@ -1,0 +1,77 @@
+"""What is asked for, made definite for a song: grooves are looked up or read, and what a song to play like tells is in.
+
+Nothing in options that are `settled` names a file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+from seq2drum import files
+from seq2drum.errors import InputError, OptionError
+from seq2drum.formats import midi
+from seq2drum.lattice.grooves import Groove
+from seq2drum.lattice.sections import sections
+from seq2drum.music.limits import DEFAULT_LIMITS, Limits
+from seq2drum.music.notes import Song
+from seq2drum.play.asked import by_letter, by_section
+from seq2drum.play.book import read_groove
+from seq2drum.play.like import Wishes, wishes_of
+from seq2drum.play.options import Options
+from seq2drum.play.take import Sheet
+
+LEVELS = ("intensity", "complexity", "fills", "humanize", "swing")
+
+
+def settled(sheet: Sheet, limits: Limits = DEFAULT_LIMITS) -> Sheet:
+    """The sheet with each groove of its options as a `Groove`, by the letter of its section, and without `like`.
+
+    What was asked for wins over what the song to play like tells.
+
+    Raises:
+        OptionError: there is no such groove, section or bar.
+        InputError: the song to play like cannot be read.
+    """
+    options = sheet.options
+    _check_bars(options, len(sheet.song.bars()))
+    if options.groove is None and options.like is None:
+        return sheet
+    letters = tuple(dict.fromkeys(section.letter for section in sections(sheet.listen().heard)))
+    if options.groove is not None:
+        grooves = {name: _read(one) for name, one in by_section(options.groove).items()}
+        options = replace(options, groove=by_letter(grooves, letters))
+    if options.like is not None:
+        options = _like(options, wishes_of(_song(options.like, limits)), letters)
+    return replace(sheet, options=options)
+
+
+def _read(groove: str | Groove) -> Groove:
+    return read_groove(groove) if isinstance(groove, str) else groove
+
+
+def _like(options: Options, wishes: Wishes, letters: Sequence[str]) -> Options:
+    """The options with what a song tells, where nothing was asked for."""
+    told = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
+    if options.groove is None:
+        told["groove"] = {name: groove for name, groove in wishes.grooves.items() if name in ("", *letters)}
+    return replace(options, like=None, **told)
+
+
+def _song(source: bytes | str | os.PathLike[str], limits: Limits) -> Song:
+    try:
+        data = source if isinstance(source, bytes) else files.read_file(source, limits.file_bytes)
+        return midi.parse(data, limits=limits)
+    except InputError as error:
+        raise type(error)(f"the song to play like: {error}") from None
+
+
+def _check_bars(options: Options, bars: int) -> None:
+    """Refuse bars that a song of so many does not have."""
+    for bar in options.fill_at:
+        if bar > bars:
+            raise OptionError(f"a fill is asked for in bar {bar}, but the song has {bars}")
+    for first, last in options.no_fills_in:
+        if first > bars:
+            raise OptionError(f"no fills are asked for in bars {first}-{last}, but the song has {bars}")
