@@ -1,0 +1,189 @@
+"""What is asked for, made definite for a song; and what a song to play like tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from seq2drum import Options
+from seq2drum.errors import InputError, MidiError, OptionError
+from seq2drum.formats import midi
+from seq2drum.lattice.grooves import Groove
+from seq2drum.music import theory
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.play.asked import WHOLE, by_letter
+from seq2drum.play.book import Book, groove_of, read_groove
+from seq2drum.play.like import HUMAN_MS, wishes_of
+from seq2drum.play.take import Sheet
+from seq2drum.play.wishes import settled
+from tests.conftest import ROOT
+from tests.players import strummed
+
+KICK, SNARE, HAT, RIDE = 36, 38, 42, 51
+BAR = 1920
+ROCK = [(0, KICK), (480, SNARE), (960, KICK), (1440, SNARE), *((at, HAT) for at in range(0, BAR, 240))]
+HALF = [(0, KICK), (960, SNARE), *((at, RIDE) for at in range(0, BAR, 240))]
+STRUM = [(0, 40), (480, 47), (720, 52), (960, 40), (1440, 47)]
+CHORDS = [(0, 62), (0, 66), (0, 69), (960, 57), (960, 61), (960, 64)]
+
+
+def song(
+    beats: Sequence[list[tuple[int, int]]],
+    guitar: Sequence[list[tuple[int, int]]] = (),
+    *,
+    velocity: int = 90,
+    late: Sequence[int] = (0,),
+) -> Song:
+    """A song of bars of (tick, note), the drums' and the guitar's. late: ticks that hits come late, in turn."""
+    hits = [(bar * BAR + at, note) for bar, own in enumerate(beats) for at, note in sorted(own)]
+    drums = [Note(at + late[index % len(late)], 60, note, velocity) for index, (at, note) in enumerate(hits)]
+    notes = [Note(bar * BAR + at, 200, note, 90) for bar, own in enumerate(guitar) for at, note in own]
+    parts = [Part.of(drums, is_drums=True)] if drums else []
+    parts += [Part.of(notes, program=27, name="Guitar")] if notes else []
+    return Song(480, tuple(parts), (Tempo(0, 500_000),), (Metre(0, 4, 4),), len(beats) * BAR)
+
+
+# --- a song to play like ----------------------------------------------------------------------------------------------
+
+
+def test_a_song_tells_the_groove_of_each_section_of_its_guitar() -> None:
+    wishes = wishes_of(song([ROCK] * 8 + [HALF] * 8 + [ROCK] * 8, [STRUM] * 8 + [CHORDS] * 8 + [STRUM] * 8))
+    assert list(wishes.grooves) == [WHOLE, "A", "B"]
+    rock, half = groove_of(song([ROCK])), groove_of(song([HALF]))
+    assert (wishes.grooves["A"], wishes.grooves["B"]) == (rock, half)
+    assert wishes.grooves[WHOLE] == rock
+
+
+def test_a_song_without_a_guitar_tells_one_groove() -> None:
+    assert wishes_of(song([HALF] * 4)).grooves == {WHOLE: groove_of(song([HALF]))}
+
+
+def test_a_section_without_drums_tells_no_groove() -> None:
+    wishes = wishes_of(song([[]] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8))
+    assert list(wishes.grooves) == [WHOLE, "B"]
+
+
+def test_louder_and_denser_drums_tell_more_intensity_and_syncopated_ones_more_complexity() -> None:
+    loud, soft = (wishes_of(song([ROCK] * 8, velocity=velocity)) for velocity in (120, 40))
+    assert loud.intensity > soft.intensity + 0.2
+    assert loud.complexity == soft.complexity
+    leaning = [(at + (120 if note == SNARE else 0), note) for at, note in ROCK]
+    assert wishes_of(song([leaning] * 8)).complexity > loud.complexity
+
+
+def test_bars_that_break_the_pattern_tell_more_fills() -> None:
+    roll = [(at, SNARE) for at in range(0, BAR, 120)]
+    none, some = wishes_of(song([ROCK] * 32)), wishes_of(song(([ROCK] * 15 + [roll]) * 2))
+    assert none.fills == 0
+    assert some.fills == pytest.approx(2 / 32 / 0.082 / 2)
+
+
+def test_hits_off_their_places_tell_a_human_feel_but_a_lag_that_stays_tells_none() -> None:
+    straight, lagging, human = (wishes_of(song([ROCK] * 16, late=late)) for late in ((0,), (20,), (0, 7, 21, 13, 3)))
+    assert (straight.humanize, lagging.humanize) == (0, 0)
+    assert 3 / HUMAN_MS < human.humanize < 1
+
+
+def test_offbeat_eighths_tell_the_swing() -> None:
+    swung = [(at + (80 if at % 480 else 0), note) for at, note in ROCK]
+    assert wishes_of(song([ROCK] * 4)).swing == 0
+    assert wishes_of(song([swung] * 4)).swing == 1
+    assert wishes_of(song([[(0, KICK), (480, SNARE)]] * 4)).swing is None
+
+
+def test_a_song_without_drums_cannot_be_played_like() -> None:
+    with pytest.raises(OptionError, match="no drums; wanted a part on channel 10"):
+        wishes_of(strummed(4))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples" / "training").glob("*.mid")), ids=lambda path: path.stem)
+def test_every_song_with_drums_tells_its_wishes(path: Path) -> None:
+    wishes = wishes_of(midi.read(path))
+    levels = (wishes.intensity, wishes.complexity, wishes.fills, wishes.humanize, wishes.swing or 0)
+    assert all(0 <= level <= 1 for level in levels)
+    Options(groove=wishes.grooves)  # which checks them
+
+
+# --- settled ----------------------------------------------------------------------------------------------------------
+
+
+def sheet(options: Options, played: Song | None = None) -> Sheet:
+    played = played or song([[]] * 16, [STRUM] * 8 + [CHORDS] * 8)
+    return Sheet(played, theory.guitar_parts(played), options)
+
+
+def grooves(options: Options) -> object:
+    return settled(sheet(options)).options.groove
+
+
+def test_names_and_files_of_grooves_become_grooves(tmp_path: Path) -> None:
+    (tmp_path / "beat.mid").write_bytes(midi.serialise(song([ROCK, HALF])))
+    drop = Book.load()["one-drop"]
+    half = read_groove(f"{tmp_path}/beat.mid:2")
+    assert isinstance(half, Groove)
+    assert grooves(Options(groove="one drop, hat")) == {WHOLE: drop}
+    assert grooves(Options(groove=drop)) == {WHOLE: drop}
+    assert grooves(Options(groove=f"verse=one drop, hat,chorus={tmp_path}/beat.mid:2")) == {"A": drop, "B": half}
+    assert grooves(Options(groove={"b": drop})) == {"B": drop}
+    asked = sheet(Options(seed=3))
+    assert settled(asked) is asked
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(groove="none.mid"), "none.mid"),
+        (Options(groove="no such groove"), "there is no groove 'no such groove'"),
+        (Options(groove="C=one drop"), "no section 'C': its guitar has A, B"),
+        (Options(groove="verse=one drop,chorus=one drop,bridge=one drop"), "no section 'bridge': its guitar has A, B"),
+        (Options(fill_at=(4, 17)), "a fill is asked for in bar 17, but the song has 16"),
+        (Options(no_fills_in=((1, 4), (17, 20))), "no fills are asked for in bars 17-20, but the song has 16"),
+        (Options(like=midi.serialise(strummed(2))), "no drums"),
+    ],
+)
+def test_what_the_song_or_the_book_does_not_have_is_refused(options: Options, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        settled(sheet(options))
+
+
+def test_names_of_sections_stand_for_the_letters_that_are_left() -> None:
+    assert by_letter({"verse": 1, "chorus": 2, WHOLE: 3}, "ABC") == {"A": 1, "B": 2, WHOLE: 3}
+    assert by_letter({"intro": 1, "A": 2, "verse": 3}, "ABC") == {"B": 1, "A": 2, "C": 3}
+    with pytest.raises(OptionError, match="two grooves are asked for in 'A'"):
+        by_letter({"a": 1, "A": 2}, "AB")
+
+
+def test_what_a_song_tells_is_the_default_of_what_is_not_asked_for() -> None:
+    model = song([ROCK] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8)
+    wishes = wishes_of(model)
+    told = settled(sheet(Options(like=midi.serialise(model)))).options
+    assert told.like is None
+    assert told.groove == wishes.grooves
+    assert (told.intensity, told.fills, told.humanize, told.swing) == (wishes.intensity, wishes.fills, 0, 0)
+    assert told.freedom == 0
+    drop = Book.load()["one-drop"]
+    asked = Options(like=midi.serialise(model), intensity=0.1, groove=drop, swing=1.0, seed=3)
+    told = settled(sheet(asked)).options
+    assert (told.groove, told.intensity, told.swing, told.seed) == ({WHOLE: drop}, 0.1, 1.0, 3)
+
+
+def test_a_song_with_more_sections_tells_those_that_this_song_has() -> None:
+    model = song([ROCK] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8)
+    one = song([[]] * 8, [STRUM] * 8)
+    told = settled(sheet(Options(like=midi.serialise(model)), one)).options
+    assert isinstance(told.groove, dict)
+    assert list(told.groove) == [WHOLE, "A"]
+
+
+def test_a_song_to_play_like_that_cannot_be_read_is_said_to_be_that_one(tmp_path: Path) -> None:
+    with pytest.raises(MidiError, match="the song to play like: "):
+        settled(sheet(Options(like=b"no music")))
+    with pytest.raises(InputError, match=r"the song to play like: .*none"):
+        settled(sheet(Options(like=tmp_path / "none.mid")))
+
+
+def test_a_fill_may_be_asked_for_in_the_last_bar() -> None:
+    options = Options(fill_at=(16,), no_fills_in=((10, 12), (13, 15)))
+    assert settled(sheet(options)).options == options
