@@ -9,6 +9,7 @@ Letters of shapes: B bars, K numbers that describe a bar.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +54,15 @@ def sections(heard: Heard) -> tuple[Section, ...]:
     """
     points, sounds = points_of(heard)
     return _lettered(points, sounds, _boundaries(sounds, novelty(points, sounds)))
+
+
+def bars_of(passages: Sequence[Section], bars: int) -> dict[str, list[int]]:
+    """The bars of each letter, the letters in the order in which they first come. bars: how many the song has."""
+    ends = [passage.bar for passage in passages[1:]] + [bars]
+    found: dict[str, list[int]] = {}
+    for passage, end in zip(passages, ends, strict=True):
+        found.setdefault(passage.letter, []).extend(range(passage.bar, end))
+    return found
 
 
 # --- bars as points ---------------------------------------------------------------------------------------------------

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from seq2drum.errors import OptionError
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid, Lattice, decode, encode
+from seq2drum.lattice.grooves import Groove, typical
+from seq2drum.lattice.sections import Section, bars_of
 from seq2drum.music import theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Bar, IntArray, Part, Song
+from seq2drum.play.asked import WHOLE
 from seq2drum.play.options import Options
 
 
@@ -21,7 +26,7 @@ class Kept(NamedTuple):
 
     rows (n, 4): the notes that stay, as they are in the file. given: the bars before `first`, as a model remembers
     them. struck: the voices that sound at each tick. downbeat: those that are struck already on the first step played,
-    a little before its barline.
+    a little before its barline. hits: what stays in other bars than those played, as voices of the full kit.
     """
 
     rows: IntArray
@@ -32,6 +37,7 @@ class Kept(NamedTuple):
     stop: int
     low: int
     high: int
+    hits: Grid
 
     def within(self, bar: Bar, *, last: bool) -> IntArray:
         """The notes (n, 4) that stay in a bar of the song; in the last one also those after it."""
@@ -52,7 +58,8 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     own = [song.parts[index] for index in theory.drum_parts(song)]
     rows = np.concatenate([np.empty((0, 4), np.int64), *(part.rows for part in own)])
     if not (options.prime or options.bars):
-        return Kept(rows[:0], {}, {}, frozenset(), 0, len(lattice.bars), 0, song.end)
+        nothing = encode(Part.of(rows[:0]), lattice, FULL)
+        return Kept(rows[:0], {}, {}, frozenset(), 0, len(lattice.bars), 0, song.end, nothing)
     pitch = np.concatenate([drum_map.of(part).standard[part.pitch] for part in own] or [rows[:, 2]])
     known = (pitch >= 0) & (FULL.voice_of[pitch] >= 0)
     if not known.any():
@@ -73,8 +80,9 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
         first, stop = (int(np.searchsorted(number, edge)) for edge in (begin - 1, end))
         low, high = lattice.bars[first].start, lattice.bars[stop - 1].end
         stays = (rows[:, 0] < low) | (rows[:, 0] >= high) | (bar >= stop)
-    # 3. The bars before, on the lattice.
+    # 3. The bars that stay, on the lattice, and those before as the model remembers them.
     standard = np.column_stack([rows[:, :2], pitch, rows[:, 3]])
+    hits = encode(Part.of(standard[known & ((bar < first) | (bar >= stop))]), lattice, FULL)
     remembered = encode(Part.of(standard[known & (bar < first)]), lattice, kit)
     given = {index: remembered.between(*lattice.first[index : index + 2].tolist()) for index in range(first)}
     # 4. What sounds together with what is played.
@@ -84,7 +92,22 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     for tick, piece in zip(rows[inside, 0].tolist(), voice.tolist(), strict=True):
         struck.setdefault(tick, []).append(piece)
     downbeat = voice[step[inside] == lattice.first[first]].tolist()
-    return Kept(rows[stays], given, struck, frozenset(downbeat), first, stop, low, min(high, song.end))
+    return Kept(rows[stays], given, struck, frozenset(downbeat), first, stop, low, min(high, song.end), hits)
+
+
+def grooves_of(kept: Kept, form: Form, passages: Sequence[Section]) -> dict[str, Groove]:
+    """The typical groove of what stays in each section, by its letter, and of `WHOLE` that of all that stays.
+
+    Sections of which nothing stays have none; where nothing stays at all, there is no groove.
+    """
+    grid, bars = kept.hits, len(form.steps)
+    if not len(grid.step):
+        return {}
+    grooves, struck = {WHOLE: typical(grid, form)}, set(form.bar_of(grid.step).tolist())
+    for letter, own in bars_of(passages, bars).items():
+        if struck.intersection(own):
+            grooves[letter] = typical(grid, form, own)
+    return grooves
 
 
 class Joint:

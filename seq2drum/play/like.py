@@ -5,7 +5,6 @@ Letters of shapes: B bars.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, encode
 from seq2drum.lattice.grooves import Groove, typical
 from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.phrases import merge
-from seq2drum.lattice.sections import sections
+from seq2drum.lattice.sections import bars_of, sections
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray, Song
@@ -61,7 +60,7 @@ def wishes_of(song: Song) -> Wishes:
     played = np.zeros(len(form.steps), dtype=bool)
     played[form.bar_of(grid.step)] = True
     grooves = {WHOLE: typical(grid, form)}
-    for letter, bars in _passages(song, len(form.steps)):
+    for letter, bars in _passages(song, len(form.steps)).items():
         if played[bars].any():
             grooves[letter] = typical(grid, form, bars)
     measured = measure(grid, form)
@@ -75,18 +74,13 @@ def wishes_of(song: Song) -> Wishes:
     )
 
 
-def _passages(song: Song, bars: int) -> Iterator[tuple[str, IntArray]]:
+def _passages(song: Song, bars: int) -> dict[str, list[int]]:
     """The bars of each letter of the guitar's sections, in the order in which they first come."""
     try:
         guitar = theory.guitar_parts(song).parts
     except (NoGuitarError, NoNotesError):
-        return
-    passages = sections(Listening.of(song, guitar).heard)
-    ends = [passage.bar for passage in passages[1:]] + [bars]
-    found: dict[str, list[int]] = {}
-    for passage, end in zip(passages, ends, strict=True):
-        found.setdefault(passage.letter, []).extend(range(passage.bar, end))
-    yield from ((letter, np.array(own)) for letter, own in found.items())
+        return {}
+    return bars_of(sections(Listening.of(song, guitar).heard), bars)
 
 
 def _fills(measured: Measured, played: IntArray) -> float:

@@ -13,11 +13,14 @@ from seq2drum import files
 from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import midi
 from seq2drum.lattice.grooves import Groove
-from seq2drum.lattice.sections import sections
+from seq2drum.lattice.sections import Section
+from seq2drum.music import drum_maps
+from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song
-from seq2drum.play.asked import by_letter, by_section
+from seq2drum.play.asked import WHOLE, by_letter, by_section
 from seq2drum.play.book import read_groove
+from seq2drum.play.kept import grooves_of, kept_of
 from seq2drum.play.like import Wishes, wishes_of
 from seq2drum.play.options import Options
 from seq2drum.play.take import Sheet
@@ -28,34 +31,46 @@ LEVELS = ("intensity", "complexity", "fills", "humanize", "swing")
 def settled(sheet: Sheet, limits: Limits = DEFAULT_LIMITS) -> Sheet:
     """The sheet with each groove of its options as a `Groove`, by the letter of its section, and without `like`.
 
-    What was asked for wins over what the song to play like tells.
+    What was asked for wins over the song's own drums that stay, and these over what the song to play like tells.
 
     Raises:
-        OptionError: there is no such groove, section or bar.
+        OptionError: there is no such groove, section or bar, or nothing of the song's own drums that could stay.
         InputError: the song to play like cannot be read.
     """
     options = sheet.options
-    _check_bars(options, len(sheet.song.bars()))
-    if options.groove is None and options.like is None:
-        return sheet
-    letters = tuple(dict.fromkeys(section.letter for section in sections(sheet.listen().heard)))
+    _check_bars(options, sheet.song)
     if options.groove is not None:
         grooves = {name: _read(one) for name, one in by_section(options.groove).items()}
+        letters = tuple(dict.fromkeys(section.letter for section in sheet.sections))
         options = replace(options, groove=by_letter(grooves, letters))
+    elif options.prime or options.bars:
+        options = _stays(sheet)
     if options.like is not None:
-        options = _like(options, wishes_of(_song(options.like, limits)), letters)
-    return replace(sheet, options=options)
+        options = _like(options, wishes_of(_song(options.like, limits)), sheet.sections)
+    return sheet if options is sheet.options else replace(sheet, options=options)
+
+
+def _stays(sheet: Sheet) -> Options:
+    """The options with the grooves of the song's own drums that stay. What goes on from them is as free as ever."""
+    options, listening = sheet.options, sheet.listen()
+    kept = kept_of(sheet.song, listening.lattice, options, drum_maps.load(options.drum_map), FULL)
+    grooves = grooves_of(kept, listening.form, sheet.sections)
+    if not grooves:
+        return options
+    free = options.freedom if options.like is None else options.temperature
+    return replace(options, groove=grooves, temperature=free)
 
 
 def _read(groove: str | Groove) -> Groove:
     return read_groove(groove) if isinstance(groove, str) else groove
 
 
-def _like(options: Options, wishes: Wishes, letters: Sequence[str]) -> Options:
+def _like(options: Options, wishes: Wishes, passages: Sequence[Section]) -> Options:
     """The options with what a song tells, where nothing was asked for."""
     told = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
     if options.groove is None:
-        told["groove"] = {name: groove for name, groove in wishes.grooves.items() if name in ("", *letters)}
+        letters = {WHOLE, *(passage.letter for passage in passages)}
+        told["groove"] = {name: groove for name, groove in wishes.grooves.items() if name in letters}
     return replace(options, like=None, **told)
 
 
@@ -67,8 +82,11 @@ def _song(source: bytes | str | os.PathLike[str], limits: Limits) -> Song:
         raise type(error)(f"the song to play like: {error}") from None
 
 
-def _check_bars(options: Options, bars: int) -> None:
-    """Refuse bars that a song of so many does not have."""
+def _check_bars(options: Options, song: Song) -> None:
+    """Refuse bars that the song does not have."""
+    if not (options.fill_at or options.no_fills_in):
+        return
+    bars = len(song.bars())
     for bar in options.fill_at:
         if bar > bars:
             raise OptionError(f"a fill is asked for in bar {bar}, but the song has {bars}")

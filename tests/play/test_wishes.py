@@ -187,3 +187,38 @@ def test_a_song_to_play_like_that_cannot_be_read_is_said_to_be_that_one(tmp_path
 def test_a_fill_may_be_asked_for_in_the_last_bar() -> None:
     options = Options(fill_at=(16,), no_fills_in=((10, 12), (13, 15)))
     assert settled(sheet(options)).options == options
+
+
+# --- drums that stay --------------------------------------------------------------------------------------------------
+
+
+def test_what_goes_on_from_the_first_bars_holds_their_groove_as_free_as_ever() -> None:
+    fill = [(at, SNARE) for at in range(0, BAR, 120)]
+    played = song([ROCK, ROCK, fill, ROCK] + [HALF] * 12, [STRUM] * 8 + [CHORDS] * 8)
+    told = settled(sheet(Options(prime=4), played)).options
+    assert told.groove == {WHOLE: groove_of(song([ROCK])), "A": groove_of(song([ROCK]))}
+    assert told.freedom == 1
+    assert settled(sheet(Options(prime=4, temperature=0.5), played)).options.freedom == 0.5
+
+
+def test_bars_played_anew_hold_the_groove_of_what_stays_of_their_section() -> None:
+    played = song([ROCK] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8)
+    rock, half = groove_of(song([ROCK])), groove_of(song([HALF]))
+    assert settled(sheet(Options(bars=(13, 14)), played)).options.groove == {WHOLE: rock, "A": rock, "B": half}
+    assert settled(sheet(Options(bars=(9, 16)), played)).options.groove == {WHOLE: rock, "A": rock}
+    assert settled(sheet(Options(bars=(1, 16)), played)).options.groove is None
+
+
+def test_a_groove_that_is_given_wins_over_what_stays_and_that_over_a_song_to_play_like() -> None:
+    played = song([ROCK] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8)
+    drop = Book.load()["one-drop"]
+    assert settled(sheet(Options(prime=4, groove=drop), played)).options.groove == {WHOLE: drop}
+    like = midi.serialise(song([HALF] * 4))
+    told = settled(sheet(Options(prime=4, like=like), played)).options
+    assert told.groove == {WHOLE: groove_of(song([ROCK])), "A": groove_of(song([ROCK]))}
+    assert told.intensity is not None
+
+
+def test_nothing_stays_where_there_are_no_drums() -> None:
+    with pytest.raises(OptionError, match="no drums of its own"):
+        settled(sheet(Options(prime=4)))
