@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
 from pathlib import Path
 
 from seq2drum.cli import duets, paths, shared
 from seq2drum.cli.exports import EXPORTS
-from seq2drum.cli.terminal import bar, standard_output
+from seq2drum.cli.terminal import bar, can_say, has_colours, standard_output, width
 from seq2drum.errors import OptionError
 
 PICTURES = EXPORTS["picture"].suffixes
@@ -42,9 +40,9 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None:
         from seq2drum.show import console
 
-        text = console.picture(duet, width=_width(), colour=_has_colours(), first_bar=first - 1, last_bar=last)
+        text = console.picture(duet, width=width(), colour=has_colours(), first_bar=first - 1, last_bar=last)
         with standard_output():
-            sys.stdout.write(text if _can_say(text) else console.ascii_only(text))
+            sys.stdout.write(text if can_say(text) else console.ascii_only(text))
             sys.stdout.flush()
         return 0
     from seq2drum import files
@@ -57,28 +55,3 @@ def run(options: argparse.Namespace) -> int:
     with standard_output():
         print(options.output, flush=True)
     return 0
-
-
-def _width() -> int:
-    """How many columns there are. What goes into a pipe is most likely read in the terminal, too."""
-    try:
-        there = os.get_terminal_size(sys.stderr.fileno()).columns
-    except (OSError, ValueError):
-        there = 80
-    return shutil.get_terminal_size((there or 80, 24)).columns
-
-
-def _has_colours() -> bool:
-    """Whether to use colours, see https://no-color.org and https://force-color.org."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
-
-
-def _can_say(text: str) -> bool:
-    """Whether standard output has all these letters."""
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True

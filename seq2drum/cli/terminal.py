@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -52,6 +53,31 @@ def command() -> str:
 
 class StandardOutputError(OutputError):
     """Standard output takes no more: nothing that follows could be printed."""
+
+
+def width() -> int:
+    """How many columns there are. What goes into a pipe is most likely read in the terminal, too."""
+    try:
+        there = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        there = 80
+    return shutil.get_terminal_size((there or 80, 24)).columns
+
+
+def has_colours() -> bool:
+    """Whether to use colours, see https://no-color.org and https://force-color.org."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def can_say(text: str) -> bool:
+    """Whether standard output has all these letters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @contextmanager

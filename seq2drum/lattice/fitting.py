@@ -80,8 +80,8 @@ def fitted(bar: Grid, source: tuple[int, int], target: tuple[int, int]) -> tuple
     """A bar of the full kit in another metre: one bar, or two where the metre has but one beat.
 
     Which beats are played is chosen as a drummer would: a longer bar is made of whole bars and cut ones, a shorter one
-    leaves out beats, and the backbeat stays if it can. Beats that become longer are stretched where all are in threes
-    (straight eighths of 4/4 are then eighths of 6/8), or else go on with hat or ride.
+    leaves out beats, and the backbeat stays if it can; 7/8 is 4/4 without its last eighth. Beats that become longer are
+    stretched where all are in threes (straight eighths of 4/4 are then eighths of 6/8), or else go on with hat or ride.
 
     Raises:
         ValueError: a metre is impossible.
@@ -89,9 +89,12 @@ def fitted(bar: Grid, source: tuple[int, int], target: tuple[int, int]) -> tuple
     old, new = beats_of(*source), beats_of(*target)
     if old == new:
         return (bar,)
-    pieces = [_beat(bar, beat) for beat in old]
+    pieces, steps = [_beat(bar, beat) for beat in old], steps_of(*target)
+    short = _end(old) - _end(new)
+    if len({beat.length for beat in new}) > 1 and 0 < short < old[-1].length:
+        cut = (*old[:-1], Beat(old[-1].start, old[-1].length - short))
+        return (_laid(pieces, old, cut, steps),)
     bars = [(index,) for index in _cut(pieces, 2)] if len(new) == 1 else [_order(pieces, _lengths(len(old), *target))]
-    steps = steps_of(*target)
     return tuple(_laid([pieces[at] for at in order], [old[at] for at in order], new, steps) for order in bars)
 
 
@@ -122,6 +125,10 @@ def _beat(bar: Grid, beat: Beat) -> _Hits:
     into = np.asarray(twelfths(bar.step) - beat.start, dtype=np.float64)
     inside = (into >= 0) & (into < beat.length)
     return _Hits(bar.select(inside), into[inside])
+
+
+def _end(beats: Sequence[Beat]) -> float:
+    return beats[-1].start + beats[-1].length
 
 
 def _lengths(most: int, numerator: int, denominator: int) -> list[int]:
@@ -164,7 +171,7 @@ def _cut(pieces: Sequence[_Hits], count: int) -> tuple[int, ...]:
 
 def _laid(pieces: Sequence[_Hits], old: Sequence[Beat], new: Sequence[Beat], steps: int) -> Grid:
     """The hits of one beat after the other in the new beats, on the nearest steps, as far as one can play them."""
-    scale = _octave(min(beat.length for beat in old), min(beat.length for beat in new))
+    scale = _octave(old[0].length, new[0].length)
     even = len({beat.length for beat in (*old,)}) == 1 and len({beat.length for beat in (*new,)}) == 1
     places = twelfths(np.arange(steps))
     grids = []

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum.cli import main, play
+from seq2drum.cli import main, speakers
 from seq2drum.errors import MissingExtraError
 from seq2drum.formats import midi
 from seq2drum.music.duet import Duet
@@ -98,7 +98,7 @@ def test_if_no_player_can_start_one_line_says_so(path, asked, capsys):
 
 
 def test_if_a_player_fails_midway_no_other_starts_from_the_beginning(path, asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(play, "_AT_ONCE", 0.1)
+    monkeypatch.setattr(speakers, "_AT_ONCE", 0.1)
     program(path, "pw-play", "sleep 0.3; exit 1")
     program(path, "aplay", f"touch {tmp_path}/played")
     assert plays(SONG) == 2

@@ -160,6 +160,12 @@ def test_in_three_the_straight_beat_has_both_backbeats_and_half_time_ends_on_its
     assert struck(HALF.fitted(3, 4).bars[0], "snare") == [12]
 
 
+def test_seven_eighths_are_four_quarters_without_the_last_eighth() -> None:
+    seven = ROCK.fitted(7, 8).bars[0]
+    assert struck(seven, "kick") == [0, 12, 15] and struck(seven, "snare") == [6, 18]
+    assert struck(seven, "closed hat") == list(range(0, 21, 3))
+
+
 def test_five_quarters_are_three_and_two() -> None:
     five = ROCK.fitted(5, 4).bars[0]
     assert struck(five, "snare") == [6, 12, 24] and {0, 18} <= set(struck(five, "kick"))

@@ -1,0 +1,204 @@
+"""Mode grooves: the grooves that the drummer knows, listed, drawn, heard, and written as MIDI."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from seq2drum.cli import exports, paths, shared, speakers
+from seq2drum.cli.terminal import can_say, has_colours, say, standard_output, width
+from seq2drum.errors import OptionError
+from seq2drum.music.choices import STYLES
+from seq2drum.music.limits import SCORE_SUFFIXES
+
+if TYPE_CHECKING:
+    from seq2drum.lattice.grooves import Groove
+    from seq2drum.music.duet import Duet
+    from seq2drum.play.book import Book
+
+LOOP = 4  # bars of a groove that are written and played
+_NAME = 30  # columns of a name in the list
+_ONE = "name one, as --mode grooves lists them"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add which grooves, and what is done with them."""
+    parser.usage = "%(prog)s [NAME|WORDS|FILE|FILE:BAR|FILE:A-B] [options]"
+    parser.description = (
+        "Lists the grooves that the drummer knows: all, those with some words in their names, or those of a style or a "
+        "metre. Draws, plays or writes one: of the list, or from the drums of a MIDI file."
+    )
+    parser.epilog = """examples:
+  seq2drum --mode grooves --style latin
+  seq2drum --mode grooves half-time
+  seq2drum --mode grooves bossa-side-stick -o bossa.mid
+  seq2drum --mode grooves song.mid:9-10"""
+    parser.add_argument("files", nargs="*", metavar="NAME", help="a groove, words to look for, or a MIDI file")
+    parser.add_argument("--style", metavar="NAME", help=f"only grooves of a style: {', '.join(STYLES)}")
+    parser.add_argument("--metre", metavar="N/M", type=_metre, help="only grooves of a metre; one groove, fitted to it")
+    shared.add_output(parser, f"write {LOOP} bars of one groove, .mid; - is standard output", metavar="FILE")
+    parser.add_argument("--play", action="store_true", help="play one groove through the loudspeakers")
+    parser.add_argument("--wav", metavar="FILE", help="also write one groove as sound (needs FluidSynth)")
+    exports.add_soundfont(parser)
+    shared.add_choice(parser, "drum_map")
+    shared.add_json(parser)
+    shared.add_force(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """List, draw, play or write; returns the exit code."""
+    from seq2drum.play.book import Book
+
+    if options.style is not None and options.style not in STYLES:
+        raise OptionError(f"there is no style {options.style!r}; there are {', '.join(STYLES)}")
+    words = " ".join(options.files).strip()
+    one = _meant(words, options)
+    if one is not None:
+        return _show(one if options.metre is None else one.fitted(*options.metre), options)
+    if options.output or options.play or options.wav:
+        raise OptionError(f"-o, --play and --wav are for one groove; {_ONE}")
+    return _list(_found(Book.load(), words, options), options)
+
+
+def _metre(text: str) -> tuple[int, int]:
+    """N/M as numbers."""
+    from seq2drum.music import metres
+
+    found = re.fullmatch(r"(\d{1,3})/(\d{1,3})", text)
+    try:
+        numerator, denominator = (int(number) for number in found.groups()) if found else (0, 0)
+        metres.groups(numerator, denominator)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted a metre such as 7/8, found {text!r}") from None
+    return numerator, denominator
+
+
+# --- which ------------------------------------------------------------------------------------------------------------
+
+
+def _meant(words: str, options: argparse.Namespace) -> Groove | None:
+    """The one groove that words name, or that is in a file; None if they name none."""
+    from seq2drum.music import drum_maps
+    from seq2drum.play import asked
+    from seq2drum.play.book import Book, read_groove
+
+    if words and (asked.reference(words).is_file or words.lower().endswith(SCORE_SUFFIXES) or words in Book.load()):
+        return read_groove(words, drum_map=drum_maps.load(options.drum_map))
+    return None
+
+
+def _found(book: Book, words: str, options: argparse.Namespace) -> Sequence[Groove]:
+    """The grooves of a metre and a style in which all of some words are.
+
+    Raises:
+        OptionError: there is none.
+    """
+    every = book.grooves if options.metre is None else book.of_metre(*options.metre)
+    wanted = re.findall(r"[^\W_]+", words.casefold())
+    found = [
+        groove
+        for groove in every
+        if (options.style is None or groove.style == options.style)
+        and all(word in f"{groove.name} {groove.title} {groove.style}".casefold() for word in wanted)
+    ]
+    if found:
+        return found
+    if words and options.style is None and options.metre is None:
+        return [book[words]]  # which says what is near
+    limits = [words and f"with {words!r}", options.style, options.metre and "in {}/{}".format(*options.metre)]
+    raise OptionError(f"there is no groove {' '.join(filter(None, limits))}; --mode grooves lists all")
+
+
+# --- what is done -----------------------------------------------------------------------------------------------------
+
+
+def _list(grooves: Sequence[Groove], options: argparse.Namespace) -> int:
+    columns = width() if sys.stdout.isatty() else None
+    with standard_output():
+        for groove in grooves:
+            print(json.dumps(_about(groove)) if options.json else _line(groove)[:columns])
+        sys.stdout.flush()
+    if not options.json:
+        several = "1 groove" if len(grooves) == 1 else f"{len(grooves)} grooves"
+        say(f"{several}; --mode grooves NAME draws one, --mode infer SONG --groove NAME plays on it")
+    return 0
+
+
+def _about(groove: Groove) -> dict[str, Any]:
+    metre, tempo = groove.metre, list(groove.tempo)
+    return {"name": groove.name, "title": groove.title, "metre": metre, "style": groove.style, "tempo": tempo}
+
+
+def _line(groove: Groove) -> str:
+    slow, fast = groove.tempo
+    return f"{groove.name:<{_NAME}} {groove.metre:>5}  {groove.style or '':<7} {slow:3.0f}-{fast:<3.0f}  {groove.title}"
+
+
+def _show(groove: Groove, options: argparse.Namespace) -> int:
+    """Draw, write and play one groove, as far as it is asked for."""
+    from seq2drum.formats import midi
+    from seq2drum.lattice.grooves import looped, to_json
+
+    # 1. Nothing is made before it is clear that all of it can be.
+    inputs = paths.identities([word.partition(":")[0] for word in options.files])
+    for name in filter(None, (options.output, options.wav)):
+        paths.check_target(name, inputs, overwrite=options.force)
+    players = _ready(options)
+    song = looped(groove, LOOP)
+    # 2. Draw it, unless it goes to standard output itself.
+    if options.output != "-":
+        with standard_output():
+            sys.stdout.write(json.dumps(to_json(groove)) + "\n" if options.json else _drawn(groove))
+            sys.stdout.flush()
+    # 3. Write it and play it.
+    if options.output is not None:
+        paths.write(midi.serialise(song), options.output, overwrite=options.force)
+    if options.wav or options.play:
+        data = speakers.rendered(_duet(groove, LOOP), options.soundfont)
+        if options.wav:
+            paths.write(data, options.wav, overwrite=options.force)
+        if options.play:
+            speakers.play(data, players)
+    return 0
+
+
+def _ready(options: argparse.Namespace) -> list[list[str]]:
+    """The players that are needed.
+
+    Raises:
+        OptionError: a name ends in what is not written to it.
+        MissingExtraError: there is nothing to make sound with.
+    """
+    for name, flag, suffix in ((options.output, "-o", ".mid"), (options.wav, "--wav", ".wav")):
+        if name is not None and not (name == "-" and flag == "-o") and not name.lower().endswith(suffix):
+            raise OptionError(f"{flag} of --mode grooves writes {suffix}, and {name!r} ends otherwise")
+    if not (options.wav or options.play):
+        return []
+    from seq2drum.show import sound
+
+    sound.check(options.soundfont)
+    return speakers.players() if options.play else []
+
+
+def _duet(groove: Groove, bars: int) -> Duet:
+    from seq2drum.lattice.grooves import looped
+    from seq2drum.music.duet import DRUMS, Duet
+    from seq2drum.music.notes import Part
+
+    song = looped(groove, bars)
+    return Duet(song, (), song.parts[0] if song.parts else Part.of([], name=DRUMS, is_drums=True))
+
+
+def _drawn(groove: Groove) -> str:
+    """What a groove is called, and its bars as a picture in characters."""
+    from seq2drum.show import console
+
+    picture = console.picture(_duet(groove, len(groove.bars)), width=width(), colour=has_colours())
+    slow, fast = groove.tempo
+    facts = [groove.metre, groove.style or "", f"{slow:g} to {fast:g} quarters a minute"]
+    text = f"{groove.name}: {groove.title}\n{', '.join(filter(None, facts))}\n\n{picture}"
+    return text if can_say(text) else console.ascii_only(text)
