@@ -12,11 +12,9 @@ import numpy as np
 from seq2drum import files
 from seq2drum.errors import OptionError
 from seq2drum.formats import midi
-from seq2drum.lattice.grid import Grid, Lattice
-from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.grid import Lattice
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import MOST_TAKES
-from seq2drum.music.kit import Kit
 from seq2drum.music.limits import DEFAULT_LIMITS, SCORE_SUFFIXES, Limits
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.shown import Shown
@@ -24,14 +22,12 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decoding, engine
 from seq2drum.play.engine import AskingStream, next_of
 from seq2drum.play.ensemble import Ensemble
-from seq2drum.play.feel import Feel
 from seq2drum.play.folder import DEFAULT
-from seq2drum.play.humanise import Performance
 from seq2drum.play.kept import Joint, kept_of
 from seq2drum.play.options import Options
 from seq2drum.play.plan import Plan
-from seq2drum.play.swing import swing
 from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, ranked
+from seq2drum.play.touch import Touch
 from seq2drum.play.wishes import settled
 
 AT_ONCE = 16  # takes of a song that are played together; more would gain little
@@ -131,7 +127,7 @@ class Drummer(Shown):
             self.engine, heard, sampling, plan=plan, controls=controls, first=first, stop=stop, given=given
         )
         program, is_xg = drum_map.kit_to_play(song, stays=bool(options.prime or options.bars))
-        touch, joint = _Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
+        touch, joint = Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
         bars, rows = song.bars(), list[IntArray]()
         for index, piece in enumerate(lattice.bars):
             # 3. Strike each as it comes, and write what does not stay as it is. Nothing is asked of the bars after it.
@@ -148,31 +144,6 @@ class Drummer(Shown):
                 every = np.concatenate(rows)
                 yield DrumBar(bar, Part.of(every, program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg))
                 rows = []
-
-
-class _Touch:
-    """How the hits of a take are struck where that is not left to the model, bar after bar; given bars, too."""
-
-    def __init__(self, options: Options, heard: Heard, kit: Kit) -> None:
-        self._form, self._swing, self._performance = heard.form, options.swing, None
-        if options.humanize is None:
-            return
-        feel = Feel.load()
-        style = options.style if feel.knows(options.style) else None
-        self._performance = Performance(
-            feel, heard.form, kit=kit, amount=options.humanize, seed=options.seed, style=style, heard=heard
-        )
-
-    def strike(self, bar: int, hits: Grid) -> Grid:
-        """The hits of the next bar as they are struck."""
-        if self._performance is not None:
-            # A bar stays as loud as the model plays it, which knows the intensity that is asked for.
-            felt = self._performance.play(hits)
-            louder = np.rint(np.mean(hits.velocity) - np.mean(felt.velocity)) if len(hits.velocity) else 0
-            hits = felt._replace(velocity=np.clip(felt.velocity + louder, 1, 127).astype(np.int64))
-        if self._swing is not None:
-            hits = swing(hits, self._form.between(bar, bar + 1), self._swing)
-        return hits
 
 
 def _opened(song: Song | bytes | str | os.PathLike[str], limits: Limits) -> tuple[Song, bytes | None]:

@@ -1,0 +1,70 @@
+"""How the hits of a take are struck where that is not left to the model: intensity, variation, human feel, swing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.listening import Heard
+from seq2drum.music.kit import Kit
+from seq2drum.music.notes import IntArray
+from seq2drum.play import loudness
+from seq2drum.play.feel import Feel
+from seq2drum.play.humanise import Performance
+from seq2drum.play.options import Options
+from seq2drum.play.swing import swing
+
+_TAG = 0x700C  # in the seeds of these draws only
+
+
+class Touch:
+    """Strikes the hits of a take, bar after bar; those of bars that are given, too, as later ones go on from them.
+
+    What is drawn for a bar comes from (seed, bar). The take of temperature 0 does not vary.
+    """
+
+    def __init__(self, options: Options, heard: Heard, kit: Kit) -> None:
+        self._form, self._options, self._performance = heard.form, options, None
+        self._total, self._count = 0.0, 0
+        self._before: dict[tuple[int, int], int] = {}
+        if options.humanize is None:
+            return
+        feel = Feel.load()
+        style = options.style if feel.knows(options.style) else None
+        self._performance = Performance(
+            feel, heard.form, kit=kit, amount=options.humanize, seed=options.seed, style=style, heard=heard
+        )
+
+    def strike(self, bar: int, hits: Grid) -> Grid:
+        """The hits of the next bar as they are struck."""
+        velocity = self._at_level(hits.velocity.astype(np.float64))
+        if self._performance is not None:
+            # A bar stays as loud as it is: how loud the feel would play it says nothing of this song.
+            mean = float(np.mean(velocity)) if len(velocity) else 0.0
+            hits = self._performance.play(hits)
+            velocity = loudness.as_loud_as(hits.velocity.astype(np.float64), mean)
+        hits = hits._replace(velocity=self._varied(bar, hits, velocity))
+        if self._options.swing is not None:
+            hits = swing(hits, self._form.between(bar, bar + 1), self._options.swing)
+        return hits
+
+    def _at_level(self, velocity: loudness.Array) -> loudness.Array:
+        if (level := self._options.intensity) is None:
+            return velocity
+        self._total, self._count = self._total + float(np.sum(velocity)), self._count + len(velocity)
+        return loudness.at_level(velocity, self._total / max(self._count, 1), level)
+
+    def _varied(self, bar: int, hits: Grid, velocity: loudness.Array) -> IntArray:
+        """Velocities (N,) as they are written: not clipped, and now and then as at this place in the bar before."""
+        rng = np.random.default_rng([_TAG, self._options.seed, bar])
+        share = 1.0 if self._options.humanize is None else self._options.humanize
+        share = 0.0 if self._options.temperature == 0 else share
+        if self._performance is None:
+            velocity = loudness.limited(loudness.varied(velocity, hits.step, rng) if share else velocity)
+        struck = np.rint(velocity).astype(np.int64)
+        places = list(zip(hits.step.tolist(), hits.key.tolist(), strict=True))
+        again = rng.random(len(places)) < loudness.REPEATED * share
+        for index in np.flatnonzero(again).tolist():
+            struck[index] = self._before.get(places[index], struck[index])
+        self._before = dict(zip(places, struck.tolist(), strict=True))
+        return struck
