@@ -38,6 +38,7 @@ class Beat(NamedTuple):
     length: float
 
 
+@cache
 def steps_of(numerator: int, denominator: int) -> int:
     """The steps of a bar of a metre.
 

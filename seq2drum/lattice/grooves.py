@@ -69,11 +69,11 @@ class Groove(Shown):
         if not 0 < self.tempo[0] <= self.tempo[1] < np.inf:
             refuse(f"the tempo {self.tempo[0]:g}-{self.tempo[1]:g}", "the slowest and the fastest")
         for bar in self.bars:
-            if len(bar.step) and not (bar.step.min() >= 0 and bar.step.max() < steps):
+            if _outside(bar.step, 0, steps - 1):
                 refuse("a hit outside its bar", f"steps 0 to {steps - 1} in {self.metre}")
-            if len(bar.step) and not (bar.key.min() >= 0 and bar.key.max() < len(FULL)):
+            if _outside(bar.key, 0, len(FULL) - 1):
                 refuse("a hit on no voice", f"voices 0 to {len(FULL) - 1} of the full kit")
-            if len(bar.step) and not (bar.velocity.min() >= 1 and bar.velocity.max() <= 127):
+            if _outside(bar.velocity, 1, 127):
                 refuse("a velocity out of range", "1 to 127")
 
     def __eq__(self, other: object) -> bool:
@@ -124,6 +124,11 @@ class Groove(Shown):
         held = tuple(playable(bar) for bar in bars)
         title = title_of(held, numerator, denominator)
         return Groove(slug_of(title), title, numerator, denominator, held, style, tempo)
+
+
+def _outside(column: IntArray, least: int, most: int) -> bool:
+    values = column.tolist()
+    return bool(values) and not least <= min(values) <= max(values) <= most
 
 
 def looped(groove: Groove, bars: int = 4) -> Song:

@@ -157,7 +157,8 @@ def _loaded(folder: Path) -> Book:
     names = unique([*taken, *(groove.name for groove in grooves)])[len(taken) :]
     titles = _numbered(groove.title for groove in grooves)
     named = tuple(
-        replace(groove, name=name, title=title) for groove, name, title in zip(grooves, names, titles, strict=True)
+        groove if (groove.name, groove.title) == (name, title) else replace(groove, name=name, title=title)
+        for groove, name, title in zip(grooves, names, titles, strict=True)
     )
     return Book(named, MappingProxyType({name: count for name, count in zip(names, popularity, strict=True) if count}))
 
