@@ -51,6 +51,7 @@ NOT_RUN = {
     r"sudo apt": "installs programs",
     r"brew ": "installs programs",
     r"seq2drum --print-completion |mkdir -p ~/\.zfunc$": "writes into a home; test_completion.py tries it",
+    r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
     r"tensorboard ": "serves until it is ended",
     r"torchrun ": "starts several processes; tests/learn does",
     r"jupyter ": "opens a browser",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # imported on use: help and errors come at once
     from seq2drum.judge.players import Player
 
 SETTINGS = ("given-1", "given-2", "given-4", "given-8")
+LISTENED = 8  # songs of a comparison by ear
 SPLITS = ("test", "validation", "train", "all")
 
 
@@ -67,12 +68,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--report", metavar="FILE", help="write a page, .html or .md")
     output.add_argument("--json", metavar="FILE", help="write all figures")
+    output.add_argument(
+        "--listen",
+        metavar="DIR",
+        help=f"write a page for a blind comparison by ear instead, of --songs N songs (default: {LISTENED})",
+    )
+    output.add_argument("--votes", nargs="+", metavar="FILE", help="tell what listeners of that page voted for")
     shared.add_force(output)
 
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate; returns the exit code."""
+    if options.votes:
+        return _tell_votes(options)
     _check(options)
+    if options.listen:
+        return _listen(options)
     from seq2drum import files
     from seq2drum.judge import evaluate, report
 
@@ -114,6 +125,46 @@ def run(options: argparse.Namespace) -> int:
         report.write(evaluation, options.report, overwrite=options.force)
     with standard_output():
         print(report.as_text(evaluation), flush=True)
+    return 0
+
+
+def _listen(options: argparse.Namespace) -> int:
+    """Write the page of a blind comparison; returns the exit code."""
+    from seq2drum.judge import comparison
+    from seq2drum.judge.players import baseline_players, real_player, shuffled_player
+    from seq2drum.show import sound
+
+    sound.check()
+    options.songs, options.takes = options.songs or LISTENED, 1
+    _, models = _players(options)
+    _, chosen, training = _chosen_songs(options)
+    baselines = baseline_players(training, seed=options.seed) if training else []
+    players = [
+        real_player(),
+        *(player for player in models if player.name.endswith(", default")),
+        *(player for player in baselines if player.name in comparison.BASELINES),
+        shuffled_player(options.seed),
+    ]
+    folder = Path(options.listen)
+    with _progress() as progress:
+        key = comparison.make(chosen, players, folder, seed=options.seed, overwrite=options.force, progress=progress)
+    say(
+        f"{folder / comparison.PAGE}: {len(key.passages)} songs by {len(key.players)} players, {', '.join(key.players)}"
+    )
+    return 0
+
+
+def _tell_votes(options: argparse.Namespace) -> int:
+    """Print what listeners voted for; returns the exit code."""
+    from seq2drum.judge import comparison, votes
+
+    if not options.listen:
+        raise OptionError("--votes wants --listen DIR, too: the folder whose page was voted on says who played what")
+    key = comparison.read_key(Path(options.listen))
+    found = votes.read([Path(name) for name in options.votes], key)
+    rows = votes.standings(found, list(key.players), seed=options.seed)
+    with standard_output():
+        print(votes.as_text(rows, found), flush=True)
     return 0
 
 

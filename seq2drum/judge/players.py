@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,24 @@ def copy_player() -> Player:
     """The baseline of playing on: the bars that are known, again and again."""
     meaning = "the bars that are known, again and again to the end"
     return Player(COPY, meaning, "baseline", _silent, play_on=_copy_on, swapped=False)
+
+
+def shuffled_player(seed: int = 0) -> Player:
+    """The song's own bars in any order: nothing in a bar tells it, only the form."""
+    play = partial(_shuffled, seed)
+    return Player(
+        "shuffled bars", "the song's own bars in random order", "baseline", play, sees_real=True, swapped=False
+    )
+
+
+def _shuffled(seed: int, song: Prepared, take: int) -> Grid:
+    form, rng = song.heard.form, np.random.default_rng([seed, take, 5])
+    source = np.arange(len(form.steps))
+    for steps in np.unique(form.steps):
+        bars = np.flatnonzero(form.steps == steps)
+        source[bars] = rng.permutation(bars)
+    pieces = zip(source.tolist(), form.first.tolist(), strict=False)
+    return Grid.join([form.notes_between(song.drums, bar, bar + 1).shift(first) for bar, first in pieces])
 
 
 def _real(song: Prepared, take: int) -> Grid:

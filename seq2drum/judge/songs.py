@@ -10,6 +10,8 @@ import numpy as np
 from seq2drum.data.excerpts import shortened
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
+from seq2drum.judge.measures import judged_bars
+from seq2drum.lattice.drums import drums_of
 
 
 def choose(
@@ -57,6 +59,19 @@ def choose(
         drawn = np.random.default_rng([seed, 1]).permutation(len(chosen))[:most]
         chosen = [chosen[index] for index in np.sort(drawn).tolist()]
     return [shortened(song, bars) for song in chosen] if bars else chosen
+
+
+def passage(song: Prepared, most: int) -> tuple[int, int] | None:
+    """Bars [first, stop) of a song that are shown or heard, at most so many; None if the drummer never plays.
+
+    From the second eighth of the bars that count on: past the beginning, which is the hardest and the least typical.
+    """
+    form = song.heard.form
+    bars = np.flatnonzero(judged_bars(drums_of(song.drums, form)))
+    if not len(bars):
+        return None
+    first = int(bars[len(bars) // 8])
+    return first, min(first + most, len(form.steps))
 
 
 def reference(songs: Sequence[Prepared], chosen: Sequence[Prepared], *, all_of: bool = False) -> list[Prepared]:

@@ -14,6 +14,7 @@ from seq2drum.judge.evaluation import BY_METRE, METRES, Estimate, Example, Row, 
 from seq2drum.judge.panel import FIGURES, Statistics
 from seq2drum.judge.players import COPY, REAL, Player
 from seq2drum.judge.song_critic import song_critic_auc
+from seq2drum.judge.songs import passage
 from seq2drum.lattice.drums import Drums, drums_of
 
 EXAMPLES, EXAMPLE_BARS = 4, 8
@@ -103,13 +104,10 @@ def examples(songs: Sequence[Prepared], players: Sequence[Player], auditions: Au
     chosen = []
     for index in np.unique(np.linspace(0, len(songs) - 1, min(EXAMPLES, len(songs))).astype(int)).tolist():
         song = songs[index]
-        form = song.heard.form
-        bars = np.flatnonzero(measures.judged_bars(drums_of(song.drums, form)))
-        if not len(bars):
+        shown = passage(song, EXAMPLE_BARS)
+        if shown is None:
             continue
-        # From the second eighth of the song on: past the beginning, which is the hardest and the least typical.
-        first = int(bars[len(bars) // 8])
-        stop = min(first + EXAMPLE_BARS, len(form.steps))
+        first, stop = shown
         part = song.between(first, stop)
         metres = zip(part.heard.form.numerator.tolist(), part.heard.form.denominator.tolist(), strict=True)
         shared = (
