@@ -1,4 +1,4 @@
-"""Whether the drums follow their style: `python bench/idiom.py [--seeds N] [--pieces DIR] [--daring 0.5]`.
+"""Whether the drums follow their style: `python bench/idiom.py [--seeds N] [--folder DIR] [--daring 0.5]`.
 
 The ten examples, or the MIDI files of a folder whose names say a style (`my_bossa.mid`), are played with each seed, and
 with whatever options of `--mode infer` stand on the command line. Each take is judged by rules that a drummer of its
@@ -144,7 +144,7 @@ def as_json(found: Mapping[str, Sequence[Judged]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pieces", type=Path, help="a folder of guitar pieces (default: the examples)")
+    parser.add_argument("--folder", type=Path, help="a folder of guitar pieces (default: the examples)")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="pieces whose names hold one of these")
     parser.add_argument("--seeds", type=int, default=6, help="takes of each piece, from --seed on (default: 6)")
     parser.add_argument("--model", default=DEFAULT)
@@ -155,7 +155,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         base = Options(**shared.chosen(given))
-        folder = given.pieces or ROOT / "examples" / ("training" if given.written else "")
+        folder = given.folder or ROOT / "examples" / ("training" if given.written else "")
         pieces = [
             piece for piece in pieces_of(folder) if not given.only or any(part in piece.name for part in given.only)
         ]
