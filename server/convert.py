@@ -96,10 +96,11 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
     return Options(**given)
 
 
-def _check_word(word: str, name: str) -> None:
+def _check_word(word: str, name: str, field: str = "") -> None:
+    """Refuse a word that is too long. field: of the configuration, if not the name."""
     if len(word) > MOST_WORD:
         message = f"{name} has {len(word)} characters, at most {MOST_WORD} are read"
-        raise Refusal("INVALID_OPTION", message, field=f"config.{name}")
+        raise Refusal("INVALID_OPTION", message, field=f"config.{field or name}")
 
 
 def _bars(bars: pb.BarRange) -> tuple[int, int]:
@@ -133,20 +134,26 @@ def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Gr
     found: dict[str, Groove] = {}
     for choice in choices:
         for name in ("section", "name"):
-            _check_word(getattr(choice, name), f"groove.{name}")
+            _check_word(getattr(choice, name), name, "groove")
         try:
             if choice.section in found:
                 raise OptionError(f"two grooves are asked for in {choice.section or 'the whole song'!r}; wanted one")
-            bars = _bars(choice.bars) if choice.HasField("bars") else None
-            if choice.WhichOneof("source") == "midi":
-                found[choice.section] = groove_of(midi.parse(choice.midi, limits=limits), bars)
-            elif bars is None:
-                found[choice.section] = Book.load()[choice.name]
-            else:
-                raise OptionError("a groove has a name and bars; wanted bars of a file, or a name alone")
+            found[choice.section] = _groove(choice, limits)
         except (InputError, OptionError) as error:
-            raise Refusal(TABLE[type(error)].reason, f"the groove: {error}", field="config.groove") from None
+            raise Refusal(TABLE[type(error)].reason, str(error), field="config.groove") from None
     return found
+
+
+def _groove(choice: pb.GrooveChoice, limits: Limits) -> Groove:
+    bars = _bars(choice.bars) if choice.HasField("bars") else None
+    if choice.WhichOneof("source") == "midi":
+        try:
+            return groove_of(midi.parse(choice.midi, limits=limits), bars)
+        except (InputError, OptionError) as error:
+            raise type(error)(f"the groove's file: {error}") from None
+    if bars is not None:
+        raise OptionError("a groove has a name and bars; wanted bars of a file, or a name alone")
+    return Book.load()[choice.name]
 
 
 def check_wishes(song: Song, choice: GuitarChoice, options: Options, limits: Limits) -> None:

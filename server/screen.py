@@ -54,10 +54,8 @@ class Rules:
 def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
     """What is in the file of a GenerateDrumsRequest that can be played.
 
-    Whether the file's own drums allow `prime_bars` and `bars` is checked by the player.
-
     Raises:
-        InputError, PartNotFoundError, Refusal: it cannot be played.
+        InputError, OptionError, Refusal: it cannot be played.
     """
     request = pb.GenerateDrumsRequest.FromString(body)
     if not request.midi:

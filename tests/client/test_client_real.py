@@ -50,8 +50,11 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (Options(humanize=0.5, swing=0.5), True, 1),
         (Options(seed=2), False, 3),
         (Options(drum_map="addictive-drums-2"), True, 2),
+        (Options(groove="verse=half-time rock, ride,chorus=one drop", ending="choke", without=("crash",)), False, 1),
+        (Options(groove=f"{ROOT}/examples/training/funk_1.mid:5-8", fill_at=(8,), daring=0.5), False, 2),
+        (Options(like=ROOT / "examples" / "training" / "blues_shuffle_1.mid"), False, 1),
     ],
-    ids=["plain", "style", "with guitar", "takes", "all"],
+    ids=["plain", "style", "with guitar", "takes", "all", "grooves", "groove of a file", "like"],
 )
 def test_takes_of_the_real_server_have_the_bytes_of_drummer(
     real: str, drummer: Drummer, wanted: Options, with_guitar: bool, count: int
@@ -107,6 +110,11 @@ def test_the_real_server_refuses_with_the_messages_of_drummer(real: str, drummer
             (SONG, {"track": "9"}),
             (SONG, {"bars": (1, 4)}),
             (SONG, {"fills": 3.0}),
+            (SONG, {"groove": "rok"}),
+            (SONG, {"groove": "A=one drop,verse=one drop,chorus=one drop"}),
+            (SONG, {"like": SONG}),
+            (SONG, {"fill_at": (900,)}),
+            (SONG, {"without": ("gong",)}),
         ):
             with pytest.raises(Seq2DrumError) as there:
                 remote.accompany(data, **wanted)

@@ -131,6 +131,8 @@ def test_every_option_of_the_core_can_be_asked_for() -> None:
         ("no_fills_in", [pb.BarRange(first_bar=2, last_bar=1)]),
         ("no_fills_in", [pb.BarRange(first_bar=1, last_bar=1)] * 2001),
         ("groove", [pb.GrooveChoice()]),
+        ("groove", [pb.GrooveChoice(name="x" * 65)]),
+        ("groove", [pb.GrooveChoice(section="x" * 65, name="one drop")]),
         ("groove", [pb.GrooveChoice(name="no such groove at all")]),
         ("groove", [pb.GrooveChoice(name="one drop", bars=pb.BarRange(first_bar=1, last_bar=1))]),
         ("groove", [pb.GrooveChoice(name="one drop")] * 2),

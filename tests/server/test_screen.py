@@ -26,7 +26,7 @@ from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2drum.errors import InputError, LimitError
+from seq2drum.errors import InputError, LimitError, OptionError
 from seq2drum.formats import midi
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Song
@@ -90,6 +90,42 @@ def look(
 
 def said(frame: Frame) -> status_pb2.Status:
     return status_pb2.Status.FromString(frame.body)
+
+
+# --- files in a configuration -----------------------------------------------------------------------------------------
+
+
+def test_the_files_of_a_configuration_are_read_under_the_same_limits() -> None:
+    song = EXAMPLES[0].read_bytes()
+    small = dataclasses.replace(RULES, limits=dataclasses.replace(RULES.limits, tracks=5))
+    drums = (ROOT / "examples" / "training" / "funk_1.mid").read_bytes()
+    large = header(tracks=6) + b"".join(track(NOTE) for _ in range(6))
+    assert look(song, small, pb.GenerationConfig(like=drums, groove=[pb.GrooveChoice(midi=drums)])).timeline.bars
+    configs = {
+        "config.groove": lambda data: pb.GenerationConfig(groove=[pb.GrooveChoice(midi=data)]),
+        "config.like": lambda data: pb.GenerationConfig(like=data),
+    }
+    for field, config in configs.items():
+        for data, reason in ((large, "MIDI_OVER_LIMIT"), (b"no music", "INVALID_MIDI")):
+            with pytest.raises(Refusal) as refused:
+                look(song, small, config(data))
+            assert (refused.value.reason, refused.value.field) == (reason, field)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (pb.GenerationConfig(fill_at=[900]), "a fill is asked for in bar 900"),
+        (pb.GenerationConfig(like=EXAMPLES[0].read_bytes()), "no drums"),
+        (pb.GenerationConfig(groove=[pb.GrooveChoice(section="Z", name="one drop")]), "no section 'Z'"),
+        (pb.GenerationConfig(prime_bars=2), "no drums of its own"),
+    ],
+)
+def test_what_the_song_does_not_have_is_refused_before_anything_is_played(
+    config: pb.GenerationConfig, message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        look(EXAMPLES[0].read_bytes(), config=config)
 
 
 # --- any bytes --------------------------------------------------------------------------------------------------------

@@ -277,6 +277,26 @@ def test_the_largest_file_is_taken_and_one_byte_more_is_refused_with_both_number
     against(body, settings(limits=Limits(file_bytes=1000)))
 
 
+@BOTH
+@pytest.mark.parametrize("name", ["groove", "like"])
+def test_a_file_of_a_configuration_that_is_too_large_is_refused_before_anything_is_read(method: str, name: str) -> None:
+    async def body(server: Served) -> None:
+        for size in (1000, 1001):
+            large = bytes(size)
+            config = pb.GenerationConfig(**{name: large if name == "like" else [pb.GrooveChoice(midi=large)]})
+            stream = [opening(config=config), b"MThd"]
+            unary = method == UNARY
+            if size == 1000:
+                await (server.generate(config=config) if unary else pieces(server.stream(*stream)))
+            else:
+                status = await (refused(server.generate(config=config)) if unary else refused_stream(server, stream))
+                assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == f"config.{name}"
+                assert "1,001" in status.message and "1,000" in status.message
+        assert len(server.readers.asked) == 1
+
+    against(body, settings(limits=Limits(file_bytes=1000)))
+
+
 def test_a_stream_is_cut_off_at_the_byte_that_is_too_much(log: io.StringIO) -> None:
     async def body(server: Served) -> None:
         status = await refused_stream(server, itertools.chain([opening()], itertools.repeat(bytes(300))))
