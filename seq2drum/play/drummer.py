@@ -126,7 +126,8 @@ class Drummer(Shown):
         played = decoding.playing(
             self.engine, heard, sampling, plan=plan, controls=controls, first=first, stop=stop, given=given
         )
-        program, is_xg = drum_map.kit_to_play(song, stays=bool(options.prime or options.bars))
+        brushes = all("brush" in groove.title for groove in sheet.grooves.values()) and bool(sheet.grooves)
+        program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
         touch, joint = Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
         bars, rows = song.bars(), list[IntArray]()
         for index, piece in enumerate(lattice.bars):
