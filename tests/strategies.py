@@ -6,7 +6,7 @@ from itertools import groupby
 
 from hypothesis import strategies as st
 
-from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 
 TICKS_PER_QUARTER = st.one_of(st.sampled_from([1, 24, 96, 192, 480, 960, 1024, 9600, 32767]), st.integers(1, 32767))
 
@@ -60,6 +60,15 @@ def metres(last_tick: int = 20_000) -> st.SearchStrategy[tuple[Metre, ...]]:
     return st.lists(metre, max_size=30).map(lambda events: tuple(sorted(events, key=lambda event: event.tick)))
 
 
+def markers(last_tick: int = 20_000) -> st.SearchStrategy[tuple[Marker, ...]]:
+    """Markers: names of sections and any other text, at most one at a tick."""
+    text = st.one_of(
+        st.sampled_from(["Verse 1", "2nd Chorus", "B", "(c) me"]), NAMES.filter(lambda text: text not in ("", "|"))
+    )
+    table = st.dictionaries(_ticks(last_tick), text, max_size=8)
+    return table.map(lambda found: tuple(Marker(tick, found[tick]) for tick in sorted(found)))
+
+
 def _ticks(last_tick: int) -> st.SearchStrategy[int]:
     return st.one_of(st.sampled_from([0, last_tick // 2]), st.integers(0, last_tick))
 
@@ -75,5 +84,6 @@ def songs(draw: st.DrawFn, *, max_parts: int = 20, max_notes: int = 40, min_note
     chosen = draw(st.lists(parts(last, min_notes=min_notes, max_notes=max_notes), max_size=max_parts))
     tempo_map, metre_map = draw(tempos(last)), draw(metres(last))
     silence = draw(st.sampled_from([0, 0, 1, ticks_per_quarter]))
-    end = max([part.end for part in chosen] + [event[0] for event in (*tempo_map, *metre_map)] + [0])
-    return Song(ticks_per_quarter, tuple(chosen), tempo_map, metre_map, end + silence)
+    named = draw(markers(last))
+    end = max([part.end for part in chosen] + [event[0] for event in (*tempo_map, *metre_map, *named)] + [0])
+    return Song(ticks_per_quarter, tuple(chosen), tempo_map, metre_map, end + silence, named)

@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 from seq2drum.errors import LimitError, MidiError
 from seq2drum.music.limits import Limits
-from seq2drum.music.notes import Metre, Tempo
+from seq2drum.music.notes import Marker, Metre, Tempo
 
 END_OF_TRACK = b"\xff\x2f\x00"
 
-_NAME, _END, _TEMPO, _METRE = 0x03, 0x2F, 0x51, 0x58  # types of meta events
+_NAME, _MARKING, _END, _TEMPO, _METRE = 0x03, 0x06, 0x2F, 0x51, 0x58  # types of meta events
 _SONG_META = frozenset({0x02, 0x05, 0x06, 0x07, 0x51, 0x54, 0x58, 0x59})
 """Meta events that belong to the whole song: copyright, lyric, marker, cue, tempo, SMPTE offset, metre, key."""
-_LONGEST_NAME = 1000  # characters of a track's name; what is beyond is cut
+_LONGEST_NAME = 1000  # characters of a track's name, or of a marker; what is beyond is cut
 DRUM_CHANNEL = 9  # channel 10, counted from 0
 
 
@@ -261,9 +261,9 @@ def mended(track: Track) -> Track:
     """The same track in a form that symusic reads rightly.
 
     What is no channel or meta event (escapes, system messages, unfinished system exclusive events) becomes a meta event
-    for sequencers, which symusic skips; running status behind a system exclusive event is written out; a name that is
-    not UTF-8 is taken for Latin-1, and a very long one is cut; a metre event without its two bytes about clicks gets
-    them.
+    for sequencers, which symusic skips; running status behind a system exclusive event is written out; a name or marker
+    that is not UTF-8 is taken for Latin-1, and a very long one is cut; a metre event without its two bytes about clicks
+    gets them.
 
     Raises:
         MidiError: the track is damaged, or a tempo or metre event has too few bytes.
@@ -290,9 +290,9 @@ def _mended_event(track: Track, event: Event, before: int) -> bytes | None:
     if event.status != 0xFF:
         return b"\xff\x7f" + _with_length(data)
     kind = track.events[event.body + 1]
-    if kind == _NAME and not (_is_utf8(data) and len(data) <= _LONGEST_NAME):
+    if kind in (_NAME, _MARKING) and not (_is_utf8(data) and len(data) <= _LONGEST_NAME):
         name = data.decode("utf-8" if _is_utf8(data) else "latin-1")
-        return b"\xff\x03" + _with_length(name[:_LONGEST_NAME].encode())
+        return bytes((0xFF, kind)) + _with_length(name[:_LONGEST_NAME].encode())
     if kind == _TEMPO and len(data) != 3:
         raise _damage(track, event.body, event.tick, f"a tempo event has {len(data)} bytes; it needs 3")
     if kind == _METRE and len(data) < 2:
@@ -343,13 +343,14 @@ def maps(tracks: Iterable[Track]) -> tuple[tuple[Tempo, ...], tuple[Metre, ...]]
     return tuple(sorted(tempos, key=lambda tempo: tempo.tick)), tuple(sorted(metres, key=lambda metre: metre.tick))
 
 
-def map_track(tempos: Iterable[Tempo], metres: Iterable[Metre], end: int) -> bytes:
-    """The events of a track of tempo and metre events; its end of track is at tick `end`."""
+def map_track(tempos: Iterable[Tempo], metres: Iterable[Metre], markers: Iterable[Marker], end: int) -> bytes:
+    """The events of a track of tempo and metre events and markers; its end of track is at tick `end`."""
     events = [
         (metre.tick, bytes((0xFF, 0x58, 4, metre.numerator, metre.denominator.bit_length() - 1, 24, 8)))
         for metre in metres
     ]
     events += [(tempo.tick, b"\xff\x51\x03" + tempo.microseconds.to_bytes(3, "big")) for tempo in tempos]
+    events += [(marker.tick, b"\xff\x06" + _with_length(marker.text.encode("utf-8", "replace"))) for marker in markers]
     events.sort(key=lambda event: event[0])
     events.append((end, END_OF_TRACK))
     deltas = [after - before for before, after in pairwise([0, *(tick for tick, _ in events)])]
@@ -363,7 +364,9 @@ def map_track(tempos: Iterable[Tempo], metres: Iterable[Metre], end: int) -> byt
 # --- the ends of tracks -----------------------------------------------------------------------------------------------
 
 
-_MARKER = b"\xff\x06\x01|"
+END_MARK = "|"
+"""The text of the markers that stand for the ends of tracks."""
+_MARKER = b"\xff\x06\x01" + END_MARK.encode()
 
 
 def with_marked_end(events: bytes) -> bytes:

@@ -5,7 +5,8 @@ after it; where it is known to go wrong without saying so (escape events, the or
 that are not UTF-8), the bytes are put right first (`events.mended`).
 
 A `Song` has what symusic gives: one part for every track, channel and program in it that has notes (parts without notes
-are left out); tempo and metre events all of them, in the order of the file; a note-on that is never ended is no note.
+are left out); tempo and metre events all of them, in the order of the file; the first MOST_MARKERS markers that have
+a text; a note-on that is never ended is no note.
 Overlapping notes of one pitch and channel are paired first on, first off.
 Drum parts keep the program of their kit, and all of a file are of Yamaha XG or none.
 `Song.length` is the last tick of anything that symusic keeps, or of the end of the longest track if that is later by
@@ -18,6 +19,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -30,10 +32,11 @@ from seq2drum.errors import LimitError, MidiError
 from seq2drum.formats import events
 from seq2drum.formats.events import Track
 from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, Limits
-from seq2drum.music.notes import Metre, Part, Song, Tempo
+from seq2drum.music.notes import Marker, Metre, Part, Song, Tempo
 
 LOG = logging.getLogger(__name__)
 
+MOST_MARKERS = 1000  # that are read; what a file has beyond them is passed over
 _CHANNELS = 16
 _XG_ON = bytes((0x43, 0x10, 0x4C, 0x00, 0x00, 0x7E, 0x00, 0xF7))  # system exclusive "XG System On", without its head
 _BANK, _XG_KITS = 0, 127  # the controller that selects a bank, and the bank of XG's drum kits
@@ -53,14 +56,16 @@ def parse(data: bytes, *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) 
     tracks = [events.mended(track) if events.needs_mending(track.events) else track for track in tracks]
     score = _score(ticks_per_quarter, tracks, repair)
     _check_parts(score, limits)
-    if any("\ufffd" in track.name for track in score.tracks):
+    if any(
+        "\ufffd" in text for text in (*(track.name for track in score.tracks), *(one.text for one in score.markers))
+    ):
         score = _score(ticks_per_quarter, [events.mended(track) for track in tracks], repair)
     tempos, metres = _maps(score, tracks)
     _check_maps(tempos, metres, limits)
     _check_events(score, limits)
     is_xg = _is_xg(data, score)
     parts = tuple(_part(track, is_xg) for track in score.tracks if len(track.notes))
-    song = Song(ticks_per_quarter, parts, tempos, metres, score.end())
+    song = Song(ticks_per_quarter, parts, tempos, metres, score.end(), _markers(score))
     _check_length(song, limits)
     return song
 
@@ -89,13 +94,14 @@ def serialise(song: Song) -> bytes:
     Raises:
         LimitError: the song ends after the last tick that a MIDI file can hold.
     """
-    end = max([song.end, *(tempo.tick for tempo in song.tempos), *(metre.tick for metre in song.metres)])
+    maps: tuple[Tempo | Metre | Marker, ...] = (*song.tempos, *song.metres, *song.markers)
+    end = max([song.end, *(event.tick for event in maps)])
     if end > LAST_TICK:
         raise LimitError(f"the song ends at tick {end}; a MIDI file can hold {LAST_TICK}: use fewer ticks per quarter")
     score: Any = Score(song.ticks_per_quarter)
     for part in song.parts:
         score.tracks.append(_symusic_track(part))
-    tracks = [events.map_track(song.tempos, song.metres, end)]
+    tracks = [events.map_track(song.tempos, song.metres, song.markers, end)]
     tracks += [events.with_prompt_end(track.events) for track in events.split(score.dumps_midi(), 14)]
     return events.joined(song.ticks_per_quarter, tracks)
 
@@ -168,6 +174,12 @@ def _maps(score: Any, tracks: Sequence[Track]) -> tuple[tuple[Tempo, ...], tuple
     tempos = tuple(Tempo(event.time, event.mspq) for event in score.tempos)
     metres = tuple(Metre(event.time, event.numerator, event.denominator) for event in score.time_signatures)
     return tempos, metres
+
+
+def _markers(score: Any) -> tuple[Marker, ...]:
+    """The first markers of all tracks, without those that stand for the ends of tracks."""
+    named = (Marker(one.time, one.text) for one in score.markers if one.text not in ("", events.END_MARK))
+    return tuple(islice(named, MOST_MARKERS))
 
 
 def _many_at_one_tick(of_one_kind: Any) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 
 from seq2drum.lattice.form import Form, form_of, lattice_of
 from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid, Lattice, encode
+from seq2drum.lattice.markers import Marks, marks_of
 from seq2drum.lattice.phrases import merge
 from seq2drum.music.notes import IntArray, Song
 from seq2drum.music.shown import Shown
@@ -21,7 +22,7 @@ class Heard(Shown):
 
     programs (9,): notes played by each guitar program (24-31) and by any other. parts: how many parts were merged.
     bass: what the song's bass plays, no note where it has none. `features` does not look at it: it says which groove a
-    song wants, not how that is played.
+    song wants, not how that is played. marks: the bars at which the file says that a section begins, with its name.
     """
 
     form: Form
@@ -29,6 +30,7 @@ class Heard(Shown):
     programs: IntArray
     parts: int
     bass: Grid = field(default_factory=lambda: Grid.join([]))
+    marks: Marks = ()
 
     @property
     def sounding(self) -> tuple[int, int]:
@@ -44,7 +46,8 @@ class Heard(Shown):
     def between(self, first: int, stop: int) -> Heard:
         """Bars [first, stop) as if there had been no others."""
         guitar, bass = (self.form.notes_between(grid, first, stop) for grid in (self.guitar, self.bass))
-        return replace(self, form=self.form.between(first, stop), guitar=guitar, bass=bass)
+        marks = {max(bar, first) - first: name for bar, name in self.marks if bar < stop}
+        return replace(self, form=self.form.between(first, stop), guitar=guitar, bass=bass, marks=tuple(marks.items()))
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class Listening:
             programs[part.program - GUITAR_PROGRAMS.start if known else -1] += len(part)
         basses = [song.parts[index] for index in bass_parts(song) if index not in parts]
         guitar, bass = (encode(merge(some), lattice) for some in (chosen, basses))
-        return cls(lattice, Heard(form_of(song, lattice), guitar, programs, len(chosen), bass))
+        marks = marks_of(song.markers, lattice)
+        return cls(lattice, Heard(form_of(song, lattice), guitar, programs, len(chosen), bass, marks))
 
     @property
     def form(self) -> Form:

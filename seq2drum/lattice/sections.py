@@ -23,6 +23,7 @@ from seq2drum.music.notes import IntArray
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
+START = "start"  # in place of a letter: what is played before the first section that the file names
 SHORTEST = 4  # bars from one section's beginning to the next
 SILENCE = 2  # bars of silence, after which a section begins in any case
 KERNELS = (4, 8)  # bars on either side of a barline that are compared
@@ -39,7 +40,10 @@ WEIGHTS = {"onsets": 2.0, "harmony": 2.0, "register": 1.0, "voices": 2.5, "lengt
 
 
 class Section(NamedTuple):
-    """A passage of the guitar: its first bar, counted from 0, and its letter, which passages that are alike share."""
+    """A passage of the guitar: its first bar, counted from 0, and its letter, which passages that are alike share.
+
+    Where the file names its sections, the name stands in place of the letter: "verse".
+    """
 
     bar: int
     letter: str
@@ -48,12 +52,27 @@ class Section(NamedTuple):
 def sections(heard: Heard) -> tuple[Section, ...]:
     """The passages of the guitar, in the order of their bars, lettered A, B, ... as they first come.
 
-    The first begins where the guitar does. All begin in a bar with an onset, and are SHORTEST bars or longer, unless
+    Where the file's markers name sections, these are they. Else the first begins where the guitar does. All begin in a
+    bar with an onset, and are SHORTEST bars or longer, unless
     the guitar plays less than that. Two that follow each other have different letters, or else SILENCE bars of silence
     between them. The time it takes is in proportion to the bars, and a little of it to the letters.
     """
+    if heard.marks:
+        return _marked(heard)
     points, sounds = points_of(heard)
     return _lettered(points, sounds, _boundaries(sounds, novelty(points, sounds)))
+
+
+def _marked(heard: Heard) -> tuple[Section, ...]:
+    """The sections that the file names. What the guitar plays before them is of the first if it is short, or START."""
+    named = [Section(bar, name) for bar, name in heard.marks]
+    first, stop = heard.sounding
+    if stop and first < named[0].bar:
+        if named[0].bar - first < SHORTEST:
+            named[0] = named[0]._replace(bar=first)
+        else:
+            named.insert(0, Section(first, START))
+    return tuple(named)
 
 
 def bars_of(passages: Sequence[Section], bars: int) -> dict[str, list[int]]:

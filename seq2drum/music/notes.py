@@ -145,6 +145,13 @@ class Metre(NamedTuple):
     denominator: int
 
 
+class Marker(NamedTuple):
+    """What a file says of `tick`: most often the name of the section that begins there."""
+
+    tick: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One bar: its number from 0, first tick, length in ticks, metre, and the accent groups of the metre.
@@ -174,7 +181,7 @@ DEFAULT_METRE = Metre(0, 4, 4)
 
 @dataclass(frozen=True)
 class Song(Shown):
-    """A whole piece. Tempo and metre events are sorted by tick; MIDI's defaults (120 BPM, 4/4) hold before the first.
+    """A whole piece. Tempo and metre events and markers are sorted by tick; MIDI's defaults (120 BPM, 4/4) hold before.
 
     `length` is the last tick of anything in the file, which can lie after the last note.
     """
@@ -184,6 +191,7 @@ class Song(Shown):
     tempos: tuple[Tempo, ...] = ()
     metres: tuple[Metre, ...] = ()
     length: int = 0
+    markers: tuple[Marker, ...] = ()
 
     @property
     def end(self) -> int:
