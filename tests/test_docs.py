@@ -29,6 +29,7 @@ from client import cli as client_cli
 from client import errors as client_errors
 from seq2drum import cli, errors
 from seq2drum.formats import midi
+from seq2drum.learn import book
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import engraving, sound
@@ -53,6 +54,7 @@ NOT_RUN = {
     r"seq2drum --print-completion |mkdir -p ~/\.zfunc$": "writes into a home; test_completion.py tries it",
     r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
     r"tensorboard ": "serves until it is ended",
+    r"python -m seq2drum\.learn\.ranker |python bench/ranker\.py ": "wants a corpus; tests/learn/test_ranker.py trains",
     r"torchrun ": "starts several processes; tests/learn does",
     r"jupyter ": "opens a browser",
     r"python notebooks/sync\.py ": "test_notebooks.py runs it",
@@ -168,6 +170,8 @@ class Shell:
         if words[:2] == ["python", "main.py"] or words[:3] == ["python", "-m", "seq2drum"] or words[0] == "seq2drum":
             arguments = words[1 if words[0] == "seq2drum" else 2 if words[1] == "main.py" else 3 :]
             return self._inside(cli.main, small(arguments, force=self.force))
+        if words[:3] == ["python", "-m", "seq2drum.learn.book"]:
+            return self._inside(book.main, words[3:])
         if words[:3] == ["python", "-m", "client"]:
             port = str(self.server())
             arguments = [word.replace("50051", port) for word in words[3:]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,10 +53,19 @@ SECTION = Columns(
 BASS = SECTION.span("bass", "has_bass")
 
 
-def section_features(heard: Heard, sections: Sequence[Section]) -> dict[str, tuple[Metre, FloatArray]]:
-    """Of each letter of the sections the metre that most of its bars have, and the row (SECTION.size,) of these bars.
+class Wanting(NamedTuple):
+    """A section that wants a groove: the metre of most of its bars, their median tempo, and its row (SECTION.size,)."""
 
-    Only bars in which the guitar begins a note count. All passages of a letter are one section.
+    metre: Metre
+    bpm: float
+    row: FloatArray
+
+
+def section_features(heard: Heard, sections: Sequence[Section]) -> dict[str, Wanting]:
+    """Each letter of the sections, in the order in which they come.
+
+    All passages of a letter are one section. Only bars in which the guitar begins a note count, and those of the metre
+    that most of them have.
     """
     # 1. The song's bars as rows.
     known = features(heard)
@@ -73,7 +83,7 @@ def section_features(heard: Heard, sections: Sequence[Section]) -> dict[str, tup
     }
     # 2. The bars of each letter.
     letters = letters_of(sections, len(bars))
-    rows = dict[str, tuple[Metre, FloatArray]]()
+    found = dict[str, Wanting]()
     for letter in dict.fromkeys(section.letter for section in sections):
         chosen = np.flatnonzero((letters == letter) & sounds)
         if not len(chosen):
@@ -86,8 +96,8 @@ def section_features(heard: Heard, sections: Sequence[Section]) -> dict[str, tup
             "bass": _mean(bass[chosen]),
             "bass_spread": bass[chosen].std(axis=0),
         }
-        rows[letter] = metre, SECTION.row({**song, **own})
-    return rows
+        found[letter] = Wanting(metre, float(np.median(heard.form.bpm[chosen])), SECTION.row({**song, **own}))
+    return found
 
 
 def letters_of(sections: Sequence[Section], bars: int) -> NDArray[np.object_]:

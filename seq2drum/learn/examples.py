@@ -55,7 +55,7 @@ def examples_of(song: Prepared) -> Iterator[Example]:
     letters = letters_of(passages, len(form.steps))
     struck = np.bincount(form.bar_of(drums.step), minlength=len(form.steps)) > 0
     style = style_of(drums_of(drums, form, FULL))
-    for letter, (metre, heard) in section_features(song.heard, passages).items():
+    for letter, (metre, _, heard) in section_features(song.heard, passages).items():
         held = (form.numerator == metre[0]) & (form.denominator == metre[1])
         bars = np.flatnonzero((letters == letter) & struck & held)
         if len(bars) < FEWEST:

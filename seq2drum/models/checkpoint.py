@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import struct
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from seq2drum.errors import CheckpointError
 from seq2drum.models.base import Family, write_graph
 from seq2drum.models.families import FAMILIES, family
-from seq2drum.play.folder import CONFIG, FORMAT, KIND, SUMS, WEIGHTS, digests, read_config
+from seq2drum.play.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, read_config
 
 CARD = "card.md"
 
@@ -59,7 +59,7 @@ def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = T
     if graphs:
         export(model, folder)
     else:
-        _seal(folder)
+        seal(folder)
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> tuple[Family, dict[str, Any]]:
@@ -89,12 +89,12 @@ def export(model: Family, folder: Path) -> None:
             # Constants are not folded: a weight stays what the file of weights has.
             write_graph(graph, graph.example(), folder / f"{name}.onnx", fold=False)
             _share_weights(folder / f"{name}.onnx", folder / WEIGHTS)
-    _seal(folder)
+    seal(folder)
 
 
-def _seal(folder: Path) -> None:
-    """Write down what the files are, in the form that `sha256sum --check` reads."""
-    lines = [f"{digest}  {name}\n" for name, digest in digests(folder).items()]
+def seal(folder: Path, names: Sequence[str] = PLAYED) -> None:
+    """Write down what the files of a checkpoint are, in the form that `sha256sum --check` reads."""
+    lines = [f"{digest}  {name}\n" for name, digest in digests(folder, names).items()]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 

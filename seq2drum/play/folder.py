@@ -19,13 +19,25 @@ from seq2drum.play.runtime import FILL_PLAN, GRAPHS
 KIND = "accompanist"
 FORMAT = 3  # 1: before conditions, sketch and fills; 2: before kinds
 CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
+PLAYED = (CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN)))
 DEFAULT = "default"
 _SHIPPED = Path(__file__).parents[1] / "checkpoints"
 
 
 def available() -> list[str]:
-    """The names of shipped models."""
-    return sorted(folder.name for folder in _SHIPPED.glob("*") if (folder / CONFIG).is_file())
+    """The names of shipped models: the accompanists, and no other kind of checkpoint."""
+    return sorted(folder.name for folder in _SHIPPED.glob("*") if _is_accompanist(folder / CONFIG))
+
+
+def _is_accompanist(config: Path) -> bool:
+    """Whether a checkpoint is an accompanist, or is damaged, which whoever loads it is told."""
+    try:
+        about = json.loads(config.read_text(encoding="utf-8"))
+    except OSError:
+        return False
+    except ValueError:
+        return True
+    return not isinstance(about, dict) or about.get("kind", KIND) == KIND
 
 
 def find(name: str | Path) -> Path:
@@ -101,9 +113,8 @@ def _without_kind(about: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256, in hex, of each file of a checkpoint that playing reads."""
-    names = [CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN))]
+def digests(folder: Path, names: Sequence[str] = PLAYED) -> dict[str, str]:
+    """The SHA-256, in hex, of those files of a checkpoint that are there: by default of all that an accompanist has."""
     sums = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError), (folder / name).open("rb") as file:
@@ -111,8 +122,8 @@ def digests(folder: Path) -> dict[str, str]:
     return sums
 
 
-def verify(folder: Path) -> bool:
-    """Whether a checkpoint says what its files should be; where it does, they are.
+def verify(folder: Path, names: Sequence[str] = PLAYED) -> bool:
+    """Whether a checkpoint says what its files should be; where it does, they are. names: see `digests`.
 
     Checkpoints that were made before there were sums say nothing.
 
@@ -122,7 +133,7 @@ def verify(folder: Path) -> bool:
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
         expected = {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
-        actual = digests(folder)
+        actual = digests(folder, names)
     except FileNotFoundError:
         return False
     except (OSError, ValueError) as error:

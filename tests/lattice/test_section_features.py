@@ -25,7 +25,7 @@ def test_each_letter_has_the_letter_s_bars_wherever_they_lie() -> None:
     rows = section_features(heard, passages)
     assert list(rows) == ["A", "B"]
     onsets = heard.form.by_bar((np.bincount(heard.guitar.step, minlength=12 * 24) * 0.3).astype(np.float32))
-    steps = rows["B"][1][SECTION["guitar"]].reshape(MAX_STEPS, -1)
+    steps = rows["B"].row[SECTION["guitar"]].reshape(MAX_STEPS, -1)
     assert_allclose(steps[:24, 0], onsets[4:8].mean(axis=0), rtol=1e-5)
     assert not steps[24:].any()
 
@@ -35,8 +35,9 @@ def test_nothing_heard_depends_on_the_key() -> None:
     higher = [grid._replace(key=grid.key + 3) for grid in (heard.guitar, heard.bass)]
     up = replace(heard, guitar=higher[0], bass=higher[1])
     passages = sections(heard)
-    for letter, (_, row) in section_features(heard, passages).items():
-        moved = section_features(up, passages)[letter][1]
+    for letter, (_, bpm, row) in section_features(heard, passages).items():
+        assert bpm == 120
+        moved = section_features(up, passages)[letter].row
         assert_array_equal(moved[BASS], row[BASS])
         assert_allclose(moved[SECTION["bars"]], row[SECTION["bars"]], atol=1e-6)
         steps, others = (one[SECTION["guitar"]].reshape(MAX_STEPS, -1) for one in (moved, row))
@@ -46,8 +47,8 @@ def test_nothing_heard_depends_on_the_key() -> None:
 
 def test_where_there_is_no_bass_nothing_is_known_of_it() -> None:
     heard = song_of(4).heard
-    ((_, alone),) = list(section_features(heard, (Section(0, "A"),)).values())
-    ((_, both),) = list(section_features(replace(heard, bass=heard.guitar), (Section(0, "A"),)).values())
+    ((*_, alone),) = list(section_features(heard, (Section(0, "A"),)).values())
+    ((*_, both),) = list(section_features(replace(heard, bass=heard.guitar), (Section(0, "A"),)).values())
     assert not alone[BASS].any()
     assert both[SECTION["has_bass"]] == 1 and both[SECTION["bass"]].any()
     assert_array_equal(alone[: BASS.start], both[: BASS.start])

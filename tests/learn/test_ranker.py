@@ -1,0 +1,131 @@
+"""The task of the ranker: it learns, a resumed run is the unbroken one, and what it leaves is loaded again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from safetensors.torch import load_file
+
+from seq2drum.data.cache import save
+from seq2drum.data.prepared import Prepared
+from seq2drum.errors import CorpusError
+from seq2drum.lattice.section_features import BASS, SECTION
+from seq2drum.learn import loop
+from seq2drum.learn.ranker import Ranking, Recipe, main, sides_of, train
+from seq2drum.learn.ranker_sides import Book, Side
+from seq2drum.models.ranker import Config
+from seq2drum.play.ranker import SHIPPED, Ranker
+from tests.backbeats import song_of
+
+RECIPE = Recipe(epochs=2, batch=8, net=Config(16, 16, 8))
+
+
+@pytest.fixture(scope="module")
+def songs() -> Sequence[Prepared]:
+    """Songs of which every two have the same drums; two are for validation, one of them has a bass."""
+    made = [song_of(seed // 2, bars=8, split="train") for seed in range(16)]
+    named = [replace(song, sha256=str(at), group=str(at)) for at, song in enumerate(made)]
+    bass = replace(named[0].heard, bass=named[0].heard.guitar)
+    held = [replace(song, split="validation") for song in (replace(named[0], heard=bass), named[5])]
+    return [*named[1:5], *named[6:], *held]
+
+
+@pytest.fixture(scope="module")
+def sides(songs: Sequence[Prepared]) -> tuple[dict[str, Side], Book]:
+    return sides_of(songs, RECIPE.near)
+
+
+def task(sides: tuple[dict[str, Side], Book], recipe: Recipe = RECIPE) -> Ranking:
+    return Ranking(*sides, recipe, lambda line: None)
+
+
+def test_what_is_learnt_fits_the_songs_learnt_from_better(sides: tuple[dict[str, Side], Book], tmp_path: Path) -> None:
+    exact = Config(16, 16, 8, (0.0, 0.0), (0.0, 0.0))
+    made = task(sides, replace(RECIPE, epochs=40, rate=1e-2, net=exact))
+    batch = made.prepare(made.epoch(0, 1)[0], 0, 0, rank=0, processes=1)
+
+    def nats() -> list[float]:
+        with torch.no_grad():
+            return [float(each.mean()) for each in made.nats(made.ranker.eval(), batch, "cpu")]
+
+    before = nats()
+    trained = loop.train(made, tmp_path / "run")
+    assert trained.progress.training.keys() == {"own_nats", "book_nats"}
+    assert all(now < then - 0.1 for now, then in zip(nats(), before, strict=True))
+
+
+def test_a_resumed_run_is_the_unbroken_one(sides: tuple[dict[str, Side], Book], tmp_path: Path) -> None:
+    loop.train(task(sides), tmp_path / "whole")
+    loop.train(task(sides, replace(RECIPE, epochs=1)), tmp_path / "cut")
+    loop.train(task(sides), tmp_path / "cut", resume=True)
+    whole, cut = (load_file(tmp_path / run / "last" / "training.safetensors") for run in ("whole", "cut"))
+    assert whole.keys() == cut.keys()
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_the_graphs_say_what_the_nets_say(sides: tuple[dict[str, Side], Book], tmp_path: Path) -> None:
+    made = task(sides)
+    made.ranker.eval()
+    made.save(tmp_path, {"progress": {"seconds": 0, "validation": {}}})
+    loaded = Ranker.load(tmp_path)
+    side, book = sides[0]["train"], sides[1]
+    heard = side.heard[:5].astype(np.float32)
+    (points,), (seen,) = loaded.guitar.run({"rows": heard}), loaded.groove.run({"rows": book.seen})
+    with torch.no_grad():
+        wanted = made.ranker(torch.from_numpy(heard), torch.from_numpy(book.seen)).numpy()
+    assert_allclose(points @ seen.T, wanted, atol=1e-4)
+    assert loaded.metres["4/4"] == len(side.sections)
+
+
+def test_a_bass_that_is_hidden_is_as_if_there_were_none(sides: tuple[dict[str, Side], Book]) -> None:
+    side = sides[0]["validation"]
+    batch = side.batch(np.arange(len(side.sections)), sides[1], np.ones(len(side.sections), dtype=bool))
+    assert side.heard[:, SECTION.at("has_bass")].any()
+    assert not batch.heard[:, BASS].any()
+
+
+def test_own_songs_and_other_metres_are_no_wrong_answers(songs: Sequence[Prepared]) -> None:
+    waltz = replace(song_of(3, metre=(3, 4), split="train"), group="1")
+    sides, book = sides_of([*songs, waltz], RECIPE.near)
+    side = sides["train"]
+    batch = side.batch(np.arange(len(side.sections)), book, np.zeros(len(side.sections), dtype=bool))
+    metre = np.array([one.groove.metre for one in side.sections])
+    group = np.array([one.group for one in side.sections])
+    assert "3/4" in metre and not batch.uncounted.diagonal().any()
+    others = ~np.eye(len(metre), dtype=bool)
+    assert np.array_equal(batch.uncounted, ((metre[:, None] != metre) | (group[:, None] == group)) & others)
+    assert_allclose(batch.aim[metre == "4/4"].sum(axis=1), 1, rtol=1e-5)
+    assert not batch.aim[batch.foreign].any()
+
+
+def test_what_cannot_be_learnt_from_is_told(songs: Sequence[Prepared]) -> None:
+    with pytest.raises(CorpusError, match="validation side has no section"):
+        sides_of([song for song in songs if song.split == "train"], RECIPE.near)
+    alone = [song_of(40, split="train"), song_of(41, split="validation")]
+    with pytest.raises(CorpusError, match="no groove is played in several"):
+        sides_of(alone, RECIPE.near)
+
+
+def test_the_command_leaves_a_checkpoint_and_refuses_a_folder_with_a_run(
+    songs: Sequence[Prepared], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(songs, tmp_path / "cache")
+    command = ["--cache", str(tmp_path / "cache"), "-o", str(tmp_path / "run"), "--epochs", "1"]
+    assert main(command) == 0
+    best = tmp_path / "run" / "best"
+    assert capsys.readouterr().out.splitlines()[-1] == str(best)
+    assert {path.name for path in best.iterdir()} == {path.name for path in SHIPPED.iterdir()}
+    assert "licences of the music" in (best / "card.md").read_text()
+    assert main(command) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_the_best_is_the_checkpoint_that_is_returned(songs: Sequence[Prepared], tmp_path: Path) -> None:
+    folder = train(songs, tmp_path / "run", replace(RECIPE, epochs=1))
+    assert Ranker.load(folder).metres
