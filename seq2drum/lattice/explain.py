@@ -115,7 +115,7 @@ def explain(
 def _grooves(passages: Sequence[Section], grooves: Mapping[str, str], bars: int) -> Iterator[Explanation]:
     """What each passage was played on, as far as that is known. bars: how many there are."""
     ends = [passage.bar for passage in passages[1:]] + [bars]
-    for passage, end in zip(passages, ends, strict=True):
+    for passage, end in zip(passages, ends, strict=False):  # of no passage there is an end
         if passage.letter in grooves:
             text = f"section {passage.letter} on the groove {grooves[passage.letter]}"
             yield Explanation(passage.bar + 1, end, text)

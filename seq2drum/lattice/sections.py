@@ -79,7 +79,7 @@ def bars_of(passages: Sequence[Section], bars: int) -> dict[str, list[int]]:
     """The bars of each letter, the letters in the order in which they first come. bars: how many the song has."""
     ends = [passage.bar for passage in passages[1:]] + [bars]
     found: dict[str, list[int]] = {}
-    for passage, end in zip(passages, ends, strict=True):
+    for passage, end in zip(passages, ends, strict=False):  # of no passage there is an end
         found.setdefault(passage.letter, []).extend(range(passage.bar, end))
     return found
 

@@ -84,22 +84,23 @@ def by_section(groove: Grooves) -> dict[str, One]:
 def by_letter(grooves: Mapping[str, Named], letters: Sequence[str]) -> dict[str, Named]:
     """What is asked for by the names of sections, by the letters of a song's sections; `WHOLE` stays.
 
-    A name is a letter of the song, in upper or lower case, or else stands for the first letter that is not taken: of
-    "verse" and "chorus" verse is A and chorus is B. letters: in the order in which they first come.
+    A name is one of the song's letters, or of the names that its file has in their place, in upper or lower case. Where
+    the file names none, another name stands for the first letter that is not taken: of "verse" and "chorus" verse is A
+    and chorus is B. letters: in the order in which they first come.
 
     Raises:
-        OptionError: there are more sections asked for than the song has, or there is no such letter.
+        OptionError: there are more sections asked for than the song has, or there is no such letter or name.
     """
-    named = {section.upper(): section for section in grooves if section.upper() in letters}
-    free = [letter for letter in letters if letter not in named]
+    known = {letter.casefold(): letter for letter in letters} | {WHOLE: WHOLE}
+    asked = {section.casefold() for section in grooves}
+    unnamed = all(len(letter) == 1 for letter in letters)
+    free = [letter for letter in letters if unnamed and letter.casefold() not in asked]
     found: dict[str, Named] = {}
     for section, one in grooves.items():
-        letter = section.upper() if section.upper() in letters else section
-        if section != WHOLE and letter not in letters:
+        letter = known.get(section.casefold())
+        if letter is None:
             if not free or len(section) == 1:
-                raise OptionError(
-                    f"the song has no section {section!r}: its guitar has {', '.join(letters)}; ask for these"
-                )
+                raise OptionError(f"the song has no section {section!r}; it has {', '.join(letters)}")
             letter = free.pop(0)
         if letter in found:
             raise OptionError(f"two grooves are asked for in {letter!r}; wanted one")

@@ -90,9 +90,9 @@ class GrooveChoice(_message.Message):
     MIDI_FIELD_NUMBER: _builtins.int
     BARS_FIELD_NUMBER: _builtins.int
     section: _builtins.str
-    """The section: a letter as DrumTake.grooves has them, or any other name, which stands for the next letter that no
-    section before it has taken: of "verse" and "chorus" verse is A and chorus B. At most 64 characters. Default: "",
-    all sections that are not named.
+    """The section, as DrumTake.grooves has it: the name that a marker of the file gives it, or its letter. Where the file
+    names no sections, any other name stands for the next letter that is not asked for: of "verse" and "chorus" verse
+    is A and chorus is B. At most 64 characters. Default: "", all sections that are not named.
     """
     name: _builtins.str
     """Its name or its title, see ListGrooves. At most 64 characters."""
@@ -581,7 +581,7 @@ class SectionGroove(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     section: _builtins.str
-    """The section's letter; passages of the guitar that are alike share one."""
+    """The name that the file gives the section, or a letter, which passages of the guitar that are alike share."""
     name: _builtins.str
     """The groove's name: what GrooveChoice.name takes, if it is one of ListGrooves."""
     title: _builtins.str

@@ -136,8 +136,8 @@ def test_names_and_files_of_grooves_become_grooves(tmp_path: Path) -> None:
     [
         (Options(groove="none.mid"), "none.mid"),
         (Options(groove="no such groove"), "there is no groove 'no such groove'"),
-        (Options(groove="C=one drop"), "no section 'C': its guitar has A, B"),
-        (Options(groove="verse=one drop,chorus=one drop,bridge=one drop"), "no section 'bridge': its guitar has A, B"),
+        (Options(groove="C=one drop"), "no section 'C'; it has A, B"),
+        (Options(groove="verse=one drop,chorus=one drop,bridge=one drop"), "no section 'bridge'; it has A, B"),
         (Options(fill_at=(4, 17)), "a fill is asked for in bar 17, but the song has 16"),
         (Options(no_fills_in=((1, 4), (17, 20))), "no fills are asked for in bars 17-20, but the song has 16"),
         (Options(like=midi.serialise(strummed(2))), "no drums"),
@@ -153,6 +153,13 @@ def test_names_of_sections_stand_for_the_letters_that_are_left() -> None:
     assert by_letter({"intro": 1, "A": 2, "verse": 3}, "ABC") == {"B": 1, "A": 2, "C": 3}
     with pytest.raises(OptionError, match="two grooves are asked for in 'A'"):
         by_letter({"a": 1, "A": 2}, "AB")
+
+
+def test_where_the_file_names_its_sections_these_are_meant() -> None:
+    names = ["start", "verse", "chorus"]
+    assert by_letter({"Chorus": 1, "verse": 2, WHOLE: 3}, names) == {"chorus": 1, "verse": 2, WHOLE: 3}
+    with pytest.raises(OptionError, match="no section 'bridge'; it has start, verse, chorus"):
+        by_letter({"bridge": 1}, names)
 
 
 def test_what_a_song_tells_is_the_default_of_what_is_not_asked_for() -> None:
