@@ -139,7 +139,8 @@ def backbeat(seen: Seen) -> Bools:
 
 
 def no_backbeat(seen: Seen) -> Bools:
-    return ~seen.on((*SNARE, "clap"), 1, 3, least=LOUD)
+    """No snare on 2 and 4, unless it is on every beat: brushes keep time on it."""
+    return ~seen.on((*SNARE, "clap"), 1, 3, least=LOUD) | seen.on(SNARE, 0, 1, 2, 3)
 
 
 def half_time(seen: Seen) -> Bools:
@@ -148,7 +149,13 @@ def half_time(seen: Seen) -> Bools:
 
 
 def backbeat_or_half_time(seen: Seen) -> Bools:
+    """Snare on 2 and 4, or on 3 alone."""
     return backbeat(seen) | half_time(seen)
+
+
+def backbeat_or_blast(seen: Seen) -> Bools:
+    """The same, or the snare on three off-beats or more, as in a skank beat and in a blast beat."""
+    return backbeat_or_half_time(seen) | (seen.count(SNARE, (0.5, 1.5, 2.5, 3.5)) >= 3)
 
 
 def kick_on_one(seen: Seen) -> Bools:
@@ -168,6 +175,12 @@ def eighths(seen: Seen) -> Bools:
     needed = 0.75 * len(seen.eighths)
     lines: tuple[Voices, ...] = (RIDE, HAT, ("shaker", "cabasa"))
     return np.max([seen.count(line, seen.eighths) for line in lines], axis=0) >= needed
+
+
+def eighths_or_quarters(seen: Seen) -> Bools:
+    """The same, or every beat on one of hat or ride."""
+    beats = range(seen.quarters)
+    return eighths(seen) | seen.on(RIDE, *beats) | seen.on(HAT, *beats)
 
 
 def sixteenths(seen: Seen) -> Bools:
@@ -191,17 +204,16 @@ def swung(seen: Seen) -> Bools:
 
 
 def ride_with_skip_note(seen: Seen) -> Bools:
-    """Ride or hat on three beats of four or more, and a skip note before one of the beats."""
+    """Ride or hat, or a snare with brushes, on all beats but one or more, and a skip note before one of the beats."""
     beats, skips = range(seen.quarters), [beat + SKIP for beat in range(seen.quarters)]
-    found = [(seen.count(line, beats) >= len(beats) - 1) & (seen.count(line, skips) >= 1) for line in (RIDE, HAT)]
-    return found[0] | found[1]
+    lines: tuple[Voices, ...] = (RIDE, HAT, SNARE)
+    return np.any([(seen.count(one, beats) >= len(beats) - 1) & (seen.count(one, skips) >= 1) for one in lines], axis=0)
 
 
 def on_the_ride(seen: Seen) -> Bools:
-    """More ride than hat by hand."""
+    """More ride than hat by hand, or neither: brushes keep time on the snare."""
     ride, hat = (seen.struck(voices).sum(axis=1) for voices in (RIDE, ("closed hat", "open hat")))
-    more: Bools = ride > hat
-    return more
+    return (ride > hat) | ((ride == 0) & (hat == 0) & (seen.struck(SNARE).sum(axis=1) >= seen.quarters))
 
 
 def shuffled_time(seen: Seen) -> Bools:
@@ -234,7 +246,8 @@ def heads(seen: Seen) -> Bools:
 
 
 def no_snare_on_one(seen: Seen) -> Bools:
-    return ~seen.on(SNARE, 0, least=LOUD)
+    """No snare on 1, unless it is on every beat: brushes keep time on it."""
+    return ~seen.on(SNARE, 0, least=LOUD) | seen.on(SNARE, *range(seen.quarters))
 
 
 def lifted(seen: Seen) -> Bools:
@@ -283,9 +296,9 @@ def steady_beats(seen: Seen) -> Bools:
 
 
 def timekeeper(seen: Seen) -> Bools:
-    """Hat, ride or what is shaken, twice a bar at least."""
-    kept: Bools = seen.struck((*SHAKEN, *CRASH)).sum(axis=1) >= 2
-    return kept
+    """Hat, ride or what is shaken, twice a bar at least; or six strokes on snare and toms, as in a train beat."""
+    drums = seen.struck((*SNARE, "low tom", "mid tom", "high tom")).sum(axis=1)
+    return (seen.struck((*SHAKEN, *CRASH)).sum(axis=1) >= 2) | (drums >= 6)
 
 
 def few_crashes(seen: Seen) -> float:
@@ -359,6 +372,7 @@ ENOUGH: Mapping[Callable[[Seen], Bools | float], float] = MappingProxyType(
         train: 0.8,
         backbeat: 0.9,
         backbeat_or_half_time: 0.9,
+        backbeat_or_blast: 0.9,
         kick_on_one: 0.9,
         kick_on_one_and_three: 0.8,
         heads: 0.8,
@@ -366,6 +380,7 @@ ENOUGH: Mapping[Callable[[Seen], Bools | float], float] = MappingProxyType(
         ride_with_skip_note: 0.8,
         shuffled_time: 0.8,
         eighths: 0.8,
+        eighths_or_quarters: 0.8,
         steady_beats: 0.8,
         snare_on_the_second_half: 0.8,
         swung: 0.9,
@@ -388,12 +403,12 @@ STYLES: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
         "swing": rules_of(ride_with_skip_note, on_the_ride, swung, no_backbeat, no_crash_on_the_backbeat)
         + rules_of(no_hand_percussion)
         + ALL,
-        "shuffle": rules_of(shuffled_time, swung, backbeat, kick_on_one, no_hand_percussion) + ALL,
-        "rock": rules_of(backbeat_or_half_time, kick_on_one, eighths, no_hand_percussion) + ALL,
+        "shuffle": rules_of(shuffled_time, swung, backbeat_or_half_time, kick_on_one, no_hand_percussion) + ALL,
+        "rock": rules_of(backbeat_or_half_time, kick_on_one, eighths_or_quarters, no_hand_percussion) + ALL,
         "pop": rules_of(backbeat_or_half_time, kick_on_one, steady_beats) + ALL,
-        "punk": rules_of(backbeat, kick_on_one, steady_beats, no_hand_percussion) + ALL,
+        "punk": rules_of(backbeat_or_blast, kick_on_one, steady_beats, no_hand_percussion) + ALL,
         "funk": rules_of(kick_on_one, backbeat, sixteenths, ghost_notes) + ALL,
-        "gallop": rules_of(six_kicks, backbeat_or_half_time, kick_on_one, steady_beats, no_hand_percussion) + NO_METAL,
+        "gallop": rules_of(six_kicks, backbeat_or_blast, kick_on_one, steady_beats, no_hand_percussion) + NO_METAL,
         "seven_eight": rules_of(heads, eighths, no_snare_on_one, no_hand_percussion) + ALL,
         "five_four": rules_of(heads, no_snare_on_one, no_hand_percussion) + ALL,
         "waltz": rules_of(kick_on_one, no_snare_on_one, lifted, light_beats, no_hand_percussion) + ALL,

@@ -49,7 +49,7 @@ def test_drums_that_were_written_in_a_style_keep_its_rules():
 
 def test_a_rock_beat_is_a_rock_beat_and_no_bossa():
     rock, bossa = (judge(style, 0, seen("bossa_nova", BACKBEAT)).rules for style in ("rock", "bossa"))
-    assert rock["backbeat or half time"] == rock["eighths"] == 1
+    assert rock["backbeat or half time"] == rock["eighths or quarters"] == 1
     assert bossa["no backbeat"] == 0
 
 
