@@ -114,6 +114,7 @@ def facts(evaluation: Evaluation) -> list[str]:
 
 
 _LEGEND = "Intervals are 95 %, songs drawn again. A player with * sees the real drums of the song."
+_JUDGED = "A plain take is judged by its hits; one that varies as drummers do, by the critics and its vocabulary."
 _FREE = "Free-running: nobody but * ever saw a real drum of the song."
 _METRE = "By metre: songs that never leave it."
 
@@ -157,7 +158,12 @@ def as_text(evaluation: Evaluation) -> str:
             *_aligned("Metre", table(_metres(evaluation), BY_METRE, interval="half", songs=True)),
             "",
         ]
-    parts += [_LEGEND.replace("Intervals are", "± is half an interval of"), *evaluation.notes, *facts(evaluation)]
+    parts += [
+        _LEGEND.replace("Intervals are", "± is half an interval of"),
+        _JUDGED,
+        *evaluation.notes,
+        *facts(evaluation),
+    ]
     return "\n".join(parts)
 
 
@@ -199,7 +205,7 @@ def _two_lines(name: str) -> tuple[str, str]:
 
 def as_markdown(evaluation: Evaluation) -> str:
     """The tables as a page of Markdown; the headline, on top, is fit to be pasted elsewhere."""
-    parts = ["# How good the drums are", "", f"{_FREE} {_LEGEND}", ""]
+    parts = ["# How good the drums are", "", f"{_FREE} {_LEGEND} {_JUDGED}", ""]
     for title, names in sections(evaluation):
         parts += [f"## {title}", ""]
         for some in _beside(names):
@@ -259,7 +265,7 @@ def as_html(evaluation: Evaluation) -> str:
     return page.render(
         "report.html",
         title="How good the drums are",
-        introduction=f"{_FREE} {_LEGEND}",
+        introduction=f"{_FREE} {_LEGEND} {_JUDGED}",
         notes=evaluation.notes,
         headline=headline,
         figures=[svg for name in PICTURED if name in known and (svg := _bars(known[name], evaluation.free))],
