@@ -37,6 +37,7 @@ from seq2drum.play.feel import (
     normal_share,
     realise,
 )
+from seq2drum.play.loudness import limited
 from seq2drum.play.swing import swung
 
 Array = NDArray[np.float64]
@@ -104,7 +105,8 @@ class Performance:
         numbers = self._copula.draws(grid.step, voice, form, self._first + first)
         numbers[0] += feel.accent[piece] * accents
         velocity, moment = realise(expected, normal_share(numbers), feel.softest)
-        moved = grid.velocity + self._amount * (velocity - grid.velocity)
+        # The drummers' pads stop at 127, and what is as loud there is not to be as loud as can be.
+        moved = grid.velocity + self._amount * (limited(velocity) - grid.velocity)
         offset = np.clip(self._amount * in_gaps(moment * MOMENT, grid.step, form), -PLAYED, PLAYED)
         return grid._replace(
             velocity=np.clip(np.rint(moved), 1, 127).astype(np.int64),
@@ -200,7 +202,8 @@ def _struck(
     shift[chosen], louder[chosen] = new - old, grid.velocity / velocity[chosen]
     moved = np.rint(onset + shift[leader]).astype(np.int64)
     latest = np.maximum(song.end - duration, onset)
-    struck = np.clip(np.rint(velocity * louder[leader]), 1, 127).astype(np.int64)
+    struck = np.where(leader == np.arange(len(rows)), velocity * louder, limited(velocity * louder[leader]))
+    struck = np.clip(np.rint(struck), 1, 127).astype(np.int64)
     return np.clip(moved, 0, np.maximum(latest, 0)), struck
 
 

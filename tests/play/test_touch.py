@@ -10,7 +10,9 @@ from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Listening
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import IntArray
+from seq2drum.music.notes import IntArray, Part, Song
+from seq2drum.play.feel import Feel
+from seq2drum.play.humanise import humanise_song
 from seq2drum.play.options import Options
 from seq2drum.play.touch import Touch
 from tests.players import strummed
@@ -65,3 +67,13 @@ def test_a_bar_is_struck_alike_whatever_follows_and_another_seed_strikes_otherwi
 def test_the_most_likely_take_does_not_vary() -> None:
     assert np.array_equal(struck(temperature=0.0, seed=1), struck(temperature=0.0, seed=2))
     assert (struck(temperature=0.0)[0] == struck(temperature=0.0)[-1]).all()
+
+
+def test_a_humanised_file_has_no_more_than_its_drummers_accents() -> None:
+    rows = [
+        (bar * 1920 + step * 120, 60, note, 127) for bar in range(40) for step in range(16) for note in (36, 38, 42)
+    ]
+    part = Part.of(np.array(rows), is_drums=True)
+    human = humanise_song(Feel.load(), Song(480, (part,), length=40 * 1920)).parts[0]
+    assert human.velocity.max() < 127
+    assert np.std(human.velocity) > 10
