@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError
+from seq2drum.lattice.fitting import beats_of
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.groove_features import GROOVE, groove_features, hits_of, likeness
 from seq2drum.lattice.grooves import Groove
@@ -42,6 +43,7 @@ FILES = (CONFIG, *(f"{graph}.onnx" for graph in GRAPHS))
 IDIOM = 2  # groups of songs that an idiom counts as, which was found in none
 OUT_OF_TEMPO = 4.0  # nats that an idiom loses for each octave that a tempo lies beyond its own
 TAUGHT = 200  # sections of a metre that a ranker must have learnt from to be asked about it
+SAME = 0.8  # F1 of two grooves that are hardly two to choose from
 _LIKELY = 200  # grooves among which several are chosen
 
 
@@ -107,22 +109,23 @@ class Fit:
 
         That is the highest expected F1: the least risk.
         """
-        return int(np.argmax(self.shelf.likeness @ self.shares))
+        return int(np.argmax(self.shelf.likeness @ self.shares.astype(np.float32)))
 
     def best(self, count: int) -> tuple[int, ...]:
         """The numbers of `count` grooves to offer: the safest, then always the one that adds most to what is offered.
 
-        What is offered is worth the F1 that the best of it is expected to have with what a drummer would play. Source
-        of the greedy choice: G. Nemhauser, L. Wolsey, M. Fisher, An analysis of approximations for maximizing
-        submodular set functions (1978).
+        As long as there are others, one that is alike by SAME to one that is offered is not. What is offered is worth
+        the F1 that the best of it is expected to have with what a drummer would play. Source of the greedy choice: G.
+        Nemhauser, L. Wolsey, M. Fisher, An analysis of approximations for maximizing submodular set functions (1978).
         """
         likely = np.argsort(-self.shares, kind="stable")[:_LIKELY]
-        alike = self.shelf.likeness[:, likely]
-        covered = np.zeros(len(likely))
+        alike, weight = self.shelf.likeness[:, likely], self.shares[likely].astype(np.float32)
+        covered = np.zeros(len(likely), dtype=np.float32)
         chosen = list[int]()
         for _ in range(min(count, len(self.shares))):
-            gain = np.maximum(alike - covered, 0) @ self.shares[likely]
-            gain[chosen] = -1
+            gain = np.maximum(alike - covered, 0) @ weight
+            gain[(self.shelf.likeness[chosen] >= SAME).any(axis=0)] -= 1
+            gain[chosen] -= 1
             chosen.append(int(np.argmax(gain)))
             covered = np.maximum(covered, alike[chosen[-1]])
         return tuple(chosen)
@@ -173,10 +176,16 @@ class Ranker:
         for (letter, wanting), point in zip(found.items(), points, strict=True):
             shelf = self.shelf(book, *wanting.metre)
             nats = shelf.prior(wanting.bpm)
-            if self.metres.get("{}/{}".format(*wanting.metre), 0) >= TAUGHT:
+            if self._is_taught(wanting.metre):
                 nats = nats + shelf.points @ point
             fits[letter] = Fit.of(shelf, nats)
         return fits
+
+    def _is_taught(self, metre: Metre) -> bool:
+        """Whether enough was learnt from sections of a metre or of one with the same beats, as 2/2 and 4/4 are."""
+        beats = beats_of(*metre)
+        kinds = ((tuple(map(int, name.split("/"))), count) for name, count in self.metres.items())
+        return sum(count for kind, count in kinds if beats_of(*kind) == beats) >= TAUGHT
 
 
 # --- the folder -------------------------------------------------------------------------------------------------------

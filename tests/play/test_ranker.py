@@ -16,7 +16,7 @@ from seq2drum.lattice.groove_features import hits_of, likeness
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.play.book import Book
 from seq2drum.play.folder import CONFIG, available
-from seq2drum.play.ranker import SHIPPED, Fit, Ranker, Shelf
+from seq2drum.play.ranker import SAME, SHIPPED, Fit, Ranker, Shelf
 from tests.backbeats import changing, song_of
 
 HEARD = song_of(1).heard
@@ -64,6 +64,7 @@ def test_the_safest_groove_has_most_in_common_with_what_is_drawn(fit: Fit) -> No
 def test_ten_to_choose_from_are_ten_and_cover_more_than_the_ten_likeliest(fit: Fit) -> None:
     best = list(fit.best(10))
     assert len(set(best)) == 10
+    assert fit.shelf.likeness[np.ix_(best, best)][~np.eye(10, dtype=bool)].max() < SAME
     likeliest = np.argsort(-fit.shares)[:10]
     covered = [fit.shelf.likeness[:, some].max(axis=1) @ fit.shares for some in (best, likeliest)]
     assert covered[0] > covered[1]
@@ -80,6 +81,14 @@ def test_a_metre_that_was_hardly_learnt_goes_by_popularity_and_tempo(ranker: Ran
     fit = ranker.fit(heard, WHOLE, Book.load())["A"]
     assert fit.grooves and {groove.metre for groove in fit.grooves} == {"7/8"}
     assert np.array_equal(fit.shares, Fit.of(fit.shelf, fit.shelf.prior(120)).shares)
+
+
+def test_two_halves_are_ranked_as_four_quarters(ranker: Ranker, fit: Fit) -> None:
+    form = HEARD.form
+    halves = replace(HEARD, form=form._replace(numerator=form.numerator // 2, denominator=form.denominator // 2))
+    found = ranker.fit(halves, WHOLE, Book.load())["A"]
+    assert found.grooves[0].metre == "2/2"
+    assert not np.array_equal(found.shares, Fit.of(found.shelf, found.shelf.prior(120)).shares)
 
 
 def test_an_idiom_is_less_likely_the_farther_the_tempo_is_from_its_own() -> None:
