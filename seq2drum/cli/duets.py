@@ -42,7 +42,7 @@ def read(options: argparse.Namespace) -> Duet:
     if len(names) > 2:
         raise OptionError(f"--mode {mode} wants one song, or a guitar's file and its drums'; found {len(names)} files")
     drum_map = None if options.drum_map is None else drum_maps.load(options.drum_map)
-    songs = [_song(name, mode) for name in names]
+    songs = [song_of(name, mode) for name in names]
     if len(names) == 1 and not _pitched(songs[0]):
         songs = [*_guitar_beside(names[0], mode), *songs]
     pair = duet.of_songs(songs, track=options.track, drum_map=drum_map)
@@ -70,7 +70,13 @@ def _pitched(song: Song) -> bool:
     return any(len(part) for part in song.parts if not part.is_drums)
 
 
-def _song(name: str, mode: str) -> Song:
+def song_of(name: str, mode: str) -> Song:
+    """The song of a MIDI or MusicXML file; "-" is a MIDI file on standard input.
+
+    Raises:
+        OptionError: it is a folder.
+        InputError: it cannot be read.
+    """
     from seq2drum.formats import midi
 
     try:
@@ -99,7 +105,7 @@ def _guitar_beside(name: str, mode: str) -> list[Song]:
     if beside is None:
         return []
     try:
-        song = _song(str(beside), mode)
+        song = song_of(str(beside), mode)
     except Seq2DrumError as error:
         say(f"the drums alone: {error}")
         return []

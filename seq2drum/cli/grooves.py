@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seq2drum.cli import exports, paths, shared, speakers
+from seq2drum.cli import duets, exports, paths, shared, speakers
 from seq2drum.cli.terminal import can_say, has_colours, say, standard_output, width
 from seq2drum.errors import OptionError
 from seq2drum.music.choices import STYLES
@@ -18,32 +18,36 @@ from seq2drum.music.limits import SCORE_SUFFIXES
 if TYPE_CHECKING:
     from seq2drum.lattice.grooves import Groove
     from seq2drum.music.duet import Duet
+    from seq2drum.music.notes import Song
     from seq2drum.play.book import Book
 
 LOOP = 4  # bars of a groove that are written and played
+OFFERED = 10  # grooves that are offered for a song
 _NAME = 30  # columns of a name in the list
 _ONE = "name one, as --mode grooves lists them"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add which grooves, and what is done with them."""
-    parser.usage = "%(prog)s [NAME|WORDS|FILE|FILE:BAR|FILE:A-B] [options]"
+    parser.usage = "%(prog)s [SONG|WORDS|NAME|FILE:BAR|FILE:A-B] [options]"
     parser.description = (
-        "Lists the grooves that the drummer knows: all, those with some words in their names, or those of a style or a "
-        "metre. Draws, plays or writes one: of the list, or from the drums of a MIDI file."
+        f"Lists the grooves that the drummer knows: all, the {OFFERED} that fit a song best, those with some words in "
+        "their names, those of a style or a metre. Draws, plays or writes one: of the list, or of a file's drums."
     )
     parser.epilog = """examples:
+  seq2drum --mode grooves song.mid
   seq2drum --mode grooves --style latin
   seq2drum --mode grooves half-time
   seq2drum --mode grooves bossa-side-stick -o bossa.mid
   seq2drum --mode grooves song.mid:9-10"""
-    parser.add_argument("files", nargs="*", metavar="NAME", help="a groove, words to look for, or a MIDI file")
+    parser.add_argument("files", nargs="*", metavar="SONG", help="a song, words to look for, or one groove")
     parser.add_argument("--style", metavar="NAME", help=f"only grooves of a style: {', '.join(STYLES)}")
     parser.add_argument("--metre", metavar="N/M", type=_metre, help="only grooves of a metre; one groove, fitted to it")
     shared.add_output(parser, f"write {LOOP} bars of one groove, .mid; - is standard output", metavar="FILE")
     parser.add_argument("--play", action="store_true", help="play one groove through the loudspeakers")
     parser.add_argument("--wav", metavar="FILE", help="also write one groove as sound (needs FluidSynth)")
     exports.add_soundfont(parser)
+    shared.add_choice(parser, "track")
     shared.add_choice(parser, "drum_map")
     shared.add_json(parser)
     shared.add_force(parser)
@@ -56,12 +60,15 @@ def run(options: argparse.Namespace) -> int:
     if options.style is not None and options.style not in STYLES:
         raise OptionError(f"there is no style {options.style!r}; there are {', '.join(STYLES)}")
     words = " ".join(options.files).strip()
-    one = _meant(words, options)
+    song = _song(words, options)
+    one = None if song is not None else _meant(words, options)
     if one is not None:
         return _show(one if options.metre is None else one.fitted(*options.metre), options)
     if options.output or options.play or options.wav:
         raise OptionError(f"-o, --play and --wav are for one groove; {_ONE}")
-    return _list(_found(Book.load(), words, options), options)
+    if song is not None:
+        return _list(_offered(song, options), options)
+    return _list([(groove, None) for groove in _found(Book.load(), words, options)], options)
 
 
 def _metre(text: str) -> tuple[int, int]:
@@ -78,6 +85,18 @@ def _metre(text: str) -> tuple[int, int]:
 
 
 # --- which ------------------------------------------------------------------------------------------------------------
+
+
+def _song(words: str, options: argparse.Namespace) -> Song | None:
+    """The song that words name and that grooves are looked for; None if they name none, or one of drums alone."""
+    from seq2drum.play import asked
+
+    is_song = words == "-" or words.lower().endswith(SCORE_SUFFIXES)
+    if not is_song and words:
+        named = asked.reference(words)
+        is_song = named.is_file and named.bars is None
+    song = duets.song_of(words, options.mode) if is_song else None
+    return song if song is None or any(len(part) for part in song.parts if not part.is_drums) else None
 
 
 def _meant(words: str, options: argparse.Namespace) -> Groove | None:
@@ -113,14 +132,49 @@ def _found(book: Book, words: str, options: argparse.Namespace) -> Sequence[Groo
     raise OptionError(f"there is no groove {' '.join(filter(None, limits))}; --mode grooves lists all")
 
 
+def _offered(song: Song, options: argparse.Namespace) -> list[tuple[Groove, float]]:
+    """The grooves that fit a song best, of a style if one is asked for, each with its fit.
+
+    They are chosen to differ, see `Fit.best`, and are listed by their fit: the F1 of the hits that a groove is expected
+    to have with what drummers play to such a guitar.
+
+    Raises:
+        OptionError: there is none of that style in the song's metre.
+        InputError: the song has no guitar.
+    """
+    import numpy as np
+
+    from seq2drum.lattice.listening import Listening
+    from seq2drum.lattice.sections import Section
+    from seq2drum.music import theory
+    from seq2drum.play.book import Book
+    from seq2drum.play.ranker import Fit, Ranker
+
+    guitar = theory.guitar_parts(song) if options.track is None else theory.choose_part(song, options.track)
+    heard = Listening.of(song, guitar.parts).heard
+    fit = Ranker.load().fit(heard, [Section(0, "all")], Book.load())["all"]
+    metre = fit.grooves[0].metre
+    if options.metre is not None and "{}/{}".format(*options.metre) != metre:
+        raise OptionError(f"the song is in {metre}; leave out --metre")
+    if options.style is not None:
+        asked = np.array([groove.style == options.style for groove in fit.grooves])
+        if not asked.any():
+            raise OptionError(f"there is no groove of style {options.style} in {metre}; leave out --style")
+        fit = Fit.of(fit.shelf, np.where(asked, np.log(fit.shares + 1e-12), -np.inf))
+    expected = fit.shelf.likeness @ fit.shares
+    wanted = [at for at in fit.best(OFFERED) if fit.shares[at] > 0]
+    return [(fit.grooves[at], float(expected[at])) for at in sorted(wanted, key=lambda at: -expected[at])]
+
+
 # --- what is done -----------------------------------------------------------------------------------------------------
 
 
-def _list(grooves: Sequence[Groove], options: argparse.Namespace) -> int:
+def _list(grooves: Sequence[tuple[Groove, float | None]], options: argparse.Namespace) -> int:
+    """Print grooves, each with its fit if it has one."""
     columns = width() if sys.stdout.isatty() else None
     with standard_output():
-        for groove in grooves:
-            print(json.dumps(_about(groove)) if options.json else _line(groove)[:columns])
+        for groove, fit in grooves:
+            print(json.dumps(_about(groove, fit)) if options.json else _line(groove, fit)[:columns])
         sys.stdout.flush()
     if not options.json:
         several = "1 groove" if len(grooves) == 1 else f"{len(grooves)} grooves"
@@ -128,14 +182,16 @@ def _list(grooves: Sequence[Groove], options: argparse.Namespace) -> int:
     return 0
 
 
-def _about(groove: Groove) -> dict[str, Any]:
-    metre, tempo = groove.metre, list(groove.tempo)
-    return {"name": groove.name, "title": groove.title, "metre": metre, "style": groove.style, "tempo": tempo}
+def _about(groove: Groove, fit: float | None) -> dict[str, Any]:
+    about = {"name": groove.name, "title": groove.title, "metre": groove.metre, "style": groove.style}
+    return about | {"tempo": list(groove.tempo)} | ({} if fit is None else {"fit": round(fit, 3)})
 
 
-def _line(groove: Groove) -> str:
+def _line(groove: Groove, fit: float | None) -> str:
     slow, fast = groove.tempo
-    return f"{groove.name:<{_NAME}} {groove.metre:>5}  {groove.style or '':<7} {slow:3.0f}-{fast:<3.0f}  {groove.title}"
+    before = "" if fit is None else f"{fit:4.2f}  "
+    tempo = f"{slow:3.0f}-{fast:<3.0f}"
+    return f"{before}{groove.name:<{_NAME}} {groove.metre:>5}  {groove.style or '':<7} {tempo}  {groove.title}"
 
 
 def _show(groove: Groove, options: argparse.Namespace) -> int:

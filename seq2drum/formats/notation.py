@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seq2drum.errors import NotationError
+from seq2drum.errors import InputError, NotationError
 from seq2drum.formats.heads import SIGNS
 from seq2drum.formats.unpacking import score_text
 from seq2drum.music import metres
@@ -41,7 +41,7 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
 
     Raises:
         NotationError: The file is no MusicXML score, is damaged, or lies beyond `SCORE_LIMITS`.
-        OSError: The file cannot be opened.
+        InputError: There is no such file, or it may not be read.
     """
     text = score_text(source if isinstance(source, bytes) else _file_bytes(Path(source)))
     with warnings.catch_warnings():
@@ -59,8 +59,13 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
 
 
 def _file_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(SCORE_LIMITS.file_bytes + 1)
+    try:
+        with path.open("rb") as file:
+            return file.read(SCORE_LIMITS.file_bytes + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; give the path of a MusicXML file") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give a file you may read") from error
 
 
 # --- music21 ----------------------------------------------------------------------------------------------------------

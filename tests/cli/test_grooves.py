@@ -7,14 +7,15 @@ import pytest
 
 from seq2drum.cli import speakers
 from seq2drum.formats import midi
-from seq2drum.lattice.grooves import of_json
+from seq2drum.lattice.grooves import looped, of_json
 from seq2drum.music.duet import Duet
 from seq2drum.play.book import Book
 from seq2drum.show import sound
 from tests.commands import called
 
 ROOT = Path(__file__).parents[2]
-SONG = ROOT / "examples" / "training" / "rock_riff_1.mid"
+EXAMPLES = ROOT / "examples"
+SONG = EXAMPLES / "training" / "rock_riff_1.mid"
 WAV = b"RIFF" + bytes(44_140)
 
 
@@ -85,9 +86,29 @@ def test_one_groove_is_fitted_to_a_metre(grooves) -> None:
 
 
 def test_a_groove_is_taken_from_the_drums_of_a_file(grooves) -> None:
-    whole, one, some = (grooves(f"{SONG}{bars}")[1] for bars in ("", ":3", ":3-4"))
+    one, some = (grooves(f"{SONG}{bars}")[1] for bars in (":3", ":3-4"))
     assert "snare│┊   ●   ┊   ●   │" in one and one.count("│") < some.count("│")
-    assert whole.splitlines()[0].startswith("backbeat")
+
+
+def test_of_a_file_of_drums_alone_the_typical_groove_is_drawn(grooves, tmp_path: Path) -> None:
+    path = tmp_path / "loop.mid"
+    path.write_bytes(midi.serialise(looped(Book.load()["half-time-rock-ride"])))
+    assert grooves(path)[1].splitlines()[0] == "half-time-ride-kick-1-2-and-4-and: half-time, ride, kick 1 2& 4&"
+
+
+def test_ten_grooves_are_offered_for_a_song_the_one_that_fits_best_first(grooves) -> None:
+    code, out, err = grooves(EXAMPLES / "waltz.mid")
+    assert code == 0 and "10 grooves" in err
+    fits = [float(line.split()[0]) for line in out.splitlines()]
+    assert len(fits) == 10 and fits == sorted(fits, reverse=True) and 0 < fits[-1] <= fits[0] <= 1
+    rows = [json.loads(line) for line in grooves(EXAMPLES / "waltz.mid", "--json")[1].splitlines()]
+    assert [row["name"] for row in rows] == [line.split()[1] for line in out.splitlines()]
+    assert {row["metre"] for row in rows} == {"3/4"} and all(row["fit"] > 0 for row in rows)
+
+
+def test_grooves_of_a_style_are_offered_for_a_song(grooves) -> None:
+    rows = [json.loads(line) for line in grooves(EXAMPLES / "funk.mid", "--style", "reggae", "--json")[1].splitlines()]
+    assert rows and {row["style"] for row in rows} == {"reggae"}
 
 
 def test_four_bars_are_written_as_midi(grooves, tmp_path: Path) -> None:
@@ -134,12 +155,16 @@ def test_it_is_heard_from_the_loudspeakers_and_from_a_file(grooves, heard, tmp_p
         (["house", "--wav", "x.mid"], "writes .wav"),
         (["none.mid"], "none.mid does not exist"),
         (["none.mid:x"], "wanted FILE:BAR"),
-        (["score.musicxml"], "is a score"),
+        (["score.musicxml"], "score.musicxml does not exist"),
+        ([EXAMPLES / "funk.mid", "--play"], "for one groove"),
+        ([EXAMPLES / "funk.mid", "--metre", "3/4"], "the song is in 4/4"),
+        ([EXAMPLES / "seven_eight.mid", "--style", "jazz"], "no groove of style jazz in 7/8"),
+        ([EXAMPLES / "funk.mid", "--track", "9"], "track"),
         ([f"{SONG}:999"], "the file has bars 1 to"),
         (["house", "--drum-map", "nothing"], "no drum map"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(grooves, words: list[str], says: str) -> None:
+def test_what_cannot_be_done_is_said_in_one_line(grooves, words: list[object], says: str) -> None:
     code, out, err = grooves(*words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert says in err

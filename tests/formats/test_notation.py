@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2drum.errors import NotationError
+from seq2drum.errors import InputError, NotationError
 from seq2drum.formats.heads import SIGNS
 from seq2drum.formats.musicxml import write_score
 from seq2drum.formats.notation import read_musicxml
@@ -723,3 +723,10 @@ def test_writing_a_score_does_not_import_music21() -> None:
         "write_score(Song(480, length=1920), Part.of([Note(0, 1, 36, 80)]), 'x'); sys.exit('music21' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_score_that_is_not_there_or_is_a_folder_is_refused_in_words(tmp_path):
+    with pytest.raises(InputError, match=r"none\.musicxml does not exist"):
+        read_musicxml(tmp_path / "none.musicxml")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_musicxml(tmp_path)
