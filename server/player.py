@@ -173,8 +173,8 @@ class Player:
             self._say(Frame({"what": "progress", "job": call.job, "done": call.done, "total": call.total}))
 
     def _reply(self, stage: _Stage, call: _Call) -> pb.GenerateDrumsResponse:
-        takes = ranked([sheet.take(bars) for sheet, bars in zip(call.sheets, call.bars, strict=True)])
         config, sheet = call.request.config, call.sheets[0]
+        takes = ranked([each.take(bars) for each, bars in zip(call.sheets, call.bars, strict=True)], sheet.options)
         made = [convert.drum_take(take, with_guitar=config.with_guitar, explain=config.explain) for take in takes]
         first_bar = (call.first_bar or call.begun) - call.begun
         return pb.GenerateDrumsResponse(

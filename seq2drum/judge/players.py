@@ -16,12 +16,17 @@ import numpy as np
 
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import baselines
-from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grid import Grid, to_full
+from seq2drum.lattice.grooves import typical
 from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import to_kit
 from seq2drum.play import decoding, engine
+from seq2drum.play.asked import WHOLE
+from seq2drum.play.choosing import chosen
 from seq2drum.play.decoding import take_of
 from seq2drum.play.options import Options
+from seq2drum.play.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -165,11 +170,18 @@ class _ModelPlayer:
 def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid] | None = None, **wishes: Any) -> Grid:
     """A whole take with the options that a drummer has by default; the one place where a model is asked to play.
 
-    given: bars that are known, their steps counted from the barline and their keys voices of the engine's kit. wishes:
-    fields of `Options`. Returns hits whose keys are voices of the full kit.
+    given: bars that are known, their steps counted from the barline and their keys voices of the engine's kit; what is
+    typical of them is played on. wishes: fields of `Options`, in which grooves are values. Returns hits whose keys are
+    voices of the full kit.
     """
-    sampling = Options(**wishes).sampling
+    form, options = heard.form, Options(**wishes)
     first, stop = heard.sounding
     if given:
         first, stop = min(first, *given), max(stop, max(given) + 1)
-    return take_of(decoding.play(player, heard, sampling, first=first, stop=stop, given=given), heard.form, player.kit)
+        known = to_full(Grid.join(given[bar].shift(form.first[bar]) for bar in sorted(given)), player.kit)
+        if options.groove is None and len(known.step):
+            options = replace(options, groove={WHOLE: typical(known, form)}, temperature=options.freedom)
+    passages = sections(heard)
+    plan = Plan.of_sections(len(form.steps), passages, chosen(heard, passages, options))
+    played = decoding.play(player, heard, options.sampling, plan=plan, first=first, stop=stop, given=given)
+    return take_of(played, form, player.kit)

@@ -1,22 +1,195 @@
-"""Which grooves a take is played on."""
+"""Which grooves a take is played on: those that are given, or those that fit the guitar, the safest or by a seed.
+
+How well each groove of the book fits each section is what the `ranker` says. What is chosen is coherent: one groove
+leads, that of the whole song, and each section has one that fits it and is like the leading one.
+
+Letters of shapes: n grooves of one metre.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
 
-from seq2drum.lattice.grooves import Groove
+import numpy as np
+
+from seq2drum.lattice import conditions
+from seq2drum.lattice.drums import bars_of, drums_of
+from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.groove_features import hits_of, likeness
+from seq2drum.lattice.grooves import MOST_BARS, Groove
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section
 from seq2drum.play.asked import WHOLE
+from seq2drum.play.book import Book
 from seq2drum.play.options import Options
+from seq2drum.play.plan import Plan
+from seq2drum.play.ranker import Fit, Ranker, Shares
 
 BySection = Mapping[str, Groove]
 """Grooves by the letters of their sections."""
 
+OFFERED = 10  # different grooves that are offered for a song
+LIKE_LEADING = 4.0  # nats that a groove gains in a section by being the leading one, and by its F1 with it
+OWN = 0.5  # how much a section's own fit counts; the rest is the song's
+OTHER_STYLE = 0.02  # what a groove of another style than the one that is asked for keeps of its probability
+AROUND = 0.15  # how far a groove's level mostly is from the one that is asked for
+_TAG = 0x6200  # in the seeds of these draws only
+_MEASURED = 8  # bars in which a groove's levels are measured
 
-def chosen(heard: Heard, sections: Sequence[Section], options: Options) -> BySection:
-    """The grooves that options name, by section; options are settled, so that grooves are values."""
-    named: Mapping[str, str | Groove] = options.groove if isinstance(options.groove, Mapping) else {}
+
+def chosen(heard: Heard, sections: Sequence[Section], options: Options, take: int = 0) -> BySection:
+    """The groove of each section.
+
+    options: settled, so that the grooves in them are values. take: which of several. The first is on the safest groove,
+    or one drawn by the daring that is asked for; the others are on other grooves that fit, and dare more.
+    """
     letters = dict.fromkeys(section.letter for section in sections)
-    grooves = [(letter, named.get(letter, named.get(WHOLE))) for letter in letters]
-    return {letter: groove for letter, groove in grooves if not isinstance(groove, str) and groove is not None}
+    given = {letter: groove for letter in letters if (groove := _asked(options, letter)) is not None}
+    bars = _bars_of(sections, len(heard.form.steps))
+    if len(given) == len(bars):
+        return given
+    return {**_fitting(_fits(heard, sections, options), bars, options, take), **given}
+
+
+def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:
+    """Up to OFFERED different grooves that fit a song, the safest first.
+
+    Beside each: the F1 of hits that it is expected to have with what a drummer would play.
+    """
+    fits = _fits(heard, sections, options)
+    if not fits:
+        return []
+    song = _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    expected = song.shelf.likeness @ song.shares
+    return [(song.grooves[place], float(expected[place])) for place in song.best(OFFERED)]
+
+
+def worth(hits: Grid, heard: Heard, sections: Sequence[Section], options: Options) -> float:
+    """The F1, 0..1, that the bars of a take are expected to have with what a drummer would play to this guitar.
+
+    hits: of the full kit. In a section for which a groove is asked, the F1 with that groove. Counted are the bars in
+    which the guitar sounds, but for those of metres in which no groove is known; 0 if there are none.
+    """
+    form = heard.form
+    plan = Plan.of_sections(len(form.steps), sections)
+    fits, rolls = _fits(heard, sections, options), bars_of(drums_of(hits, form))
+    expected = list[FloatArray]()
+    for letter in dict.fromkeys(plan.letter):
+        asked = _asked(options, letter)
+        if asked is None and letter not in fits:
+            continue
+        grooves = (asked,) if asked is not None else fits[letter].grooves
+        shares = np.ones(1) if asked is not None else fits[letter].shares
+        steps = grooves[0].steps
+        patterns = hits_of(grooves, steps)
+        here = np.array([each == letter for each in plan.letter]) & (form.steps == steps)
+        here[: heard.sounding[0]], here[heard.sounding[1] :] = False, False
+        for turn in range(MOST_BARS):
+            bars = rolls[here & (plan.number % MOST_BARS == turn), :steps]
+            expected.append(likeness(bars, patterns[:, turn]) @ shares)
+    worths = np.concatenate(expected) if expected else np.zeros(0)
+    return float(worths.mean()) if len(worths) else 0.0
+
+
+def _asked(options: Options, letter: str) -> Groove | None:
+    """The groove that is asked for in a section."""
+    asked: Mapping[str, str | Groove] = options.groove if isinstance(options.groove, Mapping) else {}
+    groove = asked.get(letter, asked.get(WHOLE))
+    return None if isinstance(groove, str) else groove
+
+
+def _bars_of(sections: Sequence[Section], bars: int) -> Counter[str]:
+    """How many bars the sections of each letter have together, in a song of so many."""
+    count = Counter[str]()
+    for section, stop in zip(sections, [*(section.bar for section in sections[1:]), bars], strict=False):
+        count[section.letter] += stop - section.bar
+    return count
+
+
+# --- by fit -----------------------------------------------------------------------------------------------------------
+
+
+def _fits(heard: Heard, sections: Sequence[Section], options: Options) -> dict[str, Fit]:
+    """How likely drummers play each groove to each section, if they play what is asked for."""
+    fits = {}
+    for letter, fit in Ranker.load().fit(heard, sections, Book.load()).items():
+        with np.errstate(divide="ignore"):
+            nats = np.log(fit.shares) + _as_asked(fit.grooves, options)
+        fits[letter] = Fit.of(fit.shelf, nats)
+    return fits
+
+
+def _of_song(fits: Mapping[str, Fit], bars: Mapping[str, int]) -> Fit:
+    """The mean of the fits over the bars, of the sections in the metre that most bars are in."""
+    shelves = Counter[int]()
+    for letter, fit in fits.items():
+        shelves[id(fit.shelf)] += bars[letter]
+    most, _ = shelves.most_common(1)[0]
+    alike = {letter: fit for letter, fit in fits.items() if id(fit.shelf) == most}
+    shares = sum(fit.shares * bars[letter] for letter, fit in alike.items())
+    return Fit(next(iter(alike.values())).shelf, np.asarray(shares) / shelves[most])
+
+
+def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options, take: int) -> dict[str, Groove]:
+    """A groove for each section."""
+    if not fits:
+        return {}
+    # 1. The groove that leads.
+    song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
+    if options.daring:
+        leading = _drawn(song, options.daring, rng)
+    elif take:
+        best = song.best(OFFERED)
+        leading = best[take] if take < len(best) else _drawn(song, 0.5, rng)
+    else:
+        leading = song.safest()
+    # 2. Of each section the one that fits it and is like the leading one; the longest sections first.
+    grooves = {}
+    for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
+        fit = fits[letter]
+        if fit.shelf is song.shelf:
+            shares = OWN * fit.shares + (1 - OWN) * song.shares
+            fit = Fit.of(fit.shelf, np.log(shares) + LIKE_LEADING * fit.shelf.likeness[leading])
+        grooves[letter] = fit.grooves[_drawn(fit, options.daring, rng) if options.daring else fit.safest()]
+    return grooves
+
+
+def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
+    """A groove by a draw: at a daring of 0.5 as often as drummers play it, below that likely ones more often."""
+    power = Fit.of(fit.shelf, np.log(fit.shares) * 0.5 / daring).shares
+    return int(rng.choice(len(power), p=power))
+
+
+# --- as it is asked for -----------------------------------------------------------------------------------------------
+
+
+def _as_asked(grooves: Sequence[Groove], options: Options) -> Shares:
+    """(n,): nats that grooves lose by being of another style, or of other levels, than is asked for."""
+    loss = np.zeros(len(grooves))
+    if options.style is not None:
+        loss += [0.0 if groove.style == options.style else np.log(OTHER_STYLE) for groove in grooves]
+    for name in ("intensity", "complexity"):
+        if (level := getattr(options, name)) is not None:
+            levels = np.array([getattr(_levels(groove), name) for groove in grooves])
+            loss -= ((levels - level) / AROUND) ** 2 / 2
+    return loss
+
+
+class _Levels(NamedTuple):
+    """A groove's levels, 0..1; see `lattice.conditions`."""
+
+    intensity: float
+    complexity: float
+
+
+@cache
+def _levels(groove: Groove) -> _Levels:
+    columns = groove.steps, groove.numerator, groove.denominator, float(np.mean(groove.tempo))
+    form = Form(*(np.full(_MEASURED, value) for value in columns))
+    grid = Grid.join(groove.bar(bar).shift(first) for bar, first in enumerate(form.first[:-1].tolist()))
+    measured = conditions.measure(grid, form)
+    return _Levels(float(measured.intensity.mean()), float(measured.complexity.mean()))

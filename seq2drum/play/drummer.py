@@ -87,9 +87,9 @@ class Drummer(Shown):
     ) -> list[Take]:
         """Several takes, the best first.
 
-        The first of them is `accompany`'s; the others have seeds that are made from its seed, and are in their options.
-        The score is a take's mean hit F1 with the others: the best is the one of least risk under the model (S. Kumar,
-        W. Byrne, Minimum Bayes-risk decoding, 2004). With two takes both have the same.
+        One of them is `accompany`'s; the others have seeds that are made from its seed, and are in their options, and
+        are played on other grooves that fit, unless one is asked for. The score says how much a take has in common with
+        what drummers would play to this guitar, see `take.ranked`.
 
         Raises:
             InputError, OptionError: as `accompany`; count is not 1 to MOST_TAKES.
@@ -105,7 +105,8 @@ class Drummer(Shown):
                 ensemble.join(index, self.playing(sheets[index]))
             for index, bar in ensemble.run():
                 bars[index].append(bar)
-        return ranked([sheet.take(played) for sheet, played in zip(sheets, bars, strict=True)])
+        takes = [sheet.take(played) for sheet, played in zip(sheets, bars, strict=True)]
+        return ranked(takes, sheets[0].options)
 
     def playing(self, sheet: Sheet) -> AskingStream[DrumBar]:
         """The bars of a take: what stays of the song's own drums and what is played. It asks the engine, see `engine`.

@@ -13,7 +13,6 @@ from seq2drum import files
 from seq2drum.errors import InputError
 from seq2drum.formats import midi
 from seq2drum.lattice.explain import explain
-from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.sections import Section, sections
@@ -112,8 +111,19 @@ class Sheet:
     source: bytes | None = None
 
     def variants(self, count: int) -> list[Sheet]:
-        """The same with other seeds that are made from this one's, which is the first."""
-        return [replace(self, options=replace(self.options, seed=seed)) for seed in _seeds(self.options.seed, count)]
+        """Several takes of the song, of which this is the first.
+
+        The others have seeds that are made from this one's, and are played on other grooves unless some are asked for;
+        both are in their options.
+        """
+        sheets = [self]
+        for number, seed in enumerate(_seeds(self.options.seed, count)[1:], 1):
+            options = replace(self.options, seed=seed)
+            if options.groove is None:
+                grooves = choosing.chosen(self.listen().heard, self.sections, options, number)
+                options = replace(options, groove=dict(grooves), temperature=options.freedom)
+            sheets.append(replace(self, options=options))
+        return sheets
 
     def listen(self) -> Listening:
         """Listen to the guitar.
@@ -145,7 +155,8 @@ class Sheet:
         kit = parts[0]
         rows = np.concatenate([part.rows for part in parts])
         part = Part.of(rows, program=kit.program, name=TRACK_NAME, is_drums=True, is_xg=kit.is_xg)
-        return Take(self.song, part, self.guitar, self.options, self.source)
+        played = tuple(SectionGroove(letter, groove.name, groove.title) for letter, groove in self.grooves.items())
+        return Take(self.song, part, self.guitar, self.options, self.source, grooves=played)
 
 
 def _seeds(seed: int, count: int) -> list[int]:
@@ -153,23 +164,18 @@ def _seeds(seed: int, count: int) -> list[int]:
     return [seed, *(int(np.random.SeedSequence([seed, take]).generate_state(1)[0]) for take in range(1, count))]
 
 
-def ranked(takes: Sequence[Take]) -> list[Take]:
-    """Takes of one sheet with their scores, the best first."""
-    scored = [replace(take, score=score) for take, score in zip(takes, agreement(takes), strict=True)]
-    return sorted(scored, key=lambda take: -(take.score or 0))
+def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
+    """Takes of one song with their scores, the best first; a single one has none.
 
-
-def agreement(takes: Sequence[Take]) -> list[float | None]:
-    """The mean hit F1 of each take with the others; None if there are none."""
+    asked: what all of them were asked for, settled. The score is how much a take has in common with what a drummer would play, see `choosing.worth`. What no drummer
+    would play, crash upon crash or a groove that is lost, has little.
+    """
     if len(takes) == 1:
-        return [None]
-    song = takes[0].song
-    lattice = lattice_of(song)
-    grids = [encode(take.standard_part, lattice, FULL) for take in takes]
-    hits = [grid.step * len(FULL) + grid.key for grid in grids]
-    there = np.unique(np.concatenate(hits))
-    struck = np.stack([np.isin(there, mine) for mine in hits]).astype(np.float32)
-    both, count = struck @ struck.T, struck.sum(axis=1)
-    f1 = 2 * both / np.maximum(count[:, None] + count[None, :], 1)
-    others = (f1.sum(axis=1) - np.diag(f1)) / (len(takes) - 1)
-    return [float(score) for score in others]
+        return list(takes)
+    listening = Listening.of(takes[0].song, takes[0].guitar.parts)
+    passages = sections(listening.heard)
+    scored = []
+    for take in takes:
+        hits = encode(take.standard_part, listening.lattice, FULL)
+        scored.append(replace(take, score=choosing.worth(hits, listening.heard, passages, asked)))
+    return sorted(scored, key=lambda take: -(take.score or 0))

@@ -1,0 +1,90 @@
+"""Which grooves a take is played on, with the book and the ranker that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2drum.formats import midi
+from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.listening import Heard, Listening
+from seq2drum.lattice.sections import Section, sections
+from seq2drum.music import theory
+from seq2drum.play import choosing
+from seq2drum.play.asked import WHOLE
+from seq2drum.play.book import Book
+from seq2drum.play.choosing import chosen, offered, worth
+from seq2drum.play.options import Options
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def heard_of(name: str) -> tuple[Heard, tuple[Section, ...]]:
+    song = midi.read(EXAMPLES / f"{name}.mid")
+    heard = Listening.of(song, theory.guitar_parts(song).parts).heard
+    return heard, sections(heard)
+
+
+@pytest.fixture(scope="module", params=["rock_riff", "seven_eight"])
+def guitar(request: pytest.FixtureRequest) -> tuple[Heard, tuple[Section, ...]]:
+    return heard_of(request.param)
+
+
+def names(grooves: choosing.BySection) -> dict[str, str]:
+    return {letter: groove.name for letter, groove in grooves.items()}
+
+
+def test_every_section_has_a_groove_of_its_metre(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+    heard, passages = guitar
+    grooves = chosen(heard, passages, Options())
+    assert set(grooves) == {section.letter for section in passages}
+    assert {groove.metre for groove in grooves.values()} == {heard.form.metre}
+
+
+def test_the_safest_groove_is_the_same_for_each_seed(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+    assert len({tuple(names(chosen(*guitar, Options(seed=seed))).items()) for seed in range(6)}) == 1
+
+
+def test_who_dares_plays_other_grooves_by_the_seed(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+    def different(daring: float) -> int:
+        return len({tuple(names(chosen(*guitar, Options(seed=seed, daring=daring))).items()) for seed in range(20)})
+
+    assert different(0.05) <= different(0.5) and different(0.5) > 4
+    assert names(chosen(*guitar, Options(seed=3, daring=0.5))) == names(chosen(*guitar, Options(seed=3, daring=0.5)))
+
+
+def test_several_takes_are_on_several_grooves(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+    first = {next(iter(names(chosen(*guitar, Options(), take)).values())) for take in range(5)}
+    assert len(first) >= 4
+
+
+def test_a_groove_that_is_asked_for_is_played(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+    heard, passages = guitar
+    one, other = Book.load()["train-beat"] if "train-beat" in Book.load() else Book.load().grooves[3], Book.load().grooves[0]
+    assert set(chosen(heard, passages, Options(groove={WHOLE: one})).values()) == {one}
+    letter = passages[0].letter
+    assert chosen(heard, passages, Options(groove={WHOLE: one, letter: other}))[letter] == other
+
+
+def test_ten_different_grooves_are_offered_the_safest_first(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+    offers = offered(*guitar, Options())
+    assert len(offers) == choosing.OFFERED == len({groove.name for groove, _ in offers})
+    assert offers[0][1] == max(fit for _, fit in offers) <= 1
+
+
+def test_a_style_that_is_asked_for_chooses_grooves_of_it() -> None:
+    heard, passages = heard_of("rock_riff")
+    for style in ("reggae", "latin", "jazz", "metal", "funk"):
+        assert {groove.style for groove in chosen(heard, passages, Options(style=style)).values()} == {style}
+
+
+def test_crash_upon_crash_is_worth_less_than_the_groove(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
+    heard, passages = guitar
+    groove, first = next(iter(chosen(heard, passages, Options()).values())), heard.form.first
+    played = Grid.join(groove.bar(0).shift(first[bar]) for bar in range(*heard.sounding))
+    crashes = Grid(*(np.full(int(first[-1]), value) for value in (0, 3, 120, 0, 3)))._replace(step=np.arange(first[-1]))
+    good, bad = (worth(hits, heard, passages, Options()) for hits in (played, crashes))
+    assert good > 0.4 > bad
+    assert worth(played, heard, passages, Options(groove={WHOLE: groove})) == pytest.approx(1)
