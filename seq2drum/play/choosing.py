@@ -18,7 +18,7 @@ import numpy as np
 from seq2drum.lattice import conditions
 from seq2drum.lattice.drums import bars_of, drums_of
 from seq2drum.lattice.form import FloatArray, Form
-from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.groove_features import hits_of, likeness
 from seq2drum.lattice.grooves import MOST_BARS, Groove
 from seq2drum.lattice.listening import Heard
@@ -34,6 +34,7 @@ BySection = Mapping[str, Groove]
 
 OFFERED = 10  # different grooves that are offered for a song
 LIKE_LEADING = 4.0  # nats that a groove gains in a section by being the leading one, and by its F1 with it
+SHARPENED = 2.0  # power to which probabilities are raised before the safest groove is looked for
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 0.02  # what a groove of another style than the one that is asked for keeps of its probability
 AROUND = 0.15  # how far a groove's level mostly is from the one that is asked for
@@ -146,7 +147,7 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
         best = song.best(OFFERED)
         leading = best[take] if take < len(best) else _drawn(song, 0.5, rng)
     else:
-        leading = song.safest()
+        leading = _safest(song)
     # 2. Of each section the one that fits it and is like the leading one; the longest sections first.
     grooves = {}
     for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
@@ -154,8 +155,29 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
         if fit.shelf is song.shelf:
             shares = OWN * fit.shares + (1 - OWN) * song.shares
             fit = Fit.of(fit.shelf, np.log(shares) + LIKE_LEADING * fit.shelf.likeness[leading])
-        grooves[letter] = fit.grooves[_drawn(fit, options.daring, rng) if options.daring else fit.safest()]
+        grooves[letter] = fit.grooves[_drawn(fit, options.daring, rng) if options.daring else _safest(fit)]
     return grooves
+
+
+def _safest(fit: Fit) -> int:
+    """The groove that has most in common with what a drummer would play, of those that are likely.
+
+    Of swung and straight grooves only the likelier kind is looked at: what lies between the two is neither.
+    """
+    swung = np.array([_swings(groove) for groove in fit.grooves])
+    kind = swung == (fit.shares[swung].sum() > 0.5)
+    with np.errstate(divide="ignore"):
+        likely = Fit.of(fit.shelf, np.where(kind, SHARPENED * np.log(fit.shares), -np.inf))
+    expected = likely.shelf.likeness @ likely.shares
+    return int(np.argmax(np.where(kind, expected, -1)))
+
+
+@cache
+def _swings(groove: Groove) -> bool:
+    """Whether the groove has more hits on the third triplet of its quarters than on their second eighth."""
+    place = np.concatenate([bar.step for bar in groove.bars]) % STEPS_PER_QUARTER
+    late, straight = (np.count_nonzero(place == PLACES.tolist().index(twelfth)) for twelfth in (8, 6))
+    return groove.denominator == 4 and late > straight
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:

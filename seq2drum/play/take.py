@@ -167,8 +167,8 @@ def _seeds(seed: int, count: int) -> list[int]:
 def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
     """Takes of one song with their scores, the best first; a single one has none.
 
-    asked: what all of them were asked for, settled. The score is how much a take has in common with what a drummer would play, see `choosing.worth`. What no drummer
-    would play, crash upon crash or a groove that is lost, has little.
+    asked: what all of them were asked for, settled. The score is how much a take has in common with what a drummer
+    would play, see `choosing.worth`. What no drummer would play, crash upon crash or a groove that is lost, has little.
     """
     if len(takes) == 1:
         return list(takes)
