@@ -182,6 +182,6 @@ def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid]
         if options.groove is None and len(known.step):
             options = replace(options, groove={WHOLE: typical(known, form)}, temperature=options.freedom)
     passages = sections(heard)
-    plan = Plan.of_sections(len(form.steps), passages, chosen(heard, passages, options))
+    plan = Plan.of_sections(len(form.steps), passages, chosen(heard, passages, options), firm=options.is_plain)
     played = decoding.play(player, heard, options.sampling, plan=plan, first=first, stop=stop, given=given)
     return take_of(played, form, player.kit)

@@ -17,7 +17,7 @@ import numpy as np
 
 from seq2drum.lattice import conditions
 from seq2drum.lattice.drums import bars_of, drums_of
-from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.groove_features import hits_of, likeness
 from seq2drum.lattice.grooves import MOST_BARS, Groove
@@ -33,10 +33,12 @@ BySection = Mapping[str, Groove]
 """Grooves by the letters of their sections."""
 
 OFFERED = 10  # different grooves that are offered for a song
-LIKE_LEADING = 4.0  # nats that a groove gains in a section by being the leading one, and by its F1 with it
+LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the leading one
+CHANGE = 0.03  # F1 that a section's own groove must be better by than the leading one
+AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
 SHARPENED = 2.0  # power to which probabilities are raised before the safest groove is looked for
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
-OTHER_STYLE = 0.02  # what a groove of another style than the one that is asked for keeps of its probability
+OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
 AROUND = 0.15  # how far a groove's level mostly is from the one that is asked for
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
@@ -78,7 +80,7 @@ def worth(hits: Grid, heard: Heard, sections: Sequence[Section], options: Option
     form = heard.form
     plan = Plan.of_sections(len(form.steps), sections)
     fits, rolls = _fits(heard, sections, options), bars_of(drums_of(hits, form))
-    expected = list[FloatArray]()
+    expected = list[Shares]()
     for letter in dict.fromkeys(plan.letter):
         asked = _asked(options, letter)
         if asked is None and letter not in fits:
@@ -141,35 +143,39 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
         return {}
     # 1. The groove that leads.
     song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
-    if options.daring:
-        leading = _drawn(song, options.daring, rng)
-    elif take:
-        best = song.best(OFFERED)
-        leading = best[take] if take < len(best) else _drawn(song, 0.5, rng)
+    best = song.best(OFFERED) if take else ()
+    if options.daring or take >= OFFERED:
+        leading = _drawn(song, options.daring or AS_DRUMMERS, rng)
     else:
-        leading = _safest(song)
+        leading = best[take] if take else _safest(song)
     # 2. Of each section the one that fits it and is like the leading one; the longest sections first.
     grooves = {}
     for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
         fit = fits[letter]
-        if fit.shelf is song.shelf:
-            shares = OWN * fit.shares + (1 - OWN) * song.shares
-            fit = Fit.of(fit.shelf, np.log(shares) + LIKE_LEADING * fit.shelf.likeness[leading])
-        grooves[letter] = fit.grooves[_drawn(fit, options.daring, rng) if options.daring else _safest(fit)]
+        if fit.shelf is not song.shelf:
+            place = _drawn(fit, options.daring, rng) if options.daring else _safest(fit)
+        elif options.daring:
+            nats = np.log(OWN * fit.shares + (1 - OWN) * song.shares) + LIKE_LEADING * fit.shelf.likeness[leading]
+            place = _drawn(Fit.of(fit.shelf, nats), options.daring, rng)
+        else:
+            place = leading if take else _safest(Fit(fit.shelf, OWN * fit.shares + (1 - OWN) * song.shares), leading)
+        grooves[letter] = fit.grooves[place]
     return grooves
 
 
-def _safest(fit: Fit) -> int:
+def _safest(fit: Fit, leading: int | None = None) -> int:
     """The groove that has most in common with what a drummer would play, of those that are likely.
 
-    Of swung and straight grooves only the likelier kind is looked at: what lies between the two is neither.
+    Of swung and straight grooves only the likelier kind is looked at: what lies between the two is neither. leading:
+    the one to stay with, unless another is better by CHANGE.
     """
     swung = np.array([_swings(groove) for groove in fit.grooves])
     kind = swung == (fit.shares[swung].sum() > 0.5)
     with np.errstate(divide="ignore"):
         likely = Fit.of(fit.shelf, np.where(kind, SHARPENED * np.log(fit.shares), -np.inf))
-    expected = likely.shelf.likeness @ likely.shares
-    return int(np.argmax(np.where(kind, expected, -1)))
+    expected = np.where(kind, likely.shelf.likeness @ likely.shares, -1)
+    safest = int(np.argmax(expected))
+    return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
 
 
 @cache
@@ -177,12 +183,12 @@ def _swings(groove: Groove) -> bool:
     """Whether the groove has more hits on the third triplet of its quarters than on their second eighth."""
     place = np.concatenate([bar.step for bar in groove.bars]) % STEPS_PER_QUARTER
     late, straight = (np.count_nonzero(place == PLACES.tolist().index(twelfth)) for twelfth in (8, 6))
-    return groove.denominator == 4 and late > straight
+    return bool(groove.denominator == 4 and late > straight)
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
     """A groove by a draw: at a daring of 0.5 as often as drummers play it, below that likely ones more often."""
-    power = Fit.of(fit.shelf, np.log(fit.shares) * 0.5 / daring).shares
+    power = Fit.of(fit.shelf, np.log(fit.shares) * AS_DRUMMERS / daring).shares
     return int(rng.choice(len(power), p=power))
 
 

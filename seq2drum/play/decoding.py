@@ -69,7 +69,7 @@ def playing(
     plan = yield from planned(model, guitar, form, plan, controls.fills, sampling)
     conditions = of_controls(controls, bars, plan.fill)
     request = _Request(form, sampling, plan, first, bars if stop is None else stop, given or {})
-    grooves = GrooveRows.of(plan.grooves, form, model.kit)
+    grooves = GrooveRows.of(plan.grooves, form, model.kit, firm=plan.firm)
     memory = Memory.of(form, len(model.kit), grooves)
     player, state = BarPlayer(model), model.silence[None]
     previous = np.zeros((1, len(model.kit)), dtype=np.float32)

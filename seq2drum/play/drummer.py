@@ -123,7 +123,7 @@ class Drummer(Shown):
         # 2. Ask for the bars in which anything sounds.
         first, stop = _accompanied(song, lattice)
         sampling, controls, given = options.sampling, options.controls, kept.given
-        plan = Plan.of_sections(len(heard.form.steps), sheet.sections, sheet.grooves)
+        plan = Plan.of_sections(len(heard.form.steps), sheet.sections, sheet.grooves, firm=options.is_plain)
         played = decoding.playing(
             self.engine, heard, sampling, plan=plan, controls=controls, first=first, stop=stop, given=given
         )

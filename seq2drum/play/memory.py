@@ -1,8 +1,8 @@
 """The bars of a take so far, and the groove it is played on, as a model remembers them.
 
 A model that was trained to go on from bars it remembers plays a groove if it remembers that: in each bar some rows of
-its memory say that the groove was played when the guitar last did this, and four bars back it was played, too. So it is
-held to the last bar, where the groove as the first bars of a take is forgotten by and by.
+its memory say that the groove was played when the guitar last did this. So it is held to the last bar, where a groove
+that is given as the first bars of a take is forgotten by and by.
 
 Letters of shapes: n ways of playing, B bars of the song, M bars that are remembered, S steps of the longest bar, V
 voices.
@@ -24,36 +24,35 @@ from seq2drum.music.notes import IntArray
 
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
 MEMORY_BARS = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
-SLOTS = 2  # rows of the memory that have the groove
-SLOTS_OF_FILL = 1  # and in a bar that is to break the pattern
+SLOTS = 1  # rows of the memory that have the groove
+FIRM_SLOTS = 2  # the same of a groove that is to be held firmly, in bars that are no fills
 DISTANCE = 8  # bars back that the groove is said to be, a distance at which phrases come back
-AGAIN = 4  # bars back where the groove is remembered as it is, whatever was played
+AGAIN = 4  # bars back where a groove that is held firmly is remembered as it is, whatever was played
 
 
 @dataclass(frozen=True, eq=False)
 class GrooveRows:
     """The groove of each bar: hits and velocity (B, S, V) as a model remembers bars, velocities 0..1.
 
-    held (B,): for how many bars before each the groove has been the same; -1 where there is none.
+    held (B,): for how many bars before each the groove has been the same; -1 where there is none. firm: the bars are to
+    be like the groove, and not only to go on from it.
     """
 
     hits: FloatArray
     velocity: FloatArray
     held: IntArray
+    firm: bool = False
 
     @staticmethod
-    def of(grooves: Sequence[Groove | None], form: Form, kit: Kit, begins: Sequence[int] = ()) -> GrooveRows:
-        """The grooves of the bars of a form, in the voices of a kit; each in the metre of its bar.
-
-        begins: bars at which a groove begins anew, even if it is the one before.
-        """
+    def of(grooves: Sequence[Groove | None], form: Form, kit: Kit, *, firm: bool = False) -> GrooveRows:
+        """The grooves of the bars of a form, in the voices of a kit; each in the metre of its bar."""
         size = int(form.steps.max())
         hits = np.zeros((len(form.steps), size, len(kit)), dtype=np.float32)
         velocity, held = np.zeros_like(hits), np.full(len(form.steps), -1)
         voice_of, kinds = to_kit(kit), zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)
         before, so_far = None, 0
         for bar, (groove, kind) in enumerate(zip(grooves, kinds, strict=True)):
-            so_far = so_far + 1 if groove is before and bar not in begins else 0
+            so_far = so_far + 1 if groove is before else 0
             before = groove
             if groove is None:
                 continue
@@ -63,7 +62,7 @@ class GrooveRows:
             at = bar, own.step[inside], voice[inside]
             hits[at], velocity[at] = 1, own.velocity[inside] / 127
             held[bar] = so_far
-        return GrooveRows(hits, velocity, held)
+        return GrooveRows(hits, velocity, held, firm)
 
 
 @dataclass(eq=False)
@@ -116,13 +115,13 @@ class Memory:
         }
         if self.grooves is None or self.grooves.held[bar] < 0:
             return remembered
-        return self._with_groove(remembered, bar, SLOTS_OF_FILL if fill else SLOTS)
+        return self._with_groove(remembered, bar, FIRM_SLOTS if self.grooves.firm and not fill else SLOTS)
 
     def _with_groove(self, remembered: dict[str, NDArray[Any]], bar: int, slots: int) -> dict[str, NDArray[Any]]:
         """The same with rows of the groove before it, and in place of bars in which it was another or none."""
         assert self.grooves is not None
         held = int(self.grooves.held[bar])
-        anew = [-back for back in range(1, LOOK_BACK + 1) if back > held or back == AGAIN]
+        anew = [-back for back in range(1, LOOK_BACK + 1) if back > held or (self.grooves.firm and back == AGAIN)]
         out = {
             "keys": np.broadcast_to(self.keys[:, [LOOK_BACK + bar]], (1, slots, self.keys.shape[-1])),
             "distance": np.full((1, slots), DISTANCE),

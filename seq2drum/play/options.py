@@ -118,7 +118,12 @@ class Options(Shown):
         """The temperature that holds for bars: what was asked for, else 1, and 0 where a groove is given."""
         if self.temperature is not None:
             return self.temperature
-        return 1.0 if self.groove is None and self.like is None else 0.0
+        return 0.0 if self.is_plain else 1.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a groove that is given is played as it is, but for fills."""
+        return self.temperature is None and not (self.groove is None and self.like is None)
 
     @property
     def forbidden(self) -> frozenset[str]:

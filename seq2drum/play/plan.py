@@ -6,7 +6,7 @@ Letters of shapes: B bars, S steps of a bar, V voices.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Plan:
     letter (B,) and number (B,): the section that each bar belongs to, and how many of its bars come before it. begins
     (B,): whether a section begins. grooves (B,). fill (B,): where the pattern breaks; None if the model plans none.
     crash (B,): where the first beat is crashed; None leaves crashes to the model. forbidden: voices that are not
-    played, by name.
+    played, by name. firm: grooves are held firmly, see `memory`.
     """
 
     letter: tuple[str, ...]
@@ -50,9 +50,12 @@ class Plan:
     fill: BoolArray | None = None
     crash: BoolArray | None = None
     forbidden: frozenset[str] = frozenset()
+    firm: bool = False
 
     @staticmethod
-    def of_sections(bars: int, sections: Sequence[Section], grooves: Mapping[str, Groove] | None = None) -> Plan:
+    def of_sections(
+        bars: int, sections: Sequence[Section], grooves: Mapping[str, Groove] | None = None, *, firm: bool = False
+    ) -> Plan:
         """The form of a song, and the groove of each section by its letter. The first begins with the song."""
         letter, number, begins = ["A"] * bars, np.arange(bars), np.zeros(bars, dtype=bool)
         for index, section in enumerate(sections):
@@ -62,7 +65,7 @@ class Plan:
             number[start:stop] = np.arange(start, stop) - section.bar
             begins[section.bar] = True
         groove_of = grooves or {}
-        return Plan(tuple(letter), number, begins, tuple(groove_of.get(each) for each in letter))
+        return Plan(tuple(letter), number, begins, tuple(groove_of.get(each) for each in letter), firm=firm)
 
     def is_fill(self, bar: int) -> bool:
         """Whether the pattern breaks in a bar."""
@@ -94,7 +97,7 @@ def planned(
     into = np.append(plan.begins[1:], False)
     fill = plan_fills(logits + INTO_SECTION * into, fills, np.random.default_rng([seed, bars, 1]))
     crash = plan_crashes(plan, fill, np.random.default_rng([seed, bars, 2]))
-    return Plan(plan.letter, plan.number, plan.begins, plan.grooves, fill, crash, plan.forbidden)
+    return replace(plan, fill=fill, crash=crash)
 
 
 def plan_fills(logits: NDArray[np.floating], level: float | None, rng: np.random.Generator) -> BoolArray:

@@ -40,7 +40,7 @@ FORMAT = 1
 GRAPHS = ("guitar", "groove")
 FILES = (CONFIG, *(f"{graph}.onnx" for graph in GRAPHS))
 
-IDIOM = 2  # groups of songs that an idiom counts as, which was found in none
+IDIOM = 6  # groups of songs that an idiom counts as, which was found in none: notebooks/LOG.md, 2026-11-22
 OUT_OF_TEMPO = 4.0  # nats that an idiom loses for each octave that a tempo lies beyond its own
 TAUGHT = 200  # sections of a metre that a ranker must have learnt from to be asked about it
 SAME = 0.8  # F1 of two grooves that are hardly two to choose from

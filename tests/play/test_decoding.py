@@ -266,16 +266,16 @@ def test_a_groove_is_remembered_in_each_bar_of_its_section() -> None:
     script, heard = Script({"kick": 0.0}), heard_in(10)
     beat = Grid(*(np.array(column) for column in ([0, 6], [0, 1], [127, 100], [0, 0], [3, 3])))
     groove = Groove("beat", "beat", 4, 4, (beat,), None, (60.0, 180.0))
-    plan = Plan.of_sections(10, [Section(0, "A"), Section(6, "B")], {"B": groove})
+    plan = Plan.of_sections(10, [Section(0, "A"), Section(6, "B")], {"B": groove}, firm=True)
     list(play(script.engine, heard, Sampling(), plan=plan))
     rows = [opened["past"][0, :, [0, 6], [0, 1]].T for opened in script.opened]
     first = [len(past) - (memory.LOOK_BACK + bar) for bar, past in enumerate(rows)]
-    assert first == [0] * 6 + [memory.SLOTS] * 4
-    assert all(past[: memory.SLOTS].all() for past in rows[6:])
+    assert first == [0] * 6 + [memory.FIRM_SLOTS] * 4
+    assert all(past[: memory.FIRM_SLOTS].all() for past in rows[6:])
     assert rows[6][-memory.LOOK_BACK :].all()  # as if it had been played before
     assert rows[9][-memory.AGAIN].all()
     distance = script.opened[9]["distance"][0]
-    assert distance[: memory.SLOTS].tolist() == [memory.DISTANCE] * memory.SLOTS
+    assert distance[: memory.FIRM_SLOTS].tolist() == [memory.DISTANCE] * memory.FIRM_SLOTS
 
 
 def test_bars_at_one_place_of_a_section_share_most_of_their_numbers() -> None:

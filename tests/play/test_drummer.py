@@ -26,13 +26,11 @@ from seq2drum.formats import events, midi
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
-from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import engine
 from seq2drum.play.engine import Engine
 from seq2drum.play.folder import available, find
 from seq2drum.play.runtime import LoadedGraph
 from seq2drum.play.sampling import Sampling
-from seq2drum.play.take import agreement
 from tests import strategies
 from tests.conftest import ROOT
 from tests.players import faults, save_player, strummed
@@ -602,19 +600,6 @@ def test_several_takes_are_ranked_by_how_much_they_agree_and_can_be_made_again(p
         assert player.accompany(strummed(), take.options).part == take.part
     more = {take.options.seed for take in player.takes(strummed(), options, 6)}
     assert {take.options.seed for take in takes} < more
-
-
-def test_the_score_of_a_take_is_its_mean_f1_with_the_others() -> None:
-    song = strummed(1)
-
-    def take(*hits: tuple[int, int]) -> Take:
-        part = Part.of([Note(at, 10, pitch, 90) for at, pitch in hits], name="Drums", is_drums=True)
-        return Take(song, part, GuitarChoice((0,), ""), Options())
-
-    both, one, none = take((0, 36), (480, 38)), take((0, 36)), take((240, 42))
-    assert agreement([both, one, none]) == pytest.approx([(2 / 3 + 0) / 2, (2 / 3 + 0) / 2, 0])
-    assert agreement([both]) == [None]
-    assert agreement([take(), take()]) == [0.0, 0.0]
 
 
 def test_fills_are_free_unless_a_temperature_is_asked_for() -> None:
