@@ -37,6 +37,7 @@ LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the l
 CHANGE = 0.03  # F1 that a section's own groove must be better by than the leading one
 AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
 SHARPENED = 2.0  # power to which probabilities are raised before the safest groove is looked for
+UNLIKELY = 1e-5  # share, of that of the likeliest, from which a groove may be the safest
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
 AROUND = 0.15  # how far a groove's level mostly is from the one that is asked for
@@ -170,7 +171,7 @@ def _safest(fit: Fit, leading: int | None = None) -> int:
     the one to stay with, unless another is better by CHANGE.
     """
     swung = np.array([_swings(groove) for groove in fit.grooves])
-    kind = swung == (fit.shares[swung].sum() > 0.5)
+    kind = (swung == (fit.shares[swung].sum() > 0.5)) & (fit.shares > UNLIKELY * fit.shares.max())
     with np.errstate(divide="ignore"):
         likely = Fit.of(fit.shelf, np.where(kind, SHARPENED * np.log(fit.shares), -np.inf))
     expected = np.where(kind, likely.shelf.likeness @ likely.shares, -1)
