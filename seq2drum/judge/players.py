@@ -22,11 +22,11 @@ from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import to_kit
 from seq2drum.play import decoding, engine
+from seq2drum.play.arranging import arranged
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.choosing import chosen
 from seq2drum.play.decoding import take_of
 from seq2drum.play.options import Options
-from seq2drum.play.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -182,6 +182,6 @@ def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid]
         if options.groove is None and len(known.step):
             options = replace(options, groove={WHOLE: typical(known, form)}, temperature=options.freedom)
     passages = sections(heard)
-    plan = Plan.of_sections(len(form.steps), passages, chosen(heard, passages, options), firm=options.is_plain)
+    plan = arranged(heard, passages, chosen(heard, passages, options), options, player.kit)
     played = decoding.play(player, heard, options.sampling, plan=plan, first=first, stop=stop, given=given)
     return take_of(played, form, player.kit)

@@ -15,7 +15,8 @@ from seq2drum.errors import OptionError
 STYLES = ("jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock")
 MOST_TAKES = 1000
 AUTO = "auto"  # in place of a word: it is decided for each song
-ENDINGS = (AUTO, "ring", "choke", "ritard", "none")
+RING, CHOKE, RITARD, NO_ENDING = "ring", "choke", "ritard", "none"
+ENDINGS = (AUTO, RING, CHOKE, RITARD, NO_ENDING)
 KIT, ALL = "kit", "all"
 TIMES = ("hat", "ride", AUTO)
 

@@ -16,6 +16,7 @@ from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
 from seq2drum.music.limbs import Limbs
 from seq2drum.play.engine import Asking, OpenBar, Playable
 from seq2drum.play.memory import in_ways
+from seq2drum.play.pieces import Pieces
 from seq2drum.play.sampling import HIT_THRESHOLD, Draws, Sampling, thresholds
 
 Order = list[list[tuple[int, float]]]
@@ -48,10 +49,11 @@ class PlayedWays(NamedTuple):
 
 
 class BarPlayer:
-    """Plays the bars that a model has opened."""
+    """Plays the bars that a model has opened. wished: the pieces to play on; None for all."""
 
-    def __init__(self, model: Playable) -> None:
+    def __init__(self, model: Playable, wished: Pieces | None = None) -> None:
         self._model = model
+        self._wished = wished if wished is not None and wished.moves else None
         self.kit = model.kit
         self._limbs = Limbs(model.kit)
         self._order = _order(model.voice_order)
@@ -68,6 +70,8 @@ class BarPlayer:
         hits = np.zeros((len(previous), *draws.hits.shape), dtype=np.float32)
 
         def choose(step: int, logits: FloatArray) -> FloatArray:
+            if self._wished is not None:
+                logits = self._wished.logits(logits)
             for row, expected in enumerate(logits.tolist()):
                 drawn = _draw(self._limbs, self._order, expected, played_above[step])
                 if drawn:
@@ -78,14 +82,19 @@ class BarPlayer:
         velocity, offset = yield from self._feel(opened, hits, thinking, draws, min(sampling.temperature, 1.0))
         return PlayedWays(hits, velocity, offset, state)
 
-    def trace(self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, draws: Draws) -> Asking[PlayedWays]:
+    def trace(
+        self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, draws: Draws, tilt: FloatArray
+    ) -> Asking[PlayedWays]:
         """A bar after a sketch of it, logits (n, S, V): of each piece of the kit what is likelier than HIT_THRESHOLD.
+
+        tilt (S, V): added to the logits.
 
         Voices that are one piece in the nine-voice view share their probabilities, and the likeliest of them plays:
         what is either a snare or a side stick is a backbeat.
         """
         # 1. Of each piece, whether any of its voices is likely, and then the likeliest.
-        likely = 1 / (1 + np.exp(-sketch.astype(np.float64)))
+        sketch = (sketch if self._wished is None else self._wished.logits(sketch)) + tilt
+        likely = 1 / (1 + np.exp(-np.maximum(sketch.astype(np.float64), -700)))
         hits = np.zeros(sketch.shape, dtype=np.float32)
         for members in self._pieces:
             any_of = 1 - np.prod(1 - likely[..., members], axis=-1)

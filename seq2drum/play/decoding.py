@@ -69,9 +69,9 @@ def playing(
     plan = yield from planned(model, guitar, form, plan, controls.fills, sampling)
     conditions = of_controls(controls, bars, plan.fill)
     request = _Request(form, sampling, plan, first, bars if stop is None else stop, given or {})
-    grooves = GrooveRows.of(plan.grooves, form, model.kit, firm=plan.firm)
+    grooves = GrooveRows.of(plan.grooves, form, model.kit, pieces=plan.pieces, firm=plan.firm)
     memory = Memory.of(form, len(model.kit), grooves)
-    player, state = BarPlayer(model), model.silence[None]
+    player, state = BarPlayer(model, plan.pieces), model.silence[None]
     previous = np.zeros((1, len(model.kit)), dtype=np.float32)
     for begin, end in _ranges(model, heard):
         # 2. Encode the bars that are read as one.
@@ -115,9 +115,13 @@ class _Request:
         sampling = self.sampling.of_bar(fill=plan.is_fill(number))
         place = plan.letter[number], int(plan.number[number])
         draws = draws_of(sampling.seed, number, count, voices, place)
+        begin = int(self.form.first[number])
+        tilt, struck = plan.tilt(number, begin, count, player.kit), plan.velocities(begin, count, player.kit)
         if sketch is None or sampling.temperature or self.given or plan.grooves[number] is not None:
-            return (yield from player.draw(opened, previous, draws, sampling, plan.tilt(number, count, player.kit)))
-        return (yield from player.trace(opened, previous, sketch[:, :count], draws))
+            played = yield from player.draw(opened, previous, draws, sampling, tilt)
+        else:
+            played = yield from player.trace(opened, previous, sketch[:, :count], draws, tilt)
+        return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
 
 
 def _ranges(model: Playable, heard: Heard) -> list[tuple[int, int]]:

@@ -12,7 +12,8 @@ import numpy as np
 from seq2drum import files
 from seq2drum.errors import OptionError
 from seq2drum.formats import midi
-from seq2drum.lattice.grid import Lattice
+from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.lattice.phrases import merge
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.limits import DEFAULT_LIMITS, SCORE_SUFFIXES, Limits
@@ -20,12 +21,12 @@ from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decoding, engine
+from seq2drum.play.arranging import arranged
 from seq2drum.play.engine import AskingStream, next_of
 from seq2drum.play.ensemble import Ensemble
 from seq2drum.play.folder import DEFAULT
 from seq2drum.play.kept import Joint, kept_of
 from seq2drum.play.options import Options
-from seq2drum.play.plan import Plan
 from seq2drum.play.take import TRACK_NAME, DrumBar, Sheet, Take, ranked
 from seq2drum.play.touch import Touch
 from seq2drum.play.wishes import settled
@@ -123,7 +124,8 @@ class Drummer(Shown):
         # 2. Ask for the bars in which anything sounds.
         first, stop = _accompanied(song, lattice)
         sampling, controls, given = options.sampling, options.controls, kept.given
-        plan = Plan.of_sections(len(heard.form.steps), sheet.sections, sheet.grooves, firm=options.is_plain)
+        notes, numbers = encode(_sounding(song), lattice), listening.numbers
+        plan = arranged(heard, sheet.sections, sheet.grooves, options, kit, notes=notes, numbers=numbers)
         played = decoding.playing(
             self.engine, heard, sampling, plan=plan, controls=controls, first=first, stop=stop, given=given
         )
@@ -168,9 +170,14 @@ def _guitar(song: Song, options: Options) -> GuitarChoice:
 
 def _accompanied(song: Song, lattice: Lattice) -> tuple[int, int]:
     """The bars [first, stop) in which anything but drums sounds, the guitar or another part: the drums play there."""
-    pitched = [part for part in song.parts if not part.is_drums and len(part)]
+    sounding = _sounding(song)
     starts = np.array([bar.start for bar in lattice.bars])
-    begin = min(int(part.onset.min()) for part in pitched)
-    end = max(max(part.end, int(part.onset.max()) + 1) for part in pitched)  # a note without length sounds, too
+    begin = int(sounding.onset.min())
+    end = max(sounding.end, int(sounding.onset.max()) + 1)  # a note without length sounds, too
     first = int(np.searchsorted(starts, begin, side="right")) - 1
     return first, int(np.searchsorted(starts, end, side="left"))
+
+
+def _sounding(song: Song) -> Part:
+    """Everything but drums, as one part; the guitar at least."""
+    return merge([part for part in song.parts if not part.is_drums and len(part)])

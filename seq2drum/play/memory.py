@@ -21,6 +21,7 @@ from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grooves import Groove
 from seq2drum.music.kit import Kit, to_kit
 from seq2drum.music.notes import IntArray
+from seq2drum.play.pieces import Pieces
 
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
 MEMORY_BARS = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
@@ -44,8 +45,13 @@ class GrooveRows:
     firm: bool = False
 
     @staticmethod
-    def of(grooves: Sequence[Groove | None], form: Form, kit: Kit, *, firm: bool = False) -> GrooveRows:
-        """The grooves of the bars of a form, in the voices of a kit; each in the metre of its bar."""
+    def of(
+        grooves: Sequence[Groove | None], form: Form, kit: Kit, *, pieces: Pieces | None = None, firm: bool = False
+    ) -> GrooveRows:
+        """The grooves of the bars of a form, in the voices of a kit; each in the metre of its bar.
+
+        pieces: what may be played; None if anything may.
+        """
         size = int(form.steps.max())
         hits = np.zeros((len(form.steps), size, len(kit)), dtype=np.float32)
         velocity, held = np.zeros_like(hits), np.full(len(form.steps), -1)
@@ -57,10 +63,11 @@ class GrooveRows:
             if groove is None:
                 continue
             own = groove.fitted(*kind).bar(so_far)
-            voice = voice_of[own.key]
-            inside = (voice >= 0) & (own.step < form.steps[bar])
-            at = bar, own.step[inside], voice[inside]
-            hits[at], velocity[at] = 1, own.velocity[inside] / 127
+            own = own._replace(key=voice_of[own.key])
+            own = own.select((own.key >= 0) & (own.step < form.steps[bar]))
+            own = own if pieces is None else pieces.hits(own)
+            at = bar, own.step, own.key
+            hits[at], velocity[at] = 1, own.velocity / 127
             held[bar] = so_far
         return GrooveRows(hits, velocity, held, firm)
 

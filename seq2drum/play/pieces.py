@@ -38,6 +38,11 @@ class Pieces(NamedTuple):
         """Whether nothing is forbidden, and so nothing is moved."""
         return bool(self.allowed.all())
 
+    @property
+    def moves(self) -> bool:
+        """Whether a voice is played as another one."""
+        return bool((self.moved != np.arange(len(self.moved))).any())
+
     def logits(self, logits: FloatArray) -> FloatArray:
         """Logits of hits (..., V) as wished: minus infinity of what is forbidden.
 

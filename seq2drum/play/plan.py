@@ -6,7 +6,7 @@ Letters of shapes: B bars, S steps of a bar, V voices.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,11 @@ from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.sections import Section
-from seq2drum.music.kit import Kit
+from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.notes import IntArray
+from seq2drum.play.cues import Gestures
 from seq2drum.play.engine import Asking, Playable
+from seq2drum.play.pieces import Pieces
 from seq2drum.play.sampling import Sampling
 
 BoolArray = NDArray[np.bool_]
@@ -25,12 +27,35 @@ BoolArray = NDArray[np.bool_]
 USUAL_FILLS = 0.5  # the control that asks for as many fills as drummers play
 PLANNED_PER_FILL = 1.2  # fills planned for each that is to be heard: not every one that is asked for stands out
 FILL_GAP = 4  # bars from a fill to the next: on validation songs closer ones are more often wrong than right
-INTO_SECTION = 1.0  # what the logit of a fill gains in the bar before a section begins
-# How often drummers crash on the first beat of a bar, counted over 200 validation songs.
-CRASHES = {"section": 0.45, "fill": 0.5, "section after fill": 0.7, "phrase": 0.15, "other": 0.04}
+INTO_SECTION = 1.0  # what the logit of a fill gains in the bar before a section begins, or before the last chord
+# How often drummers crash on the first beat of a bar, counted over 200 validation songs; where sections begin and after
+# fills somewhat more often, and less often elsewhere, so that a crash says something.
+CRASHES = {"section": 0.5, "fill": 0.5, "section after fill": 0.85, "phrase": 0.12, "other": 0.02}
 PHRASE = 8  # bars
-ASKED, UNASKED = 12.0, 2.0  # logits that a crash gains where it is planned, and loses on the first beat of other bars
-NEVER = -1e6  # logit of what is forbidden
+SURE = 400.0  # logit that is certain, or, taken away, never: above what temperature and top_p can move
+UNASKED = 6.0  # logits that a crash on the first beat of a bar loses where none is planned
+STRAY = 2.5  # and one elsewhere in a bar that is no fill
+RIDDEN = 2  # crashes in a bar of a groove, from which time is kept on them
+BROKEN = {
+    "snare": 0.7,
+    "high tom": 1.2,
+    "mid tom": 1.2,
+    "low tom": 1.2,
+}  # logits that pieces gain where a fill is asked for
+KEPT = ("closed hat", "pedal hat", "open hat", "ride", "bell")  # what time is kept on
+
+
+@dataclass(frozen=True, eq=False)
+class Fills:
+    """The bars in which fills are asked for, (B,), and those in which there are to be none, (B,)."""
+
+    asked: BoolArray
+    never: BoolArray
+
+    @staticmethod
+    def free(bars: int) -> Fills:
+        """Nothing is said of any bar."""
+        return Fills(np.zeros(bars, dtype=bool), np.zeros(bars, dtype=bool))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +64,9 @@ class Plan:
 
     letter (B,) and number (B,): the section that each bar belongs to, and how many of its bars come before it. begins
     (B,): whether a section begins. grooves (B,). fill (B,): where the pattern breaks; None if the model plans none.
-    crash (B,): where the first beat is crashed; None leaves crashes to the model. forbidden: voices that are not
-    played, by name. firm: grooves are held firmly, see `memory`.
+    crash (B,): where the first beat is crashed; None leaves crashes to the model. fills: what is asked of them.
+    gestures: what is done together with the band. pieces: what may be played; None if anything may.
+    firm: grooves are held firmly, see `memory`.
     """
 
     letter: tuple[str, ...]
@@ -49,7 +75,9 @@ class Plan:
     grooves: tuple[Groove | None, ...]
     fill: BoolArray | None = None
     crash: BoolArray | None = None
-    forbidden: frozenset[str] = frozenset()
+    fills: Fills | None = None
+    gestures: Gestures = field(default_factory=Gestures)
+    pieces: Pieces | None = None
     firm: bool = False
 
     @staticmethod
@@ -71,13 +99,53 @@ class Plan:
         """Whether the pattern breaks in a bar."""
         return self.fill is not None and bool(self.fill[bar])
 
-    def tilt(self, bar: int, steps: int, kit: Kit) -> FloatArray:
-        """(S, V): what is added to the logits of a bar's hits."""
+    def velocities(self, first: int, steps: int, kit: Kit) -> FloatArray:
+        """(S, V): how hard the hits of cues are struck, 0..1; 0 elsewhere. first: the bar's first step in the song."""
+        struck = np.zeros((steps, len(kit)), dtype=np.float32)
+        for place in range(steps):
+            cue = self.gestures.cues.get(first + place)
+            if cue is not None and cue.velocity is not None:
+                struck[place, [kit.names.index(name) for name in cue.pieces if name in kit.names]] = cue.velocity
+        return struck
+
+    def tilt(self, bar: int, first: int, steps: int, kit: Kit) -> FloatArray:
+        """(S, V): what is added to the logits of the hits of a bar whose first step in the song is `first`."""
         tilt = np.zeros((steps, len(kit)), dtype=np.float32)
-        if self.crash is not None and "crash" in kit.names:
-            tilt[0, kit.names.index("crash")] += ASKED if self.crash[bar] else -UNASKED
-        tilt[:, [kit.names.index(name) for name in self.forbidden if name in kit.names]] = NEVER
+        voice = {name: index for index, name in enumerate(kit.names)}
+        time = [voice[name] for name in KEPT if name in voice]
+        # 1. Crashes come with a kick, and in place of hat and ride.
+        crashed = (self.crash is not None and bool(self.crash[bar])) or bar in self.gestures.crashed
+        if self.crash is not None and "crash" in voice:
+            if not self.is_fill(bar) and not self._is_ridden(bar):
+                tilt[1:, voice["crash"]] -= STRAY
+            if not crashed and not self._is_ridden(bar):
+                tilt[0, voice["crash"]] -= UNASKED
+        if crashed and "crash" in voice and (self.pieces is None or self.pieces.allowed[voice["crash"]]):
+            tilt[0, voice["crash"]] = SURE
+            tilt[0, time] = -SURE
+        if (crashed or bar in self.gestures.heavy) and "kick" in voice:
+            tilt[0, voice["kick"]] = SURE
+        # 2. A fill that is asked for is heard as one.
+        if self.fills is not None and self.fills.asked[bar]:
+            late = slice(steps // 2, None)
+            for name, more in BROKEN.items():
+                if name in voice:
+                    tilt[late, voice[name]] += more
+            tilt[late, time] -= 1.0
+        # 3. Cues have the last word but for what may not be played.
+        for place in range(steps):
+            if (cue := self.gestures.cues.get(first + place)) is not None:
+                tilt[place] = -SURE
+                tilt[place, [voice[name] for name in cue.pieces if name in voice]] = SURE
+        if self.pieces is not None:
+            tilt[:, ~self.pieces.allowed] = -SURE
         return tilt
+
+    def _is_ridden(self, bar: int) -> bool:
+        """Whether time is kept on crashes in the groove of a bar."""
+        groove = self.grooves[bar]
+        crash = FULL.names.index("crash")
+        return groove is not None and any(np.sum(one.key == crash) >= RIDDEN for one in groove.bars)
 
 
 def planned(
@@ -89,31 +157,38 @@ def planned(
     sampling: Sampling,
 ) -> Asking[Plan]:
     """The plan with fills and crashes, of which there are as many as drummers play. fills: 0..1, see `plan_fills`."""
+    asked = plan.fills or Fills.free(len(form.steps))
     logits = yield from model.fill_logits(guitar, form)
     if logits is None:
-        return plan
+        return replace(plan, fill=asked.asked) if asked.asked.any() else plan
     seed = sampling.seed if sampling.temperature else 0  # the most likely take is one, whatever the seed
     bars = len(form.steps)
-    into = np.append(plan.begins[1:], False)
-    fill = plan_fills(logits + INTO_SECTION * into, fills, np.random.default_rng([seed, bars, 1]))
+    into, still = np.append(plan.begins[1:], False), np.zeros(bars, dtype=bool)
+    into[list(plan.gestures.builds)], still[list(plan.gestures.still)] = True, True
+    asked = Fills(asked.asked, asked.never | still)
+    fill = plan_fills(logits + INTO_SECTION * into, fills, np.random.default_rng([seed, bars, 1]), asked)
     crash = plan_crashes(plan, fill, np.random.default_rng([seed, bars, 2]))
     return replace(plan, fill=fill, crash=crash)
 
 
-def plan_fills(logits: NDArray[np.floating], level: float | None, rng: np.random.Generator) -> BoolArray:
+def plan_fills(
+    logits: NDArray[np.floating], level: float | None, rng: np.random.Generator, asked: Fills | None = None
+) -> BoolArray:
     """(B,): in which bars to break the pattern, given the logits (B,) of drummers doing so.
 
-    As many as drummers would play, times twice the level (0..1) that is asked for, in the likeliest bars but for some
-    noise; each at least FILL_GAP bars from the last.
+    Where it is asked for; and as many in all as drummers would play, times twice the level (0..1) that is asked for, in
+    the likeliest bars but for some noise; each of these at least FILL_GAP bars from the next.
     """
+    asked = asked or Fills.free(len(logits))
     likely = 1 / (1 + np.exp(-logits.astype(np.float64)))
     many = PLANNED_PER_FILL * likely.sum() * (USUAL_FILLS if level is None else level) / USUAL_FILLS
     count = int(many + rng.random())
-    fill = np.zeros(len(logits), dtype=bool)
+    fill = asked.asked.copy()
     for bar in np.argsort(-(logits + 0.2 * rng.gumbel(size=len(logits))), kind="stable").tolist():
         if fill.sum() >= count:
             break
-        fill[bar] = not fill[max(bar - FILL_GAP + 1, 0) : bar + FILL_GAP].any()
+        if not asked.never[bar] and not fill[max(bar - FILL_GAP + 1, 0) : bar + FILL_GAP].any():
+            fill[bar] = True
     return fill
 
 
@@ -125,5 +200,7 @@ def plan_crashes(plan: Plan, fill: BoolArray, rng: np.random.Generator) -> BoolA
     share[after] = CRASHES["fill"]
     share[plan.begins] = CRASHES["section"]
     share[plan.begins & after] = CRASHES["section after fill"]
+    still = [bar for bar in plan.gestures.still if not plan.begins[bar]]
+    share[still] = 0
     crash: BoolArray = rng.random(len(fill)) < share
     return crash

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,9 @@ from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL
-from seq2drum.play.plan import FILL_GAP, NEVER, Plan, plan_crashes, plan_fills
+from seq2drum.play.cues import Cue, Gestures
+from seq2drum.play.pieces import pieces_for
+from seq2drum.play.plan import FILL_GAP, SURE, Fills, Plan, plan_crashes, plan_fills
 
 GROOVE = Groove("rest", "rest", 4, 4, (Grid.join([]),), None, (60.0, 120.0))
 
@@ -46,8 +50,59 @@ def test_cymbals_crash_where_sections_begin_and_after_fills_and_seldom_else() ->
     assert np.delete(crash, [0, 8, 12]).max() < 0.12
 
 
-def test_what_is_forbidden_is_never_played() -> None:
-    plan = Plan.of_sections(2, [Section(0, "A")])
-    tilt = Plan(plan.letter, plan.number, plan.begins, plan.grooves, forbidden=frozenset({"clap"})).tilt(0, 24, FULL)
-    assert (tilt[:, FULL.names.index("clap")] == NEVER).all()
-    assert not np.delete(tilt, FULL.names.index("clap"), axis=1).any()
+def voice(name: str) -> int:
+    return FULL.names.index(name)
+
+
+def test_fills_are_where_they_are_asked_for_and_never_where_they_are_not_wanted() -> None:
+    asked, never = np.zeros((2, 40), dtype=bool)
+    asked[[4, 5]], never[10:] = True, True
+    for seed in range(5):
+        fill = plan_fills(np.full(40, 2.0), 1.0, np.random.default_rng(seed), Fills(asked, never))
+        assert fill[[4, 5]].all() and not fill[10:].any()
+    none = plan_fills(np.full(40, -9.0), 0.0, np.random.default_rng(0), Fills(asked, never))
+    assert np.flatnonzero(none).tolist() == [4, 5]
+
+
+def test_a_fill_that_is_asked_for_has_more_toms_and_snare_late_in_the_bar() -> None:
+    asked = np.array([True, False])
+    plan = replace(Plan.of_sections(2, [Section(0, "A")]), fills=Fills(asked, ~asked))
+    tilt = plan.tilt(0, 0, 24, FULL)
+    assert (tilt[12:, voice("mid tom")] > 0).all() and (tilt[12:, voice("closed hat")] < 0).all()
+    assert not tilt[:12].any() and not plan.tilt(1, 24, 24, FULL).any()
+
+
+def test_what_is_forbidden_is_never_played_not_even_where_a_cue_has_it() -> None:
+    pieces = pieces_for(FULL, without=["crash"])
+    gestures = Gestures({0: Cue(("crash", "kick"))}, crashed=frozenset({0}))
+    plan = replace(Plan.of_sections(2, [Section(0, "A")]), pieces=pieces, gestures=gestures)
+    tilt = plan.tilt(0, 0, 24, FULL)
+    assert (tilt[:, voice("crash")] == -SURE).all()
+    assert tilt[0, voice("kick")] == SURE
+
+
+def test_a_crash_comes_with_a_kick_in_place_of_hat_and_ride_and_only_where_it_is_planned() -> None:
+    plan = replace(Plan.of_sections(2, [Section(0, "A")]), crash=np.array([True, False]), fill=np.zeros(2, dtype=bool))
+    here, there = plan.tilt(0, 0, 24, FULL), plan.tilt(1, 24, 24, FULL)
+    assert here[0, [voice("crash"), voice("kick")]].tolist() == [SURE, SURE]
+    assert here[0, [voice("closed hat"), voice("ride"), voice("open hat")]].tolist() == [-SURE] * 3
+    assert there[0, voice("crash")] < there[1, voice("crash")] < 0
+
+
+def test_a_groove_that_keeps_time_on_crashes_keeps_them() -> None:
+    one = np.ones(4, dtype=np.int64)
+    bar = Grid(6 * np.arange(4), voice("crash") * one, 90 * one, 0 * one, 3 * one)
+    ridden = Groove("crashes", "crashes", 4, 4, (bar,), None, (60.0, 120.0))
+    plan = Plan.of_sections(1, [Section(0, "A")], {"A": ridden})
+    plan = replace(plan, crash=np.zeros(1, dtype=bool), fill=np.zeros(1, dtype=bool))
+    assert not plan.tilt(0, 0, 24, FULL).any()
+
+
+def test_a_cue_is_struck_alone_and_as_hard_as_it_says() -> None:
+    gestures = Gestures({24: Cue(("kick", "crash"), 0.8), 25: Cue()})
+    plan = replace(Plan.of_sections(2, [Section(0, "A")]), gestures=gestures)
+    tilt, velocity = plan.tilt(1, 24, 24, FULL), plan.velocities(24, 24, FULL)
+    assert np.flatnonzero(tilt[0] == SURE).tolist() == sorted([voice("kick"), voice("crash")])
+    assert (np.delete(tilt[0], [voice("kick"), voice("crash")]) == -SURE).all() and (tilt[1] == -SURE).all()
+    assert not tilt[2:].any()
+    assert velocity[0, voice("crash")] == np.float32(0.8) and np.count_nonzero(velocity) == 2

@@ -1,0 +1,137 @@
+"""What a band does as one: where it comes in, where all stop for a moment, and the last chord.
+
+All is told by what sounds besides the drums, as notes on the lattice. What is asked for by a share or a length was
+chosen on songs with drums: notebooks/LOG.md, 2026-11-22.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.lattice.form import Form
+from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid
+from seq2drum.music.notes import IntArray
+
+LONGEST_STOP = 2.0  # bars; through a longer silence drummers go on
+RARE = 1 / 16  # stops for each bar that are events; where there are more, they are the riff
+STRONG = 3  # notes of a chord that all stop on, or else one that is louder than most
+FEW = 0.5  # of the strokes of most bars, that a bar has at most if it is an ending
+LONG = 1.5  # times as long as nearly all gaps between strokes, from which a gap is an ending
+_SWUNG, _STRAIGHT = 4, 3  # steps of a quarter on which its second eighth falls
+
+
+class Entrance(NamedTuple):
+    """The bar in which the first note sounds, the step of the bar, and the bar that the first downbeat begins."""
+
+    bar: int
+    place: int
+    downbeat: int
+
+    @property
+    def is_pickup(self) -> bool:
+        """Whether notes lead into the first downbeat."""
+        return self.downbeat > self.bar
+
+
+class Stop(NamedTuple):
+    """A chord after which all are silent: its step, and the step on which they come back."""
+
+    chord: int
+    back: int
+
+
+class LastChord(NamedTuple):
+    """The step of the last chord, and whether it rings for a quarter or longer."""
+
+    step: int
+    rings: bool
+
+
+def entrance(notes: Grid, form: Form) -> Entrance | None:
+    """Where a song begins; None if nothing sounds.
+
+    A pickup is a bar shorter than the next, or one whose first quarter is silent.
+    """
+    if not len(notes.step):
+        return None
+    first = notes.step.min(keepdims=True)
+    bar, place = int(form.bar_of(first)[0]), int(form.place_of(first)[0])
+    is_last = bar + 1 == len(form.steps)
+    is_pickup = not is_last and (place >= STEPS_PER_QUARTER or bool(form.steps[bar] < form.steps[bar + 1]))
+    return Entrance(bar, place, bar + is_pickup)
+
+
+def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
+    """Where all stop after a strong chord on a beat for half a bar to LONGEST_STOP bars, if that is RARE."""
+    strokes = np.unique(notes.step)
+    if len(strokes) < 2:
+        return ()
+    silent = _silent(notes, form)
+    quiet = np.concatenate([[0], np.cumsum(silent)])
+    usual = float(np.median(notes.velocity))
+    found, long = [], 0
+    for chord, back in zip(strokes[:-1].tolist(), strokes[1:].tolist(), strict=True):
+        bar = int(form.bar_of(np.array([chord]))[0])
+        rest = quiet[back] - quiet[chord]
+        if rest < form.steps[bar] / 2:
+            continue
+        long += 1
+        here = notes.step == chord
+        strong = here.sum() >= STRONG or notes.velocity[here].max() > usual
+        strong &= (chord - form.first[bar]) % STEPS_PER_QUARTER == 0
+        held = back - chord - rest
+        if rest <= LONGEST_STOP * form.steps[bar] and held <= form.steps[bar] / 2 and strong:
+            found.append(Stop(chord, back))
+    return tuple(found) if long <= max(RARE * len(form.steps), 1) else ()
+
+
+def last_chord(notes: Grid, form: Form) -> LastChord | None:
+    """The chord that a song ends with; None where it just goes on to the end, as a loop does."""
+    strokes, many = np.unique(form.bar_of(np.unique(notes.step)), return_counts=True)
+    if not len(strokes):
+        return None
+    # 1. The strokes of the last bar that has any, and what comes after them up to the barline where nothing sounds.
+    bar, usual = int(strokes[-1]), float(np.median(many))
+    own = np.unique(notes.step)[-many[-1] :]
+    first, last = int(own[0]), int(own[-1])
+    sounding = np.flatnonzero(~_silent(notes, form))
+    end = int(form.first[int(form.bar_of(sounding[-1:])[0]) + 1])
+    on_one = first - form.first[bar] <= 1
+    # 2. One chord on the downbeat; few strokes, on a chord that is held or up to the last; a gap like no other.
+    if len(own) == 1 and on_one and end - last >= form.steps[bar] / 2:
+        return _chord(notes, last)
+    if len(own) <= FEW * usual and end - last >= STEPS_PER_QUARTER:
+        is_held = _length(notes, first) >= end - first - STEPS_PER_QUARTER
+        return _chord(notes, first if on_one and is_held else last)
+    gaps = np.diff(np.unique(notes.step))
+    usual = float(np.quantile(gaps, 0.95)) if len(gaps) else 0.0
+    return _chord(notes, last) if end - last > max(LONG * usual, STEPS_PER_QUARTER) else None
+
+
+def is_swung(notes: Grid, form: Form) -> bool:
+    """Whether more notes begin on the third triplet of a quarter than half way through it."""
+    inside = form.place_of(notes.step) % STEPS_PER_QUARTER
+    return int(np.sum(inside == _SWUNG)) > int(np.sum(inside == _STRAIGHT))
+
+
+def _silent(notes: Grid, form: Form) -> NDArray[np.bool_]:
+    """(T,): whether nothing sounds at each step."""
+    total = int(form.first[-1])
+    change = np.zeros(total + 1, dtype=np.int64)
+    stop: IntArray = notes.step + np.maximum(-(-notes.length * STEPS_PER_QUARTER // LENGTH_UNITS), 1)
+    np.add.at(change, notes.step, 1)
+    np.add.at(change, np.minimum(stop, total), -1)
+    silent: NDArray[np.bool_] = np.cumsum(change[:-1]) == 0
+    return silent
+
+
+def _length(notes: Grid, step: int) -> float:
+    """Steps that the longest note of a chord lasts."""
+    return float(notes.length[notes.step == step].max() * STEPS_PER_QUARTER / LENGTH_UNITS)
+
+
+def _chord(notes: Grid, step: int) -> LastChord:
+    return LastChord(step, _length(notes, step) >= STEPS_PER_QUARTER - 1)
