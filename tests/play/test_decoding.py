@@ -314,6 +314,7 @@ def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() ->
         sketch[0, 6, names.index(name)] = np.log(chance / (1 - chance))
     opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
     silence = np.zeros((1, len(FULL)), np.float32)
-    played = engine.resolve(drum.trace(opened, silence, sketch, draws_of(0, 0, 24, len(FULL), ("A", 0))))
+    draws, tilt = draws_of(0, 0, 24, len(FULL), ("A", 0)), np.zeros((24, len(FULL)), np.float32)
+    played = engine.resolve(drum.trace(opened, silence, sketch, draws, tilt))
     struck_at = [(step, names[voice]) for _, step, voice in np.argwhere(played.hits).tolist()]
     assert struck_at == [(6, "kick"), (6, "side stick"), (6, "crash")]
