@@ -21,7 +21,7 @@ from seq2drum.formats.unpacking import score_text
 from seq2drum.music import metres
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, SCORE_LIMITS
-from seq2drum.music.notes import DEFAULT_METRE, Metre, Note, Part, Song, Tempo
+from seq2drum.music.notes import DEFAULT_METRE, Marker, Metre, Note, Part, Song, Tempo
 
 DEFAULT_VELOCITY = 80
 FALLBACK_TICKS = 10_080  # divides by 2 to 10, 12, 14, 15, 16, 18, 20, 21, 24, 28, 30, 32
@@ -129,6 +129,7 @@ def _song(score: Any, swing: Fraction | None) -> Song:
         tuple(Tempo(tick(at), round(60_000_000 / bpm)) for at, bpm in tempo_events),
         tuple(Metre(tick(at), numerator, denominator) for at, numerator, denominator in metre_events),
         tick(end),
+        tuple(Marker(tick(at), text) for at, text in _markers(score)),
     )
 
 
@@ -378,4 +379,16 @@ def _tempo_events(score: Any) -> list[tuple[Fraction, float]]:
                     f" wanted are {SCORE_LIMITS.slowest:g} to {SCORE_LIMITS.fastest:g}"
                 )
             events.setdefault(_quarters(mark.offset), float(bpm))
+    return sorted(events.items())
+
+
+def _markers(score: Any) -> list[tuple[Fraction, str]]:
+    """(place, text) of every rehearsal mark, in any part; one at a place."""
+    from music21 import expressions
+
+    events: dict[Fraction, str] = {}
+    for part in score.parts:
+        for mark in part.flatten().getElementsByClass(expressions.RehearsalMark):
+            if text := str(mark.content or "").strip():
+                events.setdefault(_quarters(mark.offset), text)
     return sorted(events.items())

@@ -25,7 +25,7 @@ from seq2drum.formats.notation import read_musicxml
 from seq2drum.lattice.phrases import merge
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import SCORE_LIMITS
-from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 from seq2drum.music.theory import guitar_parts
 
 ROOT = Path(__file__).parents[2]
@@ -730,3 +730,14 @@ def test_a_score_that_is_not_there_or_is_a_folder_is_refused_in_words(tmp_path):
         read_musicxml(tmp_path / "none.musicxml")
     with pytest.raises(InputError, match="cannot be read"):
         read_musicxml(tmp_path)
+
+
+def test_rehearsal_marks_are_markers():
+    def bar(mark: str) -> str:
+        said = (
+            f'<direction placement="above"><direction-type><rehearsal>{mark}</rehearsal></direction-type></direction>'
+        )
+        return said * bool(mark) + tone("E3", 48)
+
+    song = read_musicxml(score(part_of(attributes() + bar("Verse"), bar(""), bar("B"))))
+    assert song.markers == (Marker(0, "Verse"), Marker(8 * song.ticks_per_quarter, "B"))
