@@ -6,6 +6,8 @@ else. N hits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,11 +19,12 @@ KNEE = 110.0  # up to here a velocity is as it comes
 ROOM = 16.4  # what is louder comes at most this much above: 126 when rounded
 # The mean velocity of a take at levels of intensity. Half way it is what is played where nothing is asked for.
 _LEVELS, _MEANS = (0.0, 0.25, 0.5, 0.75, 1.0), (58.0, 75.0, 90.0, 99.0, 108.0)
+_MOST = 1.5  # how much more velocities are raised to come to a mean, where the limit holds some of them back
 _HEEDED = 0.85  # how far a take is brought to the mean of its level: a song that is soft stays a little softer
 # What a drummer varies, in shares of a velocity: with the bar, with the step and with each hit alone. And how often the
 # velocity of a place is the same as in the bar before. Set on what drummers do, see `notebooks/LOG.md`.
 _OF_BAR, _OF_STEP, _OF_HIT = 0.05, 0.05, 0.09
-REPEATED = 0.1
+REPEATED = 0.12
 
 
 def limited(velocity: Array) -> Array:
@@ -35,21 +38,31 @@ def as_loud_as(velocity: Array, mean: float) -> Array:
     """(N,): velocities moved alike, and limited, so that this is their mean; as near as the limit allows."""
     if not len(velocity):
         return velocity
-    low, high = mean - float(np.max(velocity)) - 1, mean - float(np.min(velocity)) + 127
-    for _ in range(20):
-        shift = (low + high) / 2
-        low, high = (shift, high) if np.mean(limited(velocity + shift)) < mean else (low, shift)
-    return limited(velocity + high)
+    reach = 128 + float(np.max(velocity))
+    return limited(velocity + _found(lambda shift: float(np.mean(limited(velocity + shift))), mean, -reach, reach))
 
 
 def at_level(velocity: Array, usual: float, level: float) -> Array:
-    """Velocities as loud as a level of intensity, 0 to 1, asks for.
+    """(N,): velocities as loud as a level of intensity, 0 to 1, asks for, and limited.
 
-    usual: the mean velocity of the take as it comes, of all bars so far. Ghost notes and accents keep their ratio.
+    usual: the mean velocity of the take as it comes, of all bars so far. Below the limit, ghost notes and accents keep
+    their ratio.
     """
+    if not len(velocity):
+        return velocity
     wanted = float(np.interp(level, _LEVELS, _MEANS))
-    gain: float = (wanted / max(usual, 1.0)) ** _HEEDED * (wanted / _MEANS[2]) ** (1 - _HEEDED)
-    return velocity * gain
+    gain = (wanted / max(usual, 1.0)) ** _HEEDED * (wanted / _MEANS[2]) ** (1 - _HEEDED)
+    mean = gain * float(np.mean(velocity))
+    raised = _found(lambda factor: float(np.mean(limited(velocity * factor))), mean, gain, _MOST * gain)
+    return limited(velocity * raised)
+
+
+def _found(mean_of: Callable[[float], float], mean: float, low: float, high: float) -> float:
+    """The number between low and high of which a function that rises is nearest to a mean."""
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mean_of(middle) < mean else (low, middle)
+    return (low + high) / 2
 
 
 def varied(velocity: Array, step: IntArray, rng: np.random.Generator) -> Array:

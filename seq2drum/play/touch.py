@@ -37,34 +37,40 @@ class Touch:
 
     def strike(self, bar: int, hits: Grid) -> Grid:
         """The hits of the next bar as they are struck."""
-        velocity = self._at_level(hits.velocity.astype(np.float64))
+        rng = np.random.default_rng([_TAG, self._options.seed, bar])
+        velocity = hits.velocity.astype(np.float64)
         if self._performance is not None:
             # A bar stays as loud as it is: how loud the feel would play it says nothing of this song.
+            velocity = self._loud(velocity)
             mean = float(np.mean(velocity)) if len(velocity) else 0.0
             hits = self._performance.play(hits)
             velocity = loudness.as_loud_as(hits.velocity.astype(np.float64), mean)
-        hits = hits._replace(velocity=self._varied(bar, hits, velocity))
+        else:
+            velocity = self._loud(loudness.varied(velocity, hits.step, rng) if self._share else velocity)
+        hits = hits._replace(velocity=self._repeated(hits, np.rint(velocity).astype(np.int64), rng))
         if self._options.swing is not None:
             hits = swing(hits, self._form.between(bar, bar + 1), self._options.swing)
         return hits
 
-    def _at_level(self, velocity: loudness.Array) -> loudness.Array:
+    @property
+    def _share(self) -> float:
+        """How much of a drummer's variation there is, 0 to 1."""
+        if self._options.temperature == 0:
+            return 0.0
+        return 1.0 if self._options.humanize is None else self._options.humanize
+
+    def _loud(self, velocity: loudness.Array) -> loudness.Array:
+        """Velocities (N,) as loud as the intensity asks for, and not clipped."""
         if (level := self._options.intensity) is None:
-            return velocity
+            return loudness.limited(velocity)
         self._total, self._count = self._total + float(np.sum(velocity)), self._count + len(velocity)
         return loudness.at_level(velocity, self._total / max(self._count, 1), level)
 
-    def _varied(self, bar: int, hits: Grid, velocity: loudness.Array) -> IntArray:
-        """Velocities (N,) as they are written: not clipped, and now and then as at this place in the bar before."""
-        rng = np.random.default_rng([_TAG, self._options.seed, bar])
-        share = 1.0 if self._options.humanize is None else self._options.humanize
-        share = 0.0 if self._options.temperature == 0 else share
-        if self._performance is None:
-            velocity = loudness.limited(loudness.varied(velocity, hits.step, rng) if share else velocity)
-        struck = np.rint(velocity).astype(np.int64)
+    def _repeated(self, hits: Grid, velocity: IntArray, rng: np.random.Generator) -> IntArray:
+        """Velocities (N,) that now and then are those of the same places in the bar before."""
         places = list(zip(hits.step.tolist(), hits.key.tolist(), strict=True))
-        again = rng.random(len(places)) < loudness.REPEATED * share
+        again = rng.random(len(places)) < loudness.REPEATED * self._share
         for index in np.flatnonzero(again).tolist():
-            struck[index] = self._before.get(places[index], struck[index])
-        self._before = dict(zip(places, struck.tolist(), strict=True))
-        return struck
+            velocity[index] = self._before.get(places[index], int(velocity[index]))
+        self._before = dict(zip(places, velocity.tolist(), strict=True))
+        return velocity

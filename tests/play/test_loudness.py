@@ -36,11 +36,12 @@ def test_a_level_asks_for_a_mean_and_keeps_the_ratio_of_ghosts_and_accents() -> 
     velocity = np.array([30.0, 60.0, 100.0])
     levels = [loudness.at_level(velocity, 80.0, level) for level in (0.0, 0.3, 0.5, 0.8, 1.0)]
     assert (np.diff([np.mean(each) for each in levels]) > 3).all()
-    for each in levels:
-        assert each[2] / each[0] == pytest.approx(100 / 30)
+    for each in levels[:3]:
+        assert each[2] / each[0] == pytest.approx(100 / 30, rel=1e-3)
+    assert max(each.max() for each in levels) < 126.5
     soft, loud = (np.mean(loudness.at_level(velocity * gain, 80.0 * gain, 0.5)) for gain in (0.7, 1.2))
     assert 0 < loud - soft < 0.2 * np.mean(velocity * 0.5)  # a soft song stays a little softer, no more
-    assert np.array_equal(loudness.at_level(velocity, 90.0, 0.5), velocity)
+    assert loudness.at_level(velocity, 90.0, 0.5) == pytest.approx(velocity, rel=1e-3)
 
 
 def test_a_drummer_varies_each_hit_and_what_falls_on_one_step_together() -> None:
