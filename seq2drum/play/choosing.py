@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2drum.lattice import conditions
+from seq2drum.lattice.character import has_hand_percussion, idiom_of, swings
 from seq2drum.lattice.drums import bars_of, drums_of
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.groove_features import hits_of, likeness
 from seq2drum.lattice.grooves import MOST_BARS, Groove
 from seq2drum.lattice.listening import Heard
@@ -36,8 +37,11 @@ OFFERED = 10  # different grooves that are offered for a song
 LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the leading one
 CHANGE = 0.03  # F1 that a section's own groove must be better by than the leading one
 AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
-SHARPENED = 2.0  # power to which probabilities are raised before the safest groove is looked for
+SHARPENED = 2.0  # power to which probabilities are raised before the likeliest style is looked for
+PURE = 0.035  # share of grooves in the idiom of a style, from which it may be the likeliest
 UNLIKELY = 1e-5  # share, of that of the likeliest, from which a groove may be the safest
+IDIOMS = ("latin", "jazz", "shuffle", "funk", "reggae", "metal")  # styles whose drummers play what no other does
+KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer knows
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
 AROUND = 0.15  # how far a groove's level mostly is from the one that is asked for
@@ -165,26 +169,38 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
 
 
 def _safest(fit: Fit, leading: int | None = None) -> int:
-    """The groove that has most in common with what a drummer would play, of those that are likely.
+    """The groove that has most in common with what a drummer would play who knows the style.
 
-    Of swung and straight grooves only the likelier kind is looked at: what lies between the two is neither. leading:
-    the one to stay with, unless another is better by CHANGE.
+    What lies between two kinds is neither. So of swung and straight grooves only the likelier kind is looked at, and
+    where the likeliest style is one of IDIOMS, its own grooves. Of grooves that are about as safe, one that every
+    drummer knows is taken. leading: the groove to stay with, unless another is better by CHANGE.
     """
-    swung = np.array([_swings(groove) for groove in fit.grooves])
-    kind = (swung == (fit.shares[swung].sum() > 0.5)) & (fit.shares > UNLIKELY * fit.shares.max())
-    with np.errstate(divide="ignore"):
-        likely = Fit.of(fit.shelf, np.where(kind, SHARPENED * np.log(fit.shares), -np.inf))
-    expected = np.where(kind, likely.shelf.likeness @ likely.shares, -1)
+    grooves, shares = fit.grooves, fit.shares
+    # 1. The feel, and the style.
+    swung = np.array([swings(groove) for groove in grooves])
+    kind = (swung == (shares[swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
+    style = _likely_style(grooves, np.where(kind, shares, 0.0))
+    if style in IDIOMS:
+        kind &= np.array([idiom_of(groove) == style for groove in grooves])
+    # 2. The groove, without hand percussion if there is such a one.
+    safe = Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum())
+    known = np.array([groove.name not in Book.load().popularity for groove in grooves])
+    expected = safe.shelf.likeness @ safe.shares + KNOWN * known
+    kit = kind & np.array([style == "latin" or not has_hand_percussion(groove) for groove in grooves])
+    expected = np.where(kit if kit.any() else kind, expected, -1)
     safest = int(np.argmax(expected))
     return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
 
 
-@cache
-def _swings(groove: Groove) -> bool:
-    """Whether the groove has more hits on the third triplet of its quarters than on their second eighth."""
-    place = np.concatenate([bar.step for bar in groove.bars]) % STEPS_PER_QUARTER
-    late, straight = (np.count_nonzero(place == PLACES.tolist().index(twelfth)) for twelfth in (8, 6))
-    return bool(groove.denominator == 4 and late > straight)
+def _likely_style(grooves: Sequence[Groove], shares: Shares) -> str | None:
+    """The likeliest style, of which there are likely grooves as its drummers would have them; see `idiom_of`."""
+    weights = shares**SHARPENED
+    by_style, by_idiom = Counter[str | None](), Counter[str | None]()
+    for groove, weight in zip(grooves, (weights / weights.sum()).tolist(), strict=True):
+        by_style[groove.style] += weight
+        by_idiom[idiom_of(groove)] += weight
+    style, _ = by_style.most_common(1)[0]
+    return style if by_idiom[style] >= PURE else by_idiom.most_common(1)[0][0]
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
