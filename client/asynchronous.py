@@ -86,9 +86,13 @@ class AsyncRemoteDrummer:
         """The models that can be asked for, the default first."""
         return list((await self._ask(self._stub.ListModels, pb.ListModelsRequest())).models)
 
-    async def grooves(self) -> list[pb.GrooveInfo]:
-        """The grooves that can be asked for by name."""
-        return list((await self._ask(self._stub.ListGrooves, pb.ListGroovesRequest())).grooves)
+    async def grooves(self, song: Source | None = None, options: Any = None, **asked: Any) -> list[pb.GrooveInfo]:
+        """The grooves that can be asked for by name: all, or up to ten that fit a song, the safest first.
+
+        options, asked: what is wanted of the song's drums, as for `accompany`.
+        """
+        request = messages.grooves_request(song, messages.options_of(options, asked))
+        return list((await self._ask(self._stub.ListGrooves, request)).grooves)
 
     async def drum_maps(self) -> list[pb.DrumMapInfo]:
         """The drum maps that can be asked for."""

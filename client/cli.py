@@ -134,9 +134,10 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
     lists = options.list_models or options.list_grooves or options.list_drum_maps or options.info
     if not (options.files or lists or options.status or options.start_server):
         raise OptionError("wanted a song: a MIDI file, a folder, or - for standard input; --help lists all options")
-    if options.files and (lists or options.status):
+    fitting = options.list_grooves and len(options.files) == 1  # those that fit a song
+    if options.files and (lists or options.status) and not fitting:
         raise OptionError("songs are not played to where something is listed; leave out one of them")
-    if options.files:
+    if options.files and not fitting:
         wanted, work = _wanted(options, explain=options.explain), _plan(options)
         return asyncio.run(_heeding(options.cancel_file, lambda: _play(work, wanted, options, status)))
     return asyncio.run(_heeding(options.cancel_file, lambda: _tell_of_server(options)))
@@ -291,7 +292,7 @@ def _token(options: argparse.Namespace) -> str | None:
 
 async def _tell_of_server(options: argparse.Namespace) -> int:
     """Print what is asked for of the server itself; returns the exit code."""
-    from client import listing
+    from client import listing, messages
 
     if options.status:
         return await _tell_status(options)
@@ -299,7 +300,9 @@ async def _tell_of_server(options: argparse.Namespace) -> int:
         if options.list_models:
             listing.show(map(listing.model, await drummer.models()), as_json=options.json)
         if options.list_grooves:
-            listing.show(map(listing.groove, await drummer.grooves()), as_json=options.json)
+            song = paths.read(options.files[0], messages.MOST_BYTES) if options.files else None
+            found = await drummer.grooves(song, _wanted(options))
+            listing.show(map(listing.groove, found), as_json=options.json)
         if options.list_drum_maps:
             listing.show(map(listing.drum_map, await drummer.drum_maps()), as_json=options.json)
         if options.info:

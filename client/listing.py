@@ -31,7 +31,10 @@ def groove(info: pb.GrooveInfo) -> Line:
     """A groove: its name, and what it is."""
     metre, tempo = f"{info.numerator}/{info.denominator}", [info.min_bpm, info.max_bpm]
     about = [metre, *filter(None, [info.style]), f"{info.min_bpm:g}-{info.max_bpm:g} a minute"]
-    fields = {"title": info.title, "metre": metre, "style": info.style or None, "tempo": tempo}
+    fields: dict[str, object] = {"title": info.title, "metre": metre, "style": info.style or None, "tempo": tempo}
+    if info.HasField("expected_f1"):
+        about.append(f"expected F1 {info.expected_f1:.2f}")
+        fields["expected_f1"] = round(info.expected_f1, 4)
     return Line(f"{info.name}: {info.title} ({', '.join(about)})", {"groove": info.name, **fields})
 
 

@@ -235,6 +235,13 @@ def request(midi: bytes, wanted: pb.GenerationConfig) -> pb.GenerateDrumsRequest
     return pb.GenerateDrumsRequest(midi=midi, config=wanted)
 
 
+def grooves_request(song: Source | None, options: RemoteOptions) -> pb.ListGroovesRequest:
+    """Asks for all grooves, or for those that fit a song."""
+    if song is None:
+        return pb.ListGroovesRequest()
+    return pb.ListGroovesRequest(midi=song_bytes(song), config=config(options))
+
+
 def pieces(midi: bytes, wanted: pb.GenerationConfig, *, bars: bool) -> Iterator[pb.StreamGenerateDrumsRequest]:
     """The same in several. bars: whether each is wanted as it is made."""
     yield pb.StreamGenerateDrumsRequest(config=pb.StreamConfig(config=wanted, send_bar_events=bars))

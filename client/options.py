@@ -36,7 +36,7 @@ def song_parser() -> Parser:
     _add_server(parser)
     group = parser.add_argument_group("what a server has")
     group.add_argument("--list-models", action="store_true", help="print its models and their styles")
-    group.add_argument("--list-grooves", action="store_true", help="print its grooves")
+    group.add_argument("--list-grooves", action="store_true", help="print its grooves, or ten that fit a SONG")
     group.add_argument("--list-drum-maps", action="store_true", help="print its drum maps")
     group.add_argument("--info", action="store_true", help="print its version and its limits")
     group = parser.add_argument_group("for programs that start this one")

@@ -99,9 +99,13 @@ class RemoteDrummer:
         """The models that can be asked for, the default first."""
         return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)
 
-    def grooves(self) -> list[pb.GrooveInfo]:
-        """The grooves that can be asked for by name."""
-        return list(self._ask(self._stub.ListGrooves, pb.ListGroovesRequest()).grooves)
+    def grooves(self, song: Source | None = None, options: Any = None, **asked: Any) -> list[pb.GrooveInfo]:
+        """The grooves that can be asked for by name: all, or up to ten that fit a song, the safest first.
+
+        options, asked: what is wanted of the song's drums, as for `accompany`.
+        """
+        request = messages.grooves_request(song, messages.options_of(options, asked))
+        return list(self._ask(self._stub.ListGrooves, request).grooves)
 
     def drum_maps(self) -> list[pb.DrumMapInfo]:
         """The drum maps that can be asked for."""

@@ -352,6 +352,14 @@ def grooves() -> pb.ListGroovesResponse:
     return pb.ListGroovesResponse(grooves=map(_groove_info, Book.load()))
 
 
+def offered(fits: Sequence[tuple[Groove, float]]) -> pb.ListGroovesResponse:
+    """Grooves that fit a song, each with the F1 that it is expected to have."""
+    infos = [_groove_info(groove) for groove, _ in fits]
+    for info, (_, expected) in zip(infos, fits, strict=True):
+        info.expected_f1 = expected
+    return pb.ListGroovesResponse(grooves=infos)
+
+
 def _groove_info(groove: Groove) -> pb.GrooveInfo:
     return pb.GrooveInfo(
         name=groove.name,

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song, Tempo
+from seq2drum.play import choosing
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.play.folder import SUMS, find, verify
@@ -108,6 +109,9 @@ class Player:
             self._leave(job)
             return
         try:
+            if frame.head["what"] == "offer":
+                self._say(Frame({"what": "done", "job": job}, self._offer(frame)))
+                return
             call = self._read(job, frame)
         except Exception as error:
             self._fail(job, error)
@@ -122,13 +126,22 @@ class Player:
                 if call := stage.calls.get(job):  # another of its takes may have failed in this step
                     self._advanced(stage, call, take, item)
 
-    def _read(self, job: int, frame: Frame) -> _Call:
+    def _offer(self, frame: Frame) -> bytes:
+        _, _, sheet = self._opened(frame)
+        offered = choosing.offered(sheet.listen().heard, sheet.sections, sheet.options)
+        return convert.offered(offered).SerializeToString()
+
+    def _opened(self, frame: Frame) -> tuple[pb.GenerateDrumsRequest, str, Sheet]:
+        """The request of a frame, its model and its song."""
         request = pb.GenerateDrumsRequest.FromString(frame.body)
         model = request.config.model or next(iter(self._stages))
         if model not in self._stages:
             raise UnknownModelError(f"there is no model {model!r}; there are {', '.join(self._stages)}")
         options = convert.options_of(request.config, self._limits)
-        sheet = self._stages[model].drummer.sheet(request.midi, options, limits=self._limits)
+        return request, model, self._stages[model].drummer.sheet(request.midi, options, limits=self._limits)
+
+    def _read(self, job: int, frame: Frame) -> _Call:
+        request, model, sheet = self._opened(frame)
         sheets = sheet.variants(convert.takes_of(request.config, self._most_takes))
         wants_bars = bool(frame.head.get("bars"))
         return _Call(job, model, request, wants_bars, sheets, [[] for _ in sheets], time.perf_counter())

@@ -219,6 +219,26 @@ class Players(Pool):
             StatusError: the call failed.
             Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
         """
+        async with contextlib.aclosing(self._asked({"what": "play", "bars": bars}, request_bytes)) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def offer(self, request_bytes: bytes) -> bytes:
+        """The grooves that fit a song, a ListGroovesResponse.
+
+        Raises:
+            StatusError, Refusal: as `play`.
+        """
+        async with contextlib.aclosing(self._asked({"what": "offer"}, request_bytes)) as frames:
+            return [frame.body async for frame in frames][-1]
+
+    async def _asked(self, head: dict[str, object], body: bytes) -> AsyncGenerator[Frame, None]:
+        """The frames that a worker answers with, up to "done".
+
+        Raises:
+            StatusError: the call failed.
+            Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
+        """
         if self._stopping:
             raise shutting_down()
         if not self._calls:
@@ -228,7 +248,7 @@ class Players(Pool):
         queue: asyncio.Queue[Frame | None] = asyncio.Queue()
         calls[job] = queue
         try:
-            await worker.send(Frame({"what": "play", "job": job, "bars": bars}, request_bytes))
+            await worker.send(Frame({**head, "job": job}, body))
             while (frame := await queue.get()) is not None:
                 if frame.head["what"] == "failed":
                     raise StatusError(status_pb2.Status.FromString(frame.body))

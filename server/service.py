@@ -46,6 +46,7 @@ class Playing(Protocol):
     def maps(self) -> bytes: ...
     @property
     def grooves(self) -> bytes: ...
+    async def offer(self, request: bytes) -> bytes: ...
     def play(self, request: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]: ...
 
 
@@ -125,9 +126,20 @@ class Service:
         await call.write(self._known(self._players.models))
 
     async def list_grooves(self, call: Call) -> None:
-        """The grooves."""
-        await self._one(call, pb.ListGroovesRequest)
-        await call.write(self._known(self._players.grooves))
+        """All grooves, or those that fit a song."""
+        request, _ = await self._one(call, pb.ListGroovesRequest)
+        call.name(request.request_id)
+        if not request.midi:
+            await call.write(self._known(self._players.grooves))
+            return
+        if not self._players.ready:
+            raise _not_ready()
+        self._check_file(request.midi)
+        self._check_files(request.config)
+        asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
+        with self._looking:
+            await self._screened(call, asked)
+            await call.write(await self._players.offer(asked))
 
     async def list_drum_maps(self, call: Call) -> None:
         """The drum maps."""

@@ -74,6 +74,12 @@ class Drummers:
         self.go = asyncio.Event()
         self.go.set()
 
+    async def offer(self, request: bytes) -> bytes:
+        self.asked.append(pb.GenerateDrumsRequest.FromString(request))
+        if self.error:
+            raise self.error
+        return pb.ListGroovesResponse(grooves=[pb.GrooveInfo(name="half-time", expected_f1=0.5)]).SerializeToString()
+
     async def play(self, request: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]:
         wanted = pb.GenerateDrumsRequest.FromString(request)
         self.asked.append(wanted)

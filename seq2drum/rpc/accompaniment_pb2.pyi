@@ -1203,6 +1203,7 @@ class GrooveInfo(_message.Message):
     STYLE_FIELD_NUMBER: _builtins.int
     MIN_BPM_FIELD_NUMBER: _builtins.int
     MAX_BPM_FIELD_NUMBER: _builtins.int
+    EXPECTED_F1_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """What GrooveChoice.name takes."""
     title: _builtins.str
@@ -1217,6 +1218,10 @@ class GrooveInfo(_message.Message):
     """The slowest tempo that it is played at, in quarters a minute."""
     max_bpm: _builtins.float
     """The fastest tempo that it is played at, in quarters a minute."""
+    expected_f1: _builtins.float
+    """The share of hits that it is expected to have in common with what a drummer would play to the song (F1, 0 to 1);
+    unset where all grooves are listed.
+    """
     def __init__(
         self,
         *,
@@ -1227,12 +1232,15 @@ class GrooveInfo(_message.Message):
         style: _builtins.str = ...,
         min_bpm: _builtins.float = ...,
         max_bpm: _builtins.float = ...,
+        expected_f1: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_f1", b"_expected_f1", "expected_f1", b"expected_f1"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["denominator", b"denominator", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "name", b"name", "numerator", b"numerator", "style", b"style", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_f1", b"_expected_f1", "denominator", b"denominator", "expected_f1", b"expected_f1", "max_bpm", b"max_bpm", "min_bpm", b"min_bpm", "name", b"name", "numerator", b"numerator", "style", b"style", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__expected_f1: _TypeAlias = _typing.Literal["expected_f1"]  # noqa: Y015
+    _WhichOneofArgType__expected_f1: _TypeAlias = _typing.Literal["_expected_f1", b"_expected_f1"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_f1) -> _WhichOneofReturnType__expected_f1 | None: ...
 
 Global___GrooveInfo: _TypeAlias = GrooveInfo  # noqa: Y015
 
@@ -1242,12 +1250,27 @@ class ListGroovesRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    MIDI_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    midi: _builtins.bytes
+    """As in GenerateDrumsRequest: the grooves that fit this song best are wanted. Default: empty, all grooves are."""
+    request_id: _builtins.str
+    """As in GenerateDrumsRequest."""
+    @_builtins.property
+    def config(self) -> Global___GenerationConfig:
+        """What is wanted of the song's drums, such as its track, a style or an intensity. Default: all defaults."""
+
     def __init__(
         self,
+        *,
+        midi: _builtins.bytes = ...,
+        config: Global___GenerationConfig | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "midi", b"midi", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1262,7 +1285,7 @@ class ListGroovesResponse(_message.Message):
     GROOVES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def grooves(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrooveInfo]:
-        """All of them, by metre."""
+        """All of them in the order of the book, or up to ten, the safest first."""
 
     def __init__(
         self,

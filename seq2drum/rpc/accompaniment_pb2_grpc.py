@@ -113,7 +113,7 @@ class AccompanimentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListGrooves(self, request, context):
-        """The grooves that can be asked for by name.
+        """The grooves that can be asked for by name: all, or those that fit a song best.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,7 +55,7 @@ class AccompanimentServiceStub:
     ListModels: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]
     """The models that can be asked for."""
     ListGrooves: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGroovesRequest, _accompaniment_pb2.ListGroovesResponse]
-    """The grooves that can be asked for by name."""
+    """The grooves that can be asked for by name: all, or those that fit a song best."""
     ListDrumMaps: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]
     """The drum maps that can be asked for: on which notes a sampler has the pieces of the kit."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.GetServerInfoRequest, _accompaniment_pb2.GetServerInfoResponse]
@@ -82,7 +82,7 @@ class AccompanimentServiceAsyncStub(AccompanimentServiceStub):
     ListModels: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]  # type: ignore[assignment]
     """The models that can be asked for."""
     ListGrooves: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGroovesRequest, _accompaniment_pb2.ListGroovesResponse]  # type: ignore[assignment]
-    """The grooves that can be asked for by name."""
+    """The grooves that can be asked for by name: all, or those that fit a song best."""
     ListDrumMaps: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]  # type: ignore[assignment]
     """The drum maps that can be asked for: on which notes a sampler has the pieces of the kit."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.GetServerInfoRequest, _accompaniment_pb2.GetServerInfoResponse]  # type: ignore[assignment]
@@ -136,7 +136,7 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _accompaniment_pb2.ListGroovesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ListGroovesResponse, _abc.Awaitable[_accompaniment_pb2.ListGroovesResponse]]:
-        """The grooves that can be asked for by name."""
+        """The grooves that can be asked for by name: all, or those that fit a song best."""
 
     @_abc_1.abstractmethod
     def ListDrumMaps(

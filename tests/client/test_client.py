@@ -232,6 +232,8 @@ def test_analyze_models_drum_maps_and_server_info_ask_the_server(address: str, p
         assert [list(model.styles) for model in remote.models()] == [["jazz", "rock"]]
         assert remote.drum_maps()[0].pieces[0].piece == "kick"
         assert remote.grooves()[0].title == "one drop"
+        assert remote.grooves(SONG, style="rock")[0].expected_f1 == pytest.approx(0.51234)
+        assert (playing.requests[-1].midi, playing.requests[-1].config.style) == (SONG, "rock")
         assert remote.server_info().version
 
 
@@ -916,13 +918,16 @@ def test_an_invalid_option_is_reported_in_one_line(
     assert not (tmp_path / "x.drums.mid").exists()
 
 
-def test_models_drum_maps_and_server_are_listed_in_lines_and_in_json(run: Run) -> None:
+def test_models_drum_maps_and_server_are_listed_in_lines_and_in_json(run: Run, song: Path) -> None:
     code, out, _ = run("--list-models")
     assert (code, out) == (0, "default: a small one\n  styles: jazz, rock\n")
     assert json.loads(run("--list-models", "--json")[1])["styles"] == ["jazz", "rock"]
     assert run("--list-grooves")[1] == "one-drop: one drop (4/4, reggae, 60-90 a minute)\n"
     groove = {"groove": "one-drop", "title": "one drop", "metre": "4/4", "style": "reggae", "tempo": [60, 90]}
     assert json.loads(run("--list-grooves", "--json")[1]) == groove
+    assert run(song, "--list-grooves")[1] == "one-drop: one drop (4/4, reggae, 60-90 a minute, expected F1 0.51)\n"
+    assert json.loads(run(song, "--list-grooves", "--json")[1]) == groove | {"expected_f1": 0.5123}
+    assert run(song, song, "--list-grooves")[0] == 2
     assert run("--list-drum-maps")[1] == "gm: kick 36 35\n"
     assert json.loads(run("--list-drum-maps", "--json")[1]) == {"drum_map": "gm", "pieces": {"kick": [36, 35]}}
     code, out, _ = run("--info")

@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from seq2drum.formats import midi
 from seq2drum.music.limits import DEFAULT_LIMITS
+from seq2drum.play import choosing
 from seq2drum.play.book import Book
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import WEIGHTS, find
@@ -99,6 +100,20 @@ def drummer() -> Drummer:
 def reply(said: list[Frame]) -> pb.GenerateDrumsResponse:
     assert said[-1].head["what"] == "done"
     return pb.GenerateDrumsResponse.FromString(said[-1].body)
+
+
+def test_grooves_that_fit_a_song_are_offered_with_what_is_expected_of_them(worker: Worker, drummer: Drummer) -> None:
+    sheet = drummer.sheet(BLUES, Options(style="jazz"))
+    expected = choosing.offered(sheet.listen().heard, sheet.sections, sheet.options)
+    request = pb.GenerateDrumsRequest(midi=BLUES, config=pb.GenerationConfig(style="jazz"))
+    worker.say({"what": "offer", "job": 70}, request.SerializeToString())
+    said = worker.until_done(70)[70]
+    assert said[-1].head["what"] == "done"
+    listed = pb.ListGroovesResponse.FromString(said[-1].body).grooves
+    assert [(groove.name, groove.expected_f1) for groove in listed] == [(own.name, f1) for own, f1 in expected]
+    assert 1 < len(listed) <= 10
+    worker.say({"what": "offer", "job": 71}, pb.GenerateDrumsRequest(midi=b"x").SerializeToString())
+    assert worker.until_done(71)[71][-1].head["what"] == "failed"
 
 
 def test_when_ready_it_sends_its_models_drum_maps_and_grooves(worker: Worker) -> None:

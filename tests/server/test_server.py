@@ -252,6 +252,22 @@ def test_a_stream_in_the_wrong_form_is_refused(sent: list[Any], reason: str, at:
     against(body, settings(max_chunk_bytes=64))
 
 
+def test_grooves_that_fit_a_song_are_asked_of_a_player_once_the_song_was_read() -> None:
+    async def body(server: Served) -> None:
+        asked = pb.ListGroovesRequest(midi=MIDI, config=pb.GenerationConfig(style="rock"), request_id="mine")
+        listed = await server.stub.ListGrooves(asked)
+        assert [(groove.name, groove.expected_f1) for groove in listed.grooves] == [("half-time", 0.5)]
+        assert [each.config.style for each in server.drummers.asked] == ["rock"]
+        assert len(server.readers.asked) == 1
+        server.readers.error = Refusal("NO_GUITAR", "no guitar")
+        status = await refused(server.stub.ListGrooves(asked))
+        assert reason_of(status) == "NO_GUITAR" and len(server.drummers.asked) == 1
+        status = await refused(server.stub.ListGrooves(pb.ListGroovesRequest(midi=bytes(1001))))
+        assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == "midi"
+
+    against(body, settings(limits=Limits(file_bytes=1000)))
+
+
 def test_the_largest_chunk_is_taken() -> None:
     async def body(server: Served) -> None:
         assert (await pieces(server.stream(opening(), bytes(64))))[-1].summary.takes
