@@ -9,6 +9,7 @@ Letters of shapes: B bars, S steps of the longest bar, V voices.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -113,12 +114,18 @@ def explain(
 
 
 def _grooves(passages: Sequence[Section], grooves: Mapping[str, str], bars: int) -> Iterator[Explanation]:
-    """What each passage was played on, as far as that is known. bars: how many there are."""
+    """What each passage was played on, as far as that is known; neighbours of one groove together.
+
+    bars: how many the song has.
+    """
     ends = [passage.bar for passage in passages[1:]] + [bars]
-    for passage, end in zip(passages, ends, strict=False):  # of no passage there is an end
-        if passage.letter in grooves:
-            text = f"section {passage.letter} on the groove {grooves[passage.letter]}"
-            yield Explanation(passage.bar + 1, end, text)
+    spans = zip(passages, ends, strict=False)  # of no passage there is an end
+    for groove, run in groupby(spans, key=lambda span: grooves.get(span[0].letter)):
+        own = list(run)
+        letters = {passage.letter for passage, _ in own}
+        which = f"section {letters.pop()} " if len(letters) == 1 else ""
+        if groove is not None:
+            yield Explanation(own[0][0].bar + 1, own[-1][1], f"{which}on the groove {groove}")
 
 
 # --- the guitar -------------------------------------------------------------------------------------------------------

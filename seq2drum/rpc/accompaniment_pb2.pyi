@@ -619,7 +619,9 @@ class DrumTake(_message.Message):
     sha256: _builtins.bytes
     """SHA-256 of the file, 32 bytes."""
     seed: _builtins.int
-    """The seed that makes this take again."""
+    """The seed that makes this take again, together with `grooves`, if it is one of several: these are played on different
+    grooves, unless some were asked for. With a groove, `temperature` must be set to what `effective_config` has.
+    """
     score: _builtins.float
     """How much of it the other takes agree with, 0 to 1; unset where there is one take."""
     @_builtins.property
@@ -934,7 +936,7 @@ class BarEvents(_message.Message):
     bar: _builtins.int
     """The bar's number, from 1."""
     seed: _builtins.int
-    """The seed of the take."""
+    """The seed of the take, see DrumTake."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrumHit]:
         """Its hits in order. One on the downbeat may come a little before the barline."""

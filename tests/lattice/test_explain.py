@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -48,6 +49,7 @@ def explained(
     steps: int = 24,
     metre: tuple[int, int] = (4, 4),
     length: int = 12,
+    grooves: Mapping[str, str] = MappingProxyType({}),
 ) -> list[str]:
     count = len(drums)
     form = Form(*(np.full(count, value) for value in (steps, *metre)), np.full(count, 120.0))
@@ -61,7 +63,7 @@ def explained(
         (steps * bar + at, pitch, 90) for bar, held in enumerate(guitar) for pitch, ats in held.items() for at in ats
     ]
     heard = Heard(form, made(played, length), np.array([0, 0, 0, len(played), 0, 0, 0, 0, 0]), 1)
-    return [str(said) for said in explain(made(struck, 3), heard)]
+    return [str(said) for said in explain(made(struck, 3), heard, grooves=grooves)]
 
 
 def about(word: str, lines: list[str]) -> list[str]:
@@ -260,3 +262,18 @@ def test_a_thousand_bars_take_a_few_seconds() -> None:
     lines = explained(drums, [VERSE] * 1000)
     assert lines
     assert time.process_time() - begun < 20
+
+
+def test_the_groove_of_a_passage_is_named_and_of_neighbours_that_share_it_once() -> None:
+    def named(**grooves: str) -> list[str]:
+        guitar = [*[VERSE] * 8, *[CHORUS] * 8, *[VERSE] * 8]
+        return about("groove", explained([BEAT] * 24, guitar, grooves=grooves))
+
+    assert named(A="rock", B="one drop") == [
+        "bars 1-8: section A on the groove rock",
+        "bars 9-16: section B on the groove one drop",
+        "bars 17-24: section A on the groove rock",
+    ]
+    assert named(A="rock", B="rock") == ["bars 1-24: on the groove rock"]
+    assert named(B="rock") == ["bars 9-16: section B on the groove rock"]
+    assert named() == []
