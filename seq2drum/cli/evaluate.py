@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # imported on use: help and errors come at once
     from seq2drum.judge.players import Player
 
 SETTINGS = ("given-1", "given-2", "given-4", "given-8")
+WAYS = ("plain", "default", "daring")
 LISTENED = 8  # songs of a comparison by ear
 SPLITS = ("test", "validation", "train", "all")
 
@@ -53,7 +54,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|DIR",
         help="models in the package, or folders of training runs (default: the shipped one)",
     )
-    players.add_argument("--takes", type=int, default=5, metavar="N", help="sampled takes a song (default: 5)")
+    players.add_argument(
+        "--ways",
+        nargs="+",
+        default=list(WAYS),
+        choices=[*WAYS, "given"],
+        help="plain, as by default, with --daring 0.5; given: on the song's own grooves (default: the first three)",
+    )
+    players.add_argument("--takes", type=int, default=5, metavar="N", help="default takes a song (default: 5)")
     players.add_argument(
         "--setting",
         default="given-1",
@@ -85,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
     if options.listen:
         return _listen(options)
     from seq2drum import files
-    from seq2drum.judge import evaluate, report
+    from seq2drum.judge import evaluate, known_grooves, report
+    from seq2drum.judge.players import groove_players
 
     # 1. Refuse files that cannot be written before anything takes its time.
     if options.json:
@@ -96,6 +105,7 @@ def run(options: argparse.Namespace) -> int:
     titles, players = _players(options)
     songs, chosen, training = _chosen_songs(options)
     # 3. Evaluate.
+    grooves, most, times = known_grooves.count(chosen)
     settings = evaluate.Settings(
         seed=options.seed,
         workers=options.workers or os.cpu_count() or 1,
@@ -111,13 +121,14 @@ def run(options: argparse.Namespace) -> int:
             "metre": options.metre,
             "tag": options.tag,
             "reference": Path(options.reference).name if options.reference else None,
+            "grooves": {"different": grooves, "most often": most, "times": times},
         },
     )
     say(
         f"songs to play: {len(chosen)} of {len(songs)} (--split {options.split}); to make baselines of: {len(training)}"
     )
     with _progress() as progress:
-        evaluation = evaluate.evaluate(chosen, players, training, settings, progress)
+        evaluation = evaluate.evaluate(chosen, [*players, *groove_players()], training, settings, progress)
     # 4. Write and print.
     if options.json:
         files.write_file(options.json, evaluation.as_json().encode(), overwrite=options.force)
@@ -135,13 +146,13 @@ def _listen(options: argparse.Namespace) -> int:
     from seq2drum.show import sound
 
     sound.check()
-    options.songs, options.takes = options.songs or LISTENED, 1
+    options.songs, options.takes, options.ways = options.songs or LISTENED, 1, ["default"]
     _, models = _players(options)
     _, chosen, training = _chosen_songs(options)
     baselines = baseline_players(training, seed=options.seed) if training else []
     players = [
         real_player(),
-        *(player for player in models if player.name.endswith(", default")),
+        *models,
         *(player for player in baselines if player.name in comparison.BASELINES),
         shuffled_player(options.seed),
     ]
@@ -190,7 +201,7 @@ def _players(options: argparse.Namespace) -> tuple[list[str], list[Player]]:
     players = [
         player
         for name, title in zip(names, titles, strict=True)
-        for player in model_players(name, seed=options.seed, takes=options.takes, title=title)
+        for player in model_players(name, seed=options.seed, takes=options.takes, title=title, ways=options.ways)
     ]
     return titles, players
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from seq2drum.data.prepared import Prepared
-from seq2drum.judge import baselines
+from seq2drum.judge import baselines, known_grooves
 from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.grooves import typical
 from seq2drum.lattice.listening import Heard
@@ -55,8 +55,17 @@ class Player:
             _engine(self.model)
 
 
-def model_players(name: str, *, seed: int = 0, takes: int = 5, title: str = "") -> list[Player]:
-    """A model's rows: its plain take; and, where `takes` are wanted, its default ones.
+Way = Literal["plain", "default", "daring", "given"]
+WAYS: tuple[Way, ...] = ("plain", "default", "daring", "given")
+DARING = 0.5  # as drummers choose their grooves
+
+
+def model_players(
+    name: str, *, seed: int = 0, takes: int = 5, title: str = "", ways: Sequence[Way] = ("plain", "default")
+) -> list[Player]:
+    """A model's rows, by the ways in which it is to play; its default takes are left out where `takes` is 0.
+
+    "given" is on the song's own grooves, as plainly as can be and freely: what is left where the groove is known.
 
     Raises:
         UnknownModelError, CheckpointError: there is no such model, or it is damaged.
@@ -65,13 +74,25 @@ def model_players(name: str, *, seed: int = 0, takes: int = 5, title: str = "") 
     whose = f"{title}, kit {_engine(name).kit.name}"  # a damaged model is refused here, and not in a worker
 
     def row(way: str, meaning: str, player: _ModelPlayer) -> Player:
-        return Player(
-            f"{title}, {way}", f"{whose}: {meaning}", "model", player.play, play_on=player.play_on, model=name
-        )
+        plays = Player(f"{title}, {way}", f"{whose}: {meaning}", "model", player.play, model=name)
+        if player.grooves:
+            return replace(plays, sees_real=True, swapped=False)
+        return replace(plays, play_on=player.play_on)
 
-    rows = [row("plain", "its most likely take", _ModelPlayer(name, seed, temperature=0.0))]
-    if takes:
+    rows = list[Player]()
+    if "plain" in ways:
+        rows.append(row("plain", "its most likely take", _ModelPlayer(name, seed, temperature=0.0)))
+    if "default" in ways and takes:
         rows.append(replace(row("default", "as without any option", _ModelPlayer(name, seed)), takes=takes))
+    if "daring" in ways:
+        meaning = "grooves chosen as drummers choose them"
+        daring = row(f"--daring {DARING}", meaning, _ModelPlayer(name, seed, daring=DARING))
+        rows.append(replace(daring, swapped=False, play_on=None))
+    if "given" in ways:
+        for grooves, own in (("song", "the song's typical bar"), ("sections", "the typical bars of its sections")):
+            for how, temperature in (("plain", 0.0), ("sampled", 1.0)):
+                player = _ModelPlayer(name, seed, temperature, grooves=grooves)
+                rows.append(row(f"groove of the {grooves}, {how}", f"given {own}, {how}", player))
     return rows
 
 
@@ -80,6 +101,27 @@ def baseline_players(training: Sequence[Prepared], *, seed: int = 0) -> list[Pla
     return [
         Player(row.name, row.meaning, "baseline", row.play, row.sees_real, swapped=False)
         for row in baselines.baselines(training, seed=seed)
+    ]
+
+
+def groove_players() -> list[Player]:
+    """What the choice of grooves alone is worth: those that the default take is on, and the best of those on offer."""
+    return [
+        Player(
+            "chosen grooves",
+            "the grooves that the default take is played on, looped",
+            "baseline",
+            known_grooves.chosen,
+            swapped=False,
+        ),
+        Player(
+            "best groove on offer",
+            "of the grooves that are offered for the song the one nearest to its drums, looped",
+            "baseline",
+            known_grooves.best_offered,
+            sees_real=True,
+            swapped=False,
+        ),
     ]
 
 
@@ -144,12 +186,16 @@ def _engine(name: str) -> engine.Engine:
 
 @dataclass(frozen=True)
 class _ModelPlayer:
-    """A way of playing a model, which goes to other processes by its name. seed: of take 0, the next have the next."""
+    """A way of playing a model, which goes to other processes by its name.
+
+    seed: of take 0, the next have the next. grooves: which of the song's own it is given, of the "song" or "sections".
+    """
 
     name: str
     seed: int
     temperature: float | None = None
     daring: float = 0.0
+    grooves: str = ""
 
     def play(self, song: Prepared, take: int) -> Grid:
         return self._played(song, take, {})
@@ -163,7 +209,9 @@ class _ModelPlayer:
         return self._played(song, take, given)
 
     def _played(self, song: Prepared, take: int, given: Mapping[int, Grid]) -> Grid:
-        wishes = {"seed": self.seed + take, "temperature": self.temperature, "daring": self.daring}
+        wishes: dict[str, Any] = {"seed": self.seed + take, "temperature": self.temperature, "daring": self.daring}
+        if self.grooves and len(song.drums.step):
+            wishes["groove"] = known_grooves.of_song(song, by_section=self.grooves == "sections")
         return play_heard(_engine(self.name), song.heard, given=given, **wishes)
 
 

@@ -108,6 +108,12 @@ def facts(evaluation: Evaluation) -> list[str]:
         "versions: " + ", ".join(f"{name} {number}" for name, number in about["versions"].items()),
         "seconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in evaluation.seconds.items()),
     ]
+    if grooves := about.get("grooves"):
+        lines.insert(
+            1,
+            f"grooves that lead the default takes: {grooves['different']} different ones over {about['songs']} songs; "
+            f"the commonest, {grooves['most often']}, in {grooves['times']}",
+        )
     if about.get("command"):
         lines.insert(0, f"command: {about['command']}")
     return lines

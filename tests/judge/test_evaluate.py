@@ -15,7 +15,7 @@ from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge import report
 from seq2drum.judge.evaluate import Settings, evaluate
 from seq2drum.judge.evaluation import METRES, Evaluation
-from seq2drum.judge.players import COPY, REAL, Player, baseline_players, copy_player, model_players
+from seq2drum.judge.players import COPY, REAL, Player, baseline_players, copy_player, groove_players, model_players
 from seq2drum.judge.songs import choose, reference
 from seq2drum.judge.torch_figures import CRITICISED
 from seq2drum.lattice.grid import Grid
@@ -231,6 +231,7 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
 ) -> None:
     out, page = tmp_path / "figures.json", tmp_path / "figures.html"
     words = ["--mode", "eval", "--cache", str(cache_file), "--model", str(player), "--takes", "2", "--bars", "8"]
+    words += ["--ways", "plain", "default"]
     assert main([*words, "--workers", "2", "--json", str(out), "--report", str(page)]) == 0
     assert page.read_text().startswith("<!DOCTYPE html>")
     table, raw = capsys.readouterr().out, json.loads(out.read_text())
@@ -250,7 +251,7 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
     songs = load(cache_file)
     alone = evaluate(
         choose(songs, bars=8),
-        model_players(str(player), takes=2, title=player.name),
+        [*model_players(str(player), takes=2, title=player.name), *groove_players()],
         reference(songs, choose(songs)),
         Settings(workers=1, draws=1),  # intervals are drawn after the workers are done
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from seq2drum.errors import UnknownModelError
-from seq2drum.judge.players import model_players, play_heard
+from seq2drum.judge.players import WAYS, model_players, play_heard
+from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
+from seq2drum.play.asked import WHOLE
 from tests.backbeats import song_of
 from tests.players import save_player
 
@@ -57,3 +61,40 @@ def test_a_heard_song_without_guitar_can_be_played_to(player: Path) -> None:
     heard = song_of(1, bars=2).heard
     quiet = Heard(heard.form, heard.guitar.select(np.zeros(0, dtype=np.int64)), heard.programs, 1)
     assert len(play_heard(engine.load(str(player)), quiet).step) == 0
+
+
+def test_the_ways_of_a_model_are_rows_of_which_only_those_with_the_songs_groove_see_it(player: Path) -> None:
+    rows = model_players(str(player), takes=3, title="it", ways=WAYS)
+    assert [row.name for row in rows][:3] == ["it, plain", "it, default", "it, --daring 0.5"]
+    assert [row.takes for row in rows] == [1, 3, 1, 1, 1, 1, 1]
+    assert [row.name for row in rows if row.sees_real] == [row.name for row in rows if "groove of" in row.name]
+    assert [row.swapped for row in rows] == [True, True, *[False] * 5]
+    assert [row.play_on is not None for row in rows] == [True, True, *[False] * 5]
+    assert not [row for row in model_players(str(player), takes=0, ways=["default"])]
+
+
+def test_what_is_asked_of_a_model_is_what_its_row_says(player: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def heard(engine: object, heard: object, *, given: object, **wishes: Any) -> Grid:
+        asked.append(wishes)
+        return song_of(1).drums
+
+    monkeypatch.setattr("seq2drum.judge.players.play_heard", heard)
+    song = song_of(1, bars=16)
+    for row in model_players(str(player), takes=1, ways=WAYS):
+        row.play(song, 2)
+    own, letters = asked[3]["groove"], set(asked[5]["groove"])
+    assert [wishes["seed"] for wishes in asked] == [2] * 7
+    assert [wishes["temperature"] for wishes in asked] == [0.0, None, None, 0.0, 1.0, 0.0, 1.0]
+    assert [wishes["daring"] for wishes in asked] == [0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0]
+    assert list(own) == [WHOLE] and letters > {WHOLE}
+    assert not any("groove" in wishes for wishes in asked[:3])
+
+
+def test_a_song_without_drums_has_no_groove_to_give(player: Path) -> None:
+    song = song_of(1, bars=4)
+    quiet = replace(song, drums=song.drums.select(np.zeros(0, dtype=np.int64)))
+    given = model_players(str(player), takes=0, ways=["given"])[1].play(quiet, 0)
+    free = play_heard(engine.load(str(player)), quiet.heard, temperature=1.0)
+    assert len(free.step) and all(np.array_equal(a, b) for a, b in zip(given, free, strict=True))
