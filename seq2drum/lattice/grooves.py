@@ -28,6 +28,7 @@ MOST_COMPARED = 512  # bars of a part, spread over it, of which the typical one 
 ALTERNATES = 0.05  # how much liker a pair is to the bars of its turns than one bar is to all, where bars come in turns
 LEAST_IN_TURN = 6  # bars, of which it can be said whether they come in turns
 TEMPO_AROUND = 0.15  # of a part's tempo: how much slower and faster its groove is played
+_VOICE = {name: index for index, name in enumerate(FULL.names)}
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -241,8 +242,8 @@ def of_json(held: Mapping[str, Any]) -> Groove:
     try:
         bars = []
         for hits in held["bars"]:
-            rows = [(hit[0], FULL.names.index(voice), hit[1], *hit[2:]) for voice in hits for hit in hits[voice]]
-            bars.append(grid_of([(step, key, velocity, *offset) for step, key, velocity, *offset in rows]))
+            own = ((_VOICE[voice], struck) for voice, struck in hits.items())
+            bars.append(grid_of([(step, key, *more) for key, struck in own for step, *more in struck]))
         name, title, style = str(held["name"]), str(held["title"]), held["style"]
         (numerator, denominator), (slowest, fastest) = held["metre"], held["tempo"]
         return Groove(name, title, numerator, denominator, tuple(bars), style, (slowest, fastest))
@@ -252,5 +253,5 @@ def of_json(held: Mapping[str, Any]) -> Groove:
 
 def grid_of(hits: Sequence[Sequence[int]]) -> Grid:
     """A bar of hits, each (step, voice, velocity) or (step, voice, velocity, offset), in any order."""
-    rows = np.array([(*hit, 0)[:4] for hit in sorted(map(tuple, hits))], dtype=np.int64).reshape(-1, 4)
-    return Grid(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3], np.full(len(rows), HIT_LENGTH, dtype=np.int64))
+    rows = [(*hit, HIT_LENGTH) if len(hit) == 4 else (*hit, 0, HIT_LENGTH) for hit in sorted(map(tuple, hits))]
+    return Grid(*np.array(rows, dtype=np.int64).reshape(-1, 5).T)

@@ -18,6 +18,7 @@ The law: `written(parsed(text)) == text` for text without remarks that this modu
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from types import MappingProxyType
 
 from seq2drum.errors import OptionError
@@ -82,6 +83,7 @@ def _groove(block: Sequence[tuple[int, str]]) -> Groove:
         raise OptionError(f"line {number} of the tablature: {error}") from None
 
 
+@cache
 def _ways(numerator: int, denominator: int) -> list[list[int]]:
     """The columns that a bar may have, each as its step: sixteenths, triplets or both, no two ways of one length.
 
