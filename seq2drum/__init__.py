@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from seq2drum.music import shown
 
 __version__ = "0.1.0"
-__all__ = ["Drummer", "Options", "Seq2DrumError", "Song", "Take", "__version__"]
+__all__ = ["Drummer", "Groove", "Options", "Seq2DrumError", "Song", "Take", "__version__"]
 
 if TYPE_CHECKING:
     from seq2drum.errors import Seq2DrumError
+    from seq2drum.lattice.grooves import Groove
     from seq2drum.music.notes import Song
     from seq2drum.play.drummer import Drummer
     from seq2drum.play.options import Options
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Drummer": "play.drummer",
+    "Groove": "lattice.grooves",
     "Options": "play.options",
     "Seq2DrumError": "errors",
     "Song": "music.notes",
