@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from seq2drum.lattice.drums import drums_of, fills
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, encode
+from seq2drum.lattice.grooves import likeness
 from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL
@@ -338,21 +339,24 @@ def ending(seen: Seen) -> float:
 
 
 def groove_held(seen: Seen) -> Bools:
-    """The bar is like its section's typical one: the bar that is most like all others of the section."""
+    """The bar is like its section's typical one, or that of its turn: grooves have one bar or two.
+
+    Typical is the bar that is most like all others.
+    """
     begins = {section.bar: section.letter for section in sections(seen.heard)}
     letter, letters = "", []
     for bar in range(len(seen.velocity)):
         letter = begins.get(bar, letter)
         letters.append(letter)
-    hits = (seen.velocity > 0).reshape(len(letters), -1).astype(np.float64)
-    size = hits.sum(axis=1)
-    alike = 2 * hits @ hits.T / np.maximum(size[:, None] + size, 1)
-    held = np.zeros(len(letters), dtype=bool)
+    alike = likeness((seen.velocity > 0).reshape(len(letters), -1).astype(np.float32))
+    held, turn = np.zeros(len(letters), dtype=bool), np.arange(len(letters)) % 2
     for name in set(letters):
-        own = np.flatnonzero((np.array(letters) == name) & seen.bars)
-        if len(own):
-            typical = own[np.argmax(alike[np.ix_(own, own)].sum(axis=1))]
-            held[own] = alike[typical, own] >= ALIKE
+        own = (np.array(letters) == name) & seen.bars
+        for some in (own, own & (turn == 0), own & (turn == 1)):
+            bars = np.flatnonzero(some)
+            if len(bars):
+                typical = bars[np.argmax(alike[np.ix_(bars, bars)].sum(axis=1))]
+                held[bars] |= alike[typical, bars] >= ALIKE
     return held
 
 
