@@ -181,6 +181,7 @@ def response_of(takes: list[Take], config: pb.GenerationConfig) -> pb.GenerateDr
                 explanations=[
                     pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in explanations
                 ],
+                grooves=[pb.SectionGroove(**groove._asdict()) for groove in take.grooves],
             )
         )
     return pb.GenerateDrumsResponse(

@@ -20,6 +20,7 @@ import pytest
 from seq2drum import Drummer, Options
 from seq2drum.formats import midi
 from seq2drum.music import choices
+from seq2drum.music.explanation import in_words
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part, Song, Tempo
 from tests.conftest import ROOT
@@ -842,7 +843,9 @@ def test_the_real_drummer_plays_in_the_project_to_the_tick(
     assert here.reaper.boxes == []
     same_bars(here.song, here.reaper, origin, last)
     takes = Drummer.load().takes(here.keep / "song.mid", Options(seed=7, style="rock"), 2)
-    assert [take.name for take in here.drum_item.takes] == [f"Drums, seed {take.options.seed}" for take in takes]
+    assert [take.name for take in here.drum_item.takes] == [
+        f"Drums, seed {take.options.seed}, {in_words(take.grooves)}" for take in takes
+    ]
     for index, take in enumerate(takes):
         assert len(take.part) > 10
         exact(here.reaper, here.drum_item, origin, take.part, index)
