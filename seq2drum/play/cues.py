@@ -6,7 +6,7 @@ A cue says of one step what is struck there, and that nothing else is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -75,15 +75,20 @@ Lead = Callable[[int], Cues]
 class Gestures:
     """What drums do together with the band.
 
-    cues. heavy: bars that have a kick on the first beat. crashed: those that have a crash there, too. builds: the bar
-    that leads into the last chord. still: bars without fills: in which the song begins, stops or ends.
+    cues. heavy: bars that have a kick on the first beat. crashed: those that have a crash there, too. entered: the
+    first bar that is played in full. builds: the bar that leads into the last chord. still: bars without fills: in
+    which the song begins, stops or ends. soft: whether the groove is soft, so that cymbals seldom crash. swung: whether
+    the band swings.
     """
 
     cues: Cues = field(default_factory=dict)
     heavy: frozenset[int] = frozenset()
     crashed: frozenset[int] = frozenset()
+    entered: frozenset[int] = frozenset()
     builds: frozenset[int] = frozenset()
     still: frozenset[int] = frozenset()
+    soft: bool = False
+    swung: bool = False
 
 
 def gestures_of(notes: Grid, form: Form, ending: str, *, soft: bool, seed: int) -> Gestures:
@@ -122,7 +127,7 @@ def gestures_of(notes: Grid, form: Form, ending: str, *, soft: bool, seed: int) 
         if ending == AUTO:
             ending = RING if struck.rings else CHOKE
         cues |= _ended(ending, struck.step, form, soft=soft)
-    return _marked(cues, came, breaks, struck, form)
+    return replace(_marked(cues, came, breaks, struck, form), soft=soft, swung=swung)
 
 
 def _marked(cues: Cues, came: Entrance, breaks: Iterable[Stop], struck: LastChord | None, form: Form) -> Gestures:
@@ -140,7 +145,14 @@ def _marked(cues: Cues, came: Entrance, breaks: Iterable[Stop], struck: LastChor
         builds = {bar - 1} if struck.step - first[bar] <= 1 else set()
     crashed = back | ({came.downbeat} if came.is_pickup else set())
     heavy = crashed | {came.downbeat}
-    return Gestures(cues, frozenset(heavy), frozenset(crashed), frozenset(builds - still), frozenset(still))
+    return Gestures(
+        cues,
+        heavy=frozenset(heavy),
+        crashed=frozenset(crashed),
+        entered=frozenset({came.downbeat}),
+        builds=frozenset(builds - still),
+        still=frozenset(still),
+    )
 
 
 def _lead(pattern: Pattern, step: int, soft: bool) -> Cues:

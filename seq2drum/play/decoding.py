@@ -68,8 +68,8 @@ def playing(
     plan = plan or Plan.of_sections(bars, sections(heard))
     plan = yield from planned(model, guitar, form, plan, controls.fills, sampling)
     conditions = of_controls(controls, bars, plan.fill)
-    request = _Request(form, sampling, plan, first, bars if stop is None else stop, given or {})
     grooves = GrooveRows.of(plan.grooves, form, model.kit, pieces=plan.pieces, firm=plan.firm)
+    request = _Request(form, sampling, plan, grooves, first, bars if stop is None else stop, given or {})
     memory = Memory.of(form, len(model.kit), grooves)
     player, state = BarPlayer(model, plan.pieces), model.silence[None]
     previous = np.zeros((1, len(model.kit)), dtype=np.float32)
@@ -96,6 +96,7 @@ class _Request:
     form: Form
     sampling: Sampling
     plan: Plan
+    grooves: GrooveRows
     first: int
     stop: int
     given: Mapping[int, Grid]
@@ -116,7 +117,8 @@ class _Request:
         place = plan.letter[number], int(plan.number[number])
         draws = draws_of(sampling.seed, number, count, voices, place)
         begin = int(self.form.first[number])
-        tilt, struck = plan.tilt(number, begin, count, player.kit), plan.velocities(begin, count, player.kit)
+        tilt = plan.tilt(number, begin, self.grooves.hits[number, :count], player.kit)
+        struck = plan.velocities(begin, count, player.kit)
         if sketch is None or sampling.temperature or self.given or plan.grooves[number] is not None:
             played = yield from player.draw(opened, previous, draws, sampling, tilt)
         else:

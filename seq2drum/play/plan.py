@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.grid import STEPS_PER_QUARTER
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.sections import Section
-from seq2drum.music.kit import FULL, Kit
+from seq2drum.music.kit import Kit
 from seq2drum.music.notes import IntArray
 from seq2drum.play.cues import Gestures
 from seq2drum.play.engine import Asking, Playable
@@ -27,21 +28,22 @@ BoolArray = NDArray[np.bool_]
 USUAL_FILLS = 0.5  # the control that asks for as many fills as drummers play
 PLANNED_PER_FILL = 1.2  # fills planned for each that is to be heard: not every one that is asked for stands out
 FILL_GAP = 4  # bars from a fill to the next: on validation songs closer ones are more often wrong than right
+ANEW = 1.0  # what the logit of a fill loses in the bar with which a section begins
 INTO_SECTION = 1.0  # what the logit of a fill gains in the bar before a section begins, or before the last chord
 # How often drummers crash on the first beat of a bar, counted over 200 validation songs; where sections begin and after
 # fills somewhat more often, and less often elsewhere, so that a crash says something.
 CRASHES = {"section": 0.5, "fill": 0.5, "section after fill": 0.85, "phrase": 0.12, "other": 0.02}
 PHRASE = 8  # bars
+SOFT_CRASHES = 0.4  # of these shares in a soft groove
 SURE = 400.0  # logit that is certain, or, taken away, never: above what temperature and top_p can move
 UNASKED = 6.0  # logits that a crash on the first beat of a bar loses where none is planned
-STRAY = 2.5  # and one elsewhere in a bar that is no fill
+STRAY = 2.0  # and one elsewhere in a bar that is no fill
+HELD = 1.0  # logits that hat and ride gain where the groove has them
+ENTERED = 2.0  # and all pieces in the bar in which a song begins
 RIDDEN = 2  # crashes in a bar of a groove, from which time is kept on them
-BROKEN = {
-    "snare": 0.7,
-    "high tom": 1.2,
-    "mid tom": 1.2,
-    "low tom": 1.2,
-}  # logits that pieces gain where a fill is asked for
+# What pieces gain in the third quarter of a bar in which a fill is asked for, in logits, and twice as much in the last.
+BROKEN = {"snare": 1.3, "high tom": 2.0, "mid tom": 2.0, "low tom": 2.0}
+UNKEPT = 2.0  # and what hat and ride lose there
 KEPT = ("closed hat", "pedal hat", "open hat", "ride", "bell")  # what time is kept on
 
 
@@ -108,44 +110,54 @@ class Plan:
                 struck[place, [kit.names.index(name) for name in cue.pieces if name in kit.names]] = cue.velocity
         return struck
 
-    def tilt(self, bar: int, first: int, steps: int, kit: Kit) -> FloatArray:
-        """(S, V): what is added to the logits of the hits of a bar whose first step in the song is `first`."""
-        tilt = np.zeros((steps, len(kit)), dtype=np.float32)
+    def tilt(self, bar: int, first: int, groove: FloatArray, kit: Kit) -> FloatArray:
+        """(S, V): what is added to the logits of the hits of a bar whose first step in the song is `first`.
+
+        groove (S, V): the hits of the bar's groove, none where it has none.
+        """
+        tilt, gestures = np.zeros_like(groove), self.gestures
         voice = {name: index for index, name in enumerate(kit.names)}
         time = [voice[name] for name in KEPT if name in voice]
-        # 1. Crashes come with a kick, and in place of hat and ride.
-        crashed = (self.crash is not None and bool(self.crash[bar])) or bar in self.gestures.crashed
-        if self.crash is not None and "crash" in voice:
-            if not self.is_fill(bar) and not self._is_ridden(bar):
-                tilt[1:, voice["crash"]] -= STRAY
-            if not crashed and not self._is_ridden(bar):
-                tilt[0, voice["crash"]] -= UNASKED
-        if crashed and "crash" in voice and (self.pieces is None or self.pieces.allowed[voice["crash"]]):
-            tilt[0, voice["crash"]] = SURE
+        # 1. Time is kept as the groove keeps it; the first bar is played as it is. A fill that is asked for stands out.
+        if not self.is_fill(bar):
+            tilt[:, time] += HELD * groove[:, time]
+        elif self.fills is not None and self.fills.asked[bar]:
+            tilt += _broken(len(groove), voice, swung=gestures.swung)
+        if bar in gestures.entered:
+            tilt += ENTERED * groove
+        # 2. Crashes come with a kick, and in place of hat and ride.
+        crash, crashed = voice.get("crash"), bar in gestures.crashed
+        if crash is not None and self.crash is not None:
+            crashed |= bool(self.crash[bar])
+            if groove[:, crash].sum() < RIDDEN:
+                tilt[0, crash] -= UNASKED
+                tilt[1:, crash] -= 0 if self.is_fill(bar) else STRAY
+        if crash is not None and crashed and (self.pieces is None or self.pieces.allowed[crash]):
+            tilt[0, crash] = SURE
             tilt[0, time] = -SURE
-        if (crashed or bar in self.gestures.heavy) and "kick" in voice:
+        if "kick" in voice and (crashed or bar in gestures.heavy):
             tilt[0, voice["kick"]] = SURE
-        # 2. A fill that is asked for is heard as one.
-        if self.fills is not None and self.fills.asked[bar]:
-            late = slice(steps // 2, None)
-            for name, more in BROKEN.items():
-                if name in voice:
-                    tilt[late, voice[name]] += more
-            tilt[late, time] -= 1.0
         # 3. Cues have the last word but for what may not be played.
-        for place in range(steps):
-            if (cue := self.gestures.cues.get(first + place)) is not None:
+        for place in range(len(groove)):
+            if (cue := gestures.cues.get(first + place)) is not None:
                 tilt[place] = -SURE
                 tilt[place, [voice[name] for name in cue.pieces if name in voice]] = SURE
         if self.pieces is not None:
             tilt[:, ~self.pieces.allowed] = -SURE
         return tilt
 
-    def _is_ridden(self, bar: int) -> bool:
-        """Whether time is kept on crashes in the groove of a bar."""
-        groove = self.grooves[bar]
-        crash = FULL.names.index("crash")
-        return groove is not None and any(np.sum(one.key == crash) >= RIDDEN for one in groove.bars)
+
+def _broken(steps: int, voice: Mapping[str, int], *, swung: bool) -> FloatArray:
+    """(S, V): what makes a fill of a bar: from its middle on less hat and ride, more snare and toms."""
+    tilt = np.zeros((steps, len(voice)), dtype=np.float32)
+    inside = np.arange(steps)
+    rise = (2 * inside >= steps).astype(np.float32) + (4 * inside >= 3 * steps)
+    tilt[:, [voice[name] for name in KEPT if name in voice]] -= UNKEPT * (rise > 0)[:, None]
+    if swung:
+        rise[inside % STEPS_PER_QUARTER % 2 == 1] = 0
+    for name in BROKEN.keys() & voice.keys():
+        tilt[:, voice[name]] += BROKEN[name] * rise
+    return tilt
 
 
 def planned(
@@ -166,7 +178,8 @@ def planned(
     into, still = np.append(plan.begins[1:], False), np.zeros(bars, dtype=bool)
     into[list(plan.gestures.builds)], still[list(plan.gestures.still)] = True, True
     asked = Fills(asked.asked, asked.never | still)
-    fill = plan_fills(logits + INTO_SECTION * into, fills, np.random.default_rng([seed, bars, 1]), asked)
+    logits = logits + INTO_SECTION * into - ANEW * plan.begins
+    fill = plan_fills(logits, fills, np.random.default_rng([seed, bars, 1]), asked)
     crash = plan_crashes(plan, fill, np.random.default_rng([seed, bars, 2]))
     return replace(plan, fill=fill, crash=crash)
 
@@ -202,5 +215,6 @@ def plan_crashes(plan: Plan, fill: BoolArray, rng: np.random.Generator) -> BoolA
     share[plan.begins & after] = CRASHES["section after fill"]
     still = [bar for bar in plan.gestures.still if not plan.begins[bar]]
     share[still] = 0
+    share *= SOFT_CRASHES if plan.gestures.soft else 1
     crash: BoolArray = rng.random(len(fill)) < share
     return crash

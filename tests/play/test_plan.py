@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.sections import Section
@@ -50,8 +51,19 @@ def test_cymbals_crash_where_sections_begin_and_after_fills_and_seldom_else() ->
     assert np.delete(crash, [0, 8, 12]).max() < 0.12
 
 
+NONE = np.zeros((24, len(FULL)), dtype=np.float32)
+
+
 def voice(name: str) -> int:
     return FULL.names.index(name)
+
+
+def hits(*struck: tuple[int, str]) -> FloatArray:
+    """(S, V): a bar of 4/4 with hits (step, piece)."""
+    bar = NONE.copy()
+    for step, name in struck:
+        bar[step, voice(name)] = 1
+    return bar
 
 
 def test_fills_are_where_they_are_asked_for_and_never_where_they_are_not_wanted() -> None:
@@ -66,42 +78,50 @@ def test_fills_are_where_they_are_asked_for_and_never_where_they_are_not_wanted(
 
 def test_a_fill_that_is_asked_for_has_more_toms_and_snare_late_in_the_bar() -> None:
     asked = np.array([True, False])
-    plan = replace(Plan.of_sections(2, [Section(0, "A")]), fills=Fills(asked, ~asked))
-    tilt = plan.tilt(0, 0, 24, FULL)
+    plan = replace(Plan.of_sections(2, [Section(0, "A")]), fills=Fills(asked, ~asked), fill=asked)
+    tilt = plan.tilt(0, 0, NONE, FULL)
     assert (tilt[12:, voice("mid tom")] > 0).all() and (tilt[12:, voice("closed hat")] < 0).all()
-    assert not tilt[:12].any() and not plan.tilt(1, 24, 24, FULL).any()
+    assert not tilt[:12].any() and not plan.tilt(1, 24, NONE, FULL).any()
 
 
 def test_what_is_forbidden_is_never_played_not_even_where_a_cue_has_it() -> None:
     pieces = pieces_for(FULL, without=["crash"])
     gestures = Gestures({0: Cue(("crash", "kick"))}, crashed=frozenset({0}))
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), pieces=pieces, gestures=gestures)
-    tilt = plan.tilt(0, 0, 24, FULL)
+    tilt = plan.tilt(0, 0, NONE, FULL)
     assert (tilt[:, voice("crash")] == -SURE).all()
     assert tilt[0, voice("kick")] == SURE
 
 
 def test_a_crash_comes_with_a_kick_in_place_of_hat_and_ride_and_only_where_it_is_planned() -> None:
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), crash=np.array([True, False]), fill=np.zeros(2, dtype=bool))
-    here, there = plan.tilt(0, 0, 24, FULL), plan.tilt(1, 24, 24, FULL)
+    here, there = plan.tilt(0, 0, NONE, FULL), plan.tilt(1, 24, NONE, FULL)
     assert here[0, [voice("crash"), voice("kick")]].tolist() == [SURE, SURE]
     assert here[0, [voice("closed hat"), voice("ride"), voice("open hat")]].tolist() == [-SURE] * 3
     assert there[0, voice("crash")] < there[1, voice("crash")] < 0
 
 
 def test_a_groove_that_keeps_time_on_crashes_keeps_them() -> None:
-    one = np.ones(4, dtype=np.int64)
-    bar = Grid(6 * np.arange(4), voice("crash") * one, 90 * one, 0 * one, 3 * one)
-    ridden = Groove("crashes", "crashes", 4, 4, (bar,), None, (60.0, 120.0))
-    plan = Plan.of_sections(1, [Section(0, "A")], {"A": ridden})
-    plan = replace(plan, crash=np.zeros(1, dtype=bool), fill=np.zeros(1, dtype=bool))
-    assert not plan.tilt(0, 0, 24, FULL).any()
+    plan = replace(Plan.of_sections(1, [Section(0, "A")]), crash=np.zeros(1, dtype=bool), fill=np.zeros(1, dtype=bool))
+    ridden = hits(*((step, "crash") for step in range(0, 24, 6)))
+    assert not plan.tilt(0, 0, ridden, FULL).any()
+    assert plan.tilt(0, 0, hits((0, "crash")), FULL)[0, voice("crash")] < 0
+
+
+def test_time_is_kept_as_in_the_groove_but_in_fills_and_the_first_bar_is_played_as_it_is() -> None:
+    plan = replace(Plan.of_sections(2, [Section(0, "A")]), fill=np.array([False, True]))
+    groove = hits((0, "kick"), (0, "closed hat"), (12, "ride"))
+    kept = plan.tilt(0, 0, groove, FULL)
+    assert kept[0, voice("closed hat")] > 0 and kept[12, voice("ride")] > 0 and np.count_nonzero(kept) == 2
+    assert not plan.tilt(1, 24, groove, FULL).any()
+    entered = replace(plan, gestures=Gestures(entered=frozenset({0}))).tilt(0, 0, groove, FULL)
+    assert (entered[groove > 0] > kept[groove > 0]).all() and not entered[groove == 0].any()
 
 
 def test_a_cue_is_struck_alone_and_as_hard_as_it_says() -> None:
     gestures = Gestures({24: Cue(("kick", "crash"), 0.8), 25: Cue()})
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), gestures=gestures)
-    tilt, velocity = plan.tilt(1, 24, 24, FULL), plan.velocities(24, 24, FULL)
+    tilt, velocity = plan.tilt(1, 24, NONE, FULL), plan.velocities(24, 24, FULL)
     assert np.flatnonzero(tilt[0] == SURE).tolist() == sorted([voice("kick"), voice("crash")])
     assert (np.delete(tilt[0], [voice("kick"), voice("crash")]) == -SURE).all() and (tilt[1] == -SURE).all()
     assert not tilt[2:].any()
