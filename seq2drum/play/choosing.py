@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,8 @@ from seq2drum.lattice.groove_features import hits_of, likeness
 from seq2drum.lattice.grooves import MOST_BARS, Groove
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section
+from seq2drum.lattice.styles import complexity, is_of
+from seq2drum.music.kit import FULL
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.book import Book
 from seq2drum.play.options import Options
@@ -44,7 +47,8 @@ IDIOMS = ("latin", "jazz", "shuffle", "funk", "reggae", "metal")  # styles whose
 KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer knows
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
-AROUND = 0.15  # how far a groove's level mostly is from the one that is asked for
+# How far a groove's level mostly is from the one that is asked for.
+AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.15, "complexity": 0.07})
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
@@ -216,16 +220,17 @@ def _as_asked(grooves: Sequence[Groove], options: Options) -> Shares:
     """(n,): nats that grooves lose by being of another style, or of other levels, than is asked for."""
     loss = np.zeros(len(grooves))
     if options.style is not None:
-        loss += [0.0 if groove.style == options.style else np.log(OTHER_STYLE) for groove in grooves]
-    for name in ("intensity", "complexity"):
+        of_style = np.array([is_of(groove, options.style) for groove in grooves])
+        loss += np.where(of_style, 0.0, np.log(OTHER_STYLE))
+    for name, around in AROUND.items():
         if (level := getattr(options, name)) is not None:
             levels = np.array([getattr(_levels(groove), name) for groove in grooves])
-            loss -= ((levels - level) / AROUND) ** 2 / 2
+            loss -= ((levels - level) / around) ** 2 / 2
     return loss
 
 
 class _Levels(NamedTuple):
-    """A groove's levels, 0..1; see `lattice.conditions`."""
+    """A groove's levels, 0..1; see `conditions.intensity_of` and `styles.complexity`."""
 
     intensity: float
     complexity: float
@@ -236,5 +241,5 @@ def _levels(groove: Groove) -> _Levels:
     columns = groove.steps, groove.numerator, groove.denominator, float(np.mean(groove.tempo))
     form = Form(*(np.full(_MEASURED, value) for value in columns))
     grid = Grid.join(groove.bar(bar).shift(first) for bar, first in enumerate(form.first[:-1].tolist()))
-    measured = conditions.measure(grid, form)
-    return _Levels(float(measured.intensity.mean()), float(measured.complexity.mean()))
+    intensity = conditions.intensity_of(drums_of(grid, form, FULL))
+    return _Levels(float(intensity.mean()), complexity(groove))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from seq2drum.lattice.styles import SIGNS, is_of
+from seq2drum.lattice.styles import SIGNS, complexity, is_of
 from seq2drum.music.choices import STYLES
 from seq2drum.play.book import Book
 
@@ -46,3 +46,10 @@ def test_a_groove_is_of_the_style_that_it_is_called_and_in_other_metres_that_is_
     book = Book.load()
     assert not is_of(book["rock-hat"], "pop")
     assert is_of(replace(book["jazz-waltz-brushes"], style="reggae"), "reggae")
+
+
+def test_grooves_are_as_complex_as_a_drummer_would_say() -> None:
+    book = Book.load()
+    plain, usual, busy = (complexity(book[name]) for name in ("rock-hat-plain", "rock-hat", "funk-hat"))
+    assert 0 == plain < usual < busy <= 1
+    assert complexity(book["metal-blast-together"]) > usual
