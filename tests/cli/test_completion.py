@@ -73,7 +73,7 @@ def test_values_and_names_of_files_are_completed(complete) -> None:
 
 def test_the_client_is_completed_with_and_without_watching(complete) -> None:
     assert complete("seq2drum-client", "so") == ["song.mid", "songs"]
-    assert complete("seq2drum-client", "song.mid", "--list") == ["--list-drum-maps", "--list-models"]
+    assert complete("seq2drum-client", "song.mid", "--list") == ["--list-drum-maps", "--list-grooves", "--list-models"]
     assert complete("seq2drum-client", "--style", "r") == ["reggae", "rock"]
     assert complete("seq2drum-client", "watch", "--se") == ["--seed", "--server", "--settle"]
     assert complete("seq2drum-client", "watch", "so") == ["songs"]
