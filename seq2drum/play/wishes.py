@@ -6,7 +6,7 @@ Nothing in options that are `settled` names a file.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from seq2drum import files
@@ -69,9 +69,20 @@ def _like(options: Options, wishes: Wishes, passages: Sequence[Section]) -> Opti
     """The options with what a song tells, where nothing was asked for."""
     told = {name: getattr(wishes, name) for name in LEVELS if getattr(options, name) is None}
     if options.groove is None:
-        letters = {WHOLE, *(passage.letter for passage in passages)}
-        told["groove"] = {name: groove for name, groove in wishes.grooves.items() if name in letters}
+        told["groove"] = _in_turn(wishes.grooves, tuple(dict.fromkeys(passage.letter for passage in passages)))
     return replace(options, like=None, **told)
+
+
+def _in_turn(grooves: Mapping[str, Groove], letters: Sequence[str]) -> dict[str, Groove]:
+    """The grooves of another song's sections for this song's: that of the same letter or name, or of the same turn."""
+    others = [letter for letter in grooves if letter != WHOLE]
+    found = {WHOLE: grooves[WHOLE]}
+    for turn, letter in enumerate(letters):
+        if letter in others:
+            found[letter] = grooves[letter]
+        elif turn < len(others) and others[turn] not in letters:
+            found[letter] = grooves[others[turn]]
+    return found
 
 
 def _song(source: bytes | str | os.PathLike[str], limits: Limits) -> Song:

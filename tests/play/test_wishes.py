@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from seq2drum.errors import InputError, MidiError, OptionError
 from seq2drum.formats import midi
 from seq2drum.lattice.grooves import Groove
 from seq2drum.music import theory
-from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 from seq2drum.play.asked import WHOLE, by_letter
 from seq2drum.play.book import Book, groove_of, read_groove
 from seq2drum.play.like import HUMAN_MS, wishes_of
@@ -182,6 +183,22 @@ def test_a_song_with_more_sections_tells_those_that_this_song_has() -> None:
     told = settled(sheet(Options(like=midi.serialise(model)), one)).options
     assert isinstance(told.groove, dict)
     assert list(told.groove) == [WHOLE, "A"]
+
+
+def test_sections_that_a_file_names_are_those_of_the_same_name_or_of_the_same_turn() -> None:
+    played = song([ROCK] * 8 + [HALF] * 8, [STRUM] * 8 + [CHORDS] * 8)
+    rock, half = groove_of(song([ROCK])), groove_of(song([HALF]))
+
+    def told(names: tuple[str, str], here: tuple[str, str]) -> object:
+        model, own = (
+            replace(played, markers=tuple(Marker(turn * 8 * BAR, name) for turn, name in enumerate(each)))
+            for each in (names, here)
+        )
+        return settled(sheet(Options(like=midi.serialise(model)), own)).options.groove
+
+    assert told(("verse", "chorus"), ("chorus", "verse")) == {WHOLE: rock, "chorus": half, "verse": rock}
+    assert told(("verse", "chorus"), ("intro", "solo")) == {WHOLE: rock, "intro": rock, "solo": half}
+    assert told(("verse", "chorus"), ("A", "B")) == {WHOLE: rock, "A": rock, "B": half}
 
 
 def test_a_song_to_play_like_that_cannot_be_read_is_said_to_be_that_one(tmp_path: Path) -> None:
