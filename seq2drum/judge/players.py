@@ -89,10 +89,11 @@ def model_players(
         daring = row(f"--daring {DARING}", meaning, _ModelPlayer(name, seed, daring=DARING))
         rows.append(replace(daring, swapped=False, play_on=None))
     if "given" in ways:
-        for grooves, own in (("song", "the song's typical bar"), ("sections", "the typical bars of its sections")):
+        known = {"song": ("given", "the song's typical bar"), "sections": ("sections", "its sections' typical bars")}
+        for grooves, (given, own) in known.items():
             for how, temperature in (("plain", 0.0), ("sampled", 1.0)):
                 player = _ModelPlayer(name, seed, temperature, grooves=grooves)
-                rows.append(row(f"groove of the {grooves}, {how}", f"given {own}, {how}", player))
+                rows.append(row(f"{given}, {how}", f"on {own}, which it is given, {how}", player))
     return rows
 
 
