@@ -51,14 +51,18 @@ def settled(sheet: Sheet, limits: Limits = DEFAULT_LIMITS) -> Sheet:
 
 
 def _stays(sheet: Sheet) -> Options:
-    """The options with the grooves of the song's own drums that stay. What goes on from them is as free as ever."""
+    """The options with the grooves of the song's own drums that stay.
+
+    What goes on from the first bars is as plain as with any groove that is given: so it has the most in common with the
+    drums that were there (notebooks/LOG.md, 2026-11-22). Bars that are played anew are to be others with each seed.
+    """
     options, listening = sheet.options, sheet.listen()
     kept = kept_of(sheet.song, listening.lattice, options, drum_maps.load(options.drum_map), FULL)
     grooves = grooves_of(kept, listening.form, sheet.sections)
     if not grooves:
         return options
-    free = options.freedom if options.like is None else options.temperature
-    return replace(options, groove=grooves, temperature=free)
+    anew = options.bars is not None and options.like is None
+    return replace(options, groove=grooves, temperature=options.freedom if anew else options.temperature)
 
 
 def _read(groove: str | Groove) -> Groove:
