@@ -135,7 +135,8 @@ def _track(name: str, takes: Sequence[tuple[str, Part]], song: Song, ids: _Ids) 
 def _events(part: Part, end: int) -> Iterator[str]:
     """The part's events, each with its distance from the one before; the last says where the source ends."""
     channel = DRUM_CHANNEL if part.is_drums else 0
-    events = [] if part.is_drums else [(0, 0, 0xC0, part.program, 0)]
+    # The standard kit needs no program; a sampler that has others of its own may heed it.
+    events = [] if part.is_drums and not part.program else [(0, 0, 0xC0, part.program, 0)]
     for note in part:
         # A note ends before the next begins at the same tick; one without length ends after it has begun.
         order = 1 if note.duration else 3

@@ -5,6 +5,7 @@ Only the standard library and the errors are imported, so that programs which ne
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Sequence
 from types import MappingProxyType
@@ -194,7 +195,9 @@ def check_word(name: str, word: str | None) -> None:
     """
     choice = CHOICES[name]
     if word not in choice.words and not (word is None and choice.default is None):
-        raise OptionError(f"there is no {choice.title or name} {word!r}; there are {', '.join(choice.words)}")
+        near = difflib.get_close_matches(word or "", choice.words, n=2, cutoff=0.7)
+        there = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(choice.words)}"
+        raise OptionError(f"there is no {choice.title or name} {word!r}; {there}")
 
 
 def check_bars(bars: tuple[int, int], title: str = "the bars are") -> None:

@@ -184,6 +184,12 @@ def test_several_takes_are_takes_of_one_item_and_the_best_comes_first() -> None:
     assert [take.name for take in project.tracks[-1][1]] == ["My Song 1", "My Song 2"]
 
 
+def test_drums_on_brushes_say_so_and_those_of_the_standard_kit_say_nothing() -> None:
+    for program in (0, 40):
+        text = write_rpp(strummed(), [replace(DRUMS, program=program)])
+        assert (b" c9 28 " in text) == (program == 40)
+
+
 @pytest.mark.parametrize(
     ("name", "shown"),
     [

@@ -52,3 +52,12 @@ def test_none_is_taken_only_where_the_model_decides_by_default(name: str) -> Non
     else:
         with pytest.raises(OptionError, match="is None, wanted"):
             Options(**{name: None})
+
+
+def test_a_word_that_is_nearly_right_is_told_what_it_is_near() -> None:
+    with pytest.raises(OptionError, match="no piece 'clapp'; did you mean clap"):
+        choices.pieces_of(["clapp"])
+    with pytest.raises(OptionError, match="did you mean jazz"):
+        choices.check_word("style", "jaz")
+    with pytest.raises(OptionError, match="there are jazz, shuffle"):
+        choices.check_word("style", "polka")
