@@ -37,7 +37,7 @@ class Entrance(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """A chord after which all are silent: its step, and the step on which they come back."""
+    """A chord after which all are silent: its step, and the step on which they come back, the one or a later note."""
 
     chord: int
     back: int
@@ -69,23 +69,25 @@ def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
     strokes = np.unique(notes.step)
     if len(strokes) < 2:
         return ()
-    silent = _silent(notes, form)
-    quiet = np.concatenate([[0], np.cumsum(silent)])
-    usual = float(np.median(notes.velocity))
-    found, long = [], 0
-    for chord, back in zip(strokes[:-1].tolist(), strokes[1:].tolist(), strict=True):
-        bar = int(form.bar_of(np.array([chord]))[0])
-        rest = quiet[back] - quiet[chord]
-        if rest < form.steps[bar] / 2:
-            continue
-        long += 1
-        here = notes.step == chord
-        strong = here.sum() >= STRONG or notes.velocity[here].max() > usual
-        strong &= (chord - form.first[bar]) % STEPS_PER_QUARTER == 0
-        held = back - chord - rest
-        if rest <= LONGEST_STOP * form.steps[bar] and held <= form.steps[bar] / 2 and strong:
-            found.append(Stop(chord, back))
-    return tuple(found) if long <= max(RARE * len(form.steps), 1) else ()
+    # 1. Where nothing sounds for half a bar, after which stroke.
+    quiet = np.concatenate([[0], np.cumsum(_silent(notes, form))])
+    bar, rest = form.bar_of(strokes[:-1]), quiet[strokes[1:]] - quiet[strokes[:-1]]
+    long = 2 * rest >= form.steps[bar]
+    if long.sum() > max(RARE * len(form.steps), 1):
+        return ()
+    # 2. That is no longer than a stop, and the stroke is a short and strong chord on a beat.
+    held = np.diff(strokes) - rest
+    short = (rest <= LONGEST_STOP * form.steps[bar]) & (2 * held <= form.steps[bar])
+    on_beat = form.place_of(strokes[:-1]) % STEPS_PER_QUARTER == 0
+    usual, found = float(np.median(notes.velocity)), []
+    for index in np.flatnonzero(long & short & on_beat).tolist():
+        here = notes.step == strokes[index]
+        if here.sum() >= STRONG or notes.velocity[here].max() > usual:
+            # 3. All are back on the one, if a note follows within a quarter of it.
+            back = int(strokes[index + 1])
+            late = int(form.place_of(strokes[index + 1 : index + 2])[0])
+            found.append(Stop(int(strokes[index]), back - late if late < STEPS_PER_QUARTER else back))
+    return tuple(found)
 
 
 def last_chord(notes: Grid, form: Form) -> LastChord | None:

@@ -75,16 +75,16 @@ Lead = Callable[[int], Cues]
 class Gestures:
     """What drums do together with the band.
 
-    cues. heavy: bars that have a kick on the first beat. crashed: those that have a crash there, too. entered: the
-    first bar that is played in full. builds: the bar that leads into the last chord. still: bars without fills: in
-    which the song begins, stops or ends. soft: whether the groove is soft, so that cymbals seldom crash. swung: whether
-    the band swings.
+    cues. heavy: bars that have a kick on the first beat. crashed: those that have a crash there, too. full: bars
+    that are played as the groove has them: the first, and where there is no ending the last. builds: the bar that leads
+    into the last chord. still: bars without fills: in which the song begins, stops or ends. soft: whether the groove is
+    soft, so that cymbals seldom crash. swung: whether the band swings.
     """
 
     cues: Cues = field(default_factory=dict)
     heavy: frozenset[int] = frozenset()
     crashed: frozenset[int] = frozenset()
-    entered: frozenset[int] = frozenset()
+    full: frozenset[int] = frozenset()
     builds: frozenset[int] = frozenset()
     still: frozenset[int] = frozenset()
     soft: bool = False
@@ -127,19 +127,24 @@ def gestures_of(notes: Grid, form: Form, ending: str, *, soft: bool, seed: int) 
         if ending == AUTO:
             ending = RING if struck.rings else CHOKE
         cues |= _ended(ending, struck.step, form, soft=soft)
-    return replace(_marked(cues, came, breaks, struck, form), soft=soft, swung=swung)
+    bar = int(form.bar_of(notes.step.max(keepdims=True))[0])
+    return replace(_marked(cues, came, breaks, struck, bar, form), soft=soft, swung=swung)
 
 
-def _marked(cues: Cues, came: Entrance, breaks: Iterable[Stop], struck: LastChord | None, form: Form) -> Gestures:
-    """Some cues, and the bars that they make heavy, crashed, a build or still."""
+def _marked(
+    cues: Cues, came: Entrance, breaks: Iterable[Stop], struck: LastChord | None, last: int, form: Form
+) -> Gestures:
+    """Some cues, and the bars that they make heavy, crashed, full, a build or still. last: the last bar with a note."""
     first = form.first[:-1].tolist()
     back = {first.index(one.back) for one in breaks if one.back in first}
     still = set(range(came.bar, came.downbeat + 1))
     for one in breaks:
         begin, end = form.bar_of(np.array([one.chord, one.back - 1])).tolist()
         still |= set(range(begin, end + 1))
-    builds = set[int]()
-    if struck is not None:
+    builds, full = set[int](), {came.downbeat}
+    if struck is None:
+        full |= set(range(last, len(form.steps)))
+    else:
         bar = int(form.bar_of(np.array([struck.step]))[0])
         still |= set(range(bar, len(form.steps)))
         builds = {bar - 1} if struck.step - first[bar] <= 1 else set()
@@ -149,7 +154,7 @@ def _marked(cues: Cues, came: Entrance, breaks: Iterable[Stop], struck: LastChor
         cues,
         heavy=frozenset(heavy),
         crashed=frozenset(crashed),
-        entered=frozenset({came.downbeat}),
+        full=frozenset(full),
         builds=frozenset(builds - still),
         still=frozenset(still),
     )

@@ -29,7 +29,7 @@ USUAL_FILLS = 0.5  # the control that asks for as many fills as drummers play
 PLANNED_PER_FILL = 1.2  # fills planned for each that is to be heard: not every one that is asked for stands out
 FILL_GAP = 4  # bars from a fill to the next: on validation songs closer ones are more often wrong than right
 ANEW = 1.0  # what the logit of a fill loses in the bar with which a section begins
-INTO_SECTION = 1.0  # what the logit of a fill gains in the bar before a section begins, or before the last chord
+INTO_SECTION = 0.7  # what the logit of a fill gains in the bar before a section begins, or before the last chord
 # How often drummers crash on the first beat of a bar, counted over 200 validation songs; where sections begin and after
 # fills somewhat more often, and less often elsewhere, so that a crash says something.
 CRASHES = {"section": 0.5, "fill": 0.5, "section after fill": 0.85, "phrase": 0.12, "other": 0.02}
@@ -38,8 +38,8 @@ SOFT_CRASHES = 0.4  # of these shares in a soft groove
 SURE = 400.0  # logit that is certain, or, taken away, never: above what temperature and top_p can move
 UNASKED = 6.0  # logits that a crash on the first beat of a bar loses where none is planned
 STRAY = 2.0  # and one elsewhere in a bar that is no fill
-HELD = 1.0  # logits that hat and ride gain where the groove has them
-ENTERED = 2.0  # and all pieces in the bar in which a song begins
+HELD = 0.5  # logits that hat and ride gain where the groove has them
+FULL_BAR = 2.0  # and all pieces in the bars that are played in full
 RIDDEN = 2  # crashes in a bar of a groove, from which time is kept on them
 # What pieces gain in the third quarter of a bar in which a fill is asked for, in logits, and twice as much in the last.
 BROKEN = {"snare": 1.3, "high tom": 2.0, "mid tom": 2.0, "low tom": 2.0}
@@ -118,13 +118,16 @@ class Plan:
         tilt, gestures = np.zeros_like(groove), self.gestures
         voice = {name: index for index, name in enumerate(kit.names)}
         time = [voice[name] for name in KEPT if name in voice]
-        # 1. Time is kept as the groove keeps it; the first bar is played as it is. A fill that is asked for stands out.
+        hand = [voice[name] for name in KEPT if name in voice and name != "pedal hat"]
+        # 1. Time is kept as the groove keeps it; some bars are played as it is. A fill that is asked for stands out.
         if not self.is_fill(bar):
             tilt[:, time] += HELD * groove[:, time]
+            # One hand keeps time: where it does on one piece, the others are less likely.
+            tilt[:, hand] -= HELD * (groove[:, hand].any(axis=1, keepdims=True) & (groove[:, hand] == 0))
         elif self.fills is not None and self.fills.asked[bar]:
             tilt += _broken(len(groove), voice, swung=gestures.swung)
-        if bar in gestures.entered:
-            tilt += ENTERED * groove
+        if bar in gestures.full:
+            tilt += FULL_BAR * groove
         # 2. Crashes come with a kick, and in place of hat and ride.
         crash, crashed = voice.get("crash"), bar in gestures.crashed
         if crash is not None and self.crash is not None:

@@ -52,6 +52,13 @@ def test_all_stop_after_a_chord_that_half_a_bar_of_silence_follows() -> None:
     assert stops(song, form(*[24] * 16)) == (Stop(192, 216),)
 
 
+def test_who_comes_back_a_little_after_the_one_is_back_on_the_one() -> None:
+    song = notes(*riff(range(8)), (192, 0.5), *riff(range(9, 16))[1:])
+    assert stops(song, form(*[24] * 16)) == (Stop(192, 216),)
+    song = notes(*riff(range(8)), (192, 0.5), (210, 0.4), *riff(range(9, 16)))
+    assert stops(song, form(*[24] * 16)) == (Stop(192, 210),)
+
+
 @pytest.mark.parametrize(
     "strokes",
     [

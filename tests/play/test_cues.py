@@ -59,6 +59,13 @@ def test_a_ritardando_thins_out_to_quarters_under_a_cymbal_that_swells() -> None
     assert set(cues[168].pieces) == {"kick", "crash"}
 
 
+def test_without_an_ending_the_last_bar_is_played_in_full_as_the_first_is() -> None:
+    bars = form(*[24] * 8)
+    assert gestures_of(notes(*riff(range(8))), bars, "auto", soft=False, seed=0).full == {0, 7}
+    assert gestures_of(ENDED, bars, "none", soft=False, seed=0).full == {0, 7}
+    assert gestures_of(ENDED, bars, "auto", soft=False, seed=0).full == {0}
+
+
 def test_the_bar_before_the_last_chord_may_be_a_fill_and_the_last_one_not() -> None:
     said = gestures_of(ENDED, form(*[24] * 8), "auto", soft=False, seed=0)
     assert said.builds == {6}
