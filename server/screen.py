@@ -25,6 +25,7 @@ from seq2drum.formats import midi
 from seq2drum.music import theory
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song
+from seq2drum.play.book import Book
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert, frames, statuses
 from server.frames import Frame
@@ -102,7 +103,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     if start is None:
         return
     rules = Rules.of(start.head)
-    look(_riff(rules.default), rules)  # reads tables and loads libraries, so that the first file does not wait
+    # Reads tables and loads libraries, so that the first file does not wait.
+    look(_riff(rules.default), rules)
+    Book.load()
     bound_memory(start.head.get("mebibytes"))
     frames.write(sink, Frame({"what": "ready"}))
     while (frame := frames.read(source)) is not None:
