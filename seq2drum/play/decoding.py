@@ -28,8 +28,12 @@ from seq2drum.play.bar import BarPlayer, PlayedWays
 from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar, Playable
 from seq2drum.play.guidance import guided
 from seq2drum.play.memory import GrooveRows, Memory
-from seq2drum.play.plan import Plan, planned
+from seq2drum.play.plan import KEPT, Plan, planned
 from seq2drum.play.sampling import Sampling, draws_of
+
+LEAST_BEATS = 3  # hits a bar of a groove's hat or ride, from which time is kept on it
+LOST = 0.5  # of them, that are played at least
+RECOVERED = 4.0  # logits that they gain in a bar in which they were not
 
 
 class PlayedBar(NamedTuple):
@@ -121,9 +125,27 @@ class _Request:
         struck = plan.velocities(begin, count, player.kit)
         if sketch is None or sampling.temperature or self.given or plan.grooves[number] is not None:
             played = yield from player.draw(opened, previous, draws, sampling, tilt)
+            if (kept := self._lost_time(number, played, player.kit)) is not None:
+                played = yield from player.draw(opened, previous, draws, sampling, tilt + kept)
         else:
             played = yield from player.trace(opened, previous, sketch[:, :count], draws, tilt)
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
+
+    def _lost_time(self, number: int, played: PlayedWays, kit: Kit) -> FloatArray | None:
+        """What is to be added to the logits (S, V) of a bar in which the groove's time is not kept; None if it is.
+
+        A drummer who plays a groove on the hat or the ride stops with it for a fill or with the band, not for a bar.
+        """
+        if self.grooves.held[number] < 0 or self.plan.is_fill(number) or self.plan.has_cue(number, self.form):
+            return None
+        time = [kit.names.index(name) for name in KEPT if name in kit.names]
+        wanted = self.grooves.hits[number, : played.hits.shape[1]][:, time]
+        beats = wanted.any(axis=1).sum()
+        if beats < LEAST_BEATS or played.hits[0][:, time].any(axis=1).sum() >= LOST * beats:
+            return None
+        kept = np.zeros(played.hits.shape[1:], dtype=np.float32)
+        kept[:, time] = RECOVERED * wanted
+        return kept
 
 
 def _ranges(model: Playable, heard: Heard) -> list[tuple[int, int]]:

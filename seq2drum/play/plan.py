@@ -101,6 +101,11 @@ class Plan:
         """Whether the pattern breaks in a bar."""
         return self.fill is not None and bool(self.fill[bar])
 
+    def has_cue(self, bar: int, form: Form) -> bool:
+        """Whether the drums stop, begin or end with the band in a bar."""
+        begin, end = form.first[[bar, bar + 1]].tolist()
+        return any(begin <= step < end for step in self.gestures.cues)
+
     def velocities(self, first: int, steps: int, kit: Kit) -> FloatArray:
         """(S, V): how hard the hits of cues are struck, 0..1; 0 elsewhere. first: the bar's first step in the song."""
         struck = np.zeros((steps, len(kit)), dtype=np.float32)

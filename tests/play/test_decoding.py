@@ -318,3 +318,17 @@ def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() ->
     played = engine.resolve(drum.trace(opened, silence, sketch, draws, tilt))
     struck_at = [(step, names[voice]) for _, step, voice in np.argwhere(played.hits).tolist()]
     assert struck_at == [(6, "kick"), (6, "side stick"), (6, "crash")]
+
+
+def test_time_that_a_bar_has_lost_is_kept_again() -> None:
+    """A model that never wants a hat still plays the hats of a groove, and what else it wants."""
+    names = [voice.name for voice in FULL.voices]
+    hats = Grid(*(np.array(column) for column in ([0, 6, 12, 18], [names.index("closed hat")] * 4, *[[90] * 4] * 3)))
+    hats = hats._replace(offset=np.zeros(4, dtype=np.int64))
+    groove = Groove("hats", "hats", 4, 4, (hats,), None, (60.0, 180.0))
+    script, heard = Script({"kick": 50.0, "closed hat": -3.0}), heard_in(4)
+    plan = Plan.of_sections(4, [Section(0, "A")], {"A": groove})
+    kept = list(play(script.engine, heard, Sampling(seed=1), plan=plan))
+    free = list(play(script.engine, heard, Sampling(seed=1)))
+    assert struck(kept, "closed hat") > 2 * struck(free, "closed hat") - 6
+    assert struck(kept, "kick") == 4 * 24
