@@ -87,7 +87,8 @@ class Options(Shown):
             choices.check_word(name, getattr(self, name))
         for name in ("intensity", "complexity", "fills", "daring", "humanize", "swing", "prime"):
             choices.check(name, getattr(self, name))
-        choices.pieces_of(self.without)
+        if self.forbidden.issuperset(choices.PIECES):
+            raise OptionError("no piece of the kit is left to play; leave out some of what is not to be played")
         self._check_fills()
         if self.groove is not None:
             asked.by_section(self.groove)

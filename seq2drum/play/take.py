@@ -155,7 +155,9 @@ class Sheet:
         kit = parts[0]
         rows = np.concatenate([part.rows for part in parts])
         part = Part.of(rows, program=kit.program, name=TRACK_NAME, is_drums=True, is_xg=kit.is_xg)
-        played = tuple(SectionGroove(letter, groove.name, groove.title) for letter, groove in self.grooves.items())
+        letters = dict.fromkeys(section.letter for section in self.sections)
+        grooves = [(letter, self.grooves[letter]) for letter in letters if letter in self.grooves]
+        played = tuple(SectionGroove(letter, groove.name, groove.title) for letter, groove in grooves)
         return Take(self.song, part, self.guitar, self.options, self.source, grooves=played)
 
 

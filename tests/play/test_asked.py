@@ -67,6 +67,7 @@ def test_grooves_of_sections_are_split_at_commas_before_a_section(text: str, exp
         ({"pieces": "some"}, "no set of pieces 'some'; there are kit, all"),
         ({"time": "bell"}, "no piece to keep time on 'bell'; there are hat, ride, auto"),
         ({"without": ("crash", "gong")}, "no piece 'gong'; there are kick, snare"),
+        ({"without": PIECES}, "no piece of the kit is left to play"),
         ({"fill_at": (8, 0)}, "a bar of fill_at is 0, wanted"),
         ({"no_fills_in": ((4, 1),)}, "bars of no_fills_in are 4:1, wanted FIRST:LAST"),
         ({"fill_at": (8,), "no_fills_in": ((1, 4), (5, 8))}, "a fill is asked for in bar 8, and none in bars 5-8"),

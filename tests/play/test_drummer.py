@@ -432,6 +432,14 @@ def inside(part: Part, first: int, last: int) -> set[tuple[int, ...]]:
     return {tuple(row) for row in rows.tolist()}
 
 
+def test_a_take_names_the_grooves_of_its_sections_in_the_order_in_which_they_come(player: Drummer) -> None:
+    song = midi.read(ROOT / "examples" / "seven_eight.mid")
+    for asked in ("A=one drop, hat", "B=one drop, hat", "B=one drop, hat,A=bossa-ride"):
+        grooves = player.accompany(song, Options(groove=asked)).grooves
+        assert [groove.section for groove in grooves] == ["A", "B"]
+        assert "one drop, hat" in [groove.title for groove in grooves]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
