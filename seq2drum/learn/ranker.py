@@ -201,6 +201,12 @@ def write(config: Mapping[str, Any], folder: Path) -> None:
     seal(folder, FILES)
 
 
+def add_figures(folder: Path, measured: Mapping[str, str]) -> None:
+    """Put what was measured of a ranker, names and values, into its folder."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    write({**config, "figures": {**config.get("figures", {}), **measured}}, folder)
+
+
 def card(config: Mapping[str, Any]) -> str:
     """What a person should know of a ranker before using it, from what its `config.json` says."""
     songs, sections = config["songs"], config["sections"]
@@ -222,7 +228,9 @@ def card(config: Mapping[str, Any]) -> str:
         "",
         "Validation figures are means over songs. `first_of_100`: how often a section's own groove is found among",
         f"{OTHERS} of other songs. `f1_...`: the F1 (nine voices) of a groove of the book with the typical bar of the",
-        "section's own drums: of the safest, a drawn one, and the best of ten on offer.",
+        "section's own drums: of the safest, a drawn one, and the best of ten on offer. Figures with an interval are",
+        "those of `bench/ranker.py`, the idioms of the package among the grooves: F1 with the typical bar and with all",
+        "bars of the section's own drums.",
         "",
         "## Use and limits",
         "",

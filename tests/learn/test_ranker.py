@@ -17,7 +17,7 @@ from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.lattice.section_features import BASS, SECTION
 from seq2drum.learn import loop
-from seq2drum.learn.ranker import Ranking, Recipe, main, sides_of, train
+from seq2drum.learn.ranker import Ranking, Recipe, add_figures, main, sides_of, train
 from seq2drum.learn.ranker_sides import Book, Side
 from seq2drum.models.ranker import Config
 from seq2drum.play.ranker import SHIPPED, Ranker
@@ -126,6 +126,10 @@ def test_the_command_leaves_a_checkpoint_and_refuses_a_folder_with_a_run(
     assert "--resume" in capsys.readouterr().err
 
 
-def test_the_best_is_the_checkpoint_that_is_returned(songs: Sequence[Prepared], tmp_path: Path) -> None:
+def test_the_best_is_the_checkpoint_that_is_returned_and_takes_figures(
+    songs: Sequence[Prepared], tmp_path: Path
+) -> None:
     folder = train(songs, tmp_path / "run", replace(RECIPE, epochs=1))
-    assert Ranker.load(folder).metres
+    add_figures(folder, {"test: safest": "0.5"})
+    assert "| test: safest | 0.5 |" in (folder / "card.md").read_text()
+    assert Ranker.load(folder).metres  # whose digests are those of its files
