@@ -86,7 +86,7 @@ def test_a_fill_that_is_asked_for_has_more_toms_and_snare_late_in_the_bar() -> N
 
 def test_what_is_forbidden_is_never_played_not_even_where_a_cue_has_it() -> None:
     pieces = pieces_for(FULL, without=["crash"])
-    gestures = Gestures({0: Cue(("crash", "kick"))}, crashed=frozenset({0}))
+    gestures = Gestures({0: Cue(("crash", "kick"))}, heavy=frozenset({0}), crashed=frozenset({0}))
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), pieces=pieces, gestures=gestures)
     tilt = plan.tilt(0, 0, NONE, FULL)
     assert (tilt[:, voice("crash")] == -SURE).all()
@@ -96,7 +96,7 @@ def test_what_is_forbidden_is_never_played_not_even_where_a_cue_has_it() -> None
 def test_a_crash_comes_with_a_kick_in_place_of_hat_and_ride_and_only_where_it_is_planned() -> None:
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), crash=np.array([True, False]), fill=np.zeros(2, dtype=bool))
     here, there = plan.tilt(0, 0, NONE, FULL), plan.tilt(1, 24, NONE, FULL)
-    assert here[0, [voice("crash"), voice("kick")]].tolist() == [SURE, SURE]
+    assert here[0, voice("crash")] == SURE and 2 < here[0, voice("kick")] < SURE
     assert here[0, [voice("closed hat"), voice("ride"), voice("open hat")]].tolist() == [-SURE] * 3
     assert there[0, voice("crash")] < there[1, voice("crash")] < 0
 
