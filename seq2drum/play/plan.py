@@ -32,7 +32,7 @@ ANEW = 1.0  # what the logit of a fill loses in the bar with which a section beg
 INTO_SECTION = 0.7  # what the logit of a fill gains in the bar before a section begins, or before the last chord
 # How often drummers crash on the first beat of a bar: .42 where a section begins, .50 after a fill, .65 where both,
 # .24 with a phrase and .11 else, over 200 validation songs. Here a crash is to say something more often.
-CRASHES = {"section": 0.4, "fill": 0.5, "section after fill": 0.75, "phrase": 0.16, "other": 0.03}
+CRASHES = {"section": 0.4, "fill": 0.5, "section after fill": 0.8, "phrase": 0.16, "other": 0.03}
 PHRASE = 8  # bars
 SOFT_CRASHES = 0.4  # of these shares in a soft groove
 SURE = 400.0  # logit that is certain, or, taken away, never: above what temperature and top_p can move
@@ -105,7 +105,7 @@ class Plan:
     def has_cue(self, bar: int, form: Form) -> bool:
         """Whether the drums stop, begin or end with the band in a bar."""
         begin, end = form.first[[bar, bar + 1]].tolist()
-        return any(begin <= step < end for step in self.gestures.cues)
+        return any(step in self.gestures.cues for step in range(begin, end))
 
     def velocities(self, first: int, steps: int, kit: Kit) -> FloatArray:
         """(S, V): how hard the hits of cues are struck, 0..1; 0 elsewhere. first: the bar's first step in the song."""
