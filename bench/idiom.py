@@ -1,10 +1,11 @@
 """Whether the drums follow their style: `python bench/idiom.py [--seeds N] [--folder DIR] [--daring 0.5]`.
 
-The ten examples, or the MIDI files of a folder whose names say a style (`my_bossa.mid`), are played with each seed, and
-with whatever options of `--mode infer` stand on the command line. Each take is judged by rules that a drummer of its
-style would follow, 0 to 1 each: most are the share of bars that keep to the rule, some are a yes or no of the take.
-Fills and the last bar are left out where a rule is about the pattern. With `--written` the pieces' own drums are judged
-instead: what the rules make of music that was written in the style.
+The ten examples are played with each seed, and with whatever options of `--mode infer` stand on the command line; or
+`--others`, sixteen pieces that nothing was tuned by, or the MIDI files of a folder whose names say a style
+(`my_bossa.mid`). Each take is judged by rules that a drummer of its style would follow, 0 to 1 each: most are the share
+of bars that keep to the rule, some are a yes or no of the take. Fills and the last bar are left out where a rule is
+about the pattern. With `--written` the pieces' own drums are judged instead: what the rules make of music that was
+written in the style.
 
 Printed are, by piece, the mean over takes and rules (those of the style itself count twice, those of every style once),
 the worst take and every rule; then the mean over pieces, the worst piece, how many takes are below .8, and what is
@@ -26,6 +27,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from bench import other_pieces
 from bench.machine import machine
 from bench.style_rules import COMMON, HANDS, NAMES, STYLES, Seen, crashes, style_of
 from seq2drum.cli import shared
@@ -84,6 +86,11 @@ def pieces_of(folder: Path) -> list[Piece]:
             continue
         pieces.append(Piece(path.stem, style, song))
     return pieces
+
+
+def others() -> list[Piece]:
+    """The pieces that nothing was tuned by."""
+    return [Piece(name, style, song) for name, song in other_pieces.pieces() if (style := style_of(name))]
 
 
 def played(drummer: Drummer, piece: Piece, options: Options) -> Judged:
@@ -145,6 +152,7 @@ def as_json(found: Mapping[str, Sequence[Judged]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="a folder of guitar pieces (default: the examples)")
+    parser.add_argument("--others", action="store_true", help="the pieces of bench/other_pieces.py")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="pieces whose names hold one of these")
     parser.add_argument("--seeds", type=int, default=6, help="takes of each piece, from --seed on (default: 6)")
     parser.add_argument("--model", default=DEFAULT)
@@ -156,9 +164,8 @@ def main() -> None:
     try:
         base = Options(**shared.chosen(given))
         folder = given.folder or ROOT / "examples" / ("training" if given.written else "")
-        pieces = [
-            piece for piece in pieces_of(folder) if not given.only or any(part in piece.name for part in given.only)
-        ]
+        pieces = others() if given.others else pieces_of(folder)
+        pieces = [piece for piece in pieces if not given.only or any(part in piece.name for part in given.only)]
         if not pieces:
             raise OptionError(f"{folder} has no guitar piece whose name says a style")
         if given.written:

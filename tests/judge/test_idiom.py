@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.idiom import Piece, judge, pieces_of, summary, written
+from bench.idiom import Piece, judge, others, pieces_of, summary, written
 from bench.style_rules import STYLES, Seen, ending, style_of
 from seq2drum.formats import midi
 from seq2drum.music import theory
@@ -72,6 +72,15 @@ def test_hats_that_go_on_under_the_last_chord_are_no_ending():
 def test_the_name_of_a_piece_says_its_style(name, style):
     assert style_of(name) == style
     assert style in STYLES
+
+
+def test_the_other_pieces_have_a_guitar_a_style_and_a_last_chord() -> None:
+    pieces = others()
+    assert len(pieces) == 16 and len({piece.name for piece in pieces}) == 16
+    for piece in pieces:
+        assert theory.guitar_parts(piece.song).parts == (0,)
+        assert len(piece.song.bars()) == 32
+        assert piece.song.bars()[-1].start in piece.song.parts[0].onset
 
 
 def test_a_piece_without_a_style_in_its_name_is_left_out_and_named(tmp_path, capsys):
