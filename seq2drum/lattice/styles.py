@@ -24,6 +24,7 @@ LOUD = 50  # velocity from which a stroke is no ghost note, and a kick not feath
 EIGHTH, SKIP, SIXTEENTHS = 3, 4, (1, 5)  # steps of a quarter: straight and swung second eighth; the second and the last
 FEW_KICKS, MANY_KICKS = 5, 5
 _SNARES, _TIME = ("snare", "clap"), ("closed hat", "open hat", "pedal hat", "ride", "bell")
+_SHAKEN = ("shaker", "cabasa", "tambourine")
 _QUARTERS = 4
 _PATTERN = ("kick", "snare", "low tom", "mid tom", "high tom")
 # Counted over the grooves of the book in four quarters, each as often as songs have it.
@@ -59,6 +60,13 @@ def leaning(groove: Groove) -> float:
         count += pattern.sum(), leans.sum(), pattern[:, list(SIXTEENTHS)].sum()
     quarters = len(groove.bars) * groove.steps / STEPS_PER_QUARTER
     return float(count @ (STRUCK, 1.0, BETWEEN)) / quarters
+
+
+@cache
+def keeps_time(groove: Groove) -> bool:
+    """Whether hat, ride or something shaken is struck at least twice in each bar."""
+    keeping = [FULL.names.index(name) for name in (*_TIME, *_SHAKEN)]
+    return all((velocity[:, keeping] > 0).any(axis=1).sum() >= 2 for velocity in groove_velocities(groove))
 
 
 def groove_velocities(groove: Groove) -> list[IntArray]:

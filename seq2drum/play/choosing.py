@@ -25,7 +25,7 @@ from seq2drum.lattice.groove_features import hits_of, likeness
 from seq2drum.lattice.grooves import MOST_BARS, Groove
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section
-from seq2drum.lattice.styles import complexity, is_of
+from seq2drum.lattice.styles import complexity, is_of, keeps_time
 from seq2drum.music.kit import FULL
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.book import Book
@@ -48,7 +48,7 @@ KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer 
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
 # How far a groove's level mostly is from the one that is asked for.
-AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.15, "complexity": 0.07})
+AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.07})
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
@@ -130,7 +130,8 @@ def _fits(heard: Heard, sections: Sequence[Section], options: Options) -> dict[s
     fits = {}
     for letter, fit in Ranker.load().fit(heard, sections, Book.load()).items():
         with np.errstate(divide="ignore"):
-            nats = np.log(fit.shares) + _as_asked(fit.grooves, options)
+            styled = Fit.of(fit.shelf, np.log(fit.shares) + _of_style(fit.grooves, options.style))
+            nats = np.log(styled.shares) + _at_levels(styled, options)
         fits[letter] = Fit.of(fit.shelf, nats)
     return fits
 
@@ -216,17 +217,33 @@ def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
 # --- as it is asked for -----------------------------------------------------------------------------------------------
 
 
-def _as_asked(grooves: Sequence[Groove], options: Options) -> Shares:
-    """(n,): nats that grooves lose by being of another style, or of other levels, than is asked for."""
-    loss = np.zeros(len(grooves))
-    if options.style is not None:
-        of_style = np.array([is_of(groove, options.style) for groove in grooves])
-        loss += np.where(of_style, 0.0, np.log(OTHER_STYLE))
-    for name, around in AROUND.items():
-        if (level := getattr(options, name)) is not None:
-            levels = np.array([getattr(_levels(groove), name) for groove in grooves])
-            loss -= ((levels - level) / around) ** 2 / 2
+def _of_style(grooves: Sequence[Groove], style: str | None) -> Shares:
+    """(n,): nats that grooves lose by being of another style than is asked for."""
+    if style is None:
+        return np.zeros(len(grooves))
+    return np.where([is_of(groove, style) for groove in grooves], 0.0, np.log(OTHER_STYLE))
+
+
+def _at_levels(fit: Fit, options: Options) -> Shares:
+    """(n,): nats that grooves lose by being of other levels than are asked for.
+
+    A quiet bossa is a bossa: grooves of another kind than the safest one at any level lose as those of another style.
+    """
+    grooves, loss = fit.grooves, np.zeros(len(fit.grooves))
+    asked = {name: level for name in AROUND if (level := getattr(options, name)) is not None}
+    for name, level in asked.items():
+        levels = np.array([getattr(_levels(groove), name) for groove in grooves])
+        loss -= ((levels - level) / AROUND[name]) ** 2 / 2
+    if asked:
+        kind = _kind(grooves[_safest(fit)])
+        loss += np.where([_kind(groove) == kind for groove in grooves], 0.0, np.log(OTHER_STYLE))
     return loss
+
+
+def _kind(groove: Groove) -> tuple[str | None, bool, bool]:
+    """The idiom of a groove, if it is one of IDIOMS, whether it swings, and whether time is kept in it."""
+    idiom = idiom_of(groove)
+    return idiom if idiom in IDIOMS else None, swings(groove), keeps_time(groove)
 
 
 class _Levels(NamedTuple):

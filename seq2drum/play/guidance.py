@@ -22,8 +22,9 @@ from seq2drum.music.kit import Kit
 from seq2drum.play.engine import Asking, Engine, OpenBar, Playable
 from seq2drum.play.runtime import Answer, Arrays
 
-# How many times the difference that a control makes is taken. Three times, a level overshoots what was asked for.
-STYLE_GUIDANCE, LEVEL_GUIDANCE = 3.0, 2.0
+# How many times the difference that a control makes is taken. The groove that is chosen makes most of a level; twice, a
+# take of the lowest intensity is nearly silent.
+STYLE_GUIDANCE, LEVEL_GUIDANCE = 3.0, 1.5
 
 _COMMON = {"key"}  # what `encode` gives that no condition changes
 

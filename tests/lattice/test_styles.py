@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from seq2drum.lattice.styles import SIGNS, complexity, is_of
+from seq2drum.lattice.styles import SIGNS, complexity, is_of, keeps_time
 from seq2drum.music.choices import STYLES
 from seq2drum.play.book import Book
 
@@ -53,3 +53,9 @@ def test_grooves_are_as_complex_as_a_drummer_would_say() -> None:
     plain, usual, busy = (complexity(book[name]) for name in ("rock-hat-plain", "rock-hat", "funk-hat"))
     assert 0 == plain < usual < busy <= 1
     assert complexity(book["metal-blast-together"]) > usual
+
+
+def test_time_is_kept_on_what_is_struck_throughout() -> None:
+    book = Book.load()
+    assert all(keeps_time(book[name]) for name in ("rock-hat", "swing-ride", "one-drop", "pop-shaker"))
+    assert not keeps_time(book["mallets-toms"])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seq2drum.formats import midi
+from seq2drum.lattice.character import idiom_of
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.lattice.sections import Section, sections
@@ -78,6 +79,14 @@ def test_a_style_that_is_asked_for_chooses_grooves_of_it() -> None:
     heard, passages = heard_of("rock_riff")
     for style in ("reggae", "latin", "jazz", "metal", "funk"):
         assert {groove.style for groove in chosen(heard, passages, Options(style=style)).values()} == {style}
+
+
+def test_a_quiet_bossa_is_a_bossa_and_a_loud_swing_a_swing() -> None:
+    for name, idiom in (("bossa_nova", "latin"), ("jazz_swing", "jazz")):
+        heard, passages = heard_of(name)
+        for level in (0.0, 0.3, 0.7, 1.0):
+            grooves = chosen(heard, passages, Options(intensity=level)).values()
+            assert {idiom_of(groove) for groove in grooves} == {idiom}
 
 
 def test_crash_upon_crash_is_worth_less_than_the_groove(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
