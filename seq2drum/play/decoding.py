@@ -32,7 +32,7 @@ from seq2drum.play.plan import KEPT, Plan, planned
 from seq2drum.play.sampling import Sampling, draws_of
 
 LEAST_BEATS = 3  # hits a bar of a groove's hat or ride, from which time is kept on it
-LOST = 0.5  # of them, that are played at least
+LOST = 0.35  # of them, that are played at least
 RECOVERED = 4.0  # logits that they gain in a bar in which they were not
 
 
