@@ -31,6 +31,8 @@ from seq2drum.play.memory import GrooveRows, Memory
 from seq2drum.play.plan import KEPT, Plan, planned
 from seq2drum.play.sampling import Sampling, draws_of
 
+BODY = ("kick", "snare", "side stick", "clap", *KEPT)  # the pieces that make a groove what it is
+FIRM = 1.0  # logits that they gain where a groove that is held firmly has them, and lose elsewhere
 LEAST_BEATS = 3  # hits a bar of a groove's hat or ride, from which time is kept on it
 LOST = 0.35  # of them, that are played at least
 RECOVERED = 4.0  # logits that they gain in a bar in which they were not
@@ -123,6 +125,8 @@ class _Request:
         begin = int(self.form.first[number])
         tilt = plan.tilt(number, begin, self.grooves.hits[number, :count], player.kit)
         struck = plan.velocities(begin, count, player.kit)
+        if self.grooves.firm and self._is_groove(number):
+            tilt += self._towards_groove(number, count, player.kit)
         if sketch is None or sampling.temperature or self.given or plan.grooves[number] is not None:
             played = yield from player.draw(opened, previous, draws, sampling, tilt)
             if (kept := self._lost_time(number, played, player.kit)) is not None:
@@ -131,12 +135,24 @@ class _Request:
             played = yield from player.trace(opened, previous, sketch[:, :count], draws, tilt)
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
 
+    def _is_groove(self, number: int) -> bool:
+        """Whether a bar is on a groove, and neither a fill nor a bar in which the drums stop or begin with the band."""
+        is_break = self.plan.is_fill(number) or self.plan.has_cue(number, self.form)
+        return self.grooves.held[number] >= 0 and not is_break
+
+    def _towards_groove(self, number: int, steps: int, kit: Kit) -> FloatArray:
+        """What is added to the logits (S, V) of a bar so that kick, snare and time are those of the groove."""
+        tilt = np.zeros((steps, len(kit)), dtype=np.float32)
+        body = [kit.names.index(name) for name in BODY if name in kit.names]
+        tilt[:, body] = FIRM * (2 * self.grooves.hits[number, :steps][:, body] - 1)
+        return tilt
+
     def _lost_time(self, number: int, played: PlayedWays, kit: Kit) -> FloatArray | None:
         """What is to be added to the logits (S, V) of a bar in which the groove's time is not kept; None if it is.
 
         A drummer who plays a groove on the hat or the ride stops with it for a fill or with the band, not for a bar.
         """
-        if self.grooves.held[number] < 0 or self.plan.is_fill(number) or self.plan.has_cue(number, self.form):
+        if not self._is_groove(number):
             return None
         time = [kit.names.index(name) for name in KEPT if name in kit.names]
         wanted = self.grooves.hits[number, : played.hits.shape[1]][:, time]
