@@ -22,9 +22,9 @@ from seq2drum.music.kit import Kit
 from seq2drum.play.engine import Asking, Engine, OpenBar, Playable
 from seq2drum.play.runtime import Answer, Arrays
 
-# How many times the difference that a control makes is taken. The groove that is chosen makes most of a level; twice, a
-# take of the lowest intensity is nearly silent.
-STYLE_GUIDANCE, LEVEL_GUIDANCE = 3.0, 1.5
+# How many times the difference that controls make is taken. The groove that is chosen makes most of it; twice, a take of
+# the lowest intensity is nearly silent.
+GUIDANCE = 1.5
 
 _COMMON = {"key"}  # what `encode` gives that no condition changes
 
@@ -33,7 +33,7 @@ def guided(engine: Engine, controls: Controls) -> Playable:
     """The engine with the guidance that some controls need; as it is where there are none but fills."""
     if controls == Controls(fills=controls.fills):
         return engine
-    return Guided(engine, LEVEL_GUIDANCE if controls.style is None else STYLE_GUIDANCE)
+    return Guided(engine, GUIDANCE)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def test_what_is_taken_apart_comes_together_again() -> None:
 
 def test_with_a_weight_of_one_it_is_the_engine_as_it_is(player: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     controls = Controls(style="jazz", intensity=0.9)
-    monkeypatch.setattr(guidance, "STYLE_GUIDANCE", 1.0)
+    monkeypatch.setattr(guidance, "GUIDANCE", 1.0)
     guided = takes(player, controls)
     monkeypatch.setattr(guidance, "Guided", lambda engine, weight: engine)
     assert guided == takes(player, controls)
