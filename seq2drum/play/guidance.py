@@ -22,8 +22,8 @@ from seq2drum.music.kit import Kit
 from seq2drum.play.engine import Asking, Engine, OpenBar, Playable
 from seq2drum.play.runtime import Answer, Arrays
 
-# How many times the difference that controls make is taken. The groove that is chosen makes most of it; twice, a take of
-# the lowest intensity is nearly silent.
+# How many times the difference that controls make is taken. The groove makes most of it; twice, a take of the lowest
+# intensity is nearly silent.
 GUIDANCE = 1.5
 
 _COMMON = {"key"}  # what `encode` gives that no condition changes
