@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2drum.lattice import conditions
 from seq2drum.lattice.character import has_hand_percussion, idiom_of, swings
@@ -37,6 +38,7 @@ BySection = Mapping[str, Groove]
 """Grooves by the letters of their sections."""
 
 OFFERED = 10  # different grooves that are offered for a song
+IN_STYLE = 4  # of them, that are of the likeliest style
 LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the leading one
 CHANGE = 0.03  # F1 that a section's own groove must be better by than the leading one
 AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
@@ -68,7 +70,7 @@ def chosen(heard: Heard, sections: Sequence[Section], options: Options, take: in
 
 
 def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:
-    """Up to OFFERED different grooves that fit a song, the safest first.
+    """Up to OFFERED different grooves that fit a song; the first is the one that is chosen.
 
     Beside each: the F1 of hits that it is expected to have with what a drummer would play.
     """
@@ -77,11 +79,11 @@ def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list
         return []
     song = _of_song(fits, _bars_of(sections, len(heard.form.steps)))
     expected = song.shelf.likeness @ song.shares
-    return [(song.grooves[place], float(expected[place])) for place in song.best(OFFERED)]
+    return [(song.grooves[place], float(expected[place])) for place in _offers(song)]
 
 
 def worth(hits: Grid, heard: Heard, sections: Sequence[Section], options: Options) -> float:
-    """The F1, 0..1, that the bars of a take are expected to have with what a drummer would play to this guitar.
+    """The F1, 0..1, that the bars of a take are expected to have with what a drummer of the likeliest style would play.
 
     hits: of the full kit. In a section for which a groove is asked, the F1 with that groove. Counted are the bars in
     which the guitar sounds, but for those of metres in which no groove is known; 0 if there are none.
@@ -95,7 +97,7 @@ def worth(hits: Grid, heard: Heard, sections: Sequence[Section], options: Option
         if asked is None and letter not in fits:
             continue
         grooves = (asked,) if asked is not None else fits[letter].grooves
-        shares = np.ones(1) if asked is not None else fits[letter].shares
+        shares = np.ones(1) if asked is not None else _in_style(fits[letter])[0].shares
         steps = grooves[0].steps
         patterns = hits_of(grooves, steps)
         here = np.array([each == letter for each in plan.letter]) & (form.steps == steps)
@@ -153,11 +155,11 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
         return {}
     # 1. The groove that leads.
     song, rng = _of_song(fits, bars), np.random.default_rng([options.seed, _TAG])
-    best = song.best(OFFERED) if take else ()
-    if options.daring or take >= OFFERED:
+    offers = _offers(song) if take else [_safest(song)]
+    if options.daring or take >= len(offers):
         leading = _drawn(song, options.daring or AS_DRUMMERS, rng)
     else:
-        leading = best[take] if take else _safest(song)
+        leading = offers[take]
     # 2. Of each section the one that fits it and is like the leading one; the longest sections first.
     grooves = {}
     for letter in sorted(fits, key=lambda letter: (-bars[letter], letter)):
@@ -174,27 +176,40 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
 
 
 def _safest(fit: Fit, leading: int | None = None) -> int:
-    """The groove that has most in common with what a drummer would play who knows the style.
+    """The groove that has most in common with what a drummer of the style would play.
 
-    What lies between two kinds is neither. So of swung and straight grooves only the likelier kind is looked at, and
-    where the likeliest style is one of IDIOMS, its own grooves. Of grooves that are about as safe, one that every
-    drummer knows is taken. leading: the groove to stay with, unless another is better by CHANGE.
+    Of grooves that are about as safe, one that every drummer knows is taken. leading: the groove to stay with, unless
+    another is better by CHANGE.
+    """
+    likely, able = _in_style(fit)
+    known = np.array([groove.name not in Book.load().popularity for groove in fit.grooves])
+    expected = np.where(able, likely.shelf.likeness @ likely.shares + KNOWN * known, -1)
+    safest = int(np.argmax(expected))
+    return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
+
+
+def _offers(song: Fit) -> list[int]:
+    """Up to OFFERED grooves that differ: the safest, some more of the likeliest style, and then of any."""
+    likely, able = _in_style(song)
+    in_style = [place for place in likely.best(OFFERED) if able[place]]
+    return list(dict.fromkeys([_safest(song), *in_style[:IN_STYLE], *song.best(2 * OFFERED)]))[:OFFERED]
+
+
+def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
+    """What drummers play who know the style, and (n,) which grooves of it are to be played on.
+
+    What lies between two kinds is neither. So of swung and straight grooves only the likelier kind is left, and where
+    the likeliest style is one of IDIOMS, its own grooves. To be played on are those without hand percussion, if there
+    are any, but in Latin music.
     """
     grooves, shares = fit.grooves, fit.shares
-    # 1. The feel, and the style.
     swung = np.array([swings(groove) for groove in grooves])
     kind = (swung == (shares[swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
     style = _likely_style(grooves, np.where(kind, shares, 0.0))
     if style in IDIOMS:
         kind &= np.array([idiom_of(groove) == style for groove in grooves])
-    # 2. The groove, without hand percussion if there is such a one.
-    safe = Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum())
-    known = np.array([groove.name not in Book.load().popularity for groove in grooves])
-    expected = safe.shelf.likeness @ safe.shares + KNOWN * known
-    kit = kind & np.array([style == "latin" or not has_hand_percussion(groove) for groove in grooves])
-    expected = np.where(kit if kit.any() else kind, expected, -1)
-    safest = int(np.argmax(expected))
-    return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
+    able = kind & np.array([style == "latin" or not has_hand_percussion(groove) for groove in grooves])
+    return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
 
 def _likely_style(grooves: Sequence[Groove], shares: Shares) -> str | None:
