@@ -32,7 +32,7 @@ from seq2drum.play.plan import KEPT, Plan, planned
 from seq2drum.play.sampling import Sampling, draws_of
 
 BODY = ("kick", "snare", "side stick", "clap", *KEPT)  # the pieces that make a groove what it is
-FIRM = 1.0  # logits that they gain where a groove that is held firmly has them, and lose elsewhere
+FIRM = 2.5  # logits that they gain where a groove that is held firmly has them, and lose elsewhere
 LEAST_BEATS = 3  # hits a bar of a groove's hat or ride, from which time is kept on it
 LOST = 0.35  # of them, that are played at least
 RECOVERED = 4.0  # logits that they gain in a bar in which they were not
