@@ -39,7 +39,7 @@ SURE = 400.0  # logit that is certain, or, taken away, never: above what tempera
 UNASKED = 6.0  # logits that a crash on the first beat of a bar loses where none is planned
 CRASHED_KICK = 3.0  # logits that a kick gains under a crash: drummers play one in 93 % of them
 STRAY = 1.5  # and one elsewhere in a bar that is no fill
-HELD = 0.5  # logits that hat and ride gain where the groove has them
+HELD = 0.2  # logits that hat and ride gain where the groove has them
 FULL_BAR = 2.0  # and all pieces in the bars that are played in full
 RIDDEN = 2  # crashes in a bar of a groove, from which time is kept on them
 # What pieces gain in the third quarter of a bar in which a fill is asked for, in logits, and twice as much in the last.
