@@ -50,7 +50,8 @@ KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer 
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
 # How far a groove's level mostly is from the one that is asked for.
-AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.07})
+AROUND: Mapping[str, float] = MappingProxyType({"intensity": 0.25, "complexity": 0.04})
+KEPT = 0.2  # how far a level that is not asked for mostly is from that of the safest groove
 _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
@@ -245,14 +246,16 @@ def _at_levels(fit: Fit, options: Options) -> Shares:
     A quiet bossa is a bossa: grooves of another kind than the safest one at any level lose as those of another style.
     """
     grooves, loss = fit.grooves, np.zeros(len(fit.grooves))
-    asked = {name: level for name in AROUND if (level := getattr(options, name)) is not None}
+    asked = {name: getattr(options, name) for name in AROUND}
+    if set(asked.values()) == {None}:
+        return loss
+    safest = grooves[_safest(fit)]
     for name, level in asked.items():
         levels = np.array([getattr(_levels(groove), name) for groove in grooves])
-        loss -= ((levels - level) / AROUND[name]) ** 2 / 2
-    if asked:
-        kind = _kind(grooves[_safest(fit)])
-        loss += np.where([_kind(groove) == kind for groove in grooves], 0.0, np.log(OTHER_STYLE))
-    return loss
+        wanted, around = (getattr(_levels(safest), name), KEPT) if level is None else (level, AROUND[name])
+        loss -= ((levels - wanted) / around) ** 2 / 2
+    of_kind = [_kind(groove) == _kind(safest) for groove in grooves]
+    return loss + np.where(of_kind, 0.0, np.log(OTHER_STYLE))
 
 
 def _kind(groove: Groove) -> tuple[str | None, bool, bool]:
