@@ -24,7 +24,7 @@ from seq2drum.play.runtime import Answer, Arrays
 
 # How many times the difference that controls make is taken. The groove makes most of it; twice, a take of the lowest
 # intensity is nearly silent.
-GUIDANCE = 1.5
+GUIDANCE = 1.25
 
 _COMMON = {"key"}  # what `encode` gives that no condition changes
 
