@@ -105,6 +105,15 @@ def _asked() -> Iterator[dict[str, Any]]:
     yield {"temperature": 1.6}
     yield {"top_p": 0.8}
     yield {"track": "1"}
+    yield {"groove": "half-time rock, ride"}
+    yield {"groove": "A=one-drop,B=rock-hat", "temperature": 0.8}
+    yield {"daring": 0.5}
+    for ending in ("choke", "ritard", "none"):
+        yield {"ending": ending}
+    yield {"fill_at": (6,), "no_fills_in": ((9, 24),)}
+    yield {"time": "ride"}
+    yield {"without": ("crash", "toms")}
+    yield {"pieces": "all", "style": "latin"}
     much = {"intensity": 0.7, "complexity": 0.6, "fills": 0.4, "humanize": 1.0, "swing": 0.5}
     yield {"seed": 9, "style": "latin", **much}
 
