@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def test_every_file_is_read_or_refused_with_a_named_error_within_seconds(path: P
         assert midi.parse(midi.serialise(song)) == song
         drums = Part.of([Note(0, 1, 36, 100)], name="Drums", is_drums=True)
         with_drums = midi.parse(midi.with_drums(data, drums))
-        assert [part for part in with_drums.parts if part.is_drums] == [drums]
+        # Whatever is on channel 10 of a file for Yamaha XG is on one of its kits.
+        assert [replace(part, is_xg=False) for part in with_drums.parts if part.is_drums] == [drums]
         assert [part for part in with_drums.parts if not part.is_drums] == [
             part for part in song.parts if not part.is_drums
         ]

@@ -19,7 +19,6 @@ import contextlib
 import logging
 import os
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -177,9 +176,12 @@ def _maps(score: Any, tracks: Sequence[Track]) -> tuple[tuple[Tempo, ...], tuple
 
 
 def _markers(score: Any) -> tuple[Marker, ...]:
-    """The first markers of all tracks, without those that stand for the ends of tracks."""
-    named = (Marker(one.time, one.text) for one in score.markers if one.text not in ("", events.END_MARK))
-    return tuple(islice(named, MOST_MARKERS))
+    """The first markers of all tracks, without those that stand for the ends of tracks.
+
+    Those of one tick are in the order of their texts: of many markers symusic does not keep the file's order.
+    """
+    named = sorted(Marker(one.time, one.text) for one in score.markers if one.text not in ("", events.END_MARK))
+    return tuple(named[:MOST_MARKERS])
 
 
 def _many_at_one_tick(of_one_kind: Any) -> bool:

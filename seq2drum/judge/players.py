@@ -20,13 +20,14 @@ from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.grooves import typical
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import sections
-from seq2drum.music.kit import to_kit
+from seq2drum.music.kit import Kit, to_kit
 from seq2drum.play import decoding, engine
 from seq2drum.play.arranging import arranged
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.choosing import chosen
 from seq2drum.play.decoding import take_of
 from seq2drum.play.options import Options
+from seq2drum.play.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,11 @@ def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid]
         known = to_full(Grid.join(given[bar].shift(form.first[bar]) for bar in sorted(given)), player.kit)
         if options.groove is None and len(known.step):
             options = replace(options, groove={WHOLE: typical(known, form)}, temperature=options.freedom)
+    asked = {"plan": plan_of(heard, options, player.kit), "controls": options.controls, "given": given}
+    return take_of(decoding.play(player, heard, options.sampling, first=first, stop=stop, **asked), form, player.kit)
+
+
+def plan_of(heard: Heard, options: Options, kit: Kit) -> Plan:
+    """What is planned for a guitar by some options, in which grooves are values."""
     passages = sections(heard)
-    plan = arranged(heard, passages, chosen(heard, passages, options), options, player.kit)
-    played = decoding.play(player, heard, options.sampling, plan=plan, first=first, stop=stop, given=given)
-    return take_of(played, form, player.kit)
+    return arranged(heard, passages, chosen(heard, passages, options), options, kit)

@@ -27,7 +27,7 @@ from seq2drum.judge import baselines
 from seq2drum.judge.likelihood import one_thread
 from seq2drum.judge.measures import judged_bars
 from seq2drum.judge.panel import FIGURES, Statistics, statistics
-from seq2drum.judge.players import REAL
+from seq2drum.judge.players import REAL, plan_of
 from seq2drum.judge.trial import Judge
 from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import HIT_LENGTH, Grid
@@ -148,14 +148,15 @@ def play(
     forms = {}
     for index, (song, other) in enumerate(zip(chosen.songs, chosen.others, strict=True)):
         own = song.heard.between(0, min(bars, len(song.heard.form.steps)))
-        plain = Options(seed=seed, temperature=0.0).sampling
-        ways = {SAMPLED: (own, Options(seed=seed, temperature=1.0).sampling), LIKELY: (own, plain)}
+        plain = Options(seed=seed, temperature=0.0)
+        ways = {SAMPLED: (own, Options(seed=seed, temperature=1.0)), LIKELY: (own, plain)}
         if other is not None:
             ways[_OTHER_GUITAR] = other.between(0, len(own.form.steps)), plain
-        for player, (heard, sampling) in ways.items():
-            first, stop = heard.sounding
+        for player, (heard, options) in ways.items():
+            plan, (first, stop) = plan_of(heard, options, engine.kit), heard.sounding
             made[player, index], forms[index] = [], own.form
-            ensemble.join((player, index), decoding.playing(engine, heard, sampling, first=first, stop=stop))
+            playing = decoding.playing(engine, heard, options.sampling, plan=plan, first=first, stop=stop)
+            ensemble.join((player, index), playing)
     # 2. All play on together, until they have ended or the time is over.
     going = set(made)
     while going:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from seq2drum.data.prepared import Prepared
-from seq2drum.judge.players import play_heard
+from seq2drum.judge.players import plan_of, play_heard
 from seq2drum.learn import watching
 from seq2drum.learn.watching import (
     BARS,
@@ -38,7 +38,7 @@ from seq2drum.models.base import Family
 from seq2drum.models.families import family
 from seq2drum.music.kit import FULL
 from seq2drum.play.decoding import play
-from seq2drum.play.sampling import Sampling
+from seq2drum.play.options import Options
 from seq2drum.show import draw
 from tests.made import made_song
 from tests.players import SIZES
@@ -147,7 +147,8 @@ def test_when_the_time_is_over_all_songs_are_cut_to_the_bars_that_all_have(
     engine = eager.engine_of(model, "full")
     whole = watching.play(engine, chosen)
     ticks = iter(range(10**6))
-    cut = watching.play(engine, chosen, seconds=10 * 24, now=lambda: next(ticks))
+    # A bar takes 24 steps, and as many again if it is drawn once more.
+    cut = watching.play(engine, chosen, seconds=20 * 24, now=lambda: next(ticks))
     assert whole is not None and cut is not None and watching.LEAST_BARS <= cut.bars < 14
     for key, take in cut.takes.items():
         end = chosen.songs[key[1]].heard.form.first[cut.bars]
@@ -363,6 +364,7 @@ def test_a_take_that_is_drawn_has_the_hits_that_were_played(model: Family, songs
     assert played is not None
     duet = watching._duet(song, played.takes[SAMPLED, 0], 4)
     assert len(duet.song.bars()) == 4
-    sampling = Sampling(0, 1.0, 0.99)
-    own = [bar.hits for bar in play(eager.engine_of(model, "full"), song.heard, sampling)][:4]
+    engine, options = eager.engine_of(model, "full"), Options(temperature=1.0)
+    plan = plan_of(song.heard, options, engine.kit)
+    own = [bar.hits for bar in play(engine, song.heard, options.sampling, plan=plan)][:4]
     assert len(duet.drums) == sum(len(hits.step) for hits in own)
