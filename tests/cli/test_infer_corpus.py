@@ -38,6 +38,7 @@ def loaded_once(player: Drummer, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TORTURE, ids=lambda path: path.stem[-40:])
 def test_every_odd_file_gives_a_take_or_one_line_within_seconds(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

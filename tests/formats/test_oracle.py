@@ -19,6 +19,7 @@ SONG = Song(
 )
 
 
+@pytest.mark.slow
 def test_both_readers_agree_on_every_sample_song(sample: list[Path]) -> None:
     pytest.importorskip("music21")
     for path in sample:

@@ -105,6 +105,7 @@ def guitar_songs() -> st.SearchStrategy[Song]:
     return st.builds(with_guitar, strategies.songs(max_parts=3, max_notes=12), strategies.parts(400, max_notes=30))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(song=guitar_songs(), seed=st.integers(0, 2**40))
 def test_every_song_gets_a_take_that_a_drummer_could_play(player: Drummer, song: Song, seed: int) -> None:
