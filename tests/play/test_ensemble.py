@@ -70,6 +70,7 @@ def test_what_is_played_together_is_what_is_played_alone(drummer: Drummer, apart
     assert together(drummer, sheets, apart=apart) == [alone(drummer, sheet) for sheet in sheets]
 
 
+@pytest.mark.slow
 def test_the_shipped_model_plays_songs_together_as_it_plays_them_alone() -> None:
     drummer = Drummer.load()
     songs = sorted(EXAMPLES.glob("*.mid"))

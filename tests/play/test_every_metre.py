@@ -232,6 +232,7 @@ def test_the_pattern_comes_again_with_the_bar_and_not_after_four_quarters(metre)
     assert own > other + 0.15
 
 
+@pytest.mark.slow
 def test_fills_lead_into_a_new_section_far_more_often_than_chance_would_have_them():
     filled = []
     for metre in ("4/4", "3/4", "6/8", "5/4", "7/8"):

@@ -408,6 +408,7 @@ def test_a_fluidsynth_that_fails_is_stopped_and_its_fault_is_named(tmp_path, mon
     assert time.monotonic() - begun < 15
 
 
+@pytest.mark.slow
 @POSIX
 def test_what_a_script_in_the_place_of_fluidsynth_has_started_ends_with_it(tmp_path, monkeypatch, no_traces):
     stand_in(tmp_path, monkeypatch, f"sleep 60 & echo $! > {tmp_path}/$$.child; wait")
