@@ -32,7 +32,7 @@ from seq2drum.play.asked import WHOLE
 from seq2drum.play.book import Book
 from seq2drum.play.options import Options
 from seq2drum.play.plan import Plan
-from seq2drum.play.ranker import Fit, Ranker, Shares
+from seq2drum.play.ranker import Fit, Ranker, Shares, Shelf
 
 BySection = Mapping[str, Groove]
 """Grooves by the letters of their sections."""
@@ -83,16 +83,16 @@ def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list
     return [(song.grooves[place], float(expected[place])) for place in _offers(song)]
 
 
-def worth(hits: Grid, heard: Heard, sections: Sequence[Section], options: Options) -> float:
-    """The F1, 0..1, that the bars of a take are expected to have with what a drummer of the likeliest style would play.
+def worths(takes: Sequence[Grid], heard: Heard, sections: Sequence[Section], options: Options) -> list[float]:
+    """The F1, 0..1, that the bars of takes are expected to have with what a drummer of the likeliest style would play.
 
-    hits: of the full kit. In a section for which a groove is asked, the F1 with that groove. Counted are the bars in
-    which the guitar sounds, but for those of metres in which no groove is known; 0 if there are none.
+    takes: hits of the full kit. In a section for which a groove is asked, the F1 with that groove. Counted are the bars
+    in which the guitar sounds, but for those of metres in which no groove is known; 0 if there are none.
     """
     form = heard.form
     plan = Plan.of_sections(len(form.steps), sections)
-    fits, rolls = _fits(heard, sections, options), bars_of(drums_of(hits, form))
-    expected = list[Shares]()
+    fits, rolls = _fits(heard, sections, options), [bars_of(drums_of(hits, form)) for hits in takes]
+    expected: list[list[Shares]] = [[] for _ in takes]
     for letter in dict.fromkeys(plan.letter):
         asked = _asked(options, letter)
         if asked is None and letter not in fits:
@@ -104,10 +104,10 @@ def worth(hits: Grid, heard: Heard, sections: Sequence[Section], options: Option
         here = np.array([each == letter for each in plan.letter]) & (form.steps == steps)
         here[: heard.sounding[0]], here[heard.sounding[1] :] = False, False
         for turn in range(MOST_BARS):
-            bars = rolls[here & (plan.number % MOST_BARS == turn), :steps]
-            expected.append(likeness(bars, patterns[:, turn]) @ shares)
-    worths = np.concatenate(expected) if expected else np.zeros(0)
-    return float(worths.mean()) if len(worths) else 0.0
+            bars = here & (plan.number % MOST_BARS == turn)
+            for roll, of_take in zip(rolls, expected, strict=True):
+                of_take.append(likeness(roll[bars, :steps], patterns[:, turn]) @ shares)
+    return [float(np.mean(bars)) if len(bars := np.concatenate([[], *of_take])) else 0.0 for of_take in expected]
 
 
 def _asked(options: Options, letter: str) -> Groove | None:
@@ -183,7 +183,7 @@ def _safest(fit: Fit, leading: int | None = None) -> int:
     another is better by CHANGE.
     """
     likely, able = _in_style(fit)
-    known = np.array([groove.name not in Book.load().popularity for groove in fit.grooves])
+    known = fit.shelf.popularity == 0
     expected = np.where(able, likely.shelf.likeness @ likely.shares + KNOWN * known, -1)
     safest = int(np.argmax(expected))
     return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
@@ -203,25 +203,47 @@ def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
     the likeliest style is one of IDIOMS, its own grooves. To be played on are those without hand percussion, if there
     are any, but in Latin music.
     """
-    grooves, shares = fit.grooves, fit.shares
-    swung = np.array([swings(groove) for groove in grooves])
-    kind = (swung == (shares[swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
-    style = _likely_style(grooves, np.where(kind, shares, 0.0))
+    kinds, shares = _kinds(fit.shelf), fit.shares
+    kind = (kinds.swung == (shares[kinds.swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
+    style = _likely_style(kinds, np.where(kind, shares, 0.0))
     if style in IDIOMS:
-        kind &= np.array([idiom_of(groove) == style for groove in grooves])
-    able = kind & np.array([style == "latin" or not has_hand_percussion(groove) for groove in grooves])
+        kind &= kinds.idiom == style
+    able = kind & (kinds.on_kit | (style == "latin"))
     return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
 
-def _likely_style(grooves: Sequence[Groove], shares: Shares) -> str | None:
+class _Kinds(NamedTuple):
+    """What kinds of grooves there are on a shelf, all (n,): see `character`.
+
+    swung. style and idiom: names, or None. on_kit: without hand percussion.
+    """
+
+    swung: NDArray[np.bool_]
+    style: NDArray[np.object_]
+    idiom: NDArray[np.object_]
+    on_kit: NDArray[np.bool_]
+
+
+@cache
+def _kinds(shelf: Shelf) -> _Kinds:
+    grooves = shelf.grooves
+    return _Kinds(
+        np.array([swings(groove) for groove in grooves]),
+        np.array([groove.style for groove in grooves], dtype=object),
+        np.array([idiom_of(groove) for groove in grooves], dtype=object),
+        np.array([not has_hand_percussion(groove) for groove in grooves]),
+    )
+
+
+def _likely_style(kinds: _Kinds, shares: Shares) -> str | None:
     """The likeliest style, of which there are likely grooves as its drummers would have them; see `idiom_of`."""
     weights = shares**SHARPENED
     by_style, by_idiom = Counter[str | None](), Counter[str | None]()
-    for groove, weight in zip(grooves, (weights / weights.sum()).tolist(), strict=True):
-        by_style[groove.style] += weight
-        by_idiom[idiom_of(groove)] += weight
-    style, _ = by_style.most_common(1)[0]
-    return style if by_idiom[style] >= PURE else by_idiom.most_common(1)[0][0]
+    for style, idiom, weight in zip(kinds.style, kinds.idiom, (weights / weights.sum()).tolist(), strict=True):
+        by_style[style] += weight
+        by_idiom[idiom] += weight
+    likeliest, _ = by_style.most_common(1)[0]
+    return likeliest if by_idiom[likeliest] >= PURE else by_idiom.most_common(1)[0][0]
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:
@@ -254,7 +276,8 @@ def _at_levels(fit: Fit, options: Options) -> Shares:
         levels = np.array([getattr(_levels(groove), name) for groove in grooves])
         wanted, around = (getattr(_levels(safest), name), KEPT) if level is None else (level, AROUND[name])
         loss -= ((levels - wanted) / around) ** 2 / 2
-    of_kind = [_kind(groove) == _kind(safest) for groove in grooves]
+    kind = _kind(safest)
+    of_kind = [_kind(groove) == kind for groove in grooves]
     return loss + np.where(of_kind, 0.0, np.log(OTHER_STYLE))
 
 

@@ -170,14 +170,13 @@ def ranked(takes: Sequence[Take], asked: Options) -> list[Take]:
     """Takes of one song with their scores, the best first; a single one has none.
 
     asked: what all of them were asked for, settled. The score is how much a take has in common with what a drummer
-    would play, see `choosing.worth`. What no drummer would play, crash upon crash or a groove that is lost, has little.
+    would play, see `choosing.worths`: crash upon crash, or a groove that is lost, has little.
     """
     if len(takes) == 1:
         return list(takes)
     listening = Listening.of(takes[0].song, takes[0].guitar.parts)
     passages = sections(listening.heard)
-    scored = []
-    for take in takes:
-        hits = encode(take.standard_part, listening.lattice, FULL)
-        scored.append(replace(take, score=choosing.worth(hits, listening.heard, passages, asked)))
+    hits = [encode(take.standard_part, listening.lattice, FULL) for take in takes]
+    scores = choosing.worths(hits, listening.heard, passages, asked)
+    scored = [replace(take, score=score) for take, score in zip(takes, scores, strict=True)]
     return sorted(scored, key=lambda take: -(take.score or 0))

@@ -16,7 +16,7 @@ from seq2drum.music import theory
 from seq2drum.play import choosing
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.book import Book
-from seq2drum.play.choosing import chosen, offered, worth
+from seq2drum.play.choosing import chosen, offered, worths
 from seq2drum.play.options import Options
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -95,6 +95,6 @@ def test_crash_upon_crash_is_worth_less_than_the_groove(guitar: tuple[Heard, tup
     groove, first = next(iter(chosen(heard, passages, Options()).values())), heard.form.first
     played = Grid.join(groove.bar(0).shift(first[bar]) for bar in range(*heard.sounding))
     crashes = Grid(*(np.full(int(first[-1]), value) for value in (0, 3, 120, 0, 3)))._replace(step=np.arange(first[-1]))
-    good, bad = (worth(hits, heard, passages, Options()) for hits in (played, crashes))
+    good, bad = worths([played, crashes], heard, passages, Options())
     assert good > 0.4 > bad
-    assert worth(played, heard, passages, Options(groove={WHOLE: groove})) == pytest.approx(1)
+    assert worths([played], heard, passages, Options(groove={WHOLE: groove})) == [pytest.approx(1)]
