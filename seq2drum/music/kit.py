@@ -8,6 +8,7 @@ percussion last, so that a limit on hands keeps what carries the groove.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -73,6 +74,10 @@ class Kit(Shown):
     def names(self) -> tuple[str, ...]:
         """(voices,): what each voice is called."""
         return tuple(voice.name for voice in self.voices)
+
+    def voices_named(self, names: Iterable[str]) -> list[int]:
+        """The voices of some names; without those that the kit does not have."""
+        return [self.names.index(name) for name in names if name in self.names]
 
     @cached_property
     def voice_of(self) -> NDArray[np.int64]:

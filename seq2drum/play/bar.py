@@ -31,10 +31,6 @@ class PlayedWays(NamedTuple):
     offset: FloatArray
     state: FloatArray
 
-    def way(self, index: int) -> PlayedWays:
-        """One of the n ways."""
-        return PlayedWays(*(rows[index : index + 1] for rows in self))
-
     @property
     def grid(self) -> Grid:
         """The hits of the first way; steps count from the barline."""

@@ -143,7 +143,7 @@ class _Request:
     def _towards_groove(self, number: int, steps: int, kit: Kit) -> FloatArray:
         """What is added to the logits (S, V) of a bar so that kick, snare and time are those of the groove."""
         tilt = np.zeros((steps, len(kit)), dtype=np.float32)
-        body = [kit.names.index(name) for name in BODY if name in kit.names]
+        body = kit.voices_named(BODY)
         tilt[:, body] = FIRM * (2 * self.grooves.hits[number, :steps][:, body] - 1)
         return tilt
 
@@ -154,7 +154,7 @@ class _Request:
         """
         if not self._is_groove(number):
             return None
-        time = [kit.names.index(name) for name in KEPT if name in kit.names]
+        time = kit.voices_named(KEPT)
         wanted = self.grooves.hits[number, : played.hits.shape[1]][:, time]
         beats = wanted.any(axis=1).sum()
         if beats < LEAST_BEATS or played.hits[0][:, time].any(axis=1).sum() >= LOST * beats:

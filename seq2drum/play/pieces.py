@@ -98,5 +98,5 @@ def pieces_for(
     for line, members in _LINES.items():
         target = next((voices[0] for other, voices in _LINES.items() if other != line), "")
         if time not in (line, AUTO) and target in names:
-            moved[[names.index(member) for member in members if member in names]] = names.index(target)
+            moved[kit.voices_named(members)] = names.index(target)
     return Pieces(allowed & (moved == np.arange(len(kit))), moved)

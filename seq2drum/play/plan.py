@@ -37,8 +37,8 @@ PHRASE = 8  # bars
 SOFT_CRASHES = 0.4  # of these shares in a soft groove
 SURE = 400.0  # logit that is certain, or, taken away, never: above what temperature and top_p can move
 UNASKED = 6.0  # logits that a crash on the first beat of a bar loses where none is planned
-CRASHED_KICK = 3.0  # logits that a kick gains under a crash: drummers play one in 93 % of them
 STRAY = 1.5  # and one elsewhere in a bar that is no fill
+CRASHED_KICK = 3.0  # logits that a kick gains under a crash: drummers play one in 93 % of them
 HELD = 0.2  # logits that hat and ride gain where the groove has them
 FULL_BAR = 2.0  # and all pieces in the bars that are played in full
 RIDDEN = 2  # crashes in a bar of a groove, from which time is kept on them
@@ -113,7 +113,7 @@ class Plan:
         for place in range(steps):
             cue = self.gestures.cues.get(first + place)
             if cue is not None and cue.velocity is not None:
-                struck[place, [kit.names.index(name) for name in cue.pieces if name in kit.names]] = cue.velocity
+                struck[place, kit.voices_named(cue.pieces)] = cue.velocity
         return struck
 
     def tilt(self, bar: int, first: int, groove: FloatArray, kit: Kit) -> FloatArray:
@@ -123,15 +123,15 @@ class Plan:
         """
         tilt, gestures = np.zeros_like(groove), self.gestures
         voice = {name: index for index, name in enumerate(kit.names)}
-        time = [voice[name] for name in KEPT if name in voice]
-        hand = [voice[name] for name in KEPT if name in voice and name != "pedal hat"]
+        time = kit.voices_named(KEPT)
+        hand = kit.voices_named(name for name in KEPT if name != "pedal hat")
         # 1. Time is kept as the groove keeps it; some bars are played as it is. A fill that is asked for stands out.
         if not self.is_fill(bar):
             tilt[:, time] += HELD * groove[:, time]
             # One hand keeps time: where it does on one piece, the others are less likely.
             tilt[:, hand] -= HELD * (groove[:, hand].any(axis=1, keepdims=True) & (groove[:, hand] == 0))
         elif self.fills is not None and self.fills.asked[bar]:
-            tilt += _broken(len(groove), voice, swung=gestures.swung)
+            tilt += _broken(len(groove), kit, swung=gestures.swung)
         if bar in gestures.full:
             tilt += FULL_BAR * groove
         # 2. Crashes come with a kick, and in place of hat and ride.
@@ -150,22 +150,22 @@ class Plan:
         for place in range(len(groove)):
             if (cue := gestures.cues.get(first + place)) is not None:
                 tilt[place] = -SURE
-                tilt[place, [voice[name] for name in cue.pieces if name in voice]] = SURE
+                tilt[place, kit.voices_named(cue.pieces)] = SURE
         if self.pieces is not None:
             tilt[:, ~self.pieces.allowed] = -SURE
         return tilt
 
 
-def _broken(steps: int, voice: Mapping[str, int], *, swung: bool) -> FloatArray:
+def _broken(steps: int, kit: Kit, *, swung: bool) -> FloatArray:
     """(S, V): what makes a fill of a bar: from its middle on less hat and ride, more snare and toms."""
-    tilt = np.zeros((steps, len(voice)), dtype=np.float32)
+    tilt = np.zeros((steps, len(kit)), dtype=np.float32)
     inside = np.arange(steps)
     rise = (2 * inside >= steps).astype(np.float32) + (4 * inside >= 3 * steps)
-    tilt[:, [voice[name] for name in KEPT if name in voice]] -= UNKEPT * (rise > 0)[:, None]
+    tilt[:, kit.voices_named(KEPT)] -= UNKEPT * (rise > 0)[:, None]
     if swung:
         rise[inside % STEPS_PER_QUARTER % 2 == 1] = 0
-    for name in BROKEN.keys() & voice.keys():
-        tilt[:, voice[name]] += BROKEN[name] * rise
+    for name, more in BROKEN.items():
+        tilt[:, kit.voices_named([name])] += more * rise[:, None]
     return tilt
 
 

@@ -1,9 +1,8 @@
 """The ranker: how well each groove of the book fits each section of a guitar.
 
 A learnt net makes a point of the section and of each groove (`guitar.onnx`, `groove.onnx`; see `models/ranker.py`). To
-their product the popularity of the groove is added; that makes a
-distribution over the grooves of the section's metre, of which a groove may be drawn, or the safest taken, or several
-offered.
+their product the popularity of the groove is added; that makes a distribution over the grooves of the section's metre,
+of which a groove may be drawn, or the safest taken, or several offered.
 
 Letters of shapes: n grooves, S steps of a bar, V voices, E numbers of a point.
 """
