@@ -121,17 +121,19 @@ def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge,
     # 2. What is counted of them. The real drums are given as the judge's own arrays, which are measured already.
     drums = [judge.real if grid is song.drums else drums_of(grid, form) for grid in grids]
     trials = [judge.trial(made) for made in drums]
+    if len(trials) > 1:
+        trials = [own._replace(another=next_.made) for own, next_ in zip(trials, [*trials[1:], trials[0]], strict=True)]
     takes = [statistics(trial) for trial in trials]
     # 3. The first take once more, to another song's guitar.
     swapped = continued = None
     if player.swapped and other is not None:
         foreign = player.play(replace(song, heard=other), 0)
-        swapped = some_of(statistics(judge.trial(drums_of(foreign, form))), ("hit F1",))
+        swapped = statistics(judge.trial(drums_of(foreign, form)), ("hit F1",))
     # 4. One take that goes on from the known bars, judged in the bars after them.
     if player.play_on is not None and rest is not None:
         grid = player.play_on(song, rest.known, 0)
         part = replace(song, drums=grid).between(rest.known.stop, len(form.steps))
-        continued = some_of(statistics(rest.judge.trial(drums_of(part.drums, part.heard.form))), CONTINUED)
+        continued = statistics(rest.judge.trial(drums_of(part.drums, part.heard.form)), CONTINUED)
     # 5. What no drummer could play.
     faults = sum((Counter(faults_of_grid(grid, form, FULL)) for grid in grids), Counter[str]())
     bars = len(form.steps) * player.takes

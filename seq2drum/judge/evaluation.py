@@ -33,6 +33,8 @@ HEADLINE = (
     "fill F1 of every eighth bar",
     "distinct bars",
     "change at four bars",
+    "groove held late",
+    "copies of 4 bars",
     "critic AUC",
     "song critic AUC, no velocity",
     "bars a second",
@@ -61,7 +63,7 @@ def number_or_none(value: float) -> float | None:
 
 @dataclass(frozen=True)
 class Column:
-    """What a figure is called, what it means, and which way is good: "high", "low", "near real" or "to beat"."""
+    """What a figure is called, what it means, and which way is good: see `figure.Better`."""
 
     name: str
     meaning: str
@@ -190,7 +192,9 @@ _OWN_COLUMNS = (
         "low",
         "critic",
     ),
-    Column("song critic AUC, no velocity", "the same, not knowing how loud hits are", "low", "critic"),
+    Column("song critic AUC, seeds apart", "the highest AUC of such a critic less the lowest", "low", "critic"),
+    Column("song critic AUC, no velocity", "the same critic, not knowing how loud hits are", "low", "critic"),
+    Column("song critic AUC, no velocity, seeds apart", "its highest AUC less the lowest", "low", "critic"),
     Column("bars a second", "bars played a second of processor time", "high", "speed"),
     Column("faults", "notes and ticks that no drummer could play, over all takes", "low", "validity"),
 )

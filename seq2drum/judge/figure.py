@@ -11,20 +11,21 @@ from numpy.typing import ArrayLike
 from seq2drum.judge.measures import Vector
 from seq2drum.judge.trial import Trial
 
-Better = Literal["high", "low", "near real", "to beat"]
+Better = Literal["high", "low", "near real", "to beat", "neither"]
 WAYS: Mapping[str, str] = {
     "high": "higher is better",
     "low": "lower is better",
     "near real": "near the real drums is best",
 }
-"""Which way is good, in words; of what is there to be beaten there is nothing to say."""
+"""Which way is good, in words, where one is."""
 
 
 class Figure(NamedTuple):
     """One figure: what it is called and means, and which way is good.
 
-    better: "near real" is judged by what the real drums have; "to beat" is the same for all players. group: its table
-    on a page. statistics: from a take to a vector. value: from a sum of such vectors to a number.
+    better: "near real" is judged by what the real drums have; "to beat" is the same for all players; of "neither" no
+    way is good. group: its table on a page. statistics: from a take to a vector. value: from a sum of such vectors to a
+    number.
     """
 
     name: str

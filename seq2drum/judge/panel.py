@@ -13,12 +13,12 @@ Letters of shapes: B bars, T steps of all bars, S steps of the longest bar, V th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from seq2drum.judge.figure import Figure, of_each, of_halves, of_songs
 from seq2drum.judge.measures import (
@@ -26,6 +26,7 @@ from seq2drum.judge.measures import (
     CURVE_BARS,
     VOICE,
     BoolArray,
+    Copies,
     Vector,
     above_chance,
     curve,
@@ -175,6 +176,17 @@ def _copy(index: int, bars: int) -> Figure:
     name = f"copies of {bars} bar{'s' * (bars > 1)}"
     meaning = "share of windows that the training set has exactly so, silence left out"
     return Figure(name, meaning, "near real", "copies", lambda trial: trial.made.copied[index], of_each(share))
+
+
+def _repeat(index: int, bars: int) -> Figure:
+    name = f"repeats of {bars} bar{'s' * (bars > 1)}"
+    meaning = "share of windows that another take of the song, of another seed, has exactly so, silence left out"
+
+    def counted(trial: Trial) -> ArrayLike:
+        nothing = [0.0, 0.0]
+        return nothing if trial.another is None else Copies.of([trial.another.drums]).rate(trial.made.drums)[index]
+
+    return Figure(name, meaning, "neither", "copies", counted, of_each(share))
 
 
 def _voice_hits(name: str) -> Figure:
@@ -369,6 +381,7 @@ _PANEL = (
         of_each(share),
     ),
     *(_copy(index, bars) for index, bars in enumerate(COPY_LENGTHS)),
+    *(_repeat(index, bars) for index, bars in enumerate(COPY_LENGTHS)),
 )
 
 FIGURES: Mapping[str, Figure] = MappingProxyType({figure.name: figure for figure in _PANEL})
@@ -385,11 +398,11 @@ def _silence() -> Side:
 _SILENCE = Trial(_silence(), _silence())
 
 
-def statistics(trial: Trial) -> dict[str, Vector]:
+def statistics(trial: Trial, names: Iterable[str] = FIGURES) -> dict[str, Vector]:
     """What is counted of one take, for each figure; zeros for a song in which the real drummer never plays."""
     if not len(trial.real.drums.form.steps):
-        return {name: np.zeros_like(row) for name, row in statistics(_SILENCE).items()}
-    return {name: np.asarray(figure.statistics(trial), dtype=np.float64) for name, figure in FIGURES.items()}
+        return {name: np.zeros_like(row) for name, row in statistics(_SILENCE, names).items()}
+    return {name: np.asarray(FIGURES[name].statistics(trial), dtype=np.float64) for name in names}
 
 
 def mean_of(takes: Sequence[Statistics]) -> dict[str, Vector]:

@@ -59,6 +59,7 @@ class Player:
 Way = Literal["plain", "default", "daring", "given"]
 WAYS: tuple[Way, ...] = ("plain", "default", "daring", "given")
 DARING = 0.5  # as drummers choose their grooves
+DARING_TAKES = 2  # enough to see what two takes of a song have in common
 
 
 def model_players(
@@ -88,7 +89,7 @@ def model_players(
     if "daring" in ways:
         meaning = "grooves chosen as drummers choose them"
         daring = row(f"--daring {DARING}", meaning, _ModelPlayer(name, seed, daring=DARING))
-        rows.append(replace(daring, swapped=False, play_on=None))
+        rows.append(replace(daring, takes=min(max(takes, 1), DARING_TAKES), swapped=False, play_on=None))
     if "given" in ways:
         known = {"song": ("given", "the song's typical bar"), "sections": ("sections", "its sections' typical bars")}
         for grooves, (given, own) in known.items():

@@ -140,6 +140,8 @@ def of_song_critics(
             made = [audition.habits for audition in own]
             result = song_critic_auc(real, made, groups=groups, seed=seed, velocity=velocity, critics=critics)
             figures[name] = Estimate(result.auc, result.low, result.high)
+            if critics > 1:
+                figures[f"{name}, seeds apart"] = Estimate(result.apart)
         yield player, figures
 
 

@@ -93,10 +93,14 @@ class Side:
 
 
 class Trial(NamedTuple):
-    """A take beside the real drums, both sides in the bars that count."""
+    """A take beside the real drums, both sides in the bars that count.
+
+    another: another take of the same player, of another seed, if there is one.
+    """
 
     real: Side
     made: Side
+    another: Side | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,17 +9,21 @@ from __future__ import annotations
 import numpy as np
 
 from seq2drum.judge.figure import Figure, of_each, of_songs
-from seq2drum.judge.measures import VOICE, BoolArray, bar_keys, f1, share, typical
-from seq2drum.judge.trial import TOMS, Side
+from seq2drum.judge.measures import VOICE, BoolArray, bar_keys, share, typical
+from seq2drum.judge.trial import TOMS, Side, Trial
 from seq2drum.music.notes import IntArray
 
 HELD_BARS = 16  # bars at the beginning and at the end, in which it is measured how well the groove is held
+LEAST_HELD = 40  # bars of a song: in a shorter one the beginning and the end are next to each other
 PERIOD = 4  # bars of a phrase, after which drummers come back to what they played
 
 
-def kinds_of(side: Side) -> list[IntArray]:
-    """The bars of each section's letter, of one length; bars before the guitar begins are a kind of their own."""
-    keys = np.stack([side.letter, side.drums.form.steps], axis=1)
+def kinds_of(side: Side, *, by_section: bool = True) -> list[IntArray]:
+    """The bars of each section's letter, of one length; bars before the guitar begins are a kind of their own.
+
+    Without by_section the bars of each length in the whole song.
+    """
+    keys = np.stack([side.letter * by_section, side.drums.form.steps], axis=1)
     _, kind = np.unique(keys, axis=0, return_inverse=True)
     return [np.flatnonzero(kind == number) for number in range(int(kind.max(initial=-1)) + 1)]
 
@@ -46,14 +50,38 @@ def _changes(side: Side) -> list[float]:
     return [float(differs.sum()), float(comparable.sum())]
 
 
-def _held(side: Side, bars: slice) -> list[float]:
-    """Hits that some bars share with the typical bar of their section, hits of the bars, and of the typical bars."""
+def _held(side: Side, bars: slice, by_section: bool) -> list[float]:
+    """Hits that some bars share with the typical bar of section or song, hits of the bars, and of the typical bars."""
     rolls = side.rolls > 0
+    if len(rolls) < LEAST_HELD:
+        return [0.0, 0.0, 0.0]
     groove = np.zeros_like(rolls)
-    for kind in kinds_of(side):
+    for kind in kinds_of(side, by_section=by_section):
         groove[kind] = rolls[kind[typical(rolls[kind])]]
     own, held = rolls[bars], groove[bars]
     return [float((own & held).sum()), float(own.sum()), float(held.sum())]
+
+
+def _f1(both: float, own: float, held: float) -> float:
+    """The hit F1; NaN where no song is long enough."""
+    return share(2 * both, own + held)
+
+
+def _held_figures() -> list[Figure]:
+    """How well a groove is held early and late: that of each section, and one of the whole song."""
+    ends = {"early": ("first", slice(0, HELD_BARS)), "late": ("last", slice(-HELD_BARS, None))}
+
+    def figure(groove: str, of: str, by_section: bool, end: str) -> Figure:
+        which, bars = ends[end]
+        meaning = f"hit F1 of the {which} {HELD_BARS} bars to the typical bar of {of}, in songs of {LEAST_HELD} or more"
+
+        def counted(trial: Trial) -> list[float]:
+            return _held(trial.made, bars, by_section)
+
+        return Figure(f"{groove} held {end}", meaning, "near real", "vocabulary", counted, of_each(_f1))
+
+    both = (("groove", "their section", True), ("one groove", "the whole take", False))
+    return [figure(*groove, end) for groove in both for end in ends]
 
 
 def _toms_outside_fills(side: Side) -> list[float]:
@@ -111,22 +139,7 @@ VOCABULARY = (
         lambda trial: _changes(trial.made),
         of_each(share),
     ),
-    Figure(
-        "groove held early",
-        f"hit F1 of the first {HELD_BARS} bars to the typical bar of their section",
-        "near real",
-        "vocabulary",
-        lambda trial: _held(trial.made, slice(0, HELD_BARS)),
-        of_each(f1),
-    ),
-    Figure(
-        "groove held late",
-        f"the same of the last {HELD_BARS} bars",
-        "near real",
-        "vocabulary",
-        lambda trial: _held(trial.made, slice(-HELD_BARS, None)),
-        of_each(f1),
-    ),
+    *_held_figures(),
     Figure(
         "toms outside fills",
         "hits of toms a bar, in bars that are no fills",

@@ -173,6 +173,20 @@ def test_each_song_has_its_own_figures(cheats: Evaluation) -> None:
     assert all(song.figures["copier"]["hit F1"] == 1 for song in cheats.songs)
 
 
+def test_a_player_who_varies_repeats_itself_less_than_one_who_does_not() -> None:
+    def varies(song: Prepared, take: int) -> Grid:
+        return _same(song, take) if take % 2 else _loop(song, take)
+
+    players = [
+        Player("same", "two takes that are one", "model", _same, takes=2),
+        Player("varied", "two takes", "model", varies, takes=2),
+    ]
+    evaluation = evaluate(played_songs(), players, (), FEW)
+    assert figures(evaluation, "same")["repeats of 4 bars"] == 1
+    assert (figures(evaluation, "varied")["repeats of 4 bars"] or 0) < 1
+    assert figures(evaluation, REAL).get("repeats of 4 bars") is None
+
+
 # --- what is compared -------------------------------------------------------------------------------------------------
 
 
@@ -246,6 +260,8 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
     criticised = {name for name, row in rows.items() if "critic AUC" in row["figures"]}
     assert criticised == {likely, sampled, *CRITICISED}
     assert {name for name, row in rows.items() if row["takes"] == 2} == {sampled}
+    repeats = {name: row["figures"].get("repeats of 1 bar", [None])[0] for name, row in rows.items()}
+    assert {name for name, value in repeats.items() if value is not None} == {sampled}
     assert {row["name"]: row["takes"] for row in raw["continued"]} == {likely: 1, sampled: 1, COPY: 1}
 
     songs = load(cache_file)

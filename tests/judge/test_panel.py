@@ -376,6 +376,25 @@ def test_without_a_training_set_the_rate_of_copies_has_no_answer() -> None:
     assert np.isnan(figures(part, part)["copies of 1 bar"])
 
 
+def test_what_a_player_repeats_are_windows_that_its_other_take_has_wherever_they_are() -> None:
+    form = four(6)
+    one, other = random_drums(form, 18), random_drums(form, 19)
+    other.velocity[24 : 5 * 24] = one.velocity[: 4 * 24]
+    trial = trial_of(one, one, heard(form))
+    score = values(panel.statistics(trial._replace(another=trial_of(one, other, heard(form)).made)))
+    assert [score[f"repeats of {n}"] for n in ("1 bar", "2 bars", "4 bars")] == pytest.approx([4 / 6, 3 / 5, 1 / 3])
+    assert np.isnan(values(panel.statistics(trial))["repeats of 1 bar"])
+
+
+def test_some_figures_are_counted_as_all_of_them_are() -> None:
+    form, names = four(6), ("hit F1", "fill rate")
+    for real in (random_drums(form, 22), silent(form)):
+        trial = trial_of(real, random_drums(form, 23), heard(form))
+        every, some = panel.statistics(trial), panel.statistics(trial, names)
+        assert tuple(some) == names
+        assert all(np.array_equal(some[name], every[name]) for name in names)
+
+
 # --- retrieval --------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,8 @@ from seq2drum.lattice.drums import Drums
 from seq2drum.lattice.form import Form
 from tests.drumming import BACKBEAT, VOICE, drums, four, heard, loop, random_drums, random_guitar
 
+HELD = ("groove held early", "groove held late", "one groove held early", "one groove held late")
+
 
 def figures(made: Drums, letters: str = "") -> dict[str, float]:
     """The figures of drums beside themselves; letters: the section of each bar."""
@@ -35,9 +37,10 @@ def struck(made: Drums, *hits: tuple[int, int, str]) -> Drums:
 
 
 def test_a_loop_changes_never_and_holds_its_groove() -> None:
-    score = figures(loop(four(32), BACKBEAT))
-    assert (score["distinct bars"], score["distinct bars a section"]) == (1 / 32, 1 / 32)
-    assert (score["change at four bars"], score["groove held early"], score["groove held late"]) == (0, 1, 1)
+    score = figures(loop(four(40), BACKBEAT))
+    assert (score["distinct bars"], score["distinct bars a section"]) == (1 / 40, 1 / 40)
+    assert score["change at four bars"] == 0
+    assert [score[name] for name in HELD] == [1, 1, 1, 1]
 
 
 def test_a_bar_that_is_played_in_two_sections_counts_in_both() -> None:
@@ -62,11 +65,22 @@ def test_a_groove_that_is_lost_is_held_early_and_not_late() -> None:
 
 
 def test_each_section_has_a_typical_bar_of_its_own() -> None:
-    form = four(32)
+    form = four(40)
     made = loop(form, BACKBEAT)
-    made.velocity[form.first[16] :] = loop(four(16), [(0, "crash"), (12, "low tom")]).velocity
-    assert figures(made, "A" * 16 + "B" * 16)["groove held late"] == 1
-    assert figures(made, "A" * 32)["groove held late"] == 0
+    made.velocity[form.first[24] :] = loop(four(16), [(0, "crash"), (12, "low tom")]).velocity
+    assert [figures(made, "A" * 24 + "B" * 16)[name] for name in HELD] == [1, 1, 1, 0]
+    assert [figures(made, "A" * 40)[name] for name in HELD] == [1, 0, 1, 0]
+
+
+def test_how_far_a_groove_is_held_is_the_f1_of_the_bars_counted_together() -> None:
+    made = loop(four(40), [(0, "kick"), (12, "snare")])
+    made = struck(made, *((bar, 6, "snare") for bar in range(24, 40)))  # two hits of three are those of the groove
+    assert figures(made)["groove held late"] == pytest.approx(2 * 2 / (3 + 2))
+
+
+def test_of_a_short_song_nobody_says_whether_its_groove_is_held() -> None:
+    score = figures(loop(four(39), BACKBEAT))
+    assert np.isnan([score[name] for name in HELD]).all()
 
 
 @pytest.mark.parametrize("count", [1, 5, 600])
@@ -104,7 +118,7 @@ def test_sections_are_those_of_the_guitar_and_only_of_bars_that_count() -> None:
 
 
 def test_bars_of_two_lengths_have_two_typical_bars() -> None:
-    form = Form(np.array([24, 18] * 8), np.array([4, 3] * 8), np.full(16, 4), np.full(16, 120.0))
+    form = Form(np.array([24, 18] * 20), np.array([4, 3] * 20), np.full(40, 4), np.full(40, 120.0))
     made = loop(form, [(0, "kick")])
     made.velocity[form.first[:-1][form.steps == 18], VOICE["crash"]] = 100
-    assert figures(made)["groove held early"] == 1
+    assert figures(made)["groove held early"] == figures(made)["one groove held late"] == 1
