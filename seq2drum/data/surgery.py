@@ -40,6 +40,7 @@ SWUNG: tuple[Metre, ...] = ((12, 8), (6, 8))
 """Metres as which a song that swings is written."""
 STRAIGHT = 0.1  # share of notes on straight eighths and sixteenths, above which a part does not swing
 TRIPLETS = 0.1  # share of hits on eighth triplets, below which the drums do not swing
+SLOW = 120  # quarters a minute of a song that swings, above which a part in 12/8 would be faster than most are
 _METRE, _STEPS = (4, 4), 4 * STEPS_PER_QUARTER  # of the songs that are altered
 _HALF = STEPS_PER_QUARTER // 2
 _QUARTER = TWELFTHS * OFFSET_UNITS  # ticks: every offset is a whole number of them
@@ -78,8 +79,8 @@ def surgery(song: Prepared, metre: Metre, at: int = 0) -> Prepared | None:
 def augmented(songs: Sequence[Prepared], share: float, seed: int) -> list[Prepared]:
     """Altered copies of a share of the training songs in 4/4, a fifth each in 12/8, 6/8, 7/8, 5/4 and 3/4.
 
-    No song is taken twice. Where too few songs swing, there are fewer in 12/8 and 6/8. Which songs are taken, and the
-    place of the cut, depend on the digests of the songs and on the seed alone.
+    No song is taken twice. Where too few slow songs swing, 12/8 and 6/8 have half of them each. Which songs are taken,
+    and the place of the cut, depend on the digests of the songs and on the seed alone.
     """
     digests = {song.sha256: hashlib.sha256(f"{seed} {song.sha256}".encode()).digest() for song in songs}
     common = [song for song in songs if song.split == "train" and _is_common(song.heard.form)]
@@ -88,7 +89,9 @@ def augmented(songs: Sequence[Prepared], share: float, seed: int) -> list[Prepar
     found: list[Prepared] = []
     for metre in (*SWUNG, *PLACES_OF):
         places = PLACES_OF.get(metre, (0,))
-        taken = [song for song in left if _suits(song, metre)][:wanted]
+        able = [song for song in left if _suits(song, metre)]
+        most = len(able) // 2 if metre == SWUNG[0] else len(able)  # the other half is for 6/8
+        taken = able[: min(wanted, most)]
         altered = (surgery(song, metre, places[digests[song.sha256][0] % len(places)]) for song in taken)
         found += [song for song in altered if song is not None]
         names = {song.sha256 for song in taken}
@@ -103,9 +106,12 @@ def swings(song: Prepared) -> bool:
 
 
 def _suits(song: Prepared, metre: Metre) -> bool:
-    """Whether a song in 4/4 makes a good one in the metre. Half a beat is taken only out of what does not swing."""
+    """Whether a song in 4/4 makes a good one in the metre.
+
+    For 12/8 and 6/8 it is slow and swings; half a beat is taken only out of what does not swing.
+    """
     if metre in SWUNG:
-        return swings(song)
+        return float(np.median(song.heard.form.bpm)) <= SLOW and swings(song)
     straight, triplets = _subdivisions(song.drums)
     return metre[1] == 4 or triplets <= straight
 

@@ -203,6 +203,11 @@ def test_a_share_of_the_songs_is_altered_each_metre_as_often() -> None:
     assert {song.path.split(" at ")[1] for song in found if song.heard.form.metre == "7/8"} == {"step 15", "step 21"}
 
 
+def test_where_few_songs_swing_12_8_and_6_8_have_as_many() -> None:
+    found = Counter(song.heard.form.metre for song in augmented(many(), 1, 0))
+    assert (found["12/8"], found["6/8"], found["7/8"], found["5/4"], found["3/4"]) == (15, 15, 20, 20, 20)
+
+
 def test_the_same_songs_are_altered_in_any_order_and_others_with_another_seed() -> None:
     songs = many()
     names = [
@@ -218,6 +223,16 @@ def test_songs_that_are_not_trained_on_are_not_altered() -> None:
     assert augmented(kept_apart, 0.5, 0) == []
     assert len(augmented([*songs, *kept_apart], 0.5, 0)) == 50
     assert augmented(songs, 0, 0) == []
+
+
+def test_songs_that_swing_fast_are_not_written_in_eighths() -> None:
+    def at(bpm: float) -> list[Prepared]:
+        forms = [song.heard.form._replace(bpm=np.full(2, bpm)) for song in many()]
+        songs = [replace(one, heard=replace(one.heard, form=form)) for one, form in zip(many(), forms, strict=True)]
+        return [song for song in augmented(songs, 0.5, 0) if song.heard.form.metre in ("12/8", "6/8")]
+
+    assert len(at(120.0)) == 20
+    assert at(121.0) == []
 
 
 @pytest.mark.parametrize("metre", [(12, 8), (6, 8), (7, 8), (5, 4), (3, 4), (9, 8)])
