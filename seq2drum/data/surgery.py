@@ -48,11 +48,12 @@ _LENGTH = _QUARTER // LENGTH_UNITS  # ticks of the unit in which lengths are kep
 
 
 def surgery(song: Prepared, metre: Metre, at: int = 0) -> Prepared | None:
-    """A song that is in 4/4 throughout as one in another metre; its sections, tempo marks and origin stay as they are.
+    """A song that is in 4/4 throughout as one in another metre, with the same sections, and as fast as before.
 
     at: for 7/8 and 3/4 the step of each bar at which half a beat or a beat is taken out, for 9/8 and 5/4 that of the
     half beat or beat that is played twice. Notes that reach over a cut are shortened by it; a note that begins in it
-    and sounds for half a beat after it begins where the cut is. 12/8 and 6/8 have no such place.
+    and sounds for half a beat after it begins where the cut is. 12/8 and 6/8 have no such place. A 9/8 made so goes in
+    2 + 2 + 2 + 3 eighths, not in threes as the clock of a model does; `augmented` makes none.
 
     Returns:
         The new song, with a path and a digest of its own, or None if the song is not in 4/4 throughout or, for 12/8
@@ -92,7 +93,7 @@ def augmented(songs: Sequence[Prepared], share: float, seed: int) -> list[Prepar
         able = [song for song in left if _suits(song, metre)]
         most = len(able) // 2 if metre == SWUNG[0] else len(able)  # the other half is for 6/8
         taken = able[: min(wanted, most)]
-        altered = (surgery(song, metre, places[digests[song.sha256][0] % len(places)]) for song in taken)
+        altered = (surgery(song, metre, places[digests[song.sha256][-1] % len(places)]) for song in taken)
         found += [song for song in altered if song is not None]
         names = {song.sha256 for song in taken}
         left = [song for song in left if song.sha256 not in names]
