@@ -13,13 +13,13 @@ import numpy as np
 
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import panel
-from seq2drum.judge.evaluation import CONTINUED
+from seq2drum.judge.evaluation import BY_KIND, CONTINUED, METRES, OTHER
 from seq2drum.judge.faults import faults_of_grid
 from seq2drum.judge.habits import Numbers, habits
-from seq2drum.judge.measures import Copies, Vector
+from seq2drum.judge.measures import BoolArray, Copies, Vector
 from seq2drum.judge.panel import Statistics, statistics
 from seq2drum.judge.players import Player
-from seq2drum.judge.trial import Judge
+from seq2drum.judge.trial import Judge, Trial
 from seq2drum.judge.workers import results_of
 from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import Grid
@@ -30,17 +30,25 @@ Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""
 
 
+class Part(NamedTuple):
+    """What is counted of some of a song's bars: how many bars count, and the figures BY_KIND."""
+
+    bars: int
+    statistics: Statistics
+
+
 @dataclass(frozen=True, eq=False)
 class Audition:
     """What one player's playing of one song comes to.
 
-    statistics: the mean over its takes. first: of its first take. swapped: of its first take to another song's guitar.
-    continued: of one take that goes on from real bars, in the bars after them. habits: of the first take, where it is
-    long enough. hits: the first take. faults: over all takes. bars and seconds: how much was played, and how much
-    processor time it took.
+    statistics: the mean over its takes. by_metre: the same of the bars of each of METRES. first: of its first take.
+    swapped: of its first take to another song's guitar. continued: of one take that goes on from real bars, in the bars
+    after them. habits: of the first take, where it is long enough. hits: the first take. faults: over all takes. bars
+    and seconds: how much was played, and how much processor time it took.
     """
 
     statistics: Statistics
+    by_metre: Mapping[str, Part]
     first: Statistics
     swapped: Statistics | None
     continued: Statistics | None
@@ -124,6 +132,7 @@ def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge,
     if len(trials) > 1:
         trials = [own._replace(another=next_.made) for own, next_ in zip(trials, [*trials[1:], trials[0]], strict=True)]
     takes = [statistics(trial) for trial in trials]
+    by_metre = _by_metre(trials, takes)
     # 3. The first take once more, to another song's guitar.
     swapped = continued = None
     if player.swapped and other is not None:
@@ -138,7 +147,23 @@ def _audition(player: Player, song: Prepared, other: Heard | None, judge: Judge,
     faults = sum((Counter(faults_of_grid(grid, form, FULL)) for grid in grids), Counter[str]())
     bars = len(form.steps) * player.takes
     own = habits(trials[0].made)
-    return Audition(panel.mean_of(takes), takes[0], swapped, continued, own, grids[0], faults, bars, seconds)
+    return Audition(panel.mean_of(takes), by_metre, takes[0], swapped, continued, own, grids[0], faults, bars, seconds)
+
+
+def _by_metre(trials: Sequence[Trial], takes: Sequence[Statistics]) -> dict[str, Part]:
+    """The mean over some takes of one song, by the metre of the bars; takes: what is counted of all bars."""
+    form = trials[0].real.drums.form
+    names = [f"{over}/{under}" for over, under in zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)]
+    metre = np.array([name if name in METRES else OTHER for name in names])
+    parts = {}
+    for name in np.unique(metre).tolist():
+        here: BoolArray = metre == name
+        if here.all():
+            counted = [some_of(take, BY_KIND) for take in takes]
+        else:
+            counted = [statistics(trial.only(here), BY_KIND) for trial in trials]
+        parts[name] = Part(int(here.sum()), panel.mean_of(counted))
+    return parts
 
 
 def some_of(counted: Statistics, names: Sequence[str]) -> dict[str, Vector]:

@@ -42,6 +42,7 @@ from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL, NINE, to_kit
 from seq2drum.music.notes import IntArray
 
+COMMON = "common bar"
 ENOUGH_BARS = 8  # bars of a kind in other groups; of fewer no habit can be counted
 SAME_TEMPO = 1.15  # two songs are as fast as each other within this ratio
 LEAST_TILED = 4  # bars of a kind that a song must have to be tiled over another
@@ -71,7 +72,7 @@ def baselines(training: Sequence[Prepared], *, seed: int = 0) -> list[Baseline]:
     rows: list[tuple[str, str, bool, Callable[[Prepared, int], Grid]]] = [
         ("silence", "nothing at all", False, _silence),
         ("marginal", "the hits likely at each place of the bar, cut where expected F1 is best", False, known.marginal),
-        ("common bar", "the commonest training bar of the metre, looped", False, known.common_bar),
+        (COMMON, "the commonest training bar of the metre, looped", False, known.common_bar),
         ("rule", "rock backbeat, shuffle or swing ride by metre, tempo and the guitar's swing", False, known.rule),
         ("rule + accents", "the rule, its kicks on the guitar's accents", False, known.rule_with_accents),
         ("random song", "real drums of another song of the metre and tempo", False, partial(known.random_song, seed)),

@@ -20,13 +20,14 @@ from seq2drum.data.excerpts import duet_of
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError, InputError, OutputError
 from seq2drum.judge.auditions import Progress
+from seq2drum.judge.baselines import COMMON
 from seq2drum.judge.players import Player
 from seq2drum.judge.songs import passage
 from seq2drum.music.duet import Duet
 from seq2drum.show import page, sound
 
 BARS = 8
-BASELINES = ("common bar", "nearest 4 bars")  # that are heard beside models and the real drums
+BASELINES = (COMMON, "nearest 4 bars")  # that are heard beside models and the real drums
 PAGE, KEY, SOUNDS = "index.html", "key.json", "sounds"
 FORMAT = 1
 MOST_KEY = 10_000_000  # bytes

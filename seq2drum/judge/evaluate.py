@@ -118,7 +118,8 @@ def evaluate(
     # 4. Rows of figures with their intervals.
     with watch.stage("intervals"):
         free, continued = _rows(everyone, auditions, more, settings, progress)
-        by_metre = tables.by_metre(songs, everyone, auditions, free, seed=settings.seed, draws=settings.draws)
+        by_metre = tables.by_metre(everyone, auditions, free, seed=settings.seed, draws=settings.draws)
+        by_style = tables.by_style(songs, everyone, auditions, free, seed=settings.seed, draws=settings.draws)
     alone_playing = [player for player in everyone if player.name != COPY]
     return Evaluation(
         _about(songs, training, settings),
@@ -126,6 +127,7 @@ def evaluate(
         tuple(free),
         tuple(continued),
         by_metre,
+        by_style,
         {player.name: tables.curve(auditions[player.name]) for player in alone_playing},
         tables.examples(songs, players, auditions),
         tables.by_song(songs, alone_playing, auditions),

@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 from seq2drum import files
 from seq2drum.errors import OptionError, OutputError
-from seq2drum.judge.evaluation import BY_METRE, CONTINUED, HEADLINE, Column, Estimate, Evaluation, Example, Row
+from seq2drum.judge.evaluation import (
+    CONTINUED,
+    HEADLINE,
+    SHOWN_BY_KIND,
+    Column,
+    Estimate,
+    Evaluation,
+    Example,
+    Row,
+)
 from seq2drum.judge.figure import WAYS
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.music.kit import NINE
@@ -71,13 +80,13 @@ def _short(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def table(rows: Sequence[Row], names: Sequence[str], *, interval: str = "", songs: bool = False) -> page.Table:
-    """Players by figures. songs: also of how many songs."""
-    head = ["", *(["songs"] if songs else []), *names]
+def table(rows: Sequence[Row], names: Sequence[str], *, interval: str = "", counts: bool = False) -> page.Table:
+    """Players by figures. counts: also of how many songs and bars."""
+    head = ["", *(["songs", "bars"] if counts else []), *names]
     body = [
         [
             _name(row),
-            *([str(row.songs)] if songs else []),
+            *([str(row.songs), str(row.bars)] if counts else []),
             *(shown(row.figures.get(n), interval=interval) for n in names),
         ]
         for row in rows
@@ -122,7 +131,8 @@ def facts(evaluation: Evaluation) -> list[str]:
 _LEGEND = "Intervals are 95 %, songs drawn again. A player with * sees the real drums of the song."
 _JUDGED = "A plain take is judged by its hits; one that varies as drummers do, by the critics and its vocabulary."
 _FREE = "Free-running: nobody but * ever saw a real drum of the song."
-_METRE = "By metre: songs that never leave it."
+_METRE = "By metre: the bars of it in all songs."
+_STYLE = "By style: songs of it, as the real drums sound; what a file says of its style does not matter."
 
 
 def _on(evaluation: Evaluation) -> str:
@@ -132,13 +142,18 @@ def _on(evaluation: Evaluation) -> str:
     return f"Played on from the first {known} real bars: figures of the bars after them."
 
 
-def _metres(evaluation: Evaluation) -> list[Row]:
-    """The rows by metre; of a metre that no song has, one row is enough."""
-    kept = []
-    for metre, rows in groupby(evaluation.by_metre, lambda row: row.name.split(":")[0]):
-        of_metre = list(rows)
-        kept += [row for row in of_metre] if of_metre[0].songs else [Row(metre, "", "real", True, 0, {})]
-    return kept
+def _kinds(evaluation: Evaluation) -> list[tuple[str, str, list[Row]]]:
+    """The tables by metre and by style: title, what it is of, rows; of a kind that no song has, one row is enough."""
+    tables = (("By metre", _METRE, evaluation.by_metre), ("By style", _STYLE, evaluation.by_style))
+    shown = []
+    for title, words, rows in tables:
+        kept = []
+        for kind, own in groupby(rows, lambda row: row.name.split(":")[0]):
+            of_kind = list(own)
+            kept += of_kind if of_kind[0].songs else [Row(kind, "", "real", True, 0, {})]
+        if kept:
+            shown.append((title, words, kept))
+    return shown
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -157,13 +172,8 @@ def as_text(evaluation: Evaluation) -> str:
             *_aligned("Continued", table(evaluation.continued, CONTINUED, interval="half")),
             "",
         ]
-    if evaluation.by_metre:
-        parts += [
-            _METRE,
-            "",
-            *_aligned("Metre", table(_metres(evaluation), BY_METRE, interval="half", songs=True)),
-            "",
-        ]
+    for title, words, rows in _kinds(evaluation):
+        parts += [words, "", *_aligned(title, table(rows, SHOWN_BY_KIND, interval="half", counts=True)), ""]
     parts += [
         _LEGEND.replace("Intervals are", "± is half an interval of"),
         _JUDGED,
@@ -219,9 +229,9 @@ def as_markdown(evaluation: Evaluation) -> str:
     if evaluation.continued:
         parts += ["## Playing on", "", _on(evaluation), ""]
         parts += [*_piped(table(evaluation.continued, CONTINUED, interval="whole")), ""]
-    if evaluation.by_metre:
-        parts += ["## By metre", "", _METRE, ""]
-        parts += [*_piped(table(_metres(evaluation), BY_METRE, interval="whole", songs=True)), ""]
+    for title, words, rows in _kinds(evaluation):
+        parts += [f"## {title}", "", words, ""]
+        parts += [*_piped(table(rows, SHOWN_BY_KIND, interval="whole", counts=True)), ""]
     parts += ["## What the figures mean", "", *_piped(_meanings(evaluation)), ""]
     parts += ["## How it was made", "", *(f"- {line}" for line in (*evaluation.notes, *facts(evaluation))), ""]
     return "\n".join(parts)
@@ -264,8 +274,8 @@ def as_html(evaluation: Evaluation) -> str:
     headline, tables = tables[:1], tables[1:]
     if evaluation.continued:
         tables.append(("Playing on", _on(evaluation), _page_table(evaluation.continued, CONTINUED)))
-    if evaluation.by_metre:
-        tables.append(("By metre", _METRE, _page_table(_metres(evaluation), BY_METRE, songs=True)))
+    for title, words, rows in _kinds(evaluation):
+        tables.append((title, words, _page_table(rows, SHOWN_BY_KIND, counts=True)))
     known = {column.name: column for column in evaluation.columns}
     curves = _curves(evaluation)
     return page.render(
@@ -284,8 +294,8 @@ def as_html(evaluation: Evaluation) -> str:
     )
 
 
-def _page_table(rows: Sequence[Row], names: Sequence[str], *, songs: bool = False) -> _PageTable:
-    shown = table(rows, names, interval="whole", songs=songs)
+def _page_table(rows: Sequence[Row], names: Sequence[str], *, counts: bool = False) -> _PageTable:
+    shown = table(rows, names, interval="whole", counts=counts)
     lines = []
     for row, (name, *cells) in zip(rows, shown.body, strict=True):
         kind = "sees_real" if row.sees_real and row.kind == "baseline" else row.kind

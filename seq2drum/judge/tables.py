@@ -9,13 +9,26 @@ import numpy as np
 
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import intervals, measures, panel
-from seq2drum.judge.auditions import Audition, some_of
-from seq2drum.judge.evaluation import BY_METRE, METRES, Estimate, Example, Row, SongFigures, number_or_none
+from seq2drum.judge.auditions import Audition, Part, some_of
+from seq2drum.judge.baselines import COMMON
+from seq2drum.judge.evaluation import (
+    ABOVE_COMMON,
+    BY_KIND,
+    METRES,
+    Estimate,
+    Example,
+    Row,
+    SongFigures,
+    number_or_none,
+)
 from seq2drum.judge.panel import FIGURES, Statistics
 from seq2drum.judge.players import COPY, REAL, Player
 from seq2drum.judge.song_critic import song_critic_auc
 from seq2drum.judge.songs import passage
+from seq2drum.lattice.conditions import style_of
 from seq2drum.lattice.drums import Drums, drums_of
+from seq2drum.music.choices import STYLES
+from seq2drum.music.kit import FULL
 
 EXAMPLES, EXAMPLE_BARS = 4, 8
 
@@ -53,6 +66,14 @@ def continued_row(player: Player, auditions: Sequence[Audition], *, seed: int, d
 
 
 def by_metre(
+    players: Sequence[Player], auditions: Auditions, free: Sequence[Row], *, seed: int, draws: int
+) -> tuple[Row, ...]:
+    """Who is compared, in the bars of each metre, whichever songs they are in; see `_by_kind`."""
+    parts = {name: [audition.by_metre for audition in own] for name, own in auditions.items()}
+    return _by_kind(METRES, _compared(players, free), parts, seed, draws)
+
+
+def by_style(
     songs: Sequence[Prepared],
     players: Sequence[Player],
     auditions: Auditions,
@@ -61,20 +82,52 @@ def by_metre(
     seed: int,
     draws: int,
 ) -> tuple[Row, ...]:
-    """Models beside the real drums and the best baseline, metre by metre; without figures where there is no song."""
+    """Who is compared, in the songs of each style, which is told from the real drums; see `_by_kind`."""
+    styles = [style_of(drums_of(song.drums, song.heard.form, FULL)) for song in songs]
+
+    def whole(audition: Audition) -> Part:
+        return Part(sum(part.bars for part in audition.by_metre.values()), some_of(audition.statistics, BY_KIND))
+
+    parts = {
+        name: [{style: whole(audition)} for style, audition in zip(styles, own, strict=True)]
+        for name, own in auditions.items()
+    }
+    return _by_kind(STYLES, _compared(players, free), parts, seed, draws)
+
+
+def _compared(players: Sequence[Player], free: Sequence[Row]) -> list[Player]:
+    """The real drums, the models, the commonest bar, and the baseline with the most hits of those that see none."""
     rivals = [row for row in free if row.kind == "baseline" and not row.sees_real]
     best = max(rivals, key=lambda row: row.figures["hit F1"].value or 0.0, default=None)
-    shown = [player for player in players if player.kind in ("real", "model") or (best and player.name == best.name)]
-    kinds = [song.heard.form.metre for song in songs]
-    kinds = [kind if kind in METRES else "other" for kind in kinds]
+    names = {COMMON, best.name if best else COMMON}
+    return [player for player in players if player.kind in ("real", "model") or player.name in names]
+
+
+def _by_kind(
+    kinds: Sequence[str],
+    players: Sequence[Player],
+    parts: Mapping[str, Sequence[Mapping[str, Part]]],
+    seed: int,
+    draws: int,
+) -> tuple[Row, ...]:
+    """Rows named "kind: player", kind by kind; without figures where there is no song.
+
+    parts: of each player by name, of each song what is counted of its bars of each kind.
+    """
     rows = []
-    for metre in METRES:
-        here = [index for index, kind in enumerate(kinds) if kind == metre]
-        for player in shown:
-            names = [name for name in BY_METRE if player.kind != "real" or FIGURES[name].better == "near real"]
-            counted = [some_of(auditions[player.name][index].statistics, names) for index in here]
-            figures = _summarised(counted, [seed, 8], draws) if counted else {}
-            rows.append(replace(_row(player, figures, len(here)), name=f"{metre}: {player.name}"))
+    for kind in kinds:
+        counted = {player.name: [song[kind] for song in parts[player.name] if kind in song] for player in players}
+        for player in players:
+            own = [part.statistics for part in counted[player.name]]
+            names = [name for name in BY_KIND if player.kind != "real" or FIGURES[name].better == "near real"]
+            figures = _summarised([some_of(song, names) for song in own], [seed, 8], draws) if own else {}
+            if own and COMMON in counted and player.kind == "model":
+                common = [some_of(part.statistics, ("hit F1",)) for part in counted[COMMON]]
+                mine = [some_of(song, ("hit F1",)) for song in own]
+                gain = intervals.compare(mine, common, np.random.default_rng([seed, 8]), draws)
+                figures[ABOVE_COMMON] = Estimate.of(gain["hit F1"])
+            bars = sum(part.bars for part in counted[player.name])
+            rows.append(replace(_row(player, figures, len(own)), name=f"{kind}: {player.name}", bars=bars))
     return tuple(rows)
 
 

@@ -15,6 +15,7 @@ from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
 from seq2drum.judge import measures
 from seq2drum.judge.auditions import Audition, Progress
+from seq2drum.judge.baselines import COMMON
 from seq2drum.judge.evaluation import GUITARS, Estimate
 from seq2drum.judge.intervals import CRITICS, over_songs, weighted_mean, weighted_median
 from seq2drum.judge.players import Player
@@ -22,7 +23,7 @@ from seq2drum.judge.workers import results_of
 from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import Grid
 
-CRITICISED = ("common bar", "random song", "nearest 4 bars")  # baselines that the critic judges beside the models
+CRITICISED = (COMMON, "random song", "nearest 4 bars")  # baselines that the critic judges beside the models
 
 
 class TorchFigures(NamedTuple):

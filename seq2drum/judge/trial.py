@@ -46,6 +46,11 @@ class Side:
     begins: BoolArray
     copies: Copies | None = None
 
+    def only(self, bars: BoolArray) -> Side:
+        """The same in some of the bars, (B,), as if there had been no others."""
+        guitar = self.guitar[np.repeat(bars, self.drums.form.steps)]
+        return Side(cut(self.drums, bars), guitar, self.letter[bars], self.begins[bars], self.copies)
+
     @cached_property
     def hits(self) -> BoolArray:
         """(T, V): what is struck."""
@@ -102,6 +107,10 @@ class Trial(NamedTuple):
     made: Side
     another: Side | None = None
 
+    def only(self, bars: BoolArray) -> Trial:
+        """The same in some of the bars, (B,)."""
+        return Trial(self.real.only(bars), self.made.only(bars), self.another and self.another.only(bars))
+
 
 @dataclass(frozen=True, eq=False)
 class Judge:
@@ -127,7 +136,7 @@ class Judge:
     def _guitar(self) -> Vector:
         guitar: Vector = np.zeros(len(self.real.velocity))
         np.add.at(guitar, self.heard.guitar.step, self.heard.guitar.velocity)
-        return guitar[np.repeat(self.bars, self.real.form.steps)]
+        return guitar
 
     @cached_property
     def _passages(self) -> tuple[IntArray, BoolArray]:
@@ -137,10 +146,10 @@ class Judge:
         letters = {name: number for number, name in enumerate(dict.fromkeys(section.letter for section in found))}
         for section in found:
             letter[section.bar :], begins[section.bar] = letters[section.letter], True
-        return letter[self.bars], begins[self.bars]
+        return letter, begins
 
     def _cut(self, drums: Drums) -> Side:
-        return Side(cut(drums, self.bars), self._guitar, *self._passages, self.copies)
+        return Side(drums, self._guitar, *self._passages, self.copies).only(self.bars)
 
     def trial(self, made: Drums) -> Trial:
         """A take beside the real drums, without a bar if the real drummer never plays.

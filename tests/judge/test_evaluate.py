@@ -14,12 +14,17 @@ from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge import report
 from seq2drum.judge.evaluate import Settings, evaluate
-from seq2drum.judge.evaluation import METRES, Evaluation
+from seq2drum.judge.evaluation import ABOVE_COMMON, METRES, Evaluation
 from seq2drum.judge.players import COPY, REAL, Player, baseline_players, copy_player, groove_players, model_players
 from seq2drum.judge.songs import choose, reference
 from seq2drum.judge.torch_figures import CRITICISED
+from seq2drum.lattice.conditions import style_of
+from seq2drum.lattice.drums import drums_of
+from seq2drum.lattice.form import CHANGING
 from seq2drum.lattice.grid import Grid
-from tests.backbeats import played_songs, song_of, training
+from seq2drum.music.choices import STYLES
+from seq2drum.music.kit import FULL
+from tests.backbeats import changing, played_songs, song_of, training
 from tests.players import save_player
 
 FEW = Settings(draws=50, critics=0, likelihood=False)
@@ -58,7 +63,7 @@ def figures(evaluation: Evaluation, name: str) -> dict[str, float | None]:
 
 def values(evaluation: Evaluation) -> list[tuple[str, str, float | None]]:
     """All figures without their intervals, and without the times, which no two runs have in common."""
-    rows = (*evaluation.free, *evaluation.continued, *evaluation.by_metre)
+    rows = (*evaluation.free, *evaluation.continued, *evaluation.by_metre, *evaluation.by_style)
     figures = [(row.name, name, value.value) for row in rows for name, value in row.figures.items()]
     return [figure for figure in figures if figure[1] != "bars a second"]
 
@@ -152,12 +157,51 @@ def test_a_song_that_is_one_bar_is_copied_without_fault() -> None:
     assert evaluation.continued[0].figures["hit F1"].value == 1
 
 
-def test_every_metre_has_a_row_and_one_that_no_song_has_is_empty(cheats: Evaluation) -> None:
+def test_every_metre_has_a_row_of_its_bars_in_all_songs_and_one_that_no_song_has_is_empty(cheats: Evaluation) -> None:
     rows = {row.name: row for row in cheats.by_metre}
     counts = {metre: rows[f"{metre}: copier"].songs for metre in METRES}
-    assert counts == {"4/4": 4, "3/4": 1, "6/8": 0, "12/8": 0, "5/4": 0, "7/8": 1, "other": 0, "changing": 1}
+    assert counts == {"4/4": 5, "3/4": 2, "6/8": 0, "12/8": 0, "5/4": 0, "7/8": 2, "other": 0}
+    assert rows["7/8: copier"].bars == 12 + 4
     assert rows["7/8: copier"].figures["hit F1"].value == 1
+    assert rows["7/8: mute"].figures["hit F1"].value == 0
     assert rows["6/8: copier"].figures == {}
+
+
+def test_figures_of_a_metre_are_those_of_the_bars_cut_out_of_their_songs(cheats: Evaluation) -> None:
+    form = changing().heard.form
+    assert form.metre == CHANGING
+    pieces = [song_of(8, metre=(7, 8)), changing().between(*np.flatnonzero(form.denominator == 8)[[0, -1]] + (0, 1))]
+    alone = evaluate(pieces, [Player("listener", "", "model", _low_notes)], training(), FEW)
+    ((whole, cut),) = [
+        (row, other) for row in cheats.by_metre for other in alone.by_metre if row.name == other.name == "7/8: listener"
+    ]
+    assert (whole.songs, whole.bars) == (cut.songs, cut.bars) == (2, 16)
+    for name in ("hit F1", "kick and snare F1", "voice JSD", "hits made to real"):
+        assert whole.figures[name].value == pytest.approx(cut.figures[name].value), name
+
+
+def test_models_stand_beside_the_commonest_bar_of_the_metre_with_the_difference(cheats: Evaluation) -> None:
+    rows = {row.name: row.figures for row in cheats.by_metre}
+    for metre in ("4/4", "3/4", "7/8"):
+        common = rows[f"{metre}: common bar"]["hit F1"].value or 0
+        assert ABOVE_COMMON not in rows[f"{metre}: common bar"]
+        assert rows[f"{metre}: copier"][ABOVE_COMMON].value == pytest.approx(1 - common)
+        assert rows[f"{metre}: mute"][ABOVE_COMMON].value == pytest.approx(-common)
+    assert set(rows["7/8: real drums"]) == {"fill rate", "hits made to real"}
+
+
+def test_songs_are_told_apart_by_the_style_of_their_real_drums(cheats: Evaluation) -> None:
+    songs = {row.name.removesuffix(": copier"): row.songs for row in cheats.by_style if row.name.endswith(": copier")}
+    assert tuple(songs) == STYLES
+    styles = [style_of(drums_of(song.drums, song.heard.form, FULL)) for song in played_songs()]
+    assert songs == {style: styles.count(style) for style in STYLES}
+    style = max(songs, key=lambda style: songs[style])
+    rows = {row.name: row for row in cheats.by_style}
+    assert rows[f"{style}: copier"].figures["hit F1"].value == 1
+    assert rows[f"{style}: copier"].figures[ABOVE_COMMON].value > 0
+    assert sum(row.bars for name, row in rows.items() if name.endswith(": copier")) == sum(
+        row.bars for row in cheats.by_metre if row.name.endswith(": copier")
+    )
 
 
 def test_of_several_songs_the_intervals_need_no_excuse(cheats: Evaluation) -> None:

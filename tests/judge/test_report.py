@@ -12,6 +12,7 @@ import pytest
 from seq2drum.errors import OptionError, OutputError
 from seq2drum.judge import report
 from seq2drum.judge.evaluation import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
+from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import NINE
 from seq2drum.show import charts
 
@@ -37,8 +38,11 @@ def made() -> Evaluation:
         row.figures["gain in F1"] = Estimate(-0.01, -0.02, 0.01)
         row.figures["velocity r"] = Estimate(None)
         row.figures["hits a bar"] = Estimate(14.26, 12.0, 15.0)
-    metre = [replace(rows[1], name=f"{metre}: {rows[1].name}", songs=3 * (metre == "4/4")) for metre in METRES]
-    metre = [row if row.songs else replace(row, figures={}) for row in metre]
+    metre, style = (
+        [replace(rows[1], name=f"{kind}: {rows[1].name}", songs=3 * (kind == there), bars=29) for kind in kinds]
+        for kinds, there in ((METRES, "4/4"), (STYLES, "funk"))
+    )
+    metre, style = ([row if row.songs else replace(row, figures={}) for row in rows] for rows in (metre, style))
     shown = Example(
         "a<b>.mid", NAMES[1], 4, (24, 21), ("4/4", "7/8"), (0, 12, 24), ((0, 0, 100), (44, 1, 30)), ((23, 8, 127),)
     )
@@ -60,6 +64,7 @@ def made() -> Evaluation:
         tuple(rows),
         (replace(rows[3], name="copy those bars"),),
         tuple(metre),
+        tuple(style),
         curves,
         (shown, replace(shown, player=NAMES[2], made=())),
         (),
@@ -149,11 +154,15 @@ def test_the_table_of_a_terminal_is_aligned_and_marks_who_sees_the_real_drums() 
     assert max(len(line) for line in lines if not line.startswith(("command", "versions"))) < 140
 
 
-def test_a_metre_that_no_song_has_is_one_line_without_figures() -> None:
+def test_a_metre_or_style_that_no_song_has_is_one_line_without_figures() -> None:
     lines = report.as_text(made()).splitlines()
     (line,) = [line for line in lines if line.startswith("5/4")]
-    assert line.split() == ["5/4", "0", *["-"] * 6]
-    assert any(line.startswith("4/4: A & <B>, most likely") for line in lines)
+    assert line.split() == ["5/4", "0", "0", *["-"] * 6]
+    (line,) = [line for line in lines if line.startswith("jazz")]
+    assert line.split() == ["jazz", "0", "0", *["-"] * 6]
+    for kind in ("4/4", "funk"):
+        (line,) = [line for line in lines if line.startswith(f"{kind}: A & <B>, most likely")]
+        assert line.partition("likely ")[2].split()[:5] == ["3", "29", "0.612", "±0.025", "-"]
 
 
 def test_markdown_has_as_many_cells_in_each_line_of_a_table() -> None:
@@ -242,7 +251,9 @@ def test_bars_of_a_figure_are_those_of_the_players_and_the_line_is_that_of_the_r
 
 
 def test_a_page_without_models_songs_or_bars_can_be_made() -> None:
-    bare = replace(made(), continued=(), by_metre=(), examples=(), curves={name: (None,) for name in NAMES})
+    bare = replace(
+        made(), continued=(), by_metre=(), by_style=(), examples=(), curves={name: (None,) for name in NAMES}
+    )
     bare = replace(bare, free=bare.free[:1])
     assert "No bars to compare" in report.as_html(bare)
     assert "fill rate" in report.as_markdown(bare) and "fill rate" in report.as_text(bare)

@@ -119,7 +119,7 @@ def test_what_critics_tell_is_the_mean_of_their_areas_over_the_same_groups() -> 
 def test_a_row_has_the_mean_of_three_critics_and_how_far_they_lie_apart_with_velocity_and_without() -> None:
     def auditions(chance: float) -> list[Audition]:
         own = [habits_of(sometimes(seed, chance)) for seed in range(SONGS)]
-        return [Audition({}, {}, None, None, numbers, Grid.join([]), {}, 32, 0.1) for numbers in own]
+        return [Audition({}, {}, {}, None, None, numbers, Grid.join([]), {}, 32, 0.1) for numbers in own]
 
     songs = [song_of(seed, bars=1) for seed in range(SONGS)]
     groups = [song.group for song in songs]
