@@ -120,6 +120,7 @@ def evaluate(
         free, continued = _rows(everyone, auditions, more, settings, progress)
         by_metre = tables.by_metre(everyone, auditions, free, seed=settings.seed, draws=settings.draws)
         by_style = tables.by_style(songs, everyone, auditions, free, seed=settings.seed, draws=settings.draws)
+        compared = tables.compared(players, auditions, seed=settings.seed, draws=settings.draws)
     alone_playing = [player for player in everyone if player.name != COPY]
     return Evaluation(
         _about(songs, training, settings),
@@ -128,6 +129,7 @@ def evaluate(
         tuple(continued),
         by_metre,
         by_style,
+        compared,
         {player.name: tables.curve(auditions[player.name]) for player in alone_playing},
         tables.examples(songs, players, auditions),
         tables.by_song(songs, alone_playing, auditions),

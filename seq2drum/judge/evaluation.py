@@ -42,6 +42,7 @@ HEADLINE = (
 BY_KIND = ("hit F1", "kick and snare F1", "voice JSD", "fill rate", "hits made to real")
 ABOVE_COMMON = "hit F1 above common bar"
 SHOWN_BY_KIND = ("hit F1", ABOVE_COMMON, *BY_KIND[1:])
+COMPARED = ("hit F1", "kick and snare F1", "fill F1", "distinct bars", "change at four bars", "groove held late")
 CONTINUED = ("hit F1", "kick and snare F1", "onset F1", "family F1", "bar similarity error", "fill rate")
 
 
@@ -126,8 +127,8 @@ class Evaluation(Shown):
 
     about: command, versions, settings, songs. free: free-running. continued: on from the known real bars. by_metre: of
     the bars of each metre in all songs, rows named "metre: player". by_style: of the songs of each style, rows named
-    "style: player". curves: how alike bars 1, 2, ... apart are, by
-    player. notes: what was left out, and why. seconds: how long each stage took.
+    "style: player". compared: each model less the first, in the same way of playing. curves: how alike bars 1, 2, ...
+    apart are, by player. notes: what was left out, and why. seconds: how long each stage took.
     """
 
     about: dict[str, Any]
@@ -136,6 +137,7 @@ class Evaluation(Shown):
     continued: tuple[Row, ...]
     by_metre: tuple[Row, ...]
     by_style: tuple[Row, ...]
+    compared: tuple[Row, ...]
     curves: dict[str, tuple[float | None, ...]]
     examples: tuple[Example, ...]
     songs: tuple[SongFigures, ...]
@@ -169,6 +171,7 @@ class Evaluation(Shown):
             rows("continued"),
             rows("by_metre"),
             rows("by_style"),
+            rows("compared"),
             {name: tuple(values) for name, values in values["curves"].items()},
             tuple(example(row) for row in values["examples"]),
             tuple(SongFigures(**song) for song in values["songs"]),

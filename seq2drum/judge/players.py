@@ -35,8 +35,8 @@ class Player:
     """Who plays: hits whose keys are voices of the full kit, over the whole song.
 
     kind: "real", "model" or "baseline". sees_real: it looks at the real drums. takes: how many differ. play: (song,
-    take) to hits. play_on: (song, bars, take) to hits, the real drums of those bars given. model: of which model it is
-    a way of playing. swapped: whether to play it to another song's guitar as well.
+    take) to hits. play_on: (song, bars, take) to hits, the real drums of those bars given. model and way: of
+    which model it is which way of playing. swapped: whether to play it to another song's guitar as well.
     Players go to other processes, so both functions must be what can be pickled.
     """
 
@@ -48,6 +48,7 @@ class Player:
     takes: int = 1
     play_on: Callable[[Prepared, range, int], Grid] | None = None
     model: str = ""
+    way: str = ""
     swapped: bool = True
 
     def ready(self) -> None:
@@ -76,7 +77,7 @@ def model_players(
     whose = f"{title}, kit {_engine(name).kit.name}"  # a damaged model is refused here, and not in a worker
 
     def row(way: str, meaning: str, player: _ModelPlayer) -> Player:
-        plays = Player(f"{title}, {way}", f"{whose}: {meaning}", "model", player.play, model=name)
+        plays = Player(f"{title}, {way}", f"{whose}: {meaning}", "model", player.play, model=name, way=way)
         if player.grooves:
             return replace(plays, sees_real=True, swapped=False)
         return replace(plays, play_on=player.play_on)

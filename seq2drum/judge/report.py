@@ -14,6 +14,7 @@ from typing import NamedTuple
 from seq2drum import files
 from seq2drum.errors import OptionError, OutputError
 from seq2drum.judge.evaluation import (
+    COMPARED,
     CONTINUED,
     HEADLINE,
     SHOWN_BY_KIND,
@@ -132,6 +133,7 @@ _LEGEND = "Intervals are 95 %, songs drawn again. A player with * sees the real 
 _JUDGED = "A plain take is judged by its hits; one that varies as drummers do, by the critics and its vocabulary."
 _FREE = "Free-running: nobody but * ever saw a real drum of the song."
 _METRE = "By metre: the bars of it in all songs."
+_LESS = "Models: each less the first, played in the same way to the same songs."
 _STYLE = "By style: songs of it, as the real drums sound; what a file says of its style does not matter."
 
 
@@ -172,6 +174,8 @@ def as_text(evaluation: Evaluation) -> str:
             *_aligned("Continued", table(evaluation.continued, CONTINUED, interval="half")),
             "",
         ]
+    if evaluation.compared:
+        parts += [_LESS, "", *_aligned("Models", table(evaluation.compared, COMPARED, interval="half")), ""]
     for title, words, rows in _kinds(evaluation):
         parts += [words, "", *_aligned(title, table(rows, SHOWN_BY_KIND, interval="half", counts=True)), ""]
     parts += [
@@ -229,6 +233,8 @@ def as_markdown(evaluation: Evaluation) -> str:
     if evaluation.continued:
         parts += ["## Playing on", "", _on(evaluation), ""]
         parts += [*_piped(table(evaluation.continued, CONTINUED, interval="whole")), ""]
+    if evaluation.compared:
+        parts += ["## Models", "", _LESS, "", *_piped(table(evaluation.compared, COMPARED, interval="whole")), ""]
     for title, words, rows in _kinds(evaluation):
         parts += [f"## {title}", "", words, ""]
         parts += [*_piped(table(rows, SHOWN_BY_KIND, interval="whole", counts=True)), ""]
@@ -274,6 +280,8 @@ def as_html(evaluation: Evaluation) -> str:
     headline, tables = tables[:1], tables[1:]
     if evaluation.continued:
         tables.append(("Playing on", _on(evaluation), _page_table(evaluation.continued, CONTINUED)))
+    if evaluation.compared:
+        tables.append(("Models", _LESS, _page_table(evaluation.compared, COMPARED)))
     for title, words, rows in _kinds(evaluation):
         tables.append((title, words, _page_table(rows, SHOWN_BY_KIND, counts=True)))
     known = {column.name: column for column in evaluation.columns}

@@ -14,6 +14,7 @@ from seq2drum.judge.baselines import COMMON
 from seq2drum.judge.evaluation import (
     ABOVE_COMMON,
     BY_KIND,
+    COMPARED,
     METRES,
     Estimate,
     Example,
@@ -128,6 +129,22 @@ def _by_kind(
                 figures[ABOVE_COMMON] = Estimate.of(gain["hit F1"])
             bars = sum(part.bars for part in counted[player.name])
             rows.append(replace(_row(player, figures, len(own)), name=f"{kind}: {player.name}", bars=bars))
+    return tuple(rows)
+
+
+def compared(players: Sequence[Player], auditions: Auditions, *, seed: int, draws: int) -> tuple[Row, ...]:
+    """Each model less the first in the same way of playing: the same songs are drawn for both."""
+    models = [player for player in players if player.model]
+    first = {player.way: player for player in models if player.model == models[0].model}
+    rows = []
+    for player in models:
+        before = first.get(player.way, player)
+        if before.model == player.model:
+            continue
+        new, old = ([some_of(one.statistics, COMPARED) for one in auditions[who.name]] for who in (player, before))
+        gains = intervals.compare(new, old, np.random.default_rng([seed, 9]), draws)
+        figures = {name: Estimate.of(gain) for name, gain in gains.items()}
+        rows.append(replace(_row(player, figures, len(new)), name=f"{player.name} less {before.name}"))
     return tuple(rows)
 
 

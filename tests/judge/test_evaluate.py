@@ -320,6 +320,35 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
     assert (alone.songs, alone.curves, alone.examples) == (evaluation.songs, evaluation.curves, evaluation.examples)
 
 
+def test_two_models_in_folders_of_one_name_have_rows_of_their_own_in_every_table(
+    cache_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [str(tmp_path / parent / "mine") for parent in ("old", "new")]
+    save_player(Path(names[0]), eagerness=-1.0)
+    save_player(Path(names[1]), "lstm", eagerness=1.5)
+    out = tmp_path / "figures.json"
+    words = ["--mode", "eval", "--cache", str(cache_file), "--model", *names, "--ways", "plain", "default"]
+    words += ["--songs", "2", "--bars", "8", "--takes", "1", "--workers", "1", "--no-critic", "--json", str(out)]
+    assert main(words) == 0
+    table, evaluation = capsys.readouterr().out, Evaluation.from_json(out.read_text())
+    assert evaluation.about["models"] == names
+    free = {row.name: row.figures for row in evaluation.free}
+    for way in ("plain", "default"):
+        old, new = (free[f"{name}, {way}"] for name in names)
+        assert (old["hits a bar"].value or 0) < (new["hits a bar"].value or 0)
+        for name in names:
+            row = f"{name}, {way}"
+            assert any(line.startswith(row) for line in table.splitlines())
+            assert row in {continued.name for continued in evaluation.continued}
+            assert f"4/4: {row}" in {of_metre.name for of_metre in evaluation.by_metre}
+    compared = {row.name: row.figures["hit F1"] for row in evaluation.compared}
+    assert set(compared) == {f"{names[1]}, {way} less {names[0]}, {way}" for way in ("plain", "default")}
+    for way in ("plain", "default"):
+        old, new = (free[f"{name}, {way}"]["hit F1"].value or 0 for name in names)
+        assert compared[f"{names[1]}, {way} less {names[0]}, {way}"].value == pytest.approx(new - old)
+    assert len({free[f"{name}, plain"]["nats a bar"].value for name in names} - {None}) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -65,6 +65,7 @@ def made() -> Evaluation:
         (replace(rows[3], name="copy those bars"),),
         tuple(metre),
         tuple(style),
+        (replace(rows[1], name="new, plain less old, plain"),),
         curves,
         (shown, replace(shown, player=NAMES[2], made=())),
         (),
@@ -252,7 +253,13 @@ def test_bars_of_a_figure_are_those_of_the_players_and_the_line_is_that_of_the_r
 
 def test_a_page_without_models_songs_or_bars_can_be_made() -> None:
     bare = replace(
-        made(), continued=(), by_metre=(), by_style=(), examples=(), curves={name: (None,) for name in NAMES}
+        made(),
+        continued=(),
+        by_metre=(),
+        by_style=(),
+        compared=(),
+        examples=(),
+        curves={name: (None,) for name in NAMES},
     )
     bare = replace(bare, free=bare.free[:1])
     assert "No bars to compare" in report.as_html(bare)
@@ -280,3 +287,10 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> No
     (tmp_path / "b.md").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
         report.check(tmp_path / "b.md", overwrite=True)
+
+
+def test_models_are_set_against_the_first_in_a_table_of_their_own() -> None:
+    for text in (report.as_text(made()), report.as_markdown(made()), report.as_html(made())):
+        assert "Models: each less the first" in text
+        assert "new, plain less old, plain" in text
+    assert "Models: each less the first" not in report.as_text(replace(made(), compared=()))
