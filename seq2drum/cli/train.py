@@ -174,6 +174,7 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
     """
     from seq2drum.data import batches
     from seq2drum.data.prepared import SPLITS
+    from seq2drum.data.surgery import augmented
     from seq2drum.learn import watching
     from seq2drum.learn.accompaniment import Accompaniment
     from seq2drum.music.kit import KITS
@@ -185,7 +186,8 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
             f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
         )
     with bar(None, "laying out the songs"):
-        training = batches.flatten(sides["train"], kit)
+        altered = augmented(sides["train"], recipe.altered, recipe.seed)
+        training = batches.flatten([*sides["train"], *altered], kit)
         validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
     if validation is None:
         say("no song fell to the validation side of the split, so there will be no figure for unseen songs")

@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum.data.draws import FAR, Draws, kept, shown
 from seq2drum.data.prepared import Prepared
+from seq2drum.data.section_grooves import HIDDEN, Given, SectionGrooves, section_grooves
 from seq2drum.lattice.conditions import CONDITIONS, given, measure, of_measured
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray
@@ -24,12 +26,10 @@ from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
 
 PAST = 24  # bars before a pair that its memory always holds
-FAR = 8  # bars from further back that it holds as well, drawn at random
 AHEAD = 4  # bars after a pair whose guitar it may hear
 _LOUDEST, _GAP = np.float32(127), np.float32(OFFSET_UNITS)
 DRUM_REST = 4  # bars without drums in a row, from which on they are not learnt from: an intro, an interlude
 RECENT = 8  # bars: what a pair that must remember further back is not shown
-BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that the model learns to listen
 
 
 class Batch(NamedTuple):
@@ -39,8 +39,10 @@ class Batch(NamedTuple):
     clock (n, N, S, CLOCK.size), bars (n, C, BARS.size), summary (n, SUMMARY.size), exists (n, C), steps (n, C),
     number (n, C) bar numbers in the song, far_* the same for F bars from further back,
     conditions (n, C, CONDITIONS.size), zero where none is given; fill (n, N): whether a bar is a fill;
-    in_pair (n, N): whether a bar belongs to the pair; keep (n, 3): 0 where the drums of all bars before, of the last
-    RECENT bars, and of the step before are hidden; shown (n, V): 0 where a voice is hidden in all bars before.
+    groove (n, N, S, V) velocities of the groove of each bar in 0..1, grooved (n, N): 1 where one is given;
+    in_pair (n, N): whether a bar belongs to the pair; drawn (n,): 1 where the model remembers what it draws itself;
+    keep (n, 3): 0 where the drums of all bars before, of the last RECENT bars, and of the step before are hidden;
+    shown (n, V): 0 where a voice is hidden in all bars before.
     """
 
     guitar: FloatArray
@@ -62,7 +64,10 @@ class Batch(NamedTuple):
     far_number: IntArray
     conditions: FloatArray
     fill: FloatArray
+    groove: FloatArray
+    grooved: FloatArray
     in_pair: NDArray[np.bool_]
+    drawn: FloatArray
     keep: FloatArray
     shown: FloatArray
 
@@ -99,6 +104,7 @@ class Data:
     guitar_notes: IntArray
     drum_notes: IntArray
     metre: IntArray
+    grooves: SectionGrooves
 
     def __len__(self) -> int:
         return len(self.songs)
@@ -156,6 +162,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
         guitar_notes,
         drum_notes,
         metre,
+        section_grooves(songs, kit),
     )
 
 
@@ -230,36 +237,6 @@ def bucketed(
     return iter(batches)
 
 
-class Draws(NamedTuple):
-    """The random numbers of a batch, a row a pair: drawn for a whole batch, they may be shared out among processes.
-
-    hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit) and spread (n, FAR) in 0..1; key (n,) in
-    0..11.
-    """
-
-    hidden: NDArray[np.float64]
-    asked: NDArray[np.float64]
-    voices: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    key: IntArray
-
-    def part(self, rank: int, of: int) -> Draws:
-        """Every `of`-th row from `rank` on."""
-        here = slice(rank, None, of)
-        return Draws(self.hidden[here], self.asked[here], self.voices[here], self.spread[here], self.key[here])
-
-
-def draw(rng: np.random.Generator, pairs: int) -> Draws:
-    """The random numbers of a batch of so many pairs."""
-    return Draws(
-        rng.random((pairs, 3)),
-        rng.random((pairs, 5)),
-        rng.random((pairs, 1 + len(FULL))),
-        rng.random((pairs, FAR)),
-        rng.integers(0, 12, size=pairs),
-    )
-
-
 def collate(
     data: Data,
     pairs: Sequence[Window],
@@ -268,12 +245,15 @@ def collate(
     blanked: float = 0.0,
     transpose: bool = False,
     ask: bool = False,
+    grooves: Given = HIDDEN,
+    drawn: float = 0.0,
     listen_to: Sequence[Window] = (),
 ) -> Batch:
     """Gather pairs and their context.
 
     `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, as
-    drums have none; `ask` gives some of the conditions that the drums meet. `listen_to` takes the guitar from other
+    drums have none; `ask` gives some of the conditions that the drums meet; `grooves` says how many pairs are given
+    which grooves; `drawn` is the share whose history the model draws itself. `listen_to` takes the guitar from other
     windows instead (as many bars, with their own context), so that it is measured how much the guitar matters.
     """
     # 1. Which bars: the pair and its context, some from further back, and those whose guitar is heard.
@@ -312,6 +292,8 @@ def collate(
     # 3. What is asked for, as far as it is given.
     wanted = given(draws.asked) if ask else np.zeros((len(pairs), CONDITIONS.size), dtype=bool)
     conditions = data.conditions[drum_bars].astype(np.float32)
+    lengths = np.where(in_pair, data.steps[drum_bars[:, inside]], 0)
+    groove, grooved = data.grooves.rows(drum_bars[:, inside], lengths, draws.groove, size, grooves)
     return Batch(
         guitar=guitar,
         drums=(velocity > 0).astype(np.float32),
@@ -332,9 +314,12 @@ def collate(
         far_number=far_bars - start,
         conditions=conditions * exists[..., None] * wanted[:, None],
         fill=conditions[:, inside, CONDITIONS["fill"].start] * in_pair,
+        groove=groove,
+        grooved=grooved,
         in_pair=in_pair,
-        keep=_keep(draws.hidden, blanked).astype(np.float32),
-        shown=_shown(draws.voices, len(data.kit), blanked).astype(np.float32),
+        drawn=(draws.groove[:, 3] < drawn).astype(np.float32),
+        keep=kept(draws.hidden, blanked).astype(np.float32),
+        shown=shown(draws.voices, len(data.kit), blanked).astype(np.float32),
     )
 
 
@@ -387,26 +372,6 @@ def swapped(data: Data, pairs: Sequence[Window], rng: np.random.Generator) -> li
         ]
         chosen.append(others[0] if others else pair)
     return chosen
-
-
-def _keep(hidden: NDArray[np.float64], blanked: float) -> NDArray[np.bool_]:
-    """(n, 3): which history a pair keeps: all bars before; the recent ones; the step before.
-
-    Of the pairs without any history half keep the step before, else a bar would have no beginning. Of the others as
-    many again lose only the recent bars: what to play must then be found further back, by what the guitar does.
-    """
-    everything = hidden[:, 0] >= blanked
-    recent = everything & (hidden[:, 1] >= blanked)
-    return np.stack([everything, recent, everything | (hidden[:, 2] < 0.5)], axis=1)
-
-
-def _shown(voices: NDArray[np.float64], kit: int, blanked: float) -> NDArray[np.bool_]:
-    """(n, V): which voices are seen in the bars before. In some pairs a third of them are hidden.
-
-    Without that a model never plays a voice that it has not played yet, and its takes grow sparser with every bar.
-    """
-    all_seen = voices[:, :1] >= blanked
-    return all_seen | (voices[:, 1 : 1 + kit] >= 1 / 3)
 
 
 def _context(data: Data, pairs: IntArray, bars_in_pair: int) -> tuple[IntArray, NDArray[np.bool_]]:

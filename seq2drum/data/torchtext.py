@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2drum.data.batches import Batch, Data, Window, collate, draw
+from seq2drum.data.batches import Batch, Data, Window, collate
+from seq2drum.data.draws import draw
 from seq2drum.errors import MissingExtraError
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from seq2drum.data import batches
-from seq2drum.data.batches import PAST, Batch, Data, Draws, Window
+from seq2drum.data.batches import PAST, Batch, Data, Window
+from seq2drum.data.draws import Draws, draw
 from seq2drum.data.excerpts import TEMPO_BAND
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge.evaluation import GUITARS
@@ -51,7 +52,7 @@ def window_nats(
 
     numbers: what the draws of far bars are made from, so that a window looks back at the same ones with every guitar.
     """
-    drawn = [batches.draw(np.random.default_rng([0, number]), 1) for number in numbers]
+    drawn = [draw(np.random.default_rng([0, number]), 1) for number in numbers]
     draws = Draws(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
     batch = tensors(batches.collate(data, windows, draws, listen_to=listen_to))
     with torch.inference_mode():

@@ -13,13 +13,15 @@ import numpy as np
 import torch
 
 from seq2drum.data import batches
-from seq2drum.data.batches import BLANKED, Batch, Data, Window
+from seq2drum.data.batches import Batch, Data, Window
+from seq2drum.data.draws import BLANKED, draw
+from seq2drum.data.section_grooves import Given
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge.likelihood import step_nats
 from seq2drum.lattice.phrases import MAX_NOTES
 from seq2drum.learn import report, task
 from seq2drum.learn.history import History, Scalars
-from seq2drum.learn.report import NATS, SWAPPED, Finished
+from seq2drum.learn.report import GROOVED, NATS, SWAPPED, Finished
 from seq2drum.learn.task import Board, Done, Gear, Progress, Task
 from seq2drum.learn.watching import Chosen, Previews, previews_as_rows, previews_from_rows
 from seq2drum.models import checkpoint
@@ -35,8 +37,10 @@ _MODEL = "accompanist"  # what the task's one model and its optimiser are called
 class Recipe(task.Recipe):
     """How an accompanist is trained.
 
-    batch: pairs a process sees at once. weights: how often a song of a tag is seen in an epoch. sizes: the family's own
-    numbers.
+    batch: pairs a process sees at once. Shares of pairs: blanked, whose drum history is hidden; drawn, whose own bars
+    are remembered as the model draws them; groove_hidden, which are given no groove; groove_near, which are given one
+    that is near the section's own. altered: share of the songs in 4/4 that are seen in another metre as well, see
+    `data.surgery`. weights: how often a song of a tag is seen in an epoch. sizes: the family's own numbers.
     """
 
     model: str = "attention"
@@ -44,6 +48,10 @@ class Recipe(task.Recipe):
     batch: int = 96
     weight_decay: float = 0.01
     blanked: float = BLANKED
+    drawn: float = 0.1
+    groove_hidden: float = 0.5
+    groove_near: float = 0.2
+    altered: float = 0.1
     transpose: bool = True
     max_notes: int = MAX_NOTES
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -101,7 +109,7 @@ class Accompaniment(Task[list[Window], Batch]):
     def prepare(self, item: list[Window], epoch: int, index: int, *, rank: int, processes: int) -> Batch:
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, 2, epoch, index])
-        draws = batches.draw(rng, len(item)).part(rank, processes)
+        draws = draw(rng, len(item)).part(rank, processes)
         return batches.collate(
             self.training,
             item[rank::processes],
@@ -109,6 +117,8 @@ class Accompaniment(Task[list[Window], Batch]):
             blanked=recipe.blanked,
             transpose=recipe.transpose,
             ask=True,
+            grooves=Given(recipe.groove_hidden, recipe.groove_near),
+            drawn=recipe.drawn,
         )
 
     def step(self, ready: Batch, gear: Gear) -> Done:
@@ -129,11 +139,11 @@ class Accompaniment(Task[list[Window], Batch]):
     # --- measuring and showing ---------------------------------------------------------------------------------------
 
     def validate(self) -> Scalars:
-        """Nats a bar on songs never trained on, with their own and with another song's guitar."""
+        """Nats a bar on songs never trained on: with their own and another song's guitar, and given the groove."""
         if self.validation is None or not self.windows:
             return {}
-        own, swapped = validation_nats(self.model, self.validation, self.windows)
-        return {NATS: own, SWAPPED: swapped}
+        own, swapped, grooved = validation_nats(self.model, self.validation, self.windows)
+        return {NATS: own, SWAPPED: swapped} | ({GROOVED: grooved} if self.model.hears_grooves else {})
 
     def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
         """Some of the songs played."""
@@ -146,6 +156,8 @@ class Accompaniment(Task[list[Window], Batch]):
             line += f"; unseen {progress.validation[NATS]:.2f}"
         if SWAPPED in progress.validation:
             line += f", another's guitar {progress.validation[SWAPPED]:.2f}"
+        if GROOVED in progress.validation:
+            line += f", given the groove {progress.validation[GROOVED]:.2f}"
         return line
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
@@ -204,21 +216,27 @@ def _validation_windows(data: Data, recipe: Recipe) -> list[Window]:
 
 
 @torch.no_grad()
-def validation_nats(model: Family, data: Data, windows: Sequence[Window], *, size: int = 32) -> tuple[float, float]:
-    """Mean nats a bar of the hits in some windows, given the true past: with their own guitar, and another song's.
+def validation_nats(
+    model: Family, data: Data, windows: Sequence[Window], *, size: int = 32
+) -> tuple[float, float, float]:
+    """Mean nats a bar of the hits in some windows, given the true past.
 
-    The second is no number (nan) where no window has a like one in another song.
+    With their own guitar; with another song's, which is no number (nan) where no window has a like one in another song;
+    and with their own guitar and the groove of their section.
     """
     was_training = model.training
     model.eval()
     others = dict(zip(windows, batches.swapped(data, windows, np.random.default_rng([0, 3])), strict=True))
     device = next(model.parameters()).device
-    sums = np.zeros((2, 2))
+    sums = np.zeros((3, 2))
     for index, pairs in enumerate(batches.bucketed(data, windows, None, size=size)):
-        draws = batches.draw(np.random.default_rng([0, 4, index]), len(pairs))
-        for side, listen_to in enumerate(([], [others[pair] for pair in pairs])):
-            batch = tensors(batches.collate(data, pairs, draws, listen_to=listen_to), device)
+        draws = draw(np.random.default_rng([0, 4, index]), len(pairs))
+        sides = [batches.collate(data, pairs, draws)]
+        sides.append(batches.collate(data, pairs, draws, listen_to=[others[pair] for pair in pairs]))
+        sides.append(batches.collate(data, pairs, draws, grooves=Given(hidden=0)))
+        for side, arrays in enumerate(sides):
+            batch = tensors(arrays, device)
             sums[side] += float(step_nats(model, batch).sum()), float(batch.in_pair.sum())
     model.train(was_training)
-    own, other = sums[:, 0] / np.maximum(sums[:, 1], 1)
-    return float(own), float(other) if any(pair != swap for pair, swap in others.items()) else math.nan
+    own, other, grooved = (sums[:, 0] / np.maximum(sums[:, 1], 1)).tolist()
+    return own, other if any(pair != swap for pair, swap in others.items()) else math.nan, grooved

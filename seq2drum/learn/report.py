@@ -18,7 +18,8 @@ from seq2drum.show import charts, page
 from seq2drum.show.charts import Line
 from seq2drum.show.page import Table
 
-NATS, SWAPPED = "nats_per_bar", "nats_per_bar_swapped_guitar"  # scalars of the history
+# Scalars of the history.
+NATS, SWAPPED, GROOVED = "nats_per_bar", "nats_per_bar_swapped_guitar", "nats_per_bar_given_the_groove"
 PACES = 50  # places at which the page tells how fast it went
 _GAIN_MEANS = "hit F1 of the most likely take with the right guitar less that with another song's"
 
@@ -108,6 +109,7 @@ def _curves(history: History) -> tuple[list[Line], list[str]]:
     nats = [
         Line("unseen songs", [(one.seen, one.scalars.get(NATS, math.nan)) for one in seen]),
         Line("with another song's guitar", [(one.seen, one.scalars.get(SWAPPED, math.nan)) for one in seen], "guitar"),
+        Line("given the groove", [(one.seen, one.scalars.get(GROOVED, math.nan)) for one in seen], "third"),
         Line("in training", [(one.seen, one.scalars.get(NATS, math.nan)) for one in points], "base"),
     ]
     apart = points[:: max(len(points) // PACES, 1)]  # over a few steps it says nothing

@@ -8,6 +8,9 @@ step, and inside a step the voices are drawn one after another.
 Beside what is drawn step by step, the guitar alone (and what a musician asks for) gives a sketch of each bar: how
 likely each hit is before anything was played. And it tells where drums would break their pattern for a fill.
 
+The groove that a section is played on, if one is given, is one of the bars remembered, with a bias of its own; and its
+hits are mixed with what is expected, see `layers.Pointer`, in the sketch and step by step.
+
 Attention after D. Bahdanau, K. Cho, Y. Bengio, Neural machine translation by jointly learning to align and translate
 (2015), here over bars and with the played drums as values.
 
@@ -26,22 +29,27 @@ from torch.nn import functional
 from seq2drum.data.batches import PAST, RECENT
 from seq2drum.lattice.features import GUITAR, NEIGHBOURS
 from seq2drum.lattice.form import MAX_STEPS
-from seq2drum.models import base
-from seq2drum.models.layers import PLACE, Flat, Heads, Reader, SameDropout, cell, hit_nats, lstm_weights
+from seq2drum.models import base, layers
+from seq2drum.models.base import GraphModule
+from seq2drum.models.layers import PLACE, Flat, Heads, Pointer, Reader, SameDropout
 
 LAGS = (1, 2, 4)  # bars back whose drums are seen as they are
 NEAR = 40  # bars back up to which every distance has a bias of its own; beyond, only whether it is a multiple of 8
 KEY = 16  # numbers a head compares
+PLAYED = 64  # numbers that a bar of drums becomes
+SKETCHER = 160  # hidden units of the sketch
 ASKED = 32  # numbers that what is asked for, here and two bars either side, becomes
 SKETCHED = 0.3  # weight of the sketch's loss beside that of the hits
 FILLED = 0.3  # and of that of fills
+UNKNOWN = 0.7  # velocity of a hit that was drawn where the drummer has none
 _SHAPE_COLUMNS = GUITAR.without("pitch_classes")
 
 
 @dataclass(frozen=True)
 class Config(base.Config):
-    """Sizes of the layers."""
+    """Sizes of the layers, and whether grooves are heard."""
 
+    groove: bool = True
     hidden: int = 256
     reader: int = 96
     mixed: int = 192
@@ -75,8 +83,8 @@ class Attention(base.Family):
         self.bar_vector = nn.Sequential(nn.ReLU(), nn.Linear(160, bar))
         self.around = nn.ModuleList([nn.Conv1d(bar + 1, bar, 5, padding=2), nn.Conv1d(bar, bar, 5, padding=2)])
         # 2. The drums already played.
-        self.drum_bar = nn.Sequential(Flat(MAX_STEPS, voices, 128), nn.ReLU(), nn.Linear(128, 64))
-        self.carry = nn.LSTM(64 + bar, config.played, batch_first=True)
+        self.drum_bar = nn.Sequential(Flat(MAX_STEPS, voices, 128), nn.ReLU(), nn.Linear(128, PLAYED))
+        self.carry = nn.LSTM(PLAYED + bar, config.played, batch_first=True)
         # 3. The bar memory. A bar is recognised by what the guitar does in it, not by where it stands. Query and key
         # begin equal, so that from the first step on a bar remembers the bars that are like it.
         self.content = nn.Sequential(Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 128), nn.ReLU(), nn.Linear(128, 64))
@@ -89,9 +97,11 @@ class Attention(base.Family):
         self.distance = nn.Embedding(NEAR + 3, heads)
         self.nothing = nn.Parameter(torch.zeros(heads))
         # 4. One bar, step by step.
-        given = 2 * config.reader + config.clock + PLACE
+        self.groove = 2 * voices + 1 if config.groove else 0  # numbers of a step's groove: hits, velocities, 1
+        self.given_size = 2 * config.reader + config.clock + PLACE + self.groove
+        self.overheard = 2 * bar + 32 + ASKED + (PLAYED if config.groove else 0)
+        given, overheard = self.given_size, self.overheard
         recalled = (len(LAGS) + heads) * voices
-        overheard = 2 * bar + 32 + ASKED
         knowledge = overheard + config.played
         self.bar_state = nn.Linear(knowledge + 2 * config.reader, 2 * hidden)
         self.mix_steps = nn.Linear(given + recalled, config.mixed)
@@ -100,15 +110,24 @@ class Attention(base.Family):
         self.think_steps = nn.Linear(given + recalled, hidden)
         self.think_bar = nn.Linear(knowledge, hidden)
         self.think = nn.Linear(hidden, hidden, bias=False)
-        self.heads = Heads(hidden, voices, 2 * voices, config.dropout)
+        self.echo = 3 * voices if config.groove else 2 * voices
+        self.heads = Heads(hidden, voices, self.echo, config.dropout)
         # 5. What is asked for, and what can be known from the guitar alone.
         self.asked = nn.Conv1d(config.asked, ASKED, 5, padding=2)
-        self.sketch_steps = nn.Linear(given, 160)
-        self.sketch_bar = nn.Linear(overheard, 160)
-        self.sketch_hits = nn.Linear(160, voices)
+        self.sketch_steps = nn.Linear(given, SKETCHER)
+        self.sketch_bar = nn.Linear(overheard, SKETCHER)
+        self.sketch_hits = nn.Linear(SKETCHER, voices)
         nn.init.constant_(self.sketch_hits.bias, -4.0)
         self.breaks = nn.Sequential(nn.Linear(2 * bar + 32, 64), nn.ReLU(), nn.Linear(64, 1))
         self.dropout = SameDropout(config.dropout)
+        # 6. The groove.
+        if config.groove:
+            self.slot = nn.Parameter(torch.ones(heads))
+            self.pointer, self.sketch_pointer = Pointer(hidden, voices), Pointer(SKETCHER, voices)
+
+    @property
+    def hears_grooves(self) -> bool:
+        return self.config.groove
 
     def silence(self) -> Tensor:
         # In training a song's first bar has as many bars of nothing before it as the memory holds.
@@ -119,13 +138,21 @@ class Attention(base.Family):
 
     # --- what the four graphs compute; training calls the same -------------------------------------------------------
 
-    def given(self, guitar: Tensor, clock: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """Guitar and clock of m bars (m, S, ·) -> what is given at each step (m, S, G), the bars' final states."""
+    def given(
+        self, guitar: Tensor, clock: Tensor, steps: Tensor, groove: Tensor | None, grooved: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Guitar and clock of m bars (m, S, ·) -> what is given at each step (m, S, G), the bars' final states.
+
+        groove (m, S, V): velocities of the groove of each bar; grooved (m, 1): 1 where there is one. Both come last.
+        """
         size = guitar.shape[1]
         place = self.place(torch.arange(size, device=guitar.device).clamp(max=MAX_STEPS - 1))
         clock = torch.cat([clock, place.expand(guitar.shape[0], size, PLACE)], -1)
         aligned, final = self.reader(torch.cat([guitar, clock], -1), steps)
-        return torch.cat([aligned, clock], -1), final
+        known = [aligned, clock]
+        if groove is not None and grooved is not None and self.config.groove:
+            known += [(groove > 0).to(groove.dtype), groove, grooved[:, None].expand(-1, size, -1)]
+        return torch.cat(known, -1), final
 
     def vectors(self, guitar: Tensor, bars: Tensor) -> Tensor:
         """Guitar (..., S, ·) and bar features (..., ·) -> a vector for each bar (..., bar)."""
@@ -145,7 +172,14 @@ class Attention(base.Family):
 
     def sketched(self, given: Tensor, overheard: Tensor) -> Tensor:
         """Given (m, S, G), what is known of the bars without their drums (m, ·) -> logits of hits (m, S, V)."""
-        return self.sketch_hits(functional.relu(self.sketch_steps(given) + self.sketch_bar(overheard)[:, None]))
+        thought = functional.relu(self.sketch_steps(given) + self.sketch_bar(overheard)[:, None])
+        logits: Tensor = self.sketch_hits(thought)
+        return logits + self.sketch_pointer(thought, *self.pointed(given)) if self.config.groove else logits
+
+    def pointed(self, given: Tensor) -> tuple[Tensor, Tensor]:
+        """Of what is given (..., G): the groove's hits (..., V), and whether there is one (..., 1)."""
+        groove = given[..., -self.groove :]
+        return groove[..., : self.config.voices], groove[..., -1:]
 
     def surroundings(self, vectors: Tensor, exists: Tensor) -> Tensor:
         """Vectors (n, C, bar) -> the same with four bars either side heard, (n, C, bar)."""
@@ -154,10 +188,11 @@ class Attention(base.Family):
         x = functional.relu(self.around[0](x)) * here.transpose(1, 2)
         return self.around[1](x).transpose(1, 2)
 
-    def weights(self, query: Tensor, keys: Tensor, distance: Tensor) -> Tensor:
+    def weights(self, query: Tensor, keys: Tensor, distance: Tensor, grooved: Tensor) -> Tensor:
         """Queries (n, N, A*KEY), keys (n, M, A*KEY), distance (n, N, M) in bars, 0 where there is nothing to remember.
 
-        Returns (n, A, N, M): how much each earlier bar is remembered; the rest to 1 is "nothing".
+        grooved (n, N): 1 where there is a groove. Returns (n, A, N, 1 + M): how much the groove and each earlier bar is
+        remembered; the rest to 1 is "nothing". From a model that hears no grooves (n, A, N, M).
         """
         heads = self.config.heads
         q, k = (functional.normalize(x.unflatten(-1, (heads, KEY)), dim=-1) for x in (query, keys))
@@ -166,7 +201,18 @@ class Attention(base.Family):
         score = torch.einsum("nqhd,nkhd->nhqk", q, k).float() * self.sharpness.exp()[:, None, None] + bias
         score = score.masked_fill((distance == 0)[:, None], -1e9)
         nothing = self.nothing[None, :, None, None].expand(score.shape[0], -1, score.shape[2], 1)
+        if self.config.groove:
+            slot = self.slot[None, :, None, None].expand_as(nothing).masked_fill((grooved == 0)[:, None, :, None], -1e9)
+            nothing = torch.cat([nothing, slot], -1)
         return torch.softmax(torch.cat([nothing, score], -1), -1)[..., 1:]
+
+    def recalled(self, weight: Tensor, past: Tensor, groove: Tensor) -> Tensor:
+        """Weights (n, A, N, ·), bars remembered (n, M, S, V), the grooves (n, N, S, V) -> as mixed (n, N, S, A, V).
+
+        Of a model that hears no grooves, of the bars alone.
+        """
+        mixed = torch.einsum("nhqk,nksv->nqshv", weight[..., -past.shape[1] :], past)
+        return mixed + torch.einsum("nhq,nqsv->nqshv", weight[..., 0], groove) if self.config.groove else mixed
 
     def opened(
         self, given: Tensor, final: Tensor, knowledge: Tensor, recalled: Tensor
@@ -180,14 +226,22 @@ class Attention(base.Family):
 
     # --- training ----------------------------------------------------------------------------------------------------
 
-    def thoughts(self, batch: Any) -> _Thoughts:
-        """Read the guitar of a batch's pairs, and walk through their true drums."""
+    def thoughts(self, batch: Any, played: Tensor | None = None) -> _Thoughts:
+        """Read the guitar of a batch's pairs, and walk through their true drums.
+
+        played (n, N, S, V): what is remembered of the pairs' own bars in place of these.
+        """
         # 1. The drums of the bars before, as far as the model may see them.
         n, count = batch.offset.shape[:2]
         inside = slice(PAST, PAST + count)
         keep, keep_recent, keep_last = batch.keep.unbind(1)
         seen = keep[:, None, None, None] * batch.shown[:, None, None]
-        drums, velocity = batch.drums * seen, batch.velocity * seen
+        target, drums, velocity = batch.drums[:, inside], batch.drums, batch.velocity
+        if played is not None:
+            drums = torch.cat([drums[:, :PAST], played], 1)
+            velocity = torch.where((drums > 0) & (velocity == 0), UNKNOWN, velocity) * drums
+        last = layers.last_steps(drums[:, PAST - 1 :], batch.steps[:, PAST - 1 : inside.stop])
+        drums, velocity = drums * seen, velocity * seen
         far_drums, far_velocity = batch.far_drums * seen, batch.far_velocity * seen
         recent = drums * keep_recent[:, None, None, None]
         # 2. A vector for each bar, and what was played so far carried to it.
@@ -196,7 +250,7 @@ class Attention(base.Family):
         here = vectors[:, inside]
         before = functional.pad(self.drum_bar(recent[:, :-1]), (0, 0, 1, 0))
         known = batch.exists[:, : inside.stop, None].to(before.dtype)
-        played = self.carry(torch.cat([before, vectors[:, : inside.stop]], -1) * known)[0][:, inside]
+        carried = self.carry(torch.cat([before, vectors[:, : inside.stop]], -1) * known)[0][:, inside]
         # 3. How much each bar remembers each of those before it.
         contents = self.contents(batch.guitar[:, : inside.stop], batch.bars[:, : inside.stop])
         keys = self.key(torch.cat([contents, self.contents(batch.far_guitar, batch.far_bars)], 1))
@@ -207,30 +261,34 @@ class Attention(base.Family):
         same = batch.steps[:, inside, None] == steps[:, None]
         shown = (distance > RECENT) | (keep_recent[:, None, None] > 0)
         distance = distance.clamp(min=0) * (same & shown & exists[:, None])
-        weight = self.weights(self.query(contents[:, inside]), keys, distance)
+        weight = self.weights(self.query(contents[:, inside]), keys, distance, batch.grooved)
         # 4. What was played in the bars remembered, and just before.
         memory = torch.cat([drums, far_drums], 1)  # (n, M, S, V)
-        recalled = torch.einsum("nhqk,nksv->nqshv", weight, memory).flatten(-2)  # (n, N, S, A*V)
-        louder = torch.einsum("nqk,nksv->nqsv", weight.mean(1), torch.cat([velocity, far_velocity], 1))
+        groove = (batch.groove > 0).to(memory.dtype)
+        recalled = self.recalled(weight, memory, groove).flatten(-2)  # (n, N, S, A*V)
+        louder = self.recalled(weight.mean(1, keepdim=True), torch.cat([velocity, far_velocity], 1), batch.groove)
         lags = torch.cat([recent[:, PAST - lag : PAST - lag + count] for lag in LAGS], -1)
-        echo = torch.cat([louder, velocity[:, PAST - 1 : PAST - 1 + count]], -1)
+        echo = torch.cat([louder[..., 0, :], velocity[:, PAST - 1 : PAST - 1 + count]], -1)
         # 5. What is known of each bar, and its steps made ready.
         summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
         heard = torch.cat([here, around, summary], -1)
         overheard = torch.cat([heard, self.wanted(batch.conditions)[:, inside]], -1)
-        knowledge = torch.cat([overheard, played], -1)
+        if self.config.groove:
+            echo = torch.cat([echo, batch.groove], -1)
+            overheard = torch.cat([overheard, self.drum_bar(groove) * batch.grooved[..., None]], -1)
+        knowledge = torch.cat([overheard, carried], -1)
         given, final = self.given(
             batch.guitar[:, inside].flatten(0, 1),
             batch.clock.flatten(0, 1),
             batch.steps[:, inside].flatten().clamp(min=1),
+            batch.groove.flatten(0, 1),
+            batch.grooved.flatten()[:, None],
         )
         mixed, thought, h, c = self.opened(
             given, final, knowledge.flatten(0, 1), torch.cat([lags, recalled], -1).flatten(0, 1)
         )
         # 6. The true drums, step by step.
-        target = batch.drums[:, inside]
-        previous = self.last_steps(batch.drums[:, PAST - 1 : inside.stop], batch.steps[:, PAST - 1 : inside.stop])
-        previous = torch.cat([previous[:, :-1, None], target[:, :, :-1]], 2) * keep_last[:, None, None, None]
+        previous = torch.cat([last[:, :-1, None], target[:, :, :-1]], 2) * keep_last[:, None, None, None]
         y, _ = self.decoder(
             torch.cat([mixed, previous.flatten(0, 1)], -1), (h[None].contiguous(), c[None].contiguous())
         )
@@ -240,13 +298,14 @@ class Attention(base.Family):
     def losses(self, batch: Any) -> dict[str, Tensor]:
         count, size = batch.offset.shape[1:3]
         inside = slice(PAST, PAST + count)
-        target, thought, echo, given, heard, overheard = self.thoughts(batch)
+        target, thought, echo, given, heard, overheard = self.thoughts(batch, self.played(batch))
         place = torch.arange(size, device=target.device)
         valid = (place < batch.steps[:, inside, None]) & batch.in_pair[..., None]
         bars = batch.in_pair.sum()
-        figures = self.heads.losses(thought, target, batch.velocity[:, inside], batch.offset, valid, bars, echo)
+        pulled = self.pointer(thought, *self.pointed(given)) if self.config.groove else 0.0
+        figures = self.heads.losses(thought, target, batch.velocity[:, inside], batch.offset, valid, bars, echo, pulled)
         sketch = self.sketched(given.flatten(0, 1), overheard.flatten(0, 1)).unflatten(0, given.shape[:2])
-        sketch_nats = hit_nats(sketch, target, valid)
+        sketch_nats = layers.hit_nats(sketch, target, valid)
         breaks = functional.binary_cross_entropy_with_logits(
             self.breaks(heard)[..., 0].float(), batch.fill, reduction="none"
         )
@@ -256,27 +315,22 @@ class Attention(base.Family):
 
     def hit_logits(self, batch: Any) -> Tensor:
         seen = self.thoughts(batch)
-        return self.heads.hit_logits(seen.thought, seen.target)
-
-    @staticmethod
-    def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
-        """The hits (n, N, V) of the last step of each bar (n, N, S, V)."""
-        at = (steps - 1).clamp(min=0)[:, :, None, None].expand(-1, -1, 1, drums.shape[-1])
-        return torch.gather(drums, 2, at)[:, :, 0]
+        pulled = self.pointer(seen.thought, *self.pointed(seen.given)) if self.config.groove else 0.0
+        return self.heads.hit_logits(seen.thought, seen.target, pulled)
 
     # --- playing -----------------------------------------------------------------------------------------------------
 
     def graphs(self) -> dict[str, base.Graph]:
         config, size = self.config, self.state_size
         voices, hidden, remembered = config.voices, config.hidden, config.heads * KEY
-        given = 2 * config.reader + config.clock + PLACE
-        context = 2 * config.bar + 32 + ASKED + 2 * config.reader
+        context = self.overheard + 2 * config.reader
+        pointed = voices + 1 if config.groove else 0
         return {
             "encode": base.Graph(
                 _Encode(self),
-                base.encode_inputs(config),
+                base.encode_inputs(config) | (base.groove_inputs(config) if config.groove else {}),
                 {
-                    "given": ("B", "S", given),
+                    "given": ("B", "S", self.given_size),
                     "context": ("B", context),
                     "query": ("B", remembered),
                     "key": ("B", remembered),
@@ -287,7 +341,7 @@ class Attention(base.Family):
             "bar": base.Graph(
                 _Bar(self),
                 {
-                    "given": ("n", "S", given),
+                    "given": ("n", "S", self.given_size),
                     "context": ("n", context),
                     "query": ("n", remembered),
                     "keys": ("n", "M", remembered),
@@ -298,13 +352,13 @@ class Attention(base.Family):
                 },
                 {
                     "inputs": ("n", "S", 4 * hidden),
-                    "thoughts": ("n", "S", hidden),
-                    "echo": ("n", "S", 2 * voices),
+                    "thoughts": ("n", "S", hidden + pointed),
+                    "echo": ("n", "S", self.echo),
                     "opened": ("n", size),
                 },
             ),
-            "step": base.step_graph(_Step(self), hidden, voices, size),
-            "feel": base.feel_graph(self.heads, hidden, voices, 2 * voices),
+            "step": base.step_graph(_Step(self), hidden, voices, size, pointed),
+            "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
 
 
@@ -324,14 +378,6 @@ class _Thoughts(NamedTuple):
     overheard: Tensor
 
 
-class _GraphModule(nn.Module):
-    """What a graph computes, over the model's own weights."""
-
-    def __init__(self, model: Attention) -> None:
-        super().__init__()
-        self.model = model
-
-
 def _heard(model: Attention, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
     """What the guitar alone tells of each bar of a song, (B, ·)."""
     vectors = model.vectors(guitar, bars)
@@ -340,70 +386,63 @@ def _heard(model: Attention, guitar: Tensor, bars: Tensor, summary: Tensor) -> T
     return torch.cat([vectors, around, whole], -1)
 
 
-class _Plan(_GraphModule):
+class _Plan(GraphModule[Attention]):
     def forward(self, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
         return self.model.breaks(_heard(self.model, guitar, bars, summary))
 
 
-class _Encode(_GraphModule):
+class _Encode(GraphModule[Attention]):
     def forward(
-        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, conditions: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, conditions: Tensor,
+        groove: Tensor | None = None, grooved: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         model = self.model
         heard = _heard(model, guitar, bars, summary)
-        given, final = model.given(guitar, clock, steps)
         overheard = torch.cat([heard, model.wanted(conditions[None])[0]], -1)
+        if groove is not None and grooved is not None:
+            overheard = torch.cat([overheard, model.drum_bar((groove > 0).to(groove.dtype)) * grooved], -1)
+        given, final = model.given(guitar, clock, steps, groove, grooved)
         contents = model.contents(guitar, bars)
-        return (
-            given,
-            torch.cat([overheard, final], -1),
-            model.query(contents),
-            model.key(contents),
-            model.sketched(given, overheard),
-        )
+        query, key = model.query(contents), model.key(contents)
+        return given, torch.cat([overheard, final], -1), query, key, model.sketched(given, overheard)
 
 
-class _Bar(_GraphModule):
+class _Bar(GraphModule[Attention]):
     def forward(
-        self,
-        given: Tensor,
-        context: Tensor,
-        query: Tensor,
-        keys: Tensor,
-        distance: Tensor,
-        past: Tensor,
-        past_velocity: Tensor,
-        state: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        self, given: Tensor, context: Tensor, query: Tensor, keys: Tensor, distance: Tensor,
+        past: Tensor, past_velocity: Tensor, state: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         model, config = self.model, self.model.config
-        overheard, final = torch.split(context, [2 * config.bar + 32 + ASKED, 2 * config.reader], -1)
+        overheard, final = torch.split(context, [model.overheard, 2 * config.reader], -1)
+        hits, is_given = model.pointed(given)
+        groove = given[..., -1 - config.voices : -1]
         vector = overheard[:, : config.bar]
         _, _, carry_h, carry_c = torch.split(state, [config.hidden, config.hidden, config.played, config.played], -1)
         news = torch.cat([model.drum_bar(past[:, -1]), vector], -1)
-        carry_h, carry_c = _lstm_step(model.carry, news, carry_h, carry_c)
-        weight = model.weights(query[:, None], keys, distance.clamp(min=0)[:, None])[:, :, 0]
-        recalled = torch.einsum("nhk,nksv->nshv", weight, past).flatten(-2)
-        louder = torch.einsum("nk,nksv->nsv", weight.mean(1), past_velocity)
+        carry_h, carry_c = layers.lstm_step(model.carry, news, carry_h, carry_c)
+        weight = model.weights(query[:, None], keys, distance.clamp(min=0)[:, None], is_given[:, :1, 0])
+        recalled = model.recalled(weight, past, hits[:, None])[:, 0].flatten(-2)
+        louder = model.recalled(weight.mean(1, keepdim=True), past_velocity, groove[:, None])[:, 0, :, 0]
         lags = torch.cat([past[:, -lag] for lag in LAGS], -1)
         knowledge = torch.cat([overheard, carry_h], -1)
         mixed, thoughts, h, c = model.opened(given, final, knowledge, torch.cat([lags, recalled], -1))
-        of_input, _, bias = lstm_weights(model.decoder)
+        of_input, _, bias = layers.lstm_weights(model.decoder)
         inputs = functional.linear(mixed, of_input[:, : config.mixed], bias)
         echo = torch.cat([louder, past_velocity[:, -1]], -1)
+        if config.groove:
+            thoughts, echo = torch.cat([thoughts, hits, is_given], -1), torch.cat([echo, groove], -1)
         return inputs, thoughts, echo, torch.cat([h, c, carry_h, carry_c], -1)
 
 
-class _Step(_GraphModule):
+class _Step(GraphModule[Attention]):
     def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         model, config = self.model, self.model.config
         h, c, carry = torch.split(state, [config.hidden, config.hidden, 2 * config.played], -1)
-        of_input, of_state, _ = lstm_weights(model.decoder)
+        of_input, of_state, _ = layers.lstm_weights(model.decoder)
         of_previous = of_input[:, config.mixed :]
-        h, c = cell(input + functional.linear(previous, of_previous) + functional.linear(h, of_state), c)
-        thinking = functional.relu(thought + model.think(h))
-        return model.heads.logits(thinking), thinking, torch.cat([h, c, carry], -1)
-
-
-def _lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    of_input, of_state, bias = lstm_weights(lstm)
-    return cell(functional.linear(x, of_input, bias) + functional.linear(h, of_state), c)
+        h, c = layers.cell(input + functional.linear(previous, of_previous) + functional.linear(h, of_state), c)
+        thinking = functional.relu(thought[:, : config.hidden] + model.think(h))
+        logits = model.heads.logits(thinking)
+        if config.groove:
+            logits = logits + model.pointer(thinking, thought[:, config.hidden : -1], thought[:, -1:])
+        return logits, thinking, torch.cat([h, c, carry], -1)

@@ -18,13 +18,13 @@ import warnings
 from abc import abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seq2drum.data.batches import Batch
+from seq2drum.data.batches import PAST, Batch
 from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY
 from seq2drum.lattice.form import CLOCK
@@ -113,16 +113,29 @@ def encode_inputs(config: Config) -> dict[str, Shape]:
     }
 
 
+def groove_inputs(config: Config) -> dict[str, Shape]:
+    """What a graph that hears grooves is given beside that: velocities 0..1, and 1 where there is a groove."""
+    return {"groove": ("B", "S", config.voices), "grooved": ("B", 1)}
+
+
 def plan_inputs(config: Config) -> dict[str, Shape]:
     """What a graph that plans fills is given: the whole song's guitar."""
     return {"guitar": ("B", "S", config.guitar), "bars": ("B", config.bars), "summary": (1, config.summary)}
 
 
-def step_graph(module: nn.Module, hidden: int, voices: int, state: int) -> Graph:
-    """The graph of one step, which has one form for all families that end in an LSTM cell."""
+def step_graph(module: nn.Module, hidden: int, voices: int, state: int, groove: int = 0) -> Graph:
+    """The graph of one step, which has one form for all families that end in an LSTM cell.
+
+    groove: numbers of a step's groove, which follow those of its thought.
+    """
     return Graph(
         module,
-        {"input": ("n", 4 * hidden), "thought": ("n", hidden), "previous": ("n", voices), "state": ("n", state)},
+        {
+            "input": ("n", 4 * hidden),
+            "thought": ("n", hidden + groove),
+            "previous": ("n", voices),
+            "state": ("n", state),
+        },
         {"logits": ("n", voices), "thinking": ("n", hidden), "stepped": ("n", state)},
     )
 
@@ -151,6 +164,11 @@ class Family(nn.Module):
     state_size: int
     heads: Heads
 
+    @property
+    def hears_grooves(self) -> bool:
+        """Whether it is given the groove that a bar is played on."""
+        return False
+
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """One training step's figures on a batch of tensors.
@@ -168,6 +186,24 @@ class Family(nn.Module):
         step. Places outside of a pair or beyond a bar's last step hold numbers without a meaning.
         """
 
+    @torch.no_grad()
+    def played(self, batch: Any) -> Tensor | None:
+        """(n, N, S, V): the pairs' drums, drawn by the model itself where `drawn` asks for it; None if nowhere.
+
+        Each bar is drawn as if those before it had been the true ones: one step of S. Bengio et al., Scheduled sampling
+        for sequence prediction with recurrent neural networks (2015), for all steps at once as D. Duckworth et al.,
+        Parallel scheduled sampling (2019). So a model meets its own errors, as it does when it plays alone.
+        """
+        rows = torch.nonzero(batch.drawn)[:, 0]
+        if not len(rows):
+            return None
+        inside = slice(PAST, PAST + batch.offset.shape[1])
+        drums: Tensor = batch.drums[:, inside].clone()
+        likely = torch.sigmoid(self.hit_logits(type(batch)(*(array[rows] for array in batch))))
+        exists = torch.arange(drums.shape[2], device=drums.device) < batch.steps[rows, inside, None]
+        drums[rows] = (torch.rand_like(likely) < likely).to(drums.dtype) * exists[..., None]
+        return drums
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The same as `losses`: what wraps a module for several processes calls this."""
         return self.losses(batch)
@@ -183,6 +219,17 @@ class Family(nn.Module):
     def silence(self) -> Tensor:
         """(state_size,): the state before anything was played."""
         return torch.zeros(self.state_size)
+
+
+F = TypeVar("F", bound=Family)
+
+
+class GraphModule(nn.Module, Generic[F]):
+    """What a graph computes, over the model's own weights."""
+
+    def __init__(self, model: F) -> None:
+        super().__init__()
+        self.model: F = model
 
 
 def tensors(batch: Batch, device: torch.device | str = "cpu") -> Any:

@@ -66,6 +66,29 @@ class SameDropout(nn.Module):
         return x * (mask / (1 - self.share)).to(x.dtype)
 
 
+class Pointer(nn.Module):
+    """How much the hits of a groove count beside those that a network expects: a mixture of the two, in logits.
+
+    A network that has to pass a hint through its layers blurs it; here the groove's own hits come out as they are,
+    weighed by what the network thinks. After A. See, P. Liu, C. Manning, Get to the point (2017).
+    """
+
+    def __init__(self, hidden: int, voices: int) -> None:
+        super().__init__()
+        self.pull = nn.Linear(hidden, 2 * voices)
+        nn.init.constant_(self.pull.bias[:voices], 3.0)
+        nn.init.constant_(self.pull.bias[voices:], 1.0)
+
+    def forward(self, thought: Tensor, hits: Tensor, grooved: Tensor) -> Tensor:
+        """What is added to the logits, (..., V).
+
+        thought (..., H); hits (..., V) of the groove; grooved (..., 1): 1 where there is one.
+        """
+        struck, left_out = self.pull(thought).float().chunk(2, -1)
+        pulled: Tensor = grooved * (hits * struck - (1 - hits) * left_out)
+        return pulled
+
+
 class Heads(nn.Module):
     """What is played at a step: hits, voice after voice, then how loud and how early or late each one is."""
 
@@ -83,9 +106,12 @@ class Heads(nn.Module):
         """thought (..., H) -> (..., V): before any voice of the step is drawn."""
         return self.hits(self.dropout(thought))
 
-    def hit_logits(self, thought: Tensor, hits: Tensor) -> Tensor:
-        """thought (..., H), hits (..., V) -> (..., V): each hit's logit, given the hits of the voices drawn before."""
-        return self.logits(thought).float() + hits @ self.drawn().T.float()
+    def hit_logits(self, thought: Tensor, hits: Tensor, pulled: Tensor | float = 0.0) -> Tensor:
+        """thought (..., H), hits (..., V) -> (..., V): each hit's logit, given the hits of the voices drawn before.
+
+        pulled: what a groove adds, see `Pointer`.
+        """
+        return self.logits(thought).float() + pulled + hits @ self.drawn().T.float()
 
     def drawn(self) -> Tensor:
         """(V, V): row v, column w: what a hit of voice w adds to the logit of voice v, which is drawn later."""
@@ -114,13 +140,14 @@ class Heads(nn.Module):
         valid: Tensor,
         bars: Tensor,
         echo: Tensor | None = None,
+        pulled: Tensor | float = 0.0,
     ) -> dict[str, Tensor]:
         """The figures of `Family.losses` for what was really played.
 
         thought (..., H) of each step; hits, velocity (0..1) and offset (in gaps) (..., V); valid (...): which steps
-        count; bars (): how many bars they are; echo as for `feeling`.
+        count; bars (): how many bars they are; echo as for `feeling`, pulled as for `hit_logits`.
         """
-        nats = hit_nats(self.hit_logits(thought, hits), hits, valid)
+        nats = hit_nats(self.hit_logits(thought, hits, pulled), hits, valid)
         velocity_centre, velocity_scale, offset_centre, offset_scale = self.feeling(thought, hits, echo)
         struck = hits * valid[..., None]
         loud = logistic_nats(velocity, velocity_centre, velocity_scale, struck)
@@ -159,6 +186,18 @@ def lstm_weights(lstm: nn.LSTM) -> tuple[Tensor, Tensor, Tensor]:
     """The weights of an LSTM of one layer: of inputs (4H, I), of the state (4H, H), and the sum of its biases (4H,)."""
     named = dict(lstm.named_parameters())
     return named["weight_ih_l0"], named["weight_hh_l0"], named["bias_ih_l0"] + named["bias_hh_l0"]
+
+
+def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
+    """The hits (n, N, V) of the last step of each bar (n, N, S, V); steps (n, N): how many each has."""
+    at = (steps - 1).clamp(min=0)[:, :, None, None].expand(-1, -1, 1, drums.shape[-1])
+    return torch.gather(drums, 2, at)[:, :, 0]
+
+
+def lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """One step of an LSTM of one layer: input (n, I), state (n, H) and (n, H) -> the next state."""
+    of_input, of_state, bias = lstm_weights(lstm)
+    return cell(functional.linear(x, of_input, bias) + functional.linear(h, of_state), c)
 
 
 def cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:

@@ -134,15 +134,7 @@ def _packed(x: Tensor, order: Tensor) -> Tensor:
     return torch.gather(x, 1, order[..., None].expand(-1, -1, x.shape[-1]))
 
 
-class _GraphModule(nn.Module):
-    """What a graph computes, over the model's own weights."""
-
-    def __init__(self, model: Lstm) -> None:
-        super().__init__()
-        self.model = model
-
-
-class _Encode(_GraphModule):
+class _Encode(base.GraphModule[Lstm]):
     def forward(
         self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, conditions: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -156,7 +148,7 @@ class _Encode(_GraphModule):
         return clock, state.expand(guitar.shape[0], -1)
 
 
-class _Bar(_GraphModule):
+class _Bar(base.GraphModule[Lstm]):
     def forward(self, given: Tensor, context: Tensor, first: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         model = self.model
         of_input, _, bias = lstm_weights(model.decoder)
@@ -164,7 +156,7 @@ class _Bar(_GraphModule):
         return inputs, model.think_clock(given), first * context + (1 - first) * state
 
 
-class _Step(_GraphModule):
+class _Step(base.GraphModule[Lstm]):
     def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         model = self.model
         h, c = state.chunk(2, -1)

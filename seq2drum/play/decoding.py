@@ -26,8 +26,9 @@ from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import Kit
 from seq2drum.play.bar import BarPlayer, PlayedWays
 from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar, Playable
+from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.guidance import guided
-from seq2drum.play.memory import GrooveRows, Memory
+from seq2drum.play.memory import Memory
 from seq2drum.play.plan import KEPT, Plan, planned
 from seq2drum.play.sampling import Sampling, draws_of
 
@@ -76,12 +77,12 @@ def playing(
     conditions = of_controls(controls, bars, plan.fill)
     grooves = GrooveRows.of(plan.grooves, form, model.kit, pieces=plan.pieces, firm=plan.firm)
     request = _Request(form, sampling, plan, grooves, first, bars if stop is None else stop, given or {})
-    memory = Memory.of(form, len(model.kit), grooves)
+    memory = Memory.of(form, len(model.kit), None if model.hears_grooves else grooves)
     player, state = BarPlayer(model, plan.pieces), model.silence[None]
     previous = np.zeros((1, len(model.kit)), dtype=np.float32)
     for begin, end in _ranges(model, heard):
         # 2. Encode the bars that are read as one.
-        encoded = yield from model.encode(guitar, form, conditions, begin, end)
+        encoded = yield from model.encode(guitar, form, conditions, begin, end, grooves)
         if "key" in encoded:
             memory.recognise(begin, encoded["key"])
         for number in range(begin, end):

@@ -23,6 +23,7 @@ from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.music.kit import KITS, Kit
 from seq2drum.play.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
+from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.runtime import FILL_PLAN, GRAPHS, Answer, Arrays, LoadedGraph, session
 
 T = TypeVar("T")
@@ -68,7 +69,7 @@ class Playable(Protocol):
 
     unit: whether guitar is read a "song" or a "pair" at a time, of at most max_notes notes. voice_order (V, V): what a
     hit of a voice (column) adds to the logits of the voices drawn after it (rows). silence (·,): the state before
-    anything was played.
+    anything was played. hears_grooves: whether `encode` takes them.
     """
 
     @property
@@ -81,13 +82,22 @@ class Playable(Protocol):
     def voice_order(self) -> FloatArray: ...
     @property
     def silence(self) -> FloatArray: ...
+    @property
+    def hears_grooves(self) -> bool: ...
 
     def encode(
-        self, features: Features, form: Form, conditions: FloatArray, first: int, stop: int
+        self,
+        features: Features,
+        form: Form,
+        conditions: FloatArray,
+        first: int,
+        stop: int,
+        grooves: GrooveRows | None = None,
     ) -> Asking[dict[str, NDArray[Any]]]:
         """Read the guitar of bars [first, stop): arrays by name, the first axis being the bars.
 
-        conditions (B, CONDITIONS.size): what is asked for in each bar of the song, see `lattice.conditions`.
+        conditions (B, CONDITIONS.size): what is asked for in each bar of the song, see `lattice.conditions`. grooves:
+        what each bar is played on, for a model that hears it.
         """
         ...
 
@@ -160,12 +170,25 @@ class Engine:
         outputs = yield Ask(graph, {name: array for name, array in arrays.items() if name in inputs})
         return dict(zip(names, outputs, strict=True))
 
+    @property
+    def hears_grooves(self) -> bool:
+        """Whether the model was trained on grooves."""
+        return "groove" in self.graphs["encode"].inputs
+
     def encode(
-        self, features: Features, form: Form, conditions: FloatArray, first: int, stop: int
+        self,
+        features: Features,
+        form: Form,
+        conditions: FloatArray,
+        first: int,
+        stop: int,
+        grooves: GrooveRows | None = None,
     ) -> Asking[dict[str, NDArray[Any]]]:
         """See `Playable.encode`."""
-        guitar = _guitar(features, form, first, stop)
-        encoded = yield from self._asked("encode", {**guitar, "conditions": conditions[first:stop]})
+        arrays = {**_guitar(features, form, first, stop), "conditions": conditions[first:stop]}
+        if self.hears_grooves:
+            arrays |= (grooves or GrooveRows.none(form, self.kit)).between(first, stop)
+        encoded = yield from self._asked("encode", arrays)
         return encoded
 
     def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:

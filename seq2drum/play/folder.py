@@ -17,7 +17,7 @@ from seq2drum.lattice.form import FloatArray
 from seq2drum.play.runtime import FILL_PLAN, GRAPHS
 
 KIND = "accompanist"
-FORMAT = 3  # 1: before conditions, sketch and fills; 2: before kinds
+FORMAT = 4  # 1: before conditions, sketch and fills; 2: before kinds; 3: before grooves
 CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
 PLAYED = (CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN)))
 DEFAULT = "default"
@@ -69,7 +69,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         about = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         if not isinstance(about, dict):
             raise ValueError(f"its {CONFIG} holds no object")
-        return upgraded(about, KIND, FORMAT, {2: _without_kind})
+        return upgraded(about, KIND, FORMAT, {2: _without_kind, 3: _without_grooves})
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
 
@@ -92,6 +92,14 @@ def upgraded(about: dict[str, Any], kind: str, wanted: int, upgrades: Mapping[in
         about = upgrades[about["format"]](about)
     if (number := about.get("format")) != wanted:
         raise ValueError(f"it is of the format {number}, wanted {wanted}; train it again")
+    return about
+
+
+def _without_grooves(about: dict[str, Any]) -> dict[str, Any]:
+    """An accompanist of format 3: its network hears no groove."""
+    about = {**about, "format": 4}
+    if about.get("family") == "attention":
+        about["config"] = {**about["config"], "groove": False}
     return about
 
 

@@ -20,6 +20,7 @@ from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.music.kit import Kit
 from seq2drum.play.engine import Asking, Engine, OpenBar, Playable
+from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.runtime import Answer, Arrays
 
 # How many times the difference that controls make is taken. The groove makes most of it; twice, a take of the lowest
@@ -68,18 +69,29 @@ class Guided:
         return self.engine.voice_order
 
     @property
+    def hears_grooves(self) -> bool:
+        """The engine's."""
+        return self.engine.hears_grooves
+
+    @property
     def silence(self) -> FloatArray:
         """The state before anything was played, of both runs."""
         return np.tile(self.engine.silence, 2)
 
     def encode(
-        self, features: Features, form: Form, conditions: FloatArray, first: int, stop: int
+        self,
+        features: Features,
+        form: Form,
+        conditions: FloatArray,
+        first: int,
+        stop: int,
+        grooves: GrooveRows | None = None,
     ) -> Asking[dict[str, NDArray[Any]]]:
         """See `Playable.encode`. Both runs have the fills: these need no guidance."""
         fills_only = np.zeros_like(conditions)
         fills_only[:, CONDITIONS["fill"]] = conditions[:, CONDITIONS["fill"]]
-        asked = yield from self.engine.encode(features, form, conditions, first, stop)
-        plain = yield from self.engine.encode(features, form, fills_only, first, stop)
+        asked = yield from self.engine.encode(features, form, conditions, first, stop, grooves)
+        plain = yield from self.engine.encode(features, form, fills_only, first, stop, grooves)
         both = {name: rows if name in _COMMON else _beside(rows, plain[name]) for name, rows in asked.items()}
         if "sketch" in both:
             both["sketch"] = self._weighed(both["sketch"])

@@ -10,7 +10,6 @@ voices.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice.form import FloatArray, Form
-from seq2drum.lattice.grooves import Groove
-from seq2drum.music.kit import Kit, to_kit
 from seq2drum.music.notes import IntArray
-from seq2drum.play.pieces import Pieces
+from seq2drum.play.groove_rows import GrooveRows
 
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
 MEMORY_BARS = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
@@ -29,47 +26,6 @@ SLOTS = 1  # rows of the memory that have the groove
 FIRM_SLOTS = 2  # the same of a groove that is to be held firmly, in bars that are no fills
 DISTANCE = 8  # bars back that the groove is said to be, a distance at which phrases come back
 AGAIN = 4  # bars back where a groove that is held firmly is remembered as it is, whatever was played
-
-
-@dataclass(frozen=True, eq=False)
-class GrooveRows:
-    """The groove of each bar: hits and velocity (B, S, V) as a model remembers bars, velocities 0..1.
-
-    held (B,): for how many bars before each the groove has been the same; -1 where there is none. firm: the bars are to
-    be like the groove, and not only to go on from it.
-    """
-
-    hits: FloatArray
-    velocity: FloatArray
-    held: IntArray
-    firm: bool = False
-
-    @staticmethod
-    def of(
-        grooves: Sequence[Groove | None], form: Form, kit: Kit, *, pieces: Pieces | None = None, firm: bool = False
-    ) -> GrooveRows:
-        """The grooves of the bars of a form, in the voices of a kit; each in the metre of its bar.
-
-        pieces: what may be played; None if anything may.
-        """
-        size = int(form.steps.max())
-        hits = np.zeros((len(form.steps), size, len(kit)), dtype=np.float32)
-        velocity, held = np.zeros_like(hits), np.full(len(form.steps), -1)
-        voice_of, kinds = to_kit(kit), zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)
-        before, so_far = None, 0
-        for bar, (groove, kind) in enumerate(zip(grooves, kinds, strict=True)):
-            so_far = so_far + 1 if groove is before else 0
-            before = groove
-            if groove is None:
-                continue
-            own = groove.fitted(*kind).bar(so_far)
-            own = own._replace(key=voice_of[own.key])
-            own = own.select((own.key >= 0) & (own.step < form.steps[bar]))
-            own = own if pieces is None else pieces.hits(own)
-            at = bar, own.step, own.key
-            hits[at], velocity[at] = 1, own.velocity / 127
-            held[bar] = so_far
-        return GrooveRows(hits, velocity, held, firm)
 
 
 @dataclass(eq=False)

@@ -10,7 +10,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from seq2drum.data import batches
-from seq2drum.data.batches import AHEAD, FAR, PAST, Batch, Data, Window, blocks, collate, draw, epoch, flatten, windows
+from seq2drum.data.batches import AHEAD, PAST, Batch, Data, Window, blocks, collate, epoch, flatten, windows
+from seq2drum.data.draws import FAR, draw
 from seq2drum.data.prepared import Prepared
 from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
@@ -259,7 +260,10 @@ def test_a_batch_has_the_shapes_it_promises(data: Data) -> None:
         "far_number": (n, FAR),
         "conditions": (n, context, CONDITIONS.size),
         "fill": (n, longest),
+        "groove": (n, longest, size, voices),
+        "grooved": (n, longest),
         "in_pair": (n, longest),
+        "drawn": (n,),
         "keep": (n, 3),
         "shown": (n, voices),
     }

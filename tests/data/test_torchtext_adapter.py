@@ -15,7 +15,8 @@ from numpy.testing import assert_array_equal
 
 from seq2drum.data import batches
 from seq2drum.data import torchtext as torchtext_adapter
-from seq2drum.data.batches import PAST, Batch, Data, Window, collate, draw, flatten, windows
+from seq2drum.data.batches import PAST, Batch, Data, Window, collate, flatten, windows
+from seq2drum.data.draws import draw
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import MissingExtraError
 from seq2drum.lattice.grid import Lattice, encode

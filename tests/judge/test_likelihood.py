@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from seq2drum.data import batches
+from seq2drum.data.draws import Draws, draw
 from seq2drum.judge.evaluation import GUITARS
 from seq2drum.judge.likelihood import likelihood, window_nats
 from seq2drum.models import checkpoint
@@ -28,8 +29,8 @@ def test_nats_window_by_window_add_up_to_those_of_the_loss(name: str, tmp_path: 
     data = batches.flatten(played_songs()[:3])
     pairs = batches.blocks(data)
     nats = window_nats(model, data, pairs, pairs, range(len(pairs)))
-    drawn = [batches.draw(np.random.default_rng([0, number]), 1) for number in range(len(pairs))]
-    draws = batches.Draws(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
+    drawn = [draw(np.random.default_rng([0, number]), 1) for number in range(len(pairs))]
+    draws = Draws(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
     with torch.no_grad():
         losses = model.losses(tensors(batches.collate(data, pairs, draws)))
     assert len(pairs) == 3

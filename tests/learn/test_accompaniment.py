@@ -20,13 +20,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from seq2drum.data import batches
 from seq2drum.data.cache import save
+from seq2drum.data.draws import draw
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
 from seq2drum.learn import loop, report, watching
 from seq2drum.learn.accompaniment import Accompaniment, Recipe, validation_nats
 from seq2drum.learn.history import History
 from seq2drum.learn.loop import Trained
-from seq2drum.learn.report import NATS, SWAPPED
+from seq2drum.learn.report import GROOVED, NATS, SWAPPED
 from seq2drum.learn.runs import HISTORY, REPORT, TASK
 from seq2drum.learn.task import Progress
 from seq2drum.learn.watching import Chosen, Preview, previews_from_rows
@@ -327,7 +328,7 @@ def test_with_one_unseen_song_there_is_no_figure_for_another_songs_guitar(songs,
     outcome = train(batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(RECIPE, epochs=1), tmp_path)
     assert np.isfinite(outcome.progress.validation[NATS])
     assert SWAPPED not in outcome.progress.validation
-    assert list(read_config(tmp_path / "last")["progress"]["validation"]) == [NATS]
+    assert list(read_config(tmp_path / "last")["progress"]["validation"]) == [NATS, GROOVED]
     assert "another song's guitar" not in (tmp_path / "last" / "card.md").read_text()
     resumed = train(
         batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(RECIPE, epochs=2), tmp_path, resume=True
@@ -342,9 +343,9 @@ def test_validation_with_the_own_guitar_is_what_the_losses_say(sides, tmp_path: 
     train(*sides, replace(RECIPE, epochs=1), tmp_path)
     model, _ = checkpoint.load(tmp_path / "best")
     windows = batches.windows(sides[1])
-    right, wrong = validation_nats(model, sides[1], windows, size=3)
+    right, wrong, _ = validation_nats(model, sides[1], windows, size=3)
     model.eval()
-    batch = batches.collate(sides[1], windows, batches.draw(np.random.default_rng(0), len(windows)))
+    batch = batches.collate(sides[1], windows, draw(np.random.default_rng(0), len(windows)))
     with torch.no_grad():
         losses = model.losses(tensors(batch))
     assert right == pytest.approx(float(losses["nats"] / losses["bars"]), rel=1e-4)

@@ -13,6 +13,8 @@ import torch
 
 from seq2drum.data import batches
 from seq2drum.data.batches import Data, Window
+from seq2drum.data.draws import draw
+from seq2drum.data.section_grooves import Given
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
@@ -25,6 +27,7 @@ from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
 from seq2drum.play.decoding import play
 from seq2drum.play.folder import CONFIG, DEFAULT, SUMS, WEIGHTS, find, read_config, verify
+from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.memory import Memory
 from seq2drum.play.sampling import Sampling
 from tests.made import made_song
@@ -36,10 +39,10 @@ def data() -> Data:
     return batches.flatten([made_song(seed) for seed in range(6)])
 
 
-def tiny(name: str, voices: int = len(FULL)) -> Family:
+def tiny(name: str, voices: int = len(FULL), **sizes: int) -> Family:
     torch.manual_seed(0)
     kind = family(name)
-    model = kind(kind.config_type(voices=voices, dropout=0.0, **SIZES.get(name, {})))
+    model = kind(kind.config_type(voices=voices, dropout=0.0, **SIZES.get(name, {}), **sizes))
     with torch.no_grad():  # an untrained order of voices is zero, which would hide a transposed one
         model.heads.order.normal_(0, 0.3)
     return model.eval()
@@ -49,7 +52,7 @@ def tiny(name: str, voices: int = len(FULL)) -> Family:
 def test_thirty_steps_on_one_batch_lower_its_loss(name: str, data: Data) -> None:
     model = tiny(name).train()
     pairs = batches.windows(data)
-    batch = tensors(batches.collate(data, pairs, batches.draw(np.random.default_rng(0), len(pairs)), blanked=0.3))
+    batch = tensors(batches.collate(data, pairs, draw(np.random.default_rng(0), len(pairs)), blanked=0.3))
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     nats = []
     for _ in range(30):
@@ -66,7 +69,7 @@ def test_thirty_steps_on_one_batch_lower_its_loss(name: str, data: Data) -> None
 def test_the_loss_does_not_depend_on_padding(name: str, data: Data) -> None:
     model = tiny(name)
     pairs = [Window(0, 0, 3), Window(1, 5, 8), Window(2, 10, 14), Window(3, 2, 10)]
-    draws = batches.draw(np.random.default_rng(1), len(pairs))
+    draws = draw(np.random.default_rng(1), len(pairs))
     with torch.no_grad():
         together = float(model.losses(tensors(batches.collate(data, pairs, draws)))["nats"])
         alone = sum(
@@ -81,7 +84,7 @@ def test_the_logits_of_the_hits_have_the_likelihood_that_the_loss_has_wherever_b
     data = batches.flatten([made_song(seed) for seed in range(4)])
     model = tiny(name)
     pairs = [Window(0, 0, 3), Window(1, 5, 8), Window(2, 0, 14), Window(3, 2, 10)]
-    batch = tensors(batches.collate(data, pairs, batches.draw(np.random.default_rng(1), len(pairs))))
+    batch = tensors(batches.collate(data, pairs, draw(np.random.default_rng(1), len(pairs))))
     inside = slice(batches.PAST, batches.PAST + batch.offset.shape[1])
     steps = batch.steps[:, inside]
     assert len(set(steps[2].tolist())) > 1
@@ -92,20 +95,24 @@ def test_the_logits_of_the_hits_have_the_likelihood_that_the_loss_has_wherever_b
     assert float(hit_nats(logits, batch.drums[:, inside], valid)) == pytest.approx(nats, rel=1e-5)
 
 
+@pytest.mark.parametrize("given", [0.0, 1.0], ids=["on its grooves", "without grooves"])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: str, data: Data) -> None:
+def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: str, given: float, data: Data) -> None:
     """The loop's way through the graphs, forced along the true drums, against the batched loss over the same bars."""
     model = tiny(name)
     stop = 8 if model.unit == "pair" else 14
     window = Window(2, 0, stop)
     with torch.no_grad():
-        batch = tensors(batches.collate(data, [window], batches.draw(np.random.default_rng(0), 1)))
-        trained = float(model.losses(batch)["nats"])
+        arrays = batches.collate(data, [window], draw(np.random.default_rng(0), 1), grooves=Given(hidden=given))
+        trained = float(model.losses(tensors(arrays))["nats"])
     player = engine_of(model, "full")
     heard = made_song(2).heard
     form, memory = heard.form, Memory.of(heard.form, len(FULL))
+    held = np.where(arrays.grooved[0] > 0, 0, -1)
+    grooves = GrooveRows((arrays.groove[0] > 0).astype(np.float32), arrays.groove[0], held)
+    assert (held >= 0).any() == (given == 0)
     first = data.first_step[data.first_bar[2]] + form.first
-    known = player.resolve(player.encode(features(heard), form, of_controls(Controls(), 14), 0, stop))
+    known = player.resolve(player.encode(features(heard), form, of_controls(Controls(), 14), 0, stop, grooves))
     if "key" in known:
         memory.recognise(0, known["key"])
     state, previous, nats = player.silence[None], np.zeros((1, len(FULL)), dtype=np.float32), 0.0
@@ -144,11 +151,43 @@ def test_onnx_runtime_and_torch_play_the_same_take(name: str, kit: str, tmp_path
         assert np.abs(eager.offset - runtime.offset).max(initial=0) <= 1
 
 
+def test_a_groove_changes_what_is_expected_and_nothing_does_where_none_is_given(data: Data) -> None:
+    """The pointer, the memory's slot and the sketch see a groove only where `grooved` says that there is one."""
+    model, windows = tiny("attention"), batches.windows(data)
+    draws = draw(np.random.default_rng(0), len(windows))
+    with torch.no_grad():
+        hidden = batches.collate(data, windows, draws)
+        given = batches.collate(data, windows, draws, grooves=Given(hidden=0))
+        assert (given.grooved == given.in_pair).all() and given.groove.any() and not hidden.grooved.any()
+        at, expected = given.groove > 0, model.hit_logits(tensors(given)) - model.hit_logits(tensors(hidden))
+        struck, left_out = float(expected[torch.from_numpy(at)].mean()), float(expected[torch.from_numpy(~at)].mean())
+        assert struck > 1 and left_out < 0
+        sketches = [float(model.losses(tensors(batch))["sketch"]) for batch in (hidden, given)]
+    assert abs(sketches[0] - sketches[1]) > 1
+
+
+def test_pairs_whose_drums_are_drawn_learn_from_what_they_drew_and_are_measured_on_the_real_ones(data: Data) -> None:
+    model, windows = tiny("attention"), batches.windows(data)
+    draws = draw(np.random.default_rng(0), len(windows))
+    drawn = tensors(batches.collate(data, windows, draws, drawn=1.0))
+    own = tensors(batches.collate(data, windows, draws))
+    torch.manual_seed(0)
+    played = model.played(drawn)
+    assert model.played(own) is None
+    assert played is not None and played.shape == drawn.offset.shape
+    inside = slice(batches.PAST, batches.PAST + played.shape[1])
+    assert not torch.equal(played, drawn.drums[:, inside])
+    assert not played[torch.arange(played.shape[2]) >= drawn.steps[:, inside, None]].any()
+    with torch.no_grad():
+        assert float(model.losses(drawn)["hits"]) == float(model.losses(own)["hits"])
+        assert float(model.losses(drawn)["nats"]) != float(model.losses(own)["nats"])
+
+
 def test_a_sketch_and_a_plan_of_fills_are_learnt_from_the_guitar_alone(data: Data) -> None:
     """The sketch's loss falls, and does not see the drums: with other drums before, it says the same."""
     model = tiny("attention")
     window = Window(2, 6, 10)
-    batch = batches.collate(data, [window], batches.draw(np.random.default_rng(0), 1))
+    batch = batches.collate(data, [window], draw(np.random.default_rng(0), 1))
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     sketches = []
     for _ in range(30):
@@ -225,7 +264,7 @@ def test_a_damaged_checkpoint_is_refused_with_the_name_of_the_damaged_file(damag
     checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
     if damage == "format":
         config = tmp_path / "config.json"
-        config.write_text(config.read_text().replace('"format": 3', '"format": 99'))
+        config.write_text(config.read_text().replace('"format": 4', '"format": 99'))
     else:
         path = tmp_path / damage
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -236,7 +275,7 @@ def test_a_damaged_checkpoint_is_refused_with_the_name_of_the_damaged_file(damag
 def test_a_checkpoint_of_the_format_before_kinds_is_upgraded_and_plays_the_same(tmp_path: Path) -> None:
     about = {"kit": "full", "max_notes": 150, "recipe": {"seed": 3}}
     about["progress"] = {"bars": 7, "training": {"nats_per_bar": 5.0}, "validation": {"nats_per_bar": 6.0}}
-    model = tiny("attention")
+    model = tiny("attention", groove=False)
     with torch.no_grad():
         model.heads.hits.bias += 3
     checkpoint.save(model, tmp_path, about)
@@ -246,9 +285,10 @@ def test_a_checkpoint_of_the_format_before_kinds_is_upgraded_and_plays_the_same(
         return [bar.hits.step.tolist() for bar in play(engine.load(tmp_path), heard, Sampling(seed=5))]
 
     before, now = hits(), read_config(tmp_path)
-    # As it was: no kind, a plan instead of a recipe, flat progress, an input called "told".
+    # As it was: no kind, no grooves, a plan instead of a recipe, flat progress, an input called "told".
     old = {name: value for name, value in now.items() if name not in ("kind", "recipe")} | {"format": 2}
     old |= {"plan": {"seed": 3}, "progress": {"bars": 7, "nats": 5.0, "validation": 6.0}}
+    old["config"] = {name: size for name, size in old["config"].items() if name != "groove"}
     (tmp_path / CONFIG).write_text(json.dumps(old))
     graph = onnx.load(str(tmp_path / "encode.onnx"), load_external_data=False)
     for name in [*graph.graph.input, *graph.graph.node]:
@@ -270,9 +310,9 @@ def test_a_checkpoint_of_the_format_before_kinds_is_upgraded_and_plays_the_same(
     [
         ({"kind": "generator"}, "it is of the kind 'generator', wanted 'accompanist'"),
         ({"kind": "generator", "format": 2}, "it is of the kind 'generator', wanted 'accompanist'"),
-        ({"format": 4}, "it is of the format 4, wanted 3"),
-        ({"format": 1}, "it is of the format 1, wanted 3; train it again"),
-        ({"format": None}, "it is of the format None, wanted 3"),
+        ({"format": 5}, "it is of the format 5, wanted 4"),
+        ({"format": 1}, "it is of the format 1, wanted 4; train it again"),
+        ({"format": None}, "it is of the format None, wanted 4"),
     ],
 )
 def test_a_checkpoint_of_another_kind_or_format_is_refused(
@@ -291,6 +331,6 @@ def test_a_memory_of_the_same_guitar_bar_can_be_found_however_far_back() -> None
     model = tiny("attention")
     queries, keys = torch.randn(1, 1, 2 * 16), torch.randn(1, 90, 2 * 16)
     keys[0, 3] = queries[0, 0] * 20
-    weights = model.weights(queries, keys, torch.arange(90, 0, -1)[None, None])
-    assert weights.shape == (1, 2, 1, 90)
-    assert int(weights[0, 0, 0].argmax()) == 3
+    weights = model.weights(queries, keys, torch.arange(90, 0, -1)[None, None], torch.zeros(1, 1))
+    assert weights.shape == (1, 2, 1, 1 + 90)  # the groove comes first
+    assert int(weights[0, 0, 0].argmax()) == 1 + 3
