@@ -189,6 +189,14 @@ _OWN_COLUMNS = (
     ),
     Column("gain in F1", "hit F1 with the right guitar less that with another song's", "high", "conditioning"),
     Column("nats a bar", "what the real hits cost the model, given the true past", "low", "conditioning"),
+    Column("nats a bar, groove given", "the same where the model is given the section's typical bar", "low", "groove"),
+    Column(
+        "nats lost by a near groove",
+        "nats a bar given one with an F1 of 0.7 to 0.95 to it, less those given it, in windows that have one",
+        "neither",
+        "groove",
+    ),
+    Column("nats lost by a foreign groove", "the same given another song's groove of the metre", "neither", "groove"),
     Column(
         "gain in nats", "nats a bar with another song's guitar less those with the right one", "high", "conditioning"
     ),

@@ -1,14 +1,15 @@
 """How well a model expects what real drummers play: nats a bar of the hits, given the true past.
 
 With the true guitar, with another song's, and where the true one stands among twenty. Of a model that does not listen
-all guitars are as likely. Needs torch.
+all guitars are as likely. And of a model that hears grooves, with the groove of the section, with one that is near it,
+and with another song's. Needs torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,8 +21,9 @@ from seq2drum.data.batches import PAST, Batch, Data, Window
 from seq2drum.data.draws import Draws, draw
 from seq2drum.data.excerpts import TEMPO_BAND
 from seq2drum.data.prepared import Prepared
+from seq2drum.data.section_grooves import HIDDEN, Given
 from seq2drum.judge.evaluation import GUITARS
-from seq2drum.judge.measures import Vector
+from seq2drum.judge.measures import BoolArray, Vector
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Family, tensors
 from seq2drum.music.kit import KITS
@@ -29,6 +31,7 @@ from seq2drum.music.notes import IntArray
 from seq2drum.play.folder import find
 
 LIKELIHOOD_WINDOWS, RANK_WINDOWS = 1200, 300  # windows of eight bars, drawn from all there are
+GROOVES = ("true", "near", "foreign")  # the section's own; one with an F1 of 0.7 to 0.95 to it; another song's
 _BATCH = 24  # windows whose likelihood is computed at once
 
 
@@ -46,15 +49,21 @@ def step_nats(model: Family, batch: Batch) -> Tensor:
 
 
 def window_nats(
-    model: Family, data: Data, windows: Sequence[Window], listen_to: Sequence[Window], numbers: Sequence[int]
+    model: Family,
+    data: Data,
+    windows: Sequence[Window],
+    listen_to: Sequence[Window],
+    numbers: Sequence[int],
+    grooves: Given = HIDDEN,
 ) -> Vector:
     """(n,): nats a bar of each of some windows, heard to the guitars of others.
 
     numbers: what the draws of far bars are made from, so that a window looks back at the same ones with every guitar.
+    grooves: whether the model is given them.
     """
     drawn = [draw(np.random.default_rng([0, number]), 1) for number in numbers]
     draws = Draws(*(np.concatenate(columns) for columns in zip(*drawn, strict=True)))
-    batch = tensors(batches.collate(data, windows, draws, listen_to=listen_to))
+    batch = tensors(batches.collate(data, windows, draws, listen_to=listen_to, grooves=grooves))
     with torch.inference_mode():
         nats: Vector = (step_nats(model, batch).sum((1, 2)) / batch.in_pair.sum(1)).numpy().astype(np.float64)
     return nats
@@ -67,12 +76,15 @@ def window_nats(
 class Likelihood:
     """Nats a bar of windows of eight bars: with the own guitar, and another's; (n,) each, and the songs they are of.
 
-    ranked (m, GUITARS): of some of the windows, with the own guitar in column 0; and the songs of those.
+    given: with the own guitar and a groove, (n,) each, by GROOVES; NaN where a window has none such, and empty of a
+    model that hears none. ranked (m, GUITARS): of some of the windows, with the own guitar in column 0; and the songs
+    of those.
     """
 
     own: Vector
     other: Vector
     song: IntArray
+    given: Mapping[str, Vector]
     ranked: Vector
     ranked_song: IntArray
 
@@ -104,18 +116,52 @@ def likelihood(name: str, songs: Sequence[Prepared], *, seed: int = 0) -> Likeli
     # 3. Sorted into what they were asked for.
     own, other = nats[: len(swaps)], nats[len(swaps) : 2 * len(swaps)]
     ranked = nats[2 * len(swaps) :].reshape(len(ranks), GUITARS)
-    song = np.array([windows[index].song for index, _ in swaps], dtype=np.int64)
-    return Likelihood(own, other, song, ranked, np.array([windows[index].song for index, _ in ranks], dtype=np.int64))
+    song, of_ranked = (np.array([windows[row[0]].song for row in rows], dtype=np.int64) for rows in (swaps, ranks))
+    given = _given_grooves(model, data, windows, swaps) if model.hears_grooves and swaps else {}
+    return Likelihood(own, other, song, given, ranked, of_ranked)
 
 
-def _nats_of(model: Family, data: Data, windows: Sequence[Window], jobs: Sequence[tuple[int, int]]) -> Vector:
+def _given_grooves(
+    model: Family, data: Data, windows: Sequence[Window], swaps: Sequence[tuple[int, int]]
+) -> dict[str, Vector]:
+    """(swaps,) by GROOVES: nats a bar of windows that are given the grooves of their sections, near ones, and others'.
+
+    swaps: (window, window of another song whose groove it is given). NaN where a bar of a window has no such groove.
+    """
+    own, other = (_bars_of(data, [windows[pair[side]] for pair in swaps]) for side in (0, 1))
+    true, foreign = data.grooves.of_bar[own], data.grooves.of_bar[other]
+    near = np.where(true >= 0, data.grooves.near[true, 0], -1)
+    nats = {}
+    for name, which in zip(GROOVES, (true, near, foreign), strict=True):
+        of_bar = data.grooves.of_bar.copy()
+        of_bar[own] = which
+        changed = replace(data, grooves=replace(data.grooves, of_bar=of_bar))
+        known: BoolArray = np.all(which >= 0, axis=1)
+        jobs = [(index, index) for (index, _), has in zip(swaps, known.tolist(), strict=True) if has]
+        nats[name] = np.full(len(swaps), np.nan)
+        nats[name][known] = _nats_of(model, changed, windows, jobs, Given(hidden=0.0))
+    return nats
+
+
+def _bars_of(data: Data, windows: Sequence[Window]) -> IntArray:
+    """(windows, bars): the bars of some windows of one length, counted over all songs."""
+    return np.array([data.first_bar[window.song] + np.arange(window.first, window.stop) for window in windows])
+
+
+def _nats_of(
+    model: Family,
+    data: Data,
+    windows: Sequence[Window],
+    jobs: Sequence[tuple[int, int]],
+    grooves: Given = HIDDEN,
+) -> Vector:
     """(jobs,): nats a bar of each (window, window whose guitar is heard), in batches of windows of as many steps."""
     steps = [int(data.steps[data.first_bar[windows[index].song] + windows[index].first]) for index, _ in jobs]
     nats = np.zeros(len(jobs))
     with one_thread():
         for some in _runs(np.argsort(steps, kind="stable").tolist(), steps):
             pairs, heard = ([windows[jobs[job][side]] for job in some] for side in (0, 1))
-            nats[some] = window_nats(model, data, pairs, heard, [jobs[job][0] for job in some])
+            nats[some] = window_nats(model, data, pairs, heard, [jobs[job][0] for job in some], grooves)
     return nats
 
 

@@ -37,6 +37,7 @@ SECTIONS = (
     ("Vocabulary", ("vocabulary",)),
     ("Feel", ("feel",)),
     ("With the guitar", ("guitar", "conditioning")),
+    ("Given the groove", ("groove",)),
     ("Critic, copies and faults", ("critic", "copies", "speed", "validity")),
 )
 PICTURED = (

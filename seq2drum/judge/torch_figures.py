@@ -90,6 +90,13 @@ def _likelihood_figures(model: str, player: str, songs: Sequence[Prepared], seed
         "right guitar likelier": (likelier, nats.song, weighted_mean),
         "true guitar first": (first, nats.ranked_song, weighted_mean),
     }
+    if nats.given:
+        known = {name: ~np.isnan(nats.given[name]) for name in nats.given}
+        true = nats.given["true"]
+        named["nats a bar, groove given"] = (true[known["true"]], nats.song[known["true"]], weighted_mean)
+        for name in ("near", "foreign"):
+            both = known[name] & known["true"]
+            named[f"nats lost by a {name} groove"] = ((nats.given[name] - true)[both], nats.song[both], weighted_mean)
     figures = {
         name: Estimate.of(over_songs(values, song, np.random.default_rng([seed, 7]), draws, read))
         for name, (values, song, read) in named.items()

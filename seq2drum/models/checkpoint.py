@@ -119,6 +119,7 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
         "time": progress and f"{progress.get('seconds', 0) / 3600:.2f} hours, {progress.get('bars', 0):,} bars",
         "nats a bar, unseen songs": _rounded(validation.get("nats_per_bar")),
         "with another song's guitar": _rounded(validation.get("nats_per_bar_swapped_guitar")),
+        "given the groove of the section": _rounded(validation.get("nats_per_bar_given_the_groove")),
         "torch": config.get("torch"),
     }
     lines += [f"| {name} | {value} |" for name, value in facts.items() if value not in (None, "", {})]

@@ -300,7 +300,8 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
         value = row["figures"].get("hit F1", [None])[0]
         assert ("-" if value is None else f"{value:.3f}") in line
     likely, sampled = f"{player.name}, plain", f"{player.name}, default"
-    assert {"nats a bar", "gain in nats", "gain in nats, median window"} <= set(rows[likely]["figures"])
+    nats = {"nats a bar", "nats a bar, groove given", "gain in nats", "gain in nats, median window"}
+    assert nats <= set(rows[likely]["figures"])
     criticised = {name for name, row in rows.items() if "critic AUC" in row["figures"]}
     assert criticised == {likely, sampled, *CRITICISED}
     assert {name for name, row in rows.items() if row["takes"] == 2} == {sampled}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ from torch import nn
 
 from seq2drum.data import batches
 from seq2drum.data.draws import Draws, draw
+from seq2drum.data.prepared import Prepared
 from seq2drum.judge.evaluation import GUITARS
 from seq2drum.judge.likelihood import likelihood, window_nats
+from seq2drum.judge.torch_figures import _likelihood_figures
+from seq2drum.lattice.grid import Grid
 from seq2drum.models import checkpoint
 from seq2drum.models.base import tensors
 from seq2drum.models.layers import Heads, hit_nats
@@ -40,6 +44,8 @@ def test_nats_window_by_window_add_up_to_those_of_the_loss(name: str, tmp_path: 
 class _Deaf(nn.Module):
     """Expects every hit as much as any other, whatever the guitar does."""
 
+    hears_grooves = False
+
     def __init__(self) -> None:
         super().__init__()
         self.heads = Heads(4, len(FULL), 0, 0.0)
@@ -59,5 +65,60 @@ def test_a_model_that_does_not_listen_finds_no_guitar_likelier_than_another(monk
     songs = [song_of(seed, bars=8) for seed in range(GUITARS)]
     nats = likelihood("deaf", songs)
     assert len(nats.own) == len(nats.ranked) == GUITARS
+    assert nats.given == {}
     np.testing.assert_allclose(nats.other, nats.own, atol=1e-5)
     assert np.ptp(nats.ranked, axis=1).max() < 1e-5
+
+
+class _Copier(nn.Module):
+    """Expects what the groove has, as strongly as it may; without one, each hit a little."""
+
+    hears_grooves = True
+
+    def hit_logits(self, batch: Any) -> torch.Tensor:
+        given = batch.grooved[..., None, None]
+        return given * (6 * (batch.groove > 0) - 3) - (1 - given) * 2
+
+
+def looped_song(seed: int, *beats: int) -> Prepared:
+    """A song that is one bar, again and again: hats on quarters, a snare on some eighths."""
+    song = song_of(seed, bars=8)
+    eighths = np.arange(0, int(song.heard.form.first[-1]), 3)
+    hats = eighths[::2]
+    snares = eighths[np.isin(eighths % 24 // 3, beats)]
+    step = np.concatenate([hats, snares])
+    key = np.where(np.arange(len(step)) < len(hats), FULL.names.index("closed hat"), FULL.names.index("snare"))
+    hits = Grid(step, key, np.full_like(step, 90), np.zeros_like(step), np.ones_like(step))
+    return replace(song, drums=hits.select(np.lexsort((key, step))))
+
+
+def test_a_groove_that_is_near_costs_more_than_the_own_and_less_than_a_foreign_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkpoint, "load", lambda folder: (_Copier(), {"kit": "full"}))
+    monkeypatch.setattr("seq2drum.judge.likelihood.find", lambda name: name)
+    songs = [looped_song(0, 2, 6), looped_song(1, 2, 6, 7), looped_song(2, 0, 1, 3, 4, 5)]
+    nats = likelihood("copier", songs)
+    wrong = np.log1p(np.exp(3))
+    right = np.log1p(np.exp(-3))
+    cells = 24 * len(FULL)
+    np.testing.assert_allclose(nats.given["true"], cells * right, rtol=1e-5)
+    # A snare more or less is one cell in which the near groove is wrong.
+    some = nats.given["near"][np.isin(nats.song, (0, 1))]
+    np.testing.assert_allclose(some, [(cells - 1) * right + wrong] * 2, rtol=1e-5)
+    assert np.isnan(nats.given["near"][nats.song == 2])
+    apart = np.rint((nats.given["foreign"] - nats.given["true"]) / (wrong - right))
+    assert (apart[nats.song < 2] >= 1).all() and apart[nats.song == 2] >= 7
+
+
+def test_of_a_window_without_a_near_groove_there_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "load", lambda folder: (_Copier(), {"kit": "full"}))
+    monkeypatch.setattr("seq2drum.judge.likelihood.find", lambda name: name)
+    songs = [looped_song(0, 2, 6), looped_song(1, 2, 6)]
+    nats = likelihood("copier", songs)
+    assert np.isnan(nats.given["near"]).all()
+    np.testing.assert_allclose(nats.given["foreign"], nats.given["true"])
+    figures = _likelihood_figures("copier", "copier", songs, 0, 10).figures
+    assert figures["nats a bar, groove given"].value == pytest.approx(float(nats.given["true"].mean()))
+    assert figures["nats lost by a foreign groove"].value == pytest.approx(0, abs=1e-5)
+    assert figures["nats lost by a near groove"].value is None

@@ -227,9 +227,12 @@ def test_a_checkpoint_comes_back_with_the_same_weights_and_is_mostly_weights(nam
 def test_a_checkpoint_says_on_a_card_what_it_was_trained_on(tmp_path: Path) -> None:
     data = [{"folder": "jazz", "origin": "the attic; CC0", "train": 7, "validation": 1, "test": 2}]
     about = {"kit": "full", "max_notes": 150, "data": data, "command": "seq2drum --mode train", "recipe": {"seed": 3}}
+    about["progress"] = {"bars": 9, "validation": {"nats_per_bar": 6.4, "nats_per_bar_given_the_groove": 4.8}}
     checkpoint.save(tiny("lstm"), tmp_path, about)
     card = (tmp_path / "card.md").read_text()
     for words in ("`lstm`", "| jazz | the attic; CC0 | 7 | 1 | 2 |", "`seq2drum --mode train`", "| seed | 3 |"):
+        assert words in card
+    for words in ("| nats a bar, unseen songs | 6.40 |", "| given the groove of the section | 4.80 |"):
         assert words in card
 
 
