@@ -36,8 +36,8 @@ class Batch(NamedTuple):
     """A batch of pairs with their context. Padding is zero; `exists` and `steps` tell it from silence.
 
     guitar (n, C, S, GUITAR.size), drums and velocity (n, PAST + N, S, V) in 0..1, offset (n, N, S, V) in gaps,
-    clock (n, N, S, CLOCK.size), bars (n, C, BARS.size), summary (n, SUMMARY.size), exists (n, C), steps (n, C),
-    number (n, C) bar numbers in the song, far_* the same for F bars from further back,
+    clock (n, N, S, CLOCK.size), bars (n, C, BARS.size), summary (n, SUMMARY.size), exists (n, C), steps (n, C), in the
+    context maybe more than S, number (n, C) bar numbers in the song, far_* the same for F bars from further back,
     conditions (n, C, CONDITIONS.size), zero where none is given; fill (n, N): whether a bar is a fill;
     groove (n, N, S, V) velocities of the groove of each bar in 0..1, grooved (n, N): 1 where one is given;
     in_pair (n, N): whether a bar belongs to the pair; drawn (n,): 1 where the model remembers what it draws itself;
@@ -303,14 +303,14 @@ def collate(
         bars=bars,
         summary=data.summary[heard[:, 0]],
         exists=exists,
-        steps=np.minimum(data.steps[drum_bars], size),
+        steps=data.steps[drum_bars],
         number=drum_bars - start,
         far_guitar=far_guitar,
         far_drums=(far_velocity > 0).astype(np.float32),
         far_velocity=far_velocity,
         far_bars=far_features,
         far_exists=far_exists,
-        far_steps=np.minimum(data.steps[far_bars], size),
+        far_steps=data.steps[far_bars],
         far_number=far_bars - start,
         conditions=conditions * exists[..., None] * wanted[:, None],
         fill=conditions[:, inside, CONDITIONS["fill"].start] * in_pair,

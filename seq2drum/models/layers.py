@@ -189,8 +189,8 @@ def lstm_weights(lstm: nn.LSTM) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
-    """The hits (n, N, V) of the last step of each bar (n, N, S, V); steps (n, N): how many each has."""
-    at = (steps - 1).clamp(min=0)[:, :, None, None].expand(-1, -1, 1, drums.shape[-1])
+    """The hits (n, N, V) of the last step of each bar (n, N, S, V), or of step S; steps (n, N): how many each has."""
+    at = (steps - 1).clamp(0, drums.shape[2] - 1)[:, :, None, None].expand(-1, -1, 1, drums.shape[-1])
     return torch.gather(drums, 2, at)[:, :, 0]
 
 

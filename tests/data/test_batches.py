@@ -308,7 +308,7 @@ def test_every_bar_of_a_batch_is_the_bar_it_says_and_padding_is_zero(data: Data)
                 assert column >= batch.drums.shape[1] or not batch.drums[n, column].any()
                 continue
             assert batch.number[n, column] == number
-            assert batch.steps[n, column] == min(data.steps[begin + number], size)
+            assert batch.steps[n, column] == data.steps[begin + number]
             assert_array_equal(batch.guitar[n, column], of(data.guitar, begin + number))
             assert_array_equal(batch.bars[n, column], data.bars[begin + number].astype(np.float32))
             if column < batch.drums.shape[1]:
@@ -321,7 +321,7 @@ def test_every_bar_of_a_batch_is_the_bar_it_says_and_padding_is_zero(data: Data)
                 assert not batch.far_bars[n, column].any()
                 assert not batch.far_drums[n, column].any()
                 continue
-            assert batch.far_steps[n, column] == min(data.steps[begin + number], size)
+            assert batch.far_steps[n, column] == data.steps[begin + number]
             assert_array_equal(batch.far_guitar[n, column], of(data.guitar, begin + number))
             assert_array_equal(batch.far_velocity[n, column], of(data.velocity, begin + number, 127))
             assert_array_equal(batch.far_drums[n, column], of(data.velocity, begin + number) > 0)
