@@ -1,440 +1,98 @@
-"""The default family: the guitar aligned step by step, and attention over the bars already played.
+"""The default family: an LSTM goes from step to step inside a bar; what it hears and remembers is in `remembering`.
 
-Every bar of guitar gets a key. The bar being played asks all earlier bars of the song what was played when the guitar
-did something like this, with a learned bias for how long ago and a learned "nothing"; the weights mix those bars' own
-drums step by step. A bar-level LSTM carries what was played through the song; inside a bar an LSTM goes from step to
-step, and inside a step the voices are drawn one after another.
-
-Beside what is drawn step by step, the guitar alone (and what a musician asks for) gives a sketch of each bar: how
-likely each hit is before anything was played. And it tells where drums would break their pattern for a fill.
-
-The groove that a section is played on, if one is given, is one of the bars remembered, with a bias of its own; and its
-hits are mixed with what is expected, see `layers.Pointer`, in the sketch and step by step.
-
-Attention after D. Bahdanau, K. Cho, Y. Bengio, Neural machine translation by jointly learning to align and translate
-(2015), here over bars and with the played drums as values.
-
-Letters of shapes: n pairs, C bars of context, N bars of the pair, M earlier bars, S steps, V voices, A heads.
+Letters of shapes: n songs, m bars, S steps, V voices, H hidden units.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.data.batches import PAST, RECENT
-from seq2drum.lattice.features import GUITAR, NEIGHBOURS
-from seq2drum.lattice.form import MAX_STEPS
-from seq2drum.models import base, layers
-from seq2drum.models.base import GraphModule
-from seq2drum.models.layers import PLACE, Flat, Heads, Pointer, Reader, SameDropout
-
-LAGS = (1, 2, 4)  # bars back whose drums are seen as they are
-NEAR = 40  # bars back up to which every distance has a bias of its own; beyond, only whether it is a multiple of 8
-KEY = 16  # numbers a head compares
-PLAYED = 64  # numbers that a bar of drums becomes
-SKETCHER = 160  # hidden units of the sketch
-ASKED = 32  # numbers that what is asked for, here and two bars either side, becomes
-SKETCHED = 0.3  # weight of the sketch's loss beside that of the hits
-FILLED = 0.3  # and of that of fills
-UNKNOWN = 0.7  # velocity of a hit that was drawn where the drummer has none
-_SHAPE_COLUMNS = GUITAR.without("pitch_classes")
+from seq2drum.models import base, layers, remembering
+from seq2drum.models.remembering import Known, Remembering
 
 
 @dataclass(frozen=True)
-class Config(base.Config):
+class Config(remembering.Config):
     """Sizes of the layers, and whether grooves are heard."""
 
     groove: bool = True
-    hidden: int = 256
-    reader: int = 96
     mixed: int = 192
-    bar: int = 96
-    played: int = 128
-    heads: int = 4
-    dropout: float = 0.1
 
 
-class Attention(base.Family):
-    """Guitar aligned step by step, bar memory, voice by voice. See the module's text."""
+class Attention(Remembering):
+    """Guitar aligned step by step, bar memory, an LSTM from step to step, voice by voice."""
 
     config_type = Config
-    unit = "song"
 
     config: Config
 
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
-        voices, hidden, bar, heads = config.voices, config.hidden, config.bar, config.heads
+    def build(self, given: int, knowledge: int) -> None:
+        config, hidden = self.config, self.config.hidden
         self.state_size = 2 * hidden + 2 * config.played
-        self.place = nn.Embedding(MAX_STEPS, PLACE)
-        self.part_summary = nn.Sequential(
-            nn.Dropout(0.1), nn.Linear(config.summary, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 32)
-        )
-        # 1. The guitar, step by step and bar by bar.
-        self.reader = Reader(config.guitar + config.clock + PLACE, config.reader)
-        self.bar_shape = Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 160)
-        self.bar_rest = nn.Linear(GUITAR.widths["pitch_classes"] + config.bars, 160)
-        self.bar_vector = nn.Sequential(nn.ReLU(), nn.Linear(160, bar))
-        self.around = nn.ModuleList([nn.Conv1d(bar + 1, bar, 5, padding=2), nn.Conv1d(bar, bar, 5, padding=2)])
-        # 2. The drums already played.
-        self.drum_bar = nn.Sequential(Flat(MAX_STEPS, voices, 128), nn.ReLU(), nn.Linear(128, PLAYED))
-        self.carry = nn.LSTM(PLAYED + bar, config.played, batch_first=True)
-        # 3. The bar memory. A bar is recognised by what the guitar does in it, not by where it stands. Query and key
-        # begin equal, so that from the first step on a bar remembers the bars that are like it.
-        self.content = nn.Sequential(Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 128), nn.ReLU(), nn.Linear(128, 64))
-        self.content_chroma = nn.Linear(GUITAR.widths["pitch_classes"], 64)
-        self.content_beside = nn.Linear(NEIGHBOURS.stop - NEIGHBOURS.start, 64)
-        self.query = nn.Linear(64, heads * KEY)
-        self.key = nn.Linear(64, heads * KEY)
-        self.key.load_state_dict(self.query.state_dict())
-        self.sharpness = nn.Parameter(torch.full((heads,), 1.5))
-        self.distance = nn.Embedding(NEAR + 3, heads)
-        self.nothing = nn.Parameter(torch.zeros(heads))
-        # 4. One bar, step by step.
-        self.groove = 2 * voices + 1 if config.groove else 0  # numbers of a step's groove: hits, velocities, 1
-        self.given_size = 2 * config.reader + config.clock + PLACE + self.groove
-        self.overheard = 2 * bar + 32 + ASKED + (PLAYED if config.groove else 0)
-        given, overheard = self.given_size, self.overheard
-        recalled = (len(LAGS) + heads) * voices
-        knowledge = overheard + config.played
         self.bar_state = nn.Linear(knowledge + 2 * config.reader, 2 * hidden)
-        self.mix_steps = nn.Linear(given + recalled, config.mixed)
+        self.mix_steps = nn.Linear(given, config.mixed)
         self.mix_bar = nn.Linear(knowledge, config.mixed)
-        self.decoder = nn.LSTM(config.mixed + voices, hidden, batch_first=True)
-        self.think_steps = nn.Linear(given + recalled, hidden)
+        self.decoder = nn.LSTM(config.mixed + config.voices, hidden, batch_first=True)
+        self.think_steps = nn.Linear(given, hidden)
         self.think_bar = nn.Linear(knowledge, hidden)
         self.think = nn.Linear(hidden, hidden, bias=False)
-        self.echo = 3 * voices if config.groove else 2 * voices
-        self.heads = Heads(hidden, voices, self.echo, config.dropout)
-        # 5. What is asked for, and what can be known from the guitar alone.
-        self.asked = nn.Conv1d(config.asked, ASKED, 5, padding=2)
-        self.sketch_steps = nn.Linear(given, SKETCHER)
-        self.sketch_bar = nn.Linear(overheard, SKETCHER)
-        self.sketch_hits = nn.Linear(SKETCHER, voices)
-        nn.init.constant_(self.sketch_hits.bias, -4.0)
-        self.breaks = nn.Sequential(nn.Linear(2 * bar + 32, 64), nn.ReLU(), nn.Linear(64, 1))
-        self.dropout = SameDropout(config.dropout)
-        # 6. The groove.
-        if config.groove:
-            self.slot = nn.Parameter(torch.ones(heads))
-            self.pointer, self.sketch_pointer = Pointer(hidden, voices), Pointer(SKETCHER, voices)
 
     @property
     def hears_grooves(self) -> bool:
         return self.config.groove
 
-    def silence(self) -> Tensor:
-        # In training a song's first bar has as many bars of nothing before it as the memory holds.
-        nothing = torch.zeros(1, PAST, self.carry.input_size, device=self.nothing.device)
-        with torch.no_grad():
-            _, (h, c) = self.carry(nothing)
-        return torch.cat([torch.zeros(2 * self.config.hidden, device=h.device), h[0, 0], c[0, 0]])
-
-    # --- what the four graphs compute; training calls the same -------------------------------------------------------
-
-    def given(
-        self, guitar: Tensor, clock: Tensor, steps: Tensor, groove: Tensor | None, grooved: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Guitar and clock of m bars (m, S, ·) -> what is given at each step (m, S, G), the bars' final states.
-
-        groove (m, S, V): velocities of the groove of each bar; grooved (m, 1): 1 where there is one. Both come last.
-        """
-        size = guitar.shape[1]
-        place = self.place(torch.arange(size, device=guitar.device).clamp(max=MAX_STEPS - 1))
-        clock = torch.cat([clock, place.expand(guitar.shape[0], size, PLACE)], -1)
-        aligned, final = self.reader(torch.cat([guitar, clock], -1), steps)
-        known = [aligned, clock]
-        if groove is not None and grooved is not None and self.config.groove:
-            known += [(groove > 0).to(groove.dtype), groove, grooved[:, None].expand(-1, size, -1)]
-        return torch.cat(known, -1), final
-
-    def vectors(self, guitar: Tensor, bars: Tensor) -> Tensor:
-        """Guitar (..., S, ·) and bar features (..., ·) -> a vector for each bar (..., bar)."""
-        shape = self.bar_shape(guitar[..., _SHAPE_COLUMNS])
-        chroma = guitar[..., GUITAR["pitch_classes"]].sum(-2) / 4
-        return self.bar_vector(shape + self.bar_rest(torch.cat([chroma, bars], -1)))
-
-    def contents(self, guitar: Tensor, bars: Tensor) -> Tensor:
-        """Guitar (..., S, ·) and bar features (..., ·) -> what a bar is recognised by, (..., 64)."""
-        shape = self.content(guitar[..., _SHAPE_COLUMNS])
-        chroma = self.content_chroma(guitar[..., GUITAR["pitch_classes"]].sum(-2) / 4)
-        return shape + chroma + self.content_beside(bars[..., NEIGHBOURS])
-
-    def wanted(self, conditions: Tensor) -> Tensor:
-        """What is asked for (n, C, ·) -> the same with the bars beside it seen, (n, C, ASKED)."""
-        return functional.relu(self.asked(conditions.transpose(1, 2))).transpose(1, 2)
-
-    def sketched(self, given: Tensor, overheard: Tensor) -> Tensor:
-        """Given (m, S, G), what is known of the bars without their drums (m, ·) -> logits of hits (m, S, V)."""
-        thought = functional.relu(self.sketch_steps(given) + self.sketch_bar(overheard)[:, None])
-        logits: Tensor = self.sketch_hits(thought)
-        return logits + self.sketch_pointer(thought, *self.pointed(given)) if self.config.groove else logits
-
-    def pointed(self, given: Tensor) -> tuple[Tensor, Tensor]:
-        """Of what is given (..., G): the groove's hits (..., V), and whether there is one (..., 1)."""
-        groove = given[..., -self.groove :]
-        return groove[..., : self.config.voices], groove[..., -1:]
-
-    def surroundings(self, vectors: Tensor, exists: Tensor) -> Tensor:
-        """Vectors (n, C, bar) -> the same with four bars either side heard, (n, C, bar)."""
-        here = exists[..., None].to(vectors.dtype)
-        x = torch.cat([vectors * here, here], -1).transpose(1, 2)
-        x = functional.relu(self.around[0](x)) * here.transpose(1, 2)
-        return self.around[1](x).transpose(1, 2)
-
-    def weights(self, query: Tensor, keys: Tensor, distance: Tensor, grooved: Tensor) -> Tensor:
-        """Queries (n, N, A*KEY), keys (n, M, A*KEY), distance (n, N, M) in bars, 0 where there is nothing to remember.
-
-        grooved (n, N): 1 where there is a groove. Returns (n, A, N, 1 + M): how much the groove and each earlier bar is
-        remembered; the rest to 1 is "nothing". From a model that hears no grooves (n, A, N, M).
-        """
-        heads = self.config.heads
-        q, k = (functional.normalize(x.unflatten(-1, (heads, KEY)), dim=-1) for x in (query, keys))
-        far = NEAR + 1 + (distance % 8 == 0).long()
-        bias = self.distance(torch.where(distance <= NEAR, distance, far)).permute(0, 3, 1, 2)
-        score = torch.einsum("nqhd,nkhd->nhqk", q, k).float() * self.sharpness.exp()[:, None, None] + bias
-        score = score.masked_fill((distance == 0)[:, None], -1e9)
-        nothing = self.nothing[None, :, None, None].expand(score.shape[0], -1, score.shape[2], 1)
-        if self.config.groove:
-            slot = self.slot[None, :, None, None].expand_as(nothing).masked_fill((grooved == 0)[:, None, :, None], -1e9)
-            nothing = torch.cat([nothing, slot], -1)
-        return torch.softmax(torch.cat([nothing, score], -1), -1)[..., 1:]
-
-    def recalled(self, weight: Tensor, past: Tensor, groove: Tensor) -> Tensor:
-        """Weights (n, A, N, ·), bars remembered (n, M, S, V), the grooves (n, N, S, V) -> as mixed (n, N, S, A, V).
-
-        Of a model that hears no grooves, of the bars alone.
-        """
-        mixed = torch.einsum("nhqk,nksv->nqshv", weight[..., -past.shape[1] :], past)
-        return mixed + torch.einsum("nhq,nqsv->nqshv", weight[..., 0], groove) if self.config.groove else mixed
-
-    def opened(
-        self, given: Tensor, final: Tensor, knowledge: Tensor, recalled: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def opened(self, known: Known) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Bars ready to be played: step inputs (m, S, mixed), thoughts so far (m, S, H), state h and c (m, H)."""
-        steps = self.dropout(torch.cat([given, recalled], -1))
-        mixed = functional.relu(self.mix_steps(steps) + self.mix_bar(knowledge)[:, None])
-        thought = self.think_steps(steps) + self.think_bar(knowledge)[:, None]
-        h, c = self.bar_state(torch.cat([knowledge, final], -1)).chunk(2, -1)
+        steps = self.dropout(torch.cat([known.given, known.recalled], -1))
+        mixed = functional.relu(self.mix_steps(steps) + self.mix_bar(known.knowledge)[:, None])
+        thought = self.think_steps(steps) + self.think_bar(known.knowledge)[:, None]
+        h, c = self.bar_state(torch.cat([known.knowledge, known.final], -1)).chunk(2, -1)
         return mixed, thought, torch.tanh(h), c
 
-    # --- training ----------------------------------------------------------------------------------------------------
-
-    def thoughts(self, batch: Any, played: Tensor | None = None) -> _Thoughts:
-        """Read the guitar of a batch's pairs, and walk through their true drums.
-
-        played (n, N, S, V): what is remembered of the pairs' own bars in place of these.
-        """
-        # 1. The drums of the bars before, as far as the model may see them.
-        n, count = batch.offset.shape[:2]
-        inside = slice(PAST, PAST + count)
-        keep, keep_recent, keep_last = batch.keep.unbind(1)
-        seen = keep[:, None, None, None] * batch.shown[:, None, None]
-        target, drums, velocity = batch.drums[:, inside], batch.drums, batch.velocity
-        if played is not None:
-            drums = torch.cat([drums[:, :PAST], played], 1)
-            velocity = torch.where((drums > 0) & (velocity == 0), UNKNOWN, velocity) * drums
-        last = layers.last_steps(drums[:, PAST - 1 :], batch.steps[:, PAST - 1 : inside.stop])
-        drums, velocity = drums * seen, velocity * seen
-        far_drums, far_velocity = batch.far_drums * seen, batch.far_velocity * seen
-        recent = drums * keep_recent[:, None, None, None]
-        # 2. A vector for each bar, and what was played so far carried to it.
-        vectors = self.vectors(batch.guitar, batch.bars)
-        around = self.surroundings(vectors, batch.exists)[:, inside]
-        here = vectors[:, inside]
-        before = functional.pad(self.drum_bar(recent[:, :-1]), (0, 0, 1, 0))
-        known = batch.exists[:, : inside.stop, None].to(before.dtype)
-        carried = self.carry(torch.cat([before, vectors[:, : inside.stop]], -1) * known)[0][:, inside]
-        # 3. How much each bar remembers each of those before it.
-        contents = self.contents(batch.guitar[:, : inside.stop], batch.bars[:, : inside.stop])
-        keys = self.key(torch.cat([contents, self.contents(batch.far_guitar, batch.far_bars)], 1))
-        number = torch.cat([batch.number[:, : inside.stop], batch.far_number], 1)
-        steps = torch.cat([batch.steps[:, : inside.stop], batch.far_steps], 1)
-        exists = torch.cat([batch.exists[:, : inside.stop], batch.far_exists], 1)
-        distance = batch.number[:, inside, None] - number[:, None]
-        same = batch.steps[:, inside, None] == steps[:, None]
-        shown = (distance > RECENT) | (keep_recent[:, None, None] > 0)
-        distance = distance.clamp(min=0) * (same & shown & exists[:, None])
-        weight = self.weights(self.query(contents[:, inside]), keys, distance, batch.grooved)
-        # 4. What was played in the bars remembered, and just before.
-        memory = torch.cat([drums, far_drums], 1)  # (n, M, S, V)
-        groove = (batch.groove > 0).to(memory.dtype)
-        recalled = self.recalled(weight, memory, groove).flatten(-2)  # (n, N, S, A*V)
-        louder = self.recalled(weight.mean(1, keepdim=True), torch.cat([velocity, far_velocity], 1), batch.groove)
-        lags = torch.cat([recent[:, PAST - lag : PAST - lag + count] for lag in LAGS], -1)
-        echo = torch.cat([louder[..., 0, :], velocity[:, PAST - 1 : PAST - 1 + count]], -1)
-        # 5. What is known of each bar, and its steps made ready.
-        summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
-        heard = torch.cat([here, around, summary], -1)
-        overheard = torch.cat([heard, self.wanted(batch.conditions)[:, inside]], -1)
-        if self.config.groove:
-            echo = torch.cat([echo, batch.groove], -1)
-            overheard = torch.cat([overheard, self.drum_bar(groove) * batch.grooved[..., None]], -1)
-        knowledge = torch.cat([overheard, carried], -1)
-        given, final = self.given(
-            batch.guitar[:, inside].flatten(0, 1),
-            batch.clock.flatten(0, 1),
-            batch.steps[:, inside].flatten().clamp(min=1),
-            batch.groove.flatten(0, 1),
-            batch.grooved.flatten()[:, None],
-        )
-        mixed, thought, h, c = self.opened(
-            given, final, knowledge.flatten(0, 1), torch.cat([lags, recalled], -1).flatten(0, 1)
-        )
-        # 6. The true drums, step by step.
-        previous = torch.cat([last[:, :-1, None], target[:, :, :-1]], 2) * keep_last[:, None, None, None]
-        y, _ = self.decoder(
-            torch.cat([mixed, previous.flatten(0, 1)], -1), (h[None].contiguous(), c[None].contiguous())
-        )
-        thought = functional.relu(thought + self.think(y)).unflatten(0, (n, count))
-        return _Thoughts(target, thought, echo, given.unflatten(0, (n, count)), heard, overheard)
-
-    def losses(self, batch: Any) -> dict[str, Tensor]:
-        count, size = batch.offset.shape[1:3]
-        inside = slice(PAST, PAST + count)
-        target, thought, echo, given, heard, overheard = self.thoughts(batch, self.played(batch))
-        place = torch.arange(size, device=target.device)
-        valid = (place < batch.steps[:, inside, None]) & batch.in_pair[..., None]
-        bars = batch.in_pair.sum()
-        pulled = self.pointer(thought, *self.pointed(given)) if self.config.groove else 0.0
-        figures = self.heads.losses(thought, target, batch.velocity[:, inside], batch.offset, valid, bars, echo, pulled)
-        sketch = self.sketched(given.flatten(0, 1), overheard.flatten(0, 1)).unflatten(0, given.shape[:2])
-        sketch_nats = layers.hit_nats(sketch, target, valid)
-        breaks = functional.binary_cross_entropy_with_logits(
-            self.breaks(heard)[..., 0].float(), batch.fill, reduction="none"
-        )
-        fill_nats = (breaks * batch.in_pair).sum()
-        figures["loss"] = figures["loss"] + (SKETCHED * sketch_nats + FILLED * fill_nats) / bars
-        return figures | {"sketch": sketch_nats, "fill": fill_nats}
-
-    def hit_logits(self, batch: Any) -> Tensor:
-        seen = self.thoughts(batch)
-        pulled = self.pointer(seen.thought, *self.pointed(seen.given)) if self.config.groove else 0.0
-        return self.heads.hit_logits(seen.thought, seen.target, pulled)
-
-    # --- playing -----------------------------------------------------------------------------------------------------
+    def walked(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
+        mixed, thought, h, c = self.opened(known)
+        y, _ = self.decoder(torch.cat([mixed, previous], -1), (h[None].contiguous(), c[None].contiguous()))
+        return functional.relu(thought + self.think(y))
 
     def graphs(self) -> dict[str, base.Graph]:
         config, size = self.config, self.state_size
-        voices, hidden, remembered = config.voices, config.hidden, config.heads * KEY
-        context = self.overheard + 2 * config.reader
+        voices, hidden = config.voices, config.hidden
         pointed = voices + 1 if config.groove else 0
-        return {
-            "encode": base.Graph(
-                _Encode(self),
-                base.encode_inputs(config) | (base.groove_inputs(config) if config.groove else {}),
-                {
-                    "given": ("B", "S", self.given_size),
-                    "context": ("B", context),
-                    "query": ("B", remembered),
-                    "key": ("B", remembered),
-                    "sketch": ("B", "S", voices),
-                },
-            ),
-            "plan": base.Graph(_Plan(self), base.plan_inputs(config), {"fill": ("B", 1)}),
-            "bar": base.Graph(
-                _Bar(self),
-                {
-                    "given": ("n", "S", self.given_size),
-                    "context": ("n", context),
-                    "query": ("n", remembered),
-                    "keys": ("n", "M", remembered),
-                    "distance": ("n", "M"),
-                    "past": ("n", "M", "S", voices),
-                    "past_velocity": ("n", "M", "S", voices),
-                    "state": ("n", size),
-                },
-                {
-                    "inputs": ("n", "S", 4 * hidden),
-                    "thoughts": ("n", "S", hidden + pointed),
-                    "echo": ("n", "S", self.echo),
-                    "opened": ("n", size),
-                },
-            ),
+        opened: dict[str, base.Shape] = {
+            "inputs": ("n", "S", 4 * hidden),
+            "thoughts": ("n", "S", hidden + pointed),
+            "echo": ("n", "S", self.echo),
+            "opened": ("n", size),
+        }
+        return self.listening_graphs() | {
+            "bar": base.Graph(_Bar(self), self.bar_inputs(), opened),
             "step": base.step_graph(_Step(self), hidden, voices, size, pointed),
             "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
 
 
-class _Thoughts(NamedTuple):
-    """A batch's pairs as they are read and walked through: n pairs of N bars of S steps.
-
-    target (n, N, S, V): the true hits. thought (n, N, S, H): what they are drawn from. echo (n, N, S, 2V): how loud
-    the bars remembered and the bar before were. given (n, N, S, G): guitar and clock. heard (n, N, ·): what the guitar
-    alone tells of each bar; overheard (n, N, ·): with what is asked for.
-    """
-
-    target: Tensor
-    thought: Tensor
-    echo: Tensor
-    given: Tensor
-    heard: Tensor
-    overheard: Tensor
-
-
-def _heard(model: Attention, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
-    """What the guitar alone tells of each bar of a song, (B, ·)."""
-    vectors = model.vectors(guitar, bars)
-    around = model.surroundings(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
-    whole = model.part_summary(summary).expand(vectors.shape[0], -1)
-    return torch.cat([vectors, around, whole], -1)
-
-
-class _Plan(GraphModule[Attention]):
-    def forward(self, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
-        return self.model.breaks(_heard(self.model, guitar, bars, summary))
-
-
-class _Encode(GraphModule[Attention]):
-    def forward(
-        self, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, conditions: Tensor,
-        groove: Tensor | None = None, grooved: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-        model = self.model
-        heard = _heard(model, guitar, bars, summary)
-        overheard = torch.cat([heard, model.wanted(conditions[None])[0]], -1)
-        if groove is not None and grooved is not None:
-            overheard = torch.cat([overheard, model.drum_bar((groove > 0).to(groove.dtype)) * grooved], -1)
-        given, final = model.given(guitar, clock, steps, groove, grooved)
-        contents = model.contents(guitar, bars)
-        query, key = model.query(contents), model.key(contents)
-        return given, torch.cat([overheard, final], -1), query, key, model.sketched(given, overheard)
-
-
-class _Bar(GraphModule[Attention]):
+class _Bar(base.GraphModule[Attention]):
     def forward(
         self, given: Tensor, context: Tensor, query: Tensor, keys: Tensor, distance: Tensor,
         past: Tensor, past_velocity: Tensor, state: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         model, config = self.model, self.model.config
-        overheard, final = torch.split(context, [model.overheard, 2 * config.reader], -1)
-        hits, is_given = model.pointed(given)
-        groove = given[..., -1 - config.voices : -1]
-        vector = overheard[:, : config.bar]
-        _, _, carry_h, carry_c = torch.split(state, [config.hidden, config.hidden, config.played, config.played], -1)
-        news = torch.cat([model.drum_bar(past[:, -1]), vector], -1)
-        carry_h, carry_c = layers.lstm_step(model.carry, news, carry_h, carry_c)
-        weight = model.weights(query[:, None], keys, distance.clamp(min=0)[:, None], is_given[:, :1, 0])
-        recalled = model.recalled(weight, past, hits[:, None])[:, 0].flatten(-2)
-        louder = model.recalled(weight.mean(1, keepdim=True), past_velocity, groove[:, None])[:, 0, :, 0]
-        lags = torch.cat([past[:, -lag] for lag in LAGS], -1)
-        knowledge = torch.cat([overheard, carry_h], -1)
-        mixed, thoughts, h, c = model.opened(given, final, knowledge, torch.cat([lags, recalled], -1))
+        carried = state[:, 2 * config.hidden :]
+        known, echo, carried = model.remember(given, context, query, keys, distance, past, past_velocity, carried)
+        mixed, thoughts, h, c = model.opened(known)
         of_input, _, bias = layers.lstm_weights(model.decoder)
         inputs = functional.linear(mixed, of_input[:, : config.mixed], bias)
-        echo = torch.cat([louder, past_velocity[:, -1]], -1)
         if config.groove:
-            thoughts, echo = torch.cat([thoughts, hits, is_given], -1), torch.cat([echo, groove], -1)
-        return inputs, thoughts, echo, torch.cat([h, c, carry_h, carry_c], -1)
+            thoughts = torch.cat([thoughts, *model.pointed(given)], -1)
+        return inputs, thoughts, echo, torch.cat([h, c, carried], -1)
 
 
-class _Step(GraphModule[Attention]):
+class _Step(base.GraphModule[Attention]):
     def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         model, config = self.model, self.model.config
         h, c, carry = torch.split(state, [config.hidden, config.hidden, 2 * config.played], -1)
