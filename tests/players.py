@@ -16,6 +16,10 @@ from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 SIZES: dict[str, dict[str, Any]] = {
     "attention": {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2},
     "lstm": {"hidden": 24, "reader": 8},
+    "transformer": {
+        **{"hidden": 24, "reader": 8, "bar": 12, "played": 10, "heads": 2},
+        **{"across": 2, "units": 16, "kept": 16, "token": 12},
+    },
 }
 NAMES = {note: voice.name for voice in FULL.voices for note in voice.notes}
 BY_HAND = {note for voice in FULL.voices if voice.limb != "foot" for note in voice.notes}

@@ -15,6 +15,7 @@ FAMILIES = MappingProxyType(
     {
         "attention": "seq2drum.models.attention:Attention",
         "lstm": "seq2drum.models.lstm:Lstm",
+        "transformer": "seq2drum.models.transformer:Transformer",
     }
 )
 

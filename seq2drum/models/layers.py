@@ -84,8 +84,8 @@ class Pointer(nn.Module):
 
         thought (..., H); hits (..., V) of the groove; grooved (..., 1): 1 where there is one.
         """
-        struck, left_out = self.pull(thought).float().chunk(2, -1)
-        pulled: Tensor = grooved * (hits * struck - (1 - hits) * left_out)
+        struck, left_out = torch.split(self.pull(thought).float(), self.pull.out_features // 2, -1)
+        pulled: Tensor = grooved * (hits * (struck + left_out) - left_out)
         return pulled
 
 

@@ -1,0 +1,260 @@
+"""A transformer: attention from step to step in place of an LSTM; what it hears and remembers is in `remembering`.
+
+When a bar is opened, layers that look at all its steps at once, forth and back, make out what is known before anything
+of it is played: the guitar, the groove, and the drums of the bars remembered. From step to step layers that look back
+see what is being played: the steps of this bar so far, and those of the bars before that fit in a window of WINDOW
+steps, so that a bar that begins like one of these can go on like it. All places are relative: each head learns a bias
+for every distance in steps.
+
+Only bars of the same length are seen in the window. A step of a bar before is known by its hits and those of the three
+steps before it, and by its place in the bar. So what is remembered of it does not depend on the bars before that one,
+and a pair in training sees just what is seen in playing. Where there is no such step, keys and values are zero.
+
+A. Vaswani et al., Attention is all you need (2017); several queries share one key after N. Shazeer, Fast transformer
+decoding (2019); attention and the layer of units beside each other after B. Wang, A. Komatsuzaki, GPT-J-6B
+(2021), since few large operations are fast, step by step.
+
+Letters of shapes: m bars, S steps, V voices, H hidden units, A attention heads, W steps of the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seq2drum.data.batches import PAST
+from seq2drum.lattice.form import MAX_STEPS
+from seq2drum.models import base, remembering
+from seq2drum.models.layers import PLACE, SameDropout
+from seq2drum.models.remembering import Known, Remembering, encoded
+
+WINDOW = 48  # steps that a step looks back at, itself among them: two bars of 4/4
+BEFORE = 4  # bars in which they lie
+REACH = 4  # steps that a step of a bar before is known by
+SLOT = 48  # numbers of a step as a layer that looks back sees it
+_NEVER = -1e9
+
+
+@dataclass(frozen=True)
+class Config(remembering.Config):
+    """Sizes of the layers.
+
+    whole: layers that look at a whole bar; back: those that look back. across: attention heads of each. units, kept:
+    hidden units of these two kinds of layers. token: numbers of a step of a bar before.
+    """
+
+    hidden: int = 192
+    whole: int = 2
+    back: int = 2
+    across: int = 6
+    units: int = 384
+    kept: int = 256
+    token: int = 96
+
+
+class Transformer(Remembering):
+    """Guitar aligned step by step, bar memory, attention from step to step, voice by voice."""
+
+    config_type = Config
+
+    config: Config
+
+    def build(self, given: int, knowledge: int) -> None:
+        config, hidden = self.config, self.config.hidden
+        self.slots = config.back * WINDOW * SLOT
+        self.state_size = 2 * config.played + self.slots
+        self.mix_steps = nn.Linear(given, hidden)
+        self.mix_bar = nn.Linear(knowledge + 2 * config.reader, hidden)
+        self.whole = nn.ModuleList(
+            _Whole(hidden, config.across, config.units, config.dropout) for _ in range(config.whole)
+        )
+        self.steps_before = nn.Conv1d(config.voices + PLACE, config.token, REACH)
+        self.slots_before = nn.ModuleList(nn.Linear(config.token, SLOT, bias=False) for _ in range(config.back))
+        self.mix_previous = nn.Linear(config.voices, hidden, bias=False)
+        self.back = nn.ModuleList(_Back(hidden, config.across, config.kept, config.dropout) for _ in range(config.back))
+        self.think = nn.LayerNorm(hidden)
+
+    @property
+    def hears_grooves(self) -> bool:
+        return True
+
+    # --- one bar -----------------------------------------------------------------------------------------------------
+
+    def opened(self, known: Known, steps: Tensor) -> Tensor:
+        """What is known of the steps of bars, steps (m,) many each, before they are played: (m, S, H)."""
+        x = self.mix_steps(self.dropout(torch.cat([known.given, known.recalled], -1)))
+        x = x + self.mix_bar(torch.cat([known.knowledge, known.final], -1))[:, None]
+        exists = torch.arange(x.shape[1], device=x.device) < steps[:, None]
+        for layer in self.whole:
+            x = layer(x, exists)
+        return x
+
+    def window(self, drums: Tensor, alike: Tensor, steps: Tensor) -> list[Tensor]:
+        """The slots of the WINDOW steps before bars, oldest first, for each layer that looks back: (m, W, ·).
+
+        drums (m, BEFORE, S, V): the bars before, oldest first; alike (m, BEFORE): which of them are seen, and have as
+        many steps as the bar itself; steps (m,): how many.
+        """
+        # 1. Where each step lies. Behind a bar that is not alike nothing is seen.
+        back = torch.arange(WINDOW + REACH - 1, 0, -1, device=drums.device)
+        bar = torch.div(back - 1, steps[:, None], rounding_mode="floor")
+        place = steps[:, None] - 1 - (back - 1 - bar * steps[:, None])
+        hidden = torch.cumsum((~alike).long().flip(1), 1)
+        within = bar.clamp(max=BEFORE - 1)
+        seen = ((bar < BEFORE) & (torch.gather(hidden, 1, within) == 0))[..., None].to(drums.dtype)
+        # 2. Its hits and its place, and those of the steps before it.
+        row = (BEFORE - 1 - within) * drums.shape[2] + place
+        hits = torch.gather(drums.flatten(1, 2), 1, row[..., None].expand(-1, -1, drums.shape[-1]))
+        known = torch.cat([hits, self.place(place)], -1) * seen
+        token = functional.relu(self.steps_before(known.transpose(1, 2))).transpose(1, 2) * seen[:, REACH - 1 :]
+        return [slots(token) for slots in self.slots_before]
+
+    def walked(self, known: Known, previous: Tensor, recent: Tensor, batch: Any) -> Tensor:
+        # 1. The bars before, of those that may be seen.
+        count = batch.offset.shape[1]
+        inside = slice(PAST, PAST + count)
+        bars = [slice(PAST - lag, PAST - lag + count) for lag in range(BEFORE, 0, -1)]
+        drums = torch.stack([recent[:, bar] for bar in bars], 2).flatten(0, 1)
+        steps = batch.steps[:, inside]
+        alike = torch.stack([batch.exists[:, bar] & (batch.steps[:, bar] == steps) for bar in bars], 2)
+        alike = (alike & (batch.keep[:, 1, None, None] > 0)).flatten(0, 1)
+        steps = steps.flatten().clamp(1, drums.shape[2])
+        # 2. All steps at once.
+        x = self.opened(known, steps) + self.mix_previous(previous)
+        for layer, slots in zip(self.back, self.window(drums, alike, steps), strict=True):
+            x = layer(x, slots)
+        thought: Tensor = self.think(x)
+        return thought
+
+    # --- playing -----------------------------------------------------------------------------------------------------
+
+    def graphs(self) -> dict[str, base.Graph]:
+        config, size = self.config, self.state_size
+        voices, hidden = config.voices, config.hidden
+        graphs = self.listening_graphs()
+        listening = graphs["encode"]
+        opened: dict[str, base.Shape] = {
+            "inputs": ("n", "S", hidden),
+            "thoughts": ("n", "S", voices + 1),
+            "echo": ("n", "S", self.echo),
+            "opened": ("n", size),
+        }
+        step: dict[str, base.Shape] = {
+            "input": ("n", hidden),
+            "thought": ("n", voices + 1),
+            "previous": ("n", voices),
+            "state": ("n", size),
+        }
+        stepped: dict[str, base.Shape] = {"logits": ("n", voices), "thinking": ("n", hidden), "stepped": ("n", size)}
+        return graphs | {
+            "encode": base.Graph(_Encode(self), listening.inputs, listening.outputs | {"length": ("B", 1)}),
+            "bar": base.Graph(_Bar(self), self.bar_inputs() | {"length": ("n", 1)}, opened),
+            "step": base.Graph(_Step(self), step, stepped),
+            "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
+        }
+
+
+class _Whole(nn.Module):
+    """A layer that looks at all steps of a bar."""
+
+    def __init__(self, hidden: int, heads: int, units: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.sizes = heads, [3 * hidden, units]
+        self.norm = nn.LayerNorm(hidden)
+        self.enter = nn.Linear(hidden, 3 * hidden + units)
+        self.leave = nn.Linear(hidden + units, hidden)
+        self.distance = nn.Parameter(torch.zeros(heads, 2 * MAX_STEPS - 1))
+        self.dropout = SameDropout(dropout)
+        _begin(self.enter, self.leave, hidden, hidden // heads)
+
+    def forward(self, x: Tensor, exists: Tensor) -> Tensor:
+        """x (m, S, H), exists (m, S): which steps there are -> (m, S, H)."""
+        attending, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
+        q, k, v = attending.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (m, A, S, ·)
+        place = torch.arange(x.shape[1], device=x.device)
+        apart = (place[:, None] - place).clamp(1 - MAX_STEPS, MAX_STEPS - 1) + MAX_STEPS - 1
+        score = q @ k.transpose(-1, -2) + self.distance[:, apart]
+        weight = torch.softmax(score.masked_fill(~exists[:, None, None], _NEVER).float(), -1).to(v.dtype)
+        mixed = (weight @ v).transpose(1, 2).flatten(-2)
+        return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
+
+
+class _Back(nn.Module):
+    """A layer that looks back at a window of steps. What its heads see of a step, its slot, is both key and value."""
+
+    def __init__(self, hidden: int, heads: int, units: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.sizes = heads, [heads * SLOT, SLOT, units]
+        self.norm = nn.LayerNorm(hidden)
+        self.enter = nn.Linear(hidden, sum(self.sizes))
+        self.leave = nn.Linear(heads * SLOT + units, hidden)
+        self.distance = nn.Parameter(torch.zeros(heads, WINDOW))  # oldest first
+        self.dropout = SameDropout(dropout)
+        _begin(self.enter, self.leave, heads * SLOT, SLOT)
+
+    def forward(self, x: Tensor, slots: Tensor) -> Tensor:
+        """All steps of a bar: x (m, S, H), the slots of the steps before it (m, W, ·) -> (m, S, H)."""
+        size = x.shape[1]
+        q, own, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
+        seen = torch.cat([slots, own], 1)  # (m, W + S, ·)
+        slot = torch.arange(WINDOW + size, device=x.device) - torch.arange(size, device=x.device)[:, None] - 1
+        bias = self.distance[:, slot.clamp(0, WINDOW - 1)].masked_fill((slot < 0) | (slot >= WINDOW), _NEVER)
+        score = (q.unflatten(-1, (self.heads, SLOT)).flatten(1, 2) @ seen.transpose(1, 2)).unflatten(1, (size, -1))
+        weight = torch.softmax((score + bias.transpose(0, 1)).float(), -1).to(seen.dtype)
+        mixed = (weight.flatten(1, 2) @ seen).unflatten(1, (size, -1)).flatten(-2)
+        return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
+
+    def one(self, x: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
+        """One step: x (n, H), the slots of the W - 1 steps before it, flat -> x, and the slots of W."""
+        q, own, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
+        slots = torch.cat([slots, own], -1)
+        seen = slots.reshape(-1, WINDOW, SLOT)
+        weight = torch.softmax(q.reshape(-1, self.heads, SLOT) @ seen.transpose(1, 2) + self.distance, -1)
+        mixed = (weight @ seen).flatten(1)
+        return x + self.leave(torch.cat([mixed, functional.relu(units)], -1)), slots
+
+
+def _begin(enter: nn.Linear, leave: nn.Linear, queries: int, compared: int) -> None:
+    """Scale the weights of a new layer: queries by the root of what is compared, what is added to a half."""
+    with torch.no_grad():
+        enter.weight[:queries] *= compared**-0.5
+        leave.weight *= 0.5
+
+
+class _Encode(base.GraphModule[Transformer]):
+    def forward(self, guitar: Tensor, clock: Tensor, steps: Tensor, *more: Tensor) -> tuple[Tensor, ...]:
+        return *encoded(self.model, guitar, clock, steps, *more), steps[:, None].to(guitar.dtype)
+
+
+class _Bar(base.GraphModule[Transformer]):
+    def forward(
+        self, given: Tensor, context: Tensor, query: Tensor, keys: Tensor, distance: Tensor,
+        past: Tensor, past_velocity: Tensor, state: Tensor, length: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        model = self.model
+        steps = length[:, 0].long()
+        carried = state[:, model.slots :]
+        known, echo, carried = model.remember(given, context, query, keys, distance, past, past_velocity, carried)
+        slots = model.window(past[:, -BEFORE:], distance[:, -BEFORE:] > 0, steps)
+        parts = [layer.flatten(1) for layer in slots]
+        thoughts = torch.cat(model.pointed(given), -1)
+        return model.opened(known, steps), thoughts, echo, torch.cat([*parts, carried], -1)
+
+
+class _Step(base.GraphModule[Transformer]):
+    def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # The oldest slot of each layer is left behind.
+        model, config = self.model, self.model.config
+        *before, carried = torch.split(state, [*[SLOT, (WINDOW - 1) * SLOT] * config.back, 2 * config.played], -1)
+        x, parts, layers = input + model.mix_previous(previous), list[Tensor](), list[Any](model.back)
+        for layer, slots in zip(layers, before[1::2], strict=True):
+            x, slots = layer.one(x, slots)
+            parts.append(slots)
+        thinking = model.think(x)
+        hits, is_given = torch.split(thought, [config.voices, 1], -1)
+        logits = model.heads.logits(thinking) + model.pointer(thinking, hits, is_given)
+        return logits, thinking, torch.cat([*parts, carried], -1)
