@@ -47,13 +47,13 @@ class Config(remembering.Config):
     hidden units of these two kinds of layers. token: numbers of a step of a bar before.
     """
 
-    hidden: int = 192
+    hidden: int = 160
     whole: int = 2
     back: int = 2
-    across: int = 6
-    units: int = 384
-    kept: int = 256
-    token: int = 96
+    across: int = 5
+    units: int = 320
+    kept: int = 224
+    token: int = 64
 
 
 class Transformer(Remembering):
@@ -177,8 +177,9 @@ class _Whole(nn.Module):
         q, k, v = attending.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (m, A, S, ·)
         place = torch.arange(x.shape[1], device=x.device)
         apart = (place[:, None] - place).clamp(1 - MAX_STEPS, MAX_STEPS - 1) + MAX_STEPS - 1
-        score = q @ k.transpose(-1, -2) + self.distance[:, apart]
-        weight = torch.softmax(score.masked_fill(~exists[:, None, None], _NEVER).float(), -1).to(v.dtype)
+        score = q @ k.transpose(-1, -2)
+        hidden = torch.where(exists, 0.0, _NEVER).to(score.dtype)[:, None, None]
+        weight = torch.softmax(score + self.distance[:, apart].to(score.dtype) + hidden, -1)
         mixed = (weight @ v).transpose(1, 2).flatten(-2)
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
 
@@ -204,7 +205,7 @@ class _Back(nn.Module):
         slot = torch.arange(WINDOW + size, device=x.device) - torch.arange(size, device=x.device)[:, None] - 1
         bias = self.distance[:, slot.clamp(0, WINDOW - 1)].masked_fill((slot < 0) | (slot >= WINDOW), _NEVER)
         score = (q.unflatten(-1, (self.heads, SLOT)).flatten(1, 2) @ seen.transpose(1, 2)).unflatten(1, (size, -1))
-        weight = torch.softmax((score + bias.transpose(0, 1)).float(), -1).to(seen.dtype)
+        weight = torch.softmax(score + bias.transpose(0, 1).to(score.dtype), -1)
         mixed = (weight.flatten(1, 2) @ seen).unflatten(1, (size, -1)).flatten(-2)
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
 
