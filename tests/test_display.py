@@ -113,7 +113,9 @@ def take(name: str = "Gtr", bars: int = 4, **options: Any) -> Take:
 def evaluation(name: str = "model") -> Evaluation:
     about = {"songs": 3, "bars": 9, "split hash": "x", "songs of reference": 4, "seed": 0, "versions": {}}
     row = Row(name, name, "model", False, 3, {"hit F1": Estimate(0.5, 0.4, 0.6)})
-    return Evaluation(about, (Column("hit F1", "", "high", "hits"),), (row,), (), (), {}, (), (), (name,), {"all": 1.0})
+    return Evaluation(
+        about, (Column("hit F1", "", "high", "hits"),), (row,), (), (), (), (), {}, (), (), (name,), {"all": 1.0}
+    )
 
 
 @cache
@@ -230,7 +232,7 @@ def test_a_long_name_is_cut_and_a_long_song_shows_its_first_bars_and_says_so() -
         DrumBar(song().bars()[0], Part.of([], is_drums=True)),
         Cut((), Counter()),
         corpus.Account(),
-        Evaluation({**evaluation().about}, (), (), (), (), {}, (), (), (), {}),
+        Evaluation({**evaluation().about}, (), (), (), (), (), (), {}, (), (), (), {}),
     ],
     ids=lambda value: type(value).__name__,
 )
