@@ -177,6 +177,7 @@ def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: Chosen, tmp
     assert len(warnings) == 2 and all("out of ink" in line for line in warnings)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_leaves_out_the_last_look_and_the_page_is_written(
     sides, chosen: Chosen, tmp_path: Path, monkeypatch
 ) -> None:
@@ -230,6 +231,7 @@ def test_a_run_is_not_overwritten_unasked(sides, tmp_path: Path) -> None:
         train(*sides, replace(RECIPE, epochs=1), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_while_it_saved_can_be_resumed(sides, tmp_path: Path) -> None:
     first = train(*sides, replace(RECIPE, epochs=1), tmp_path)
     (tmp_path / "last").rename(tmp_path / "last.old")
@@ -280,6 +282,7 @@ def test_a_refused_run_leaves_nothing_behind(sides, tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_two_trainings_do_not_share_a_folder(sides, tmp_path: Path) -> None:
     refused = []
 
