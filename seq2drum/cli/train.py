@@ -195,7 +195,7 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
 
 
 def _sum_up(trained: Trained, out: Path) -> None:
-    from seq2drum.learn.report import NATS, SWAPPED
+    from seq2drum.learn.report import GROOVED, NATS, SWAPPED
 
     progress = trained.progress
     say(
@@ -207,6 +207,8 @@ def _sum_up(trained: Trained, out: Path) -> None:
         if SWAPPED in progress.validation:
             swapped = f"{progress.validation[SWAPPED]:.2f} with another song's guitar"
         say(f"on songs never trained on: {progress.validation[NATS]:.2f} nats a bar, {swapped}")
+        if GROOVED in progress.validation:
+            say(f"on the same, given the groove of each section: {progress.validation[GROOVED]:.2f}")
     if trained.report:
         say(f"how it went: {trained.report}, or tensorboard --logdir {out}")
     say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")

@@ -317,7 +317,7 @@ def collate(
         groove=groove,
         grooved=grooved,
         in_pair=in_pair,
-        drawn=(draws.groove[:, 3] < drawn).astype(np.float32),
+        drawn=(draws.groove[:, 2] < drawn).astype(np.float32),
         keep=kept(draws.hidden, blanked).astype(np.float32),
         shown=shown(draws.voices, len(data.kit), blanked).astype(np.float32),
     )

@@ -20,7 +20,7 @@ BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that t
 class Draws(NamedTuple):
     """The random numbers of a batch, a row a pair: drawn for a whole batch, they may be shared out among processes.
 
-    hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit), spread (n, FAR) and groove (n, 4) in 0..1;
+    hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit), spread (n, FAR) and groove (n, 3) in 0..1;
     key (n,) in 0..11.
     """
 
@@ -46,7 +46,7 @@ def draw(rng: np.random.Generator, pairs: int) -> Draws:
         rng.random((pairs, 1 + len(FULL))),
         rng.random((pairs, FAR)),
         rng.integers(0, 12, size=pairs),
-        rng.random((pairs, 4)),
+        rng.random((pairs, 3)),
     )
 
 

@@ -29,14 +29,10 @@ _BLOCK = 512  # grooves that are compared at once
 
 
 class Given(NamedTuple):
-    """How training pairs are given grooves: the shares of pairs whose groove is hidden, and replaced by a near one.
-
-    foreign: the share of pairs that are given a groove of any other section of the metre's length.
-    """
+    """How training pairs are given grooves: the shares of pairs whose groove is hidden, and replaced by a near one."""
 
     hidden: float = 1.0
     near: float = 0.0
-    foreign: float = 0.0
 
 
 HIDDEN = Given()
@@ -76,23 +72,17 @@ class SectionGrooves:
     ) -> tuple[FloatArray, FloatArray]:
         """The grooves of pairs: velocities (n, N, S, V) in 0..1, and (n, N) 1 where a groove is given.
 
-        bars (n, N): of all songs. steps (n, N): how long each is; 0 where there is no bar. draws (n, 3): random
-        numbers, 0..1; the first says whether the groove is hidden or replaced, the others by which. size: S.
+        bars (n, N): of all songs. steps (n, N): how long each is; 0 where there is no bar. draws (n, 2): random
+        numbers, 0..1; the first says whether the groove is hidden or replaced, the second by which. size: S.
         """
         which = np.where(steps > 0, self.of_bar[bars], -1)
-        # 1. Near ones, and foreign ones of the same length, in place of the true ones.
+        # 1. Near ones in place of the true ones.
         near = (draws[:, 0] >= given.hidden) & (draws[:, 0] < given.hidden + given.near)
         if near.any() and len(self.steps):
             others = self.near[which]
             many = np.maximum((others >= 0).sum(axis=-1), 1)
             chosen = np.take_along_axis(others, (draws[:, 1, None] * many).astype(np.int64)[..., None], axis=-1)[..., 0]
             which = np.where(near[:, None] & (which >= 0) & (chosen >= 0), chosen, which)
-        foreign = (draws[:, 0] >= given.hidden + given.near) & (draws[:, 0] < sum(given))
-        for pair in np.flatnonzero(foreign).tolist():
-            known = which[pair] >= 0
-            for length in np.unique(self.steps[which[pair, known]]).tolist():
-                alike = np.flatnonzero(self.steps == length)
-                which[pair, known & (self.steps[which[pair]] == length)] = alike[int(draws[pair, 2] * len(alike))]
         # 2. Their hits.
         which = np.where(draws[:, :1] < given.hidden, -1, which)
         known = which >= 0
@@ -102,23 +92,30 @@ class SectionGrooves:
         return rows, known.astype(np.float32)
 
 
+class _Which(NamedTuple):
+    """Which bar of a song's grooves: of which section's, fitted to which metre, and which of the groove's bars."""
+
+    letter: str
+    metre: tuple[int, int]
+    turn: int
+
+
 def section_grooves(songs: Sequence[Prepared], kit: Kit) -> SectionGrooves:
     """The typical bars of each section of some songs."""
     velocity, steps, of_bar, voices = list[NDArray[np.uint8]](), list[int](), list[NDArray[np.int64]](), to_kit(kit)
     for song in songs:
-        numbers: dict[tuple[int, int], int] = {}
+        numbers: dict[_Which, int] = {}
         which = np.full(len(song.heard.form.steps), -1, dtype=np.int64)
-        for bar, groove, turn in _played_on(song):
-            key = id(groove), turn
-            if key not in numbers:
-                numbers[key] = len(steps)
+        for bar, groove, one in _played_on(song):
+            if one not in numbers:
+                numbers[one] = len(steps)
                 rows = np.zeros((MAX_STEPS, len(kit)), dtype=np.uint8)
-                own = groove.bars[turn]
+                own = groove.bars[one.turn]
                 hits = own.select((voices[own.key] >= 0) & (own.step < MAX_STEPS))
                 np.maximum.at(rows, (hits.step, voices[hits.key]), hits.velocity.astype(np.uint8))
                 velocity.append(rows)
                 steps.append(min(groove.steps, MAX_STEPS))
-            which[bar] = numbers[key]
+            which[bar] = numbers[one]
         of_bar.append(which)
     empty = np.zeros((0, MAX_STEPS, len(kit)), dtype=np.uint8)
     return SectionGrooves(
@@ -128,8 +125,8 @@ def section_grooves(songs: Sequence[Prepared], kit: Kit) -> SectionGrooves:
     )
 
 
-def _played_on(song: Prepared) -> Iterator[tuple[int, Groove, int]]:
-    """The bars of a song that have a groove: (number, groove in the bar's metre, which bar of the groove).
+def _played_on(song: Prepared) -> Iterator[tuple[int, Groove, _Which]]:
+    """The bars of a song that have a groove: (number, groove in the bar's metre, which of its bars).
 
     A groove begins with its first bar where it was not played in the bar before, as in `play.memory`.
     """
@@ -148,4 +145,4 @@ def _played_on(song: Prepared) -> Iterator[tuple[int, Groove, int]]:
         if (letter, kind) not in in_metre:
             in_metre[letter, kind] = typicals[letter].fitted(*kind)
         groove = in_metre[letter, kind]
-        yield bar, groove, so_far % len(groove.bars)
+        yield bar, groove, _Which(letter, kind, so_far % len(groove.bars))

@@ -27,7 +27,7 @@ def data() -> Data:
 def rows(data: Data, given: Given, draws: list[float]) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
     """Of the first four bars of as many songs as there are draws, which say what is hidden or replaced."""
     bars = data.first_bar[: len(draws), None] + np.arange(4)
-    table = np.stack([draws, np.full(len(draws), 0.3), np.full(len(draws), 0.6)], axis=1)
+    table = np.stack([draws, np.full(len(draws), 0.3)], axis=1)
     return data.grooves.rows(bars, data.steps[bars], table, int(data.steps[bars].max()), given)
 
 
@@ -54,7 +54,7 @@ def test_hidden_grooves_are_silence(data: Data) -> None:
     assert velocity[1].any() and grooved[1].all()
 
 
-def test_near_grooves_are_near_and_foreign_ones_any(data: Data) -> None:
+def test_near_grooves_are_near(data: Data) -> None:
     grooves = data.grooves
     for number, near in enumerate(grooves.near):
         for other in near[near >= 0].tolist():
@@ -64,14 +64,11 @@ def test_near_grooves_are_near_and_foreign_ones_any(data: Data) -> None:
     assert (grooves.near >= 0).any()
     own, _ = rows(data, Given(hidden=0), [0.9] * 6)
     near, _ = rows(data, Given(hidden=0, near=1), [0.9] * 6)
-    foreign, _ = rows(data, Given(hidden=0, foreign=1), [0.9] * 6)
     assert (own > 0).tolist() != (near > 0).tolist()
-    assert (own > 0).tolist() != (foreign > 0).tolist()
-    assert all(pair.any() for pair in foreign)
 
 
 def test_no_bar_has_a_hit_beyond_its_end(data: Data) -> None:
-    velocity, _ = data.grooves.rows(np.array([[0]]), np.array([[12]]), np.full((1, 3), 0.5), 24, Given(hidden=0))
+    velocity, _ = data.grooves.rows(np.array([[0]]), np.array([[12]]), np.full((1, 2), 0.5), 24, Given(hidden=0))
     assert velocity[0, 0, :12].any() and not velocity[0, 0, 12:].any()
 
 
@@ -89,6 +86,6 @@ def test_bars_in_which_no_groove_is_known_are_given_none() -> None:
     assert set(grooves.of_bar.tolist()) == {-1} and not len(grooves.velocity)
     assert grooves.near.shape[0] == 0
     velocity, grooved = grooves.rows(
-        np.array([[0, 1]]), np.array([[24, 24]]), np.full((1, 3), 0.5), 24, Given(0.0, 1.0)
+        np.array([[0, 1]]), np.array([[24, 24]]), np.full((1, 2), 0.5), 24, Given(0.0, 1.0)
     )
     assert not velocity.any() and not grooved.any()
