@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from seq2drum.errors import InputError, LimitError, OutputError
 
 
-def read_file(path: str | os.PathLike[str], most: int) -> bytes:
-    """The bytes of a MIDI file.
+def read_file(
+    path: str | os.PathLike[str], most: int | Callable[[bytes], int], what: str = "MIDI file", head: int = 0
+) -> bytes:
+    """The bytes of a file, which is opened once: it may be a pipe.
 
-    most: how many bytes it may have.
+    most: how many bytes it may have; or a function that says so when it is given the first `head` bytes.
+    what: what the file should be, for messages.
 
     Raises:
         InputError: there is no such file, it is a folder or it may not be read.
@@ -22,11 +26,13 @@ def read_file(path: str | os.PathLike[str], most: int) -> bytes:
     path = Path(path)
     try:
         if path.is_dir():
-            raise InputError(f"{path} is a folder; name a MIDI file in it")
+            raise InputError(f"{path} is a folder; name a {what} in it")
         with path.open("rb") as file:
-            data = file.read(most + 1)
+            data = file.read(head)
+            most = most if isinstance(most, int) else most(data)
+            data += file.read(max(most + 1 - head, 0))
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist; give the path of a MIDI file") from None
+        raise InputError(f"{path} does not exist; give the path of a {what}") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); give a file you may read") from error
     if len(data) > most:

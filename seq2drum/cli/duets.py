@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from seq2drum.cli import paths, shared
 from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError, Seq2DrumError
-from seq2drum.music.limits import MIDI_SUFFIXES, SCORE_SUFFIXES
+from seq2drum.music.limits import SONG_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
@@ -77,17 +77,12 @@ def song_of(name: str, mode: str) -> Song:
         OptionError: it is a folder.
         InputError: it cannot be read.
     """
-    from seq2drum.formats import midi
+    from seq2drum.formats.opening import open_song
 
     try:
         if name != "-" and paths.is_folder(name):
             raise OptionError(f"--mode {mode} wants a file, and {name!r} is a folder")
-        if Path(name).suffix.lower() in SCORE_SUFFIXES:
-            from seq2drum.formats import notation  # music21: only where it is used
-
-            return notation.read_musicxml(name)
-        given = paths.read(name)
-        return midi.parse(given) if isinstance(given, bytes) else midi.read(given)
+        return open_song(paths.read(name)).song
     except OptionError:
         raise
     except Seq2DrumError as error:
@@ -100,7 +95,7 @@ def _guitar_beside(name: str, mode: str) -> list[Song]:
     if not paths.is_ours(path.name):
         return []
     stem = paths.OURS.sub("", path.name)
-    sources = (path.with_name(stem + suffix) for suffix in MIDI_SUFFIXES + SCORE_SUFFIXES)
+    sources = (path.with_name(stem + suffix) for suffix in SONG_SUFFIXES)
     beside = next((source for source in sources if source.is_file()), None)
     if beside is None:
         return []

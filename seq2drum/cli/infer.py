@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seq2drum.cli import exports, paths, report, shared
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 from seq2drum.music.choices import check
-from seq2drum.music.limits import MIDI_SUFFIXES, SCORE_SUFFIXES
+from seq2drum.music.limits import SONG_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
     from seq2drum.play.drummer import Drummer
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     check("takes", count, "--takes")
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
-    jobs = paths.jobs(options.files, options.output, MIDI_SUFFIXES + SCORE_SUFFIXES)
+    jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
     also = exports.wanted(options)
     work = [(source, paths.numbered(target, count)) for source, target in jobs]
     for flag, name in also.items():

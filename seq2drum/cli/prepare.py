@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
 
 
-def add_data(to: Container, data: str = "folders of MIDI files with guitar and drums") -> None:
+def add_data(to: Container, data: str = "folders of songs with guitar and drums") -> None:
     """Add the options that say where songs come from, for whatever learns from songs or measures by them."""
     to.add_argument("--data", nargs="+", metavar="DIR", help=data)
     to.add_argument(
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """Read the songs and keep them; returns the exit code."""
     check_least(options, workers=1)
     if not options.data:
-        raise OptionError("--mode prepare wants --data DIR, one or more folders of MIDI files")
+        raise OptionError("--mode prepare wants --data DIR, one or more folders of songs")
     prepared([Path(name) for name in options.data], options, anew=True)
     return 0
 

@@ -1,4 +1,4 @@
-"""Folders of MIDI files become one cache of songs: counted, free of copies, and split so that no song is on two sides.
+"""Folders of songs become one cache of songs: counted, free of copies, and split so that no song is on two sides.
 
     files -> prepared songs (in parallel) -> copies dropped -> groups -> train / validation / test -> one file
 

@@ -12,37 +12,37 @@ import numpy as np
 
 from seq2drum.data.cache import pack
 from seq2drum.data.copies import Candidate, fingerprint
-from seq2drum.errors import CorpusError, InputError, NoGuitarError, NoNotesError
-from seq2drum.formats import midi
+from seq2drum.errors import CorpusError, InputError, MissingExtraError, NoGuitarError, NoNotesError
+from seq2drum.formats.opening import open_song
 from seq2drum.lattice.form import MAX_STEPS, written_lattice
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
-from seq2drum.music.limits import MIDI_SUFFIXES
+from seq2drum.music.limits import SONG_SUFFIXES
 
 MIN_BARS = 4  # in which guitar and drums both play, that a song has at least
 MAX_GRID_ERROR = 0.03  # mean distance of drum hits from their places, in quarters; with more, the barlines are wrong
 
 
 def find_files(folders: Sequence[Path]) -> list[Path]:
-    """All MIDI files under some folders (or the files themselves), sorted.
+    """All songs under some folders (or the files themselves), sorted.
 
     Raises:
-        CorpusError: a folder does not exist, or there is no MIDI file in any of them.
+        CorpusError: a folder does not exist, or there is no song in any of them.
     """
     paths: set[Path] = set()
     for folder in folders:
         if folder.is_file():
             paths.add(folder)
         elif folder.is_dir():
-            paths.update(path for path in folder.rglob("*") if path.suffix.lower() in MIDI_SUFFIXES and path.is_file())
+            paths.update(path for path in folder.rglob("*") if path.suffix.lower() in SONG_SUFFIXES and path.is_file())
         else:
-            raise CorpusError(f"there is no file or folder {str(folder)!r}; --data wants folders of MIDI files")
+            raise CorpusError(f"there is no file or folder {str(folder)!r}; --data wants folders of songs")
     if not paths:
         named = ", ".join(repr(str(folder)) for folder in folders)
-        raise CorpusError(f"no MIDI file in {named}; wanted files ending in {', '.join(sorted(MIDI_SUFFIXES))}")
+        raise CorpusError(f"no song in {named}; wanted files ending in {', '.join(sorted(SONG_SUFFIXES))}")
     return sorted(paths)
 
 
@@ -99,14 +99,16 @@ def read_song(path: Path, name: str) -> Candidate | str:
     except OSError:
         return "the file could not be opened"
     try:
-        song = midi.parse(data)
+        song = open_song(path).song
         guitar = theory.guitar_parts(song)
     except NoGuitarError:
         return "no guitar part"
     except NoNotesError:
         return "no notes"
     except InputError:
-        return "not a readable MIDI file"
+        return "not a readable file"
+    except MissingExtraError as error:
+        return str(error)
     drums = merge(drum_maps.drum_parts(song))
     if not len(drums):
         return "no drums"

@@ -13,6 +13,9 @@ MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml")
 """What the names of MusicXML scores end in, in lower case."""
 
+SONG_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES
+"""What the names of all files that can be opened as a song end in, in lower case."""
+
 LAST_TICK = 0x0FFF_FFFF
 """The largest time that four length bytes of a MIDI file can hold; a song that ends later could not be written."""
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from seq2drum import files
 from seq2drum.errors import OptionError
-from seq2drum.formats import midi
+from seq2drum.formats.opening import open_song
 from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import MOST_TAKES
-from seq2drum.music.limits import DEFAULT_LIMITS, SCORE_SUFFIXES, Limits
+from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
@@ -62,11 +60,11 @@ class Drummer(Shown):
             InputError, OptionError: as `accompany`.
         """
         options = options or Options()
-        song, source = _opened(song, limits)
+        song, source = (song, None) if isinstance(song, Song) else open_song(song, limits=limits)
         return settled(Sheet(song, _guitar(song, options), options, source), limits)
 
     def accompany(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Take:
-        """Play drums to a song: a `Song`, the bytes of a MIDI file, or the path of a MIDI or MusicXML file.
+        """Play drums to a song: a `Song`, or a file of any kind that `formats.opening` knows, its path or its bytes.
 
         Raises:
             InputError: the song cannot be read or has no guitar. The message says what to do.
@@ -148,20 +146,6 @@ class Drummer(Shown):
                 every = np.concatenate(rows)
                 yield DrumBar(bar, Part.of(every, program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg))
                 rows = []
-
-
-def _opened(song: Song | bytes | str | os.PathLike[str], limits: Limits) -> tuple[Song, bytes | None]:
-    if isinstance(song, Song):
-        return song, None
-    if isinstance(song, bytes):
-        return midi.parse(song, limits=limits), song
-    path = Path(song)
-    if path.suffix.lower() in SCORE_SUFFIXES:
-        from seq2drum.formats import notation  # music21: only where it is used
-
-        return notation.read_musicxml(path), None
-    data = files.read_file(path, limits.file_bytes)
-    return midi.parse(data, limits=limits), data
 
 
 def _guitar(song: Song, options: Options) -> GuitarChoice:

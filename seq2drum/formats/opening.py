@@ -1,0 +1,91 @@
+"""Any file of music to a `Song`: which reader it is for, by its first bytes and by what its name ends in.
+
+Each kind of file is a line of KINDS. The readers of all kinds but MIDI are imported when one is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from seq2drum import files
+from seq2drum.formats import midi
+from seq2drum.music.limits import DEFAULT_LIMITS, MIDI_SUFFIXES, SCORE_LIMITS, SCORE_SUFFIXES, Limits
+from seq2drum.music.notes import Song
+
+_HEAD = 512  # bytes by which a kind is recognised
+
+
+class Opened(NamedTuple):
+    """A song, and the bytes of the file if that is MIDI: they have what a `Song` has no place for."""
+
+    song: Song
+    midi: bytes | None
+
+
+class Kind(NamedTuple):
+    """A kind of file: its name in messages, what file names end in, whether first bytes are its, and its reader.
+
+    most: how many bytes one may have; None stands for `Limits.file_bytes`.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    begins: Callable[[bytes], bool]
+    most: int | None
+    read: Callable[[bytes, Limits], Song]
+
+
+def _read_midi(data: bytes, limits: Limits) -> Song:
+    return midi.parse(data, limits=limits)
+
+
+def _read_score(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats import notation  # music21: only where it is used
+
+    return notation.read_musicxml(data)
+
+
+def _is_midi(head: bytes) -> bool:
+    return head.startswith(b"MThd") or (head.startswith(b"RIFF") and head[8:12] == b"RMID")
+
+
+def _is_score(head: bytes) -> bool:
+    packed = head.startswith(b"PK\x03\x04") and head[30:].startswith((b"META-INF", b"mimetype"))
+    return packed or b"score-partwise" in head
+
+
+_MIDI = Kind("MIDI file", MIDI_SUFFIXES, _is_midi, None, _read_midi)
+KINDS = (
+    _MIDI,
+    Kind("MusicXML file", SCORE_SUFFIXES, _is_score, SCORE_LIMITS.file_bytes, _read_score),
+)
+
+
+def kind_of(head: bytes, suffix: str = "") -> Kind:
+    """The kind of a file: what its first bytes say; if they say nothing, what its name ends in; if neither does, MIDI.
+
+    suffix: in lower case, with its dot.
+    """
+    for kind in KINDS:
+        if kind.begins(head):
+            return kind
+    return next((kind for kind in KINDS if suffix in kind.suffixes), _MIDI)
+
+
+def open_song(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAULT_LIMITS) -> Opened:
+    """Read a file of any kind, or its bytes.
+
+    Raises:
+        InputError: there is no such file, it may not be read, is too large, or is not what it seems to be.
+        MissingExtraError: its reader needs a package that is not installed.
+    """
+    suffix, data = "", source
+    if not isinstance(data, bytes):
+        suffix = Path(data).suffix.lower()
+        expected = kind_of(b"", suffix).name
+        data = files.read_file(data, lambda head: kind_of(head, suffix).most or limits.file_bytes, expected, _HEAD)
+    kind = kind_of(data[:_HEAD], suffix)
+    return Opened(kind.read(data, limits), data if kind is _MIDI else None)
