@@ -3,8 +3,8 @@
 Every song is played with each control at five settings, all others being left alone, and what the drums do is counted.
 Two tables are printed. The first has, for each control, what its own statistic is at the five settings (mean over songs
 and seeds), Spearman's rank correlation of settings and means, and its mean over songs. The second has what every
-statistic gains from the lowest to the highest setting of every control, in standard deviations of that statistic over
-the songs where nothing is asked for: the diagonal should be large, all else small.
+statistic gains from the lowest to the highest setting of every control, as a share of what it gains by its own: all but
+the diagonal should be small.
 """
 
 from __future__ import annotations
@@ -151,15 +151,14 @@ def move(
     controls: Iterable[str] = tuple(CONTROLS),
     base: Options | None = None,
     show: Callable[[str], None] = lambda text: None,
-) -> tuple[list[Moved], NDArray[np.float64]]:
-    """Move the controls one by one; also the spread (statistics,) over the songs where nothing is asked for."""
+) -> list[Moved]:
+    """Move the controls one by one, all else being `base`."""
     base = base or Options()
 
     def counted(song: Song, options: Options) -> NDArray[np.float64]:
         takes = [play(drummer, song, replace(options, seed=seed), bars) for seed in seeds]
         return np.array(takes, dtype=np.float64).mean(axis=0)
 
-    spread = np.nanstd([counted(song, base) for song in songs], axis=0)
     moved = []
     for control in controls:
         show(control)
@@ -167,19 +166,26 @@ def move(
         asked: list[dict[str, Any]] = [{control: value} for value in settings]
         values = [[counted(song, replace(base, **change)) for change in asked] for song in songs]
         moved.append(Moved(control, settings, np.array(values)))
-    return moved, spread
+    return moved
 
 
-def lines(moved: Sequence[Moved], spread: NDArray[np.float64]) -> list[str]:
+def crosstalk(moved: Sequence[Moved]) -> NDArray[np.float64]:
+    """(controls, controls): what the statistic of each (column) gains by each (row), as a share of its own gain."""
+    own = [Counted._fields.index(one.control) for one in moved]
+    gain = np.array([one.gain[own] for one in moved])
+    shares: NDArray[np.float64] = gain / np.diag(gain)
+    return shares
+
+
+def lines(moved: Sequence[Moved]) -> list[str]:
     """The two tables, in Markdown."""
     rows = ["| control | its statistic at five settings | Spearman of the means | in a song |", "|---|---|---|---|"]
     for one in moved:
         means = ", ".join(f"{value:.2f}" for value in np.nanmean(one.own, axis=0))
         rows.append(f"| `--{one.control}` | {means} | {one.rank:.2f} | {one.rank_in_a_song:.2f} |")
-    rows += ["", "| moved | " + " | ".join(Counted._fields) + " |", "|---" * (1 + len(Counted._fields)) + "|"]
-    for one in moved:
-        gains = " | ".join(f"{gain:+.1f}" for gain in one.gain / np.maximum(spread, 1e-9))
-        rows.append(f"| `--{one.control}` | {gains} |")
+    rows += ["", "| moved | " + " | ".join(one.control for one in moved) + " |", "|---" * (1 + len(moved)) + "|"]
+    for one, shares in zip(moved, crosstalk(moved), strict=True):
+        rows.append(f"| `--{one.control}` | {' | '.join(f'{share:+.2f}' for share in shares)} |")
     return rows
 
 
@@ -206,7 +212,7 @@ def main() -> None:
     given = parser.parse_args()
     songs = songs_of(given.songs or sorted((ROOT / "examples").glob("*.mid")))
     print(f"{len(songs)} songs, {given.seeds} seeds, model {given.model}; {machine()}", flush=True)
-    moved, spread = move(
+    moved = move(
         Drummer.load(given.model),
         songs,
         seeds=range(given.seeds),
@@ -214,7 +220,7 @@ def main() -> None:
         controls=given.controls,
         show=lambda control: print(f"moving {control}", file=sys.stderr, flush=True),
     )
-    print("\n".join(lines(moved, spread)))
+    print("\n".join(lines(moved)))
 
 
 if __name__ == "__main__":
