@@ -66,7 +66,7 @@ def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
     convert.model_of(request.config, rules.models, rules.default)
     song = midi.parse(request.midi, limits=rules.limits)
     convert.check_bars(song, rules.max_bars)
-    choice = theory.guitar_parts(song) if options.track is None else theory.choose_part(song, options.track)
+    choice = theory.guitar_parts(song) if options.track is None else theory.choose_parts(song, options.track)
     convert.check_wishes(song, choice, options, rules.limits)
     return pb.AnalyzeGuitarResponse(
         timeline=convert.timeline(song),

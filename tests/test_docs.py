@@ -126,6 +126,7 @@ def reader_stumbles_over(folder: Path) -> None:
     example = (folder / "examples" / "funk.mid").read_bytes()
     (folder / "empty.mid").write_bytes(b"")
     (folder / "letter.mid").write_text("Dear drummer,")
+    (folder / "scan.pdf").write_bytes(b"%PDF-1.7")
     (folder / "half.mid").write_bytes(example[: len(example) // 2])
     (folder / "huge.mid").write_bytes(example + bytes(1 << 20))
     (folder / "not_a_score.musicxml").write_text("Dear drummer,")
@@ -204,7 +205,7 @@ def small(arguments: list[str], *, force: bool) -> list[str]:
     for option, number in SMALL_NUMBERS.items():
         if option in given:
             given[given.index(option) + 1] = number
-    mode = arguments[arguments.index("--mode") + 1] if "--mode" in arguments else ""
+    mode = arguments[arguments.index("--mode") + 1] if "--mode" in arguments else "infer"
     forced = ["--force"] if force and mode in ("infer", "humanize", "eval") else []
     return given + SMALL.get(mode, []) + forced
 

@@ -16,6 +16,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 
 from seq2drum import __version__
@@ -45,11 +46,11 @@ MODES = MappingProxyType(
 )
 """Of each mode its module, and what it does."""
 
-_HELP = """usage: seq2drum --mode MODE [SONG ...] [-o FILE|DIR] [options]
+_HELP = """usage: seq2drum [--mode MODE] [SONG ...] [-o FILE|DIR] [options]
 
 A drummer for your guitar: a guitar MIDI file goes in, drums come out.
 
-modes:
+modes, of which a SONG alone stands for infer:
 {modes}
 
 seq2drum --mode infer --help lists the options of infer, and so with each mode.
@@ -57,7 +58,7 @@ seq2drum --mode infer --help lists the options of infer, and so with each mode.
 
 examples:
   seq2drum --mode demo
-  seq2drum --mode infer song.mid --style rock
+  seq2drum song.mid --style rock
   seq2drum --mode infer songs/ -o drums/ --seed 3
   seq2drum --mode train --data my_songs --minutes 60
 """
@@ -87,8 +88,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     mode, others = arguments.split_mode(words)
-    if mode is None:
+    if mode is None and not _names_a_song(others):
         return _without_mode(others)
+    mode = "infer" if mode is None else mode
     if not mode or mode.startswith("-"):
         raise OptionError(f"--mode wants one of {', '.join(MODES)}; seq2drum --help says what each does")
     if mode not in MODES:
@@ -113,13 +115,28 @@ class _First(Parser):
         return _HELP.format(modes="\n".join(f"  {name:9} {what}" for name, (_, what) in MODES.items()))
 
 
+def _names_a_song(words: Sequence[str]) -> bool:
+    """Whether words without a mode name something to play to: more than options, and no --help and the like.
+
+    Raises:
+        OptionError: the first is the name of a mode.
+    """
+    plain = [word for word in words if not word.startswith("-") or word == "-"]
+    asked = {"--help", "-h", "--version", "--print-completion", "--mod", "--mo"}.intersection(arguments.names_of(words))
+    if not plain or asked:
+        return False
+    if plain[0] in MODES and words[0] == plain[0] and not Path(plain[0]).exists():
+        raise OptionError(f"there is no song {plain[0]!r}; did you mean --mode {plain[0]}?")
+    return True
+
+
 def _without_mode(words: Sequence[str]) -> int:
     first = _First()
     options, _ = first.parse_known(words)  # --help and --version end the program
     if options.mode is not None:  # by a short form, which with a mode may stand for --model
         raise OptionError(f"--mode is written in full; did you mean --mode {options.mode}?")
     if options.print_completion is None:
-        first.error("say what to do: --mode demo shows what it does, --mode infer SONG.mid makes drums")
+        first.error("say what to do: --mode demo shows what it does, seq2drum SONG.mid makes drums")
     from seq2drum.cli import completion
 
     completion.show(options.print_completion, "seq2drum", first, {mode: _parser(mode) for mode in MODES})

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from seq2drum import files
 from seq2drum.cli import paths, shared
 from seq2drum.cli.terminal import standard_output
 from seq2drum.errors import InputError, OptionError
@@ -36,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Humanise the drums of each file; returns the exit code."""
-    from seq2drum.formats import midi
+    from seq2drum.formats import foreign, midi
     from seq2drum.music.notes import Song
     from seq2drum.play.feel import Feel
     from seq2drum.play.humanise import humanise_song
@@ -56,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
     def write(source: str, targets: Sequence[str]) -> None:
         given = paths.read(source)
-        data = given if isinstance(given, bytes) else files.read_file(given, DEFAULT_LIMITS.file_bytes)
+        data = given if isinstance(given, bytes) else foreign.read_file(given, DEFAULT_LIMITS.file_bytes)
         done = _with_drums(data, humanise(_with_notes(midi.parse(data))))
         paths.write(done, targets[0], overwrite=options.force)
         if targets[0] != "-":

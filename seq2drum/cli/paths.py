@@ -15,6 +15,7 @@ from pathlib import Path
 from seq2drum import files
 from seq2drum.cli.terminal import StandardOutputError, bar, say, standard_output
 from seq2drum.errors import CorpusError, InputError, OptionError, OutputError, Seq2DrumError
+from seq2drum.formats import foreign
 from seq2drum.music.limits import DEFAULT_LIMITS
 
 OUTPUT_SUFFIX = ".drums.mid"
@@ -72,6 +73,8 @@ def _songs_in(folder: str, suffixes: Collection[str]) -> list[str]:
     except OSError as error:
         raise InputError(f"the folder {folder!r} cannot be read ({error.strerror})") from None
     songs = [str(child) for child in files_there if not is_ours(child.name)]
+    if not songs and (project := foreign.of_folder(folder)):
+        raise InputError(f"{folder}: {project}")
     if not songs:
         kinds = "MIDI or MusicXML" if ".musicxml" in suffixes else "MIDI"
         raise CorpusError(f"there is no {kinds} file in the folder {folder!r}")

@@ -44,6 +44,7 @@ def add_choice(to: Container, name: str, **other: Any) -> None:
         default=choice.default,
         metavar=choice.metavar,
         help=choice.help,
+        action=_Adds if choice.many else "store",
     )
 
 
@@ -80,15 +81,33 @@ def numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"wanted numbers such as 8,16, found {text!r}") from None
 
 
-def names(text: str) -> tuple[str, ...]:
-    """Several names, with commas between them."""
-    return tuple(part.strip() for part in text.split(","))
+def word(text: str) -> str:
+    """One of the words that can be chosen: capitals do not matter."""
+    return text.strip().casefold()
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Several of them, with commas between."""
+    return tuple(map(word, text.split(",")))
+
+
+class _Adds(argparse.Action):
+    """An option of several values that is given twice has those of both."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        comma = "," if isinstance(value, str) else ()
+        setattr(namespace, self.dest, before + comma + value if before else value)
 
 
 def _reader(choice: Choice) -> Callable[[str], Any]:
     """What makes a value of one word of the command line."""
-    if choice.many:
-        return {tuple: bar_ranges, int: numbers, str: names}[choice.kind]
+    if choice.words:
+        return words if choice.many else word
+    if choice.many and choice.kind is not str:
+        return bar_ranges if choice.kind is tuple else numbers
     return bar_numbers if choice.kind is tuple else choice.kind
 
 

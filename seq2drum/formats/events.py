@@ -14,6 +14,7 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 from seq2drum.errors import LimitError, MidiError
+from seq2drum.formats import foreign
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Marker, Metre, Tempo
 
@@ -91,6 +92,8 @@ def _header(data: bytes) -> Header:
     if not data:
         raise MidiError("this is no MIDI file: it is empty")
     if data[start : start + 4] != b"MThd":
+        if kind := foreign.recognised(data):
+            raise MidiError(str(kind))
         raise MidiError(f"this is no MIDI file: it begins with {data[:4]!r}, not with 'MThd'")
     if len(data) < start + 14:
         raise MidiError(f"the file ends after {len(data)} bytes, within its header")

@@ -26,9 +26,8 @@ from symusic import ControlChange, Score
 from symusic import Note as SymusicNote
 from symusic import Track as SymusicTrack
 
-from seq2drum import files
 from seq2drum.errors import LimitError, MidiError
-from seq2drum.formats import events
+from seq2drum.formats import events, foreign
 from seq2drum.formats.events import Track
 from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, Limits
 from seq2drum.music.notes import Marker, Metre, Part, Song, Tempo
@@ -76,7 +75,7 @@ def read(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS, repai
         InputError: there is no such file, it is a folder or it may not be read.
         MidiError: see `parse`; the message begins with the path.
     """
-    data = files.read_file(path, limits.file_bytes)
+    data = foreign.read_file(path, limits.file_bytes)
     try:
         return parse(data, limits=limits, repair=repair)
     except MidiError as error:

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2drum import files
-from seq2drum.formats import midi
+from seq2drum.formats import foreign, midi
 from seq2drum.music.limits import DEFAULT_LIMITS, MIDI_SUFFIXES, SCORE_LIMITS, SCORE_SUFFIXES, Limits
 from seq2drum.music.notes import Song
-
-_HEAD = 512  # bytes by which a kind is recognised
 
 
 class Opened(NamedTuple):
@@ -85,7 +83,18 @@ def open_song(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAUL
     suffix, data = "", source
     if not isinstance(data, bytes):
         suffix = Path(data).suffix.lower()
-        expected = kind_of(b"", suffix).name
-        data = files.read_file(data, lambda head: kind_of(head, suffix).most or limits.file_bytes, expected, _HEAD)
-    kind = kind_of(data[:_HEAD], suffix)
+        data = _read(data, suffix, limits)
+    kind = kind_of(data[: foreign.HEAD_BYTES], suffix)
     return Opened(kind.read(data, limits), data if kind is _MIDI else None)
+
+
+def _read(path: str | os.PathLike[str], suffix: str, limits: Limits) -> bytes:
+    """The bytes of a file that has a reader; of one that is known to have none it is said what it is."""
+
+    def most(head: bytes) -> int:
+        kind = kind_of(head, suffix)
+        if kind is _MIDI:
+            foreign.refuse(head, path)
+        return kind.most or limits.file_bytes
+
+    return files.read_file(path, most, kind_of(b"", suffix).name, foreign.HEAD_BYTES)

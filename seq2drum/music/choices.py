@@ -66,7 +66,7 @@ class Choice(NamedTuple):
     kind: int, float or str, or tuple for the numbers of a first and a last bar. metavar: how a value is written.
     default: what holds where nothing is said; None: the model or the song decides. least, most: the range of a number,
     both within it. wanted: the range in words. title: what a refusal calls it, where not by its name. words: all that a
-    text can be; without any, it can be any text. many: a choice is several such values.
+    text can be; without any, it can be any text. many: a choice is several such values, with commas between them.
     """
 
     kind: type
@@ -159,7 +159,12 @@ CHOICES = MappingProxyType(
             wanted="more than 0.5 and at most 1",
             title="top-p",
         ),
-        "track": Choice(str, "N|NAME", "the guitar part, by number from 1 or by name (default: what looks like one)"),
+        "track": Choice(
+            str,
+            "N|NAME",
+            "the guitar, by number from 1 or by name, several parts as 1,3,5-8 (default: what looks like a guitar)",
+            many=True,
+        ),
         "humanize": _level("velocity and timing of human drummers: 0 stiff, 1 as they are"),
         "swing": _level("where the second eighth falls: 0 half way, 1 at two thirds"),
         "prime": Choice(

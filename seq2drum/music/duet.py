@@ -45,7 +45,7 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
 
     Args:
         songs: One or several of the same bars.
-        track: The guitar by number from 1 or by name, see `theory.choose_part`; by default what looks like one.
+        track: The guitar by number from 1 or by name, see `theory.choose_parts`; by default what looks like one.
         drum_map: The notes that the drums are on, if not those of General MIDI.
 
     Raises:
@@ -82,7 +82,7 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
 
 
 def _guitars(song: Song, track: str | None) -> tuple[Part, ...]:
-    choice = theory.guitar_parts(song) if track is None or _alone(song) else theory.choose_part(song, track)
+    choice = theory.guitar_parts(song) if track is None or _alone(song) else theory.choose_parts(song, track)
     return tuple(song.parts[index] for index in choice.parts)
 
 

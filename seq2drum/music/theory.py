@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import NoGuitarError, NoNotesError, PartNotFoundError
+from seq2drum.music import strings
 from seq2drum.music.notes import Part, Song
 from seq2drum.music.shown import one_line
 
@@ -27,7 +29,9 @@ PITCH_CLASSES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "
 NEVER_BY_NAME = frozenset({*BASS_PROGRAMS, *range(112, 128)})
 _LETTERS = re.compile(r"[^\W\d_]+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 _LISTED = 16
+_HOW = "--track N or NAME, several as 1,3,5-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ def bass_parts(song: Song) -> tuple[int, ...]:
 def guitar_parts(song: Song) -> GuitarChoice:
     """The parts that are the guitar: by General MIDI program; else by name in any language; else the only pitched part.
 
+    Or else the strings of a hex pickup, see `strings`.
     Parts without notes do not count.
 
     Raises:
@@ -77,53 +82,72 @@ def guitar_parts(song: Song) -> GuitarChoice:
     if empty := by_program + by_name:
         raise NoNotesError(
             f"the guitar ({', '.join(str(index + 1) for index in dict.fromkeys(empty))}) has no notes; "
-            f"choose another part with --track N or NAME: {_listing(song)}"
+            f"choose another part with {_HOW}: {_listing(song)}"
         )
     if len(sounding) == 1:
         return GuitarChoice(sounding, "the only pitched part")
-    raise NoGuitarError(
-        f"no part is a guitar by its program or name; choose one with --track N or NAME: {_listing(song)}"
-    )
+    if chosen := strings.hex_pickup(song):
+        return GuitarChoice(chosen, f"a hex pickup, {len(chosen)} strings")
+    raise NoGuitarError(f"no part is a guitar by its program or name; choose with {_HOW}: {_listing(song)}")
 
 
-def choose_part(song: Song, wanted: str) -> GuitarChoice:
-    """The part that `--track` asks for: its number as listed, from 1, or a piece of its name that only one part has.
+def choose_parts(song: Song, wanted: str) -> GuitarChoice:
+    """The parts that `--track` asks for: numbers as listed, from 1, and pieces of names, with commas between them.
 
-    Case does not matter; of several names that hold the piece, one that equals it wins.
+    "1,3,5-8" are six parts; of the range, drums and parts without notes are left out. A piece of a name stands for all
+    parts that have it in their names, or for those whose whole name it is, if there are such. Case does not matter.
 
     Raises:
-        PartNotFoundError: No such part, several, or a drum part. The message lists the parts.
-        NoNotesError: The part has no notes.
+        PartNotFoundError: No such part, or nothing but drums. The message lists the parts.
+        NoNotesError: The parts have no notes.
     """
-    piece = wanted.strip().casefold()
-    if piece.isdecimal() and len(piece) < 10:
-        matches = [int(piece) - 1] if 1 <= int(piece) <= len(song.parts) else []
+    names = [part.name.strip().casefold() for part in song.parts]
+    whole = wanted.strip().casefold()
+    pieces = [whole] if whole and any(whole in name for name in names) else whole.split(",")
+    chosen = {index for piece in pieces for index in _parts_of(song, names, piece.strip(), wanted)}
+    return GuitarChoice(tuple(sorted(chosen)), "chosen")
+
+
+def _parts_of(song: Song, names: Sequence[str], piece: str, wanted: str) -> Sequence[int]:
+    """The parts that one number, range or piece of a name stands for. wanted: all that was asked for."""
+    numbers = _RANGE.fullmatch(piece)
+    if numbers:
+        first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+        matches = list(range(first - 1, last)) if 1 <= first <= last <= len(song.parts) else []
     else:
-        names = [part.name.strip().casefold() for part in song.parts]
-        matches = [index for index, name in enumerate(names) if piece and name == piece]
-        if len(matches) != 1:
-            matches = [index for index, name in enumerate(names) if piece and piece in name]
-    if len(matches) != 1:
-        problem = "fits several parts" if matches else "fits no part"
-        raise PartNotFoundError(f"--track {_quoted(wanted)} {problem}; there are: {_listing(song)}")
-    part = song.parts[matches[0]]
-    if part.is_drums:
-        raise PartNotFoundError(
-            f"--track {_quoted(wanted)} is a drum part, wanted is a guitar; there are: {_listing(song)}"
-        )
-    if not len(part):
-        raise NoNotesError(f"--track {_quoted(wanted)} has no notes; there are: {_listing(song)}")
-    return GuitarChoice((matches[0],), "chosen")
+        exact = [index for index, name in enumerate(names) if piece and name == piece]
+        matches = exact or [index for index, name in enumerate(names) if piece and piece in name]
+    problem, there = f"--track {_quoted(wanted)}", f"there are: {_listing(song)}"
+    if not matches:
+        if piece != wanted.strip().casefold():
+            problem += f": {_quoted(piece)}"
+        raise PartNotFoundError(f"{problem} fits no part; {there}")
+    pitched = [index for index in matches if not song.parts[index].is_drums]
+    if not pitched:
+        raise PartNotFoundError(f"{problem} is a drum part, wanted is a guitar; {there}")
+    sounding = [index for index in pitched if len(song.parts[index])]
+    if not sounding:
+        raise NoNotesError(f"{problem} has no notes; {there}")
+    return sounding
 
 
 def describe_parts(song: Song) -> list[str]:
-    """One line a part: number from 1, name, program (or drums), and how many notes it has."""
+    """One line a part: number from 1, name, program (or drums), how many notes it has, and from where to where."""
     lines = []
     for number, part in enumerate(song.parts, start=1):
         sound = "drums" if part.is_drums else f"{program_name(part.program)} (program {part.program})"
         count = f"{len(part)} note{'s' * (len(part) != 1)}"
-        lines.append(", ".join([f"{number} {_quoted(part.name)}" if part.name.strip() else f"{number}", sound, count]))
+        named = f"{number} {_quoted(part.name)}" if part.name.strip() else f"{number}"
+        lines.append(", ".join([named, sound, count, *_span(part)]))
     return lines
+
+
+def _span(part: Part) -> list[str]:
+    """From which pitch to which a part goes; nothing of drums and of silence."""
+    if part.is_drums or not len(part):
+        return []
+    low, high = pitch_name(int(part.pitch.min())), pitch_name(int(part.pitch.max()))
+    return [low if low == high else f"{low} to {high}"]
 
 
 def is_named_guitar(part: Part) -> bool:

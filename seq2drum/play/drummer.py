@@ -149,7 +149,7 @@ class Drummer(Shown):
 
 
 def _guitar(song: Song, options: Options) -> GuitarChoice:
-    return theory.guitar_parts(song) if options.track is None else theory.choose_part(song, options.track)
+    return theory.guitar_parts(song) if options.track is None else theory.choose_parts(song, options.track)
 
 
 def _accompanied(song: Song, lattice: Lattice) -> tuple[int, int]:

@@ -52,7 +52,7 @@ class Options(Shown):
         temperature  0 is the most likely take, 1 as free as the music it was learnt from, at most 2. None is 1, and
                      with a groove plain bars with free fills
         top_p        the share of likely outcomes that is kept, above 0.5 up to 1; lower is tamer
-        track        which part is the guitar, by number from 1 or by name; by default what looks like one
+        track        which parts are the guitar, by number from 1 or by name, as "1,3,5-8"; by default what looks so
         drum_map     the notes that a sampler has the drums on, and the file's own drums are on: one of
                      `drum_maps.names()`, or a JSON file of one's own
     """

@@ -9,9 +9,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from seq2drum import files
 from seq2drum.errors import InputError, OptionError
-from seq2drum.formats import midi
+from seq2drum.formats import foreign, midi
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music import drum_maps
@@ -91,7 +90,7 @@ def _in_turn(grooves: Mapping[str, Groove], letters: Sequence[str]) -> dict[str,
 
 def _song(source: bytes | str | os.PathLike[str], limits: Limits) -> Song:
     try:
-        data = source if isinstance(source, bytes) else files.read_file(source, limits.file_bytes)
+        data = source if isinstance(source, bytes) else foreign.read_file(source, limits.file_bytes)
         return midi.parse(data, limits=limits)
     except InputError as error:
         raise type(error)(f"the song to play like: {error}") from None

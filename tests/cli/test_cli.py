@@ -577,7 +577,7 @@ def test_a_cache_that_cannot_be_written_is_refused_before_any_song_is_read(run: 
     ("words", "phrases"),
     [
         ([], ["say what to do: --mode demo", "--help"]),
-        (["song.mid"], ["say what to do: --mode demo", "--help"]),
+        (["infer", "song.mid"], ["no song 'infer'; did you mean --mode infer?"]),
         (["--mode"], ["--mode wants one of demo, infer", "--help"]),
         (["--mode", "--seed", "3"], ["--mode wants one of demo, infer"]),
         (["--mode=", "song.mid"], ["--mode wants one of demo, infer"]),

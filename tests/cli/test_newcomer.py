@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,22 +117,69 @@ def test_every_example_of_help_is_a_valid_command(
     helps = [help_of(mode, capsys) for mode in ("", *cli.MODES)]
     texts = [text[text.index("\nexamples:") :] for text in helps if "\nexamples:" in text]
     examples = [line.split()[1:] for text in texts for line in text.splitlines() if "seq2drum " in line]
-    assert {words[1] for words in examples} == set(cli.MODES)
+    modes = {arguments.split_mode(words)[0] for words in examples}
+    assert modes == {*cli.MODES, None}
     for words in examples:
-        assert cli._options(words[1], words[2:]).mode == words[1]
-        if words[1] in ("infer", "show"):
+        mode, others = arguments.split_mode(words)
+        assert cli._options(mode or "infer", others).mode == (mode or "infer")
+        if mode in (None, "infer", "show"):
             code, _, err = called(words, capsys)
             assert (code, "does not exist" in err) == (2, True), err
 
 
-@pytest.mark.parametrize("arguments", [[], ["song.mid"]])
-def test_without_a_mode_the_message_names_commands_to_begin_with(
-    capsys: pytest.CaptureFixture[str], arguments: list[str]
-) -> None:
-    code, out, err = called(arguments, capsys)
+def test_without_a_mode_and_a_song_the_message_names_commands_to_begin_with(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = called([], capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "--mode demo" in err
-    assert "--mode infer SONG.mid" in err
+    assert "seq2drum SONG.mid" in err
+
+
+def test_a_song_without_a_mode_is_played_to_and_capitals_of_a_style_do_not_matter(
+    player: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song = put(tmp_path / "a.mid")
+    results = []
+    for words in (["--mode", "infer", str(song), "--style", "rock"], ["--style", "Rock", str(song)]):
+        assert called([*words, "--model", str(player), "--force", "--without", "Crash,TOMS"], capsys)[0] == 0
+        results.append((tmp_path / "a.drums.mid").read_bytes())
+    assert results[0] == results[1]
+
+
+@pytest.mark.slow
+def test_tracks_that_are_given_one_after_the_other_are_played_to_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], player: Path
+) -> None:
+    (tmp_path / "a.mid").write_bytes(midi.serialise(replace(strummed(), parts=strummed().parts * 3)))
+    words = [str(tmp_path / "a.mid"), "--model", str(player), "--track", "1", "--track", "3"]
+    code, out, _ = called(words, capsys)
+    assert code == 0
+    assert "listening to parts 1, 3 (chosen)" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "phrases"),
+    [
+        ("riff.wav", b"RIFF\0\0\0\0WAVEfmt " + bytes(1 << 21), ("a WAV recording",)),
+        ("song.gp5", b"\x18FICHIER GUITAR PRO v5.00", ("a Guitar Pro file", "Export > MIDI")),
+        ("song.cpr", b"what nobody knows", ("Cubase", "Export > MIDI File")),
+        ("scan.mid", b"%PDF-1.7", ("a PDF document",)),
+    ],
+)
+def test_a_file_that_is_no_song_is_told_by_name_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], player: Path, name: str, data: bytes, phrases: tuple[str, ...]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    code, out, err = called([str(path), "--model", str(player)], capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    for phrase in (name, *phrases):
+        assert phrase in err
+
+
+def test_a_project_that_is_a_folder_is_told_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "song.logicx").mkdir()
+    code, _, err = called([str(tmp_path / "song.logicx")], capsys)
+    assert (code, "a project of Logic Pro" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from seq2drum.music.notes import Note, Part, Song
 from seq2drum.music.theory import (
     GuitarChoice,
     bass_parts,
-    choose_part,
+    choose_parts,
     chord_root,
     chord_roots,
     describe_parts,
@@ -109,8 +110,8 @@ def test_without_a_guitar_the_message_lists_the_parts_and_the_way_out() -> None:
     message = str(caught.value)
     assert "--track" in message and "\n" not in message
     assert (
-        "1 'Kit', drums, 2 notes; 2 'Keys', Electric Piano (program 4), 2 notes; 3, Trumpet (program 56), 1 note"
-        in message
+        "1 'Kit', drums, 2 notes; 2 'Keys', Electric Piano (program 4), 2 notes, C4 to E4; "
+        "3, Trumpet (program 56), 1 note, C4" in message
     )
 
 
@@ -158,21 +159,77 @@ BAND = song(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "index"), [("1", 0), (" 3 ", 2), ("lead", 0), ("PIA", 2), ("guitar", 1), ("Lead Guitar", 0)]
+    ("wanted", "indices"),
+    [
+        ("1", (0,)), (" 3 ", (2,)), ("lead", (0,)), ("PIA", (2,)), ("guitar", (1,)), ("Lead Guitar", (0,)),
+        ("3,1", (0, 2)), ("1-3", (0, 1, 2)), ("1, 2-3", (0, 1, 2)), ("2-5", (1, 2)), ("guita", (0, 1)),
+        ("a", (0, 1, 2)), ("lead,3", (0, 2)), ("1,1,lead", (0,)),
+    ],
+)  # fmt: skip
+def test_parts_are_chosen_by_numbers_ranges_and_pieces_of_names(wanted: str, indices: tuple[int, ...]) -> None:
+    assert choose_parts(BAND, wanted) == GuitarChoice(indices, "chosen")
+
+
+def test_a_name_with_a_comma_in_it_is_a_name() -> None:
+    assert choose_parts(song(part("Piano"), part("Gtr, left"), part("Gtr, right")), "gtr, right").parts == (2,)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["0", "6", "-1", "9" * 5000, "banjo", "", "  ", "4", "kit", "²", "1,banjo", "1,,2", "3-6", "3-1", "1-", "kit,4"],
 )
-def test_a_part_is_chosen_by_number_or_by_a_piece_of_its_name(wanted: str, index: int) -> None:
-    assert choose_part(BAND, wanted) == GuitarChoice((index,), "chosen")
-
-
-@pytest.mark.parametrize("wanted", ["0", "6", "-1", "9" * 5000, "banjo", "", "  ", "a", "4", "kit", "²"])
-def test_a_part_that_is_not_there_or_not_one_or_drums_is_refused_with_the_list(wanted: str) -> None:
+def test_a_part_that_is_not_there_or_is_drums_is_refused_with_the_list(wanted: str) -> None:
     with pytest.raises(PartNotFoundError, match=r"1 'Lead Guitar'.*5 'Silence'"):
-        choose_part(BAND, wanted)
+        choose_parts(BAND, wanted)
+
+
+def test_of_several_wishes_the_one_that_fits_nothing_is_named() -> None:
+    with pytest.raises(PartNotFoundError, match=r"--track '1,banjo': 'banjo' fits no part"):
+        choose_parts(BAND, "1,banjo")
+
+
+# A hex pickup --------------------------------------------------------------------------------------------------------
+
+OPEN = (64, 59, 55, 50, 45, 40)
+
+
+def strings(count: int = 6, *, length: int = 230) -> list[Part]:
+    """The open strings of a guitar, the highest first, each struck eight times."""
+    return [part("GK", notes=[Note(at * 240, length, pitch, 80) for at in range(8)]) for pitch in OPEN[:count]]
+
+
+@pytest.mark.parametrize("count", [5, 6])
+def test_channels_of_one_name_with_a_string_each_are_one_guitar(count: int) -> None:
+    pieces = song(part("Kit", drums=True), *strings(count), part("Bass", 33))
+    assert guitar_parts(pieces) == GuitarChoice(tuple(range(1, count + 1)), f"a hex pickup, {count} strings")
+
+
+def test_strings_may_be_numbered_and_go_from_low_to_high() -> None:
+    named = [replace(string, name=f"String {number}") for number, string in enumerate(strings()[::-1], 1)]
+    assert guitar_parts(song(*named)).parts == tuple(range(6))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        strings(4),
+        [*strings(), *strings()[:2]],
+        [replace(one, name="abcdef"[at]) for at, one in enumerate(strings())],
+        [replace(one, program=at) for at, one in enumerate(strings())],
+        strings(length=480),
+        [*strings()[3:], *strings()[:3]],
+        [part("GK", notes=[Note(0, 240, pitch - 20, 80)]) for pitch in OPEN],
+    ],
+    ids=["four", "eight", "names", "programs", "chords", "order", "too low"],
+)
+def test_what_is_no_set_of_strings_is_no_guitar(others: list[Part]) -> None:
+    with pytest.raises(NoGuitarError):
+        guitar_parts(song(*others))
 
 
 def test_choosing_a_part_without_notes_says_so() -> None:
     with pytest.raises(NoNotesError, match="--track 'silence' has no notes"):
-        choose_part(BAND, "silence")
+        choose_parts(BAND, "silence")
 
 
 # Chord roots ---------------------------------------------------------------------------------------------------------
@@ -258,4 +315,4 @@ def test_every_sample_file_has_a_guitar_by_its_program() -> None:
         choice = guitar_parts(read)
         assert choice.reason == "General MIDI guitar program", file.name
         for index in choice.parts:
-            assert choose_part(read, str(index + 1)).parts == (index,)
+            assert choose_parts(read, str(index + 1)).parts == (index,)

@@ -1,0 +1,209 @@
+"""Files that are no song here: what they are, by their first bytes and their names, and how to get MIDI from them.
+
+Nothing of them is read but their beginning. A guitarist's folder holds projects of DAWs, tablature, scans and
+recordings; each is told by name, with the menu of the program that made it.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from seq2drum import files
+from seq2drum.errors import MidiError
+
+HEAD_BYTES = 1 << 16
+"""How much of a file is looked at."""
+_PACKED_BYTES = 4096  # that are unpacked of a gzip file
+
+
+class Kind(NamedTuple):
+    """What a file is, with its article, and what to do to get a song from it."""
+
+    what: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"this is {self.what}, and no MIDI file; {self.advice}"
+
+
+def _made_by(program: str, menu: str) -> Kind:
+    return Kind(f"a project of {program}", f"export the guitar from it: {menu}")
+
+
+_RECORDING = "let your DAW or a program that turns audio into MIDI make notes of it, and give that MIDI file"
+_TABLATURE = "open it in the program that made it, or in TuxGuitar, and choose File > Export > MIDI"
+_PAPER = "a picture of notes cannot be played to; export MIDI or MusicXML from the program that it was printed from"
+_ENGRAVED = "open it there and choose File > Export, as MIDI or MusicXML"
+_PACKED = "unpack it and give the MIDI file that is in it"
+
+_LIVE = _made_by("Ableton Live", "select the clip and choose File > Export MIDI Clip")
+_LOGIC = _made_by("Logic Pro", "select the region and choose File > Export > Selection as MIDI File")
+_GARAGEBAND = Kind(
+    "a project of GarageBand", "GarageBand exports no MIDI; open the project in Logic Pro, or record into another DAW"
+)
+_FL = _made_by("FL Studio", "on a copy, Tools > Macros > Prepare for MIDI export, then File > Export > MIDI file")
+_CUBASE = _made_by("Cubase or Nuendo", "File > Export > MIDI File")
+_REAPER = _made_by("REAPER", "File > Export project MIDI, or run the action of docs/reaper.md in it")
+_PRO_TOOLS = _made_by("Pro Tools", "File > Export > MIDI")
+_STUDIO_ONE = _made_by("Studio One", "File > Save As, of type MIDI File, or drag the part into a folder")
+_BITWIG = _made_by("Bitwig Studio", "File > Export MIDI")
+_REASON = _made_by("Reason", "File > Export MIDI File")
+_CAKEWALK = _made_by("Cakewalk", "File > Save As, of type MIDI Format 1")
+_DAWPROJECT = _made_by("a DAW (.dawproject)", "open it in the DAW and export the guitar as MIDI")
+_GUITAR_PRO = Kind("a Guitar Pro file", "open it in Guitar Pro and choose File > Export > MIDI")
+_TUXGUITAR = Kind("a TuxGuitar file", "open it in TuxGuitar and choose File > Export > MIDI")
+_POWER_TAB = Kind("a Power Tab file", _TABLATURE)
+_MUSESCORE = Kind("a MuseScore file", _ENGRAVED)
+_SIBELIUS = Kind("a Sibelius file", _ENGRAVED)
+_FINALE = Kind("a Finale file", _ENGRAVED)
+_MUSICXML = Kind("a MusicXML score", "give it a name that ends in .musicxml, or in .mxl if it is packed")
+_ZIP = Kind("a zip file", _PACKED)
+
+_BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
+    (8, b"WAVE", Kind("a WAV recording", _RECORDING)),
+    (0, b"fLaC", Kind("a FLAC recording", _RECORDING)),
+    (0, b"OggS", Kind("an OGG recording", _RECORDING)),
+    (0, b"ID3", Kind("an MP3 recording", _RECORDING)),
+    (0, b"\xff\xfb", Kind("an MP3 recording", _RECORDING)),
+    (0, b"\xff\xf3", Kind("an MP3 recording", _RECORDING)),
+    (0, b"\xff\xf2", Kind("an MP3 recording", _RECORDING)),
+    (0, b"\xff\xf1", Kind("an AAC recording", _RECORDING)),
+    (8, b"AIFF", Kind("an AIFF recording", _RECORDING)),
+    (8, b"AIFC", Kind("an AIFF recording", _RECORDING)),
+    (4, b"ftyp", Kind("a recording or a film (MP4)", _RECORDING)),
+    (0, b"caff", Kind("a recording (CAF)", _RECORDING)),
+    (0, b"0&\xb2u", Kind("a recording (WMA)", _RECORDING)),
+    (0, b"\x1aE\xdf\xa3", Kind("a film (Matroska)", _RECORDING)),
+    (1, b"FICHIER GUITAR PRO", _GUITAR_PRO),
+    (0, b"BCFZ", _GUITAR_PRO),
+    (0, b"BCFS", _GUITAR_PRO),
+    (1, b"TuxGuitar", _TUXGUITAR),
+    (0, b"ptab", _POWER_TAB),
+    (1, b"SIBELIUS", _SIBELIUS),
+    (0, b"ENIGMA BINARY", _FINALE),
+    (0, b"FLhd", _FL),
+    (8, b"NUND", _CUBASE),
+    (0, b"<REAPER_PROJECT", _REAPER),
+    (0, b"\x030010111100101011", _PRO_TOOLS),
+    (0, b"BtWg", _BITWIG),
+    (0, b"CAKEWALK", _CAKEWALK),
+    (0, b"%PDF", Kind("a PDF document", _PAPER)),
+    (0, b"\x89PNG", Kind("a picture (PNG)", _PAPER)),
+    (0, b"\xff\xd8\xff", Kind("a picture (JPEG)", _PAPER)),
+    (0, b"GIF8", Kind("a picture (GIF)", _PAPER)),
+    (0, b"Rar!", Kind("a RAR file", _PACKED)),
+    (0, b"7z\xbc\xaf", Kind("a 7-Zip file", _PACKED)),
+)
+"""Where it stands, what stands there, and what that means. The first that fits holds."""
+
+_IN_ZIP: tuple[tuple[bytes, Kind], ...] = (
+    (b"score.gpif", _GUITAR_PRO),
+    (b".mscx", _MUSESCORE),
+    (b"Song/song.xml", _STUDIO_ONE),
+    (b"NotationMetadata.xml", _FINALE),
+    (b"META-INF/container.xml", _MUSICXML),
+    (b"project.xml", _DAWPROJECT),
+    (b"word/", Kind("a Word document", _PAPER)),
+)
+"""Names of files in a zip file, and what it is then."""
+
+_IN_TEXT: tuple[tuple[bytes, Kind], ...] = (
+    (b"<museScore", _MUSESCORE),
+    (b"<Ableton", _LIVE),
+    (b"<score-partwise", _MUSICXML),
+    (b"<score-timewise", _MUSICXML),
+    (b"<html", Kind("a page of the web", "save the file that the page links to, and not the page")),
+    (b"|--", Kind("tablature in letters", "it has no rhythm to play to; look for the song as Guitar Pro or MIDI file")),
+)
+"""What is somewhere in a text, and what it is then."""
+
+_BY_SUFFIX: Mapping[str, Kind] = MappingProxyType(
+    {
+        ".als": _LIVE, ".alc": _LIVE, ".logicx": _LOGIC, ".logic": _LOGIC, ".band": _GARAGEBAND, ".flp": _FL,
+        ".cpr": _CUBASE, ".npr": _CUBASE, ".rpp": _REAPER, ".ptx": _PRO_TOOLS, ".ptf": _PRO_TOOLS,
+        ".song": _STUDIO_ONE, ".bwproject": _BITWIG, ".reason": _REASON, ".rns": _REASON, ".cwp": _CAKEWALK,
+        ".dawproject": _DAWPROJECT, ".gp": _GUITAR_PRO, ".gpx": _GUITAR_PRO, ".gp3": _GUITAR_PRO, ".gp4": _GUITAR_PRO,
+        ".gp5": _GUITAR_PRO, ".tg": _TUXGUITAR, ".ptb": _POWER_TAB, ".mscz": _MUSESCORE, ".mscx": _MUSESCORE,
+        ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
+    }
+)  # fmt: skip
+"""What a name says where the bytes do not. Projects of Logic and GarageBand are folders on most systems."""
+
+
+def recognised(head: bytes, name: str = "") -> Kind | None:
+    """What a file is that is neither MIDI nor empty; None if that is not known.
+
+    head: its first bytes, HEAD_BYTES of them or all. name: its own, if it has one.
+    """
+    head = head[:HEAD_BYTES]
+    for at, mark, kind in _BEGINNINGS:
+        if head.startswith(mark, at):
+            return kind
+    if head.startswith(b"PK\x03\x04"):
+        inside = _first(_IN_ZIP, head)
+        return inside or _BY_SUFFIX.get(_suffix(name)) or _ZIP
+    if head.startswith(b"\x1f\x8b"):
+        inside = _first(_IN_TEXT, _unpacked(head))
+        return inside or _BY_SUFFIX.get(_suffix(name)) or Kind("a packed file (gzip)", _PACKED)
+    return _first(_IN_TEXT, _plain(head)) or _BY_SUFFIX.get(_suffix(name))
+
+
+def of_folder(name: str) -> Kind | None:
+    """What a folder is that one program shows as a file; None if it is a folder like others."""
+    return _BY_SUFFIX.get(_suffix(name))
+
+
+def read_file(path: str | os.PathLike[str], most: int) -> bytes:
+    """The bytes of a MIDI file; of what is recognised as something else it is said what it is, whatever its size.
+
+    most: how many bytes it may have.
+
+    Raises:
+        InputError: there is no such file, it is a folder or it may not be read.
+        LimitError: it is larger.
+        MidiError: it is another kind of file.
+    """
+
+    def allowed(head: bytes) -> int:
+        refuse(head, path)
+        return most
+
+    return files.read_file(path, allowed, head=HEAD_BYTES)
+
+
+def refuse(head: bytes, path: str | os.PathLike[str]) -> None:
+    """Raise a MidiError that names what a file is, if that is known and it is no MIDI file."""
+    if not _is_midi(head) and (kind := recognised(head, Path(path).name)):
+        raise MidiError(f"{path}: {kind}")
+
+
+def _is_midi(data: bytes) -> bool:
+    return not data or data.startswith(b"MThd") or (data.startswith(b"RIFF") and data.startswith(b"RMID", 8))
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
+
+
+def _first(table: tuple[tuple[bytes, Kind], ...], text: bytes) -> Kind | None:
+    return next((kind for mark, kind in table if mark in text), None)
+
+
+def _plain(head: bytes) -> bytes:
+    """A text, without the zeros between letters that UTF-16 has; nothing of what is no text."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head.replace(b"\0", b"")
+    return b"" if b"\0" in head else head
+
+
+def _unpacked(head: bytes) -> bytes:
+    """The first bytes in a gzip file; none if it is damaged."""
+    try:
+        return zlib.decompressobj(31).decompress(head, _PACKED_BYTES)
+    except zlib.error:
+        return b""

@@ -1,0 +1,80 @@
+"""Files that are no song: told by their first bytes and their names."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from seq2drum.errors import LimitError, MidiError
+from seq2drum.formats import foreign, midi
+from tests.players import strummed
+
+
+def zipped(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x" * 100)
+    return buffer.getvalue()
+
+
+KINDS = [
+    (b"RIFF\x24\x08\0\0WAVEfmt ", "", "a WAV recording"),
+    (b"fLaC\0\0\0\x22", "", "a FLAC recording"),
+    (b"\xff\xfb\x90\x64", "", "an MP3 recording"),
+    (b"\0\0\0\x20ftypM4A ", "", "MP4"),
+    (b"FORM\0\0\0\0AIFF", "", "an AIFF recording"),
+    (b"\x18FICHIER GUITAR PRO v5.00\0\0\0\0\0\0", "", "Guitar Pro"),
+    (b"BCFZ\0\0", "", "Guitar Pro"),
+    (zipped("VERSION", "Content/score.gpif"), "", "Guitar Pro"),
+    (zipped("project.xml", "metadata.xml"), "", ".dawproject"),
+    (zipped("META-INF/container.xml", "score.xml"), "", "MusicXML"),
+    (zipped("a.mid"), "", "a zip file"),
+    (zipped("a"), "x.song", "Studio One"),
+    (gzip.compress(b'<?xml version="1.0"?><Ableton MajorVersion="5">'), "", "Ableton Live"),
+    (gzip.compress(b"MThd"), "", "gzip"),
+    (b"\x1f\x8bbroken", "", "gzip"),
+    (b"RIFF\0\0\0\0NUNDROOT", "", "Cubase"),
+    (b"FLhd\6\0\0\0", "", "FL Studio"),
+    (b'<REAPER_PROJECT 0.1 "7.0"', "", "REAPER"),
+    (b'<?xml version="1.0"?><museScore version="4.0">', "", "MuseScore"),
+    ("<score-partwise>".encode("utf-16"), "", "MusicXML"),
+    (b"e|--3--2--|\nB|--------|", "", "tablature in letters"),
+    (b"%PDF-1.7", "", "a PDF document"),
+    (b"", "a.PTX", "Pro Tools"),
+]
+
+
+@pytest.mark.parametrize(("head", "name", "what"), KINDS, ids=[f"{what}-{at}" for at, (*_, what) in enumerate(KINDS)])
+def test_a_file_is_known_by_its_first_bytes_and_its_name(head: bytes, name: str, what: str) -> None:
+    kind = foreign.recognised(head, name)
+    assert kind is not None
+    assert what in kind.what
+    assert len(kind.advice) > 20
+
+
+@pytest.mark.parametrize("head", [b"", b"MThd\0\0\0\6", b"RIFF\0\0\0\0RMIDdata", b"Dear friend", bytes(100)])
+def test_what_is_midi_or_unknown_is_not_named(head: bytes) -> None:
+    assert foreign.recognised(head, "a.mid") is None
+
+
+@pytest.mark.parametrize("name", ["song.gp5", "song.wav", "song.logicx"])
+def test_midi_is_read_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(midi.serialise(strummed()))
+    assert midi.read(path) == midi.parse(midi.serialise(strummed()))
+
+
+def test_a_large_file_is_named_and_its_size_is_of_no_interest(tmp_path: Path) -> None:
+    path = tmp_path / "take.aif"
+    path.write_bytes(b"FORM\0\0\0\0AIFF" + bytes(2000))
+    with pytest.raises(MidiError, match=r"take\.aif: this is an AIFF recording, and no MIDI file; ") as caught:
+        foreign.read_file(path, 1000)
+    assert not isinstance(caught.value, LimitError)
+    path.write_bytes(bytes(2000))
+    with pytest.raises(LimitError, match="larger than 1000 bytes"):
+        foreign.read_file(path, 1000)
