@@ -31,7 +31,7 @@ from seq2drum.cli.terminal import (
 )
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
 from seq2drum.music.explanation import in_words
-from seq2drum.music.limits import MIDI_SUFFIXES
+from seq2drum.music.limits import SONG_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.asynchronous import AsyncRemoteDrummer
@@ -147,7 +147,7 @@ def _plan(options: argparse.Namespace) -> list[_Work]:
     """The songs in their turn. Standard input is read here: nothing can interrupt that later."""
     from client.messages import MOST_BYTES
 
-    jobs = paths.jobs(options.files, options.output, MIDI_SUFFIXES)
+    jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
     work = [_Work(source, source, paths.numbered(target, options.takes)) for source, target in jobs]
     return [item._replace(song=paths.read(item.name, MOST_BYTES)) for item in work]
 

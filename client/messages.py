@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from client.errors import ServerFault
 from seq2drum import files
-from seq2drum.errors import InputError, OptionError
+from seq2drum.errors import OptionError
+from seq2drum.formats import foreign
 from seq2drum.music.choices import CHOICES, check_bars
 from seq2drum.music.explanation import Explanation, SectionGroove
-from seq2drum.music.limits import SCORE_SUFFIXES
+from seq2drum.music.limits import SONG_SUFFIXES
 from seq2drum.play.asked import Grooves, One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 
@@ -159,14 +160,12 @@ def song_bytes(song: Source) -> bytes:
     """The bytes of a song: those given, or those of a file.
 
     Raises:
-        InputError: the file cannot be read, or is no MIDI file by its name.
+        InputError: the file cannot be read, or is of a kind that nobody reads.
     """
     if isinstance(song, bytes):
         return song
-    path = Path(song)
-    if path.suffix.lower() in SCORE_SUFFIXES:
-        raise InputError(f"{path} is MusicXML, but a server takes MIDI files; play to it with main.py --mode infer")
-    return files.read_file(path, MOST_BYTES)
+    read = files.read_file if Path(song).suffix.lower() in SONG_SUFFIXES else foreign.read_file
+    return read(song, MOST_BYTES)
 
 
 def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:

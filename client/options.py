@@ -25,7 +25,7 @@ def song_parser() -> Parser:
         f"  python -m client watch exported/ drums/\n\n{CODES}",
     )
     shared.add_program(parser)
-    shared.add_songs(parser, "MIDI files, folders of them, or - for standard input")
+    shared.add_songs(parser, "songs, folders of them, or - for standard input")
     _add_music(parser)
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())
@@ -51,7 +51,7 @@ def watch_parser() -> Parser:
     """The options of `python -m client watch`."""
     parser = Parser(
         prog="python -m client watch",
-        description="Drums for every MIDI file that appears or changes in a folder: NAME.mid gets NAME.drums.mid, "
+        description="Drums for every song that appears or changes in a folder: NAME.mid gets NAME.drums.mid, "
         "whole or not at all. Where that cannot be, NAME.mid.error.txt says why, until it can. The two folders may be "
         "one. Files that are there at the start are played to if their drums are missing or older. Names that end in "
         ".drums.mid are never taken for songs. A server that is away or busy is waited for, but not with --once. "

@@ -1,4 +1,4 @@
-"""A folder is watched: every MIDI file that appears or changes in it gets its drums in another, or in the same.
+"""A folder is watched: every song that appears or changes in it gets its drums in another, or in the same.
 
 By looking again and again, and not by asking the system to be told: that works everywhere, on network drives too. What
 is whole and what is done is decided in `Ledger`, which knows no files and no clock.
@@ -19,7 +19,8 @@ from client.messages import MOST_BYTES, RemoteTake
 from seq2drum import files
 from seq2drum.cli import paths
 from seq2drum.errors import InputError, OptionError, OutputError, Seq2DrumError
-from seq2drum.music.limits import MIDI_SUFFIXES
+from seq2drum.formats import foreign
+from seq2drum.music.limits import SONG_SUFFIXES
 
 ERROR_SUFFIX = ".error.txt"
 LOOK_SECONDS = 0.25  # between two looks at the folder
@@ -132,14 +133,14 @@ class FolderWatch:
             raise OutputError(f"the folder {str(self.output)!r} cannot be made ({error.strerror})") from None
 
     def _look(self) -> dict[str, Stamp] | None:
-        """The songs that are there, or None if the folder cannot be read now."""
+        """The files that may be songs, or None if the folder cannot be read now."""
         songs = {}
         try:
             names = sorted(path.name for path in self.folder.iterdir())
         except OSError:
             return None
         for name in names:
-            if name.startswith((".", "~")) or Path(name).suffix.lower() not in MIDI_SUFFIXES or paths.is_ours(name):
+            if name.startswith((".", "~")) or name.endswith(ERROR_SUFFIX) or paths.is_ours(name):
                 continue
             if stamp := _stamp(self.folder / name):
                 songs[name] = stamp
@@ -160,7 +161,11 @@ class FolderWatch:
         """Play to one song, or say beside its drums why not; returns the exit code."""
         begun, stamp = time.monotonic(), there[name]
         try:
-            if other := next((song for song in there if song < name and Path(song).stem == Path(name).stem), None):
+            if not _is_song(name):
+                self._refuse_foreign(name)
+                ledger.finish(name, stamp)
+                return 0
+            if other := next((song for song in there if song < name and _drums_of(song) == _drums_of(name)), None):
                 raise OptionError(f"{name} has the same name as {other}; give one of them another")
             data = files.read_file(self.folder / name, MOST_BYTES)
             if _stamp(self.folder / name) != stamp:
@@ -184,6 +189,15 @@ class FolderWatch:
             self.written(take, str(self.folder / name), str(target), (time.monotonic() - begun) / len(takes))
         return 0
 
+    def _refuse_foreign(self, name: str) -> None:
+        """Raise an InputError that says what a file is, if that is known. Of others there is nothing to say."""
+        try:
+            with (self.folder / name).open("rb") as file:
+                head = file.read(foreign.HEAD_BYTES)
+        except OSError:  # it is gone, or not to be read
+            return
+        foreign.refuse(head, name)
+
     def _error_file(self, name: str) -> Path:
         return self.output / (name + ERROR_SUFFIX)
 
@@ -197,6 +211,15 @@ class FolderWatch:
         if text != before:
             self.say(text)
         return text
+
+
+def _is_song(name: str) -> bool:
+    return Path(name).suffix.lower() in SONG_SUFFIXES
+
+
+def _drums_of(name: str) -> str | None:
+    """What the drums of a song are called, without their suffix; None if it is no song by its name."""
+    return Path(name).stem if _is_song(name) else None
 
 
 def _stamp(path: Path) -> Stamp | None:

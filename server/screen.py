@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from seq2drum.formats import midi
+from seq2drum.formats.opening import open_song
 from seq2drum.music import theory
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song
@@ -53,7 +54,7 @@ class Rules:
 
 
 def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
-    """What is in the file of a GenerateDrumsRequest that can be played.
+    """What is in the file of a GenerateDrumsRequest that can be played, and the song as MIDI if the file is none.
 
     Raises:
         InputError, OptionError, Refusal: it cannot be played.
@@ -64,7 +65,9 @@ def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
     options = convert.options_of(request.config, rules.limits)
     convert.takes_of(request.config, rules.max_takes)
     convert.model_of(request.config, rules.models, rules.default)
-    song = midi.parse(request.midi, limits=rules.limits)
+    opened = open_song(request.midi, limits=rules.limits)
+    written = b"" if opened.midi is not None else midi.serialise(opened.song)
+    song = midi.parse(written, limits=rules.limits) if written else opened.song  # with the parts that a player will see
     convert.check_bars(song, rules.max_bars)
     choice = theory.guitar_parts(song) if options.track is None else theory.choose_parts(song, options.track)
     convert.check_wishes(song, choice, options, rules.limits)
@@ -73,6 +76,7 @@ def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
         guitar=convert.guitar(choice),
         tracks=convert.tracks(song),
         estimated_ms=convert.estimated_ms(song),
+        song=written,
     )
 
 

@@ -138,8 +138,8 @@ class Service:
         self._check_files(request.config)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
         with self._looking:
-            await self._screened(call, asked)
-            await call.write(await self._players.offer(asked))
+            analysis = await self._screened(call, asked)
+            await call.write(await self._players.offer(_as_midi(asked, analysis)))
 
     async def list_drum_maps(self, call: Call) -> None:
         """The drum maps."""
@@ -255,7 +255,7 @@ class Service:
             self._metrics.played.inc()
             # 3. It is played.
             reply, made = None, analysis.timeline.bars * max(config.takes, 1)
-            async with aclosing(self._players.play(data, bars=bars)) as frames:
+            async with aclosing(self._players.play(_as_midi(data, analysis), bars=bars)) as frames:
                 async for frame in frames:
                     what = frame.head["what"]
                     if what == "progress":
@@ -341,6 +341,15 @@ def _parts(reply: pb.GenerateDrumsResponse) -> Iterator[Message]:
     for take in reply.takes:
         take.ClearField("midi")
     yield pb.StreamGenerateDrumsResponse(summary=reply)
+
+
+def _as_midi(data: bytes, analysis: pb.AnalyzeGuitarResponse) -> bytes:
+    """A GenerateDrumsRequest with the song as those who read made it, where the file that came is no MIDI file."""
+    if not analysis.song:
+        return data
+    request = pb.GenerateDrumsRequest.FromString(data)
+    request.midi = analysis.song
+    return request.SerializeToString()
 
 
 def _not_ready() -> Refusal:

@@ -57,11 +57,11 @@ TABLE: Mapping[type[errors.Seq2DrumError], Row] = MappingProxyType(
         errors.ModelError: Row(StatusCode.INTERNAL, "MODEL_UNUSABLE"),
         errors.CheckpointError: Row(StatusCode.INTERNAL, "MODEL_UNUSABLE"),
         errors.UnknownModelError: Row(_MISSING, "UNKNOWN_MODEL", "config.model"),
+        errors.MissingExtraError: Row(_INVALID, "READER_MISSING", "midi"),
         # A service has no use for these: where one comes up, something is wrong with the service.
         errors.Seq2DrumError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
         errors.CorpusError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
         errors.OutputError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
-        errors.MissingExtraError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
     }
 )
 """The row of each error of the core. Of an error's classes the most special one counts."""
@@ -71,6 +71,7 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         # of the core
         "INVALID_INPUT": (_INVALID, "The music cannot be used."),
         "INVALID_MIDI": (_INVALID, "The bytes are not a MIDI file, are damaged, or contradict themselves."),
+        "READER_MISSING": (_INVALID, "The server lacks the package that reads such a file; the message names it."),
         "MIDI_OVER_LIMIT": (_INVALID, "The MIDI file is beyond a limit; the message has the limit and what was found."),
         "NO_GUITAR": (StatusCode.FAILED_PRECONDITION, "No part is a guitar, or several may be: choose one by `track`."),
         "NO_NOTES": (StatusCode.FAILED_PRECONDITION, "The guitar part has no notes."),

@@ -39,6 +39,7 @@ class Readers:
         self.asked: list[pb.GenerateDrumsRequest] = []
         self.error: BaseException | None = None
         self.estimated_ms = 10.0
+        self.song = b""
         self.go = asyncio.Event()
         self.go.set()
 
@@ -52,7 +53,8 @@ class Readers:
         finally:
             self.inside -= 1
         timeline = pb.TimelineInfo(bars=BARS, ticks_per_quarter=480)
-        return pb.AnalyzeGuitarResponse(timeline=timeline, estimated_ms=self.estimated_ms).SerializeToString()
+        analysis = pb.AnalyzeGuitarResponse(timeline=timeline, estimated_ms=self.estimated_ms, song=self.song)
+        return analysis.SerializeToString()
 
 
 class Drummers:

@@ -315,7 +315,9 @@ class GenerateDrumsRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
-    """A Standard MIDI File of format 0 or 1, at most Limits.max_midi_bytes bytes."""
+    """A Standard MIDI File of format 0 or 1, or a score, tablature or recording that the server has a reader for. At most
+    Limits.max_midi_bytes bytes.
+    """
     request_id: _builtins.str
     """A name for this call in logs and replies: letters, digits, '.', '_' and '-', at most 64. Default: the server makes
     one.
@@ -1074,10 +1076,13 @@ class AnalyzeGuitarResponse(_message.Message):
     TRACKS_FIELD_NUMBER: _builtins.int
     ESTIMATED_MS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SONG_FIELD_NUMBER: _builtins.int
     estimated_ms: _builtins.float
     """How long playing one take would take if it began now, in milliseconds. A guess."""
     request_id: _builtins.str
     """The name of this call in the server's logs."""
+    song: _builtins.bytes
+    """The song as a Standard MIDI File, if the file that came is of another kind; else empty."""
     @_builtins.property
     def timeline(self) -> Global___TimelineInfo:
         """Bars, tempos and metres."""
@@ -1098,10 +1103,11 @@ class AnalyzeGuitarResponse(_message.Message):
         tracks: _abc.Iterable[Global___TrackSummary] | None = ...,
         estimated_ms: _builtins.float = ...,
         request_id: _builtins.str = ...,
+        song: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["guitar", b"guitar", "timeline", b"timeline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_ms", b"estimated_ms", "guitar", b"guitar", "request_id", b"request_id", "timeline", b"timeline", "tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_ms", b"estimated_ms", "guitar", b"guitar", "request_id", b"request_id", "song", b"song", "timeline", b"timeline", "tracks", b"tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -218,8 +218,9 @@ def test_a_song_may_be_a_path_and_a_take_is_saved_whole_or_not_at_all(address: s
             take.save(tmp_path / "drums.mid", overwrite=False)
         with pytest.raises(InputError, match=r"nothing\.mid does not exist"):
             remote.accompany(tmp_path / "nothing.mid")
-        with pytest.raises(InputError, match="MusicXML"):
-            remote.accompany(tmp_path / "song.musicxml")
+        (tmp_path / "song.flp").write_bytes(b"FLhd")
+        with pytest.raises(MidiError, match="FL Studio"):
+            remote.accompany(tmp_path / "song.flp")
     assert [part.name for part in midi.parse(take.midi).parts] == ["Guitar", "Drums"]
     with pytest.raises(OptionError, match="explain=True"):
         take.explain()

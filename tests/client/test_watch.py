@@ -287,6 +287,23 @@ def test_a_song_that_cannot_be_played_to_gets_a_note_until_it_can(stage: Stage) 
     assert names(stage.output) == ["a.drums.mid", "b.drums.mid", "c.drums.mid"]
 
 
+def test_a_file_that_nobody_reads_gets_a_note_that_says_what_it_is(stage: Stage) -> None:
+    put(stage.folder / "riff.mid")
+    put(stage.folder / "riff.flp", b"FLhd")
+    put(stage.folder / "notes.dat", b"nobody knows")
+    put(stage.folder / "scan.pdf", b"%PDF-1.7")
+    assert stage.once() == 2
+    assert names(stage.output) == ["riff.drums.mid", "riff.flp.error.txt", "scan.pdf.error.txt"]
+    assert "a project of FL Studio" in (stage.output / "riff.flp.error.txt").read_text()
+    assert (stage.played, len(stage.lines)) == ([SONG], 2)
+
+
+def test_a_score_is_sent_as_it_is(stage: Stage) -> None:
+    put(stage.folder / "song.musicxml", SONG)
+    assert stage.once() == 0
+    assert (stage.played, names(stage.output)) == ([SONG], ["song.drums.mid"])
+
+
 def test_once_gives_the_exit_code_of_the_worst_song(stage: Stage) -> None:
     put(stage.folder / "a.mid")
     put(stage.folder / "b.mid")

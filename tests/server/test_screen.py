@@ -92,6 +92,22 @@ def said(frame: Frame) -> status_pb2.Status:
     return status_pb2.Status.FromString(frame.body)
 
 
+SCORE = b"""<?xml version="1.0"?><score-partwise version="4.0"><part-list><score-part id="P1">
+<part-name>Guitar</part-name></score-part></part-list><part id="P1"><measure number="1"><attributes>
+<divisions>1</divisions><time><beats>4</beats><beat-type>4</beat-type></time></attributes>
+<note><pitch><step>E</step><octave>3</octave></pitch><duration>4</duration></note></measure></part></score-partwise>"""
+
+
+@pytest.mark.slow
+def test_a_file_of_another_kind_is_read_here_and_comes_back_as_midi() -> None:
+    analysis = look(SCORE)
+    assert (analysis.timeline.bars, analysis.tracks[0].notes) == (1, 1)
+    again = look(analysis.song)
+    assert not again.song
+    analysis.ClearField("song")
+    assert again == analysis
+
+
 # --- files in a configuration -----------------------------------------------------------------------------------------
 
 

@@ -103,6 +103,16 @@ def test_a_reply_has_the_drums_the_id_and_the_timing() -> None:
     against(body)
 
 
+def test_players_get_the_song_that_readers_made_of_a_file_of_another_kind() -> None:
+    async def body(server: Served) -> None:
+        server.readers.song = b"MThd made of a score"
+        await server.generate()
+        assert server.readers.asked[0].midi == MIDI
+        assert server.drummers.asked[0].midi == b"MThd made of a score"
+
+    against(body)
+
+
 def test_a_stream_gives_the_same_bytes_as_a_unary_call() -> None:
     async def body(server: Served) -> None:
         config = pb.GenerationConfig(takes=3, seed=7, style="rock")
