@@ -6,8 +6,8 @@ catch only what no check of theirs can foresee: a name that may not be looked up
     Seq2DrumError
     ├── InputError            something is wrong with the music that came in
     │   ├── MidiError         not a MIDI file, damaged, or it contradicts itself
-    │   │   └── LimitError    a MIDI file beyond the table of limits
-    │   ├── NotationError     a MusicXML file that cannot be read
+    │   │   └── LimitError    a file beyond the table of limits
+    │   ├── NotationError     a score or a tab that cannot be read
     │   ├── NoGuitarError     no part that could be the guitar
     │   └── NoNotesError      the guitar part has no notes
     ├── OptionError           an option's value makes no sense
@@ -34,11 +34,11 @@ class MidiError(InputError):
 
 
 class LimitError(MidiError):
-    """A MIDI file lies beyond the table of limits (`seq2drum.music.limits.Limits`)."""
+    """A file lies beyond the table of limits (`seq2drum.music.limits.Limits`)."""
 
 
 class NotationError(InputError):
-    """A MusicXML file cannot be read."""
+    """A score or a tab cannot be read."""
 
 
 class NoGuitarError(InputError):

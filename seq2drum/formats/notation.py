@@ -5,7 +5,6 @@ music21 is imported when a score is read, and only here.
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 import xml.etree.ElementTree as ET
@@ -16,15 +15,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2drum.errors import InputError, NotationError
+from seq2drum.formats.clock import ticks_per_quarter
 from seq2drum.formats.heads import SIGNS
 from seq2drum.formats.unpacking import score_text
 from seq2drum.music import metres
 from seq2drum.music.kit import FULL
-from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, SCORE_LIMITS
+from seq2drum.music.limits import SCORE_LIMITS
 from seq2drum.music.notes import DEFAULT_METRE, Marker, Metre, Note, Part, Song, Tempo
 
 DEFAULT_VELOCITY = 80
-FALLBACK_TICKS = 10_080  # divides by 2 to 10, 12, 14, 15, 16, 18, 20, 21, 24, 28, 30, 32
 
 
 def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
@@ -118,7 +117,7 @@ def _song(score: Any, swing: Fraction | None) -> Song:
     tempo_events = _tempo_events(score)
     # 3. Quarters become ticks.
     times = [time for _, sounds in voices for sound in sounds for time in (sound.onset, sound.duration)]
-    ticks = _ticks_per_quarter([*times, end, *(at for at, _, _ in metre_events), *(at for at, _ in tempo_events)])
+    ticks = ticks_per_quarter([*times, end, *(at for at, _, _ in metre_events), *(at for at, _ in tempo_events)])
 
     def tick(quarters: Fraction) -> int:
         return round(quarters * ticks)
@@ -154,14 +153,6 @@ def _part(staff: _Staff, sounds: Iterable[_Sound], ticks: int) -> Part:
         onset, stop = round(sound.onset * ticks), round((sound.onset + sound.duration) * ticks)
         notes.append(Note(onset, max(stop - onset, 1), sound.pitch, sound.velocity))
     return Part.of(notes, program=staff.program, name=staff.name, is_drums=staff.is_drums)
-
-
-def _ticks_per_quarter(times: Iterable[Fraction]) -> int:
-    exact = math.lcm(*{time.denominator for time in times})
-    for ticks in (math.lcm(exact, 480), exact):
-        if ticks <= MOST_TICKS_PER_QUARTER:
-            return ticks
-    return FALLBACK_TICKS
 
 
 def _quarters(value: Any) -> Fraction:

@@ -12,7 +12,15 @@ from typing import NamedTuple
 
 from seq2drum import files
 from seq2drum.formats import foreign, midi
-from seq2drum.music.limits import DEFAULT_LIMITS, MIDI_SUFFIXES, SCORE_LIMITS, SCORE_SUFFIXES, Limits
+from seq2drum.music.limits import (
+    DEFAULT_LIMITS,
+    GUITARPRO_SUFFIXES,
+    MIDI_SUFFIXES,
+    SCORE_LIMITS,
+    SCORE_SUFFIXES,
+    TAB_LIMITS,
+    Limits,
+)
 from seq2drum.music.notes import Song
 
 
@@ -55,10 +63,21 @@ def _is_score(head: bytes) -> bool:
     return packed or b"score-partwise" in head
 
 
+def _read_guitarpro(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats import guitarpro
+
+    return guitarpro.read_guitarpro(data)
+
+
+def _is_guitarpro(head: bytes) -> bool:
+    return head[1:20] == b"FICHIER GUITAR PRO "
+
+
 _MIDI = Kind("MIDI file", MIDI_SUFFIXES, _is_midi, None, _read_midi)
 KINDS = (
     _MIDI,
     Kind("MusicXML file", SCORE_SUFFIXES, _is_score, SCORE_LIMITS.file_bytes, _read_score),
+    Kind("Guitar Pro file", GUITARPRO_SUFFIXES, _is_guitarpro, TAB_LIMITS.binary_bytes, _read_guitarpro),
 )
 
 

@@ -13,7 +13,10 @@ MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml")
 """What the names of MusicXML scores end in, in lower case."""
 
-SONG_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES
+GUITARPRO_SUFFIXES = (".gp3", ".gp4", ".gp5")
+"""What the names of files of Guitar Pro 3 to 5 end in, in lower case."""
+
+SONG_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + GUITARPRO_SUFFIXES
 """What the names of all files that can be opened as a song end in, in lower case."""
 
 LAST_TICK = 0x0FFF_FFFF
@@ -83,3 +86,44 @@ class ScoreLimits:
 
 
 SCORE_LIMITS = ScoreLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class TabLimits:
+    """The limits of a Guitar Pro tab. One beyond them is refused with a `NotationError`."""
+
+    file_bytes: int = 32 * 2**20
+    """Size of the file; Guitar Pro 8 may pack a recording with the tab, which is not read."""
+    score_bytes: int = 32 * 2**20
+    """Size of the tab that is packed in it."""
+    binary_bytes: int = 4 * 2**20
+    """Size of a file of Guitar Pro 3 to 5."""
+    packing: int = 200
+    """The ratio of the unpacked to the packed size."""
+    depth: int = 32
+    """XML elements within elements."""
+    elements: int = 4_000_000
+    """XML elements."""
+    tracks: int = 64
+    """Tracks."""
+    measures: int = 5_000
+    """Measures as written."""
+    played: int = 10_000
+    """Measures with repeats played out."""
+    beats: int = 100_000
+    """Beats of all tracks together, as written."""
+    voice: int = 512
+    """Beats of one voice in one measure."""
+    notes: int = 100_000
+    """Notes of all tracks together, with repeats played out."""
+    markers: int = 1_000
+    """Names of sections, with repeats played out; what is beyond them is passed over."""
+    quarters: int = 20_000
+    """Length in quarters, with repeats played out."""
+    slowest: float = 10.0
+    """The slowest tempo in quarters a minute."""
+    fastest: float = 400.0
+    """The fastest tempo in quarters a minute."""
+
+
+TAB_LIMITS = TabLimits()

@@ -1,0 +1,217 @@
+"""Guitar Pro 3 to 5 -> Song, by PyGuitarPro, which is imported when such a file is read, and only here.
+
+Its readers believe what a file says of itself. Ours are made of them, and count what they read (`_bounded`).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from seq2drum.errors import MissingExtraError, NotationError
+from seq2drum.formats.performed import song_of
+from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Touch, Track, velocity_of
+from seq2drum.music.limits import TAB_LIMITS
+from seq2drum.music.notes import Song
+
+_VERSIONS = {
+    "FICHIER GUITAR PRO v3.00": ("gp3", (3, 0, 0)),
+    "FICHIER GUITAR PRO v4.00": ("gp4", (4, 0, 0)),
+    "FICHIER GUITAR PRO v4.06": ("gp4", (4, 0, 6)),
+    "FICHIER GUITAR PRO L4.06": ("gp4", (4, 0, 6)),
+    "FICHIER GUITAR PRO v5.00": ("gp5", (5, 0, 0)),
+    "FICHIER GUITAR PRO v5.10": ("gp5", (5, 1, 0)),
+}
+"""What a file begins with after a byte for its length: the module of PyGuitarPro that reads it, and the version."""
+
+
+def read_guitarpro(data: bytes) -> Song:
+    """Read the bytes of a file of Guitar Pro 3, 4 or 5 (.gp3, .gp4, .gp5), as `performed.song_of` plays it.
+
+    Grace notes, bends, slides and harmonics are not heard: a note has the pitch of its fret.
+
+    Raises:
+        NotationError: it is no such file, is damaged, or lies beyond TAB_LIMITS.
+        MissingExtraError: PyGuitarPro is not installed.
+    """
+    return song_of(_tab(_parsed(data)))
+
+
+# --- PyGuitarPro ------------------------------------------------------------------------------------------------------
+
+
+def _parsed(data: bytes) -> Any:
+    """PyGuitarPro's song."""
+    name = data[1 : 1 + data[0]].decode("latin-1") if data else ""
+    if name not in _VERSIONS:
+        raise NotationError(
+            f"this is no file of Guitar Pro 3 to 5: it begins with {data[:12]!r}; save it as .gp5 in Guitar Pro"
+        )
+    module, version = _VERSIONS[name]
+    if len(data) > TAB_LIMITS.binary_bytes:
+        raise NotationError(f"the tab has {len(data):,} bytes; at most {TAB_LIMITS.binary_bytes:,} are read")
+    reader = _bounded(module)(io.BytesIO(data), "cp1252", name, version)
+    reader.data.seek(31)
+    try:
+        return reader.readSong()
+    except (NotationError, MemoryError):
+        raise
+    except Exception as error:  # PyGuitarPro has no common error; it fails on damaged files in a dozen ways
+        if isinstance(error.__cause__, NotationError):  # it has wrapped one of ours
+            raise error.__cause__ from None
+        message = " ".join(str(error).split())[:200]
+        raise NotationError(
+            f"PyGuitarPro cannot read this tab ({type(error).__name__}: {message}); open it in Guitar Pro or TuxGuitar"
+            " and save it again"
+        ) from error
+
+
+def _bounded(module: str) -> Any:
+    """The class of PyGuitarPro that reads a version, counting measures, tracks and beats, and quick with ties."""
+    try:
+        from guitarpro import gp3, gp4, gp5
+    except ImportError:
+        raise MissingExtraError(
+            "files of Guitar Pro 3 to 5 need PyGuitarPro: pip install 'seq2drum[guitarpro]'"
+        ) from None
+    base: Any = {"gp3": gp3.GP3File, "gp4": gp4.GP4File, "gp5": gp5.GP5File}[module]
+
+    class Bounded(base):  # type: ignore[misc]
+        beats = 0
+        encoding = "cp1252"
+
+        def readByteSizeString(self, count: int) -> str:
+            size = self.readU8()
+            return str(self.data.read(max(count, 0))[:size].decode("cp1252", "replace"))
+
+        def readMeasureHeaders(self, song: Any, count: int, *rest: Any) -> None:
+            _check_count(count, TAB_LIMITS.measures, "measures")
+            super().readMeasureHeaders(song, count, *rest)
+
+        def readTracks(self, song: Any, count: int, channels: Any) -> None:
+            _check_count(count, TAB_LIMITS.tracks, "tracks")
+            self.held: dict[tuple[int, int, int], int] = {}
+            super().readTracks(song, count, channels)
+
+        def readVoice(self, start: Any, voice: Any) -> None:
+            at = self.data.tell()
+            count = self.readI32()
+            _check_count(count, TAB_LIMITS.voice, "beats of a voice in a measure")
+            self.beats += count
+            _check_count(self.beats, TAB_LIMITS.beats, "beats")
+            self.data.seek(at)
+            super().readVoice(start, voice)
+
+        def readNotes(self, track: Any, beat: Any, duration: Any, effect: Any = None) -> None:
+            super().readNotes(track, beat, duration, effect)
+            for note in beat.notes:
+                self.held[track.number, self._currentVoiceNumber, note.string] = note.value
+
+        def getTiedNoteValue(self, note: Any) -> int:
+            return self.held.get((self._currentTrack.number, self._currentVoiceNumber, note.string), -1)
+
+    return Bounded
+
+
+def _check_count(count: int, most: int, what: str) -> None:
+    if not 0 <= count <= most:
+        raise NotationError(f"the tab says that it has {count:,} {what}; wanted are at most {most:,}: is it damaged?")
+
+
+# --- PyGuitarPro's song as a tab --------------------------------------------------------------------------------------
+
+
+def _tab(song: Any) -> Tab:
+    measures = tuple(_measure(header) for header in song.measureHeaders)
+    tracks = tuple(_track(track) for track in song.tracks)
+    marks = {(mark.measure, mark.place): mark for track in song.tracks for mark in _tempo_marks(track)}
+    first = TempoMark(0, Fraction(0), float(song.tempo))
+    return Tab(measures, tracks, tuple(({(0, Fraction(0)): first} | marks).values()))
+
+
+def _measure(header: Any) -> Measure:
+    feels = {1: Feel(Fraction(1, 2), Fraction(2, 3)), 2: Feel(Fraction(1, 4), Fraction(2, 3))}
+    numerator, denominator = header.timeSignature.numerator, header.timeSignature.denominator.value
+    if denominator < 1:
+        raise NotationError(f"measure {header.number} is in {numerator}/{denominator}, and no bar has that length")
+    return Measure(
+        numerator,
+        denominator,
+        Fraction(4 * numerator, denominator),
+        opens=header.isRepeatOpen,
+        repeats=max(header.repeatClose, 0),
+        endings=frozenset(number + 1 for number in range(8) if header.repeatAlternative >> number & 1),
+        section=" ".join(header.marker.title.split()) if header.marker else "",
+        feel=feels.get(header.tripletFeel.value),
+        sign=_sign(header.direction),
+        jump=_sign(header.fromDirection),
+    )
+
+
+def _sign(direction: Any) -> str:
+    return "".join(direction.name.split()).lower() if direction else ""
+
+
+def _track(track: Any) -> Track:
+    program = track.channel.instrument if track.channel is not None else 0
+    tuning = {string.number: string.value + track.offset for string in track.strings}
+    bars = tuple(
+        tuple(tuple(_beats(voice, None if track.isPercussionTrack else tuning)) for voice in measure.voices)
+        for measure in track.measures
+    )
+    name = " ".join(track.name.split())
+    return Track(name, program if 0 <= program <= 127 else 0, bool(track.isPercussionTrack), bars)
+
+
+def _beats(voice: Any, tuning: dict[int, int] | None) -> Iterator[Beat]:
+    """The beats of a voice that last. tuning: what each string sounds at the capo; None of drums."""
+    slurred: set[int] = set()  # strings on which the next note is hammered on or pulled off
+    for beat in voice.beats:
+        if beat.status.name == "empty":
+            continue
+        notes = [note for note in beat.notes if note.type.name != "rest"] if beat.status.name == "normal" else []
+        yield Beat(_quarters(beat.duration), tuple(_note(note, tuning, note.string in slurred) for note in notes))
+        slurred = {note.string for note in notes if note.effect.hammer}
+
+
+def _quarters(duration: Any) -> Fraction:
+    if not 1 <= duration.value <= 128:
+        raise NotationError(f"a beat lasts a {duration.value}th of a whole note; wanted are 1 to 128")
+    length = Fraction(4, duration.value) * (Fraction(3, 2) if duration.isDotted else 1)
+    return length * Fraction(duration.tuplet.times, duration.tuplet.enters)
+
+
+def _note(note: Any, tuning: dict[int, int] | None, is_slurred: bool) -> TabNote:
+    effect, kind = note.effect, note.type.name
+    touch = Touch(
+        is_dead=kind == "dead",
+        is_palm_muted=effect.palmMute,
+        is_ghost=effect.ghostNote,
+        is_slurred=is_slurred and tuning is not None,
+        accent=2 * effect.heavyAccentuatedNote or effect.accentuatedNote,
+    )
+    pitch = note.value if tuning is None else tuning[note.string] + note.value
+    if not 0 <= pitch <= 127:
+        raise NotationError(f"a note on string {note.string} is beyond MIDI's range (pitch {pitch})")
+    dynamic = (note.velocity - velocity_of(0)) // 16
+    return TabNote(
+        pitch,
+        pitch if tuning is None else note.string,
+        velocity_of(dynamic, louder=touch.louder),
+        is_tied=kind == "tie",
+        rings=effect.letRing and not (touch.is_dead or touch.is_palm_muted),
+        tremolo=_quarters(effect.tremoloPicking.duration) if effect.tremoloPicking else Fraction(0),
+    )
+
+
+def _tempo_marks(track: Any) -> Iterator[TempoMark]:
+    for index, measure in enumerate(track.measures):
+        for voice in measure.voices:
+            at = Fraction(0)
+            for beat in voice.beats:
+                change = beat.effect.mixTableChange
+                if change is not None and change.tempo is not None:
+                    yield TempoMark(index, at, float(change.tempo.value))
+                at += _quarters(beat.duration) if beat.status.name != "empty" else 0

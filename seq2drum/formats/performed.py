@@ -1,0 +1,247 @@
+"""A tab -> Song: what is heard when it is played, with its repeats, ties, triplet feel and let ring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from seq2drum.errors import NotationError
+from seq2drum.formats.clock import ticks_per_quarter
+from seq2drum.formats.repeats import played
+from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Track
+from seq2drum.music import metres
+from seq2drum.music.limits import TAB_LIMITS
+from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
+
+
+def song_of(tab: Tab) -> Song:
+    """The song that a tab stands for. The ticks per quarter are such that every beat falls on one, see `clock`.
+
+    Every measure is one bar of `Song.bars()`; a short one (a pickup) has its metre and its own length. A tied note is
+    one with the note before it on its string. Names of sections are markers, as often as they are played.
+
+    Raises:
+        NotationError: it lies beyond TAB_LIMITS, or a metre, tempo or pitch in it is none.
+    """
+    # 1. Which measures are played, and when.
+    _check(tab)
+    order = played(tab.measures)
+    starts = [Fraction(0)]
+    for index in order:
+        starts.append(starts[-1] + tab.measures[index].length)
+    if starts[-1] > TAB_LIMITS.quarters:
+        raise NotationError(
+            f"the tab is {float(starts[-1]):.6g} quarters long with its repeats; at most {TAB_LIMITS.quarters:,}"
+            " are read: is it more than one song?"
+        )
+    # 2. Where each beat is in its measure.
+    lines = [_Line.of(track, tab.measures) for track in tab.tracks]
+    tempos = _tempos(tab, order, starts)
+    times = [time for line in lines for time in line.times]
+    ticks = ticks_per_quarter([*times, *starts, *(at for at, _ in tempos)])
+    places = [round(start * ticks) for start in starts]
+    # 3. What is heard.
+    parts, count = [], 0
+    for track, line in zip(tab.tracks, lines, strict=True):
+        notes = _notes(line, order, places, ticks)
+        count += len(notes)
+        if count > TAB_LIMITS.notes:
+            raise NotationError(f"the tab has more than {TAB_LIMITS.notes:,} notes with its repeats; wanted are fewer")
+        parts.append(Part.of(notes, program=track.program, name=track.name, is_drums=track.is_drums))
+    return Song(
+        ticks,
+        tuple(part for part in parts if len(part)),
+        tuple(Tempo(round(at * ticks), round(60_000_000 / bpm)) for at, bpm in tempos),
+        _metres(tab.measures, order, places, ticks),
+        places[-1],
+        tuple(
+            Marker(place, text)
+            for index, place in zip(order, places, strict=False)
+            if (text := tab.measures[index].section)
+        )[: TAB_LIMITS.markers],
+    )
+
+
+def _check(tab: Tab) -> None:
+    if not tab.measures or not tab.tracks:
+        raise NotationError("the tab has no measures or no tracks; wanted is one with a guitar")
+    for number, measure in enumerate(tab.measures, start=1):
+        if measure.numerator not in metres.NUMERATORS or measure.denominator not in metres.DENOMINATORS:
+            raise NotationError(
+                f"measure {number} is in {measure.numerator}/{measure.denominator}, and no bar has that length;"
+                " wanted are metres to 64/64"
+            )
+    for mark in tab.tempos:
+        if not TAB_LIMITS.slowest <= mark.bpm <= TAB_LIMITS.fastest:
+            raise NotationError(
+                f"the tempo in measure {mark.measure + 1} is {mark.bpm:g} BPM;"
+                f" wanted are {TAB_LIMITS.slowest:g} to {TAB_LIMITS.fastest:g}"
+            )
+
+
+# --- beats in their measures ------------------------------------------------------------------------------------------
+
+
+class _Placed(NamedTuple):
+    """A beat in its measure: when it begins and how long it lasts, in quarters."""
+
+    onset: Fraction
+    duration: Fraction
+    notes: tuple[TabNote, ...]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The beats of a track: for each voice, for each measure."""
+
+    voices: list[list[list[_Placed]]]
+
+    @staticmethod
+    def of(track: Track, measures: Sequence[Measure]) -> _Line:
+        most = max((len(bar) for bar in track.bars), default=0)
+        return _Line(
+            [
+                [
+                    _placed(bar[voice] if voice < len(bar) else (), measure.feel)
+                    for bar, measure in zip(track.bars, measures, strict=True)
+                ]
+                for voice in range(most)
+            ]
+        )
+
+    @property
+    def times(self) -> Iterator[Fraction]:
+        """All times in it."""
+        for voice in self.voices:
+            for bar in voice:
+                for beat in bar:
+                    yield beat.onset
+                    yield beat.duration
+                    for note in beat.notes:
+                        yield note.tremolo
+
+
+def _placed(beats: Sequence[Beat], feel: Feel | None) -> list[_Placed]:
+    """The beats of a voice in a measure; of two that make a pair of the feel's units, as it wants them."""
+    onset, out = Fraction(0), list[_Placed]()
+    for beat in beats:
+        out.append(_Placed(onset, beat.duration, beat.notes))
+        onset += beat.duration
+    if feel is None:
+        return out
+    index = 0
+    while index + 1 < len(out):
+        first, second = out[index], out[index + 1]
+        if first.duration == second.duration == feel.unit and first.onset % (2 * feel.unit) == 0:
+            long = 2 * feel.unit * feel.share
+            out[index] = first._replace(duration=long)
+            out[index + 1] = second._replace(onset=first.onset + long, duration=2 * feel.unit - long)
+            index += 1
+        index += 1
+    return out
+
+
+# --- notes ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Voice:
+    """A voice while it is played: its notes as [onset, end, pitch, velocity], and what goes on sounding, by string.
+
+    ringing: the place of a note that rings, and when it ends at the latest.
+    """
+
+    notes: list[list[int]] = field(default_factory=list)
+    held: dict[int, int] = field(default_factory=dict)
+    ringing: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def strike(self, note: TabNote, onset: int, end: int, latest: int) -> None:
+        """Play a note, or let the one it is tied to go on. latest: when it ends if it rings."""
+        before = self.held.get(note.string)
+        if note.is_tied and before is not None and self.notes[before][1] == onset:
+            self.notes[before][1] = end
+            place = before
+        else:
+            place = len(self.notes)
+            self.notes.append([onset, end, note.pitch, note.velocity])
+        self.held[note.string] = place
+        if note.rings:
+            self.ringing[note.string] = place, latest
+
+    def damp(self, tick: int, strings: set[int] | None = None) -> None:
+        """End what rings, on some strings or on all."""
+        for string in list(self.ringing) if strings is None else strings & self.ringing.keys():
+            place, latest = self.ringing.pop(string)
+            self.notes[place][1] = max(self.notes[place][1], min(tick, latest))
+
+
+def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int) -> list[Note]:
+    out = []
+    for bars in line.voices:
+        voice = _Voice()
+        for number, index in enumerate(order):
+            start, length = places[number], places[number + 1] - places[number]
+            if not bars[index]:
+                voice.damp(start)
+            for beat in bars[index]:
+                onset = start + round(beat.onset * ticks)
+                end = start + round((beat.onset + beat.duration) * ticks)
+                tied = {note.string for note in beat.notes if note.is_tied}
+                voice.damp(onset, {note.string for note in beat.notes} - tied if beat.notes else None)
+                for note in beat.notes:
+                    for struck, stop in _strokes(onset, end, round(note.tremolo * ticks)):
+                        voice.strike(note, struck, stop, onset + length)
+        voice.damp(places[-1])
+        if len(voice.notes) > TAB_LIMITS.notes:
+            raise NotationError(f"the tab has more than {TAB_LIMITS.notes:,} notes with its repeats; wanted are fewer")
+        out += [Note(onset, max(end - onset, 1), pitch, velocity) for onset, end, pitch, velocity in voice.notes]
+    return out
+
+
+def _strokes(onset: int, end: int, step: int) -> list[tuple[int, int]]:
+    """When a note is struck and how long each time: once, or every `step` ticks if that is not 0."""
+    if not 0 < step < end - onset:
+        return [(onset, end)]
+    return [(at, min(at + step, end)) for at in range(onset, end, step)]
+
+
+# --- metres and tempos ------------------------------------------------------------------------------------------------
+
+
+def _metres(measures: Sequence[Measure], order: Sequence[int], places: Sequence[int], ticks: int) -> tuple[Metre, ...]:
+    """Metre events at such places that every measure is one bar."""
+    events: list[Metre] = []
+    due = -1
+    for number, index in enumerate(order):
+        measure, at = measures[index], places[number]
+        if not events or events[-1][1:] != (measure.numerator, measure.denominator) or at != due:
+            events.append(Metre(at, measure.numerator, measure.denominator))
+        due = at + round(Fraction(4 * measure.numerator, measure.denominator) * ticks)
+    return tuple(events)
+
+
+def _tempos(tab: Tab, order: Sequence[int], starts: Sequence[Fraction]) -> list[tuple[Fraction, float]]:
+    """(place in quarters, quarters a minute) of every tempo, as played; one that changes evenly is a step a quarter."""
+    by_measure: dict[int, list[TempoMark]] = {}
+    for mark in sorted(tab.tempos, key=lambda mark: (mark.measure, mark.place)):
+        by_measure.setdefault(mark.measure, []).append(mark)
+    marks = [(starts[n] + mark.place, mark) for n, index in enumerate(order) for mark in by_measure.get(index, ())]
+    out: dict[Fraction, float] = {}
+    for number, (at, mark) in enumerate(marks):
+        out[at] = mark.bpm
+        if not mark.is_gradual or number + 1 == len(marks):
+            continue
+        end, last = marks[number + 1][0], marks[number + 1][1].bpm
+        for step in range(1, int(end - at) + 1):
+            if at + step < end:
+                out[at + step] = mark.bpm + (last - mark.bpm) * float(step / (end - at))
+        if len(out) > TAB_LIMITS.quarters:
+            break
+    changes = sorted(out.items())
+    return [
+        change
+        for before, change in zip([None, *changes], changes, strict=False)
+        if before is None or before[1] != change[1]
+    ]

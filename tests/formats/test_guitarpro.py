@@ -1,0 +1,178 @@
+"""Guitar Pro 3 to 5: what is read of files that PyGuitarPro writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip install 'seq2drum[guitarpro]'")
+
+from guitarpro import models
+
+from seq2drum.errors import NotationError
+from seq2drum.formats.opening import open_song
+from seq2drum.music.notes import Marker, Metre, Song
+from tests.tabs import beat, song, track, written
+
+EIGHTHS = [beat((6, fret)) for fret in range(8)]
+QUARTER = {"length": 4}
+
+
+def read(made: Any, version: tuple[int, int, int] = (5, 1, 0)) -> Song:
+    return open_song(written(made, version)).song
+
+
+def heard(read: Song, part: int = 0) -> list[tuple[float, int]]:
+    """(onset in quarters, pitch) of a part."""
+    return [(note.onset / read.ticks_per_quarter, note.pitch) for note in read.parts[part]]
+
+
+def pitches(read: Song) -> list[int]:
+    return read.parts[0].pitch.tolist()
+
+
+def whole(fret: int) -> list[Any]:
+    return [beat((6, fret), length=1)]
+
+
+@pytest.mark.parametrize("version", [(3, 0, 0), (4, 0, 6), (5, 0, 0), (5, 1, 0)])
+def test_a_riff_is_read_from_all_versions(version) -> None:
+    found = read(song(track([EIGHTHS, EIGHTHS], name="Lead", program=30), tempo=96), version)
+    assert heard(found) == [(number / 2, 40 + number % 8) for number in range(16)]
+    assert (found.parts[0].name, found.parts[0].program, found.parts[0].is_drums) == ("Lead", 30, False)
+    assert found.tempos[0].bpm == pytest.approx(96)
+    assert [bar.length / found.ticks_per_quarter for bar in found.bars()] == [4, 4]
+
+
+def test_pitches_are_those_of_the_tuning_at_the_capo() -> None:
+    tuning = (62, 57, 53, 48, 43, 38)
+    found = read(song(track([[beat((6, 0), (1, 3), length=1)]], tuning=tuning, offset=2)))
+    assert pitches(found) == [40, 67]
+
+
+def test_repeats_and_their_endings_are_played_out() -> None:
+    headers = {
+        0: {"isRepeatOpen": True},
+        1: {"repeatClose": 2, "repeatAlternative": 0b011},
+        2: {"repeatAlternative": 0b100},
+    }
+    for version in ((4, 0, 6), (5, 1, 0)):
+        found = read(song(track([whole(0), whole(1), whole(2), whole(3)]), headers=headers), version)
+        assert pitches(found) == [40, 41, 40, 41, 40, 42, 43]
+
+
+def test_metres_and_tempos_change_where_they_do_in_the_tab() -> None:
+    bars = [
+        [beat((6, 0), length=2, dotted=True)],
+        [beat((6, 0), **QUARTER), beat((6, 1), length=8, tempo=90)],
+        whole(2),
+    ]
+    headers = {0: {"metre": (3, 4)}, 1: {"metre": (3, 8)}, 2: {"metre": (4, 4)}}
+    found = read(song(track(bars), tempo=150, headers=headers))
+    ticks = found.ticks_per_quarter
+    assert found.metres == (Metre(0, 3, 4), Metre(3 * ticks, 3, 8), Metre(9 * ticks // 2, 4, 4))
+    assert [(tempo.tick / ticks, round(tempo.bpm)) for tempo in found.tempos] == [(0, 150), (4, 90)]
+
+
+def test_triplet_feel_is_swing() -> None:
+    found = read(song(track([EIGHTHS]), headers={0: {"tripletFeel": models.TripletFeel.eighth}}))
+    assert [onset for onset, _ in heard(found)] == pytest.approx([q + o for q in range(4) for o in (0, 2 / 3)])
+
+
+def test_tied_notes_are_one() -> None:
+    bars = [[beat((6, 3), length=1)], [beat((6, 3), length=2, kind="tie"), beat((6, 5), length=2)]]
+    found = read(song(track(bars)))
+    assert [(note.onset, note.duration, note.pitch) for note in found.parts[0]] == [
+        (0, 6 * found.ticks_per_quarter, 43),
+        (6 * found.ticks_per_quarter, 2 * found.ticks_per_quarter, 45),
+    ]
+
+
+def test_dead_palm_muted_ghost_and_slurred_notes_are_softer_and_accents_louder() -> None:
+    bar = [
+        beat((6, 0), **QUARTER),
+        beat((6, 0), **QUARTER, kind="dead"),
+        beat((6, 0), **QUARTER, palmMute=True),
+        beat((6, 0), **QUARTER, ghostNote=True),
+    ]
+    other = [
+        beat((6, 0), **QUARTER, accentuatedNote=True),
+        beat((6, 0), **QUARTER, heavyAccentuatedNote=True),
+        beat((6, 0), **QUARTER, hammer=True),
+        beat((6, 2), **QUARTER),
+    ]
+    velocities = read(song(track([bar, other]))).parts[0].velocity.tolist()
+    assert velocities == [95, 63, 79, 79, 111, 127, 95, 79]
+
+
+def test_what_rings_sounds_until_its_string_is_struck_or_a_rest_comes_or_a_bar_is_over() -> None:
+    rung = [
+        beat((6, 0), letRing=True),
+        beat((5, 2), letRing=True),
+        beat((4, 2), letRing=True),
+        beat((5, 3), letRing=True),
+    ]
+    found = read(song(track([[*rung, beat(length=2)], [beat((1, 0), letRing=True)] + [beat((2, 0))] * 7, EIGHTHS])))
+    ticks = found.ticks_per_quarter
+    assert [note.duration / ticks for note in list(found.parts[0])[:4]] == [2, 1, 1, 0.5]
+    assert list(found.parts[0])[4].duration == 4 * ticks
+
+
+def test_sections_are_markers_each_time_they_are_played() -> None:
+    headers = {0: {"section": "Verse 1", "isRepeatOpen": True, "repeatClose": 1}, 1: {"section": "Chorus"}}
+    found = read(song(track([whole(0), whole(1)]), headers=headers))
+    bar = 4 * found.ticks_per_quarter
+    assert found.markers == (Marker(0, "Verse 1"), Marker(bar, "Verse 1"), Marker(2 * bar, "Chorus"))
+
+
+def test_a_drum_track_has_general_midi_notes() -> None:
+    kit = track(
+        [[beat((1, 42), (5, 36), **QUARTER), beat((1, 42), (4, 38), **QUARTER)] * 2],
+        name="Drums",
+        program=0,
+        isPercussionTrack=True,
+        tuning=(0,) * 6,
+    )
+    found = read(song(track([EIGHTHS]), kit))
+    assert found.parts[1].is_drums
+    assert heard(found, 1) == [(0, 36), (0, 42), (1, 38), (1, 42), (2, 36), (2, 42), (3, 38), (3, 42)]
+
+
+def test_tremolo_is_played_stroke_by_stroke() -> None:
+    effect = models.TremoloPickingEffect(models.Duration(16))
+    found = read(song(track([[beat((6, 0), length=2, tremoloPicking=effect), beat(length=2)]])))
+    assert [onset for onset, _ in heard(found)] == [number / 4 for number in range(8)]
+
+
+def test_both_voices_are_heard() -> None:
+    found = read(song(track([(whole(0), EIGHTHS)])))
+    assert len(found.parts[0]) == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data[:200], "PyGuitarPro cannot read this tab"),
+        (lambda data: data.replace(b"v5.10", b"v1.02"), "this is no file of Guitar Pro 3 to 5"),
+        (lambda data: data[:-40], "PyGuitarPro cannot read this tab"),
+    ],
+)
+def test_a_damaged_tab_is_told_in_one_line(change, message) -> None:
+    with pytest.raises(NotationError, match=message) as caught:
+        open_song(change(written(song(track([EIGHTHS])))))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tab_that_says_it_has_too_much_is_refused_before_it_is_read() -> None:
+    headers = {0: {"isRepeatOpen": True}}
+    bars = [EIGHTHS for _ in range(20)]
+    headers |= {index: {"repeatClose": 99, "isRepeatOpen": True} for index in range(1, 20)}
+    headers[10] = {"metre": (65, 4)}
+    with pytest.raises(NotationError, match="measure 11 is in 65/4"):
+        read(song(track(bars), headers=headers))
+    nested = {index: {"isRepeatOpen": True} for index in range(10)} | {
+        index: {"repeatClose": 99} for index in range(10, 20)
+    }
+    with pytest.raises(NotationError, match="more than 10,000 measures"):
+        read(song(track(bars), headers=nested))
