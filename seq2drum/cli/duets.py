@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import paths, shared
+from seq2drum.cli import maps, paths, shared
 from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import InputError, NoGuitarError, NoNotesError, OptionError, Seq2DrumError
 from seq2drum.music.limits import SONG_SUFFIXES
@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shared.add_songs(parser, "a song with its drums, or a guitar's file and its drums' file; - is standard input")
     shared.add_choice(parser, "bars", help="only these bars")
     shared.add_choice(parser, "track")
-    shared.add_choice(parser, "drum_map", default=None)
+    maps.add_drum_map(parser, default=None)
 
 
 def read(options: argparse.Namespace) -> Duet:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from seq2drum.cli import duets, exports, paths, shared, speakers
+from seq2drum.cli import duets, exports, maps, paths, shared, speakers
 from seq2drum.cli.terminal import can_say, has_colours, say, standard_output, width
 from seq2drum.errors import OptionError
 from seq2drum.music.choices import STYLES
@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wav", metavar="FILE", help="also write one groove as sound (needs FluidSynth)")
     exports.add_soundfont(parser)
     shared.add_choice(parser, "track")
-    shared.add_choice(parser, "drum_map")
+    maps.add_drum_map(parser)
     shared.add_json(parser)
     shared.add_force(parser)
 

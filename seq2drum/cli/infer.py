@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import exports, paths, report, shared
+from seq2drum.cli import exports, maps, paths, report, shared
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 from seq2drum.music.choices import check
 from seq2drum.music.limits import SONG_SUFFIXES
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())
     shared.add_with_guitar(output)
-    shared.add_choice(output, "drum_map")
+    maps.add_drum_map(output)
     exports.add_options(output)
     shared.add_explain(output)
     shared.add_json(output)
@@ -125,5 +125,6 @@ def _report(take: Take, source: str, target: str, seconds: float, options: argpa
         reason=take.guitar.reason,
         score=take.score,
         grooves=take.grooves,
+        swaps=take.swaps,
         explanations=take.explain() if options.explain else None,
     )

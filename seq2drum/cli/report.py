@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seq2drum.cli.terminal import say, standard_output
-from seq2drum.music.explanation import Explanation, SectionGroove, in_words
+from seq2drum.music.explanation import Explanation, SectionGroove, Swap, in_words
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Report:
     source, target: the names of the song and of the take; "-" is a standard stream. bars, hits: how many. parts: the
     guitar parts listened to, by number from 1. guitar: the same, as JSON names them. reason: why those. score: the
     agreement with the other takes; None where there are none. grooves: what each section was played on. take: which of
-    several it is, from 1; 0 where there is one. explanations: what was done bar by bar, if that was asked for. more:
+    several it is, from 1; 0 where there is one. swaps: hits of pieces that a sampler lacks. explanations: what was done bar by bar, if that was asked for. more:
     what only JSON has.
     """
 
@@ -33,6 +33,7 @@ class Report:
     score: float | None = None
     grooves: Sequence[SectionGroove] = ()
     take: int = 0
+    swaps: Sequence[Swap] = ()
     explanations: Sequence[Explanation] | None = None
     more: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,7 +47,7 @@ class Report:
             line += "; " + ": ".join(filter(None, [named, in_words(self.grooves)]))
         if self.score is not None:
             line += f"; seed {self.seed}, score {self.score:.2f}"
-        return "\n  ".join([line, *map(str, self.explanations or ())])
+        return "\n  ".join([line, *map(str, self.swaps), *map(str, self.explanations or ())])
 
     def as_json(self) -> str:
         """A line of JSON."""
@@ -65,6 +66,8 @@ class Report:
             line["take"] = self.take
         if self.grooves:
             line["grooves"] = [groove._asdict() for groove in self.grooves]
+        if self.swaps:
+            line["swaps"] = [swap._asdict() for swap in self.swaps]
         if self.score is not None:
             line["score"] = round(self.score, 4)
         if self.explanations is not None:

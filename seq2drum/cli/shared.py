@@ -35,8 +35,8 @@ def add_choices(parser: argparse.ArgumentParser) -> dict[str, argparse._Argument
     return groups
 
 
-def add_choice(to: Container, name: str, **other: Any) -> None:
-    """Add one of `CHOICES`. other: what is not as it stands there, such as `help`."""
+def add_choice(to: Container, name: str, *, action: type[argparse.Action] | None = None, **other: Any) -> None:
+    """Add one of `CHOICES`. action: what takes the value, if not as usual. other: what is not as it stands there, such as `help`."""
     choice = CHOICES[name]._replace(**other)
     to.add_argument(
         "--" + name.replace("_", "-"),
@@ -44,7 +44,7 @@ def add_choice(to: Container, name: str, **other: Any) -> None:
         default=choice.default,
         metavar=choice.metavar,
         help=choice.help,
-        action=_Adds if choice.many else "store",
+        action=action or (_Adds if choice.many else "store"),
     )
 
 

@@ -25,6 +25,7 @@ _SONG_META = frozenset({0x02, 0x05, 0x06, 0x07, 0x51, 0x54, 0x58, 0x59})
 """Meta events that belong to the whole song: copyright, lyric, marker, cue, tempo, SMPTE offset, metre, key."""
 _LONGEST_NAME = 1000  # characters of a track's name, or of a marker; what is beyond is cut
 DRUM_CHANNEL = 9  # channel 10, counted from 0
+PEDAL = 4  # the controller that is the pedal of a hi-hat
 
 
 class Header(NamedTuple):
@@ -394,7 +395,9 @@ def with_prompt_end(events: bytes) -> bytes:
 
 
 def without_drums(track: Track) -> bytes | None:
-    """The track's events but for the notes and programs of channel 10; None if it had notes and nothing else of use.
+    """The track's events but for channel 10's drums; None if it had some and nothing else of use.
+
+    Its drums are its notes, its programs and the positions of the hi-hat's pedal.
 
     Names and ends may go with the drums they belong to; what holds for the whole song and other channels may not, and
     the first track always stays. Running status is written out.
@@ -407,7 +410,9 @@ def without_drums(track: Track) -> bytes | None:
     had_drums = others = False
     for event in walk(track):
         is_channel, channel = event.status < 0xF0, event.status & 0x0F
-        if is_channel and channel == DRUM_CHANNEL and (event.status < 0xB0 or event.status & 0xF0 == 0xC0):
+        kind = event.status & 0xF0
+        is_pedal = kind == 0xB0 and track.events[event.data] == PEDAL
+        if is_channel and channel == DRUM_CHANNEL and (event.status < 0xB0 or kind == 0xC0 or is_pedal):
             had_drums |= event.status < 0xB0
             continue
         body = track.events[event.body : event.end]

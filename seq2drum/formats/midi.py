@@ -19,6 +19,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from seq2drum.errors import LimitError, MidiError
 from seq2drum.formats import events, foreign
 from seq2drum.formats.events import Track
 from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, Limits
-from seq2drum.music.notes import Marker, Metre, Part, Song, Tempo
+from seq2drum.music.notes import IntArray, Marker, Metre, Part, Song, Tempo, in_order
 
 LOG = logging.getLogger(__name__)
 
@@ -105,7 +106,9 @@ def serialise(song: Song) -> bytes:
 
 
 def with_drums(data: bytes, drums: Part, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """The original file plus the drum part as a last track, in place of the channel 10 notes and programs it had.
+    """The original file plus the drum part as a last track, in place of the drums that it had.
+
+    Those are channel 10's notes, programs and positions of the hi-hat's pedal.
 
     Every other event stays byte for byte (controllers, lyrics, system exclusive, the order within a tick); only running
     status is written out. A later track that had nothing but channel 10 is left out, and so are chunks that are no
@@ -153,7 +156,7 @@ def _is_xg(data: bytes, score: Any) -> bool:
 
 def _part(track: Any, is_xg: bool) -> Part:
     notes = track.notes.numpy()
-    return Part.of_columns(
+    part = Part.of_columns(
         notes["time"],
         notes["duration"],
         notes["pitch"],
@@ -163,6 +166,14 @@ def _part(track: Any, is_xg: bool) -> Part:
         is_drums=track.is_drum,
         is_xg=is_xg and track.is_drum,
     )
+    return replace(part, pedal=_pedal(track)) if track.is_drum and len(track.controls) else part
+
+
+def _pedal(track: Any) -> IntArray:
+    """(positions, 2): the ticks and values of the hi-hat's pedal."""
+    controls = track.controls.numpy()
+    is_pedal = controls["number"] == events.PEDAL
+    return in_order([np.column_stack([controls["time"][is_pedal], controls["value"][is_pedal]])])
 
 
 def _maps(score: Any, tracks: Sequence[Track]) -> tuple[tuple[Tempo, ...], tuple[Metre, ...]]:
@@ -269,4 +280,6 @@ def _symusic_track(part: Part) -> Any:
     )
     if part.is_xg:
         track.controls.append(ControlChange(0, _BANK, _XG_KITS))
+    for tick, value in part.pedal.tolist():
+        track.controls.append(ControlChange(tick, events.PEDAL, value))
     return track

@@ -17,7 +17,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from seq2drum.formats.events import DRUM_CHANNEL
+from seq2drum.formats.events import DRUM_CHANNEL, PEDAL
 from seq2drum.music.notes import Metre, Part, Song, Tempo
 
 DRUM_TRACK = "Drums (seq2drum)"
@@ -137,6 +137,7 @@ def _events(part: Part, end: int) -> Iterator[str]:
     channel = DRUM_CHANNEL if part.is_drums else 0
     # The standard kit needs no program; a sampler that has others of its own may heed it.
     events = [] if part.is_drums and not part.program else [(0, 0, 0xC0, part.program, 0)]
+    events += [(tick, 1, 0xB0, PEDAL, value) for tick, value in part.pedal.tolist()]
     for note in part:
         # A note ends before the next begins at the same tick; one without length ends after it has begun.
         order = 1 if note.duration else 3

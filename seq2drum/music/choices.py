@@ -171,7 +171,12 @@ CHOICES = MappingProxyType(
             int, "BARS", "play on from the first drum bars of the file", 0, least=0, wanted="a number of bars"
         ),
         "bars": Choice(tuple, "A:B", "play only these bars of the file's own drums anew, and keep the rest"),
-        "drum_map": Choice(str, "NAME|FILE", "the notes of a sampler, or a JSON file of your own (default: gm)", "gm"),
+        "drum_map": Choice(
+            str,
+            "NAME|FILE",
+            "the notes of a sampler, list for all of them, or a JSON file of your own (default: gm)",
+            "gm",
+        ),
     }
 )
 """Each by the name that it has as a field of `Options`; `takes` is how many of them are made."""

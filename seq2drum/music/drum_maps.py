@@ -4,12 +4,13 @@ Parts inside the project are General MIDI's standard kit. A map is for the last 
 sampler that is laid out otherwise, and for the first, where a part comes from one. It knows notes and voices; it does
 not know files of music, nor which sampler is there.
 
-The table `tables/drum_maps.json` holds only samplers whose note numbers their makers publish. Whatever follows General
-MIDI is "gm". All else is a map of one's own, a JSON file such as {"kick": 36, "snare": [38, 40], "clap": null}.
+Each file of `tables/drum_maps/` is a map; it says whom it is for, where its notes come from (the maker's document, or
+collections that agree), and whether it was tried in the product. Whatever follows General MIDI is "gm". A map of one's
+own is such a file, or its notes alone: {"kick": 36, "snare": [38, 40], "clap": null}.
 
 On the drum channel of General MIDI the program is the kit, and some kits have other pieces on some notes: brushes have
-a slap where the standard kit has a clap. `tables/drum_kits.json` has these kits as maps: those of Roland GS and General
-MIDI 2, and of Yamaha XG, which differ. A program that is not in it is the standard kit.
+a slap where the standard kit has a clap. Maps with programs are such kits: those of Roland GS and General MIDI 2, and
+of Yamaha XG, which differ. A program that is in none of them is the standard kit.
 """
 
 from __future__ import annotations
@@ -22,21 +23,62 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.music import theory
+from seq2drum.music.explanation import Swap
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import IntArray, Part, Song, loudest
+from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, loudest
 from seq2drum.music.shown import Shown
 
 GM = "gm"
 SILENT = -1  # in place of a note: there is none
 BRUSHES = 40  # the program of the kit that is struck with brushes
 _DRUM_SETS = (0, 8, 16, 24, 25, 32, BRUSHES)  # standard, room, power, electronic, analog, jazz: in all standards
-_TABLES = Path(__file__).parent / "tables"
+_KITS = ("gs-", "xg-")  # how the names of kits begin that are found at programs
+_TABLES = Path(__file__).parent / "tables" / "drum_maps"
+_CONGAS = ("high conga", "low conga", "mute conga", "high bongo", "low bongo")
+_BONGOS = ("high bongo", "low bongo", "high conga", "low conga", "mute conga")
+_NEAREST = MappingProxyType(
+    {
+        "side stick": ("snare",),
+        "low tom": ("mid tom", "high tom"),
+        "mid tom": ("high tom", "low tom"),
+        "high tom": ("mid tom", "low tom"),
+        "bell": ("ride",),
+        "ride": ("bell",),
+        "open hat": ("closed hat",),
+        "closed hat": ("pedal hat",),
+        "pedal hat": ("closed hat",),
+        "shaker": ("cabasa",),
+        "cabasa": ("shaker",),
+        "high conga": _CONGAS,
+        "low conga": ("low conga", *_CONGAS),
+        "mute conga": _CONGAS,
+        "high bongo": _BONGOS,
+        "low bongo": ("low bongo", *_BONGOS),
+    }
+)
+"""What plays a piece that a kit lacks: the first of these that it has. Pieces of no one's family are left out."""
+_HATS = tuple(FULL.names.index(name) for name in ("open hat", "closed hat", "pedal hat"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pedal:
+    """The values of controller 4, the hi-hat's pedal, where the hat is closed and where it is open.
+
+    steers: the notes that are a closed or an open hat by the pedal; they stand with the open hat's. sent: it is written
+    with each hit of a hat.
+    """
+
+    closed: int
+    open: int
+    steers: tuple[int, ...] = ()
+    sent: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,20 +86,30 @@ class DrumMap(Shown):
     """A sampler's notes for the voices of `kit.FULL`, in their order.
 
     notes: of each voice, the note it is written as and after it the others that are read as it; none if the sampler has
-    no such piece.
+    no such piece. programs: of a kit of General MIDI's, GS's or XG's (is_xg), the programs it is found at. about: whom
+    it is for. source: where the notes come from. tried: whether in the product itself.
     """
 
     name: str
     notes: tuple[tuple[int, ...], ...]
+    pedal: Pedal | None = None
+    programs: tuple[int, ...] = ()
+    is_xg: bool = False
+    about: str = ""
+    source: str = ""
+    tried: bool = False
 
     def apply(self, part: Part) -> Part:
-        """A General MIDI part as the sampler wants it. Only pitches change.
+        """A General MIDI part as the sampler wants it. Pitches change, and the program where the map is a kit's.
 
-        Left out are hits of pieces that the sampler does not have, and the softer of two that fall on one note at one
-        tick. A note that is no piece of the kit stays as it is, unless the sampler has a piece there. Of General MIDI,
-        the part's program says which kit.
+        Hits of a piece that the sampler lacks go to the nearest piece that it has, or are left out, see `swaps`. Of two
+        that fall on one note at one tick the softer is left out. A note that is no piece of the kit stays as it is,
+        unless the sampler has a piece there. Of General MIDI, the part's program says which kit.
         """
-        return _moved(part, self.of(part)._written, part.program, part.is_xg)
+        kit = self.of(part)
+        program, is_xg = (self.programs[0], self.is_xg) if self.programs else (part.program, part.is_xg)
+        moved = _moved(part, kit._written[part.pitch], program, is_xg)
+        return replace(moved, pedal=kit._sent(moved)) if self.pedal and self.pedal.sent else moved
 
     def read(self, part: Part) -> Part:
         """A part for the sampler as General MIDI: the way back, exact for what was written as each voice's first note.
@@ -68,17 +120,42 @@ class DrumMap(Shown):
         """
         kit = self.of(part)
         program, is_xg = (part.program, part.is_xg) if kit.is_standard else (0, False)
-        return _moved(part, kit.standard, program, is_xg)
+        read = _moved(part, self.meant(part), program, is_xg)
+        return read if self.name == GM or not len(read.pedal) else replace(read, pedal=NO_PEDAL)
 
     def of(self, part: Part) -> DrumMap:
         """The map of a part: a sampler's is itself, General MIDI's that of the kit which the part's program is."""
         return kit_of(part.program, xg=part.is_xg) if self.name == GM else self
 
+    def meant(self, part: Part) -> IntArray:
+        """(notes,): the General MIDI note that each note of a part is, SILENT where it is no piece of the kit."""
+        kit = self.of(part)
+        notes: IntArray = kit.standard[part.pitch]
+        if kit.pedal is None or not (kit.pedal.steers and len(part.pedal)):
+            return notes
+        latest = np.searchsorted(part.pedal[:, 0], part.onset, side="right") - 1
+        position = np.where(latest < 0, kit.pedal.open, part.pedal[latest, 1])
+        closed = np.abs(position - kit.pedal.closed) < np.abs(position - kit.pedal.open)
+        steered = np.isin(part.pitch, kit.pedal.steers)
+        return np.where(steered & closed, FULL.voices[FULL.names.index("closed hat")].notes[0], notes)
+
     def voices(self, part: Part) -> IntArray:
         """(notes,): the voice of the full kit that each note of a part is, -1 where it is none."""
-        standard = self.of(part).standard[part.pitch]
-        voices: IntArray = np.where(standard == SILENT, -1, FULL.voice_of[standard])
+        meant = self.meant(part)
+        voices: IntArray = np.where(meant == SILENT, -1, FULL.voice_of[meant])
         return voices
+
+    def swaps(self, part: Part) -> tuple[Swap, ...]:
+        """The hits of a General MIDI part whose piece the sampler lacks, by piece in the kit's order."""
+        kit = self.of(part)
+        voices = FULL.voice_of[part.pitch]
+        counts = np.bincount(voices[voices >= 0], minlength=len(FULL)).tolist()
+        players = [kit._player(voice) for voice in range(len(FULL))]
+        return tuple(
+            Swap(name, "" if player is None else FULL.names[player], hits)
+            for voice, (name, player, hits) in enumerate(zip(FULL.names, players, counts, strict=True))
+            if hits and player != voice
+        )
 
     @property
     def is_standard(self) -> bool:
@@ -91,10 +168,10 @@ class DrumMap(Shown):
 
         Brushes where they are asked for. Else the kit of most of the song's own drum notes, if a drum set has the
         standard notes in it, or some of those notes stay; else the standard kit, which is all that some synthesisers
-        have. A sampler has no programs.
+        have. A sampler has no programs; a kit that was asked for has its own.
         """
         if self.name != GM:
-            return 0, False
+            return (self.programs[0], self.is_xg) if self.programs else (0, False)
         if brushes and not stays:
             return BRUSHES, False
         notes = Counter[tuple[int, bool]]()
@@ -113,8 +190,25 @@ class DrumMap(Shown):
             if voice < 0:
                 table[note] = SILENT if any(note in own for own in self.notes) else note
             elif self.notes[voice] != FULL.voices[voice].notes:
-                table[note] = self.notes[voice][0] if self.notes[voice] else SILENT
+                player = self._player(voice)
+                table[note] = SILENT if player is None else self.notes[player][0]
         return table
+
+    def _player(self, voice: int) -> int | None:
+        """The voice that plays one: itself, or the nearest that the sampler has; None if there is none."""
+        near = FULL.voices_named(_NEAREST.get(FULL.names[voice], ()))
+        return next((each for each in (voice, *near) if self.notes[each]), None)
+
+    def _sent(self, part: Part) -> IntArray:
+        """(positions, 2): the pedal at each hit of a hat of a part for the sampler, ticks and values."""
+        if self.pedal is None:
+            return NO_PEDAL
+        open_, *closed = (self.notes[hat][:1] for hat in _HATS)
+        is_open = np.isin(part.pitch, open_)
+        is_hat = is_open | np.isin(part.pitch, [note for notes in closed for note in notes])
+        values = np.where(is_open, self.pedal.open, self.pedal.closed)
+        ticks, first = np.unique(part.onset[is_hat], return_index=True)
+        return np.column_stack([ticks, values[is_hat][first]])
 
     @cached_property
     def standard(self) -> IntArray:
@@ -132,24 +226,28 @@ class DrumMap(Shown):
         return table
 
 
+@cache
 def names() -> tuple[str, ...]:
-    """The maps that there are, "gm" first."""
-    return tuple(_table("drum_maps.json"))
+    """The maps that there are: "gm", samplers and modules, and the kits of General MIDI's, GS's and XG's programs."""
+    stems = [file.stem for file in _TABLES.glob("*.json")]
+    return tuple(sorted(stems, key=lambda name: (name != GM, name.startswith(_KITS), name)))
 
 
 def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
-    """A map by its name, or from a JSON file of one's own: voices and their notes, those that are missing as in GM.
+    """A map by its name, or from a JSON file of one's own: as those of the package, or its notes alone.
+
+    Voices that are not in it are as in General MIDI.
 
     Raises:
         OptionError: there is no such map, or the file is none.
     """
     name = os.fspath(name_or_path)
-    if name in (table := _table("drum_maps.json")):
-        return _parsed(name, table[name]["notes"])
+    if name in names():
+        return _shipped(name)
     if not name.lower().endswith(".json"):
-        raise OptionError(
-            f"there is no drum map {name!r}; there are {', '.join(names())}, and files of your own: FILE.json"
-        )
+        near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
+        there = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names())}"
+        raise OptionError(f"there is no drum map {name!r}; {there} Or a file of your own: FILE.json")
     try:
         held = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
@@ -162,10 +260,8 @@ def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
 @cache
 def kit_of(program: int, *, xg: bool = False) -> DrumMap:
     """The kit that a program is on the drum channel: of Yamaha XG, or of Roland GS and General MIDI 2."""
-    rows = _table("drum_kits.json").items()
-    found = (name for name, row in rows if row["xg"] == xg and program in row["programs"])
-    name = next(found, None)
-    return load(GM) if name is None else _parsed(name, _table("drum_kits.json")[name]["notes"])
+    kits = (_shipped(name) for name in names() if name.startswith(_KITS[xg]))
+    return next((kit for kit in kits if program in kit.programs), _shipped(GM))
 
 
 def drum_parts(song: Song, drum_map: DrumMap | None = None) -> list[Part]:
@@ -174,21 +270,65 @@ def drum_parts(song: Song, drum_map: DrumMap | None = None) -> list[Part]:
 
 
 @cache
-def _table(name: str) -> dict[str, Any]:
-    table: dict[str, Any] = json.loads((_TABLES / name).read_text(encoding="utf-8"))
-    return table
+def _shipped(name: str) -> DrumMap:
+    return _parsed(name, json.loads((_TABLES / f"{name}.json").read_text(encoding="utf-8")))
+
+
+# --- a file -----------------------------------------------------------------------------------------------------------
 
 
 def _parsed(name: str, held: object) -> DrumMap:
+    """The map of a file: {"notes": {...}} with what else there is to say of it, or the notes alone."""
     if not isinstance(held, Mapping):
         raise OptionError(f'the drum map {name!r} should be a table such as {{"kick": 36, "snare": [38, 40]}}')
+    if not isinstance(held.get("notes"), Mapping):
+        return DrumMap(name, _all_notes(name, held))
+    wanted = {
+        "for": str,
+        "source": str,
+        "tried": bool,
+        "programs": list,
+        "xg": bool,
+        "pedal": Mapping,
+        "notes": Mapping,
+    }
+    for key, value in held.items():
+        _check_field(name, key, value, wanted)
+    notes, programs = _all_notes(name, held["notes"]), _notes(name, "programs", held.get("programs"))
+    told = {
+        field: held[key] for key, field in (("for", "about"), ("source", "source"), ("tried", "tried")) if key in held
+    }
+    return DrumMap(name, notes, _pedal(name, held.get("pedal")), programs, held.get("xg", False), **told)
+
+
+def _check_field(name: str, key: str, value: object, wanted: Mapping[str, type]) -> None:
+    if key not in wanted:
+        raise OptionError(f"the drum map {name!r} has a field {key!r}; there are {', '.join(wanted)}")
+    if not isinstance(value, wanted[key]):
+        kinds = {str: "a text", bool: "true or false", list: "a list of numbers", Mapping: "a table"}
+        raise OptionError(f"the drum map {name!r} has {json.dumps(value)} for {key!r}, wanted {kinds[wanted[key]]}")
+
+
+def _pedal(name: str, held: Mapping[str, Any] | None) -> Pedal | None:
+    if held is None:
+        return None
+    wanted = {"closed": int, "open": int, "steers": list, "sent": bool}
+    if not {"closed", "open"} <= held.keys() <= wanted.keys():
+        raise OptionError(f"the pedal of the drum map {name!r} has {', '.join(held)}; there are {', '.join(wanted)}")
+    (closed,), (opened,) = (_notes(name, key, [held[key]]) for key in ("closed", "open"))
+    return Pedal(closed, opened, _notes(name, "steers", held.get("steers")), held.get("sent", False) is True)
+
+
+def _all_notes(name: str, held: Mapping[str, Any]) -> tuple[tuple[int, ...], ...]:
+    """Of each voice its notes; of those that are not there General MIDI's."""
     for key in held:
         if key not in FULL.names:
             near = difflib.get_close_matches(key, FULL.names, n=1)
             meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FULL.names)}"
             raise OptionError(f"the drum map {name!r} names a voice {key!r}; {meant}")
-    notes = (_notes(name, voice.name, held[voice.name]) if voice.name in held else voice.notes for voice in FULL.voices)
-    return DrumMap(name, tuple(notes))
+    return tuple(
+        _notes(name, voice.name, held[voice.name]) if voice.name in held else voice.notes for voice in FULL.voices
+    )
 
 
 def _notes(name: str, voice: str, value: object) -> tuple[int, ...]:
@@ -202,12 +342,12 @@ def _notes(name: str, voice: str, value: object) -> tuple[int, ...]:
     return tuple(dict.fromkeys(notes))
 
 
-def _moved(part: Part, table: IntArray, program: int, is_xg: bool) -> Part:
-    moved = table[part.pitch]
-    if np.array_equal(moved, part.pitch):
+def _moved(part: Part, pitch: IntArray, program: int, is_xg: bool) -> Part:
+    if np.array_equal(pitch, part.pitch):
         same = (part.program, part.is_xg) == (program, is_xg)
         return part if same else replace(part, program=program, is_xg=is_xg)
     rows = part.rows.copy()
-    rows[:, 2] = moved
-    rows = loudest(rows[moved != SILENT])
-    return Part.of(rows, program=program, name=part.name, is_drums=part.is_drums, is_xg=is_xg)
+    rows[:, 2] = pitch
+    rows = loudest(rows[pitch != SILENT])
+    moved = Part.of(rows, program=program, name=part.name, is_drums=part.is_drums, is_xg=is_xg)
+    return replace(moved, pedal=part.pedal) if len(part.pedal) else moved

@@ -30,6 +30,19 @@ class SectionGroove(NamedTuple):
     title: str
 
 
+class Swap(NamedTuple):
+    """Hits of a piece that a sampler's kit lacks, how many, and which piece plays them; "": they are left out."""
+
+    piece: str
+    instead: str
+    hits: int
+
+    def __str__(self) -> str:
+        hits = f"{self.hits} hit{'s' if self.hits > 1 else ''}"
+        went = f"on its {self.instead}" if self.instead else "left out"
+        return f"the kit of this drum map has no {self.piece}: {hits} {went}"
+
+
 def in_words(grooves: Sequence[SectionGroove]) -> str:
     """The grooves of a take by their titles, with the sections where there are several grooves; "" if there are none.
 

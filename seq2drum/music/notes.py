@@ -6,8 +6,8 @@ Nothing is rounded here, and nothing here knows of files, models or the sounds o
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from seq2drum.music import metres
 from seq2drum.music.shown import Shown
 
 IntArray = NDArray[np.int64]
+NO_PEDAL: IntArray = np.empty((0, 2), dtype=np.int64)
+NO_PEDAL.setflags(write=False)
 
 
 class Note(NamedTuple):
@@ -35,7 +37,8 @@ class Part(Shown):
     """One instrument: its notes as equal-length integer arrays, sorted by (onset, pitch, duration, velocity).
 
     `program` is the General MIDI program, 0-127; `is_drums` says that pitches are kit pieces (MIDI channel 10), and the
-    program is which kit; `is_xg`, of drums, that it is a kit of Yamaha XG.
+    program is which kit; `is_xg`, of drums, that it is a kit of Yamaha XG; `pedal` (positions, 2), of drums, the tick
+    and value 0-127 of each position of the hi-hat's pedal (controller 4), sorted.
     """
 
     program: int
@@ -46,6 +49,7 @@ class Part(Shown):
     pitch: IntArray
     velocity: IntArray
     is_xg: bool = False
+    pedal: IntArray = field(default_factory=lambda: NO_PEDAL)
 
     @staticmethod
     def of(
@@ -97,10 +101,11 @@ class Part(Shown):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Part):
             return NotImplemented
-        return self._named == other._named and np.array_equal(self.rows, other.rows)
+        same = self._named == other._named and np.array_equal(self.rows, other.rows)
+        return same and np.array_equal(self.pedal, other.pedal)
 
     def __hash__(self) -> int:
-        return hash((self._named, self.rows.tobytes()))
+        return hash((self._named, self.rows.tobytes(), self.pedal.tobytes()))
 
     @property
     def _named(self) -> tuple[int, str, bool, bool]:
@@ -123,6 +128,11 @@ def loudest(rows: IntArray) -> IntArray:
     first = np.ones(len(rows), dtype=bool)
     first[1:] = np.any(np.diff(rows[:, [0, 2]], axis=0) != 0, axis=1)
     return rows[first]
+
+
+def in_order(pedal: Sequence[IntArray]) -> IntArray:
+    """Positions of a pedal, each (n, 2), as one array, by tick and value, none of them twice."""
+    return np.unique(np.concatenate([NO_PEDAL, *pedal]), axis=0)
 
 
 class Tempo(NamedTuple):

@@ -14,8 +14,9 @@ from seq2drum.lattice.grid import Lattice, encode
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import MOST_TAKES
+from seq2drum.music.explanation import Swap
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.notes import IntArray, Part, Song
+from seq2drum.music.notes import IntArray, Part, Song, in_order
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decoding, engine
@@ -130,7 +131,7 @@ class Drummer(Shown):
         brushes = all("brush" in groove.title for groove in sheet.grooves.values()) and bool(sheet.grooves)
         program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
         touch, joint = Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
-        bars, rows = song.bars(), list[IntArray]()
+        bars, rows, pedal, swaps = song.bars(), list[IntArray](), list[IntArray](), list[Swap]()
         for index, piece in enumerate(lattice.bars):
             # 3. Strike each as it comes, and write what does not stay as it is. Nothing is asked of the bars after it.
             if index < kept.stop:
@@ -138,14 +139,19 @@ class Drummer(Shown):
                 struck = touch.strike(index, hits)
                 if kept.first <= index:
                     fitted = replace(joint.fitted(index, struck), program=program, is_xg=is_xg)
-                    rows.append(drum_map.apply(fitted).rows)
+                    written = drum_map.apply(fitted)
+                    rows.append(written.rows)
+                    pedal.append(written.pedal)
+                    swaps += drum_map.swaps(fitted)
             # 4. A bar is complete with its last piece; a long one has several on the lattice.
             bar = bars[piece.index]
             if piece.end == bar.end:
-                rows.append(kept.within(bar, last=bar.index + 1 == len(bars)))
-                every = np.concatenate(rows)
-                yield DrumBar(bar, Part.of(every, program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg))
-                rows = []
+                is_last = bar.index + 1 == len(bars)
+                rows.append(kept.within(bar, last=is_last))
+                pedal.append(kept.pedal_within(bar, last=is_last))
+                part = Part.of(np.concatenate(rows), program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg)
+                yield DrumBar(bar, replace(part, pedal=in_order(pedal)), tuple(swaps))
+                rows, pedal, swaps = [], [], []
 
 
 def _guitar(song: Song, options: Options) -> GuitarChoice:

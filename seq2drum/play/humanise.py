@@ -148,7 +148,8 @@ def humanise_song(
         part, here = song.parts[index], slice(begin, begin + len(song.parts[index]))
         columns = onset[here], part.duration, part.pitch, velocity[here]
         program, name, is_xg = part.program, part.name, part.is_xg
-        parts[index] = Part.of_columns(*columns, program=program, name=name, is_drums=True, is_xg=is_xg)
+        struck = Part.of_columns(*columns, program=program, name=name, is_drums=True, is_xg=is_xg)
+        parts[index] = replace(struck, pedal=part.pedal)
         begin = here.stop
     return replace(song, parts=tuple(parts), length=song.end)
 

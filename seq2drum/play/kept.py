@@ -16,7 +16,7 @@ from seq2drum.music import theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.limbs import Limbs
-from seq2drum.music.notes import Bar, IntArray, Part, Song
+from seq2drum.music.notes import NO_PEDAL, Bar, IntArray, Part, Song
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.options import Options
 
@@ -24,12 +24,14 @@ from seq2drum.play.options import Options
 class Kept(NamedTuple):
     """What of a song's own drums stays. The take is played in bars [first, stop) of the lattice, ticks [low, high).
 
-    rows (n, 4): the notes that stay, as they are in the file. given: the bars before `first`, as a model remembers
-    them. struck: the voices that sound at each tick. downbeat: those that are struck already on the first step played,
-    a little before its barline. hits: what stays in other bars than those played, as voices of the full kit.
+    rows (n, 4): the notes that stay, as they are in the file, and pedal (positions, 2) that of their hats. given: the
+    bars before `first`, as a model remembers them. struck: the voices that sound at each tick. downbeat: those that are
+    struck already on the first step played, a little before its barline. hits: what stays in other bars than those
+    played, as voices of the full kit.
     """
 
     rows: IntArray
+    pedal: IntArray
     given: dict[int, Grid]
     struck: dict[int, list[int]]
     downbeat: frozenset[int]
@@ -43,6 +45,11 @@ class Kept(NamedTuple):
         """The notes (n, 4) that stay in a bar of the song; in the last one also those after it."""
         onset = self.rows[:, 0]
         return self.rows[(onset >= bar.start) & (last | (onset < bar.end))]
+
+    def pedal_within(self, bar: Bar, *, last: bool) -> IntArray:
+        """The positions (n, 2) of the pedal that stay in a bar, likewise."""
+        tick = self.pedal[:, 0]
+        return self.pedal[(tick >= bar.start) & (last | (tick < bar.end))]
 
 
 def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, kit: Kit) -> Kept:
@@ -59,8 +66,9 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     rows = np.concatenate([np.empty((0, 4), np.int64), *(part.rows for part in own)])
     if not (options.prime or options.bars):
         nothing = encode(Part.of(rows[:0]), lattice, FULL)
-        return Kept(rows[:0], {}, {}, frozenset(), 0, len(lattice.bars), 0, song.end, nothing)
-    pitch = np.concatenate([drum_map.of(part).standard[part.pitch] for part in own] or [rows[:, 2]])
+        return Kept(rows[:0], NO_PEDAL, {}, {}, frozenset(), 0, len(lattice.bars), 0, song.end, nothing)
+    pitch = np.concatenate([drum_map.meant(part) for part in own] or [rows[:, 2]])
+    pedal = np.concatenate([NO_PEDAL, *(part.pedal for part in own)])
     known = (pitch >= 0) & (FULL.voice_of[pitch] >= 0)
     if not known.any():
         raise OptionError("the song has no drums of its own that could stay; leave out prime and bars")
@@ -80,6 +88,7 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
         first, stop = (int(np.searchsorted(number, edge)) for edge in (begin - 1, end))
         low, high = lattice.bars[first].start, lattice.bars[stop - 1].end
         stays = (rows[:, 0] < low) | (rows[:, 0] >= high) | (bar >= stop)
+    pedal = pedal[(pedal[:, 0] < low) | (pedal[:, 0] >= high)]
     # 3. The bars that stay, on the lattice, and those before as the model remembers them.
     standard = np.column_stack([rows[:, :2], pitch, rows[:, 3]])
     hits = encode(Part.of(standard[known & ((bar < first) | (bar >= stop))]), lattice, FULL)
@@ -92,7 +101,7 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     for tick, piece in zip(rows[inside, 0].tolist(), voice.tolist(), strict=True):
         struck.setdefault(tick, []).append(piece)
     downbeat = voice[step[inside] == lattice.first[first]].tolist()
-    return Kept(rows[stays], given, struck, frozenset(downbeat), first, stop, low, min(high, song.end), hits)
+    return Kept(rows[stays], pedal, given, struck, frozenset(downbeat), first, stop, low, min(high, song.end), hits)
 
 
 def grooves_of(kept: Kept, form: Form, passages: Sequence[Section]) -> dict[str, Groove]:

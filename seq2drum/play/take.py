@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,9 +19,9 @@ from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
-from seq2drum.music.explanation import Explanation, SectionGroove
+from seq2drum.music.explanation import Explanation, SectionGroove, Swap
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Bar, Part, Song
+from seq2drum.music.notes import Bar, Part, Song, in_order
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import choosing
@@ -36,11 +37,12 @@ class DrumBar(Shown):
     """One bar of a take as it is made: the bar, and its hits as notes in ticks of the song.
 
     Its hits are on the notes of `Options.drum_map`; its program is the kit. A hit on the downbeat may come a little
-    before the barline.
+    before the barline. swaps: the hits of pieces that this kit lacks.
     """
 
     bar: Bar
     part: Part
+    swaps: tuple[Swap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Take(Shown):
 
     song: what was played to. part: the drums, on the notes of `options.drum_map`. guitar: which parts were listened to,
     and why those. source: the bytes of the MIDI file that the song came from, if it came from one. score: what
-    `Drummer.takes` ranked it by. grooves: what each section was played on, in the order in which they come.
+    `Drummer.takes` ranked it by. grooves: what each section was played on, in the order in which they come. swaps: the
+    hits of pieces that the kit of the drum map lacks, by piece.
     """
 
     song: Song
@@ -59,6 +62,7 @@ class Take(Shown):
     source: bytes | None = None
     score: float | None = None
     grooves: tuple[SectionGroove, ...] = ()
+    swaps: tuple[Swap, ...] = ()
 
     @property
     def standard_part(self) -> Part:
@@ -151,14 +155,20 @@ class Sheet:
 
     def take(self, bars: Iterable[DrumBar]) -> Take:
         """The finished take, of all its bars."""
-        parts = [bar.part for bar in bars]
+        played = list(bars)
+        parts = [bar.part for bar in played]
         kit = parts[0]
         rows = np.concatenate([part.rows for part in parts])
         part = Part.of(rows, program=kit.program, name=TRACK_NAME, is_drums=True, is_xg=kit.is_xg)
+        part = replace(part, pedal=in_order([part.pedal for part in parts]))
+        hits = Counter[tuple[str, str]]()
+        for swap in (swap for bar in played for swap in bar.swaps):
+            hits[swap.piece, swap.instead] += swap.hits
         letters = dict.fromkeys(section.letter for section in self.sections)
         grooves = [(letter, self.grooves[letter]) for letter in letters if letter in self.grooves]
-        played = tuple(SectionGroove(letter, groove.name, groove.title) for letter, groove in grooves)
-        return Take(self.song, part, self.guitar, self.options, self.source, grooves=played)
+        named = tuple(SectionGroove(letter, groove.name, groove.title) for letter, groove in grooves)
+        swaps = tuple(Swap(*pieces, count) for pieces, count in sorted(hits.items()))
+        return Take(self.song, part, self.guitar, self.options, self.source, grooves=named, swaps=swaps)
 
 
 def _seeds(seed: int, count: int) -> list[int]:

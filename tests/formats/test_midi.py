@@ -10,9 +10,11 @@ import io
 import os
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -381,6 +383,24 @@ def test_drums_that_were_there_are_replaced() -> None:
     data = midi.with_drums(header(tracks=2) + track(tempo(400_000), NOTE) + old, DRUMS)
     assert b"Kit1" not in data
     assert [part for part in midi.parse(data).parts if part.is_drums] == [DRUMS]
+
+
+def test_the_pedal_of_a_hat_is_read_and_written_before_the_hits_of_its_tick() -> None:
+    pedalled = replace(DRUMS, pedal=np.array([[0, 90], [48, 64]]))
+    song = Song(48, (pedalled,), length=58)
+    data = midi.serialise(song)
+    assert midi.parse(data) == song != replace(song, parts=(DRUMS,))
+    assert data.index(b"\xb9\x04\x40") < data.index(b"\x99\x26\x5a")
+    other = track(b"\x00\xb0\x04\x40" + NOTE)
+    assert len(midi.parse(header() + other).parts[0].pedal) == 0, "of drums alone"
+
+
+def test_the_pedal_of_the_drums_that_were_there_goes_with_them() -> None:
+    old = track(b"\x00\xb9\x07\x40\x00\xb9\x04\x11\x00\x99\x24\x40\x60\x24\x00\x00\xb0\x04\x12" + NOTE)
+    pedalled = replace(DRUMS, pedal=np.array([[0, 90]]))
+    data = midi.with_drums(header() + old, pedalled)
+    assert (b"\xb9\x04\x11" in data, b"\xb9\x07\x40" in data, b"\xb0\x04\x12" in data) == (False, True, True)
+    assert [part for part in midi.parse(data).parts if part.is_drums] == [pedalled]
 
 
 def test_drums_are_taken_out_of_a_track_that_has_other_channels_too() -> None:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 import rpp as reader
 from hypothesis import example, given, settings
@@ -182,6 +183,17 @@ def test_several_takes_are_takes_of_one_item_and_the_best_comes_first() -> None:
     soft = Part.of([note._replace(velocity=20) for note in DRUMS], name="Drums", is_drums=True)
     project = agrees(strummed(), [DRUMS, soft], "My Song")
     assert [take.name for take in project.tracks[-1][1]] == ["My Song 1", "My Song 2"]
+
+
+def test_the_pedal_of_a_hat_stands_before_the_hit() -> None:
+    hat = replace(Part.of([Note(240, 60, 46, 90)], is_drums=True), pedal=np.array([[240, 0]]))
+    text = write_rpp(Song(480, (), length=480), [hat]).decode()
+    assert [line.split() for line in text.splitlines() if line.strip().startswith("E ")] == [
+        ["E", "240", "b9", "04", "00"],
+        ["E", "0", "99", "2e", "5a"],
+        ["E", "60", "89", "2e", "00"],
+        ["E", "180", "b9", "7b", "00"],
+    ]
 
 
 def test_drums_on_brushes_say_so_and_those_of_the_standard_kit_say_nothing() -> None:

@@ -571,6 +571,31 @@ def test_drums_that_stay_are_on_the_samplers_notes_already(player: Drummer) -> N
     assert inside(take.standard_part, 1, 2) == {(at, 60, 38, 90) for at in range(0, 2 * 1920, 480)}
 
 
+def test_pieces_that_a_sampler_lacks_are_told_with_what_plays_them(player: Drummer) -> None:
+    plain = player.accompany(strummed(), Options(seed=2, pieces="all"))
+    moved = player.accompany(strummed(), Options(seed=2, pieces="all", drum_map="alesis-nitro"))
+    nitro = drum_maps.load("alesis-nitro")
+    assert moved.part == nitro.apply(plain.part)
+    assert sorted(moved.swaps) == sorted(nitro.swaps(plain.part))
+    assert plain.swaps == () != moved.swaps
+
+
+def test_the_pedal_of_bars_that_stay_stays_and_new_bars_have_their_own(player: Drummer) -> None:
+    song = strummed()
+    hats = Part.of([Note(at, 60, 42, 90) for at in range(0, song.end - 60, 480)], name="Kit", is_drums=True)
+    hats = replace(hats, pedal=np.array([[tick, 33] for tick in range(0, song.end - 60, 240)]))
+    song = replace(song, parts=(*song.parts, hats))
+    take = player.accompany(song, Options(bars=(3, 4), drum_map="roland-td"))
+    old = [row for row in take.part.pedal.tolist() if not 2 * 1920 <= row[0] < 4 * 1920]
+    assert old == [row for row in hats.pedal.tolist() if not 2 * 1920 <= row[0] < 4 * 1920]
+    new = {tick: value for tick, value in take.part.pedal.tolist() if 2 * 1920 <= tick < 4 * 1920}
+    inside = (take.part.onset >= 2 * 1920) & (take.part.onset < 4 * 1920)
+    struck = take.part.onset[inside & np.isin(take.part.pitch, (42, 44, 46))]
+    assert set(new) == set(struck.tolist()) and set(new.values()) <= {0, 90}
+    with_guitar = midi.parse(take.to_bytes(with_guitar=True))
+    assert with_guitar.parts[-1].pedal.tolist() == take.part.pedal.tolist()
+
+
 def test_stiff_is_on_the_lattice_and_human_is_not(player: Drummer) -> None:
     stiff, human = (player.accompany(strummed(), Options(seed=1, humanize=amount)).part for amount in (0.0, 1.0))
     assert set((stiff.onset % 480).tolist()) <= {0, 120, 160, 240, 320, 360}
