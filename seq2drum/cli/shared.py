@@ -36,7 +36,7 @@ def add_choices(parser: argparse.ArgumentParser) -> dict[str, argparse._Argument
 
 
 def add_choice(to: Container, name: str, *, action: type[argparse.Action] | None = None, **other: Any) -> None:
-    """Add one of `CHOICES`. action: what takes the value, if not as usual. other: what is not as it stands there, such as `help`."""
+    """Add one of `CHOICES`. action: what takes the value, if not as usual. other: what is not as there, as `help`."""
     choice = CHOICES[name]._replace(**other)
     to.add_argument(
         "--" + name.replace("_", "-"),

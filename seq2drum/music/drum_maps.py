@@ -245,9 +245,9 @@ def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
     if name in names():
         return _shipped(name)
     if not name.lower().endswith(".json"):
-        near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
-        there = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names())}"
-        raise OptionError(f"there is no drum map {name!r}; {there} Or a file of your own: FILE.json")
+        near = difflib.get_close_matches(name, names(), n=2)
+        there = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names())}."
+        raise OptionError(f"there is no drum map {name!r}; {there} A file of your own is FILE.json")
     try:
         held = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:

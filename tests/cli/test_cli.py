@@ -19,6 +19,7 @@ import pytest
 from seq2drum import Options, cli
 from seq2drum.cli import infer, shared, terminal
 from seq2drum.formats import midi, notation
+from seq2drum.music import drum_maps
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.show import draw
 from tests.commands import called
@@ -332,6 +333,33 @@ def test_a_drum_map_may_be_a_file_of_ones_own(run: Run, tmp_path: Path) -> None:
     pitches = set(midi.read(tmp_path / "a.drums.mid").parts[0].pitch.tolist())
     assert 24 in pitches
     assert not pitches & {36, 38}
+
+
+def test_the_drum_maps_are_listed_with_what_they_are_for_and_whether_they_were_tried(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for mode in ("infer", "show", "grooves"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["--mode", mode, "--drum-map", "list"])
+        out, err = capsys.readouterr()
+        assert (ended.value.code, err) == (0, "")
+        heads, sources = out.splitlines()[::2], out.splitlines()[1::2]
+        assert [head.split(": ")[0] for head in heads] == list(drum_maps.names())
+        assert "superior-drummer-3: Toontrack Superior Drummer 3, its core library" in heads
+        assert all(source.endswith("; not tried in the product") for source in sources[1:])
+
+
+def test_pieces_that_the_kit_of_a_drum_map_lacks_are_told(run: Run, tmp_path: Path) -> None:
+    song = put(tmp_path / "a.mid")
+    (tmp_path / "mine.json").write_text('{"kick": null, "closed hat": null}')
+    _, out, _ = run(song, "--json", "--drum-map", tmp_path / "mine.json")
+    (swaps,) = (json.loads(line)["swaps"] for line in out.splitlines())
+    kick, hat = ({swap["piece"]: swap for swap in swaps}[piece] for piece in ("kick", "closed hat"))
+    assert (kick["instead"], hat["instead"]) == ("", "pedal hat")
+    _, out, _ = run(song, "--force", "--drum-map", tmp_path / "mine.json")
+    hits = f"{kick['hits']} hit{'s' if kick['hits'] > 1 else ''}"
+    assert f"  the kit of this drum map has no kick: {hits} left out\n" in out
+    assert "has no closed hat: " in out and " on its pedal hat\n" in out
 
 
 def test_the_score_of_a_take_for_a_sampler_is_of_the_kit(run: Run, tmp_path: Path) -> None:

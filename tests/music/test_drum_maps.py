@@ -144,6 +144,25 @@ def test_every_map_says_whom_it_is_for_where_its_notes_come_from_and_whether_it_
         assert all(held["notes"][piece] for piece in ("kick", "snare", "crash", "ride", "open hat", "closed hat"))
 
 
+def test_the_page_of_drum_maps_has_a_row_for_each_with_its_notes_its_source_and_whether_it_was_tried() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guitarists" / "drum-maps.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    assert [row[0].strip("`") for row in rows] == list(drum_maps.names())
+    for row in rows:
+        drum_map = drum_maps.load(row[0].strip("`"))
+        pairs = [
+            (voice.name, notes)
+            for voice, notes in zip(FULL.voices, drum_map.notes, strict=True)
+            if not drum_map.programs or notes != voice.notes
+        ]
+        notes = ", ".join(f"{piece} {own[0]}" for piece, own in pairs if own)
+        lacks = ", ".join(piece for piece, own in pairs if not own)
+        notes += f"; no {lacks}" if drum_map.programs and lacks else ""
+        programs = [", ".join(map(str, drum_map.programs))] if drum_map.programs else []
+        tried = "yes" if drum_map.tried else "no"
+        assert row[1:] == [drum_map.about, *programs, notes, drum_map.source, tried]
+
+
 def test_a_program_is_one_kit_of_each_standard() -> None:
     for start in ("gs-", "xg-"):
         programs = [p for name in drum_maps.names() if name.startswith(start) for p in drum_maps.load(name).programs]
