@@ -282,3 +282,8 @@ def test_main_py_and_the_module_are_the_same_program(entrance):
     assert done.returncode == 0
     assert "--mode" in done.stdout
     assert PROJECT["project"]["scripts"]["seq2drum"] == "seq2drum.cli:main"
+
+
+@pytest.mark.parametrize("package", ["seq2drum", "client"])
+def test_what_others_import_says_that_it_has_types(package):
+    assert (ROOT / package / "py.typed").is_file()

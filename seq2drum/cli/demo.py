@@ -44,10 +44,10 @@ def run(options: argparse.Namespace) -> int:
     with standard_output():
         print(f"{folder}:", flush=True)
     with bar(None, "playing"):
-        _write(folder, _File(GUITAR, guitar, "what goes in: a guitar, two choruses of a blues"))
+        _write(folder, _File(GUITAR, guitar, "what goes in: a guitar, two choruses of a blues"), options.force)
         take = Drummer.load().accompany(guitar)
         for made in _made(take, options.soundfont):
-            _write(folder, made)
+            _write(folder, made, options.force)
     with standard_output():
         print("now your own: seq2drum --mode infer YOUR.mid", flush=True)
     return 0
@@ -106,7 +106,19 @@ def _folder(name: str, guitar: bytes, *, force: bool) -> Path:
     return folder
 
 
-def _write(folder: Path, file: _File) -> None:
-    files.write_file(folder / file.name, file.data, overwrite=True)
+def _write(folder: Path, file: _File, force: bool) -> None:
+    """Write a file and say so. One that is there already and is another is the user's.
+
+    Raises:
+        OutputError: it is another, and may not be overwritten; or it cannot be written.
+    """
+    path = folder / file.name
+    same = path.is_file() and path.stat().st_size == len(file.data) and path.read_bytes() == file.data
+    if path.exists() and not (same or force):
+        raise OutputError(
+            f"{path} is not what the demo writes and may be yours; name another folder with -o, or allow it (--force)"
+        )
+    if not same:
+        files.write_file(path, file.data, overwrite=force)
     with standard_output():
         print(f"  {file.name:12} {file.what}", flush=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from seq2drum.cli.terminal import say, standard_output
+from seq2drum.cli.terminal import say, standard_output, width
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap, in_words
 
 
@@ -47,7 +48,8 @@ class Report:
             line += "; " + ": ".join(filter(None, [named, in_words(self.grooves)]))
         if self.score is not None:
             line += f"; seed {self.seed}, score {self.score:.2f}"
-        return "\n  ".join([line, *map(str, self.swaps), *map(str, self.explanations or ())])
+        told = [*map(str, self.swaps), *map(str, self.explanations or ())]
+        return "\n".join([line, *map(_wrapped, told)])
 
     def as_json(self) -> str:
         """A line of JSON."""
@@ -73,6 +75,18 @@ class Report:
         if self.explanations is not None:
             line["explain"] = [one._asdict() for one in self.explanations]
         return json.dumps(line)
+
+
+def _wrapped(text: str) -> str:
+    """A text in lines that end between words, indented, as wide as the terminal."""
+    return textwrap.fill(
+        text,
+        max(width(), 40),
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def show(report: Report, *, as_json: bool) -> None:

@@ -29,6 +29,7 @@ PLAYERS = (
 """Programs that play a WAV file, each with its flags, the best first."""
 
 _NOTICE = 0.05  # seconds until the end of a player is noticed
+_HEARD = 1.0  # seconds: a player that ends well before them and before half of the sound has played nothing
 _AT_ONCE = 2.0  # seconds: a player that fails sooner has played nothing, and the next is tried
 _ELSE = "write a file instead with -o FILE.wav"
 
@@ -93,6 +94,7 @@ def play(data: bytes, programs: Sequence[Sequence[str]]) -> None:
 
 def _run(command: Sequence[str], seconds: float) -> str | None:
     """Run a player until it ends; what it complains of, if it fails."""
+    begun = time.monotonic()
     with tempfile.TemporaryFile() as log:
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
@@ -109,7 +111,10 @@ def _run(command: Sequence[str], seconds: float) -> str | None:
             process.wait()
         log.seek(0)
         words = log.read(1 << 16).decode(errors="replace").strip().splitlines()
-        return None if process.returncode == 0 else (words or [f"code {process.returncode}"])[-1][:200]
+        if process.returncode == 0:
+            heard = time.monotonic() - begun >= min(seconds / 2, _HEARD)
+            return None if heard else "it ended at once; is there a sound device?"
+        return (words or [f"code {process.returncode}"])[-1][:200]
 
 
 def _ticking() -> Iterator[float]:

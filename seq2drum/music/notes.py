@@ -98,6 +98,11 @@ class Part(Shown):
         columns = (self.onset, self.duration, self.pitch, self.velocity)
         return map(Note, *(column.tolist() for column in columns))
 
+    def __repr__(self) -> str:
+        kind = "drums" if self.is_drums else f"program {self.program}"
+        first = int(self.onset[0]) if len(self) else 0
+        return f"Part({self.name!r}, {kind}, {len(self)} notes, ticks {first} to {self.end})"
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Part):
             return NotImplemented

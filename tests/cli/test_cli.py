@@ -397,17 +397,24 @@ def test_one_take_keeps_its_name_and_takes_are_no_songs(run: Run, tmp_path: Path
     assert (code, len(out.splitlines())) == (0, 1)
 
 
-def test_explain_lists_passages_of_bars_below_the_take(run: Run, tmp_path: Path) -> None:
+def test_explain_lists_passages_of_bars_below_the_take_and_breaks_lines_between_words(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     song = put(tmp_path / "a.mid")
+    monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = run(song, "--explain")
-    first, *lines = out.splitlines()
+    first, *rest = out.splitlines()
     assert first.startswith(str(tmp_path / "a.drums.mid"))
+    assert max(map(len, rest)) <= 80
+    lines = [line for line in rest if not line.startswith("    ")]
     assert lines
     assert all(line.startswith(("  bar ", "  bars ")) for line in lines)
     _, out, _ = run(song, "--explain", "--json", "--force")
     explanations = json.loads(out)["explain"]
     assert [set(said) for said in explanations] == [{"first", "last", "text"}] * len(explanations)
     assert len(explanations) == len(lines)
+    said = " ".join(word for line in rest for word in line.split())
+    assert all(explanation["text"] in said for explanation in explanations), "no word is cut in two"
 
 
 def test_explain_leaves_standard_output_to_the_take(player: Path, tmp_path: Path) -> None:

@@ -90,10 +90,21 @@ def test_the_demo_can_be_run_again(quick, tmp_path):
     assert demos("-o", folder) == 0
     before = contents(folder)
     (folder / "my.drums.mid").write_bytes(b"mine")
-    (folder / "drums.mid").write_bytes(b"broken")
     (folder / "picture.png").unlink()
     assert demos("-o", folder) == 0
     assert contents(folder) == before | {"my.drums.mid": b"mine"}
+
+
+def test_drums_that_were_changed_are_overwritten_only_with_force(quick, tmp_path, capsys):
+    assert demos("-o", tmp_path) == 0
+    before = contents(tmp_path)
+    (tmp_path / "drums.mid").write_bytes(b"mine")
+    assert demos("-o", tmp_path) == 2
+    err = capsys.readouterr().err
+    assert "drums.mid is not what the demo writes" in err and "--force" in err
+    assert contents(tmp_path) == before | {"drums.mid": b"mine"}
+    assert demos("-o", tmp_path, "--force") == 0
+    assert contents(tmp_path) == before
 
 
 def test_an_empty_folder_is_filled(quick, tmp_path):

@@ -70,7 +70,7 @@ def plays(*words: object) -> int:
 
 
 def test_the_first_installed_player_gets_the_sound(path, asked, tmp_path, capsys):
-    program(path, "aplay", f'cp "$2" {tmp_path}/heard; echo "$1" > {tmp_path}/flag')
+    program(path, "aplay", f'cp "$2" {tmp_path}/heard; echo "$1" > {tmp_path}/flag; sleep 0.2')
     program(path, "mpv", "exit 1")
     assert plays(SONG) == 0
     assert (tmp_path / "heard").read_bytes() == WAV
@@ -82,7 +82,7 @@ def test_the_first_installed_player_gets_the_sound(path, asked, tmp_path, capsys
 
 def test_if_a_player_cannot_start_the_next_one_plays(path, asked, tmp_path):
     program(path, "pw-play", "echo no server >&2; exit 1")
-    program(path, "aplay", f"touch {tmp_path}/played")
+    program(path, "aplay", f"touch {tmp_path}/played; sleep 0.2")
     assert plays(SONG) == 0
     assert (tmp_path / "played").exists()
 
@@ -97,10 +97,16 @@ def test_if_no_player_can_start_one_line_says_so(path, asked, capsys):
     ]
 
 
+def test_a_player_that_ends_at_once_has_played_nothing(path, asked, capsys):
+    program(path, "aplay", "exit 0")
+    assert plays(SONG) == 2
+    assert "aplay: it ended at once; is there a sound device?" in capsys.readouterr().err
+
+
 def test_if_a_player_fails_midway_no_other_starts_from_the_beginning(path, asked, tmp_path, monkeypatch):
     monkeypatch.setattr(speakers, "_AT_ONCE", 0.1)
     program(path, "pw-play", "sleep 0.3; exit 1")
-    program(path, "aplay", f"touch {tmp_path}/played")
+    program(path, "aplay", f"touch {tmp_path}/played; sleep 0.2")
     assert plays(SONG) == 2
     assert not (tmp_path / "played").exists()
 
@@ -120,7 +126,7 @@ def test_without_fluidsynth_the_message_says_how_to_install_it(path, monkeypatch
 
 
 def test_the_temporary_sound_file_is_removed(path, asked, tmp_path, monkeypatch):
-    program(path, "aplay", f'echo "$2" > {tmp_path}/name')
+    program(path, "aplay", f'echo "$2" > {tmp_path}/name; sleep 0.2')
     assert plays(SONG) == 0
     assert not Path((tmp_path / "name").read_text().strip()).exists()
 
@@ -148,7 +154,7 @@ def test_ctrl_c_stops_at_once(path, tmp_path):
 
 
 def test_no_shell_interprets_the_file_name(path, asked, tmp_path):
-    program(path, "aplay", "exit 0")
+    program(path, "aplay", "sleep 0.2")
     odd = tmp_path / f"$(touch {tmp_path.name}).mid"
     shutil.copy(SONG, odd)
     assert plays(odd) == 0
@@ -258,7 +264,7 @@ def test_what_is_played_is_what_was_rendered(tmp_path, monkeypatch):
     except MissingExtraError as error:
         pytest.skip(str(error))
     folder = tmp_path / "programs"
-    program(folder, "aplay", f'cp "$2" {tmp_path}/heard')
+    program(folder, "aplay", f'cp "$2" {tmp_path}/heard; sleep 1.1')
     (folder / "fluidsynth").symlink_to(synthesiser.program)
     monkeypatch.setenv("PATH", str(folder))
     assert plays(SONG, "--bars", "1:2", "--soundfont", font) == 0

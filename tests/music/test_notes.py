@@ -128,3 +128,10 @@ def test_a_part_does_not_share_memory_with_the_arrays_it_was_made_of() -> None:
     part = Part.of_columns(*columns)
     columns[0][0] = 99
     assert list(part) == [Note(0, 10, 60, 64)]
+
+
+def test_a_part_and_what_holds_one_are_printed_in_a_line() -> None:
+    part = Part.of([Note(at, 10, 36, 90) for at in range(0, 100_000, 10)], name="Kit", is_drums=True)
+    assert repr(part) == "Part('Kit', drums, 10000 notes, ticks 0 to 100000)"
+    assert repr(Part.of([], program=27)) == "Part('', program 27, 0 notes, ticks 0 to 0)"
+    assert len(repr(Song(480, (part,)))) < 300
