@@ -12,7 +12,7 @@ from typing import Any
 
 from seq2drum.errors import MissingExtraError, NotationError
 from seq2drum.formats.performed import song_of
-from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Touch, Track, velocity_of
+from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Touch, Track, general_midi, velocity_of
 from seq2drum.music.limits import TAB_LIMITS
 from seq2drum.music.notes import Song
 
@@ -192,7 +192,7 @@ def _note(note: Any, tuning: dict[int, int] | None, is_slurred: bool) -> TabNote
         is_slurred=is_slurred and tuning is not None,
         accent=2 * effect.heavyAccentuatedNote or effect.accentuatedNote,
     )
-    pitch = note.value if tuning is None else tuning[note.string] + note.value
+    pitch = general_midi(note.value) if tuning is None else tuning[note.string] + note.value
     if not 0 <= pitch <= 127:
         raise NotationError(f"a note on string {note.string} is beyond MIDI's range (pitch {pitch})")
     dynamic = (note.velocity - velocity_of(0)) // 16

@@ -14,6 +14,7 @@ from seq2drum import files
 from seq2drum.formats import foreign, midi
 from seq2drum.music.limits import (
     DEFAULT_LIMITS,
+    GPIF_SUFFIXES,
     GUITARPRO_SUFFIXES,
     MIDI_SUFFIXES,
     SCORE_LIMITS,
@@ -73,11 +74,22 @@ def _is_guitarpro(head: bytes) -> bool:
     return head[1:20] == b"FICHIER GUITAR PRO "
 
 
+def _read_gpif(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats import gpif
+
+    return gpif.read_gpif(data)
+
+
+def _is_gpif(head: bytes) -> bool:
+    return head.startswith((b"BCFZ", b"BCFS")) or (head.startswith(b"PK\x03\x04") and b"score.gpif" in head)
+
+
 _MIDI = Kind("MIDI file", MIDI_SUFFIXES, _is_midi, None, _read_midi)
 KINDS = (
     _MIDI,
     Kind("MusicXML file", SCORE_SUFFIXES, _is_score, SCORE_LIMITS.file_bytes, _read_score),
     Kind("Guitar Pro file", GUITARPRO_SUFFIXES, _is_guitarpro, TAB_LIMITS.binary_bytes, _read_guitarpro),
+    Kind("Guitar Pro file", GPIF_SUFFIXES, _is_gpif, TAB_LIMITS.file_bytes, _read_gpif),
 )
 
 

@@ -20,6 +20,19 @@ def velocity_of(dynamic: int, *, louder: int = 0) -> int:
     return max(1, min(127, _SOFTEST + _STEP * (dynamic + louder)))
 
 
+_ARTICULATIONS = {
+    91: 38, 92: 46, 93: 51, 94: 51, 95: 55, 96: 52, 97: 49, 98: 57, 99: 56, 100: 56, 101: 56, 102: 56, 103: 56,
+    104: 60, 105: 60, 106: 61, 107: 61, 108: 64, 109: 64, 110: 63, 111: 54, 112: 54, 113: 54, 114: 43, 115: 49,
+    116: 49, 117: 69, 118: 70, 119: 70, 120: 70, 122: 82, 123: 53, 124: 62, 125: 62, 126: 59, 127: 59,
+}  # fmt: skip
+"""Ways to strike that Guitar Pro numbers above the notes of General MIDI, and the notes they sound as."""
+
+
+def general_midi(articulation: int) -> int:
+    """The General MIDI note of one of Guitar Pro's numbers for drums, which are those notes below 91."""
+    return _ARTICULATIONS.get(articulation, articulation)
+
+
 class Touch(NamedTuple):
     """How a note is struck, as far as it changes its loudness or length."""
 

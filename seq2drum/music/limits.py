@@ -16,7 +16,10 @@ SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml")
 GUITARPRO_SUFFIXES = (".gp3", ".gp4", ".gp5")
 """What the names of files of Guitar Pro 3 to 5 end in, in lower case."""
 
-SONG_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + GUITARPRO_SUFFIXES
+GPIF_SUFFIXES = (".gp", ".gpx")
+"""What the names of files of Guitar Pro 6 to 8 end in, in lower case."""
+
+SONG_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES
 """What the names of all files that can be opened as a song end in, in lower case."""
 
 LAST_TICK = 0x0FFF_FFFF
@@ -102,7 +105,7 @@ class TabLimits:
     """The ratio of the unpacked to the packed size."""
     depth: int = 32
     """XML elements within elements."""
-    elements: int = 4_000_000
+    elements: int = 2_000_000
     """XML elements."""
     tracks: int = 64
     """Tracks."""

@@ -1,0 +1,186 @@
+"""Guitar Pro 6 to 8: what is read of files that were written by hand."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+pytest.importorskip("defusedxml", reason="defusedxml is not installed: pip install 'seq2drum[guitarpro]'")
+
+from seq2drum.errors import NotationError
+from seq2drum.formats.opening import open_song
+from seq2drum.music.limits import TAB_LIMITS
+from seq2drum.music.notes import Marker, Song
+from tests.gpif_files import bcfs, bcfz, drum, gp, gpif, xbeat, xtrack
+
+EIGHTHS = [xbeat((0, fret)) for fret in range(8)]
+
+
+def read(text: bytes) -> Song:
+    return open_song(gp(text)).song
+
+
+def onsets(read: Song, part: int = 0) -> list[float]:
+    return [note.onset / read.ticks_per_quarter for note in read.parts[part]]
+
+
+def pitches(read: Song) -> list[int]:
+    return read.parts[0].pitch.tolist()
+
+
+def whole(fret: int) -> list:
+    return [xbeat((0, fret), value="Whole")]
+
+
+@pytest.mark.parametrize("packed", [gp, bcfs, bcfz])
+def test_a_riff_is_read_from_all_versions(packed, tmp_path) -> None:
+    text = gpif(xtrack([EIGHTHS, EIGHTHS], name="Lead", program=30), tempos=[(0, 0.0, "96 2"), (1, 0.5, "48 3")])
+    path = tmp_path / "song.gp"
+    path.write_bytes(packed(text))
+    found = open_song(path).song
+    assert onsets(found) == [number / 2 for number in range(16)]
+    assert pitches(found) == [40 + number % 8 for number in range(16)]
+    assert (found.parts[0].name, found.parts[0].program) == ("Lead", 30)
+    assert [(tempo.tick / found.ticks_per_quarter, round(tempo.bpm)) for tempo in found.tempos] == [(0, 96), (6, 72)]
+
+
+def test_pitches_are_those_of_the_tuning_at_the_capo() -> None:
+    found = read(gpif(xtrack([[xbeat((0, 0), (5, 3))]], tuning=(38, 45, 50, 55, 59, 64), capo=2)))
+    assert pitches(found) == [40, 69]
+
+
+def test_repeats_endings_and_jumps_are_played_out() -> None:
+    measures = {
+        0: '<Repeat start="true" end="false" count="0"/>',
+        1: '<AlternateEndings>1 2</AlternateEndings><Repeat start="false" end="true" count="3"/>',
+        2: "<AlternateEndings>3</AlternateEndings>",
+    }
+    assert pitches(read(gpif(xtrack([whole(n) for n in range(4)]), measures=measures))) == [40, 41, 40, 41, 40, 42, 43]
+    measures = {
+        1: "<Directions><Target>Segno</Target></Directions>",
+        2: "<Directions><Jump>DaCoda</Jump></Directions>",
+        3: "<Directions><Jump>DaSegnoAlCoda</Jump></Directions>",
+        4: "<Directions><Target>Coda</Target></Directions>",
+    }
+    found = read(gpif(xtrack([whole(n) for n in range(6)]), measures=measures))
+    assert pitches(found) == [40, 41, 42, 43, 41, 42, 44, 45]
+    measures = {
+        1: "<Directions><Target>Fine</Target></Directions>",
+        2: "<Directions><Jump>DaCapoAlFine</Jump></Directions>",
+    }
+    assert pitches(read(gpif(xtrack([whole(n) for n in range(4)]), measures=measures))) == [40, 41, 42, 40, 41]
+
+
+def test_a_pickup_is_a_short_first_bar() -> None:
+    found = read(gpif(xtrack([EIGHTHS[:3], EIGHTHS]), master="<Anacrusis/>"))
+    assert [bar.length / found.ticks_per_quarter for bar in found.bars()] == [1.5, 4]
+    assert onsets(found)[3] == 1.5
+
+
+@pytest.mark.parametrize(("feel", "share"), [("Triplet8th", 2 / 3), ("Dotted8th", 3 / 4), ("Scottish8th", 1 / 4)])
+def test_triplet_feel_is_swing(feel, share) -> None:
+    found = read(gpif(xtrack([EIGHTHS]), measures={0: f"<TripletFeel>{feel}</TripletFeel>"}))
+    assert onsets(found) == pytest.approx([quarter + place for quarter in range(4) for place in (0, share)])
+
+
+def test_ties_dots_tuplets_and_rests_are_counted() -> None:
+    bar = [
+        xbeat((0, 0), value="Quarter", dots=1),
+        xbeat((0, 0), note='<Tie origin="false" destination="true"/>'),
+        *[xbeat((0, 1), tuplet=(3, 2)) for _ in range(3)],
+        xbeat(value="Quarter"),
+    ]
+    found = read(gpif(xtrack([bar])))
+    assert onsets(found) == pytest.approx([0, 2, 2 + 1 / 3, 2 + 2 / 3])
+    assert found.parts[0].duration[0] == 2 * found.ticks_per_quarter
+
+
+def test_notes_are_as_loud_as_they_are_struck() -> None:
+    bar = [
+        xbeat((0, 0), more="<Dynamic>P</Dynamic>"),
+        xbeat((0, 0)),
+        xbeat((0, 0), properties=["Muted"]),
+        xbeat((0, 0), properties=["PalmMuted"]),
+        xbeat((0, 0), note="<AntiAccent>Normal</AntiAccent>"),
+        xbeat((0, 0), properties=["HopoDestination"]),
+        xbeat((0, 0), note="<Accent>8</Accent>"),
+        xbeat((0, 0), note="<Accent>4</Accent>"),
+    ]
+    assert read(gpif(xtrack([bar]))).parts[0].velocity.tolist() == [47, 95, 63, 79, 79, 79, 111, 127]
+
+
+def test_sections_are_markers() -> None:
+    measures = {
+        0: "<Section><Letter>A</Letter><Text>Verse</Text></Section>",
+        1: "<Section><Letter/><Text>Chorus</Text></Section>",
+    }
+    found = read(gpif(xtrack([whole(0), whole(1)]), measures=measures))
+    assert found.markers == (Marker(0, "A Verse"), Marker(4 * found.ticks_per_quarter, "Chorus"))
+
+
+def test_a_drum_track_has_the_notes_that_its_articulations_mean() -> None:
+    kit = xtrack([[drum(0, 2), drum(2), drum(1, 2), drum(3)] * 2], is_drums=True, tuning=(0,) * 6, name="Drums")
+    found = read(gpif(xtrack([EIGHTHS]), kit))
+    assert found.parts[1].is_drums
+    assert found.parts[1].pitch.tolist() == [36, 42, 42, 38, 42, 46] * 2
+
+
+def test_a_measure_that_repeats_the_one_before_is_played_as_it() -> None:
+    text = gpif(xtrack([EIGHTHS, []])).replace(
+        b'<Bar id="1"><Voices>', b'<Bar id="1"><SimileMark>Simple</SimileMark><Voices>'
+    )
+    assert pitches(read(text)) == [40 + fret for fret in range(8)] * 2
+
+
+def test_a_tempo_that_changes_evenly_changes_each_quarter() -> None:
+    text = gpif(xtrack([EIGHTHS, EIGHTHS]), tempos=[(0, 0.0, "100 2"), (1, 0.0, "140 2")])
+    found = read(text.replace(b"<Linear>false</Linear><Bar>0<", b"<Linear>true</Linear><Bar>0<"))
+    assert [round(tempo.bpm) for tempo in found.tempos] == [100, 110, 120, 130, 140]
+
+
+# --- files that are damaged, and files made to harm -------------------------------------------------------------------
+
+BOMB = b'<?xml version="1.0"?><!DOCTYPE GPIF [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><GPIF>&b;</GPIF>'
+
+
+def large_zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Content/score.gpif", b"<GPIF>" + b" " * (TAB_LIMITS.score_bytes + 1))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (gp(BOMB), "declares its own XML entities"),
+        (large_zip(), "grows beyond"),
+        (gp(b"<GPIF>" + b"<a>" * 100), "elements"),
+        (gp(b"<GPIF><MasterBars></GPIF>"), "damaged"),
+        (gp(b"<html/>"), "its root is <html>"),
+        (gp(b"<GPIF/>"), "no measures"),
+        (gp(gpif(xtrack([EIGHTHS]), measures={0: "<Time>4/0</Time>"})), "no bar has that length"),
+        (gp(gpif(xtrack([EIGHTHS]), tempos=[(0, 0.0, "nan 2"), (0, 0.5, "1e9 2")])), "wanted are 10 to 400"),
+        (gp(gpif(xtrack([EIGHTHS])).replace(b'<Beat id="3"', b'<Beat id="x"')), "contradicts itself"),
+        (b"BCFZ" + (1 << 31).to_bytes(4, "little"), "grows beyond"),
+        (b"BCFZ" + (1000).to_bytes(4, "little") + b"\xff" * 50, "repeats what was not there"),
+        (b"BCFZ" + (1000).to_bytes(4, "little") + bytes(50_000), "goes on without end"),
+        (bcfz(gpif(xtrack([EIGHTHS])))[:300], "is damaged|is cut off|has no score"),
+        (bcfs(b"<GPIF/>", name="other.xml"), "no score.gpif"),
+        (bcfs(gpif(xtrack([EIGHTHS])))[: 2 * 0x1000 + 100], "cut off"),
+    ],
+)
+def test_what_is_no_tab_is_told_in_one_line(data, message) -> None:
+    with pytest.raises(NotationError, match=message) as caught:
+        open_song(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_tables_that_refer_to_one_voice_again_and_again_are_refused() -> None:
+    text = gpif(xtrack([EIGHTHS * 60, *[[]] * 300]))
+    for voice in range(1, 301):
+        text = text.replace(b"<Voices>%d -1 -1 -1</Voices>" % voice, b"<Voices>0 0 0 0</Voices>")
+    with pytest.raises(NotationError, match="more than 100,000 beats"):
+        read(text)
