@@ -167,6 +167,7 @@ class _Voice:
             place = len(self.notes)
             self.notes.append([onset, end, note.pitch, note.velocity])
         self.held[note.string] = place
+        self.ringing.pop(note.string, None)  # of a note that was tied on: it rings if that does to which it is tied
         if note.rings:
             self.ringing[note.string] = place, latest
 

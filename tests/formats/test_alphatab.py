@@ -1,0 +1,195 @@
+"""Tabs of all versions: the notes are those that alphaTab plays, at the same ticks.
+
+alphaTab is a reader of tabs in another language, by others. Each tab is made by chance, once, and written in all
+formats. Not compared is what we do otherwise by intent: muted notes are softer and as long as written, what rings after
+a tie rings on, and what is held ends by the clock of the swing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip install 'seq2drum[guitarpro]'")
+pytest.importorskip("defusedxml", reason="defusedxml is not installed: pip install 'seq2drum[guitarpro]'")
+
+from guitarpro import models
+
+from seq2drum.formats.opening import open_song
+from tests import gpif_files, tabs
+
+TICKS = 960  # a quarter, of alphaTab
+VALUES = {4: "Quarter", 8: "Eighth", 16: "16th", 2: "Half"}
+
+
+class Played(NamedTuple):
+    """A beat, whatever it is written in: the how manieth of a whole note; strings, from the lowest, and frets."""
+
+    length: int
+    notes: tuple[tuple[int, int], ...] = ()
+    dotted: bool = False
+    tuplet: tuple[int, int] = (1, 1)
+    is_tied: bool = False
+    is_muted: bool = False
+    rings: bool = False
+    ghost: bool = False
+
+
+def made(seed: int) -> dict[str, Any]:
+    """A tab made by chance: its bars, and what each measure has."""
+    chance = random.Random(seed)
+    metre = chance.choice([(4, 4), (3, 4), (7, 8), (6, 8)])
+    count = chance.choice([3, 5, 8])
+    muted, ringing = seed % 3 == 1, seed % 3 == 2
+    bars, before = [], ()
+    for _ in range(count):
+        bar, left = [], 16 * metre[0] // metre[1]
+        while left:
+            kinds = [
+                ([Played(16)], 1),
+                ([Played(8)], 2),
+                ([Played(8)] * 2, 4),
+                ([Played(4)], 4),
+                ([Played(8, dotted=True)], 3),
+            ]
+            kinds += [([Played(8, tuplet=(3, 2))] * 3, 4), ([Played(2)], 8)]
+            beats, length = chance.choice([kind for kind in kinds if kind[1] <= left])
+            left -= length
+            for beat in beats:
+                rest, tied = chance.random() < 0.12, before and chance.random() < 0.15
+                strings = chance.sample(range(6), chance.choice([1, 1, 1, 2, 3]))
+                notes = () if rest else before if tied else tuple((string, chance.randrange(13)) for string in strings)
+                bar.append(
+                    beat._replace(
+                        notes=notes,
+                        is_tied=bool(tied and notes),
+                        is_muted=muted and chance.random() < 0.3,
+                        rings=ringing and not tied and chance.random() < 0.4,
+                        ghost=not muted and chance.random() < 0.1,
+                    )
+                )
+                before = notes
+        bars.append(bar)
+    form = {} if ringing else chance.choice([{}, {1: "open", 2: "close"}, {0: "open", 1: "first", 2: "second"}])
+    if form:  # no tie over a repeat sign: what it is tied to is not what was played before
+        bars = [[bar[0]._replace(is_tied=False), *bar[1:]] for bar in bars]
+    swings = not ringing and chance.random() < 0.4
+    return {"bars": bars, "metre": metre, "form": form, "swings": swings, "exact": not muted and not swings}
+
+
+def as_guitarpro(tab: dict[str, Any]) -> Any:
+    def beat(each: Played) -> Any:
+        kind = "tie" if each.is_tied else "normal"
+        effects = {"palmMute": each.is_muted, "letRing": each.rings, "ghostNote": each.ghost}
+        notes = [(6 - string, fret) for string, fret in each.notes]
+        return tabs.beat(*notes, length=each.length, dotted=each.dotted, tuplet=each.tuplet, kind=kind, **effects)
+
+    marks = {
+        "open": {"isRepeatOpen": True},
+        "close": {"repeatClose": 2},
+        "first": {"repeatAlternative": 1, "repeatClose": 1},
+        "second": {"repeatAlternative": 2},
+    }
+    headers = {
+        index: {"metre": tab["metre"]}
+        | marks.get(tab["form"].get(index, ""), {})
+        | ({"tripletFeel": models.TripletFeel.eighth} if tab["swings"] else {})
+        for index in range(len(tab["bars"]))
+    }
+    return tabs.song(tabs.track([[beat(each) for each in bar] for bar in tab["bars"]], offset=2), headers=headers)
+
+
+def as_gpif(tab: dict[str, Any]) -> bytes:
+    def beat(each: Played) -> Any:
+        note = '<Tie origin="false" destination="true"/>' * each.is_tied + "<LetRing/>" * each.rings
+        note += "<AntiAccent>Normal</AntiAccent>" * each.ghost
+        properties = ["PalmMuted"] * each.is_muted
+        return gpif_files.xbeat(
+            *each.notes,
+            value=VALUES[each.length],
+            dots=int(each.dotted),
+            tuplet=each.tuplet,
+            note=note,
+            properties=properties,
+        )
+
+    marks = {
+        "open": '<Repeat start="true" end="false" count="0"/>',
+        "close": '<Repeat start="false" end="true" count="3"/>',
+        "first": '<AlternateEndings>1</AlternateEndings><Repeat start="false" end="true" count="2"/>',
+        "second": "<AlternateEndings>2</AlternateEndings>",
+    }
+    measures = {
+        index: f"<Time>{tab['metre'][0]}/{tab['metre'][1]}</Time>"
+        + marks.get(tab["form"].get(index, ""), "")
+        + "<TripletFeel>Triplet8th</TripletFeel>" * tab["swings"]
+        for index in range(len(tab["bars"]))
+    }
+    return gpif_files.gpif(
+        gpif_files.xtrack([[beat(each) for each in bar] for bar in tab["bars"]], capo=2), measures=measures
+    )
+
+
+def alphatab(files: list[Path]) -> list[list[list[list[float]]]]:
+    """What alphaTab plays of each file; skips the test where there is no Node or no alphaTab."""
+    modules = os.environ.get("SEQ2DRUM_NODE_MODULES", "")
+    if not shutil.which("node") or not Path(modules, "@coderline", "alphatab").is_dir():
+        pytest.skip("needs Node and @coderline/alphatab: npm install, and SEQ2DRUM_NODE_MODULES=.../node_modules")
+    script = Path(__file__).with_name("alphatab.mjs")
+    command = ["node", str(script), modules, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    result: list[list[list[list[float]]]] = json.loads(done.stdout)
+    return result
+
+
+def rows(file: Path, exact: bool) -> list[tuple[float, ...]]:
+    """What we play of the first track: (tick, pitch), and length and velocity where those are compared."""
+    song = open_song(file).song
+    part = song.parts[0]
+    scale = TICKS / song.ticks_per_quarter
+    table = [(n.onset * scale, n.pitch, *((n.duration * scale, n.velocity) if exact else ())) for n in part]
+    return sorted(tuple(map(float, row)) for row in table)
+
+
+def compare(seeds: range, folder: Path) -> int:
+    """Compare the notes of tabs made by chance; returns how many there were."""
+    files, exact = [], []
+    for seed in seeds:
+        tab = made(seed)
+        song, text = as_guitarpro(tab), as_gpif(tab)
+        written = {
+            ".gp5": tabs.written(song),
+            ".gp4": b"" if tab["swings"] else tabs.written(song, (4, 0, 6)),
+            ".gp": gpif_files.gp(text),
+            ".gpx": gpif_files.bcfz(text) if seed % 5 == 0 else gpif_files.bcfs(text),
+        }
+        for suffix, data in written.items():
+            if data:
+                files.append(folder / f"{seed}{suffix}")
+                files[-1].write_bytes(data)
+                exact.append(tab["exact"])
+    count = 0
+    for file, tracks, is_exact in zip(files, alphatab(files), exact, strict=True):
+        theirs = [
+            (tick, pitch, *((length, velocity) if is_exact else ())) for tick, length, pitch, velocity in tracks[0]
+        ]
+        ours = rows(file, is_exact)
+        assert ours == sorted(tuple(map(float, row)) for row in theirs), file.name
+        count += len(ours)
+    return count
+
+
+def test_what_is_played_of_a_tab_is_what_alphatab_plays(tmp_path) -> None:
+    assert compare(range(6), tmp_path) > 300
+
+
+@pytest.mark.slow
+def test_what_is_played_of_many_tabs_is_what_alphatab_plays(tmp_path) -> None:
+    assert compare(range(100, 200), tmp_path) > 5000
