@@ -31,6 +31,12 @@ S.SIXTEENTH = 0.25 -- in quarters
 S.MOST_TAKES = 8
 S.MOST_NOTES = 50000
 
+S.DRUM_MAPS = {
+  "gm", "abbey-road-60s", "addictive-drums-2", "alesis-nitro", "avl-drumkits", "bfd3", "ezdrummer-2", "ezdrummer-3",
+  "ggd-invasion", "ggd-modern-massive", "ggd-p4-halpern", "logic-drum-kit-designer", "mt-power-drumkit-2",
+  "roland-td", "ssd5", "studio-drummer", "superior-drummer-3", "yamaha-dtx502", "yamaha-dtxplorer", "gs-analog",
+  "gs-brush", "gs-electronic", "gs-orchestra", "xg-brush", "xg-electronic", "xg-orchestra", "xg-standard",
+}
 S.ENDINGS = { "auto", "ring", "choke", "ritard", "none" }
 S.STYLES = { "auto", "jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock" }
 
@@ -481,17 +487,17 @@ end
 ---------------------------------------------------------------------------------------------------- what is asked for
 
 S.CONTROLS = {
-  { key = "style", caption = "Style (auto or jazz rock funk ...)", default = "auto" },
+  { key = "style", caption = "Style (auto or jazz rock funk ...)", default = "auto", words = S.STYLES },
   { key = "intensity", caption = "Intensity 0 to 1 (empty: as it fits)", level = true },
   { key = "complexity", caption = "Complexity 0 to 1 (empty: as it fits)", level = true },
   { key = "fills", caption = "Fills 0 to 1 (empty: as it fits)", level = true },
   { key = "swing", caption = "Swing 0 to 1 (empty: as it fits)", level = true },
-  { key = "drum-map", caption = "Drum map (gm: General MIDI)", default = "gm" },
+  { key = "drum-map", caption = "Drum map (gm ssd5 ...; ? for all)", default = "gm", words = S.DRUM_MAPS },
   { key = "seed", caption = "Seed (empty: a new one each time)", whole = { 0, 4294967295 } },
   { key = "takes", caption = "How many takes (1 to 8)", default = "1", whole = { 1, S.MOST_TAKES } },
   { key = "groove", caption = "Groove (empty: one that fits)", title = true },
   { key = "daring", caption = "Daring 0 to 1 (empty: the safest groove)", level = true },
-  { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto" },
+  { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto", words = S.ENDINGS },
 }
 
 local function contains(list, value)
@@ -516,10 +522,10 @@ local function checked(control, answer)
       return nil, ("%s: %s is no whole number from %d to %d."):format(name, answer, low, high)
     end
     return ("%d"):format(number)
-  elseif control.key == "style" and not contains(S.STYLES, text) then
-    return nil, "There is no style " .. answer .. ". There are: " .. table.concat(S.STYLES, ", ") .. "."
-  elseif control.key == "ending" and not contains(S.ENDINGS, text) then
-    return nil, "There is no ending " .. answer .. ". There are: " .. table.concat(S.ENDINGS, ", ") .. "."
+  elseif control.words and not contains(control.words, text) then
+    local there = table.concat(control.words, ", ")
+    if text == "?" then return nil, name .. ": there are " .. there .. "." end
+    return nil, ("There is no %s %s. There are: %s."):format(name:lower(), answer, there)
   elseif not text:match(control.title and "^[%w%._,=/&' %-]+$" or "^[%w%._,%-]+$") then
     return nil, name .. ": " .. answer .. " is no name."
   end

@@ -19,7 +19,7 @@ import pytest
 
 from seq2drum import Drummer, Options
 from seq2drum.formats import midi
-from seq2drum.music import choices
+from seq2drum.music import choices, drum_maps
 from seq2drum.music.explanation import in_words
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part, Song, Tempo
@@ -595,13 +595,13 @@ def test_a_python_is_asked_to_run_the_program_as_a_module(studio: Callable[..., 
 def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
-    answers = ["Funk", "0,9", "0.25", "1", " 0 ", "gs", "12", "2", "Half-time rock, ride", "0,5", "choke"]
+    answers = ["Funk", "0,9", "0.25", "1", " 0 ", "SSD5", "12", "2", "Half-time rock, ride", "0,5", "choke"]
     here.reaper.answers = [answers]
     here.run()
     flags = here.words[here.words.index("--style") :]
     assert flags == [
         *("--style", "funk", "--intensity", "0.9", "--complexity", "0.25", "--fills", "1", "--swing", "0"),
-        *("--drum-map", "gs", "--seed", "12", "--takes", "2"),
+        *("--drum-map", "ssd5", "--seed", "12", "--takes", "2"),
         *("--groove", "half-time rock, ride", "--daring", "0.5", "--ending", "choke"),
     ]
     names = [f"Drums, seed {seed}, half-time rock, ride" for seed in (12, 13)]
@@ -634,7 +634,10 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
         (2, "loud", ["Complexity: loud"]),
         (3, "-0.1", ["Fills: -0.1"]),
         (4, "nan", ["Swing: nan"]),
-        (5, 'gm" --force "', ["Drum map"]),
+        (5, 'gm" --force "', ["no drum map gm"]),
+        (5, "ezdrummer", ["no drum map ezdrummer", "ezdrummer-2, ezdrummer-3"]),
+        (5, "?", ["Drum map: there are gm, ", "superior-drummer-3"]),
+        (0, "?", ["Style: there are auto, jazz"]),
         (6, "1.5", ["Seed: 1.5", "whole number"]),
         (6, "-1", ["Seed: -1"]),
         (7, "9", ["How many takes: 9", "from 1 to 8"]),
@@ -656,11 +659,12 @@ def test_an_invalid_answer_is_asked_for_again(
     assert here.reaper.commands == []
 
 
-def test_the_styles_and_endings_are_those_of_the_drummer() -> None:
+def test_the_styles_endings_and_drum_maps_are_those_of_the_drummer() -> None:
     reaper = Reaper()
     _, script = reaper.library()
     assert list(script.STYLES.values()) == ["auto", *choices.STYLES]
     assert list(script.ENDINGS.values()) == list(choices.ENDINGS)
+    assert list(script.DRUM_MAPS.values()) == list(drum_maps.names())
 
 
 def test_every_piece_of_the_kit_has_a_name_on_its_key() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import OptionError
+from seq2drum.formats import midi
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Note, Part, Song
@@ -69,6 +70,31 @@ def test_what_is_written_with_a_map_is_read_with_it_as_the_same_pieces_or_the_ne
     if name == "gs-analog":  # which has a second closed hat where the pedal's is
         wanted[wanted.index("pedal hat")] = "closed hat"
     assert pieces == wanted
+
+
+@pytest.mark.slow
+def test_real_drums_written_and_read_with_a_map_have_the_same_pieces_at_the_same_ticks(sample: list[Path]) -> None:
+    kept = 0
+    for path in sample:
+        for part in drum_maps.drum_parts(midi.read(path)):
+            standard = replace(part, program=0, is_xg=False)
+            voices = FULL.voice_of[standard.pitch]
+            for name in drum_maps.names():
+                drum_map = drum_maps.load(name)
+                instead = {swap.piece: swap.instead for swap in drum_map.swaps(standard)}
+                if name == "gs-analog":  # see above
+                    instead["pedal hat"] = "closed hat"
+                wanted = [instead.get(FULL.names[voice], FULL.names[voice]) if voice >= 0 else "" for voice in voices]
+                written = midi.parse(midi.serialise(Song(480, (drum_map.apply(standard),))))
+                pieces = {
+                    (tick, FULL.names[voice])
+                    for read in map(drum_map.read, written.parts)
+                    for tick, voice in zip(read.onset.tolist(), FULL.voice_of[read.pitch].tolist(), strict=True)
+                    if voice >= 0
+                }
+                assert pieces == {pair for pair in zip(standard.onset.tolist(), wanted, strict=True) if pair[1]}
+                kept += len(pieces)
+    assert kept > 10_000
 
 
 def test_a_piece_that_a_kit_lacks_goes_to_its_family_alone() -> None:
