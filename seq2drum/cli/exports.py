@@ -1,4 +1,4 @@
-"""What else is made of a take, besides its MIDI file: a score, a picture, sound, a REAPER project.
+"""What else is made of a take, besides its MIDI file: a score, a picture, sound, a REAPER project, a tab.
 
 Each is a flag that names a file, and a line in `EXPORTS`.
 """
@@ -76,12 +76,25 @@ def _rpp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> byte
     return rpp.write_rpp(takes[0].song, [take.part for take in takes], title)
 
 
+def _gp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
+    from seq2drum.formats import guitarpro
+
+    return guitarpro.write_guitarpro(takes[0].song, takes[0].standard_part, title)
+
+
+def _check_gp(options: argparse.Namespace) -> None:
+    from seq2drum.formats import guitarpro
+
+    guitarpro.check()
+
+
 EXPORTS: Mapping[str, Export] = MappingProxyType(
     {
         "score": Export((".musicxml", ".xml", ".svg"), _score, _check_score),
         "picture": Export((".png", ".svg"), _picture),
         "wav": Export((".wav",), _wav, _check_wav),
         "rpp": Export((".rpp",), _rpp),
+        "gp": Export((".gp5",), _gp, _check_gp),
     }
 )
 
@@ -96,6 +109,7 @@ def add_options(to: Container) -> None:
     to.add_argument("--wav", metavar="FILE", help="also write guitar and drums as sound (needs FluidSynth)")
     add_soundfont(to)
     to.add_argument("--rpp", metavar="FILE", help="also write a REAPER project: the song's tracks and these drums")
+    to.add_argument("--gp", metavar="FILE", help="also write a Guitar Pro tab, .gp5: the song and these drums")
 
 
 def add_soundfont(to: Container) -> None:

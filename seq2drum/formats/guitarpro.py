@@ -1,4 +1,4 @@
-"""Guitar Pro 3 to 5 -> Song, by PyGuitarPro, which is imported when such a file is read, and only here.
+"""Guitar Pro 3 to 5 -> Song, and a song -> Guitar Pro 5, by PyGuitarPro, which is imported on use, and only here.
 
 Its readers believe what a file says of itself. Ours are made of them, and count what they read (`_bounded`).
 """
@@ -6,15 +6,16 @@ Its readers believe what a file says of itself. Ours are made of them, and count
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-from seq2drum.errors import MissingExtraError, NotationError
+from seq2drum.errors import MissingExtraError, NotationError, OutputError
+from seq2drum.formats.fretting import Cell, fretted, length_of, tuning
 from seq2drum.formats.performed import song_of
 from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Touch, Track, general_midi, velocity_of
 from seq2drum.music.limits import TAB_LIMITS
-from seq2drum.music.notes import Song
+from seq2drum.music.notes import Bar, Part, Song
 
 _VERSIONS = {
     "FICHIER GUITAR PRO v3.00": ("gp3", (3, 0, 0)),
@@ -68,14 +69,21 @@ def _parsed(data: bytes) -> Any:
         ) from error
 
 
-def _bounded(module: str) -> Any:
-    """The class of PyGuitarPro that reads a version, counting measures, tracks and beats, and quick with ties."""
+def check() -> None:
+    """Raise a MissingExtraError if PyGuitarPro is not installed."""
     try:
-        from guitarpro import gp3, gp4, gp5
+        import guitarpro  # noqa: F401
     except ImportError:
         raise MissingExtraError(
             "files of Guitar Pro 3 to 5 need PyGuitarPro: pip install 'seq2drum[guitarpro]'"
         ) from None
+
+
+def _bounded(module: str) -> Any:
+    """The class of PyGuitarPro that reads a version, counting measures, tracks and beats, and quick with ties."""
+    check()
+    from guitarpro import gp3, gp4, gp5
+
     base: Any = {"gp3": gp3.GP3File, "gp4": gp4.GP4File, "gp5": gp5.GP5File}[module]
 
     class Bounded(base):  # type: ignore[misc]
@@ -215,3 +223,103 @@ def _tempo_marks(track: Any) -> Iterator[TempoMark]:
                 if change is not None and change.tempo is not None:
                     yield TempoMark(index, at, float(change.tempo.value))
                 at += _quarters(beat.duration) if beat.status.name != "empty" else 0
+
+
+# --- a song as PyGuitarPro's ------------------------------------------------------------------------------------------
+
+
+def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
+    """A file of Guitar Pro 5.1: the pitched parts of a song on strings, and the drums as a track, instead of its own.
+
+    As `fretting` writes them: on the grid, with repeats written out. Tempos are whole, at the next note or rest.
+
+    Raises:
+        OutputError: the song has more parts or bars than such a file holds.
+        MissingExtraError: PyGuitarPro is not installed.
+    """
+    check()
+    import guitarpro
+    from guitarpro import models
+
+    # 1. Measures.
+    parts = [*(part for part in song.parts if not part.is_drums and len(part)), drums]
+    bars = song.bars()
+    if len(parts) > _MOST_TRACKS or len(bars) > TAB_LIMITS.measures:
+        raise OutputError(
+            f"the song has {len(parts)} parts and {len(bars):,} bars; Guitar Pro 5 holds {_MOST_TRACKS} and"
+            f" {TAB_LIMITS.measures:,}: leave some out"
+        )
+    ticks = song.ticks_per_quarter
+    made = models.Song(title=_plain(title), tracks=[], measureHeaders=[], tempo=round(song.tempo_map[0].bpm))
+    for bar in bars:
+        made.measureHeaders.append(_header(models, song, bar))
+    # 2. Tracks.
+    for number, part in enumerate(parts, start=1):
+        strings = (0,) * 6 if part.is_drums else tuning(part)
+        track = models.Track(
+            made, number, name=_plain(part.name or f"Track {number}")[:40], isPercussionTrack=part.is_drums
+        )
+        track.strings = [models.GuitarString(string, pitch) for string, pitch in enumerate(strings, start=1)]
+        channel = _DRUM_CHANNEL if part.is_drums else _channel(number - 1)
+        track.channel = models.MidiChannel(channel, channel + (not part.is_drums), part.program)
+        for measure, cells in zip(track.measures, fretted(part, bars, ticks), strict=True):
+            measure.voices[0].beats.extend(_gp_beat(models, measure.voices[0], cell) for cell in cells)
+        made.tracks.append(track)
+    _set_tempos(models, song, bars, made.tracks[0])
+    file = io.BytesIO()
+    guitarpro.write(made, file, version=(5, 1, 0))
+    return file.getvalue()
+
+
+_DRUM_CHANNEL = 9
+_MOST_TRACKS = 29  # of 64 channels, two for each, and none on that of drums in any of four ports
+
+
+def _channel(number: int) -> int:
+    """The first of the two channels of a pitched track."""
+    return [channel for channel in range(0, 64, 2) if channel % 16 != _DRUM_CHANNEL - 1][number]
+
+
+def _header(models: Any, song: Song, bar: Bar) -> Any:
+    length = length_of(bar, song.ticks_per_quarter)
+    metre = bar.numerator, bar.denominator
+    if length != Fraction(4 * metre[0], metre[1]):  # a bar that is cut short has a metre of its own
+        whole = length / 4
+        denominator = max(whole.denominator, 4)
+        metre = int(whole * denominator), denominator
+    header = models.MeasureHeader(number=bar.index + 1)
+    header.timeSignature = models.TimeSignature(metre[0], models.Duration(metre[1]))
+    names = [marker.text for marker in song.markers if bar.start <= marker.tick < bar.end]
+    header.marker = models.Marker(_plain(names[-1])[:200]) if names else None
+    return header
+
+
+def _plain(text: str) -> str:
+    """A text in the letters that Guitar Pro 5 has."""
+    return text.encode("cp1252", "replace").decode("cp1252")
+
+
+def _gp_beat(models: Any, voice: Any, cell: Cell) -> Any:
+    tuplet = models.Tuplet(3, 2) if cell.is_triplet else models.Tuplet()
+    status = models.BeatStatus.normal if cell.notes else models.BeatStatus.rest
+    beat = models.Beat(voice, duration=models.Duration(cell.value, cell.is_dotted, tuplet), status=status)
+    for note in cell.notes:
+        kind = models.NoteType.tie if note.is_tied else models.NoteType.normal
+        velocity = velocity_of(max(0, min(7, round((note.velocity - velocity_of(0)) / 16))))
+        beat.notes.append(models.Note(beat, note.fret, velocity, note.string, type=kind))
+    return beat
+
+
+def _set_tempos(models: Any, song: Song, bars: Sequence[Bar], track: Any) -> None:
+    """Write the tempos into the first track: each at the beat that is there, or at the next one in its bar."""
+    changes = [tempo for tempo in song.tempo_map if tempo.tick > 0]
+    for bar, measure in zip(bars, track.measures, strict=True):
+        at = Fraction(0)
+        here = [tempo for tempo in changes if bar.start <= tempo.tick < bar.end]
+        for beat in measure.voices[0].beats if here else ():
+            due = [tempo for tempo in here if tempo.tick <= bar.start + at * song.ticks_per_quarter]
+            if due:
+                item = models.MixTableItem(max(1, round(due[-1].bpm)))
+                beat.effect.mixTableChange = models.MixTableChange(tempo=item)
+                here = here[len(due) :]
+            at += _quarters(beat.duration)

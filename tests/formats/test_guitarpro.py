@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip install 'seq2drum[guitarpro]'")
@@ -11,10 +14,14 @@ pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip insta
 from guitarpro import models
 
 from seq2drum.errors import NotationError
+from seq2drum.formats.fretting import BASS, GUITAR, tuning
+from seq2drum.formats.guitarpro import write_guitarpro
 from seq2drum.formats.opening import open_song
-from seq2drum.music.notes import Marker, Metre, Song
+from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
+from tests.commands import called
 from tests.tabs import beat, song, track, written
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 EIGHTHS = [beat((6, fret)) for fret in range(8)]
 QUARTER = {"length": 4}
 
@@ -176,3 +183,85 @@ def test_a_tab_that_says_it_has_too_much_is_refused_before_it_is_read() -> None:
     }
     with pytest.raises(NotationError, match="more than 10,000 measures"):
         read(song(track(bars), headers=nested))
+
+
+# --- and back ---------------------------------------------------------------------------------------------------------
+
+
+def kit(notes: list[Note]) -> Part:
+    return Part.of(notes, name="Drums", is_drums=True)
+
+
+@pytest.mark.parametrize("name", ["rock_riff_1", "blues_shuffle_1", "seven_eight_1", "waltz_1"])
+def test_a_song_that_is_written_has_all_its_notes_and_drums(name) -> None:
+    given = open_song(EXAMPLES / "training" / f"{name}.mid").song
+    drums = next(part for part in given.parts if part.is_drums)
+    found = open_song(write_guitarpro(given, drums)).song
+    assert len(found.bars()) == len(given.bars())
+    assert found.tempos[0].bpm == pytest.approx(given.tempos[0].bpm, abs=0.51)
+    for before, after in zip([part for part in given.parts if not part.is_drums] + [drums], found.parts, strict=True):
+        moved = before.onset / given.ticks_per_quarter - after.onset / found.ticks_per_quarter
+        assert np.abs(moved).max() < 0.07
+        assert sorted(before.pitch.tolist()) == sorted(after.pitch.tolist())
+        assert (before.program, before.is_drums) == (after.program, after.is_drums)
+
+
+def test_what_lies_on_the_grid_comes_back_as_it_was() -> None:
+    steps = [0, 120, 240, 480, 640, 800, 960, 1320, 1440, 1620, 1920]
+    notes = [Note(at, until - at, 40 + number, 95) for number, (at, until) in enumerate(pairwise(steps))]
+    given = Song(480, (Part.of(notes, program=30, name="Guitar"),), metres=(Metre(0, 4, 4),), length=3840)
+    drums = kit([Note(at, 60, 36 + 2 * (at % 480 != 0), 111) for at in steps])
+    found = open_song(write_guitarpro(given, drums)).song
+    assert found.ticks_per_quarter == 480
+    assert list(found.parts[0]) == notes
+    assert found.parts[1].onset.tolist() == steps
+    assert found.parts[1].pitch.tolist() == drums.pitch.tolist()
+    assert found.parts[1].velocity.tolist() == drums.velocity.tolist()
+
+
+def test_a_note_that_sounds_beyond_others_is_tied() -> None:
+    notes = [Note(0, 1920, 40, 95), Note(480, 480, 64, 95), Note(960, 240, 62, 95)]
+    given = Song(480, (Part.of(notes, program=27),), length=1920)
+    assert list(open_song(write_guitarpro(given, kit([Note(0, 60, 36, 95)]))).song.parts[0]) == notes
+
+
+def test_pickups_sections_and_tempos_are_written() -> None:
+    notes = [Note(0, 480, 50, 95), Note(480, 1920, 52, 95), Note(2400, 1920, 53, 95)]
+    given = Song(
+        480,
+        (Part.of(notes, program=27, name="Гитара"),),
+        tempos=(Tempo(0, 600_000), Tempo(2400, 500_000)),
+        metres=(Metre(0, 4, 4), Metre(480, 4, 4)),
+        length=4320,
+        markers=(Marker(480, "Verse"), Marker(2400, "Chorus")),
+    )
+    found = open_song(write_guitarpro(given, kit([Note(480, 60, 36, 95)]))).song
+    ticks = found.ticks_per_quarter
+    assert [bar.length / ticks for bar in found.bars()] == [1, 4, 4]
+    assert [(tempo.tick / ticks, round(tempo.bpm)) for tempo in found.tempos] == [(0, 100), (5, 120)]
+    assert [(marker.tick / ticks, marker.text) for marker in found.markers] == [(1, "Verse"), (5, "Chorus")]
+
+
+def test_a_bass_and_low_guitars_get_strings_that_reach_their_notes() -> None:
+    def strings(program: int, lowest: int) -> tuple[int, ...]:
+        return tuning(Part.of([Note(0, 480, lowest, 90)], program=program))
+
+    assert strings(30, 40) == GUITAR
+    assert strings(30, 38) == (*GUITAR[:-1], 38)
+    assert strings(30, 35) == (*GUITAR, 35)
+    assert strings(33, 28) == BASS
+    assert strings(33, 23) == (*BASS, 23)
+
+
+def test_the_command_line_writes_a_tab_beside_the_drums(tmp_path, capsys) -> None:
+    def run(*words: object) -> tuple[int, str, str]:
+        return called(["--mode", "infer", *map(str, words)], capsys)
+
+    target = tmp_path / "song.gp5"
+    code, _, err = run(EXAMPLES / "waltz.mid", "-o", tmp_path / "d.mid", "--gp", target)
+    assert code == 0, err
+    found = open_song(target).song
+    drums = open_song(tmp_path / "d.mid").song
+    assert [part.is_drums for part in found.parts] == [False, True]
+    assert len(found.parts[1]) == len(drums.parts[0])
+    assert "--gp writes .gp5" in run(EXAMPLES / "waltz.mid", "-o", tmp_path / "e.mid", "--gp", tmp_path / "x.gp")[2]
