@@ -1,0 +1,138 @@
+"""What it costs to read what guitarists have: `python bench/inputs.py [WHAT ...]`.
+
+A large input of each kind is made, and read by us and by its peers, each in a process of its own: CPU seconds from the
+start of the process to the song, imports included, the best of several rounds, and the most memory it had (told by
+Linux). A peer does less: it gives its own objects of what is written, and plays no repeats out. A last row is a process
+that imports nothing of all this.
+
+The tab: 300 bars in 4/4, two guitars in sixteenths of two notes, a bass and drums in eighths; 40 bars are repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench.machine import machine
+
+BARS, ROUNDS = 300, 3
+
+
+class Input(NamedTuple):
+    """A kind of input: what its file is called, what makes its bytes, which readers read it."""
+
+    file: str
+    make: Callable[[], bytes]
+    readers: tuple[str, ...]
+
+
+# --- the inputs -------------------------------------------------------------------------------------------------------
+
+
+def gp5_tab() -> bytes:
+    from tests import tabs
+
+    chords = [tabs.beat((6, fret % 12), (5, fret % 12 + 2), length=16) for fret in range(16)]
+    line, drums = [tabs.beat((4, fret)) for fret in range(8)], [tabs.beat((1, 36), (2, 42)) for _ in range(8)]
+    tracks = [tabs.track([chords] * BARS, name=name) for name in ("Rhythm", "Lead")]
+    tracks.append(tabs.track([line] * BARS, name="Bass", program=33, tuning=(43, 38, 33, 28)))
+    tracks.append(tabs.track([drums] * BARS, name="Drums", program=0, isPercussionTrack=True, tuning=(0,) * 6))
+    return tabs.written(tabs.song(*tracks, headers={0: {"isRepeatOpen": True}, 39: {"repeatClose": 1}}))
+
+
+def gp_tab() -> bytes:
+    from tests import gpif_files as files
+
+    chords = [files.xbeat((0, fret % 12), (1, fret % 12 + 2), value="16th") for fret in range(16)]
+    line, drums = [files.xbeat((0, fret)) for fret in range(8)], [files.drum(0, 2) for _ in range(8)]
+    tracks = [files.xtrack([chords] * BARS, name=name) for name in ("Rhythm", "Lead")]
+    tracks.append(files.xtrack([line] * BARS, name="Bass", program=33, tuning=(28, 33, 38, 43)))
+    tracks.append(files.xtrack([drums] * BARS, name="Drums", is_drums=True))
+    repeat = {
+        0: '<Repeat start="true" end="false" count="0"/>',
+        39: '<Repeat start="false" end="true" count="2"/>',
+    }
+    return files.gp(files.gpif(*tracks, measures=repeat))
+
+
+INPUTS = {
+    "gp5": Input("tab.gp5", gp5_tab, ("seq2drum", "PyGuitarPro")),
+    "gp": Input("tab.gp", gp_tab, ("seq2drum",)),
+}
+
+# --- the readers ------------------------------------------------------------------------------------------------------
+
+
+def with_seq2drum(path: str) -> str:
+    from seq2drum.formats.opening import open_song
+
+    song = open_song(path).song
+    return f"{len(song.parts)} parts, {len(song.bars())} bars, {sum(map(len, song.parts))} notes"
+
+
+def with_pyguitarpro(path: str) -> str:
+    import guitarpro
+
+    song: Any = guitarpro.parse(path)
+    measures = [measure for track in song.tracks for measure in track.measures]
+    beats = [beat for measure in measures for voice in measure.voices for beat in voice.beats]
+    return f"{len(song.tracks)} parts, {len(song.measureHeaders)} bars, {sum(len(beat.notes) for beat in beats)} notes"
+
+
+def with_nothing(path: str) -> str:
+    return f"{Path(path).stat().st_size} bytes"
+
+
+READERS = {"seq2drum": with_seq2drum, "PyGuitarPro": with_pyguitarpro, "nothing": with_nothing}
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def measured(reader: str, path: str) -> dict[str, Any]:
+    """What a reader found, CPU seconds and MB; in a process of its own."""
+    command = [sys.executable, __file__, "--reader", reader, path]
+    rounds = [json.loads(subprocess.check_output(command, cwd=ROOT)) for _ in range(ROUNDS)]
+    return min(rounds, key=lambda one: one["seconds"])
+
+
+def peak() -> float:
+    """MB: the most memory that this process had at once; `getrusage` counts that of its parent, too."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"some of {', '.join(INPUTS)} (default: all)")
+    parser.add_argument("--reader", choices=tuple(READERS), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.reader:
+        found = READERS[given.reader](given.what[0])
+        print(json.dumps({"found": found, "seconds": time.process_time(), "mb": peak()}))
+        return 0
+    if strange := set(given.what) - set(INPUTS):
+        parser.error(f"there is no input {', '.join(strange)}; there are {', '.join(INPUTS)}")
+    print(f"{machine()}\n\n| input | KB | reader | found | seconds | MB |\n|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in given.what or INPUTS:
+            path = Path(folder) / INPUTS[name].file
+            path.write_bytes(INPUTS[name].make())
+            for reader in (*INPUTS[name].readers, "nothing"):
+                row = measured(reader, str(path))
+                size = path.stat().st_size / 1024
+                print(f"| {name} | {size:.0f} | {reader} | {row['found']} | {row['seconds']:.2f} | {row['mb']:.0f} |")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
