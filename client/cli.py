@@ -240,6 +240,7 @@ def _report(take: RemoteTake, source: str, target: str, seconds: float) -> repor
         reason=take.guitar.reason,
         score=take.score,
         grooves=take.grooves,
+        swaps=take.swaps,
         explanations=take.explain() if take.options.explain else None,
         more={"model": take.model.id, "request": take.request_id},
     )

@@ -39,10 +39,13 @@ def groove(info: pb.GrooveInfo) -> Line:
 
 
 def drum_map(info: pb.DrumMapInfo) -> Line:
-    """A drum map and its notes."""
+    """A drum map: whom it is for, its notes, and where they come from."""
     pieces = {piece.piece: list(piece.notes) for piece in info.pieces}
     notes = ", ".join(f"{name} {' '.join(map(str, notes)) or '-'}" for name, notes in pieces.items())
-    return Line(f"{info.id}: {notes}", {"drum_map": info.id, "pieces": pieces})
+    tried = "tried in synthesisers" if info.tried else "not tried in the product"
+    fields = {"for": info.about, "source": info.source, "tried": info.tried, "pieces": pieces}
+    text = f"{info.id}: {info.about}\n  {notes}\n  {info.source}; {tried}"
+    return Line(text, {"drum_map": info.id, **fields})
 
 
 def server(info: pb.GetServerInfoResponse, address: str) -> Line:

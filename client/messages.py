@@ -17,7 +17,7 @@ from seq2drum import files
 from seq2drum.errors import OptionError
 from seq2drum.formats import foreign
 from seq2drum.music.choices import CHOICES, check_bars
-from seq2drum.music.explanation import Explanation, SectionGroove
+from seq2drum.music.explanation import Explanation, SectionGroove, Swap
 from seq2drum.music.limits import SONG_SUFFIXES
 from seq2drum.play.asked import Grooves, One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -103,6 +103,7 @@ class RemoteTake:
 
     midi: the file. seed: makes it again. score: how much of it the other takes agree with, None where there is one
     take. options: as they held, the server's defaults filled in. grooves: what each section was played on.
+    swaps: hits of pieces that the kit of the drum map lacks.
     """
 
     midi: bytes
@@ -117,6 +118,7 @@ class RemoteTake:
     request_id: str
     explanations: tuple[Explanation, ...] = ()
     grooves: tuple[SectionGroove, ...] = ()
+    swaps: tuple[Swap, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The take as a MIDI file."""
@@ -275,6 +277,7 @@ def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None =
                 request_id=response.request_id,
                 explanations=tuple(Explanation(one.first_bar, one.last_bar, one.text) for one in take.explanations),
                 grooves=tuple(SectionGroove(one.section, one.name, one.title) for one in take.grooves),
+                swaps=tuple(Swap(one.piece, one.instead, one.hits) for one in take.swaps),
             )
         )
     return takes

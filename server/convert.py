@@ -21,6 +21,7 @@ from seq2drum.formats import midi
 from seq2drum.lattice.grooves import Groove
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import AUTO, STYLES
+from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Song
@@ -308,6 +309,7 @@ def drum_take(take: Take, *, with_guitar: bool, explain: bool) -> pb.DrumTake:
     if take.score is not None:
         message.score = take.score
     message.grooves.extend(pb.SectionGroove(**groove._asdict()) for groove in take.grooves)
+    message.swaps.extend(pb.PieceSwap(**swap._asdict()) for swap in take.swaps)
     if explain:
         message.explanations.extend(
             pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in take.explain()
@@ -333,17 +335,17 @@ def _hits(bar: DrumBar, ticks_per_quarter: int) -> Iterator[pb.DrumHit]:
 
 def maps() -> pb.ListDrumMapsResponse:
     """The drum maps, "gm" first."""
-    return pb.ListDrumMapsResponse(
-        maps=[
-            pb.DrumMapInfo(
-                id=name,
-                pieces=[
-                    pb.PieceNotes(piece=voice.name, notes=notes)
-                    for voice, notes in zip(FULL.voices, drum_maps.load(name).notes, strict=True)
-                ],
-            )
-            for name in drum_maps.names()
-        ]
+    return pb.ListDrumMapsResponse(maps=map(_map_info, map(drum_maps.load, drum_maps.names())))
+
+
+def _map_info(drum_map: DrumMap) -> pb.DrumMapInfo:
+    pairs = zip(FULL.voices, drum_map.notes, strict=True)
+    return pb.DrumMapInfo(
+        id=drum_map.name,
+        pieces=[pb.PieceNotes(piece=voice.name, notes=notes) for voice, notes in pairs],
+        about=drum_map.about,
+        source=drum_map.source,
+        tried=drum_map.tried,
     )
 
 

@@ -142,7 +142,8 @@ class Playing(AccompanimentServiceServicer):
 
     def ListDrumMaps(self, request: pb.ListDrumMapsRequest, context: Any) -> pb.ListDrumMapsResponse:
         pieces = [pb.PieceNotes(piece="kick", notes=[36, 35])]
-        return pb.ListDrumMapsResponse(maps=[pb.DrumMapInfo(id="gm", pieces=pieces)])
+        one = pb.DrumMapInfo(id="gm", pieces=pieces, about="General MIDI", source="RP-003", tried=True)
+        return pb.ListDrumMapsResponse(maps=[one])
 
     def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Any) -> pb.GetServerInfoResponse:
         return pb.GetServerInfoResponse(version=__version__, api_versions=["v1"], auth=pb.AUTH_MODE_NONE)
@@ -182,6 +183,7 @@ def response_of(takes: list[Take], config: pb.GenerationConfig) -> pb.GenerateDr
                     pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in explanations
                 ],
                 grooves=[pb.SectionGroove(**groove._asdict()) for groove in take.grooves],
+                swaps=[pb.PieceSwap(**swap._asdict()) for swap in take.swaps],
             )
         )
     return pb.GenerateDrumsResponse(

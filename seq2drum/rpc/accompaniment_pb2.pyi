@@ -604,6 +604,36 @@ class SectionGroove(_message.Message):
 Global___SectionGroove: _TypeAlias = SectionGroove  # noqa: Y015
 
 @_typing.final
+class PieceSwap(_message.Message):
+    """Hits of a piece that the kit of the drum map lacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIECE_FIELD_NUMBER: _builtins.int
+    INSTEAD_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    piece: _builtins.str
+    """The piece."""
+    instead: _builtins.str
+    """The piece that plays them. Empty: they are left out."""
+    hits: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        piece: _builtins.str = ...,
+        instead: _builtins.str = ...,
+        hits: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "instead", b"instead", "piece", b"piece"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PieceSwap: _TypeAlias = PieceSwap  # noqa: Y015
+
+@_typing.final
 class DrumTake(_message.Message):
     """One drum part."""
 
@@ -616,6 +646,7 @@ class DrumTake(_message.Message):
     STATS_FIELD_NUMBER: _builtins.int
     EXPLANATIONS_FIELD_NUMBER: _builtins.int
     GROOVES_FIELD_NUMBER: _builtins.int
+    SWAPS_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """A Standard MIDI File of format 1. Empty in a stream's summary, where the file comes in chunks."""
     sha256: _builtins.bytes
@@ -638,6 +669,10 @@ class DrumTake(_message.Message):
     def grooves(self) -> _containers.RepeatedCompositeFieldContainer[Global___SectionGroove]:
         """The groove of each section, in the order in which they come."""
 
+    @_builtins.property
+    def swaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___PieceSwap]:
+        """Hits of pieces that the kit of the drum map lacks."""
+
     def __init__(
         self,
         *,
@@ -648,10 +683,11 @@ class DrumTake(_message.Message):
         stats: Global___DrumStats | None = ...,
         explanations: _abc.Iterable[Global___Explanation] | None = ...,
         grooves: _abc.Iterable[Global___SectionGroove] | None = ...,
+        swaps: _abc.Iterable[Global___PieceSwap] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "score", b"score", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "explanations", b"explanations", "grooves", b"grooves", "midi", b"midi", "score", b"score", "seed", b"seed", "sha256", b"sha256", "stats", b"stats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "explanations", b"explanations", "grooves", b"grooves", "midi", b"midi", "score", b"score", "seed", b"seed", "sha256", b"sha256", "stats", b"stats", "swaps", b"swaps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
@@ -1344,8 +1380,17 @@ class DrumMapInfo(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     PIECES_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TRIED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """What GenerationConfig.drum_map takes."""
+    about: _builtins.str
+    """Whom it is for, in words."""
+    source: _builtins.str
+    """Where its notes come from, in words."""
+    tried: _builtins.bool
+    """Whether it was tried in the product itself."""
     @_builtins.property
     def pieces(self) -> _containers.RepeatedCompositeFieldContainer[Global___PieceNotes]:
         """Every piece, in the kit's order."""
@@ -1355,10 +1400,13 @@ class DrumMapInfo(_message.Message):
         *,
         id: _builtins.str = ...,
         pieces: _abc.Iterable[Global___PieceNotes] | None = ...,
+        about: _builtins.str = ...,
+        source: _builtins.str = ...,
+        tried: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "pieces", b"pieces"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "id", b"id", "pieces", b"pieces", "source", b"source", "tried", b"tried"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

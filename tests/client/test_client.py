@@ -931,8 +931,15 @@ def test_models_drum_maps_and_server_are_listed_in_lines_and_in_json(run: Run, s
     assert run(song, "--list-grooves")[1] == "one-drop: one drop (4/4, reggae, 60-90 a minute, expected F1 0.51)\n"
     assert json.loads(run(song, "--list-grooves", "--json")[1]) == groove | {"expected_f1": 0.5123}
     assert run(song, song, "--list-grooves")[0] == 2
-    assert run("--list-drum-maps")[1] == "gm: kick 36 35\n"
-    assert json.loads(run("--list-drum-maps", "--json")[1]) == {"drum_map": "gm", "pieces": {"kick": [36, 35]}}
+    assert run("--list-drum-maps")[1] == "gm: General MIDI\n  kick 36 35\n  RP-003; tried in synthesisers\n"
+    drum_map = {
+        "drum_map": "gm",
+        "for": "General MIDI",
+        "source": "RP-003",
+        "tried": True,
+        "pieces": {"kick": [36, 35]},
+    }
+    assert json.loads(run("--list-drum-maps", "--json")[1]) == drum_map
     code, out, _ = run("--info")
     assert code == 0
     assert "contract v1, lets in everyone" in out

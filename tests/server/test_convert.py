@@ -20,7 +20,7 @@ from seq2drum.formats import midi
 from seq2drum.lattice.grooves import Groove
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import STYLES
-from seq2drum.music.explanation import SectionGroove
+from seq2drum.music.explanation import SectionGroove, Swap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
@@ -391,7 +391,9 @@ def test_the_maps_are_those_of_the_core_with_every_piece() -> None:
     assert [each.id for each in maps] == list(drum_maps.names()) and maps[0].id == "gm"
     for each in maps:
         assert [piece.piece for piece in each.pieces] == [voice.name for voice in FULL.voices]
-        assert tuple(tuple(piece.notes) for piece in each.pieces) == drum_maps.load(each.id).notes
+        drum_map = drum_maps.load(each.id)
+        assert tuple(tuple(piece.notes) for piece in each.pieces) == drum_map.notes
+        assert (each.about, each.source, each.tried) == (drum_map.about, drum_map.source, drum_map.tried)
 
 
 def test_the_grooves_are_those_of_the_book() -> None:
@@ -407,6 +409,12 @@ def test_a_take_says_what_its_sections_were_played_on(takes: list[Take]) -> None
     grooves = (SectionGroove("A", "one-drop", "one drop, hat"), SectionGroove("B", "bossa", "bossa"))
     message = convert.drum_take(replace(takes[0], grooves=grooves), with_guitar=False, explain=False)
     assert [SectionGroove(each.section, each.name, each.title) for each in message.grooves] == list(grooves)
+
+
+def test_a_take_says_which_pieces_the_kit_of_the_drum_map_lacks(takes: list[Take]) -> None:
+    swaps = (Swap("bell", "ride", 12), Swap("clap", "", 3))
+    message = convert.drum_take(replace(takes[0], swaps=swaps), with_guitar=False, explain=False)
+    assert [Swap(each.piece, each.instead, each.hits) for each in message.swaps] == list(swaps)
 
 
 def test_the_message_of_a_model_has_the_digest_of_its_weights_and_its_description() -> None:
