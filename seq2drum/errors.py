@@ -8,6 +8,7 @@ catch only what no check of theirs can foresee: a name that may not be looked up
     │   ├── MidiError         not a MIDI file, damaged, or it contradicts itself
     │   │   └── LimitError    a file beyond the table of limits
     │   ├── NotationError     a score or a tab that cannot be read
+    │   ├── RecordingError    a sound file that cannot be read, or in which nothing was heard
     │   ├── NoGuitarError     no part that could be the guitar
     │   └── NoNotesError      the guitar part has no notes
     ├── OptionError           an option's value makes no sense
@@ -39,6 +40,10 @@ class LimitError(MidiError):
 
 class NotationError(InputError):
     """A score or a tab cannot be read."""
+
+
+class RecordingError(InputError):
+    """A sound file cannot be read, or nothing was heard in it."""
 
 
 class NoGuitarError(InputError):

@@ -50,6 +50,7 @@ TABLE: Mapping[type[errors.Seq2DrumError], Row] = MappingProxyType(
         errors.MidiError: Row(_INVALID, "INVALID_MIDI", "midi"),
         errors.LimitError: Row(_INVALID, "MIDI_OVER_LIMIT", "midi"),
         errors.NotationError: Row(_INVALID, "INVALID_INPUT", "midi"),
+        errors.RecordingError: Row(_INVALID, "INVALID_INPUT", "midi"),
         errors.NoGuitarError: Row(StatusCode.FAILED_PRECONDITION, "NO_GUITAR"),
         errors.NoNotesError: Row(StatusCode.FAILED_PRECONDITION, "NO_NOTES"),
         errors.OptionError: Row(_INVALID, "INVALID_OPTION", "config"),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import exports, maps, paths, report, shared
+from seq2drum.cli import exports, hearing, maps, paths, report, shared
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 from seq2drum.music.choices import check
 from seq2drum.music.limits import SONG_SUFFIXES
@@ -36,6 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|DIR",
         help="a model in the package, or the folder of a training run (default: the shipped one)",
     )
+    hearing.add_options(parser.add_argument_group("a recording", "What is not said of its beats is found."))
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())
     shared.add_with_guitar(output)
@@ -53,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
 
     wanted, count = Options(**shared.chosen(options)), options.takes
     check("takes", count, "--takes")
+    hearing.timing(options)
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
     jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
@@ -87,7 +89,7 @@ def _play_one(
     options: argparse.Namespace,
 ) -> None:
     begun = time.perf_counter()
-    takes = drummer.takes(paths.read(source), wanted, len(targets))
+    takes = drummer.takes(hearing.song(source, options), wanted, len(targets))
     for take, target in zip(takes, targets, strict=True):
         paths.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
     missing = _write_exports(also, source, takes, options)

@@ -17,6 +17,8 @@ from seq2drum.music.limits import (
     GPIF_SUFFIXES,
     GUITARPRO_SUFFIXES,
     MIDI_SUFFIXES,
+    RECORDING_LIMITS,
+    RECORDING_SUFFIXES,
     SCORE_LIMITS,
     SCORE_SUFFIXES,
     TAB_LIMITS,
@@ -84,12 +86,26 @@ def _is_gpif(head: bytes) -> bool:
     return head.startswith((b"BCFZ", b"BCFS")) or (head.startswith(b"PK\x03\x04") and b"score.gpif" in head)
 
 
+def _read_recording(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats import recording
+
+    return recording.read(data)
+
+
+def _is_recording(head: bytes) -> bool:
+    if head.startswith((b"RIFF", b"RIFX", b"RF64", b"FORM")):
+        return head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
+    return head.startswith((b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"))
+
+
 _MIDI = Kind("MIDI file", MIDI_SUFFIXES, _is_midi, None, _read_midi)
+RECORDING = Kind("recording", RECORDING_SUFFIXES, _is_recording, RECORDING_LIMITS.file_bytes, _read_recording)
 KINDS = (
     _MIDI,
     Kind("MusicXML file", SCORE_SUFFIXES, _is_score, SCORE_LIMITS.file_bytes, _read_score),
     Kind("Guitar Pro file", GUITARPRO_SUFFIXES, _is_guitarpro, TAB_LIMITS.binary_bytes, _read_guitarpro),
     Kind("Guitar Pro file", GPIF_SUFFIXES, _is_gpif, TAB_LIMITS.file_bytes, _read_gpif),
+    RECORDING,
 )
 
 
@@ -111,12 +127,21 @@ def open_song(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAUL
         InputError: there is no such file, it may not be read, is too large, or is not what it seems to be.
         MissingExtraError: its reader needs a package that is not installed.
     """
+    kind, data = recognised(source, limits=limits)
+    return Opened(kind.read(data, limits), data if kind is _MIDI else None)
+
+
+def recognised(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAULT_LIMITS) -> tuple[Kind, bytes]:
+    """The kind of a file or of its bytes, and its bytes.
+
+    Raises:
+        InputError: there is no such file, it may not be read, is too large, or is of a kind that has no reader.
+    """
     suffix, data = "", source
     if not isinstance(data, bytes):
         suffix = Path(data).suffix.lower()
         data = _read(data, suffix, limits)
-    kind = kind_of(data[: foreign.HEAD_BYTES], suffix)
-    return Opened(kind.read(data, limits), data if kind is _MIDI else None)
+    return kind_of(data[: foreign.HEAD_BYTES], suffix), data
 
 
 def _read(path: str | os.PathLike[str], suffix: str, limits: Limits) -> bytes:

@@ -19,7 +19,10 @@ GUITARPRO_SUFFIXES = (".gp3", ".gp4", ".gp5")
 GPIF_SUFFIXES = (".gp", ".gpx")
 """What the names of files of Guitar Pro 6 to 8 end in, in lower case."""
 
-SONG_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES
+RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
+"""What the names of recordings end in, in lower case."""
+
+SONG_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES + RECORDING_SUFFIXES
 """What the names of all files that can be opened as a song end in, in lower case."""
 
 LAST_TICK = 0x0FFF_FFFF
@@ -130,3 +133,22 @@ class TabLimits:
 
 
 TAB_LIMITS = TabLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingLimits:
+    """The limits of a recording. One beyond them is refused with a `RecordingError`."""
+
+    file_bytes: int = 256 * 2**20
+    """Size of the file: 15 minutes of WAV in stereo, 24 bits, 48,000 samples a second are 247 MiB."""
+    seconds: float = 900.0
+    """Length in seconds."""
+    channels: int = 8
+    """Channels, which are mixed to one."""
+    slowest_rate: int = 8_000
+    """The lowest sample rate in hertz."""
+    fastest_rate: int = 192_000
+    """The highest sample rate in hertz."""
+
+
+RECORDING_LIMITS = RecordingLimits()

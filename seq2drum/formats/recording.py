@@ -1,0 +1,36 @@
+"""A recording of a guitar to a `Song` that lies on it: its notes, on beats that are given or found."""
+
+from __future__ import annotations
+
+from seq2drum.errors import RecordingError
+from seq2drum.formats import soundfiles, transcription
+from seq2drum.lattice.beats import Timing
+from seq2drum.lattice.performance import Performance
+from seq2drum.lattice.placing import placed
+from seq2drum.lattice.pulse import beats_of
+from seq2drum.music.notes import Song
+
+
+def read(data: bytes, timing: Timing | None = None) -> Song:
+    """The song of a recording; its tick 0 is the recording's 0:00.
+
+    data: the bytes of a WAV, FLAC, Ogg, MP3 or AIFF file. timing: what is known of its beats.
+
+    Raises:
+        RecordingError: it cannot be read, lies beyond `RECORDING_LIMITS`, or no notes are heard in it.
+        MissingExtraError: what is needed is not installed.
+    """
+    performance = heard(data)
+    return placed(performance, beats_of(performance, timing or Timing()))
+
+
+def heard(data: bytes) -> Performance:
+    """The notes of a recording in seconds.
+
+    Raises:
+        RecordingError, MissingExtraError: as `read`.
+    """
+    performance = transcription.transcribed(soundfiles.mono(data, transcription.RATE))
+    if not len(performance):
+        raise RecordingError("no notes were heard in the recording; wanted is a guitar, loud enough and nearly alone")
+    return performance

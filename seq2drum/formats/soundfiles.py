@@ -1,0 +1,105 @@
+"""A sound file to samples: WAV, FLAC, Ogg, MP3 and AIFF by libsndfile, brought to another rate by libsoxr.
+
+soundfile and soxr (extra `audio`) are imported when a recording is read, and only here. Samples are decoded and
+resampled second by second, so that a header which claims more than the file holds costs nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import MissingExtraError, RecordingError
+from seq2drum.music.limits import RECORDING_LIMITS, RecordingLimits
+
+Samples = NDArray[np.float32]
+
+LOUDEST = 1000.0
+"""The largest magnitude of a sample, full scale being 1: float files may go beyond full scale, and damage goes far."""
+
+
+def mono(data: bytes, rate: int, *, limits: RecordingLimits = RECORDING_LIMITS) -> Samples:
+    """The sound of a file as the mean of its channels, (frames,), at so many frames a second.
+
+    Raises:
+        RecordingError: it is no sound file, is damaged, has no sound, or lies beyond `limits`.
+        MissingExtraError: what reads it is not installed.
+    """
+    return _resampled(data, rate, 1, limits)[:, 0]
+
+
+def stereo(data: bytes, rate: int, *, limits: RecordingLimits = RECORDING_LIMITS) -> Samples:
+    """The sound of a file in two channels, (frames, 2); one channel is on both sides, of several the first two count.
+
+    Raises:
+        RecordingError, MissingExtraError: as `mono`.
+    """
+    return _resampled(data, rate, 2, limits)
+
+
+def _resampled(data: bytes, rate: int, channels: int, limits: RecordingLimits) -> Samples:
+    soundfile, soxr = _libraries()
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            _check(file, limits)
+            stream = soxr.ResampleStream(file.samplerate, rate, channels, dtype="float32")
+            blocks = [stream.resample_chunk(_mixed(block, channels)) for block in _blocks(file, limits)]
+            blocks.append(stream.resample_chunk(np.zeros((0, channels), np.float32), last=True))
+    except soundfile.SoundFileRuntimeError as error:
+        raise RecordingError(f"this sound file cannot be read ({error}); export it again as WAV") from error
+    sound = np.concatenate([block.reshape(-1, channels) for block in blocks])
+    if not len(sound):
+        raise RecordingError("the sound file has no sound; wanted is a recording of a guitar")
+    return sound
+
+
+def _check(file: Any, limits: RecordingLimits) -> None:
+    if not limits.slowest_rate <= file.samplerate <= limits.fastest_rate:
+        raise RecordingError(
+            f"the recording has {file.samplerate} samples a second; {limits.slowest_rate} to {limits.fastest_rate} are"
+            " read: export it at 44100"
+        )
+    if file.channels > limits.channels:
+        raise RecordingError(
+            f"the recording has {file.channels} channels, at most {limits.channels} are read: export the guitar alone"
+        )
+
+
+def _blocks(file: Any, limits: RecordingLimits) -> Iterator[Samples]:
+    """The samples of a file second by second, (frames, channels), each of them a number."""
+    frames = 0
+    for block in file.blocks(blocksize=file.samplerate, dtype="float32", always_2d=True):
+        if not (np.abs(block) <= LOUDEST).all():  # nor is a NaN
+            raise RecordingError(
+                f"the recording has samples in second {frames // file.samplerate + 1} that are no numbers or are"
+                f" {LOUDEST:g} times beyond full scale; export it again"
+            )
+        frames += len(block)
+        if frames > limits.seconds * file.samplerate:
+            raise RecordingError(
+                f"the recording lasts longer than {limits.seconds / 60:g} minutes, the most that is read; cut it"
+            )
+        yield block
+
+
+def _mixed(block: Samples, channels: int) -> Samples:
+    """A block of any number of channels in one or two."""
+    if channels == 1:
+        mean: Samples = block.mean(axis=1, keepdims=True, dtype=np.float32)
+        return mean
+    return np.ascontiguousarray(np.repeat(block, 2, axis=1) if block.shape[1] == 1 else block[:, :2])
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import soundfile
+        import soxr
+    except (ImportError, OSError) as error:  # OSError: soundfile without its library
+        raise MissingExtraError(
+            f"a recording needs soundfile and soxr ({error}): pip install 'seq2drum[audio]'"
+        ) from None
+    return soundfile, soxr

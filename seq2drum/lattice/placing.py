@@ -1,0 +1,86 @@
+"""A performance and its beats to a `Song` whose tempo map follows it: tick 0 is the performance's 0:00."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from seq2drum.lattice.beats import Beats
+from seq2drum.lattice.performance import FloatArray, Performance
+from seq2drum.music.notes import IntArray, Metre, Part, Song, Tempo
+
+TICKS_PER_QUARTER = 960
+_SOFTEST, _LOUDEST = 30, 127  # velocities of strength 0 and 1
+
+
+class Placement:
+    """Where seconds are in ticks.
+
+    Bar 1 is whatever is before the first downbeat, rounded to whole sixteenths, so that every program shows the bars
+    where they are; the tempo there makes up for the rest. What is less than half a sixteenth joins the first beat.
+    """
+
+    def __init__(self, beats: Beats, seconds: float, ticks_per_quarter: int = TICKS_PER_QUARTER) -> None:
+        """Lay out the knots of the tempo map. seconds: how long the performance lasts."""
+        self._ticks = ticks_per_quarter
+        before = -float(beats.place(np.zeros(1))[0])  # quarters from 0:00 to the first downbeat
+        self.lead = Fraction(max(round(4 * before), 0), 4)
+        inner = beats.seconds[(beats.seconds > 0) & (beats.seconds < seconds)]
+        times = np.unique(np.concatenate([[0.0], inner, [beats.downbeat] if self.lead else [], [seconds]]))
+        places = beats.place(times)
+        lead = float(self.lead)
+        places = np.where(places < 0, (places + before) * (lead / before if self.lead else 0.0), places + lead)
+        places[0] = 0.0
+        ticks = np.rint(places * ticks_per_quarter).astype(np.int64)
+        apart = np.concatenate([[True], np.diff(ticks) > 0])
+        self._knots: tuple[FloatArray, IntArray] = times[apart], ticks[apart]
+
+    def ticks(self, seconds: FloatArray) -> IntArray:
+        """The tick of each time; times after the last knot go on at its tempo."""
+        times, ticks = self._knots
+        slope = (ticks[-1] - ticks[-2]) / (times[-1] - times[-2])
+        beyond = np.maximum(seconds - times[-1], 0) * slope
+        placed: IntArray = np.rint(np.interp(seconds, times, ticks) + beyond).astype(np.int64)
+        return placed
+
+    @property
+    def tempos(self) -> tuple[Tempo, ...]:
+        """The tempo from knot to knot, each rounded so that the next knot is where it should be to a microsecond."""
+        times, ticks = self._knots
+        tempos, elapsed = list[Tempo](), 0.0
+        for begin, stop, until in zip(ticks[:-1].tolist(), ticks[1:].tolist(), times[1:].tolist(), strict=True):
+            quarters = (stop - begin) / self._ticks
+            tempo = Tempo(begin, max(round((until - elapsed) / quarters * 1e6), 1))
+            elapsed += tempo.microseconds * quarters / 1e6
+            if not tempos or tempos[-1].microseconds != tempo.microseconds:
+                tempos.append(tempo)
+        return tuple(tempos)
+
+    def metres(self, metre: tuple[int, int]) -> tuple[Metre, ...]:
+        """The metres: first whatever the lead is longer than whole bars."""
+        bar = Fraction(4 * metre[0], metre[1])
+        rest = self.lead % bar
+        if not rest:
+            return (Metre(0, *metre),)
+        short = rest / 4  # in whole notes
+        denominator = max(short.denominator, 4)
+        first = Metre(0, short.numerator * denominator // short.denominator, denominator)
+        return first, Metre(int(rest * self._ticks), *metre)
+
+
+def placed(performance: Performance, beats: Beats, *, program: int = 27, name: str = "Guitar") -> Song:
+    """The song of a performance: its notes in one part, a tempo for each beat, and its metre.
+
+    A note that is struck again before it ends is ended there.
+    """
+    placement = Placement(beats, performance.seconds)
+    onset, end = placement.ticks(performance.onset), placement.ticks(performance.end)
+    velocity = np.rint(_SOFTEST + (_LOUDEST - _SOFTEST) * np.clip(performance.strength, 0, 1)).astype(np.int64)
+    rows = np.stack([onset, np.maximum(end - onset, 1), performance.pitch, velocity], axis=1)
+    rows = rows[np.lexsort((rows[:, 0], rows[:, 2]))]
+    again = (rows[1:, 2] == rows[:-1, 2]) & (rows[1:, 0] < rows[:-1, 0] + rows[:-1, 1])
+    rows[:-1, 1] = np.where(again, rows[1:, 0] - rows[:-1, 0], rows[:-1, 1])
+    part = Part.of(rows[rows[:, 1] > 0], program=program, name=name)
+    length = int(placement.ticks(np.array([performance.seconds]))[0])
+    return Song(TICKS_PER_QUARTER, (part,), placement.tempos, placement.metres(beats.metre), length)
