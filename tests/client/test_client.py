@@ -153,6 +153,12 @@ def test_a_remote_take_is_the_take_of_drummer_in_one_message_or_in_several(drumm
     assert progress == [(0, 8), (8, 8)]
 
 
+def test_a_remote_take_says_which_pieces_the_kit_of_the_drum_map_lacks(drummer: Drummer, address: str) -> None:
+    take = drummer.accompany(SONG, Options(style="latin", drum_map="alesis-nitro"))
+    with RemoteDrummer(address) as remote:
+        assert remote.accompany(SONG, style="latin", drum_map="alesis-nitro").swaps == take.swaps != ()
+
+
 def test_the_async_drummer_has_the_same_methods(drummer: Drummer, address: str) -> None:
     take = drummer.accompany(SONG, Options(seed=4))
     progress: list[tuple[int, int]] = []
