@@ -108,7 +108,13 @@ def _wanted(options: argparse.Namespace, *, explain: bool = False) -> RemoteOpti
     from client import messages
 
     wanted = messages.RemoteOptions(
-        model=options.model, with_guitar=options.with_guitar, explain=explain, **shared.chosen(options)
+        model=options.model,
+        with_guitar=options.with_guitar,
+        count_in=options.count_in,
+        click=options.click,
+        split=options.split,
+        explain=explain,
+        **shared.chosen(options),
     )
     messages.config(wanted, options.takes)  # what makes no sense is refused once, and not with every file
     return wanted

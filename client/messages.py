@@ -18,7 +18,7 @@ from seq2drum.errors import OptionError
 from seq2drum.formats import foreign
 from seq2drum.music.choices import CHOICES, check_bars
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap
-from seq2drum.music.limits import SONG_SUFFIXES
+from seq2drum.music.limits import MOST_COUNT_IN, SONG_SUFFIXES
 from seq2drum.play.asked import Grooves, One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 
@@ -43,6 +43,7 @@ class RemoteOptions:
         groove       by name, or a MIDI file whose bytes are sent; no `Groove`
         model        the id of one of the server's models; "" is its default
         with_guitar  the whole file comes back with these drums in place of its own, instead of the drums alone
+        count_in, click, split  as `seq2drum.play.session.Session` has them
         explain      `RemoteTake.explain` tells what was done bar by bar
     """
 
@@ -68,8 +69,12 @@ class RemoteOptions:
     pieces: str | None = None
     time: str | None = CHOICES["time"].default
     without: Sequence[str] = CHOICES["without"].default
+    sections: str | None = None
     model: str = ""
     with_guitar: bool = False
+    count_in: int = 0
+    click: bool = False
+    split: bool = False
     explain: bool = False
 
 
@@ -195,6 +200,9 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
         drum_map=options.drum_map or "",
         takes=takes,
         with_guitar=options.with_guitar,
+        sections=options.sections or "",
+        click=options.click,
+        split=options.split,
         explain=options.explain,
         groove=[] if options.groove is None else [_groove(*item) for item in by_section(options.groove).items()],
         like=b"" if options.like is None else song_bytes(options.like),
@@ -202,6 +210,9 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
         no_fills_in=[_bars(bars, "bars of no_fills_in are") for bars in options.no_fills_in],
         without=options.without,
     )
+    if not 0 <= options.count_in <= MOST_COUNT_IN:
+        raise OptionError(f"the count-in has {options.count_in} bars, wanted 0 to {MOST_COUNT_IN}")
+    message.count_in = options.count_in
     if options.seed is not None:
         message.seed = options.seed
     for name in _OPTIONAL:

@@ -87,6 +87,7 @@ def _add_music(parser: Parser) -> None:
 def _add_form(output: shared.Container) -> None:
     """Add what is in the file; a drum map of one's own is not sent."""
     shared.add_with_guitar(output)
+    shared.add_session(output)
     shared.add_choice(output, "drum_map", metavar="NAME", help="the notes of a sampler (default: gm)")
 
 

@@ -30,6 +30,7 @@ from seq2drum.play import wishes
 from seq2drum.play.book import Book, groove_of
 from seq2drum.play.folder import WEIGHTS, read_config
 from seq2drum.play.options import Options
+from seq2drum.play.session import Session
 from seq2drum.play.take import DrumBar, Sheet, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import TABLE, Refusal
@@ -41,6 +42,8 @@ MOST_NAME = 100
 
 MOST_SECTIONS = 26
 """The most grooves in a configuration."""
+MOST_SECTIONS_TEXT = 4000
+"""The longest text of sections in a configuration, in characters."""
 MOST_FILLS = 2000
 """The most bars or ranges of bars of a wish for fills."""
 
@@ -76,7 +79,10 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
         )
     # 2. The fields that are set.
     given: dict[str, Any] = {field.name: value for field, value in config.ListFields() if field.name in _NUMBERS}
-    words = ("seed", "track", "drum_map", "ending", "pieces", "time", "like")
+    if len(config.sections) > MOST_SECTIONS_TEXT:
+        message = f"sections has {len(config.sections)} characters, at most {MOST_SECTIONS_TEXT} are read"
+        raise Refusal("INVALID_OPTION", message, field="config.sections")
+    words = ("seed", "track", "drum_map", "ending", "pieces", "time", "like", "sections")
     given |= {name: value for name in words if (value := getattr(config, name))}
     if config.style not in ("", AUTO):
         given["style"] = config.style
@@ -290,9 +296,21 @@ def estimated_ms(song: Song) -> float:
     return _MS_A_CALL + _MS_A_QUARTER * song.end / song.ticks_per_quarter
 
 
-def drum_take(take: Take, *, with_guitar: bool, explain: bool) -> pb.DrumTake:
-    """A take, its file and its figures."""
-    data = take.to_bytes(with_guitar=with_guitar)
+def session_of(config: pb.GenerationConfig) -> Session:
+    """What is wanted beside the drums.
+
+    Raises:
+        Refusal: INVALID_OPTION, the count-in is longer than it may be.
+    """
+    try:
+        return Session(config.count_in, config.click, config.split)
+    except OptionError as error:
+        raise Refusal("INVALID_OPTION", str(error), field="config.count_in") from None
+
+
+def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:
+    """A take, its file and its figures, as a configuration wants them."""
+    data = take.to_bytes(with_guitar=config.with_guitar, session=session_of(config))
     velocity = take.part.velocity
     struck = len(velocity) > 0
     message = pb.DrumTake(
@@ -310,7 +328,7 @@ def drum_take(take: Take, *, with_guitar: bool, explain: bool) -> pb.DrumTake:
         message.score = take.score
     message.grooves.extend(pb.SectionGroove(**groove._asdict()) for groove in take.grooves)
     message.swaps.extend(pb.PieceSwap(**swap._asdict()) for swap in take.swaps)
-    if explain:
+    if config.explain:
         message.explanations.extend(
             pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in take.explain()
         )

@@ -188,7 +188,7 @@ class Player:
     def _reply(self, stage: _Stage, call: _Call) -> pb.GenerateDrumsResponse:
         config, sheet = call.request.config, call.sheets[0]
         takes = ranked([each.take(bars) for each, bars in zip(call.sheets, call.bars, strict=True)], sheet.options)
-        made = [convert.drum_take(take, with_guitar=config.with_guitar, explain=config.explain) for take in takes]
+        made = [convert.drum_take(take, config) for take in takes]
         first_bar = (call.first_bar or call.begun) - call.begun
         return pb.GenerateDrumsResponse(
             takes=made,

@@ -64,6 +64,7 @@ def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
         raise Refusal("MIDI_MISSING", "there are no bytes of a MIDI file, wanted a guitar to play to", field="midi")
     options = convert.options_of(request.config, rules.limits)
     convert.takes_of(request.config, rules.max_takes)
+    convert.session_of(request.config)
     convert.model_of(request.config, rules.models, rules.default)
     opened = open_song(request.midi, limits=rules.limits)
     written = b"" if opened.midi is not None else midi.serialise(opened.song)

@@ -17,6 +17,7 @@ from seq2drum.errors import OptionError
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
+    from seq2drum.play.session import Session
     from seq2drum.play.take import Take
 
 
@@ -57,11 +58,23 @@ def _picture(takes: Sequence[Take], title: str, options: argparse.Namespace) -> 
     return draw.picture(takes[0].duet, _suffix(options.picture)[1:], title=title)
 
 
+def session(options: argparse.Namespace) -> Session:
+    """What a session wants beside the drums.
+
+    Raises:
+        OptionError: the count-in is longer than it may be.
+    """
+    from seq2drum.play.session import Session
+
+    return Session(options.count_in, options.click, options.split)
+
+
 def _wav(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
     from seq2drum.show import sound
 
-    tell_if_cut(takes[0].duet)
-    return sound.wav(takes[0].duet, soundfont=options.soundfont)
+    duet, click = takes[0].heard(session(options))
+    tell_if_cut(duet)
+    return sound.wav(duet, soundfont=options.soundfont, beside=click)
 
 
 def _check_wav(options: argparse.Namespace) -> None:
@@ -72,8 +85,16 @@ def _check_wav(options: argparse.Namespace) -> None:
 
 def _rpp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
     from seq2drum.formats import rpp
+    from seq2drum.music.notes import Part
 
-    return rpp.write_rpp(takes[0].song, [take.part for take in takes], title)
+    given = [take.delivered(session(options)) for take in takes]
+    tracks: dict[str, list[Part]] = {part.name: [] for one in given for part in one.drums} if options.split else {}
+    for name, parts in tracks.items():
+        empty = Part.of([], name=name, is_drums=True)
+        parts += [next((part for part in one.drums if part.name == name), empty) for one in given]
+    whole = [] if options.split else [one.drums[0] for one in given]
+    beside = {part.name: [part] for part in given[0].click}
+    return rpp.write_rpp(given[0].song, whole, title, beside={**tracks, **beside})
 
 
 def _gp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:

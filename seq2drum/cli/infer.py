@@ -40,6 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())
     shared.add_with_guitar(output)
+    shared.add_session(output)
     maps.add_drum_map(output)
     exports.add_options(output)
     shared.add_explain(output)
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     wanted, count = Options(**shared.chosen(options)), options.takes
     check("takes", count, "--takes")
     hearing.timing(options)
+    exports.session(options)  # what makes no sense is refused before anything is played
     if not options.files:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
     jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
@@ -91,7 +93,11 @@ def _play_one(
     begun = time.perf_counter()
     takes = drummer.takes(hearing.song(source, options), wanted, len(targets))
     for take, target in zip(takes, targets, strict=True):
-        paths.write(take.to_bytes(with_guitar=options.with_guitar), target, overwrite=options.force)
+        paths.write(
+            take.to_bytes(with_guitar=options.with_guitar, session=exports.session(options)),
+            target,
+            overwrite=options.force,
+        )
     missing = _write_exports(also, source, takes, options)
     seconds = (time.perf_counter() - begun) / len(takes)
     for number, (take, target) in enumerate(zip(takes, targets, strict=True), start=1):

@@ -15,7 +15,7 @@ Container = argparse.ArgumentParser | argparse._ArgumentGroup  # both have `add_
 SHELLS = ("bash", "zsh", "tcsh")
 WHAT = "what to play"
 GROUPS = {
-    WHAT: ("style", "intensity", "complexity", "seed", "takes", "temperature", "top_p", "track"),
+    WHAT: ("style", "intensity", "complexity", "seed", "takes", "temperature", "top_p", "track", "sections"),
     "the groove": ("groove", "like", "daring"),
     "fills and the end": ("fills", "fill_at", "no_fills_in", "ending"),
     "pieces of the kit": ("pieces", "time", "without"),
@@ -143,6 +143,17 @@ def add_with_guitar(to: Container) -> None:
     """Add --with-guitar."""
     to.add_argument(
         "--with-guitar", action="store_true", help="write the whole song, with these drums instead of its own"
+    )
+
+
+def add_session(to: Container) -> None:
+    """Add what a session wants beside the drums."""
+    to.add_argument(
+        "--count-in", type=int, default=0, metavar="BARS", help="count so many bars before the song, which moves back"
+    )
+    to.add_argument("--click", action="store_true", help="add a track with a click on every beat")
+    to.add_argument(
+        "--split", action="store_true", help="a track for kick, snare, hats, toms, cymbals, percussion each"
     )
 
 

@@ -205,7 +205,7 @@ def _damage(track: Track, at: int, tick: int, what: str) -> MidiError:
     return MidiError(f"track {track.number}, byte {track.at + at}, tick {tick}: {what}; the file is damaged")
 
 
-def _variable_length(value: int) -> bytes:
+def variable_length(value: int) -> bytes:
     """A number in MIDI's variable-length form: seven bits a byte, all but the last with the high bit set."""
     groups = [value & 0x7F]
     while value := value >> 7:
@@ -214,7 +214,7 @@ def _variable_length(value: int) -> bytes:
 
 
 def _with_length(data: bytes) -> bytes:
-    return _variable_length(len(data)) + data
+    return variable_length(len(data)) + data
 
 
 # --- what symusic reads wrongly without an error ----------------------------------------------------------------------
@@ -358,7 +358,7 @@ def map_track(tempos: Iterable[Tempo], metres: Iterable[Metre], markers: Iterabl
     events.sort(key=lambda event: event[0])
     events.append((end, END_OF_TRACK))
     deltas = [after - before for before, after in pairwise([0, *(tick for tick, _ in events)])]
-    pieces = [_variable_length(delta) + body for delta, (_, body) in zip(deltas, events, strict=True)]
+    pieces = [variable_length(delta) + body for delta, (_, body) in zip(deltas, events, strict=True)]
     if deltas[-1] == 1:
         # A delta time of 1 in two bytes: in one byte it would be the tick that `with_marked_end` leaves out.
         pieces[-1] = b"\x80\x01" + END_OF_TRACK
@@ -419,7 +419,7 @@ def without_drums(track: Track) -> bytes | None:
         if is_channel:
             body = bytes((event.status,)) + track.events[event.data : event.end]
         others |= channel != DRUM_CHANNEL if is_channel else event.status == 0xFF and body[1] in _SONG_META
-        pieces += [_variable_length(event.tick - before), body]
+        pieces += [variable_length(event.tick - before), body]
         before = event.tick
     if had_drums and not others and track.number > 1:
         return None

@@ -28,7 +28,7 @@ from symusic import Note as SymusicNote
 from symusic import Track as SymusicTrack
 
 from seq2drum.errors import LimitError, MidiError
-from seq2drum.formats import events, foreign
+from seq2drum.formats import events, foreign, moving
 from seq2drum.formats.events import Track
 from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, Limits
 from seq2drum.music.notes import IntArray, Marker, Metre, Part, Song, Tempo, in_order
@@ -105,8 +105,15 @@ def serialise(song: Song) -> bytes:
     return events.joined(song.ticks_per_quarter, tracks)
 
 
-def with_drums(data: bytes, drums: Part, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
-    """The original file plus the drum part as a last track, in place of the drums that it had.
+def with_drums(
+    data: bytes,
+    *parts: Part,
+    delay: int = 0,
+    metres: Sequence[Metre] = (),
+    markers: Sequence[Marker] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> bytes:
+    """The original file plus drum parts as last tracks, in place of the drums that it had.
 
     Those are channel 10's notes, programs and positions of the hi-hat's pedal.
 
@@ -114,14 +121,33 @@ def with_drums(data: bytes, drums: Part, *, limits: Limits = DEFAULT_LIMITS) -> 
     status is written out. A later track that had nothing but channel 10 is left out, and so are chunks that are no
     tracks. A file of format 0 becomes format 1.
 
+    Args:
+        data: The file.
+        parts: Drums, and what else is to be beside them; pitched ones get a channel that the file does not use.
+        delay: By how many ticks the file's own events are moved; the parts are where they are.
+        metres: Are added, where it is moved.
+        markers: In place of the file's own; None leaves these.
+        limits: Of the file.
+
     Raises:
         LimitError, MidiError: as `parse`, with repair.
     """
     parse(data, limits=limits)
     ticks_per_quarter, tracks = events.read_tracks(data, limits)
     kept = [others for track in tracks if (others := events.without_drums(track)) is not None]
-    _, drum_track = events.split(serialise(Song(ticks_per_quarter, (drums,), length=drums.end)), 14)
-    return events.joined(ticks_per_quarter, [*kept, drum_track.events])
+    if delay:
+        kept = [moving.moved(one, delay) for one in kept]
+    if markers is not None:
+        kept = [moving.without_markers(one) for one in kept]
+    if metres or markers:
+        last = max([*(one.tick for one in metres), *(one.tick for one in markers or ())])
+        kept[0] = moving.merged(kept[0], events.map_track((), metres, markers or (), last))
+    end = max(part.end for part in parts)
+    _, *added = events.split(serialise(Song(ticks_per_quarter, parts, length=end)), 14)
+    if all(part.is_drums for part in parts):
+        return events.joined(ticks_per_quarter, [*kept, *(track.events for track in added)])
+    taken = moving.channels(kept)
+    return events.joined(ticks_per_quarter, [*kept, *(moving.on_free_channel(track.events, taken) for track in added)])
 
 
 # --- what symusic gives -----------------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
+from types import MappingProxyType
 from typing import NamedTuple
 
 from seq2drum.formats.events import DRUM_CHANNEL, PEDAL
@@ -25,16 +26,23 @@ _HELD = 1  # the shape of a point whose tempo holds until the next
 _HAS_METRE, _PARTIAL_BAR = 1, 4  # the flags of a point
 
 
-def write_rpp(song: Song, takes: Sequence[Part], name: str = "Drums") -> bytes:
-    """A REAPER project of a song's pitched parts and, below them, a drum track.
+def write_rpp(
+    song: Song,
+    takes: Sequence[Part],
+    name: str = "Drums",
+    *,
+    beside: Mapping[str, Sequence[Part]] = MappingProxyType({}),
+) -> bytes:
+    """A REAPER project of a song's pitched parts and markers and, below them, a drum track.
 
-    takes: drum parts in ticks of the song; several are takes of one item, the first of them active. name: what the
-    takes are called. The song's own drums are left out.
+    takes: drum parts in ticks of the song; several are takes of one item, the first of them active; without any there
+    is no such track. name: what the takes are called. beside: further tracks by name, each with its takes. The song's
+    own drums are left out.
     """
     pitched = [part for part in song.parts if not part.is_drums]
     names = [part.name or f"Track {number}" for number, part in enumerate(pitched, 1)]
     numbered = [name if len(takes) == 1 else f"{name} {number}" for number in range(1, len(takes) + 1)]
-    ids = _Ids(song, takes)
+    ids = _Ids(song, [*takes, *(part for parts in beside.values() for part in parts)])
     first_tempo, first_metre = song.tempo_map[0], song.metre_map[0]
     lines = [
         '<REAPER_PROJECT 0.1 "7.0" 0',
@@ -47,10 +55,14 @@ def write_rpp(song: Song, takes: Sequence[Part], name: str = "Drums") -> bytes:
         "DEFSHAPE 1 -1 -1",
         *_points(song),
         ">",
+        *_markers(song),
     ]
     for part, called in zip(pitched, names, strict=True):
         lines += _track(called, [(called, part)], song, ids)
-    lines += _track(DRUM_TRACK, list(zip(numbered, takes, strict=True)), song, ids)
+    if takes:
+        lines += _track(DRUM_TRACK, list(zip(numbered, takes, strict=True)), song, ids)
+    for called, parts in beside.items():
+        lines += _track(called, [(called, part) for part in parts], song, ids)
     lines.append(">")
     return ("\n".join(_indented(lines)) + "\n").encode()
 
@@ -108,6 +120,11 @@ def _map(song: Song) -> Iterator[_Point]:
         yield _Point(tick, tempo, metres.get(tick), tick in cut)
 
 
+def _markers(song: Song) -> Iterator[str]:
+    for number, marker in enumerate(song.markers, 1):
+        yield f"MARKER {number} {_decimal(_seconds(song, marker.tick))} {_quoted(marker.text)} 0"
+
+
 # --- tracks -----------------------------------------------------------------------------------------------------------
 
 
@@ -152,7 +169,7 @@ def _events(part: Part, end: int) -> Iterator[str]:
 
 def _seconds(song: Song, tick: int) -> Fraction:
     """The exact time of a tick."""
-    seconds, tempos = Fraction(0), [tempo for tempo in song.tempo_map if tempo.tick < tick]
+    seconds, tempos = Fraction(0), [tempo for tempo in song.tempo_map if tempo.tick < tick or not tempo.tick]
     for tempo, until in zip(tempos, [*(tempo.tick for tempo in tempos[1:]), tick], strict=True):
         seconds += Fraction((until - tempo.tick) * tempo.microseconds, 1_000_000 * song.ticks_per_quarter)
     return seconds

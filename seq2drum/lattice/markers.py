@@ -1,7 +1,8 @@
 """Where a file says that a section begins, and what it calls it.
 
 Markers of a file may be names of sections ("Verse 1", "2nd chorus", "B"), or a title, a remark, a copyright. They are
-taken for sections where at least two bars have one that is surely the name of a section.
+taken for sections where at least two bars have one that is surely the name of a section, or where a marker says itself
+that it names one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from seq2drum.lattice.grid import Lattice
+from seq2drum.music.counting import COUNT_IN, FIRST_BAR
 from seq2drum.music.notes import Marker
 from seq2drum.music.shown import one_line
 
@@ -36,6 +38,8 @@ _ALONE = re.compile(r"([A-H])['′]?\s?\d{0,2}")
 def name_of(text: str) -> str:
     """What the section of a marker is called: "Verse 1" and "2nd verse" are both "verse"; "" if nothing is left."""
     line = one_line(text)
+    if line in (COUNT_IN, FIRST_BAR):
+        return ""
     alone = _ALONE.fullmatch(line)
     if alone:
         return alone[1]
@@ -56,14 +60,17 @@ def marks_of(markers: Iterable[Marker], lattice: Lattice) -> Marks:
     starts = np.array([bar.start for bar in lattice.bars])
     middles = ((starts[1:] + starts[:-1]) / 2).tolist()
     found: dict[int, str] = {}
-    sure = set[int]()
+    sure, said = set[int](), False
     for marker in markers:
         bar, name = bisect_right(middles, marker.tick), name_of(marker.text)
+        if marker.is_section:
+            name = name or one_line(marker.text, _MOST_LETTERS)
         if name:
             found[bar] = name
         if name in WORDS or _ALONE.fullmatch(name):
             sure.add(bar)
-    return tuple(sorted(found.items())) if len(sure) >= _LEAST else ()
+        said |= marker.is_section
+    return tuple(sorted(found.items())) if said or len(sure) >= _LEAST else ()
 
 
 def _known(words: str) -> str:

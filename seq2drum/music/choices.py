@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -130,6 +131,12 @@ CHOICES = MappingProxyType(
             title="piece",
             many=True,
         ),
+        "sections": Choice(
+            str,
+            "NAMES",
+            'the sections by name and bars, such as "intro 1-4, verse 5-20" (default: the file\'s markers, or found)',
+            many=True,
+        ),
         "seed": Choice(int, "N", "which take (default: 0)", 0, least=0, wanted="0 or more", title="the seed"),
         "takes": Choice(
             int,
@@ -219,6 +226,31 @@ def check_bars(bars: tuple[int, int], title: str = "the bars are") -> None:
     first, last = bars
     if not 1 <= first <= last:
         raise OptionError(f"{title} {first}:{last}, wanted FIRST:LAST, counted from 1")
+
+
+_SECTION = re.compile(r"(.*\S)\s+(\d{1,6})(?:\s*[-:]\s*(\d{1,6}))?")
+
+
+def sections_of(text: str) -> tuple[tuple[str, int, int], ...]:
+    """The name, the first and the last bar of each section of such as "intro 1-4, verse 5-20".
+
+    Raises:
+        OptionError: one has no name or no bars, or begins before the one before it has ended.
+    """
+    found: list[tuple[str, int, int]] = []
+    for piece in text.split(","):
+        match = _SECTION.fullmatch(piece.strip())
+        if match is None:
+            raise OptionError(f"the section {piece.strip()[:40]!r} is no name and bars, wanted such as verse 5-20")
+        first, last = int(match[2]), int(match[3] or match[2])
+        check_bars((first, last), f"the bars of the section {match[1][:40]!r} are")
+        if found and first <= found[-1][2]:
+            raise OptionError(
+                f"the section {match[1][:40]!r} begins in bar {first}, and {found[-1][0][:40]!r} ends in bar"
+                f" {found[-1][2]}; name them in their order, each bar once"
+            )
+        found.append((match[1], first, last))
+    return tuple(found)
 
 
 def pieces_of(names: Sequence[str]) -> frozenset[str]:

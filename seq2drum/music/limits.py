@@ -32,6 +32,10 @@ MOST_TICKS_PER_QUARTER = 0x7FFF
 """The finest clock that the header of a MIDI file can state."""
 
 
+MOST_COUNT_IN = 8
+"""The most bars of a count-in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits of a MIDI file. One beyond them is refused with a `LimitError` that names the limit and the place.

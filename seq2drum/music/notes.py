@@ -161,10 +161,14 @@ class Metre(NamedTuple):
 
 
 class Marker(NamedTuple):
-    """What a file says of `tick`: most often the name of the section that begins there."""
+    """What a file says of `tick`: most often the name of the section that begins there.
+
+    is_section: whether it is surely that, and no remark or title.
+    """
 
     tick: int
     text: str
+    is_section: bool = False
 
 
 @dataclass(frozen=True, slots=True)

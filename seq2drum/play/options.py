@@ -37,6 +37,8 @@ class Options(Shown):
         ending      one of `choices.ENDINGS`: how the last chord is answered
         pieces      "kit" for no hand percussion, or "all"
         time        what time is kept on: "hat", "ride" or "auto"
+        sections    "intro 1-4, verse 5-20": the passages by name, in place of the file's markers or what is found. Bars
+                    that are not named go with those before them
         without     pieces and families of them that are never played, see `choices.PIECES` and `choices.FAMILIES`
         humanize    0..1, velocity and timing of human drummers: 0 on the lattice, 1 as human as they are
         swing       0..1, where the second eighth of a quarter falls: 0 half way, 1 at two thirds
@@ -79,6 +81,7 @@ class Options(Shown):
     pieces: str | None = None
     time: str = CHOICES["time"].default
     without: tuple[str, ...] = CHOICES["without"].default
+    sections: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("seed", "temperature", "top_p"):
@@ -90,6 +93,8 @@ class Options(Shown):
         if self.forbidden.issuperset(choices.PIECES):
             raise OptionError("no piece of the kit is left to play; leave out some of what is not to be played")
         self._check_fills()
+        if self.sections is not None:
+            choices.sections_of(self.sections)
         if self.groove is not None:
             asked.by_section(self.groove)
         if self.bars is not None:

@@ -21,12 +21,13 @@ from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Bar, Part, Song, in_order
+from seq2drum.music.notes import Bar, Marker, Part, Song, in_order
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import choosing
 from seq2drum.play.choosing import BySection
 from seq2drum.play.options import Options
+from seq2drum.play.session import PLAIN, Delivery, Session, delivered
 
 TRACK_NAME = "Drums"
 MOST_BARS = 10_000
@@ -51,8 +52,9 @@ class Take(Shown):
 
     song: what was played to. part: the drums, on the notes of `options.drum_map`. guitar: which parts were listened to,
     and why those. source: the bytes of the MIDI file that the song came from, if it came from one. score: what
-    `Drummer.takes` ranked it by. grooves: what each section was played on, in the order in which they come. swaps: the
-    hits of pieces that the kit of the drum map lacks, by piece.
+    `Drummer.takes` ranked it by. grooves: what each section was played on, in the order in which they come. sections:
+    where each passage begins, and its name. named: whether they are what the song's markers say. swaps: the hits of
+    pieces that the kit of the drum map lacks, by piece.
     """
 
     song: Song
@@ -62,6 +64,8 @@ class Take(Shown):
     source: bytes | None = None
     score: float | None = None
     grooves: tuple[SectionGroove, ...] = ()
+    sections: tuple[Marker, ...] = ()
+    named: bool = False
     swaps: tuple[Swap, ...] = ()
 
     @property
@@ -76,17 +80,37 @@ class Take(Shown):
 
     @property
     def drum_song(self) -> Song:
-        """The drums alone, with the song's ticks per quarter, tempo map, metre map and length."""
-        return replace(self.song, parts=(self.part,), length=self.song.end)
+        """The drums alone, with the song's ticks per quarter, tempo map, metre map, length and `markers`."""
+        return replace(self.song, parts=(self.part,), length=self.song.end, markers=self.markers)
 
-    def to_bytes(self, *, with_guitar: bool = False) -> bytes:
+    @property
+    def markers(self) -> tuple[Marker, ...]:
+        """What a file says of the song: its own markers, and the found sections where none of these names one."""
+        return self.song.markers if self.named else tuple(sorted({*self.song.markers, *self.sections}))
+
+    def delivered(self, session: Session) -> Delivery:
+        """The song and these drums with what a session wants beside them."""
+        song = replace(self.song, markers=self.markers)
+        return delivered(song, self.part, drum_maps.load(self.options.drum_map), session)
+
+    def heard(self, session: Session) -> tuple[Duet, tuple[Part, ...]]:
+        """The duet behind the count-in, and what is heard beside it: the click, if there is one."""
+        given = self.delivered(replace(session, split=False))
+        drums = drum_maps.load(self.options.drum_map).read(given.drums[0])
+        return Duet(given.song, tuple(given.song.parts[index] for index in self.guitar.parts), drums), given.click
+
+    def to_bytes(self, *, with_guitar: bool = False, session: Session = PLAIN) -> bytes:
         """The take as a MIDI file. With the guitar: the original file, its drums replaced by these."""
+        given = self.delivered(session)
+        tracks = (*given.drums, *given.click)
         if not with_guitar:
-            return midi.serialise(self.drum_song)
+            return midi.serialise(replace(given.song, parts=tracks, length=given.song.end))
         if self.source is not None:
-            return midi.with_drums(self.source, self.part)
-        pitched = (part for part in self.song.parts if not part.is_drums)
-        return midi.serialise(replace(self.drum_song, parts=(*pitched, self.part)))
+            by_hand = any(marker.is_section for marker in self.song.markers)
+            said = given.song.markers if given.shift or by_hand or self.markers != self.song.markers else None
+            return midi.with_drums(self.source, *tracks, delay=given.shift, metres=given.metres, markers=said)
+        pitched = (part for part in given.song.parts if not part.is_drums)
+        return midi.serialise(replace(given.song, parts=(*pitched, *tracks), length=given.song.end))
 
     def explain(self) -> tuple[Explanation, ...]:
         """What was done, bar by bar, and what of the guitar it goes with; see `explain`."""
@@ -95,13 +119,20 @@ class Take(Shown):
         titles = {groove.section: groove.title for groove in self.grooves}
         return explain(hits, listening.heard, numbers=listening.numbers, grooves=titles)
 
-    def save(self, path: str | os.PathLike[str], *, with_guitar: bool = False, overwrite: bool = True) -> Take:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        with_guitar: bool = False,
+        session: Session = PLAIN,
+        overwrite: bool = True,
+    ) -> Take:
         """Write the take to a MIDI file, whole or not at all.
 
         Raises:
             OutputError: it cannot be written; what was there is untouched.
         """
-        files.write_file(path, self.to_bytes(with_guitar=with_guitar), overwrite=overwrite)
+        files.write_file(path, self.to_bytes(with_guitar=with_guitar, session=session), overwrite=overwrite)
         return self
 
 
@@ -166,9 +197,12 @@ class Sheet:
             hits[swap.piece, swap.instead] += swap.hits
         letters = dict.fromkeys(section.letter for section in self.sections)
         grooves = [(letter, self.grooves[letter]) for letter in letters if letter in self.grooves]
-        named = tuple(SectionGroove(letter, groove.name, groove.title) for letter, groove in grooves)
+        played_on = tuple(SectionGroove(letter, groove.name, groove.title) for letter, groove in grooves)
         swaps = tuple(Swap(*pieces, count) for pieces, count in sorted(hits.items()))
-        return Take(self.song, part, self.guitar, self.options, self.source, grooves=named, swaps=swaps)
+        take = Take(self.song, part, self.guitar, self.options, self.source, grooves=played_on, swaps=swaps)
+        begins = self.listen().lattice.bars
+        passages = tuple(Marker(begins[bar].start, letter) for bar, letter in self.sections)
+        return replace(take, sections=passages, named=bool(self.listen().heard.marks))
 
 
 def _seeds(seed: int, count: int) -> list[int]:

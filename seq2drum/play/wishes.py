@@ -14,9 +14,10 @@ from seq2drum.formats import foreign, midi
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music import drum_maps
+from seq2drum.music.choices import sections_of
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.notes import Song
+from seq2drum.music.notes import Marker, Song
 from seq2drum.play.asked import WHOLE, by_letter, by_section
 from seq2drum.play.book import read_groove
 from seq2drum.play.kept import grooves_of, kept_of
@@ -37,6 +38,8 @@ def settled(sheet: Sheet, limits: Limits = DEFAULT_LIMITS) -> Sheet:
         InputError: the song to play like cannot be read.
     """
     options = sheet.options
+    if options.sections is not None:
+        sheet = replace(sheet, song=_with_sections(sheet.song, options.sections))
     _check_bars(options, sheet.song)
     if options.groove is not None:
         grooves = {name: _read(one) for name, one in by_section(options.groove).items()}
@@ -47,6 +50,19 @@ def settled(sheet: Sheet, limits: Limits = DEFAULT_LIMITS) -> Sheet:
     if options.like is not None:
         options = _like(options, wishes_of(_song(options.like, limits)), sheet.sections)
     return sheet if options is sheet.options else replace(sheet, options=options)
+
+
+def _with_sections(song: Song, asked: str) -> Song:
+    """The song with markers of the sections that are asked for, in place of its own.
+
+    Raises:
+        OptionError: the song has not so many bars.
+    """
+    bars, sections = song.bars(), sections_of(asked)
+    name, _, last = sections[-1]
+    if last > len(bars):
+        raise OptionError(f"the section {name!r} ends in bar {last}, but the song has {len(bars)}")
+    return replace(song, markers=tuple(Marker(bars[first - 1].start, name, True) for name, first, _ in sections))
 
 
 def _stays(sheet: Sheet) -> Options:

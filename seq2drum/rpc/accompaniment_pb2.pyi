@@ -152,6 +152,10 @@ class GenerationConfig(_message.Message):
     PIECES_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     WITHOUT_FIELD_NUMBER: _builtins.int
+    SECTIONS_FIELD_NUMBER: _builtins.int
+    COUNT_IN_FIELD_NUMBER: _builtins.int
+    CLICK_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -208,6 +212,18 @@ class GenerationConfig(_message.Message):
     """"kit" for no hand percussion, or "all". Default: "", which is "kit" where neither the groove nor the style has any."""
     time: _builtins.str
     """What time is kept on: "hat", "ride" or "auto". Default: "", which is "auto"."""
+    sections: _builtins.str
+    """The sections by name and bars, such as "intro 1-4, verse 5-20": in place of the file's markers and of what is found.
+    At most 4000 characters. Default: "".
+    """
+    count_in: _builtins.int
+    """How many bars are counted before the song, which moves back by that much. Range: 0 to 8. Default: 0."""
+    click: _builtins.bool
+    """Add a track with a click on every beat. Default: false."""
+    split: _builtins.bool
+    """A track each for kick, snare, hats, toms, cymbals and percussion, as far as they are played, all on channel 10.
+    Default: false, one track.
+    """
     @_builtins.property
     def bars(self) -> Global___BarRange:
         """Keep the file's own drums but for these bars, which are played anew. Not together with `prime_bars`. Default: unset."""
@@ -261,10 +277,14 @@ class GenerationConfig(_message.Message):
         pieces: _builtins.str = ...,
         time: _builtins.str = ...,
         without: _abc.Iterable[_builtins.str] | None = ...,
+        sections: _builtins.str = ...,
+        count_in: _builtins.int = ...,
+        click: _builtins.bool = ...,
+        split: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "pieces", b"pieces", "prime_bars", b"prime_bars", "seed", b"seed", "style", b"style", "swing", b"swing", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "pieces", b"pieces", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__complexity: _TypeAlias = _typing.Literal["complexity"]  # noqa: Y015
     _WhichOneofArgType__complexity: _TypeAlias = _typing.Literal["_complexity", b"_complexity"]  # noqa: Y015

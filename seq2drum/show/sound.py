@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.music.duet import Duet
+from seq2drum.music.notes import Part
 from seq2drum.show import fluidsynth, loudness
 from seq2drum.show.limiter import CEILING, limited
 from seq2drum.show.samples import RATE, Sound, factor, peak, wav_file
@@ -49,6 +50,7 @@ def wav(
     *,
     soundfont: str | os.PathLike[str] | None = None,
     span: tuple[int, int] | None = None,
+    beside: Sequence[Part] = (),
     most_seconds: float = MOST_SECONDS,
     show: Callable[[float], None] = lambda share: None,
 ) -> bytes:
@@ -60,6 +62,7 @@ def wav(
         duet: What is to be heard.
         soundfont: A General MIDI soundfont; by default see `fluidsynth.find`.
         span: Only what begins between two ticks.
+        beside: What is heard with the drums, and as loud: a click.
         most_seconds: What begins later is left out, and what still sounds then is ended.
         show: Is called from time to time with the share that has been rendered, from 0 to 1.
 
@@ -67,7 +70,7 @@ def wav(
         MissingExtraError, OptionError: see `fluidsynth.find`.
         OutputError: FluidSynth failed.
     """
-    mixed = mix(*stems(duet, soundfont=soundfont, span=span, most_seconds=most_seconds, show=show))
+    mixed = mix(*stems(duet, soundfont=soundfont, span=span, beside=beside, most_seconds=most_seconds, show=show))
     return wav_file(_finished(mixed))
 
 
@@ -81,12 +84,13 @@ def stems(
     *,
     soundfont: str | os.PathLike[str] | None = None,
     span: tuple[int, int] | None = None,
+    beside: Sequence[Part] = (),
     most_seconds: float = MOST_SECONDS,
     show: Callable[[float], None] = lambda share: None,
 ) -> tuple[Sound, Sound]:
     """Guitars and drums as FluidSynth renders them, not balanced; see `wav`."""
     synthesiser = fluidsynth.find(soundfont)
-    songs = [fluidsynth.timed(duet.song, parts, span, most_seconds) for parts in (duet.guitars, (duet.drums,))]
+    songs = [fluidsynth.timed(duet.song, parts, span, most_seconds) for parts in (duet.guitars, (duet.drums, *beside))]
     guitars, drums = fluidsynth.render(synthesiser, songs, show)
     return guitars, drums
 

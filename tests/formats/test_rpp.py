@@ -275,7 +275,7 @@ def test_a_project_is_written_beside_the_drums_and_holds_them(run: Run, song: Pa
     assert (code, err) == (0, "")
     assert out.count("\n") == 1  # it goes without saying, as the score does
     take = Drummer.load(player).accompany(song)
-    assert target.read_bytes() == write_rpp(take.song, [take.part], "a")
+    assert target.read_bytes() == write_rpp(replace(take.song, markers=take.markers), [take.part], "a")
     assert song.with_name("a.drums.mid").read_bytes() == take.to_bytes()
     agrees(take.song, [take.part])
 
@@ -284,7 +284,8 @@ def test_the_takes_of_a_run_are_the_takes_of_its_project(run: Run, song: Path, p
     target = song.with_name("a.rpp")
     assert run(song, "--takes", 3, "--seed", 4, "--drum-map", "avl-drumkits", "--rpp", target)[0] == 0
     takes = Drummer.load(player).takes(song, Options(seed=4, drum_map="avl-drumkits"), 3)
-    assert target.read_bytes() == write_rpp(takes[0].song, [take.part for take in takes], "a")
+    song_then = replace(takes[0].song, markers=takes[0].markers)
+    assert target.read_bytes() == write_rpp(song_then, [take.part for take in takes], "a")
 
 
 def test_a_project_from_standard_input_to_standard_output_is_called_drums(

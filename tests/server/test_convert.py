@@ -29,6 +29,7 @@ from seq2drum.play.book import Book, groove_of, read_groove
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import DEFAULT, WEIGHTS, find
 from seq2drum.play.options import Options
+from seq2drum.play.session import Session
 from seq2drum.play.take import DrumBar, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import convert
@@ -103,7 +104,16 @@ def test_every_field_that_is_set_gets_to_the_core() -> None:
 def test_every_option_of_the_core_can_be_asked_for() -> None:
     asked = {field.name for field in Config.DESCRIPTOR.fields}
     own = {field.name for field in dataclasses.fields(Options)}
-    assert own - asked == {"prime"} and asked - own == {"prime_bars", "model", "takes", "with_guitar", "explain"}
+    session = {field.name for field in dataclasses.fields(Session)}
+    others = {"prime_bars", "model", "takes", "with_guitar", "explain"}
+    assert own - asked == {"prime"} and asked - own == others | session
+
+
+def test_a_session_is_what_is_asked_for_and_a_long_count_in_is_refused() -> None:
+    assert convert.session_of(Config(count_in=2, split=True)) == Session(count_in=2, split=True)
+    with pytest.raises(Refusal) as refused:
+        convert.session_of(Config(count_in=9))
+    assert (refused.value.reason, refused.value.field) == ("INVALID_OPTION", "config.count_in")
 
 
 @pytest.mark.parametrize(
@@ -352,7 +362,7 @@ def takes(drummer: Drummer) -> list[Take]:
 @pytest.mark.parametrize("with_guitar", [False, True])
 def test_the_message_of_a_take_has_its_file_and_its_figures(takes: list[Take], with_guitar: bool) -> None:
     take = takes[0]
-    message = convert.drum_take(take, with_guitar=with_guitar, explain=True)
+    message = convert.drum_take(take, Config(with_guitar=with_guitar, explain=True))
     assert message.midi == take.to_bytes(with_guitar=with_guitar)
     assert message.sha256 == hashlib.sha256(message.midi).digest()
     assert message.seed == take.options.seed
@@ -365,13 +375,13 @@ def test_the_message_of_a_take_has_its_file_and_its_figures(takes: list[Take], w
 
 
 def test_a_take_alone_has_no_score_and_explains_itself_only_if_asked(takes: list[Take]) -> None:
-    message = convert.drum_take(dataclasses.replace(takes[0], score=None), with_guitar=False, explain=False)
+    message = convert.drum_take(dataclasses.replace(takes[0], score=None), Config())
     assert not message.HasField("score") and not message.explanations
 
 
 def test_a_silent_take_has_figures_too(takes: list[Take]) -> None:
     silent = dataclasses.replace(takes[0], part=Part.of([], is_drums=True))
-    message = convert.drum_take(silent, with_guitar=False, explain=False)
+    message = convert.drum_take(silent, Config())
     assert message.stats == pb.DrumStats()
 
 
@@ -407,7 +417,7 @@ def test_the_grooves_are_those_of_the_book() -> None:
 
 def test_a_take_says_what_its_sections_were_played_on(takes: list[Take]) -> None:
     grooves = (SectionGroove("A", "one-drop", "one drop, hat"), SectionGroove("B", "bossa", "bossa"))
-    message = convert.drum_take(replace(takes[0], grooves=grooves), with_guitar=False, explain=False)
+    message = convert.drum_take(replace(takes[0], grooves=grooves), Config())
     assert [SectionGroove(each.section, each.name, each.title) for each in message.grooves] == list(grooves)
 
 

@@ -1,0 +1,103 @@
+"""A take as a session wants it: with a count-in and a click, and with a track for each group of pieces.
+
+It moves and sorts what a take has; it plays nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from seq2drum.errors import OptionError
+from seq2drum.music import counting
+from seq2drum.music.choices import FAMILIES
+from seq2drum.music.drum_maps import DrumMap
+from seq2drum.music.kit import FULL
+from seq2drum.music.limits import MOST_COUNT_IN
+from seq2drum.music.notes import NO_PEDAL, Metre, Part, Song
+from seq2drum.music.shown import Shown
+
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Kick": ("kick",),
+        "Snare": ("snare", "side stick"),
+        "Hats": FAMILIES["hats"],
+        "Toms": FAMILIES["toms"],
+        "Cymbals": FAMILIES["cymbals"],
+        "Percussion": FAMILIES["percussion"],
+    }
+)
+"""The pieces of each track of a take that is split, by the track's name. What is no piece is with the percussion."""
+
+_GROUP_OF = np.array([next(at for at, names in enumerate(GROUPS.values()) if name in names) for name in FULL.names])
+
+
+@dataclass(frozen=True, slots=True)
+class Session(Shown):
+    """What a file has beside the drums.
+
+    count_in: how many bars are counted before the song, 0 for none. click: whether there is a track with a click on
+    every beat. split: whether each of GROUPS has a track of its own.
+    """
+
+    count_in: int = 0
+    click: bool = False
+    split: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.count_in <= MOST_COUNT_IN:
+            raise OptionError(f"the count-in has {self.count_in} bars, wanted 0 to {MOST_COUNT_IN}")
+
+
+PLAIN = Session()
+"""Nothing beside the drums."""
+
+
+@dataclass(frozen=True)
+class Delivery(Shown):
+    """A song and its drums as they go into a file.
+
+    song: moved behind the count-in, with its own parts. drums: one part, or one for each group that is played. click:
+    the click, or none. shift: by how many ticks all was moved. metres: see `counting.Counted`.
+    """
+
+    song: Song
+    drums: tuple[Part, ...]
+    click: tuple[Part, ...] = ()
+    shift: int = 0
+    metres: tuple[Metre, ...] = ()
+
+
+def delivered(song: Song, part: Part, drum_map: DrumMap, session: Session) -> Delivery:
+    """What a session gets of a song and the drums that were played to it, which are on the notes of a drum map."""
+    shift, its_metres = 0, tuple[Metre, ...]()
+    if session.count_in:
+        counted = counting.counted_in(song, session.count_in)
+        song, shift, its_metres = counted.song, counted.shift, counted.metres
+        sticks = drum_map.apply(Part.of(counted.hits, program=part.program, is_drums=True, is_xg=part.is_xg))
+        moved = counting.later(part, shift)
+        part = replace(
+            Part.of(np.concatenate([sticks.rows, moved.rows]), program=part.program, name=part.name, is_drums=True),
+            is_xg=part.is_xg,
+            pedal=moved.pedal,
+        )
+    drums = split(part, drum_map) if session.split else (part,)
+    click = (counting.click(song),) if session.click else ()
+    return Delivery(song, drums, click, shift, its_metres)
+
+
+def split(part: Part, drum_map: DrumMap) -> tuple[Part, ...]:
+    """Drums as a part for each of GROUPS that is played; together they have the notes of the part, and no others."""
+    voices = drum_map.voices(part)
+    groups = np.where(voices < 0, len(GROUPS) - 1, _GROUP_OF[voices])
+    parts = []
+    for group, name in enumerate(GROUPS):
+        rows = part.rows[groups == group]
+        if len(rows):
+            pedal = part.pedal if name == "Hats" else NO_PEDAL
+            own = Part.of(rows, program=part.program, name=name, is_drums=True, is_xg=part.is_xg)
+            parts.append(replace(own, pedal=pedal))
+    return tuple(parts)
