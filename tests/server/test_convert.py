@@ -423,7 +423,7 @@ def test_a_take_says_what_its_sections_were_played_on(takes: list[Take]) -> None
 
 def test_a_take_says_which_pieces_the_kit_of_the_drum_map_lacks(takes: list[Take]) -> None:
     swaps = (Swap("bell", "ride", 12), Swap("clap", "", 3))
-    message = convert.drum_take(replace(takes[0], swaps=swaps), with_guitar=False, explain=False)
+    message = convert.drum_take(replace(takes[0], swaps=swaps), Config())
     assert [Swap(each.piece, each.instead, each.hits) for each in message.swaps] == list(swaps)
 
 
