@@ -13,6 +13,7 @@ from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 
@@ -447,6 +448,16 @@ def test_humanize_changes_the_drums_of_a_file_and_nothing_else(run: Run, tmp_pat
     run(song, "-o", tmp_path / "c.mid", "--humanize", 0, mode="humanize", model=None)
     (stiff,) = [part for part in midi.read(tmp_path / "c.mid").parts if part.is_drums]
     assert stiff.rows.tolist() == DRUMS.rows.tolist()
+
+
+def test_humanize_leaves_the_pedal_of_the_hat_as_it_is(run: Run, tmp_path: Path) -> None:
+    hats = Part.of([Note(at, 60, 42, 90) for at in range(0, 3840, 240)], name="Kit", is_drums=True)
+    hats = replace(hats, pedal=np.array([[tick, tick % 100] for tick in range(0, 3840, 480)]))
+    (tmp_path / "a.mid").write_bytes(midi.serialise(Song(480, (hats,), length=3840)))
+    assert run(tmp_path / "a.mid", "-o", tmp_path / "b.mid", mode="humanize", model=None)[0] == 0
+    (human,) = midi.read(tmp_path / "b.mid").parts
+    assert human.pedal.tolist() == hats.pedal.tolist()
+    assert human.velocity.tolist() != hats.velocity.tolist()
 
 
 def test_humanize_takes_seed_swing_and_style(run: Run, tmp_path: Path) -> None:
