@@ -124,10 +124,10 @@ def _track(number: int, track: dict[str, Any]) -> str:
     )
 
 
-def gp(text: bytes) -> bytes:
+def gp(text: bytes, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
     """A file of Guitar Pro 7."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", compression) as archive:
         archive.writestr("VERSION", "7.0")
         archive.writestr("Content/score.gpif", text)
     return file.getvalue()

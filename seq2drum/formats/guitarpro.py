@@ -87,7 +87,7 @@ def _bounded(module: str) -> Any:
     base: Any = {"gp3": gp3.GP3File, "gp4": gp4.GP4File, "gp5": gp5.GP5File}[module]
 
     class Bounded(base):  # type: ignore[misc]
-        beats = 0
+        beats = notes = 0
         encoding = "cp1252"
 
         def readByteSizeString(self, count: int) -> str:
@@ -114,6 +114,8 @@ def _bounded(module: str) -> Any:
 
         def readNotes(self, track: Any, beat: Any, duration: Any, effect: Any = None) -> None:
             super().readNotes(track, beat, duration, effect)
+            self.notes += len(beat.notes)
+            _check_count(self.notes, TAB_LIMITS.notes, "notes")
             for note in beat.notes:
                 self.held[track.number, self._currentVoiceNumber, note.string] = note.value
 

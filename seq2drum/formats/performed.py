@@ -43,12 +43,17 @@ def song_of(tab: Tab) -> Song:
     ticks = ticks_per_quarter([*times, *starts, *(at for at, _ in tempos)])
     places = [round(start * ticks) for start in starts]
     # 3. What is heard.
+    beats = [sum(len(voice[index]) for line in lines for voice in line.voices) for index in range(len(tab.measures))]
+    if sum(beats[index] for index in order) > TAB_LIMITS.played_beats:
+        raise NotationError(
+            f"with its repeats played out the tab has more than {TAB_LIMITS.played_beats:,} beats; write fewer repeats"
+        )
     parts, count = [], 0
     for track, line in zip(tab.tracks, lines, strict=True):
         notes = _notes(line, order, places, ticks)
         count += len(notes)
         if count > TAB_LIMITS.notes:
-            raise NotationError(f"the tab has more than {TAB_LIMITS.notes:,} notes with its repeats; wanted are fewer")
+            raise _too_many_notes()
         parts.append(Part.of(notes, program=track.program, name=track.name, is_drums=track.is_drums))
     return Song(
         ticks,
@@ -62,6 +67,10 @@ def song_of(tab: Tab) -> Song:
             if (text := tab.measures[index].section)
         )[: TAB_LIMITS.markers],
     )
+
+
+def _too_many_notes() -> NotationError:
+    return NotationError(f"the tab has more than {TAB_LIMITS.notes:,} notes with its repeats; wanted are fewer")
 
 
 def _check(tab: Tab) -> None:
@@ -191,12 +200,12 @@ def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int)
                 end = start + round((beat.onset + beat.duration) * ticks)
                 tied = {note.string for note in beat.notes if note.is_tied}
                 voice.damp(onset, {note.string for note in beat.notes} - tied if beat.notes else None)
+                if len(voice.notes) > TAB_LIMITS.notes:
+                    raise _too_many_notes()
                 for note in beat.notes:
                     for struck, stop in _strokes(onset, end, round(note.tremolo * ticks)):
                         voice.strike(note, struck, stop, onset + length)
         voice.damp(places[-1])
-        if len(voice.notes) > TAB_LIMITS.notes:
-            raise NotationError(f"the tab has more than {TAB_LIMITS.notes:,} notes with its repeats; wanted are fewer")
         out += [Note(onset, max(end - onset, 1), pitch, velocity) for onset, end, pitch, velocity in voice.notes]
     return out
 

@@ -120,12 +120,16 @@ class TabLimits:
     """Measures as written."""
     played: int = 10_000
     """Measures with repeats played out."""
+    items: int = 600_000
+    """Tracks, measures, bars, voices, beats, notes and rhythms of a tab of Guitar Pro 6 to 8."""
     beats: int = 100_000
     """Beats of all tracks together, as written."""
+    played_beats: int = 400_000
+    """Beats of all tracks together, with repeats played out."""
     voice: int = 512
     """Beats of one voice in one measure."""
     notes: int = 100_000
-    """Notes of all tracks together, with repeats played out."""
+    """Notes of all tracks together, as written, and with repeats played out."""
     markers: int = 1_000
     """Names of sections, with repeats played out; what is beyond them is passed over."""
     quarters: int = 20_000

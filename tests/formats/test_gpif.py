@@ -184,3 +184,16 @@ def test_tables_that_refer_to_one_voice_again_and_again_are_refused() -> None:
         text = text.replace(b"<Voices>%d -1 -1 -1</Voices>" % voice, b"<Voices>0 0 0 0</Voices>")
     with pytest.raises(NotationError, match="more than 100,000 beats"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        pytest.param(b"<Notes>" + b"<Note/>" * 700_000 + b"</Notes>", "600,000 items", marks=pytest.mark.slow),
+        (b"<Notes><Note>" + b"<a/>" * 200_000 + b"</Note></Notes>", "100,000 in one item"),
+        (b'<Beats><Beat id="0"><Notes>' + b"0 " * 100_000 + b"</Notes></Beat></Beats>", "65,536 letters"),
+    ],
+)
+def test_more_than_a_tab_has_is_refused_before_it_is_all_read(inside, message) -> None:
+    with pytest.raises(NotationError, match=message):
+        open_song(gp(b"<GPIF>" + inside + b"</GPIF>", zipfile.ZIP_STORED))

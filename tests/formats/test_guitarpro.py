@@ -185,6 +185,17 @@ def test_a_tab_that_says_it_has_too_much_is_refused_before_it_is_read() -> None:
         read(song(track(bars), headers=nested))
 
 
+def test_a_voice_of_more_beats_than_can_be_is_refused() -> None:
+    with pytest.raises(NotationError, match="600 beats of a voice in a measure; wanted are at most 512"):
+        read(song(track([[beat((6, 0), length=64)] * 600])))
+
+
+def test_repeats_that_multiply_beats_beyond_the_limit_are_refused() -> None:
+    headers = {0: {"isRepeatOpen": True}, 7: {"repeatClose": 100}}
+    with pytest.raises(NotationError, match="more than 400,000 beats"):
+        read(song(track([[beat((6, 0), length=64)] * 512] * 8), headers=headers))
+
+
 # --- and back ---------------------------------------------------------------------------------------------------------
 
 

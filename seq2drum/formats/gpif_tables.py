@@ -1,0 +1,321 @@
+"""The tables of a `score.gpif`, the tab of Guitar Pro 6 to 8: XML items that refer to one another by number.
+
+The text is read as a stream by defusedxml, which is imported when a tab is read, and only here. Names of elements are
+those that Guitar Pro writes; what is unknown is passed over.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+from xml.etree.ElementTree import Element, ParseError
+
+from seq2drum.errors import MissingExtraError, NotationError
+from seq2drum.formats.tab import DYNAMICS, Feel, Measure, Touch
+from seq2drum.music.limits import TAB_LIMITS
+
+_MOST_IN_ITEM = 100_000  # XML elements of one track, bar, beat or note
+_MOST_TEXT = 1 << 16  # letters of a list of numbers
+_VALUES = {
+    "Long": Fraction(16), "DoubleWhole": Fraction(8), "Whole": Fraction(4), "Half": Fraction(2), "Quarter": Fraction(1),
+    "Eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8), "64th": Fraction(1, 16),
+    "128th": Fraction(1, 32), "256th": Fraction(1, 64),
+}  # fmt: skip
+_FEELS = {
+    "Triplet8th": Feel(Fraction(1, 2), Fraction(2, 3)),
+    "Triplet16th": Feel(Fraction(1, 4), Fraction(2, 3)),
+    "Dotted8th": Feel(Fraction(1, 2), Fraction(3, 4)),
+    "Dotted16th": Feel(Fraction(1, 4), Fraction(3, 4)),
+    "Scottish8th": Feel(Fraction(1, 2), Fraction(1, 4)),
+    "Scottish16th": Feel(Fraction(1, 4), Fraction(1, 4)),
+}
+_FORTE = DYNAMICS.index("F")
+
+
+# --- the XML ----------------------------------------------------------------------------------------------------------
+
+
+class WrittenBar(NamedTuple):
+    """A staff's measure: its voices."""
+
+    voices: list[str]
+    like: int  # how many bars before there is the one that is played in its place; 0: itself
+
+
+class WrittenBeat(NamedTuple):
+    """A beat; its dynamic is a place in DYNAMICS."""
+
+    rhythm: str
+    notes: list[str]
+    dynamic: int
+    is_grace: bool
+    tremolo: Fraction
+
+
+class WrittenNote(NamedTuple):
+    """What is said of a note; a number that is not said is -1.
+
+    string: from 0, the lowest. tone: in semitones from C. element and variation are Guitar Pro 6's articulation.
+    """
+
+    string: int
+    fret: int
+    octave: int
+    tone: int
+    element: int
+    variation: int
+    articulation: int
+    touch: Touch
+    is_tied: bool
+    rings: bool
+
+
+class Instrument(NamedTuple):
+    """A track, without what it plays."""
+
+    name: str
+    program: int
+    is_drums: bool
+    tunings: list[list[int]]  # of each staff, its strings from the lowest, at the capo
+    kit: list[int]  # the General MIDI note of each articulation
+
+
+@dataclass
+class Tables:
+    """What a file has, by its numbers."""
+
+    order: list[str] = field(default_factory=list)  # of the tracks
+    has_pickup: bool = False
+    tempos: list[Element] = field(default_factory=list)
+    tracks: dict[str, Instrument] = field(default_factory=dict)
+    measures: list[tuple[Measure, list[str]]] = field(default_factory=list)
+    bars: dict[str, WrittenBar] = field(default_factory=dict)
+    voices: dict[str, list[str]] = field(default_factory=dict)
+    beats: dict[str, WrittenBeat] = field(default_factory=dict)
+    notes: dict[str, WrittenNote] = field(default_factory=dict)
+    rhythms: dict[str, Fraction] = field(default_factory=dict)
+    items: int = 0
+
+    def take(self, section: str, item: Element) -> None:
+        """Keep an item of a section."""
+        key = item.get("id", "")
+        self.items += 1
+        if self.items > TAB_LIMITS.items:
+            raise too_many()
+        if section == "Tracks":
+            self.tracks[key] = _instrument(item)
+        elif section == "MasterBars":
+            self.measures.append((_measure(item), texts_of(item, "Bars")))
+        elif section == "Bars":
+            like = {"Simple": 1, "FirstOfDouble": 2, "SecondOfDouble": 2}.get(text_of(item, "SimileMark"), 0)
+            self.bars[key] = WrittenBar(texts_of(item, "Voices"), like)
+        elif section == "Voices":
+            self.voices[key] = texts_of(item, "Beats")
+        elif section == "Beats":
+            self.beats[key] = _beat(item)
+        elif section == "Notes":
+            self.notes[key] = _note(item)
+        elif section == "Rhythms":
+            self.rhythms[key] = _rhythm(item)
+        elif section == "MasterTrack":
+            self._take_master(item)
+
+    def _take_master(self, item: Element) -> None:
+        if item.tag == "Tracks":
+            self.order = _split(item.text)
+        elif item.tag == "Anacrusis":
+            self.has_pickup = True
+        elif item.tag == "Automations":
+            self.tempos = [each for each in item.iter("Automation") if text_of(each, "Type") == "Tempo"]
+
+
+def tables_of(text: bytes) -> Tables:
+    """The tables of a tab, from its XML text.
+
+    Raises:
+        NotationError: it is no such text, is damaged, or lies beyond TAB_LIMITS.
+        MissingExtraError: defusedxml is not installed.
+    """
+    try:
+        from defusedxml.common import DefusedXmlException
+        from defusedxml.ElementTree import iterparse
+    except ImportError:
+        raise MissingExtraError(
+            "files of Guitar Pro 6 to 8 need defusedxml: pip install 'seq2drum[guitarpro]'"
+        ) from None
+    tables, path, count, inside = Tables(), list[Element](), 0, 0
+    try:
+        for event, element in iterparse(io.BytesIO(text), events=("start", "end"), forbid_dtd=True):
+            if event == "start":
+                path.append(element)
+                count, inside = count + 1, inside + 1
+                if len(path) == 1 and element.tag != "GPIF":
+                    raise NotationError(f"the tab is XML, but its root is <{element.tag[:40]}>; wanted is <GPIF>")
+                if len(path) > TAB_LIMITS.depth or count > TAB_LIMITS.elements or inside > _MOST_IN_ITEM:
+                    raise NotationError(
+                        f"the tab has more than {TAB_LIMITS.elements:,} XML elements, {_MOST_IN_ITEM:,} in one item or"
+                        f" {TAB_LIMITS.depth} in one another; wanted is a tab of at most that"
+                    )
+                continue
+            if len(path) == 3:
+                tables.take(path[1].tag, element)
+                path[1].clear()
+                inside = 0
+            path.pop()
+    except DefusedXmlException as error:
+        raise NotationError("the tab declares its own XML entities or types, which no tab needs") from error
+    except (ParseError, ValueError, LookupError) as error:
+        raise NotationError(f"the tab is damaged ({error}); save it again in Guitar Pro") from error
+    return tables
+
+
+def text_of(item: Element, tag: str) -> str:
+    """The text of an element of an item, "" if it has none."""
+    return (item.findtext(tag) or "").strip()
+
+
+def texts_of(item: Element, tag: str) -> list[str]:
+    """The words of such a text."""
+    return _split(item.findtext(tag))
+
+
+def _split(text: str | None) -> list[str]:
+    if text and len(text) > _MOST_TEXT:
+        raise too_many()
+    return (text or "").split()
+
+
+def too_many() -> NotationError:
+    """What is raised when a tab has more than is read."""
+    return NotationError(
+        f"the tab has more than {TAB_LIMITS.items:,} items, {TAB_LIMITS.notes:,} notes or {_MOST_TEXT:,} letters in a"
+        " list of them; wanted is a tab of at most that"
+    )
+
+
+def whole(text: str | None, default: int) -> int:
+    """The whole number that a text begins with."""
+    try:
+        return int((text or "").split()[0])
+    except (IndexError, ValueError):
+        return default
+
+
+def number_of(text: str | None, default: float) -> float:
+    """The number that a text begins with, a finite one."""
+    try:
+        value = float((text or "").split()[0])
+    except (IndexError, ValueError):
+        return default
+    return value if math.isfinite(value) else default
+
+
+def _properties(item: Element | None) -> dict[str, Element]:
+    return {each.get("name", ""): each for each in item.iter("Property")} if item is not None else {}
+
+
+# --- items ------------------------------------------------------------------------------------------------------------
+
+
+def _instrument(item: Element) -> Instrument:
+    # 1. What plays it: the first of its sounds, else what it says of General MIDI.
+    general = next((each for tag in ("GeneralMidi", "MidiConnection") for each in item.iter(tag)), None)
+    programs = [each.findtext("MIDI/Program") for each in item.iter("Sound")]
+    if general is not None:
+        programs.append(general.findtext("Program"))
+    program = whole(next(iter(programs), None), 0)
+    is_drums = any(text_of(each, "Type") == "drumKit" for each in item.iter("InstrumentSet"))
+    if general is not None:
+        is_drums |= general.get("table") == "Percussion" or text_of(general, "PrimaryChannel") == "9"
+    # 2. Strings and capo of each staff; Guitar Pro 6 has one staff, in the track itself.
+    staves = [_properties(staff) for staff in item.iter("Staff")] or [_properties(item.find("Properties"))]
+    tunings = []
+    for staff in staves:
+        capo = whole(staff["CapoFret"].findtext("Fret"), 0) if "CapoFret" in staff else 0
+        pitches = texts_of(staff["Tuning"], "Pitches") if "Tuning" in staff else []
+        tunings.append([whole(pitch, 0) + capo for pitch in pitches])
+    # 3. The kit: what each articulation sounds as, in the order of the file.
+    kit = [whole(each.findtext("OutputMidiNumber"), -1) for each in item.iterfind("InstrumentSet//Articulation")]
+    name = " ".join(text_of(item, "Name").split())
+    return Instrument(name, program if 0 <= program <= 127 else 0, is_drums, tunings, kit)
+
+
+def _measure(item: Element) -> Measure:
+    numerator, _, denominator = (text_of(item, "Time") or "4/4").partition("/")
+    metre = whole(numerator, 0), whole(denominator, 0)
+    if min(metre) < 1:
+        raise NotationError(f"a measure is in {text_of(item, 'Time')[:20]!r}, and no bar has that length")
+    repeat, section = item.find("Repeat"), item.find("Section")
+    opens, count = False, 0
+    if repeat is not None:
+        opens = repeat.get("start", "").lower() == "true"
+        count = whole(repeat.get("count"), 2) if repeat.get("end", "").lower() == "true" else 0
+    named = "" if section is None else f"{text_of(section, 'Letter')} {text_of(section, 'Text')}"
+    return Measure(
+        *metre,
+        Fraction(4 * metre[0], metre[1]),
+        opens=opens,
+        repeats=max(count - 1, 0),
+        endings=frozenset(number for text in texts_of(item, "AlternateEndings") if 0 < (number := whole(text, 0)) < 64),
+        section=" ".join(named.split()),
+        feel=_FEELS.get(text_of(item, "TripletFeel")),
+        sign=(item.findtext("Directions/Target") or "").strip().lower(),
+        jump=(item.findtext("Directions/Jump") or "").strip().lower(),
+    )
+
+
+def _beat(item: Element) -> WrittenBeat:
+    rhythm, dynamic = item.find("Rhythm"), text_of(item, "Dynamic")
+    marks = {"1/2": Fraction(1, 2), "1/4": Fraction(1, 4), "1/8": Fraction(1, 8)}
+    return WrittenBeat(
+        "" if rhythm is None else rhythm.get("ref", ""),
+        texts_of(item, "Notes"),
+        DYNAMICS.index(dynamic) if dynamic in DYNAMICS else _FORTE,
+        item.find("GraceNotes") is not None,
+        marks.get(text_of(item, "Tremolo"), Fraction(0)),
+    )
+
+
+def _note(item: Element) -> WrittenNote:
+    properties = _properties(item.find("Properties"))
+    accent, tie = whole(item.findtext("Accent"), 0), item.find("Tie")
+
+    def number(name: str, tag: str) -> int:
+        return whole(properties[name].findtext(tag), -1) if name in properties else -1
+
+    touch = Touch(
+        is_dead="Muted" in properties,
+        is_palm_muted="PalmMuted" in properties,
+        is_ghost=text_of(item, "AntiAccent").lower() == "normal",
+        is_slurred="HopoDestination" in properties,
+        accent=2 if accent & 4 else 1 if accent & 8 else 0,
+    )
+    return WrittenNote(
+        number("String", "String"),
+        number("Fret", "Fret"),
+        number("Octave", "Number"),
+        number("Tone", "Step"),
+        number("Element", "Element"),
+        number("Variation", "Variation"),
+        whole(item.findtext("InstrumentArticulation"), -1),
+        touch,
+        tie is not None and tie.get("destination", "").lower() == "true",
+        item.find("LetRing") is not None and not (touch.is_dead or touch.is_palm_muted),
+    )
+
+
+def _rhythm(item: Element) -> Fraction:
+    length = _VALUES.get(text_of(item, "NoteValue"), Fraction(1))
+    dot = item.find("AugmentationDot")
+    dots = min(max(whole(dot.get("count"), 1), 0), 4) if dot is not None else 0
+    length *= 2 - Fraction(1, 2**dots)
+    for tuplet in (item.find("PrimaryTuplet"), item.find("SecondaryTuplet")):
+        if tuplet is not None:
+            many, instead = whole(tuplet.get("num"), 0), whole(tuplet.get("den"), 0)
+            if not (1 <= many <= 64 and 1 <= instead <= 64):
+                raise NotationError(f"a tuplet has {many} notes in the time of {instead}; wanted are 1 to 64")
+            length *= Fraction(instead, many)
+    return length
