@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import as_text, say
-from seq2drum.errors import OptionError
+from seq2drum.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
@@ -128,6 +128,9 @@ def add_options(to: Container) -> None:
     to.add_argument("--score", metavar="FILE", help="also write the drums as a score: .musicxml, or .svg to look at")
     to.add_argument("--picture", metavar="FILE", help="also draw the guitar and the drums: .png or .svg")
     to.add_argument("--wav", metavar="FILE", help="also write guitar and drums as sound (needs FluidSynth)")
+    to.add_argument(
+        "--stems", metavar="DIR", help="also write a WAV of the guitar and of each track of drums, and their mix"
+    )
     add_soundfont(to)
     to.add_argument("--rpp", metavar="FILE", help="also write a REAPER project: the song's tracks and these drums")
     to.add_argument("--gp", metavar="FILE", help="also write a Guitar Pro tab, .gp5: the song and these drums")
@@ -154,7 +157,31 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
         if _suffix(name) not in export.suffixes:
             raise OptionError(f"--{flag} writes {' or '.join(export.suffixes)}, and {Path(name).name!r} ends otherwise")
         export.check(options)
+    if options.stems:
+        _check_wav(options)
     return names
+
+
+def write_stems(take: Take, options: argparse.Namespace) -> None:
+    """Write the stems of a take into the folder that --stems names, which is made if it is not there.
+
+    Raises:
+        OutputError: one of them is there already, or cannot be written.
+    """
+    from seq2drum import files
+    from seq2drum.show import samples, stems
+
+    folder = Path(options.stems)
+    song, guitars, others = take.heard_apart(session(options))
+    names = [*([stems.GUITAR] if guitars else []), *others, stems.MIX]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {options.stems!r} cannot be made ({error.strerror}); name another") from None
+    for name in names:
+        files.check(folder / f"{name}.wav", overwrite=options.force)
+    for name, made in stems.stems(song, guitars, others, soundfont=options.soundfont).items():
+        files.write_file(folder / f"{name}.wav", samples.float_wav(made), overwrite=options.force)
 
 
 def _check_midi(name: str) -> None:

@@ -99,6 +99,11 @@ def _play_one(
             overwrite=options.force,
         )
     missing = _write_exports(also, source, takes, options)
+    if options.stems:
+        try:
+            exports.write_stems(takes[0], options)
+        except Seq2DrumError as error:
+            missing.append(f"no --stems: {error}")
     seconds = (time.perf_counter() - begun) / len(takes)
     for number, (take, target) in enumerate(zip(takes, targets, strict=True), start=1):
         told = _report(take, source, target, seconds, options)

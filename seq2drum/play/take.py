@@ -27,7 +27,7 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import choosing
 from seq2drum.play.choosing import BySection
 from seq2drum.play.options import Options
-from seq2drum.play.session import PLAIN, Delivery, Session, delivered
+from seq2drum.play.session import PLAIN, Delivery, Session, delivered, split
 
 TRACK_NAME = "Drums"
 MOST_BARS = 10_000
@@ -98,6 +98,12 @@ class Take(Shown):
         given = self.delivered(replace(session, split=False))
         drums = drum_maps.load(self.options.drum_map).read(given.drums[0])
         return Duet(given.song, tuple(given.song.parts[index] for index in self.guitar.parts), drums), given.click
+
+    def heard_apart(self, session: Session) -> tuple[Song, tuple[Part, ...], dict[str, tuple[Part, ...]]]:
+        """The song behind the count-in, the guitars, and the tracks of the drums and the click, by lower-case name."""
+        duet, click = self.heard(session)
+        parts = (*split(duet.drums, drum_maps.load(drum_maps.GM)), *click)
+        return duet.song, duet.guitars, {part.name.lower(): (part,) for part in parts}
 
     def to_bytes(self, *, with_guitar: bool = False, session: Session = PLAIN) -> bytes:
         """The take as a MIDI file. With the guitar: the original file, its drums replaced by these."""

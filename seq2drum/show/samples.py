@@ -24,6 +24,15 @@ def peak(sound: Sound) -> float:
     return float(max(sound.max(initial=0), -sound.min(initial=0)))
 
 
+def float_wav(sound: Sound) -> bytes:
+    """A WAV file of stereo samples as floats: nothing is rounded."""
+    data = np.ascontiguousarray(sound, "<f4").tobytes()
+    form = struct.pack("<HHIIHHH", 3, 2, RATE, RATE * 8, 8, 32, 0)
+    fact = b"fact" + struct.pack("<II", 4, len(sound))
+    head = b"WAVEfmt " + struct.pack("<I", len(form)) + form + fact + b"data" + struct.pack("<I", len(data))
+    return b"".join([b"RIFF", struct.pack("<I", len(head) + len(data)), head, data])
+
+
 def wav_file(samples: NDArray[np.int16]) -> bytes:
     """A WAV file of stereo samples (frames, 2)."""
     data = np.ascontiguousarray(samples, "<i2").tobytes()

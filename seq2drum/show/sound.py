@@ -122,20 +122,34 @@ def mix(guitars: Sound, drums: Sound) -> Sound:
     mixed[: len(drums)] = drums
     mixed *= factor(raised)
     mixed[: len(guitars)] += guitars
-    level, highest = loudness.integrated(mixed), peak(mixed)
-    if math.isfinite(level) and highest > 0:
-        mixed *= min(factor(LOUDNESS - level), factor(CEILING + _MOST_SQUEEZE) / highest)
+    mixed *= np.float32(level(mixed))
     return mixed
+
+
+def level(mixed: Sound) -> float:
+    """By what a mix is multiplied to be as loud as `LOUDNESS`, or less where its peaks are too high for that."""
+    loud, highest = loudness.integrated(mixed), peak(mixed)
+    if not (math.isfinite(loud) and highest > 0):
+        return 1.0
+    return min(factor(LOUDNESS - loud), factor(CEILING + _MOST_SQUEEZE) / highest)
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _finished(sound: Sound) -> NDArray[np.int16]:
-    """Sound that ends where it has rung out, softly, with no sample above the ceiling."""
+def ending(sound: Sound) -> NDArray[np.float32]:
+    """(frames,): by what each frame is multiplied so that a sound ends softly where it has rung out."""
     heard = np.flatnonzero(np.abs(sound).max(axis=1, initial=0) > _SILENCE)
     frames = int(heard[-1]) + 1 if len(heard) else 0
     fade = min(round(_FADE * RATE), len(sound))
-    sound = sound[: frames + fade]
-    sound[len(sound) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
+    shape = np.ones(min(frames + fade, len(sound)), np.float32)
+    shape[len(shape) - fade :] = np.linspace(1, 0, fade, dtype=np.float32)
+    return shape
+
+
+def _finished(sound: Sound) -> NDArray[np.int16]:
+    """Sound that ends where it has rung out, softly, with no sample above the ceiling."""
+    shape = ending(sound)
+    sound = sound[: len(shape)]
+    sound *= shape[:, None]
     return limited(sound)

@@ -1,0 +1,82 @@
+"""Stems of a duet: what they are, and that they add up."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2drum import cli
+from seq2drum.errors import MissingExtraError
+from seq2drum.formats import midi
+from seq2drum.music.notes import Note, Part, Song
+from seq2drum.show import limiter, samples, sound, stems
+from tests.players import save_player, strummed
+
+
+@pytest.fixture(scope="module")
+def soundfont() -> Path:
+    pretty_midi = pytest.importorskip("pretty_midi", reason="needs the soundfont that comes with pretty_midi")
+    path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
+    try:
+        sound.check(path)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    return path
+
+
+def drums(name: str, pitch: int) -> Part:
+    return Part.of([Note(at, 60, pitch, 127) for at in range(0, 1920, 240)], name=name, is_drums=True)
+
+
+def floats(data: bytes) -> np.ndarray:
+    """(frames, 2) of a WAV file of floats."""
+    kind, channels, rate = struct.unpack_from("<HHI", data, 20)
+    assert (kind, channels, rate) == (3, 2, samples.RATE)
+    assert len(data) == 8 + struct.unpack_from("<I", data, 4)[0]
+    at = data.index(b"data")
+    return np.frombuffer(data, "<f4", offset=at + 8).reshape(-1, 2)
+
+
+def test_stems_add_up_to_the_mix_to_a_millionth_and_nothing_is_clipped(soundfont: Path) -> None:
+    guitar = Part.of([Note(at, 400, 52, 100) for at in range(0, 1920, 480)], program=30)
+    song = Song(480, (guitar,), length=1920)
+    others = {"kick": (drums("Kick", 36),), "snare": (drums("Snare", 38),)}
+    made = stems.stems(song, (guitar,), others, soundfont=soundfont)
+    mix = made.pop("mix")
+    assert list(made) == ["guitar", "kick", "snare"]
+    total = np.sum([one.astype(np.float64) for one in made.values()], axis=0)
+    assert np.abs(total - mix).max() < 1e-6
+    assert all(np.abs(one).max() > 0.01 for one in made.values())
+    assert np.abs(mix).max() <= samples.factor(limiter.CEILING) + 1e-6
+
+
+def test_the_gains_of_the_limiter_are_those_that_it_uses() -> None:
+    loud = np.random.default_rng(0).normal(0, 0.5, (50_000, 2)).astype(np.float32)
+    most = samples.factor(limiter.CEILING)
+    used = np.clip(loud * limiter.gains(loud)[:, None], -most, most)
+    assert np.abs(limiter.limited(loud) / 32767 - used).max() < 2e-5
+
+
+def test_a_file_of_floats_says_what_it_is() -> None:
+    made = np.linspace(-2, 2, 20, dtype=np.float32).reshape(-1, 2)
+    assert np.array_equal(floats(samples.float_wav(made)), made)
+
+
+@pytest.mark.slow
+def test_the_command_line_writes_stems_and_overwrites_none(
+    soundfont: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song, model, folder = tmp_path / "a.mid", save_player(tmp_path / "player"), tmp_path / "stems"
+    song.write_bytes(midi.serialise(strummed()))
+    words = [str(song), "--model", str(model), "--click", "--stems", str(folder), "--soundfont", str(soundfont)]
+    assert cli.main(words) == 0
+    made = {path.stem: floats(path.read_bytes()).astype(np.float64) for path in folder.iterdir()}
+    assert {"guitar", "click", "mix"} < made.keys()
+    mix = made.pop("mix")
+    assert np.abs(np.sum(list(made.values()), axis=0) - mix).max() < 1e-6
+    (tmp_path / "a.drums.mid").unlink()
+    assert cli.main(words) == 2
+    assert "no --stems: " in capsys.readouterr().err
