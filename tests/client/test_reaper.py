@@ -861,7 +861,7 @@ def test_the_real_drummer_plays_in_the_project_to_the_tick(
 def test_a_refusal_of_the_real_server_is_reported_in_one_line(studio: Callable[..., Studio], home: Path) -> None:
     here = real(studio())
     here.item()
-    here.reaper.answers = [["", "", "", "", "", "nonesuch", "7", ""]]
+    here.reaper.answers = [["", "", "", "", "", "", "7", "", "nonesuch"]]
     here.run(seconds=120)
     here.unchanged("nonesuch")
 
