@@ -65,6 +65,7 @@ REASONS: dict[str, type[Seq2DrumError]] = {
     "INVALID_MIDI": errors.MidiError,
     "MIDI_MISSING": errors.MidiError,
     "MIDI_OVER_LIMIT": errors.LimitError,
+    "READER_MISSING": errors.MissingExtraError,
     "MIDI_TOO_LARGE": errors.LimitError,
     "MIDI_TOO_COMPLEX": errors.LimitError,
     "NO_GUITAR": errors.NoGuitarError,

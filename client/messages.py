@@ -157,7 +157,7 @@ def options_of(given: Any, asked: dict[str, Any]) -> RemoteOptions:
         known = given
     else:
         names = [field.name for field in fields(RemoteOptions) if hasattr(given, field.name)]
-        if not names:
+        if "seed" not in names:  # other values have a name in common with it, such as a text its `split`
             raise TypeError(f"options are {type(given).__name__}, wanted RemoteOptions or seq2drum.Options")
         known = RemoteOptions(**{name: getattr(given, name) for name in names})
     return replace(known, **asked)

@@ -75,7 +75,7 @@ def test_the_client_is_completed_with_and_without_watching(complete) -> None:
     assert complete("seq2drum-client", "so") == ["song.mid", "songs"]
     assert complete("seq2drum-client", "song.mid", "--list") == ["--list-drum-maps", "--list-grooves", "--list-models"]
     assert complete("seq2drum-client", "--style", "r") == ["reggae", "rock"]
-    assert complete("seq2drum-client", "watch", "--se") == ["--seed", "--server", "--settle"]
+    assert complete("seq2drum-client", "watch", "--se") == ["--sections", "--seed", "--server", "--settle"]
     assert complete("seq2drum-client", "watch", "so") == ["songs"]
 
 

@@ -159,8 +159,8 @@ def test_tracks_that_are_given_one_after_the_other_are_played_to_together(
 @pytest.mark.parametrize(
     ("name", "data", "phrases"),
     [
-        ("riff.wav", b"RIFF\0\0\0\0WAVEfmt " + bytes(1 << 21), ("a WAV recording",)),
-        ("song.gp5", b"\x18FICHIER GUITAR PRO v5.00", ("a Guitar Pro file", "Export > MIDI")),
+        ("riff.m4a", b"\0\0\0\x20ftypM4A " + bytes(1 << 21), ("a recording or a film (MP4)",)),
+        ("song.tg", b"\x18TuxGuitar File Format", ("a TuxGuitar file", "Export > MIDI")),
         ("song.cpr", b"what nobody knows", ("Cubase", "Export > MIDI File")),
         ("scan.mid", b"%PDF-1.7", ("a PDF document",)),
     ],
