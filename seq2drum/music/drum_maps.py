@@ -28,7 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2drum.errors import OptionError
+from seq2drum import files
+from seq2drum.errors import InputError, OptionError
 from seq2drum.music import theory
 from seq2drum.music.explanation import Swap
 from seq2drum.music.kit import FULL
@@ -39,6 +40,7 @@ GM = "gm"
 SILENT = -1  # in place of a note: there is none
 BRUSHES = 40  # the program of the kit that is struck with brushes
 _DRUM_SETS = (0, 8, 16, 24, 25, 32, BRUSHES)  # standard, room, power, electronic, analog, jazz: in all standards
+_MOST_BYTES = 1 << 20  # of a file of one's own
 _KITS = ("gs-", "xg-")  # how the names of kits begin that are found at programs
 _TABLES = Path(__file__).parent / "tables" / "drum_maps"
 _CONGAS = ("high conga", "low conga", "mute conga", "high bongo", "low bongo")
@@ -249,9 +251,9 @@ def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
         there = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names())}."
         raise OptionError(f"there is no drum map {name!r}; {there} A file of your own is FILE.json")
     try:
-        held = json.loads(Path(name).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"the drum map {name!r} cannot be read ({error.strerror})") from None
+        held = json.loads(files.read_file(name, _MOST_BYTES, "drum map").decode())
+    except InputError as error:
+        raise OptionError(f"the drum map: {error}") from None
     except (ValueError, RecursionError) as error:
         raise OptionError(f"the drum map {name!r} is no JSON file: {error}") from None
     return _parsed(name, held)

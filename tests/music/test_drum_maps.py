@@ -308,8 +308,11 @@ def test_an_unknown_map_is_refused_with_the_names_of_the_known_ones(tmp_path: Pa
         drum_maps.load("bfd")
     with pytest.raises(OptionError, match=r"no drum map 'q'; there are gm, abbey-road-60s, .*FILE\.json"):
         drum_maps.load("q")
-    with pytest.raises(OptionError, match="No such file"):
+    with pytest.raises(OptionError, match=r"the drum map: .*none\.json does not exist"):
         drum_maps.load(tmp_path / "none.json")
+    (tmp_path / "large.json").write_bytes(b" " * (1 << 20) + b"{}")
+    with pytest.raises(OptionError, match="larger than 1048576 bytes"):
+        drum_maps.load(tmp_path / "large.json")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OptionError, match="no JSON file"):
         drum_maps.load(tmp_path / "bytes.json")
