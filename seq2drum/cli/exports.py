@@ -37,12 +37,22 @@ def _score(takes: Sequence[Take], title: str, options: argparse.Namespace) -> by
     from seq2drum.formats import musicxml
 
     best = takes[0]
+    if _suffix(options.score) == ".txt":
+        from seq2drum.lattice import drum_tab
+
+        return drum_tab.drum_tab(best.song, best.standard_part, title, best.sections).encode()
     data = musicxml.write_score(best.song, best.standard_part, title)
     if _suffix(options.score) != ".svg":
         return data
     from seq2drum.show import engraving
 
     return engraving.svg(data)
+
+
+def _json_take(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
+    from seq2drum.play import take_json
+
+    return take_json.as_json(takes[0])
 
 
 def _check_score(options: argparse.Namespace) -> None:
@@ -111,10 +121,11 @@ def _check_gp(options: argparse.Namespace) -> None:
 
 EXPORTS: Mapping[str, Export] = MappingProxyType(
     {
-        "score": Export((".musicxml", ".xml", ".svg"), _score, _check_score),
+        "score": Export((".musicxml", ".xml", ".svg", ".txt"), _score, _check_score),
         "picture": Export((".png", ".svg"), _picture),
         "wav": Export((".wav",), _wav, _check_wav),
         "rpp": Export((".rpp",), _rpp),
+        "json_take": Export((".json",), _json_take),
         "gp": Export((".gp5",), _gp, _check_gp),
     }
 )
@@ -125,13 +136,18 @@ _OTHERS = (".mp3", ".ogg", ".flac", ".pdf", ".jpg", ".jpeg", ".mxl")  # what not
 
 def add_options(to: Container) -> None:
     """Add the options that name the files."""
-    to.add_argument("--score", metavar="FILE", help="also write the drums as a score: .musicxml, or .svg to look at")
+    to.add_argument(
+        "--score",
+        metavar="FILE",
+        help="also write the drums as a score: .musicxml, .svg to look at, or drum tablature, .txt",
+    )
     to.add_argument("--picture", metavar="FILE", help="also draw the guitar and the drums: .png or .svg")
     to.add_argument("--wav", metavar="FILE", help="also write guitar and drums as sound (needs FluidSynth)")
     to.add_argument(
         "--stems", metavar="DIR", help="also write a WAV of the guitar and of each track of drums, and their mix"
     )
     add_soundfont(to)
+    to.add_argument("--json-take", metavar="FILE", help="also write the bars and hits of the take as .json")
     to.add_argument("--rpp", metavar="FILE", help="also write a REAPER project: the song's tracks and these drums")
     to.add_argument("--gp", metavar="FILE", help="also write a Guitar Pro tab, .gp5: the song and these drums")
 
@@ -153,9 +169,11 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
     for flag, name in names.items():
         export = EXPORTS[flag]
         if name == "-":
-            raise OptionError(f"--{flag} wants a file of its own")
+            raise OptionError(f"--{spelt(flag)} wants a file of its own")
         if _suffix(name) not in export.suffixes:
-            raise OptionError(f"--{flag} writes {' or '.join(export.suffixes)}, and {Path(name).name!r} ends otherwise")
+            raise OptionError(
+                f"--{spelt(flag)} writes {' or '.join(export.suffixes)}, and {Path(name).name!r} ends otherwise"
+            )
         export.check(options)
     if options.stems:
         _check_wav(options)
@@ -184,6 +202,11 @@ def write_stems(take: Take, options: argparse.Namespace) -> None:
         files.write_file(folder / f"{name}.wav", samples.float_wav(made), overwrite=options.force)
 
 
+def spelt(flag: str) -> str:
+    """A flag as it is written, without its dashes."""
+    return flag.replace("_", "-")
+
+
 def _check_midi(name: str) -> None:
     """Refuse to call a MIDI file what it is not.
 
@@ -193,7 +216,7 @@ def _check_midi(name: str) -> None:
     ending = _suffix(name)
     flag = next((flag for flag, export in EXPORTS.items() if ending in export.suffixes), None)
     if flag or ending in _OTHERS:
-        advice = f"; --{flag} {Path(name).name} writes that" if flag else ""
+        advice = f"; --{spelt(flag)} {Path(name).name} writes that" if flag else ""
         raise OptionError(f"-o names the MIDI file, and {Path(name).name!r} ends otherwise{advice}")
 
 

@@ -64,10 +64,10 @@ def run(options: argparse.Namespace) -> int:
     work = [(source, paths.numbered(target, count)) for source, target in jobs]
     for flag, name in also.items():
         if len(jobs) > 1:
-            raise OptionError(f"--{flag} names one file, but there are {len(jobs)} songs")
+            raise OptionError(f"--{exports.spelt(flag)} names one file, but there are {len(jobs)} songs")
         targets = work[0][1]
         if _absolute(name) in map(_absolute, targets):
-            raise OptionError(f"--{flag} wants a file of its own")
+            raise OptionError(f"--{exports.spelt(flag)} wants a file of its own")
         targets.append(name)
     drummer = Drummer.load(options.model or "default")
     return paths.each(
@@ -120,7 +120,7 @@ def _write_exports(also: Iterable[str], source: str, takes: Sequence[Take], opti
         try:
             exports.write(flag, takes, title, options)
         except Seq2DrumError as error:
-            missing.append(f"no --{flag}: {error}")
+            missing.append(f"no --{exports.spelt(flag)}: {error}")
     return missing
 
 
