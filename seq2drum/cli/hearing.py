@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 from seq2drum.cli import paths
 from seq2drum.cli.shared import Container
+from seq2drum.cli.terminal import say
 from seq2drum.errors import OptionError
+from seq2drum.music.limits import RECORDING_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.lattice.beats import Timing
     from seq2drum.music.notes import Song
+    from seq2drum.play.take import Take
+
+
+_ADVICE = "; --bpm, --metre, --first-downbeat, or --beat-scale 2 or 0.5 put it right"
 
 
 def add_options(to: Container) -> None:
@@ -19,6 +25,11 @@ def add_options(to: Container) -> None:
     to.add_argument("--bpm", type=float, metavar="B", help="its tempo, in quarters a minute, if it never changes")
     to.add_argument("--metre", type=_metre, metavar="N/D", help="its metre, such as 4/4, 3/4 or 7/8")
     to.add_argument("--first-downbeat", type=float, metavar="SECONDS", help="when a bar begins, such as the first")
+    to.add_argument(
+        "--follow",
+        action="store_true",
+        help="find the beats of a file that was played without a click",
+    )
     to.add_argument(
         "--beat-scale", type=float, default=1.0, metavar="2|0.5", help="twice or half the beats that were found"
     )
@@ -36,25 +47,51 @@ def timing(options: argparse.Namespace) -> Timing:
 
 
 def song(source: str, options: argparse.Namespace) -> Song | bytes | str:
-    """What to give to the drummer for a file: the song of a recording, or else the file itself.
+    """What to give to the drummer for a file: the song of a recording or of what is followed, or else the file itself.
+
+    What was found of the beats is said.
 
     Raises:
         OptionError: something is said of beats that the file has itself.
         InputError: it cannot be read.
     """
     from seq2drum.formats import opening, recording
+    from seq2drum.lattice import placing, pulse
     from seq2drum.lattice.beats import Timing
+    from seq2drum.music import theory
 
     given, said = paths.read(source), timing(options)
-    if isinstance(given, str):
-        kind, data = opening.recognised(given)
-        if kind is opening.RECORDING:
-            return recording.read(data, said)
-    if said != Timing():
+    kind = None
+    if source.lower().endswith(RECORDING_SUFFIXES):
+        kind, given = opening.recognised(given)
+    if kind is opening.RECORDING and isinstance(given, bytes):
+        heard, found = recording.read(given, said)
+    elif options.follow:
+        played = opening.open_song(given).song
+        guitar = theory.guitar_parts(played) if options.track is None else theory.choose_parts(played, options.track)
+        found = pulse.beats_of(placing.performed(played, guitar.parts), said)
+        heard = placing.followed(played, found.beats)
+    elif said != Timing():
         raise OptionError(
-            "--bpm, --metre, --first-downbeat and --beat-scale are for recordings, and this file has bars"
+            "--bpm, --metre, --first-downbeat and --beat-scale are of recordings; this file has bars of its own,"
+            " which --follow looks for anew"
         )
-    return given
+    else:
+        return given
+    say(f"{source}: {found}{'' if found.said else _ADVICE}")
+    return heard
+
+
+def warn(source: str, take: Take) -> None:
+    """Say so if the guitar of a take misses the grid of its file."""
+    from seq2drum.lattice import placing
+
+    missed = placing.missed(take.song, take.guitar.parts)
+    if missed.share > placing.MOST_MISSED:
+        say(
+            f"{source}: {missed.misses} of {missed.strikes} strikes of the guitar miss the grid,"
+            f" by {missed.by * 1000:.0f} ms (median); was it played without a click? --follow finds its beats"
+        )
 
 
 def _metre(text: str) -> tuple[int, int]:

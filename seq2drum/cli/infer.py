@@ -36,7 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|DIR",
         help="a model in the package, or the folder of a training run (default: the shipped one)",
     )
-    hearing.add_options(parser.add_argument_group("a recording", "What is not said of its beats is found."))
+    hearing.add_options(
+        parser.add_argument_group("a recording, or no click", "What is not said of its beats is found.")
+    )
     output = parser.add_argument_group("output")
     shared.add_output(output, shared.where_drums_go())
     shared.add_with_guitar(output)
@@ -92,6 +94,7 @@ def _play_one(
 ) -> None:
     begun = time.perf_counter()
     takes = drummer.takes(hearing.song(source, options), wanted, len(targets))
+    hearing.warn(source, takes[0])
     for take, target in zip(takes, targets, strict=True):
         paths.write(
             take.to_bytes(with_guitar=options.with_guitar, session=exports.session(options)),

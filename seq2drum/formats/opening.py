@@ -89,7 +89,7 @@ def _is_gpif(head: bytes) -> bool:
 def _read_recording(data: bytes, _: Limits) -> Song:
     from seq2drum.formats import recording
 
-    return recording.read(data)
+    return recording.read(data)[0]
 
 
 def _is_recording(head: bytes) -> bool:

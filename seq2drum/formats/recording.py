@@ -7,12 +7,12 @@ from seq2drum.formats import soundfiles, transcription
 from seq2drum.lattice.beats import Timing
 from seq2drum.lattice.performance import Performance
 from seq2drum.lattice.placing import placed
-from seq2drum.lattice.pulse import beats_of
+from seq2drum.lattice.pulse import Found, beats_of
 from seq2drum.music.notes import Song
 
 
-def read(data: bytes, timing: Timing | None = None) -> Song:
-    """The song of a recording; its tick 0 is the recording's 0:00.
+def read(data: bytes, timing: Timing | None = None) -> tuple[Song, Found]:
+    """The song of a recording, and what was found of its beats; tick 0 is the recording's 0:00.
 
     data: the bytes of a WAV, FLAC, Ogg, MP3 or AIFF file. timing: what is known of its beats.
 
@@ -21,7 +21,8 @@ def read(data: bytes, timing: Timing | None = None) -> Song:
         MissingExtraError: what is needed is not installed.
     """
     performance = heard(data)
-    return placed(performance, beats_of(performance, timing or Timing()))
+    found = beats_of(performance, timing or Timing())
+    return placed(performance, found.beats), found
 
 
 def heard(data: bytes) -> Performance:

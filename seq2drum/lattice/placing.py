@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from seq2drum.lattice.beats import Beats
 from seq2drum.lattice.performance import FloatArray, Performance
-from seq2drum.music.notes import IntArray, Metre, Part, Song, Tempo
+from seq2drum.music.notes import IntArray, Marker, Metre, Part, Song, Tempo
 
 TICKS_PER_QUARTER = 960
 _SOFTEST, _LOUDEST = 30, 127  # velocities of strength 0 and 1
@@ -84,3 +86,76 @@ def placed(performance: Performance, beats: Beats, *, program: int = 27, name: s
     part = Part.of(rows[rows[:, 1] > 0], program=program, name=name)
     length = int(placement.ticks(np.array([performance.seconds]))[0])
     return Song(TICKS_PER_QUARTER, (part,), placement.tempos, placement.metres(beats.metre), length)
+
+
+# --- a song that was played without a click ---------------------------------------------------------------------------
+
+MOST_MISSED = 0.4
+"""The share of strikes that may miss the grid of a file played to a click; at random half of them miss it."""
+
+_WINDOW = 4.0  # quarters that have either sixteenths or triplets
+_OFF = 0.05  # quarters by which a strike misses
+
+
+class Missed(NamedTuple):
+    """How many strikes miss the grid, of how many, and by how many seconds (median of those that miss)."""
+
+    misses: int
+    strikes: int
+    by: float
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return self.misses / max(self.strikes, 1)
+
+
+def performed(song: Song, parts: Sequence[int]) -> Performance:
+    """The parts of these numbers as they sound, in seconds."""
+    rows = np.concatenate([song.parts[index].rows for index in parts])
+    onset = _seconds(song, rows[:, 0])
+    end = _seconds(song, rows[:, 0] + rows[:, 1])
+    return Performance.of(onset, end, rows[:, 2], rows[:, 3] / 127, max(_seconds(song, np.array([song.end]))[0], 0.01))
+
+
+def followed(song: Song, beats: Beats) -> Song:
+    """The same song, every note at the second where it was, on other beats: its tempos and metres are theirs."""
+    placement = Placement(beats, max(_seconds(song, np.array([song.end]))[0], 0.01))
+
+    def moved(ticks: IntArray) -> IntArray:
+        return placement.ticks(_seconds(song, ticks))
+
+    parts = []
+    for part in song.parts:
+        onset, end = moved(part.onset), moved(part.onset + part.duration)
+        rows = np.stack([onset, np.maximum(end - onset, 1), part.pitch, part.velocity], axis=1)
+        fresh = Part.of(rows, program=part.program, name=part.name, is_drums=part.is_drums, is_xg=part.is_xg)
+        parts.append(fresh)
+    markers = tuple(Marker(int(moved(np.array([tick]))[0]), text) for tick, text in song.markers)
+    length = int(moved(np.array([song.end]))[0])
+    metres = placement.metres(beats.metre)
+    return Song(TICKS_PER_QUARTER, tuple(parts), placement.tempos, metres, length, markers)
+
+
+def missed(song: Song, parts: Sequence[int]) -> Missed:
+    """How many strikes of the parts are off the grid of their file: its sixteenths or its triplets, bar by bar."""
+    rows = np.concatenate([song.parts[index].rows for index in parts])
+    quarters = np.unique(rows[:, 0]) / song.ticks_per_quarter
+    off = np.zeros(len(quarters))
+    for window in np.unique(quarters // _WINDOW):
+        here = quarters // _WINDOW == window
+        grids = [np.abs(quarters[here] * steps - np.rint(quarters[here] * steps)) / steps for steps in (4, 3)]
+        off[here] = min(grids, key=lambda grid: float(grid.mean()))
+    miss = off > _OFF
+    seconds = [song.tempo_at(int(at * song.ticks_per_quarter)).microseconds / 1e6 for at in quarters[miss].tolist()]
+    by = float(np.median(off[miss] * seconds)) if seconds else 0.0
+    return Missed(int(miss.sum()), len(quarters), by)
+
+
+def _seconds(song: Song, ticks: IntArray) -> FloatArray:
+    """`Song.seconds` of many ticks."""
+    starts, lengths = np.array(song.tempo_map, dtype=np.float64).T
+    elapsed = np.concatenate([[0.0], np.cumsum(np.diff(starts) * lengths[:-1])])
+    place = np.searchsorted(starts, ticks, side="right") - 1
+    seconds: FloatArray = (elapsed[place] + (ticks - starts[place]) * lengths[place]) / song.ticks_per_quarter / 1e6
+    return seconds

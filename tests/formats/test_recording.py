@@ -31,7 +31,7 @@ def test_each_note_of_a_riff_is_heard_where_it_is_played(wav) -> None:
 
 
 def test_the_song_begins_where_the_recording_does_and_its_bars_at_the_downbeat_that_is_given(wav) -> None:
-    song = recording.read(wav, GIVEN)
+    song, _ = recording.read(wav, GIVEN)
     bars = song.bars()
     assert song.seconds(bars[1].start) == pytest.approx(LEAD, abs=1e-4)
     assert [(bar.numerator, bar.denominator) for bar in bars[:3]] == [(1, 8), (4, 4), (4, 4)]

@@ -1,0 +1,144 @@
+"""Beats that are found: steady ones, drifting ones, bars; and songs that lie on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seq2drum.errors import OptionError
+from seq2drum.formats import midi
+from seq2drum.lattice import placing
+from seq2drum.lattice.beats import Beats, Timing
+from seq2drum.lattice.performance import Performance
+from seq2drum.lattice.placing import placed
+from seq2drum.lattice.pulse import beats_of
+from seq2drum.music import theory
+from seq2drum.music.notes import Metre
+from tests.conftest import ROOT
+
+EXAMPLES = ("ballad", "blues_shuffle", "five_four", "funk", "jazz_swing", "metal_gallop", "rock_riff", "seven_eight")
+
+
+def performed(name: str, warp=lambda seconds: seconds) -> tuple[Performance, np.ndarray, np.ndarray]:
+    """(an example as it is played, the seconds of its quarters, those of its bars), its time changed by `warp`."""
+    song = midi.read(ROOT / "examples" / f"{name}.mid")
+    notes = np.concatenate([part.rows for part in song.parts if not part.is_drums])
+    seconds = np.vectorize(song.seconds)
+    onset, end = warp(seconds(notes[:, 0])), warp(seconds(notes[:, 0] + notes[:, 1]))
+    quarters = np.arange(0, notes[:, 0].max(), song.ticks_per_quarter)
+    bars = np.array([bar.start for bar in song.bars()])
+    performance = Performance.of(onset, end, notes[:, 2], notes[:, 3] / 127, float(end.max()) + 1)
+    return performance, warp(seconds(quarters)), warp(seconds(bars))
+
+
+def drifting(seconds: np.ndarray) -> np.ndarray:
+    """Seconds as hands that hurry and drag have them: the tempo swings by 6 % in 20 seconds and by 3 % in 7."""
+    return seconds + 0.06 * 20 / 6.28 * np.sin(6.28 * seconds / 20) + 0.03 * 7 / 6.28 * np.sin(6.28 * seconds / 7)
+
+
+def errors(found: Beats, truth: np.ndarray) -> np.ndarray:
+    """How far each found quarter is from the nearest true one, in seconds."""
+    first, last = np.ceil(found.place(truth[[0, -1]] + [-0.05, 0.05])).astype(int)
+    beats = found.at(np.arange(first, last, dtype=float))
+    return np.abs(beats[:, None] - truth).min(axis=1)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_has_the_tempo_the_metre_and_the_bars_that_it_was_written_in(name) -> None:
+    performance, _, bars = performed(name)
+    song = midi.read(ROOT / "examples" / f"{name}.mid")
+    found = beats_of(performance, Timing(metre=(6, 8) if name == "ballad" else None))
+    assert found.steady
+    assert found.bpm == pytest.approx(song.tempos[0].bpm, abs=0.05)
+    assert found.beats.metre == song.metres[0][1:]
+    bar = 4 * found.beats.metre[0] / found.beats.metre[1]
+    if name != "five_four":  # in which the fourth beat of a bar is taken for the first, and that with 54 % sureness
+        assert np.abs(bars[:, None] - found.beats.at(np.arange(99) * bar)).min(axis=1).max() < 0.02
+
+
+def test_a_beat_taken_for_half_as_fast_is_put_right_by_the_scale() -> None:
+    performance, quarters, _ = performed("waltz")
+    assert beats_of(performance, Timing()).bpm == pytest.approx(74, abs=0.1)
+    found = beats_of(performance, Timing(scale=2, metre=(3, 4)))
+    assert found.bpm == pytest.approx(148, abs=0.1)
+    assert errors(found.beats, quarters).max() < 0.02
+
+
+@pytest.mark.parametrize("name", ["rock_riff", "blues_shuffle", "metal_gallop"])
+def test_beats_that_drift_are_followed(name) -> None:
+    performance, quarters, _ = performed(name, drifting)
+    found = beats_of(performance, Timing())
+    off = errors(found.beats, quarters)
+    assert not found.steady
+    assert np.median(off) < 0.015
+    assert np.percentile(off, 95) < 0.04
+
+
+def test_a_file_that_was_played_without_a_click_misses_its_grid_and_is_followed() -> None:
+    performance, quarters, _ = performed("rock_riff", drifting)
+    song = placed(performance, Beats.steady(120, 0.0, (4, 4)))
+    stray = placing.missed(song, [0])
+    assert stray.share > placing.MOST_MISSED
+    assert 0.02 < stray.by < 0.08
+    again = placing.performed(song, [0])
+    follower = placing.followed(song, beats_of(again, Timing()).beats)
+    assert placing.missed(follower, [0]).share < 0.05
+    seconds = [[one.seconds(int(tick)) for tick in one.parts[0].onset] for one in (song, follower)]
+    assert np.abs(np.sort(seconds[0]) - np.sort(seconds[1])).max() < 2e-3
+    ticks = range(follower.bars()[1].start, follower.end, follower.ticks_per_quarter)
+    beats = np.array([follower.seconds(tick) for tick in ticks])
+    assert np.median(np.abs(beats[:, None] - quarters).min(axis=1)) < 0.015
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_file_that_was_played_to_a_click_heeds_its_grid(name) -> None:
+    song = midi.read(ROOT / "examples" / f"{name}.mid")
+    assert placing.missed(song, theory.guitar_parts(song).parts).share < 0.1
+
+
+def test_what_is_said_is_kept_exactly() -> None:
+    performance, _, _ = performed("rock_riff")
+    found = beats_of(performance, Timing(bpm=97.5, metre=(5, 8), downbeat=1.2345))
+    assert found.beats.downbeat == pytest.approx(1.2345, abs=1e-9)
+    assert found.bpm == pytest.approx(97.5)
+    assert found.beats.metre == (5, 8)
+    assert (found.metre_sure, found.downbeat_sure) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("notes", [1, 2, 5])
+def test_few_notes_have_beats_all_the_same(notes) -> None:
+    onset = 0.7 + 0.5 * np.arange(notes)
+    performance = Performance.of(onset, onset + 0.1, np.full(notes, 52), np.ones(notes), 4.0)
+    song = placed(performance, beats_of(performance, Timing()).beats)
+    assert len(song.parts[0]) == notes
+    assert song.seconds(song.length) == pytest.approx(4.0, abs=0.01)
+
+
+@pytest.mark.parametrize("downbeat", [0.0, 0.004, 0.06, 0.3, 0.52, 1.97, 7.77])
+@pytest.mark.parametrize("metre", [(4, 4), (7, 8)])
+def test_a_song_begins_at_the_performances_first_second_and_its_bars_at_the_downbeat(downbeat, metre) -> None:
+    performance, _, _ = performed("rock_riff")
+    song = placed(performance, Beats.steady(132, downbeat, metre))
+    assert midi.parse(midi.serialise(song)).parts == song.parts
+    starts = [song.seconds(bar.start) for bar in song.bars()]
+    off = 0.0 if downbeat > 0.057 else downbeat  # less than half a sixteenth joins the first beat
+    assert min(abs(start - downbeat) for start in starts) == pytest.approx(off, abs=2e-3)
+    onsets = [song.seconds(int(tick)) for tick in song.parts[0].onset]
+    assert np.abs(np.sort(onsets) - performance.onset[: len(onsets)]).max() < 0.03
+    assert all(20 < tempo.bpm < 500 for tempo in song.tempos)
+    assert song.metres[-1] == Metre(song.metres[-1].tick, *metre)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"bpm": 1000}, "1000 BPM, wanted 30 to 300"),
+        ({"bpm": float("nan")}, "nan BPM"),
+        ({"metre": (4, 3)}, "4/3, wanted one such as"),
+        ({"downbeat": -1.0}, "-1 s, wanted"),
+        ({"scale": 3.0}, "3, wanted 0.5 or 2"),
+    ],
+)
+def test_what_no_music_has_is_refused(wrong, message) -> None:
+    with pytest.raises(OptionError, match=message):
+        Timing(**wrong)
