@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import as_text, say
 from seq2drum.errors import OptionError, OutputError
+from seq2drum.music.limits import RECORDING_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
     from seq2drum.play.session import Session
     from seq2drum.play.take import Take
+    from seq2drum.show.samples import Sound
 
 
 class Export(NamedTuple):
@@ -84,7 +86,25 @@ def _wav(takes: Sequence[Take], title: str, options: argparse.Namespace) -> byte
 
     duet, click = takes[0].heard(session(options))
     tell_if_cut(duet)
-    return sound.wav(duet, soundfont=options.soundfont, beside=click)
+    return sound.wav(duet, soundfont=options.soundfont, beside=click, recording=_recording(takes[0], duet, options))
+
+
+def _recording(take: Take, duet: Duet, options: argparse.Namespace) -> Sound | None:
+    """The recording that a take was played to, with silence before it for as long as there is a count-in."""
+    import numpy as np
+
+    from seq2drum.formats import opening, soundfiles
+    from seq2drum.show import samples
+
+    source: str = options.files[0]
+    if not source.lower().endswith(RECORDING_SUFFIXES):
+        return None
+    kind, data = opening.recognised(source)
+    if kind is not opening.RECORDING:
+        return None
+    first, counted = (min(int(part.onset[0]) for part in parts) for parts in (take.duet.guitars, duet.guitars))
+    silence = round((duet.song.seconds(counted) - take.song.seconds(first)) * samples.RATE)
+    return np.pad(soundfiles.stereo(data, samples.RATE), ((max(silence, 0), 0), (0, 0)))
 
 
 def _check_wav(options: argparse.Namespace) -> None:

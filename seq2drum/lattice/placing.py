@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from seq2drum.lattice.beats import Beats
 from seq2drum.lattice.performance import FloatArray, Performance
-from seq2drum.music.notes import IntArray, Marker, Metre, Part, Song, Tempo
+from seq2drum.music.notes import IntArray, Metre, Part, Song, Tempo
 
 TICKS_PER_QUARTER = 960
 _SOFTEST, _LOUDEST = 30, 127  # velocities of strength 0 and 1
@@ -130,8 +131,9 @@ def followed(song: Song, beats: Beats) -> Song:
         onset, end = moved(part.onset), moved(part.onset + part.duration)
         rows = np.stack([onset, np.maximum(end - onset, 1), part.pitch, part.velocity], axis=1)
         fresh = Part.of(rows, program=part.program, name=part.name, is_drums=part.is_drums, is_xg=part.is_xg)
-        parts.append(fresh)
-    markers = tuple(Marker(int(moved(np.array([tick]))[0]), text) for tick, text in song.markers)
+        pedal = np.stack([moved(part.pedal[:, 0]), part.pedal[:, 1]], axis=1)
+        parts.append(replace(fresh, pedal=pedal))
+    markers = tuple(marker._replace(tick=int(moved(np.array([marker.tick]))[0])) for marker in song.markers)
     length = int(moved(np.array([song.end]))[0])
     metres = placement.metres(beats.metre)
     return Song(TICKS_PER_QUARTER, tuple(parts), placement.tempos, metres, length, markers)

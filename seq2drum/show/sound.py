@@ -51,6 +51,7 @@ def wav(
     soundfont: str | os.PathLike[str] | None = None,
     span: tuple[int, int] | None = None,
     beside: Sequence[Part] = (),
+    recording: Sound | None = None,
     most_seconds: float = MOST_SECONDS,
     show: Callable[[float], None] = lambda share: None,
 ) -> bytes:
@@ -63,6 +64,7 @@ def wav(
         soundfont: A General MIDI soundfont; by default see `fluidsynth.find`.
         span: Only what begins between two ticks.
         beside: What is heard with the drums, and as loud: a click.
+        recording: What is heard in place of the guitars, from the song's start on.
         most_seconds: What begins later is left out, and what still sounds then is ended.
         show: Is called from time to time with the share that has been rendered, from 0 to 1.
 
@@ -70,8 +72,12 @@ def wav(
         MissingExtraError, OptionError: see `fluidsynth.find`.
         OutputError: FluidSynth failed.
     """
-    mixed = mix(*stems(duet, soundfont=soundfont, span=span, beside=beside, most_seconds=most_seconds, show=show))
-    return wav_file(_finished(mixed))
+    if recording is not None:
+        duet = duet._replace(guitars=())
+    guitars, drums = stems(duet, soundfont=soundfont, span=span, beside=beside, most_seconds=most_seconds, show=show)
+    if recording is not None:
+        return wav_file(_finished(over(recording[: round(most_seconds * RATE)], drums)))
+    return wav_file(_finished(mix(guitars, drums)))
 
 
 def lasts(data: bytes) -> float:
@@ -123,6 +129,21 @@ def mix(guitars: Sound, drums: Sound) -> Sound:
     mixed *= factor(raised)
     mixed[: len(guitars)] += guitars
     mixed *= np.float32(level(mixed))
+    return mixed
+
+
+def over(recording: Sound, drums: Sound) -> Sound:
+    """A recording and drums as one: the drums as loud as the recording, and both together no louder than it was.
+
+    Drums are lifted by `lift`, so by no more than that. Peaks may be above full scale: see `limiter`.
+    """
+    mixed = np.zeros((max(len(recording), len(drums)), 2), np.float32)
+    mixed[: len(drums)] = drums
+    mixed *= np.float32(factor(lift(recording, drums)))
+    mixed[: len(recording)] += recording
+    wanted, loud = loudness.integrated(recording), loudness.integrated(mixed)
+    if math.isfinite(wanted) and loud > wanted:
+        mixed *= np.float32(factor(wanted - loud))
     return mixed
 
 
