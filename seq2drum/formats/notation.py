@@ -1,4 +1,4 @@
-"""MusicXML -> Song: a score is read by music21, from text that `unpacking` has checked. `musicxml` is the way back.
+"""MusicXML, ABC and Humdrum -> Song by music21, from text that was checked. `musicxml` is the way back.
 
 music21 is imported when a score is read, and only here.
 """
@@ -9,7 +9,7 @@ import os
 import warnings
 import xml.etree.ElementTree as ET
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from seq2drum.errors import InputError, NotationError
 from seq2drum.formats.clock import ticks_per_quarter
 from seq2drum.formats.heads import SIGNS
+from seq2drum.formats.plain import first_tune, plain_text
 from seq2drum.formats.unpacking import score_text
 from seq2drum.music import metres
 from seq2drum.music.kit import FULL
@@ -43,11 +44,53 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
         InputError: There is no such file, or it may not be read.
     """
     text = score_text(source if isinstance(source, bytes) else _file_bytes(Path(source)))
+    return _read(lambda: _song(_expanded(_parsed(text)), _swing(text)))
+
+
+def read_abc(data: bytes) -> Song:
+    """Read the bytes of a file in ABC notation (.abc): its first tune, repeats played out. Otherwise as MusicXML.
+
+    Raises:
+        NotationError: it is none, is damaged, or lies beyond `SCORE_LIMITS`.
+    """
+    text = plain_text(data, "ABC")
+
+    def stream() -> Any:
+        from music21 import abcFormat
+        from music21.abcFormat import translate
+
+        module: Any = translate  # its functions carry no types
+        return module.abcToStreamScore(abcFormat.ABCFile().readstr(first_tune(text)))
+
+    return _read(lambda: _song(_expanded(stream()), None))
+
+
+def read_humdrum(data: bytes) -> Song:
+    """Read the bytes of a file in Humdrum's **kern (.krn): each spine is a part. Otherwise as MusicXML.
+
+    Raises:
+        NotationError: it is none, is damaged, or lies beyond `SCORE_LIMITS`.
+    """
+    text = plain_text(data, "Humdrum")
+
+    def stream() -> Any:
+        from music21.humdrum import spineParser
+
+        module: Any = spineParser
+        collection = module.HumdrumDataCollection(text)
+        collection.parse()
+        return collection.stream
+
+    return _read(lambda: _song(_expanded(stream()), None))
+
+
+def _read(song: Callable[[], Song]) -> Song:
+    """The song that a call of music21 gives, with one kind of error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # music21 warns of what it repairs
         try:
-            return _song(_expanded(_parsed(text)), _swing(text))
-        except NotationError:
+            return song()
+        except (NotationError, MemoryError):
             raise
         except Exception as error:  # music21 has no common error; it fails on bad scores in dozens of ways
             message = " ".join(str(error).split())[:200]

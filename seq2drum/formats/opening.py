@@ -13,9 +13,11 @@ from typing import NamedTuple
 from seq2drum import files
 from seq2drum.formats import foreign, midi
 from seq2drum.music.limits import (
+    ABC_SUFFIXES,
     DEFAULT_LIMITS,
     GPIF_SUFFIXES,
     GUITARPRO_SUFFIXES,
+    HUMDRUM_SUFFIXES,
     MIDI_SUFFIXES,
     RECORDING_LIMITS,
     RECORDING_SUFFIXES,
@@ -66,6 +68,26 @@ def _is_score(head: bytes) -> bool:
     return packed or b"score-partwise" in head
 
 
+def _read_abc(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats import notation
+
+    return notation.read_abc(data)
+
+
+def _is_abc(head: bytes) -> bool:
+    return head.removeprefix(b"\xef\xbb\xbf").startswith((b"%abc", b"X:"))
+
+
+def _read_humdrum(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats import notation
+
+    return notation.read_humdrum(data)
+
+
+def _is_humdrum(head: bytes) -> bool:
+    return head.startswith((b"**", b"!!")) and b"**kern" in head
+
+
 def _read_guitarpro(data: bytes, _: Limits) -> Song:
     from seq2drum.formats import guitarpro
 
@@ -103,6 +125,8 @@ RECORDING = Kind("recording", RECORDING_SUFFIXES, _is_recording, RECORDING_LIMIT
 KINDS = (
     _MIDI,
     Kind("MusicXML file", SCORE_SUFFIXES, _is_score, SCORE_LIMITS.file_bytes, _read_score),
+    Kind("file in ABC", ABC_SUFFIXES, _is_abc, SCORE_LIMITS.text_bytes, _read_abc),
+    Kind("file in Humdrum", HUMDRUM_SUFFIXES, _is_humdrum, SCORE_LIMITS.text_bytes, _read_humdrum),
     Kind("Guitar Pro file", GUITARPRO_SUFFIXES, _is_guitarpro, TAB_LIMITS.binary_bytes, _read_guitarpro),
     Kind("Guitar Pro file", GPIF_SUFFIXES, _is_gpif, TAB_LIMITS.file_bytes, _read_gpif),
     RECORDING,

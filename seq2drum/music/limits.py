@@ -13,6 +13,12 @@ MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml")
 """What the names of MusicXML scores end in, in lower case."""
 
+ABC_SUFFIXES = (".abc",)
+"""What the names of files in ABC notation end in, in lower case."""
+
+HUMDRUM_SUFFIXES = (".krn", ".kern")
+"""What the names of files in Humdrum's **kern end in, in lower case."""
+
 GUITARPRO_SUFFIXES = (".gp3", ".gp4", ".gp5")
 """What the names of files of Guitar Pro 3 to 5 end in, in lower case."""
 
@@ -22,7 +28,15 @@ GPIF_SUFFIXES = (".gp", ".gpx")
 RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 """What the names of recordings end in, in lower case."""
 
-SONG_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES + RECORDING_SUFFIXES
+SONG_SUFFIXES = (
+    MIDI_SUFFIXES
+    + SCORE_SUFFIXES
+    + ABC_SUFFIXES
+    + HUMDRUM_SUFFIXES
+    + GUITARPRO_SUFFIXES
+    + GPIF_SUFFIXES
+    + RECORDING_SUFFIXES
+)
 """What the names of all files that can be opened as a song end in, in lower case."""
 
 LAST_TICK = 0x0FFF_FFFF
@@ -75,6 +89,10 @@ class ScoreLimits:
 
     file_bytes: int = 10 * 2**20
     """Size of the file, and of what is packed in it."""
+    text_bytes: int = 64 * 2**10
+    """Size of a file in ABC or Humdrum."""
+    text_bars: int = 400
+    """Bars of such a file: music21 takes a time that grows with their square."""
     packing: int = 100
     """The ratio of the unpacked to the packed size."""
     depth: int = 64
