@@ -188,6 +188,8 @@ class Reaper:
         self.clock = Clock(markers or [Marker(0, 120, (4, 4))])
         self.offset_unit, self.first_measure, self.speed = offset_unit, first_measure, speed
         self.tracks: list[Track] = []
+        self.marks: list[tuple[bool, float, float, str]] = []
+        """Regions and markers: whether it is a region, its first and last quarter, its name."""
         self.time_selection = (0.0, 0.0)
         self.cursor = 3.25
         self.state: dict[tuple[str, str], str] = {}
@@ -490,6 +492,13 @@ class Reaper:
         begin = self.clock.counted(bar.first)
         tempo = self.clock.markers[0].bpm
         return self.clock.seconds(bar.first), begin, begin + bar.full, bar.numerator, bar.denominator, tempo
+
+    def CountProjectMarkers(self, proj: Any) -> int:
+        return len(self.marks)
+
+    def EnumProjectMarkers3(self, proj: Any, index: int) -> tuple[int, bool, float, float, str, int, int]:
+        is_region, first, last, name = self.marks[index]
+        return index + 1, is_region, self.clock.seconds(first), self.clock.seconds(last), name, index, 0
 
     def CountTempoTimeSigMarkers(self, proj: Any) -> int:
         return 0 if len(self.clock.markers) == 1 else len(self.clock.markers)

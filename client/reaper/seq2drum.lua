@@ -29,6 +29,7 @@ S.WAITING_SECONDS = 75 -- the same while the program waits for a server to start
 S.CANCEL_SECONDS = 5 -- how long a cancelled program may take to say that it has stopped
 S.SIXTEENTH = 0.25 -- in quarters
 S.MOST_TAKES = 8
+S.MOST_COUNT_IN = 8
 S.MOST_NOTES = 50000
 
 S.DRUM_MAPS = {
@@ -56,6 +57,7 @@ S.MESSAGES = {
   failed = "seq2drum failed and did not say why. Nothing was changed; try again.",
   damaged = "What came back is no drum file. Nothing was changed; try again.",
   gone = "The guitar's track is gone. Nothing was changed.",
+  no_room = "There is no room for the count-in before the item. Move the song later, or ask for fewer bars.",
   no_folder = "No folder for temporary files could be made.",
 }
 
@@ -112,13 +114,16 @@ end
 
 -- A Standard MIDI File of format 1: a track with the maps, and the guitar.
 -- song: length, tempos {tick, microseconds}, metres {tick, numerator, denominator},
--- notes {tick, length, pitch, velocity}; all times in ticks.
+-- notes {tick, length, pitch, velocity}, markers {tick, text} if there are any; all times in ticks.
 function S.write_smf(song)
   local maps, guitar = {}, {}
   for _, metre in ipairs(song.metres) do
     local power = 0
     while 1 << power < metre[3] do power = power + 1 end
     maps[#maps + 1] = { metre[1], 1, "\xFF\x58\x04" .. string.char(metre[2], power, 24, 8) }
+  end
+  for _, marker in ipairs(song.markers or {}) do
+    maps[#maps + 1] = { marker[1], 3, "\xFF\x06" .. variable_length(#marker[2]) .. marker[2] }
   end
   for _, tempo in ipairs(song.tempos) do
     maps[#maps + 1] = { tempo[1], 2, "\xFF\x51" .. string.pack(">s1", string.pack(">I3", tempo[2])) }
@@ -346,8 +351,26 @@ local function tempo_map(proj, first, last)
   return tempos
 end
 
+-- The names of the project's regions between two quarters, {tick, name}, the one that goes on at the first among them;
+-- of its markers, where it has no regions.
+local function markers(proj, first, last)
+  local found, region = {}, false
+  for index = 0, reaper.CountProjectMarkers(proj) - 1 do
+    local _, is_region, position, stop, name = reaper.EnumProjectMarkers3(proj, index)
+    if is_region and not region then found, region = {}, true end
+    local quarter, over = quarter_at(proj, position), is_region and quarter_at(proj, stop) <= first
+    if name ~= "" and is_region == region and quarter < last and not over then
+      local tick = round((quarter - first) * S.TICKS)
+      if tick < 0 then found[1], tick = nil, 0 end -- of several before it the last goes on
+      if #found > 0 and found[#found][1] == tick then found[#found] = nil end
+      found[#found + 1] = { tick, name }
+    end
+  end
+  return found
+end
+
 -- The project's bars from the barline at or before quarter `first` up to quarter `last`.
--- Gives origin (quarter of tick 0), length (ticks), tempos, metres.
+-- Gives markers, and origin (quarter of tick 0), length (ticks), tempos, metres.
 function S.timeline(proj, first, last)
   local bar = measure_at(proj, first)
   return {
@@ -355,6 +378,7 @@ function S.timeline(proj, first, last)
     length = math.max(1, round((last - bar.first) * S.TICKS)),
     tempos = tempo_map(proj, bar.first, last),
     metres = metre_map(proj, bar, last),
+    markers = markers(proj, bar.first, last),
   }
 end
 
@@ -498,6 +522,7 @@ S.CONTROLS = {
   { key = "groove", caption = "Groove (empty: one that fits)", title = true },
   { key = "daring", caption = "Daring 0 to 1 (empty: the safest groove)", level = true },
   { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto", words = S.ENDINGS },
+  { key = "count-in", caption = "Bars counted in before the item (0 to 8)", default = "0", whole = { 0, S.MOST_COUNT_IN } },
 }
 
 local function contains(list, value)
@@ -651,7 +676,8 @@ function S.command(client, wanted, files)
   add(files.song, "-o", files.drums, "--start-server", "--status-file", files.status, "--cancel-file", files.cancel)
   for _, control in ipairs(S.CONTROLS) do
     local value = wanted[control.key]
-    if value ~= "" and not (control.key == "takes" and value == "1") then add("--" .. control.key, value) end
+    local plain = control.key == "takes" and value == "1" or control.key == "count-in" and value == "0"
+    if value ~= "" and not plain then add("--" .. control.key, value) end
   end
   for index, word in ipairs(words) do words[index] = '"' .. word .. '"' end
   return table.concat(words, " ")
@@ -801,8 +827,15 @@ local function earlier_items(passage, track)
   return found, others
 end
 
--- Where the drums' item begins: with the guitar's, or with a hit that comes less than a 16th before it.
+-- How many quarters a count-in of so many bars lasts: bars of the song's first metre, which begins at a barline.
+function S.lead(song, bars)
+  local _, numerator, denominator = table.unpack(song.metres[1])
+  return bars * 4 * numerator / denominator
+end
+
+-- Where the drums' item begins: with the guitar's, with a hit that comes less than a 16th before it, or a count-in.
 function S.left_edge(passage, takes)
+  if (passage.lead or 0) > 0 then return passage.origin end
   local left = passage.first
   for _, take in ipairs(takes) do
     for _, note in ipairs(take.notes) do
@@ -1079,6 +1112,9 @@ local function start(run)
   if not client then return end
   run.wanted = ask_controls()
   if not run.wanted then return end
+  run.passage.lead = S.lead(song, tonumber(run.wanted["count-in"]) or 0) -- tick 0 of what comes back is so much sooner
+  run.passage.origin = run.passage.origin - run.passage.lead
+  if run.passage.origin < -1e-9 then refuse(S.MESSAGES.no_room) end
   local files = temporary_folder()
   if not write_file(files.song, S.write_smf(song)) then refuse(S.MESSAGES.no_folder) end
   run.files = files

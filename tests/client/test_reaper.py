@@ -319,6 +319,48 @@ def test_muted_notes_and_the_drum_channel_are_left_out(studio: Callable[..., Stu
     assert len(here.song.parts[0]) == len(RIFF) - 2
 
 
+@pytest.mark.parametrize("region", [True, False])
+def test_regions_and_markers_of_the_project_name_the_sections(studio: Callable[..., Studio], region: bool) -> None:
+    here = studio()
+    here.item(4, 16)
+    here.reaper.marks = [
+        (region, 0, 3, "Count"),
+        (region, 2, 8, "Intro"),
+        (region, 8, 12, "Vers\u00e9"),
+        (False, 9, 9, ""),
+        (region, 20, 24, "Outro"),
+    ]
+    here.run()
+    assert [tuple(marker[:2]) for marker in here.song.markers] == [(0, "Intro"), (4 * 960, "Vers\u00e9")]
+
+
+def test_where_there_are_regions_markers_do_not_count(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item(0, 16)
+    here.reaper.marks = [(False, 1, 1, "mix this louder"), (True, 0, 8, "Verse"), (False, 9, 9, "x")]
+    here.run()
+    assert [tuple(marker[:2]) for marker in here.song.markers] == [(0, "Verse")]
+
+
+def test_a_count_in_is_before_the_item_and_the_song_stays_where_it_is(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item(8, 24)
+    here.answers[:] = ["", "", "", "", "", "", "7", "", "", "", "", "2"]
+    here.run()
+    assert here.words[-2:] == ["--count-in", "2"]
+    exact(here.reaper, here.drum_item, 0, here.drums())
+    assert here.drum_item.position == 0
+
+
+def test_a_count_in_for_which_there_is_no_room_is_refused(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item(4, 16)
+    here.answers[:] = ["", "", "", "", "", "", "7", "", "", "", "", "2"]
+    here.run()
+    here.unchanged("no room for the count-in")
+    assert here.reaper.commands == []
+
+
 def test_a_note_that_crosses_the_items_edge_is_cut_there(studio: Callable[..., Studio]) -> None:
     here = studio()
     notes = [(0.0, 9.0, 50, 80), (1.0, 1.0, 52, 80), (3.0, 9.0, 53, 80)]
@@ -595,7 +637,7 @@ def test_a_python_is_asked_to_run_the_program_as_a_module(studio: Callable[..., 
 def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
-    answers = ["Funk", "0,9", "0.25", "1", " 0 ", "SSD5", "12", "2", "Half-time rock, ride", "0,5", "choke"]
+    answers = ["Funk", "0,9", "0.25", "1", " 0 ", "SSD5", "12", "2", "Half-time rock, ride", "0,5", "choke", "0"]
     here.reaper.answers = [answers]
     here.run()
     flags = here.words[here.words.index("--style") :]
@@ -617,7 +659,7 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
     here.item()
     seeds = set()
     for _ in range(3):
-        here.reaper.answers = [[""] * 11]
+        here.reaper.answers = [[""] * 12]
         here.run()
         flags = here.words[here.words.index("--cancel-file") + 2 :]
         assert [*flags[:5], *flags[6:]] == ["--style", "auto", "--drum-map", "gm", "--seed", "--ending", "auto"]
@@ -644,6 +686,7 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
         (8, 'rock" --force "', ["Groove", "no name"]),
         (9, "2", ["Daring: 2", "0 to 1"]),
         (10, "fade", ["no ending fade", "ritard"]),
+        (11, "9", ["Bars counted in before the item: 9", "from 0 to 8"]),
     ],
 )
 def test_an_invalid_answer_is_asked_for_again(
