@@ -36,10 +36,10 @@ def gpif_text(data: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _member(archive)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise NotationError(f"the packed tab is damaged or encrypted ({error}); save it again") from error
+        raise NotationError(f"the packed tab is damaged or encrypted ({_short(error)}); save it again") from error
     except Exception as error:
         if type(error).__module__ in ("zlib", "lzma", "_lzma"):
-            raise NotationError(f"the packed tab is damaged ({error}); save it again") from error
+            raise NotationError(f"the packed tab is damaged ({_short(error)}); save it again") from error
         raise
 
 
@@ -52,6 +52,11 @@ def _member(archive: zipfile.ZipFile) -> bytes:
     if len(text) > TAB_LIMITS.score_bytes or len(text) > TAB_LIMITS.packing * max(found.compress_size, 100):
         raise _too_large()
     return text
+
+
+def _short(error: Exception) -> str:
+    """What zipfile says, without all of a name that is damaged."""
+    return str(error)[:80]
 
 
 def _too_large() -> NotationError:
