@@ -44,7 +44,7 @@ def stereo(data: bytes, rate: int, *, limits: RecordingLimits = RECORDING_LIMITS
 def _resampled(data: bytes, rate: int, channels: int, limits: RecordingLimits) -> Samples:
     soundfile, soxr = _libraries()
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with soundfile.SoundFile(_Bytes(data)) as file:
             _check(file, limits)
             stream = soxr.ResampleStream(file.samplerate, rate, channels, dtype="float32")
             blocks = [stream.resample_chunk(_mixed(block, channels)) for block in _blocks(file, limits)]
@@ -55,6 +55,16 @@ def _resampled(data: bytes, rate: int, channels: int, limits: RecordingLimits) -
     if not len(sound):
         raise RecordingError("the sound file has no sound; wanted is a recording of a guitar")
     return sound
+
+
+class _Bytes(io.BytesIO):
+    """Bytes in which a place before the first is the first: damaged files send libsndfile there."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return super().seek(0)
 
 
 def _check(file: Any, limits: RecordingLimits) -> None:

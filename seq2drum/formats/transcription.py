@@ -197,6 +197,8 @@ def _ends(note: Grid, frame: NDArray[np.int64], column: NDArray[np.int64]) -> ND
         silent = np.flatnonzero(note[:, pitch] < _STILL)
         silent = np.append(silent, len(note))
         begun = frame[mine]
-        falls = silent[np.searchsorted(silent, begun + 4)]  # the activation rises a little after the onset
+        falls = silent[
+            np.searchsorted(silent, np.minimum(begun + 4, len(note)))
+        ]  # the activation rises a little after the onset
         ends[mine] = np.minimum(falls, np.append(begun[1:], len(note)))
     return ends

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import RecordingError
-from seq2drum.formats import recording
+from seq2drum.formats import recording, transcription
 from seq2drum.formats.opening import open_song
 from seq2drum.lattice.beats import Timing
 from tests.recordings import RATE, as_file, needs_audio, plucked, riff
@@ -53,6 +53,16 @@ def test_channels_are_mixed_and_rates_are_brought_to_one() -> None:
     heard = recording.heard(as_file(both, 2 * RATE))
     assert heard.onset[0] == pytest.approx(0.5, abs=0.02)
     assert heard.pitch[0] == 52
+
+
+@pytest.mark.parametrize("frames", range(1, 6))
+def test_a_note_that_begins_in_the_last_frames_ends_with_the_recording(frames) -> None:
+    shape = (40, 88)
+    onset, note = np.zeros(shape, np.float32), np.ones(shape, np.float32)
+    onset[-frames, 30] = 0.9
+    heard = transcription.picked(transcription.Activations(onset, note, note), np.full(40, 3.0, np.float32), 0.45)
+    assert len(heard) == 1
+    assert 0 < heard.end[0] <= 0.45
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""Damaged sound files: samples, or one clear line."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from seq2drum.errors import RecordingError
+from seq2drum.formats import soundfiles
+from tests.conftest import LONG
+from tests.recordings import RATE, as_file, needs_audio, plucked
+
+needs_audio()
+KINDS = (("WAV", "PCM_16"), ("WAV", "FLOAT"), ("FLAC", None), ("OGG", "VORBIS"), ("MP3", None), ("AIFF", None))
+LENGTHS = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f")
+MUTANTS = 3_400 if LONG else 40
+
+
+def mutant(data: bytes, rng: np.random.Generator) -> bytes:
+    """The bytes with some flipped, a part cut out, an end cut off, or a length that lies."""
+    damaged = bytearray(data)
+    kind = rng.integers(4)
+    if kind == 0:
+        for at in rng.integers(0, len(damaged), rng.integers(1, 20)):
+            damaged[at] = rng.integers(256)
+    elif kind == 1:
+        first, last = sorted(rng.integers(0, len(damaged), 2).tolist())
+        del damaged[first:last]
+    elif kind == 2:
+        del damaged[int(rng.integers(len(damaged))) :]
+    else:
+        at = int(rng.integers(0, min(len(damaged) - 4, 200)))
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize(("kind", "subtype"), KINDS)
+def test_a_damaged_file_gives_samples_or_one_line(kind, subtype) -> None:
+    whole = as_file(plucked([(0.1, 52, 1.0)], 0.5), kind=kind, subtype=subtype)
+    rng = np.random.default_rng(14)
+    read = 0
+    for _ in range(MUTANTS):
+        try:
+            sound = soundfiles.mono(mutant(whole, rng), RATE)
+        except RecordingError as error:
+            assert "\n" not in str(error)
+        else:
+            read += 1
+            assert np.isfinite(sound).all()
+    assert read or kind in ("FLAC", "OGG")  # those have checksums
+
+
+def test_a_header_that_claims_four_gigabytes_costs_no_memory() -> None:
+    liar = bytearray(as_file(np.zeros(RATE, np.float32)))
+    liar[4:8] = liar[40:44] = b"\xf0\xff\xff\xff"
+    tracemalloc.start()
+    assert len(soundfiles.mono(bytes(liar), RATE)) == RATE
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()
+
+
+def test_a_file_of_96_channels_is_refused_before_its_samples_are_read() -> None:
+    with pytest.raises(RecordingError, match="96 channels, at most 8"):
+        soundfiles.mono(as_file(np.zeros((100, 96), np.float32)), RATE)
+
+
+def test_of_one_channel_both_sides_have_it_and_of_many_the_first_two() -> None:
+    left = soundfiles.stereo(as_file(plucked([(0.1, 52, 1.0)], 0.5), subtype="FLOAT"), RATE)
+    assert left.shape[1] == 2
+    assert np.array_equal(left[:, 0], left[:, 1])
+    four = np.arange(4, dtype=np.float32) / 4 * np.ones((RATE, 4), np.float32)
+    assert soundfiles.stereo(as_file(four, subtype="FLOAT"), RATE)[RATE // 2] == pytest.approx([0, 0.25], abs=1e-3)
