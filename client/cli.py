@@ -113,6 +113,7 @@ def _wanted(options: argparse.Namespace, *, explain: bool = False) -> RemoteOpti
         count_in=options.count_in,
         click=options.click,
         split=options.split,
+        tail=options.tail,
         explain=explain,
         **shared.chosen(options),
     )

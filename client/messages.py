@@ -43,7 +43,7 @@ class RemoteOptions:
         groove       by name, or a MIDI file whose bytes are sent; no `Groove`
         model        the id of one of the server's models; "" is its default
         with_guitar  the whole file comes back with these drums in place of its own, instead of the drums alone
-        count_in, click, split  as `seq2drum.play.session.Session` has them
+        count_in, click, split, tail  as `seq2drum.play.session.Session` has them
         explain      `RemoteTake.explain` tells what was done bar by bar
     """
 
@@ -75,6 +75,7 @@ class RemoteOptions:
     count_in: int = 0
     click: bool = False
     split: bool = False
+    tail: bool = False
     explain: bool = False
 
 
@@ -203,6 +204,7 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
         sections=options.sections or "",
         click=options.click,
         split=options.split,
+        tail=options.tail,
         explain=options.explain,
         groove=[] if options.groove is None else [_groove(*item) for item in by_section(options.groove).items()],
         like=b"" if options.like is None else song_bytes(options.like),

@@ -303,7 +303,7 @@ def session_of(config: pb.GenerationConfig) -> Session:
         Refusal: INVALID_OPTION, the count-in is longer than it may be.
     """
     try:
-        return Session(config.count_in, config.click, config.split)
+        return Session(config.count_in, config.click, config.split, config.tail)
     except OptionError as error:
         raise Refusal("INVALID_OPTION", str(error), field="config.count_in") from None
 

@@ -78,7 +78,7 @@ def session(options: argparse.Namespace) -> Session:
     """
     from seq2drum.play.session import Session
 
-    return Session(options.count_in, options.click, options.split)
+    return Session(options.count_in, options.click, options.split, options.tail)
 
 
 def _wav(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:

@@ -151,6 +151,7 @@ def add_session(to: Container) -> None:
     to.add_argument(
         "--count-in", type=int, default=0, metavar="BARS", help="count so many bars before the song, which moves back"
     )
+    to.add_argument("--tail", action="store_true", help="let the cymbals of the last bar ring on behind it")
     to.add_argument("--click", action="store_true", help="add a track with a click on every beat")
     to.add_argument(
         "--split", action="store_true", help="a track for kick, snare, hats, toms, cymbals, percussion each"

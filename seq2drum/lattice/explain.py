@@ -114,13 +114,18 @@ def explain(
 
 
 def _grooves(passages: Sequence[Section], grooves: Mapping[str, str], bars: int) -> Iterator[Explanation]:
-    """What each passage was played on, as far as that is known; neighbours of one groove together.
+    """What each passage was played on, as far as that is known; neighbours of one groove together if they have letters.
 
     bars: how many the song has.
     """
     ends = [passage.bar for passage in passages[1:]] + [bars]
     spans = zip(passages, ends, strict=False)  # of no passage there is an end
-    for groove, run in groupby(spans, key=lambda span: grooves.get(span[0].letter)):
+    named = any(len(passage.letter) > 1 for passage in passages)  # by the file or by hand: each is told
+
+    def together(span: tuple[Section, int]) -> tuple[str | None, str]:
+        return grooves.get(span[0].letter), span[0].letter if named else ""
+
+    for (groove, _), run in groupby(spans, key=together):
         own = list(run)
         letters = {passage.letter for passage, _ in own}
         which = f"section {letters.pop()} " if len(letters) == 1 else ""

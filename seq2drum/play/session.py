@@ -32,6 +32,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The pieces of each track of a take that is split, by the track's name. What is no piece is with the percussion."""
 
+RING = 4.0
+"""Seconds that a cymbal of the last bar is held."""
+RINGING = (*FAMILIES["cymbals"], "open hat")
+
 _GROUP_OF = np.array([next(at for at, names in enumerate(GROUPS.values()) if name in names) for name in FULL.names])
 
 
@@ -40,12 +44,14 @@ class Session(Shown):
     """What a file has beside the drums.
 
     count_in: how many bars are counted before the song, 0 for none. click: whether there is a track with a click on
-    every beat. split: whether each of GROUPS has a track of its own.
+    every beat. split: whether each of GROUPS has a track of its own. tail: whether cymbals of the last bar ring on
+    behind it, and the file lasts until they have rung out.
     """
 
     count_in: int = 0
     click: bool = False
     split: bool = False
+    tail: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.count_in <= MOST_COUNT_IN:
@@ -84,9 +90,21 @@ def delivered(song: Song, part: Part, drum_map: DrumMap, session: Session) -> De
             is_xg=part.is_xg,
             pedal=moved.pedal,
         )
-    drums = split(part, drum_map) if session.split else (part,)
     click = (counting.click(song),) if session.click else ()
+    if session.tail:
+        part = ringing(song, part, drum_map)
+        song = replace(song, length=max(song.end, part.end))
+    drums = split(part, drum_map) if session.split else (part,)
     return Delivery(song, drums, click, shift, its_metres)
+
+
+def ringing(song: Song, part: Part, drum_map: DrumMap) -> Part:
+    """The drums with the cymbals that are struck in the last bar held for RING seconds."""
+    tempo = song.tempo_at(song.end)
+    held = round(RING * 1_000_000 / tempo.microseconds * song.ticks_per_quarter)
+    cymbals = np.isin(drum_map.voices(part), FULL.voices_named(RINGING)) & (part.onset >= song.bars()[-1].start)
+    longest = np.where(cymbals, np.maximum(part.duration, held), part.duration)
+    return replace(part, duration=longest)
 
 
 def split(part: Part, drum_map: DrumMap) -> tuple[Part, ...]:

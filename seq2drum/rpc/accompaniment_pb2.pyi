@@ -156,6 +156,7 @@ class GenerationConfig(_message.Message):
     COUNT_IN_FIELD_NUMBER: _builtins.int
     CLICK_FIELD_NUMBER: _builtins.int
     SPLIT_FIELD_NUMBER: _builtins.int
+    TAIL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's id, one of ListModels. Default: "", the server's default model."""
     seed: _builtins.int
@@ -224,6 +225,8 @@ class GenerationConfig(_message.Message):
     """A track each for kick, snare, hats, toms, cymbals and percussion, as far as they are played, all on channel 10.
     Default: false, one track.
     """
+    tail: _builtins.bool
+    """Hold the cymbals of the last bar for four seconds, and let the file last as long. Default: false."""
     @_builtins.property
     def bars(self) -> Global___BarRange:
         """Keep the file's own drums but for these bars, which are played anew. Not together with `prime_bars`. Default: unset."""
@@ -281,10 +284,11 @@ class GenerationConfig(_message.Message):
         count_in: _builtins.int = ...,
         click: _builtins.bool = ...,
         split: _builtins.bool = ...,
+        tail: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "complexity", b"complexity", "daring", b"daring", "fills", b"fills", "humanize", b"humanize", "intensity", b"intensity", "seed", b"seed", "swing", b"swing", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "pieces", b"pieces", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_complexity", b"_complexity", "_daring", b"_daring", "_fills", b"_fills", "_humanize", b"_humanize", "_intensity", b"_intensity", "_seed", b"_seed", "_swing", b"_swing", "_temperature", b"_temperature", "_top_p", b"_top_p", "bars", b"bars", "click", b"click", "complexity", b"complexity", "count_in", b"count_in", "daring", b"daring", "drum_map", b"drum_map", "ending", b"ending", "explain", b"explain", "fill_at", b"fill_at", "fills", b"fills", "groove", b"groove", "humanize", b"humanize", "intensity", b"intensity", "like", b"like", "model", b"model", "no_fills_in", b"no_fills_in", "pieces", b"pieces", "prime_bars", b"prime_bars", "sections", b"sections", "seed", b"seed", "split", b"split", "style", b"style", "swing", b"swing", "tail", b"tail", "takes", b"takes", "temperature", b"temperature", "time", b"time", "top_p", b"top_p", "track", b"track", "with_guitar", b"with_guitar", "without", b"without"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__complexity: _TypeAlias = _typing.Literal["complexity"]  # noqa: Y015
     _WhichOneofArgType__complexity: _TypeAlias = _typing.Literal["_complexity", b"_complexity"]  # noqa: Y015

@@ -276,7 +276,7 @@ def test_remote_options_are_those_of_drummer_with_the_same_defaults() -> None:
     here = {field.name: field.default for field in fields(Options)}
     there = {field.name: field.default for field in fields(RemoteOptions)}
     assert {name: there.get(name, "missing") for name in here} == here
-    assert set(there) - set(here) == {"model", "with_guitar", "explain", "count_in", "click", "split"}
+    assert set(there) - set(here) == {"model", "with_guitar", "explain", "count_in", "click", "split", "tail"}
 
 
 def test_every_option_arrives_and_options_of_drummer_are_taken_too(address: str, playing: Playing) -> None:
@@ -824,12 +824,13 @@ def test_the_client_has_every_option_of_infer(run: Run, playing: Playing, song: 
     asked_elsewhere |= {"groove", "like", "daring", "ending", "fill_at", "no_fills_in", "pieces", "time", "without"}
     asked_elsewhere |= {"sections"}
     assert set(CHOICES) - set(words) == asked_elsewhere
-    session = ("--count-in", 1, "--click", "--split", "--sections", "verse 1-8")
+    session = ("--count-in", 1, "--click", "--split", "--tail", "--sections", "verse 1-8")
     flags = [word for name, value in words.items() for word in ("--" + name.replace("_", "-"), value)]
     code, _, err = run(song, *flags, "--style", "jazz", "--seed", 7, "--with-guitar", *session)
     assert (code, err) == (0, "")
     config = playing.requests[-1].config
-    assert (config.count_in, config.click, config.split, config.sections) == (1, True, True, "verse 1-8")
+    assert (config.count_in, config.click, config.split, config.tail) == (1, True, True, True)
+    assert config.sections == "verse 1-8"
     assert {name: getattr(config, name) for name in words} == words | {"track": "1"}
     assert (config.style, config.seed, config.with_guitar) == ("jazz", 7, True)
     words = ["--groove", "one drop", "--daring", "0.5", "--ending", "ring", "--fill-at", "8,16", "--no-fills-in", "1-4"]

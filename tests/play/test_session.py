@@ -91,6 +91,19 @@ def test_a_pickup_keeps_its_length_in_a_file_with_a_count_in(drummer: Drummer) -
     assert [bar.length for bar in midi.parse(data).bars()][:3] == [1920, 480, 1920]
 
 
+def test_a_tail_holds_the_cymbals_of_the_last_bar_and_moves_nothing(take: Take) -> None:
+    last = take.song.bars()[-1].start
+    crash = Part.of([Note(last, 60, 49, 100), Note(0, 60, 49, 100), Note(last, 60, 36, 100)], is_drums=True)
+    crashing = replace(take, part=replace(crash, name="Drums"))
+    for with_guitar in (False, True):
+        song = midi.parse(crashing.to_bytes(with_guitar=with_guitar, session=Session(tail=True)))
+        notes = [(note.onset, note.pitch, note.duration) for note in song.parts[-1]]
+        assert [note[:2] for note in notes] == [(0, 49), (last, 36), (last, 49)]
+        assert notes[0][2] == notes[1][2] == 60
+        assert song.seconds(last + notes[2][2]) - song.seconds(last) == pytest.approx(4, abs=0.01)
+        assert song.end == last + notes[2][2]
+
+
 @pytest.mark.parametrize("bars", [-1, 9])
 def test_a_count_in_of_too_many_bars_is_refused(bars: int) -> None:
     with pytest.raises(OptionError, match="wanted 0 to 8"):
@@ -173,3 +186,10 @@ def test_the_command_line_writes_a_session(tmp_path: Path, drummer: Drummer) -> 
     project = (tmp_path / "a.rpp").read_text()
     for name in (*(part.name for part in written.parts), "MARKER 2"):
         assert name in project
+
+
+def test_sections_with_names_are_told_one_by_one(drummer: Drummer) -> None:
+    asked = Options(sections="intro 1-2, verse 3-8", groove="one drop")
+    told = [str(one) for one in drummer.accompany(midi.serialise(strummed()), asked).explain()]
+    assert any(one.startswith("bars 1-2: section intro on the groove ") for one in told)
+    assert any(one.startswith("bars 3-8: section verse on the groove ") for one in told)
