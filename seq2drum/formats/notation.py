@@ -171,7 +171,7 @@ def _song(score: Any, swing: Fraction | None) -> Song:
         tuple(Tempo(tick(at), round(60_000_000 / bpm)) for at, bpm in tempo_events),
         tuple(Metre(tick(at), numerator, denominator) for at, numerator, denominator in metre_events),
         tick(end),
-        tuple(Marker(tick(at), text) for at, text in _markers(score)),
+        tuple(Marker(tick(at), text, not text.isdecimal()) for at, text in _markers(score)),  # a number may be a bar's
     )
 
 

@@ -62,7 +62,7 @@ def song_of(tab: Tab) -> Song:
         _metres(tab.measures, order, places, ticks),
         places[-1],
         tuple(
-            Marker(place, text)
+            Marker(place, text, not text.isdecimal())  # a number alone may be a bar's
             for index, place in zip(order, places, strict=False)
             if (text := tab.measures[index].section)
         )[: TAB_LIMITS.markers],

@@ -117,7 +117,7 @@ def test_sections_are_markers() -> None:
         1: "<Section><Letter/><Text>Chorus</Text></Section>",
     }
     found = read(gpif(xtrack([whole(0), whole(1)]), measures=measures))
-    assert found.markers == (Marker(0, "A Verse"), Marker(4 * found.ticks_per_quarter, "Chorus"))
+    assert found.markers == (Marker(0, "A Verse", True), Marker(4 * found.ticks_per_quarter, "Chorus", True))
 
 
 def test_a_drum_track_has_the_notes_that_its_articulations_mean() -> None:

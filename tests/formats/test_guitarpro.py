@@ -130,7 +130,11 @@ def test_sections_are_markers_each_time_they_are_played() -> None:
     headers = {0: {"section": "Verse 1", "isRepeatOpen": True, "repeatClose": 1}, 1: {"section": "Chorus"}}
     found = read(song(track([whole(0), whole(1)]), headers=headers))
     bar = 4 * found.ticks_per_quarter
-    assert found.markers == (Marker(0, "Verse 1"), Marker(bar, "Verse 1"), Marker(2 * bar, "Chorus"))
+    assert found.markers == (
+        Marker(0, "Verse 1", True),
+        Marker(bar, "Verse 1", True),
+        Marker(2 * bar, "Chorus", True),
+    )
 
 
 def test_a_drum_track_has_general_midi_notes() -> None:

@@ -740,4 +740,4 @@ def test_rehearsal_marks_are_markers():
         return said * bool(mark) + tone("E3", 48)
 
     song = read_musicxml(score(part_of(attributes() + bar("Verse"), bar(""), bar("B"))))
-    assert song.markers == (Marker(0, "Verse"), Marker(8 * song.ticks_per_quarter, "B"))
+    assert song.markers == (Marker(0, "Verse", True), Marker(8 * song.ticks_per_quarter, "B", True))

@@ -98,3 +98,16 @@ def test_a_marker_in_the_letters_of_one_country_is_read() -> None:
 def test_of_very_many_markers_the_first_are_read() -> None:
     many = song(*((at / 500, f"riff {at}") for at in range(1500)))
     assert len(midi.parse(midi.serialise(many)).markers) == midi.MOST_MARKERS
+
+
+def test_markers_that_say_so_are_sections_whatever_they_are_called() -> None:
+    lattice = lattice_of(Song(480, (), length=8 * 1920))
+    sure = (Marker(0, "Part 1", True), Marker(4 * 1920, "The loud bit", True))
+    assert marks_of(sure, lattice) == ((0, "part"), (4, "the loud bit"))
+    assert marks_of([marker._replace(is_section=False) for marker in sure], lattice) == ()
+
+
+def test_the_markers_of_a_count_in_name_no_section() -> None:
+    lattice = lattice_of(Song(480, (), length=8 * 1920))
+    markers = (Marker(0, "Count-in"), Marker(1920, "Bar 1"), Marker(3840, "Verse"), Marker(5760, "Chorus"))
+    assert marks_of(markers, lattice) == ((2, "verse"), (3, "chorus"))
