@@ -625,6 +625,23 @@ def test_a_swung_score_of_another_program_is_read_as_it_sounds() -> None:
     ]
 
 
+def test_a_score_of_musescore_that_swings_and_repeats_is_played_so() -> None:
+    swing = "<swing><first>60</first><second>40</second><swing-type>eighth</swing-type></swing>"
+    words = '<direction-type><words font-weight="bold">Swing</words></direction-type>'
+    top = f'<direction placement="above" system="only-top">{words}<sound>{swing}</sound></direction>'
+    opening = '<barline location="left"><bar-style>heavy-light</bar-style><repeat direction="forward"/></barline>'
+    first = '<barline location="left"><ending number="1" type="start"/></barline>' + tone("G3", 48)
+    first += '<barline location="right"><bar-style>light-heavy</bar-style><ending number="1" type="stop"/>'
+    first += '<repeat direction="backward"/></barline>'
+    second = '<barline location="left"><ending number="2" type="start"/></barline>' + tone("A3", 48)
+    second += '<barline location="right"><ending number="2" type="discontinue"/></barline>'
+    song = read_musicxml(score(part_of(attributes() + top + opening + tone("E3", 6) * 8, first, second)))
+    onsets = [Fraction(note.onset, song.ticks_per_quarter) for note in song.parts[0]]
+    swung = [quarter + place for quarter in range(4) for place in (0, Fraction(3, 5))]
+    assert onsets == [*swung, 4, *[8 + place for place in swung], 12]
+    assert song.parts[0].pitch.tolist() == [52] * 8 + [55] + [52] * 8 + [57]
+
+
 def test_a_score_that_swings_only_here_and_there_is_read_as_it_is_written() -> None:
     swing = "<direction><sound><swing><first>2</first><second>1</second></swing></sound></direction>"
     measure = tone("E3", 6) * 8
