@@ -43,10 +43,10 @@ def _unpacked(data: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _member(archive, _score_name(archive))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise NotationError(f"the packed score is damaged or encrypted ({error}); export it again") from error
+        raise NotationError(f"the packed score is damaged or encrypted ({str(error)[:80]}); export it again") from error
     except Exception as error:
         if type(error).__module__ in ("zlib", "lzma", "_lzma"):
-            raise NotationError(f"the packed score is damaged ({error}); export it again") from error
+            raise NotationError(f"the packed score is damaged ({str(error)[:80]}); export it again") from error
         raise
 
 
