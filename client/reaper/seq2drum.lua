@@ -140,9 +140,9 @@ function S.write_smf(song)
   return "MThd" .. string.pack(">I4I2I2I2", 6, 1, 2, S.TICKS) .. track_chunk(maps, song.length) .. track_chunk(guitar, last)
 end
 
--- The notes of one track chunk, {tick, length, pitch, velocity}.
+-- The notes of one track chunk, {tick, length, pitch, velocity}. Gives the track's name.
 local function read_track(bytes, at, stop, notes)
-  local tick, running, sounding = 0, nil, {}
+  local tick, running, sounding, name = 0, nil, {}, ""
   local function number()
     local value, byte = 0, nil
     repeat
@@ -156,8 +156,10 @@ local function read_track(bytes, at, stop, notes)
     local status = bytes:byte(at)
     if status >= 0x80 then at = at + 1 else status = running end
     if status == 0xFF or status == 0xF0 or status == 0xF7 then
+      local kind = status == 0xFF and bytes:byte(at)
       if status == 0xFF then at = at + 1 end
       local size = number()
+      if kind == 0x03 then name = bytes:sub(at, at + size - 1) end
       at = at + size
     else
       running = status
@@ -174,24 +176,29 @@ local function read_track(bytes, at, stop, notes)
       end
     end
   end
+  return name
 end
 
 -- The notes of a MIDI file of our own making, {tick, length, pitch, velocity}, in order; an error for anything else.
+-- Gives the tracks with notes, too, {name, notes}.
 function S.read_smf(bytes)
   local magic, size, _, tracks, ticks = string.unpack(">c4I4I2I2I2", bytes)
   assert(magic == "MThd" and ticks == S.TICKS)
-  local notes, at = {}, 9 + size
+  local notes, named, at = {}, {}, 9 + size
   for _ = 1, tracks do
     local kind, length = string.unpack(">c4I4", bytes, at)
     assert(kind == "MTrk" and at + 7 + length <= #bytes)
-    read_track(bytes, at + 8, at + 8 + length, notes)
+    local own = {}
+    local name = read_track(bytes, at + 8, at + 8 + length, own)
+    table.move(own, 1, #own, #notes + 1, notes)
+    if #own > 0 then named[#named + 1] = { name = name, notes = own } end
     at = at + 8 + length
   end
   table.sort(notes, function(a, b)
     if a[1] ~= b[1] then return a[1] < b[1] end
     return a[3] < b[3]
   end)
-  return notes
+  return notes, named
 end
 
 ---------------------------------------------------------------------------------------------------------------- JSON
@@ -523,6 +530,7 @@ S.CONTROLS = {
   { key = "daring", caption = "Daring 0 to 1 (empty: the safest groove)", level = true },
   { key = "ending", caption = "Ending (auto or ring choke ritard none)", default = "auto", words = S.ENDINGS },
   { key = "count-in", caption = "Bars counted in before the item (0 to 8)", default = "0", whole = { 0, S.MOST_COUNT_IN } },
+  { key = "split", caption = "A track for each piece (no or yes)", default = "no", words = { "no", "yes" } },
 }
 
 local function contains(list, value)
@@ -677,7 +685,9 @@ function S.command(client, wanted, files)
   for _, control in ipairs(S.CONTROLS) do
     local value = wanted[control.key]
     local plain = control.key == "takes" and value == "1" or control.key == "count-in" and value == "0"
-    if value ~= "" and not plain then add("--" .. control.key, value) end
+    if control.key == "split" then
+      if value == "yes" then add("--split") end
+    elseif value ~= "" and not plain then add("--" .. control.key, value) end
   end
   for index, word in ipairs(words) do words[index] = '"' .. word .. '"' end
   return table.concat(words, " ")
@@ -883,9 +893,9 @@ local function index_behind(proj, track)
   return index
 end
 
--- The drum track of a guitar's track: the one made for it before, or a new one under it.
-local function drum_track(proj, guitar)
-  local id = reaper.GetTrackGUID(guitar)
+-- The drum track of a guitar's track: the one made for it before, or a new one under it. piece: of the kit, or "".
+local function drum_track(proj, guitar, piece)
+  local id = reaper.GetTrackGUID(guitar) .. (piece == "" and "" or ":" .. piece)
   local behind = index_behind(proj, guitar)
   for index = 0, reaper.CountTracks(proj) - 1 do
     local track = reaper.GetTrack(proj, index)
@@ -894,7 +904,8 @@ local function drum_track(proj, guitar)
   end
   reaper.InsertTrackAtIndex(behind, false)
   local track = reaper.GetTrack(proj, behind)
-  reaper.GetSetMediaTrackInfo_String(track, "P_NAME", S.TRACK_NAME, true)
+  local name = piece == "" and S.TRACK_NAME or piece .. " (seq2drum)"
+  reaper.GetSetMediaTrackInfo_String(track, "P_NAME", name, true)
   reaper.GetSetMediaTrackInfo_String(track, "P_EXT:seq2drum", id, true)
   return track
 end
@@ -919,16 +930,36 @@ local function keep_view(proj)
   end
 end
 
--- Inserts the takes, {notes, name}, in one undo step.
-function S.insert(passage, takes, general_midi)
+-- The takes of each track that is to be made, {piece, takes}: of one for all drums, or of those that the takes have.
+local function by_piece(takes, split)
+  if not split then return { { piece = "", takes = takes } } end
+  local found, places = {}, {}
+  for index, take in ipairs(takes) do
+    for _, track in ipairs(take.tracks) do
+      if not places[track.name] then
+        found[#found + 1] = { piece = track.name, takes = {} }
+        places[track.name] = found[#found]
+        for other, its in ipairs(takes) do found[#found].takes[other] = { notes = {}, name = its.name } end
+      end
+      places[track.name].takes[index].notes = track.notes
+    end
+  end
+  return found
+end
+
+-- Inserts the takes, {notes, name, tracks}, in one undo step. split: a track for each piece.
+function S.insert(passage, takes, general_midi, split)
   local proj = passage.proj
   local restore = keep_view(proj)
   reaper.PreventUIRefresh(1)
   reaper.Undo_BeginBlock2(proj)
   local good, wrong = pcall(function()
-    local track = drum_track(proj, passage.track)
-    if general_midi then name_notes(proj, track) end
-    place_takes(passage, track, takes)
+    local tracks = by_piece(takes, split)
+    for index = #tracks, 1, -1 do -- each new one comes right behind the guitar's, so the first is last
+      local track = drum_track(proj, passage.track, tracks[index].piece)
+      if general_midi then name_notes(proj, track) end
+      place_takes(passage, track, tracks[index].takes)
+    end
     restore()
   end)
   reaper.Undo_EndBlock2(proj, "seq2drum: drums for the guitar", -1)
@@ -1014,13 +1045,13 @@ local function read_takes(status)
   local takes = {}
   for index, path in ipairs(status.outputs or {}) do
     local bytes = read_file(path)
-    local good, notes = pcall(S.read_smf, bytes)
+    local good, notes, tracks = pcall(S.read_smf, bytes)
     if not good then return nil end
     local seed = (status.seeds or {})[index]
     local name = seed and ("Drums, seed %s"):format(tostring(seed)) or "Drums"
     local groove = (status.grooves or {})[index] or ""
     if groove ~= "" then name = name .. ", " .. groove end
-    takes[index] = { notes = notes, name = name }
+    takes[index] = { notes = notes, name = name, tracks = tracks }
   end
   return #takes > 0 and takes or nil
 end
@@ -1033,7 +1064,7 @@ local function complete(run, status)
     return finish(run, S.MESSAGES.gone)
   end
   finish(run)
-  S.insert(passage, takes, run.wanted["drum-map"] == "gm")
+  S.insert(passage, takes, run.wanted["drum-map"] == "gm", run.wanted.split == "yes")
 end
 
 -- The newest status, if there is a new one. It is written whole: what cannot be read is no status.

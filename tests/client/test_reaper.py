@@ -83,7 +83,9 @@ for take, path in enumerate(outputs):
     # Hits on ticks of all kinds, from the first tick of the file to the last.
     ticks = sorted({{*range(take, song.end, 97), song.end - 1}})
     notes = [Note(tick, min(50, song.end - tick), 36 + tick % 12, 1 + tick % 127) for tick in ticks]
-    data = midi.serialise(Song(960, (Part.of(notes, name="Drums", is_drums=True),), song.tempos, song.metres, song.end))
+    parts = {{"Drums": notes}} if "--split" not in words else {{"Kick": notes[::2], "Snare": notes[1::2]}}
+    drums = tuple(Part.of(own, name=name, is_drums=True) for name, own in parts.items())
+    data = midi.serialise(Song(960, drums, song.tempos, song.metres, song.end))
     path.write_bytes(data[:-9] if behaviour == "torn" else data)
     shutil.copy(path, keep / path.name)
 for bar in range(9 if behaviour == "slow" else 1):
@@ -350,6 +352,20 @@ def test_a_count_in_is_before_the_item_and_the_song_stays_where_it_is(studio: Ca
     assert here.words[-2:] == ["--count-in", "2"]
     exact(here.reaper, here.drum_item, 0, here.drums())
     assert here.drum_item.position == 0
+
+
+def test_pieces_get_a_track_each_under_the_guitar_and_further_takes_in_them(studio: Callable[..., Studio]) -> None:
+    here = studio()
+    here.item(4, 16)
+    for run in (1, 2):
+        here.reaper.answers = [["", "", "", "", "", "", "7", "", "", "", "", "", "Yes"]]
+        here.run()
+        assert "--split" in here.words
+        assert [track.name for track in here.reaper.tracks] == ["Guitar", "Kick (seq2drum)", "Snare (seq2drum)"]
+        for track, part in zip(here.reaper.tracks[1:], midi.read(here.keep / "drums.mid").parts, strict=True):
+            (item,) = track.items
+            assert len(item.takes) == run
+            exact(here.reaper, item, 4, part, run - 1)
 
 
 def test_a_count_in_for_which_there_is_no_room_is_refused(studio: Callable[..., Studio]) -> None:
@@ -637,7 +653,7 @@ def test_a_python_is_asked_to_run_the_program_as_a_module(studio: Callable[..., 
 def test_the_answers_of_the_dialog_reach_the_program_and_are_remembered(studio: Callable[..., Studio]) -> None:
     here = studio()
     here.item()
-    answers = ["Funk", "0,9", "0.25", "1", " 0 ", "SSD5", "12", "2", "Half-time rock, ride", "0,5", "choke", "0"]
+    answers = ["Funk", "0,9", "0.25", "1", " 0 ", "SSD5", "12", "2", "Half-time rock, ride", "0,5", "choke", "0", "no"]
     here.reaper.answers = [answers]
     here.run()
     flags = here.words[here.words.index("--style") :]
@@ -659,7 +675,7 @@ def test_empty_answers_set_no_option_and_each_run_has_a_new_seed(studio: Callabl
     here.item()
     seeds = set()
     for _ in range(3):
-        here.reaper.answers = [[""] * 12]
+        here.reaper.answers = [[""] * 13]
         here.run()
         flags = here.words[here.words.index("--cancel-file") + 2 :]
         assert [*flags[:5], *flags[6:]] == ["--style", "auto", "--drum-map", "gm", "--seed", "--ending", "auto"]
