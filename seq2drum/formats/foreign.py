@@ -35,7 +35,8 @@ def _made_by(program: str, menu: str) -> Kind:
     return Kind(f"a project of {program}", f"export the guitar from it: {menu}")
 
 
-_RECORDING = "let your DAW or a program that turns audio into MIDI make notes of it, and give that MIDI file"
+_READ = "--mode infer plays to it; here a MIDI file is wanted"
+_RECORDING = "save it as WAV, FLAC, Ogg or MP3, which --mode infer plays to"
 _TABLATURE = "open it in the program that made it, or in TuxGuitar, and choose File > Export > MIDI"
 _PAPER = "a picture of notes cannot be played to; export MIDI or MusicXML from the program that it was printed from"
 _ENGRAVED = "open it there and choose File > Export, as MIDI or MusicXML"
@@ -55,7 +56,7 @@ _BITWIG = _made_by("Bitwig Studio", "File > Export MIDI")
 _REASON = _made_by("Reason", "File > Export MIDI File")
 _CAKEWALK = _made_by("Cakewalk", "File > Save As, of type MIDI Format 1")
 _DAWPROJECT = _made_by("a DAW (.dawproject)", "open it in the DAW and export the guitar as MIDI")
-_GUITAR_PRO = Kind("a Guitar Pro file", "open it in Guitar Pro and choose File > Export > MIDI")
+_GUITAR_PRO = Kind("a Guitar Pro file", _READ)
 _TUXGUITAR = Kind("a TuxGuitar file", "open it in TuxGuitar and choose File > Export > MIDI")
 _POWER_TAB = Kind("a Power Tab file", _TABLATURE)
 _MUSESCORE = Kind("a MuseScore file", _ENGRAVED)
@@ -65,16 +66,16 @@ _MUSICXML = Kind("a MusicXML score", "give it a name that ends in .musicxml, or 
 _ZIP = Kind("a zip file", _PACKED)
 
 _BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
-    (8, b"WAVE", Kind("a WAV recording", _RECORDING)),
-    (0, b"fLaC", Kind("a FLAC recording", _RECORDING)),
-    (0, b"OggS", Kind("an OGG recording", _RECORDING)),
-    (0, b"ID3", Kind("an MP3 recording", _RECORDING)),
-    (0, b"\xff\xfb", Kind("an MP3 recording", _RECORDING)),
-    (0, b"\xff\xf3", Kind("an MP3 recording", _RECORDING)),
-    (0, b"\xff\xf2", Kind("an MP3 recording", _RECORDING)),
+    (8, b"WAVE", Kind("a WAV recording", _READ)),
+    (0, b"fLaC", Kind("a FLAC recording", _READ)),
+    (0, b"OggS", Kind("an OGG recording", _READ)),
+    (0, b"ID3", Kind("an MP3 recording", _READ)),
+    (0, b"\xff\xfb", Kind("an MP3 recording", _READ)),
+    (0, b"\xff\xf3", Kind("an MP3 recording", _READ)),
+    (0, b"\xff\xf2", Kind("an MP3 recording", _READ)),
     (0, b"\xff\xf1", Kind("an AAC recording", _RECORDING)),
-    (8, b"AIFF", Kind("an AIFF recording", _RECORDING)),
-    (8, b"AIFC", Kind("an AIFF recording", _RECORDING)),
+    (8, b"AIFF", Kind("an AIFF recording", _READ)),
+    (8, b"AIFC", Kind("an AIFF recording", _READ)),
     (4, b"ftyp", Kind("a recording or a film (MP4)", _RECORDING)),
     (0, b"caff", Kind("a recording (CAF)", _RECORDING)),
     (0, b"0&\xb2u", Kind("a recording (WMA)", _RECORDING)),
