@@ -58,7 +58,7 @@ def beats_of(performance: Performance, timing: Timing) -> Found:
         phase = _phase(times, weights, period) if timing.downbeat is None else timing.downbeat
         seconds = phase + period * np.arange(np.floor(-phase / period), (performance.seconds - phase) / period + 1)
     else:
-        period, feel = tracking.usual_period(times, weights)
+        period, feel = tracking.usual_period(times, weights, in_threes=compound)
         seconds = tracking.tracked(times, weights, performance.seconds, period / timing.scale, feel)
         seconds = tracking.refined(seconds, times, weights, feel)
         even = evened(seconds, times, weights, feel)

@@ -28,10 +28,10 @@ _SPREAD = 0.018  # seconds, standard deviation of a strike about its place
 _TURN = 60.0  # by how much less likely a tempo e times as fast is with the next beat, as a logarithm
 _REACH = 1.35  # how much faster or slower than the usual tempo it may become
 _WINDOW = 8.0  # seconds in which a tempo hardly changes
-_USUAL, _OCTAVES = 0.52, 0.55  # the usual period in seconds, and how far others are from it, as a logarithm
-_PRIOR = 0.2  # how much that counts against the mean likelihood of a strike
+_USUAL, _OCTAVES = 0.48, 0.55  # the usual period in seconds, and how far others are from it, as a logarithm
+_PRIOR = 0.5  # how much that counts against the mean likelihood of a strike
 _DRIFT = 5  # steps of 1.2 % by which a window may be faster or slower than another
-_RARE = 0.08  # what counts against triplets
+_RARE = 0.12  # what counts against triplets
 _LONGEST, _SHORTEST = 1.5, 0.25  # seconds of a beat
 
 
@@ -46,8 +46,11 @@ def likelihood(phase: FloatArray, period: FloatArray | float, feel: Feel) -> Flo
     return logarithm
 
 
-def usual_period(times: FloatArray, weights: FloatArray) -> tuple[float, Feel]:
-    """The period, in seconds, that the strikes of most windows fit and that is not far from the usual; its feel."""
+def usual_period(times: FloatArray, weights: FloatArray, *, in_threes: bool = False) -> tuple[float, Feel]:
+    """The period, in seconds, that the strikes of most windows fit and that is not far from the usual; its feel.
+
+    in_threes: only beats of three parts are looked for, as those of 6/8.
+    """
     periods = np.exp(np.arange(np.log(_SHORTEST), np.log(_LONGEST), 0.012))
     begins = np.arange(times[0], max(times[-1] - _WINDOW / 2, times[0] + 0.01), _WINDOW / 2)
     total, count = np.zeros((2, len(periods))), 1e-9
@@ -67,6 +70,8 @@ def usual_period(times: FloatArray, weights: FloatArray) -> tuple[float, Feel]:
         count += weight.sum()
     prior = -0.5 * ((np.log(periods) - np.log(_USUAL)) / _OCTAVES) ** 2
     mean = total / count + _PRIOR * prior - np.array([[0.0], [_RARE]])
+    if in_threes:
+        mean[0] = -np.inf
     row, best = divmod(int(mean.argmax()), len(periods))
     return float(periods[best]), (STRAIGHT, TRIPLETS)[row]
 
