@@ -50,7 +50,8 @@ def _resampled(data: bytes, rate: int, channels: int, limits: RecordingLimits) -
             blocks = [stream.resample_chunk(_mixed(block, channels)) for block in _blocks(file, limits)]
             blocks.append(stream.resample_chunk(np.zeros((0, channels), np.float32), last=True))
     except soundfile.SoundFileRuntimeError as error:
-        raise RecordingError(f"this sound file cannot be read ({error}); export it again as WAV") from error
+        reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+        raise RecordingError(f"this sound file cannot be read ({reason}); export it again as WAV") from error
     sound = np.concatenate([block.reshape(-1, channels) for block in blocks])
     if not len(sound):
         raise RecordingError("the sound file has no sound; wanted is a recording of a guitar")
