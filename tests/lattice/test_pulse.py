@@ -19,6 +19,10 @@ from tests.conftest import ROOT
 EXAMPLES = ("ballad", "blues_shuffle", "five_four", "funk", "jazz_swing", "metal_gallop", "rock_riff", "seven_eight")
 
 
+FAST = ("blues_shuffle", "seven_eight")
+EACH = [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in EXAMPLES]
+
+
 def performed(name: str, warp=lambda seconds: seconds) -> tuple[Performance, np.ndarray, np.ndarray]:
     """(an example as it is played, the seconds of its quarters, those of its bars), its time changed by `warp`."""
     song = midi.read(ROOT / "examples" / f"{name}.mid")
@@ -43,7 +47,7 @@ def errors(found: Beats, truth: np.ndarray) -> np.ndarray:
     return np.abs(beats[:, None] - truth).min(axis=1)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EACH)
 def test_an_example_has_the_tempo_the_metre_and_the_bars_that_it_was_written_in(name) -> None:
     performance, _, bars = performed(name)
     song = midi.read(ROOT / "examples" / f"{name}.mid")
@@ -56,6 +60,7 @@ def test_an_example_has_the_tempo_the_metre_and_the_bars_that_it_was_written_in(
         assert np.abs(bars[:, None] - found.beats.at(np.arange(99) * bar)).min(axis=1).max() < 0.02
 
 
+@pytest.mark.slow
 def test_a_beat_taken_for_half_as_fast_is_put_right_by_the_scale() -> None:
     performance, quarters, _ = performed("waltz")
     assert beats_of(performance, Timing()).bpm == pytest.approx(74, abs=0.1)
@@ -64,6 +69,7 @@ def test_a_beat_taken_for_half_as_fast_is_put_right_by_the_scale() -> None:
     assert errors(found.beats, quarters).max() < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rock_riff", "blues_shuffle", "metal_gallop"])
 def test_beats_that_drift_are_followed(name) -> None:
     performance, quarters, _ = performed(name, drifting)
