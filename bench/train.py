@@ -22,7 +22,7 @@ from seq2drum.data import batches
 from seq2drum.data.cache import load
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.loop import train
-from seq2drum.models.families import FAMILIES
+from seq2drum.models.families import FAMILIES, family
 
 
 def peer(seconds: float, pairs: int = 48, steps: int = 192) -> float:
@@ -63,7 +63,7 @@ def main() -> None:
     print(f"{'plain torch LSTM, float32':28} {plain:8.0f} bars/s   1.00")
     for name in FAMILIES:
         with tempfile.TemporaryDirectory() as folder:
-            recipe = Recipe(model=name, minutes=options.seconds / 60)
+            recipe = Recipe(model=name, rate=family(name).rate, minutes=options.seconds / 60)
             trained = train(Accompaniment(data, None, recipe), Path(folder))
         rate = trained.progress.seen / trained.progress.seconds
         print(f"{name:28} {rate:8.0f} bars/s   {rate / plain:.2f}")

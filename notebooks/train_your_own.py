@@ -90,7 +90,9 @@ print(f"{len(known)} songs become {len(pairs)} pairs of guitar and drums, of at 
 
 # %%
 sizes = {"hidden": 96, "reader": 32, "mixed": 64, "bar": 32, "played": 48}
-recipe = Recipe(model="attention", epochs=EPOCHS, batch=16, sizes=sizes, device="cpu", precision="32", seed=0)
+recipe = Recipe(
+    model="attention", rate=3e-3, epochs=EPOCHS, batch=16, sizes=sizes, device="cpu", precision="32", seed=0
+)
 curve = []
 task = Accompaniment(training, watching, recipe)
 trained = train(task, RUN, show=lambda share, progress: curve.append((progress.seen, progress.training[NATS])))

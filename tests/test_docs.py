@@ -67,7 +67,19 @@ WINDOWS = ("py -m venv .venv", r".venv\Scripts\activate", "pip install .", "choc
 # Settings that make a command small; of an option that is given twice, the last holds.
 SMALL = {
     "prepare": ["--workers", "1"],
-    "train": ["--batch", "16", "--threads", "1", "--workers", "1", "--size", "hidden=16", "reader=8", "mixed=16"],
+    "train": [
+        "--batch",
+        "16",
+        "--threads",
+        "1",
+        "--workers",
+        "1",
+        "--size",
+        "hidden=20",
+        "reader=8",
+        "units=16",
+        "kept=16",
+    ],
     "eval": ["--songs", "2", "--bars", "4", "--takes", "1", "--workers", "1", "--no-critic", "--split", "all"],
 }
 SMALL_NUMBERS = {"--minutes": "0.02", "--epochs": "1"}

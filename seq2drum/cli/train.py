@@ -13,7 +13,7 @@ from seq2drum.cli import prepare
 from seq2drum.cli.arguments import check_least
 from seq2drum.cli.terminal import bar, command, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError
-from seq2drum.models.families import FAMILIES
+from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 
 if TYPE_CHECKING:
     from seq2drum.data.prepared import Prepared
@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = """examples:
   seq2drum --mode train --data my_songs --minutes 60
-  seq2drum --mode train --out runs/attention --resume --minutes 30"""
+  seq2drum --mode train --out runs/transformer --resume --minutes 30"""
     songs = parser.add_argument_group("songs")
     prepare.add_data(songs, "folders of MIDI files with guitar and drums (default: the project's own examples)")
     songs.add_argument(
@@ -60,7 +60,10 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_model(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("the model")
     model.add_argument(
-        "--model", default="attention", metavar="NAME", help=f"the family, {' or '.join(FAMILIES)} (default: attention)"
+        "--model",
+        default=DEFAULT_FAMILY,
+        metavar="NAME",
+        help=f"the family, {' or '.join(FAMILIES)} (default: {DEFAULT_FAMILY})",
     )
     model.add_argument(
         "--size", nargs="+", default=[], metavar="NAME=N", help="sizes of the model's layers, such as hidden=384"
@@ -70,7 +73,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument("--max-notes", type=int, metavar="N", help="notes a side of a pair (default: 150)")
     model.add_argument("--batch", type=int, metavar="N", help="pairs a process sees at once (default: 96)")
-    model.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: 0.003)")
+    model.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: the family's own)")
 
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
@@ -132,12 +135,15 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     """What was asked for; what was left open is as the recipe has it.
 
     Raises:
-        OptionError: a number makes no sense, or there is no such family.
+        OptionError: a number makes no sense.
+        UnknownModelError: there is no such family.
     """
     from seq2drum.learn.accompaniment import Recipe
 
+    model = options.model or DEFAULT_FAMILY
     recipe = Recipe(
-        model=options.model or "attention",
+        model=model,
+        rate=family(model).rate,
         seed=options.seed,
         minutes=options.minutes,
         device=options.device,
@@ -215,8 +221,6 @@ def _sum_up(trained: Trained, out: Path) -> None:
 
 
 def _check_recipe(recipe: Recipe) -> None:
-    if recipe.model not in FAMILIES:
-        raise OptionError(f"there is no model family {recipe.model!r}; there are {', '.join(FAMILIES)}")
     if not 0 <= recipe.seed < 1 << 64:
         raise OptionError(f"the seed is {recipe.seed}, wanted 0 or more, and less than 2^64")
     for name in ("minutes", "epochs", "batch", "rate", "max_notes"):

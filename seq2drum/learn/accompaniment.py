@@ -26,7 +26,7 @@ from seq2drum.learn.task import Board, Done, Gear, Progress, Task
 from seq2drum.learn.watching import Chosen, Previews, previews_as_rows, previews_from_rows
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Config, Family, tensors
-from seq2drum.models.families import family
+from seq2drum.models.families import DEFAULT_FAMILY, family
 
 VALIDATION_WINDOWS = 480
 _LOG = logging.getLogger(__name__)
@@ -40,10 +40,12 @@ class Recipe(task.Recipe):
     batch: pairs a process sees at once. Shares of pairs: blanked, whose drum history is hidden; drawn, whose own bars
     are remembered as the model draws them; groove_hidden, which are given no groove; groove_near, which are given one
     that is near the section's own. altered: share of the songs in 4/4 that are seen in another metre as well, see
-    `data.surgery`. weights: how often a song of a tag is seen in an epoch. sizes: the family's own numbers.
+    `data.surgery`. weights: how often a song of a tag is seen in an epoch. sizes: the family's own numbers. rate: by
+    default that of the default family; those of others are their classes' `rate`.
     """
 
-    model: str = "attention"
+    rate: float = 1.2e-3
+    model: str = DEFAULT_FAMILY
     kit: str = "full"
     batch: int = 96
     weight_decay: float = 0.01

@@ -154,12 +154,13 @@ class Family(nn.Module):
     """A trainable model that can be exported. Subclasses are listed in `FAMILIES`.
 
     config_type: the class of its numbers; a family is built from one and keeps it as `config`. unit: whether it reads
-    the guitar of a song or of a pair at a time. state_size: numbers in the state that its graphs hand on. heads: what
-    hits are drawn with.
+    the guitar of a song or of a pair at a time. rate: the peak learning rate that it learns best at. state_size: how
+    many numbers the state has that its graphs hand on. heads: what hits are drawn with.
     """
 
     config_type: ClassVar[type[Config]]
     unit: ClassVar[Literal["song", "pair"]]
+    rate: ClassVar[float] = 3e-3
     config: Config
     state_size: int
     heads: Heads

@@ -19,6 +19,8 @@ FAMILIES = MappingProxyType(
     }
 )
 
+DEFAULT_FAMILY = "transformer"
+
 
 def family(name: str) -> type[Family]:
     """The class of a family; imported on use, so that listing the names needs no torch.

@@ -60,6 +60,7 @@ class Transformer(Remembering):
     """Guitar aligned step by step, bar memory, attention from step to step, voice by voice."""
 
     config_type = Config
+    rate = 1.2e-3
 
     config: Config
 

@@ -77,7 +77,7 @@ def playing(
     conditions = of_controls(controls, bars, plan.fill)
     grooves = GrooveRows.of(plan.grooves, form, model.kit, pieces=plan.pieces, firm=plan.firm)
     request = _Request(form, sampling, plan, grooves, first, bars if stop is None else stop, given or {})
-    memory = Memory.of(form, len(model.kit), grooves)
+    memory = Memory.of(form, len(model.kit), grooves, heard=model.hears_grooves)
     player, state = BarPlayer(model, plan.pieces), model.silence[None]
     previous = np.zeros((1, len(model.kit)), dtype=np.float32)
     for begin, end in _ranges(model, heard):

@@ -1,8 +1,9 @@
 """The bars of a take so far, and the groove it is played on, as a model remembers them.
 
-A model that was trained to go on from bars it remembers plays a groove if it remembers that: in each bar some rows of
-its memory say that the groove was played when the guitar last did this. So it is held to the last bar, where a groove
-that is given as the first bars of a take is forgotten by and by.
+A model that was trained to go on from bars it remembers plays a groove if it remembers that: before a section begins
+the groove was played, and in each bar some rows of its memory say that it was played when the guitar last did this. So
+it is held to the last bar, where a groove that is given as the first bars of a take is forgotten by and by. A model
+that hears the groove needs those rows only where it is to be held firmly.
 
 Letters of shapes: n ways of playing, B bars of the song, M bars that are remembered, S steps of the longest bar, V
 voices.
@@ -22,8 +23,8 @@ from seq2drum.play.groove_rows import GrooveRows
 
 LOOK_BACK = 4  # bars a model may look back as they were played; before the song there is silence
 MEMORY_BARS = 1024  # bars that can be remembered; without an end, the time for a song would grow with its square
-SLOTS = 1  # rows of the memory that have the groove
-FIRM_SLOTS = 2  # the same of a groove that is to be held firmly, in bars that are no fills
+SLOTS = 1  # rows of the memory that have the groove, of a model that does not hear it
+FIRM_SLOTS = 2  # the same, of any model, of a groove that is to be held firmly, in bars that are no fills
 DISTANCE = 8  # bars back that the groove is said to be, a distance at which phrases come back
 AGAIN = 4  # bars back where a groove that is held firmly is remembered as it is, whatever was played
 
@@ -33,7 +34,7 @@ class Memory:
     """What the guitar did in each bar, and what was played to it, in n ways. The first LOOK_BACK bars are silence.
 
     steps (bars,): the length of each. keys (1, bars, ·): what each is recognised by. hits and velocity (n, bars, S, V):
-    what was played, velocities 0..1. grooves: what is remembered beside that.
+    what was played, velocities 0..1. grooves: what is remembered beside that. heard: the model hears them, too.
     """
 
     steps: IntArray
@@ -41,14 +42,15 @@ class Memory:
     hits: FloatArray
     velocity: FloatArray
     grooves: GrooveRows | None = None
+    heard: bool = False
 
     @staticmethod
-    def of(form: Form, voices: int, grooves: GrooveRows | None = None) -> Memory:
+    def of(form: Form, voices: int, grooves: GrooveRows | None = None, *, heard: bool = False) -> Memory:
         """The memory before a song, in one way."""
         count = LOOK_BACK + len(form.steps)
         steps = np.concatenate([np.zeros(LOOK_BACK, dtype=np.int64), form.steps])
         hits = np.zeros((1, count, int(form.steps.max()), voices), dtype=np.float32)
-        return Memory(steps, np.zeros((1, count, 0), dtype=np.float32), hits, np.zeros_like(hits), grooves)
+        return Memory(steps, np.zeros((1, count, 0), dtype=np.float32), hits, np.zeros_like(hits), grooves, heard)
 
     def recognise(self, first: int, keys: FloatArray) -> None:
         """Remember what the bars from `first` on are recognised by, (bars, ·)."""
@@ -78,7 +80,8 @@ class Memory:
         }
         if self.grooves is None or self.grooves.held[bar] < 0:
             return remembered
-        return self._with_groove(remembered, bar, FIRM_SLOTS if self.grooves.firm and not fill else SLOTS)
+        slots = 0 if self.heard else SLOTS
+        return self._with_groove(remembered, bar, FIRM_SLOTS if self.grooves.firm and not fill else slots)
 
     def _with_groove(self, remembered: dict[str, NDArray[Any]], bar: int, slots: int) -> dict[str, NDArray[Any]]:
         """The same with rows of the groove before it, and in place of bars in which it was another or none."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 # than rests, so around one half a sharpened take would be an empty one. At 0.3 it has as many hits as real drums.
 HIT_THRESHOLD = 0.3
 # Share of the random numbers that bars at one place of a section have in common: a drummer has a few variants of a bar
-# and comes back to them. Tuned together with the memory of the groove: notebooks/LOG.md, 2026-11-22.
-SHARED = 0.7
+# and comes back to them. Tuned together with how the groove is heard: notebooks/LOG.md, 2026-11-22.
+SHARED = 0.4
 PERIOD = 4  # bars of a phrase: each bar shares its numbers with those that come so many bars, or twice as many, later
 _TAG = 0x5EC7  # in the seeds of the numbers that bars share, only
 

@@ -40,7 +40,7 @@ from tests.made import made_song
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2}
-RECIPE = Recipe(epochs=3, batch=4, sizes=SIZES, device="cpu", precision="32", rate=1e-2)
+RECIPE = Recipe(model="attention", epochs=3, batch=4, sizes=SIZES, device="cpu", precision="32", rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,15 @@ def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepar
     cache = tmp_path / "songs.s2d"
     save(songs, cache)
     command = ["--mode", "train", "--cache", str(cache), "--epochs", "2", "--device", "cpu", "--precision", "32"]
-    command += ["--threads", "1", "--size", "dropout=0", *(f"{name}={size}" for name, size in SIZES.items())]
+    command += [
+        "--threads",
+        "1",
+        "--model",
+        "attention",
+        "--size",
+        "dropout=0",
+        *(f"{name}={size}" for name, size in SIZES.items()),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     torchrun = [
         sys.executable,

@@ -21,6 +21,8 @@ from seq2drum.play import memory
 from seq2drum.play.bar import BarPlayer
 from seq2drum.play.decoding import PlayedBar, play
 from seq2drum.play.engine import Engine, OpenBar
+from seq2drum.play.groove_rows import GrooveRows
+from seq2drum.play.memory import Memory
 from seq2drum.play.plan import Plan
 from seq2drum.play.runtime import LoadedGraph
 from seq2drum.play.sampling import HIT_THRESHOLD, SHARED, Sampling, draws_of, thresholds
@@ -278,7 +280,20 @@ def test_a_groove_is_remembered_in_each_bar_of_its_section() -> None:
     assert distance[: memory.FIRM_SLOTS].tolist() == [memory.DISTANCE] * memory.FIRM_SLOTS
 
 
-def test_bars_at_one_place_of_a_section_share_most_of_their_numbers() -> None:
+@pytest.mark.parametrize(("heard", "firm", "slots"), [(False, False, 1), (True, False, 0), (True, True, 2)])
+def test_a_model_that_hears_a_groove_has_it_in_memory_only_where_it_is_held_firmly(
+    heard: bool, firm: bool, slots: int
+) -> None:
+    form = heard_in(6).form
+    beat = Grid(*(np.array(column) for column in ([0, 6], [0, 1], [127, 100], [0, 0], [3, 3])))
+    groove = Groove("beat", "beat", 4, 4, (beat,), None, (60.0, 180.0))
+    grooves = GrooveRows.of([groove] * 6, form, FULL, firm=firm)
+    of_bar = Memory.of(form, len(FULL), grooves, heard=heard).before(0)
+    assert of_bar["past"].shape[1] == of_bar["distance"].shape[1] == slots + memory.LOOK_BACK
+    assert of_bar["past"][0, :, 0, 0].all()  # as if it had been played before
+
+
+def test_bars_at_one_place_of_a_section_share_numbers() -> None:
     def alike(one: tuple[int, int], other: tuple[int, int], letters: str = "AA") -> float:
         drawn = [
             draws_of(7, bar, 24, 24, (letter, number))
