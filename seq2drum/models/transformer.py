@@ -110,7 +110,7 @@ class Transformer(Remembering):
         # 2. Its hits and its place, and those of the steps before it.
         row = (BEFORE - 1 - within) * drums.shape[2] + place
         hits = torch.gather(drums.flatten(1, 2), 1, row[..., None].expand(-1, -1, drums.shape[-1]))
-        known = torch.cat([hits, self.place(place)], -1) * seen
+        known = torch.cat([hits, self.place(place.clamp(max=MAX_STEPS - 1))], -1) * seen
         token = functional.relu(self.steps_before(known.transpose(1, 2))).transpose(1, 2) * seen[:, REACH - 1 :]
         return [slots(token) for slots in self.slots_before]
 

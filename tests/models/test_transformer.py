@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models.transformer import BEFORE, REACH, SLOT, WINDOW, Config, Transformer
 from seq2drum.music.kit import FULL
 from tests.players import SIZES
@@ -66,3 +67,12 @@ def test_a_step_depends_on_the_last_bars_as_they_were_played_and_on_no_step_afte
         )
     assert np.flatnonzero(of_older).tolist() == list(range(10))  # slot 10 of 48 leaves the window with step 10
     assert np.flatnonzero(of_later).tolist() == list(range(20, 30))
+
+
+def test_steps_beyond_the_last_place_that_was_learnt_have_that_place(model: Transformer) -> None:
+    steps = MAX_STEPS + 6
+    drums = torch.zeros(1, BEFORE, steps, VOICES)
+    with torch.no_grad():
+        (window, _) = model.window(drums, torch.ones(1, BEFORE, dtype=torch.bool), torch.tensor([steps]))
+    assert torch.allclose(window[0, -1], window[0, -2])
+    assert not torch.allclose(window[0, -1], window[0, -20])
