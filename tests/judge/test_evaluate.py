@@ -321,6 +321,7 @@ def test_the_command_says_in_json_what_its_table_shows_and_workers_change_nothin
     assert (alone.songs, alone.curves, alone.examples) == (evaluation.songs, evaluation.curves, evaluation.examples)
 
 
+@pytest.mark.slow
 def test_two_models_in_folders_of_one_name_have_rows_of_their_own_in_every_table(
     cache_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

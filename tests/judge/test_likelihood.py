@@ -26,7 +26,10 @@ from tests.backbeats import played_songs, song_of
 from tests.players import save_player
 
 
-@pytest.mark.parametrize("name", ["attention", "lstm", "transformer"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("attention", marks=pytest.mark.slow), pytest.param("lstm", marks=pytest.mark.slow), "transformer"],
+)
 def test_nats_window_by_window_add_up_to_those_of_the_loss(name: str, tmp_path: Path) -> None:
     model, _ = checkpoint.load(save_player(tmp_path, name))
     model.eval()

@@ -98,6 +98,7 @@ class Stop:
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_as_the_unbroken_run(sides, tmp_path: Path) -> None:
     recipe = replace(RECIPE, sizes=SIZES | {"dropout": 0.2})
     whole = train(*sides, recipe, tmp_path / "whole")
@@ -310,6 +311,7 @@ def test_a_run_that_diverges_ends_with_an_error(sides, tmp_path: Path) -> None:
         train(*sides, replace(RECIPE, rate=1e30), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_real_ctrl_c_waits_for_the_end_of_the_step(sides, tmp_path: Path) -> None:
     said = []
 
@@ -335,6 +337,7 @@ def test_all_files_of_a_checkpoint_may_be_read_by_the_same_people(sides, tmp_pat
     assert len({path.stat().st_mode for path in (tmp_path / "best").iterdir()}) == 1
 
 
+@pytest.mark.slow
 def test_with_one_unseen_song_there_is_no_figure_for_another_songs_guitar(songs, tmp_path: Path) -> None:
     outcome = train(batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(RECIPE, epochs=1), tmp_path)
     assert np.isfinite(outcome.progress.validation[NATS])

@@ -337,6 +337,7 @@ def test_of_many_previews_the_takes_of_some_are_kept_the_first_the_last_and_even
     assert max(np.diff(kept)) <= 3 * 10_000 / MOST_KEPT
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_takes_of_the_first_the_middle_and_the_last_moment_are_drawn_beside_the_real_drums(
     model: Family, songs: list[Prepared]

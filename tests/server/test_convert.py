@@ -432,7 +432,7 @@ def test_the_message_of_a_model_has_the_digest_of_its_weights_and_its_descriptio
     info = convert.model_info("mine", folder)
     assert (info.id, list(info.styles)) == ("mine", list(STYLES))
     assert info.sha256 == hashlib.sha256((folder / WEIGHTS).read_bytes()).digest()
-    assert "attention" in info.description and str(folder) not in str(info)
+    assert "transformer" in info.description and str(folder) not in str(info)
 
 
 def test_a_folder_that_is_no_model_raises_checkpoint_error(tmp_path: Path) -> None:

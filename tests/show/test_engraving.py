@@ -99,6 +99,7 @@ def test_a_narrower_score_is_taller() -> None:
     assert int(tall) > 2 * int(flat)
 
 
+@pytest.mark.slow
 def test_the_pages_of_a_long_score_are_stacked_in_one_picture() -> None:
     picture = engraving.svg(written(400), width=300)
     root = ET.fromstring(picture)
