@@ -1099,12 +1099,13 @@ local function tick(run)
   reaper.SetExtState(S.SECTION, "running", tostring(now), false)
   poll(run, now)
   local state = run.status.state
-  local ended = state == "failed" or state == "done"
+  -- "failed" without an exit code is of one song: the program still writes to its folder.
+  local ended = (state == "failed" or state == "done") and run.status.code ~= nil
   if run.cancelled then
     if ended or now > run.cancelled + S.CANCEL_SECONDS then return finish(run, S.MESSAGES.cancelled, not ended) end
-  elseif state == "done" then
+  elseif ended and state == "done" then
     return complete(run, run.status)
-  elseif state == "failed" then
+  elseif ended then
     return finish(run, S.failure(run.status, run.files))
   elseif now > run.heard + patience(state) then
     write_file(run.files.cancel, "")

@@ -58,7 +58,12 @@ if behaviour == "babbles":
     status.write_bytes(b'\\xff{{"state": ')
     time.sleep(60)
 tell("starting")
-if behaviour == "refuses":
+if behaviour in ("refuses", "lingers"):
+    if behaviour == "lingers":  # it tells of the song first, works on in the folder, and ends then
+        tell("failed", message="no model")
+        for _ in range(100):
+            status.with_name("status.part").touch()
+            time.sleep(0.01)
     tell("failed", message=f"{{words[0]}}: the server could not be started:\\nno such \\"model\\" \\u266a", code=3)
     sys.exit(3)
 tell("waiting")
@@ -480,6 +485,7 @@ def test_an_audio_item_beside_midi_items_does_not_matter(studio: Callable[..., S
         ("babbles", "fallen silent"),
         ("dies", "fallen silent"),
         ("refuses", 'the server could not be started: no such "model" ♪'),
+        ("lingers", 'the server could not be started: no such "model" ♪'),
         ("torn", "no drum file"),
     ],
 )
