@@ -12,49 +12,62 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum.cli.shared import Container
-from seq2drum.cli.terminal import as_text, say
+from seq2drum.cli.terminal import say
 from seq2drum.errors import OptionError, OutputError
-from seq2drum.music.limits import RECORDING_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
+    from seq2drum.music.notes import Part, Song
     from seq2drum.play.session import Session
     from seq2drum.play.take import Take
     from seq2drum.show.samples import Sound
 
 
+class Played(NamedTuple):
+    """What they are made of.
+
+    takes: of one song, the best first. title: of the song. options: what was asked for. recording: the bytes of the
+    sound file that was played to, if it was one.
+    """
+
+    takes: Sequence[Take]
+    title: str
+    options: argparse.Namespace
+    recording: bytes | None = None
+
+
 class Export(NamedTuple):
     """One of them.
 
-    suffixes: how its file's name may end. make: from takes, the best first, a title and what was asked for to the
-    file's bytes. check: raises an error if it cannot be made on this machine.
+    suffixes: how its file's name may end. make: the file's bytes. check: raises an error if it cannot be made on this
+    machine.
     """
 
     suffixes: tuple[str, ...]
-    make: Callable[[Sequence[Take], str, argparse.Namespace], bytes]
+    make: Callable[[Played], bytes]
     check: Callable[[argparse.Namespace], None] = lambda options: None
 
 
-def _score(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
+def _score(played: Played) -> bytes:
     from seq2drum.formats import musicxml
 
-    best = takes[0]
-    if _suffix(options.score) == ".txt":
+    best = played.takes[0]
+    if _suffix(played.options.score) == ".txt":
         from seq2drum.lattice import drum_tab
 
-        return drum_tab.drum_tab(best.song, best.standard_part, title, best.sections).encode()
-    data = musicxml.write_score(best.song, best.standard_part, title)
-    if _suffix(options.score) != ".svg":
+        return drum_tab.drum_tab(best.song, best.standard_part, played.title, best.sections).encode()
+    data = musicxml.write_score(best.song, best.standard_part, played.title)
+    if _suffix(played.options.score) != ".svg":
         return data
     from seq2drum.show import engraving
 
     return engraving.svg(data)
 
 
-def _json_take(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
+def _json_take(played: Played) -> bytes:
     from seq2drum.play import take_json
 
-    return take_json.as_json(takes[0])
+    return take_json.as_json(played.takes[0])
 
 
 def _check_score(options: argparse.Namespace) -> None:
@@ -64,10 +77,10 @@ def _check_score(options: argparse.Namespace) -> None:
         engraving.check()
 
 
-def _picture(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
+def _picture(played: Played) -> bytes:
     from seq2drum.show import draw
 
-    return draw.picture(takes[0].duet, _suffix(options.picture)[1:], title=title)
+    return draw.picture(played.takes[0].duet, _suffix(played.options.picture)[1:], title=played.title)
 
 
 def session(options: argparse.Namespace) -> Session:
@@ -81,30 +94,32 @@ def session(options: argparse.Namespace) -> Session:
     return Session(options.count_in, options.click, options.split, options.tail)
 
 
-def _wav(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
+def _wav(played: Played) -> bytes:
     from seq2drum.show import sound
 
-    duet, click = takes[0].heard(session(options))
+    duet, click = played.takes[0].heard(session(played.options))
     tell_if_cut(duet)
-    return sound.wav(duet, soundfont=options.soundfont, beside=click, recording=_recording(takes[0], duet, options))
+    return sound.wav(
+        duet, soundfont=played.options.soundfont, beside=click, recording=_recording(played, duet.song, duet.guitars)
+    )
 
 
-def _recording(take: Take, duet: Duet, options: argparse.Namespace) -> Sound | None:
-    """The recording that a take was played to, with silence before it for as long as there is a count-in."""
+def _recording(played: Played, song: Song, guitars: Sequence[Part]) -> Sound | None:
+    """The recording that was played to, with silence before it for as long as there is a count-in.
+
+    song, guitars: what is heard, behind the count-in.
+    """
     import numpy as np
 
-    from seq2drum.formats import opening, soundfiles
+    from seq2drum.formats import soundfiles
     from seq2drum.show import samples
 
-    source: str = options.files[0]
-    if not source.lower().endswith(RECORDING_SUFFIXES):
+    if played.recording is None:
         return None
-    kind, data = opening.recognised(source)
-    if kind is not opening.RECORDING:
-        return None
-    first, counted = (min(int(part.onset[0]) for part in parts) for parts in (take.duet.guitars, duet.guitars))
-    silence = round((duet.song.seconds(counted) - take.song.seconds(first)) * samples.RATE)
-    return np.pad(soundfiles.stereo(data, samples.RATE), ((max(silence, 0), 0), (0, 0)))
+    take = played.takes[0]
+    first, counted = (min(int(part.onset[0]) for part in parts) for parts in (take.duet.guitars, guitars))
+    silence = round((song.seconds(counted) - take.song.seconds(first)) * samples.RATE)
+    return np.pad(soundfiles.stereo(played.recording, samples.RATE), ((max(silence, 0), 0), (0, 0)))
 
 
 def _check_wav(options: argparse.Namespace) -> None:
@@ -113,24 +128,24 @@ def _check_wav(options: argparse.Namespace) -> None:
     sound.check(options.soundfont)
 
 
-def _rpp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
+def _rpp(played: Played) -> bytes:
     from seq2drum.formats import rpp
-    from seq2drum.music.notes import Part
 
-    given = [take.delivered(session(options)) for take in takes]
-    tracks: dict[str, list[Part]] = {part.name: [] for one in given for part in one.drums} if options.split else {}
+    split = played.options.split
+    given = [take.delivered(session(played.options)) for take in played.takes]
+    tracks: dict[str, list[Part]] = {part.name: [] for one in given for part in one.drums} if split else {}
     for name, parts in tracks.items():
         empty = Part.of([], name=name, is_drums=True)
         parts += [next((part for part in one.drums if part.name == name), empty) for one in given]
-    whole = [] if options.split else [one.drums[0] for one in given]
+    whole = [] if split else [one.drums[0] for one in given]
     beside = {part.name: [part] for part in given[0].click}
-    return rpp.write_rpp(given[0].song, whole, title, beside={**tracks, **beside})
+    return rpp.write_rpp(given[0].song, whole, played.title, beside={**tracks, **beside})
 
 
-def _gp(takes: Sequence[Take], title: str, options: argparse.Namespace) -> bytes:
+def _gp(played: Played) -> bytes:
     from seq2drum.formats import guitarpro
 
-    return guitarpro.write_guitarpro(takes[0].song, takes[0].standard_part, title)
+    return guitarpro.write_guitarpro(played.takes[0].song, played.takes[0].standard_part, played.title)
 
 
 def _check_gp(options: argparse.Namespace) -> None:
@@ -200,8 +215,8 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
     return names
 
 
-def write_stems(take: Take, options: argparse.Namespace) -> None:
-    """Write the stems of a take into the folder that --stems names, which is made if it is not there.
+def write_stems(played: Played) -> None:
+    """Write the stems of the best take into the folder that --stems names, which is made if it is not there.
 
     Raises:
         OutputError: one of them is there already, or cannot be written.
@@ -209,8 +224,9 @@ def write_stems(take: Take, options: argparse.Namespace) -> None:
     from seq2drum import files
     from seq2drum.show import samples, stems
 
+    options = played.options
     folder = Path(options.stems)
-    song, guitars, others = take.heard_apart(session(options))
+    song, guitars, others = played.takes[0].heard_apart(session(options))
     names = [*([stems.GUITAR] if guitars else []), *others, stems.MIX]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -218,8 +234,10 @@ def write_stems(take: Take, options: argparse.Namespace) -> None:
         raise OutputError(f"the folder {options.stems!r} cannot be made ({error.strerror}); name another") from None
     for name in names:
         files.check(folder / f"{name}.wav", overwrite=options.force)
-    for name, made in stems.stems(song, guitars, others, soundfont=options.soundfont).items():
-        files.write_file(folder / f"{name}.wav", samples.float_wav(made), overwrite=options.force)
+    recording = _recording(played, song, guitars)
+    made = stems.stems(song, guitars, others, soundfont=options.soundfont, recording=recording)
+    for name, one in made.items():
+        files.write_file(folder / f"{name}.wav", samples.float_wav(one), overwrite=options.force)
 
 
 def spelt(flag: str) -> str:
@@ -240,7 +258,7 @@ def _check_midi(name: str) -> None:
         raise OptionError(f"-o names the MIDI file, and {Path(name).name!r} ends otherwise{advice}")
 
 
-def write(flag: str, takes: Sequence[Take], title: str, options: argparse.Namespace) -> None:
+def write(flag: str, played: Played) -> None:
     """Make one of them and write it where its flag says, whole or not at all.
 
     Raises:
@@ -248,8 +266,8 @@ def write(flag: str, takes: Sequence[Take], title: str, options: argparse.Namesp
     """
     from seq2drum import files
 
-    data = EXPORTS[flag].make(takes, as_text(title), options)
-    files.write_file(getattr(options, flag), data, overwrite=options.force)
+    data = EXPORTS[flag].make(played)
+    files.write_file(getattr(played.options, flag), data, overwrite=played.options.force)
 
 
 def tell_if_cut(duet: Duet, span: tuple[int, int] | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum.cli import paths
 from seq2drum.cli.shared import Container
@@ -46,10 +46,19 @@ def timing(options: argparse.Namespace) -> Timing:
     return Timing(options.bpm, options.metre, options.first_downbeat, options.beat_scale)
 
 
-def song(source: str, options: argparse.Namespace) -> Song | bytes | str:
-    """What to give to the drummer for a file: the song of a recording or of what is followed, or else the file itself.
+class Given(NamedTuple):
+    """What a file is to the drummer.
 
-    What was found of the beats is said.
+    song: the song of a recording or of what is followed, or else the file itself. recording: the bytes of the file, if
+    it is a recording.
+    """
+
+    song: Song | bytes | str
+    recording: bytes | None = None
+
+
+def given(source: str, options: argparse.Namespace) -> Given:
+    """What to give to the drummer for a file. What was found of the beats is said.
 
     Raises:
         OptionError: something is said of beats that the file has itself.
@@ -60,14 +69,15 @@ def song(source: str, options: argparse.Namespace) -> Song | bytes | str:
     from seq2drum.lattice.beats import Timing
     from seq2drum.music import theory
 
-    given, said = paths.read(source), timing(options)
-    kind = None
+    file, said = paths.read(source), timing(options)
+    kind, sound = None, None
     if source.lower().endswith(RECORDING_SUFFIXES):
-        kind, given = opening.recognised(given)
-    if kind is opening.RECORDING and isinstance(given, bytes):
-        heard, found = recording.read(given, said)
+        kind, file = opening.recognised(file)
+    if kind is opening.RECORDING and isinstance(file, bytes):
+        sound = file
+        heard, found = recording.read(sound, said)
     elif options.follow:
-        played = opening.open_song(given).song
+        played = opening.open_song(file).song
         guitar = theory.guitar_parts(played) if options.track is None else theory.choose_parts(played, options.track)
         found = pulse.beats_of(placing.performed(played, guitar.parts), said)
         heard = placing.followed(played, found.beats)
@@ -77,9 +87,9 @@ def song(source: str, options: argparse.Namespace) -> Song | bytes | str:
             " which --follow looks for anew"
         )
     else:
-        return given
+        return Given(file)
     say(f"{source}: {found}{'' if found.said else _ADVICE}")
-    return heard
+    return Given(heard, sound)
 
 
 def warn(source: str, take: Take) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import exports, hearing, maps, paths, report, shared
+from seq2drum.cli.terminal import as_text
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 from seq2drum.music.choices import check
 from seq2drum.music.limits import SONG_SUFFIXES
@@ -93,7 +94,8 @@ def _play_one(
     options: argparse.Namespace,
 ) -> None:
     begun = time.perf_counter()
-    takes = drummer.takes(hearing.song(source, options), wanted, len(targets))
+    given = hearing.given(source, options)
+    takes = drummer.takes(given.song, wanted, len(targets))
     hearing.warn(source, takes[0])
     for take, target in zip(takes, targets, strict=True):
         paths.write(
@@ -101,10 +103,12 @@ def _play_one(
             target,
             overwrite=options.force,
         )
-    missing = _write_exports(also, source, takes, options)
+    title = as_text("Drums" if source == "-" else Path(source).stem)
+    played = exports.Played(takes, title, options, given.recording)
+    missing = _write_exports(also, played)
     if options.stems:
         try:
-            exports.write_stems(takes[0], options)
+            exports.write_stems(played)
         except Seq2DrumError as error:
             missing.append(f"no --stems: {error}")
     seconds = (time.perf_counter() - begun) / len(takes)
@@ -115,13 +119,12 @@ def _play_one(
         raise OutputError("; ".join(missing))
 
 
-def _write_exports(also: Iterable[str], source: str, takes: Sequence[Take], options: argparse.Namespace) -> list[str]:
+def _write_exports(also: Iterable[str], played: exports.Played) -> list[str]:
     """Write what else was asked for; which of it could not be made, and why. The take is there, and so is the rest."""
     missing = []
     for flag in also:
-        title = "Drums" if source == "-" else Path(source).stem
         try:
-            exports.write(flag, takes, title, options)
+            exports.write(flag, played)
         except Seq2DrumError as error:
             missing.append(f"no --{exports.spelt(flag)}: {error}")
     return missing

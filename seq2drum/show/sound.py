@@ -123,11 +123,7 @@ def mix(guitars: Sound, drums: Sound) -> Sound:
 
     Peaks may be above full scale: see `limiter`.
     """
-    raised = lift(guitars, drums)
-    mixed = np.zeros((max(len(guitars), len(drums)), 2), np.float32)
-    mixed[: len(drums)] = drums
-    mixed *= factor(raised)
-    mixed[: len(guitars)] += guitars
+    mixed = balanced(guitars, drums)
     mixed *= np.float32(level(mixed))
     return mixed
 
@@ -137,13 +133,17 @@ def over(recording: Sound, drums: Sound) -> Sound:
 
     Drums are lifted by `lift`, so by no more than that. Peaks may be above full scale: see `limiter`.
     """
-    mixed = np.zeros((max(len(recording), len(drums)), 2), np.float32)
+    mixed = balanced(recording, drums)
+    mixed *= np.float32(level_over(recording, mixed))
+    return mixed
+
+
+def balanced(guitars: Sound, drums: Sound) -> Sound:
+    """Guitars, and drums brought to them by `lift`, as one."""
+    mixed = np.zeros((max(len(guitars), len(drums)), 2), np.float32)
     mixed[: len(drums)] = drums
-    mixed *= np.float32(factor(lift(recording, drums)))
-    mixed[: len(recording)] += recording
-    wanted, loud = loudness.integrated(recording), loudness.integrated(mixed)
-    if math.isfinite(wanted) and loud > wanted:
-        mixed *= np.float32(factor(wanted - loud))
+    mixed *= np.float32(factor(lift(guitars, drums)))
+    mixed[: len(guitars)] += guitars
     return mixed
 
 
@@ -153,6 +153,12 @@ def level(mixed: Sound) -> float:
     if not (math.isfinite(loud) and highest > 0):
         return 1.0
     return min(factor(LOUDNESS - loud), factor(CEILING + _MOST_SQUEEZE) / highest)
+
+
+def level_over(recording: Sound, mixed: Sound) -> float:
+    """By what a mix with a recording is multiplied to be no louder than the recording."""
+    wanted, loud = loudness.integrated(recording), loudness.integrated(mixed)
+    return factor(wanted - loud) if math.isfinite(wanted) and loud > wanted else 1.0
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

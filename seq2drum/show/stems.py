@@ -13,7 +13,7 @@ import numpy as np
 
 from seq2drum.music.notes import Part, Song
 from seq2drum.show import fluidsynth, limiter, sound
-from seq2drum.show.samples import Sound, factor
+from seq2drum.show.samples import RATE, Sound, factor
 
 GUITAR, MIX = "guitar", "mix"
 
@@ -24,35 +24,38 @@ def stems(
     others: Mapping[str, Sequence[Part]],
     *,
     soundfont: str | os.PathLike[str] | None = None,
+    recording: Sound | None = None,
 ) -> dict[str, Sound]:
     """Each stem by its name, and the mix: all of one length, and the stems add up to the mix.
 
-    song: has the tempos. guitars: sound together. others: the drums, and what is heard with them, by name.
+    song: has the tempos. guitars: sound together. others: the drums, and what is heard with them, by name. recording:
+    what is heard in place of the guitars, from the song's start on; the mix is then as `sound.over` has it.
 
     Raises:
         MissingExtraError, OptionError: see `fluidsynth.find`.
         OutputError: FluidSynth failed.
     """
     # 1. Each of them by itself.
-    synthesiser = fluidsynth.find(soundfont)
-    groups = {GUITAR: guitars, **others} if guitars else dict(others)
+    groups = dict(others) if recording is not None or not guitars else {GUITAR: guitars, **others}
     songs = [fluidsynth.timed(song, parts, None, sound.MOST_SECONDS) for parts in groups.values()]
-    rendered = fluidsynth.render(synthesiser, songs, lambda share: None)
-    frames = max(map(len, rendered))
-    apart = {name: _as_long(one, frames) for name, one in zip(groups, rendered, strict=True)}
+    rendered = dict(zip(groups, fluidsynth.render(fluidsynth.find(soundfont), songs, lambda share: None), strict=True))
+    if recording is not None:
+        rendered = {GUITAR: recording[: round(sound.MOST_SECONDS * RATE)], **rendered}
     # 2. The balance of guitar and drums, and how loud they are together.
-    guitar = apart.get(GUITAR, np.zeros((frames, 2), np.float32))
-    drums = _sum([one for name, one in apart.items() if name != GUITAR], frames)
-    raised = factor(sound.lift(guitar, drums))
-    level = sound.level(guitar + drums * np.float32(raised))
+    guitar = rendered.get(GUITAR, np.zeros((0, 2), np.float32))
+    drums = _sum([one for name, one in rendered.items() if name != GUITAR])
+    mixed = sound.balanced(guitar, drums)
+    level = sound.level(mixed) if recording is None else sound.level_over(guitar, mixed)
+    raised = level * factor(sound.lift(guitar, drums))
+    apart = {name: _as_long(one, len(mixed)) for name, one in rendered.items()}
     for name, one in apart.items():
-        one *= np.float32(level if name == GUITAR else level * raised)
+        one *= np.float32(level if name == GUITAR else raised)
     # 3. The end, and the peaks.
-    mixed = _sum(list(apart.values()), frames)
+    mixed = _sum(list(apart.values()))
     shape = sound.ending(mixed)
     shape *= limiter.gains(mixed[: len(shape)] * shape[:, None])
     finished = {name: one[: len(shape)] * shape[:, None] for name, one in apart.items()}
-    return {**finished, MIX: _sum(list(finished.values()), len(shape))}
+    return {**finished, MIX: _sum(list(finished.values()))}
 
 
 def _as_long(one: Sound, frames: int) -> Sound:
@@ -61,8 +64,8 @@ def _as_long(one: Sound, frames: int) -> Sound:
     return longer
 
 
-def _sum(sounds: Sequence[Sound], frames: int) -> Sound:
-    total = np.zeros((frames, 2), np.float32)
+def _sum(sounds: Sequence[Sound]) -> Sound:
+    total = np.zeros((max(map(len, sounds), default=0), 2), np.float32)
     for one in sounds:
-        total += one
+        total[: len(one)] += one
     return total

@@ -12,7 +12,7 @@ from seq2drum import cli
 from seq2drum.errors import MissingExtraError
 from seq2drum.formats import midi
 from seq2drum.music.notes import Note, Part, Song
-from seq2drum.show import limiter, samples, sound, stems
+from seq2drum.show import fluidsynth, limiter, samples, sound, stems
 from tests.players import save_player, strummed
 
 
@@ -51,6 +51,25 @@ def test_stems_add_up_to_the_mix_to_a_millionth_and_nothing_is_clipped(soundfont
     assert np.abs(total - mix).max() < 1e-6
     assert all(np.abs(one).max() > 0.01 for one in made.values())
     assert np.abs(mix).max() <= samples.factor(limiter.CEILING) + 1e-6
+
+
+def test_the_guitar_among_the_stems_of_a_recording_is_the_recording(soundfont: Path) -> None:
+    song = Song(480, (), length=1920)
+    hum = 0.05 * np.sin(np.arange(3 * samples.RATE) / 30)
+    recording = np.stack([hum, 0.5 * hum], axis=1).astype(np.float32)
+    made = stems.stems(song, (), {"kick": (drums("Kick", 36),)}, soundfont=soundfont, recording=recording)
+    mix = made.pop("mix")
+    assert list(made) == ["guitar", "kick"]
+    total = np.sum([one.astype(np.float64) for one in made.values()], axis=0)
+    assert np.abs(total - mix).max() < 1e-6
+    kick = fluidsynth.timed(song, (drums("Kick", 36),), None, sound.MOST_SECONDS)
+    (alone,) = fluidsynth.render(fluidsynth.find(soundfont), [kick], lambda share: None)
+    over = sound.over(recording, alone)
+    quiet = slice(0, 2 * samples.RATE)  # before the end fades
+    assert np.abs(mix[quiet] - over[quiet]).max() < 1e-6
+    level = made["guitar"][quiet].std() / recording[quiet].std()
+    assert 0.3 < level <= 1
+    assert np.abs(made["guitar"][quiet] - level * recording[quiet]).max() < 1e-5
 
 
 def test_the_gains_of_the_limiter_are_those_that_it_uses() -> None:
