@@ -6,13 +6,12 @@ There is no document of either by the maker; these are the sizes and places on w
 
 from __future__ import annotations
 
-import io
-import zipfile
-
 from seq2drum.errors import NotationError
+from seq2drum.formats.zipped import Packed, archive_of, member
 from seq2drum.music.limits import TAB_LIMITS
 
 NAME = "score.gpif"
+_PACKED = Packed("tab", "save it again", "save it as .gp5", TAB_LIMITS.score_bytes, TAB_LIMITS.packing)
 _BLOCK = 0x1000  # bytes of a block
 _FILE = 2  # what a block begins with that describes a file
 _NAME_AT, _NAME_BYTES, _SIZE_AT, _BLOCKS_AT = 4, 127, 0x8C, 0x94  # in such a block
@@ -32,38 +31,11 @@ def gpif_text(data: bytes) -> bytes:
         return _text_of(data)
     if not data.startswith(b"PK\x03\x04"):
         raise NotationError(f"this is no file of Guitar Pro 6 to 8: it begins with {data[:8]!r}; save it again there")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _member(archive)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise NotationError(f"the packed tab is damaged or encrypted ({_short(error)}); save it again") from error
-    except Exception as error:
-        if type(error).__module__ in ("zlib", "lzma", "_lzma"):
-            raise NotationError(f"the packed tab is damaged ({_short(error)}); save it again") from error
-        raise
-
-
-def _member(archive: zipfile.ZipFile) -> bytes:
-    found = next((info for info in archive.infolist() if info.filename.rpartition("/")[2] == NAME), None)
-    if found is None:
-        raise NotationError(f"the zip file has no {NAME} in it; wanted is a tab of Guitar Pro 7 or 8 (.gp)")
-    with archive.open(found) as file:
-        text = file.read(TAB_LIMITS.score_bytes + 1)  # the size in the header may be wrong
-    if len(text) > TAB_LIMITS.score_bytes or len(text) > TAB_LIMITS.packing * max(found.compress_size, 100):
-        raise _too_large()
-    return text
-
-
-def _short(error: Exception) -> str:
-    """What zipfile says, without all of a name that is damaged."""
-    return str(error)[:80]
-
-
-def _too_large() -> NotationError:
-    return NotationError(
-        f"the packed tab grows beyond {TAB_LIMITS.score_bytes:,} bytes or {TAB_LIMITS.packing} times its size;"
-        " save it as .gp5"
-    )
+    with archive_of(data, _PACKED) as archive:
+        found = next((info for info in archive.infolist() if info.filename.rpartition("/")[2] == NAME), None)
+        if found is None:
+            raise NotationError(f"the zip file has no {NAME} in it; wanted is a tab of Guitar Pro 7 or 8 (.gp)")
+        return member(archive, found, _PACKED)
 
 
 # --- Guitar Pro 6 -----------------------------------------------------------------------------------------------------
@@ -78,7 +50,7 @@ def _text_of(data: bytes) -> bytes:
             continue
         size = _number(data, at + _SIZE_AT)
         if size > TAB_LIMITS.score_bytes:
-            raise _too_large()
+            raise _PACKED.too_large()
         text, place = bytearray(), at + _BLOCKS_AT
         while len(text) < size and (block := _number(data, place)):
             piece = data[block * _BLOCK : (block + 1) * _BLOCK]
@@ -106,7 +78,7 @@ def _expanded(data: bytes) -> bytes:
         raise NotationError(f"the tab has {len(data):,} bytes; at most {TAB_LIMITS.binary_bytes:,} are read")
     size = _number(data, 4)
     if size > min(TAB_LIMITS.score_bytes, TAB_LIMITS.packing * len(data)):
-        raise _too_large()
+        raise _PACKED.too_large()
     bits, end, out, idle = 64, 8 * len(data), bytearray(), 0
     while len(out) < size and bits < end:
         before = len(out)

@@ -6,15 +6,22 @@ nested without end, a metre that takes hours to count. All are refused here, wit
 
 from __future__ import annotations
 
-import io
 import xml.etree.ElementTree as ET
 import zipfile
 from xml.parsers import expat
 
 from seq2drum.errors import NotationError
+from seq2drum.formats.zipped import Packed, archive_of, member
 from seq2drum.music import metres
 from seq2drum.music.limits import SCORE_LIMITS
 
+_PACKED = Packed(
+    "score",
+    "export it again",
+    "export it without packing (.musicxml)",
+    SCORE_LIMITS.file_bytes,
+    SCORE_LIMITS.packing,
+)
 _MOST = {"note": SCORE_LIMITS.notes, "measure": SCORE_LIMITS.measures, "part": SCORE_LIMITS.parts}
 
 
@@ -39,22 +46,15 @@ def _unpacked(data: bytes) -> bytes:
         )
     if not data.startswith(b"PK"):
         return data
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _member(archive, _score_name(archive))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise NotationError(f"the packed score is damaged or encrypted ({str(error)[:80]}); export it again") from error
-    except Exception as error:
-        if type(error).__module__ in ("zlib", "lzma", "_lzma"):
-            raise NotationError(f"the packed score is damaged ({str(error)[:80]}); export it again") from error
-        raise
+    with archive_of(data, _PACKED) as archive:
+        return member(archive, archive.getinfo(_score_name(archive)), _PACKED)
 
 
 def _score_name(archive: zipfile.ZipFile) -> str:
     """The name of the score in a packed file: what the container names first, else the first score there is."""
     names = archive.namelist()
     if "META-INF/container.xml" in names:
-        container = _member(archive, "META-INF/container.xml")
+        container = member(archive, archive.getinfo("META-INF/container.xml"), _PACKED)
         _check(container, root="container")
         for element in ET.fromstring(container).iter():
             if element.tag.endswith("rootfile") and element.get("full-path") in names:
@@ -63,18 +63,6 @@ def _score_name(archive: zipfile.ZipFile) -> str:
         if name.lower().endswith((".xml", ".musicxml")) and not name.startswith("META-INF/"):
             return name
     raise NotationError("the packed file holds no score; wanted is a MusicXML file (.mxl) as notation programs export")
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    info = archive.getinfo(name)
-    with archive.open(info) as file:
-        data = file.read(SCORE_LIMITS.file_bytes + 1)  # the size in the header may be wrong
-    if len(data) > SCORE_LIMITS.file_bytes or len(data) > SCORE_LIMITS.packing * max(info.compress_size, 100):
-        raise NotationError(
-            f"the packed score grows beyond {SCORE_LIMITS.file_bytes:,} bytes or {SCORE_LIMITS.packing} times its size;"
-            " export it without packing (.musicxml)"
-        )
-    return data
 
 
 # --- the XML ----------------------------------------------------------------------------------------------------------
