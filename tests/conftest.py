@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
+from seq2drum.errors import MissingExtraError
 from seq2drum.music.limits import MIDI_SUFFIXES
 
 ROOT = Path(__file__).parent.parent
@@ -82,6 +83,20 @@ def corpus() -> Path:
 def sample(corpus: Path) -> list[Path]:
     """Plain songs in many metres."""
     return [*corpus_files("sample"), *corpus_files("black_metal"), corpus / "AprilInParis.mid"]
+
+
+@pytest.fixture(scope="session")
+def soundfont() -> Path:
+    """A small soundfont, and a FluidSynth to render with; the test is skipped where either is missing."""
+    pretty_midi = pytest.importorskip("pretty_midi", reason="needs the soundfont that comes with pretty_midi")
+    from seq2drum.show import sound
+
+    path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
+    try:
+        sound.check(path)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    return path
 
 
 @pytest.fixture(scope="session")

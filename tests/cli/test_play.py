@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from seq2drum.cli import main, speakers
-from seq2drum.errors import MissingExtraError
 from seq2drum.formats import midi
 from seq2drum.music.duet import Duet
 from seq2drum.music.notes import Note, Part, Song
@@ -255,19 +254,14 @@ def test_invalid_options_are_refused(path, asked, tmp_path, capsys, words):
     assert list(tmp_path.glob("*.wav")) == []
 
 
-def test_what_is_played_is_what_was_rendered(tmp_path, monkeypatch):
+def test_what_is_played_is_what_was_rendered(soundfont, tmp_path, monkeypatch):
     """With a real synthesiser: what the player is given is what was rendered."""
-    pretty_midi = pytest.importorskip("pretty_midi", reason="needs the soundfont that comes with pretty_midi")
-    font = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
-    try:
-        synthesiser = fluidsynth.find(font)
-    except MissingExtraError as error:
-        pytest.skip(str(error))
+    synthesiser = fluidsynth.find(soundfont)
     folder = tmp_path / "programs"
     program(folder, "aplay", f'cp "$2" {tmp_path}/heard; sleep 1.1')
     (folder / "fluidsynth").symlink_to(synthesiser.program)
     monkeypatch.setenv("PATH", str(folder))
-    assert plays(SONG, "--bars", "1:2", "--soundfont", font) == 0
+    assert plays(SONG, "--bars", "1:2", "--soundfont", soundfont) == 0
     data = (tmp_path / "heard").read_bytes()
     assert data[:4] == b"RIFF"
     assert np.frombuffer(data[44:], "<i2").any()

@@ -28,18 +28,6 @@ HIGHEST = 10 ** (CEILING / 20)
 POSIX = pytest.mark.skipif(os.name != "posix", reason="the programs that stand in for FluidSynth are shell scripts")
 
 
-@pytest.fixture(scope="session")
-def soundfont() -> Path:
-    """A small soundfont, and a FluidSynth to render with."""
-    pretty_midi = pytest.importorskip("pretty_midi", reason="needs the soundfont that comes with pretty_midi")
-    path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
-    try:
-        sound.check(path)
-    except MissingExtraError as error:
-        pytest.skip(str(error))
-    return path
-
-
 def heard(data: bytes) -> np.ndarray:
     """(frames, 2), full scale at 1, of a WAV file, as Python's own reader has it."""
     with wave.open(io.BytesIO(data)) as file:

@@ -9,22 +9,10 @@ import numpy as np
 import pytest
 
 from seq2drum import cli
-from seq2drum.errors import MissingExtraError
 from seq2drum.formats import midi
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.show import fluidsynth, limiter, samples, sound, stems
 from tests.players import save_player, strummed
-
-
-@pytest.fixture(scope="module")
-def soundfont() -> Path:
-    pretty_midi = pytest.importorskip("pretty_midi", reason="needs the soundfont that comes with pretty_midi")
-    path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
-    try:
-        sound.check(path)
-    except MissingExtraError as error:
-        pytest.skip(str(error))
-    return path
 
 
 def drums(name: str, pitch: int) -> Part:
