@@ -21,8 +21,6 @@ from seq2drum.music.notes import Marker, Metre, Tempo
 END_OF_TRACK = b"\xff\x2f\x00"
 
 _NAME, _MARKING, _END, _TEMPO, _METRE = 0x03, 0x06, 0x2F, 0x51, 0x58  # types of meta events
-_SONG_META = frozenset({0x02, 0x05, 0x06, 0x07, 0x51, 0x54, 0x58, 0x59})
-"""Meta events that belong to the whole song: copyright, lyric, marker, cue, tempo, SMPTE offset, metre, key."""
 _LONGEST_NAME = 1000  # characters of a track's name, or of a marker; what is beyond is cut
 DRUM_CHANNEL = 9  # channel 10, counted from 0
 PEDAL = 4  # the controller that is the pedal of a hi-hat
@@ -389,40 +387,3 @@ def with_marked_end(events: bytes) -> bytes:
 def with_prompt_end(events: bytes) -> bytes:
     """The events with the end of track at the last one; symusic writes it a tick later, which can be a bar later."""
     return events[:-4] + b"\x00" + END_OF_TRACK if events.endswith(b"\x01" + END_OF_TRACK) else events
-
-
-# --- drums ------------------------------------------------------------------------------------------------------------
-
-
-def without_drums(track: Track) -> bytes | None:
-    """The track's events but for channel 10's drums; None if it had some and nothing else of use.
-
-    Its drums are its notes, its programs and the positions of the hi-hat's pedal.
-
-    Names and ends may go with the drums they belong to; what holds for the whole song and other channels may not, and
-    the first track always stays. Running status is written out.
-
-    Raises:
-        MidiError: the track is damaged.
-    """
-    pieces: list[bytes] = []
-    before = 0
-    had_drums = others = False
-    for event in walk(track):
-        is_channel, channel = event.status < 0xF0, event.status & 0x0F
-        kind = event.status & 0xF0
-        is_pedal = kind == 0xB0 and track.events[event.data] == PEDAL
-        if is_channel and channel == DRUM_CHANNEL and (event.status < 0xB0 or kind == 0xC0 or is_pedal):
-            had_drums |= event.status < 0xB0
-            continue
-        body = track.events[event.body : event.end]
-        if is_channel:
-            body = bytes((event.status,)) + track.events[event.data : event.end]
-        others |= channel != DRUM_CHANNEL if is_channel else event.status == 0xFF and body[1] in _SONG_META
-        pieces += [variable_length(event.tick - before), body]
-        before = event.tick
-    if had_drums and not others and track.number > 1:
-        return None
-    if not pieces or not pieces[-1].startswith(b"\xff\x2f"):
-        pieces += [b"\x00", END_OF_TRACK]
-    return b"".join(pieces)

@@ -134,7 +134,7 @@ def with_drums(
     """
     parse(data, limits=limits)
     ticks_per_quarter, tracks = events.read_tracks(data, limits)
-    kept = [others for track in tracks if (others := events.without_drums(track)) is not None]
+    kept = [others for track in tracks if (others := moving.without_drums(track)) is not None]
     if delay:
         kept = [moving.moved(one, delay) for one in kept]
     if markers is not None:

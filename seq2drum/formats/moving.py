@@ -1,6 +1,6 @@
-"""The events of a MIDI track moved behind a count-in, joined with others, and put on another channel.
+"""The events of a MIDI track without its drums, moved behind a count-in, joined with others, on another channel.
 
-Running status is written out, as `events.without_drums` does; all else of an event stays byte for byte.
+Running status is written out; all else of an event stays byte for byte.
 """
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from seq2drum.formats.events import DRUM_CHANNEL, END_OF_TRACK, Track, variable_length, walk
+from seq2drum.formats.events import DRUM_CHANNEL, END_OF_TRACK, PEDAL, Track, variable_length, walk
 
 _MARKING = 0x06  # the meta event of a marker
 _MOVES = frozenset({0x01, 0x05, _MARKING, 0x07, 0x2F})  # meta events of a moment: text, lyric, marker, cue, end
+_SONG_META = frozenset({0x02, 0x05, 0x06, 0x07, 0x51, 0x54, 0x58, 0x59})
+"""Meta events that belong to the whole song: copyright, lyric, marker, cue, tempo, SMPTE offset, metre, key."""
 
 
 class _Plain(NamedTuple):
@@ -20,6 +22,35 @@ class _Plain(NamedTuple):
     tick: int
     status: int
     body: bytes
+
+
+def without_drums(track: Track) -> bytes | None:
+    """The track's events but for channel 10's drums; None if it had some and nothing else of use.
+
+    Its drums are its notes, its programs and the positions of the hi-hat's pedal.
+
+    Names and ends may go with the drums they belong to; what holds for the whole song and other channels may not, and
+    the first track always stays.
+
+    Raises:
+        MidiError: the track is damaged.
+    """
+    kept: list[_Plain] = []
+    had_drums = others = False
+    for event in _plain(track):
+        is_channel, channel = event.status < 0xF0, event.status & 0x0F
+        kind = event.status & 0xF0
+        is_pedal = kind == 0xB0 and event.body[1] == PEDAL
+        if is_channel and channel == DRUM_CHANNEL and (event.status < 0xB0 or kind == 0xC0 or is_pedal):
+            had_drums |= event.status < 0xB0
+            continue
+        others |= channel != DRUM_CHANNEL if is_channel else event.status == 0xFF and event.body[1] in _SONG_META
+        kept.append(event)
+    if had_drums and not others and track.number > 1:
+        return None
+    if not kept or not kept[-1].body.startswith(b"\xff\x2f"):
+        kept.append(_Plain(kept[-1].tick if kept else 0, 0xFF, END_OF_TRACK))
+    return _written(kept)
 
 
 def moved(events: bytes, delay: int) -> bytes:
@@ -64,11 +95,13 @@ def _moves(event: _Plain) -> bool:
     return event.status < 0xB0
 
 
-def _plain(events: bytes) -> Iterator[_Plain]:
-    for event in walk(Track(1, 0, events)):
-        body = events[event.body : event.end]
+def _plain(track: Track | bytes) -> Iterator[_Plain]:
+    """The events of a track, or of the bytes of one."""
+    track = track if isinstance(track, Track) else Track(1, 0, track)
+    for event in walk(track):
+        body = track.events[event.body : event.end]
         if event.status < 0xF0:
-            body = bytes((event.status,)) + events[event.data : event.end]
+            body = bytes((event.status,)) + track.events[event.data : event.end]
         yield _Plain(event.tick, event.status, body)
 
 
