@@ -44,7 +44,7 @@ class Recipe(task.Recipe):
     default that of the default family; those of others are their classes' `rate`.
     """
 
-    rate: float = 1.2e-3
+    rate: float = field(default_factory=lambda: family(DEFAULT_FAMILY).rate)
     model: str = DEFAULT_FAMILY
     kit: str = "full"
     batch: int = 96
