@@ -1,7 +1,7 @@
-"""Files that are no song here: what they are, by their first bytes and their names, and how to get MIDI from them.
+"""Files that are no MIDI: what they are, by their first bytes and their names, and how to get MIDI from them.
 
-Nothing of them is read but their beginning. A guitarist's folder holds projects of DAWs, tablature, scans and
-recordings; each is told by name, with the menu of the program that made it.
+Of some there is a reader, see `opening`. Nothing is read here but their beginning. A guitarist's folder holds projects
+of DAWs, tablature, scans and recordings; each is told by name, with the menu of the program that made it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,14 @@ from typing import NamedTuple
 
 from seq2drum import files
 from seq2drum.errors import MidiError
+from seq2drum.music.limits import (
+    ABC_SUFFIXES,
+    GPIF_SUFFIXES,
+    GUITARPRO_SUFFIXES,
+    HUMDRUM_SUFFIXES,
+    RECORDING_SUFFIXES,
+    SCORE_SUFFIXES,
+)
 
 HEAD_BYTES = 1 << 16
 """How much of a file is looked at."""
@@ -22,10 +30,14 @@ _PACKED_BYTES = 4096  # that are unpacked of a gzip file
 
 
 class Kind(NamedTuple):
-    """What a file is, with its article, and what to do to get a song from it."""
+    """What a file is, with its article, and what to do to get a song from it.
+
+    suffixes: if it has a reader, what the names of the files are that this one is for; else none.
+    """
 
     what: str
     advice: str
+    suffixes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"this is {self.what}, and no MIDI file; {self.advice}"
@@ -56,33 +68,41 @@ _BITWIG = _made_by("Bitwig Studio", "File > Export MIDI")
 _REASON = _made_by("Reason", "File > Export MIDI File")
 _CAKEWALK = _made_by("Cakewalk", "File > Save As, of type MIDI Format 1")
 _DAWPROJECT = _made_by("a DAW (.dawproject)", "open it in the DAW and export the guitar as MIDI")
-_GUITAR_PRO = Kind("a Guitar Pro file", _READ)
+_GUITAR_PRO = Kind("a Guitar Pro file", _READ, GUITARPRO_SUFFIXES)
+_GPIF = Kind("a Guitar Pro file", _READ, GPIF_SUFFIXES)
+_ABC = Kind("a file in ABC", _READ, ABC_SUFFIXES)
+_HUMDRUM = Kind("a file in Humdrum", _READ, HUMDRUM_SUFFIXES)
+_WAV = Kind("a WAV recording", _READ, RECORDING_SUFFIXES)
+_MP3 = Kind("an MP3 recording", _READ, RECORDING_SUFFIXES)
+_AIFF = Kind("an AIFF recording", _READ, RECORDING_SUFFIXES)
 _TUXGUITAR = Kind("a TuxGuitar file", "open it in TuxGuitar and choose File > Export > MIDI")
 _POWER_TAB = Kind("a Power Tab file", _TABLATURE)
 _MUSESCORE = Kind("a MuseScore file", _ENGRAVED)
 _SIBELIUS = Kind("a Sibelius file", _ENGRAVED)
 _FINALE = Kind("a Finale file", _ENGRAVED)
-_MUSICXML = Kind("a MusicXML score", "give it a name that ends in .musicxml, or in .mxl if it is packed")
+_MUSICXML = Kind(
+    "a MusicXML score", "give it a name that ends in .musicxml, or in .mxl if it is packed", SCORE_SUFFIXES
+)
 _ZIP = Kind("a zip file", _PACKED)
 
 _BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
-    (8, b"WAVE", Kind("a WAV recording", _READ)),
-    (0, b"fLaC", Kind("a FLAC recording", _READ)),
-    (0, b"OggS", Kind("an OGG recording", _READ)),
-    (0, b"ID3", Kind("an MP3 recording", _READ)),
-    (0, b"\xff\xfb", Kind("an MP3 recording", _READ)),
-    (0, b"\xff\xf3", Kind("an MP3 recording", _READ)),
-    (0, b"\xff\xf2", Kind("an MP3 recording", _READ)),
+    (8, b"WAVE", _WAV),
+    (0, b"fLaC", Kind("a FLAC recording", _READ, RECORDING_SUFFIXES)),
+    (0, b"OggS", Kind("an OGG recording", _READ, RECORDING_SUFFIXES)),
+    (0, b"ID3", _MP3),
+    (0, b"\xff\xfb", _MP3),
+    (0, b"\xff\xf3", _MP3),
+    (0, b"\xff\xf2", _MP3),
     (0, b"\xff\xf1", Kind("an AAC recording", _RECORDING)),
-    (8, b"AIFF", Kind("an AIFF recording", _READ)),
-    (8, b"AIFC", Kind("an AIFF recording", _READ)),
+    (8, b"AIFF", _AIFF),
+    (8, b"AIFC", _AIFF),
     (4, b"ftyp", Kind("a recording or a film (MP4)", _RECORDING)),
     (0, b"caff", Kind("a recording (CAF)", _RECORDING)),
     (0, b"0&\xb2u", Kind("a recording (WMA)", _RECORDING)),
     (0, b"\x1aE\xdf\xa3", Kind("a film (Matroska)", _RECORDING)),
     (1, b"FICHIER GUITAR PRO", _GUITAR_PRO),
-    (0, b"BCFZ", _GUITAR_PRO),
-    (0, b"BCFS", _GUITAR_PRO),
+    (0, b"BCFZ", _GPIF),
+    (0, b"BCFS", _GPIF),
     (1, b"TuxGuitar", _TUXGUITAR),
     (0, b"ptab", _POWER_TAB),
     (1, b"SIBELIUS", _SIBELIUS),
@@ -93,6 +113,10 @@ _BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\x030010111100101011", _PRO_TOOLS),
     (0, b"BtWg", _BITWIG),
     (0, b"CAKEWALK", _CAKEWALK),
+    (0, b"%abc", _ABC),
+    (0, b"X:", _ABC),
+    (0, b"\xef\xbb\xbf%abc", _ABC),
+    (0, b"\xef\xbb\xbfX:", _ABC),
     (0, b"%PDF", Kind("a PDF document", _PAPER)),
     (0, b"\x89PNG", Kind("a picture (PNG)", _PAPER)),
     (0, b"\xff\xd8\xff", Kind("a picture (JPEG)", _PAPER)),
@@ -103,7 +127,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
 """Where it stands, what stands there, and what that means. The first that fits holds."""
 
 _IN_ZIP: tuple[tuple[bytes, Kind], ...] = (
-    (b"score.gpif", _GUITAR_PRO),
+    (b"score.gpif", _GPIF),
     (b".mscx", _MUSESCORE),
     (b"Song/song.xml", _STUDIO_ONE),
     (b"NotationMetadata.xml", _FINALE),
@@ -116,8 +140,8 @@ _IN_ZIP: tuple[tuple[bytes, Kind], ...] = (
 _IN_TEXT: tuple[tuple[bytes, Kind], ...] = (
     (b"<museScore", _MUSESCORE),
     (b"<Ableton", _LIVE),
-    (b"<score-partwise", _MUSICXML),
-    (b"<score-timewise", _MUSICXML),
+    (b"score-partwise", _MUSICXML),
+    (b"score-timewise", _MUSICXML),
     (b"<html", Kind("a page of the web", "save the file that the page links to, and not the page")),
     (b"|--", Kind("tablature in letters", "it has no rhythm to play to; look for the song as Guitar Pro or MIDI file")),
 )
@@ -128,9 +152,9 @@ _BY_SUFFIX: Mapping[str, Kind] = MappingProxyType(
         ".als": _LIVE, ".alc": _LIVE, ".logicx": _LOGIC, ".logic": _LOGIC, ".band": _GARAGEBAND, ".flp": _FL,
         ".cpr": _CUBASE, ".npr": _CUBASE, ".rpp": _REAPER, ".ptx": _PRO_TOOLS, ".ptf": _PRO_TOOLS,
         ".song": _STUDIO_ONE, ".bwproject": _BITWIG, ".reason": _REASON, ".rns": _REASON, ".cwp": _CAKEWALK,
-        ".dawproject": _DAWPROJECT, ".gp": _GUITAR_PRO, ".gpx": _GUITAR_PRO, ".gp3": _GUITAR_PRO, ".gp4": _GUITAR_PRO,
-        ".gp5": _GUITAR_PRO, ".tg": _TUXGUITAR, ".ptb": _POWER_TAB, ".mscz": _MUSESCORE, ".mscx": _MUSESCORE,
-        ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
+        ".dawproject": _DAWPROJECT, **dict.fromkeys(GUITARPRO_SUFFIXES, _GUITAR_PRO),
+        **dict.fromkeys(GPIF_SUFFIXES, _GPIF), ".tg": _TUXGUITAR, ".ptb": _POWER_TAB, ".mscz": _MUSESCORE,
+        ".mscx": _MUSESCORE, ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
     }
 )  # fmt: skip
 """What a name says where the bytes do not. Projects of Logic and GarageBand are folders on most systems."""
@@ -151,7 +175,10 @@ def recognised(head: bytes, name: str = "") -> Kind | None:
     if head.startswith(b"\x1f\x8b"):
         inside = _first(_IN_TEXT, _unpacked(head))
         return inside or _BY_SUFFIX.get(_suffix(name)) or Kind("a packed file (gzip)", _PACKED)
-    return _first(_IN_TEXT, _plain(head)) or _BY_SUFFIX.get(_suffix(name))
+    text = _plain(head)
+    if text.startswith((b"**", b"!!")) and b"**kern" in text:
+        return _HUMDRUM
+    return _first(_IN_TEXT, text) or _BY_SUFFIX.get(_suffix(name))
 
 
 def of_folder(name: str) -> Kind | None:
@@ -179,11 +206,12 @@ def read_file(path: str | os.PathLike[str], most: int) -> bytes:
 
 def refuse(head: bytes, path: str | os.PathLike[str]) -> None:
     """Raise a MidiError that names what a file is, if that is known and it is no MIDI file."""
-    if not _is_midi(head) and (kind := recognised(head, Path(path).name)):
+    if not is_midi(head) and (kind := recognised(head, Path(path).name)):
         raise MidiError(f"{path}: {kind}")
 
 
-def _is_midi(data: bytes) -> bool:
+def is_midi(data: bytes) -> bool:
+    """Whether a file is MIDI by its first bytes, or empty."""
     return not data or data.startswith(b"MThd") or (data.startswith(b"RIFF") and data.startswith(b"RMID", 8))
 
 
@@ -196,10 +224,10 @@ def _first(table: tuple[tuple[bytes, Kind], ...], text: bytes) -> Kind | None:
 
 
 def _plain(head: bytes) -> bytes:
-    """A text, without the zeros between letters that UTF-16 has; nothing of what is no text."""
+    """A text up to its first zero, but for the zeros between letters that UTF-16 has."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         head = head.replace(b"\0", b"")
-    return b"" if b"\0" in head else head
+    return head.partition(b"\0")[0]
 
 
 def _unpacked(head: bytes) -> bytes:

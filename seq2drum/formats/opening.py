@@ -37,14 +37,13 @@ class Opened(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A kind of file: its name in messages, what file names end in, whether first bytes are its, and its reader.
+    """A kind of file: its name in messages, what file names end in, and its reader.
 
     most: how many bytes one may have; None stands for `Limits.file_bytes`.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    begins: Callable[[bytes], bool]
     most: int | None
     read: Callable[[bytes, Limits], Song]
 
@@ -59,23 +58,10 @@ def _read_score(data: bytes, _: Limits) -> Song:
     return notation.read_musicxml(data)
 
 
-def _is_midi(head: bytes) -> bool:
-    return head.startswith(b"MThd") or (head.startswith(b"RIFF") and head[8:12] == b"RMID")
-
-
-def _is_score(head: bytes) -> bool:
-    packed = head.startswith(b"PK\x03\x04") and head[30:].startswith((b"META-INF", b"mimetype"))
-    return packed or b"score-partwise" in head
-
-
 def _read_abc(data: bytes, _: Limits) -> Song:
     from seq2drum.formats import notation
 
     return notation.read_abc(data)
-
-
-def _is_abc(head: bytes) -> bool:
-    return head.removeprefix(b"\xef\xbb\xbf").startswith((b"%abc", b"X:"))
 
 
 def _read_humdrum(data: bytes, _: Limits) -> Song:
@@ -84,18 +70,10 @@ def _read_humdrum(data: bytes, _: Limits) -> Song:
     return notation.read_humdrum(data)
 
 
-def _is_humdrum(head: bytes) -> bool:
-    return head.startswith((b"**", b"!!")) and b"**kern" in head
-
-
 def _read_guitarpro(data: bytes, _: Limits) -> Song:
     from seq2drum.formats import guitarpro
 
     return guitarpro.read_guitarpro(data)
-
-
-def _is_guitarpro(head: bytes) -> bool:
-    return head[1:20] == b"FICHIER GUITAR PRO "
 
 
 def _read_gpif(data: bytes, _: Limits) -> Song:
@@ -104,31 +82,21 @@ def _read_gpif(data: bytes, _: Limits) -> Song:
     return gpif.read_gpif(data)
 
 
-def _is_gpif(head: bytes) -> bool:
-    return head.startswith((b"BCFZ", b"BCFS")) or (head.startswith(b"PK\x03\x04") and b"score.gpif" in head)
-
-
 def _read_recording(data: bytes, _: Limits) -> Song:
     from seq2drum.formats import recording
 
     return recording.read(data)[0]
 
 
-def _is_recording(head: bytes) -> bool:
-    if head.startswith((b"RIFF", b"RIFX", b"RF64", b"FORM")):
-        return head[8:12] in (b"WAVE", b"AIFF", b"AIFC")
-    return head.startswith((b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"))
-
-
-_MIDI = Kind("MIDI file", MIDI_SUFFIXES, _is_midi, None, _read_midi)
-RECORDING = Kind("recording", RECORDING_SUFFIXES, _is_recording, RECORDING_LIMITS.file_bytes, _read_recording)
+_MIDI = Kind("MIDI file", MIDI_SUFFIXES, None, _read_midi)
+RECORDING = Kind("recording", RECORDING_SUFFIXES, RECORDING_LIMITS.file_bytes, _read_recording)
 KINDS = (
     _MIDI,
-    Kind("MusicXML file", SCORE_SUFFIXES, _is_score, SCORE_LIMITS.file_bytes, _read_score),
-    Kind("file in ABC", ABC_SUFFIXES, _is_abc, SCORE_LIMITS.text_bytes, _read_abc),
-    Kind("file in Humdrum", HUMDRUM_SUFFIXES, _is_humdrum, SCORE_LIMITS.text_bytes, _read_humdrum),
-    Kind("Guitar Pro file", GUITARPRO_SUFFIXES, _is_guitarpro, TAB_LIMITS.binary_bytes, _read_guitarpro),
-    Kind("Guitar Pro file", GPIF_SUFFIXES, _is_gpif, TAB_LIMITS.file_bytes, _read_gpif),
+    Kind("MusicXML file", SCORE_SUFFIXES, SCORE_LIMITS.file_bytes, _read_score),
+    Kind("file in ABC", ABC_SUFFIXES, SCORE_LIMITS.text_bytes, _read_abc),
+    Kind("file in Humdrum", HUMDRUM_SUFFIXES, SCORE_LIMITS.text_bytes, _read_humdrum),
+    Kind("Guitar Pro file", GUITARPRO_SUFFIXES, TAB_LIMITS.binary_bytes, _read_guitarpro),
+    Kind("Guitar Pro file", GPIF_SUFFIXES, TAB_LIMITS.file_bytes, _read_gpif),
     RECORDING,
 )
 
@@ -138,9 +106,10 @@ def kind_of(head: bytes, suffix: str = "") -> Kind:
 
     suffix: in lower case, with its dot.
     """
-    for kind in KINDS:
-        if kind.begins(head):
-            return kind
+    if head and foreign.is_midi(head):
+        return _MIDI
+    if (known := foreign.recognised(head)) and known.suffixes:
+        suffix = known.suffixes[0]
     return next((kind for kind in KINDS if suffix in kind.suffixes), _MIDI)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
+import zipfile
 
 import pytest
 
@@ -44,6 +46,14 @@ def test_what_says_nothing_is_taken_for_what_its_name_says_and_else_for_midi(tmp
     assert kind_of(b"RIFF\0\0\0\0RMID").name == "MIDI file"
     with pytest.raises(MidiError, match="this is no MIDI file"):
         open_song(b"???")
+
+
+def test_a_packed_score_is_known_without_its_name_wherever_the_container_lies_in_it() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("score.xml", MUSICXML)
+        archive.writestr("META-INF/container.xml", "<container/>")
+    assert kind_of(buffer.getvalue()).name == "MusicXML file"
 
 
 def test_a_file_is_opened_once_so_that_it_may_be_a_pipe(tmp_path) -> None:
