@@ -70,7 +70,7 @@ def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
     written = b"" if opened.midi is not None else midi.serialise(opened.song)
     song = midi.parse(written, limits=rules.limits) if written else opened.song  # with the parts that a player will see
     convert.check_bars(song, rules.max_bars)
-    choice = theory.guitar_parts(song) if options.track is None else theory.choose_parts(song, options.track)
+    choice = theory.choose_parts(song, options.track)
     convert.check_wishes(song, choice, options, rules.limits)
     return pb.AnalyzeGuitarResponse(
         timeline=convert.timeline(song),

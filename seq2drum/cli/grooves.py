@@ -150,7 +150,7 @@ def _offered(song: Song, options: argparse.Namespace) -> list[tuple[Groove, floa
     from seq2drum.play.book import Book
     from seq2drum.play.ranker import Fit, Ranker
 
-    guitar = theory.guitar_parts(song) if options.track is None else theory.choose_parts(song, options.track)
+    guitar = theory.choose_parts(song, options.track)
     heard = Listening.of(song, guitar.parts).heard
     fit = Ranker.load().fit(heard, [Section(0, "all")], Book.load())["all"]
     metre = fit.grooves[0].metre

@@ -78,7 +78,7 @@ def given(source: str, options: argparse.Namespace) -> Given:
         heard, found = recording.read(sound, said)
     elif options.follow:
         played = opening.open_song(file).song
-        guitar = theory.guitar_parts(played) if options.track is None else theory.choose_parts(played, options.track)
+        guitar = theory.choose_parts(played, options.track)
         found = pulse.beats_of(placing.performed(played, guitar.parts), said)
         heard = placing.followed(played, found.beats)
     elif said != Timing():

@@ -82,7 +82,7 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
 
 
 def _guitars(song: Song, track: str | None) -> tuple[Part, ...]:
-    choice = theory.guitar_parts(song) if track is None or _alone(song) else theory.choose_parts(song, track)
+    choice = theory.choose_parts(song, None if _alone(song) else track)
     return tuple(song.parts[index] for index in choice.parts)
 
 

@@ -91,16 +91,21 @@ def guitar_parts(song: Song) -> GuitarChoice:
     raise NoGuitarError(f"no part is a guitar by its program or name; choose with {_HOW}: {_listing(song)}")
 
 
-def choose_parts(song: Song, wanted: str) -> GuitarChoice:
+def choose_parts(song: Song, wanted: str | None) -> GuitarChoice:
     """The parts that `--track` asks for: numbers as listed, from 1, and pieces of names, with commas between them.
+
+    None asks for what looks like a guitar, see `guitar_parts`.
 
     "1,3,5-8" are six parts; of the range, drums and parts without notes are left out. A piece of a name stands for all
     parts that have it in their names, or for those whose whole name it is, if there are such. Case does not matter.
 
     Raises:
         PartNotFoundError: No such part, or nothing but drums. The message lists the parts.
+        NoGuitarError: Nothing looks like a guitar.
         NoNotesError: The parts have no notes.
     """
+    if wanted is None:
+        return guitar_parts(song)
     names = [part.name.strip().casefold() for part in song.parts]
     whole = wanted.strip().casefold()
     pieces = [whole] if whole and any(whole in name for name in names) else whole.split(",")

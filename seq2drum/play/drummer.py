@@ -18,7 +18,6 @@ from seq2drum.music.explanation import Swap
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song, in_order
 from seq2drum.music.shown import Shown
-from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import decoding, engine
 from seq2drum.play.arranging import arranged
 from seq2drum.play.engine import AskingStream, next_of
@@ -62,7 +61,7 @@ class Drummer(Shown):
         """
         options = options or Options()
         song, source = (song, None) if isinstance(song, Song) else open_song(song, limits=limits)
-        return settled(Sheet(song, _guitar(song, options), options, source), limits)
+        return settled(Sheet(song, theory.choose_parts(song, options.track), options, source), limits)
 
     def accompany(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Take:
         """Play drums to a song: a `Song`, or a file of any kind that `formats.opening` knows, its path or its bytes.
@@ -152,10 +151,6 @@ class Drummer(Shown):
                 part = Part.of(np.concatenate(rows), program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg)
                 yield DrumBar(bar, replace(part, pedal=in_order(pedal)), tuple(swaps))
                 rows, pedal, swaps = [], [], []
-
-
-def _guitar(song: Song, options: Options) -> GuitarChoice:
-    return theory.guitar_parts(song) if options.track is None else theory.choose_parts(song, options.track)
 
 
 def _accompanied(song: Song, lattice: Lattice) -> tuple[int, int]:
