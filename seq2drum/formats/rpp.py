@@ -18,6 +18,8 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
+
 from seq2drum.formats.events import DRUM_CHANNEL, PEDAL
 from seq2drum.music.notes import Metre, Part, Song, Tempo
 
@@ -169,10 +171,7 @@ def _events(part: Part, end: int) -> Iterator[str]:
 
 def _seconds(song: Song, tick: int) -> Fraction:
     """The exact time of a tick."""
-    seconds, tempos = Fraction(0), [tempo for tempo in song.tempo_map if tempo.tick < tick or not tempo.tick]
-    for tempo, until in zip(tempos, [*(tempo.tick for tempo in tempos[1:]), tick], strict=True):
-        seconds += Fraction((until - tempo.tick) * tempo.microseconds, 1_000_000 * song.ticks_per_quarter)
-    return seconds
+    return Fraction(int(song.elapsed(np.array([tick]))[0]), 1_000_000 * song.ticks_per_quarter)
 
 
 # --- text -------------------------------------------------------------------------------------------------------------

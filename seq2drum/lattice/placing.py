@@ -156,8 +156,5 @@ def missed(song: Song, parts: Sequence[int]) -> Missed:
 
 def _seconds(song: Song, ticks: IntArray) -> FloatArray:
     """`Song.seconds` of many ticks."""
-    starts, lengths = np.array(song.tempo_map, dtype=np.float64).T
-    elapsed = np.concatenate([[0.0], np.cumsum(np.diff(starts) * lengths[:-1])])
-    place = np.searchsorted(starts, ticks, side="right") - 1
-    seconds: FloatArray = (elapsed[place] + (ticks - starts[place]) * lengths[place]) / song.ticks_per_quarter / 1e6
+    seconds: FloatArray = song.elapsed(ticks) / song.ticks_per_quarter / 1e6
     return seconds
