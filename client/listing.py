@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from seq2drum.cli.terminal import standard_output
+from seq2drum.music.explanation import origin
 from seq2drum.rpc import accompaniment_pb2 as pb
 
 _LETS_IN = {1: "everyone", 2: "whoever has the token", 3: "whoever has a certificate"}  # by the number of an AuthMode
@@ -42,9 +43,8 @@ def drum_map(info: pb.DrumMapInfo) -> Line:
     """A drum map: whom it is for, its notes, and where they come from."""
     pieces = {piece.piece: list(piece.notes) for piece in info.pieces}
     notes = ", ".join(f"{name} {' '.join(map(str, notes)) or '-'}" for name, notes in pieces.items())
-    tried = "tried in synthesisers" if info.tried else "not tried in the product"
     fields = {"for": info.about, "source": info.source, "tried": info.tried, "pieces": pieces}
-    text = f"{info.id}: {info.about}\n  {notes}\n  {info.source}; {tried}"
+    text = f"{info.id}: {info.about}\n  {notes}\n  {origin(info.source, info.tried)}"
     return Line(text, {"drum_map": info.id, **fields})
 
 

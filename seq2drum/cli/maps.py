@@ -8,6 +8,7 @@ from typing import Any
 
 from seq2drum.cli import shared
 from seq2drum.cli.terminal import standard_output
+from seq2drum.music.explanation import origin
 
 LIST = "list"
 
@@ -44,5 +45,4 @@ def _show() -> None:
     with standard_output():
         for name in drum_maps.names():
             drum_map = drum_maps.load(name)
-            tried = "tried in synthesisers" if drum_map.tried else "not tried in the product"
-            print(f"{name}: {drum_map.about}\n  {drum_map.source}; {tried}", flush=True)
+            print(f"{name}: {drum_map.about}\n  {origin(drum_map.source, drum_map.tried)}", flush=True)

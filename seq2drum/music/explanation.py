@@ -1,4 +1,4 @@
-"""What is said of a take. Only the standard library is imported, as the client has these, too."""
+"""What is said of a take and of its drum map. Only the standard library is imported, as the client has these, too."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ class Swap(NamedTuple):
         hits = f"{self.hits} hit{'s' if self.hits > 1 else ''}"
         went = f"on its {self.instead}" if self.instead else "left out"
         return f"the kit of this drum map has no {self.piece}: {hits} {went}"
+
+
+def origin(source: str, tried: bool) -> str:
+    """Where a drum map comes from, and whether it was tried."""
+    return f"{source}; {'tried in synthesisers' if tried else 'not tried in the product'}"
 
 
 def in_words(grooves: Sequence[SectionGroove]) -> str:
