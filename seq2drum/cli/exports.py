@@ -130,6 +130,7 @@ def _check_wav(options: argparse.Namespace) -> None:
 
 def _rpp(played: Played) -> bytes:
     from seq2drum.formats import rpp
+    from seq2drum.music.notes import Part
 
     split = played.options.split
     given = [take.delivered(session(played.options)) for take in played.takes]
