@@ -236,7 +236,7 @@ def _bars(bars: tuple[int, int], title: str = "the bars are") -> pb.BarRange:
 def _groove(section: str, groove: One) -> pb.GrooveChoice:
     """What a section is to be played on, as a message: the name, or the bytes of the file."""
     if not isinstance(groove, str):
-        raise OptionError("a server takes a groove by its name or as a MIDI file, not as a value; give one of these")
+        raise OptionError("a server takes a groove by its name or as a file, not as a value; give one of these")
     wanted = reference(groove)
     bars = None if wanted.bars is None else _bars(wanted.bars, "the groove's bars are")
     if wanted.is_file:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from seq2drum.errors import InputError, LimitError, OptionError
-from seq2drum.formats import midi
+from seq2drum.formats import foreign, midi
 from seq2drum.lattice.grooves import Groove
 from seq2drum.music import drum_maps
 from seq2drum.music.choices import AUTO, STYLES
@@ -82,6 +82,8 @@ def options_of(config: pb.GenerationConfig, limits: Limits = DEFAULT_LIMITS) -> 
     if len(config.sections) > MOST_SECTIONS_TEXT:
         message = f"sections has {len(config.sections)} characters, at most {MOST_SECTIONS_TEXT} are read"
         raise Refusal("INVALID_OPTION", message, field="config.sections")
+    if kind := foreign.recognised(config.like):  # other kinds are for the processes that read, and this one may play
+        raise Refusal("INVALID_MIDI", f"the song to play like: {kind}", field="config.like")
     words = ("seed", "track", "drum_map", "ending", "pieces", "time", "like", "sections")
     given |= {name: value for name in words if (value := getattr(config, name))}
     if config.style not in ("", AUTO):

@@ -13,7 +13,6 @@ from seq2drum.cli import duets, exports, maps, paths, shared, speakers
 from seq2drum.cli.terminal import can_say, has_colours, say, standard_output, width
 from seq2drum.errors import OptionError
 from seq2drum.music.choices import STYLES
-from seq2drum.music.limits import SCORE_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.lattice.grooves import Groove
@@ -91,7 +90,7 @@ def _song(words: str, options: argparse.Namespace) -> Song | None:
     """The song that words name and that grooves are looked for; None if they name none, or one of drums alone."""
     from seq2drum.play import asked
 
-    is_song = words == "-" or words.lower().endswith(SCORE_SUFFIXES)
+    is_song = words == "-"
     if not is_song and words:
         named = asked.reference(words)
         is_song = named.is_file and named.bars is None
@@ -105,7 +104,7 @@ def _meant(words: str, options: argparse.Namespace) -> Groove | None:
     from seq2drum.play import asked
     from seq2drum.play.book import Book, read_groove
 
-    if words and (asked.reference(words).is_file or words.lower().endswith(SCORE_SUFFIXES) or words in Book.load()):
+    if words and (asked.reference(words).is_file or words in Book.load()):
         return read_groove(words, drum_map=drum_maps.load(options.drum_map))
     return None
 

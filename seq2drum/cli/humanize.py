@@ -12,7 +12,7 @@ from seq2drum.cli import paths, shared
 from seq2drum.cli.terminal import standard_output
 from seq2drum.errors import InputError, OptionError
 from seq2drum.music.choices import CHOICES
-from seq2drum.music.limits import DEFAULT_LIMITS, MIDI_SUFFIXES
+from seq2drum.music.limits import NOTE_SUFFIXES
 
 if TYPE_CHECKING:
     from seq2drum.music.notes import Song
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the songs, and how they are struck."""
     parser.usage = "%(prog)s SONG [SONG ...] [options]"
-    parser.description = "Gives the drums of a file the velocities and the timing of a drummer; all else stays."
+    parser.description = (
+        "Gives the drums of a file the velocities and the timing of a drummer. All else of a MIDI file stays; a tab or"
+        " a score becomes one."
+    )
     parser.epilog = """examples:
   seq2drum --mode humanize stiff.mid
   seq2drum --mode humanize songs/ -o human/ --humanize 0.7"""
-    shared.add_songs(parser, "MIDI files with drums, folders of them, or - for standard input")
+    shared.add_songs(parser, "files with drums, folders of them, or - for standard input")
     shared.add_output(parser, shared.where_drums_go(paths.HUMAN_SUFFIX))
     shared.add_choice(parser, "humanize", default=1.0, help="0 stiff, 1 as human as drummers are (default: 1)")
     shared.add_choice(parser, "swing", help=f"{CHOICES['swing'].help} (default: no off-beat moves)")
@@ -36,13 +39,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Humanise the drums of each file; returns the exit code."""
-    from seq2drum.formats import foreign, midi
+    from seq2drum.formats import midi
+    from seq2drum.formats.opening import open_drums
     from seq2drum.music.notes import Song
     from seq2drum.play.feel import Feel
     from seq2drum.play.humanise import humanise_song
 
     if not options.files:
-        raise OptionError("--mode humanize wants a MIDI file with drums, a folder of them, or - for standard input")
+        raise OptionError("--mode humanize wants a file with drums, a folder of them, or - for standard input")
     humanise = partial(
         humanise_song,
         Feel.load(),
@@ -52,12 +56,11 @@ def run(options: argparse.Namespace) -> int:
         style=shared.style(options),
     )
     humanise(Song(480, (), length=1920))  # what makes no sense is refused once, and not with every file
-    jobs = paths.jobs(options.files, options.output, MIDI_SUFFIXES, paths.HUMAN_SUFFIX)
+    jobs = paths.jobs(options.files, options.output, NOTE_SUFFIXES, paths.HUMAN_SUFFIX)
 
     def write(source: str, targets: Sequence[str]) -> None:
-        given = paths.read(source)
-        data = given if isinstance(given, bytes) else foreign.read_file(given, DEFAULT_LIMITS.file_bytes)
-        done = _with_drums(data, humanise(_with_notes(midi.parse(data))))
+        song, data = open_drums(paths.read(source))
+        done = _with_drums(data or midi.serialise(song), humanise(_with_notes(song)))
         paths.write(done, targets[0], overwrite=options.force)
         if targets[0] != "-":
             with standard_output():
@@ -67,8 +70,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _with_notes(song: Song) -> Song:
+    from seq2drum.music import theory
+
     if not any(part.is_drums and len(part) for part in song.parts):
-        raise InputError("there are no drums in it; wanted are notes on MIDI channel 10")
+        raise InputError(theory.no_drums(song))
     return song
 
 

@@ -20,9 +20,7 @@ from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
-from seq2drum.music.limits import RECORDING_SUFFIXES, SONG_SUFFIXES
-
-SUFFIXES = tuple(suffix for suffix in SONG_SUFFIXES if suffix not in RECORDING_SUFFIXES)  # what has notes
+from seq2drum.music.limits import NOTE_SUFFIXES
 
 MIN_BARS = 4  # in which guitar and drums both play, that a song has at least
 MAX_GRID_ERROR = 0.03  # mean distance of drum hits from their places, in quarters; with more, the barlines are wrong
@@ -39,12 +37,12 @@ def find_files(folders: Sequence[Path]) -> list[Path]:
         if folder.is_file():
             paths.add(folder)
         elif folder.is_dir():
-            paths.update(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+            paths.update(path for path in folder.rglob("*") if path.suffix.lower() in NOTE_SUFFIXES and path.is_file())
         else:
             raise CorpusError(f"there is no file or folder {str(folder)!r}; --data wants folders of songs")
     if not paths:
         named = ", ".join(repr(str(folder)) for folder in folders)
-        raise CorpusError(f"no song in {named}; wanted files ending in {', '.join(sorted(SUFFIXES))}")
+        raise CorpusError(f"no song in {named}; wanted files ending in {', '.join(sorted(NOTE_SUFFIXES))}")
     return sorted(paths)
 
 

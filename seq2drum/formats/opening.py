@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2drum import files
+from seq2drum.errors import InputError
 from seq2drum.formats import foreign, midi
 from seq2drum.music.limits import (
     ABC_SUFFIXES,
@@ -121,6 +122,20 @@ def open_song(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAUL
         MissingExtraError: its reader needs a package that is not installed.
     """
     kind, data = recognised(source, limits=limits)
+    return Opened(kind.read(data, limits), data if kind is _MIDI else None)
+
+
+def open_drums(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAULT_LIMITS) -> Opened:
+    """Read a file for its drums: as `open_song`, but of recordings, in which none are heard.
+
+    Raises:
+        InputError, MissingExtraError: as `open_song`; it is a recording. Whether there are drums is not looked at.
+    """
+    kind, data = recognised(source, limits=limits)
+    if kind is RECORDING:
+        raise InputError(
+            "this is a recording, in which no drums are heard; wanted is a MIDI file, a tab or a score with drums"
+        )
     return Opened(kind.read(data, limits), data if kind is _MIDI else None)
 
 

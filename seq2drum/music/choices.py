@@ -92,10 +92,10 @@ CHOICES = MappingProxyType(
         "groove": Choice(
             str,
             "NAME|FILE",
-            "the beat to play on: a name that --mode grooves lists, a MIDI file with drums, or bars of one as FILE:5 or"
+            "the beat to play on: a name that --mode grooves lists, a file with drums, or bars of one as FILE:5 or"
             " FILE:5-8; of sections verse=NAME,chorus=FILE (default: one that fits)",
         ),
-        "like": Choice(str, "SONG", "play as the drums of this MIDI file do: their grooves, levels, fills and feel"),
+        "like": Choice(str, "SONG", "play as the drums of this file do: their grooves, levels, fills and feel"),
         "daring": _level("0 the safest groove, 0.5 as drummers choose, 1 wilder (default: 0)", 0.0),
         "intensity": _level("how much is played and how loud; 0.5 is what half of all music stays below"),
         "complexity": _level("how much the drums lean against the beat, likewise"),

@@ -28,15 +28,10 @@ GPIF_SUFFIXES = (".gp", ".gpx")
 RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 """What the names of recordings end in, in lower case."""
 
-SONG_SUFFIXES = (
-    MIDI_SUFFIXES
-    + SCORE_SUFFIXES
-    + ABC_SUFFIXES
-    + HUMDRUM_SUFFIXES
-    + GUITARPRO_SUFFIXES
-    + GPIF_SUFFIXES
-    + RECORDING_SUFFIXES
-)
+NOTE_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES
+"""What the names of files end in that have notes, and may have drums, in lower case."""
+
+SONG_SUFFIXES = NOTE_SUFFIXES + RECORDING_SUFFIXES
 """What the names of all files that can be opened as a song end in, in lower case."""
 
 LAST_TICK = 0x0FFF_FFFF

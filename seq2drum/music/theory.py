@@ -136,6 +136,14 @@ def _parts_of(song: Song, names: Sequence[str], piece: str, wanted: str) -> Sequ
     return sounding
 
 
+def no_drums(song: Song) -> str:
+    """What to say of a song that has no drums, where some are wanted."""
+    return (
+        f"there are no drums in it: {_listing(song) or 'it is empty'};"
+        " wanted are notes on MIDI channel 10, or a drum track of a tab or a score"
+    )
+
+
 def describe_parts(song: Song) -> list[str]:
     """One line a part: number from 1, name, program (or drums), how many notes it has, and from where to where."""
     lines = []

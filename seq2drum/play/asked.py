@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
-from seq2drum.music.limits import MIDI_SUFFIXES
+from seq2drum.music.limits import SONG_SUFFIXES
 
 if TYPE_CHECKING:  # the client reads the words, and has no numpy
     from seq2drum.lattice.grooves import Groove
@@ -20,13 +20,13 @@ Grooves: TypeAlias = "One | Mapping[str, One]"
 
 WHOLE = ""  # in place of a section: all that have none of their own
 
-_FILE = re.compile(rf"(.+(?:{'|'.join(map(re.escape, MIDI_SUFFIXES))}))(?::(.*))?", re.IGNORECASE | re.DOTALL)
+_FILE = re.compile(rf"(.+(?:{'|'.join(map(re.escape, SONG_SUFFIXES))}))(?::(.*))?", re.IGNORECASE | re.DOTALL)
 _BARS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 _SECTION = r"[^\s=,:/\\.][^=,:/\\.]*="  # a name before "=": a path or a title has none of these signs
 
 
 class Reference(NamedTuple):
-    """A groove by name: of the groove book, or a MIDI file.
+    """A groove by name: of the groove book, or a file with drums.
 
     bars: (first, last) of the file, counted from 1; None: the typical bar of the whole file.
     """
@@ -37,13 +37,13 @@ class Reference(NamedTuple):
 
 
 def reference(text: str) -> Reference:
-    """What NAME, FILE, FILE:BAR or FILE:FIRST-LAST stands for. A file is what ends as MIDI files do.
+    """What NAME, FILE, FILE:BAR or FILE:FIRST-LAST stands for. A file is what ends as songs do.
 
     Raises:
         OptionError: it is empty, or the bars are none.
     """
     if not text.strip():
-        raise OptionError("the groove has no name; wanted a name of the groove book, or a MIDI file")
+        raise OptionError("the groove has no name; wanted a name of the groove book, or a file with drums")
     file = _FILE.fullmatch(text.strip())
     if file is None:
         return Reference(text.strip())

@@ -20,7 +20,7 @@ from types import MappingProxyType
 import numpy as np
 
 from seq2drum.errors import ModelError, OptionError, Seq2DrumError
-from seq2drum.formats import midi
+from seq2drum.formats.opening import open_drums
 from seq2drum.lattice import tabs
 from seq2drum.lattice.composed import composed
 from seq2drum.lattice.fitting import beats_of
@@ -28,10 +28,9 @@ from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.grooves import Groove, of_json, typical
 from seq2drum.lattice.titles import slug_of, unique
-from seq2drum.music import drum_maps
+from seq2drum.music import drum_maps, theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
-from seq2drum.music.limits import SCORE_SUFFIXES
 from seq2drum.music.notes import Part, Song
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
@@ -177,12 +176,10 @@ def read_groove(text: str, *, book: Book | None = None, drum_map: DrumMap | None
     """
     book = Book.load() if book is None else book
     meant = asked.reference(text)
-    if not meant.is_file and meant.name.lower().endswith(SCORE_SUFFIXES):
-        raise OptionError(f"a groove is read from MIDI files, and {text!r} is a score; write its drums as a MIDI file")
     if not meant.is_file:
         return book[meant.name]
     try:
-        song = midi.read(meant.name)
+        song = open_drums(meant.name).song
     except Seq2DrumError as error:
         raise OptionError(f"the groove {text!r} cannot be read: {error}") from None
     try:
@@ -202,7 +199,7 @@ def groove_of(song: Song, bars: tuple[int, int] | None = None, drum_map: DrumMap
     drums = Part.of(np.concatenate([np.empty((0, 4), np.int64), *rows]), is_drums=True)
     grid, form = encode(drums, lattice, FULL), form_of(song, lattice)
     if not len(grid.step):
-        raise OptionError("the file has no drums; name one with a part on channel 10")
+        raise OptionError(theory.no_drums(song))
     if bars is None:
         return typical(grid, form)
     (first, last), count = bars, len(song.bars())

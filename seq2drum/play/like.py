@@ -56,7 +56,7 @@ def wishes_of(song: Song) -> Wishes:
     lattice = lattice_of(song)
     grid, form = encode(merge(drum_maps.drum_parts(song)), lattice, FULL), form_of(song, lattice)
     if not len(grid.step):
-        raise OptionError("the song to play like has no drums; wanted a part on channel 10")
+        raise OptionError(f"the song to play like: {theory.no_drums(song)}")
     played = np.zeros(len(form.steps), dtype=bool)
     played[form.bar_of(grid.step)] = True
     grooves = {WHOLE: typical(grid, form)}

@@ -26,10 +26,10 @@ class Options(Shown):
         style       one of `choices.STYLES`
         intensity   0..1, how much is played and how loud; 0.5 is what half of all music stays below
         complexity  0..1, how much the drums lean against the metre, likewise
-        groove      what is played on: a name in the groove book, a MIDI file with drums (`FILE`, `FILE:5` for one of
+        groove      what is played on: a name in the groove book, a file with drums (`FILE`, `FILE:5` for one of
                     its bars, `FILE:5-8` for several), a `Groove`, or one of these for each section: a mapping of
                     section to it, or "verse=NAME,chorus=FILE". See `asked`
-        like        a song with drums, as a MIDI file or its bytes: what is not asked for is as in these drums
+        like        a song with drums, a file of any kind but recordings or its bytes: what is not asked for is as in
         daring      0..1, how a groove is chosen: 0 the safest, 0.5 as drummers choose, 1 wilder
         fills       0..1, how many bars break the pattern: 0 none, 0.5 as many as drummers play, 1 twice as many
         fill_at     the bars that are fills, counted from 1

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from seq2drum.errors import InputError, OptionError
-from seq2drum.formats import foreign, midi
+from seq2drum.formats.opening import open_drums
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music import drum_maps
@@ -106,8 +106,7 @@ def _in_turn(grooves: Mapping[str, Groove], letters: Sequence[str]) -> dict[str,
 
 def _song(source: bytes | str | os.PathLike[str], limits: Limits) -> Song:
     try:
-        data = source if isinstance(source, bytes) else foreign.read_file(source, limits.file_bytes)
-        return midi.parse(data, limits=limits)
+        return open_drums(source, limits=limits).song
     except InputError as error:
         raise type(error)(f"the song to play like: {error}") from None
 

@@ -20,9 +20,11 @@ import pytest
 from seq2drum import Options, cli
 from seq2drum.cli import infer, shared, terminal
 from seq2drum.formats import midi, notation
+from seq2drum.formats.opening import open_song
 from seq2drum.music import drum_maps
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.show import draw
+from tests import tabs
 from tests.commands import called
 from tests.conftest import ROOT
 from tests.players import faults, save_player, strummed
@@ -470,10 +472,26 @@ def test_humanize_takes_seed_swing_and_style(run: Run, tmp_path: Path) -> None:
     assert len(made) == 4
 
 
+def test_a_tab_with_drums_is_humanised_and_played_like(run: Run, tmp_path: Path) -> None:
+    beats = [tabs.beat((1, 36)), tabs.beat((1, 42)), tabs.beat((2, 38)), tabs.beat((1, 42))] * 2
+    drums = tabs.track([beats] * 4, name="Drums", isPercussionTrack=True)
+    guitar = tabs.track([[tabs.beat((6, 3), length=2), tabs.beat((5, 2), length=2)]] * 4)
+    (tmp_path / "song.gp5").write_bytes(tabs.written(tabs.song(guitar, drums)))
+    assert run(tmp_path / "song.gp5", mode="humanize", model=None)[0] == 0
+    stiff, human = open_song(tmp_path / "song.gp5").song, midi.read(tmp_path / "song.human.mid")
+    assert [part.is_drums for part in human.parts] == [False, True]
+    assert human.parts[0].rows.tolist() == stiff.parts[0].rows.tolist()
+    assert human.parts[1].pitch.tolist() == stiff.parts[1].pitch.tolist()
+    assert len(set(human.parts[1].velocity.tolist())) > 5
+    song = put(tmp_path / "a.mid")
+    assert run(song, "--like", tmp_path / "song.gp5", "-o", tmp_path / "like.mid")[0] == 0
+    refused(run(song, "--like", put(tmp_path / "b.mid"), "-o", tmp_path / "c.mid"), "play like: there are no drums in")
+
+
 def test_humanize_refuses_options_that_it_cannot_use(run: Run, tmp_path: Path) -> None:
     song = put(tmp_path / "a.mid")
     refused(run(song, mode="humanize", model=None), "no drums in it", "channel 10")
-    refused(run(mode="humanize", model=None), "--mode humanize wants a MIDI file")
+    refused(run(mode="humanize", model=None), "--mode humanize wants a file")
     refused(run(song, "--humanize", 2, mode="humanize", model=None), "wanted 0 (stiff) to 1")
     refused(run(song, "--swing", -1, mode="humanize", model=None), "swing is -1")
     refused(run(song, "--style", "polka", mode="humanize", model=None), "'polka'")

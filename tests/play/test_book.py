@@ -17,6 +17,7 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Part, Song
 from seq2drum.play import book
 from seq2drum.play.book import Book, read_groove
+from tests import tabs as tabs_made
 
 
 @pytest.fixture
@@ -25,6 +26,11 @@ def loop(tmp_path: Path) -> str:
     path = tmp_path / "beat.mid"
     path.write_bytes(midi.serialise(looped(Book.load()["half-time-rock-ride"], 4)))
     return str(path)
+
+
+MELODY = b"""<?xml version="1.0"?><score-partwise><part-list><score-part id="P1"><part-name>Flute</part-name>
+</score-part></part-list><part id="P1"><measure number="1"><attributes><divisions>1</divisions></attributes><note>
+<pitch><step>E</step><octave>3</octave></pitch><duration>4</duration></note></measure></part></score-partwise>"""
 
 
 def test_the_book_is_read_once() -> None:
@@ -153,6 +159,42 @@ def test_what_has_no_drums_is_refused(tmp_path: Path, loop: str) -> None:
     path.write_bytes(midi.serialise(Song(480, song.parts, length=5 * 4 * 480)))
     with pytest.raises(OptionError, match="bar 5 has no drums"):
         read_groove(f"{path}:5")
+
+
+DRUM_SCORE = b"""<?xml version="1.0"?><score-partwise><part-list><score-part id="P1"><part-name>Drums</part-name>
+</score-part></part-list><part id="P1"><measure number="1"><attributes><divisions>1</divisions><time><beats>4</beats>
+<beat-type>4</beat-type></time><clef><sign>percussion</sign></clef></attributes>%s</measure></part></score-partwise>"""
+SNARE = b"""<note><unpitched><display-step>C</display-step><display-octave>5</display-octave></unpitched>
+<duration>1</duration></note>"""
+
+
+def test_the_drums_of_a_tab_and_of_a_score_have_grooves(tmp_path: Path) -> None:
+    beats = [
+        tabs_made.beat((1, 36)),
+        tabs_made.beat((1, 42)),
+        tabs_made.beat((2, 38), (1, 42)),
+        tabs_made.beat((1, 42)),
+    ]
+    drums = tabs_made.track([beats * 2] * 2, name="Drums", isPercussionTrack=True)
+    guitar = tabs_made.track([[tabs_made.beat((6, 3), length=1)]] * 2)
+    tab, score = tmp_path / "song.gp5", tmp_path / "song.musicxml"
+    tab.write_bytes(tabs_made.written(tabs_made.song(guitar, drums)))
+    score.write_bytes(DRUM_SCORE % (SNARE * 4))
+    groove = read_groove(f"{tab}:2")
+    assert [FULL.names[voice] for voice in groove.bars[0].key[:4]] == ["kick", "closed hat", "snare", "closed hat"]
+    snares = read_groove(str(score)).bars[0]
+    assert {FULL.names[voice] for voice in snares.key} == {"snare"}
+    assert snares.step.tolist() == [0, 6, 12, 18]
+    score.write_bytes(MELODY)
+    with pytest.raises(OptionError, match=r"no drums in it: 1 'Flute'.*or a drum track of a tab or a score"):
+        read_groove(str(score))
+
+
+def test_no_drums_are_heard_in_a_recording(tmp_path: Path) -> None:
+    path = tmp_path / "band.wav"
+    path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt ")
+    with pytest.raises(OptionError, match="a recording, in which no drums are heard; wanted is a MIDI file"):
+        read_groove(f"{path}:3")
 
 
 @pytest.mark.parametrize(
