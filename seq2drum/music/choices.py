@@ -198,10 +198,19 @@ def check(name: str, value: float | None, title: str = "") -> None:
         OptionError: it is out of its range.
     """
     choice = CHOICES[name]
+    check_number(choice, value, title or choice.title or name)
+
+
+def check_number(choice: Choice, value: float | None, title: str) -> None:
+    """Refuse a number that is out of the range of a choice, of this or another table.
+
+    Raises:
+        OptionError: it is out of its range.
+    """
     if value is None and choice.default is None:
         return
     if value is None or not choice.least <= value <= choice.most:
-        raise OptionError(f"{title or choice.title or name} is {value}, wanted {choice.wanted}")
+        raise OptionError(f"{title} is {value}, wanted {choice.wanted}")
 
 
 def check_word(name: str, word: str | None) -> None:
