@@ -37,7 +37,7 @@ _GP6_KIT = (
 def read_gpif(data: bytes) -> Song:
     """Read the bytes of a file of Guitar Pro 6, 7 or 8 (.gpx, .gp), as `performed.song_of` plays it.
 
-    Grace notes, bends, slides and harmonics are not heard: a note has the pitch of its fret.
+    Bends, slides and harmonics are not heard: a note has the pitch of its fret.
 
     Raises:
         NotationError: it is no such file, is damaged, or lies beyond TAB_LIMITS.
@@ -122,12 +122,17 @@ def _voices(tables: Tables, number: int, staff: int) -> list[str]:
 def _voice(tables: Tables, key: str, instrument: Instrument, staff: int, counter: _Counter) -> Iterator[Beat]:
     keys = tables.voices.get(key, ())
     counter.add(len(keys))
+    graces, is_on_beat = list[tuple[TabNote, ...]](), False
     for each in keys:
         beat = tables.beats[each]
-        if not beat.is_grace:
-            counter.add_notes(len(beat.notes))
-            notes = tuple(_tab_note(tables.notes[note], beat, instrument, staff) for note in beat.notes)
-            yield Beat(tables.rhythms[beat.rhythm], notes)
+        counter.add_notes(len(beat.notes))
+        notes = tuple(_tab_note(tables.notes[note], beat, instrument, staff) for note in beat.notes)
+        if beat.is_grace:
+            graces.append(notes)
+            is_on_beat |= beat.is_on_beat
+        else:
+            yield Beat(tables.rhythms[beat.rhythm], notes, tuple(graces), is_on_beat)
+            graces, is_on_beat = [], False
 
 
 def _tab_note(note: WrittenNote, beat: WrittenBeat, instrument: Instrument, staff: int) -> TabNote:

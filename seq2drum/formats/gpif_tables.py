@@ -46,12 +46,13 @@ class WrittenBar(NamedTuple):
 
 
 class WrittenBeat(NamedTuple):
-    """A beat; its dynamic is a place in DYNAMICS."""
+    """A beat; its dynamic is a place in DYNAMICS. is_on_beat: of a grace, that it delays the beat it is of."""
 
     rhythm: str
     notes: list[str]
     dynamic: int
     is_grace: bool
+    is_on_beat: bool
     tremolo: Fraction
 
 
@@ -275,6 +276,7 @@ def _beat(item: Element) -> WrittenBeat:
         texts_of(item, "Notes"),
         DYNAMICS.index(dynamic) if dynamic in DYNAMICS else _FORTE,
         item.find("GraceNotes") is not None,
+        text_of(item, "GraceNotes") == "OnBeat",
         marks.get(text_of(item, "Tremolo"), Fraction(0)),
     )
 

@@ -31,7 +31,7 @@ _VERSIONS = {
 def read_guitarpro(data: bytes) -> Song:
     """Read the bytes of a file of Guitar Pro 3, 4 or 5 (.gp3, .gp4, .gp5), as `performed.song_of` plays it.
 
-    Grace notes, bends, slides and harmonics are not heard: a note has the pitch of its fret.
+    Bends, slides and harmonics are not heard: a note has the pitch of its fret.
 
     Raises:
         NotationError: it is no such file, is damaged, or lies beyond TAB_LIMITS.
@@ -82,7 +82,7 @@ def check() -> None:
 def _bounded(module: str) -> Any:
     """The class of PyGuitarPro that reads a version, counting measures, tracks and beats, and quick with ties."""
     check()
-    from guitarpro import gp3, gp4, gp5
+    from guitarpro import gp3, gp4, gp5, models
 
     base: Any = {"gp3": gp3.GP3File, "gp4": gp4.GP4File, "gp5": gp5.GP5File}[module]
 
@@ -114,10 +114,18 @@ def _bounded(module: str) -> Any:
 
         def readNotes(self, track: Any, beat: Any, duration: Any, effect: Any = None) -> None:
             super().readNotes(track, beat, duration, effect)
-            self.notes += len(beat.notes)
+            self.notes += len(beat.notes) + sum(note.effect.grace is not None for note in beat.notes)
             _check_count(self.notes, TAB_LIMITS.notes, "notes")
             for note in beat.notes:
                 self.held[track.number, self._currentVoiceNumber, note.string] = note.value
+
+        def readGrace(self) -> Any:
+            # In this order in all versions; PyGuitarPro's readers of 3 and 4 take the third byte for the fourth.
+            fret, velocity, transition, _ = (self.readU8() for _ in range(4))
+            flags = self.readU8() if module == "gp5" else 0
+            is_dead = fret == 255 or bool(flags & 1)
+            kind = models.GraceEffectTransition(transition if transition <= 3 else 0)
+            return models.GraceEffect(32, fret % 255, is_dead, bool(flags & 2), kind, self.unpackVelocity(velocity))
 
         def getTiedNoteValue(self, note: Any) -> int:
             return self.held.get((self._currentTrack.number, self._currentVoiceNumber, note.string), -1)
@@ -182,7 +190,11 @@ def _beats(voice: Any, tuning: dict[int, int] | None) -> Iterator[Beat]:
         if beat.status.name == "empty":
             continue
         notes = [note for note in beat.notes if note.type.name != "rest"] if beat.status.name == "normal" else []
-        yield Beat(_quarters(beat.duration), tuple(_note(note, tuning, note.string in slurred) for note in notes))
+        played = tuple(_note(note, tuning, note.string in slurred) for note in notes)
+        graced = [note for note in notes if note.effect.grace]
+        graces = (tuple(_grace(note, tuning) for note in graced),) if graced else ()
+        is_on_beat = any(note.effect.grace.isOnBeat for note in graced)
+        yield Beat(_quarters(beat.duration), played, graces, is_on_beat)
         slurred = {note.string for note in notes if note.effect.hammer}
 
 
@@ -199,21 +211,43 @@ def _note(note: Any, tuning: dict[int, int] | None, is_slurred: bool) -> TabNote
         is_dead=kind == "dead",
         is_palm_muted=effect.palmMute,
         is_ghost=effect.ghostNote,
-        is_slurred=is_slurred and tuning is not None,
+        is_slurred=(is_slurred or _is_hammered(effect.grace)) and tuning is not None,
         accent=2 * effect.heavyAccentuatedNote or effect.accentuatedNote,
     )
-    pitch = general_midi(note.value) if tuning is None else tuning[note.string] + note.value
-    if not 0 <= pitch <= 127:
-        raise NotationError(f"a note on string {note.string} is beyond MIDI's range (pitch {pitch})")
-    dynamic = (note.velocity - velocity_of(0)) // 16
+    pitch = _pitch(note.string, note.value, tuning)
     return TabNote(
         pitch,
         pitch if tuning is None else note.string,
-        velocity_of(dynamic, louder=touch.louder),
+        _velocity(note.velocity, touch),
         is_tied=kind == "tie",
         rings=effect.letRing and not (touch.is_dead or touch.is_palm_muted),
         tremolo=_quarters(effect.tremoloPicking.duration) if effect.tremoloPicking else Fraction(0),
     )
+
+
+def _grace(note: Any, tuning: dict[int, int] | None) -> TabNote:
+    """What is struck before a note, on its string."""
+    grace = note.effect.grace
+    pitch = _pitch(note.string, max(grace.fret, 0), tuning)
+    string = pitch if tuning is None else note.string
+    return TabNote(pitch, string, _velocity(grace.velocity, Touch(is_dead=grace.isDead)))
+
+
+def _is_hammered(grace: Any) -> bool:
+    """Whether a note is hammered on after its grace."""
+    return grace is not None and grace.transition.name == "hammer"
+
+
+def _pitch(string: int, fret: int, tuning: dict[int, int] | None) -> int:
+    pitch = general_midi(fret) if tuning is None else tuning[string] + fret
+    if not 0 <= pitch <= 127:
+        raise NotationError(f"a note on string {string} is beyond MIDI's range (pitch {pitch})")
+    return pitch
+
+
+def _velocity(velocity: int, touch: Touch) -> int:
+    """A velocity of Guitar Pro's as it sounds."""
+    return velocity_of((velocity - velocity_of(0)) // 16, louder=touch.louder)
 
 
 def _tempo_marks(track: Any) -> Iterator[TempoMark]:

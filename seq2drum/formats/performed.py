@@ -1,10 +1,11 @@
-"""A tab -> Song: what is heard when it is played, with its repeats, ties, triplet feel and let ring."""
+"""A tab -> Song: what is heard when it is played, with its repeats, ties, graces, triplet feel and let ring."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from seq2drum.errors import NotationError
@@ -14,6 +15,8 @@ from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, T
 from seq2drum.music import metres
 from seq2drum.music.limits import TAB_LIMITS
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
+
+_GRACES = Fraction(1, 8)  # how long all graces of a beat last, in quarters, as alphaTab has it
 
 
 def song_of(tab: Tab) -> Song:
@@ -99,6 +102,8 @@ class _Placed(NamedTuple):
     onset: Fraction
     duration: Fraction
     notes: tuple[TabNote, ...]
+    graces: tuple[tuple[TabNote, ...], ...]
+    is_on_beat: bool
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,8 @@ class _Line:
                 for beat in bar:
                     yield beat.onset
                     yield beat.duration
+                    if beat.graces:
+                        yield _GRACES / len(beat.graces)
                     for note in beat.notes:
                         yield note.tremolo
 
@@ -136,7 +143,7 @@ def _placed(beats: Sequence[Beat], feel: Feel | None) -> list[_Placed]:
     """The beats of a voice in a measure; of two that make a pair of the feel's units, as it wants them."""
     onset, out = Fraction(0), list[_Placed]()
     for beat in beats:
-        out.append(_Placed(onset, beat.duration, beat.notes))
+        out.append(_Placed(onset, beat.duration, beat.notes, beat.graces, beat.is_on_beat))
         onset += beat.duration
     if feel is None:
         return out
@@ -180,6 +187,12 @@ class _Voice:
         if note.rings:
             self.ringing[note.string] = place, latest
 
+    def cut(self, tick: int, but: set[int]) -> None:
+        """End what sounds at a tick, on all strings but some."""
+        for place in (place for string, place in self.held.items() if string not in but):
+            onset, end = self.notes[place][:2]
+            self.notes[place][1] = min(end, max(tick, onset + 1))
+
     def damp(self, tick: int, strings: set[int] | None = None) -> None:
         """End what rings, on some strings or on all."""
         for string in list(self.ringing) if strings is None else strings & self.ringing.keys():
@@ -190,15 +203,19 @@ class _Voice:
 def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int) -> list[Note]:
     out = []
     for bars in line.voices:
-        voice = _Voice()
+        voice, before = _Voice(), 0
         for number, index in enumerate(order):
             start, length = places[number], places[number + 1] - places[number]
             if not bars[index]:
                 voice.damp(start)
+                before = start
             for beat in bars[index]:
                 onset = start + round(beat.onset * ticks)
                 end = start + round((beat.onset + beat.duration) * ticks)
                 tied = {note.string for note in beat.notes if note.is_tied}
+                if beat.graces:
+                    onset = _graced(voice, beat, onset, end, before, tied, ticks)
+                before = onset
                 voice.damp(onset, {note.string for note in beat.notes} - tied if beat.notes else None)
                 if len(voice.notes) > TAB_LIMITS.notes:
                     raise _too_many_notes()
@@ -208,6 +225,26 @@ def _notes(line: _Line, order: Sequence[int], places: Sequence[int], ticks: int)
         voice.damp(places[-1])
         out += [Note(onset, max(end - onset, 1), pitch, velocity) for onset, end, pitch, velocity in voice.notes]
     return out
+
+
+def _graced(voice: _Voice, beat: _Placed, onset: int, end: int, before: int, tied: set[int], ticks: int) -> int:
+    """Play the graces of a beat; returns when its notes are struck. before: when the voice's beat before it is struck.
+
+    They take at most half of the beat before it, or of its own where they are on the beat, as are those that begin a
+    song. tied: the strings whose notes go on.
+    """
+    is_on_beat = beat.is_on_beat or onset == before
+    room = end - onset if is_on_beat else onset - before
+    length = min(round(_GRACES * ticks), room // 2)
+    first = onset if is_on_beat else onset - length
+    edges = [first + round(Fraction(length * number, len(beat.graces))) for number in range(len(beat.graces) + 1)]
+    if not is_on_beat:
+        voice.cut(first, tied)
+    for notes, (at, until) in zip(beat.graces, pairwise(edges), strict=True):
+        voice.damp(at, {note.string for note in notes})
+        for note in notes:
+            voice.strike(note, at, until, until)
+    return onset + length if is_on_beat else onset
 
 
 def _strokes(onset: int, end: int, step: int) -> list[tuple[int, int]]:

@@ -65,10 +65,16 @@ class TabNote(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """Notes that are struck together, none in a rest, and how long that is written to last."""
+    """Notes that are struck together, none in a rest, and how long that is written to last.
+
+    graces: what is struck in short before them, one after another. is_on_beat: the first of these is where the beat is,
+    and the notes come late; else the notes are, and the graces come early.
+    """
 
     duration: Fraction
     notes: tuple[TabNote, ...] = ()
+    graces: tuple[tuple[TabNote, ...], ...] = ()
+    is_on_beat: bool = False
 
 
 class Feel(NamedTuple):

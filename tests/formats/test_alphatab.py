@@ -40,6 +40,8 @@ class Played(NamedTuple):
     is_muted: bool = False
     rings: bool = False
     ghost: bool = False
+    grace: int = -1  # the fret of a grace on the string of its one note; -1: none
+    is_on_beat: bool = False
 
 
 def made(seed: int) -> dict[str, Any]:
@@ -48,6 +50,7 @@ def made(seed: int) -> dict[str, Any]:
     metre = chance.choice([(4, 4), (3, 4), (7, 8), (6, 8)])
     count = chance.choice([3, 5, 8])
     muted, ringing = seed % 3 == 1, seed % 3 == 2
+    ornaments = random.Random(1000 + seed)
     bars, before = [], ()
     for _ in range(count):
         bar, left = [], 16 * metre[0] // metre[1]
@@ -65,6 +68,7 @@ def made(seed: int) -> dict[str, Any]:
             for beat in beats:
                 rest, tied = chance.random() < 0.12, before and chance.random() < 0.15
                 strings = chance.sample(range(6), chance.choice([1, 1, 1, 2, 3]))
+                graced = not (rest or tied or ringing) and len(strings) == 1 and bar and bar[-1].grace < 0
                 notes = () if rest else before if tied else tuple((string, chance.randrange(13)) for string in strings)
                 bar.append(
                     beat._replace(
@@ -73,6 +77,8 @@ def made(seed: int) -> dict[str, Any]:
                         is_muted=muted and chance.random() < 0.3,
                         rings=ringing and not tied and chance.random() < 0.4,
                         ghost=not muted and chance.random() < 0.1,
+                        grace=chance.randrange(13) if graced and ornaments.random() < 0.3 else -1,
+                        is_on_beat=ornaments.random() < 0.3,
                     )
                 )
                 before = notes
@@ -81,7 +87,17 @@ def made(seed: int) -> dict[str, Any]:
     if form:  # no tie over a repeat sign: what it is tied to is not what was played before
         bars = [[bar[0]._replace(is_tied=False), *bar[1:]] for bar in bars]
     swings = not ringing and chance.random() < 0.4
-    return {"bars": bars, "metre": metre, "form": form, "swings": swings, "exact": not muted and not swings}
+    if swings:  # alphaTab's graces do not heed it
+        bars = [[each._replace(grace=-1) for each in bar] for bar in bars]
+    is_late = any(each.grace >= 0 and each.is_on_beat for bar in bars for each in bar)  # which Guitar Pro 4 has not
+    return {
+        "bars": bars,
+        "metre": metre,
+        "form": form,
+        "swings": swings,
+        "exact": not muted and not swings,
+        "is_late": is_late,
+    }
 
 
 def as_guitarpro(tab: dict[str, Any]) -> Any:
@@ -89,6 +105,8 @@ def as_guitarpro(tab: dict[str, Any]) -> Any:
         kind = "tie" if each.is_tied else "normal"
         effects = {"palmMute": each.is_muted, "letRing": each.rings, "ghostNote": each.ghost}
         notes = [(6 - string, fret) for string, fret in each.notes]
+        if each.grace >= 0:
+            effects["grace"] = models.GraceEffect(fret=each.grace, isOnBeat=each.is_on_beat)
         return tabs.beat(*notes, length=each.length, dotted=each.dotted, tuplet=each.tuplet, kind=kind, **effects)
 
     marks = {
@@ -107,6 +125,11 @@ def as_guitarpro(tab: dict[str, Any]) -> Any:
 
 
 def as_gpif(tab: dict[str, Any]) -> bytes:
+    def graces(each: Played) -> list[Any]:
+        where = "OnBeat" if each.is_on_beat else "BeforeBeat"
+        more = f"<Dynamic>F</Dynamic><GraceNotes>{where}</GraceNotes>"
+        return [gpif_files.xbeat((each.notes[0][0], each.grace), value="32nd", more=more)] if each.grace >= 0 else []
+
     def beat(each: Played) -> Any:
         note = '<Tie origin="false" destination="true"/>' * each.is_tied + "<LetRing/>" * each.rings
         note += "<AntiAccent>Normal</AntiAccent>" * each.ghost
@@ -133,7 +156,10 @@ def as_gpif(tab: dict[str, Any]) -> bytes:
         for index in range(len(tab["bars"]))
     }
     return gpif_files.gpif(
-        gpif_files.xtrack([[beat(each) for each in bar] for bar in tab["bars"]], capo=2), measures=measures
+        gpif_files.xtrack(
+            [[one for each in bar for one in (*graces(each), beat(each))] for bar in tab["bars"]], capo=2
+        ),
+        measures=measures,
     )
 
 
@@ -166,7 +192,7 @@ def compare(seeds: range, folder: Path) -> int:
         song, text = as_guitarpro(tab), as_gpif(tab)
         written = {
             ".gp5": tabs.written(song),
-            ".gp4": b"" if tab["swings"] else tabs.written(song, (4, 0, 6)),
+            ".gp4": b"" if tab["swings"] or tab["is_late"] else tabs.written(song, (4, 0, 6)),
             ".gp": gpif_files.gp(text),
             ".gpx": gpif_files.bcfz(text) if seed % 5 == 0 else gpif_files.bcfs(text),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -109,6 +110,22 @@ def test_notes_are_as_loud_as_they_are_struck() -> None:
         xbeat((0, 0), note="<Accent>4</Accent>"),
     ]
     assert read(gpif(xtrack([bar]))).parts[0].velocity.tolist() == [47, 95, 63, 79, 79, 79, 111, 127]
+
+
+def test_graces_come_before_the_beat_or_delay_it() -> None:
+    def grace(fret: int, where: str) -> Any:
+        return xbeat((0, fret), value="32nd", more=f"<Dynamic>F</Dynamic><GraceNotes>{where}</GraceNotes>")
+
+    def half(fret: int) -> Any:
+        return xbeat((0, fret), value="Half")
+
+    def heard(*bar: Any) -> list[tuple[float, int]]:
+        song = open_song(gp(gpif(xtrack([bar])))).song
+        return [(note.onset / song.ticks_per_quarter, note.pitch) for note in song.parts[0]]
+
+    two = heard(half(0), grace(3, "BeforeBeat"), grace(4, "BeforeBeat"), half(5))
+    assert two == [(0, 40), (1.875, 43), (1.9375, 44), (2, 45)]
+    assert heard(half(0), grace(3, "OnBeat"), half(5)) == [(0, 40), (2, 43), (2.125, 45)]
 
 
 def test_sections_are_markers() -> None:

@@ -156,6 +156,49 @@ def test_tremolo_is_played_stroke_by_stroke() -> None:
     assert [onset for onset, _ in heard(found)] == [number / 4 for number in range(8)]
 
 
+def graced(*notes: tuple[int, int], fret: int = 5, length: int = 4, **more: Any) -> Any:
+    """A beat whose notes have a grace each. more: of the grace."""
+    return beat(*notes, length=length, grace=models.GraceEffect(fret=fret, **more))
+
+
+def timed(read: Song, part: int = 0) -> list[tuple[float, float, int]]:
+    """(onset, duration, pitch) of a part, in quarters."""
+    ticks = read.ticks_per_quarter
+    return [(note.onset / ticks, note.duration / ticks, note.pitch) for note in read.parts[part]]
+
+
+def test_a_grace_is_a_32nd_of_the_beat_before_it_or_of_its_own() -> None:
+    early = read(song(track([[beat((6, 0), **QUARTER), graced((6, 7)), beat(length=2)]])))
+    assert timed(early) == [(0, 0.875, 40), (0.875, 0.125, 45), (1, 1, 47)]
+    late = read(song(track([[beat((6, 0), **QUARTER), graced((6, 7), isOnBeat=True), beat(length=2)]])))
+    assert timed(late) == [(0, 1, 40), (1, 0.125, 45), (1.125, 0.875, 47)]
+    twice = read(song(track([whole(0), [graced((6, 7), (5, 7), length=1)]])))
+    assert timed(twice)[1:] == [(3.875, 0.125, 45), (3.875, 0.125, 50), (4, 4, 47), (4, 4, 52)]
+
+
+def test_a_grace_finds_room_where_there_is_little_and_where_the_song_begins() -> None:
+    short = read(song(track([[beat((6, 0), length=64), graced((6, 7), length=64), beat((6, 0), length=2)]])))
+    assert timed(short)[:3] == [(0, 1 / 32, 40), (1 / 32, 1 / 32, 45), (1 / 16, 1 / 16, 47)]
+    first = read(song(track([[graced((6, 7), length=1)]])))
+    assert timed(first) == [(0, 0.125, 45), (0.125, 3.875, 47)]
+
+
+def test_a_grace_has_a_loudness_of_its_own_and_may_be_dead_or_hammered_from() -> None:
+    def velocities(version: tuple[int, int, int] = (5, 1, 0), **more: Any) -> list[int]:
+        made = song(track([[beat((6, 0), **QUARTER), graced((6, 7), **more), beat(length=2)]]))
+        return read(made, version).parts[0].velocity.tolist()
+
+    assert velocities(velocity=47) == [95, 47, 95]
+    assert velocities((4, 0, 6), velocity=47) == [95, 47, 95]
+    assert velocities(isDead=True) == [95, 63, 95]
+    assert velocities(transition=models.GraceEffectTransition.hammer) == [95, 95, 79]
+
+
+def test_a_drum_with_a_grace_is_a_flam() -> None:
+    kit = track([[beat((1, 36), **QUARTER), graced((1, 38), fret=38), beat(length=2)]], isPercussionTrack=True)
+    assert timed(read(song(kit))) == [(0, 0.875, 36), (0.875, 0.125, 38), (1, 1, 38)]
+
+
 def test_both_voices_are_heard() -> None:
     found = read(song(track([(whole(0), EIGHTHS)])))
     assert len(found.parts[0]) == 9

@@ -28,7 +28,7 @@ def files() -> list[bytes]:
         tabs.beat((1, 12), (2, 12), length=4, letRing=True),
         tabs.beat((3, 5), hammer=True),
         tabs.beat((3, 7), slides=[slide]),
-        tabs.beat((6, 0), length=4, palmMute=True, tempo=140),
+        tabs.beat((6, 0), length=4, palmMute=True, tempo=140, grace=models.GraceEffect(fret=3)),
         tabs.beat((2, 3), length=4, bend=bend, kind="tie"),
     ]
     kit = [tabs.beat((1, 42), (5, 36), length=4), tabs.beat((4, 38), length=4)] * 2
