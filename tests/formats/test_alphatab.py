@@ -219,3 +219,26 @@ def test_what_is_played_of_a_tab_is_what_alphatab_plays(tmp_path) -> None:
 @pytest.mark.slow
 def test_what_is_played_of_many_tabs_is_what_alphatab_plays(tmp_path) -> None:
     assert compare(range(100, 200), tmp_path) > 5000
+
+
+def nested(seed: int) -> Any:
+    """A tab whose measures are its frets, with repeats in repeats, made by chance; some are opened and never closed."""
+    chance = random.Random(seed)
+    headers, opened = {}, 0
+    for index in range(chance.randint(3, 9)):
+        opens = chance.random() < 0.4
+        closes = opened + opens > 0 and chance.random() < 0.4
+        opened += opens - closes
+        headers[index] = {"isRepeatOpen": opens, "repeatClose": chance.choice([1, 1, 2]) if closes else -1}
+    return tabs.song(tabs.track([[tabs.beat((6, index), length=1)] for index in headers]), headers=headers)
+
+
+def test_repeats_in_repeats_are_played_as_alphatab_plays_them(tmp_path) -> None:
+    files = [tmp_path / f"{seed}.gp5" for seed in range(60)]
+    for seed, file in enumerate(files):
+        file.write_bytes(tabs.written(nested(seed)))
+    longest = 0
+    for file, tracks in zip(files, alphatab(files), strict=True):
+        assert rows(file, False) == sorted((float(tick), float(pitch)) for tick, _, pitch, _ in tracks[0]), file.name
+        longest = max(longest, len(tracks[0]))
+    assert longest > 20
