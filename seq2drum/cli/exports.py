@@ -51,7 +51,7 @@ class Export(NamedTuple):
 def _score(played: Played) -> bytes:
     from seq2drum.formats import musicxml
 
-    best = played.takes[0]
+    best = _counted(played)
     if _suffix(played.options.score) == ".txt":
         from seq2drum.lattice import drum_tab
 
@@ -62,6 +62,11 @@ def _score(played: Played) -> bytes:
     from seq2drum.show import engraving
 
     return engraving.svg(data)
+
+
+def _counted(played: Played) -> Take:
+    """The best take, with its count-in."""
+    return played.takes[0].behind(played.options.count_in)
 
 
 def _json_take(played: Played) -> bytes:
@@ -80,7 +85,7 @@ def _check_score(options: argparse.Namespace) -> None:
 def _picture(played: Played) -> bytes:
     from seq2drum.show import draw
 
-    return draw.picture(played.takes[0].duet, _suffix(played.options.picture)[1:], title=played.title)
+    return draw.picture(_counted(played).duet, _suffix(played.options.picture)[1:], title=played.title)
 
 
 def session(options: argparse.Namespace) -> Session:
@@ -146,7 +151,8 @@ def _rpp(played: Played) -> bytes:
 def _gp(played: Played) -> bytes:
     from seq2drum.formats import guitarpro
 
-    return guitarpro.write_guitarpro(played.takes[0].song, played.takes[0].standard_part, played.title)
+    best = _counted(played)
+    return guitarpro.write_guitarpro(best.song, best.standard_part, played.title)
 
 
 def _check_gp(options: argparse.Namespace) -> None:

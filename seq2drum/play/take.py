@@ -93,6 +93,14 @@ class Take(Shown):
         song = replace(self.song, markers=self.markers)
         return delivered(song, self.part, drum_maps.load(self.options.drum_map), session)
 
+    def behind(self, count_in: int) -> Take:
+        """The take with so many bars counted before it; with 0 itself."""
+        if not count_in:
+            return self
+        given = self.delivered(Session(count_in))
+        moved = tuple(marker._replace(tick=marker.tick + given.shift) for marker in self.sections)
+        return replace(self, song=given.song, part=given.drums[0], source=None, sections=moved)
+
     def heard(self, session: Session) -> tuple[Duet, tuple[Part, ...]]:
         """The duet behind the count-in, and what is heard beside it: the click, if there is one."""
         given = self.delivered(replace(session, split=False))

@@ -188,6 +188,32 @@ def test_the_command_line_writes_a_session(tmp_path: Path, drummer: Drummer) -> 
         assert name in project
 
 
+def test_scores_tabs_and_pictures_have_the_count_in(tmp_path: Path, drummer: Drummer) -> None:
+    from seq2drum import cli
+
+    song, model = tmp_path / "a.mid", save_player(tmp_path / "player")
+    song.write_bytes(midi.serialise(strummed()))
+    names = ["plain.musicxml", "plain.svg", "a.musicxml", "a.svg"]
+    plain, plain_picture, score, picture = (str(tmp_path / name) for name in names)
+    common = [str(song), "--model", str(model), "--force"]
+    assert cli.main([*common, "--score", plain, "--picture", plain_picture]) == 0
+    assert cli.main([*common, "--count-in", "2", "--score", score, "--picture", picture]) == 0
+    before, after = ((tmp_path / name).read_text() for name in ("plain.musicxml", "a.musicxml"))
+    assert after.count("<measure ") == before.count("<measure ") + 2
+    assert (tmp_path / "a.svg").stat().st_size > (tmp_path / "plain.svg").stat().st_size
+    tab = str(tmp_path / "a.txt")
+    assert cli.main([*common, "--count-in", "2", "--score", tab]) == 0
+    assert "bar 1\nSD|@---@---@---@---|@---@---@---@---|\n" in Path(tab).read_text()
+
+
+def test_a_take_behind_its_count_in_is_the_take_moved(take: Take) -> None:
+    behind = take.behind(2)
+    shift = behind.song.bars()[2].start
+    assert behind.part.onset[8:].tolist() == (take.part.onset + shift).tolist()
+    assert [marker.tick - shift for marker in behind.sections] == [marker.tick for marker in take.sections]
+    assert take.behind(0) is take
+
+
 def test_sections_with_names_are_told_one_by_one(drummer: Drummer) -> None:
     asked = Options(sections="intro 1-2, verse 3-8", groove="one drop")
     told = [str(one) for one in drummer.accompany(midi.serialise(strummed()), asked).explain()]
