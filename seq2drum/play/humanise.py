@@ -24,6 +24,7 @@ from seq2drum.lattice.form import Form, form_of, written_lattice
 from seq2drum.lattice.grid import HIT_LENGTH, OFFSET_UNITS, Grid, Lattice
 from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.music import drum_maps, theory
+from seq2drum.music.choices import FAMILIES
 from seq2drum.music.kit import FULL, Kit
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.play.feel import (
@@ -129,7 +130,7 @@ def humanise_song(
     Notes outside the kit keep their velocities, and move only with the swing. A note further than a 32nd of a quarter
     from its place is there on purpose (a flam, a roll of 32nds): it keeps its distance from the place, or from the hit
     it is beside. No note comes to lie before tick 0 or ends after the song does. If there is a guitar, its accents are
-    shared.
+    shared. The pedal of the hats stays, unless a hat would then find it elsewhere.
 
     Raises:
         OptionError: as `Performance` and `swing.swing`.
@@ -143,15 +144,33 @@ def humanise_song(
     voices = [kits.voices(song.parts[index]) for index in drums]
     voice = np.concatenate([np.empty(0, dtype=np.int64), *voices])
     onset, velocity = _struck(rows, voice, song, lattice, form, performance, swing)
+    hats = np.isin(np.concatenate([np.empty(0, dtype=np.int64), *voices]), FULL.voices_named(FAMILIES["hats"]))
     parts, begin = list(song.parts), 0
     for index in drums:
         part, here = song.parts[index], slice(begin, begin + len(song.parts[index]))
         columns = onset[here], part.duration, part.pitch, velocity[here]
         program, name, is_xg = part.program, part.name, part.is_xg
         struck = Part.of_columns(*columns, program=program, name=name, is_drums=True, is_xg=is_xg)
-        parts[index] = replace(struck, pedal=part.pedal)
+        parts[index] = replace(struck, pedal=_between(part.pedal, rows[hats, 0], onset[hats]))
         begin = here.stop
     return replace(song, parts=tuple(parts), length=song.end)
+
+
+def _between(pedal: IntArray, before: IntArray, after: IntArray) -> IntArray:
+    """The positions of the hats' pedal where they are, or as near as lets each hat find the position that it had.
+
+    before, after (N,): the onsets of the hats, which are moved; a position holds for hats at its tick and later. Of
+    positions that come to one tick the last stays.
+    """
+    if not len(pedal) or not len(before):
+        return pedal
+    order = np.argsort(before, kind="stable")
+    earliest = np.concatenate([[0], np.maximum.accumulate(after[order]) + 1])
+    latest = np.append(np.minimum.accumulate(after[order][::-1])[::-1], max(pedal[-1, 0], earliest[-1]))
+    place = np.searchsorted(before[order], pedal[:, 0])
+    tick = np.minimum(np.maximum(pedal[:, 0], earliest[place]), latest[place])
+    moved: IntArray = np.column_stack([tick, pedal[:, 1]])[np.append(np.diff(tick) > 0, True)]
+    return moved
 
 
 def _heard(song: Song, lattice: Lattice) -> Heard | None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -394,6 +395,24 @@ def test_swing_carries_what_is_outside_the_kit(feel: Feel) -> None:
     part = Part.of([Note(0, 50, 42, 90), Note(240, 50, 42, 90), Note(240, 50, 34, 77)], is_drums=True)
     song = Song(480, (part,), length=1920)
     assert [note.onset for note in humanise_song(feel, song, amount=0, swing=1).parts[0]] == [0, 320, 320]
+
+
+def test_each_hat_finds_the_pedal_as_it_was(feel: Feel) -> None:
+    hats = Part.of([Note(at, 60, 46, 90) for at in range(0, 8 * 1920, 240)], is_drums=True)
+    pedal = np.array([(at, at // 240 % 3 * 60) for at in range(0, 8 * 1920, 240)])  # at the very tick of each hat
+    song = Song(480, (replace(hats, pedal=pedal),), length=8 * 1920)
+
+    def found(part: Part) -> list[int]:
+        return part.pedal[np.searchsorted(part.pedal[:, 0], part.onset, side="right") - 1, 1].tolist()
+
+    for seed in range(5):
+        felt = humanise_song(feel, song, seed=seed, swing=0.5).parts[0]
+        assert felt.onset.tolist() != hats.onset.tolist()
+        assert found(felt) == found(song.parts[0])
+        assert np.array_equal(midi.parse(midi.serialise(Song(480, (felt,)))).parts[0].pedal, felt.pedal)
+    still = np.array([(at + 120, at // 240 % 3 * 60) for at in range(0, 1920, 480)])  # half way between two
+    felt = humanise_song(feel, Song(480, (replace(hats, pedal=still),), length=8 * 1920)).parts[0]
+    assert np.array_equal(felt.pedal, still)
 
 
 def test_a_song_without_drums_is_as_it_was(feel: Feel) -> None:
