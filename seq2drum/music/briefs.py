@@ -52,7 +52,9 @@ BRIEF = MappingProxyType(
         "genre": Choice(str, "NAME", f"{', '.join(GENRES)}, or a mix as funk:2,jazz:1 (default: any)", words=GENRES),
         "bpm": _number("B", "quarters a minute", 110.0, LEAST_BPM, MOST_BPM, "the tempo"),
         "bars": _number("N", "how many", 8, 1, MOST_BARS, "the number of bars"),
-        "variability": _number("0..1", "0 the same bar again and again, 1 all new", 0.2, 0, 1, "variability"),
+        "variability": _number(
+            "0..1", "0 the same bar again and again, 0.2 as drummers vary, 1 all new", 0.2, 0, 1, "variability"
+        ),
         "fill": _number("EVERY", "a fill every so many bars", None, 2, MOST_BARS, "a fill every", int),
         "change": _number("BAR", "something else begins in these bars, such as 5,9", (), 2, MOST_BARS, "a change", int),
         "temperature": _number("T", "0 the most likely, 1 as drummers play", 1.0, 0, 2, "the temperature"),

@@ -7,6 +7,8 @@ by asking no more. What it draws for a bar comes from (seed, bar) alone.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,15 +19,20 @@ from typing import Protocol
 
 import numpy as np
 
-from seq2drum.errors import UnknownModelError
+from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.patterns import QUARTERS, TICKS, Pattern, Velocities, part_of, regridded
 from seq2drum.music.notes import Metre, Part, Song, Tempo
 from seq2drum.music.shown import Shown
 from seq2drum.play.brief import Brief
+from seq2drum.play.folder import CONFIG
 
 _MICROSECONDS = 60_000_000
 
-GENERATORS: MappingProxyType[str, str] = MappingProxyType({})
+GENERATORS: MappingProxyType[str, str] = MappingProxyType(
+    {
+        "step": "seq2drum.play.step_player:StepPlayer",
+    }
+)
 """Of each generator the class that plays it."""
 
 
@@ -87,11 +94,10 @@ class Composer:
             UnknownModelError: there is none.
             CheckpointError: it is damaged.
         """
-        if model not in GENERATORS:
-            raise UnknownModelError(f"there is no generator {model!r}; there are {', '.join(GENERATORS)}")
-        module, name = GENERATORS[model].split(":")
-        kind = getattr(import_module(module), name)
-        return Composer(model, kind.load(_SHIPPED / model))
+        folder = _SHIPPED / model if model in GENERATORS else _trained(model)
+        kind = _kind(folder)
+        module, name = GENERATORS[kind].split(":")
+        return Composer(kind, getattr(import_module(module), name).load(folder))
 
     def stream(self, brief: Callable[[], Brief], seed: int = 0) -> Iterator[Velocities]:
         """Bars without an end, on the generator's own grid. brief: asked before each bar."""
@@ -105,3 +111,36 @@ class Composer:
 
 
 _SHIPPED = Path(__file__).parents[1] / "checkpoints"
+
+
+def available() -> list[str]:
+    """The names of generators that come with the package."""
+    return [name for name in GENERATORS if (_SHIPPED / name / CONFIG).is_file()]
+
+
+def _trained(name: str) -> Path:
+    """The checkpoint in a folder, or in that of a run (its best)."""
+    folder = Path(name)
+    with contextlib.suppress(OSError):  # a name too long for a path is no folder's name
+        for place in (folder, folder / "best", folder / "last"):
+            if (place / CONFIG).is_file():
+                return place
+    raise UnknownModelError(
+        f"there is no generator {name[:80]!r}: wanted one of {', '.join(available())},"
+        " or a folder that --mode train made of one"
+    )
+
+
+def _kind(folder: Path) -> str:
+    """Which generator a checkpoint is of.
+
+    Raises:
+        CheckpointError: of none.
+    """
+    try:
+        kind = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["kind"]
+        if kind not in GENERATORS:
+            raise ValueError(f"it is of the kind {kind!r}, wanted {' or '.join(GENERATORS)}")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
+    return str(kind)

@@ -1,0 +1,159 @@
+"""What the tasks of generators share: bars to learn from, their command, and the folder that they leave.
+
+    python -m seq2drum.learn.step --data groove/ -o runs/step --minutes 25
+
+A generator's task is a line in `TASKS`: a class that is made of (beats, recipe, say), and beside it in its module a
+`Recipe`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from torch import nn
+
+from seq2drum.data import beats as data
+from seq2drum.data.beats import INFO, SIDES, Beats
+from seq2drum.errors import Seq2DrumError
+from seq2drum.learn import loop, task
+from seq2drum.models.checkpoint import CARD, seal
+from seq2drum.music.briefs import GENRES
+from seq2drum.music.notes import IntArray
+from seq2drum.play.folder import CONFIG
+
+TASKS: MappingProxyType[str, str] = MappingProxyType({"step": "seq2drum.learn.step:Stepping"})
+"""Of each generator the class of its task."""
+
+PLACES = MappingProxyType({"bar": 32, "phrase": 32})
+"""Places a bar of what a generator learns from, where they are not 24."""
+
+LICENCE = (
+    "Trained on the Groove MIDI Dataset (J. Gillick et al., Learning to Groove with Inverse Sequence Transformations,"
+    " ICML 2019), which is licensed CC BY 4.0, and on nothing else: there is no doubt about its licence."
+)
+
+
+@dataclass(frozen=True)
+class Recipe(task.Recipe):
+    """How a generator is trained, as far as all are: on a CPU, where they are small enough."""
+
+    device: str = "cpu"
+    precision: str = "32"
+
+
+def batches(order: IntArray, size: int) -> list[IntArray]:
+    """An order in pieces of a size, without what is left over; of fewer than that one piece with all."""
+    return [order[at : at + size] for at in range(0, max(len(order) - size, 0) + 1, size)]
+
+
+def told(work: task.Task[Any, Any], progress: task.Progress) -> str:
+    """One line that says how far a run has come, and what was validated."""
+    line = f"{progress.seconds:.0f} s, {work.status(progress)}"
+    unseen = ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
+    return f"{line}; unseen: {unseen}" if unseen else line
+
+
+def parameters(net: nn.Module) -> int:
+    """How many numbers a net has learnt."""
+    return sum(value.numel() for value in net.parameters())
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+
+
+def write(folder: Path, kind: str, format: int, graphs: Sequence[str], beats: Beats, about: Mapping[str, Any]) -> None:
+    """Write what a checkpoint says of itself, beside its graphs: config.json, the card, the digests."""
+    config = {"kind": kind, "format": format, "data": learnt(beats), **about}
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(card(config), encoding="utf-8")
+    seal(folder, (CONFIG, *graphs))
+
+
+def learnt(beats: Beats) -> dict[str, Any]:
+    """What a generator was made from, JSON-able: bars by side, those of the train side by genre."""
+    train = beats.genre[beats.side == 0]
+    named = Counter(GENRES[genre] if genre >= 0 else "any" for genre in train.tolist())
+    return {
+        "bars": {side: int((beats.side == number).sum()) for number, side in enumerate(SIDES)},
+        "files": len(beats.names),
+        "genres": dict(named.most_common()),
+    }
+
+
+def card(config: Mapping[str, Any]) -> str:
+    """What a person should know of a generator before using it, from what its `config.json` says."""
+    recipe, progress, learnt = config.get("recipe", {}), config.get("progress", {}), config["data"]
+    lines = [
+        f"# Model card: {config['kind']}",
+        "",
+        "It makes drums without a guitar: `--mode generate`. `config.json` beside this page has every number.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        f"| parameters | {config.get('parameters', 0):,} |",
+        f"| bars by side | {', '.join(f'{count:,} {side}' for side, count in learnt['bars'].items())} |",
+        f"| training bars by genre | {', '.join(f'{count:,} {genre}' for genre, count in learnt['genres'].items())} |",
+        f"| seed, minutes | {recipe.get('seed')}, {progress.get('seconds', 0) / 60:.1f} |",
+        *(f"| validation: {name} | {value:.4g} |" for name, value in progress.get("validation", {}).items()),
+        *(f"| {name} | {value} |" for name, value in config.get("figures", {}).items()),
+        "",
+        "## Data",
+        "",
+        config.get("licence", "Whose music it was trained on, and under which licence, whoever trained it knows."),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def read(model: str, folders: Sequence[Path]) -> Beats:
+    """The bars that a generator learns from.
+
+    Raises:
+        CorpusError: there are none.
+    """
+    return data.read(folders, PLACES.get(model, 24))
+
+
+def task_of(model: str, beats: Beats, recipe: Mapping[str, Any], say: Callable[[str], None]) -> task.Task[Any, Any]:
+    """The task of a generator. recipe: what of it is not as its module has it."""
+    module, name = TASKS[model].split(":")
+    home = import_module(module)
+    made: task.Task[Any, Any] = getattr(home, name)(beats, home.Recipe(**recipe), say)
+    return made
+
+
+def about(model: str, folders: Sequence[Path]) -> dict[str, Any]:
+    """What is known of a run before it begins, for its checkpoint."""
+    groove = all((folder / INFO).is_file() for folder in folders)
+    return {"generator": model} | ({"licence": LICENCE} if groove else {})
+
+
+def main(model: str, arguments: Sequence[str] | None = None) -> int:
+    """Train a generator on folders of drum files."""
+    parser = argparse.ArgumentParser(prog=f"python -m seq2drum.learn.{model}", description=f"Train {model}.")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="folders of drum files")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    parser.add_argument("--minutes", type=float, metavar="M")
+    parser.add_argument("--steps", type=int, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    options = parser.parse_args(arguments)
+    recipe = {name: getattr(options, name) for name in ("minutes", "steps", "seed")}
+    try:
+        work = task_of(model, read(model, options.data), recipe, lambda line: print(line, flush=True))
+        print(loop.train(work, options.out, resume=options.resume, about=about(model, options.data)).folder)
+    except Seq2DrumError as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    return 0

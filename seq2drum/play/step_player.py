@@ -1,0 +1,197 @@
+"""The step generator, played: bars step by step, from the graph that a training has left."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import CheckpointError
+from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.patterns import Velocities
+from seq2drum.music.briefs import BRIEF
+from seq2drum.music.kit import NINE
+from seq2drum.play.bar_memory import HEARD, BarMemory, before
+from seq2drum.play.brief import WISHES, Brief, wish
+from seq2drum.play.folder import CONFIG, upgraded, verify
+from seq2drum.play.runtime import LoadedGraph, session
+
+KIND, FORMAT = "step", 1
+GUIDANCE = 1.5
+"""How much what a genre adds to the logits counts; 1 as it was learnt."""
+
+AS_DRUMMERS: float = BRIEF["variability"].default
+"""The variability that drummers have: less is more of a loop, more is newer than what they play."""
+
+_LEAST_TEMPERATURE = 1e-3
+_LEAST_FELT, _MOST_FELT = 0.05, 0.95  # of the uniform numbers that velocities are drawn with
+_QUIETEST = 1 / 127
+
+
+class StepPlayer:
+    """Makes bars of 24 places."""
+
+    places = 24
+
+    def __init__(self, graph: LoadedGraph, hidden: int) -> None:
+        self._graph, self.hidden = graph, hidden
+
+    @classmethod
+    def load(cls, folder: Path) -> StepPlayer:
+        """Load its checkpoint.
+
+        Raises:
+            CheckpointError: it is damaged, or of another kind.
+        """
+        try:
+            about: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            config = upgraded(about, KIND, FORMAT, {})["config"]
+            if (config["heard"], config["wishes"], config["places"]) != (HEARD, WISHES, cls.places):
+                raise ValueError(f"it hears {config['heard']} numbers, wanted {HEARD}")
+            hidden = int(config["hidden"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
+        verify(folder, (CONFIG, "step.onnx"))
+        return cls(session(folder / "step.onnx", 1), hidden)
+
+    def bars(
+        self, brief: Callable[[], Brief], seed: int, primed: Velocities | None = None, guidance: float = GUIDANCE
+    ) -> Iterator[Velocities]:
+        """Bars without an end, each velocities (24, 9) 0..1. primed (bars, 24, 9): what they go on from."""
+        number, passage = 0, 0
+        beat = _Beat(self, seed, passage)
+        for bar in () if primed is None else primed:
+            beat.given(bar, brief().bpm)
+        while True:
+            asked = brief()
+            if asked.passage(number) != passage:
+                passage = asked.passage(number)
+                beat = _Beat(self, seed, passage)
+            yield beat.bar(asked, number, guidance)
+            number += 1
+
+    def step(self, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+        """One step of the graph; see `models.step.export`."""
+        return dict(zip(self._graph.outputs, self._graph.run(dict(given)), strict=True))
+
+
+class _Beat:
+    """A passage that is being made: what it remembers, and the network's state for each wish that it is mixed of."""
+
+    def __init__(self, player: StepPlayer, seed: int, passage: int) -> None:
+        self.player, self.seed = player, seed
+        self.forget()
+        self.loop: Velocities | None = None  # its first bar that is no fill
+        self.shared = np.random.default_rng([seed, 11, passage]).standard_normal((player.places, 2, len(NINE)))
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.memory = BarMemory(1, self.player.places)
+        self.state = np.zeros((1, 2 * self.player.hidden), dtype=np.float32)
+        self.last = np.zeros((1, len(NINE)), dtype=np.float32)
+
+    def bar(self, asked: Brief, number: int, guidance: float) -> Velocities:
+        """Its next bar, (places, 9). number: counted from the beginning of the beat."""
+        is_fill = asked.is_fill(number)
+        if self.loop is not None and not asked.variability and not is_fill:
+            made = self.loop
+            self.given(made, asked.bpm)
+            return made
+        rng = np.random.default_rng([self.seed, 12, number])
+        own = rng.standard_normal(self.shared.shape)
+        if rng.random() < newness(asked.variability):
+            self.forget()
+        same = sameness(asked.variability)
+        uniform = _normal_share(math.sqrt(same) * self.shared + math.sqrt(1 - same) * own)
+        wishes, weights = wishes_of(asked, is_fill, guidance)
+        made = self.run(wishes, weights, asked.temperature, uniform)
+        if self.loop is None and not is_fill:
+            self.loop = made
+        self.memory.keep(made[None], [is_fill])
+        return made
+
+    def given(self, bar: Velocities, bpm: float) -> None:
+        """Take a bar as if it had been made."""
+        self.run(wish(None, bpm, fill=False)[None], np.ones((1, 1), np.float32), 1.0, None, bar)
+        self.memory.keep(bar[None], [False])
+
+    def run(
+        self,
+        wishes: FloatArray,
+        weights: FloatArray,
+        temperature: float,
+        uniform: NDArray[np.float64] | None,
+        given: Velocities | None = None,
+    ) -> Velocities:
+        """Walk through a bar. given: the bar, if known.
+
+        uniform (places, 2, 9): what hits and velocities are drawn with; None for the most likely ones.
+        The state has a row for each wish; where there are others than before, all begin with the mean of the rows.
+        """
+        if len(self.state) != len(wishes):
+            self.state = np.repeat(self.state.mean(axis=0, keepdims=True), len(wishes), axis=0)
+        places, remembered = self.player.places, self.memory.heard()[0]
+        bar = np.zeros((places, len(NINE)), dtype=np.float32)
+        sharpness = np.array([[1 / max(temperature, _LEAST_TEMPERATURE)]], dtype=np.float32)
+        middle_one = np.full((1, len(NINE)), 0.5, dtype=np.float32)
+        for place in range(places):
+            drawn = middle_one if uniform is None or not temperature else uniform[place, :1].astype(np.float32)
+            answer = self.player.step(
+                {
+                    "heard": np.concatenate([before(self.last), remembered[place : place + 1]], axis=1),
+                    "wishes": wishes,
+                    "weights": weights,
+                    "place": np.array([place]),
+                    "uniform": drawn,
+                    "sharpness": sharpness,
+                    "state": self.state,
+                }
+            )
+            self.state = answer["stepped"]
+            if given is not None:
+                bar[place] = given[place]
+            else:
+                felt = 0.5 if uniform is None or not temperature else uniform[place, 1].clip(_LEAST_FELT, _MOST_FELT)
+                struck = answer["middle"][0] + answer["spread"][0] * np.log(felt / (1 - felt))
+                bar[place] = answer["hits"][0] * _heard_velocity(struck)
+            self.last = bar[place : place + 1]
+        return bar
+
+
+def sameness(variability: float) -> float:
+    """The share of what a bar is drawn with that all bars of a passage have in common, 0..1; 0 as drummers vary."""
+    return max(1 - variability / AS_DRUMMERS, 0.0)
+
+
+def newness(variability: float) -> float:
+    """How likely a bar begins without any memory of those before it, 0..1; 0 as drummers vary."""
+    return max((variability - AS_DRUMMERS) / (1 - AS_DRUMMERS), 0.0)
+
+
+def wishes_of(asked: Brief, is_fill: bool, guidance: float = GUIDANCE) -> tuple[FloatArray, FloatArray]:
+    """What the network is told (n, WISHES), and what the logits of each wish weigh (n, 1), 1 together.
+
+    Those of the genres weigh as they are mixed, times guidance; what is then too much is taken from no genre at all.
+    """
+    shares = asked.genres
+    named = [wish(genre, asked.bpm, fill=is_fill) for genre in shares]
+    weights = [guidance * share for share in shares.values()]
+    if not named or guidance != 1:
+        named.append(wish(None, asked.bpm, fill=is_fill))
+        weights.append(1 - sum(weights))
+    return np.stack(named), np.array(weights, dtype=np.float32)[:, None]
+
+
+def _normal_share(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of a normal distribution that lies below each of some numbers."""
+    return np.asarray(0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(normal / math.sqrt(2))))
+
+
+def _heard_velocity(struck: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Velocities as whole multiples of 1/127, none of them silent."""
+    return np.asarray(np.rint(struck.clip(_QUIETEST, 1) * 127) / 127)
