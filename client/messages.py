@@ -18,7 +18,7 @@ from seq2drum.errors import OptionError
 from seq2drum.formats import foreign
 from seq2drum.music.choices import CHOICES, check_bars
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap
-from seq2drum.music.limits import MOST_COUNT_IN, SONG_SUFFIXES
+from seq2drum.music.limits import MOST_COUNT_IN, OPENED_SUFFIXES
 from seq2drum.play.asked import Grooves, One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 
@@ -172,7 +172,7 @@ def song_bytes(song: Source) -> bytes:
     """
     if isinstance(song, bytes):
         return song
-    read = files.read_file if Path(song).suffix.lower() in SONG_SUFFIXES else foreign.read_file
+    read = files.read_file if Path(song).suffix.lower() in OPENED_SUFFIXES else foreign.read_file
     return read(song, MOST_BYTES)
 
 

@@ -29,6 +29,8 @@ from client import cli as client_cli
 from client import errors as client_errors
 from seq2drum import cli, errors
 from seq2drum.formats import midi
+from seq2drum.formats.drum_picture import write_drum_picture
+from seq2drum.lattice.image import picture_of
 from seq2drum.learn import book
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -131,6 +133,8 @@ def reader_has(folder: Path) -> None:
     for name in ("EXPORTED", "exported"):
         (folder / name).mkdir()
         shutil.copy(folder / "examples" / "ballad.mid", folder / name / "riff.mid")
+    picture = picture_of(Part.of([Note(at, 60, 38, 90) for at in range(480, 15360, 960)], is_drums=True))
+    (folder / "painted.png").write_bytes(write_drum_picture(picture))
     (folder / "my_map.json").write_text('{"kick": 36, "snare": [38, 40], "clap": null}')
 
 

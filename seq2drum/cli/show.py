@@ -1,17 +1,23 @@
-"""Mode show: guitar and drums as a picture, in a file or in the terminal."""
+"""Mode show: guitar and drums as a picture, in a file or in the terminal; and drums as another kind of file."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seq2drum.cli import duets, paths, shared
 from seq2drum.cli.exports import EXPORTS
 from seq2drum.cli.terminal import bar, can_say, has_colours, standard_output, width
 from seq2drum.errors import OptionError
+from seq2drum.music.limits import DRUM_TEXT_SUFFIXES, MIDI_SUFFIXES
+
+if TYPE_CHECKING:
+    from seq2drum.music.duet import Duet
 
 PICTURES = EXPORTS["picture"].suffixes
+DRUMS = (MIDI_SUFFIXES[0], *DRUM_TEXT_SUFFIXES)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +26,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Shows guitar and drums in the terminal, or draws them into a file."
     parser.epilog = """examples:
   seq2drum --mode show song.drums.mid
-  seq2drum --mode show song.mid other_drums.mid --bars 9:16 -o song.png"""
+  seq2drum --mode show song.mid other_drums.mid --bars 9:16 -o song.png
+  seq2drum --mode show painted.png -o painted.mid
+  seq2drum --mode show beat.mid -o beat.txt"""
     duets.add_options(parser)
-    shared.add_output(parser, "a picture, .png or .svg (default: the terminal)", metavar="FILE")
+    shared.add_output(
+        parser, "a picture, .png or .svg; or the drums alone, .mid or .txt (default: the terminal)", metavar="FILE"
+    )
     shared.add_force(parser)
 
 
@@ -30,8 +40,11 @@ def run(options: argparse.Namespace) -> int:
     """Draw or print; returns the exit code."""
     if options.output is not None:
         suffix = Path(options.output).suffix.lower()
-        if suffix not in PICTURES:
-            raise OptionError(f"--mode show writes {' or '.join(PICTURES)}, and {options.output!r} ends otherwise")
+        if suffix not in (*PICTURES, *DRUMS):
+            kinds = f"{' or '.join(PICTURES)}, or the drums alone as {' or '.join(DRUMS)}"
+            raise OptionError(f"--mode show writes {kinds}, and {options.output!r} ends otherwise")
+        if suffix in DRUMS and options.bars:
+            raise OptionError(f"--bars is of pictures; {options.output!r} gets all bars of the drums")
         paths.check_target(options.output, paths.identities(options.files), overwrite=options.force)
     first, last = options.bars or (1, None)
     if first < 1 or (last is not None and last < first):
@@ -46,12 +59,34 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.flush()
         return 0
     from seq2drum import files
-    from seq2drum.show import draw
 
     with bar(None, "drawing"):
-        title = duets.title(options)
-        data = draw.picture(duet, suffix[1:], title=title, first_bar=first - 1, last_bar=last)
+        data = _drums(duet, suffix) if suffix in DRUMS else _picture(duet, suffix, options, first, last)
         files.write_file(options.output, data, overwrite=options.force)
     with standard_output():
         print(options.output, flush=True)
     return 0
+
+
+def _picture(duet: Duet, suffix: str, options: argparse.Namespace, first: int, last: int | None) -> bytes:
+    from seq2drum.show import draw
+
+    return draw.picture(duet, suffix[1:], title=duets.title(options), first_bar=first - 1, last_bar=last)
+
+
+def _drums(duet: Duet, suffix: str) -> bytes:
+    """The drums alone, as MIDI or as drum text.
+
+    Raises:
+        OptionError: there are none, or not in 4/4 and asked for as text.
+    """
+    from dataclasses import replace
+
+    from seq2drum.formats import midi
+    from seq2drum.lattice.words import text_of_song
+
+    if not len(duet.drums):
+        raise OptionError("there are no drums to be written; name a file that has some")
+    if suffix in DRUM_TEXT_SUFFIXES:
+        return text_of_song(duet.song, duet.drums).encode()
+    return midi.serialise(replace(duet.song, parts=(duet.drums,)))

@@ -7,6 +7,7 @@ of DAWs, tablature, scans and recordings; each is told by name, with the menu of
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +18,11 @@ from seq2drum import files
 from seq2drum.errors import MidiError
 from seq2drum.music.limits import (
     ABC_SUFFIXES,
+    DRUM_TEXT_SUFFIXES,
     GPIF_SUFFIXES,
     GUITARPRO_SUFFIXES,
     HUMDRUM_SUFFIXES,
+    PICTURE_SUFFIXES,
     RECORDING_SUFFIXES,
     SCORE_SUFFIXES,
 )
@@ -75,6 +78,8 @@ _HUMDRUM = Kind("a file in Humdrum", _READ, HUMDRUM_SUFFIXES)
 _WAV = Kind("a WAV recording", _READ, RECORDING_SUFFIXES)
 _MP3 = Kind("an MP3 recording", _READ, RECORDING_SUFFIXES)
 _AIFF = Kind("an AIFF recording", _READ, RECORDING_SUFFIXES)
+DRUM_TEXT = Kind("drum text", "its drums can be shown, played, and a --groove", DRUM_TEXT_SUFFIXES)
+PICTURE = Kind("a picture (PNG)", _PAPER, PICTURE_SUFFIXES)
 _TUXGUITAR = Kind("a TuxGuitar file", "open it in TuxGuitar and choose File > Export > MIDI")
 _POWER_TAB = Kind("a Power Tab file", _TABLATURE)
 _MUSESCORE = Kind("a MuseScore file", _ENGRAVED)
@@ -118,7 +123,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\xef\xbb\xbf%abc", _ABC),
     (0, b"\xef\xbb\xbfX:", _ABC),
     (0, b"%PDF", Kind("a PDF document", _PAPER)),
-    (0, b"\x89PNG", Kind("a picture (PNG)", _PAPER)),
+    (0, b"\x89PNG", PICTURE),
     (0, b"\xff\xd8\xff", Kind("a picture (JPEG)", _PAPER)),
     (0, b"GIF8", Kind("a picture (GIF)", _PAPER)),
     (0, b"Rar!", Kind("a RAR file", _PACKED)),
@@ -136,6 +141,8 @@ _IN_ZIP: tuple[tuple[bytes, Kind], ...] = (
     (b"word/", Kind("a Word document", _PAPER)),
 )
 """Names of files in a zip file, and what it is then."""
+
+_FIRST_WORD = re.compile(rb"(\xef\xbb\xbf)?\s*0b[01]")  # of drum text
 
 _IN_TEXT: tuple[tuple[bytes, Kind], ...] = (
     (b"<museScore", _MUSESCORE),
@@ -178,6 +185,8 @@ def recognised(head: bytes, name: str = "") -> Kind | None:
     text = _plain(head)
     if text.startswith((b"**", b"!!")) and b"**kern" in text:
         return _HUMDRUM
+    if _FIRST_WORD.match(text):
+        return DRUM_TEXT
     return _first(_IN_TEXT, text) or _BY_SUFFIX.get(_suffix(name))
 
 

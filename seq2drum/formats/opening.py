@@ -16,10 +16,14 @@ from seq2drum.formats import foreign, midi
 from seq2drum.music.limits import (
     ABC_SUFFIXES,
     DEFAULT_LIMITS,
+    DRUM_TEXT_BYTES,
+    DRUM_TEXT_SUFFIXES,
     GPIF_SUFFIXES,
     GUITARPRO_SUFFIXES,
     HUMDRUM_SUFFIXES,
     MIDI_SUFFIXES,
+    PICTURE_BYTES,
+    PICTURE_SUFFIXES,
     RECORDING_LIMITS,
     RECORDING_SUFFIXES,
     SCORE_LIMITS,
@@ -89,6 +93,18 @@ def _read_recording(data: bytes, _: Limits) -> Song:
     return recording.read(data)[0]
 
 
+def _read_drum_text(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats import drum_text
+
+    return drum_text.read_drum_text(data)
+
+
+def _read_drum_picture(data: bytes, _: Limits) -> Song:
+    from seq2drum.formats import drum_picture
+
+    return drum_picture.read_drum_picture(data)
+
+
 _MIDI = Kind("MIDI file", MIDI_SUFFIXES, None, _read_midi)
 RECORDING = Kind("recording", RECORDING_SUFFIXES, RECORDING_LIMITS.file_bytes, _read_recording)
 KINDS = (
@@ -99,6 +115,8 @@ KINDS = (
     Kind("Guitar Pro file", GUITARPRO_SUFFIXES, TAB_LIMITS.binary_bytes, _read_guitarpro),
     Kind("Guitar Pro file", GPIF_SUFFIXES, TAB_LIMITS.file_bytes, _read_gpif),
     RECORDING,
+    Kind("drum text", DRUM_TEXT_SUFFIXES, DRUM_TEXT_BYTES, _read_drum_text),
+    Kind("PNG picture of drums", PICTURE_SUFFIXES, PICTURE_BYTES, _read_drum_picture),
 )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from seq2drum.errors import OptionError
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.music.kit import NINE, Kit
-from seq2drum.music.notes import IntArray, Part, Song, loudest
+from seq2drum.music.notes import IntArray, Metre, Part, Song, Tempo, loudest
 
 GRIDS = (16, 24, 32)
 """How many places a bar may have."""
@@ -117,6 +117,12 @@ def regridded(pattern: Pattern, places: int) -> Pattern:
     if places == pattern.places:
         return pattern
     return pattern_of(part_of(pattern), TICKS, places, bars=pattern.bars)
+
+
+def song_of_part(part: Part, bars: int, tempos: tuple[Tempo, ...] = ()) -> Song:
+    """A drum part of TICKS a quarter as a song in 4/4 of some bars: its end joins its start."""
+    parts = (part,) * bool(len(part))
+    return Song(TICKS, parts, tempos, (Metre(0, QUARTERS, 4),), bars * QUARTERS * TICKS)
 
 
 def pattern_of_song(song: Song, drums: Part, places: int = 24) -> Pattern:

@@ -28,10 +28,19 @@ GPIF_SUFFIXES = (".gp", ".gpx")
 RECORDING_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 """What the names of recordings end in, in lower case."""
 
+DRUM_TEXT_SUFFIXES = (".txt",)
+"""What the names of files of drum text end in, in lower case; those of other texts do, too."""
+
+PICTURE_SUFFIXES = (".png",)
+"""What the names of pictures of drums end in, in lower case; those of other pictures do, too."""
+
 NOTE_SUFFIXES = MIDI_SUFFIXES + SCORE_SUFFIXES + ABC_SUFFIXES + HUMDRUM_SUFFIXES + GUITARPRO_SUFFIXES + GPIF_SUFFIXES
 """What the names of files end in that have notes, and may have drums, in lower case."""
 
 SONG_SUFFIXES = NOTE_SUFFIXES + RECORDING_SUFFIXES
+"""What the names of files end in that are looked for in a folder of songs, in lower case."""
+
+OPENED_SUFFIXES = SONG_SUFFIXES + DRUM_TEXT_SUFFIXES + PICTURE_SUFFIXES
 """What the names of all files that can be opened as a song end in, in lower case."""
 
 LAST_TICK = 0x0FFF_FFFF
@@ -154,6 +163,12 @@ class TabLimits:
 
 
 TAB_LIMITS = TabLimits()
+
+DRUM_TEXT_BYTES = 1 << 20
+"""The size of a file of drum text: 1,024 bars of 32 words are 400,000 bytes."""
+
+PICTURE_BYTES = 1 << 20
+"""The size of a picture of drums: without packing it has 6,400 pixels."""
 
 
 @dataclass(frozen=True, slots=True)

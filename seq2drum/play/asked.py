@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from seq2drum.errors import OptionError
 from seq2drum.music import choices
-from seq2drum.music.limits import SONG_SUFFIXES
+from seq2drum.music.limits import OPENED_SUFFIXES
 
 if TYPE_CHECKING:  # the client reads the words, and has no numpy
     from seq2drum.lattice.grooves import Groove
@@ -20,7 +20,7 @@ Grooves: TypeAlias = "One | Mapping[str, One]"
 
 WHOLE = ""  # in place of a section: all that have none of their own
 
-_FILE = re.compile(rf"(.+(?:{'|'.join(map(re.escape, SONG_SUFFIXES))}))(?::(.*))?", re.IGNORECASE | re.DOTALL)
+_FILE = re.compile(rf"(.+(?:{'|'.join(map(re.escape, OPENED_SUFFIXES))}))(?::(.*))?", re.IGNORECASE | re.DOTALL)
 _BARS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 _SECTION = r"[^\s=,:/\\.][^=,:/\\.]*="  # a name before "=": a path or a title has none of these signs
 

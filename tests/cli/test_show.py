@@ -17,6 +17,8 @@ from seq2drum import cli
 from seq2drum.cli import duets
 from seq2drum.errors import InputError, OptionError, PartNotFoundError
 from seq2drum.formats import midi
+from seq2drum.formats.drum_picture import write_drum_picture
+from seq2drum.lattice.image import picture_of
 from seq2drum.music import duet
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.show import console, draw
@@ -278,3 +280,49 @@ def test_a_program_started_without_a_standard_stream_works(
     assert cli.main(["--mode", "show", song, "-o", str(tmp_path / "a.svg")]) == 0
     assert (tmp_path / "a.svg").exists()
     getattr(sys, closed).close()
+
+
+# --- drums as another kind of file ------------------------------------------------------------------------------------
+
+
+def test_drums_go_from_text_to_midi_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, made, back = (tmp_path / name for name in ("beat.txt", "beat.mid", "back.txt"))
+    text.write_text("".join("0b100000000 0b001000000 0b010000000 0b000000001\n" * 4 + "BAR\n" for _ in range(2)))
+    assert cli.main(["--mode", "show", str(text), "-o", str(made)]) == 0
+    assert cli.main(["--mode", "show", str(made), "-o", str(back)]) == 0
+    assert capsys.readouterr().out == f"{made}\n{back}\n"
+    assert [part.is_drums for part in midi.read(made).parts] == [True]
+    assert back.read_text() == text.read_text()
+
+
+def test_a_painted_picture_becomes_drums_and_only_the_drums_of_a_song_are_written(tmp_path: Path) -> None:
+    painted, made = tmp_path / "painted.png", tmp_path / "painted.mid"
+    painted.write_bytes(write_drum_picture(picture_of(DRUMS)))
+    assert cli.main(["--mode", "show", painted.as_posix(), "-o", str(made)]) == 0
+    assert [(part.is_drums, part.onset.tolist()) for part in midi.read(made).parts] == [(True, DRUMS.onset.tolist())]
+    both = put(tmp_path / "both.mid", BOTH)
+    assert cli.main(["--mode", "show", both, "-o", str(made), "--force"]) == 0
+    assert [part.is_drums for part in midi.read(made).parts] == [True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["song.mid", "-o", "x.mid"], "there are no drums"),
+        (["drums.mid", "-o", "x.txt", "--bars", "1:2"], "--bars is of pictures"),
+        (["drums.mid", "-o", "x.doc"], "writes .png or .svg, or the drums alone as .mid or .txt"),
+    ],
+)
+def test_drums_that_cannot_be_written_are_told(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "song.mid", SONG)
+    put(tmp_path / "drums.mid", ALONE)
+    assert cli.main(["--mode", "show", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["drums.mid", "song.mid"]

@@ -12,7 +12,7 @@ import pytest
 from seq2drum.errors import InputError, LimitError, MidiError
 from seq2drum.formats import midi
 from seq2drum.formats.opening import KINDS, kind_of, open_song
-from seq2drum.music.limits import DEFAULT_LIMITS, SCORE_LIMITS, SONG_SUFFIXES
+from seq2drum.music.limits import DEFAULT_LIMITS, OPENED_SUFFIXES, SCORE_LIMITS
 from seq2drum.music.notes import Note, Part, Song
 
 SONG = Song(480, (Part.of([Note(0, 480, 52, 90)], program=27, name="Guitar"),), length=1920)
@@ -22,7 +22,7 @@ MUSICXML = b"""<?xml version="1.0"?><score-partwise><part-list><score-part id="P
 
 
 def test_the_kinds_have_all_suffixes_that_are_told() -> None:
-    assert tuple(suffix for kind in KINDS for suffix in kind.suffixes) == SONG_SUFFIXES
+    assert tuple(suffix for kind in KINDS for suffix in kind.suffixes) == OPENED_SUFFIXES
 
 
 def test_the_first_bytes_win_over_the_name(tmp_path) -> None:

@@ -1,0 +1,67 @@
+"""Drums as a picture that can be painted: PNG to a song, and a picture to PNG.
+
+`lattice.image` says what the picture means. What people paint is read: in colour, in grey, in black and white, with a
+palette, with a transparent ground (which is white), with soft edges: what is darker than the middle of grey is a hit.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from seq2drum.errors import NotationError
+from seq2drum.formats import foreign
+from seq2drum.lattice.image import BARS, COLUMNS, NOTES, ROWS, WIDTH, Picture, part_of
+from seq2drum.lattice.patterns import song_of_part
+from seq2drum.music.notes import Song
+
+_WHITE, _DARK = 255, 128
+_DEEP = 257  # what 255 is in 16 bits
+
+
+def read_drum_picture(data: bytes) -> Song:
+    """The drums that are painted in a PNG file, eight bars of 4/4 at MIDI's usual tempo.
+
+    Raises:
+        NotationError: it is no PNG file, is damaged, is of another size, or nothing is painted in it.
+    """
+    if (kind := foreign.recognised(data)) is not None and kind is not foreign.PICTURE:
+        raise NotationError(f"this is {kind.what}, wanted a PNG picture")
+    picture = _grey(data) < _DARK
+    if not picture.any():
+        raise NotationError("nothing is painted in this picture; wanted black hits on white")
+    if picture.all():
+        raise NotationError("all of this picture is dark; wanted black hits on white")
+    return song_of_part(part_of(picture), BARS)
+
+
+def write_drum_picture(picture: Picture) -> bytes:
+    """A picture as PNG, black hits on white, a pixel each."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.where(picture, 0, _WHITE).astype(np.uint8)).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _grey(data: bytes) -> NDArray[np.floating]:
+    """(ROWS, WIDTH): how bright each pixel is, 0..255. The size is looked at before anything is unpacked."""
+    if data[12:16] == b"IHDR" and (size := struct.unpack(">II", data[16:24].ljust(8, b"\0"))) != (WIDTH, ROWS):
+        raise NotationError(
+            f"the picture has {size[0]} x {size[1]} pixels, wanted {WIDTH} x {ROWS}: {BARS} bars of {COLUMNS} columns,"
+            f" a row for each note from {NOTES[-1]} on top to {NOTES[0]}. A picture of notes on paper cannot be read"
+        )
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            warnings.simplefilter("ignore")  # of what is not read
+            if image.mode.startswith("I"):  # 16 bits of grey
+                return np.asarray(image, dtype=np.float64) / _DEEP
+            ground = Image.new("RGBA", image.size, (_WHITE,) * 4)
+            ground.alpha_composite(image.convert("RGBA"))
+            return np.asarray(ground.convert("L"), dtype=np.float64)
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error):  # of Pillow, where a file is damaged
+        raise NotationError("this is no whole PNG picture; save it again as PNG") from None
