@@ -57,23 +57,26 @@ def read_gpif(data: bytes) -> Song:
 
 def _tab(tables: Tables) -> Tab:
     measures = [measure for measure, _ in tables.measures]
+    if len(tables.order) > TAB_LIMITS.tracks:
+        raise NotationError(f"the tab has {len(tables.order):,} tracks; at most {TAB_LIMITS.tracks:,} are read")
+    instruments = [tables.tracks[key] for key in tables.order]
+    staves = sum(len(instrument.tunings) for instrument in instruments)
     for count, most, what in (
         (len(measures), TAB_LIMITS.measures, "measures"),
-        (len(tables.order), TAB_LIMITS.tracks, "tracks"),
+        (staves, TAB_LIMITS.staves, "staves"),
     ):
         if count > most:
             raise NotationError(f"the tab has {count:,} {what}; at most {most:,} are read")
-    instruments = [tables.tracks[key] for key in tables.order]
     counter = _Counter()
-    tracks, staff = [], 0
+    tracks, place = [], 0
     for instrument in instruments:
-        staves = range(staff, staff + len(instrument.tunings))
-        staff = staves.stop
+        voices = [_voices(tables, place + staff) for staff in range(len(instrument.tunings))]
+        place += len(voices)
         bars = [
             tuple(
-                tuple(_voice(tables, voice, instrument, place - staves.start, counter))
-                for place in staves
-                for voice in _voices(tables, number, place)
+                tuple(_voice(tables, voice, instrument, staff, counter))
+                for staff, measures_of in enumerate(voices)
+                for voice in measures_of[number]
             )
             for number in range(len(measures))
         ]
@@ -106,17 +109,16 @@ class _Counter:
             )
 
 
-def _voices(tables: Tables, number: int, staff: int) -> list[str]:
-    """The voices of a staff in a measure; of one that repeats what was before, that one's."""
-    for _ in range(number + 1):
-        keys = tables.measures[number][1]
+def _voices(tables: Tables, staff: int) -> list[list[str]]:
+    """The voices of a staff, measure by measure; where one repeats what was before, that one's."""
+    out: list[list[str]] = []
+    for number, (_, keys) in enumerate(tables.measures):
         bar = tables.bars.get(keys[staff]) if staff < len(keys) else None
-        if bar is None:
-            return []
-        if not bar.like or number < bar.like:
-            return bar.voices
-        number -= bar.like
-    return []
+        if bar is not None and 0 < bar.like <= number:
+            out.append(out[number - bar.like])
+        else:
+            out.append([] if bar is None else bar.voices)
+    return out
 
 
 def _voice(tables: Tables, key: str, instrument: Instrument, staff: int, counter: _Counter) -> Iterator[Beat]:

@@ -19,6 +19,9 @@ from seq2drum.music.limits import TAB_LIMITS
 
 _MOST_IN_ITEM = 100_000  # XML elements of one track, bar, beat or note
 _MOST_TEXT = 1 << 16  # letters of a list of numbers
+_MOST_VOICES = 4  # of a bar, as Guitar Pro has them
+_MOST = 10**9  # what is larger, or less than 0 by more, is this
+_LONGEST_NAME = 1000  # letters of a track or section; what is beyond is cut
 _VALUES = {
     "Long": Fraction(16), "DoubleWhole": Fraction(8), "Whole": Fraction(4), "Half": Fraction(2), "Quarter": Fraction(1),
     "Eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8), "64th": Fraction(1, 16),
@@ -112,7 +115,7 @@ class Tables:
             self.measures.append((_measure(item), texts_of(item, "Bars")))
         elif section == "Bars":
             like = {"Simple": 1, "FirstOfDouble": 2, "SecondOfDouble": 2}.get(text_of(item, "SimileMark"), 0)
-            self.bars[key] = WrittenBar(texts_of(item, "Voices"), like)
+            self.bars[key] = WrittenBar(texts_of(item, "Voices")[:_MOST_VOICES], like)
         elif section == "Voices":
             self.voices[key] = texts_of(item, "Beats")
         elif section == "Beats":
@@ -169,7 +172,7 @@ def tables_of(text: bytes) -> Tables:
     except DefusedXmlException as error:
         raise NotationError("the tab declares its own XML entities or types, which no tab needs") from error
     except (ParseError, ValueError, LookupError) as error:
-        raise NotationError(f"the tab is damaged ({error}); save it again in Guitar Pro") from error
+        raise NotationError(f"the tab is damaged ({str(error)[:80]}); save it again in Guitar Pro") from error
     return tables
 
 
@@ -189,6 +192,11 @@ def _split(text: str | None) -> list[str]:
     return (text or "").split()
 
 
+def _name(text: str) -> str:
+    """A name in one line."""
+    return " ".join(text[:_LONGEST_NAME].split())
+
+
 def too_many() -> NotationError:
     """What is raised when a tab has more than is read."""
     return NotationError(
@@ -198,9 +206,9 @@ def too_many() -> NotationError:
 
 
 def whole(text: str | None, default: int) -> int:
-    """The whole number that a text begins with."""
+    """The whole number that a text begins with, at most _MOST and at least -_MOST."""
     try:
-        return int((text or "").split()[0])
+        return max(-_MOST, min(_MOST, int((text or "").split(maxsplit=1)[0])))
     except (IndexError, ValueError):
         return default
 
@@ -208,7 +216,7 @@ def whole(text: str | None, default: int) -> int:
 def number_of(text: str | None, default: float) -> float:
     """The number that a text begins with, a finite one."""
     try:
-        value = float((text or "").split()[0])
+        value = float((text or "").split(maxsplit=1)[0])
     except (IndexError, ValueError):
         return default
     return value if math.isfinite(value) else default
@@ -240,8 +248,7 @@ def _instrument(item: Element) -> Instrument:
         tunings.append([whole(pitch, 0) + capo for pitch in pitches])
     # 3. The kit: what each articulation sounds as, in the order of the file.
     kit = [whole(each.findtext("OutputMidiNumber"), -1) for each in item.iterfind("InstrumentSet//Articulation")]
-    name = " ".join(text_of(item, "Name").split())
-    return Instrument(name, program if 0 <= program <= 127 else 0, is_drums, tunings, kit)
+    return Instrument(_name(text_of(item, "Name")), program if 0 <= program <= 127 else 0, is_drums, tunings, kit)
 
 
 def _measure(item: Element) -> Measure:
@@ -254,14 +261,14 @@ def _measure(item: Element) -> Measure:
     if repeat is not None:
         opens = repeat.get("start", "").lower() == "true"
         count = whole(repeat.get("count"), 2) if repeat.get("end", "").lower() == "true" else 0
-    named = "" if section is None else f"{text_of(section, 'Letter')} {text_of(section, 'Text')}"
+    named = "" if section is None else f"{_name(text_of(section, 'Letter'))} {text_of(section, 'Text')}"
     return Measure(
         *metre,
         Fraction(4 * metre[0], metre[1]),
         opens=opens,
         repeats=max(count - 1, 0),
         endings=frozenset(number for text in texts_of(item, "AlternateEndings") if 0 < (number := whole(text, 0)) < 64),
-        section=" ".join(named.split()),
+        section=_name(named),
         feel=_FEELS.get(text_of(item, "TripletFeel")),
         sign=(item.findtext("Directions/Target") or "").strip().lower(),
         jump=(item.findtext("Directions/Jump") or "").strip().lower(),

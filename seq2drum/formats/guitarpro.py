@@ -14,6 +14,7 @@ from seq2drum.errors import MissingExtraError, NotationError, OutputError
 from seq2drum.formats.fretting import Cell, fretted, length_of, tuning
 from seq2drum.formats.performed import song_of
 from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Touch, Track, general_midi, velocity_of
+from seq2drum.music import metres
 from seq2drum.music.limits import TAB_LIMITS
 from seq2drum.music.notes import Bar, Part, Song
 
@@ -270,7 +271,7 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
     As `fretting` writes them: on the grid, with repeats written out. Tempos are whole, at the next note or rest.
 
     Raises:
-        OutputError: the song has more parts or bars than such a file holds.
+        OutputError: the song has more parts or bars than such a file holds, or a longer bar.
         MissingExtraError: PyGuitarPro is not installed.
     """
     check()
@@ -286,7 +287,7 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
             f" {TAB_LIMITS.measures:,}: leave some out"
         )
     ticks = song.ticks_per_quarter
-    made = models.Song(title=_plain(title), tracks=[], measureHeaders=[], tempo=round(song.tempo_map[0].bpm))
+    made = models.Song(title=_plain(title)[:200], tracks=[], measureHeaders=[], tempo=round(song.tempo_map[0].bpm))
     for bar in bars:
         made.measureHeaders.append(_header(models, song, bar))
     # 2. Tracks.
@@ -323,6 +324,11 @@ def _header(models: Any, song: Song, bar: Bar) -> Any:
         whole = length / 4
         denominator = max(whole.denominator, 4)
         metre = int(whole * denominator), denominator
+    if metre[0] not in metres.NUMERATORS:
+        raise OutputError(
+            f"bar {bar.index + 1} is {metre[0]}/{metre[1]} long; Guitar Pro holds up to {metres.NUMERATORS[-1]}:"
+            " divide the bar, or leave out --gp"
+        )
     header = models.MeasureHeader(number=bar.index + 1)
     header.timeSignature = models.TimeSignature(metre[0], models.Duration(metre[1]))
     names = [marker.text for marker in song.markers if bar.start <= marker.tick < bar.end]

@@ -108,22 +108,21 @@ class _Placed(NamedTuple):
 
 @dataclass(frozen=True)
 class _Line:
-    """The beats of a track: for each voice, for each measure."""
+    """The beats of a track: for each voice that has any, for each measure."""
 
     voices: list[list[list[_Placed]]]
 
     @staticmethod
     def of(track: Track, measures: Sequence[Measure]) -> _Line:
         most = max((len(bar) for bar in track.bars), default=0)
-        return _Line(
+        voices = (
             [
-                [
-                    _placed(bar[voice] if voice < len(bar) else (), measure.feel)
-                    for bar, measure in zip(track.bars, measures, strict=True)
-                ]
-                for voice in range(most)
+                _placed(bar[voice] if voice < len(bar) else (), measure.feel)
+                for bar, measure in zip(track.bars, measures, strict=True)
             ]
+            for voice in range(most)
         )
+        return _Line([voice for voice in voices if any(voice)])
 
     @property
     def times(self) -> Iterator[Fraction]:
@@ -274,6 +273,10 @@ def _tempos(tab: Tab, order: Sequence[int], starts: Sequence[Fraction]) -> list[
     by_measure: dict[int, list[TempoMark]] = {}
     for mark in sorted(tab.tempos, key=lambda mark: (mark.measure, mark.place)):
         by_measure.setdefault(mark.measure, []).append(mark)
+    if sum(len(by_measure.get(index, ())) for index in order) > TAB_LIMITS.tempos:
+        raise NotationError(
+            f"with its repeats played out the tab has more than {TAB_LIMITS.tempos:,} changes of tempo; write fewer"
+        )
     marks = [(starts[n] + mark.place, mark) for n, index in enumerate(order) for mark in by_measure.get(index, ())]
     out: dict[Fraction, float] = {}
     for number, (at, mark) in enumerate(marks):

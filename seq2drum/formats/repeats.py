@@ -6,13 +6,15 @@ is repeated and only last endings are played, until the coda.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from seq2drum.errors import NotationError
 from seq2drum.formats.tab import Measure
 from seq2drum.music.limits import TAB_LIMITS
 
+_MOST_STEPS = 20 * TAB_LIMITS.played  # of reading: measures that are played, and those that an ending leaves out
 _SIGNS = ("segnosegno", "segno")
 _AIMS = ("fine", "doublecoda", "coda")
 
@@ -42,37 +44,38 @@ def played(measures: Sequence[Measure]) -> list[int]:
         NotationError: more than TAB_LIMITS.played measures would be.
     """
     order: list[int] = []
-    form = _form(measures)
-    begun: dict[_Passage, int] = {}  # on which pass each passage is that is being played
+    form, places = _form(measures), _places(measures)
+    begun: dict[_Passage, int] = {}  # on which pass each passage is that is being played; of others the first
     made: set[int] = set()  # jumps
     aim: str | None = None  # after a jump, where it ends: a sign, or "" for the end
-    at = 0
+    at = steps = 0
     while at < len(measures):
+        steps += 1
         # 1. Is it played on this pass?
         passage = form.passages[at]
         for other in [other for other in begun if not other.first <= at <= other.last]:
             del begun[other]
-        number = begun.setdefault(passage, 1) if aim is None else passage.passes
+        number = begun.get(passage, 1) if aim is None else passage.passes
         if form.endings[at] and number not in form.endings[at]:
             at += 1
             continue
-        order.append(at)
-        if len(order) > TAB_LIMITS.played:
+        if len(order) == TAB_LIMITS.played or steps > _MOST_STEPS:
             raise NotationError(
                 f"with its repeats played out the tab has more than {TAB_LIMITS.played:,} measures; write fewer repeats"
             )
+        order.append(at)
         # 2. Where does it go on?
         measure = measures[at]
         if aim is None and measure.repeats and number < passage.passes:
-            begun[passage] += 1
+            begun[passage] = number + 1
             at = passage.first
             begun = {other: count for other, count in begun.items() if other is passage or other.first < at}
         elif aim is None and measure.jump.startswith(("dacapo", "dasegno")) and at not in made:
             made.add(at)
-            at, aim, begun = _target(measures, at), _aim(measure.jump), {}
+            at, aim, begun = _target(measure.jump, places, at), _aim(measure.jump), {}
         elif aim == "fine" and measure.sign == "fine":
             break
-        elif aim and measure.jump == f"da{aim}" and (coda := _nearest(measures, aim, at)) is not None:
+        elif aim and measure.jump == f"da{aim}" and (coda := _nearest(places.get(aim, ()), at)) is not None:
             at, aim = coda, None
         else:
             at += 1
@@ -87,7 +90,7 @@ def _form(measures: Sequence[Measure]) -> _Form:
         # 1. A passage that has been closed goes on only with another ending.
         goes_on = not measure.opens and bool(measure.endings)
         if opened and opened[-1].is_closed and not goes_on:
-            opened.pop()
+            opened.pop().last = at - 1
             ending = frozenset()
         if measure.opens or not opened:
             opened.append(_Passage(at))
@@ -96,31 +99,40 @@ def _form(measures: Sequence[Measure]) -> _Form:
         passage = opened[-1]
         ending = measure.endings or ending
         passage.passes = max([passage.passes, *ending, measure.repeats + 1 if measure.repeats else 1])
-        for other in opened:
-            other.last = at
         form.passages.append(passage)
         form.endings.append(ending)
         if measure.repeats:
             passage.is_closed = True
             ending = frozenset()
+    for passage in opened:
+        passage.last = len(measures) - 1
     return form
 
 
-def _target(measures: Sequence[Measure], at: int) -> int:
-    """Where the jump after measure `at` goes."""
-    jump = measures[at].jump
+def _places(measures: Sequence[Measure]) -> dict[str, list[int]]:
+    """Where each sign stands."""
+    places: dict[str, list[int]] = {}
+    for at, measure in enumerate(measures):
+        places.setdefault(measure.sign, []).append(at)
+    return places
+
+
+def _target(jump: str, places: Mapping[str, Sequence[int]], at: int) -> int:
+    """Where a jump after measure `at` goes."""
     sign = next((sign for sign in _SIGNS if jump.startswith(f"da{sign}")), None)
-    before = [index for index in range(at + 1) if sign and measures[index].sign == sign]
-    if before:
-        return before[-1]
-    return (_nearest(measures, sign, at) or 0) if sign else 0
+    if sign is None:
+        return 0
+    there = places.get(sign, ())
+    before = bisect_right(there, at)
+    return there[before - 1] if before else _nearest(there, at) or 0
 
 
 def _aim(jump: str) -> str:
     return next((aim for aim in _AIMS if jump.endswith(f"al{aim}")), "")
 
 
-def _nearest(measures: Sequence[Measure], sign: str, at: int) -> int | None:
-    """The next measure with a sign after `at`, else the last one before; None if there is none."""
-    places = [index for index, measure in enumerate(measures) if measure.sign == sign]
-    return next((index for index in places if index > at), places[-1] if places else None)
+def _nearest(places: Sequence[int], at: int) -> int | None:
+    """The next place after `at`, else the last one before; None if there is none."""
+    if not places:
+        return None
+    return places[min(bisect_right(places, at), len(places) - 1)]

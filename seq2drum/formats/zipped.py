@@ -10,6 +10,10 @@ from typing import NamedTuple
 
 from seq2drum.errors import NotationError
 
+_KNOWN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of the others Python unpacks all at once, however large
+_ENTRY = b"PK\x01\x02"  # what the entry of a member begins with
+_MOST_MEMBERS = 10_000
+
 
 class Packed(NamedTuple):
     """What is packed, in words for messages, and how much of it there may be.
@@ -36,8 +40,12 @@ def archive_of(data: bytes, packed: Packed) -> Iterator[zipfile.ZipFile]:
     """The zip file that some bytes are.
 
     Raises:
-        NotationError: it is damaged or encrypted; also of what is read of it while it is open.
+        NotationError: it is damaged or encrypted, also of what is read of it while it is open; it has too many members.
     """
+    if data.count(_ENTRY) > _MOST_MEMBERS:
+        raise NotationError(
+            f"the packed {packed.what} has more than {_MOST_MEMBERS:,} files in it; wanted are a few: {packed.again}"
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             yield archive
@@ -54,8 +62,13 @@ def member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, packed: Packed) -> b
     """The bytes of a member.
 
     Raises:
-        NotationError: it is larger than the bounds allow.
+        NotationError: it is larger than the bounds allow, or packed in a way that programs of music do not use.
     """
+    if info.compress_type not in _KNOWN:
+        raise NotationError(
+            f"the {packed.what} is packed by method {info.compress_type} of zip files; wanted is 0 or 8 (deflated):"
+            f" {packed.again}"
+        )
     with archive.open(info) as file:
         data = file.read(packed.most + 1)
     if len(data) > packed.most or len(data) > packed.ratio * max(info.compress_size, 100):

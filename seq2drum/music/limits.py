@@ -138,6 +138,8 @@ class TabLimits:
     """XML elements."""
     tracks: int = 64
     """Tracks."""
+    staves: int = 256
+    """Staves of all tracks together."""
     measures: int = 5_000
     """Measures as written."""
     played: int = 10_000
@@ -156,6 +158,8 @@ class TabLimits:
     """Names of sections, with repeats played out; what is beyond them is passed over."""
     quarters: int = 20_000
     """Length in quarters, with repeats played out."""
+    tempos: int = 10_000
+    """Changes of tempo, with repeats played out."""
     slowest: float = 10.0
     """The slowest tempo in quarters a minute."""
     fastest: float = 400.0

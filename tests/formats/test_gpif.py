@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from typing import Any
 
@@ -193,6 +194,69 @@ def test_what_is_no_tab_is_told_in_one_line(data, message) -> None:
     with pytest.raises(NotationError, match=message) as caught:
         open_song(data)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (gpif(xtrack([EIGHTHS], capo="9" * 4000)), r"beyond MIDI's range \(pitch 1000000040\)"),
+        (gpif(xtrack([[xbeat((0, "9" * 4000))]])), r"beyond MIDI's range"),
+        (gpif(xtrack([EIGHTHS], tuning=(-500,) * 6)), r"beyond MIDI's range \(pitch -500\)"),
+        (gpif(xtrack([[xbeat((30, 1))]], tuning=range(30, 60))), r"beyond MIDI's range"),
+        (gpif(xtrack([EIGHTHS]), measures={0: f"<Time>{'9' * 4000}/{'8' * 4000}</Time>"}), "no bar has that length"),
+        (gpif(xtrack([EIGHTHS]), tempos=[(0, 0.0, "0 2")]), "the tempo in measure 1 is 0 BPM"),
+        (gpif(xtrack([EIGHTHS]), tempos=[(0, 0.0, "1e308 5")]), "the tempo in measure 1 is inf BPM"),
+        (gpif(xtrack([[]] * 5001)), "5,001 measures; at most 5,000"),
+        (gpif(xtrack([EIGHTHS])).replace(b"<Staves>", b"<Staves>" + b"<Staff/>" * 256), "257 staves; at most 256"),
+    ],
+)
+def test_numbers_that_no_tab_has_are_told_in_one_short_line(text, message) -> None:
+    with pytest.raises(NotationError, match=message) as caught:
+        read(text)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_tab_with_thirty_strings_is_read() -> None:
+    assert pitches(read(gpif(xtrack([[xbeat((29, 1), value="Whole")]], tuning=range(30, 60))))) == [60]
+
+
+def test_tempos_that_repeats_multiply_are_refused() -> None:
+    again = {0: '<Repeat start="true" end="true" count="2000"/>'}
+    tempos = [(0, place / 10, f"{100 + place} 2") for place in range(10)]
+    with pytest.raises(NotationError, match="more than 10,000 changes of tempo"):
+        read(gpif(xtrack([whole(0)]), measures=again, tempos=tempos))
+
+
+def test_voices_and_names_without_end_are_cut() -> None:
+    text = gpif(
+        xtrack([whole(0)] * 300, name="N" * 5000), measures={0: f"<Section><Text>{'x ' * 5000}</Text></Section>"}
+    )
+    text = text.replace(b"<Voices>0 -1 -1 -1<", b"<Voices>" + b"0 " * 20_000 + b"<")
+    began = time.process_time()
+    song = read(text)
+    assert len(song.parts[0]) == 4 + 299
+    assert (len(song.parts[0].name), len(song.markers[0].text)) == (1000, 999)
+    assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(("method", "number"), [(zipfile.ZIP_BZIP2, 12), (zipfile.ZIP_LZMA, 14)])
+def test_what_python_unpacks_all_at_once_is_not_unpacked(method, number) -> None:
+    with pytest.raises(NotationError, match=f"packed by method {number} of zip files; wanted is 0 or 8"):
+        open_song(gp(gpif(xtrack([EIGHTHS])), method))
+
+
+def test_a_zip_file_of_too_many_files_is_refused() -> None:
+    with pytest.raises(NotationError, match="more than 10,000 files in it"):
+        open_song(gp(b"PK\x01\x02" * 10_001, zipfile.ZIP_STORED))
+
+
+def test_a_measure_that_repeats_another_which_does_is_played_as_the_first() -> None:
+    text = gpif(xtrack([whole(fret) for fret in range(4)]))
+    for bar, mark in ((1, "Simple"), (2, "SecondOfDouble"), (3, "Simple")):
+        text = text.replace(
+            b'<Bar id="%d"><Voices>' % bar, b'<Bar id="%d"><SimileMark>%s</SimileMark><Voices>' % (bar, mark.encode())
+        )
+    assert pitches(read(text)) == [40, 40, 40, 40]
 
 
 def test_tables_that_refer_to_one_voice_again_and_again_are_refused() -> None:

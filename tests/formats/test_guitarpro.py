@@ -13,7 +13,7 @@ pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip insta
 
 from guitarpro import models
 
-from seq2drum.errors import NotationError
+from seq2drum.errors import NotationError, OutputError
 from seq2drum.formats.fretting import BASS, GUITAR, tuning
 from seq2drum.formats.guitarpro import write_guitarpro
 from seq2drum.formats.opening import open_song
@@ -309,6 +309,17 @@ def test_a_bass_and_low_guitars_get_strings_that_reach_their_notes() -> None:
     assert strings(30, 35) == (*GUITAR, 35)
     assert strings(33, 28) == BASS
     assert strings(33, 23) == (*BASS, 23)
+
+
+def test_a_bar_that_is_longer_than_guitar_pro_has_is_refused() -> None:
+    long = Song(480, (Part.of([Note(0, 480, 40, 90)]),), metres=(Metre(0, 128, 4),), length=128 * 480)
+    with pytest.raises(OutputError, match="bar 1 is 128/4 long; Guitar Pro holds up to 64"):
+        write_guitarpro(long, kit([Note(0, 60, 36, 90)]))
+    cut = Song(
+        480, (Part.of([Note(0, 480, 40, 90)]),), metres=(Metre(0, 40, 4), Metre(9 * 480 + 60, 4, 4)), length=5000
+    )
+    with pytest.raises(OutputError, match="bar 1 is 73/32 long"):
+        write_guitarpro(cut, kit([Note(0, 60, 36, 90)]))
 
 
 def test_the_command_line_writes_a_tab_beside_the_drums(tmp_path, capsys) -> None:
