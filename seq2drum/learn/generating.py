@@ -30,7 +30,9 @@ from seq2drum.music.briefs import GENRES
 from seq2drum.music.notes import IntArray
 from seq2drum.play.folder import CONFIG
 
-TASKS: MappingProxyType[str, str] = MappingProxyType({"step": "seq2drum.learn.step:Stepping"})
+TASKS: MappingProxyType[str, str] = MappingProxyType(
+    {"step": "seq2drum.learn.step:Stepping", "words": "seq2drum.learn.words:Wording"}
+)
 """Of each generator the class of its task."""
 
 PLACES = MappingProxyType({"bar": 32, "phrase": 32})

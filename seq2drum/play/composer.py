@@ -31,6 +31,7 @@ _MICROSECONDS = 60_000_000
 GENERATORS: MappingProxyType[str, str] = MappingProxyType(
     {
         "step": "seq2drum.play.step_player:StepPlayer",
+        "words": "seq2drum.play.words_player:WordsPlayer",
     }
 )
 """Of each generator the class that plays it."""

@@ -1,0 +1,148 @@
+"""The words generator, played: bars of drum text word by word, from the graph that a training has left.
+
+The state is carried from word to word and from bar to bar. BAR is never drawn: it is given after the last word of a
+bar, so every bar is whole. Words have no velocities: a hit has the mean velocity of its voice at its place in the bars
+that were learnt from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import CheckpointError
+from seq2drum.lattice import words
+from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.patterns import Velocities
+from seq2drum.music.kit import NINE
+from seq2drum.play.brief import WISHES, Brief, wish
+from seq2drum.play.folder import CONFIG, upgraded, verify
+from seq2drum.play.runtime import LoadedGraph, session
+
+KIND, FORMAT = "words", 1
+PLACES = 24
+_BAR, _START = words.COUNT, words.COUNT + 1
+_STATES = 4  # two layers, each with what it gives and what it keeps
+_SHARED, _OWN = 21, 22  # which of the random numbers of a seed
+
+
+class WordsPlayer:
+    """Makes bars of 24 places. usual (24, 9): the velocity of a hit."""
+
+    places = PLACES
+
+    def __init__(self, graph: LoadedGraph, hidden: int, usual: FloatArray) -> None:
+        self._graph, self.hidden, self.usual = graph, hidden, usual
+
+    @classmethod
+    def load(cls, folder: Path) -> WordsPlayer:
+        """Load its checkpoint.
+
+        Raises:
+            CheckpointError: it is damaged, or of another kind.
+        """
+        try:
+            about: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            about = upgraded(about, KIND, FORMAT, {})
+            config = about["config"]
+            if (config["wishes"], config["places"]) != (WISHES, PLACES):
+                raise ValueError(f"it is told {config['wishes']} numbers on {config['places']} places a bar")
+            hidden, usual = int(config["hidden"]), np.array(about["velocity"], dtype=np.float32)
+            if usual.shape != (PLACES, len(NINE)) or not ((usual > 0) & (usual <= 1)).all():
+                raise ValueError("its velocities are none")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
+        verify(folder, (CONFIG, "step.onnx"))
+        struck = np.maximum(np.rint(usual * 127), 1).astype(np.float32)
+        return cls(session(folder / "step.onnx", 1), hidden, struck / np.float32(127))
+
+    def bars(self, brief: Callable[[], Brief], seed: int, primed: Velocities | None = None) -> Iterator[Velocities]:
+        """Bars without an end, each velocities (24, 9) 0..1. primed (bars, 24, 9): what they go on from."""
+        number, text = 0, _Text(self, seed, 0)
+        for bar in () if primed is None else primed:
+            text.read(words.ids_of(bar), brief())
+        while True:
+            asked = brief()
+            if asked.passage(number) != text.passage:
+                text = _Text(self, seed, asked.passage(number))
+            yield words.hits_of(text.bar(asked, number)) * self.usual
+            number += 1
+
+    def logits(self, word: int, back: int, count: int, wishes: FloatArray, state: FloatArray) -> Any:
+        """(n, COUNT + 1) logits of the next word for each of some wishes, and the state (n, 4H); see `models.words`."""
+        rows = len(wishes)
+        given: dict[str, NDArray[Any]] = {
+            name: np.full(rows, value) for name, value in (("word", word), ("back", back), ("count", count))
+        }
+        return self._graph.run({**given, "wish": wishes, "state": state})
+
+
+class _Text:
+    """A passage that is being written: the bar before, the word before, the net's state for each genre of a mix."""
+
+    def __init__(self, player: WordsPlayer, seed: int, passage: int) -> None:
+        self.player, self.seed, self.passage = player, seed, passage
+        self.state = np.zeros((1, _STATES * player.hidden), dtype=np.float32)
+        self.word = _START
+        self.before = np.zeros(PLACES, dtype=np.int64)
+        self.loop: NDArray[np.int64] | None = None  # its first bar that is no fill
+        self.shared = np.random.default_rng([seed, _SHARED, passage]).gumbel(size=(PLACES, words.COUNT))
+
+    def bar(self, asked: Brief, number: int) -> NDArray[np.int64]:
+        """The words (24,) of its next bar. number: counted from the beginning of the beat.
+
+        The most likely word is taken after noise was added, which draws it as likely as it is (E. Gumbel's trick).
+        Places have the same noise in all bars of the passage but for a share of them, the variability.
+        """
+        is_fill = asked.is_fill(number)
+        if self.loop is not None and not asked.variability and not is_fill:
+            return self.read(self.loop, asked)
+        rng = np.random.default_rng([self.seed, _OWN, number])
+        anew = rng.random(PLACES) < asked.variability
+        noise = np.where(anew[:, None], rng.gumbel(size=self.shared.shape), self.shared)
+        wishes, shares = _wishes(asked, is_fill)
+        bar = np.zeros(PLACES, dtype=np.int64)
+        for place in range(PLACES):
+            likely = shares @ self._heard(place, wishes)[:, : words.COUNT]
+            self.word = bar[place] = int(np.argmax(likely + asked.temperature * noise[place]))
+        self._ends(bar, wishes)
+        if self.loop is None and not is_fill:
+            self.loop = bar
+        return bar
+
+    def read(self, bar: NDArray[np.int64], asked: Brief) -> NDArray[np.int64]:
+        """Take a bar's words (24,) as if they had been drawn; they are given back."""
+        wishes, _ = _wishes(asked, is_fill=False)
+        for place, word in enumerate(bar.tolist()):
+            self._heard(place, wishes)
+            self.word = word
+        self._ends(bar, wishes)
+        return bar
+
+    def _ends(self, bar: NDArray[np.int64], wishes: FloatArray) -> None:
+        self._heard(PLACES, wishes)
+        self.word, self.before = _BAR, bar
+
+    def _heard(self, count: int, wishes: FloatArray) -> FloatArray:
+        """The logits of the next word of a bar that has so many, for each wish.
+
+        Where there are others than before, the states of all begin with the mean of what they were.
+        """
+        if len(self.state) != len(wishes):
+            self.state = np.repeat(self.state.mean(axis=0, keepdims=True), len(wishes), axis=0)
+        back = int(self.before[count]) if count < PLACES else 0
+        logits, self.state = self.player.logits(self.word, back, count, wishes, self.state)
+        heard: FloatArray = logits
+        return heard
+
+
+def _wishes(asked: Brief, is_fill: bool) -> tuple[FloatArray, FloatArray]:
+    """What the net is told (n, WISHES), a row for each genre, and what the logits of each weigh (n,), 1 together."""
+    shares: list[tuple[str | None, float]] = [*asked.genres.items()] or [(None, 1.0)]
+    rows = np.stack([wish(genre, asked.bpm, fill=is_fill) for genre, _ in shares])
+    return rows, np.array([share for _, share in shares], dtype=np.float32)
