@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any
 from seq2drum.music import shown
 
 __version__ = "0.1.0"
-__all__ = ["Drummer", "Groove", "Options", "Seq2DrumError", "Song", "Take", "__version__"]
+__all__ = ["Beat", "Brief", "Composer", "Drummer", "Groove", "Options", "Seq2DrumError", "Song", "Take", "__version__"]
 
 if TYPE_CHECKING:
     from seq2drum.errors import Seq2DrumError
     from seq2drum.lattice.grooves import Groove
     from seq2drum.music.notes import Song
+    from seq2drum.play.brief import Brief
+    from seq2drum.play.composer import Beat, Composer
     from seq2drum.play.drummer import Drummer
     from seq2drum.play.options import Options
     from seq2drum.play.take import Take
 
 _HOMES = {
+    "Beat": "play.composer",
+    "Brief": "play.brief",
+    "Composer": "play.composer",
     "Drummer": "play.drummer",
     "Groove": "lattice.grooves",
     "Options": "play.options",

@@ -61,6 +61,7 @@ NOT_RUN = {
     r"torchrun ": "starts several processes; tests/learn does",
     r"jupyter ": "opens a browser",
     r"python notebooks/sync\.py ": "test_notebooks.py runs it",
+    r"seq2drum --mode generate .*--play": "wants loudspeakers; test_generate.py streams",
     r"(seq2drum|python main\.py) --mode play (?!.*-o )": "wants loudspeakers; test_play.py plays",
     r"cd examples/node$|npm install|node drums\.mjs": "test_node.py calls from Node",
     r"grpcurl |echo .*\| grpcurl": "a program of others; docs/service.md says that it was not tried",
@@ -224,7 +225,7 @@ def small(arguments: list[str], *, force: bool) -> list[str]:
         if option in given:
             given[given.index(option) + 1] = number
     mode = arguments[arguments.index("--mode") + 1] if "--mode" in arguments else "infer"
-    forced = ["--force"] if force and mode in ("infer", "humanize", "eval") else []
+    forced = ["--force"] if force and mode in ("infer", "generate", "humanize", "eval") else []
     return given + SMALL.get(mode, []) + forced
 
 
@@ -330,7 +331,7 @@ def test_options_that_a_page_names_exist(page):
 def test_the_section_of_a_mode_on_the_page_of_options_names_all_of_its_options_and_no_other():
     page = (DOCS / "guitarists" / "options.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## [^\n]*`--mode (\w+)`\n(.*?)(?=^## |\Z)", page, flags=re.DOTALL | re.MULTILINE))
-    assert sections.keys() == {"infer", "show", "play", "grooves", "demo", "humanize"}
+    assert sections.keys() == {"infer", "show", "play", "grooves", "generate", "demo", "humanize"}
     for mode, section in sections.items():
         firsts = [row.split(" | ")[0] for row in section.splitlines() if row.startswith("| ")]
         named = options_in("\n".join(firsts)) | ({"--output"} if any("`-o" in first for first in firsts) else set())

@@ -38,6 +38,7 @@ MODES = MappingProxyType(
         "show": ("seq2drum.cli.show", "see guitar and drums, here or as a picture"),
         "play": ("seq2drum.cli.play", "hear guitar and drums"),
         "grooves": ("seq2drum.cli.grooves", "see and hear the grooves that it knows"),
+        "generate": ("seq2drum.cli.generate", "make beats without a guitar"),
         "humanize": ("seq2drum.cli.humanize", "give stiff drums the feel of a drummer"),
         "prepare": ("seq2drum.cli.prepare", "read your own songs, to learn from them"),
         "train": ("seq2drum.cli.train", "make a drummer from your own songs"),

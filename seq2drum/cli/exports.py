@@ -127,7 +127,8 @@ def _recording(played: Played, song: Song, guitars: Sequence[Part]) -> Sound | N
     return np.pad(soundfiles.stereo(played.recording, samples.RATE), ((max(silence, 0), 0), (0, 0)))
 
 
-def _check_wav(options: argparse.Namespace) -> None:
+def check_wav(options: argparse.Namespace) -> None:
+    """Refuse sound that cannot be made on this machine."""
     from seq2drum.show import sound
 
     sound.check(options.soundfont)
@@ -165,7 +166,7 @@ EXPORTS: Mapping[str, Export] = MappingProxyType(
     {
         "score": Export((".musicxml", ".xml", ".svg", ".txt"), _score, _check_score),
         "picture": Export((".png", ".svg"), _picture),
-        "wav": Export((".wav",), _wav, _check_wav),
+        "wav": Export((".wav",), _wav, check_wav),
         "rpp": Export((".rpp",), _rpp),
         "json_take": Export((".json",), _json_take),
         "gp": Export((".gp5",), _gp, _check_gp),
@@ -218,7 +219,7 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
             )
         export.check(options)
     if options.stems:
-        _check_wav(options)
+        check_wav(options)
     return names
 
 

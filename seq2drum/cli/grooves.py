@@ -72,15 +72,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _metre(text: str) -> tuple[int, int]:
     """N/M as numbers."""
-    from seq2drum.music import metres
+    from seq2drum.music import briefs
 
-    found = re.fullmatch(r"(\d{1,3})/(\d{1,3})", text)
     try:
-        numerator, denominator = (int(number) for number in found.groups()) if found else (0, 0)
-        metres.groups(numerator, denominator)
-    except ValueError:
+        return briefs.metre_of(text)
+    except OptionError:
         raise argparse.ArgumentTypeError(f"wanted a metre such as 7/8, found {text!r}") from None
-    return numerator, denominator
 
 
 # --- which ------------------------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def jobs(
     if output == "-":
         raise OptionError("several songs cannot all go to standard output; name a folder with -o DIR")
     if output:
-        folder = _made_folder(output)
+        folder = made_folder(output)
         targets = [str(folder / (Path(source).stem + made)) for source in sources]
     else:
         targets = [_beside(source, made) for source in sources]
@@ -81,7 +81,7 @@ def _songs_in(folder: str, suffixes: Collection[str]) -> list[str]:
     return songs
 
 
-def _made_folder(name: str) -> Path:
+def made_folder(name: str) -> Path:
     """A folder for several songs, made if it is not there.
 
     Raises:

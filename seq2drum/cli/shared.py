@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from seq2drum import __version__
@@ -35,9 +35,16 @@ def add_choices(parser: argparse.ArgumentParser) -> dict[str, argparse._Argument
     return groups
 
 
-def add_choice(to: Container, name: str, *, action: type[argparse.Action] | None = None, **other: Any) -> None:
-    """Add one of `CHOICES`. action: what takes the value, if not as usual. other: what is not as there, as `help`."""
-    choice = CHOICES[name]._replace(**other)
+def add_choice(
+    to: Container,
+    name: str,
+    *,
+    table: Mapping[str, Choice] = CHOICES,
+    action: type[argparse.Action] | None = None,
+    **other: Any,
+) -> None:
+    """Add one of a table. action: what takes the value, if not as usual. other: what is not as there, as `help`."""
+    choice = table[name]._replace(**other)
     to.add_argument(
         "--" + name.replace("_", "-"),
         type=_reader(choice),

@@ -51,7 +51,7 @@ class Recipe(generating.Recipe):
 
     rate: float = 3e-3
     batch: int = 32
-    weight_decay: float = 0.01
+    weight_decay: float = 0.03
     hidden_genres: float = 0.15
     fills: float = 0.3
     velocity: float = 0.3

@@ -32,7 +32,7 @@ class Config:
     voices: int = 9
     hidden: int = 224
     inner: int = 64
-    dropout: float = 0.3
+    dropout: float = 0.35
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers by name."""
@@ -60,7 +60,7 @@ class Step(nn.Module):
     def thoughts(self, heard: Tensor, wishes: Tensor, place: Tensor, state: tuple[Tensor, Tensor] | None = None) -> Any:
         """heard (n, T, ·), wishes (n, T, ·), place (T,) -> thoughts (n, T, H), the state after the last step."""
         given = torch.relu(self.listen(torch.cat([heard, wishes], -1)) + self.place(place))
-        thought, state = self.lstm(given, state)
+        thought, state = self.lstm(self.dropout(given), state)
         return self.dropout(thought), state
 
     def logit(self, first: Tensor, opened: Tensor, before: Tensor, voice: int) -> Tensor:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seq2drum.errors import OptionError
-from seq2drum.music import choices
+from seq2drum.music import choices, metres
 from seq2drum.music.choices import Choice
 
 GENRES = (
@@ -58,13 +58,30 @@ BRIEF = MappingProxyType(
         "fill": _number("EVERY", "a fill every so many bars", None, 2, MOST_BARS, "a fill every", int),
         "change": _number("BAR", "something else begins in these bars, such as 5,9", (), 2, MOST_BARS, "a change", int),
         "temperature": _number("T", "0 the most likely, 1 as drummers play", 1.0, 0, 2, "the temperature"),
+        "metre": Choice(str, "N/M", "the metre that the bars, made in 4/4, are brought into (default: 4/4)", "4/4"),
         "grid": _number("16|24|32", "places a bar, of which 24 has triplets", 24, 16, 32, "the grid"),
         "seed": _number("N", "which beat", 0, 0, MOST_SEED, "the seed"),
     }
 )
 """Each by the name that it has as a field of `Brief`; `seed` is beside it."""
 
+_METRE = re.compile(r"(\d{1,3})/(\d{1,3})")
 _SHARE = re.compile(r"([^:=,\s]+)\s*(?:[:=]\s*([^,\s]+))?")
+
+
+def metre_of(text: str) -> tuple[int, int]:
+    """N/M as numbers.
+
+    Raises:
+        OptionError: there is no such metre.
+    """
+    found = _METRE.fullmatch(text.strip())
+    try:
+        numerator, denominator = (int(number) for number in found.groups()) if found else (0, 0)
+        metres.groups(numerator, denominator)
+    except ValueError:
+        raise OptionError(f"the metre is {text[:40]!r}, wanted one such as 7/8") from None
+    return numerator, denominator
 
 
 def genres_of(text: str) -> Mapping[str, float]:

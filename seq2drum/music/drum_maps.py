@@ -271,6 +271,12 @@ def drum_parts(song: Song, drum_map: DrumMap | None = None) -> list[Part]:
     return [(drum_map or load(GM)).read(song.parts[index]) for index in theory.drum_parts(song)]
 
 
+def joined(song: Song, drum_map: DrumMap | None = None) -> Part:
+    """All of them as one part."""
+    rows = [part.rows for part in drum_parts(song, drum_map)]
+    return Part.of(np.concatenate([np.empty((0, 4), np.int64), *rows]), is_drums=True)
+
+
 @cache
 def _shipped(name: str) -> DrumMap:
     return _parsed(name, json.loads((_TABLES / f"{name}.json").read_text(encoding="utf-8")))

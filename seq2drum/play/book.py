@@ -31,7 +31,7 @@ from seq2drum.lattice.titles import slug_of, unique
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Part, Song
+from seq2drum.music.notes import Song
 from seq2drum.music.shown import Shown
 from seq2drum.play import asked
 
@@ -195,9 +195,7 @@ def groove_of(song: Song, bars: tuple[int, int] | None = None, drum_map: DrumMap
         OptionError: there is no such bar, or there are no drums in these bars.
     """
     lattice = lattice_of(song)
-    rows = [part.rows for part in drum_maps.drum_parts(song, drum_map)]
-    drums = Part.of(np.concatenate([np.empty((0, 4), np.int64), *rows]), is_drums=True)
-    grid, form = encode(drums, lattice, FULL), form_of(song, lattice)
+    grid, form = encode(drum_maps.joined(song, drum_map), lattice, FULL), form_of(song, lattice)
     if not len(grid.step):
         raise OptionError(theory.no_drums(song))
     if bars is None:

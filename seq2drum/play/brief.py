@@ -27,7 +27,8 @@ class Brief(Shown):
     genre: one of `briefs.GENRES`, a mix of them as "funk:2,jazz:1" or a mapping of names to weights; None for any.
     bpm: quarters a minute. bars: how many. variability: 0..1, 0 for one bar again and again, 1 for always something
     new. fill: a fill every so many bars; None for none. change: the bars, counted from 1, in which something else
-    begins. temperature: 0..2. grid: places a bar, see `lattice.patterns`.
+    begins. temperature: 0..2. grid: places a bar, see `lattice.patterns`. metre: what the bars, which are made in 4/4,
+    are brought into, as in `lattice.fitting`.
 
     Raises:
         OptionError: one of these is out of its range.
@@ -41,6 +42,7 @@ class Brief(Shown):
     change: tuple[int, ...] = ()
     temperature: float = BRIEF["temperature"].default
     grid: int = BRIEF["grid"].default
+    metre: str = BRIEF["metre"].default
 
     def __post_init__(self) -> None:
         for name in ("bpm", "bars", "variability", "fill", "temperature"):
@@ -51,7 +53,7 @@ class Brief(Shown):
                 raise OptionError(f"something else is to begin in bar {bar}, of {self.bars} bars; ask for more bars")
         if self.grid not in GRIDS:
             raise OptionError(f"the grid is {self.grid}, wanted {WANTED}")
-        _ = self.genres
+        _ = self.genres, briefs.metre_of(self.metre)
 
     @property
     def genres(self) -> Mapping[str, float]:

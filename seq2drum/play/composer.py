@@ -9,23 +9,43 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from seq2drum.errors import CheckpointError, UnknownModelError
-from seq2drum.lattice.patterns import QUARTERS, TICKS, Pattern, Velocities, part_of, regridded
-from seq2drum.music.notes import Metre, Part, Song, Tempo
+from seq2drum import files
+from seq2drum.errors import CheckpointError, OptionError, UnknownModelError
+from seq2drum.formats import midi
+from seq2drum.lattice.fitting import fitted, steps_of
+from seq2drum.lattice.form import lattice_of
+from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, Lattice, decode, encode
+from seq2drum.lattice.patterns import (
+    QUARTERS,
+    TICKS,
+    Pattern,
+    Velocities,
+    part_of,
+    pattern_of_song,
+    regridded,
+    song_of_part,
+)
+from seq2drum.music import briefs, drum_maps, theory
+from seq2drum.music.drum_maps import DrumMap
+from seq2drum.music.duet import DRUMS, Duet
+from seq2drum.music.kit import FULL
+from seq2drum.music.notes import Bar, Metre, Part, Song, Tempo
 from seq2drum.music.shown import Shown
 from seq2drum.play.brief import Brief
 from seq2drum.play.folder import CONFIG
 
+MOST_PRIMED = 8  # bars of a file that are gone on from
 _MICROSECONDS = 60_000_000
 
 GENERATORS: MappingProxyType[str, str] = MappingProxyType(
@@ -59,6 +79,15 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
+class Continues(Protocol):
+    """A generator that can go on from bars."""
+
+    def bars_after(self, brief: Callable[[], Brief], seed: int, primed: Velocities) -> Iterator[Velocities]:
+        """As `bars`. primed (bars, places, 9): what it goes on from."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Beat(Shown):
     """Some bars of drums, with what makes them again."""
@@ -75,10 +104,46 @@ class Beat(Shown):
 
     @property
     def song(self) -> Song:
-        """It as a song in 4/4 at its tempo, as long as its bars: its end joins its start."""
+        """It as a song at its tempo and in its metre, as long as its bars: its end joins its start."""
         tempo = Tempo(0, round(_MICROSECONDS / self.brief.bpm))
-        parts = (self.part,) * bool(len(self.part))
-        return Song(TICKS, parts, (tempo,), (Metre(0, QUARTERS, 4),), self.pattern.bars * QUARTERS * TICKS)
+        song = song_of_part(self.part, self.pattern.bars, (tempo,))
+        metre = briefs.metre_of(self.brief.metre)
+        return song if metre == (QUARTERS, 4) else _in_metre(song, self.pattern.bars, *metre)
+
+    @property
+    def duet(self) -> Duet:
+        """It as what can be drawn and heard: without a guitar."""
+        song = self.song
+        return Duet(song, (), song.parts[0] if song.parts else Part.of([], name=DRUMS, is_drums=True))
+
+    def to_bytes(self) -> bytes:
+        """It as a MIDI file."""
+        return midi.serialise(self.song)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write it as a MIDI file, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written; what was there is untouched.
+        """
+        files.write_file(path, self.to_bytes(), overwrite=overwrite)
+        return Path(path)
+
+
+def _in_metre(song: Song, bars: int, numerator: int, denominator: int) -> Song:
+    """As many bars of another metre as a song in 4/4 has; see `lattice.fitting`."""
+    hits = encode(song.parts[0], lattice_of(song), FULL) if song.parts else Grid.join([])
+    made: list[Grid] = []
+    for bar in range(bars):
+        begin = bar * QUARTERS * STEPS_PER_QUARTER
+        inside = (hits.step >= begin) & (hits.step < begin + QUARTERS * STEPS_PER_QUARTER)
+        made += fitted(hits.select(inside).shift(-begin), (QUARTERS, 4), (numerator, denominator))
+    length, steps = 4 * TICKS * numerator // denominator, steps_of(numerator, denominator)
+    lattice = Lattice(tuple(Bar(index, index * length, length, numerator, denominator) for index in range(bars)), TICKS)
+    grid = Grid.join(bar.shift(index * steps) for index, bar in enumerate(made[:bars]))
+    drums = decode(grid, lattice, FULL, name=DRUMS)
+    metre = (Metre(0, numerator, denominator),)
+    return Song(TICKS, (drums,) * bool(len(drums)), song.tempos, metre, bars * length)
 
 
 class Composer:
@@ -100,15 +165,52 @@ class Composer:
         module, name = GENERATORS[kind].split(":")
         return Composer(kind, getattr(import_module(module), name).load(folder))
 
-    def stream(self, brief: Callable[[], Brief], seed: int = 0) -> Iterator[Velocities]:
-        """Bars without an end, on the generator's own grid. brief: asked before each bar."""
-        return self.generator.bars(brief, seed)
+    def stream(self, brief: Callable[[], Brief], seed: int = 0, primed: Pattern | None = None) -> Iterator[Velocities]:
+        """Bars without an end, on the generator's own grid. brief: asked before each bar. primed: see `compose`.
 
-    def compose(self, brief: Brief | None = None, seed: int = 0) -> Beat:
-        """A beat. The same brief and seed give the same beat."""
+        Raises:
+            OptionError: the generator cannot go on from bars.
+        """
+        if primed is None:
+            return self.generator.bars(brief, seed)
+        if not isinstance(self.generator, Continues):
+            raise OptionError(f"{self.model} cannot go on from bars that are given; --model step can")
+        return self.generator.bars_after(brief, seed, regridded(primed, self.generator.places).velocity)
+
+    def compose(
+        self,
+        brief: Brief | None = None,
+        seed: int = 0,
+        *,
+        primed: Pattern | None = None,
+        show: Callable[[int], None] = lambda bar: None,
+    ) -> Beat:
+        """A beat. The same brief and seed give the same beat.
+
+        primed: bars that it goes on from, of which it has none. show: is told of each bar that is made.
+
+        Raises:
+            OptionError: the generator cannot go on from bars.
+        """
         asked = Brief() if brief is None else brief
-        bars = np.stack(list(islice(self.stream(lambda: asked, seed), asked.bars)))
-        return Beat(regridded(Pattern(bars), asked.grid), asked, seed, self.model)
+        bars = []
+        for number, bar in enumerate(islice(self.stream(lambda: asked, seed, primed), asked.bars)):
+            bars.append(bar)
+            show(number)
+        return Beat(regridded(Pattern(np.stack(bars)), asked.grid), asked, seed, self.model)
+
+
+def primer(song: Song, drum_map: DrumMap | None = None) -> Pattern:
+    """The last bars of a song's drums, to go on from.
+
+    Raises:
+        OptionError: it has no drums, or is not in 4/4.
+    """
+    drums = drum_maps.joined(song, drum_map)
+    pattern = pattern_of_song(song, drums)
+    if not pattern.bars:
+        raise OptionError(theory.no_drums(song))
+    return Pattern(pattern.velocity[-MOST_PRIMED:])
 
 
 _SHIPPED = Path(__file__).parents[1] / "checkpoints"

@@ -59,13 +59,17 @@ class StepPlayer:
         verify(folder, (CONFIG, "step.onnx"))
         return cls(session(folder / "step.onnx", 1), hidden)
 
-    def bars(
-        self, brief: Callable[[], Brief], seed: int, primed: Velocities | None = None, guidance: float = GUIDANCE
+    def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
+        """Bars without an end, each velocities (24, 9) 0..1."""
+        return self.bars_after(brief, seed, np.zeros((0, self.places, len(NINE)), dtype=np.float32))
+
+    def bars_after(
+        self, brief: Callable[[], Brief], seed: int, primed: Velocities, guidance: float = GUIDANCE
     ) -> Iterator[Velocities]:
-        """Bars without an end, each velocities (24, 9) 0..1. primed (bars, 24, 9): what they go on from."""
+        """The same. primed (bars, 24, 9): what they go on from."""
         number, passage = 0, 0
         beat = _Beat(self, seed, passage)
-        for bar in () if primed is None else primed:
+        for bar in primed:
             beat.given(bar, brief().bpm)
         while True:
             asked = brief()

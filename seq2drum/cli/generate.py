@@ -1,0 +1,261 @@
+"""Mode generate: beats without a guitar, as MIDI files and what else is asked for of each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from seq2drum.cli import exports, maps, paths, shared
+from seq2drum.cli.terminal import bar, standard_output
+from seq2drum.errors import OptionError
+from seq2drum.music.briefs import BRIEF, GENERATORS
+from seq2drum.music.choices import check
+
+if TYPE_CHECKING:
+    from seq2drum.lattice.patterns import Pattern
+    from seq2drum.music.notes import Part
+    from seq2drum.play.brief import Brief
+    from seq2drum.play.composer import Beat
+
+
+class Extra(NamedTuple):
+    """What else is written of a beat, beside its MIDI file: the end of its name, what the help says, and its bytes."""
+
+    suffix: str
+    help: str
+    make: Callable[[Beat, argparse.Namespace], bytes]
+
+
+def _picture(beat: Beat, options: argparse.Namespace) -> bytes:
+    from seq2drum.formats.drum_picture import write_drum_picture
+    from seq2drum.lattice import image
+    from seq2drum.show import draw
+
+    if beat.model == "phrase" and beat.pattern.bars <= image.BARS:  # the picture that it made, which is read again
+        return write_drum_picture(next(image.pictures_of(beat.pattern)))
+    return draw.picture(beat.duet, "png", title=_title(beat))
+
+
+def _text(beat: Beat, options: argparse.Namespace) -> bytes:
+    from seq2drum.lattice.words import text_of
+
+    return text_of(beat.pattern).encode()
+
+
+def _score(beat: Beat, options: argparse.Namespace) -> bytes:
+    from seq2drum.formats import musicxml
+
+    return musicxml.write_score(beat.song, beat.duet.drums, _title(beat))
+
+
+def _wav(beat: Beat, options: argparse.Namespace) -> bytes:
+    from seq2drum.show import sound
+
+    return sound.wav(beat.duet, soundfont=options.soundfont)
+
+
+def _rpp(beat: Beat, options: argparse.Namespace) -> bytes:
+    from seq2drum.formats import rpp
+
+    song, drums = beat.song, _drums(beat, options)
+    beside = {part.name: [part] for part in drums} if options.split else {}
+    return rpp.write_rpp(replace(song, parts=()), [] if options.split else drums, _title(beat), beside=beside)
+
+
+EXTRAS: Mapping[str, Extra] = MappingProxyType(
+    {
+        "picture": Extra(".png", "its grid as a picture", _picture),
+        "text": Extra(".txt", "its words, which are read again", _text),
+        "wav": Extra(".wav", "its sound (needs FluidSynth)", _wav),
+        "score": Extra(".musicxml", "a score", _score),
+        "rpp": Extra(".rpp", "a REAPER project", _rpp),
+    }
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add who makes beats, what is asked for of them, and what is written."""
+    parser.usage = "%(prog)s [--genre NAME] [--bpm B] [options]"
+    parser.description = "Makes beats out of nothing: no guitar is needed. Each can be the --groove of a song."
+    parser.epilog = """examples:
+  seq2drum --mode generate --genre funk --bpm 110
+  seq2drum --mode generate --genre funk:2,jazz:1 --takes 5 --fill 4 --picture --wav -o beats/
+  seq2drum --mode generate --genre rock --play"""
+    what = parser.add_argument_group("what to make")
+    what.add_argument(
+        "--model",
+        default=GENERATORS[0],
+        metavar="NAME|DIR",
+        help=f"{', '.join(GENERATORS)}, or the folder of a training run (default: {GENERATORS[0]})",
+    )
+    for name in BRIEF:
+        other = {"default": None} if name == "bpm" else {}  # that of a file that is gone on from, if none is said
+        shared.add_choice(what, name, table=BRIEF, **other)
+    what.add_argument("--takes", type=int, default=1, metavar="N", help="how many beats (default: 1)")
+    for alias, meant, kind in (("--weights", "model", str), ("--track-nums", "takes", int)):
+        same = f"the same as --{meant}"
+        what.add_argument(alias, dest=meant, type=kind, default=argparse.SUPPRESS, metavar="X", help=same)
+    what.add_argument("--prime", metavar="FILE", help="go on from the last bars of a file's drums, in 4/4")
+    output = parser.add_argument_group("output")
+    shared.add_output(output, "where to write (default: a name made of what is asked for, here)", metavar="FILE|DIR")
+    for name, extra in EXTRAS.items():
+        output.add_argument(f"--{name}", action="store_true", help=f"also write {extra.help}, {extra.suffix}")
+    output.add_argument("--play", action="store_true", help="make bars and play them until you stop; keys change them")
+    output.add_argument("--split", action="store_true", help="a track for kick, snare, hats, toms and cymbals each")
+    exports.add_soundfont(output)
+    maps.add_drum_map(output)
+    shared.add_json(output)
+    shared.add_force(output)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make beats, or stream one; returns the exit code."""
+    from seq2drum.cli import live
+    from seq2drum.music import drum_maps
+    from seq2drum.play.composer import Composer
+
+    # 1. What makes no sense is refused before anything is made.
+    check("takes", options.takes, "--takes")
+    check("seed", options.seed, "--seed")
+    primed, bpm = _primed(options)
+    brief = brief_of(options, bpm)
+    drum_maps.load(options.drum_map)
+    if options.text and brief.metre != BRIEF["metre"].default:
+        raise OptionError("--text has bars in 4/4; leave out --text or --metre")
+    if options.play:
+        return live.run(Composer.load(options.model), brief, options.seed, primed, options.soundfont)
+    if options.wav:
+        exports.check_wav(options)
+    targets = paths.numbered(_target(options, brief), options.takes)
+    wanted = {name: extra for name, extra in EXTRAS.items() if getattr(options, name)}
+    inputs = paths.identities([options.prime] if options.prime else [])
+    if wanted and "-" in targets:
+        raise OptionError("what goes to standard output has nothing beside it; name a file with -o")
+    for target in targets:
+        for name in (target, *(_beside(target, extra) for extra in wanted.values())):
+            paths.check_target(name, inputs, overwrite=options.force)
+    # 2. Make them.
+    composer = Composer.load(options.model)
+    with bar(options.takes * brief.bars, "making") as advance:
+        for take, target in enumerate(targets):
+            begun = time.perf_counter()
+            beat = composer.compose(
+                brief, options.seed + take, primed=primed, show=lambda number: advance(1, f"bar {number + 1}")
+            )
+            _write(beat, target, wanted, options)
+            _tell(beat, target, wanted, time.perf_counter() - begun, options)
+    return 0
+
+
+def brief_of(options: argparse.Namespace, bpm: float | None = None) -> Brief:
+    """What was asked for. bpm: of the file that is gone on from.
+
+    Raises:
+        OptionError: something of it is out of its range.
+    """
+    from seq2drum.play.brief import Brief
+
+    asked = {name: getattr(options, name) for name in BRIEF if name != "seed"}
+    if asked["bpm"] is None:
+        asked["bpm"] = BRIEF["bpm"].default if bpm is None else bpm
+    return Brief(**asked)
+
+
+def _primed(options: argparse.Namespace) -> tuple[Pattern | None, float | None]:
+    """The bars to go on from, and their tempo.
+
+    Raises:
+        InputError: the file cannot be read.
+        OptionError: it has no drums, or is not in 4/4.
+    """
+    from seq2drum.formats.opening import open_drums
+    from seq2drum.play.composer import primer
+
+    if options.prime is None:
+        return None, None
+    song = open_drums(paths.read(options.prime)).song
+    try:
+        return primer(song), song.tempo_at(song.end).bpm
+    except OptionError as error:
+        raise OptionError(f"--prime {options.prime}: {error}") from None
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _target(options: argparse.Namespace, brief: Brief) -> str:
+    """Where the first beat goes.
+
+    Raises:
+        OptionError: the name is that of no MIDI file, or the folder cannot be made.
+    """
+    name = f"{'-'.join(brief.genres) or 'any'}-{brief.bpm:g}.mid"
+    output = options.output
+    if output is None or output == "-":
+        return output or name
+    if output.endswith("/") or paths.is_folder(output) or not Path(output).suffix:
+        return str(paths.made_folder(output) / name)
+    if Path(output).suffix.lower() not in (".mid", ".midi"):
+        raise OptionError(f"-o names a MIDI file or a folder, and {Path(output).name!r} is neither")
+    return str(output)
+
+
+def _beside(target: str, extra: Extra) -> str:
+    return str(Path(target).with_suffix(extra.suffix))
+
+
+def _drums(beat: Beat, options: argparse.Namespace) -> list[Part]:
+    """The drums as they are delivered: on the notes of the drum map, in one track or several."""
+    from seq2drum.music import drum_maps
+    from seq2drum.play import session
+
+    drum_map = drum_maps.load(options.drum_map)
+    given = session.delivered(
+        beat.song, drum_map.apply(beat.duet.drums), drum_map, session.Session(split=options.split)
+    )
+    return list(given.drums)
+
+
+def _write(beat: Beat, target: str, wanted: Mapping[str, Extra], options: argparse.Namespace) -> None:
+    from seq2drum import files
+    from seq2drum.formats import midi
+
+    song = replace(beat.song, parts=tuple(part for part in _drums(beat, options) if len(part)))
+    paths.write(midi.serialise(song), target, overwrite=options.force)
+    for extra in wanted.values():
+        files.write_file(_beside(target, extra), extra.make(beat, options), overwrite=options.force)
+
+
+def _tell(beat: Beat, target: str, wanted: Mapping[str, Extra], seconds: float, options: argparse.Namespace) -> None:
+    if target == "-":
+        return
+    also = [_beside(target, extra) for extra in wanted.values()]
+    hits = len(beat.duet.drums)
+    line = f"{target}: {beat.brief.bars} bars, {hits} hits in {seconds:.1f} s; {beat.model}, seed {beat.seed}"
+    if also:
+        line += f"; {', '.join(also)}"
+    if options.json:
+        told = {
+            "output": target,
+            "also": also,
+            "model": beat.model,
+            "seed": beat.seed,
+            "genres": dict(beat.brief.genres),
+            "bpm": beat.brief.bpm,
+            "bars": beat.brief.bars,
+            "hits": hits,
+            "seconds": round(seconds, 3),
+        }
+        line = json.dumps(told)
+    with standard_output():
+        print(line, flush=True)
+
+
+def _title(beat: Beat) -> str:
+    return f"{', '.join(beat.brief.genres) or 'any genre'}, {beat.brief.bpm:g} bpm: {beat.model}, seed {beat.seed}"
