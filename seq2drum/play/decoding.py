@@ -23,6 +23,7 @@ from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import spans
 from seq2drum.lattice.sections import sections
+from seq2drum.music.choices import FAMILIES
 from seq2drum.music.kit import Kit
 from seq2drum.play.bar import BarPlayer, PlayedWays
 from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar, Playable
@@ -37,6 +38,9 @@ FIRM = 2.5  # logits that they gain where a groove that is held firmly has them,
 LEAST_BEATS = 3  # hits a bar of a groove's hat or ride, from which time is kept on it
 LOST = 0.35  # of them, that are played at least
 RECOVERED = 4.0  # logits that they gain in a bar in which they were not
+TOMS = FAMILIES["toms"]
+RUN = 2  # toms of a bar that its groove does not have, from which they are a run
+APART = 4  # bars, within which a run or a fill on toms is followed by no other run
 
 
 class PlayedBar(NamedTuple):
@@ -90,7 +94,8 @@ def playing(
             here = {name: rows[number - begin, None] for name, rows in encoded.items()}
             remembered = memory.before(number, fill=plan.is_fill(number))
             opened = yield from model.open_bar(here, remembered, state, first=number == begin)
-            played = yield from request.play(number, player, opened, previous, here.get("sketch"))
+            recent = memory.recent(number, APART)
+            played = yield from request.play(number, player, opened, previous, here.get("sketch"), recent)
             memory.keep(number, played.hits, played.velocity)
             state, previous = played.state, played.hits[:, -1]
             yield PlayedBar(number, request.given.get(number, played.grid))
@@ -109,9 +114,17 @@ class _Request:
     given: Mapping[int, Grid]
 
     def play(
-        self, number: int, player: BarPlayer, opened: OpenBar, previous: FloatArray, sketch: FloatArray | None
+        self,
+        number: int,
+        player: BarPlayer,
+        opened: OpenBar,
+        previous: FloatArray,
+        sketch: FloatArray | None,
+        recent: FloatArray,
     ) -> Asking[PlayedWays]:
         """Play a bar; sketch (1, S, V): the logits of its hits that the guitar alone gives, from a model that has them.
+
+        recent (APART, S, V): the hits of the bars before it.
 
         The most likely take plays what the guitar alone makes likely, unless there is something to go on from.
         """
@@ -130,8 +143,9 @@ class _Request:
             tilt += self._towards_groove(number, count, player.kit)
         if sketch is None or sampling.temperature or self.given or plan.grooves[number] is not None:
             played = yield from player.draw(opened, previous, draws, sampling, tilt)
-            if (kept := self._lost_time(number, played, player.kit)) is not None:
-                played = yield from player.draw(opened, previous, draws, sampling, tilt + kept)
+            mended = self._lost_time(number, played, player.kit) + self._run_again(number, played, recent, player.kit)
+            if mended.any():
+                played = yield from player.draw(opened, previous, draws, sampling, tilt + mended)
         else:
             played = yield from player.trace(opened, previous, sketch[:, :count], draws, tilt)
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
@@ -148,21 +162,33 @@ class _Request:
         tilt[:, body] = FIRM * (2 * self.grooves.hits[number, :steps][:, body] - 1)
         return tilt
 
-    def _lost_time(self, number: int, played: PlayedWays, kit: Kit) -> FloatArray | None:
-        """What is to be added to the logits (S, V) of a bar in which the groove's time is not kept; None if it is.
+    def _lost_time(self, number: int, played: PlayedWays, kit: Kit) -> FloatArray:
+        """What is to be added to the logits (S, V) of a bar in which the groove's time is not kept; 0 if it is.
 
         A drummer who plays a groove on the hat or the ride stops with it for a fill or with the band, not for a bar.
         """
-        if not self._is_groove(number):
-            return None
-        time = kit.voices_named(KEPT)
-        wanted = self.grooves.hits[number, : played.hits.shape[1]][:, time]
-        beats = wanted.any(axis=1).sum()
-        if beats < LEAST_BEATS or played.hits[0][:, time].any(axis=1).sum() >= LOST * beats:
-            return None
         kept = np.zeros(played.hits.shape[1:], dtype=np.float32)
-        kept[:, time] = RECOVERED * wanted
+        time = kit.voices_named(KEPT)
+        wanted = self.grooves.hits[number, : len(kept)][:, time]
+        beats = wanted.any(axis=1).sum()
+        is_lost = beats >= LEAST_BEATS and played.hits[0][:, time].any(axis=1).sum() < LOST * beats
+        if is_lost and self._is_groove(number):
+            kept[:, time] = RECOVERED * wanted
         return kept
+
+    def _run_again(self, number: int, played: PlayedWays, recent: FloatArray, kit: Kit) -> FloatArray:
+        """What is to be added to the logits (S, V) of a bar with a run of toms soon after another; 0 if there is none.
+
+        A drummer leaves the groove for the toms now and then. A model that remembers such a bar plays it again and
+        again.
+        """
+        less = np.zeros(played.hits.shape[1:], dtype=np.float32)
+        toms = kit.voices_named(TOMS)
+        foreign = 1 - self.grooves.hits[number, : len(less)][:, toms]
+        is_run = (played.hits[0][:, toms] * foreign).sum() >= RUN
+        if is_run and self._is_groove(number) and (recent[..., toms].sum(axis=(1, 2)) >= RUN).any():
+            less[:, toms] = -RECOVERED * foreign
+        return less
 
 
 def _ranges(model: Playable, heard: Heard) -> list[tuple[int, int]]:

@@ -63,6 +63,11 @@ class Memory:
         self.hits[:, LOOK_BACK + bar, : hits.shape[1]] = hits
         self.velocity[:, LOOK_BACK + bar, : hits.shape[1]] = velocity * hits
 
+    def recent(self, bar: int, bars: int) -> FloatArray:
+        """(up to bars, S, V): what was played in the bars before one, in the first way."""
+        now = LOOK_BACK + bar
+        return self.hits[0, max(now - bars, 0) : now]
+
     def before(self, bar: int, *, fill: bool = False) -> dict[str, NDArray[Any]]:
         """What `Engine.open_bar` takes of the bars before one. Only bars of as many steps are remembered.
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.listening import Heard, Listening
@@ -347,3 +348,24 @@ def test_time_that_a_bar_has_lost_is_kept_again() -> None:
     free = list(play(script.engine, heard, Sampling(seed=1)))
     assert struck(kept, "closed hat") > 2 * struck(free, "closed hat") - 6
     assert struck(kept, "kick") == 4 * 24
+
+
+def test_a_run_of_toms_is_not_played_again_in_the_bars_after_it_but_those_of_the_groove_are() -> None:
+    names = [voice.name for voice in FULL.voices]
+    tom, beats = names.index("low tom"), [0, 6, 12, 18]
+
+    def steps_of(groove_on: str) -> list[list[int]]:
+        """The steps with toms of each bar, of a model that likes toms."""
+        rows = (beats, [names.index(groove_on)] * 4, [90] * 4, [0] * 4, [3] * 4)
+        groove = Groove("one", "one", 4, 4, (Grid(*map(np.array, rows)),), None, (60.0, 180.0))
+        script, heard = Script({"low tom": 1.0}), heard_in(6)
+        plan = Plan.of_sections(6, [Section(0, "A")], {"A": groove})
+        bars = play(script.engine, heard, Sampling(seed=1), plan=plan, controls=Controls(fills=0.0))
+        return [bar.hits.step[bar.hits.key == tom].tolist() for bar in bars]
+
+    first, *others, _ = steps_of("kick")
+    assert len(first) > 12
+    assert max(map(len, others)) <= 3
+    first, *others, _ = steps_of("low tom")
+    assert all(len(set(steps) - set(beats)) <= 3 for steps in others)
+    assert sum(len(set(steps) & set(beats)) for steps in others) > 2 * len(others)
