@@ -28,6 +28,8 @@ GUIDANCE = 1.5
 AS_DRUMMERS: float = BRIEF["variability"].default
 """The variability that drummers have: less is more of a loop, more is newer than what they play."""
 
+_STEEPNESS = 10  # of how a bar has less in common with others, the more variability there is
+
 _LEAST_TEMPERATURE = 1e-3
 _LEAST_FELT, _MOST_FELT = 0.05, 0.95  # of the uniform numbers that velocities are drawn with
 _QUIETEST = 1 / 127
@@ -168,8 +170,8 @@ class _Beat:
 
 
 def sameness(variability: float) -> float:
-    """The share of what a bar is drawn with that all bars of a passage have in common, 0..1; 0 as drummers vary."""
-    return max(1 - variability / AS_DRUMMERS, 0.0)
+    """The share of what a bar is drawn with that all bars of a passage have in common, 0..1; 0.1 as drummers vary."""
+    return (1 - variability) ** _STEEPNESS
 
 
 def newness(variability: float) -> float:
