@@ -36,6 +36,7 @@ from server.frames import Frame
 from server.settings import Settings
 from server.statuses import Refusal
 from tests.conftest import LONG
+from tests.mutants import damaged_tabs
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.mid"))
@@ -271,6 +272,24 @@ def test_damaged_files_by_the_ten_thousand_are_answered_each_in_a_known_way() ->
         except Exception as error:
             pytest.fail(f"{type(error).__name__} for {data.hex()}")
     assert 0.1 < good / count < 0.9, f"{good} of {count} are good: the damage is too much, or too little"
+
+
+@pytest.mark.slow
+def test_damaged_tabs_are_answered_each_in_a_known_way() -> None:
+    for package in ("guitarpro", "defusedxml"):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'seq2drum[guitarpro]'")
+    count, good = 20_000 if LONG else 1000, 0
+    for number, data in enumerate(damaged_tabs(count, seed=6)):
+        body = pb.GenerateDrumsRequest(midi=data).SerializeToString()
+        answer = screen.answer(Frame({"what": "screen", "job": number}, body), RULES)
+        if answer.head["what"] == "done":
+            good += 1
+            song = midi.parse(pb.AnalyzeGuitarResponse.FromString(answer.body).song, limits=RULES.limits)
+            assert any(len(part) for part in song.parts)
+        else:
+            assert statuses.reason_of(said(answer)) not in ("", "INTERNAL_ERROR"), data.hex()
+            assert len(said(answer).message) < 700
+    assert 0.03 < good / count < 0.5
 
 
 @settings(max_examples=300, deadline=None)
