@@ -46,9 +46,13 @@ def _died() -> Refusal:
 
 @dataclass(frozen=True, eq=False)
 class _Request:
-    """A file to be read, and the future for its answer, which is done already if nobody waits for it any more."""
+    """A file to be read, in so many seconds, and the future for its answer.
+
+    That is done already if nobody waits for it any more.
+    """
 
     body: bytes
+    seconds: float
     answer: asyncio.Future[bytes]
 
     def succeed(self, response: bytes) -> None:
@@ -71,7 +75,8 @@ class Screens(Pool):
         self._line: deque[_Request] = deque()
         self._idle: dict[Worker, asyncio.Future[_Request]] = {}
         self._numbers = itertools.count(1)
-        self._seconds, self._longest = 0.0, 0
+        self._seconds = self._recording_seconds = 0.0
+        self._longest = 0
 
     async def start(self, settings: Settings) -> None:
         """Start the workers, and wait until all are ready.
@@ -79,7 +84,7 @@ class Screens(Pool):
         Raises:
             StartError, StatusError: they cannot be started.
         """
-        self._seconds = settings.screen_seconds
+        self._seconds, self._recording_seconds = settings.screen_seconds, settings.recording_seconds
         # A file is read before its call waits for its turn, so there may be one for each call that is let in.
         self._longest = settings.waiting + settings.playing + settings.uploads
         await self._open(settings, settings.screens)
@@ -90,8 +95,10 @@ class Screens(Pool):
         while self._line:
             self._line.popleft().fail(shutting_down())
 
-    async def screen(self, request_bytes: bytes, seconds: float) -> bytes:
+    async def screen(self, request_bytes: bytes, seconds: float, *, recording: bool = False) -> bytes:
         """The AnalyzeGuitarResponse for a GenerateDrumsRequest, within that many seconds.
+
+        recording: whether the song is a recording, which takes longer to read.
 
         Raises:
             StatusError: the request is no good.
@@ -103,7 +110,8 @@ class Screens(Pool):
             raise Refusal(
                 "QUEUE_FULL", f"{self._longest} files wait to be read already; try again", retry_seconds=RETRY_SECONDS
             )
-        request = _Request(request_bytes, asyncio.get_running_loop().create_future())
+        most = self._recording_seconds if recording else self._seconds
+        request = _Request(request_bytes, most, asyncio.get_running_loop().create_future())
         self._line.append(request)
         self._assign()
         try:
@@ -154,14 +162,14 @@ class Screens(Pool):
         """Have a file read. Returns whether the worker is still of use."""
         job = next(self._numbers)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(request.seconds):
                 if not await worker.send(Frame({"what": "screen", "job": job}, request.body)):
                     self._line.appendleft(request)  # it never arrived: another worker shall read the file
                     self._assign()
                     return False
                 frame = await worker.receive()
         except TimeoutError:
-            message = f"the file could not be read within {self._seconds:g} seconds, as long as it may take"
+            message = f"the file could not be read within {request.seconds:g} seconds, as long as it may take"
             request.fail(Refusal("MIDI_TOO_COMPLEX", message, field="midi"))
             return False
         except asyncio.CancelledError:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
 from seq2drum import __version__
+from seq2drum.formats import foreign
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.admission import Admission
 from server.frames import Frame
@@ -27,12 +28,14 @@ OPEN_TO_ALL = frozenset({"GetServerInfo"})
 API_VERSIONS = ("v1",)
 FILE_CHUNK = 64 << 10
 """The most bytes of a file that are sent at once."""
+_HEAD_BYTES = 16
+"""The first bytes of a file, by which recordings are known."""
 
 
 class Screening(Protocol):
     """Who reads files: `server.pools.Screens`."""
 
-    async def screen(self, request: bytes, seconds: float) -> bytes: ...
+    async def screen(self, request: bytes, seconds: float, *, recording: bool = False) -> bytes: ...
 
 
 class Playing(Protocol):
@@ -65,6 +68,8 @@ class Service:
         self._settings, self._screens, self._players = settings, screens, players
         self._admission, self._metrics, self._clock = admission, metrics, clock
         self.uploads = Room(settings.uploads, "files are arriving")
+        self.large = Room(settings.recordings, "recordings are arriving")
+        self.heard = Room(settings.recordings, "recordings are being read")
         self._looking = Room(admission.most_waiting + admission.most_playing, "files are being looked at")
 
     def methods(self) -> dict[str, Behaviour]:
@@ -85,7 +90,8 @@ class Service:
         call.name(request.request_id)
         self._check_file(request.midi)
         self._check_files(request.config)
-        async with aclosing(self._played(call, data, request.config, bars=False)) as pieces:
+        song = request.midi[:_HEAD_BYTES]
+        async with aclosing(self._played(call, data, song, request.config, bars=False)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, pb.GenerateDrumsResponse):
                     await call.write(piece)
@@ -93,9 +99,9 @@ class Service:
     async def stream(self, call: Call) -> None:
         """Drums for a file that comes in chunks, in messages as they are made."""
         with self.uploads:
-            opening, midi = await self._upload(call)
-        request = pb.GenerateDrumsRequest(midi=midi, config=opening.config, request_id=call.id)
-        pieces = self._played(call, request.SerializeToString(), opening.config, bars=opening.send_bar_events)
+            opening, data, song = await self._upload(call)
+        pieces = self._played(call, data, song, opening.config, bars=opening.send_bar_events)
+        del data  # a recording is held until it is read, and no longer
         async with aclosing(pieces):
             async for piece in pieces:
                 if isinstance(piece, pb.GenerateDrumsResponse):
@@ -112,7 +118,7 @@ class Service:
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
         try:
             with self._looking:
-                analysis = await self._screened(call, asked.SerializeToString())
+                analysis = await self._screened(call, asked.SerializeToString(), request.midi)
         except StatusError as error:  # the field's path in this method's message
             raise StatusError(with_field(error.status, "config.track", "track")) from None
         self._metrics.time({"parse": call.facts["parse_ms"]})
@@ -138,7 +144,7 @@ class Service:
         self._check_files(request.config)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
         with self._looking:
-            analysis = await self._screened(call, asked)
+            analysis = await self._screened(call, asked, request.midi)
             await call.write(await self._players.offer(_as_midi(asked, analysis)))
 
     async def list_drum_maps(self, call: Call) -> None:
@@ -158,8 +164,10 @@ class Service:
         message = parse(kind, data)
         return message, data or b""
 
-    async def _upload(self, call: Call) -> tuple[pb.StreamConfig, bytes]:
-        """The configuration that a stream begins with, and the file that its chunks make.
+    async def _upload(self, call: Call) -> tuple[pb.StreamConfig, bytes, bytes]:
+        """What a stream begins with; a GenerateDrumsRequest of it and its chunks; the first bytes of these.
+
+        There is room for a few recordings that are larger than a MIDI file may be.
 
         Raises:
             Refusal: at the first message that is wrong or too much; nothing is read after it.
@@ -171,7 +179,18 @@ class Service:
             )
         call.name(first.config.request_id)
         self._check_files(first.config.config)
+        with ExitStack() as held:
+            file = await self._chunks(call, held)
+            self._check_file(file)
+            song = bytes(file[:_HEAD_BYTES])
+            request = pb.GenerateDrumsRequest(midi=bytes(file), config=first.config.config, request_id=call.id)
+            file.clear()  # it may be large, and is in the message
+            return first.config, request.SerializeToString(), song
+
+    async def _chunks(self, call: Call, held: ExitStack) -> bytearray:
+        """The file that the chunks of a stream make. held: is given the room that it takes."""
         file = bytearray()
+        is_large = False
         while (data := await call.read()) is not None:
             message = parse(pb.StreamGenerateDrumsRequest, data)
             if message.WhichOneof("piece") != "midi_chunk":
@@ -185,31 +204,38 @@ class Service:
                     field="midi_chunk",
                 )
             file += message.midi_chunk
-            if len(file) > self._most_bytes:
-                raise self._too_large(len(file), "so far ")
+            if len(file) > self._most_bytes_of(file):
+                raise self._too_large(len(file), self._most_bytes_of(file), "so far ")
+            if len(file) > self._most_bytes and not is_large:
+                is_large = True
+                held.enter_context(self.large)
         await call.confirm()
-        self._check_file(file)
-        return first.config, bytes(file)
+        return file
 
     @property
     def _most_bytes(self) -> int:
         return self._settings.limits.file_bytes
 
+    def _most_bytes_of(self, file: bytes | bytearray) -> int:
+        """How large a song may be: a recording larger than others."""
+        largest = max(self._most_bytes, self._settings.max_recording_bytes)
+        return largest if _is_recording(file) else self._most_bytes
+
     def _check_file(self, file: bytes | bytearray) -> None:
         if not file:
             raise Refusal("MIDI_MISSING", "there are no bytes of a MIDI file, wanted 1 or more", field="midi")
-        if len(file) > self._most_bytes:
-            raise self._too_large(len(file))
+        if len(file) > (most := self._most_bytes_of(file)):
+            raise self._too_large(len(file), most)
 
     def _check_files(self, config: pb.GenerationConfig) -> None:
         """Check the sizes of the files in a configuration."""
         files = [("config.groove", groove.midi) for groove in config.groove] + [("config.like", config.like)]
         for field, file in files:
             if len(file) > self._most_bytes:
-                raise self._too_large(len(file), field=field)
+                raise self._too_large(len(file), self._most_bytes, field=field)
 
-    def _too_large(self, size: int, so_far: str = "", field: str = "midi") -> Refusal:
-        message = f"the file has {so_far}{size:,} bytes, wanted at most {self._most_bytes:,}"
+    def _too_large(self, size: int, most: int, so_far: str = "", field: str = "midi") -> Refusal:
+        message = f"the file has {so_far}{size:,} bytes, wanted at most {most:,}"
         return Refusal("MIDI_TOO_LARGE", message, field=field)
 
     def _known(self, data: bytes) -> bytes:
@@ -222,22 +248,32 @@ class Service:
             raise _not_ready()
         return data
 
-    async def _screened(self, call: Call, data: bytes) -> pb.AnalyzeGuitarResponse:
+    async def _screened(self, call: Call, data: bytes, song: bytes) -> pb.AnalyzeGuitarResponse:
+        """What is in the song of a request. song: its first bytes at least."""
         began = self._clock()
-        analysis = pb.AnalyzeGuitarResponse.FromString(await self._screens.screen(data, call.left()))
+        if _is_recording(song):
+            with self.heard:
+                screened = await self._screens.screen(data, call.left(), recording=True)
+        else:
+            screened = await self._screens.screen(data, call.left())
+        analysis = pb.AnalyzeGuitarResponse.FromString(screened)
         call.facts["parse_ms"] = self._since(began)
         call.facts["bars"] = analysis.timeline.bars
         return analysis
 
     async def _played(
-        self, call: Call, data: bytes, config: pb.GenerationConfig, *, bars: bool
+        self, call: Call, data: bytes, song: bytes, config: pb.GenerationConfig, *, bars: bool
     ) -> AsyncGenerator[pb.StreamGenerateDrumsResponse | pb.GenerateDrumsResponse | bytes, None]:
-        """The way of a file to its drums: the messages of a stream as they come (bars as bytes), and last the reply."""
+        """The way of a file to its drums: the messages of a stream as they come (bars as bytes), and last the reply.
+
+        data: a GenerateDrumsRequest. song: the first bytes of its file.
+        """
         if not self._players.ready:
             raise _not_ready()
         with self._admission.enter(call.deadline) as place:
             # 1. The file is read, and there is time enough.
-            analysis = await self._screened(call, data)
+            analysis = await self._screened(call, data, song)
+            data = _as_midi(data, analysis)
             estimate = analysis.estimated_ms / 1000
             place.check(estimate)
             yield pb.StreamGenerateDrumsResponse(
@@ -255,7 +291,7 @@ class Service:
             self._metrics.played.inc()
             # 3. It is played.
             reply, made = None, analysis.timeline.bars * max(config.takes, 1)
-            async with aclosing(self._players.play(_as_midi(data, analysis), bars=bars)) as frames:
+            async with aclosing(self._players.play(data, bars=bars)) as frames:
                 async for frame in frames:
                     what = frame.head["what"]
                     if what == "progress":
@@ -321,6 +357,7 @@ def server_info(settings: Settings) -> pb.GetServerInfoResponse:
             max_denominator=limits.denominator,
             min_bpm=limits.slowest,
             max_bpm=limits.fastest,
+            max_recording_bytes=settings.max_recording_bytes,
         ),
         auth=_auth(settings),
     )
@@ -341,6 +378,11 @@ def _parts(reply: pb.GenerateDrumsResponse) -> Iterator[Message]:
     for take in reply.takes:
         take.ClearField("midi")
     yield pb.StreamGenerateDrumsResponse(summary=reply)
+
+
+def _is_recording(file: bytes | bytearray) -> bool:
+    """Whether a song is a recording, by its first bytes."""
+    return foreign.is_recording(bytes(file[:_HEAD_BYTES]))
 
 
 def _as_midi(data: bytes, analysis: pb.AnalyzeGuitarResponse) -> bytes:

@@ -111,6 +111,13 @@ class Settings:
     waiting: int = _set(32, "capacity", "calls that wait for their turn; one more is refused", most=65536)
     uploads: int = _set(64, "capacity", "calls whose file is still arriving; one more is refused", least=1, most=65536)
     screens: int = _set(2, "capacity", "processes that read files", least=1, most=256)
+    recordings: int = _set(
+        1,
+        "capacity",
+        "recordings that are read at once, and that arrive if they are larger than a MIDI file; one more is refused",
+        least=1,
+        most=64,
+    )
     queue_seconds: float = _set(
         30.0, "capacity", "a call that waited so long is refused", least=0.001, most=86400, metavar="SECONDS"
     )
@@ -149,6 +156,16 @@ class Settings:
     )
     screen_mebibytes: int = _set(
         1024, "limits of a file", "memory that reading a file may take", least=256, most=1 << 20, metavar="MIB"
+    )
+    max_recording_bytes: int = _set(
+        64 * MIB,
+        "limits of a file",
+        "size of a recording; a large one has to come in chunks",
+        least=1,
+        most=64 * MIB,
+    )
+    recording_seconds: float = _set(
+        60.0, "limits of a file", "time that reading a recording may take", least=0.1, most=3600, metavar="SECONDS"
     )
     limits: Limits = DEFAULT_LIMITS
 

@@ -37,14 +37,16 @@ class Readers:
         self.ready = True
         self.inside = 0
         self.asked: list[pb.GenerateDrumsRequest] = []
+        self.recordings = 0
         self.error: BaseException | None = None
         self.estimated_ms = 10.0
         self.song = b""
         self.go = asyncio.Event()
         self.go.set()
 
-    async def screen(self, request: bytes, seconds: float) -> bytes:
+    async def screen(self, request: bytes, seconds: float, *, recording: bool = False) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))
+        self.recordings += recording
         self.inside += 1
         try:
             await self.go.wait()
@@ -140,7 +142,14 @@ class Served:
         """Whether nothing is left of any call."""
         front = self.front
         inside = (self.readers.inside, self.drummers.inside, front.admission.inside, front.admission.playing)
-        rooms = (front.service.uploads.inside, len(front.admission.queue), len(front.door.inside))
+        service = front.service
+        rooms = (
+            service.uploads.inside,
+            service.large.inside,
+            service.heard.inside,
+            len(front.admission.queue),
+            len(front.door.inside),
+        )
         return not any(inside) and not any(rooms)
 
     def finished(self) -> float:

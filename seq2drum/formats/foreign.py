@@ -190,6 +190,12 @@ def recognised(head: bytes, name: str = "") -> Kind | None:
     return _first(_IN_TEXT, text) or _BY_SUFFIX.get(_suffix(name))
 
 
+def is_recording(head: bytes) -> bool:
+    """Whether a file is a recording that has a reader, by its first bytes."""
+    kind = recognised(head)
+    return kind is not None and kind.suffixes == RECORDING_SUFFIXES
+
+
 def of_folder(name: str) -> Kind | None:
     """What a folder is that one program shows as a file; None if it is a folder like others."""
     return _BY_SUFFIX.get(_suffix(name))

@@ -340,7 +340,7 @@ class GenerateDrumsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """A Standard MIDI File of format 0 or 1, or a score, tablature or recording that the server has a reader for. At most
-    Limits.max_midi_bytes bytes.
+    Limits.max_midi_bytes bytes, and of a recording Limits.max_recording_bytes.
     """
     request_id: _builtins.str
     """A name for this call in logs and replies: letters, digits, '.', '_' and '-', at most 64. Default: the server makes
@@ -860,7 +860,9 @@ class StreamGenerateDrumsRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     MIDI_CHUNK_FIELD_NUMBER: _builtins.int
     midi_chunk: _builtins.bytes
-    """The next bytes of the MIDI file, at most Limits.max_chunk_bytes."""
+    """The next bytes of the file, at most Limits.max_chunk_bytes. All of them are at most Limits.max_midi_bytes, of a
+    recording Limits.max_recording_bytes.
+    """
     @_builtins.property
     def config(self) -> Global___StreamConfig:
         """What is wanted. Once, and first."""
@@ -1502,6 +1504,7 @@ class Limits(_message.Message):
     MAX_DENOMINATOR_FIELD_NUMBER: _builtins.int
     MIN_BPM_FIELD_NUMBER: _builtins.int
     MAX_BPM_FIELD_NUMBER: _builtins.int
+    MAX_RECORDING_BYTES_FIELD_NUMBER: _builtins.int
     max_midi_bytes: _builtins.int
     """Size of a MIDI file in bytes."""
     max_chunk_bytes: _builtins.int
@@ -1540,6 +1543,8 @@ class Limits(_message.Message):
     """The slowest tempo, in quarters a minute."""
     max_bpm: _builtins.float
     """The fastest tempo, in quarters a minute."""
+    max_recording_bytes: _builtins.int
+    """Size of a recording in bytes. One that is too large for a message has to come in the chunks of a stream."""
     def __init__(
         self,
         *,
@@ -1562,10 +1567,11 @@ class Limits(_message.Message):
         max_denominator: _builtins.int = ...,
         min_bpm: _builtins.float = ...,
         max_bpm: _builtins.float = ...,
+        max_recording_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_deadline_seconds", b"default_deadline_seconds", "max_bars", b"max_bars", "max_bpm", b"max_bpm", "max_chunk_bytes", b"max_chunk_bytes", "max_denominator", b"max_denominator", "max_events", b"max_events", "max_idle_seconds", b"max_idle_seconds", "max_meters", b"max_meters", "max_midi_bytes", b"max_midi_bytes", "max_numerator", b"max_numerator", "max_playing", b"max_playing", "max_quarters", b"max_quarters", "max_queue_seconds", b"max_queue_seconds", "max_seconds", b"max_seconds", "max_takes", b"max_takes", "max_tempos", b"max_tempos", "max_tracks", b"max_tracks", "max_waiting", b"max_waiting", "min_bpm", b"min_bpm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_deadline_seconds", b"default_deadline_seconds", "max_bars", b"max_bars", "max_bpm", b"max_bpm", "max_chunk_bytes", b"max_chunk_bytes", "max_denominator", b"max_denominator", "max_events", b"max_events", "max_idle_seconds", b"max_idle_seconds", "max_meters", b"max_meters", "max_midi_bytes", b"max_midi_bytes", "max_numerator", b"max_numerator", "max_playing", b"max_playing", "max_quarters", b"max_quarters", "max_queue_seconds", b"max_queue_seconds", "max_recording_bytes", b"max_recording_bytes", "max_seconds", b"max_seconds", "max_takes", b"max_takes", "max_tempos", b"max_tempos", "max_tracks", b"max_tracks", "max_waiting", b"max_waiting", "min_bpm", b"min_bpm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

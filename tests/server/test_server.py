@@ -30,6 +30,7 @@ from tests.servers import (
     detail,
     drums,
     field,
+    message,
     opening,
     refused,
     refused_stream,
@@ -126,8 +127,8 @@ def test_a_stream_gives_the_same_bytes_as_a_unary_call() -> None:
         summary = sent[-1].summary
         for take in reply.takes:
             take.ClearField("midi")
-        for message in (reply, summary):
-            message.ClearField("timing")
+        for each in (reply, summary):
+            each.ClearField("timing")
         assert summary == reply
         assert server.drummers.asked[0] == server.drummers.asked[1] == server.readers.asked[0]
         assert server.drummers.asked[0].config == config and server.drummers.asked[0].midi == MIDI
@@ -321,6 +322,51 @@ def test_a_file_of_a_configuration_that_is_too_large_is_refused_before_anything_
         assert len(server.readers.asked) == 1
 
     against(body, settings(limits=Limits(file_bytes=1000)))
+
+
+WAV = b"RIFF\0\0\0\0WAVEfmt "
+SMALL = {"limits": Limits(file_bytes=1000), "max_recording_bytes": 3000}
+
+
+def test_a_recording_may_be_larger_and_has_a_limit_of_its_own() -> None:
+    async def body(server: Served) -> None:
+        recording = WAV + bytes(3000 - len(WAV))
+        chunks = [recording[at : at + 500] for at in range(0, 3000, 500)]
+        assert (await pieces(server.stream(opening(), *chunks)))[-1].summary.takes
+        assert (server.readers.recordings, len(server.readers.asked[0].midi)) == (1, 3000)
+        await server.generate(midi=WAV)
+        await server.generate()
+        assert (server.readers.recordings, len(server.readers.asked)) == (2, 3)
+        status = await refused_stream(server, [opening(), *chunks, b"x"])
+        assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == "midi"
+        assert "3,001" in status.message and "3,000" in status.message
+        status = await refused_stream(server, [opening(), b"MThd", *chunks])  # whose first bytes are no recording's
+        assert reason_of(status) == "MIDI_TOO_LARGE" and "at most 1,000" in status.message
+        assert len(server.readers.asked) == 3
+
+    against(body, settings(**SMALL))
+
+
+def test_one_large_recording_arrives_and_one_is_read_at_a_time() -> None:
+    async def body(server: Served) -> None:
+        large = [opening(), WAV, bytes(2000)]
+        arriving = server.stub.StreamGenerateDrums(hanging(*map(message, large)))
+        await until(lambda: server.front.service.large.inside)
+        status = await refused_stream(server, large)
+        assert reason_of(status) == "QUEUE_FULL" and retry_of(status) and "recordings are arriving" in status.message
+        await server.generate()
+        arriving.cancel()
+        await until(server.over)
+        server.readers.go.clear()
+        first = asyncio.create_task(pieces(server.stream(*large)))
+        await until(lambda: server.readers.inside)
+        status = await refused_stream(server, [opening(), WAV])
+        assert reason_of(status) == "QUEUE_FULL" and "recordings are being read" in status.message
+        server.readers.go.set()
+        assert (await first)[-1].summary.takes
+        assert (await pieces(server.stream(*large)))[-1].summary.takes
+
+    against(body, settings(playing=2, **SMALL))
 
 
 def test_a_stream_is_cut_off_at_the_byte_that_is_too_much(log: io.StringIO) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import grpc
 import mido
+import numpy as np
 import pretty_midi
 import psutil
 import pytest
@@ -36,6 +37,7 @@ from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import REASONS
+from tests import recordings
 from tests.conftest import CORPUS, LONG, ROOT, corpus_files, some
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.mid"))
@@ -375,6 +377,18 @@ def settled(served: Served, method: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_recording_of_several_mebibytes_gets_drums() -> None:
+    recordings.needs_audio()
+    sound = recordings.riff([at / 4 for at in range(64)], 16.0)
+    data = recordings.as_file(np.stack([sound, sound], axis=1), subtype="PCM_24")
+    assert len(data) > 2 << 20
+    with serving() as own, RemoteDrummer(own.address) as remote:
+        take = remote.accompany(data, seed=SEED)
+    drums = midi.parse(take.to_bytes())
+    assert drums.seconds(drums.end) > 14
+
+
 @pytest.mark.parametrize("grace", ["30", "0"], ids=["in time", "at once"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_server_that_is_asked_to_stop_ends_its_calls_and_leaves_nothing_behind(
