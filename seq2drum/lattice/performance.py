@@ -47,12 +47,17 @@ class Performance(Shown):
         return len(self.onset)
 
     @property
+    def first_notes(self) -> NDArray[np.int64]:
+        """The first note of each move of the hand, see `strikes`."""
+        return first_of_each(self.onset, _CHORD)
+
+    @property
     def strikes(self) -> tuple[FloatArray, FloatArray]:
         """Moves of the hand: their times in seconds, and how strong each is, the strengths of its notes added.
 
         Notes within _CHORD of the first of them are one strike, at the mean of their times by strength.
         """
-        firsts = first_of_each(self.onset, _CHORD)
+        firsts = self.first_notes
         strength = np.add.reduceat(self.strength, firsts) if len(firsts) else self.strength
         times = np.add.reduceat(self.onset * self.strength, firsts) if len(firsts) else self.onset
         return times / np.maximum(strength, 1e-9), strength

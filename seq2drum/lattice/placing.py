@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from seq2drum.lattice import tracking
 from seq2drum.lattice.beats import Beats
 from seq2drum.lattice.performance import FloatArray, Performance
 from seq2drum.music.notes import IntArray, Metre, Part, Song, Tempo
@@ -91,19 +93,27 @@ def placed(performance: Performance, beats: Beats, *, program: int = 27, name: s
 
 # --- a song that was played without a click ---------------------------------------------------------------------------
 
-MOST_MISSED = 0.4
-"""The share of strikes that may miss the grid of a file played to a click; at random half of them miss it."""
+LEAST_FIT = -0.1
+"""The mean logarithm of the likelihood of a strike below which a file was not played to its grid.
+
+Of 2,435 songs of bands and of jazz 3.3 % are below it; of examples whose time was warped 98 %.
+"""
 
 _WINDOW = 4.0  # quarters that have either sixteenths or triplets
+_LONG_WINDOW = 8.0  # likewise, where likelihoods are compared
 _OFF = 0.05  # quarters by which a strike misses
 
 
 class Missed(NamedTuple):
-    """How many strikes miss the grid, of how many, and by how many seconds (median of those that miss)."""
+    """How many strikes miss the grid, of how many, and by how many seconds (median of those that miss).
+
+    fit: how well all of them fit the beats of the file, by how late they are in seconds; see LEAST_FIT.
+    """
 
     misses: int
     strikes: int
     by: float
+    fit: float
 
     @property
     def share(self) -> float:
@@ -141,17 +151,30 @@ def followed(song: Song, beats: Beats) -> Song:
 
 def missed(song: Song, parts: Sequence[int]) -> Missed:
     """How many strikes of the parts are off the grid of their file: its sixteenths or its triplets, bar by bar."""
+    # 1. In quarters, each window on the grid that it is nearer to.
     rows = np.concatenate([song.parts[index].rows for index in parts])
-    quarters = np.unique(rows[:, 0]) / song.ticks_per_quarter
+    ticks = np.unique(rows[:, 0])
+    quarters = ticks / song.ticks_per_quarter
     off = np.zeros(len(quarters))
-    for window in np.unique(quarters // _WINDOW):
-        here = quarters // _WINDOW == window
+    for here in _windows(quarters, _WINDOW):
         grids = [np.abs(quarters[here] * steps - np.rint(quarters[here] * steps)) / steps for steps in (4, 3)]
         off[here] = min(grids, key=lambda grid: float(grid.mean()))
     miss = off > _OFF
-    seconds = [song.tempo_at(int(at * song.ticks_per_quarter)).microseconds / 1e6 for at in quarters[miss].tolist()]
-    by = float(np.median(off[miss] * seconds)) if seconds else 0.0
-    return Missed(int(miss.sum()), len(quarters), by)
+    starts, lengths = np.array(song.tempo_map, dtype=np.float64).T
+    periods = lengths[np.searchsorted(starts, ticks, side="right") - 1] / 1e6
+    by = float(np.median((off * periods)[miss])) if miss.any() else 0.0
+    # 2. In seconds, each window as likely as it is with two parts to a beat or with three.
+    feels = (tracking.STRAIGHT, tracking.TRIPLETS)
+    likely = np.stack([tracking.likelihood(quarters % 1, periods, feel) for feel in feels])
+    fit = sum(float(likely[:, here].sum(axis=1).max()) for here in _windows(quarters, _LONG_WINDOW))
+    return Missed(int(miss.sum()), len(quarters), by, fit / max(len(quarters), 1))
+
+
+def _windows(quarters: FloatArray, length: float) -> Iterator[NDArray[np.bool_]]:
+    """Which of some places are in each window of so many quarters that has any."""
+    windows = quarters // length
+    for window in np.unique(windows):
+        yield windows == window
 
 
 def _seconds(song: Song, ticks: IntArray) -> FloatArray:

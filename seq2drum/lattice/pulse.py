@@ -1,28 +1,38 @@
-"""Finding beats: one steady tempo where the strikes fit it, else beats that drift; then the metre and the downbeat."""
+"""Finding beats: one steady tempo where the strikes fit one, else beats that drift; then the metre and the downbeat.
+
+First comes a pulse that the strikes fit, which may be the beat, or so many beats or parts of one. Which it is, and
+which beats begin bars of which metre, is weighed by the evidence of `evidence`, with weights learnt from songs
+whose bars are known. So what is told to be so sure is right as often.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seq2drum.lattice import tracking
+from seq2drum.lattice import beat_weights, evidence, steady, tracking
 from seq2drum.lattice.beats import Beats, Timing
+from seq2drum.lattice.evidence import Strikes
 from seq2drum.lattice.performance import FloatArray, Performance
+
+_COMMON = (4, 4)
+_ROUND = 0.020  # seconds over the whole piece that a tempo may be off to be taken for a rounder one
+_BEFORE = 0.02  # seconds before 0:00 at which the first downbeat may be
 
 
 class Found(NamedTuple):
     """The beats of a performance, and how sure they are.
 
-    steady: whether the tempo never changes. said: whether it was given. fit: the share of strikes that are where the
-    tempo has a place for them. metre_sure, downbeat_sure: from 0 to 1; 1 where they were given.
+    steady: whether the tempo never changes. tempo_sure, metre_sure, downbeat_sure: from 0 to 1; 1 where they were
+    given. Each is for the ones before it being right.
     """
 
     beats: Beats
     steady: bool
-    said: bool
-    fit: float
+    tempo_sure: float
     metre_sure: float
     downbeat_sure: float
 
@@ -34,10 +44,9 @@ class Found(NamedTuple):
 
     def __str__(self) -> str:
         tempo = f"{self.bpm:.2f} BPM" if self.steady else f"about {self.bpm:.0f} BPM, which drifts"
-        how = "as said" if self.said else f"{self.fit:.0%} of the strikes fit"
         numerator, denominator = self.beats.metre
         return (
-            f"{tempo} ({how}); {numerator}/{denominator} ({_sure(self.metre_sure)});"
+            f"{tempo} ({_sure(self.tempo_sure)}); {numerator}/{denominator} ({_sure(self.metre_sure)});"
             f" a bar begins at {self.beats.downbeat:.2f} s ({_sure(self.downbeat_sure)})"
         )
 
@@ -48,166 +57,107 @@ def _sure(share: float) -> str:
 
 def beats_of(performance: Performance, timing: Timing) -> Found:
     """The beats of a performance, as far as they are not given. It has a note at least."""
-    times, strength = performance.strikes
-    weights = np.sqrt(np.minimum(strength / np.median(strength), 2.0))
+    strikes = Strikes.of(performance)
     compound = timing.metre is not None and timing.metre[1] == 8 and timing.metre[0] % 3 == 0
-    unit = 1.5 if compound else 1.0  # quarters of a beat
-    # 1. Where beats are, whichever of them begin bars.
+    # 1. A pulse that the strikes fit, and which multiple or part of it is the beat.
+    first = _first_pulse(strikes, timing, 1.5 if compound else 1.0)
+    is_steady = len(first.seconds) == 2
+    beats, threes, tempo_sure = _beats(strikes, first, timing, compound)
+    if is_steady and timing.downbeat is None:
+        beats = _settled(beats, strikes, tracking.TRIPLETS if threes else tracking.STRAIGHT, timing.bpm is not None)
+    # 2. The bars.
+    metre, begin, metre_sure, downbeat_sure = _bars(strikes, beats, timing, compound)
+    unit = 1.5 if compound or (timing.metre is None and metre == (6, 8)) else 1.0
+    beats = replace(beats, quarters=(beats.quarters - begin) * unit, metre=metre)
+    return Found(beats, is_steady, tempo_sure, metre_sure, downbeat_sure)
+
+
+def _first_pulse(strikes: Strikes, timing: Timing, unit: float) -> Beats:
+    """A pulse that the strikes fit, as beats of which it is not known which they are; two knots are one tempo.
+
+    unit: quarters of a beat, where its tempo is given.
+    """
+    times, weights = strikes.times, strikes.weights
     if timing.bpm is not None:
-        period, feel, steady = 60 / timing.bpm * unit, tracking.STRAIGHT, True
-        phase = _phase(times, weights, period) if timing.downbeat is None else timing.downbeat
-        seconds = phase + period * np.arange(np.floor(-phase / period), (performance.seconds - phase) / period + 1)
-    else:
-        period, feel = tracking.usual_period(times, weights, in_threes=compound)
-        seconds = tracking.tracked(times, weights, performance.seconds, period / timing.scale, feel)
-        seconds = tracking.refined(seconds, times, weights, feel)
-        even = evened(seconds, times, weights, feel)
-        steady = even is not None
-        seconds = seconds if even is None else even
-    # 2. How well the strikes fit them, and which of them begin bars.
-    numbers = np.arange(len(seconds), dtype=float)
-    places = np.interp(times, seconds, numbers)
-    _, near = tracking.nearest_places(places, float(np.median(np.diff(seconds))), feel)
-    metre, first, metre_sure, downbeat_sure = bars_of(performance, seconds, unit, timing)
-    quarters = (numbers - first) * unit
-    knots = [0, -1] if steady else slice(None)
-    beats = Beats(seconds[knots], quarters[knots], metre)
-    return Found(beats, steady, timing.bpm is not None, float(near.mean()), metre_sure, downbeat_sure)
+        period = 60 / timing.bpm * unit
+        phases = np.arange(0, period, 0.002)
+        fits = tracking.likelihood(((times - phases[:, None]) / period) % 1, period, tracking.STRAIGHT) @ weights
+        phase = float(phases[int(fits.argmax())]) if timing.downbeat is None else timing.downbeat
+        return Beats.steady(60 / period, phase, _COMMON)
+    found = steady.steadiest(times, weights)
+    if found.fit >= steady.FITS:
+        return Beats.steady(60 / found.period, found.phase, _COMMON)
+    period, feel = tracking.usual_period(times, weights)
+    seconds = tracking.tracked(times, weights, strikes.notes.seconds, period, feel)
+    seconds = tracking.refined(seconds, times, weights, feel)
+    return Beats(seconds, np.arange(len(seconds), dtype=float), _COMMON)
 
 
-def _phase(times: FloatArray, weights: FloatArray, period: float) -> float:
-    """The first second at which a beat of a known period may be, from 0 on."""
-    phases = np.arange(0, period, 0.002)
-    fits = tracking.likelihood(((times - phases[:, None]) / period) % 1, period, tracking.STRAIGHT) @ weights
-    return float(phases[int(fits.argmax())])
+def _beats(strikes: Strikes, first: Beats, timing: Timing, compound: bool) -> tuple[Beats, bool, float]:
+    """(the beats, whether they have three parts, how sure their tempo is): those of the pulse that most speaks for."""
+    if timing.bpm is not None and timing.downbeat is not None:
+        return first, compound, 1.0
+    period = float(np.median(np.diff(first.seconds)))
+    ratios: Sequence[float] = (1.0,) if timing.bpm is not None else evidence.RATIOS
+    pulses = evidence.pulses(strikes, first.place(strikes.times), period, ratios)
+    if compound and timing.bpm is None:
+        pulses = [pulse for pulse in pulses if pulse.threes] or pulses
+    shares = _shares(np.array([pulse.evidence for pulse in pulses]) @ beat_weights.PULSE)
+    best = pulses[int(shares.argmax())]
+    sure = sum(share for pulse, share in zip(pulses, shares, strict=True) if pulse.period == best.period)
+    quarters = (first.quarters * best.ratio - best.phase) * timing.scale
+    return replace(first, quarters=quarters), best.threes, 1.0 if timing.bpm is not None else min(float(sure), 0.99)
 
 
-# --- one steady tempo -------------------------------------------------------------------------------------------------
+def _settled(beats: Beats, strikes: Strikes, feel: tracking.Feel, said: bool) -> Beats:
+    """Beats of one tempo, moved to where the strikes are that are near a place of the beat; a said tempo is kept.
 
-_STRAYS = 0.035  # seconds that beats may be off a steady tempo, 95 of 100
-_ROUND = 0.020  # seconds over the whole piece that a tempo may be off to be taken for a rounder one
-
-
-def evened(beats: FloatArray, times: FloatArray, weights: FloatArray, feel: tracking.Feel) -> FloatArray | None:
-    """The beats at one steady tempo, if they have one; None where they drift.
-
-    The tempo is that of the strikes, each at the place of a beat that it is nearest to; a whole number of beats a
-    minute, as clicks have, where that fits as well.
+    The tempo becomes a whole number of beats a minute, as clicks have, where that fits as well.
     """
-    numbers = np.arange(len(beats), dtype=float)
-    sounding = (beats >= times[0] - 0.1) & (beats <= times[-1] + 0.1)
-    if sounding.sum() < 4:
-        return None
-    slope, start = np.polyfit(numbers[sounding], beats[sounding], 1)
-    if np.percentile(np.abs(beats - start - slope * numbers)[sounding], 95) > _STRAYS:
-        return None
+    start, next_beat = beats.at(np.array([0.0, 1.0])).tolist()
+    slope = next_beat - start
     for _ in range(3):
-        nearest, near = tracking.nearest_places((times - start) / slope, slope, feel)
-        slope, start = np.polyfit(nearest[near], times[near], 1, w=np.sqrt(weights[near]))
-    middle, lasts = nearest[near].mean(), np.ptp(nearest[near])
+        places, near = tracking.nearest_places((strikes.times - start) / slope, slope, feel)
+        places, times, weights = places[near], strikes.times[near], np.sqrt(strikes.weights[near])
+        if said or len(times) < 4 or np.ptp(places) < 4:
+            start += float(np.average(times - start - slope * places, weights=weights)) if len(times) else 0.0
+        else:
+            slope, start = (float(value) for value in np.polyfit(places, times, 1, w=weights))
     whole = 60 / max(round(60 / slope), 1)
-    if abs(whole - slope) * lasts / 2 < _ROUND:
-        start, slope = start + (slope - whole) * middle, whole
-    even: FloatArray = start + slope * numbers
-    return even
+    if not said and len(times) and abs(whole - slope) * np.ptp(places) / 2 < _ROUND:
+        start, slope = start + (slope - whole) * float(places.mean()), whole
+    return Beats.steady(60 / slope, start, beats.metre)
 
 
-# --- bars -------------------------------------------------------------------------------------------------------------
-
-# Metres that are looked for: bars in half beats, what is written where the beat is a quarter, and how usual they are.
-_METRES = {8: ((4, 4), 0.0), 6: ((3, 4), -0.10), 7: ((7, 8), -0.16), 10: ((5, 4), -0.16)}
-_SURENESS = 12.0  # how fast one grows sure with the difference between two metres
-
-
-def bars_of(
-    performance: Performance, beats: FloatArray, unit: float, timing: Timing
+def _bars(
+    strikes: Strikes, beats: Beats, timing: Timing, compound: bool
 ) -> tuple[tuple[int, int], float, float, float]:
-    """(the metre, the beat from which bars are counted, how sure the metre is, how sure that beat is).
-
-    Bars repeat: chords and accents are like those of a bar and two before. A bar begins where the hand strikes hard and
-    low, and the chord changes. Beats are halved, so that 7/8 is found, and a beat that the off-beats were taken for.
-    """
-    slots = _slots(performance, beats)
+    """(the metre, the beat from which bars are counted, how sure the metre is, how sure that beat is)."""
+    # 1. What each metre and place has for it.
     if timing.metre is not None:
-        metre, metre_sure = timing.metre, 1.0
-        length = max(round(8 * metre[0] / metre[1] / unit), 1)
+        lengths = {timing.metre: max(round(8 * timing.metre[0] / timing.metre[1] / (1.5 if compound else 1.0)), 1)}
     else:
-        scores = {length: _repeats(slots, length) + usual for length, (_, usual) in _METRES.items()}
-        length = max(scores, key=lambda one: scores[one])
-        shares = np.exp(_SURENESS * np.array([scores[one] - scores[length] for one in scores]))
-        metre, metre_sure = _METRES[length][0], float(min(1 / shares.sum(), 0.99))
+        lengths = {metre: half for metre, half in evidence.METRES.items() if metre != (6, 8) or timing.bpm is None}
+    places = beats.place(strikes.times)
+    period = float(np.diff(beats.at(np.array([0.0, 1.0])))[0])
+    rows = [evidence.bars(strikes, places, period, metre, length) for metre, length in lengths.items()]
+    shares = np.split(_shares(np.concatenate(rows) @ beat_weights.BAR), np.cumsum(list(lengths.values()))[:-1])
+    # 2. The metre that has most, and of its places the best.
+    best = int(np.argmax([share.sum() for share in shares]))
+    metre, mine = list(lengths)[best], shares[best]
+    metre_sure = 1.0 if timing.metre is not None else min(float(mine.sum()), 0.99)
     if timing.downbeat is not None:
-        place = float(np.interp(timing.downbeat, beats, np.arange(len(beats))))
-        exact = timing.bpm is not None
-        return metre, place if exact else round(2 * place) / 2, metre_sure, 1.0
-    begins = _begins(slots, length)
-    best = int(begins.argmax())
-    shares = np.exp(2 * (begins - begins[best]))
-    first = best / 2
-    while np.interp(first, np.arange(len(beats)), beats) < -0.02 or first < 0:
-        first += length / 2
-    return metre, first, metre_sure, float(min(1 / shares.sum(), 0.99))
+        place = float(beats.place(np.array([timing.downbeat]))[0])
+        return metre, place if timing.bpm is not None else round(2 * place) / 2, metre_sure, 1.0
+    # 3. The first such place that is not before the beginning.
+    bar, begin = lengths[metre] / 2, float(mine.argmax()) / 2
+    earliest = float(beats.place(np.array([-_BEFORE]))[0])
+    begin += bar * np.ceil((earliest - begin) / bar)
+    return metre, float(begin), metre_sure, min(float(mine.max() / mine.sum()), 0.99)
 
 
-class _Slots(NamedTuple):
-    """What is struck at each half beat.
-
-    chroma (slots, 12): how much of each pitch class is struck. strength (slots,): how hard. low (slots,): how low the
-    lowest note is, 0 where there is none. first: the slot of the first strike.
-    """
-
-    chroma: FloatArray
-    strength: FloatArray
-    low: FloatArray
-    first: int
-
-
-def _slots(performance: Performance, beats: FloatArray) -> _Slots:
-    count = 2 * len(beats)
-    place = np.interp(performance.onset, beats, np.arange(len(beats), dtype=float))
-    slot = np.clip(np.rint(2 * place).astype(np.int64), 0, count - 1)
-    chroma, strength, low = np.zeros((count, 12)), np.zeros(count), np.zeros(count)
-    np.add.at(chroma, (slot, performance.pitch % 12), performance.strength)
-    np.add.at(strength, slot, performance.strength)
-    np.maximum.at(low, slot, np.clip((64 - performance.pitch) / 24, 0, 1.5))
-    return _Slots(chroma, strength / max(strength.max(), 1e-9), low, int(slot[0]))
-
-
-def _repeats(slots: _Slots, length: int) -> float:
-    """How like each other the half beats are that lie one bar and two bars apart, less how like any two are."""
-    chroma = slots.chroma / max(slots.chroma.max(), 1e-9)
-    rows = np.column_stack([chroma, slots.strength, slots.low])
-    alike = []
-    for lag in (length, 2 * length):
-        if lag < len(rows):
-            alike.append(_alike(rows[lag:], rows[:-lag]))
-    near = [_alike(rows[lag:], rows[:-lag]) for lag in range(3, min(12, len(rows) - 1))]
-    return float(np.mean(alike) - np.mean(near)) if alike and near else 0.0
-
-
-def _alike(one: FloatArray, other: FloatArray) -> float:
-    """The cosine of the angle between two tables of rows, row by row, where either has something."""
-    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    some = (np.abs(one).sum(axis=1) + np.abs(other).sum(axis=1)) > 0
-    return float(((one * other).sum(axis=1) / np.maximum(norms, 1e-9))[some].mean()) if some.any() else 0.0
-
-
-def _begins(slots: _Slots, length: int) -> NDArray[np.float64]:
-    """(length,): how much speaks for bars that begin at each half beat of the first bar."""
-    window = max(length // 2, 2)
-    sums = np.cumsum(np.pad(slots.chroma, ((window + 1, window), (0, 0))), axis=0)
-    after, before = sums[2 * window :] - sums[window:-window], sums[window:-window] - sums[: -2 * window]
-    after, before = after[: len(slots.low)], before[: len(slots.low)]
-    norms = np.linalg.norm(after, axis=1) * np.linalg.norm(before, axis=1)
-    change = np.where(norms > 0, 1 - (after * before).sum(axis=1) / np.maximum(norms, 1e-9), 0.0)
-    evidence = _standard(slots.strength) + _standard(slots.low) + 1.5 * _standard(change)
-    totals = np.array([evidence[start::length].mean() for start in range(length)])
-    totals[slots.first % length] += 0.7  # a recording mostly begins with a bar
-    totals[1::2] -= 0.5  # and its beats are mostly beats
-    return totals
-
-
-def _standard(values: FloatArray) -> FloatArray:
-    spread = float(values.std())
-    standard: FloatArray = (values - values.mean()) / spread if spread > 0 else np.zeros_like(values)
-    return standard
+def _shares(scores: FloatArray) -> FloatArray:
+    """Probabilities of what excludes each other, by the logarithms of their odds."""
+    odds = np.exp(scores - scores.max())
+    shares: FloatArray = odds / odds.sum()
+    return shares

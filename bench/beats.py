@@ -1,0 +1,290 @@
+"""The beats of real songs without their bars: `python bench/beats.py CACHE CORPUS [--fit]`.
+
+CACHE is a prepared corpus, CORPUS the folder that it was made of. The guitars of songs of one tempo and metre are made
+into performances in seconds: from the second before they begin, at most two minutes, each strike moved (normal, 8 ms),
+one note of twenty left out. Told are, for the validation side: how often tempo, metre and bars are right, and how often
+of what is told to be so sure. Then which share of all songs is told to miss its grid.
+
+--fit: the weights of `seq2drum/lattice/beat_weights.py` are learnt from the training side, and printed. There bars in
+4/4 are cut or lengthened to 3/4, 7/8 and 5/4, too, as real songs have few of these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from seq2drum.data import cache
+from seq2drum.data.prepared import Prepared
+from seq2drum.errors import InputError
+from seq2drum.formats import midi
+from seq2drum.lattice import evidence, placing, pulse, steady
+from seq2drum.lattice.beats import Timing
+from seq2drum.lattice.performance import Performance
+from seq2drum.music import theory
+from seq2drum.music.notes import Song
+
+JITTER, LEFT_OUT, LONGEST = 0.008, 0.05, 120.0
+CLASSES = {
+    (4, 4): (4, 4),
+    (2, 4): (4, 4),
+    (2, 2): (4, 4),
+    (3, 4): (3, 4),
+    (6, 4): (3, 4),
+    (6, 8): (6, 8),
+    (12, 8): (6, 8),
+}
+CLASSES |= {(5, 4): (5, 4), (7, 8): (7, 8)}
+PRIOR = {(4, 4): 0.80, (3, 4): 0.08, (6, 8): 0.06, (7, 8): 0.03, (5, 4): 0.03}
+HALVED = ((12, 8), (2, 4))  # metres of which the bar that is found may be twice or half a bar
+SHRINK = 1e-3
+RESIZED = {(3, 4): 3.0, (7, 8): 3.5, (5, 4): 5.0}
+
+
+class Take(NamedTuple):
+    """A performance, and what is true of it: seconds of a quarter, the metre, when bars begin."""
+
+    name: str
+    notes: Performance
+    quarter: float
+    metre: tuple[int, int]
+    bars: np.ndarray
+
+    @property
+    def beat(self) -> float:
+        return self.quarter * (1.5 if CLASSES[self.metre] == (6, 8) else 1.0)
+
+
+def read(prepared: Sequence[Prepared], corpus: Path) -> Iterator[tuple[str, Song, Sequence[int]]]:
+    for one in prepared:
+        path = next((path for path in (corpus / one.path, corpus / one.tag / one.path) if path.exists()), None)
+        if path is None:
+            continue
+        try:
+            song = midi.read(path)
+            yield one.path, song, theory.guitar_parts(song).parts
+        except InputError:
+            continue
+
+
+def take(name: str, song: Song, parts: Sequence[int], seed: int) -> Take | None:
+    """A performance of a song, if it has one tempo and one metre and its notes heed its grid."""
+    notes = placing.performed(song, parts)
+    missed = placing.missed(song, parts)
+    ends = notes.onset[-1]
+    quarters = np.array([song.seconds(tick) for tick in range(0, song.end, song.ticks_per_quarter)])
+    quarters = quarters[quarters < ends + 2]
+    begins = np.array([song.seconds(bar.start) for bar in song.bars()])
+    metres = Counter(
+        (bar.numerator, bar.denominator) for bar, begin in zip(song.bars(), begins, strict=True) if begin < ends
+    )
+    metre, count = metres.most_common(1)[0]
+    if (
+        metre not in CLASSES
+        or count < 0.95 * metres.total()
+        or missed.share > 0.2
+        or missed.strikes < 40
+        or len(quarters) < 16
+    ):
+        return None
+    numbers = np.arange(len(quarters))
+    slope, start = np.polyfit(numbers, quarters, 1)
+    if np.abs(quarters - start - slope * numbers).max() > 0.05:
+        return None
+    rng = np.random.default_rng(seed)
+    zero = notes.onset[0] - rng.uniform(0, 1)
+    kept = (rng.random(len(notes)) > LEFT_OUT) & (notes.onset < zero + LONGEST)
+    _, strike = np.unique(np.round(notes.onset[kept], 3), return_inverse=True)
+    moved = rng.normal(0, JITTER, strike.max(initial=0) + 1)[strike] + rng.normal(0, 0.003, len(strike))
+    onset = np.maximum(notes.onset[kept] + moved - zero, 0)
+    end = np.maximum(notes.end[kept] - zero, onset + 0.02)
+    played = Performance.of(
+        onset, end, notes.pitch[kept], np.maximum(notes.strength[kept], 0.05), min(end.max(), LONGEST) + 0.5
+    )
+    begins = begins - zero
+    return Take(name, played, float(slope), metre, begins[(begins > -0.1) & (begins < played.onset[-1])])
+
+
+def taken(songs: Sequence[Prepared], corpus: Path, side: str) -> Iterator[Take]:
+    for seed, (name, song, parts) in enumerate(read([one for one in songs if one.split == side], corpus)):
+        if one := take(name, song, parts, seed):
+            yield one
+
+
+def resized(one: Take, metre: tuple[int, int]) -> Take:
+    """A take in 4/4 with the end of each bar cut out or played twice."""
+    bar, length = 4 * one.quarter, RESIZED[metre] * one.quarter
+    notes = one.notes
+    number = np.floor((notes.onset - one.bars[0] + 0.03) / bar)
+    inside = notes.onset - one.bars[0] - number * bar
+    rows = [np.flatnonzero(inside < length - 0.03)]
+    extra = np.zeros(len(rows[0]))
+    if length > bar:
+        again = np.flatnonzero(inside >= bar - one.quarter - 0.03)
+        rows.append(again)
+        extra = np.concatenate([extra, np.full(len(again), one.quarter)])
+    index = np.concatenate(rows)
+    onset = np.maximum(one.bars[0] + number[index] * length + inside[index] + extra, 0)
+    last = onset + np.minimum(notes.end - notes.onset, length)[index]
+    played = Performance.of(onset, last, notes.pitch[index], notes.strength[index], last.max() + 0.5)
+    bars = one.bars[0] + length * np.arange(int(number.max()) + 1)
+    return Take(one.name, played, one.quarter, metre, bars)
+
+
+# --- fitting ----------------------------------------------------------------------------------------------------------
+
+
+class Rows(NamedTuple):
+    """What a take gives to learn from: evidence of what excludes each other, which of it is right, what it counts."""
+
+    evidence: np.ndarray
+    right: np.ndarray
+    counts: float
+
+
+def pulse_rows(one: Take) -> tuple[Rows, list[evidence.Pulse], evidence.Strikes, steady.Steady]:
+    strikes = evidence.Strikes.of(one.notes)
+    found = steady.steadiest(strikes.times, strikes.weights)
+    pulses = evidence.pulses(strikes, (strikes.times - found.phase) / found.period, found.period)
+    at = (one.bars - found.phase) / found.period
+    right = []
+    for each in pulses:
+        places = at * each.ratio - each.phase
+        off = np.median(np.abs(places - np.rint(places))) * each.period
+        right.append(is_period(each.period, one) and off < 0.06)
+    return Rows(np.array([each.evidence for each in pulses]), np.array(right), 1.0), pulses, strikes, found
+
+
+def is_period(period: float, one: Take) -> bool:
+    return abs(np.log(period / one.beat)) < 0.01
+
+
+def bar_rows(one: Take, strikes: evidence.Strikes, found: steady.Steady, best: evidence.Pulse) -> Rows:
+    """The evidence of each metre and place on a pulse."""
+    beats, at = ((times - found.phase) / found.period * best.ratio - best.phase for times in (strikes.times, one.bars))
+    rows, right = [], []
+    for metre, length in evidence.METRES.items():
+        rows.append(evidence.bars(strikes, beats, best.period, metre, length))
+        slot = np.rint(2 * at).astype(int)
+        shares = np.bincount(slot % length, minlength=length) / len(slot)
+        most = 0.4 if one.metre in HALVED else 0.8
+        right.append((shares > most) & (metre == CLASSES[one.metre]))
+    return Rows(np.concatenate(rows), np.concatenate(right), 1.0)
+
+
+def fitted(groups: Sequence[Rows]) -> np.ndarray:
+    """Weights that make the right rows of each group likely by a softmax: a conditional logit."""
+    from scipy.optimize import minimize
+
+    groups = [group for group in groups if group.right.any()]
+    spread = np.concatenate([rows for rows, *_ in groups]).std(axis=0) + 1e-9
+    x = np.concatenate([rows for rows, *_ in groups]) / spread
+    y = np.concatenate([right for _, right, _ in groups])
+    sizes = np.array([len(right) for _, right, _ in groups])
+    first, which = np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes)
+    counts = np.array([count for *_, count in groups])
+    counts = counts / counts.sum()
+
+    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        score = x @ theta
+        e = np.exp(score - np.maximum.reduceat(score, first)[which])
+        total, good = np.add.reduceat(e, first), np.maximum(np.add.reduceat(e * y, first), 1e-300)
+        slope = x.T @ (counts[which] * (e / total[which] - e * y / good[which]))
+        return float(counts @ (np.log(total) - np.log(good)) + SHRINK * theta @ theta), slope + 2 * SHRINK * theta
+
+    best = minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 600})
+    return best.x / spread
+
+
+def learnt(songs: Sequence[Prepared], corpus: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of pulses and of bars, by takes of the training side; one of two in 4/4 is resized, too."""
+    takes = []
+    for seed, one in enumerate(taken(songs, corpus, "train")):
+        takes.append(one)
+        if one.metre == (4, 4) and seed % 2 and one.notes.onset[-1] > one.bars[2]:
+            takes.append(resized(one, list(RESIZED)[seed // 2 % len(RESIZED)]))
+    many = Counter(CLASSES[one.metre] for one in takes)
+    counts = [PRIOR[CLASSES[one.metre]] / many[CLASSES[one.metre]] for one in takes]
+    given = [pulse_rows(one) for one in takes]
+    of_pulses = fitted([rows._replace(counts=count) for (rows, *_), count in zip(given, counts, strict=True)])
+    groups = []
+    for one, count, (rows, pulses, strikes, found) in zip(takes, counts, given, strict=True):
+        scores = rows.evidence @ of_pulses
+        mine = [at for at, each in enumerate(pulses) if is_period(each.period, one)]
+        if mine:
+            best = pulses[max(mine, key=lambda at: scores[at])]
+            groups.append(bar_rows(one, strikes, found, best)._replace(counts=count))
+    return of_pulses, fitted(groups)
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def judged(one: Take) -> tuple[float, list[tuple[float, bool]]]:
+    """(found tempo through true tempo, how sure and whether right: tempo; metre, if the tempo is; bars, if both)."""
+    found = pulse.beats_of(one.notes, Timing())
+    ratio = found.bpm * one.quarter / 60
+    told = [(found.tempo_sure, abs(ratio - 1) < 0.02)]
+    if told[0][1]:
+        told.append((found.metre_sure, CLASSES.get(found.beats.metre) == CLASSES[one.metre]))
+    if told[-1][1] and len(told) == 2:
+        bar = 4 * found.beats.metre[0] / found.beats.metre[1]
+        places = found.beats.place(one.bars) / bar
+        off = np.abs(places - np.rint(places)) * bar * one.quarter
+        told.append((found.downbeat_sure, float(np.mean(off < 0.06)) > 0.8))
+    return ratio, told
+
+
+def measure(takes: Sequence[Take]) -> None:
+    results = [judged(one) for one in takes]
+    ratios = np.array([ratio for ratio, _ in results])
+    shares = {name: np.mean(np.abs(ratios / at - 1) < 0.02) for name, at in (("right", 1), ("half", 0.5), ("twice", 2))}
+    whole = np.mean([len(told) == 3 and told[2][1] for _, told in results])
+    print(
+        f"{len(takes)} takes; tempo", *(f"{name} {share:.2f}" for name, share in shares.items()), f"all {whole:.2f}\n"
+    )
+    print("| what | told to be | takes | told, mean | right |\n|---|---|---|---|---|")
+    for at, name in enumerate(("tempo", "metre, the tempo being right", "bars, both being right")):
+        rows = np.array([told[at] for _, told in results if len(told) > at], float)
+        for low, high in ((0, 0.5), (0.5, 0.7), (0.7, 0.85), (0.85, 0.95), (0.95, 1.01), (0, 1.01)):
+            some = rows[(rows[:, 0] >= low) & (rows[:, 0] < high)]
+            if len(some):
+                told, right = some.mean(axis=0)
+                print(f"| {name} | {low} to {min(high, 1)} | {len(some)} | {told:.2f} | {right:.2f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--fit", action="store_true", help="learn the weights and print them")
+    parser.add_argument("--side", default="validation", choices=("validation", "test"))
+    options = parser.parse_args()
+    songs = cache.load(options.cache)
+    if options.fit:
+        for name, weights in zip(("PULSE", "BAR"), learnt(songs, options.corpus), strict=True):
+            print(f"{name} = np.array([{', '.join(f'{one:.3g}' for one in weights)}])")
+        return
+    takes = list(taken(songs, options.corpus, options.side))
+    measure(takes)
+    print("\nmade over to 3/4, 7/8 and 5/4:")
+    common = [one for one in takes if one.metre == (4, 4) and one.notes.onset[-1] > one.bars[2]]
+    measure([resized(one, list(RESIZED)[at % len(RESIZED)]) for at, one in enumerate(common)])
+    shares = [
+        placing.missed(song, parts).fit < placing.LEAST_FIT
+        for _, song, parts in read([one for one in songs if one.split == options.side], options.corpus)
+    ]
+    print(f"\ntold to miss its grid: {np.mean(shares):.3f} of {len(shares)} songs")
+
+
+if __name__ == "__main__":
+    main()
