@@ -88,7 +88,7 @@ def given(source: str, options: argparse.Namespace) -> Given:
         )
     else:
         return Given(file)
-    say(f"{source}: {found}{'' if found.said else _ADVICE}")
+    say(f"{source}: {found}{'' if found.tempo_sure == 1 else _ADVICE}")
     return Given(heard, sound)
 
 
