@@ -2,7 +2,8 @@
 
 Of the Groove MIDI Dataset (J. Gillick et al., Learning to Groove with Inverse Sequence Transformations, ICML 2019, CC
 BY 4.0) its own table says genre, tempo, fills and sides. Of other folders the names of files and of folders say the
-genre and whether it is a fill, the file says the tempo, and its digest the side.
+genre and whether it is a fill, the file says the tempo, and the digest of its name the side. Files that have one piece
+each on any note are told by their names, see `naming`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum.data.naming import bpm_of, named_drums
 from seq2drum.data.prepared import split_of
 from seq2drum.data.reading import find_files, name_of
 from seq2drum.errors import CorpusError, InputError, OptionError
@@ -133,7 +135,8 @@ def _read(listed: _Listed, places: int) -> tuple[Velocities, float] | None:
     """The bars of a file and its tempo; None if it has no drums in 4/4."""
     try:
         song = opening.open_song(listed.path).song
-        drums = _drums(song, {} if listed.bpm is None else _PADS)
+        named = named_drums(song, listed.name) if listed.bpm is None else None
+        drums = named or _drums(song, {} if listed.bpm is None else _PADS)
         if len(drums) < _LEAST_HITS:
             return None
         velocity = pattern_of_song(song, drums, places).velocity
@@ -142,7 +145,7 @@ def _read(listed: _Listed, places: int) -> tuple[Velocities, float] | None:
     played = np.flatnonzero(velocity.any(axis=(1, 2)))
     if not len(played):
         return None
-    bpm = song.tempo_at(0).bpm if listed.bpm is None else listed.bpm
+    bpm = (None if song.tempos else bpm_of(listed.name)) or song.tempo_at(0).bpm if listed.bpm is None else listed.bpm
     return velocity[played[0] : played[-1] + 1], bpm
 
 

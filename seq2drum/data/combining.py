@@ -3,9 +3,9 @@
 Loops go together that have one tempo and one genre, or none; what is made is as long as the shortest of them. What has
 the hits of a loop that is there already is a copy: it is counted and left out.
 
-    beats = beats.read([folder])
-    made = combining.combined(beats, 200, np.random.default_rng(0))
-    more = combining.joined(beats, made.beats)
+    loops = beats.read([folder])
+    made = combining.combined(loops, 200, np.random.default_rng(0))
+    more = combining.joined(combining.whole(loops), made.beats)
 """
 
 from __future__ import annotations
@@ -69,6 +69,14 @@ def combined(beats: Beats, count: int, rng: np.random.Generator) -> Combined:
         made.append(_loop(first, velocity, f"combined/{len(made) + 1}"))
     none = beats.select(np.zeros(0, dtype=np.int64))._replace(names=())
     return Combined(joined(none, *made), tried, copies)
+
+
+def whole(beats: Beats) -> Beats:
+    """The bars of those loops that have more than one line: the others are there to be combined."""
+    lines = np.stack([(beats.velocity[:, :, voices] > 0).any(axis=(1, 2)) for voices in _VOICES.values()], axis=1)
+    having = np.zeros((len(beats.names), len(LINES)), dtype=bool)
+    np.logical_or.at(having, beats.performance, lines)
+    return beats.select(having.sum(axis=1)[beats.performance] > 1)
 
 
 def joined(*many: Beats) -> Beats:

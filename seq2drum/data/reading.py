@@ -12,6 +12,7 @@ import numpy as np
 
 from seq2drum.data.cache import pack
 from seq2drum.data.copies import Candidate, fingerprint
+from seq2drum.data.naming import named_drums
 from seq2drum.errors import CorpusError, InputError, MissingExtraError, NoGuitarError, NoNotesError
 from seq2drum.formats.opening import open_song
 from seq2drum.lattice.form import MAX_STEPS, written_lattice
@@ -110,6 +111,7 @@ def read_song(path: Path, name: str) -> Candidate | str:
     except MissingExtraError as error:
         return str(error)
     drums = merge(drum_maps.drum_parts(song))
+    drums = drums if len(drums) else named_drums(song) or drums
     if not len(drums):
         return "no drums"
     lattice = written_lattice(song)

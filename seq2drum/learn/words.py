@@ -147,10 +147,9 @@ class Wording(Task[int, Batch]):
     def __init__(self, beats: Beats, recipe: Recipe, say: Callable[[str], None]) -> None:
         self.recipe, self.say, self.beats = recipe, say, beats
         train, held = (beats.select(beats.side == SIDES.index(side)) for side in ("train", "validation"))
-        if not len(train.number):
-            raise CorpusError("there are no drums to learn from; wanted bars in 4/4")
         self.train, self.usual = train, usual_velocities(train)
-        self.own = [stream_of(one) for one in performances(train)]
+        self.own = [stream_of(one) for one in performances(combining.whole(train))]
+        self.performances = len(np.unique(train.performance))
         self.held = [stream_of(one) for one in performances(held)]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
@@ -159,16 +158,26 @@ class Wording(Task[int, Batch]):
         weights = self.net.parameters()
         self.optimizers = {_NET: torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.weight_decay)}
         self.carried: tuple[Tensor, Tensor] | None = None
-        self.words = side_by_side(self.own, recipe.batch)
+        self.words = self.streams(0, 1)
 
     def epoch(self, number: int, processes: int) -> range:
         """All performances once, in any order, and some that are made of their lines."""
-        rng = np.random.default_rng([self.recipe.seed, 1, number])
-        made = combining.combined(self.train, round(self.recipe.combined * len(self.own)), rng).beats
-        streams = [*self.own, *(stream_of(one) for one in performances(made))]
-        order = rng.permutation(len(streams))
-        self.words = side_by_side([streams[index] for index in order], self.recipe.batch * processes)
+        self.words = self.streams(number, processes)
         return range(-(-self.words.word.shape[1] // (_BARS * WORDS)))
+
+    def streams(self, epoch: int, processes: int) -> Stream:
+        """The words of an epoch.
+
+        Raises:
+            CorpusError: there are none.
+        """
+        rng = np.random.default_rng([self.recipe.seed, 1, epoch])
+        made = combining.combined(self.train, round(self.recipe.combined * self.performances), rng).beats
+        streams = [*self.own, *(stream_of(one) for one in performances(made))]
+        if not streams:
+            raise CorpusError("there are no drums to learn from; wanted bars in 4/4 of several pieces of the kit")
+        order = rng.permutation(len(streams))
+        return side_by_side([streams[index] for index in order], self.recipe.batch * processes)
 
     def prepare(self, item: int, epoch: int, index: int, *, rank: int, processes: int) -> Batch:
         rng = np.random.default_rng([self.recipe.seed, 2, epoch, index])

@@ -137,5 +137,5 @@ def test_a_resumed_run_is_the_unbroken_one_and_is_played(tmp_path: Path) -> None
 
 def test_without_bars_to_learn_from_it_says_so() -> None:
     beats = some_beats()
-    with pytest.raises(CorpusError, match="wanted bars in 4/4"):
+    with pytest.raises(CorpusError, match="wanted bars in 4/4 of several pieces"):
         generating.task_of("words", beats.select(beats.side == 1), {}, lambda line: None)
