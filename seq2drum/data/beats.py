@@ -114,9 +114,15 @@ def _listed(folder: Path) -> Iterator[_Listed]:
         return
     for path in find_files([folder]):
         name = name_of(path, [folder])
-        words = re.findall(r"[a-z]+(?:-hop)?", name.lower())
-        genre = next((word for word in words if word in GENRES or word in LIKE), "")
-        yield _Listed(path, name, genre, None, "fill" in words, split_of(name))
+        genre, fill = told_by(name)
+        yield _Listed(path, name, genre, None, fill, split_of(name))
+
+
+def told_by(name: str) -> tuple[str, bool]:
+    """What the name of a file and of its folders says: a genre of GENRES, "" for any, and whether it is a fill."""
+    words = re.findall(r"[a-z]+(?:-hop)?", name.lower())
+    genre = next((word for word in words if word in GENRES or word in LIKE), "")
+    return LIKE.get(genre, genre), "fill" in words
 
 
 def _in_table(folder: Path) -> Iterator[_Listed]:

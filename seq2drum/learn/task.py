@@ -87,6 +87,8 @@ class Board(Protocol):
 
     def add_image(self, tag: str, img_tensor: NDArray[np.uint8], global_step: int, *, dataformats: str) -> None: ...
 
+    def add_audio(self, tag: str, snd_tensor: NDArray[np.float32], global_step: int, sample_rate: int) -> None: ...
+
 
 class Gear(Protocol):
     """What a task makes its steps with.

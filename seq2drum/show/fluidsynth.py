@@ -37,11 +37,11 @@ class Synthesiser(NamedTuple):
     soundfont: Path
 
 
-def find(soundfont: str | os.PathLike[str] | None = None) -> Synthesiser:
+def find(soundfont: str | os.PathLike[str] | None = None, *, guitars: bool = True) -> Synthesiser:
     """The FluidSynth of the path, and a soundfont.
 
     The soundfont is the one that is named, or that of the environment variable, or the best that lies where soundfonts
-    lie.
+    lie. guitars: whether it is to have guitars beside drums.
 
     Raises:
         MissingExtraError: there is no FluidSynth or no soundfont; the message says how to get it here.
@@ -52,7 +52,7 @@ def find(soundfont: str | os.PathLike[str] | None = None) -> Synthesiser:
         raise MissingExtraError(f"sound needs FluidSynth, and the program 'fluidsynth' was not found: {how_to_get()}")
     named = os.fspath(soundfont) if soundfont is not None else os.environ.get(soundfonts.VARIABLE)
     if named:
-        if trouble := soundfonts.trouble(Path(named)):
+        if trouble := soundfonts.trouble(Path(named), guitars=guitars):
             whence = "--soundfont" if soundfont is not None else soundfonts.VARIABLE
             raise OptionError(
                 f"{whence} names {named!r}, and {trouble}; wanted is a General MIDI soundfont, .sf2 or .sf3"
@@ -140,7 +140,6 @@ _SETTINGS = (
     "synth.cpu-cores=1",
     "synth.midi-bank-select=gs",
     "synth.chorus.active=0",
-    "synth.reverb.active=1",
     "synth.reverb.room-size=0.4",
     "synth.reverb.damp=0.3",
     "synth.reverb.width=0.8",
@@ -153,8 +152,10 @@ _SETTINGS = (
 _PATIENCE = 60.0  # seconds to render nothing; as many more as it lasts
 
 
-def render(synthesiser: Synthesiser, songs: Sequence[Song], show: Callable[[float], None]) -> list[Sound]:
-    """Each song as sound, all at once; silence for a song without notes."""
+def render(
+    synthesiser: Synthesiser, songs: Sequence[Song], show: Callable[[float], None], *, dry: bool = False
+) -> list[Sound]:
+    """Each song as sound, all at once; silence for a song without notes. dry: without reverberation."""
     with tempfile.TemporaryDirectory(prefix="seq2drum-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "settings").touch()  # instead of the user's own
@@ -162,7 +163,7 @@ def render(synthesiser: Synthesiser, songs: Sequence[Song], show: Callable[[floa
         try:
             for number, song in enumerate(songs):
                 if song.parts:
-                    running.append(_start(synthesiser, song, folder, str(number)))
+                    running.append(_start(synthesiser, song, folder, str(number), dry))
             _wait(running, show)
         finally:
             for one in running:
@@ -206,9 +207,9 @@ class _Running(NamedTuple):
         return OutputError(f"no sound could be made: FluidSynth {how}{words}; 2.0 or newer is wanted")
 
 
-def _start(synthesiser: Synthesiser, song: Song, folder: Path, name: str) -> _Running:
+def _start(synthesiser: Synthesiser, song: Song, folder: Path, name: str, dry: bool) -> _Running:
     (folder / f"{name}.mid").write_bytes(midi.serialise(song))
-    settings = [word for setting in _SETTINGS for word in ("-o", setting)]
+    settings = [word for setting in (*_SETTINGS, f"synth.reverb.active={int(not dry)}") for word in ("-o", setting)]
     # Names without a folder: on Windows FluidSynth may not know every letter of the folder's.
     command = [synthesiser.program, "-n", "-i", "-q", "-f", "settings", *settings, "-F", f"{name}.wav"]
     with (folder / f"{name}.log").open("wb") as log:

@@ -59,8 +59,8 @@ _DRUM_BANK = 128
 _MOST_PRESETS = 1 << 20  # bytes
 
 
-def trouble(path: Path) -> str | None:
-    """What is wrong with a soundfont, or None.
+def trouble(path: Path, *, guitars: bool = True) -> str | None:
+    """What is wrong with a soundfont, or None. guitars: whether it is to have some.
 
     Its list of presets is read (SoundFont 2.04, section 7.2): FluidSynth itself says nothing of a file that it cannot
     read, and takes another.
@@ -76,9 +76,15 @@ def trouble(path: Path) -> str | None:
         return "it is no soundfont"
     if not any(bank == _DRUM_BANK for bank, _ in presets):
         return "it has no drums"
-    if not any(bank == 0 and program in GUITAR_PROGRAMS for bank, program in presets):
+    if guitars and not any(bank == 0 and program in GUITAR_PROGRAMS for bank, program in presets):
         return "it has no guitars"
     return None
+
+
+def drum_programs(path: Path) -> list[int]:
+    """The programs of a soundfont's drum kits, in order; none if it is no soundfont."""
+    with path.open("rb") as file:
+        return sorted(program for bank, program in _presets(file) or () if bank == _DRUM_BANK)
 
 
 def _presets(file: BinaryIO) -> set[tuple[int, int]] | None:

@@ -1,0 +1,195 @@
+"""The task of making audio loops on a small computer: a GAN over codes of slices, see `models.loop`.
+
+    drums -> bars -> loops on several kits -> codes -> two nets -> loop.onnx
+
+    python -m seq2drum.learn.loops --data FOLDER -o runs/loop --minutes 20
+
+The loss is the logistic one that does not saturate (I. Goodfellow et al., Generative adversarial nets, 2014), with the
+gradient penalty R1 on real codes every fourth step (L. Mescheder et al., Which training methods for GANs do actually
+converge?, 2018) and noise on all that the critic sees, which falls while the run goes on (C. Sonderby et al., Amortised
+MAP inference for image super-resolution, 2017).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seq2drum.data import beats
+from seq2drum.data.beats import Beats
+from seq2drum.data.loops import Loops, has_sound, loops_of, read_loops
+from seq2drum.errors import Seq2DrumError
+from seq2drum.lattice.loops import SLICE, SLICES
+from seq2drum.learn import generating, loop, looping
+from seq2drum.learn.looping import Asked, Looping
+from seq2drum.learn.runs import BEST
+from seq2drum.learn.task import Done, Gear
+from seq2drum.models.base import Graph
+from seq2drum.models.loop import Config, Critic, Generator, graph, principal
+from seq2drum.music.notes import IntArray
+from seq2drum.play.brief import WISHES
+from seq2drum.play.loops import KIND
+from seq2drum.show import one_shots
+
+_GENERATOR, _CRITIC, _AVERAGE = "generator", "critic", "average"
+_SETTLED = 0.6  # of a run: from then on the noise is what it is at last
+_ANALYSED = 60_000  # slices that the principal components are found in
+
+
+@dataclass(frozen=True)
+class Recipe(looping.Recipe):
+    """How the GAN over codes is trained.
+
+    penalty: the weight of R1. every: steps from one R1 to the next. noise: deviation of what is added to codes, at
+    first and at last. While it is large, what is soft is not seen: hats come last. components, channels: sizes of the
+    nets.
+    """
+
+    penalty: float = 1.0
+    every: int = 4
+    noise: tuple[float, float] = (0.25, 0.04)
+    components: int = Config.components
+    channels: int = Config.channels
+
+
+class SliceGan(Looping):
+    """A generator of codes of slices, and a critic of them."""
+
+    architecture = "slices"
+    recipe: Recipe
+    generator: Generator
+    average: Generator
+
+    def __init__(self, loops: Loops, recipe: Recipe, say: Callable[[str], None]) -> None:
+        super().__init__(loops, recipe, say)
+        slices = self.learnt.sound.reshape(-1, SLICE)
+        some = np.random.default_rng([recipe.seed, 9]).permutation(len(slices))[:_ANALYSED]
+        basis, scale = principal(torch.from_numpy(slices[np.sort(some)].astype(np.float32)), recipe.components)
+        config = Config(len(loops.kits), WISHES, components=len(scale), channels=recipe.channels)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.generator = Generator(config, basis, scale)
+            self.critic = Critic(config)
+        self.average = copy.deepcopy(self.generator)
+        self.codes = _codes(self.learnt, basis, scale)
+        self.models = {_GENERATOR: self.generator, _CRITIC: self.critic, _AVERAGE: self.average}
+        pairs = ((_GENERATOR, self.generator), (_CRITIC, self.critic))
+        self.optimizers = {
+            name: torch.optim.Adam(net.parameters(), recipe.rate, betas=(0.0, 0.9)) for name, net in pairs
+        }
+
+    def real(self, rows: IntArray) -> Tensor:
+        """Their codes, (n, components, 16)."""
+        return self.codes[torch.from_numpy(rows)]
+
+    def step(self, ready: Asked, gear: Gear) -> Done:
+        real, kit, wish = (part.to(gear.device) for part in ready)
+        count, config = len(real), self.generator.config
+        start, end = self.recipe.noise
+        blur = start + (end - start) * min(self.share(gear.progress) / _SETTLED, 1)
+        # 1. The critic, of real and made codes in one pass.
+        with torch.no_grad():
+            made = self.generator.codes(torch.randn(count, config.noise, device=gear.device), kit, wish)
+        penalised = gear.progress.step % self.recipe.every == 0
+        seen = (real + blur * torch.randn_like(real)).requires_grad_(penalised)
+        both = torch.cat([seen, made + blur * torch.randn_like(made)])
+        scores = gear.models[_CRITIC](both, kit.repeat(2, 1), wish.repeat(2, 1))
+        told = functional.softplus(-scores[:count]).mean() + functional.softplus(scores[count:]).mean()
+        loss = told
+        if penalised:
+            (slope,) = torch.autograd.grad(scores[:count].sum(), seen, create_graph=True)
+            steep = slope.flatten(1).square().sum(1).mean()
+            loss = told + self.recipe.every * self.recipe.penalty / 2 * steep
+        gear.update(_CRITIC, loss, most=math.inf)
+        # 2. The generator, by the critic's new judgement.
+        codes = self.generator.codes(torch.randn(count, config.noise, device=gear.device), kit, wish)
+        fooled = functional.softplus(-self.critic(codes + blur * torch.randn_like(codes), kit, wish)).mean()
+        gear.update(_GENERATOR, fooled, most=math.inf)
+        self.follow(gear.progress.step)
+        loops = int(gear.total(torch.tensor(float(count), device=gear.device)))
+        return Done(loops, {_CRITIC: float(told.detach()), _GENERATOR: float(fooled.detach())})
+
+    def graph(self) -> Graph:
+        return graph(self.average)
+
+
+def _codes(loops: Loops, basis: Tensor, scale: Tensor) -> Tensor:
+    """(n, components, 16): the codes of loops."""
+    codes = torch.empty(len(loops.kit), basis.shape[1], SLICES)
+    for at in range(0, len(codes), 256):
+        slices = torch.from_numpy(loops.sound[at : at + 256].astype(np.float32)).view(-1, SLICES, SLICE)
+        codes[at : at + 256] = ((slices @ basis) / scale).transpose(1, 2)
+    return codes
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+def rendered(drums: Beats, soundfont: Path | None = None, *, seed: int = 0) -> Loops:
+    """Bars of drums as loops, on the kits of a soundfont.
+
+    Raises:
+        CorpusError: there are no bars to make loops of.
+        MissingExtraError, OptionError: see `show.fluidsynth.find`.
+    """
+    synthesiser = one_shots.find(soundfont)
+    kits = one_shots.kits_of(synthesiser)
+    return loops_of(drums, one_shots.one_shots(synthesiser, list(kits)), list(kits.values()), seed)
+
+
+def read(folders: Sequence[Path], soundfont: Path | None, seed: int, say: Callable[[str], None]) -> Loops:
+    """The loops of some folders: their sound files cut into bars, or else their drum files on the kits of a soundfont.
+
+    Raises:
+        CorpusError: there is nothing to learn from.
+        MissingExtraError, OptionError: see `show.fluidsynth.find`.
+    """
+    if any(has_sound(folder) for folder in folders):
+        return read_loops(folders, say)
+    return rendered(beats.read(folders), soundfont, seed=seed)
+
+
+def of_beats(drums: Beats, recipe: Recipe, say: Callable[[str], None]) -> SliceGan:
+    """The task, of bars of drums on the kits of the best soundfont of this machine."""
+    return SliceGan(rendered(drums, seed=recipe.seed), recipe, say)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train a maker of loops on folders of drums or of loops."""
+    parser = argparse.ArgumentParser(prog="python -m seq2drum.learn.loops", description="Train a maker of audio loops.")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="drums as MIDI, or loops")
+    parser.add_argument("--kit", type=Path, metavar="FILE.sf2", help="the soundfont that drums in MIDI are played on")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
+    parser.add_argument("--minutes", type=float, metavar="M")
+    parser.add_argument("--steps", type=int, metavar="N")
+    parser.add_argument("--seed", type=int, default=Recipe.seed, metavar="N")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    options = parser.parse_args(arguments)
+    recipe = {name: getattr(options, name) for name in ("minutes", "steps", "seed")}
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        loops = read(options.data, options.kit, options.seed, say)
+        work = SliceGan(loops, Recipe(**recipe), say)
+        about = generating.about(KIND, options.data)
+        print(loop.train(work, options.out, resume=options.resume, about=about).folder / BEST)
+    except Seq2DrumError as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
