@@ -51,6 +51,7 @@ class _Request:
     That is done already if nobody waits for it any more.
     """
 
+    what: str
     body: bytes
     seconds: float
     answer: asyncio.Future[bytes]
@@ -104,14 +105,25 @@ class Screens(Pool):
             StatusError: the request is no good.
             Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
         """
+        return await self._asked("screen", request_bytes, seconds, self._recording_seconds if recording else None)
+
+    async def convert(self, file: bytes, seconds: float) -> bytes:
+        """The MIDI file of a song with drums that is of another kind, within that many seconds.
+
+        Raises:
+            StatusError, Refusal: as `screen`.
+        """
+        return await self._asked("convert", file, seconds, None)
+
+    async def _asked(self, what: str, body: bytes, seconds: float, most: float | None) -> bytes:
+        """What a worker answers. most: how long reading may take, if not as long as that of any file."""
         if self._stopping:
             raise shutting_down()
         if len(self._line) >= self._longest:
             raise Refusal(
                 "QUEUE_FULL", f"{self._longest} files wait to be read already; try again", retry_seconds=RETRY_SECONDS
             )
-        most = self._recording_seconds if recording else self._seconds
-        request = _Request(request_bytes, most, asyncio.get_running_loop().create_future())
+        request = _Request(what, body, most or self._seconds, asyncio.get_running_loop().create_future())
         self._line.append(request)
         self._assign()
         try:
@@ -163,7 +175,7 @@ class Screens(Pool):
         job = next(self._numbers)
         try:
             async with asyncio.timeout(request.seconds):
-                if not await worker.send(Frame({"what": "screen", "job": job}, request.body)):
+                if not await worker.send(Frame({"what": request.what, "job": job}, request.body)):
                     self._line.appendleft(request)  # it never arrived: another worker shall read the file
                     self._assign()
                     return False

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from seq2drum.formats import midi
-from seq2drum.formats.opening import open_song
+from seq2drum.formats.opening import open_drums, open_song
 from seq2drum.music import theory
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song
@@ -81,12 +81,23 @@ def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
     )
 
 
+def converted(file: bytes, rules: Rules) -> bytes:
+    """The MIDI file of a song with drums of any kind.
+
+    Raises:
+        InputError: it cannot be read, or is a recording.
+    """
+    opened = open_drums(file, limits=rules.limits)
+    return opened.midi or midi.serialise(opened.song)
+
+
 def answer(frame: Frame, rules: Rules) -> Frame:
-    """The frame that answers a "screen" frame, whatever happens."""
+    """The frame that answers a "screen" or "convert" frame, whatever happens."""
     job = frame.head["job"]
     try:
-        analysis = look(frame.body, rules)
-        return Frame({"what": "done", "job": job}, analysis.SerializeToString())
+        if frame.head["what"] == "convert":
+            return Frame({"what": "done", "job": job}, converted(frame.body, rules))
+        return Frame({"what": "done", "job": job}, look(frame.body, rules).SerializeToString())
     except MemoryError:
         status = statuses.to_status(
             Refusal(

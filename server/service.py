@@ -36,6 +36,7 @@ class Screening(Protocol):
     """Who reads files: `server.pools.Screens`."""
 
     async def screen(self, request: bytes, seconds: float, *, recording: bool = False) -> bytes: ...
+    async def convert(self, file: bytes, seconds: float) -> bytes: ...
 
 
 class Playing(Protocol):
@@ -144,6 +145,7 @@ class Service:
         self._check_files(request.config)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
         with self._looking:
+            asked = await self._with_midi_files(call, asked, request.config)
             analysis = await self._screened(call, asked, request.midi)
             await call.write(await self._players.offer(_as_midi(asked, analysis)))
 
@@ -271,7 +273,8 @@ class Service:
         if not self._players.ready:
             raise _not_ready()
         with self._admission.enter(call.deadline) as place:
-            # 1. The file is read, and there is time enough.
+            # 1. The files are read, and there is time enough.
+            data = await self._with_midi_files(call, data, config)
             analysis = await self._screened(call, data, song)
             data = _as_midi(data, analysis)
             estimate = analysis.estimated_ms / 1000
@@ -306,6 +309,23 @@ class Service:
                 raise RuntimeError("a player ended without a reply")
             place.done(estimate)
         yield self._finished(call, reply, made)
+
+    async def _with_midi_files(self, call: Call, data: bytes, config: pb.GenerationConfig) -> bytes:
+        """A request whose configuration has MIDI files alone: those who read make them of the others."""
+        if all(foreign.is_midi(file) for file in (config.like, *(groove.midi for groove in config.groove))):
+            return data
+        request = pb.GenerateDrumsRequest.FromString(data)
+        request.config.like = await self._midi_of(call, config.like, "config.like")
+        for groove in request.config.groove:
+            if groove.WhichOneof("source") == "midi":
+                groove.midi = await self._midi_of(call, groove.midi, "config.groove")
+        return request.SerializeToString()
+
+    async def _midi_of(self, call: Call, file: bytes, field: str) -> bytes:
+        try:
+            return file if foreign.is_midi(file) else await self._screens.convert(file, call.left())
+        except StatusError as error:  # the field's path in this message
+            raise StatusError(with_field(error.status, "midi", field)) from None
 
     def _finished(self, call: Call, reply: pb.GenerateDrumsResponse, bars: int) -> pb.GenerateDrumsResponse:
         """Fill in what only this process knows, and count the call."""

@@ -97,7 +97,9 @@ class GrooveChoice(_message.Message):
     name: _builtins.str
     """Its name or its title, see ListGrooves. At most 64 characters."""
     midi: _builtins.bytes
-    """The drums of a Standard MIDI File, at most Limits.max_midi_bytes bytes. Their typical bar is found."""
+    """The drums of a Standard MIDI File, or of a score or tablature that the server has a reader for, at most
+    Limits.max_midi_bytes bytes. Their typical bar is found.
+    """
     @_builtins.property
     def bars(self) -> Global___BarRange:
         """Of the file only these bars. Default: unset, all bars."""
@@ -202,8 +204,8 @@ class GenerationConfig(_message.Message):
     explain: _builtins.bool
     """Say bar by bar what was done, in DrumTake.explanations. Default: false."""
     like: _builtins.bytes
-    """A Standard MIDI File with drums, at most Limits.max_midi_bytes bytes: what is not asked for is as in these drums,
-    grooves, levels, fills and feel. Default: empty. Empty in `effective_config`.
+    """A Standard MIDI File with drums, or a score or tablature, at most Limits.max_midi_bytes bytes: what is not asked for
+    is as in these drums, grooves, levels, fills and feel. Default: empty. Empty in `effective_config`.
     """
     daring: _builtins.float
     """How a groove is chosen: 0 the safest, 0.5 as drummers choose, 1 wilder. Range: 0 to 1. Default: 0."""

@@ -212,7 +212,7 @@ def test_a_call_that_ends_while_its_file_is_read_does_not_cost_the_worker() -> N
 def test_a_file_that_is_given_to_a_worker_that_dies_at_that_moment_goes_to_the_next() -> None:
     async def test() -> None:
         pool = Screens(command=FAKE)
-        look = pools._Request(b"x", LONG, asyncio.get_running_loop().create_future())
+        look = pools._Request("screen", b"x", LONG, asyncio.get_running_loop().create_future())
         pool._line.append(look)
         dead: Any = object()
         died = asyncio.create_task(asyncio.sleep(0, 9))

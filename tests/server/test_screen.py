@@ -35,6 +35,7 @@ from server import frames, pools, screen, statuses, workers
 from server.frames import Frame
 from server.settings import Settings
 from server.statuses import Refusal
+from tests import tabs
 from tests.conftest import LONG
 from tests.mutants import damaged_tabs
 
@@ -143,6 +144,24 @@ def test_what_the_song_does_not_have_is_refused_before_anything_is_played(
 ) -> None:
     with pytest.raises(OptionError, match=message):
         look(EXAMPLES[0].read_bytes(), config=config)
+
+
+def test_a_song_with_drums_of_another_kind_is_made_into_midi() -> None:
+    def asked(file: bytes) -> Frame:
+        return screen.answer(Frame({"what": "convert", "job": 2}, file), RULES)
+
+    drums = (ROOT / "examples" / "training" / "funk_1.mid").read_bytes()
+    assert asked(drums) == Frame({"what": "done", "job": 2}, drums)
+    kit = tabs.track([[tabs.beat((1, 36), length=2), tabs.beat((1, 38), length=2)]] * 2, isPercussionTrack=True)
+    made = asked(tabs.written(tabs.song(kit)))
+    assert [part.is_drums for part in midi.parse(made.body).parts] == [True]
+    config = pb.GenerationConfig(like=made.body, groove=[pb.GrooveChoice(midi=made.body)])
+    assert look(EXAMPLES[0].read_bytes(), config=config).timeline.bars
+    for file, message in ((b"RIFF\0\0\0\0WAVEfmt ", "in which no drums are heard"), (b"no music", "no MIDI file")):
+        answer = asked(file)
+        assert answer.head == {"what": "failed", "job": 2}
+        assert statuses.reason_of(said(answer)) not in ("", "INTERNAL_ERROR")
+        assert message in said(answer).message
 
 
 # --- any bytes --------------------------------------------------------------------------------------------------------

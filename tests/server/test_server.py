@@ -324,6 +324,27 @@ def test_a_file_of_a_configuration_that_is_too_large_is_refused_before_anything_
     against(body, settings(limits=Limits(file_bytes=1000)))
 
 
+def test_files_of_other_kinds_in_a_configuration_are_made_into_midi_by_those_who_read() -> None:
+    async def body(server: Served) -> None:
+        config = pb.GenerationConfig(like=b"a tab", groove=[pb.GrooveChoice(midi=b"MThd", section="A")])
+        config.groove.add(section="B", midi=b"a score")
+        config.groove.add(section="C", name="one drop")
+        await server.generate(config=config)
+        for asked in (server.readers.asked[0], server.drummers.asked[0]):
+            assert asked.config.like == b"MThd of a tab"
+            assert [groove.midi for groove in asked.config.groove] == [b"MThd", b"MThd of a score", b""]
+            assert asked.config.groove[2].name == "one drop"
+        await server.stub.ListGrooves(pb.ListGroovesRequest(midi=MIDI, config=config))
+        assert server.drummers.asked[1].config.like == b"MThd of a tab"
+        server.readers.error = StatusError(to_status(Refusal("INVALID_MIDI", "no music", field="midi")))
+        for name in ("like", "groove"):
+            one = pb.GenerationConfig(**{name: b"x" if name == "like" else [pb.GrooveChoice(midi=b"x")]})
+            status = await refused(server.generate(config=one))
+            assert (reason_of(status), field(status)) == ("INVALID_MIDI", f"config.{name}")
+
+    against(body)
+
+
 WAV = b"RIFF\0\0\0\0WAVEfmt "
 SMALL = {"limits": Limits(file_bytes=1000), "max_recording_bytes": 3000}
 
