@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from client.errors import ServerFault
 from seq2drum import files
-from seq2drum.errors import OptionError
+from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import foreign
 from seq2drum.music.choices import CHOICES, check_bars
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap
@@ -40,7 +40,7 @@ class RemoteOptions:
     The names and defaults are those of `Options`. Values are checked by the server, by the same rules. Besides:
 
         drum_map     the id of one of the server's maps: a file of one's own is not sent
-        groove       by name, or a MIDI file whose bytes are sent; no `Groove`
+        groove       by name, or a file with drums whose bytes are sent; no `Groove`
         model        the id of one of the server's models; "" is its default
         with_guitar  the whole file comes back with these drums in place of its own, instead of the drums alone
         count_in, click, split, tail  as `seq2drum.play.session.Session` has them
@@ -176,6 +176,18 @@ def song_bytes(song: Source) -> bytes:
     return read(song, MOST_BYTES)
 
 
+def drum_bytes(song: Source) -> bytes:
+    """The bytes of a song with drums, as `song_bytes`.
+
+    Raises:
+        InputError: likewise, or it is a recording.
+    """
+    data = song_bytes(song)
+    if foreign.is_recording(data):
+        raise InputError(foreign.NO_DRUMS_HEARD)
+    return data
+
+
 def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
     """What is asked for, as a message. Files of grooves and of the song to play like are read.
 
@@ -207,7 +219,7 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
         tail=options.tail,
         explain=options.explain,
         groove=[] if options.groove is None else [_groove(*item) for item in by_section(options.groove).items()],
-        like=b"" if options.like is None else song_bytes(options.like),
+        like=b"" if options.like is None else drum_bytes(options.like),
         fill_at=options.fill_at,
         no_fills_in=[_bars(bars, "bars of no_fills_in are") for bars in options.no_fills_in],
         without=options.without,
@@ -240,7 +252,7 @@ def _groove(section: str, groove: One) -> pb.GrooveChoice:
     wanted = reference(groove)
     bars = None if wanted.bars is None else _bars(wanted.bars, "the groove's bars are")
     if wanted.is_file:
-        return pb.GrooveChoice(section=section, midi=song_bytes(wanted.name), bars=bars)
+        return pb.GrooveChoice(section=section, midi=drum_bytes(wanted.name), bars=bars)
     return pb.GrooveChoice(section=section, name=wanted.name)
 
 

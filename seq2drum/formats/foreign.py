@@ -29,6 +29,7 @@ from seq2drum.music.limits import (
 
 HEAD_BYTES = 1 << 16
 """How much of a file is looked at."""
+NO_DRUMS_HEARD = "this is a recording, in which no drums are heard; wanted is a MIDI file, a tab or a score with drums"
 _PACKED_BYTES = 4096  # that are unpacked of a gzip file
 
 

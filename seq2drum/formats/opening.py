@@ -151,9 +151,7 @@ def open_drums(source: str | os.PathLike[str] | bytes, *, limits: Limits = DEFAU
     """
     kind, data = recognised(source, limits=limits)
     if kind is RECORDING:
-        raise InputError(
-            "this is a recording, in which no drums are heard; wanted is a MIDI file, a tab or a score with drums"
-        )
+        raise InputError(foreign.NO_DRUMS_HEARD)
     return Opened(kind.read(data, limits), data if kind is _MIDI else None)
 
 

@@ -257,7 +257,11 @@ def test_grooves_go_out_by_name_or_as_the_bytes_of_their_file(tmp_path: Path) ->
     ]
     with pytest.raises(InputError, match="none"):
         messages.config(RemoteOptions(groove="none.mid"))
-    with pytest.raises(OptionError, match="by its name or as a MIDI file, not as a value"):
+    (tmp_path / "band.wav").write_bytes(b"RIFF\0\0\0\0WAVEfmt ")
+    for recorded in (RemoteOptions(groove=f"{tmp_path}/band.wav:3"), RemoteOptions(like=tmp_path / "band.wav")):
+        with pytest.raises(InputError, match="a recording, in which no drums are heard"):
+            messages.config(recorded)
+    with pytest.raises(OptionError, match="by its name or as a file, not as a value"):
         messages.config(RemoteOptions(groove=Book.load()["one drop"]))
     for wrong in ({"fill_at": (0,)}, {"no_fills_in": ((1, 1 << 32),)}, {"groove": "beat.mid:0"}):
         with pytest.raises(OptionError):
