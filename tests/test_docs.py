@@ -32,6 +32,7 @@ from seq2drum.formats import midi
 from seq2drum.formats.drum_picture import write_drum_picture
 from seq2drum.lattice.image import picture_of
 from seq2drum.learn import book
+from seq2drum.music.briefs import GENERATORS
 from seq2drum.music.notes import Note, Part, Song
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import engraving, sound
@@ -226,6 +227,8 @@ def small(arguments: list[str], *, force: bool) -> list[str]:
             given[given.index(option) + 1] = number
     mode = arguments[arguments.index("--mode") + 1] if "--mode" in arguments else "infer"
     forced = ["--force"] if force and mode in ("infer", "generate", "humanize", "eval") else []
+    if mode == "train" and set(given) & set(GENERATORS):  # which have no sizes
+        return [*given, "--batch", "16", "--threads", "1"]
     return given + SMALL.get(mode, []) + forced
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import prepare
+from seq2drum.cli import generators, prepare
 from seq2drum.cli.arguments import check_least
 from seq2drum.cli.terminal import bar, command, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError
@@ -63,7 +63,8 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         default=DEFAULT_FAMILY,
         metavar="NAME",
-        help=f"the family, {' or '.join(FAMILIES)} (default: {DEFAULT_FAMILY})",
+        help=f"the family, {' or '.join(FAMILIES)} (default: {DEFAULT_FAMILY}); or a generator, which learns from drums"
+        f" alone: {', '.join(generators.TRAINED)}",
     )
     model.add_argument(
         "--size", nargs="+", default=[], metavar="NAME=N", help="sizes of the model's layers, such as hidden=384"
@@ -101,6 +102,12 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.data.prepared import sources
 
     # 1. Refuse what makes no sense before the songs are read, which takes its time.
+    if options.model in generators.TRAINED:
+        _check_numbers(options)
+        use_threads(options.threads)
+        out = Path(options.out) if options.out else RUNS / options.model
+        runs.check_folder(out, resume=options.resume)
+        return generators.train(options, _folders(options), out)
     recipe = _recipe(options)
     use_threads(options.threads)
     out = Path(options.out) if options.out else RUNS / recipe.model
@@ -155,8 +162,12 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         recipe = replace(recipe, epochs=60, batch=16)
     given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
-    _check_recipe(recipe)
+    _check_numbers(argparse.Namespace(**vars(recipe)))
     return recipe
+
+
+def _folders(options: argparse.Namespace) -> list[Path]:
+    return [Path(name) for name in options.data] if options.data else [_own_examples()]
 
 
 def _songs(options: argparse.Namespace) -> list[Prepared]:
@@ -164,8 +175,7 @@ def _songs(options: argparse.Namespace) -> list[Prepared]:
 
     if options.cache and not options.data:
         return load(Path(options.cache))
-    folders = [Path(name) for name in options.data] if options.data else [_own_examples()]
-    songs = prepare.prepared(folders, options, anew=False)
+    songs = prepare.prepared(_folders(options), options, anew=False)
     if _on_own_examples(options):
         say("training on the project's own examples: enough to see that it works, far too little for a good drummer.")
         say("for a real one, give it folders of songs with guitar and drums: --data DIR")
@@ -220,11 +230,11 @@ def _sum_up(trained: Trained, out: Path) -> None:
     say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")
 
 
-def _check_recipe(recipe: Recipe) -> None:
-    if not 0 <= recipe.seed < 1 << 64:
-        raise OptionError(f"the seed is {recipe.seed}, wanted 0 or more, and less than 2^64")
+def _check_numbers(asked: argparse.Namespace) -> None:
+    if not 0 <= asked.seed < 1 << 64:
+        raise OptionError(f"the seed is {asked.seed}, wanted 0 or more, and less than 2^64")
     for name in ("minutes", "epochs", "batch", "rate", "max_notes"):
-        value = getattr(recipe, name)
+        value = getattr(asked, name)
         if value is not None and not 0 < value < math.inf:
             raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted a number of more than 0")
 

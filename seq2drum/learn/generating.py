@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,10 @@ from seq2drum.learn import loop, task
 from seq2drum.models.checkpoint import CARD, seal
 from seq2drum.music.briefs import GENRES
 from seq2drum.music.notes import IntArray
+from seq2drum.play.brief import Brief
+from seq2drum.play.composer import Composer
 from seq2drum.play.folder import CONFIG
+from seq2drum.show import draw
 
 TASKS: MappingProxyType[str, str] = MappingProxyType(
     {"step": "seq2drum.learn.step:Stepping", "words": "seq2drum.learn.words:Wording"}
@@ -37,6 +41,9 @@ TASKS: MappingProxyType[str, str] = MappingProxyType(
 
 PLACES = MappingProxyType({"bar": 32, "phrase": 32})
 """Places a bar of what a generator learns from, where they are not 24."""
+
+SHOWN = (("funk", 100), ("rock", 130), ("jazz", 160))
+"""Beats that are drawn while a generator learns."""
 
 LICENCE = (
     "Trained on the Groove MIDI Dataset (J. Gillick et al., Learning to Groove with Inverse Sequence Transformations,"
@@ -62,6 +69,26 @@ def told(work: task.Task[Any, Any], progress: task.Progress) -> str:
     line = f"{progress.seconds:.0f} s, {work.status(progress)}"
     unseen = ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
     return f"{line}; unseen: {unseen}" if unseen else line
+
+
+def show(
+    work: task.Task[Any, Any], progress: task.Progress, board: task.Board | None, say: Callable[[str], None]
+) -> None:
+    """Say how far a run has come, and draw a few beats that its generator makes as it is now, for TensorBoard."""
+    say(told(work, progress))
+    if board is not None:
+        with task.Forgiving(say)("a picture"):
+            _draw(work, progress, board)
+
+
+def _draw(work: task.Task[Any, Any], progress: task.Progress, board: task.Board) -> None:
+    with tempfile.TemporaryDirectory(prefix="seq2drum-") as folder:
+        work.save(Path(folder), {})
+        composer = Composer.load(folder)
+    for genre, bpm in SHOWN:
+        beat = composer.compose(Brief(genre=genre, bpm=bpm, bars=4))
+        pixels = draw.pixels(beat.duet, title=f"{genre}, {bpm} bpm")
+        board.add_image(f"beats/{genre}", pixels, progress.seen, dataformats="HWC")
 
 
 def parameters(net: nn.Module) -> int:

@@ -186,7 +186,7 @@ class Stepping(Task[IntArray, Batch]):
         return {NATS: float(hits), VELOCITY: float(velocity)}
 
     def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
-        self.say(generating.told(self, progress))
+        generating.show(self, progress, board, self.say)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write the checkpoint that `play.step_player` loads."""

@@ -218,7 +218,7 @@ class Wording(Task[int, Batch]):
         return {NATS: nats / length * WORDS, **scalars}
 
     def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
-        self.say(generating.told(self, progress))
+        generating.show(self, progress, board, self.say)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write the checkpoint that `play.words_player` loads."""

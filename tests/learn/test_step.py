@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seq2drum.data.beats import Beats
 from seq2drum.errors import CorpusError
 from seq2drum.learn import generating, loop
 from seq2drum.learn.step import BARS, NATS, Windows, heard_of
+from seq2drum.play import composer, folder
 from seq2drum.play.brief import WISHES, Brief
 from seq2drum.play.composer import Composer
+from tests.commands import called
 
+SONG = Path(__file__).parents[2] / "examples" / "funk.mid"
 KICK, SNARE, HAT = 0, 1, 8
 
 
@@ -51,6 +56,32 @@ def test_a_step_hears_nothing_of_what_comes_after_it() -> None:
     first, second = heard_of(velocity, none), heard_of(other, none)
     assert (first[0, : 24 + 13] == second[0, : 24 + 13]).all()
     assert (first[0, 24 + 13 :] != second[0, 24 + 13 :]).any()
+
+
+@pytest.mark.slow
+def test_own_drums_are_learnt_from_shown_and_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["--mode", "train", "--model", "step", "--out", str(tmp_path / "run"), "--threads", "1", "--minutes"]
+    assert called([*run, "0.02"], capsys)[0] == 0
+    code, _, err = called([*run, "0.04", "--resume"], capsys)
+    assert code == 0 and "make beats with it" in err
+    accumulator = EventAccumulator(str(tmp_path / "run"), size_guidance={"images": 0})
+    accumulator.Reload()
+    assert "beats/funk" in accumulator.Tags()["images"]
+    about = json.loads((tmp_path / "run" / "best" / "config.json").read_text())
+    assert "whoever trained it knows" in (tmp_path / "run" / "best" / "card.md").read_text()
+    assert about["kind"] == "step" and about["command"]
+    code, _, err = called(["--mode", "infer", str(SONG), "--model", str(tmp_path / "run"), "-o", "-"], capsys)
+    assert code == 2 and "of the kind 'step', wanted 'accompanist'" in err
+
+
+def test_options_of_drummers_mean_nothing_to_generators(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--mode", "train", "--model", "step", "--out", str(tmp_path / "run"), "--kit", "nine"]
+    code, _, err = called(words, capsys)
+    assert code == 2 and "--model step has no use for --kit" in err
+
+
+def test_whoever_asks_for_drummers_is_not_shown_generators() -> None:
+    assert "step" in composer.available() and "step" not in folder.available()
 
 
 @pytest.mark.slow
