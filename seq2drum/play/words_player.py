@@ -19,6 +19,7 @@ from seq2drum.errors import CheckpointError
 from seq2drum.lattice import words
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
+from seq2drum.music.briefs import BRIEF
 from seq2drum.music.kit import NINE
 from seq2drum.play.brief import WISHES, Brief, wish
 from seq2drum.play.folder import CONFIG, upgraded, verify
@@ -28,6 +29,10 @@ KIND, FORMAT = "words", 1
 PLACES = 24
 _BAR, _START = words.COUNT, words.COUNT + 1
 _STATES = 4  # two layers, each with what it gives and what it keeps
+_USUAL: float = BRIEF["variability"].default
+_ANEW = (
+    2.5  # the share of places that are drawn anew, by variability: half of them as usual, bars then change as drummers'
+)
 _SHARED, _OWN = 21, 22  # which of the random numbers of a seed
 
 
@@ -61,10 +66,14 @@ class WordsPlayer:
         struck = np.maximum(np.rint(usual * 127), 1).astype(np.float32)
         return cls(session(folder / "step.onnx", 1), hidden, struck / np.float32(127))
 
-    def bars(self, brief: Callable[[], Brief], seed: int, primed: Velocities | None = None) -> Iterator[Velocities]:
-        """Bars without an end, each velocities (24, 9) 0..1. primed (bars, 24, 9): what they go on from."""
+    def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
+        """Bars without an end, each velocities (24, 9) 0..1."""
+        return self.bars_after(brief, seed, np.zeros((0, PLACES, len(NINE)), dtype=np.float32))
+
+    def bars_after(self, brief: Callable[[], Brief], seed: int, primed: Velocities) -> Iterator[Velocities]:
+        """The same. primed (bars, 24, 9): what they go on from."""
         number, text = 0, _Text(self, seed, 0)
-        for bar in () if primed is None else primed:
+        for bar in primed:
             text.read(words.ids_of(bar), brief())
         while True:
             asked = brief()
@@ -87,32 +96,48 @@ class _Text:
 
     def __init__(self, player: WordsPlayer, seed: int, passage: int) -> None:
         self.player, self.seed, self.passage = player, seed, passage
-        self.state = np.zeros((1, _STATES * player.hidden), dtype=np.float32)
-        self.word = _START
-        self.before = np.zeros(PLACES, dtype=np.int64)
+        self.forget()
         self.loop: NDArray[np.int64] | None = None  # its first bar that is no fill
         self.shared = np.random.default_rng([seed, _SHARED, passage]).gumbel(size=(PLACES, words.COUNT))
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.state = np.zeros((1, _STATES * self.player.hidden), dtype=np.float32)
+        self.word = _START
+        self.before = np.zeros(PLACES, dtype=np.int64)
+        self.heard = False
 
     def bar(self, asked: Brief, number: int) -> NDArray[np.int64]:
         """The words (24,) of its next bar. number: counted from the beginning of the beat.
 
         The most likely word is taken after noise was added, which draws it as likely as it is (E. Gumbel's trick).
-        Places have the same noise in all bars of the passage but for a share of them, the variability.
+        Places have the same noise in all bars of the passage but for a share of them, by the variability; where more
+        than the usual one is asked for, the net forgets what was before some of the bars. A performance begins with
+        pickups and fills: the first bar that the net draws is not heard.
         """
         is_fill = asked.is_fill(number)
         if self.loop is not None and not asked.variability and not is_fill:
             return self.read(self.loop, asked)
         rng = np.random.default_rng([self.seed, _OWN, number])
-        anew = rng.random(PLACES) < asked.variability
+        anew = rng.random(PLACES) < _ANEW * asked.variability
+        if rng.random() < (asked.variability - _USUAL) / (1 - _USUAL):
+            self.forget()
         noise = np.where(anew[:, None], rng.gumbel(size=self.shared.shape), self.shared)
+        if not self.heard:
+            self._drawn(rng.gumbel(size=noise.shape), asked, is_fill=False)
+        bar = self._drawn(noise, asked, is_fill)
+        if self.loop is None and not is_fill:
+            self.loop = bar
+        return bar
+
+    def _drawn(self, noise: NDArray[np.float64], asked: Brief, is_fill: bool) -> NDArray[np.int64]:
+        """The words of a bar, with noise (24, words.COUNT)."""
         wishes, shares = _wishes(asked, is_fill)
         bar = np.zeros(PLACES, dtype=np.int64)
         for place in range(PLACES):
             likely = shares @ self._heard(place, wishes)[:, : words.COUNT]
             self.word = bar[place] = int(np.argmax(likely + asked.temperature * noise[place]))
         self._ends(bar, wishes)
-        if self.loop is None and not is_fill:
-            self.loop = bar
         return bar
 
     def read(self, bar: NDArray[np.int64], asked: Brief) -> NDArray[np.int64]:
@@ -126,7 +151,7 @@ class _Text:
 
     def _ends(self, bar: NDArray[np.int64], wishes: FloatArray) -> None:
         self._heard(PLACES, wishes)
-        self.word, self.before = _BAR, bar
+        self.word, self.before, self.heard = _BAR, bar, True
 
     def _heard(self, count: int, wishes: FloatArray) -> FloatArray:
         """The logits of the next word of a bar that has so many, for each wish.
