@@ -1,0 +1,90 @@
+"""What the generators share that make whole bars at once: their noise, their wishes, and hits drawn by their logits."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2drum.errors import CheckpointError
+from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.patterns import Velocities
+from seq2drum.music.kit import NINE
+from seq2drum.music.limbs import HANDS
+from seq2drum.play.brief import Brief, wish
+from seq2drum.play.folder import CONFIG, upgraded, verify
+from seq2drum.play.runtime import LoadedGraph, session
+
+Numbers = NDArray[np.float64]
+
+BY_HAND = tuple(name not in ("kick", "closed hat") for name in NINE.names)
+"""Of each voice whether it takes a hand; a closed hat may be the foot's."""
+
+_LOUDEST = 127
+_EDGE = 1e-9  # shares are that far from 0 and 1
+
+
+def load(folder: Path, kind: str, format: int, wanted: Mapping[str, Any]) -> tuple[LoadedGraph, dict[str, Any]]:
+    """The graph of a generator, a file of the name of its kind, and its numbers. wanted: what some of them must be.
+
+    Raises:
+        CheckpointError: the folder is damaged, or of another kind.
+    """
+    graph = f"{kind}.onnx"
+    try:
+        about: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config: dict[str, Any] = upgraded(about, kind, format, {})["config"]
+        for name, value in wanted.items():
+            if config[name] != value:
+                raise ValueError(f"its {name} is {config[name]}, wanted {value}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
+    verify(folder, (CONFIG, graph))
+    return session(folder / graph, 1), config
+
+
+def normals(key: Sequence[int], *shape: int) -> Numbers:
+    """Standard normal numbers that come from a key alone."""
+    return np.random.default_rng(key).standard_normal(shape)
+
+
+def shared(common: float | FloatArray, one: Numbers, other: Numbers) -> Numbers:
+    """Standard normal numbers of which a share is those of `one`, and the rest those of `other`."""
+    return np.asarray(np.sqrt(common) * one + np.sqrt(1 - common) * other)
+
+
+def below(normal: Numbers) -> Numbers:
+    """The share of a normal distribution that lies below each of some numbers."""
+    return 0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(normal / math.sqrt(2)))
+
+
+def logistic(normal: Numbers) -> Numbers:
+    """Standard normal numbers as standard logistic ones, each at the same place of its distribution."""
+    share = below(normal).clip(_EDGE, 1 - _EDGE)
+    return np.asarray(np.log(share) - np.log1p(-share))
+
+
+def wished(asked: Brief, *, fill: bool) -> FloatArray:
+    """(WISHES,): what a network is told; of a mix of genres each counts by its share."""
+    told = wish(None, asked.bpm, fill=fill)
+    for genre, share in asked.genres.items():
+        told += share * (wish(genre, asked.bpm, fill=fill) - wish(None, asked.bpm, fill=fill))
+    return told
+
+
+def velocities(logits: FloatArray, velocity: FloatArray, noise: Numbers, temperature: float) -> Velocities:
+    """Hits where a logit and logistic noise, as large as the temperature says, are more than 0; 0 elsewhere.
+
+    Of more than two at one place that want a hand the likeliest two are left. Velocities are whole multiples of 1/127.
+    """
+    likely = logits + temperature * noise
+    hands = np.where(BY_HAND, likely, -np.inf)
+    second = np.sort(hands, axis=-1)[..., -HANDS, None]
+    loud = np.rint(velocity * _LOUDEST).clip(1, _LOUDEST) / _LOUDEST
+    within_reach = ~np.array(BY_HAND) | (hands >= second)
+    return np.where((likely > 0) & within_reach, loud, 0).astype(np.float32)
