@@ -13,8 +13,9 @@ Letters of shapes: n windows or bars, B bars, S places, V voices, F numbers that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -24,17 +25,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.data.beats import SIDES, Beats
+from seq2drum.data.beats import SIDES, Beats, read
 from seq2drum.errors import CorpusError
 from seq2drum.judge.likelihood import one_thread
-from seq2drum.judge.measures import auc, divergence
+from seq2drum.judge.measures import auc, divergence, pearson
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
-from seq2drum.music.briefs import GENRES
-from seq2drum.music.kit import NINE
+from seq2drum.music.briefs import BRIEF, GENRES
+from seq2drum.music.limbs import HANDS
 from seq2drum.music.notes import IntArray
 from seq2drum.play.brief import Brief
-from seq2drum.play.composer import Generator
+from seq2drum.play.composer import Composer, Generator
+from seq2drum.play.drawing import BY_HAND
 
 BARS = 8  # of a window
 LAGS = (1, 2, 4)  # bars apart that the critic of windows compares
@@ -45,13 +47,12 @@ _NEAR = 32  # windows of a genre that are near enough in tempo
 _TRIED = 200  # windows that are asked for at a slow and a fast tempo
 _COPIED = 2  # hits that differ in what is nearly a copy
 _CHUNK = 500  # bars that are compared with all others at once
-_TWO_HANDS = 2
 
 Figures = Mapping[str, float]
 
 
 class Windows(NamedTuple):
-    """Some windows of real drummers: velocity (n, B, S, V), genre (n,) into GENRES or -1, bpm (n,), performance (n,)."""
+    """Some windows of real drummers: velocity (n, B, S, V), genre (n,) into GENRES or -1, bpm, performance (n,)."""
 
     velocity: Velocities
     genre: IntArray
@@ -60,7 +61,7 @@ class Windows(NamedTuple):
 
     def select(self, which: IntArray) -> Windows:
         """Some of them."""
-        return Windows(*(column[which] for column in self))  # type: ignore[call-arg]
+        return Windows(self.velocity[which], self.genre[which], self.bpm[which], self.performance[which])
 
 
 class World(NamedTuple):
@@ -86,12 +87,12 @@ class Composing:
 
     def __init__(self, generator: Generator, variability: float | None = None, bpm: float | None = None) -> None:
         self.generator, self.bpm = generator, bpm
-        self.asked = {} if variability is None else {"variability": variability}
+        self.variability = BRIEF["variability"].default if variability is None else variability
 
     def __call__(self, of: Windows, number: int, seed: int) -> Velocities:
         genre = int(of.genre[number])
         bpm = float(of.bpm[number]) if self.bpm is None else self.bpm
-        brief = Brief(GENRES[genre] if genre >= 0 else None, bpm, BARS, **self.asked)
+        brief = Brief(GENRES[genre] if genre >= 0 else None, bpm, BARS, self.variability)
         return np.stack(list(islice(self.generator.bars(lambda: brief, seed), BARS)))
 
 
@@ -146,7 +147,10 @@ def figures(player: Player, world: World, seed: int = 0) -> Figures:
     train, unseen = world.train, world.unseen
     made = windows_of(player, unseen, seed)
     taught = windows_of(player, train, seed + 1)
-    found: dict[str, float] = {**habits(made), **{f"{name} real": value for name, value in habits(unseen.velocity).items()}}
+    found: dict[str, float] = {
+        **habits(made),
+        **{f"{name} real": value for name, value in habits(unseen.velocity).items()},
+    }
     found |= differences(made, unseen.velocity)
     some, real = one_bar(made), one_bar(unseen.velocity)
     for name, bars in (("", some), (" real", real)):
@@ -154,7 +158,7 @@ def figures(player: Player, world: World, seed: int = 0) -> Figures:
         found[f"copies{name}"] = float((nearest == 0).mean())
         found[f"copies within {_COPIED}{name}"] = float((nearest <= _COPIED).mean())
         found[f"genre obeyed{name}"] = obeyed(bars, unseen.genre, world.namer)
-        found[f"tempo and hits{name}"] = float(np.corrcoef(unseen.bpm, (bars > 0).sum(axis=(1, 2)))[0, 1])
+        found[f"tempo and hits{name}"] = _together(unseen.bpm, (bars > 0).sum(axis=(1, 2)))
     found["strong AUC, a bar"] = strong_auc(one_bar(train.velocity, 2), one_bar(taught, 2), real, some, bars_seen, seed)
     found["strong AUC, eight bars"] = strong_auc(train.velocity, taught, unseen.velocity, made, windows_seen, seed)
     return MappingProxyType(found)
@@ -164,7 +168,8 @@ def effect_of_tempo(generator: Generator, world: World, seed: int = 0) -> Figure
     """Hits a bar that a generator plays at a slow and at a fast tempo, for the same genres and with the same seeds."""
     few = world.unseen.select(np.linspace(0, len(world.unseen.bpm) - 1, _TRIED).astype(np.int64))
     return {
-        f"hits at {bpm} bpm": habits(windows_of(Composing(generator, bpm=bpm), few, seed))["hits"] for bpm in (SLOW, FAST)
+        f"hits at {bpm} bpm": habits(windows_of(Composing(generator, bpm=bpm), few, seed))["hits"]
+        for bpm in (SLOW, FAST)
     }
 
 
@@ -190,14 +195,15 @@ def habits(windows: Velocities) -> dict[str, float]:
         "spread of hits": float(one.sum(axis=(1, 2)).std()),
         "empty": float((~bars.any(axis=(1, 2))).mean()),
         "distinct": len(np.unique(one.reshape(len(one), -1), axis=0)) / len(one),
-        "three hands": float((_hands(bars) > _TWO_HANDS).any(axis=1).mean()),
+        "three hands": float((_hands(bars) > HANDS).any(axis=1).mean()),
     }
     return found | {f"likeness {lag} apart": _likeness(hits, lag) for lag in (1, 4)}
 
 
 def _hands(bars: NDArray[np.bool_]) -> IntArray:
     """(n, S): how many hands each place wants; the closed hat may be a foot's."""
-    return bars[:, :, [name not in ("kick", "closed hat") for name in NINE.names]].sum(axis=2)
+    hands: IntArray = bars[:, :, BY_HAND].sum(axis=2)
+    return hands
 
 
 def _likeness(hits: NDArray[np.bool_], lag: int) -> float:
@@ -217,6 +223,13 @@ def differences(made: Velocities, real: Velocities) -> dict[str, float]:
     }
 
 
+def _together(one: NDArray[np.float64], other: IntArray) -> float:
+    """The correlation of two sides; 0 if one never varies."""
+    return pearson(
+        np.array([len(one), one.sum(), other.sum(), one @ one, other @ other, one @ other], dtype=np.float64)
+    )
+
+
 def nearest_of(bars: Velocities, learnt: Velocities) -> IntArray:
     """(n,): how many hits of each bar differ from those of the bar learnt from that is most like it."""
     rows, others = ((one > 0).reshape(len(one), -1).astype(np.float32) for one in (bars, learnt))
@@ -224,7 +237,7 @@ def nearest_of(bars: Velocities, learnt: Velocities) -> IntArray:
     for at in range(0, len(rows), _CHUNK):
         some = rows[at : at + _CHUNK]
         least.append((some.sum(axis=1)[:, None] + count - 2 * some @ others.T).min(axis=1))
-    return np.rint(np.concatenate(least)).astype(np.int64)
+    return np.asarray(np.rint(np.concatenate(least)), dtype=np.int64)
 
 
 def obeyed(bars: Velocities, genre: IntArray, namer: nn.Module) -> float:
@@ -301,3 +314,51 @@ def asked(net: nn.Module, rows: FloatArray) -> Tensor:
     """(n, classes): the logits that a net gives to rows."""
     answer: Tensor = net(torch.from_numpy(rows))
     return answer
+
+
+# --- several generators -----------------------------------------------------------------------------------------------
+
+
+def judged(
+    models: Sequence[str],
+    folders: Sequence[Path],
+    sides: tuple[str, ...] = SIDES[1:],
+    windows: int = 3000,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda line: None,
+) -> Mapping[str, Figures]:
+    """The panels of generators, each on its own grid and behind the first one of a grid the floor, by name.
+
+    models: names or folders of checkpoints. say: is given a line before each panel.
+
+    Raises:
+        UnknownModelError, CheckpointError: there is no such generator, or it is damaged.
+        CorpusError: there are too few bars.
+    """
+    composers = {name: Composer.load(name) for name in models}
+    worlds: dict[int, World] = {}
+    panels: dict[str, Figures] = {}
+    for name, composer in composers.items():
+        generator = composer.generator
+        if generator.places not in worlds:
+            say(f"the bars on {generator.places} places")
+            worlds[generator.places] = world_of(read(folders, generator.places), sides, windows, seed)
+            world = worlds[generator.places]
+            panels[f"real bars, {generator.places} places"] = figures(Another(world.train), world, seed)
+        say(name)
+        world = worlds[generator.places]
+        panels[name] = {**figures(Composing(generator), world, seed), **effect_of_tempo(generator, world, seed)}
+    return panels
+
+
+def table(panels: Mapping[str, Figures]) -> str:
+    """Panels beside each other, as a table in Markdown; beside some figures those of the unseen bars, in brackets."""
+    names = [name for name in dict.fromkeys(name for panel in panels.values() for name in panel) if "real" not in name]
+
+    def cell(panel: Figures, name: str) -> str:
+        real = panel.get(f"{name} real")
+        return f"{panel[name]:.3f}" + ("" if real is None else f" ({real:.3f})") if name in panel else ""
+
+    rows = [["", *panels], ["---"] * (len(panels) + 1)]
+    rows += [[name, *(cell(panel, name) for panel in panels.values())] for name in names]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -2,10 +2,10 @@
 
     a step: the critic learns from some batches, then the generator from one; a running mean of the generator is kept
 
-I. Gulrajani and others, Improved training of Wasserstein GANs (2017); of what the critic is told, T. Miyato, M. Koyama,
-cGANs with projection discriminator (2018). The critic also learns, from real drums alone, to name their genre, tempo and
-fills; so the generator learns to play what can be named (A. Odena and others, Conditional image synthesis with auxiliary
-classifier GANs, 2017).
+I. Gulrajani and others, Improved training of Wasserstein GANs (2017); of what the critic is told, T. Miyato,
+M. Koyama, cGANs with projection discriminator (2018). The critic also learns, from real drums alone, to name their
+genre, tempo and fills; so the generator learns to play what can be named (A. Odena and others, Conditional image
+synthesis with auxiliary classifier GANs, 2017).
 
 What is kept is the running mean of the generator's weights (T. Karras and others, Progressive growing of GANs, 2018),
 its logits shifted until every place and voice is struck as often as in the bars learnt from.
@@ -206,7 +206,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
         }
 
     def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
-        self.say(f"{progress.seconds:.0f} s, {self.status(progress)}; unseen: {progress.validation}")
+        self.say(generating.told(self, progress))
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)

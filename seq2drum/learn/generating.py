@@ -35,11 +35,16 @@ from seq2drum.play.folder import CONFIG
 from seq2drum.show import draw
 
 TASKS: MappingProxyType[str, str] = MappingProxyType(
-    {"step": "seq2drum.learn.step:Stepping", "words": "seq2drum.learn.words:Wording"}
+    {
+        "step": "seq2drum.learn.step:Stepping",
+        "words": "seq2drum.learn.words:Wording",
+        "bar": "seq2drum.learn.bar:Barring",
+        "phrase": "seq2drum.learn.phrase:Phrasing",
+    }
 )
 """Of each generator the class of its task."""
 
-PLACES = MappingProxyType({"bar": 32, "phrase": 32})
+PLACES = MappingProxyType({"phrase": 32})
 """Places a bar of what a generator learns from, where they are not 24."""
 
 SHOWN = (("funk", 100), ("rock", 130), ("jazz", 160))

@@ -56,9 +56,9 @@ def velocity_of(drums: Tensor) -> Tensor:
 def struck(logits: Tensor, velocity: Tensor, noise: Tensor) -> Tensor:
     """Drums drawn with logistic noise: a hit where its logit and the noise are more than 0; all (..., V) -> (..., 2V).
 
-    So each is a hit with the chance that its logit says; of more than two that want a hand the likeliest two are. Gradients are those of a soft step (C. J. Maddison, A. Mnih,
-    Y. W. Teh, The concrete distribution, 2017; Y. Bengio and others, Estimating or propagating gradients through
-    stochastic neurons, 2013).
+    So each is a hit with the chance that its logit says; of more than two that want a hand the likeliest two are.
+    Gradients are those of a soft step (C. J. Maddison, A. Mnih, Y. W. Teh, The concrete distribution, 2017; Y. Bengio
+    and others, Estimating or propagating gradients through stochastic neurons, 2013).
     """
     likely = logits + noise
     soft = torch.sigmoid(likely / SOFTNESS)
@@ -81,7 +81,7 @@ def logistic(normal: Tensor) -> Tensor:
 def spread(rows: Tensor) -> Tensor:
     """(n, H) -> (n, 1): how unlike each other the rows of each GROUP are: it tells a generator that repeats itself.
 
-    T. Karras and others, Progressive growing of GANs (2018). Of fewer rows than a group, or no whole groups, all are one.
+    T. Karras and others, Progressive growing of GANs (2018). Where rows make no whole groups, all are one.
     """
     size = GROUP if len(rows) % GROUP == 0 else len(rows)
     groups = rows.view(-1, size, rows.shape[1])

@@ -61,7 +61,7 @@ class BarNet(nn.Module):
 
 
 class BarCritic(nn.Module):
-    """How real bars look, by score; and what it takes them for: the logits of genres, the tempo, the logit of a fill."""
+    """How real bars look, by score; and what it takes them for: logits of genres, the tempo, the logit of a fill."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -105,5 +105,3 @@ def export(net: BarNet, folder: Path) -> None:
     graph = Graph(net.eval(), inputs, {"logits": cells, "velocity": cells})
     with torch.no_grad():
         write_graph(graph, graph.example(), folder / "bar.onnx", fold=True)
-
-

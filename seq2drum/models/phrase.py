@@ -62,7 +62,7 @@ class Mixing(nn.Module):
 
 
 class PhraseNet(nn.Module):
-    """Noise and wishes -> phrases. bias (S, V): what is added to the logits, so that each is as frequent as in music."""
+    """Noise and wishes -> phrases. bias (S, V): added to the logits, so that each is as frequent as in music."""
 
     bias: Tensor
 
@@ -70,8 +70,9 @@ class PhraseNet(nn.Module):
         super().__init__()
         self.config, size = config, config.hidden
         cells = config.places * config.voices
-        self.groove = nn.Linear(config.noise + WISHES, size)
-        self.play = nn.Linear(config.noise + WISHES, size)  # how much each bar's own noise counts
+        heard = config.noise + WISHES - 1  # the groove does not depend on where fills are
+        self.groove = nn.Linear(heard, size)
+        self.play = nn.Linear(heard, size)  # how much each bar's own noise counts
         self.own = nn.Linear(config.bar_noise, size, bias=False)
         self.wished = nn.Linear(WISHES, size, bias=False)
         self.number = nn.Parameter(torch.randn(config.bars, size) * 0.1)
@@ -85,8 +86,8 @@ class PhraseNet(nn.Module):
         self.register_buffer("bias", torch.zeros(config.places, config.voices))
 
     def forward(self, noise: Tensor, own: Tensor, wishes: Tensor) -> Phrase:
-        """noise (n, Z), own (n, B, bar_noise), wishes (n, B, WISHES), of which the genre and tempo of the first count."""
-        groove = torch.cat([noise, wishes[:, 0] * _without_fill(wishes)], dim=1)
+        """noise (n, Z), own (n, B, bar_noise), wishes (n, B, WISHES) -> phrases."""
+        groove = torch.cat([noise, wishes[:, 0, :-1]], dim=1)
         known = self.groove(groove)
         play = torch.sigmoid(self.play(groove))
         bars = known[:, None] + play[:, None] * self.own(own) + self.wished(wishes) + self.number
@@ -98,11 +99,6 @@ class PhraseNet(nn.Module):
             torch.sigmoid(self.velocity(bars)).view(shape),
             common.expand(shape),
         )
-
-
-def _without_fill(wishes: Tensor) -> Tensor:
-    """(WISHES,): what leaves the fill out of wishes: the groove does not depend on where fills are."""
-    return torch.ones(WISHES).index_fill(0, torch.tensor([WISHES - 1]), 0.0).to(wishes)
 
 
 class PhraseCritic(nn.Module):

@@ -53,9 +53,9 @@ class BarPlayer:
         """One bar (24, 9) of standard normal numbers: those that say which bar, then one for each place and voice."""
         which, places = np.split(normal, [self.noise])
         given = {"noise": which[None].astype(np.float32), "wishes": wished(asked, fill=fill)[None]}
-        logits, velocity = self._graph.run(given)
+        logits, velocity = (array[0].astype(np.float64) for array in self._graph.run(given))
         noise = logistic(places).reshape(self.places, len(NINE))
-        return velocities(logits[0], velocity[0], noise, asked.temperature)
+        return velocities(logits, velocity, noise, asked.temperature)
 
     def _normals(self, key: list[int]) -> Numbers:
         return normals(key, self.noise + self.places * len(NINE))

@@ -52,6 +52,8 @@ GENERATORS: MappingProxyType[str, str] = MappingProxyType(
     {
         "step": "seq2drum.play.step_player:StepPlayer",
         "words": "seq2drum.play.words_player:WordsPlayer",
+        "bar": "seq2drum.play.bar_player:BarPlayer",
+        "phrase": "seq2drum.play.phrase_player:PhrasePlayer",
     }
 )
 """Of each generator the class that plays it."""

@@ -53,14 +53,15 @@ def normals(key: Sequence[int], *shape: int) -> Numbers:
     return np.random.default_rng(key).standard_normal(shape)
 
 
-def shared(common: float | FloatArray, one: Numbers, other: Numbers) -> Numbers:
+def shared(common: float | Numbers, one: Numbers, other: Numbers) -> Numbers:
     """Standard normal numbers of which a share is those of `one`, and the rest those of `other`."""
     return np.asarray(np.sqrt(common) * one + np.sqrt(1 - common) * other)
 
 
 def below(normal: Numbers) -> Numbers:
     """The share of a normal distribution that lies below each of some numbers."""
-    return 0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(normal / math.sqrt(2)))
+    erf = np.vectorize(math.erf, otypes=[np.float64])
+    return np.asarray(0.5 * (1 + erf(normal / math.sqrt(2))))
 
 
 def logistic(normal: Numbers) -> Numbers:
@@ -77,7 +78,7 @@ def wished(asked: Brief, *, fill: bool) -> FloatArray:
     return told
 
 
-def velocities(logits: FloatArray, velocity: FloatArray, noise: Numbers, temperature: float) -> Velocities:
+def velocities(logits: Numbers, velocity: Numbers, noise: Numbers, temperature: float) -> Velocities:
     """Hits where a logit and logistic noise, as large as the temperature says, are more than 0; 0 elsewhere.
 
     Of more than two at one place that want a hand the likeliest two are left. Velocities are whole multiples of 1/127.

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
 from seq2drum.music.briefs import BRIEF
 from seq2drum.music.kit import NINE
 from seq2drum.play.brief import Brief
-from seq2drum.play.drawing import load, logistic, normals, shared, velocities, wished
+from seq2drum.play.drawing import Numbers, load, logistic, normals, shared, velocities, wished
 from seq2drum.play.runtime import LoadedGraph
 
 KIND, FORMAT = "phrase", 1
@@ -63,7 +62,7 @@ class PhrasePlayer:
         key = [seed, _COMMON, passage]
         of_phrase = [seed, _OWN, passage, number]
         groove = shared(1 - asked.variability, normals(key, self.noise), normals(of_phrase, self.noise))
-        same = sameness(0.0, asked.variability)
+        same = sameness(np.zeros(1), asked.variability)
         own = shared(same, normals([*key, 1], 1, self.own), normals([*of_phrase, 1], BARS, self.own))
         # 2. What the network makes of it.
         given = {
@@ -71,18 +70,18 @@ class PhrasePlayer:
             "own": own[None],
             "wishes": np.stack([wished(asked, fill=fill) for fill in fills])[None],
         }
-        answer = self._graph.run({name: array.astype(np.float32) for name, array in given.items()})
-        logits, velocity, common = (array[0] for array in answer)
+        answer = self._graph.run({name: np.asarray(array, dtype=np.float32) for name, array in given.items()})
+        logits, velocity, common = (array[0].astype(np.float64) for array in answer)
         # 3. What is left open, in part drawn for all bars at once.
         once = normals([*key, 2], 1, self.places, len(NINE))
         each = normals([*of_phrase, 2], BARS, self.places, len(NINE))
-        noise = logistic(shared(sameness(common.astype(np.float64), asked.variability), once, each))
+        noise = logistic(shared(sameness(common, asked.variability), once, each))
         return velocities(logits, velocity, noise, asked.temperature)
 
 
-def sameness(learnt: float | FloatArray, variability: float) -> float | FloatArray:
+def sameness(learnt: Numbers, variability: float) -> Numbers:
     """What bars have in common, 0..1, where the network has learnt a share: all of it at 0, none of it at 1."""
     usual = BRIEF["variability"].default
     if variability <= usual:
-        return 1 - (1 - learnt) * (variability / usual)
-    return learnt * (1 - variability) / (1 - usual)
+        return np.asarray(1 - (1 - learnt) * (variability / usual))
+    return np.asarray(learnt * (1 - variability) / (1 - usual))

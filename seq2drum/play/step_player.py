@@ -18,6 +18,7 @@ from seq2drum.music.briefs import BRIEF
 from seq2drum.music.kit import NINE
 from seq2drum.play.bar_memory import HEARD, BarMemory, before
 from seq2drum.play.brief import WISHES, Brief, wish
+from seq2drum.play.drawing import below
 from seq2drum.play.folder import CONFIG, upgraded, verify
 from seq2drum.play.runtime import LoadedGraph, session
 
@@ -113,7 +114,7 @@ class _Beat:
         if rng.random() < newness(asked.variability):
             self.forget()
         same = sameness(asked.variability)
-        uniform = _normal_share(math.sqrt(same) * self.shared + math.sqrt(1 - same) * own)
+        uniform = below(math.sqrt(same) * self.shared + math.sqrt(1 - same) * own)
         wishes, weights = wishes_of(asked, is_fill, guidance)
         made = self.run(wishes, weights, asked.temperature, uniform)
         if self.loop is None and not is_fill:
@@ -191,11 +192,6 @@ def wishes_of(asked: Brief, is_fill: bool, guidance: float = GUIDANCE) -> tuple[
         named.append(wish(None, asked.bpm, fill=is_fill))
         weights.append(1 - sum(weights))
     return np.stack(named), np.array(weights, dtype=np.float32)[:, None]
-
-
-def _normal_share(normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The share of a normal distribution that lies below each of some numbers."""
-    return np.asarray(0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(normal / math.sqrt(2))))
 
 
 def _heard_velocity(struck: NDArray[np.floating]) -> NDArray[np.floating]:
