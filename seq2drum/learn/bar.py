@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from seq2drum.data.beats import SIDES, Beats
+from seq2drum.errors import CorpusError
 from seq2drum.learn import adversarial, generating
 from seq2drum.learn.adversarial import Adversarial, Batch, weights_of, wishes_of
 from seq2drum.models.adversarial import logistic, struck
@@ -42,7 +43,7 @@ class Barring(Adversarial[BarNet]):
     """Learn bars from the train side. Items are rows of bars.
 
     Raises:
-        CorpusError: there are too few.
+        CorpusError: there is none.
     """
 
     unit = "bars"
@@ -55,6 +56,8 @@ class Barring(Adversarial[BarNet]):
             torch.manual_seed(recipe.seed)
             super().__init__(beats, recipe, say, BarNet(recipe.net), BarCritic(recipe.net))
         self.wishes = {side: wishes_of(rows) for side, rows in self.sides.items()}
+        if not len(self.wishes[SIDES[0]]):
+            raise CorpusError(f"no bars on the train side have {_LEAST_HITS} hits or more; add files")
         self.weights = weights_of(self.sides[SIDES[0]], recipe.fills)
 
     def epoch(self, number: int, processes: int) -> list[IntArray]:

@@ -50,7 +50,7 @@ def drums_of(velocity: Tensor) -> Tensor:
 def velocity_of(drums: Tensor) -> Tensor:
     """The way back."""
     hits, velocity = drums.chunk(2, dim=-1)
-    return hits * velocity.clamp(_QUIETEST, 1)
+    return (hits > 0.5) * velocity.clamp(_QUIETEST, 1)
 
 
 def struck(logits: Tensor, velocity: Tensor, noise: Tensor) -> Tensor:

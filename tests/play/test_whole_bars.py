@@ -72,7 +72,7 @@ def test_a_drummer_has_two_hands(composer: Composer) -> None:
 
 def test_at_temperature_zero_what_is_open_is_not_drawn(composer: Composer) -> None:
     cold, warm = (_bars(composer, 0, bars=8, temperature=temperature) > 0 for temperature in (0.0, 1.5))
-    assert 0 < cold.sum() and (cold != warm).any()
+    assert cold.sum() > 0 and (cold != warm).any()
 
 
 def test_a_stream_takes_new_wishes_before_each_bar(composer: Composer) -> None:
