@@ -11,6 +11,7 @@ from seq2drum.errors import OptionError
 from seq2drum.music.briefs import GENERATORS
 
 if TYPE_CHECKING:
+    from seq2drum.data.beats import Beats
     from seq2drum.learn.task import Progress
 
 TRAINED = (*GENERATORS, "wavegan")
@@ -32,6 +33,8 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
             raise OptionError(f"--model {options.model} has no use for --{name.replace('_', '-')}; leave it out")
     with bar(None, "reading drums"):
         bars = generating.read(options.model, folders)
+    if options.combine:
+        bars = _combined(bars, options.combine, options.seed)
     task = generating.task_of(options.model, bars, _recipe(options), lambda line: None)
     about = {**generating.about(options.model, folders), "command": command()}
     with bar(1, "trained") as advance:
@@ -50,6 +53,17 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
     say(f"on drums never trained on: {unseen}" if unseen else "no file fell to the validation side of the split")
     say(f"make beats with it: seq2drum --mode generate --model {out}")
     return 130 if trained.stopped else 0
+
+
+def _combined(bars: Beats, count: int, seed: int) -> Beats:
+    """The loops of several lines, and as many as `count` that are made of the lines of all; it is said how many."""
+    import numpy as np
+
+    from seq2drum.data import combining
+
+    made = combining.combined(bars, count, np.random.default_rng(seed))
+    say(f"{made.loops} loops were made of the lines of others; {made.copies} of {made.tried} tried were copies")
+    return combining.joined(combining.whole(bars), made.beats)
 
 
 def _recipe(options: argparse.Namespace) -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seq2drum.learn.task import Progress
 
 RUNS = Path("runs")
+MOST_COMBINED = 100_000  # loops
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +41,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     prepare.add_data(songs, "folders of MIDI files with guitar and drums (default: the project's own examples)")
     songs.add_argument(
         "--weight", nargs="+", default=[], metavar="FOLDER=W", help="see a folder's songs W times as often"
+    )
+    songs.add_argument(
+        "--combine",
+        type=int,
+        default=0,
+        metavar="N",
+        help="for generators: N more loops, of the kick of one, the snare of another and the hats of a third",
     )
     _add_run(parser)
     _add_model(parser)
@@ -108,6 +116,8 @@ def run(options: argparse.Namespace) -> int:
         out = Path(options.out) if options.out else RUNS / options.model
         runs.check_folder(out, resume=options.resume)
         return generators.train(options, _folders(options), out)
+    if options.combine:
+        raise OptionError(f"--combine is for generators, and --model is {options.model}; leave it out")
     recipe = _recipe(options)
     use_threads(options.threads)
     out = Path(options.out) if options.out else RUNS / recipe.model
@@ -237,6 +247,8 @@ def _check_numbers(asked: argparse.Namespace) -> None:
         value = getattr(asked, name)
         if value is not None and not 0 < value < math.inf:
             raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted a number of more than 0")
+    if not 0 <= getattr(asked, "combine", 0) <= MOST_COMBINED:
+        raise OptionError(f"--combine is {asked.combine}, wanted a number of loops, at most {MOST_COMBINED}")
 
 
 def _numbers(flag: str, given: Sequence[str]) -> dict[str, float]:

@@ -10,8 +10,10 @@ import torch
 from numpy.testing import assert_allclose
 from safetensors.torch import load_file
 
+from seq2drum import cli
 from seq2drum.data.beats import Beats
 from seq2drum.errors import CorpusError
+from seq2drum.formats import midi
 from seq2drum.lattice.words import ids_of
 from seq2drum.learn import generating, loop
 from seq2drum.learn.runs import STATE
@@ -29,6 +31,7 @@ from seq2drum.learn.words import (
     usual_velocities,
 )
 from seq2drum.models.words import BAR, START, Config, Words, export
+from seq2drum.music.notes import Metre, Note, Part, Song
 from seq2drum.play.brief import WISHES, Brief
 from seq2drum.play.composer import Composer
 from seq2drum.play.runtime import session
@@ -139,3 +142,33 @@ def test_without_bars_to_learn_from_it_says_so() -> None:
     beats = some_beats()
     with pytest.raises(CorpusError, match="wanted bars in 4/4 of several pieces"):
         generating.task_of("words", beats.select(beats.side == 1), {}, lambda line: None)
+
+
+def test_combining_is_for_generators_and_of_a_number_of_loops(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in (
+        (["--combine", "5"], "--combine is for generators"),
+        (["--combine", "-1", "--model", "words"], "wanted a number of loops"),
+    ):
+        assert cli.main(["--mode", "train", *words]) == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_folder_of_named_loops_is_combined_and_learnt_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loops").mkdir()
+    for number in range(8):
+        for name, ticks in (
+            ("Kick", (0, 240 * number)),
+            ("Snare", (480, 1440 + 60 * number)),
+            ("Hat", range(0, 1920, 240)),
+        ):
+            part = Part.of([Note(tick + bar * 1920, 60, 60, 90) for bar in range(4) for tick in ticks])
+            song = Song(480, (part,), metres=(Metre(0, 4, 4),), length=4 * 1920)
+            (tmp_path / "loops" / f"{number}_{name}.mid").write_bytes(midi.serialise(song))
+    run = str(tmp_path / "run")
+    command = ["--mode", "train", "--model", "words", "--data", str(tmp_path / "loops"), "--out", run, "--threads", "1"]
+    assert cli.main([*command, "--combine", "20", "--epochs", "1", "--batch", "4"]) == 0
+    assert "20 loops were made of the lines of others" in capsys.readouterr().err
+    assert Composer.load(run).compose(Brief(bars=1)).pattern.bars == 1
