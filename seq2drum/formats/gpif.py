@@ -64,6 +64,7 @@ def _tab(tables: Tables) -> Tab:
     for count, most, what in (
         (len(measures), TAB_LIMITS.measures, "measures"),
         (staves, TAB_LIMITS.staves, "staves"),
+        (staves * len(measures), TAB_LIMITS.bars, "measures in all staves together"),
     ):
         if count > most:
             raise NotationError(f"the tab has {count:,} {what}; at most {most:,} are read")

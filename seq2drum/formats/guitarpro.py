@@ -101,6 +101,7 @@ def _bounded(module: str) -> Any:
 
         def readTracks(self, song: Any, count: int, channels: Any) -> None:
             _check_count(count, TAB_LIMITS.tracks, "tracks")
+            _check_count(count * len(song.measureHeaders), TAB_LIMITS.bars, "measures in all tracks together")
             self.held: dict[tuple[int, int, int], int] = {}
             super().readTracks(song, count, channels)
 

@@ -142,6 +142,8 @@ class TabLimits:
     """Staves of all tracks together."""
     measures: int = 5_000
     """Measures as written."""
+    bars: int = 100_000
+    """Measures of all tracks or staves together."""
     played: int = 10_000
     """Measures with repeats played out."""
     items: int = 600_000

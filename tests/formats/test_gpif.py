@@ -208,6 +208,10 @@ def test_what_is_no_tab_is_told_in_one_line(data, message) -> None:
         (gpif(xtrack([EIGHTHS]), tempos=[(0, 0.0, "1e308 5")]), "the tempo in measure 1 is inf BPM"),
         (gpif(xtrack([[]] * 5001)), "5,001 measures; at most 5,000"),
         (gpif(xtrack([EIGHTHS])).replace(b"<Staves>", b"<Staves>" + b"<Staff/>" * 256), "257 staves; at most 256"),
+        (
+            gpif(xtrack([[]] * 500)).replace(b"<Staves>", b"<Staves>" + b"<Staff/>" * 200),
+            "100,500 measures in all staves",
+        ),
     ],
 )
 def test_numbers_that_no_tab_has_are_told_in_one_short_line(text, message) -> None:

@@ -232,6 +232,14 @@ def test_a_tab_that_says_it_has_too_much_is_refused_before_it_is_read() -> None:
         read(song(track(bars), headers=nested))
 
 
+def test_tracks_of_more_measures_than_can_be_are_refused_before_they_are_read() -> None:
+    data = bytearray(written(song(track([[]] * 5000))))
+    at = data.index((5000).to_bytes(4, "little") + (1).to_bytes(4, "little"))
+    data[at + 4] = 21
+    with pytest.raises(NotationError, match="105,000 measures in all tracks together; wanted are at most 100,000"):
+        open_song(bytes(data))
+
+
 def test_a_voice_of_more_beats_than_can_be_is_refused() -> None:
     with pytest.raises(NotationError, match="600 beats of a voice in a measure; wanted are at most 512"):
         read(song(track([[beat((6, 0), length=64)] * 600])))
