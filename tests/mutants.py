@@ -52,7 +52,7 @@ def ten_tabs() -> list[bytes]:
     lead = [
         tabs.beat((1, 12), (2, 12), length=4, letRing=True),
         tabs.beat((3, 5), hammer=True),
-        tabs.beat((3, 7), slides=[slide]),
+        tabs.beat((3, 7), slides=[slide], tremoloPicking=models.TremoloPickingEffect(models.Duration(32))),
         tabs.beat((6, 0), length=4, palmMute=True, tempo=140, grace=models.GraceEffect(fret=3)),
         tabs.beat((2, 3), length=4, bend=bend, kind="tie"),
     ]

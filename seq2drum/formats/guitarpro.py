@@ -38,7 +38,13 @@ def read_guitarpro(data: bytes) -> Song:
         NotationError: it is no such file, is damaged, or lies beyond TAB_LIMITS.
         MissingExtraError: PyGuitarPro is not installed.
     """
-    return song_of(_tab(_parsed(data)))
+    parsed = _parsed(data)
+    try:
+        tab = _tab(parsed)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # values that no version has
+        problem = f"{type(error).__name__}: {str(error)[:80]}"
+        raise NotationError(f"the tab contradicts itself ({problem}); save it again in Guitar Pro") from error
+    return song_of(tab)
 
 
 # --- PyGuitarPro ------------------------------------------------------------------------------------------------------
@@ -223,8 +229,15 @@ def _note(note: Any, tuning: dict[int, int] | None, is_slurred: bool) -> TabNote
         _velocity(note.velocity, touch),
         is_tied=kind == "tie",
         rings=effect.letRing and not (touch.is_dead or touch.is_palm_muted),
-        tremolo=_quarters(effect.tremoloPicking.duration) if effect.tremoloPicking else Fraction(0),
+        tremolo=_tremolo(effect.tremoloPicking),
     )
+
+
+def _tremolo(picking: Any) -> Fraction:
+    """The time between the strokes of a tremolo; 0 where there is none, or one of a kind that no version has."""
+    if picking is None or picking.duration.value is None:
+        return Fraction(0)
+    return _quarters(picking.duration)
 
 
 def _grace(note: Any, tuning: dict[int, int] | None) -> TabNote:

@@ -199,6 +199,17 @@ def test_a_drum_with_a_grace_is_a_flam() -> None:
     assert timed(read(song(kit))) == [(0, 0.875, 36), (0.875, 0.125, 38), (1, 1, 38)]
 
 
+def test_a_tremolo_of_a_kind_that_there_is_not_is_not_heard() -> None:
+    def picked(value: int) -> bytes:
+        tremolo = models.TremoloPickingEffect(models.Duration(value))
+        return written(song(track([[beat((6, 3), length=1, tremoloPicking=tremolo)]])))
+
+    eighths, thirty_seconds = picked(8), picked(32)
+    (at,) = [place for place, (one, two) in enumerate(zip(eighths, thirty_seconds, strict=True)) if one != two]
+    odd = eighths[:at] + b"\x09" + eighths[at + 1 :]
+    assert [len(open_song(data).song.parts[0]) for data in (eighths, thirty_seconds, odd)] == [8, 32, 1]
+
+
 def test_both_voices_are_heard() -> None:
     found = read(song(track([(whole(0), EIGHTHS)])))
     assert len(found.parts[0]) == 9
