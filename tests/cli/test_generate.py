@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2drum import Brief, Composer
+from seq2drum import Brief, Composer, Drummer, Groove, Options, Take
 from seq2drum.cli import live
 from seq2drum.cli.live import Desk, bars_of_sound
 from seq2drum.formats import midi, opening
+from seq2drum.formats.drum_picture import write_drum_picture
+from seq2drum.lattice import image
+from seq2drum.lattice.form import lattice_of
+from seq2drum.lattice.grid import encode
 from seq2drum.music import drum_maps
+from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Song
+from seq2drum.play.book import read_groove
 from seq2drum.show import draw, sound
 from tests.commands import called
 
@@ -90,6 +96,32 @@ def test_the_words_of_a_beat_are_read_again_as_the_same_hits(generate, tmp_path:
     assert generate("--bars", 2, "--genre", "jazz", "-o", "one.mid", "--text")[0] == 0
     text, notes = (opening.open_song(tmp_path / name).song for name in ("one.txt", "one.mid"))
     assert drum_maps.joined(text).rows[:, [0, 2]].tolist() == drum_maps.joined(notes).rows[:, [0, 2]].tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groove", ["one.mid", "one.txt", "one.mid:2", "A=one.mid,B=one.txt", "drawn.png"])
+def test_what_was_made_is_the_groove_of_a_song(generate, groove: str, tmp_path: Path, capsys) -> None:
+    assert generate("--bars", 4, "--genre", "rock", "-o", "one.mid", "--text")[0] == 0
+    pattern = Composer.load("step").compose(Brief(genre="rock", bars=8)).pattern
+    (tmp_path / "drawn.png").write_bytes(write_drum_picture(next(image.pictures_of(pattern))))
+    song = ROOT / "examples" / "training" / "rock_riff_1.mid"
+    plain, on_it = Drummer.load().accompany(song), Drummer.load().accompany(song, Options(groove=groove))
+    wanted = [read_groove(word.split("=")[-1]) for word in groove.split(",")]
+    likeness = [max(_likeness(take, one) for one in wanted) for take in (plain, on_it)]
+    assert likeness[1] > max(likeness[0], 0.6)
+
+
+def _likeness(take: Take, groove: Groove) -> float:
+    """The mean F1 of a take's bars with the nearest bar of a groove."""
+    hits = [set(zip(bar.step.tolist(), bar.key.tolist(), strict=True)) for bar in groove.bars]
+    lattice = lattice_of(take.song)
+    grid = encode(take.standard_part, lattice, FULL)
+    scores = []
+    for bar in range(len(take.song.bars())):
+        inside = grid.step // 24 == bar
+        own = set(zip((grid.step[inside] % 24).tolist(), grid.key[inside].tolist(), strict=True))
+        scores.append(max(2 * len(own & one) / max(len(own) + len(one), 1) for one in hits))
+    return float(np.mean(scores))
 
 
 @pytest.mark.parametrize(
