@@ -1,0 +1,90 @@
+"""Recordings on the command line: the commands of the docs, and three minutes of a distorted, noisy guitar."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2drum.errors import MissingExtraError
+from seq2drum.formats import midi
+from seq2drum.show import fluidsynth, samples
+from tests.commands import called
+from tests.conftest import ROOT
+from tests.recordings import as_file, needs_audio, riff
+
+needs_audio()
+
+COMMAND = re.compile(r"seq2drum --mode infer riff\.wav[^\n`]*")
+SECONDS = 180
+
+
+def commands() -> list[str]:
+    """The commands of the docs that play to a recording, each once."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").rglob("*.md"))]
+    return sorted({command.strip() for text in texts for command in COMMAND.findall(text)})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_the_docs_makes_drums_that_last_as_long_as_the_recording(
+    command, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("riff.wav").write_bytes(as_file(riff(0.52 + 0.25 * np.arange(48), 13.0)))
+    code, _, err = called(shlex.split(command)[1:], capsys)
+    assert code == 0, err
+    drums = midi.read("riff.drums.mid")
+    assert [part.is_drums for part in drums.parts] == [True]
+    assert drums.seconds(int(drums.parts[0].onset[-1])) > 8
+    assert drums.seconds(drums.end) == pytest.approx(13, abs=0.1)
+    if "--bpm" in command:
+        assert drums.tempos[-1].bpm == pytest.approx(120, abs=0.01)
+
+
+def three_minutes() -> tuple[np.ndarray, np.ndarray]:
+    """(three minutes of the shuffle on a distorted guitar with noise, (frames, 2); the seconds of its quarters)."""
+    song = midi.read(ROOT / "examples" / "blues_shuffle.mid")
+    try:
+        synthesiser = fluidsynth.find()
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    guitar = [replace(part, program=30) for part in song.parts if not part.is_drums]
+    lasts = song.seconds(song.bars()[-1].start)
+    (once,) = fluidsynth.render(synthesiser, [fluidsynth.timed(song, guitar, None, lasts)], lambda share: None)
+    frames = round(lasts * samples.RATE)
+    sound = np.tile(once[:frames] / np.abs(once).max(), (SECONDS * samples.RATE // frames + 1, 1))
+    sound = 0.7 * np.tanh(4 * sound[: SECONDS * samples.RATE])
+    quarter = song.seconds(song.ticks_per_quarter)
+    return sound + np.random.default_rng(0).normal(0, 0.005, sound.shape), np.arange(0, SECONDS, quarter)
+
+
+@pytest.mark.slow
+def test_drums_lie_on_the_beats_of_three_minutes_of_a_distorted_and_noisy_guitar(tmp_path, capsys) -> None:
+    sound, quarters = three_minutes()
+    (tmp_path / "riff.wav").write_bytes(as_file(sound, samples.RATE))
+    folder = tmp_path / "stems"
+    code, _, err = called([str(tmp_path / "riff.wav"), "--stems", str(folder)], capsys)
+    assert code == 0, err
+    drums = midi.read(tmp_path / "riff.drums.mid")
+    # 1. What is written on a quarter sounds on one.
+    bars = np.array([bar.start for bar in drums.bars()])
+    onset = drums.parts[0].onset
+    beat = (onset - bars[np.searchsorted(bars, onset, side="right") - 1]) / drums.ticks_per_quarter
+    on = np.array([drums.seconds(int(tick)) for tick in onset[np.abs(beat - np.rint(beat)) < 0.1]])
+    assert len(on) > 0.8 * len(quarters)
+    off = np.abs(on[:, None] - quarters).min(axis=1)
+    assert np.median(off) < 0.02
+    assert np.percentile(off, 95) < 0.05
+    # 2. The guitar among the stems is the recording, and they add up.
+    import soundfile
+
+    stems = {path.stem: soundfile.read(path)[0] for path in folder.iterdir()}
+    guitar, mix = stems["guitar"], stems.pop("mix")
+    assert np.abs(sum(stems.values()) - mix).max() < 1e-6
+    heard = slice(0, 170 * samples.RATE)
+    assert np.corrcoef(guitar[heard, 0], sound[heard, 0])[0, 1] > 0.99
