@@ -13,7 +13,7 @@ import numpy as np
 from seq2drum.lattice import tracking
 from seq2drum.lattice.performance import FloatArray
 
-FITS = 0.33
+FITS = 0.45
 """The mean logarithm of the likelihood of a strike from which on a performance has one steady tempo."""
 
 _BIN = 0.005  # seconds to which strikes are rounded
