@@ -11,6 +11,8 @@ __all__ = [
     "AsyncRemoteDrummer",
     "DeadlineExceeded",
     "RemoteBar",
+    "RemoteBeat",
+    "RemoteBrief",
     "RemoteDrummer",
     "RemoteHit",
     "RemoteOptions",
@@ -25,6 +27,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from client.asynchronous import AsyncRemoteDrummer
+    from client.beats import RemoteBeat, RemoteBrief
     from client.errors import (
         DeadlineExceeded,
         ServerBusy,
@@ -41,6 +44,8 @@ _HOMES = {
     "AsyncRemoteDrummer": "client.asynchronous",
     "RemoteDrummer": "client.synchronous",
     "RemoteBar": "client.messages",
+    "RemoteBeat": "client.beats",
+    "RemoteBrief": "client.beats",
     "RemoteHit": "client.messages",
     "RemoteOptions": "client.messages",
     "RemoteTake": "client.messages",

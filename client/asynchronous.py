@@ -12,7 +12,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from client import connection, messages
+from client import beats, connection, messages
+from client.beats import RemoteBeat
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
@@ -82,9 +83,24 @@ class AsyncRemoteDrummer:
         response: pb.AnalyzeGuitarResponse = await self._ask(self._stub.AnalyzeGuitar, request)
         return response
 
+    async def compose(
+        self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **asked: Any
+    ) -> RemoteBeat:
+        """A beat without a guitar, see `RemoteDrummer.compose`."""
+        wanted = None if options is None else messages.options_of(options, {})
+        return (await self._beats(beats.request(beats.brief_of(brief, asked), 1, guitar, wanted)))[0]
+
+    async def beats(self, brief: Any = None, count: int = 1, **asked: Any) -> list[RemoteBeat]:
+        """Several beats, with seeds that follow each other; as `compose`."""
+        return await self._beats(beats.request(beats.brief_of(brief, asked), count))
+
     async def models(self) -> list[pb.ModelInfo]:
-        """The models that can be asked for, the default first."""
+        """The models that can be asked for to play to a guitar, the default first."""
         return list((await self._ask(self._stub.ListModels, pb.ListModelsRequest())).models)
+
+    async def generators(self) -> list[pb.GeneratorInfo]:
+        """The generators that can be asked for beats, the default first."""
+        return list((await self._ask(self._stub.ListGenerators, pb.ListGeneratorsRequest())).generators)
 
     async def grooves(self, song: Source | None = None, options: Any = None, **asked: Any) -> list[pb.GrooveInfo]:
         """The grooves that can be asked for by name: all, or up to ten that fit a song, the safest first.
@@ -141,6 +157,9 @@ class AsyncRemoteDrummer:
     @property
     def _stub(self) -> Any:
         return AccompanimentServiceStub(self._channel)
+
+    async def _beats(self, request: pb.ComposeRequest) -> list[RemoteBeat]:
+        return beats.beats_of(await self._ask(self._stub.Compose, request))
 
     async def _answers(self) -> bool:
         try:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from client.options import TOKEN_VARIABLE, song_parser, watch_parser
+from client.options import TOKEN_VARIABLE, compose_parser, song_parser, watch_parser
 from seq2drum import files
 from seq2drum.cli import paths, report, shared
 from seq2drum.cli.terminal import (
@@ -30,11 +30,13 @@ from seq2drum.cli.terminal import (
     standard_output,
 )
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
+from seq2drum.music.briefs import BRIEF
 from seq2drum.music.explanation import in_words
 from seq2drum.music.limits import SONG_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.asynchronous import AsyncRemoteDrummer
+    from client.beats import RemoteBrief
     from client.finding import Located
     from client.messages import RemoteOptions, RemoteTake
     from client.status_file import StatusFile
@@ -50,13 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say_any_letters()
     words = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would say on standard error is said in an error, too
-    watches = words[:1] == ["watch"]
+    verbs = {"watch": (watch_parser, _watch), "compose": (compose_parser, _compose)}
     status: StatusFile | None = None
     code, message = 1, "the program failed, and said why on standard error"
     try:
         # Before all else, so that whoever looks there learns of an option that makes no sense, too.
         status = _status_file(words)
-        code = _watch(watch_parser().parse(words[1:])) if watches else _run(song_parser().parse(words), status)
+        if words[:1] and words[0] in verbs:
+            parser, do = verbs[words[0]]
+            code = do(parser().parse(words[1:]))
+        else:
+            code = _run(song_parser().parse(words), status)
         message = ""
     except SystemExit:
         code, message = 0, ""  # --help and --version have said all
@@ -136,9 +142,16 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
     if options.print_completion:
         from seq2drum.cli import completion
 
-        completion.show(options.print_completion, "seq2drum-client", song_parser(), {"watch": watch_parser()})
+        completion.show(
+            options.print_completion,
+            "seq2drum-client",
+            song_parser(),
+            {"watch": watch_parser(), "compose": compose_parser()},
+        )
         return 0
-    lists = options.list_models or options.list_grooves or options.list_drum_maps or options.info
+    lists = (
+        options.list_models or options.list_generators or options.list_grooves or options.list_drum_maps or options.info
+    )
     if not (options.files or lists or options.status or options.start_server):
         raise OptionError("wanted a song: a MIDI file, a folder, or - for standard input; --help lists all options")
     fitting = options.list_grooves and len(options.files) == 1  # those that fit a song
@@ -307,6 +320,8 @@ async def _tell_of_server(options: argparse.Namespace) -> int:
     async with _server(options) as drummer:
         if options.list_models:
             listing.show(map(listing.model, await drummer.models()), as_json=options.json)
+        if options.list_generators:
+            listing.show(map(listing.generator, await drummer.generators()), as_json=options.json)
         if options.list_grooves:
             song = paths.read(options.files[0], messages.MOST_BYTES) if options.files else None
             found = await drummer.grooves(song, _wanted(options))
@@ -334,6 +349,44 @@ async def _tell_status(options: argparse.Namespace) -> int:
     with standard_output():
         print(json.dumps(line), flush=True)
     return 0 if line["serving"] else 3
+
+
+# --- beats ------------------------------------------------------------------------------------------------------------
+
+
+def _compose(options: argparse.Namespace) -> int:
+    """Ask for beats, and write them; returns the exit code."""
+    from client import beats
+
+    brief = beats.RemoteBrief(**{name: getattr(options, name) for name in BRIEF}, model=options.model)
+    genres = [share.name for share in beats.message(brief, options.takes).genres]
+    if options.guitar and options.takes > 1:
+        raise OptionError(f"--takes is {options.takes}, and one beat is played to --guitar; leave out one of them")
+    targets = paths.numbered(paths.beat(options.output, genres, brief.bpm), options.takes)
+    drums = str(Path(targets[0]).with_suffix(paths.OUTPUT_SUFFIX)) if options.guitar else ""
+    if drums and "-" in targets:
+        raise OptionError("what goes to standard output has nothing beside it; name a file with -o")
+    inputs = paths.identities([options.guitar] if options.guitar else [])
+    for target in [*targets, *filter(None, [drums])]:
+        paths.check_target(target, inputs, overwrite=options.force)
+    return asyncio.run(_write_beats(brief, targets, drums, options))
+
+
+async def _write_beats(brief: RemoteBrief, targets: Sequence[str], drums: str, options: argparse.Namespace) -> int:
+    from client import listing
+
+    async with _server(options) as drummer:
+        if options.guitar:
+            made = [await drummer.compose(brief, guitar=options.guitar)]
+        else:
+            made = await drummer.beats(brief, len(targets))
+    for beat, target in zip(made, targets, strict=True):
+        paths.write(beat.midi, target, overwrite=options.force)
+        if beat.drums is not None:
+            paths.write(beat.drums.midi, drums, overwrite=options.force)
+        if target != "-":
+            listing.show([listing.beat(beat, target, drums)], as_json=options.json)
+    return 0
 
 
 # --- a folder ---------------------------------------------------------------------------------------------------------

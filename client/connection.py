@@ -24,7 +24,16 @@ HEALTH_SECONDS = 2.0  # that one question may take whether the server is ready
 POLL_SECONDS = 0.1  # between two such questions
 MOST_REPLY_BYTES = 64 << 20
 _SERVICE = "seq2drum.v1.AccompanimentService"
-_UNARY = ("GenerateDrums", "AnalyzeGuitar", "ListModels", "ListGrooves", "ListDrumMaps", "GetServerInfo")
+_UNARY = (
+    "GenerateDrums",
+    "Compose",
+    "AnalyzeGuitar",
+    "ListModels",
+    "ListGenerators",
+    "ListGrooves",
+    "ListDrumMaps",
+    "GetServerInfo",
+)
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+)(:(?P<port>\d{1,5}))?")
 
 # Every call is safe to repeat: the same request gives the same reply. Only what was not done is tried again, and not

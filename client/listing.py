@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum.cli.terminal import standard_output
 from seq2drum.music.explanation import origin
 from seq2drum.rpc import accompaniment_pb2 as pb
+
+if TYPE_CHECKING:
+    from client.beats import RemoteBeat
 
 _LETS_IN = {1: "everyone", 2: "whoever has the token", 3: "whoever has a certificate"}  # by the number of an AuthMode
 
@@ -26,6 +29,22 @@ def model(info: pb.ModelInfo) -> Line:
     fields = {"description": info.description, "license": info.license, "styles": styles, "sha256": info.sha256.hex()}
     text = f"{info.id}: {info.description}\n  styles: {', '.join(styles) or 'none'}"
     return Line(text, {"model": info.id, **fields})
+
+
+def generator(info: pb.GeneratorInfo) -> Line:
+    """A generator of beats without a guitar."""
+    fields = {"description": info.description, "license": info.license, "sha256": info.sha256.hex()}
+    return Line(f"{info.id}: {info.description}", {"generator": info.id, **fields})
+
+
+def beat(made: RemoteBeat, target: str, drums: str) -> Line:
+    """A beat that was written, and the drums to a guitar that were, if any."""
+    bars, hits, model = made.timeline.bars, made.stats.hits, made.generator.id
+    also = [drums] if drums else []
+    text = f"{target}: {bars} bars, {hits} hits; {model}, seed {made.seed}" + "".join(f"; {name}" for name in also)
+    fields = {"also": also, "model": model, "seed": made.seed, "bpm": made.brief.bpm, "bars": bars, "hits": hits}
+    genres = {share.name: share.weight for share in made.brief.genres}
+    return Line(text, {"output": target, **fields, "genres": genres, "request": made.request_id})
 
 
 def groove(info: pb.GrooveInfo) -> Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from seq2drum.cli import shared
 from seq2drum.cli.arguments import Parser
+from seq2drum.music.briefs import BRIEF
 
 TOKEN_VARIABLE = "SEQ2DRUM_TOKEN"
 TIMEOUT_SECONDS = 120.0
@@ -20,9 +21,10 @@ def song_parser() -> Parser:
     parser = Parser(
         prog="python -m client",
         description="Drums for guitar MIDI files, from a server. python -m client watch --help: for whole folders, as "
-        "files come.",
+        "files come; python -m client compose --help: beats without a guitar.",
         epilog="examples:\n  python -m client song.mid\n  python -m client takes/ -o drums/ --style rock --seed 3\n"
-        f"  python -m client watch exported/ drums/\n\n{CODES}",
+        "  python -m client watch exported/ drums/\n"
+        f"  python -m client compose --genre funk --bpm 96 -o beat.mid\n\n{CODES}",
     )
     shared.add_program(parser)
     shared.add_songs(parser, "songs, folders of them, or - for standard input")
@@ -36,6 +38,7 @@ def song_parser() -> Parser:
     _add_server(parser)
     group = parser.add_argument_group("what a server has")
     group.add_argument("--list-models", action="store_true", help="print its models and their styles")
+    group.add_argument("--list-generators", action="store_true", help="print who makes beats without a guitar")
     group.add_argument("--list-grooves", action="store_true", help="print its grooves, or ten that fit a SONG")
     group.add_argument("--list-drum-maps", action="store_true", help="print its drum maps")
     group.add_argument("--info", action="store_true", help="print its version and its limits")
@@ -44,6 +47,30 @@ def song_parser() -> Parser:
     group.add_argument("--status", action="store_true", help="print one line of JSON, whether a server answers")
     group.add_argument("--status-file", metavar="FILE", help="keep one line of JSON there, how far this is")
     group.add_argument("--cancel-file", metavar="FILE", help="stop as soon as there is such a file")
+    return parser
+
+
+def compose_parser() -> Parser:
+    """The options of `python -m client compose`."""
+    parser = Parser(
+        prog="python -m client compose",
+        description="Makes beats out of nothing, on a server: no guitar is needed.",
+        epilog="examples:\n  python -m client compose --genre funk --bpm 96 -o beat.mid\n"
+        f"  python -m client compose --genre funk:2,jazz:1 --fill 4 --guitar song.mid\n\n{CODES}",
+    )
+    what = parser.add_argument_group("what to make")
+    what.add_argument("--model", default="", metavar="NAME", help="one of the server's generators (default: its first)")
+    for name in BRIEF:
+        shared.add_choice(what, name, table=BRIEF)
+    what.add_argument("--takes", type=int, default=1, metavar="N", help="how many beats (default: 1)")
+    what.add_argument(
+        "--guitar", metavar="SONG", help="also play the beat to this guitar: its drums go to BEAT.drums.mid"
+    )
+    output = parser.add_argument_group("output")
+    shared.add_output(output, "where to write (default: a name made of what is asked for, here)", metavar="FILE|DIR")
+    shared.add_json(output)
+    shared.add_force(output)
+    _add_server(parser)
     return parser
 
 

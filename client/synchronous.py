@@ -9,7 +9,8 @@ from typing import Any
 
 import grpc
 
-from client import connection, messages
+from client import beats, connection, messages
+from client.beats import RemoteBeat
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
@@ -95,9 +96,32 @@ class RemoteDrummer:
         response: pb.AnalyzeGuitarResponse = self._ask(self._stub.AnalyzeGuitar, request)
         return response
 
+    def compose(
+        self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **asked: Any
+    ) -> RemoteBeat:
+        """A beat without a guitar, as `Composer.compose` makes it.
+
+        brief: `RemoteBrief`, `seq2drum.Brief`, or keywords that win over it. guitar: a song to which the beat is played
+        at once, see `RemoteBeat.drums`; options: what is wanted of these drums, as for `accompany`.
+
+        Raises:
+            InputError, OptionError: the brief, the song or an option is at fault.
+            ModelError, ServerError: the server has no such generator; or something is the matter with it.
+        """
+        wanted = None if options is None else messages.options_of(options, {})
+        return self._beats(beats.request(beats.brief_of(brief, asked), 1, guitar, wanted))[0]
+
+    def beats(self, brief: Any = None, count: int = 1, **asked: Any) -> list[RemoteBeat]:
+        """Several beats, with seeds that follow each other; as `compose`."""
+        return self._beats(beats.request(beats.brief_of(brief, asked), count))
+
     def models(self) -> list[pb.ModelInfo]:
-        """The models that can be asked for, the default first."""
+        """The models that can be asked for to play to a guitar, the default first."""
         return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)
+
+    def generators(self) -> list[pb.GeneratorInfo]:
+        """The generators that can be asked for beats, the default first."""
+        return list(self._ask(self._stub.ListGenerators, pb.ListGeneratorsRequest()).generators)
 
     def grooves(self, song: Source | None = None, options: Any = None, **asked: Any) -> list[pb.GrooveInfo]:
         """The grooves that can be asked for by name: all, or up to ten that fit a song, the safest first.
@@ -146,6 +170,9 @@ class RemoteDrummer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _beats(self, request: pb.ComposeRequest) -> list[RemoteBeat]:
+        return beats.beats_of(self._ask(self._stub.Compose, request))
 
     def _answers(self) -> bool:
         try:

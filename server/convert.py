@@ -24,7 +24,7 @@ from seq2drum.music.choices import AUTO, STYLES
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.notes import Song
+from seq2drum.music.notes import IntArray, Song
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
 from seq2drum.play.book import Book, groove_of
@@ -178,30 +178,31 @@ def check_wishes(song: Song, choice: GuitarChoice, options: Options, limits: Lim
         raise Refusal(TABLE[type(error)].reason, str(error), field="config.like") from None
 
 
-def takes_of(config: pb.GenerationConfig, most: int) -> int:
-    """How many takes are asked for, from 1 to `most`.
+def takes_of(asked: pb.GenerationConfig | pb.Brief, most: int, field: str = "config") -> int:
+    """How many takes are asked for, from 1 to `most`. field: of the request that this is.
 
     Raises:
         Refusal: INVALID_OPTION, more are.
     """
-    if config.takes > most:
-        raise Refusal("INVALID_OPTION", f"{config.takes} takes are asked for, wanted 1 to {most}", field="config.takes")
-    return config.takes or 1
+    if asked.takes > most:
+        text = f"{asked.takes} takes are asked for, wanted 1 to {most}"
+        raise Refusal("INVALID_OPTION", text, field=f"{field}.takes")
+    return asked.takes or 1
 
 
-def model_of(config: pb.GenerationConfig, known: Collection[str], default: str) -> str:
-    """The id of the model that is asked for, one of those known.
+def model_of(asked: pb.GenerationConfig | pb.Brief, known: Collection[str], default: str, field: str = "config") -> str:
+    """The id of the model that is asked for, one of those known. field: of the request that this is.
 
     Raises:
         Refusal: UNKNOWN_MODEL with the ids that there are.
     """
-    wanted = config.model or default
+    wanted = asked.model or default
     if wanted not in known:
         listed = ", ".join(known)
         raise Refusal(
             "UNKNOWN_MODEL",
             f"there is no model {wanted[:MOST_WORD]!r}; there are {listed}",
-            field="config.model",
+            field=f"{field}.model",
             metadata={"models": listed},
         )
     return wanted
@@ -313,18 +314,11 @@ def session_of(config: pb.GenerationConfig) -> Session:
 def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:
     """A take, its file and its figures, as a configuration wants them."""
     data = take.to_bytes(with_guitar=config.with_guitar, session=session_of(config))
-    velocity = take.part.velocity
-    struck = len(velocity) > 0
     message = pb.DrumTake(
         midi=data,
         sha256=hashlib.sha256(data).digest(),
         seed=take.options.seed,
-        stats=pb.DrumStats(
-            hits=len(velocity),
-            hits_per_bar=len(velocity) / len(take.song.bars()),
-            mean_velocity=float(np.mean(velocity)) if struck else 0.0,
-            velocity_sd=float(np.std(velocity)) if struck else 0.0,
-        ),
+        stats=stats(take.part.velocity, len(take.song.bars())),
     )
     if take.score is not None:
         message.score = take.score
@@ -335,6 +329,17 @@ def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:
             pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in take.explain()
         )
     return message
+
+
+def stats(velocity: IntArray | Sequence[int], bars: int) -> pb.DrumStats:
+    """The figures of a part: of its velocities, in so many bars."""
+    struck = len(velocity) > 0
+    return pb.DrumStats(
+        hits=len(velocity),
+        hits_per_bar=len(velocity) / bars,
+        mean_velocity=float(np.mean(velocity)) if struck else 0.0,
+        velocity_sd=float(np.std(velocity)) if struck else 0.0,
+    )
 
 
 def bar_events(take_index: int, seed: int, bar: DrumBar, ticks_per_quarter: int) -> pb.BarEvents:

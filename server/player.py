@@ -16,21 +16,23 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song, Tempo
-from seq2drum.play import choosing
+from seq2drum.play import choosing, composer
+from seq2drum.play.composer import Composer
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.play.folder import SUMS, find, verify
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Sheet, ranked
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import convert, frames, statuses
+from server import briefs, convert, frames, statuses
+from server.composing import Composing
 from server.frames import Frame
 
 if sys.platform != "win32":
@@ -90,17 +92,23 @@ class Player:
     """Plays the calls that come in frames, and sends what it makes in frames."""
 
     def __init__(
-        self, stages: dict[str, _Stage], limits: Limits, most_takes: int, say: Callable[[Frame], None]
+        self,
+        stages: dict[str, _Stage],
+        composers: Mapping[str, Composer],
+        limits: Limits,
+        most_takes: int,
+        say: Callable[[Frame], None],
     ) -> None:
         self._stages = stages
         self._limits = limits
         self._most_takes = most_takes
         self._say = say
+        self._composing = Composing(composers, limits, most_takes, say, self._fail)
 
     @property
     def busy(self) -> bool:
         """Whether there is anything to play."""
-        return any(stage.calls or stage.waiting for stage in self._stages.values())
+        return self._composing.busy or any(stage.calls or stage.waiting for stage in self._stages.values())
 
     def take_in(self, frame: Frame) -> None:
         """Begin a call, or leave one."""
@@ -112,6 +120,9 @@ class Player:
             if frame.head["what"] == "offer":
                 self._say(Frame({"what": "done", "job": job}, self._offer(frame)))
                 return
+            if frame.head["what"] == "compose":
+                self._composing.begin(job, frame.body)
+                return
             call = self._read(job, frame)
         except Exception as error:
             self._fail(job, error)
@@ -119,7 +130,8 @@ class Player:
             self._stages[call.model].waiting.append(call)
 
     def advance(self) -> None:
-        """Play one step of all calls."""
+        """Play one step of all calls, or one bar of a beat."""
+        self._composing.advance()
         for stage in self._stages.values():
             self._let_in(stage)
             for (job, take), item in stage.ensemble.advance():
@@ -205,6 +217,7 @@ class Player:
         )
 
     def _leave(self, job: int) -> None:
+        self._composing.leave(job)
         for stage in self._stages.values():
             stage.waiting = deque(call for call in stage.waiting if call.job != job)
             if call := stage.calls.get(job):
@@ -274,8 +287,15 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
             frames.write(sink, Frame({"what": "failed"}, statuses.to_status(named).SerializeToString()))
             return 2
     listed = pb.ListModelsResponse(models=[each.info for each in stages.values()], default_model=order[0])
-    tables = [each.SerializeToString() for each in (listed, convert.maps(), convert.grooves())]
-    player = Player(stages, Limits(**head["limits"]), head["max_takes"], lambda frame: frames.write(sink, frame))
+    try:
+        composers = {name: Composer.load(name) for name in composer.available()}
+    except Seq2DrumError as error:
+        frames.write(sink, Frame({"what": "failed"}, statuses.to_status(error).SerializeToString()))
+        return 2
+    menus = (listed, convert.maps(), convert.grooves(), briefs.generators())
+    tables = [each.SerializeToString() for each in menus]
+    limits = Limits(**head["limits"])
+    player = Player(stages, composers, limits, head["max_takes"], lambda frame: frames.write(sink, frame))
     frames.write(sink, Frame({"what": "ready", "sizes": [len(table) for table in tables]}, b"".join(tables)))
     inbox: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, inbox), daemon=True).start()

@@ -96,6 +96,14 @@ class Screens(Pool):
         while self._line:
             self._line.popleft().fail(shutting_down())
 
+    async def look_at_brief(self, request_bytes: bytes, seconds: float) -> bytes:
+        """The bars and the time of a ComposeRequest, an AnalyzeGuitarResponse.
+
+        Raises:
+            StatusError, Refusal: as `screen`.
+        """
+        return await self._asked("brief", request_bytes, seconds, None)
+
     async def screen(self, request_bytes: bytes, seconds: float, *, recording: bool = False) -> bytes:
         """The AnalyzeGuitarResponse for a GenerateDrumsRequest, within that many seconds.
 
@@ -203,13 +211,14 @@ class Screens(Pool):
 class Players(Pool):
     """Processes that play, many calls at once each.
 
-    changed: called whenever a worker has come or gone; see `ready`. models, maps, grooves: a ListModelsResponse, a
-    ListDrumMapsResponse and a ListGroovesResponse, which the workers sent when they were ready.
+    changed: called whenever a worker has come or gone; see `ready`. models, maps, grooves, generators: a
+    ListModelsResponse, a ListDrumMapsResponse, a ListGroovesResponse and a ListGeneratorsResponse, which the workers
+    sent when they were ready.
     """
 
     def __init__(self, *, command: Sequence[str] = PLAYER, changed: Callable[[], None] = lambda: None) -> None:
         super().__init__(command, changed)
-        self.models = self.maps = self.grooves = b""
+        self.models = self.maps = self.grooves = self.generators = b""
         # For each worker, the queues for the frames of its calls by job; None for a call that was left and that the
         # worker has not yet given up. A queue has no bound, so that a worker's frames are always taken, and a caller
         # that is slow to read holds up nobody else. It holds a call's own bars and files at most, and the limits of a
@@ -242,6 +251,15 @@ class Players(Pool):
         async with contextlib.aclosing(self._asked({"what": "play", "bars": bars}, request_bytes)) as frames:
             async for frame in frames:
                 yield frame
+
+    async def compose(self, request_bytes: bytes) -> bytes:
+        """The beats of a ComposeRequest, a ComposeResponse.
+
+        Raises:
+            StatusError, Refusal: as `play`.
+        """
+        async with contextlib.aclosing(self._asked({"what": "compose"}, request_bytes)) as frames:
+            return [frame.body async for frame in frames][-1]
 
     async def offer(self, request_bytes: bytes) -> bytes:
         """The grooves that fit a song, a ListGroovesResponse.
@@ -282,8 +300,9 @@ class Players(Pool):
                 worker.post(Frame({"what": "cancel", "job": job}))
 
     def _welcome(self, ready: Frame) -> None:
-        first, second, _ = itertools.accumulate(ready.head["sizes"])
-        self.models, self.maps, self.grooves = ready.body[:first], ready.body[first:second], ready.body[second:]
+        ends = [0, *itertools.accumulate(ready.head["sizes"])]
+        tables = [ready.body[begin:end] for begin, end in itertools.pairwise(ends)]
+        self.models, self.maps, self.grooves, self.generators = tables
 
     async def _attend(self, worker: Worker) -> None:
         calls = self._calls[worker] = {}

@@ -26,9 +26,10 @@ from seq2drum.formats.opening import open_drums, open_song
 from seq2drum.music import theory
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song
+from seq2drum.play import composer
 from seq2drum.play.book import Book
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import convert, frames, statuses
+from server import briefs, convert, frames, statuses
 from server.frames import Frame
 from server.statuses import Refusal
 
@@ -91,13 +92,31 @@ def converted(file: bytes, rules: Rules) -> bytes:
     return opened.midi or midi.serialise(opened.song)
 
 
+def look_at_brief(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
+    """The bars and the time that the beats of a ComposeRequest take. Its guitar is not looked at.
+
+    Raises:
+        Refusal: they cannot be made.
+    """
+    asked = pb.ComposeRequest.FromString(body).brief
+    generators = composer.available()
+    convert.model_of(asked, generators, next(iter(generators), ""), "brief")
+    takes = convert.takes_of(asked, rules.max_takes, "brief")
+    brief = briefs.brief_of(asked, rules.limits)
+    if brief.bars > rules.max_bars:
+        text = f"{brief.bars} bars are asked for, at most {rules.max_bars} are made"
+        raise Refusal("INVALID_OPTION", text, field="brief.bars")
+    return pb.AnalyzeGuitarResponse(timeline=briefs.timeline(brief), estimated_ms=briefs.estimated_ms(brief, takes))
+
+
 def answer(frame: Frame, rules: Rules) -> Frame:
-    """The frame that answers a "screen" or "convert" frame, whatever happens."""
+    """The frame that answers a "screen", "convert" or "brief" frame, whatever happens."""
     job = frame.head["job"]
     try:
         if frame.head["what"] == "convert":
             return Frame({"what": "done", "job": job}, converted(frame.body, rules))
-        return Frame({"what": "done", "job": job}, look(frame.body, rules).SerializeToString())
+        analysis = (look_at_brief if frame.head["what"] == "brief" else look)(frame.body, rules)
+        return Frame({"what": "done", "job": job}, analysis.SerializeToString())
     except MemoryError:
         status = statuses.to_status(
             Refusal(

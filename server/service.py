@@ -12,12 +12,13 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
-from seq2drum import __version__
 from seq2drum.formats import foreign
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.admission import Admission
+from server.beats import Beats, Checking, Making
 from server.frames import Frame
 from server.guards import Behaviour, Call, Room, parse
+from server.information import server_info
 from server.metrics import Metrics
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, with_field
@@ -25,21 +26,20 @@ from server.statuses import Refusal, StatusError, with_field
 NAME = "seq2drum.v1.AccompanimentService"
 OPEN_TO_ALL = frozenset({"GetServerInfo"})
 """The methods that need no credentials."""
-API_VERSIONS = ("v1",)
 FILE_CHUNK = 64 << 10
 """The most bytes of a file that are sent at once."""
 _HEAD_BYTES = 16
 """The first bytes of a file, by which recordings are known."""
 
 
-class Screening(Protocol):
+class Screening(Checking, Protocol):
     """Who reads files: `server.pools.Screens`."""
 
     async def screen(self, request: bytes, seconds: float, *, recording: bool = False) -> bytes: ...
     async def convert(self, file: bytes, seconds: float) -> bytes: ...
 
 
-class Playing(Protocol):
+class Playing(Making, Protocol):
     """Who plays: `server.pools.Players`."""
 
     @property
@@ -50,6 +50,8 @@ class Playing(Protocol):
     def maps(self) -> bytes: ...
     @property
     def grooves(self) -> bytes: ...
+    @property
+    def generators(self) -> bytes: ...
     async def offer(self, request: bytes) -> bytes: ...
     def play(self, request: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]: ...
 
@@ -68,6 +70,7 @@ class Service:
     ) -> None:
         self._settings, self._screens, self._players = settings, screens, players
         self._admission, self._metrics, self._clock = admission, metrics, clock
+        self._beats = Beats(screens, players, admission, metrics, clock)
         self.uploads = Room(settings.uploads, "files are arriving")
         self.large = Room(settings.recordings, "recordings are arriving")
         self.heard = Room(settings.recordings, "recordings are being read")
@@ -79,7 +82,9 @@ class Service:
             "GenerateDrums": self.generate,
             "StreamGenerateDrums": self.stream,
             "AnalyzeGuitar": self.analyze,
+            "Compose": self.compose,
             "ListModels": self.list_models,
+            "ListGenerators": self.list_generators,
             "ListGrooves": self.list_grooves,
             "ListDrumMaps": self.list_drum_maps,
             "GetServerInfo": self.server_info,
@@ -126,6 +131,46 @@ class Service:
         analysis.request_id = call.id
         analysis.estimated_ms *= self._admission.slowness
         await call.write(analysis)
+
+    async def compose(self, call: Call) -> None:
+        """Beats, of which one may be played to a guitar."""
+        request, data = await self._one(call, pb.ComposeRequest)
+        call.name(request.request_id)
+        if not self._players.ready:
+            raise _not_ready()
+        if not request.midi:
+            await call.write(await self._beats.composed(call, data))
+            return
+        guitar = await self._guitar(call, request)
+        reply = await self._beats.composed(call, data)
+        guitar.config.groove.add(midi=reply.beats[0].midi)
+        asked, song = guitar.SerializeToString(), guitar.midi[:_HEAD_BYTES]
+        async with aclosing(self._played(call, asked, song, guitar.config, bars=False)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, pb.GenerateDrumsResponse):
+                    reply.accompaniment.CopyFrom(piece)
+        await call.write(reply)
+
+    async def _guitar(self, call: Call, request: pb.ComposeRequest) -> pb.GenerateDrumsRequest:
+        """The guitar that a beat is to be played to, once all but the beat is known to make sense."""
+        self._check_file(request.midi)
+        self._check_files(request.config)
+        if request.brief.takes > 1:
+            text = f"{request.brief.takes} beats are asked for, wanted 1 where it is played to a guitar"
+            raise Refusal("INVALID_OPTION", text, field="brief.takes")
+        if any(not groove.section for groove in request.config.groove):
+            text = "a groove is asked for in the whole song, which is to be played on the beat; leave out one of them"
+            raise Refusal("INVALID_OPTION", text, field="config.groove")
+        asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
+        with self._looking:
+            asked = await self._with_midi_files(call, asked, request.config)
+            analysis = await self._screened(call, asked, request.midi)
+        return pb.GenerateDrumsRequest.FromString(_as_midi(asked, analysis))
+
+    async def list_generators(self, call: Call) -> None:
+        """The generators."""
+        await self._one(call, pb.ListGeneratorsRequest)
+        await call.write(self._known(self._players.generators))
 
     async def list_models(self, call: Call) -> None:
         """The models."""
@@ -349,44 +394,6 @@ class Service:
 
     def _since(self, began: float) -> float:
         return round(1000 * (self._clock() - began), 3)
-
-
-def server_info(settings: Settings) -> pb.GetServerInfoResponse:
-    """The version, the limits, and the credentials that are needed."""
-    limits = settings.limits
-    return pb.GetServerInfoResponse(
-        version=__version__,
-        api_versions=API_VERSIONS,
-        limits=pb.Limits(
-            max_midi_bytes=limits.file_bytes,
-            max_chunk_bytes=settings.max_chunk_bytes,
-            max_tracks=limits.tracks,
-            max_events=limits.events,
-            max_tempos=limits.tempos,
-            max_meters=limits.metres,
-            max_quarters=limits.quarters,
-            max_seconds=limits.seconds,
-            max_bars=settings.max_bars,
-            max_takes=settings.max_takes,
-            max_playing=settings.playing,
-            max_waiting=settings.waiting,
-            max_queue_seconds=settings.queue_seconds,
-            default_deadline_seconds=settings.default_deadline_seconds,
-            max_idle_seconds=settings.idle_seconds,
-            max_numerator=limits.numerator,
-            max_denominator=limits.denominator,
-            min_bpm=limits.slowest,
-            max_bpm=limits.fastest,
-            max_recording_bytes=settings.max_recording_bytes,
-        ),
-        auth=_auth(settings),
-    )
-
-
-def _auth(settings: Settings) -> pb.AuthMode.ValueType:
-    if settings.token:
-        return pb.AUTH_MODE_TOKEN
-    return pb.AUTH_MODE_CERTIFICATE if settings.client_ca else pb.AUTH_MODE_NONE
 
 
 def _parts(reply: pb.GenerateDrumsResponse) -> Iterator[Message]:

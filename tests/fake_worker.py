@@ -65,7 +65,7 @@ def main(words: list[str]) -> int:
         refusal = statuses.to_status(Refusal("MODEL_UNUSABLE", "the weights are gone"))
         _say({"what": "failed"}, refusal.SerializeToString())
         return 1
-    _say({"what": "ready", "sizes": [6, 4, 7]}, b"modelsmapsgrooves")
+    _say({"what": "ready", "sizes": [6, 4, 7, 10]}, b"modelsmapsgroovesgenerators")
     while (frame := frames.read(sys.stdin.buffer)) is not None:
         _job(frame)
     if "stubborn" in words:

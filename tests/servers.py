@@ -37,12 +37,22 @@ class Readers:
         self.ready = True
         self.inside = 0
         self.asked: list[pb.GenerateDrumsRequest] = []
+        self.briefs: list[pb.Brief] = []
         self.recordings = 0
         self.error: BaseException | None = None
         self.estimated_ms = 10.0
         self.song = b""
         self.go = asyncio.Event()
         self.go.set()
+
+    async def look_at_brief(self, request: bytes, seconds: float) -> bytes:
+        brief = pb.ComposeRequest.FromString(request).brief
+        self.briefs.append(brief)
+        await self.go.wait()
+        if self.error:
+            raise self.error
+        timeline = pb.TimelineInfo(bars=brief.bars, ticks_per_quarter=480)
+        return pb.AnalyzeGuitarResponse(timeline=timeline, estimated_ms=self.estimated_ms).SerializeToString()
 
     async def screen(self, request: bytes, seconds: float, *, recording: bool = False) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))
@@ -74,14 +84,37 @@ class Drummers:
         ).SerializeToString()
         self.maps = pb.ListDrumMapsResponse(maps=[pb.DrumMapInfo(id="gm")]).SerializeToString()
         self.grooves = pb.ListGroovesResponse(grooves=[pb.GrooveInfo(name="one-drop")]).SerializeToString()
+        self.generators = pb.ListGeneratorsResponse(
+            generators=[pb.GeneratorInfo(id="step")], default_generator="step"
+        ).SerializeToString()
         self.inside = self.left = self.finished = self.bars = 0
         self.asked: list[pb.GenerateDrumsRequest] = []
+        self.briefs: list[pb.Brief] = []
         self.error: BaseException | None = None
         self.size = 150_000
         self.bar_hits: list[pb.DrumHit] = []
         self.steps: asyncio.Semaphore | None = None
         self.go = asyncio.Event()
         self.go.set()
+
+    async def compose(self, request: bytes) -> bytes:
+        brief = pb.ComposeRequest.FromString(request).brief
+        self.briefs.append(brief)
+        self.inside += 1
+        try:
+            await self.go.wait()
+            if self.error:
+                raise self.error
+        except asyncio.CancelledError:
+            self.left += 1
+            raise
+        finally:
+            self.inside -= 1
+        beats = [pb.Beat(midi=drums(take, 100), seed=take) for take in range(max(brief.takes, 1))]
+        timing = pb.Timing(first_bar_ms=1, generate_ms=2, batch_size=1)
+        return pb.ComposeResponse(
+            beats=beats, timeline=pb.TimelineInfo(bars=brief.bars), timing=timing, effective_brief=brief
+        ).SerializeToString()
 
     async def offer(self, request: bytes) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))

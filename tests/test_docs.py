@@ -327,7 +327,13 @@ def options_in(text: str) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_options_that_a_page_names_exist(page):
-    known = options_of("seq2drum") | options_of("client") | options_of("client", "watch") | options_of("server")
+    known = (
+        options_of("seq2drum")
+        | options_of("client")
+        | options_of("client", "watch")
+        | options_of("client", "compose")
+        | options_of("server")
+    )
     assert options_in((ROOT / page).read_text(encoding="utf-8")) - known - OTHERS_OPTIONS == set()
 
 

@@ -132,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
         return live.run(Composer.load(options.model), brief, options.seed, primed, options.soundfont)
     if options.wav:
         exports.check_wav(options)
-    targets = paths.numbered(_target(options, brief), options.takes)
+    targets = paths.numbered(paths.beat(options.output, brief.genres, brief.bpm), options.takes)
     wanted = {name: extra for name, extra in EXTRAS.items() if getattr(options, name)}
     inputs = paths.identities([options.prime] if options.prime else [])
     if wanted and "-" in targets:
@@ -187,23 +187,6 @@ def _primed(options: argparse.Namespace) -> tuple[Pattern | None, float | None]:
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
-
-
-def _target(options: argparse.Namespace, brief: Brief) -> str:
-    """Where the first beat goes.
-
-    Raises:
-        OptionError: the name is that of no MIDI file, or the folder cannot be made.
-    """
-    name = f"{'-'.join(brief.genres) or 'any'}-{brief.bpm:g}.mid"
-    output = options.output
-    if output is None or output == "-":
-        return output or name
-    if output.endswith("/") or paths.is_folder(output) or not Path(output).suffix:
-        return str(paths.made_folder(output) / name)
-    if Path(output).suffix.lower() not in (".mid", ".midi"):
-        raise OptionError(f"-o names a MIDI file or a folder, and {Path(output).name!r} is neither")
-    return str(output)
 
 
 def _beside(target: str, extra: Extra) -> str:

@@ -97,6 +97,22 @@ def made_folder(name: str) -> Path:
     return folder
 
 
+def beat(output: str | None, genres: Iterable[str], bpm: float) -> str:
+    """Where a beat goes. output: a MIDI file, a folder, - for standard output, or None: here.
+
+    Raises:
+        OptionError: the name is that of no MIDI file, or the folder cannot be made.
+    """
+    name = f"{'-'.join(genres) or 'any'}-{bpm:g}.mid"
+    if output is None or output == "-":
+        return output or name
+    if output.endswith("/") or is_folder(output) or not Path(output).suffix:
+        return str(made_folder(output) / name)
+    if Path(output).suffix.lower() not in (".mid", ".midi"):
+        raise OptionError(f"-o names a MIDI file or a folder, and {Path(output).name!r} is neither")
+    return output
+
+
 def numbered(target: str, count: int) -> list[str]:
     """The names of several takes: SONG.drums.mid becomes SONG.drums.1.mid and so on; one take keeps the name.
 

@@ -90,6 +90,15 @@ def genres_of(text: str) -> Mapping[str, float]:
     Raises:
         OptionError: there is no such genre, it is named twice, or a weight is none.
     """
+    return shares_of(weights_of(text))
+
+
+def weights_of(text: str) -> dict[str, float]:
+    """The weight of each genre of such as "funk:2,jazz:1", as it is written.
+
+    Raises:
+        OptionError: there is no such genre, it is named twice, or a weight is no number.
+    """
     weights: dict[str, float] = {}
     for piece in text.split(","):
         match = _SHARE.fullmatch(piece.strip())
@@ -104,7 +113,7 @@ def genres_of(text: str) -> Mapping[str, float]:
             weights[name] = float(match[2] or 1)
         except ValueError:
             raise OptionError(f"the weight of {name} is {match[2][:40]!r}, wanted a number such as 2") from None
-    return shares_of(weights)
+    return weights
 
 
 def shares_of(weights: Mapping[str, float]) -> Mapping[str, float]:

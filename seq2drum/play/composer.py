@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
@@ -162,7 +162,7 @@ class Composer:
             UnknownModelError: there is none.
             CheckpointError: it is damaged.
         """
-        folder = _SHIPPED / model if model in GENERATORS else _trained(model)
+        folder = find(model)
         kind = _kind(folder)
         module, name = GENERATORS[kind].split(":")
         return Composer(kind, getattr(import_module(module), name).load(folder))
@@ -199,7 +199,11 @@ class Composer:
         for number, bar in enumerate(islice(self.stream(lambda: asked, seed, primed), asked.bars)):
             bars.append(bar)
             show(number)
-        return Beat(regridded(Pattern(np.stack(bars)), asked.grid), asked, seed, self.model)
+        return self.beat(bars, asked, seed)
+
+    def beat(self, bars: Sequence[Velocities], brief: Brief, seed: int) -> Beat:
+        """The beat of bars that were streamed for a brief and a seed."""
+        return Beat(regridded(Pattern(np.stack(bars)), brief.grid), brief, seed, self.model)
 
 
 def primer(song: Song, drum_map: DrumMap | None = None) -> Pattern:
@@ -223,8 +227,14 @@ def available() -> list[str]:
     return [name for name in GENERATORS if (_SHIPPED / name / CONFIG).is_file()]
 
 
-def _trained(name: str) -> Path:
-    """The checkpoint in a folder, or in that of a run (its best)."""
+def find(name: str) -> Path:
+    """The checkpoint of a name, or in a folder, or in that of a run (its best).
+
+    Raises:
+        UnknownModelError: there is none.
+    """
+    if name in GENERATORS:
+        return _SHIPPED / name
     folder = Path(name)
     with contextlib.suppress(OSError):  # a name too long for a path is no folder's name
         for place in (folder, folder / "best", folder / "last"):

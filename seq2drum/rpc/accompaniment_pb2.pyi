@@ -1100,6 +1100,269 @@ class StreamGenerateDrumsResponse(_message.Message):
 Global___StreamGenerateDrumsResponse: _TypeAlias = StreamGenerateDrumsResponse  # noqa: Y015
 
 @_typing.final
+class GenreShare(_message.Message):
+    """A genre of a mix."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, one of ListGeneratorsResponse.genres."""
+    weight: _builtins.float
+    """Its weight beside the others of the mix, 0 or more. Default: 1."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        weight: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "name", b"name", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___GenreShare: _TypeAlias = GenreShare  # noqa: Y015
+
+@_typing.final
+class Brief(_message.Message):
+    """What a musician can ask for of a beat without a guitar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    GENRES_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    BARS_FIELD_NUMBER: _builtins.int
+    VARIABILITY_FIELD_NUMBER: _builtins.int
+    FILL_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    GRID_FIELD_NUMBER: _builtins.int
+    METER_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    TAKES_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The generator's id, one of ListGenerators. Default: "", the first."""
+    bpm: _builtins.float
+    """Quarters a minute. Range: 20 to 400. Default: 110."""
+    bars: _builtins.int
+    """How many bars. Range: 1 to 1024. Default: 8."""
+    variability: _builtins.float
+    """0 for the same bar again and again, 0.2 as drummers vary, 1 for always something new. Range: 0 to 1. Default: what
+    the generator's own command line has, see `effective_brief`.
+    """
+    fill: _builtins.int
+    """A fill every so many bars. Range: 2 to 1024. Default: unset, no fills are asked for."""
+    temperature: _builtins.float
+    """0 is the most likely, 1 is as drummers play. Range: 0 to 2. Default: 1."""
+    grid: _builtins.int
+    """Places a bar, of which 24 has triplets: 16, 24 or 32. Default: 24."""
+    meter: _builtins.str
+    """What the bars, which are made in 4/4, are brought into, such as "7/8". Default: "", which is "4/4"."""
+    seed: _builtins.int
+    """Which beat. The same brief and seed give the same beat. Range: 0 to 2^63 - 1. Default: 0."""
+    takes: _builtins.int
+    """How many beats, with seeds that follow each other. Range: 1 to Limits.max_takes; 0 counts as 1. 1 where the beat is
+    played to a guitar.
+    """
+    @_builtins.property
+    def genres(self) -> _containers.RepeatedCompositeFieldContainer[Global___GenreShare]:
+        """What kind of music, as a mix by weights; each genre once. Default: empty, any."""
+
+    @_builtins.property
+    def change(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Bars in which something else begins, from 1. Range: 2 to `bars`. At most 1024. Default: empty."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        genres: _abc.Iterable[Global___GenreShare] | None = ...,
+        bpm: _builtins.float | None = ...,
+        bars: _builtins.int | None = ...,
+        variability: _builtins.float | None = ...,
+        fill: _builtins.int | None = ...,
+        change: _abc.Iterable[_builtins.int] | None = ...,
+        temperature: _builtins.float | None = ...,
+        grid: _builtins.int | None = ...,
+        meter: _builtins.str = ...,
+        seed: _builtins.int | None = ...,
+        takes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bars", b"_bars", "_bpm", b"_bpm", "_fill", b"_fill", "_grid", b"_grid", "_seed", b"_seed", "_temperature", b"_temperature", "_variability", b"_variability", "bars", b"bars", "bpm", b"bpm", "fill", b"fill", "grid", b"grid", "seed", b"seed", "temperature", b"temperature", "variability", b"variability"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bars", b"_bars", "_bpm", b"_bpm", "_fill", b"_fill", "_grid", b"_grid", "_seed", b"_seed", "_temperature", b"_temperature", "_variability", b"_variability", "bars", b"bars", "bpm", b"bpm", "change", b"change", "fill", b"fill", "genres", b"genres", "grid", b"grid", "meter", b"meter", "model", b"model", "seed", b"seed", "takes", b"takes", "temperature", b"temperature", "variability", b"variability"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__bars: _TypeAlias = _typing.Literal["bars"]  # noqa: Y015
+    _WhichOneofArgType__bars: _TypeAlias = _typing.Literal["_bars", b"_bars"]  # noqa: Y015
+    _WhichOneofReturnType__bpm: _TypeAlias = _typing.Literal["bpm"]  # noqa: Y015
+    _WhichOneofArgType__bpm: _TypeAlias = _typing.Literal["_bpm", b"_bpm"]  # noqa: Y015
+    _WhichOneofReturnType__fill: _TypeAlias = _typing.Literal["fill"]  # noqa: Y015
+    _WhichOneofArgType__fill: _TypeAlias = _typing.Literal["_fill", b"_fill"]  # noqa: Y015
+    _WhichOneofReturnType__grid: _TypeAlias = _typing.Literal["grid"]  # noqa: Y015
+    _WhichOneofArgType__grid: _TypeAlias = _typing.Literal["_grid", b"_grid"]  # noqa: Y015
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
+    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    _WhichOneofReturnType__variability: _TypeAlias = _typing.Literal["variability"]  # noqa: Y015
+    _WhichOneofArgType__variability: _TypeAlias = _typing.Literal["_variability", b"_variability"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bars) -> _WhichOneofReturnType__bars | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bpm) -> _WhichOneofReturnType__bpm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fill) -> _WhichOneofReturnType__fill | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grid) -> _WhichOneofReturnType__grid | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__variability) -> _WhichOneofReturnType__variability | None: ...
+
+Global___Brief: _TypeAlias = Brief  # noqa: Y015
+
+@_typing.final
+class ComposeRequest(_message.Message):
+    """A beat is wanted, and may be played to a guitar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRIEF_FIELD_NUMBER: _builtins.int
+    MIDI_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    midi: _builtins.bytes
+    """The file of a guitar, as in GenerateDrumsRequest, to which the beat is played: the beat is the groove of the whole
+    song. Default: empty, the beat alone.
+    """
+    request_id: _builtins.str
+    """As in GenerateDrumsRequest."""
+    @_builtins.property
+    def brief(self) -> Global___Brief:
+        """What is wanted; unset is all defaults."""
+
+    @_builtins.property
+    def config(self) -> Global___GenerationConfig:
+        """What is wanted of the drums for that guitar, without a groove for the whole song. Default: all defaults."""
+
+    def __init__(
+        self,
+        *,
+        brief: Global___Brief | None = ...,
+        midi: _builtins.bytes = ...,
+        config: Global___GenerationConfig | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "config", b"config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "config", b"config", "midi", b"midi", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComposeRequest: _TypeAlias = ComposeRequest  # noqa: Y015
+
+@_typing.final
+class Beat(_message.Message):
+    """A beat without a guitar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIDI_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    STATS_FIELD_NUMBER: _builtins.int
+    midi: _builtins.bytes
+    """A Standard MIDI File of format 1, as long as its bars: its end joins its start."""
+    sha256: _builtins.bytes
+    """SHA-256 of the file, 32 bytes."""
+    seed: _builtins.int
+    """The seed that makes this beat again, with `effective_brief`."""
+    @_builtins.property
+    def stats(self) -> Global___DrumStats:
+        """Its figures."""
+
+    def __init__(
+        self,
+        *,
+        midi: _builtins.bytes = ...,
+        sha256: _builtins.bytes = ...,
+        seed: _builtins.int = ...,
+        stats: Global___DrumStats | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stats", b"stats"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["midi", b"midi", "seed", b"seed", "sha256", b"sha256", "stats", b"stats"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Beat: _TypeAlias = Beat  # noqa: Y015
+
+@_typing.final
+class ComposeResponse(_message.Message):
+    """Beats."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEATS_FIELD_NUMBER: _builtins.int
+    TIMELINE_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
+    GENERATOR_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_BRIEF_FIELD_NUMBER: _builtins.int
+    ACCOMPANIMENT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The name of this call in the server's logs."""
+    @_builtins.property
+    def beats(self) -> _containers.RepeatedCompositeFieldContainer[Global___Beat]:
+        """As many as were asked for, in the order of their seeds."""
+
+    @_builtins.property
+    def timeline(self) -> Global___TimelineInfo:
+        """Bars, tempo and metre of each."""
+
+    @_builtins.property
+    def timing(self) -> Global___Timing:
+        """Where the time of the beats went."""
+
+    @_builtins.property
+    def generator(self) -> Global___GeneratorInfo:
+        """The generator that made them."""
+
+    @_builtins.property
+    def effective_brief(self) -> Global___Brief:
+        """The brief with all defaults filled in."""
+
+    @_builtins.property
+    def accompaniment(self) -> Global___GenerateDrumsResponse:
+        """Where there is a guitar: the drums for it, with the beat as their groove. As GenerateDrums has it."""
+
+    def __init__(
+        self,
+        *,
+        beats: _abc.Iterable[Global___Beat] | None = ...,
+        timeline: Global___TimelineInfo | None = ...,
+        timing: Global___Timing | None = ...,
+        generator: Global___GeneratorInfo | None = ...,
+        request_id: _builtins.str = ...,
+        effective_brief: Global___Brief | None = ...,
+        accompaniment: Global___GenerateDrumsResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accompaniment", b"accompaniment", "effective_brief", b"effective_brief", "generator", b"generator", "timeline", b"timeline", "timing", b"timing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accompaniment", b"accompaniment", "beats", b"beats", "effective_brief", b"effective_brief", "generator", b"generator", "request_id", b"request_id", "timeline", b"timeline", "timing", b"timing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComposeResponse: _TypeAlias = ComposeResponse  # noqa: Y015
+
+@_typing.final
 class AnalyzeGuitarRequest(_message.Message):
     """A file to be looked at."""
 
@@ -1261,6 +1524,91 @@ class ListModelsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class GeneratorInfo(_message.Message):
+    """A generator, which makes beats without a guitar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    LICENSE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """What Brief.model takes."""
+    sha256: _builtins.bytes
+    """SHA-256 of the list of its files and their SHA-256, 32 bytes."""
+    description: _builtins.str
+    """A sentence for people."""
+    license: _builtins.str
+    """What is known of the license of its weights, in words; empty if nothing is."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        sha256: _builtins.bytes = ...,
+        description: _builtins.str = ...,
+        license: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "id", b"id", "license", b"license", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GeneratorInfo: _TypeAlias = GeneratorInfo  # noqa: Y015
+
+@_typing.final
+class ListGeneratorsRequest(_message.Message):
+    """Asks for the generators."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGeneratorsRequest: _TypeAlias = ListGeneratorsRequest  # noqa: Y015
+
+@_typing.final
+class ListGeneratorsResponse(_message.Message):
+    """The generators."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATORS_FIELD_NUMBER: _builtins.int
+    DEFAULT_GENERATOR_FIELD_NUMBER: _builtins.int
+    GENRES_FIELD_NUMBER: _builtins.int
+    default_generator: _builtins.str
+    """The id of the default."""
+    @_builtins.property
+    def generators(self) -> _containers.RepeatedCompositeFieldContainer[Global___GeneratorInfo]:
+        """All of them, the default first."""
+
+    @_builtins.property
+    def genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The genres that all of them know."""
+
+    def __init__(
+        self,
+        *,
+        generators: _abc.Iterable[Global___GeneratorInfo] | None = ...,
+        default_generator: _builtins.str = ...,
+        genres: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_generator", b"default_generator", "generators", b"generators", "genres", b"genres"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListGeneratorsResponse: _TypeAlias = ListGeneratorsResponse  # noqa: Y015
 
 @_typing.final
 class GrooveInfo(_message.Message):

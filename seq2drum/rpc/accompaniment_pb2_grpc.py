@@ -53,10 +53,20 @@ class AccompanimentServiceStub:
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.AnalyzeGuitarRequest.SerializeToString,
                 response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.AnalyzeGuitarResponse.FromString,
                 _registered_method=True)
+        self.Compose = channel.unary_unary(
+                '/seq2drum.v1.AccompanimentService/Compose',
+                request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ComposeRequest.SerializeToString,
+                response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ComposeResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/seq2drum.v1.AccompanimentService/ListModels',
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
+        self.ListGenerators = channel.unary_unary(
+                '/seq2drum.v1.AccompanimentService/ListGenerators',
+                request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListGeneratorsRequest.SerializeToString,
+                response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListGeneratorsResponse.FromString,
                 _registered_method=True)
         self.ListGrooves = channel.unary_unary(
                 '/seq2drum.v1.AccompanimentService/ListGrooves',
@@ -105,8 +115,22 @@ class AccompanimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Compose(self, request, context):
+        """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
-        """The models that can be asked for.
+        """The models that can be asked for to play to a guitar.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGenerators(self, request, context):
+        """The generators that can be asked for beats without a guitar: another kind of model than those of ListModels.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,10 +175,20 @@ def add_AccompanimentServiceServicer_to_server(servicer, server):
                     request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.AnalyzeGuitarRequest.FromString,
                     response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.AnalyzeGuitarResponse.SerializeToString,
             ),
+            'Compose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compose,
+                    request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ComposeRequest.FromString,
+                    response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ComposeResponse.SerializeToString,
+            ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
                     request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsRequest.FromString,
                     response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'ListGenerators': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGenerators,
+                    request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListGeneratorsRequest.FromString,
+                    response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListGeneratorsResponse.SerializeToString,
             ),
             'ListGrooves': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGrooves,
@@ -268,6 +302,33 @@ class AccompanimentService:
             _registered_method=True)
 
     @staticmethod
+    def Compose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seq2drum.v1.AccompanimentService/Compose',
+            seq2drum_dot_v1_dot_accompaniment__pb2.ComposeRequest.SerializeToString,
+            seq2drum_dot_v1_dot_accompaniment__pb2.ComposeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListModels(request,
             target,
             options=(),
@@ -284,6 +345,33 @@ class AccompanimentService:
             '/seq2drum.v1.AccompanimentService/ListModels',
             seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsRequest.SerializeToString,
             seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGenerators(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/seq2drum.v1.AccompanimentService/ListGenerators',
+            seq2drum_dot_v1_dot_accompaniment__pb2.ListGeneratorsRequest.SerializeToString,
+            seq2drum_dot_v1_dot_accompaniment__pb2.ListGeneratorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

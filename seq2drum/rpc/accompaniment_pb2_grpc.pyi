@@ -52,8 +52,12 @@ class AccompanimentServiceStub:
     """
     AnalyzeGuitar: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.AnalyzeGuitarRequest, _accompaniment_pb2.AnalyzeGuitarResponse]
     """What is understood of a file, before any time is spent on playing."""
+    Compose: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ComposeRequest, _accompaniment_pb2.ComposeResponse]
+    """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]
-    """The models that can be asked for."""
+    """The models that can be asked for to play to a guitar."""
+    ListGenerators: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGeneratorsRequest, _accompaniment_pb2.ListGeneratorsResponse]
+    """The generators that can be asked for beats without a guitar: another kind of model than those of ListModels."""
     ListGrooves: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGroovesRequest, _accompaniment_pb2.ListGroovesResponse]
     """The grooves that can be asked for by name: all, or those that fit a song best."""
     ListDrumMaps: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]
@@ -79,8 +83,12 @@ class AccompanimentServiceAsyncStub(AccompanimentServiceStub):
     """
     AnalyzeGuitar: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.AnalyzeGuitarRequest, _accompaniment_pb2.AnalyzeGuitarResponse]  # type: ignore[assignment]
     """What is understood of a file, before any time is spent on playing."""
+    Compose: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ComposeRequest, _accompaniment_pb2.ComposeResponse]  # type: ignore[assignment]
+    """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once."""
     ListModels: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """The models that can be asked for."""
+    """The models that can be asked for to play to a guitar."""
+    ListGenerators: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGeneratorsRequest, _accompaniment_pb2.ListGeneratorsResponse]  # type: ignore[assignment]
+    """The generators that can be asked for beats without a guitar: another kind of model than those of ListModels."""
     ListGrooves: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGroovesRequest, _accompaniment_pb2.ListGroovesResponse]  # type: ignore[assignment]
     """The grooves that can be asked for by name: all, or those that fit a song best."""
     ListDrumMaps: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListDrumMapsRequest, _accompaniment_pb2.ListDrumMapsResponse]  # type: ignore[assignment]
@@ -123,12 +131,28 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         """What is understood of a file, before any time is spent on playing."""
 
     @_abc_1.abstractmethod
+    def Compose(
+        self,
+        request: _accompaniment_pb2.ComposeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accompaniment_pb2.ComposeResponse, _abc.Awaitable[_accompaniment_pb2.ComposeResponse]]:
+        """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once."""
+
+    @_abc_1.abstractmethod
     def ListModels(
         self,
         request: _accompaniment_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ListModelsResponse, _abc.Awaitable[_accompaniment_pb2.ListModelsResponse]]:
-        """The models that can be asked for."""
+        """The models that can be asked for to play to a guitar."""
+
+    @_abc_1.abstractmethod
+    def ListGenerators(
+        self,
+        request: _accompaniment_pb2.ListGeneratorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_accompaniment_pb2.ListGeneratorsResponse, _abc.Awaitable[_accompaniment_pb2.ListGeneratorsResponse]]:
+        """The generators that can be asked for beats without a guitar: another kind of model than those of ListModels."""
 
     @_abc_1.abstractmethod
     def ListGrooves(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -11,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from client import RemoteDrummer, cli, finding
+from client import AsyncRemoteDrummer, RemoteBeat, RemoteBrief, RemoteDrummer, cli, finding
+from seq2drum.cli import main
 from seq2drum.errors import LimitError, OptionError, Seq2DrumError, UnknownModelError
+from seq2drum.formats import midi
+from seq2drum.play.brief import Brief
+from seq2drum.play.composer import Composer, available
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from tests.conftest import ROOT
@@ -131,6 +136,62 @@ def test_the_real_server_refuses_with_the_messages_of_drummer(real: str, drummer
         with pytest.raises(LimitError, match="1,048,576"):
             remote.accompany(bytes(2_000_000))
         assert remote.server_info().limits.max_takes == 8
+
+
+def test_beats_of_the_real_server_have_the_bytes_of_the_composer(real: str) -> None:
+    wanted = Brief(genre="funk:2,jazz:1,rock:.3", bpm=96, bars=5, fill=4, change=(3,), variability=0.4)
+    step, words = Composer.load("step"), Composer.load("words")
+    with RemoteDrummer(real) as remote:
+        beats = remote.beats(wanted, 2, seed=4)
+        assert [beat.midi for beat in beats] == [step.compose(wanted, seed).to_bytes() for seed in (4, 5)]
+        other = remote.compose(genre="rock", bars=2, model="words", metre="6/8")
+        assert other.midi == words.compose(Brief(genre="rock", bars=2, metre="6/8")).to_bytes()
+        assert remote.beats(RemoteBrief(genre={"jazz": 1.0}))[0].midi == step.compose(Brief("jazz")).to_bytes()
+        assert [info.id for info in remote.generators()] == available()
+        assert [info.id for info in remote.models()] == ["default"]
+        for bad in ({"genre": "polka"}, {"bpm": 10.0}, {"bars": 0}, {"change": (9,)}, {"grid": 17}, {"metre": "7/7"}):
+            with pytest.raises(OptionError) as there:
+                remote.compose(**bad)
+            with pytest.raises(OptionError) as here:
+                Brief(**bad)
+            assert str(there.value) == str(here.value)
+        with pytest.raises(UnknownModelError, match="step, words"):
+            remote.compose(model="default")
+        with pytest.raises(OptionError, match="guitar=FILE"):
+            remote.compose(options=Options())
+
+
+def test_a_beat_is_played_to_a_guitar_as_its_file_would_be_as_a_groove(
+    real: str, drummer: Drummer, tmp_path: Path
+) -> None:
+    async def ask() -> RemoteBeat:
+        async with AsyncRemoteDrummer(real) as remote:
+            return await remote.compose(genre="rock", seed=2, guitar=SONG, options=Options(seed=1))
+
+    beat = asyncio.run(ask())
+    file = beat.save(tmp_path / "beat.mid")
+    assert beat.drums and beat.drums.midi == drummer.accompany(SONG, Options(seed=1, groove=str(file))).to_bytes()
+
+
+def test_compose_writes_what_generate_writes(
+    real: str, song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = tmp_path / "here.mid", tmp_path / "there.mid"
+    asked = ["--genre", "funk", "--bpm", "96", "--bars", "4", "--seed", "2"]
+    assert main(["--mode", "generate", *asked, "-o", str(here)]) == 0
+    words = ["compose", *asked, "-o", str(there), "--server", real]
+    assert cli.main(words) == 0
+    assert here.read_bytes() == there.read_bytes()
+    assert f"{there}: 4 bars" in capsys.readouterr().out
+    assert cli.main(words) == 2  # nothing is written over
+    assert cli.main([*words, "--force", "--json", "--guitar", str(song)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["also"] == [str(tmp_path / "there.drums.mid")] and midi.read(told["also"][0]).parts
+    for bad, said in ((["--genre", "polka"], "afrobeat"), (["--takes", "2", "--guitar", str(song)], "--takes")):
+        assert cli.main(["compose", *bad, "-o", str(tmp_path / "new.mid"), "--server", real]) == 2
+        assert said in capsys.readouterr().err
+    assert cli.main(["--list-generators", "--server", real]) == 0
+    assert capsys.readouterr().out.startswith("step: ")
 
 
 def test_the_real_server_wants_its_token(

@@ -17,8 +17,10 @@ from google.rpc import error_details_pb2, status_pb2
 
 from seq2drum.formats import midi
 from seq2drum.music.limits import DEFAULT_LIMITS
-from seq2drum.play import choosing
+from seq2drum.play import choosing, composer
 from seq2drum.play.book import Book
+from seq2drum.play.brief import Brief
+from seq2drum.play.composer import Composer
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import WEIGHTS, find
 from seq2drum.play.options import Options
@@ -116,9 +118,9 @@ def test_grooves_that_fit_a_song_are_offered_with_what_is_expected_of_them(worke
     assert worker.until_done(71)[71][-1].head["what"] == "failed"
 
 
-def test_when_ready_it_sends_its_models_drum_maps_and_grooves(worker: Worker) -> None:
+def test_when_ready_it_sends_its_models_drum_maps_grooves_and_generators(worker: Worker) -> None:
     ready: Frame = worker.ready  # type: ignore[attr-defined]
-    first, second, third = itertools.accumulate(ready.head["sizes"])
+    first, second, third, fourth = itertools.accumulate(ready.head["sizes"])
     models = pb.ListModelsResponse.FromString(ready.body[:first])
     maps = pb.ListDrumMapsResponse.FromString(ready.body[first:second])
     grooves = pb.ListGroovesResponse.FromString(ready.body[second:third])
@@ -127,7 +129,9 @@ def test_when_ready_it_sends_its_models_drum_maps_and_grooves(worker: Worker) ->
     assert models.models[0].sha256 == hashlib.sha256(weights.read_bytes()).digest()
     assert maps.maps[0].id == "gm"
     assert [groove.name for groove in grooves.grooves] == [groove.name for groove in Book.load()]
-    assert third == len(ready.body)
+    generators = pb.ListGeneratorsResponse.FromString(ready.body[third:fourth])
+    assert [info.id for info in generators.generators] == composer.available()
+    assert fourth == len(ready.body)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the limits of a process")
@@ -237,7 +241,7 @@ def test_a_model_whose_steps_round_otherwise_in_a_batch_plays_one_call_after_ano
     stage = player.stage("default", "default")
     assert stage.shares
     stage.shares = False
-    playing = player.Player({"default": stage}, DEFAULT_LIMITS, 8, sent.append)
+    playing = player.Player({"default": stage}, {}, DEFAULT_LIMITS, 8, sent.append)
     for job in (1, 2):
         request = pb.GenerateDrumsRequest(midi=BLUES)
         playing.take_in(Frame({"what": "play", "job": job}, request.SerializeToString()))
@@ -271,3 +275,40 @@ def test_a_checkpoint_that_cannot_be_used_ends_the_worker_with_a_status(tmp_path
     assert status_pb2.Status.FromString(frame.body).message
     assert worker.process.wait(10) == 2
     worker.process.stdout.close()
+
+
+# --- beats without a guitar -------------------------------------------------------------------------------------------
+
+
+def compose(worker: Worker, job: int, **brief: Any) -> None:
+    worker.say({"what": "compose", "job": job}, pb.ComposeRequest(brief=pb.Brief(**brief)).SerializeToString())
+
+
+def test_beats_made_beside_each_other_and_beside_a_song_are_those_that_the_composer_makes_alone(worker: Worker) -> None:
+    asked: list[dict[str, Any]] = [
+        {"genres": [pb.GenreShare(name="funk", weight=2), pb.GenreShare(name="jazz")], "bpm": 96, "takes": 2},
+        {"model": "words", "bars": 3, "fill": 2, "seed": 7, "meter": "7/8", "grid": 16},
+    ]
+    worker.play(51, BLUES)
+    for job, brief in enumerate(asked, start=52):
+        compose(worker, job, **brief)
+    said = worker.until_done(51, 52, 53)
+    made = [pb.ComposeResponse.FromString(said[job][-1].body) for job in (52, 53)]
+    funk, words = Brief("funk:2,jazz:1", 96), Brief(bars=3, fill=2, metre="7/8", grid=16)
+    alone = Composer.load("step")
+    assert [beat.midi for beat in made[0].beats] == [alone.compose(funk, seed).to_bytes() for seed in (0, 1)]
+    assert [beat.seed for beat in made[0].beats] == [0, 1]
+    assert made[1].beats[0].midi == Composer.load("words").compose(words, 7).to_bytes()
+    assert (made[0].generator.id, made[1].generator.id) == ("step", "words")
+    assert reply(said[51]).takes[0].midi
+
+
+def test_a_beat_that_is_cancelled_is_made_no_further_and_one_that_makes_no_sense_fails_alone(worker: Worker) -> None:
+    compose(worker, 61, bars=1024, takes=8)
+    worker.say({"what": "cancel", "job": 61})
+    compose(worker, 62, bars=0)
+    compose(worker, 63, bars=1)
+    said = worker.until_done(61, 62, 63)
+    assert said[61][-1].head["what"] == "left"
+    assert "1 to 1024" in status_pb2.Status.FromString(said[62][-1].body).message
+    assert pb.ComposeResponse.FromString(said[63][-1].body).timeline.bars == 1

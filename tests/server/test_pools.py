@@ -357,7 +357,8 @@ def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
 def test_calls_at_once_get_each_their_own_frames() -> None:
     async def test() -> None:
         async with players(engines=2) as pool:
-            assert (pool.models, pool.maps, pool.grooves) == (b"models", b"maps", b"grooves")
+            tables = (pool.models, pool.maps, pool.grooves, pool.generators)
+            assert tables == (b"models", b"maps", b"grooves", b"generators")
             replies = await asyncio.gather(*(played(pool, b"bars %d" % count) for count in range(30)))
             assert [[frame.body for frame in frames] for frames in replies] == [
                 [*(b"%d" % number * 100 for number in range(count)), b"all"] for count in range(30)

@@ -20,7 +20,8 @@ from seq2drum.errors import NoGuitarError
 from seq2drum.music.limits import Limits
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import logs
-from server.service import NAME, server_info
+from server.information import server_info
+from server.service import NAME
 from server.settings import Settings
 from server.statuses import REASONS, Refusal, StatusError, reason_of, retry_of, to_status
 from tests.servers import (
@@ -213,6 +214,90 @@ def test_models_maps_and_grooves_are_those_that_the_players_sent() -> None:
         assert (await server.stub.ListModels(pb.ListModelsRequest())).default_model == "default"
         assert (await server.stub.ListDrumMaps(pb.ListDrumMapsRequest())).maps[0].id == "gm"
         assert (await server.stub.ListGrooves(pb.ListGroovesRequest())).grooves[0].name == "one-drop"
+
+    against(body)
+
+
+def test_generators_are_listed_apart_from_models() -> None:
+    async def body(server: Served) -> None:
+        listed = await server.stub.ListGenerators(pb.ListGeneratorsRequest())
+        assert [info.id for info in listed.generators] == ["step"] and listed.default_generator == "step"
+        assert [info.id for info in (await server.stub.ListModels(pb.ListModelsRequest())).models] == ["default"]
+
+    against(body)
+
+
+def test_beats_come_with_the_id_of_the_call_and_its_timing_and_are_counted() -> None:
+    async def body(server: Served) -> None:
+        asked = pb.ComposeRequest(brief=pb.Brief(bars=4, takes=2, bpm=96), request_id="mine")
+        reply = await server.stub.Compose(asked)
+        assert [beat.midi for beat in reply.beats] == [drums(0, 100), drums(1, 100)]
+        assert server.readers.briefs == server.drummers.briefs == [asked.brief]
+        assert reply.request_id == "mine" and not reply.HasField("accompaniment")
+        assert reply.timing.total_ms >= reply.timing.parse_ms > 0 and reply.timing.generate_ms == 2
+        assert (server.metrics.value("takes_total"), server.metrics.value("bars_total")) == (2, 8)
+        assert server.metrics.value("played_total") == 1 and not server.drummers.asked
+
+    against(body)
+
+
+def test_a_beat_is_the_groove_of_the_whole_song_of_the_guitar_that_came_with_it() -> None:
+    async def body(server: Served) -> None:
+        verse = pb.GrooveChoice(section="verse", name="one drop")
+        config = pb.GenerationConfig(style="rock", groove=[verse])
+        server.readers.song = b"MThd made of a score"
+        reply = await server.stub.Compose(pb.ComposeRequest(midi=b"a score", config=config))
+        played = server.drummers.asked[0]
+        assert played.midi == b"MThd made of a score" and played.config.style == "rock"
+        assert list(played.config.groove) == [verse, pb.GrooveChoice(midi=reply.beats[0].midi)]
+        assert [take.midi for take in reply.accompaniment.takes] == [drums(0, server.drummers.size)]
+
+    against(body)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "at"),
+    [
+        ({"midi": bytes(1001)}, "MIDI_TOO_LARGE", "midi"),
+        ({"midi": MIDI, "brief": pb.Brief(takes=2)}, "INVALID_OPTION", "brief.takes"),
+        (
+            {"midi": MIDI, "config": pb.GenerationConfig(groove=[pb.GrooveChoice(name="one drop")])},
+            "INVALID_OPTION",
+            "config.groove",
+        ),
+        ({"midi": MIDI, "config": pb.GenerationConfig(like=bytes(1001))}, "MIDI_TOO_LARGE", "config.like"),
+        ({"request_id": "a b"}, "INVALID_REQUEST_ID", "request_id"),
+    ],
+)
+def test_a_beat_that_cannot_be_played_to_its_guitar_is_refused_before_it_is_made(
+    given: dict[str, Any], reason: str, at: str
+) -> None:
+    async def body(server: Served) -> None:
+        status = await refused(server.stub.Compose(pb.ComposeRequest(**given)))
+        assert (reason_of(status), field(status)) == (reason, at)
+        assert not server.readers.asked and not server.drummers.briefs
+
+    against(body, settings(limits=Limits(file_bytes=1000)))
+
+
+def test_a_beat_waits_for_its_turn_as_a_song_does_and_leaves_when_it_is_cancelled() -> None:
+    async def body(server: Served) -> None:
+        server.drummers.go.clear()
+        song = server.generate()
+        await until(lambda: server.drummers.inside == 1)
+        waiting = server.stub.Compose(pb.ComposeRequest())
+        await until(lambda: len(server.front.admission.queue) == 1)
+        status = await refused(server.stub.Compose(pb.ComposeRequest()))
+        assert reason_of(status) == "QUEUE_FULL" and retry_of(status)
+        waiting.cancel()
+        await until(lambda: not server.front.admission.queue)
+        song.cancel()
+        await until(lambda: not server.front.admission.inside)
+        making = server.stub.Compose(pb.ComposeRequest())
+        await until(lambda: server.drummers.briefs and server.drummers.inside)
+        making.cancel()
+        await until(lambda: server.drummers.left == 2 and not server.front.admission.inside)
+        assert len(server.drummers.briefs) == 1
 
     against(body)
 

@@ -1,0 +1,71 @@
+"""Beats without a guitar, as the process that answers calls sees them: a brief is checked, given its turn, and made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server.admission import Admission
+from server.guards import Call
+from server.metrics import Metrics
+
+
+class Checking(Protocol):
+    """Who checks briefs: `server.pools.Screens`."""
+
+    async def look_at_brief(self, request: bytes, seconds: float) -> bytes: ...
+
+
+class Making(Protocol):
+    """Who makes beats: `server.pools.Players`."""
+
+    async def compose(self, request: bytes) -> bytes: ...
+
+
+class Beats:
+    """The way of a brief to its beats, over those who check and make."""
+
+    def __init__(
+        self,
+        screens: Checking,
+        players: Making,
+        admission: Admission,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._screens, self._players = screens, players
+        self._admission, self._metrics, self._clock = admission, metrics, clock
+
+    async def composed(self, call: Call, data: bytes) -> pb.ComposeResponse:
+        """The beats of a ComposeRequest. Its guitar is not looked at."""
+        with self._admission.enter(call.deadline) as place:
+            # 1. The brief makes sense, and there is time enough.
+            began = self._clock()
+            checked = pb.AnalyzeGuitarResponse.FromString(await self._screens.look_at_brief(data, call.left()))
+            parse_ms = self._since(began)
+            estimate = checked.estimated_ms / 1000
+            place.check(estimate)
+            # 2. Its turn.
+            began = self._clock()
+            await place.turn()
+            queue_ms = self._since(began)
+            self._metrics.played.inc()
+            # 3. They are made.
+            reply = pb.ComposeResponse.FromString(await self._players.compose(data))
+            place.done(estimate)
+        timing = reply.timing
+        timing.parse_ms, timing.queue_ms, timing.total_ms = parse_ms, queue_ms, self._since(call.arrived)
+        reply.request_id = call.id
+        bars = reply.timeline.bars * len(reply.beats)
+        call.facts |= {"parse_ms": parse_ms, "queue_ms": queue_ms, "beats": len(reply.beats), "bars": bars}
+        call.facts["generate_ms"] = round(timing.generate_ms, 1)
+        stages = ("queue", "parse", "first_bar", "generate", "total")
+        self._metrics.time({stage: getattr(timing, f"{stage}_ms") for stage in stages})
+        self._metrics.bars.inc(bars)
+        self._metrics.takes.inc(len(reply.beats))
+        return reply
+
+    def _since(self, began: float) -> float:
+        return round(1000 * (self._clock() - began), 3)

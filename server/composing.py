@@ -1,0 +1,106 @@
+"""What a worker does for Compose: beats are made bar by bar, in turn with all else that it plays.
+
+It makes one bar of each call whenever it is asked, so that nobody waits for the end of a long beat.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+
+from seq2drum.music.limits import Limits
+from seq2drum.play.brief import Brief
+from seq2drum.play.composer import Beat, Composer
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import briefs, convert
+from server.frames import Frame
+
+PROGRESS_SECONDS = 0.1  # between two messages about a call's progress
+
+
+class Composing:
+    """The calls for beats that a worker has.
+
+    composers: by their ids, the default first. limits, most_takes: of a call. say: sends a frame. fail: tells why a job
+    failed.
+    """
+
+    def __init__(
+        self,
+        composers: Mapping[str, Composer],
+        limits: Limits,
+        most_takes: int,
+        say: Callable[[Frame], None],
+        fail: Callable[[int, Exception], None],
+    ) -> None:
+        self._composers, self._limits, self._most_takes = composers, limits, most_takes
+        self._say, self._fail = say, fail
+        self._infos = {info.id: info for info in briefs.generators().generators}
+        self._calls: dict[int, Iterator[Frame | None]] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is a beat to be made."""
+        return bool(self._calls)
+
+    def begin(self, job: int, body: bytes) -> None:
+        """Take a call in: a ComposeRequest."""
+        self._calls[job] = self._made(job, pb.ComposeRequest.FromString(body))
+
+    def leave(self, job: int) -> None:
+        """Make no more of a call, if it is here."""
+        self._calls.pop(job, None)
+
+    def advance(self) -> None:
+        """Make one bar of each call."""
+        for job, call in list(self._calls.items()):
+            try:
+                frame = next(call)
+            except Exception as error:
+                self.leave(job)
+                self._fail(job, error)
+                continue
+            if frame is not None:
+                if frame.head["what"] == "done":
+                    self.leave(job)
+                self._say(frame)
+
+    def _made(self, job: int, request: pb.ComposeRequest) -> Iterator[Frame | None]:
+        """What is said of a call after each of its bars, if anything, and at last "done" with a ComposeResponse."""
+        # 1. What is wanted, and of whom.
+        asked = request.brief
+        model = convert.model_of(asked, tuple(self._composers), next(iter(self._composers), ""), "brief")
+        composer, brief = self._composers[model], briefs.brief_of(asked, self._limits)
+        takes = convert.takes_of(asked, self._most_takes, "brief")
+        # 2. Bar by bar.
+        begun = said = time.perf_counter()
+        first_bar, done, beats = 0.0, 0, list[Beat]()
+        for seed in range(asked.seed, asked.seed + takes):
+            bars = []
+            for bar in islice(composer.stream(_always(brief), seed), brief.bars):
+                bars.append(bar)
+                done += 1
+                now = time.perf_counter()
+                first_bar = first_bar or now - begun
+                if now - said > PROGRESS_SECONDS:
+                    said = now
+                    yield Frame({"what": "progress", "job": job, "done": done, "total": takes * brief.bars})
+                else:
+                    yield None
+            beats.append(composer.beat(bars, brief, seed))
+        # 3. The reply.
+        made = [briefs.beat(beat) for beat in beats]
+        took = 1000 * (time.perf_counter() - begun)
+        reply = pb.ComposeResponse(
+            beats=made,
+            timeline=briefs.timeline(brief),
+            timing=pb.Timing(first_bar_ms=1000 * first_bar, generate_ms=took, batch_size=1),
+            generator=self._infos[model],
+            effective_brief=briefs.effective(asked, brief, model),
+        )
+        yield Frame({"what": "done", "job": job}, reply.SerializeToString())
+
+
+def _always(brief: Brief) -> Callable[[], Brief]:
+    return lambda: brief
