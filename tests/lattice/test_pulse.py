@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seq2drum.errors import OptionError
+from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import midi
 from seq2drum.lattice import placing
 from seq2drum.lattice.beats import Beats, Timing
@@ -129,6 +129,27 @@ def test_a_file_that_was_played_to_a_click_heeds_its_grid(name) -> None:
     heeded = placing.missed(song, theory.guitar_parts(song).parts)
     assert heeded.share < 0.1
     assert heeded.fit > placing.LEAST_FIT + 0.5
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_file_of_the_right_tempo_whose_notes_drift_does_not_fit_its_beats(name) -> None:
+    performance, _, _ = performed(name, drifting)
+    bpm = midi.read(ROOT / "examples" / f"{name}.mid").tempos[0].bpm
+    song = placed(performance, Beats.steady(bpm, 0.0, (4, 4)))
+    assert placing.missed(song, [0]).fit < placing.LEAST_FIT
+
+
+@pytest.mark.slow
+def test_few_real_songs_are_told_to_miss_their_grid(sample) -> None:
+    told = []
+    for path in sample:
+        try:
+            song = midi.read(path)
+            told.append(placing.missed(song, theory.guitar_parts(song).parts).fit < placing.LEAST_FIT)
+        except InputError:  # no guitar, or no MIDI
+            continue
+    assert len(told) > 20
+    assert np.mean(told) < 0.1
 
 
 def test_what_is_said_is_kept_exactly() -> None:
