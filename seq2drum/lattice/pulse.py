@@ -47,7 +47,7 @@ class Found(NamedTuple):
         numerator, denominator = self.beats.metre
         return (
             f"{tempo} ({_sure(self.tempo_sure)}); {numerator}/{denominator} ({_sure(self.metre_sure)});"
-            f" a bar begins at {self.beats.downbeat:.2f} s ({_sure(self.downbeat_sure)})"
+            f" a bar begins at {max(self.beats.downbeat, 0.0):.2f} s ({_sure(self.downbeat_sure)})"
         )
 
 
