@@ -59,6 +59,7 @@ NOT_RUN = {
     r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
     r"tensorboard ": "serves until it is ended",
     r"python -m seq2drum\.learn\.ranker |python bench/ranker\.py ": "wants a corpus; tests/learn/test_ranker.py trains",
+    r"seq2drum --mode eval --model step .*--data groove": "wants the data set; tests/judge/test_beats.py has figures",
     r"torchrun ": "starts several processes; tests/learn does",
     r"jupyter ": "opens a browser",
     r"python notebooks/sync\.py ": "test_notebooks.py runs it",

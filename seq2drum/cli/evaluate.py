@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import prepare, shared
+from seq2drum.cli import generators, prepare, shared
 from seq2drum.cli.arguments import check_least
 from seq2drum.cli.terminal import bar, command, say, standard_output
 from seq2drum.errors import OptionError
@@ -89,6 +89,8 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate; returns the exit code."""
     if options.votes:
         return _tell_votes(options)
+    if generators.all_generators(options.model):
+        return generators.evaluate(options)
     _check(options)
     if options.listen:
         return _listen(options)

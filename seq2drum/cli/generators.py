@@ -1,13 +1,16 @@
-"""What `--mode train` does for generators of beats: they learn from drums alone."""
+"""What `--mode train` and `--mode eval` do for generators of beats: they learn from drums alone."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seq2drum.cli.terminal import bar, command, say
-from seq2drum.errors import OptionError
+from seq2drum import files
+from seq2drum.cli.terminal import bar, command, say, standard_output
+from seq2drum.errors import MissingExtraError, OptionError
 from seq2drum.music.briefs import GENERATORS
 
 if TYPE_CHECKING:
@@ -18,6 +21,12 @@ TRAINED = (*GENERATORS, "wavegan")
 """What `--mode train` makes without guitars."""
 
 _FOREIGN = ("cache", "manifest", "weight", "size", "kit", "max_notes")  # options that mean nothing without a guitar
+
+WINDOWS = 3000
+"""Windows of eight bars that the strong critic learns from."""
+
+_SIDES = {"test": ("test",), "validation": ("validation",), "all": ("validation", "test")}
+_UNJUDGED = ("cache", "metre", "tag", "reference", "listen", "votes")  # options of --mode eval
 
 
 def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
@@ -71,3 +80,60 @@ def _recipe(options: argparse.Namespace) -> dict[str, Any]:
     given = {name: getattr(options, name) for name in ("minutes", "epochs", "batch", "rate")}
     machine = {name: getattr(options, name) for name in ("device", "precision") if getattr(options, name) != "auto"}
     return {name: value for name, value in given.items() if value is not None} | machine | {"seed": options.seed}
+
+
+# --- mode eval --------------------------------------------------------------------------------------------------------
+
+
+def all_generators(names: Sequence[str]) -> bool:
+    """Whether models are generators, by their names or what their folders hold; False if none is.
+
+    Raises:
+        OptionError: some are, and some are drummers.
+    """
+    from seq2drum.play import composer
+
+    found = [name in GENERATORS or composer.is_generator(name) for name in names]
+    if any(found) and not all(found):
+        other = names[found.index(False)]
+        raise OptionError(f"{other!r} is no generator, and is not measured beside one; evaluate it by itself")
+    return any(found)
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Print the panel of generators, beside real bars of the same genre and tempo; returns the exit code.
+
+    Raises:
+        OptionError: an option means nothing to generators, or no folder of drums is named.
+        MissingExtraError: the critic's library is not installed.
+    """
+    # 1. Refuse what makes no sense before anything takes its time.
+    for name in _UNJUDGED:
+        if getattr(options, name):
+            raise OptionError(f"generators are measured without --{name.replace('_', '-')}; leave it out")
+    if not options.data:
+        raise OptionError(
+            "--mode eval of generators wants --data DIR, folders of drums, such as the Groove MIDI Dataset"
+        )
+    for path in filter(None, (options.json, options.report)):
+        files.check(Path(path), overwrite=options.force)
+    if options.split not in _SIDES:
+        raise OptionError(f"generators are measured on --split {', '.join(_SIDES)}; they have learnt from the others")
+    try:
+        from seq2drum.judge import beats
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"measuring generators needs {error.name}: pip install 'seq2drum[train]'") from None
+    # 2. Measure, print and write.
+    sides, windows = _SIDES[options.split], options.songs or WINDOWS
+    with bar(None, "measuring") as advance:
+        folders = [Path(name) for name in options.data]
+        panels = beats.judged(options.model, folders, sides, windows, options.seed, lambda line: advance(0, line))
+    table = beats.table(panels)
+    with standard_output():
+        print(table, flush=True)
+    if options.json:
+        figures = {name: dict(panel) for name, panel in panels.items()}
+        files.write_file(options.json, (json.dumps(figures, indent=2) + "\n").encode(), overwrite=options.force)
+    if options.report:
+        files.write_file(options.report, (table + "\n").encode(), overwrite=options.force)
+    return 0

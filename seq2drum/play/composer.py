@@ -227,6 +227,14 @@ def available() -> list[str]:
     return [name for name in GENERATORS if (_SHIPPED / name / CONFIG).is_file()]
 
 
+def is_generator(name: str) -> bool:
+    """Whether a name or a folder is that of a generator that `Composer` loads."""
+    try:
+        return bool(_kind(find(name)))
+    except (UnknownModelError, CheckpointError):
+        return False
+
+
 def find(name: str) -> Path:
     """The checkpoint of a name, or in a folder, or in that of a run (its best).
 

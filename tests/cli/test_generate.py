@@ -12,6 +12,7 @@ from seq2drum.cli import live
 from seq2drum.cli.live import Desk, bars_of_sound
 from seq2drum.formats import midi, opening
 from seq2drum.formats.drum_picture import write_drum_picture
+from seq2drum.judge import beats
 from seq2drum.lattice import image
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
@@ -197,3 +198,38 @@ def test_a_machine_that_plays_nothing_is_told_what_to_do(monkeypatch: pytest.Mon
     monkeypatch.setattr(live.shutil, "which", lambda name: None)
     with pytest.raises(Exception, match="write a file with -o"):
         live.streamer()
+
+
+# --- how good they are ------------------------------------------------------------------------------------------------
+
+
+def test_the_panel_of_generators_is_printed_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def judged(models, folders, sides, windows, seed, say) -> dict[str, dict[str, float]]:
+        assert (models, sides, windows, seed) == (["step", "bar"], ("test",), 50, 0)
+        return {name: {"hits": 18.0, "hits real": 19.0} for name in models}
+
+    monkeypatch.setattr(beats, "judged", judged)
+    words = ["--mode", "eval", "--model", "step", "bar", "--data", str(tmp_path), "--songs", "50"]
+    code, out, _ = called([*words, "--json", str(tmp_path / "all.json")], capsys)
+    assert code == 0 and "| hits | 18.000 (19.000) | 18.000 (19.000) |" in out
+    assert json.loads((tmp_path / "all.json").read_text())["bar"]["hits"] == 18
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model", "step"], "wants --data DIR, folders of drums"),
+        (["--model", "step", "default", "--data", "x"], "'default' is no generator"),
+        (["--model", "step", "--data", "x", "--metre", "3/4"], "measured without --metre"),
+        (["--model", "step", "--data", "x", "--split", "train"], "on --split test, validation, all"),
+        (["--model", "step", "--data", "x"], "'x'"),
+    ],
+)
+def test_a_panel_that_cannot_be_is_refused_in_a_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = called(["--mode", "eval", *words], capsys)
+    assert code == 2 and said in err and err.count("\n") == 1
