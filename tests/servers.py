@@ -110,7 +110,7 @@ class Drummers:
             raise
         finally:
             self.inside -= 1
-        beats = [pb.Beat(midi=drums(take, 100), seed=take) for take in range(max(brief.takes, 1))]
+        beats = [pb.Beat(midi=b"MThd" + drums(take, 100), seed=take) for take in range(max(brief.takes, 1))]
         timing = pb.Timing(first_bar_ms=1, generate_ms=2, batch_size=1)
         return pb.ComposeResponse(
             beats=beats, timeline=pb.TimelineInfo(bars=brief.bars), timing=timing, effective_brief=brief

@@ -231,7 +231,7 @@ def test_beats_come_with_the_id_of_the_call_and_its_timing_and_are_counted() -> 
     async def body(server: Served) -> None:
         asked = pb.ComposeRequest(brief=pb.Brief(bars=4, takes=2, bpm=96), request_id="mine")
         reply = await server.stub.Compose(asked)
-        assert [beat.midi for beat in reply.beats] == [drums(0, 100), drums(1, 100)]
+        assert [beat.midi for beat in reply.beats] == [b"MThd" + drums(take, 100) for take in (0, 1)]
         assert server.readers.briefs == server.drummers.briefs == [asked.brief]
         assert reply.request_id == "mine" and not reply.HasField("accompaniment")
         assert reply.timing.total_ms >= reply.timing.parse_ms > 0 and reply.timing.generate_ms == 2
