@@ -206,7 +206,7 @@ class Adversarial(Task[IntArray, Batch], Generic[Net]):
         }
 
     def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
-        self.say(generating.told(self, progress))
+        generating.show(self, progress, board, self.say)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
