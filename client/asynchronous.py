@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from client import beats, connection, messages
-from client.beats import RemoteBeat
+from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
@@ -93,6 +93,11 @@ class AsyncRemoteDrummer:
     async def beats(self, brief: Any = None, count: int = 1, **asked: Any) -> list[RemoteBeat]:
         """Several beats, with seeds that follow each other; as `compose`."""
         return await self._beats(beats.request(beats.brief_of(brief, asked), count))
+
+    def stream_compose(self, brief: Any = None, **asked: Any) -> AsyncRemoteBeatStream:
+        """A beat without an end, see `RemoteDrummer.stream_compose`."""
+        call = self._stub.StreamCompose(timeout=self.connection.deadline, metadata=self.connection.metadata)
+        return AsyncRemoteBeatStream(call, self.connection, beats.brief_of(brief, asked))
 
     async def models(self) -> list[pb.ModelInfo]:
         """The models that can be asked for to play to a guitar, the default first."""
@@ -236,6 +241,41 @@ class AsyncRemoteStream(Answered, AsyncIterator[RemoteBar]):
         except grpc.RpcError as error:
             raise self._connection.fault(await self._end.error(error)) from error
         return self._reply.add(None if piece is EOF else piece)
+
+
+class AsyncRemoteBeatStream:
+    """A beat without an end, see `RemoteBeatStream`. Leaving an `async with` statement ends it."""
+
+    def __init__(self, call: Any, connection: Connection, brief: RemoteBrief) -> None:
+        self._call, self._connection, self._asking = call, connection, Asking(brief)
+        self._end = _End(call)
+
+    async def bars(self, count: int, **asked: Any) -> AsyncIterator[RemoteBeatBar]:
+        """So many more bars, as they are made; see `RemoteBeatStream.bars`."""
+        while self._asking.owed:
+            await self._receive()
+        request = self._asking.more(count, asked)
+        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever reads learns why
+            await self._call.write(request)
+        for _ in range(count):
+            yield await self._receive()
+
+    async def aclose(self) -> None:
+        """End the beat."""
+        self._call.cancel()
+
+    async def __aenter__(self) -> AsyncRemoteBeatStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _receive(self) -> RemoteBeatBar:
+        try:
+            piece = await self._call.read()
+        except grpc.RpcError as error:
+            raise self._connection.fault(await self._end.error(error)) from error
+        return self._asking.take(None if piece is EOF else piece)
 
 
 class _End:

@@ -11,7 +11,7 @@ from typing import Any
 
 from client import messages
 from client.errors import ServerFault
-from client.messages import RemoteOptions, RemoteTake, Source
+from client.messages import RemoteHit, RemoteOptions, RemoteTake, Source
 from seq2drum import files
 from seq2drum.errors import OptionError
 from seq2drum.music import briefs
@@ -71,6 +71,52 @@ class RemoteBeat:
         """
         files.write_file(path, self.midi, overwrite=overwrite)
         return Path(path)
+
+
+@dataclass(frozen=True)
+class RemoteBeatBar:
+    """One bar of a beat without an end: its number from 1, its hits, and the tempo that it was made for.
+
+    The ticks and quarters of hits are counted from the barline; a quarter has 480 ticks.
+    """
+
+    number: int
+    hits: tuple[RemoteHit, ...]
+    bpm: float
+
+
+class Asking:
+    """What is asked of a beat without an end, message after message. owed: bars that are still to come."""
+
+    def __init__(self, brief: RemoteBrief) -> None:
+        self._brief, self._begun, self.owed = brief, False, 0
+
+    def more(self, count: int, asked: dict[str, Any]) -> pb.StreamComposeRequest:
+        """The next message. asked: what changes in the brief.
+
+        Raises:
+            OptionError: as `message`, or the number of bars is none.
+        """
+        if not 1 <= count < 1 << 32:
+            raise OptionError(f"{count} bars are asked for, wanted 1 or more")
+        brief = replace(self._brief, **asked)
+        request = pb.StreamComposeRequest(bars=count)
+        if asked or not self._begun:
+            request.brief.CopyFrom(message(brief))
+        self._brief, self._begun = brief, True
+        self.owed += count
+        return request
+
+    def take(self, piece: pb.StreamComposeResponse | None) -> RemoteBeatBar:
+        """The bar of a reply. piece: None where the server has ended.
+
+        Raises:
+            ServerFault: it has.
+        """
+        if piece is None:
+            raise ServerFault("the server ended the beat before all bars had come")
+        self.owed -= 1
+        return RemoteBeatBar(piece.bar, messages.hits_of(piece.hits), piece.bpm)
 
 
 def brief_of(given: Any, asked: dict[str, Any]) -> RemoteBrief:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -391,5 +391,9 @@ class Answered:
 
 
 def _bar(events: pb.BarEvents) -> RemoteBar:
-    hits = tuple(RemoteHit(hit.tick, hit.quarter, hit.length_ticks, hit.note, hit.velocity) for hit in events.hits)
-    return RemoteBar(events.bar, hits, events.take, events.seed)
+    return RemoteBar(events.bar, hits_of(events.hits), events.take, events.seed)
+
+
+def hits_of(hits: Iterable[pb.DrumHit]) -> tuple[RemoteHit, ...]:
+    """The hits of a message, in order."""
+    return tuple(RemoteHit(hit.tick, hit.quarter, hit.length_ticks, hit.note, hit.velocity) for hit in hits)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from queue import SimpleQueue
 from typing import Any
 
 import grpc
 
 from client import beats, connection, messages
-from client.beats import RemoteBeat
+from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
@@ -115,6 +116,13 @@ class RemoteDrummer:
         """Several beats, with seeds that follow each other; as `compose`."""
         return self._beats(beats.request(beats.brief_of(brief, asked), count))
 
+    def stream_compose(self, brief: Any = None, **asked: Any) -> RemoteBeatStream:
+        """A beat without an end, bar by bar, with new wishes while it runs; close it, or use it in a `with` statement.
+
+        brief: as for `compose`; `bars`, `grid` and `metre` do not count. What fails is raised with the bars.
+        """
+        return RemoteBeatStream(self._stub.StreamCompose, self.connection, beats.brief_of(brief, asked))
+
     def models(self) -> list[pb.ModelInfo]:
         """The models that can be asked for to play to a guitar, the default first."""
         return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)
@@ -197,6 +205,47 @@ class RemoteDrummer:
             raise self.connection.fault(error, seconds) from error
         finally:
             call.cancel()  # whatever ended the waiting, such as Ctrl-C; what is done is past it
+
+
+class RemoteBeatStream:
+    """A beat without an end. Closing it, also by leaving a `with` statement, ends it."""
+
+    def __init__(self, method: Any, connection: Connection, brief: RemoteBrief) -> None:
+        self._asking, self._connection = Asking(brief), connection
+        self._requests: SimpleQueue[pb.StreamComposeRequest | None] = SimpleQueue()
+        requests = iter(self._requests.get, None)
+        self._call = method(requests, timeout=connection.deadline, metadata=connection.metadata)
+
+    def bars(self, count: int, **asked: Any) -> Iterator[RemoteBeatBar]:
+        """So many more bars, as they are made. asked: what changes in the brief from here on.
+
+        Bars that were asked for before and not taken are passed over.
+
+        Raises:
+            OptionError, ModelError, ServerError: as `RemoteDrummer.compose`; or there have been as many as may be.
+        """
+        while self._asking.owed:
+            self._receive()
+        self._requests.put(self._asking.more(count, asked))
+        for _ in range(count):
+            yield self._receive()
+
+    def close(self) -> None:
+        """End the beat."""
+        self._requests.put(None)
+        self._call.cancel()
+
+    def __enter__(self) -> RemoteBeatStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _receive(self) -> RemoteBeatBar:
+        try:
+            return self._asking.take(next(self._call, None))
+        except grpc.RpcError as error:
+            raise self._connection.fault(error) from error
 
 
 class RemoteStream(Answered, Iterator[RemoteBar]):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Protocol
 
+from seq2drum.music.briefs import MOST_BARS
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.admission import Admission
-from server.guards import Call
+from server.frames import Frame
+from server.guards import Call, Room, parse
 from server.metrics import Metrics
+from server.statuses import Refusal
 
 
 class Checking(Protocol):
@@ -22,6 +26,7 @@ class Making(Protocol):
     """Who makes beats: `server.pools.Players`."""
 
     async def compose(self, request: bytes) -> bytes: ...
+    def beat(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]: ...
 
 
 class Beats:
@@ -37,6 +42,7 @@ class Beats:
     ) -> None:
         self._screens, self._players = screens, players
         self._admission, self._metrics, self._clock = admission, metrics, clock
+        self.streams = Room(admission.most_waiting + admission.most_playing, "beats without an end are made")
 
     async def composed(self, call: Call, data: bytes) -> pb.ComposeResponse:
         """The beats of a ComposeRequest. Its guitar is not looked at."""
@@ -67,5 +73,38 @@ class Beats:
         self._metrics.takes.inc(len(reply.beats))
         return reply
 
+    async def stream(self, call: Call) -> None:
+        """A beat without an end: each message of the caller takes a turn, and gets its bars."""
+        made = 0
+        with self.streams:
+            async with self._players.beat() as more:
+                while (data := await call.read(upload=False)) is not None:
+                    request = parse(pb.StreamComposeRequest, data)
+                    if not made:
+                        call.name(request.request_id)
+                    _check_bars(request.bars, made)
+                    with self._admission.enter(call.deadline) as place:
+                        await place.turn()
+                        async with aclosing(more(data)) as frames:
+                            async for frame in frames:
+                                if frame.head["what"] == "bar":
+                                    await call.write(frame.body)
+                        place.done(0)
+                    made += request.bars
+                    call.facts["bars"] = made
+                    self._metrics.bars.inc(request.bars)
+        await call.confirm()
+        if not made:
+            raise Refusal("WRONG_MESSAGE_ORDER", "the stream ended without a message, wanted one that asks for bars")
+        self._metrics.played.inc()
+        self._metrics.takes.inc()
+
     def _since(self, began: float) -> float:
         return round(1000 * (self._clock() - began), 3)
+
+
+def _check_bars(bars: int, made: int) -> None:
+    """Check how many bars a message asks for where so many are made."""
+    if not 1 <= bars <= MOST_BARS - made:
+        left = f"wanted 1 to {MOST_BARS - made}" if made < MOST_BARS else "and there is none left of a stream's"
+        raise Refusal("INVALID_OPTION", f"{bars} bars are asked for behind {made}, {left}", field="bars")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seq2drum.errors import LimitError, OptionError
-from seq2drum.lattice.patterns import TICKS
+from seq2drum.lattice.patterns import TICKS, Pattern, Velocities, part_of
 from seq2drum.music import briefs
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.play import composer
@@ -59,6 +59,20 @@ def brief_of(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
     brief = Brief(**given)
     _check("bars", lambda: _check_length(brief, limits))
     return brief
+
+
+def endless(message: pb.Brief, limits: Limits = DEFAULT_LIMITS) -> Brief:
+    """The core's brief for a beat without an end, which is as long as any may be, in 4/4 and on any grid.
+
+    Raises:
+        Refusal: as `brief_of`.
+    """
+    asked = pb.Brief()
+    asked.CopyFrom(message)
+    asked.bars = briefs.MOST_BARS
+    for name in ("grid", "meter"):
+        asked.ClearField(name)
+    return brief_of(asked, limits)
 
 
 def _check(name: str, work: Any) -> None:
@@ -133,6 +147,12 @@ def beat(made: Beat) -> pb.Beat:
         seed=made.seed,
         stats=convert.stats(song.parts[0].velocity if song.parts else (), made.brief.bars),
     )
+
+
+def bar(number: int, made: Velocities, brief: Brief) -> pb.StreamComposeResponse:
+    """A bar of a beat as it is made; number from 1."""
+    part = part_of(Pattern(made[None]))
+    return pb.StreamComposeResponse(bar=number, hits=convert.hits(part, TICKS), bpm=brief.bpm)
 
 
 def generators() -> pb.ListGeneratorsResponse:

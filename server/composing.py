@@ -19,6 +19,14 @@ from server.frames import Frame
 PROGRESS_SECONDS = 0.1  # between two messages about a call's progress
 
 
+class _Endless:
+    """A beat without an end: what is asked for now, and its bars; `number` are made."""
+
+    def __init__(self, composer: Composer, brief: Brief, seed: int) -> None:
+        self.brief, self.number = brief, 0
+        self.bars = composer.stream(lambda: self.brief, seed)
+
+
 class Composing:
     """The calls for beats that a worker has.
 
@@ -38,6 +46,7 @@ class Composing:
         self._say, self._fail = say, fail
         self._infos = {info.id: info for info in briefs.generators().generators}
         self._calls: dict[int, Iterator[Frame | None]] = {}
+        self._endless: dict[int, _Endless] = {}
 
     @property
     def busy(self) -> bool:
@@ -47,6 +56,14 @@ class Composing:
     def begin(self, job: int, body: bytes) -> None:
         """Take a call in: a ComposeRequest."""
         self._calls[job] = self._made(job, pb.ComposeRequest.FromString(body))
+
+    def go_on(self, job: int, beat: int, body: bytes) -> None:
+        """Take in that more bars of a beat without an end are wanted: a StreamComposeRequest. The first begins it."""
+        self._calls[job] = self._more(job, beat, pb.StreamComposeRequest.FromString(body))
+
+    def forget(self, beat: int) -> None:
+        """End a beat without an end, if it is here."""
+        self._endless.pop(beat, None)
 
     def leave(self, job: int) -> None:
         """Make no more of a call, if it is here."""
@@ -100,6 +117,23 @@ class Composing:
             effective_brief=briefs.effective(asked, brief, model),
         )
         yield Frame({"what": "done", "job": job}, reply.SerializeToString())
+
+    def _more(self, job: int, beat: int, request: pb.StreamComposeRequest) -> Iterator[Frame]:
+        """The bars that a message asks for, and "done"."""
+        running = self._endless.get(beat)
+        if running is None:
+            asked = request.brief
+            model = convert.model_of(asked, tuple(self._composers), next(iter(self._composers), ""), "brief")
+            brief = briefs.endless(asked, self._limits)
+            running = self._endless[beat] = _Endless(self._composers[model], brief, asked.seed)
+        elif request.HasField("brief"):
+            running.brief = briefs.endless(request.brief, self._limits)
+        for _ in range(request.bars):
+            made = next(running.bars)
+            running.number += 1
+            piece = briefs.bar(running.number, made, running.brief)
+            yield Frame({"what": "bar", "job": job}, piece.SerializeToString())
+        yield Frame({"what": "done", "job": job})
 
 
 def _always(brief: Brief) -> Callable[[], Brief]:

@@ -24,7 +24,7 @@ from seq2drum.music.choices import AUTO, STYLES
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.notes import IntArray, Song
+from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
 from seq2drum.play.book import Book, groove_of
@@ -344,11 +344,12 @@ def stats(velocity: IntArray | Sequence[int], bars: int) -> pb.DrumStats:
 
 def bar_events(take_index: int, seed: int, bar: DrumBar, ticks_per_quarter: int) -> pb.BarEvents:
     """A bar as it is made; take_index from 0."""
-    return pb.BarEvents(take=take_index, bar=bar.bar.index + 1, seed=seed, hits=_hits(bar, ticks_per_quarter))
+    return pb.BarEvents(take=take_index, bar=bar.bar.index + 1, seed=seed, hits=hits(bar.part, ticks_per_quarter))
 
 
-def _hits(bar: DrumBar, ticks_per_quarter: int) -> Iterator[pb.DrumHit]:
-    for note in bar.part:
+def hits(part: Part, ticks_per_quarter: int) -> Iterator[pb.DrumHit]:
+    """The notes of a drum part, in order."""
+    for note in part:
         yield pb.DrumHit(
             tick=note.onset,
             quarter=note.onset / ticks_per_quarter,

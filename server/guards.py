@@ -54,22 +54,25 @@ class Call:
         """Seconds until the deadline."""
         return self.deadline - self._clock()
 
-    async def read(self) -> bytes | None:
+    async def read(self, *, upload: bool = True) -> bytes | None:
         """The next message; None if the caller has sent all, or has left: then `confirm` raises an error.
+
+        upload: whether all of them have to come soon; else each has its own time.
 
         Raises:
             Refusal: UPLOAD_STALLED.
         """
-        seconds = min(self._settings.idle_seconds, self._upload_ends - self._clock())
+        idle = self._settings.idle_seconds
+        seconds = min(idle, self._upload_ends - self._clock()) if upload else idle
         try:
             async with asyncio.timeout(seconds):
                 message = await self._context.read()
         except TimeoutError:
-            raise Refusal(
-                "UPLOAD_STALLED",
-                f"nothing came for {self._settings.idle_seconds:g} s, or not all within "
-                f"{self._settings.default_deadline_seconds:g} s; send the file without pauses",
-            ) from None
+            why = f"nothing came for {idle:g} s; ask on, or end the stream"
+            if upload:
+                most = self._settings.default_deadline_seconds
+                why = f"nothing came for {idle:g} s, or not all within {most:g} s; send the file without pauses"
+            raise Refusal("UPLOAD_STALLED", why) from None
         self.arrived = self._clock()
         if not isinstance(message, bytes):  # grpc.aio.EOF
             return None

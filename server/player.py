@@ -116,12 +116,18 @@ class Player:
         if frame.head["what"] == "cancel":
             self._leave(job)
             return
+        if frame.head["what"] == "forget":
+            self._composing.forget(frame.head["beat"])
+            return
         try:
             if frame.head["what"] == "offer":
                 self._say(Frame({"what": "done", "job": job}, self._offer(frame)))
                 return
             if frame.head["what"] == "compose":
                 self._composing.begin(job, frame.body)
+                return
+            if frame.head["what"] == "more":
+                self._composing.go_on(job, frame.head["beat"], frame.body)
                 return
             call = self._read(job, frame)
         except Exception as error:

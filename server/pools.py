@@ -261,6 +261,19 @@ class Players(Pool):
         async with contextlib.aclosing(self._asked({"what": "compose"}, request_bytes)) as frames:
             return [frame.body async for frame in frames][-1]
 
+    @contextlib.asynccontextmanager
+    async def beat(self) -> AsyncGenerator[Callable[[bytes], AsyncGenerator[Frame, None]], None]:
+        """A beat that goes on in one worker: what is given StreamComposeRequests one after another gives their frames.
+
+        Raises:
+            StatusError, Refusal: as `play`.
+        """
+        worker, beat = self._least_busy(), next(self._numbers)
+        try:
+            yield lambda request_bytes: self._asked({"what": "more", "beat": beat}, request_bytes, worker)
+        finally:
+            worker.post(Frame({"what": "forget", "job": 0, "beat": beat}))
+
     async def offer(self, request_bytes: bytes) -> bytes:
         """The grooves that fit a song, a ListGroovesResponse.
 
@@ -270,18 +283,26 @@ class Players(Pool):
         async with contextlib.aclosing(self._asked({"what": "offer"}, request_bytes)) as frames:
             return [frame.body async for frame in frames][-1]
 
-    async def _asked(self, head: dict[str, object], body: bytes) -> AsyncGenerator[Frame, None]:
-        """The frames that a worker answers with, up to "done".
+    def _least_busy(self) -> Worker:
+        if self._stopping:
+            raise shutting_down()
+        if not self._calls:
+            raise Refusal("NOT_READY", "no model is ready to play; try again", retry_seconds=2 * RETRY_SECONDS)
+        return min(self._calls, key=lambda worker: len(self._calls[worker]))
+
+    async def _asked(
+        self, head: dict[str, object], body: bytes, chosen: Worker | None = None
+    ) -> AsyncGenerator[Frame, None]:
+        """The frames that a worker answers with, up to "done". chosen: who is asked; else whoever has least to do.
 
         Raises:
             StatusError: the call failed.
             Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
         """
-        if self._stopping:
-            raise shutting_down()
-        if not self._calls:
-            raise Refusal("NOT_READY", "no model is ready to play; try again", retry_seconds=2 * RETRY_SECONDS)
-        worker, calls = min(self._calls.items(), key=lambda item: len(item[1]))
+        worker = chosen or self._least_busy()
+        calls = self._calls.get(worker)
+        if calls is None:
+            raise shutting_down() if self._stopping else _died()
         job = next(self._numbers)
         queue: asyncio.Queue[Frame | None] = asyncio.Queue()
         calls[job] = queue

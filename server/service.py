@@ -70,7 +70,7 @@ class Service:
     ) -> None:
         self._settings, self._screens, self._players = settings, screens, players
         self._admission, self._metrics, self._clock = admission, metrics, clock
-        self._beats = Beats(screens, players, admission, metrics, clock)
+        self.beats = Beats(screens, players, admission, metrics, clock)
         self.uploads = Room(settings.uploads, "files are arriving")
         self.large = Room(settings.recordings, "recordings are arriving")
         self.heard = Room(settings.recordings, "recordings are being read")
@@ -83,6 +83,7 @@ class Service:
             "StreamGenerateDrums": self.stream,
             "AnalyzeGuitar": self.analyze,
             "Compose": self.compose,
+            "StreamCompose": self.beats.stream,
             "ListModels": self.list_models,
             "ListGenerators": self.list_generators,
             "ListGrooves": self.list_grooves,
@@ -139,10 +140,10 @@ class Service:
         if not self._players.ready:
             raise _not_ready()
         if not request.midi:
-            await call.write(await self._beats.composed(call, data))
+            await call.write(await self.beats.composed(call, data))
             return
         guitar = await self._guitar(call, request)
-        reply = await self._beats.composed(call, data)
+        reply = await self.beats.composed(call, data)
         guitar.config.groove.add(midi=reply.beats[0].midi)
         asked, song = guitar.SerializeToString(), guitar.midi[:_HEAD_BYTES]
         async with aclosing(self._played(call, asked, song, guitar.config, bars=False)) as pieces:

@@ -90,6 +90,7 @@ class Drummers:
         self.inside = self.left = self.finished = self.bars = 0
         self.asked: list[pb.GenerateDrumsRequest] = []
         self.briefs: list[pb.Brief] = []
+        self.beats = 0
         self.error: BaseException | None = None
         self.size = 150_000
         self.bar_hits: list[pb.DrumHit] = []
@@ -115,6 +116,26 @@ class Drummers:
         return pb.ComposeResponse(
             beats=beats, timeline=pb.TimelineInfo(bars=brief.bars), timing=timing, effective_brief=brief
         ).SerializeToString()
+
+    @contextlib.asynccontextmanager
+    async def beat(self) -> AsyncIterator[Callable[[bytes], AsyncGenerator[Frame, None]]]:
+        self.beats += 1
+        number = 0
+
+        async def more(request: bytes) -> AsyncGenerator[Frame, None]:
+            nonlocal number
+            for _ in range(pb.StreamComposeRequest.FromString(request).bars):
+                await self.go.wait()
+                if self.error:
+                    raise self.error
+                number += 1
+                yield Frame({"what": "bar", "job": 1}, pb.StreamComposeResponse(bar=number).SerializeToString())
+            yield Frame({"what": "done", "job": 1})
+
+        try:
+            yield more
+        finally:
+            self.beats -= 1
 
     async def offer(self, request: bytes) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))
@@ -185,6 +206,8 @@ class Served:
             service.uploads.inside,
             service.large.inside,
             service.heard.inside,
+            service.beats.streams.inside,
+            self.drummers.beats,
             len(front.admission.queue),
             len(front.door.inside),
         )

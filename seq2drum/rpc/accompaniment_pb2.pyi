@@ -1363,6 +1363,73 @@ class ComposeResponse(_message.Message):
 Global___ComposeResponse: _TypeAlias = ComposeResponse  # noqa: Y015
 
 @_typing.final
+class StreamComposeRequest(_message.Message):
+    """Some more bars are wanted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRIEF_FIELD_NUMBER: _builtins.int
+    BARS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    bars: _builtins.int
+    """How many bars, at least 1. Over all messages at most 1024."""
+    request_id: _builtins.str
+    """As in GenerateDrumsRequest, in the first message."""
+    @_builtins.property
+    def brief(self) -> Global___Brief:
+        """What holds from the next bar on; unset is as before, and in the first message all defaults. `model` and `seed` count
+        in the first message alone, `bars`, `grid`, `meter` and `takes` not at all: bars are in 4/4 on the generator's own
+        grid. `fill` and `change` count bars from the beginning of the stream.
+        """
+
+    def __init__(
+        self,
+        *,
+        brief: Global___Brief | None = ...,
+        bars: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "brief", b"brief", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamComposeRequest: _TypeAlias = StreamComposeRequest  # noqa: Y015
+
+@_typing.final
+class StreamComposeResponse(_message.Message):
+    """One bar of a beat, as it is made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BAR_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    bar: _builtins.int
+    """The bar's number, from 1."""
+    bpm: _builtins.float
+    """Quarters a minute, of the brief that it was made for."""
+    @_builtins.property
+    def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrumHit]:
+        """Its hits in order; their places are counted from its barline, in ticks of which a quarter has 480."""
+
+    def __init__(
+        self,
+        *,
+        bar: _builtins.int = ...,
+        hits: _abc.Iterable[Global___DrumHit] | None = ...,
+        bpm: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "bpm", b"bpm", "hits", b"hits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamComposeResponse: _TypeAlias = StreamComposeResponse  # noqa: Y015
+
+@_typing.final
 class AnalyzeGuitarRequest(_message.Message):
     """A file to be looked at."""
 

@@ -58,6 +58,11 @@ class AccompanimentServiceStub:
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ComposeRequest.SerializeToString,
                 response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ComposeResponse.FromString,
                 _registered_method=True)
+        self.StreamCompose = channel.stream_stream(
+                '/seq2drum.v1.AccompanimentService/StreamCompose',
+                request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeRequest.SerializeToString,
+                response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/seq2drum.v1.AccompanimentService/ListModels',
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsRequest.SerializeToString,
@@ -122,6 +127,15 @@ class AccompanimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamCompose(self, request_iterator, context):
+        """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
+        bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
+        client half-closes. The same messages give the same bars.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """The models that can be asked for to play to a guitar.
         """
@@ -179,6 +193,11 @@ def add_AccompanimentServiceServicer_to_server(servicer, server):
                     servicer.Compose,
                     request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.ComposeRequest.FromString,
                     response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ComposeResponse.SerializeToString,
+            ),
+            'StreamCompose': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamCompose,
+                    request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeRequest.FromString,
+                    response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -318,6 +337,33 @@ class AccompanimentService:
             '/seq2drum.v1.AccompanimentService/Compose',
             seq2drum_dot_v1_dot_accompaniment__pb2.ComposeRequest.SerializeToString,
             seq2drum_dot_v1_dot_accompaniment__pb2.ComposeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamCompose(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/seq2drum.v1.AccompanimentService/StreamCompose',
+            seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeRequest.SerializeToString,
+            seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,11 @@ class AccompanimentServiceStub:
     """What is understood of a file, before any time is spent on playing."""
     Compose: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ComposeRequest, _accompaniment_pb2.ComposeResponse]
     """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once."""
+    StreamCompose: _grpc.StreamStreamMultiCallable[_accompaniment_pb2.StreamComposeRequest, _accompaniment_pb2.StreamComposeResponse]
+    """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
+    bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
+    client half-closes. The same messages give the same bars.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]
     """The models that can be asked for to play to a guitar."""
     ListGenerators: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGeneratorsRequest, _accompaniment_pb2.ListGeneratorsResponse]
@@ -85,6 +90,11 @@ class AccompanimentServiceAsyncStub(AccompanimentServiceStub):
     """What is understood of a file, before any time is spent on playing."""
     Compose: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ComposeRequest, _accompaniment_pb2.ComposeResponse]  # type: ignore[assignment]
     """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once."""
+    StreamCompose: _aio.StreamStreamMultiCallable[_accompaniment_pb2.StreamComposeRequest, _accompaniment_pb2.StreamComposeResponse]  # type: ignore[assignment]
+    """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
+    bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
+    client half-closes. The same messages give the same bars.
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]  # type: ignore[assignment]
     """The models that can be asked for to play to a guitar."""
     ListGenerators: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGeneratorsRequest, _accompaniment_pb2.ListGeneratorsResponse]  # type: ignore[assignment]
@@ -137,6 +147,17 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_accompaniment_pb2.ComposeResponse, _abc.Awaitable[_accompaniment_pb2.ComposeResponse]]:
         """Beats without a guitar, in one message: safe to repeat. With a guitar file, the beat is played to it at once."""
+
+    @_abc_1.abstractmethod
+    def StreamCompose(
+        self,
+        request_iterator: _MaybeAsyncIterator[_accompaniment_pb2.StreamComposeRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_accompaniment_pb2.StreamComposeResponse], _abc.AsyncIterator[_accompaniment_pb2.StreamComposeResponse]]:
+        """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
+        bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
+        client half-closes. The same messages give the same bars.
+        """
 
     @_abc_1.abstractmethod
     def ListModels(

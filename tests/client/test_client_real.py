@@ -7,8 +7,9 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from client import AsyncRemoteDrummer, RemoteBeat, RemoteBrief, RemoteDrummer, c
 from seq2drum.cli import main
 from seq2drum.errors import LimitError, OptionError, Seq2DrumError, UnknownModelError
 from seq2drum.formats import midi
+from seq2drum.lattice.patterns import Pattern, part_of
 from seq2drum.play.brief import Brief
 from seq2drum.play.composer import Composer, available
 from seq2drum.play.drummer import Drummer
@@ -159,6 +161,40 @@ def test_beats_of_the_real_server_have_the_bytes_of_the_composer(real: str) -> N
             remote.compose(model="default")
         with pytest.raises(OptionError, match="guitar=FILE"):
             remote.compose(options=Options())
+
+
+def struck(hits: Iterable[Any]) -> list[tuple[int, int, int]]:
+    return [(hit.tick, hit.note, hit.velocity) for hit in hits]
+
+
+def test_a_beat_without_an_end_has_the_bars_of_the_composer_and_heeds_new_wishes_from_the_next_bar_on(
+    real: str,
+) -> None:
+    composer, asked = Composer.load("step"), Brief(genre="funk", bpm=96, bars=1024)
+    made = composer.stream(lambda: asked, 3)
+    first = [part_of(Pattern(next(made)[None])) for _ in range(3)]
+    asked = Brief(genre="jazz", bpm=140, bars=1024, variability=0.6)
+    local = [*first, *(part_of(Pattern(next(made)[None])) for _ in range(2))]
+    wanted = [[(note.onset, note.pitch, note.velocity) for note in part] for part in local]
+    changed = {"genre": "jazz", "bpm": 140.0, "variability": 0.6}
+    with RemoteDrummer(real) as remote, remote.stream_compose(genre="funk", bpm=96.0, seed=3) as beat:
+        bars = [*beat.bars(2), *beat.bars(1), *beat.bars(2, **changed)]
+        with pytest.raises(OptionError, match="20 to 400"):
+            list(beat.bars(1, bpm=1.0))
+    assert [struck(bar.hits) for bar in bars] == wanted
+    assert [(bar.number, bar.bpm) for bar in bars] == [(1, 96), (2, 96), (3, 96), (4, 140), (5, 140)]
+
+    async def ask() -> list[Any]:
+        async with AsyncRemoteDrummer(real) as drummer, drummer.stream_compose(genre="funk", bpm=96.0, seed=3) as beat:
+            async for _ in beat.bars(2):
+                break  # what is not taken is passed over
+            taken = [bar async for bar in beat.bars(1)] + [bar async for bar in beat.bars(2, **changed)]
+            with pytest.raises(OptionError, match="1 to 1019"):
+                async for _ in beat.bars(2000):
+                    pass
+        return taken
+
+    assert [struck(bar.hits) for bar in asyncio.run(ask())] == wanted[2:]
 
 
 def test_a_beat_is_played_to_a_guitar_as_its_file_would_be_as_a_groove(

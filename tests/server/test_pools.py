@@ -354,6 +354,22 @@ def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
     run(test)
 
 
+def test_a_beat_without_an_end_ends_with_the_worker_that_has_it() -> None:
+    async def test() -> None:
+        async with players(engines=2) as pool:
+            async with pool.beat() as more:
+                said = [[frame.body async for frame in more(b"x")] for _ in range(3)]
+                assert said == 3 * [said[0]] and len(pool.pids) == 2  # always the same of the two
+                for body in (b"die", b"x"):
+                    with pytest.raises(Refusal) as refusal:
+                        async with contextlib.aclosing(more(body)) as frames:
+                            [frame async for frame in frames]
+                    assert refusal.value.reason == "WORKER_DIED"
+            assert pool.playing == 0
+
+    run(test)
+
+
 def test_calls_at_once_get_each_their_own_frames() -> None:
     async def test() -> None:
         async with players(engines=2) as pool:

@@ -302,6 +302,63 @@ def test_a_beat_waits_for_its_turn_as_a_song_does_and_leaves_when_it_is_cancelle
     against(body)
 
 
+def more(bars: int, **given: Any) -> pb.StreamComposeRequest:
+    return pb.StreamComposeRequest(bars=bars, **given)
+
+
+def test_a_beat_without_an_end_gets_its_bars_message_by_message_and_ends_when_the_caller_does() -> None:
+    async def body(server: Served) -> None:
+        call = server.stub.StreamCompose()
+        for first, count in ((1, 2), (3, 3)):
+            await call.write(more(count, request_id="mine" if first == 1 else ""))
+            assert [(await call.read()).bar for _ in range(count)] == list(range(first, first + count))
+            await until(lambda: not server.front.admission.playing)  # who waits for the caller has no turn
+        assert dict(await call.initial_metadata())["x-request-id"] == "mine" and server.drummers.beats == 1
+        await call.done_writing()
+        assert await call.read() is grpc.aio.EOF
+        await until(server.over)
+        assert server.metrics.value("bars_total") == 5
+
+    against(body)
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason", "at"),
+    [
+        ([], "WRONG_MESSAGE_ORDER", None),
+        ([more(0)], "INVALID_OPTION", "bars"),
+        ([more(1025)], "INVALID_OPTION", "bars"),
+        ([more(1024), more(1)], "INVALID_OPTION", "bars"),
+        ([more(1, request_id="a b")], "INVALID_REQUEST_ID", "request_id"),
+    ],
+)
+def test_a_beat_without_an_end_has_its_bounds(sent: list[Any], reason: str, at: str | None) -> None:
+    async def body(server: Served) -> None:
+        status = await refused(server.stub.StreamCompose(iter(sent)))
+        assert reason_of(status) == reason and (at is None or field(status) == at)
+
+    against(body)
+
+
+def test_who_asks_for_no_more_bars_is_sent_away_and_who_leaves_is_forgotten() -> None:
+    async def body(server: Served) -> None:
+        call = server.stub.StreamCompose()
+        await call.write(more(1))
+        await call.read()
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await call.read()
+        assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED and "for 0.5 s" in str(error.value.details())
+        await until(server.over)
+        server.drummers.go.clear()
+        call = server.stub.StreamCompose()
+        await call.write(more(1))
+        await until(lambda: server.front.admission.playing)
+        call.cancel()
+        await until(server.over)
+
+    against(body, settings(idle_seconds=0.5))
+
+
 def test_what_is_accepted_is_what_was_set() -> None:
     chosen = settings(waiting=7, max_takes=3, limits=Limits(tracks=5, fastest=250.5))
 
