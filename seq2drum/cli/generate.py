@@ -85,7 +85,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Makes beats out of nothing: no guitar is needed. Each can be the --groove of a song."
     parser.epilog = """examples:
   seq2drum --mode generate --genre funk --bpm 110
-  seq2drum --mode generate --genre funk:2,jazz:1 --takes 5 --fill 4 --picture --wav -o beats/
+  seq2drum --mode generate --genre funk:2,jazz:1 --takes 5 --wav -o beats/
   seq2drum --mode generate --genre rock --play"""
     what = parser.add_argument_group("what to make")
     what.add_argument(

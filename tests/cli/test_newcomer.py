@@ -95,7 +95,7 @@ def test_a_mode_after_two_dashes_is_an_argument() -> None:
         (["--mode", "infer", "--out", "x.mid"], "--mode infer has no use for --out; did you mean --mode train?"),
         (
             ["--mode", "show", "--json", "--seed", "1"],
-            "has no use for --json; did you mean --mode infer or grooves or eval?",
+            "has no use for --json; did you mean --mode infer or grooves or generate or eval?",
         ),
         (["--mode", "infer", "--s", "1"], "ambiguous option: --s"),
         (["--mode", "train", "-o", "x"], "has no use for -o; did you mean --mode demo or infer"),
