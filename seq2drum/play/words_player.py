@@ -1,8 +1,8 @@
 """The words generator, played: bars of drum text word by word, from the graph that a training has left.
 
 The state is carried from word to word and from bar to bar. BAR is never drawn: it is given after the last word of a
-bar, so every bar is whole. Words have no velocities: a hit has the mean velocity of its voice at its place in the bars
-that were learnt from.
+bar, so every bar is whole. Nor is a word drawn that takes more than two hands. Words have no velocities: a hit has the
+mean velocity of its voice at its place in the bars that were learnt from.
 """
 
 from __future__ import annotations
@@ -21,18 +21,24 @@ from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
 from seq2drum.music.briefs import BRIEF
 from seq2drum.music.kit import NINE
+from seq2drum.music.limbs import HANDS
 from seq2drum.play.brief import WISHES, Brief, wish
+from seq2drum.play.drawing import BY_HAND
 from seq2drum.play.folder import CONFIG, upgraded, verify
 from seq2drum.play.runtime import LoadedGraph, session
 
 KIND, FORMAT = "words", 1
 PLACES = 24
+GUIDANCE = 2.0
+"""How much what a genre adds to the logits counts; 1 as it was learnt."""
+
 _BAR, _START = words.COUNT, words.COUNT + 1
 _STATES = 4  # two layers, each with what it gives and what it keeps
 _USUAL: float = BRIEF["variability"].default
 _ANEW = (
     2.5  # the share of places that are drawn anew, by variability: half of them as usual, bars then change as drummers'
 )
+_UNPLAYABLE = np.where(words.hits_of(np.arange(words.COUNT))[:, BY_HAND].sum(axis=1) > HANDS, -np.inf, 0)
 _SHARED, _OWN = 21, 22  # which of the random numbers of a seed
 
 
@@ -119,7 +125,7 @@ class _Text:
         if self.loop is not None and not asked.variability and not is_fill:
             return self.read(self.loop, asked)
         rng = np.random.default_rng([self.seed, _OWN, number])
-        anew = rng.random(PLACES) < _ANEW * asked.variability
+        anew = rng.random(PLACES) < (1 if is_fill else _ANEW * asked.variability)
         if rng.random() < (asked.variability - _USUAL) / (1 - _USUAL):
             self.forget()
         noise = np.where(anew[:, None], rng.gumbel(size=self.shared.shape), self.shared)
@@ -135,7 +141,7 @@ class _Text:
         wishes, shares = _wishes(asked, is_fill)
         bar = np.zeros(PLACES, dtype=np.int64)
         for place in range(PLACES):
-            likely = shares @ self._heard(place, wishes)[:, : words.COUNT]
+            likely = shares @ self._heard(place, wishes)[:, : words.COUNT] + _UNPLAYABLE
             self.word = bar[place] = int(np.argmax(likely + asked.temperature * noise[place]))
         self._ends(bar, wishes)
         return bar
@@ -167,7 +173,11 @@ class _Text:
 
 
 def _wishes(asked: Brief, is_fill: bool) -> tuple[FloatArray, FloatArray]:
-    """What the net is told (n, WISHES), a row for each genre, and what the logits of each weigh (n,), 1 together."""
-    shares: list[tuple[str | None, float]] = [*asked.genres.items()] or [(None, 1.0)]
-    rows = np.stack([wish(genre, asked.bpm, fill=is_fill) for genre, _ in shares])
-    return rows, np.array([share for _, share in shares], dtype=np.float32)
+    """What the net is told (n, WISHES), a row for each genre, and what the logits of each weigh (n,), 1 together.
+
+    Genres weigh as they are mixed, times GUIDANCE; what is then too much is taken from no genre at all.
+    """
+    weights: list[tuple[str | None, float]] = [(genre, GUIDANCE * share) for genre, share in asked.genres.items()]
+    weights.append((None, 1 - sum(weight for _, weight in weights)))
+    rows = np.stack([wish(genre, asked.bpm, fill=is_fill) for genre, _ in weights])
+    return rows, np.array([weight for _, weight in weights], dtype=np.float32)

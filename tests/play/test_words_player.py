@@ -13,8 +13,10 @@ import pytest
 from seq2drum.errors import CheckpointError
 from seq2drum.lattice import words
 from seq2drum.lattice.patterns import Pattern
+from seq2drum.music.limbs import HANDS
 from seq2drum.play.brief import Brief
 from seq2drum.play.composer import Composer
+from seq2drum.play.drawing import BY_HAND
 from seq2drum.play.words_player import WordsPlayer
 
 SHIPPED = Path(__file__).parents[2] / "seq2drum" / "checkpoints" / "words"
@@ -78,6 +80,11 @@ def test_it_goes_on_from_what_it_is_primed_with(composer) -> None:
     given = Pattern(primed)
     after = [composer.compose(Brief(bars=1), seed, primed=given).pattern.velocity.tobytes() for seed in range(4)]
     assert after != [_bars(composer, seed, bars=1).tobytes() for seed in range(4)]
+
+
+def test_two_hands_can_play_it_however_wild_it_is(composer) -> None:
+    hits = _bars(composer, bars=24, variability=1.0, temperature=2.0) > 0
+    assert hits[..., BY_HAND].sum(axis=-1).max() == HANDS
 
 
 def test_hits_have_the_usual_velocity_of_their_place(composer) -> None:
