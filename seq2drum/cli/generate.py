@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from seq2drum.cli import exports, maps, paths, shared
+from seq2drum.cli import exports, loops, maps, paths, shared
 from seq2drum.cli.terminal import bar, standard_output
 from seq2drum.errors import OptionError
 from seq2drum.music.briefs import BRIEF, GENERATORS
@@ -82,7 +82,9 @@ EXTRAS: Mapping[str, Extra] = MappingProxyType(
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add who makes beats, what is asked for of them, and what is written."""
     parser.usage = "%(prog)s [--genre NAME] [--bpm B] [options]"
-    parser.description = "Makes beats out of nothing: no guitar is needed. Each can be the --groove of a song."
+    parser.description = (
+        "Makes beats out of nothing: no guitar is needed. Each can be the --groove of a song. With --model loop, audio."
+    )
     parser.epilog = """examples:
   seq2drum --mode generate --genre funk --bpm 110
   seq2drum --mode generate --genre funk:2,jazz:1 --takes 5 --wav -o beats/
@@ -101,6 +103,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for alias, meant, kind in (("--weights", "model", str), ("--track-nums", "takes", int)):
         same = f"the same as --{meant}"
         what.add_argument(alias, dest=meant, type=kind, default=argparse.SUPPRESS, metavar="X", help=same)
+    loops.add_options(what)
     what.add_argument("--prime", metavar="FILE", help="go on from the last bars of a file's drums, in 4/4")
     output = parser.add_argument_group("output")
     shared.add_output(output, "where to write (default: a name made of what is asked for, here)", metavar="FILE|DIR")
@@ -119,12 +122,18 @@ def run(options: argparse.Namespace) -> int:
     from seq2drum.cli import live
     from seq2drum.music import drum_maps
     from seq2drum.play.composer import Composer
+    from seq2drum.play.loops import folder_of
 
     # 1. What makes no sense is refused before anything is made.
     check("takes", options.takes, "--takes")
     check("seed", options.seed, "--seed")
     primed, bpm = _primed(options)
     brief = brief_of(options, bpm)
+    if folder := folder_of(options.model):
+        return loops.run(options, brief, folder)
+    for name in ("form", "kit"):
+        if getattr(options, name) is not None:
+            raise OptionError(f"--{name} is for audio loops; add --model loop, or leave it out")
     drum_maps.load(options.drum_map)
     if options.text and brief.metre != BRIEF["metre"].default:
         raise OptionError("--text has bars in 4/4; leave out --text or --metre")

@@ -40,6 +40,8 @@ TASKS: MappingProxyType[str, str] = MappingProxyType(
         "words": "seq2drum.learn.words:Wording",
         "bar": "seq2drum.learn.bar:Barring",
         "phrase": "seq2drum.learn.phrase:Phrasing",
+        "loop": "seq2drum.learn.loops:SliceGan",
+        "wavegan": "seq2drum.learn.wavegan:WaveGan",
     }
 )
 """Of each generator the class of its task."""
@@ -150,17 +152,19 @@ def card(config: Mapping[str, Any]) -> str:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def read(model: str, folders: Sequence[Path]) -> Beats:
-    """The bars that a generator learns from.
+def read(model: str, folders: Sequence[Path]) -> Any:
+    """What a generator learns from: bars as `Beats`, or what the `material` of its module makes of the folders.
 
     Raises:
-        CorpusError: there are none.
+        CorpusError: there is nothing.
     """
-    return data.read(folders, PLACES.get(model, 24))
+    home = import_module(TASKS[model].split(":")[0])
+    material = getattr(home, "material", None)
+    return data.read(folders, PLACES.get(model, 24)) if material is None else material(folders)
 
 
-def task_of(model: str, beats: Beats, recipe: Mapping[str, Any], say: Callable[[str], None]) -> task.Task[Any, Any]:
-    """The task of a generator. recipe: what of it is not as its module has it."""
+def task_of(model: str, beats: Any, recipe: Mapping[str, Any], say: Callable[[str], None]) -> task.Task[Any, Any]:
+    """The task of a generator. beats: see `read`. recipe: what of it is not as its module has it."""
     module, name = TASKS[model].split(":")
     home = import_module(module)
     made: task.Task[Any, Any] = getattr(home, name)(beats, home.Recipe(**recipe), say)

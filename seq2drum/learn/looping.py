@@ -215,6 +215,12 @@ def write(config: Mapping[str, Any], folder: Path) -> None:
     seal(folder, FILES)
 
 
+def add_figures(folder: Path, measured: Mapping[str, str]) -> None:
+    """Put what was measured of a maker of loops, names and values, into its folder."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    write({**config, "figures": {**config.get("figures", {}), **measured}}, folder)
+
+
 def card(config: Mapping[str, Any]) -> str:
     """What a person should know of a maker of loops before using it, from what its `config.json` says."""
     recipe, progress = config.get("recipe", {}), config.get("progress", {})

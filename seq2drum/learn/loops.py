@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -159,36 +160,47 @@ def read(folders: Sequence[Path], soundfont: Path | None, seed: int, say: Callab
     return rendered(beats.read(folders), soundfont, seed=seed)
 
 
-def of_beats(drums: Beats, recipe: Recipe, say: Callable[[str], None]) -> SliceGan:
-    """The task, of bars of drums on the kits of the best soundfont of this machine."""
-    return SliceGan(rendered(drums, seed=recipe.seed), recipe, say)
+def material(folders: Sequence[Path]) -> Loops:
+    """The loops of some folders, drums in MIDI on the best soundfont of this machine; see `read`."""
+    return read(folders, None, 0, lambda line: None)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train a maker of loops on folders of drums or of loops."""
-    parser = argparse.ArgumentParser(prog="python -m seq2drum.learn.loops", description="Train a maker of audio loops.")
+def command(
+    name: str,
+    task: Callable[[Loops, Any, Callable[[str], None]], Looping],
+    recipe: Callable[..., looping.Recipe],
+    arguments: Sequence[str] | None,
+) -> int:
+    """Train a maker of loops on folders of drums or of loops; returns the exit code. name: of its module."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m seq2drum.learn.{name}", description="Train a maker of audio loops."
+    )
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="drums as MIDI, or loops")
     parser.add_argument("--kit", type=Path, metavar="FILE.sf2", help="the soundfont that drums in MIDI are played on")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="the run's folder")
     parser.add_argument("--minutes", type=float, metavar="M")
     parser.add_argument("--steps", type=int, metavar="N")
-    parser.add_argument("--seed", type=int, default=Recipe.seed, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
     options = parser.parse_args(arguments)
-    recipe = {name: getattr(options, name) for name in ("minutes", "steps", "seed")}
+    given = {name: getattr(options, name) for name in ("minutes", "steps", "seed")}
 
     def say(line: str) -> None:
         print(line, flush=True)
 
     try:
-        loops = read(options.data, options.kit, options.seed, say)
-        work = SliceGan(loops, Recipe(**recipe), say)
+        work = task(read(options.data, options.kit, options.seed, say), recipe(**given), say)
         about = generating.about(KIND, options.data)
         print(loop.train(work, options.out, resume=options.resume, about=about).folder / BEST)
     except Seq2DrumError as fault:
         print(fault, file=sys.stderr)
         return 2
     return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train the GAN over codes on folders of drums or of loops."""
+    return command("loops", SliceGan, Recipe, arguments)
 
 
 if __name__ == "__main__":

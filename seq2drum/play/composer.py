@@ -7,7 +7,6 @@ by asking no more. What it draws for a bar comes from (seed, bar) alone.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +42,7 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Metre, Part, Song, Tempo
 from seq2drum.music.shown import Shown
 from seq2drum.play.brief import Brief
-from seq2drum.play.folder import CONFIG
+from seq2drum.play.folder import CONFIG, place_in
 
 MOST_PRIMED = 8  # bars of a file that are gone on from
 _MICROSECONDS = 60_000_000
@@ -243,11 +242,8 @@ def find(name: str) -> Path:
     """
     if name in GENERATORS:
         return _SHIPPED / name
-    folder = Path(name)
-    with contextlib.suppress(OSError):  # a name too long for a path is no folder's name
-        for place in (folder, folder / "best", folder / "last"):
-            if (place / CONFIG).is_file():
-                return place
+    if (place := place_in(name)) is not None:
+        return place
     raise UnknownModelError(
         f"there is no generator {name[:80]!r}: wanted one of {', '.join(available())},"
         " or a folder that --mode train made of one"

@@ -48,15 +48,22 @@ def find(name: str | Path) -> Path:
     """
     if str(name) in available():
         return _SHIPPED / str(name)
+    if (place := place_in(name)) is not None:
+        return place
+    raise UnknownModelError(
+        f"there is no model {str(name)!r}: wanted one of {', '.join(available()) or '(none is shipped)'}, "
+        "or a folder that --mode train made"
+    )
+
+
+def place_in(name: str | Path) -> Path | None:
+    """The checkpoint in a folder, or in that of a run (its best); None if there is none."""
     folder = Path(name)
     with contextlib.suppress(OSError):  # a name too long for a path is no folder's name
         for place in (folder, folder / "best", folder / "last"):
             if (place / CONFIG).is_file():
                 return place
-    raise UnknownModelError(
-        f"there is no model {str(name)!r}: wanted one of {', '.join(available()) or '(none is shipped)'}, "
-        "or a folder that --mode train made"
-    )
+    return None
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import numpy as np
 from seq2drum.errors import CheckpointError, OptionError
 from seq2drum.lattice.loops import SLICE, SLICES, Samples, resampled, respaced, spacing
 from seq2drum.play.brief import Brief, wish
-from seq2drum.play.folder import CONFIG, upgraded, verify
+from seq2drum.play.folder import CONFIG, place_in, upgraded, verify
 from seq2drum.play.runtime import LoadedGraph, session
 
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "loop"
@@ -120,7 +120,10 @@ class LoopMaker:
         if kit is None:
             return self.kits[int(np.random.default_rng([seed, 11]).integers(len(self.kits)))]
         if kit not in self.kits:
-            raise OptionError(f"there is no kit {kit!r} for loops; there are {', '.join(self.kits)}")
+            raise OptionError(
+                f"there is no kit {kit[:40]!r} for loops; there are {', '.join(self.kits)}. Loops of another soundfont"
+                " are learnt by `python -m seq2drum.learn.loops --kit FILE.sf2`"
+            )
         return kit
 
     def _bars(self, brief: Brief, seed: int, plans: Sequence[tuple[int, int, bool]], kit: str) -> Samples:
@@ -143,6 +146,16 @@ class LoopMaker:
             np.random.default_rng([seed, 10, passage, which]).standard_normal(self.noise) for which in (letter, 0)
         )
         return np.asarray(np.sqrt(1 - variability) * common + np.sqrt(variability) * own if letter else common)
+
+
+def folder_of(model: str) -> Path | None:
+    """The checkpoint of a maker of loops: the shipped one by its name, or one in a folder; None if there is none."""
+    place = SHIPPED if model == KIND else place_in(model)
+    try:
+        about = json.loads((place / CONFIG).read_text(encoding="utf-8")) if place else None
+    except (OSError, ValueError):
+        return place if place == SHIPPED else None
+    return place if isinstance(about, dict) and about.get("kind") == KIND else None
 
 
 def letters_of(form: str) -> tuple[int, ...]:

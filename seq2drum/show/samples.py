@@ -33,6 +33,12 @@ def float_wav(sound: Sound) -> bytes:
     return b"".join([b"RIFF", struct.pack("<I", len(head) + len(data)), head, data])
 
 
+def mono_wav(sound: NDArray[np.float32]) -> bytes:
+    """A WAV file, 16 bits, of one channel (frames,) on both sides; what is beyond full scale is cut."""
+    rounded = np.rint(sound.clip(-1, 1) * 32_767).astype(np.int16)
+    return wav_file(np.stack([rounded, rounded], axis=1))
+
+
 def wav_file(samples: NDArray[np.int16]) -> bytes:
     """A WAV file of stereo samples (frames, 2)."""
     data = np.ascontiguousarray(samples, "<i2").tobytes()
