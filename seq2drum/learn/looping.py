@@ -240,7 +240,7 @@ def card(config: Mapping[str, Any]) -> str:
         *(f"| {name} | {value} |" for name, value in config.get("figures", {}).items()),
         "",
         "`frechet` is the Frechet distance of log-mel statistics of 400 made loops to as many real ones that were not",
-        "learnt from. Real halves of those are 16 or so apart, white noise 1,900.",
+        "learnt from. `bench/loops.py` sets it, and the novelty, beside those of real loops and of white noise.",
         "",
         "## Use and limits",
         "",
@@ -249,6 +249,6 @@ def card(config: Mapping[str, Any]) -> str:
         "## Data",
         "",
         config.get("licence", "Whose music it was trained on, and under which licence, whoever trained it knows."),
-        "The sound is that of the soundfont that the loops were rendered with, or of the loops that were given.",
+        config.get("sound", "The sound is that of the soundfont that drums were played on, or of the loops given."),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"

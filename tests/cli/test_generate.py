@@ -233,3 +233,33 @@ def test_a_panel_that_cannot_be_is_refused_in_a_line(
     monkeypatch.chdir(tmp_path)
     code, _, err = called(["--mode", "eval", *words], capsys)
     assert code == 2 and said in err and err.count("\n") == 1
+
+
+def test_audio_loops_are_wav_files_as_long_as_their_bars(generate, tmp_path: Path) -> None:
+    code, out, _ = generate("--model", "loop", "--genre", "funk", "--bpm", 120, "--bars", 4, "--form", "abab", "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert told["form"] == "ABAB" and told["output"] == "funk-120-ABAB.wav"
+    data = (tmp_path / told["output"]).read_bytes()
+    samples = np.frombuffer(data[44:], "<i2").reshape(-1, 2)
+    assert abs(len(samples) / 44_100 - 8) < 0.01
+    assert 10_000 < np.abs(samples.astype(int)).max() < 32_000
+    again = generate("--model", "loop", "--genre", "funk", "--bpm", 120, "--bars", 4, "--form", "ABAB", "-o", "b.wav")
+    assert again[0] == 0 and (tmp_path / "b.wav").read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--model", "loop", "--text"), "--text wants hits"),
+        (("--model", "loop", "--form", "AXB"), "AAAB"),
+        (("--model", "loop", "--kit", "tin"), "there are standard"),
+        (("--model", "loop", "--metre", "7/8"), "4/4"),
+        (("--model", "loop", "-o", "loop.mid"), "WAV file"),
+        (("--form", "AAAB"), "--model loop"),
+    ],
+)
+def test_what_audio_loops_cannot_be_is_told_in_a_line(generate, tmp_path: Path, words: tuple, says: str) -> None:
+    code, _, err = generate(*words)
+    assert code == 2 and says in err and len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
