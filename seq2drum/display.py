@@ -37,6 +37,7 @@ from seq2drum.music.kit import FULL, KITS, Kit, to_kit
 from seq2drum.music.notes import Bar, IntArray, Metre, Part, Song
 from seq2drum.music.shown import one_line
 from seq2drum.play.book import Book
+from seq2drum.play.composer import Beat
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options, in_words
 from seq2drum.play.take import DrumBar, Take
@@ -399,6 +400,12 @@ def _groove(groove: Groove) -> list[Piece]:
 def _groove_facts(groove: Groove) -> list[str]:
     slow, fast = groove.tempo
     return [groove.metre, groove.style or "any style", f"♩={slow:g}" if slow == fast else f"♩={slow:g} to {fast:g}"]
+
+
+@pieces.register
+def _beat(beat: Beat) -> list[Piece]:
+    facts = [beat.brief.in_words(), _count(len(beat.duet.drums), "hit"), f"made by {beat.model}", f"seed {beat.seed}"]
+    return [Facts(facts, "Beat"), *_picture(beat.duet, "the bars of the beat")]
 
 
 @pieces.register

@@ -22,6 +22,7 @@ from seq2drum.formats import midi
 from seq2drum.judge.evaluation import Column, Estimate, Evaluation, Row
 from seq2drum.lattice import grid, phrases
 from seq2drum.lattice.drums import drums_of
+from seq2drum.lattice.patterns import Pattern
 from seq2drum.lattice.phrases import Cut
 from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
@@ -30,6 +31,8 @@ from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.music.shown import as_html
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.book import Book
+from seq2drum.play.brief import Brief
+from seq2drum.play.composer import Beat
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Take
 from seq2drum.show import chart, draw
@@ -238,6 +241,17 @@ def test_a_long_name_is_cut_and_a_long_song_shows_its_first_bars_and_says_so() -
 )
 def test_empty_and_odd_values_show_themselves(value: Any) -> None:
     assert said(value._repr_html_())
+
+
+def test_a_beat_says_what_it_was_made_of_and_shows_its_bars(drawn: list[Duet]) -> None:
+    bars = np.zeros((2, 24, 9), dtype=np.float32)
+    bars[:, 0, 0] = 1
+    brief = Brief(genre="funk:3,jazz:1", bpm=96, bars=2, fill=4)
+    shown = as_html(Beat(Pattern(bars), brief, 7, "step"))
+    for words in ("funk 75%, jazz 25%", "2 bars", "♩=96", "a fill every 4", "2 hits", "made by step", "seed 7"):
+        assert words in shown
+    assert len(drawn) == 1
+    assert Brief(bars=1).in_words().startswith("any genre, 1 bar, 4/4")
 
 
 def test_drums_of_any_kit_are_shown_and_of_none_only_counted() -> None:

@@ -12,7 +12,6 @@ from seq2drum.errors import OptionError
 from seq2drum.lattice.patterns import GRIDS, WANTED
 from seq2drum.music import briefs
 from seq2drum.music.briefs import BRIEF, GENRES
-from seq2drum.music.shown import Shown
 
 WISHES = len(GENRES) + 2
 """How many numbers a wish has: a share of each genre, the tempo, and whether the bar is a fill."""
@@ -21,7 +20,7 @@ _MIDDLE, _SPREAD = 110, 50  # of tempos, in quarters a minute
 
 
 @dataclass(frozen=True, slots=True)
-class Brief(Shown):
+class Brief:
     """What a musician can ask for of a beat.
 
     genre: one of `briefs.GENRES`, a mix of them as "funk:2,jazz:1" or a mapping of names to weights; None for any.
@@ -61,6 +60,13 @@ class Brief(Shown):
         if self.genre is None:
             return {}
         return briefs.genres_of(self.genre) if isinstance(self.genre, str) else briefs.shares_of(self.genre)
+
+    def in_words(self) -> str:
+        """What is asked for, in words."""
+        mixed = ", ".join(name if share == 1 else f"{name} {share:.0%}" for name, share in self.genres.items())
+        bars = "1 bar" if self.bars == 1 else f"{self.bars} bars"
+        fills = f", a fill every {self.fill}" if self.fill else ""
+        return f"{mixed or 'any genre'}, {bars}{fills}, {self.metre}, ♩={self.bpm:g}, variability {self.variability:g}"
 
     def is_fill(self, bar: int) -> bool:
         """Whether a bar, counted from 0, is a fill."""
