@@ -41,7 +41,7 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
         if getattr(options, name):
             raise OptionError(f"--model {options.model} has no use for --{name.replace('_', '-')}; leave it out")
     with bar(None, "reading drums"):
-        bars = generating.read(options.model, folders)
+        bars = generating.read(options.model, folders, say)
     if options.combine:
         bars = _combined(bars, options.combine, options.seed)
     task = generating.task_of(options.model, bars, _recipe(options), lambda line: None)

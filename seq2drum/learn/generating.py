@@ -152,15 +152,17 @@ def card(config: Mapping[str, Any]) -> str:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def read(model: str, folders: Sequence[Path]) -> Any:
+def read(model: str, folders: Sequence[Path], say: Callable[[str], None] = lambda line: None) -> Any:
     """What a generator learns from: bars as `Beats`, or what the `material` of its module makes of the folders.
+
+    say: is told what is left out.
 
     Raises:
         CorpusError: there is nothing.
     """
     home = import_module(TASKS[model].split(":")[0])
     material = getattr(home, "material", None)
-    return data.read(folders, PLACES.get(model, 24)) if material is None else material(folders)
+    return data.read(folders, PLACES.get(model, 24)) if material is None else material(folders, say)
 
 
 def task_of(model: str, beats: Any, recipe: Mapping[str, Any], say: Callable[[str], None]) -> task.Task[Any, Any]:

@@ -160,9 +160,9 @@ def read(folders: Sequence[Path], soundfont: Path | None, seed: int, say: Callab
     return rendered(beats.read(folders), soundfont, seed=seed)
 
 
-def material(folders: Sequence[Path]) -> Loops:
+def material(folders: Sequence[Path], say: Callable[[str], None]) -> Loops:
     """The loops of some folders, drums in MIDI on the best soundfont of this machine; see `read`."""
-    return read(folders, None, 0, lambda line: None)
+    return read(folders, None, 0, say)
 
 
 def command(
