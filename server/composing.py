@@ -11,7 +11,7 @@ from itertools import islice
 
 from seq2drum.music.limits import Limits
 from seq2drum.play.brief import Brief
-from seq2drum.play.composer import Beat, Composer
+from seq2drum.play.composer import Composer
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import briefs, convert
 from server.frames import Frame
@@ -92,7 +92,7 @@ class Composing:
         takes = convert.takes_of(asked, self._most_takes, "brief")
         # 2. Bar by bar.
         begun = said = time.perf_counter()
-        first_bar, done, beats = 0.0, 0, list[Beat]()
+        first_bar, done, beats = 0.0, 0, list[pb.Beat]()
         for seed in range(asked.seed, asked.seed + takes):
             bars = []
             for bar in islice(composer.stream(_always(brief), seed), brief.bars):
@@ -105,12 +105,12 @@ class Composing:
                     yield Frame({"what": "progress", "job": job, "done": done, "total": takes * brief.bars})
                 else:
                     yield None
-            beats.append(composer.beat(bars, brief, seed))
+            beats.append(briefs.beat(composer.beat(bars, brief, seed)))
+            yield None
         # 3. The reply.
-        made = [briefs.beat(beat) for beat in beats]
         took = 1000 * (time.perf_counter() - begun)
         reply = pb.ComposeResponse(
-            beats=made,
+            beats=beats,
             timeline=briefs.timeline(brief),
             timing=pb.Timing(first_bar_ms=1000 * first_bar, generate_ms=took, batch_size=1),
             generator=self._infos[model],

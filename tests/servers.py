@@ -270,7 +270,9 @@ def message(piece: Any) -> Any:
     return pb.StreamGenerateDrumsRequest(midi_chunk=piece) if isinstance(piece, bytes) else piece
 
 
-async def refused_stream(server: Served, pieces: Iterable[Any], **outside: Any) -> status_pb2.Status:
+async def refused_stream(
+    server: Served, pieces: Iterable[Any], method: str = "StreamGenerateDrums", **outside: Any
+) -> status_pb2.Status:
     """The status of a stream that is refused before all of it was read.
 
     By gRPC's client with threads: that of asyncio tells of an internal error, now and then, if it is refused while it
@@ -281,7 +283,7 @@ async def refused_stream(server: Served, pieces: Iterable[Any], **outside: Any) 
         with grpc.insecure_channel(server.front.address) as channel:
             stub: Any = rpc.AccompanimentServiceStub(channel)
             try:
-                list(stub.StreamGenerateDrums(map(message, pieces), **outside))
+                list(getattr(stub, method)(map(message, pieces), **outside))
             except grpc.RpcError as error:
                 status: status_pb2.Status | None = rpc_status.from_call(error)
                 assert status, f"{error.code()} has no details: {error.details()}"

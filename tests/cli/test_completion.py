@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from client import cli as client_cli
-from client.options import song_parser, watch_parser
+from client.options import compose_parser, song_parser, watch_parser
 from seq2drum import cli
 from seq2drum.cli import shared
 from seq2drum.music.choices import STYLES
@@ -73,7 +73,9 @@ def test_values_and_names_of_files_are_completed(complete) -> None:
 
 def test_the_client_is_completed_with_and_without_watching(complete) -> None:
     assert complete("seq2drum-client", "so") == ["song.mid", "songs"]
-    assert complete("seq2drum-client", "song.mid", "--list") == ["--list-drum-maps", "--list-grooves", "--list-models"]
+    listed = [f"--list-{what}" for what in ("drum-maps", "generators", "grooves", "models")]
+    assert complete("seq2drum-client", "song.mid", "--list") == listed
+    assert complete("seq2drum-client", "compose", "--b") == ["--bars", "--bpm"]
     assert complete("seq2drum-client", "--style", "r") == ["reggae", "rock"]
     assert complete("seq2drum-client", "watch", "--se") == ["--sections", "--seed", "--server", "--settle"]
     assert complete("seq2drum-client", "watch", "so") == ["songs"]
@@ -85,7 +87,11 @@ def test_every_shell_gets_a_script_with_all_options(
     program: str, shell: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     script = script_of(program, shell, capsys)
-    parsers = [cli._parser(mode) for mode in cli.MODES] if program == "seq2drum" else [song_parser(), watch_parser()]
+    parsers = (
+        [cli._parser(mode) for mode in cli.MODES]
+        if program == "seq2drum"
+        else [song_parser(), watch_parser(), compose_parser()]
+    )
     names = {name for parser in parsers for name in parser.option_names if name.startswith("--")} - {"--version"}
     assert [name for name in sorted(names) if name.lstrip("-") not in script] == []
     assert program in script

@@ -334,7 +334,7 @@ def test_a_beat_without_an_end_gets_its_bars_message_by_message_and_ends_when_th
 )
 def test_a_beat_without_an_end_has_its_bounds(sent: list[Any], reason: str, at: str | None) -> None:
     async def body(server: Served) -> None:
-        status = await refused(server.stub.StreamCompose(iter(sent)))
+        status = await refused_stream(server, sent, "StreamCompose")
         assert reason_of(status) == reason and (at is None or field(status) == at)
 
     against(body)

@@ -149,12 +149,14 @@ def test_every_method_but_get_server_info_asks_for_the_token() -> None:
             calls: Mapping[str, Any] = {
                 "GenerateDrums": lambda **how: server.generate(**how),
                 "AnalyzeGuitar": lambda **how: server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI), **how),
+                "Compose": lambda **how: server.stub.Compose(pb.ComposeRequest(), **how),
+                "ListGenerators": lambda **how: server.stub.ListGenerators(pb.ListGeneratorsRequest(), **how),
                 "ListModels": lambda **how: server.stub.ListModels(pb.ListModelsRequest(), **how),
                 "ListGrooves": lambda **how: server.stub.ListGrooves(pb.ListGroovesRequest(), **how),
                 "ListDrumMaps": lambda **how: server.stub.ListDrumMaps(pb.ListDrumMapsRequest(), **how),
             }
             methods = {method.name for method in pb.DESCRIPTOR.services_by_name["AccompanimentService"].methods}
-            assert methods == {*calls, "StreamGenerateDrums", "GetServerInfo"}
+            assert methods == {*calls, "StreamGenerateDrums", "StreamCompose", "GetServerInfo"}
             for name, call in calls.items():
                 status = await refused(call())
                 assert reason_of(status) == "CREDENTIALS_MISSING", name
@@ -163,6 +165,9 @@ def test_every_method_but_get_server_info_asks_for_the_token() -> None:
                 await call(metadata=bearer(TOKEN))
             assert reason_of(await refused_stream(server, [opening(), MIDI])) == "CREDENTIALS_MISSING"
             assert (await server.stream(metadata=bearer(TOKEN)).read()).accepted.request_id
+            more = pb.StreamComposeRequest(bars=1)
+            assert reason_of(await refused_stream(server, [more], "StreamCompose")) == "CREDENTIALS_MISSING"
+            assert (await server.stub.StreamCompose(iter([more]), metadata=bearer(TOKEN)).read()).bar == 1
 
     asyncio.run(run())
 
