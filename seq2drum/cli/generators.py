@@ -108,6 +108,8 @@ def evaluate(options: argparse.Namespace) -> int:
         MissingExtraError: the critic's library is not installed.
     """
     # 1. Refuse what makes no sense before anything takes its time.
+    if "loop" in options.model:
+        raise OptionError("audio loops have no hits to measure; python bench/loops.py measures their sound")
     for name in _UNJUDGED:
         if getattr(options, name):
             raise OptionError(f"generators are measured without --{name.replace('_', '-')}; leave it out")

@@ -220,6 +220,7 @@ def test_the_panel_of_generators_is_printed_and_written(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--model", "step", "loop", "--data", "x"], "bench/loops.py measures their sound"),
         (["--model", "step"], "wants --data DIR, folders of drums"),
         (["--model", "step", "default", "--data", "x"], "'default' is no generator"),
         (["--model", "step", "--data", "x", "--metre", "3/4"], "measured without --metre"),
