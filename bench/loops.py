@@ -32,7 +32,7 @@ from seq2drum.learn.looping import add_figures, one_hot, wishes
 from seq2drum.learn.loops import read
 from seq2drum.play.loops import SHIPPED, LoopMaker
 
-COUNT = 800
+COUNT = 400
 
 
 def made_by(maker: LoopMaker, like: Loops, seed: int) -> Samples:
