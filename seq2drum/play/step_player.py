@@ -16,9 +16,10 @@ from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
 from seq2drum.music.briefs import BRIEF
 from seq2drum.music.kit import NINE
+from seq2drum.music.limbs import HANDS
 from seq2drum.play.bar_memory import HEARD, BarMemory, before
 from seq2drum.play.brief import WISHES, Brief, wish
-from seq2drum.play.drawing import below
+from seq2drum.play.drawing import BY_HAND, below
 from seq2drum.play.folder import CONFIG, upgraded, verify
 from seq2drum.play.runtime import LoadedGraph, session
 
@@ -165,7 +166,7 @@ class _Beat:
             else:
                 felt = 0.5 if uniform is None or not temperature else uniform[place, 1].clip(_LEAST_FELT, _MOST_FELT)
                 struck = answer["middle"][0] + answer["spread"][0] * np.log(felt / (1 - felt))
-                bar[place] = answer["hits"][0] * _heard_velocity(struck)
+                bar[place] = within_reach(answer["hits"][0] * _heard_velocity(struck))
             self.last = bar[place : place + 1]
         return bar
 
@@ -192,6 +193,15 @@ def wishes_of(asked: Brief, is_fill: bool, guidance: float = GUIDANCE) -> tuple[
         named.append(wish(None, asked.bpm, fill=is_fill))
         weights.append(1 - sum(weights))
     return np.stack(named), np.array(weights, dtype=np.float32)[:, None]
+
+
+def within_reach(struck: Velocities) -> Velocities:
+    """Velocities (9,) of one step, of those that want a hand the loudest two."""
+    hands = np.where(BY_HAND, struck, 0)
+    quieter = np.argsort(-hands, kind="stable")[HANDS:]
+    kept = struck.copy()
+    kept[quieter[hands[quieter] > 0]] = 0
+    return kept
 
 
 def _heard_velocity(struck: NDArray[np.floating]) -> NDArray[np.floating]:

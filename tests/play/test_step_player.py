@@ -12,7 +12,7 @@ from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.play.bar_memory import MOST, REMEMBERED, BarMemory
 from seq2drum.play.brief import WISHES, Brief
 from seq2drum.play.composer import Composer
-from seq2drum.play.step_player import newness, sameness, wishes_of
+from seq2drum.play.step_player import newness, sameness, wishes_of, within_reach
 
 SHIPPED = Path(__file__).parents[2] / "seq2drum" / "checkpoints" / "step"
 
@@ -81,6 +81,12 @@ def test_the_weights_of_wishes_are_one_together() -> None:
     assert (told[:, -2:] == [1.0, 1.0]).all()
     assert wishes_of(Brief(genre="funk"), False, 1.0)[1].tolist() == [[1.0]]
     assert wishes_of(Brief(), False)[1].tolist() == [[1.0]]
+
+
+def test_of_more_than_two_hands_the_loudest_two_are_left() -> None:
+    struck = np.array([0.9, 0.5, 0.0, 0.0, 0.3, 0.0, 0.4, 0.0, 0.2], dtype=np.float32)
+    assert within_reach(struck).tolist() == np.float32([0.9, 0.5, 0, 0, 0, 0, 0.4, 0, 0.2]).tolist()
+    assert within_reach(np.zeros(9, dtype=np.float32)).sum() == 0
 
 
 def test_fills_are_not_remembered() -> None:
