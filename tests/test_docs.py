@@ -58,8 +58,8 @@ NOT_RUN = {
     r"seq2drum --print-completion |mkdir -p ~/\.zfunc$": "writes into a home; test_completion.py tries it",
     r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
     r"tensorboard ": "serves until it is ended",
-    r"python -m seq2drum\.learn\.ranker |python bench/ranker\.py ": "wants a corpus; tests/learn/test_ranker.py trains",
-    r"seq2drum --mode eval --model step .*--data groove": "wants the data set; tests/judge/test_beats.py has figures",
+    r"python -m seq2drum\.learn\.\w+ --|python bench/ranker\.py ": "wants a corpus; tests/learn trains",
+    r"seq2drum --mode eval --model \w+ .*--data groove": "wants the data set; tests/judge/test_beats.py has figures",
     r"torchrun ": "starts several processes; tests/learn does",
     r"jupyter ": "opens a browser",
     r"python notebooks/sync\.py ": "test_notebooks.py runs it",
@@ -88,7 +88,12 @@ SMALL = {
     "eval": ["--songs", "2", "--bars", "4", "--takes", "1", "--workers", "1", "--no-critic", "--split", "all"],
 }
 SMALL_NUMBERS = {"--minutes": "0.02", "--epochs": "1"}
-OTHERS_OPTIONS = {"--nproc-per-node", "--logdir", "--no-deps"}  # of torchrun, tensorboard and pip
+OTHERS_OPTIONS = {
+    "--nproc-per-node",
+    "--logdir",
+    "--no-deps",
+    "--steps",
+}  # of torchrun, tensorboard, pip, seq2drum.learn
 
 
 class Block(NamedTuple):
