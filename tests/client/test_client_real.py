@@ -96,6 +96,7 @@ def test_eight_takes_of_a_file_as_large_as_is_taken_come_back_with_its_guitar(re
             assert [take.midi for take in received] == takes
 
 
+@pytest.mark.slow
 def test_real_songs_through_the_real_command_line_are_what_infer_writes(
     real: str, drummer: Drummer, sample: list[Path], tmp_path: Path
 ) -> None:

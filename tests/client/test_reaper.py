@@ -900,7 +900,13 @@ def real(here: Studio) -> Studio:
     return here
 
 
-@pytest.mark.parametrize("place", ["a tempo ramp", "4/4 to 7/8 to 6/8", "bar 3 beat 2.5", "all at once"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "all at once",
+        *(pytest.param(p, marks=pytest.mark.slow) for p in ("a tempo ramp", "4/4 to 7/8 to 6/8", "bar 3 beat 2.5")),
+    ],
+)
 def test_the_real_drummer_plays_in_the_project_to_the_tick(
     studio: Callable[..., Studio], home: Path, place: str
 ) -> None:
@@ -940,6 +946,7 @@ def test_esc_stops_the_real_program(studio: Callable[..., Studio], home: Path) -
     here.unchanged("Cancelled")
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_during_a_song_is_reported_in_one_line(studio: Callable[..., Studio], home: Path) -> None:
     here = real(studio())
     here.reaper.add_item(here.guitar, 0, 2000, [(at / 2, 0.4, 40 + at % 12, 80) for at in range(4000)])

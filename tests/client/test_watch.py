@@ -463,6 +463,7 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 30) ->
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_the_command_outlives_its_server_and_ctrl_c_ends_it(
     watching: Callable[[str], subprocess.Popen[str]], drummer: Drummer, folder: Path, output: Path
 ) -> None:
@@ -484,6 +485,7 @@ def test_the_command_outlives_its_server_and_ctrl_c_ends_it(
     assert err.splitlines() == ["seq2drum: going on", "seq2drum: stopped"]
 
 
+@pytest.mark.slow
 def test_a_real_song_through_the_real_server(
     watching: Callable[[str], subprocess.Popen[str]], drummer: Drummer, folder: Path, output: Path, tmp_path: Path
 ) -> None:

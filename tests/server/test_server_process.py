@@ -309,6 +309,7 @@ def test_a_server_without_calls_ends_by_itself_if_that_is_set(tmp_path: Path) ->
         assert "stopped" in running.printed() and not running.state.exists()
 
 
+@pytest.mark.slow
 def test_an_open_call_keeps_a_server_that_would_end_by_itself(tmp_path: Path) -> None:
     with process(tmp_path, *SMALL, "--idle-exit", "1") as running, client(running.port()) as (stub, _):
         running.wait("ready in")

@@ -40,6 +40,10 @@ from server.statuses import REASONS
 from tests import recordings
 from tests.conftest import CORPUS, LONG, ROOT, corpus_files, some
 
+pytestmark = (
+    pytest.mark.slow
+)  # a server in a process of its own, and many songs; test_server.py tries the same in this one
+
 EXAMPLES = sorted((ROOT / "examples").glob("*.mid"))
 SAMPLE = [*corpus_files("sample"), *corpus_files("black_metal")]
 APRIL = CORPUS / "AprilInParis.mid"
