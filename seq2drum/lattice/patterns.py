@@ -135,3 +135,17 @@ def pattern_of_song(song: Song, drums: Part, places: int = 24) -> Pattern:
     if others:
         raise OptionError(f"the drums are in {', '.join(sorted(others))}, wanted 4/4 throughout")
     return pattern_of(drums, song.ticks_per_quarter, places)
+
+
+def led_in(fill: Velocities, groove: Velocities) -> Velocities:
+    """A fill as it is played in a song: bars (places, 9) -> a bar in which the groove goes on until the fill begins.
+
+    Who records a fill alone is silent before it and behind it. The beats before the first that has a hit and behind the
+    last are those of the groove.
+    """
+    beats = (QUARTERS, -1, fill.shape[1])
+    played = np.flatnonzero(fill.reshape(beats).any(axis=(1, 2)))
+    first, last = (played[0], played[-1]) if len(played) else (QUARTERS, QUARTERS)
+    outside = (np.arange(QUARTERS) < first) | (np.arange(QUARTERS) > last)
+    bar: Velocities = np.where(outside[:, None, None], groove.reshape(beats), fill.reshape(beats)).reshape(fill.shape)
+    return bar

@@ -30,6 +30,7 @@ from seq2drum.lattice.patterns import (
     TICKS,
     Pattern,
     Velocities,
+    led_in,
     part_of,
     pattern_of_song,
     regridded,
@@ -172,11 +173,18 @@ class Composer:
         Raises:
             OptionError: the generator cannot go on from bars.
         """
+        asked: list[Brief] = []
+
+        def noted() -> Brief:
+            asked[:] = [brief()]
+            return asked[0]
+
         if primed is None:
-            return self.generator.bars(brief, seed)
+            return _with_fills(self.generator.bars(noted, seed), asked)
         if not isinstance(self.generator, Continues):
             raise OptionError(f"{self.model} cannot go on from bars that are given; --model step can")
-        return self.generator.bars_after(brief, seed, regridded(primed, self.generator.places).velocity)
+        before = regridded(primed, self.generator.places).velocity
+        return _with_fills(self.generator.bars_after(noted, seed, before), asked, before[-1])
 
     def compose(
         self,
@@ -203,6 +211,16 @@ class Composer:
     def beat(self, bars: Sequence[Velocities], brief: Brief, seed: int) -> Beat:
         """The beat of bars that were streamed for a brief and a seed."""
         return Beat(regridded(Pattern(np.stack(bars)), brief.grid), brief, seed, self.model)
+
+
+def _with_fills(
+    bars: Iterator[Velocities], asked: Sequence[Brief], groove: Velocities | None = None
+) -> Iterator[Velocities]:
+    """Bars of which the fills are led in by the bar before. asked: the brief of the bar that was made last."""
+    for number, bar in enumerate(bars):
+        if not asked[0].is_fill(number):
+            groove = bar
+        yield bar if groove is None else led_in(bar, groove)
 
 
 def primer(song: Song, drum_map: DrumMap | None = None) -> Pattern:

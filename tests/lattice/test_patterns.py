@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from seq2drum.errors import OptionError
-from seq2drum.lattice.patterns import GRIDS, TICKS, Pattern, part_of, pattern_of, pattern_of_song, regridded, ticks_of
+from seq2drum.lattice.patterns import (
+    GRIDS,
+    TICKS,
+    Pattern,
+    led_in,
+    part_of,
+    pattern_of,
+    pattern_of_song,
+    regridded,
+    ticks_of,
+)
 from seq2drum.music.kit import NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
@@ -78,3 +88,12 @@ def test_drums_in_another_metre_are_refused() -> None:
     song = Song(TICKS, (part,), (Tempo(0, 500_000),), (Metre(0, 7, 8),), 4 * TICKS)
     with pytest.raises(OptionError, match="in 7/8, wanted 4/4"):
         pattern_of_song(song, part)
+
+
+def test_a_fill_is_led_in_by_the_groove_which_goes_on_behind_it() -> None:
+    fill, groove = np.zeros((2, 24, 9), dtype=np.float32)
+    groove[::3, 8], fill[[13, 15], 3] = 0.5, 1
+    bar = led_in(fill, groove)
+    assert np.array_equal(bar[:12], groove[:12]) and np.array_equal(bar[18:], groove[18:])
+    assert np.array_equal(bar[12:18], fill[12:18])
+    assert np.array_equal(led_in(np.zeros_like(fill), groove), groove)

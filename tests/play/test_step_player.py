@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from itertools import islice
@@ -87,6 +88,23 @@ def test_of_more_than_two_hands_the_loudest_two_are_left() -> None:
     struck = np.array([0.9, 0.5, 0.0, 0.0, 0.3, 0.0, 0.4, 0.0, 0.2], dtype=np.float32)
     assert within_reach(struck).tolist() == np.float32([0.9, 0.5, 0, 0, 0, 0, 0.4, 0, 0.2]).tolist()
     assert within_reach(np.zeros(9, dtype=np.float32)).sum() == 0
+
+
+def test_the_groove_goes_on_until_a_fill_begins(composer) -> None:
+    class Late:
+        """A kick on one, and of fills a tom on four alone."""
+
+        places = 24
+
+        def bars(self, brief, seed):
+            for number in itertools.count():
+                bar = np.zeros((24, 9), dtype=np.float32)
+                bar[(18, 3) if brief().is_fill(number) else (0, 0)] = 1
+                yield bar
+
+    hits = Composer("late", Late()).compose(Brief(bars=4, fill=2)).pattern.velocity > 0
+    assert hits[:, 0, 0].all()
+    assert hits[:, 18, 3].tolist() == [False, True, False, True]
 
 
 def test_fills_are_not_remembered() -> None:
