@@ -4,10 +4,8 @@
     python bench/loops.py --data groove/ --kit FluidR3_GM.sf2 --split test  # the other one, for final figures
     python bench/loops.py --data DIR --model runs/loop --write              # puts the figures into the checkpoint
 
-As many loops as there are real ones, with their kits and wishes. Of each set: the Frechet distance of log-mel
-statistics to real loops of the side; the novelty against every loop learnt from, its median and the share of copies
-(0.1 or less). Real loops of one half of the side are set beside the other half, those of the train side and white noise
-beside it. Needs FluidSynth, if the folder holds MIDI.
+The same as `--mode eval --model loop`, with a soundfont of one's own and a place for the figures; see
+`learn.loop_figures`. Needs FluidSynth, if the folder holds MIDI.
 """
 
 from __future__ import annotations
@@ -18,29 +16,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
-from seq2drum.data.loops import Loops
 from seq2drum.errors import Seq2DrumError
-from seq2drum.judge.loops import COPIED, Likeness, distance, novelty
-from seq2drum.lattice.loops import FRAMES, Samples
-from seq2drum.learn.looping import add_figures, one_hot, wishes
+from seq2drum.learn.loop_figures import COUNT, figures, lines
+from seq2drum.learn.looping import add_figures
 from seq2drum.learn.loops import read
 from seq2drum.play.loops import SHIPPED, LoopMaker
-
-COUNT = 400
-
-
-def made_by(maker: LoopMaker, like: Loops, seed: int) -> Samples:
-    """As many loops, with the kits and wishes of real ones: (n, FRAMES)."""
-    noise = np.random.default_rng([seed, 12]).standard_normal((len(like.kit), maker.noise), np.float32)
-    asked = {"noise": noise, "kit": one_hot(like.kit, len(like.kits)).numpy(), "wish": wishes(like)}
-    (slices,) = maker.graph.run(asked)
-    return np.asarray(slices.reshape(-1, FRAMES))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,32 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Seq2DrumError as fault:
         print(fault, file=sys.stderr)
         return 2
-    # 1. Real loops of the side, and of those learnt from.
-    rng = np.random.default_rng([options.seed, 13])
-    learnt, side = loops.of_side("train"), loops.of_side(options.split)
-    real = side.select(rng.permutation(len(side.kit))[: options.count])
-    some = learnt.select(rng.permutation(len(learnt.kit))[: options.count])
     begun = time.process_time()
-    made = made_by(maker, real, options.seed)
-    each = (time.process_time() - begun) / len(made)
-    # 2. The figures.
-    likeness = Likeness.of(some.sound)
-    wanted, half = likeness.rows(real.sound), len(real.kit) // 2
-    noise = 0.1 * rng.standard_normal((half, FRAMES)).astype(np.float32)
-    new, held = novelty(made, learnt.sound), novelty(real.sound.astype(np.float32), learnt.sound)
-    figures = {
-        "Frechet distance": f"{distance(likeness.rows(made), wanted):.0f}",
-        "of loops learnt from": f"{distance(likeness.rows(some.sound), wanted):.0f}",
-        "of real halves": f"{distance(wanted[:half], wanted[half:]):.0f}",
-        "of white noise": f"{distance(likeness.rows(noise), wanted):.0f}",
-        "novelty": f"{np.median(new):.3f} (real {np.median(held):.3f})",
-        "copies": f"{(new <= COPIED).mean():.1%} (real {(held <= COPIED).mean():.1%})",
-    }
-    print(f"{len(made)} loops, {options.split}, against {len(learnt.kit)} learnt from; {1000 * each:.1f} ms each")
-    print("\n".join(f"{name:24} {value}" for name, value in figures.items()))
+    measured = figures(maker, loops, options.split, count=options.count, seed=options.seed)
+    print("\n".join(lines(measured)))
+    print(f"{options.split}; {time.process_time() - begun:.0f} s of processor time")
     print(machine())
     if options.write:
-        add_figures(options.model, {f"{options.split}: {name}": value for name, value in figures.items()})
+        add_figures(options.model, {f"{options.split}: {name}": f"{value:.4g}" for name, value in measured.items()})
     return 0
 
 

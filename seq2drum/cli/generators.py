@@ -91,9 +91,9 @@ def all_generators(names: Sequence[str]) -> bool:
     Raises:
         OptionError: some are, and some are drummers.
     """
-    from seq2drum.play import composer
+    from seq2drum.play import composer, loops
 
-    found = [name in GENERATORS or composer.is_generator(name) for name in names]
+    found = [name in GENERATORS or composer.is_generator(name) or bool(loops.folder_of(name)) for name in names]
     if any(found) and not all(found):
         other = names[found.index(False)]
         raise OptionError(f"{other!r} is no generator, and is not measured beside one; evaluate it by itself")
@@ -107,9 +107,12 @@ def evaluate(options: argparse.Namespace) -> int:
         OptionError: an option means nothing to generators, or no folder of drums is named.
         MissingExtraError: the critic's library is not installed.
     """
+    from seq2drum.play import loops
+
     # 1. Refuse what makes no sense before anything takes its time.
-    if "loop" in options.model:
-        raise OptionError("audio loops have no hits to measure; python bench/loops.py measures their sound")
+    sounding = [name for name in options.model if loops.folder_of(name)]
+    if sounding and len(options.model) > 1:
+        raise OptionError(f"audio loops have no hits to measure beside others'; name {sounding[0]} alone")
     for name in _UNJUDGED:
         if getattr(options, name):
             raise OptionError(f"generators are measured without --{name.replace('_', '-')}; leave it out")
@@ -126,6 +129,8 @@ def evaluate(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"measuring generators needs {error.name}: pip install 'seq2drum[train]'") from None
     # 2. Measure, print and write.
+    if sounding:
+        return _evaluate_loops(options)
     sides, windows = _SIDES[options.split], options.songs or WINDOWS
     with bar(None, "measuring") as advance:
         folders = [Path(name) for name in options.data]
@@ -136,6 +141,28 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.json:
         figures = {name: dict(panel) for name, panel in panels.items()}
         files.write_file(options.json, (json.dumps(figures, indent=2) + "\n").encode(), overwrite=options.force)
+    if options.report:
+        files.write_file(options.report, (table + "\n").encode(), overwrite=options.force)
+    return 0
+
+
+def _evaluate_loops(options: argparse.Namespace) -> int:
+    """Print the figures of a maker of audio loops, beside those of real loops; returns the exit code."""
+    from seq2drum.learn import loop_figures
+    from seq2drum.learn.loops import material
+    from seq2drum.play.loops import LoopMaker, folder_of
+
+    maker = LoopMaker.load(folder_of(options.model[0]))
+    split = "validation" if options.split == "validation" else "test"
+    with bar(None, "measuring") as advance:
+        real = material([Path(folder) for folder in options.data], lambda line: advance(0, line))
+        count = options.songs or loop_figures.COUNT
+        measured = loop_figures.figures(maker, real, split, count=count, seed=options.seed)
+    table = "\n".join(loop_figures.lines(measured))
+    with standard_output():
+        print(table, flush=True)
+    if options.json:
+        files.write_file(options.json, (json.dumps(measured, indent=2) + "\n").encode(), overwrite=options.force)
     if options.report:
         files.write_file(options.report, (table + "\n").encode(), overwrite=options.force)
     return 0

@@ -16,6 +16,7 @@ from seq2drum.judge import beats
 from seq2drum.lattice import image
 from seq2drum.lattice.form import lattice_of
 from seq2drum.lattice.grid import encode
+from seq2drum.lattice.loops import FRAMES, RATE, SLICE
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Song
@@ -217,10 +218,35 @@ def test_the_panel_of_generators_is_printed_and_written(
     assert json.loads((tmp_path / "all.json").read_text())["bar"]["hits"] == 18
 
 
+@pytest.mark.slow
+def test_figures_of_audio_loops_are_printed_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile = pytest.importorskip("soundfile", reason="needs the extra audio")
+    rng = np.random.default_rng(0)
+    folders = [tmp_path / kit for kit in ("a", "b", "c", "d")]
+    for folder in folders:
+        folder.mkdir()
+        for number in range(60):
+            loop = np.zeros(FRAMES, dtype=np.float32)
+            for place in rng.permutation(16)[:8]:
+                loop[place * SLICE :][:800] = rng.standard_normal(800) * 0.1
+            soundfile.write(folder / f"{folder.name}{number}.wav", loop, RATE)
+    words = ["--mode", "eval", "--model", "loop", "--json", str(tmp_path / "all.json"), "--data"]
+    code, _, err = called([*words, str(folders[0])], capsys)
+    assert code == 2 and "the loops are on 1 kits, and the maker has 4" in err
+    code, out, _ = called([*words, *map(str, folders)], capsys)
+    assert code == 0
+    figures = json.loads((tmp_path / "all.json").read_text())
+    assert f"Frechet distance         {figures['Frechet distance']:.4g}" in out
+    assert 0 < figures["of real halves"] < figures["of white noise"]
+    assert 0 <= figures["copies"] <= 1 and figures["novelty"] > 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--model", "step", "loop", "--data", "x"], "bench/loops.py measures their sound"),
+        (["--model", "step", "loop", "--data", "x"], "name loop alone"),
         (["--model", "step"], "wants --data DIR, folders of drums"),
         (["--model", "step", "default", "--data", "x"], "'default' is no generator"),
         (["--model", "step", "--data", "x", "--metre", "3/4"], "measured without --metre"),
