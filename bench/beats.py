@@ -289,7 +289,7 @@ def main() -> None:
     common = [one for one in takes if one.metre == (4, 4) and one.notes.onset[-1] > one.bars[2]]
     measure([resized(one, list(RESIZED)[at % len(RESIZED)]) for at, one in enumerate(common)])
     shares = [
-        placing.missed(song, parts).fit < placing.LEAST_FIT
+        placing.missed(song, parts).is_free
         for _, song, parts in read([one for one in songs if one.split == options.side], options.corpus)
     ]
     print(f"\ntold to miss its grid: {np.mean(shares):.3f} of {len(shares)} songs")

@@ -97,7 +97,7 @@ def warn(source: str, take: Take) -> None:
     from seq2drum.lattice import placing
 
     missed = placing.missed(take.song, take.guitar.parts)
-    if missed.fit < placing.LEAST_FIT:
+    if missed.is_free:
         say(
             f"{source}: {missed.misses} of {missed.strikes} strikes of the guitar miss the grid,"
             f" by {missed.by * 1000:.0f} ms (median); was it played without a click? --follow finds its beats"

@@ -99,6 +99,9 @@ LEAST_FIT = -0.1
 Of 2,435 songs of bands and of jazz 3.3 % are below it; of examples whose time was warped 98 %.
 """
 
+LEAST_STRIKES, LEAST_SHARE = 16, 0.2
+"""Of fewer strikes nothing is said, nor where fewer of them miss: then the grid is not what is wrong."""
+
 _WINDOW = 4.0  # quarters that have either sixteenths or triplets
 _LONG_WINDOW = 8.0  # likewise, where likelihoods are compared
 _OFF = 0.05  # quarters by which a strike misses
@@ -119,6 +122,11 @@ class Missed(NamedTuple):
     def share(self) -> float:
         """From 0 to 1."""
         return self.misses / max(self.strikes, 1)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the file was hardly played to its grid."""
+        return self.fit < LEAST_FIT and self.strikes >= LEAST_STRIKES and self.share >= LEAST_SHARE
 
 
 def performed(song: Song, parts: Sequence[int]) -> Performance:

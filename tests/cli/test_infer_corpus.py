@@ -51,7 +51,7 @@ def test_every_odd_file_gives_a_take_or_one_line_within_seconds(
     out, err = capsys.readouterr()
     assert path.read_bytes() == data
     if code == 0:
-        assert err == ""
+        assert not err or (err.count("\n") == 1 and "was it played without a click?" in err)  # some of them were
         song, drums = midi.parse(data), midi.read(target, limits=ANY)
         assert sum(map(len, drums.parts)) > 0
         assert all(faults(part, song) == [] for part in drums.parts)
