@@ -128,6 +128,7 @@ def test_a_corpus_without_unseen_songs_is_watched_at_what_it_is_trained_on() -> 
 # --- playing ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_is_played_together_is_what_each_song_gets_alone(model: Family, songs: list[Prepared]) -> None:
     chosen = choose(songs)
     engine = eager.engine_of(model, "full")
@@ -140,6 +141,7 @@ def test_what_is_played_together_is_what_each_song_gets_alone(model: Family, son
             assert np.array_equal(played.takes[player, index].key, alone.key)
 
 
+@pytest.mark.slow
 def test_when_the_time_is_over_all_songs_are_cut_to_the_bars_that_all_have(
     model: Family, songs: list[Prepared]
 ) -> None:

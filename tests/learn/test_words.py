@@ -91,6 +91,7 @@ def test_usual_velocities_are_means_and_of_the_voice_where_a_place_has_few() -> 
     assert ((table > 0) & (table <= 1)).all()
 
 
+@pytest.mark.slow
 def test_bars_of_a_net_that_knows_nothing_fall_anywhere() -> None:
     net = Words(Config(WISHES)).eval()
     assert bars_in_place(net, some_beats(), 0) < 0.5

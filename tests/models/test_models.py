@@ -48,6 +48,7 @@ def tiny(name: str, voices: int = len(FULL), **sizes: int) -> Family:
     return model.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_thirty_steps_on_one_batch_lower_its_loss(name: str, data: Data) -> None:
     model = tiny(name).train()

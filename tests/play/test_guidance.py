@@ -73,6 +73,7 @@ def test_fills_alone_need_no_guidance(player: Engine, monkeypatch: pytest.Monkey
     assert takes(player, Controls(fills=0.9))
 
 
+@pytest.mark.slow
 def test_the_shipped_checkpoint_plays_the_style_it_is_asked_for() -> None:
     from seq2drum.lattice.conditions import style_of
     from seq2drum.lattice.drums import drums_of
