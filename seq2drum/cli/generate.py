@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum.cli import exports, loops, maps, paths, shared
 from seq2drum.cli.terminal import bar, standard_output
-from seq2drum.errors import OptionError
+from seq2drum.errors import InputError, OptionError
 from seq2drum.music.briefs import BRIEF, GENERATORS
 from seq2drum.music.choices import check
 
@@ -188,11 +188,11 @@ def _primed(options: argparse.Namespace) -> tuple[Pattern | None, float | None]:
 
     if options.prime is None:
         return None, None
-    song = open_drums(paths.read(options.prime)).song
     try:
+        song = open_drums(paths.read(options.prime)).song
         return primer(song), song.tempo_at(song.end).bpm
-    except OptionError as error:
-        raise OptionError(f"--prime {options.prime}: {error}") from None
+    except (InputError, OptionError) as error:
+        raise type(error)(f"--prime {paths.about(options.prime, error)}") from None
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
