@@ -35,7 +35,6 @@ from seq2drum.learn.task import Board, Done, Gear, Progress, Task
 from seq2drum.models.adversarial import drums_of, velocity_of
 from seq2drum.music.briefs import GENRES
 from seq2drum.music.notes import IntArray
-from seq2drum.play.brief import WISHES, wish
 
 GENERATOR, CRITIC, MEAN = "generator", "critic", "mean"
 
@@ -224,13 +223,6 @@ def misnamed(named: Tensor, wishes: Tensor) -> Tensor:
     genre = functional.cross_entropy(named[:, :genres], wanted[:, :genres])
     tempo = functional.mse_loss(named[:, genres], wanted[:, genres])
     return genre + tempo + functional.binary_cross_entropy_with_logits(named[:, -1], wanted[:, -1])
-
-
-def wishes_of(beats: Beats) -> NDArray[np.float32]:
-    """(n, WISHES): what each bar of some beats is."""
-    rows = zip(beats.genre.tolist(), beats.bpm.tolist(), beats.fill.tolist(), strict=True)
-    wishes = [wish(GENRES[genre] if genre >= 0 else None, bpm, fill=fill) for genre, bpm, fill in rows]
-    return np.stack(wishes) if wishes else np.zeros((0, WISHES), dtype=np.float32)
 
 
 def weights_of(beats: Beats, fills: float) -> NDArray[np.float64]:

@@ -21,7 +21,8 @@ from torch import Tensor
 from seq2drum.data.beats import SIDES, Beats
 from seq2drum.errors import CorpusError
 from seq2drum.learn import adversarial, generating
-from seq2drum.learn.adversarial import Adversarial, Batch, weights_of, wishes_of
+from seq2drum.learn.adversarial import Adversarial, Batch, weights_of
+from seq2drum.learn.generating import wishes_of
 from seq2drum.models.adversarial import logistic, struck
 from seq2drum.models.bar import BarCritic, BarNet, Config, export
 from seq2drum.music.notes import IntArray
@@ -55,7 +56,7 @@ class Barring(Adversarial[BarNet]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             super().__init__(beats, recipe, say, BarNet(recipe.net), BarCritic(recipe.net))
-        self.wishes = {side: wishes_of(rows) for side, rows in self.sides.items()}
+        self.wishes = {side: wishes_of(rows.genre, rows.bpm, rows.fill) for side, rows in self.sides.items()}
         if not len(self.wishes[SIDES[0]]):
             raise CorpusError(f"no bars on the train side have {_LEAST_HITS} hits or more; add files")
         self.weights = weights_of(self.sides[SIDES[0]], recipe.fills)

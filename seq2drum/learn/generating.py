@@ -9,7 +9,6 @@ A generator's task is a line in `TASKS`: a class that is made of (beats, recipe,
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import Counter
@@ -20,16 +19,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from seq2drum.data import beats as data
 from seq2drum.data.beats import INFO, SIDES, Beats
 from seq2drum.errors import Seq2DrumError
 from seq2drum.learn import loop, task
-from seq2drum.models.checkpoint import CARD, seal
+from seq2drum.models.checkpoint import describe
 from seq2drum.music.briefs import GENRES
 from seq2drum.music.notes import IntArray
-from seq2drum.play.brief import Brief
+from seq2drum.play.brief import WISHES, Brief, wish
 from seq2drum.play.composer import Composer
 from seq2drum.play.folder import CONFIG
 from seq2drum.show import draw
@@ -98,6 +99,13 @@ def _draw(work: task.Task[Any, Any], progress: task.Progress, board: task.Board)
         board.add_image(f"beats/{genre}", pixels, progress.seen, dataformats="HWC")
 
 
+def wishes_of(genre: IntArray, bpm: NDArray[np.float64], fill: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(n, WISHES): what each of some bars or loops is, as networks are told it. genre: into GENRES, -1 for any."""
+    rows = zip(genre.tolist(), bpm.tolist(), fill.tolist(), strict=True)
+    wishes = [wish(GENRES[number] if number >= 0 else None, tempo, fill=is_fill) for number, tempo, is_fill in rows]
+    return np.stack(wishes) if wishes else np.zeros((0, WISHES), dtype=np.float32)
+
+
 def parameters(net: nn.Module) -> int:
     """How many numbers a net has learnt."""
     return sum(value.numel() for value in net.parameters())
@@ -109,9 +117,7 @@ def parameters(net: nn.Module) -> int:
 def write(folder: Path, kind: str, format: int, graphs: Sequence[str], beats: Beats, about: Mapping[str, Any]) -> None:
     """Write what a checkpoint says of itself, beside its graphs: config.json, the card, the digests."""
     config = {"kind": kind, "format": format, "data": learnt(beats), **about}
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(card(config), encoding="utf-8")
-    seal(folder, (CONFIG, *graphs))
+    describe(folder, config, card(config), (CONFIG, *graphs))
 
 
 def learnt(beats: Beats) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from seq2drum.data.loops import Loops
 from seq2drum.errors import CorpusError
 from seq2drum.judge.loops import COPIED, Likeness, distance, novelty
 from seq2drum.lattice.loops import FRAMES, Samples
-from seq2drum.learn.looping import one_hot, wishes
+from seq2drum.learn.generating import wishes_of
+from seq2drum.learn.looping import one_hot
 from seq2drum.play.loops import LoopMaker
 
 COUNT = 400
@@ -61,7 +62,8 @@ def figures(maker: LoopMaker, loops: Loops, split: str, *, count: int = COUNT, s
 def made_by(maker: LoopMaker, like: Loops, seed: int) -> Samples:
     """(n, FRAMES): as many loops, with the kits and wishes of real ones."""
     noise = np.random.default_rng([seed, 12]).standard_normal((len(like.kit), maker.noise), np.float32)
-    asked = {"noise": noise, "kit": one_hot(like.kit, len(like.kits)).numpy(), "wish": wishes(like)}
+    wanted = wishes_of(like.genre, like.bpm, like.fill)
+    asked = {"noise": noise, "kit": one_hot(like.kit, len(like.kits)).numpy(), "wish": wanted}
     (slices,) = maker.graph.run(asked)
     return np.asarray(slices.reshape(-1, FRAMES))
 

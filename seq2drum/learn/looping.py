@@ -5,7 +5,6 @@ Letters of shapes: n loops.
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,15 +21,13 @@ from seq2drum.errors import CorpusError
 from seq2drum.judge.loops import Features, Likeness, distance, spectrogram
 from seq2drum.lattice.loops import FRAMES, RATE, SLICE, SLICES, Samples
 from seq2drum.learn import generating
-from seq2drum.learn.generating import batches, parameters, told
+from seq2drum.learn.generating import batches, parameters, told, wishes_of
 from seq2drum.learn.history import Scalars
 from seq2drum.learn.task import Board, Progress, Task
 from seq2drum.models.base import Graph, write_graph
-from seq2drum.models.checkpoint import CARD, seal
+from seq2drum.models.checkpoint import describe, with_figures
 from seq2drum.music.briefs import GENRES
 from seq2drum.music.notes import IntArray
-from seq2drum.play.brief import WISHES, wish
-from seq2drum.play.folder import CONFIG
 from seq2drum.play.loops import FILES, FORMAT, GRAPH, KIND
 
 DISTANCE = "frechet"
@@ -88,7 +85,7 @@ class Looping(Task[IntArray, Asked]):
         self.judged = unseen.select(rng.permutation(len(unseen.kit))[:_JUDGED])
         self.likeness = Likeness.of(self.learnt.sound[few])
         self.wanted: Features = self.likeness.rows(self.judged.sound)
-        self.wish = wishes(self.learnt)
+        self.wish = wishes_of(self.learnt.genre, self.learnt.bpm, self.learnt.fill)
 
     def epoch(self, number: int, processes: int) -> list[IntArray]:
         """All loops once, in any order; what is left over of the last batch is not seen."""
@@ -132,7 +129,8 @@ class Looping(Task[IntArray, Asked]):
         """As many loops, with the kits and wishes of these: (n, FRAMES)."""
         rng, device = np.random.default_rng([self.recipe.seed, 8]), next(self.average.parameters()).device
         noise = torch.from_numpy(rng.standard_normal((len(loops.kit), self.graph().inputs["noise"][1]), np.float32))  # type: ignore[arg-type]
-        asked = noise, one_hot(loops.kit, len(self.kits)), torch.from_numpy(wishes(loops))
+        wanted = torch.from_numpy(wishes_of(loops.genre, loops.bpm, loops.fill))
+        asked = noise, one_hot(loops.kit, len(self.kits)), wanted
         self.average.eval()
         pieces = [
             self.average(*(part[at : at + 50].to(device) for part in asked)).cpu() for at in range(0, len(noise), 50)
@@ -186,13 +184,6 @@ class Looping(Task[IntArray, Asked]):
         write(config, folder)
 
 
-def wishes(loops: Loops) -> NDArray[np.float32]:
-    """(n, WISHES): what would have been asked for to get these loops."""
-    rows = zip(loops.genre, loops.bpm, loops.fill, strict=True)
-    told = [wish(GENRES[genre] if genre >= 0 else None, bpm, fill=fill) for genre, bpm, fill in rows]
-    return np.stack(told) if told else np.zeros((0, WISHES), np.float32)
-
-
 def one_hot(kit: IntArray, kits: int) -> Tensor:
     """(n, kits): 1 at each loop's kit."""
     return torch.from_numpy(np.eye(kits, dtype=np.float32)[kit])
@@ -210,15 +201,12 @@ def picture(loops: Samples) -> NDArray[np.uint8]:
 
 def write(config: Mapping[str, Any], folder: Path) -> None:
     """Write what a checkpoint says of itself: config.json, the card, the digests."""
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(card(config), encoding="utf-8")
-    seal(folder, FILES)
+    describe(folder, config, card(config), FILES)
 
 
 def add_figures(folder: Path, measured: Mapping[str, str]) -> None:
     """Put what was measured of a maker of loops, names and values, into its folder."""
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    write({**config, "figures": {**config.get("figures", {}), **measured}}, folder)
+    write(with_figures(folder, measured), folder)
 
 
 def card(config: Mapping[str, Any]) -> str:

@@ -22,7 +22,8 @@ from torch import Tensor
 from seq2drum.data.beats import SIDES, Beats
 from seq2drum.errors import CorpusError
 from seq2drum.learn import adversarial, generating
-from seq2drum.learn.adversarial import Adversarial, Batch, weights_of, wishes_of
+from seq2drum.learn.adversarial import Adversarial, Batch, weights_of
+from seq2drum.learn.generating import wishes_of
 from seq2drum.models.adversarial import logistic, struck
 from seq2drum.models.phrase import Config, PhraseCritic, PhraseNet, export
 from seq2drum.music.notes import IntArray
@@ -56,7 +57,7 @@ class Phrasing(Adversarial[PhraseNet]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             super().__init__(beats, recipe, say, PhraseNet(recipe.net), PhraseCritic(recipe.net))
-        self.wishes = {side: wishes_of(rows) for side, rows in self.sides.items()}
+        self.wishes = {side: wishes_of(rows.genre, rows.bpm, rows.fill) for side, rows in self.sides.items()}
         self.windows = {side: rows.windows(BARS) for side, rows in self.sides.items()}
         train, first = self.sides[SIDES[0]], self.windows[SIDES[0]]
         if not len(first):

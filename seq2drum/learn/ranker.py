@@ -15,7 +15,6 @@ Letters of shapes: n sections of a batch, m grooves of the book.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -40,10 +39,9 @@ from seq2drum.learn.history import Scalars
 from seq2drum.learn.ranker_sides import NATS, OTHERS, Batch, Book, Side, figures, sides_of
 from seq2drum.learn.runs import BEST
 from seq2drum.learn.task import Board, Done, Gear, Progress, Task
-from seq2drum.models.checkpoint import CARD, seal
+from seq2drum.models.checkpoint import describe, with_figures
 from seq2drum.models.ranker import Config, Ranker, export
 from seq2drum.music.notes import IntArray
-from seq2drum.play.folder import CONFIG
 from seq2drum.play.ranker import FILES, FORMAT, KIND, TAUGHT
 
 _NETS = "ranker"  # what the task's one model and its optimiser are called
@@ -196,15 +194,12 @@ def _usual(heard: NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
 
 def write(config: Mapping[str, Any], folder: Path) -> None:
     """Write what a checkpoint says of itself: config.json, the card, the digests."""
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(card(config), encoding="utf-8")
-    seal(folder, FILES)
+    describe(folder, config, card(config), FILES)
 
 
 def add_figures(folder: Path, measured: Mapping[str, str]) -> None:
     """Put what was measured of a ranker, names and values, into its folder."""
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    write({**config, "figures": {**config.get("figures", {}), **measured}}, folder)
+    write(with_figures(folder, measured), folder)
 
 
 def card(config: Mapping[str, Any]) -> str:

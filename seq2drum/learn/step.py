@@ -24,13 +24,14 @@ from torch import Tensor
 from seq2drum.data.beats import SIDES, Beats
 from seq2drum.errors import CorpusError
 from seq2drum.learn import generating
+from seq2drum.learn.generating import wishes_of
 from seq2drum.learn.history import Scalars
 from seq2drum.learn.task import Board, Done, Gear, Progress, Task
 from seq2drum.models.step import Config, Step, export
 from seq2drum.music.briefs import GENRES
 from seq2drum.music.notes import IntArray
 from seq2drum.play.bar_memory import HEARD, BarMemory, before
-from seq2drum.play.brief import WISHES, wish
+from seq2drum.play.brief import WISHES
 from seq2drum.play.step_player import FORMAT, KIND
 
 _NET = "step"
@@ -71,7 +72,7 @@ class Windows:
     def __init__(self, beats: Beats, side: str, hop: int) -> None:
         self.beats = beats = beats.select(beats.side == SIDES.index(side))
         self.rows = _rows(beats, hop)
-        self.wishes = np.array([_wish(beats, row) for row in range(len(beats.number))]).reshape(-1, WISHES)
+        self.wishes = wishes_of(beats.genre, beats.bpm, np.zeros_like(beats.fill))  # a fill is put in by `batch`
         fills = np.flatnonzero(beats.fill & (beats.velocity > 0).any(axis=(1, 2)))
         self.fills = {genre: fills[beats.genre[fills] == genre] for genre in set(beats.genre[fills].tolist())}
         self.every_fill = fills
@@ -110,11 +111,6 @@ def _rows(beats: Beats, hop: int) -> IntArray:
         if len(own) < BARS:
             short += [own[(start + np.arange(BARS)) % len(own)] for start in range(len(own))]
     return np.concatenate([rows, np.array(short, dtype=np.int64).reshape(-1, BARS)])
-
-
-def _wish(beats: Beats, row: int) -> NDArray[np.float32]:
-    genre = beats.genre[row]
-    return wish(GENRES[genre] if genre >= 0 else None, float(beats.bpm[row]), fill=False)
 
 
 def heard_of(velocity: NDArray[np.float32], is_fill: NDArray[np.bool_]) -> NDArray[np.float32]:

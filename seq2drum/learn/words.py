@@ -29,12 +29,13 @@ from seq2drum.data.beats import SIDES, Beats
 from seq2drum.errors import CorpusError
 from seq2drum.lattice import words as text
 from seq2drum.learn import generating
+from seq2drum.learn.generating import wishes_of
 from seq2drum.learn.history import Scalars
 from seq2drum.learn.task import Board, Done, Gear, Progress, Task
 from seq2drum.models.words import BAR, START, Config, Words, export
 from seq2drum.music.briefs import GENRES
 from seq2drum.music.notes import IntArray
-from seq2drum.play.brief import WISHES, wish
+from seq2drum.play.brief import WISHES
 from seq2drum.play.words_player import FORMAT, KIND, PLACES
 
 NATS, IN_PLACE = "nats_per_bar", "bars_in_place"
@@ -87,13 +88,12 @@ def stream_of(beats: Beats) -> Stream:
     ids = text.ids_of(beats.velocity)
     aim = np.concatenate([ids, np.full((bars, 1), BAR)], axis=1).ravel()
     heard = np.concatenate([ids, np.zeros((bars, 1), dtype=np.int64)], axis=1).ravel()
-    genre = GENRES[beats.genre[0]] if beats.genre[0] >= 0 else None
-    told = wish(genre, float(beats.bpm[0]), fill=bool(beats.fill[0]))
+    told = wishes_of(beats.genre[:1], beats.bpm[:1], beats.fill[:1])
     return Stream(
         np.concatenate([[START], aim[:-1]]),
         np.concatenate([np.zeros(WORDS, dtype=np.int64), heard[:-WORDS]]),
         np.tile(np.arange(WORDS), bars),
-        np.tile(told, (len(aim), 1)),
+        np.repeat(told, len(aim), axis=0),
         aim,
     )
 

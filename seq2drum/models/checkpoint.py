@@ -98,6 +98,19 @@ def seal(folder: Path, names: Sequence[str] = PLAYED) -> None:
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
+def describe(folder: Path, config: Mapping[str, Any], card: str, files: Sequence[str]) -> None:
+    """Write what a checkpoint says of itself, beside its graphs: config.json, the card, the digests of files."""
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
+    seal(folder, files)
+
+
+def with_figures(folder: Path, measured: Mapping[str, str]) -> dict[str, Any]:
+    """What a checkpoint says of itself, and what was measured of it, names and values."""
+    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    return {**config, "figures": {**config.get("figures", {}), **measured}}
+
+
 def card(config: Mapping[str, Any], parameters: int) -> str:
     """What a person should know of a model before using it, from what its `config.json` says."""
     recipe, progress, machine = (config.get(name, {}) for name in ("recipe", "progress", "machine"))

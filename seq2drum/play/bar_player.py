@@ -35,8 +35,8 @@ class BarPlayer:
         Raises:
             CheckpointError: it is damaged, or of another kind.
         """
-        graph, config = load(folder, KIND, FORMAT, {"places": cls.places, "voices": len(NINE)})
-        return cls(graph, int(config["noise"]))
+        wanted = {"places": cls.places, "voices": len(NINE)}
+        return cls(*load(folder, KIND, FORMAT, wanted, lambda about: int(about["config"]["noise"])))
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
         """Bars without an end, each velocities (24, 9) 0..1. The variability is the share of noise that is a bar's own.

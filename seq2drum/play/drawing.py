@@ -1,12 +1,12 @@
-"""What the generators share that make whole bars at once: their noise, their wishes, and hits drawn by their logits."""
+"""What players of generators share: their checkpoint, their noise, their wishes, and hits drawn by their logits."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from seq2drum.play.runtime import LoadedGraph, session
 
 Numbers = NDArray[np.float64]
 
+T = TypeVar("T")
+
 BY_HAND = tuple(name not in ("kick", "closed hat") for name in NINE.names)
 """Of each voice whether it takes a hand; a closed hat may be the foot's."""
 
@@ -29,23 +31,32 @@ _LOUDEST = 127
 _EDGE = 1e-9  # shares are that far from 0 and 1
 
 
-def load(folder: Path, kind: str, format: int, wanted: Mapping[str, Any]) -> tuple[LoadedGraph, dict[str, Any]]:
-    """The graph of a generator, a file of the name of its kind, and its numbers. wanted: what some of them must be.
+def load(
+    folder: Path,
+    kind: str,
+    format: int,
+    wanted: Mapping[str, Any],
+    read: Callable[[Mapping[str, Any]], T],
+    graph: str | None = None,
+) -> tuple[LoadedGraph, T]:
+    """The graph of a generator, and what `read` takes of what its checkpoint says of itself.
+
+    wanted: what some numbers of its network must be. graph: its file, by default of the name of the kind.
 
     Raises:
         CheckpointError: the folder is damaged, or of another kind.
     """
-    graph = f"{kind}.onnx"
+    file = graph or f"{kind}.onnx"
     try:
-        about: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        config: dict[str, Any] = upgraded(about, kind, format, {})["config"]
+        about: dict[str, Any] = upgraded(json.loads((folder / CONFIG).read_text(encoding="utf-8")), kind, format, {})
         for name, value in wanted.items():
-            if config[name] != value:
-                raise ValueError(f"its {name} is {config[name]}, wanted {value}")
+            if about["config"][name] != value:
+                raise ValueError(f"its {name} is {about['config'][name]}, wanted {value}")
+        numbers = read(about)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
-    verify(folder, (CONFIG, graph))
-    return session(folder / graph, 1), config
+    verify(folder, (CONFIG, file))
+    return session(folder / file, 1), numbers
 
 
 def normals(key: Sequence[int], *shape: int) -> Numbers:
@@ -76,6 +87,20 @@ def wished(asked: Brief, *, fill: bool) -> FloatArray:
     for genre, share in asked.genres.items():
         told += share * (wish(genre, asked.bpm, fill=fill) - wish(None, asked.bpm, fill=fill))
     return told
+
+
+def guided(asked: Brief, guidance: float, *, fill: bool) -> tuple[FloatArray, FloatArray]:
+    """What a network is told (n, WISHES), and what the logits of each wish weigh (n, 1), 1 together.
+
+    Those of the genres weigh as they are mixed, times guidance; what is then too much is taken from no genre at all.
+    """
+    shares = asked.genres
+    named = [wish(genre, asked.bpm, fill=fill) for genre in shares]
+    weights = [guidance * share for share in shares.values()]
+    if not named or guidance != 1:
+        named.append(wish(None, asked.bpm, fill=fill))
+        weights.append(1 - sum(weights))
+    return np.stack(named), np.array(weights, dtype=np.float32)[:, None]
 
 
 def velocities(logits: Numbers, velocity: Numbers, noise: Numbers, temperature: float) -> Velocities:

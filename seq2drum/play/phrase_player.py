@@ -38,8 +38,14 @@ class PhrasePlayer:
             CheckpointError: it is damaged, or of another kind.
         """
         wanted = {"bars": BARS, "places": cls.places, "voices": len(NINE)}
-        graph, config = load(folder, KIND, FORMAT, wanted)
-        return cls(graph, int(config["noise"]), int(config["bar_noise"]))
+        graph, (noise, own) = load(
+            folder,
+            KIND,
+            FORMAT,
+            wanted,
+            lambda about: (int(about["config"]["noise"]), int(about["config"]["bar_noise"])),
+        )
+        return cls(graph, noise, own)
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
         """Bars without an end, each velocities (32, 9) 0..1. A change begins another phrase.

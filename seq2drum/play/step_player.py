@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.errors import CheckpointError
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
 from seq2drum.music.briefs import BRIEF
@@ -19,9 +16,8 @@ from seq2drum.music.kit import NINE
 from seq2drum.music.limbs import HANDS
 from seq2drum.play.bar_memory import HEARD, BarMemory, before
 from seq2drum.play.brief import WISHES, Brief, wish
-from seq2drum.play.drawing import BY_HAND, below
-from seq2drum.play.folder import CONFIG, upgraded, verify
-from seq2drum.play.runtime import LoadedGraph, session
+from seq2drum.play.drawing import BY_HAND, below, guided, load, shared
+from seq2drum.play.runtime import LoadedGraph
 
 KIND, FORMAT = "step", 1
 GUIDANCE = 1.5
@@ -52,16 +48,7 @@ class StepPlayer:
         Raises:
             CheckpointError: it is damaged, or of another kind.
         """
-        try:
-            about: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-            config = upgraded(about, KIND, FORMAT, {})["config"]
-            if (config["heard"], config["wishes"], config["places"]) != (HEARD, WISHES, cls.places):
-                raise ValueError(f"it hears {config['heard']} numbers, wanted {HEARD}")
-            hidden = int(config["hidden"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
-        verify(folder, (CONFIG, "step.onnx"))
-        return cls(session(folder / "step.onnx", 1), hidden)
+        return cls(*load(folder, KIND, FORMAT, {}, _hidden))
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
         """Bars without an end, each velocities (24, 9) 0..1."""
@@ -86,6 +73,14 @@ class StepPlayer:
     def step(self, given: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
         """One step of the graph; see `models.step.export`."""
         return dict(zip(self._graph.outputs, self._graph.run(dict(given)), strict=True))
+
+
+def _hidden(about: Mapping[str, Any]) -> int:
+    """How wide the net is."""
+    config = about["config"]
+    if (config["heard"], config["wishes"], config["places"]) != (HEARD, WISHES, StepPlayer.places):
+        raise ValueError(f"it hears {config['heard']} numbers, wanted {HEARD}")
+    return int(config["hidden"])
 
 
 class _Beat:
@@ -115,8 +110,8 @@ class _Beat:
         if rng.random() < newness(asked.variability):
             self.forget()
         same = sameness(asked.variability)
-        uniform = below(math.sqrt(same) * self.shared + math.sqrt(1 - same) * own)
-        wishes, weights = wishes_of(asked, is_fill, guidance)
+        uniform = below(shared(same, self.shared, own))
+        wishes, weights = guided(asked, guidance, fill=is_fill)
         made = self.run(wishes, weights, asked.temperature, uniform)
         if self.loop is None and not is_fill:
             self.loop = made
@@ -179,20 +174,6 @@ def sameness(variability: float) -> float:
 def newness(variability: float) -> float:
     """How likely a bar begins without any memory of those before it, 0..1; 0 as drummers vary."""
     return max((variability - AS_DRUMMERS) / (1 - AS_DRUMMERS), 0.0)
-
-
-def wishes_of(asked: Brief, is_fill: bool, guidance: float = GUIDANCE) -> tuple[FloatArray, FloatArray]:
-    """What the network is told (n, WISHES), and what the logits of each wish weigh (n, 1), 1 together.
-
-    Those of the genres weigh as they are mixed, times guidance; what is then too much is taken from no genre at all.
-    """
-    shares = asked.genres
-    named = [wish(genre, asked.bpm, fill=is_fill) for genre in shares]
-    weights = [guidance * share for share in shares.values()]
-    if not named or guidance != 1:
-        named.append(wish(None, asked.bpm, fill=is_fill))
-        weights.append(1 - sum(weights))
-    return np.stack(named), np.array(weights, dtype=np.float32)[:, None]
 
 
 def within_reach(struck: Velocities) -> Velocities:

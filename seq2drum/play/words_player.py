@@ -7,25 +7,22 @@ mean velocity of its voice at its place in the bars that were learnt from.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2drum.errors import CheckpointError
 from seq2drum.lattice import words
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
 from seq2drum.music.briefs import BRIEF
 from seq2drum.music.kit import NINE
 from seq2drum.music.limbs import HANDS
-from seq2drum.play.brief import WISHES, Brief, wish
-from seq2drum.play.drawing import BY_HAND
-from seq2drum.play.folder import CONFIG, upgraded, verify
-from seq2drum.play.runtime import LoadedGraph, session
+from seq2drum.play.brief import WISHES, Brief
+from seq2drum.play.drawing import BY_HAND, guided, load
+from seq2drum.play.runtime import LoadedGraph
 
 KIND, FORMAT = "words", 1
 PLACES = 24
@@ -57,20 +54,8 @@ class WordsPlayer:
         Raises:
             CheckpointError: it is damaged, or of another kind.
         """
-        try:
-            about: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-            about = upgraded(about, KIND, FORMAT, {})
-            config = about["config"]
-            if (config["wishes"], config["places"]) != (WISHES, PLACES):
-                raise ValueError(f"it is told {config['wishes']} numbers on {config['places']} places a bar")
-            hidden, usual = int(config["hidden"]), np.array(about["velocity"], dtype=np.float32)
-            if usual.shape != (PLACES, len(NINE)) or not ((usual > 0) & (usual <= 1)).all():
-                raise ValueError("its velocities are none")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
-        verify(folder, (CONFIG, "step.onnx"))
-        struck = np.maximum(np.rint(usual * 127), 1).astype(np.float32)
-        return cls(session(folder / "step.onnx", 1), hidden, struck / np.float32(127))
+        graph, (hidden, usual) = load(folder, KIND, FORMAT, {}, _numbers, "step.onnx")
+        return cls(graph, hidden, usual)
 
     def bars(self, brief: Callable[[], Brief], seed: int) -> Iterator[Velocities]:
         """Bars without an end, each velocities (24, 9) 0..1."""
@@ -95,6 +80,17 @@ class WordsPlayer:
             name: np.full(rows, value) for name, value in (("word", word), ("back", back), ("count", count))
         }
         return self._graph.run({**given, "wish": wishes, "state": state})
+
+
+def _numbers(about: Mapping[str, Any]) -> tuple[int, FloatArray]:
+    """How wide the net is, and the velocity of a hit (24, 9), in whole multiples of 1/127."""
+    config = about["config"]
+    if (config["wishes"], config["places"]) != (WISHES, PLACES):
+        raise ValueError(f"it is told {config['wishes']} numbers on {config['places']} places a bar")
+    hidden, usual = int(config["hidden"]), np.array(about["velocity"], dtype=np.float32)
+    if usual.shape != (PLACES, len(NINE)) or not ((usual > 0) & (usual <= 1)).all():
+        raise ValueError("its velocities are none")
+    return hidden, np.maximum(np.rint(usual * 127), 1).astype(np.float32) / np.float32(127)
 
 
 class _Text:
@@ -138,17 +134,17 @@ class _Text:
 
     def _drawn(self, noise: NDArray[np.float64], asked: Brief, is_fill: bool) -> NDArray[np.int64]:
         """The words of a bar, with noise (24, words.COUNT)."""
-        wishes, shares = _wishes(asked, is_fill)
+        wishes, shares = guided(asked, GUIDANCE, fill=is_fill)
         bar = np.zeros(PLACES, dtype=np.int64)
         for place in range(PLACES):
-            likely = shares @ self._heard(place, wishes)[:, : words.COUNT] + _UNPLAYABLE
+            likely = shares[:, 0] @ self._heard(place, wishes)[:, : words.COUNT] + _UNPLAYABLE
             self.word = bar[place] = int(np.argmax(likely + asked.temperature * noise[place]))
         self._ends(bar, wishes)
         return bar
 
     def read(self, bar: NDArray[np.int64], asked: Brief) -> NDArray[np.int64]:
         """Take a bar's words (24,) as if they had been drawn; they are given back."""
-        wishes, _ = _wishes(asked, is_fill=False)
+        wishes, _ = guided(asked, GUIDANCE, fill=False)
         for place, word in enumerate(bar.tolist()):
             self._heard(place, wishes)
             self.word = word
@@ -170,14 +166,3 @@ class _Text:
         logits, self.state = self.player.logits(self.word, back, count, wishes, self.state)
         heard: FloatArray = logits
         return heard
-
-
-def _wishes(asked: Brief, is_fill: bool) -> tuple[FloatArray, FloatArray]:
-    """What the net is told (n, WISHES), a row for each genre, and what the logits of each weigh (n,), 1 together.
-
-    Genres weigh as they are mixed, times GUIDANCE; what is then too much is taken from no genre at all.
-    """
-    weights: list[tuple[str | None, float]] = [(genre, GUIDANCE * share) for genre, share in asked.genres.items()]
-    weights.append((None, 1 - sum(weight for _, weight in weights)))
-    rows = np.stack([wish(genre, asked.bpm, fill=is_fill) for genre, _ in weights])
-    return rows, np.array([weight for _, weight in weights], dtype=np.float32)

@@ -11,7 +11,8 @@ import torch
 from seq2drum.data.beats import Beats
 from seq2drum.errors import CorpusError
 from seq2drum.learn import generating, loop
-from seq2drum.learn.adversarial import CRITIC, MEAN, misnamed, weights_of, wishes_of
+from seq2drum.learn.adversarial import CRITIC, MEAN, misnamed, weights_of
+from seq2drum.learn.generating import wishes_of
 from seq2drum.models import adversarial as nets
 from seq2drum.models import bar, phrase
 from seq2drum.play.brief import WISHES, Brief
@@ -111,7 +112,7 @@ def test_without_bars_to_learn_from_nothing_is_learnt(model: str) -> None:
 
 def test_wishes_say_what_each_bar_is() -> None:
     beats = some_beats(24)
-    wishes = wishes_of(beats)
+    wishes = wishes_of(beats.genre, beats.bpm, beats.fill)
     assert wishes.shape == (len(beats.fill), WISHES) and (wishes[:, -1] == beats.fill).all()
     assert (wishes[:, :12].argmax(axis=1) == beats.genre).all()
 

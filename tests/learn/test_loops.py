@@ -9,7 +9,8 @@ from seq2drum.data.loops import Loops
 from seq2drum.errors import CorpusError
 from seq2drum.lattice.loops import FRAMES, SLICE, SLICES
 from seq2drum.learn import loop
-from seq2drum.learn.looping import DISTANCE, picture, wishes
+from seq2drum.learn.generating import wishes_of
+from seq2drum.learn.looping import DISTANCE, picture
 from seq2drum.learn.loops import Recipe, SliceGan
 from seq2drum.play.brief import Brief
 from seq2drum.play.loops import LoopMaker
@@ -26,7 +27,8 @@ def some_loops(count: int = 40) -> Loops:
 
 
 def test_a_loop_is_told_its_genre_or_none_its_tempo_and_whether_it_is_a_fill() -> None:
-    told = wishes(some_loops(6))
+    loops = some_loops(6)
+    told = wishes_of(loops.genre, loops.bpm, loops.fill)
     assert not told[0, :12].any() and told[1, 0] == 1 and told[2, 1] == 1
     assert told[:, -1].tolist() == [1, 0, 0, 0, 0, 1]
     assert (np.diff(told[:, -2]) > 0).all()

@@ -13,7 +13,8 @@ from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.play.bar_memory import MOST, REMEMBERED, BarMemory
 from seq2drum.play.brief import WISHES, Brief
 from seq2drum.play.composer import Composer
-from seq2drum.play.step_player import newness, sameness, wishes_of, within_reach
+from seq2drum.play.drawing import guided
+from seq2drum.play.step_player import GUIDANCE, newness, sameness, within_reach
 
 SHIPPED = Path(__file__).parents[2] / "seq2drum" / "checkpoints" / "step"
 
@@ -77,11 +78,11 @@ def test_velocities_are_whole_multiples_of_a_127th(composer) -> None:
 
 
 def test_the_weights_of_wishes_are_one_together() -> None:
-    told, weights = wishes_of(Brief(genre="funk:3,jazz:1", bpm=160), True, 2.0)
+    told, weights = guided(Brief(genre="funk:3,jazz:1", bpm=160), 2.0, fill=True)
     assert told.shape == (3, WISHES) and weights[:, 0].tolist() == [1.5, 0.5, -1.0]
     assert (told[:, -2:] == [1.0, 1.0]).all()
-    assert wishes_of(Brief(genre="funk"), False, 1.0)[1].tolist() == [[1.0]]
-    assert wishes_of(Brief(), False)[1].tolist() == [[1.0]]
+    assert guided(Brief(genre="funk"), 1.0, fill=False)[1].tolist() == [[1.0]]
+    assert guided(Brief(), GUIDANCE, fill=False)[1].tolist() == [[1.0]]
 
 
 def test_of_more_than_two_hands_the_loudest_two_are_left() -> None:
