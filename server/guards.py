@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -35,17 +35,86 @@ _Kind = TypeVar("_Kind", bound=Message)
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
+class Line(Protocol):
+    """What a call comes over: gRPC, or a request of the page."""
+
+    @property
+    def headers(self) -> Iterable[tuple[str, str | bytes]]:
+        """The headers of the call, their names in lower case."""
+        ...
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller's deadline; None if there is none."""
+        ...
+
+    async def read(self) -> bytes | None:
+        """The next message; None if the caller has sent all."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send a message."""
+        ...
+
+    async def open(self, request_id: str) -> None:
+        """Send the id of the call, before all else. It shows whether the caller is still there."""
+        ...
+
+    async def fail(self, status: status_pb2.Status) -> None:
+        """Send the status with which the call failed, as its end."""
+        ...
+
+
+class GrpcLine:
+    """A call that comes over gRPC."""
+
+    def __init__(self, context: _Context) -> None:
+        self._context = context
+
+    @property
+    def headers(self) -> Iterable[tuple[str, str | bytes]]:
+        """The headers of the call."""
+        return self._context.invocation_metadata() or ()
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller's deadline; None if there is none."""
+        return self._context.time_remaining()
+
+    async def read(self) -> bytes | None:
+        """The next message; None if the caller has sent all."""
+        message = await self._context.read()
+        return message if isinstance(message, bytes) else None  # grpc.aio.EOF
+
+    async def write(self, data: bytes) -> None:
+        """Send a message."""
+        await self._context.write(data)
+
+    async def open(self, request_id: str) -> None:
+        """Send the id of the call, before all else.
+
+        Raises:
+            asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
+        """
+        await self._context.send_initial_metadata(((ID_HEADER, request_id),))
+
+    async def fail(self, status: status_pb2.Status) -> None:
+        """Set the status with which the call failed: gRPC sends it as its end."""
+        trailer = rpc_status.to_status(status)
+        self._context.set_code(trailer.code)
+        self._context.set_details(trailer.details)
+        self._context.set_trailing_metadata(trailer.trailing_metadata)
+
+
 class Call:
     """One call: its id, its deadline, what it reads and writes, and the facts that are logged of it."""
 
-    def __init__(self, method: str, context: _Context, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(self, method: str, line: Line, settings: Settings, clock: Callable[[], float]) -> None:
         self.method, self.id, self.facts = method, uuid.uuid4().hex, dict[str, Any]()
         self.started = self.arrived = clock()
         self.bytes_in = self.bytes_out = 0
         self.task = asyncio.current_task()
-        self._context, self._settings, self._clock = context, settings, clock
+        self._line, self._settings, self._clock = line, settings, clock
         self._named = False
-        remaining = context.time_remaining()
+        remaining = line.time_remaining()
         self.has_deadline = remaining is not None
         self.deadline = self.started + (settings.default_deadline_seconds if remaining is None else remaining)
         self._upload_ends = self.started + settings.default_deadline_seconds
@@ -66,7 +135,7 @@ class Call:
         seconds = min(idle, self._upload_ends - self._clock()) if upload else idle
         try:
             async with asyncio.timeout(seconds):
-                message = await self._context.read()
+                message = await self._line.read()
         except TimeoutError:
             why = f"nothing came for {idle:g} s; ask on, or end the stream"
             if upload:
@@ -74,9 +143,7 @@ class Call:
                 why = f"nothing came for {idle:g} s, or not all within {most:g} s; send the file without pauses"
             raise Refusal("UPLOAD_STALLED", why) from None
         self.arrived = self._clock()
-        if not isinstance(message, bytes):  # grpc.aio.EOF
-            return None
-        self.bytes_in += len(message)
+        self.bytes_in += len(message or b"")
         return message
 
     async def write(self, message: Message | bytes) -> None:
@@ -89,7 +156,7 @@ class Call:
         await self.confirm()
         try:
             async with asyncio.timeout(self._settings.idle_seconds):
-                await self._context.write(data)
+                await self._line.write(data)
         except TimeoutError:
             raise Refusal(
                 "UPLOAD_STALLED", f"nothing of the reply was taken for {self._settings.idle_seconds:g} s; read it on"
@@ -119,14 +186,11 @@ class Call:
         """
         if not self._named:
             self._named = True
-            await self._context.send_initial_metadata(((ID_HEADER, self.id),))
+            await self._line.open(self.id)
 
     async def fail(self, status: status_pb2.Status) -> None:
         """Send the caller the status with which it failed, if the caller is still there."""
-        trailer = rpc_status.to_status(status)
-        self._context.set_code(trailer.code)
-        self._context.set_details(trailer.details)
-        self._context.set_trailing_metadata(trailer.trailing_metadata)
+        await self._line.fail(status)
         await self.confirm()
 
 
@@ -171,31 +235,41 @@ class Door:
                 call.task.cancel()
 
     def _guarded(self, name: str, behaviour: Behaviour, open_to_all: bool) -> Callable[..., Awaitable[None]]:
+        token = "" if open_to_all else self._settings.token
+
         async def handle(_requests: object, context: _Context) -> None:
-            call = Call(name, context, self._settings, self._clock)
-            self._metrics.started.labels(name).inc()
-            self.inside.add(call)
-            self._empty.clear()
-            status = status_pb2.Status()
-            try:
-                status = await self._run(call, context, behaviour, open_to_all)
-                if status.code:
-                    await call.fail(status)
-            except asyncio.CancelledError:
-                status = _gone(call)
-                raise
-            except grpc.aio.BaseError:  # the connection is broken
-                status = _gone(call)
-            finally:
-                self.inside.discard(call)
-                self.last = self._clock()
-                self._note(call, status)
-                if not self.inside:
-                    self._empty.set()
+            await self.let_in(name, GrpcLine(context), behaviour, token)
 
         return handle
 
-    async def _run(self, call: Call, context: _Context, behaviour: Behaviour, open_to_all: bool) -> status_pb2.Status:
+    async def let_in(self, name: str, line: Line, behaviour: Behaviour, token: str) -> None:
+        """A call from its arrival to its end. token: what the caller has to show, if anything.
+
+        Raises:
+            asyncio.CancelledError: the caller has left.
+        """
+        call = Call(name, line, self._settings, self._clock)
+        self._metrics.started.labels(name).inc()
+        self.inside.add(call)
+        self._empty.clear()
+        status = status_pb2.Status()
+        try:
+            status = await self._run(call, line, behaviour, token)
+            if status.code:
+                await call.fail(status)
+        except asyncio.CancelledError:
+            status = _gone(call)
+            raise
+        except grpc.aio.BaseError:  # the connection is broken
+            status = _gone(call)
+        finally:
+            self.inside.discard(call)
+            self.last = self._clock()
+            self._note(call, status)
+            if not self.inside:
+                self._empty.set()
+
+    async def _run(self, call: Call, line: Line, behaviour: Behaviour, token: str) -> status_pb2.Status:
         """Let the call in and do what its method does; returns the status.
 
         Raises:
@@ -203,8 +277,7 @@ class Door:
         """
         try:
             async with asyncio.timeout(call.left()) as timer:
-                if not open_to_all:
-                    admit(context.invocation_metadata(), self._settings.token)
+                admit(line.headers, token)
                 if self._closed:
                     raise shutting_down()
                 await behaviour(call)
