@@ -36,8 +36,8 @@ _UNARY = (
 )
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+)(:(?P<port>\d{1,5}))?")
 
-# Every call is safe to repeat: the same request gives the same reply. Only what was not done is tried again, and not
-# for long: that a server is truly away is reported within a second.
+# Every call is safe to repeat: the same request gives the same reply. Only what was not done is tried again, when the
+# server says, or soon: that a server is truly away is reported within a second.
 SERVICE_CONFIG = {
     "methodConfig": [
         {
@@ -51,7 +51,8 @@ SERVICE_CONFIG = {
             },
         }
     ],
-    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+    # A player that dies fails all its calls at once: as many as one program has under way are tried again.
+    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
 }
 
 

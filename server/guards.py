@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import math
 import re
 import time
 import uuid
@@ -24,10 +25,16 @@ from grpc_status import rpc_status
 from server.logs import log
 from server.metrics import Metrics
 from server.settings import AHEAD, Settings
-from server.statuses import Refusal, error_id_of, reason_of, shutting_down, to_status, trace_of
+from server.statuses import Refusal, error_id_of, reason_of, retry_of, shutting_down, to_status, trace_of
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ID_HEADER = "x-request-id"
+ATTEMPTS_HEADER, PUSHBACK = "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms"
+"""How often gRPC has tried a call before; and what tells it when to try again, or with -1 not to."""
+MOST_ATTEMPTS = 5
+"""Beyond it attempts are not told apart: gRPC makes no more, and the number is the caller's word."""
+MOST_DEATHS = 3
+"""How many workers a call may kill."""
 NO_ROOM = frozenset({"QUEUE_FULL", "QUEUE_TIMEOUT", "DEADLINE_TOO_SHORT", "SHUTTING_DOWN", "NOT_READY"})
 """Reasons to refuse a call in which nothing is wrong."""
 
@@ -59,8 +66,8 @@ class Line(Protocol):
         """Send the id of the call, before all else. It shows whether the caller is still there."""
         ...
 
-    async def fail(self, status: status_pb2.Status) -> None:
-        """Send the status with which the call failed, as its end."""
+    async def fail(self, status: status_pb2.Status, request_id: str) -> None:
+        """Send the status with which the call failed, as its end, and beside it the id of the call."""
         ...
 
 
@@ -96,12 +103,22 @@ class GrpcLine:
         """
         await self._context.send_initial_metadata(((ID_HEADER, request_id),))
 
-    async def fail(self, status: status_pb2.Status) -> None:
-        """Set the status with which the call failed: gRPC sends it as its end."""
+    async def fail(self, status: status_pb2.Status, request_id: str) -> None:
+        """Set the status with which the call failed: gRPC sends it as trailers, and before them nothing.
+
+        Only such a call do gRPC's clients try again. They are told when; where another server may do better they choose
+        the time, and what has killed worker after worker they are not to try any more.
+        """
         trailer = rpc_status.to_status(status)
         self._context.set_code(trailer.code)
         self._context.set_details(trailer.details)
-        self._context.set_trailing_metadata(trailer.trailing_metadata)
+        more = [*trailer.trailing_metadata, (ID_HEADER, request_id)]
+        reason, seconds = reason_of(status), retry_of(status)
+        if reason == "WORKER_DIED" and attempt(self.headers) >= MOST_DEATHS:
+            more.append((PUSHBACK, "-1"))
+        elif seconds is not None and reason != "SHUTTING_DOWN":
+            more.append((PUSHBACK, str(math.ceil(1000 * seconds))))
+        self._context.set_trailing_metadata(tuple(more))
 
 
 class Call:
@@ -117,6 +134,7 @@ class Call:
         remaining = line.time_remaining()
         self.has_deadline = remaining is not None
         self.deadline = self.started + (settings.default_deadline_seconds if remaining is None else remaining)
+        self.attempt = attempt(line.headers)
         self._upload_ends = self.started + settings.default_deadline_seconds
 
     def left(self) -> float:
@@ -181,6 +199,8 @@ class Call:
     async def confirm(self) -> None:
         """Send the caller the id of the call, once. It shows whether the caller is still there.
 
+        From then on gRPC's clients do not try the call again: whatever may fail in one that they may, fails before.
+
         Raises:
             asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
         """
@@ -189,9 +209,8 @@ class Call:
             await self._line.open(self.id)
 
     async def fail(self, status: status_pb2.Status) -> None:
-        """Send the caller the status with which it failed, if the caller is still there."""
-        await self._line.fail(status)
-        await self.confirm()
+        """Send the caller the status with which it failed."""
+        await self._line.fail(status, self.id)
 
 
 Behaviour = Callable[[Call], Awaitable[None]]
@@ -250,6 +269,7 @@ class Door:
         """
         call = Call(name, line, self._settings, self._clock)
         self._metrics.started.labels(name).inc()
+        self._metrics.attempts.labels(str(call.attempt)).inc()
         self.inside.add(call)
         self._empty.clear()
         status = status_pb2.Status()
@@ -310,6 +330,7 @@ class Door:
             method=call.method,
             status=code,
             reason=reason or None,
+            attempt=call.attempt if call.attempt > 1 else None,
             bytes_in=call.bytes_in,
             bytes_out=call.bytes_out,
             **{**call.facts, **took},
@@ -368,6 +389,12 @@ def parse(kind: type[_Kind], data: bytes | None) -> _Kind:
         raise Refusal(
             "INVALID_INPUT", f"the {len(data):,} bytes of the message are no {kind.DESCRIPTOR.full_name}"
         ) from None
+
+
+def attempt(headers: Iterable[tuple[str, str | bytes]]) -> int:
+    """The number of the attempt at a call, 1 to MOST_ATTEMPTS: more than 1 where the caller's gRPC tries it again."""
+    before = str(next((value for name, value in headers if name == ATTEMPTS_HEADER), "0"))
+    return min(1 + int(before), MOST_ATTEMPTS) if re.fullmatch(r"[0-9]{1,3}", before) else 1
 
 
 def _fault(call: Call, error: Exception) -> status_pb2.Status:

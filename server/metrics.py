@@ -17,6 +17,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.started = self._counter("calls_started", "Calls that arrived", "method")
+        self.attempts = self._counter("attempts", "Calls that arrived, by how often gRPC had tried them", "number")
         self.calls = self._counter("calls", "Calls that are over", "method", "status", "reason")
         self.rejected = self._counter("rejected", "Calls for which there was no room, or no time", "reason")
         self.expired = self._counter("expired_in_queue", "Calls whose deadline passed while they waited for their turn")
