@@ -22,14 +22,13 @@ from server.information import server_info
 from server.metrics import Metrics
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, with_field
+from server.uploads import HEAD_BYTES, Sizes, Upload, is_recording
 
 NAME = "seq2drum.v1.AccompanimentService"
 OPEN_TO_ALL = frozenset({"GetServerInfo"})
 """The methods that need no credentials."""
 FILE_CHUNK = 64 << 10
 """The most bytes of a file that are sent at once."""
-_HEAD_BYTES = 16
-"""The first bytes of a file, by which recordings are known."""
 
 
 class Screening(Checking, Protocol):
@@ -70,6 +69,7 @@ class Service:
     ) -> None:
         self._settings, self._screens, self._players = settings, screens, players
         self._admission, self._metrics, self._clock = admission, metrics, clock
+        self.sizes = Sizes(settings)
         self.beats = Beats(screens, players, admission, metrics, clock)
         self.uploads = Room(settings.uploads, "files are arriving")
         self.large = Room(settings.recordings, "recordings are arriving")
@@ -95,9 +95,9 @@ class Service:
         """Drums for a file, in one message."""
         request, data = await self._one(call, pb.GenerateDrumsRequest)
         call.name(request.request_id)
-        self._check_file(request.midi)
-        self._check_files(request.config)
-        song = request.midi[:_HEAD_BYTES]
+        self.sizes.check(request.midi)
+        self.sizes.check_config(request.config)
+        song = request.midi[:HEAD_BYTES]
         async with aclosing(self._played(call, data, song, request.config, bars=False)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, pb.GenerateDrumsResponse):
@@ -121,7 +121,7 @@ class Service:
         """What is in a file: bars, tempos, tracks, and which of them is the guitar."""
         request, _ = await self._one(call, pb.AnalyzeGuitarRequest)
         call.name(request.request_id)
-        self._check_file(request.midi)
+        self.sizes.check(request.midi)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
         try:
             with self._looking:
@@ -145,7 +145,7 @@ class Service:
         guitar = await self._guitar(call, request)
         reply = await self.beats.composed(call, data)
         guitar.config.groove.add(midi=reply.beats[0].midi)
-        asked, song = guitar.SerializeToString(), guitar.midi[:_HEAD_BYTES]
+        asked, song = guitar.SerializeToString(), guitar.midi[:HEAD_BYTES]
         async with aclosing(self._played(call, asked, song, guitar.config, bars=False)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, pb.GenerateDrumsResponse):
@@ -154,8 +154,8 @@ class Service:
 
     async def _guitar(self, call: Call, request: pb.ComposeRequest) -> pb.GenerateDrumsRequest:
         """The guitar that a beat is to be played to, once all but the beat is known to make sense."""
-        self._check_file(request.midi)
-        self._check_files(request.config)
+        self.sizes.check(request.midi)
+        self.sizes.check_config(request.config)
         if request.brief.takes > 1:
             text = f"{request.brief.takes} beats are asked for, wanted 1 where it is played to a guitar"
             raise Refusal("INVALID_OPTION", text, field="brief.takes")
@@ -187,8 +187,8 @@ class Service:
             return
         if not self._players.ready:
             raise _not_ready()
-        self._check_file(request.midi)
-        self._check_files(request.config)
+        self.sizes.check(request.midi)
+        self.sizes.check_config(request.config)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
         with self._looking:
             asked = await self._with_midi_files(call, asked, request.config)
@@ -226,19 +226,18 @@ class Service:
                 "WRONG_MESSAGE_ORDER", "the first message of the stream is no config, wanted config, then chunks"
             )
         call.name(first.config.request_id)
-        self._check_files(first.config.config)
+        self.sizes.check_config(first.config.config)
         with ExitStack() as held:
             file = await self._chunks(call, held)
-            self._check_file(file)
-            song = bytes(file[:_HEAD_BYTES])
+            self.sizes.check(file)
+            song = bytes(file[:HEAD_BYTES])
             request = pb.GenerateDrumsRequest(midi=bytes(file), config=first.config.config, request_id=call.id)
             file.clear()  # it may be large, and is in the message
             return first.config, request.SerializeToString(), song
 
     async def _chunks(self, call: Call, held: ExitStack) -> bytearray:
         """The file that the chunks of a stream make. held: is given the room that it takes."""
-        file = bytearray()
-        is_large = False
+        upload = Upload(self.sizes, self.large, held)
         while (data := await call.read()) is not None:
             message = parse(pb.StreamGenerateDrumsRequest, data)
             if message.WhichOneof("piece") != "midi_chunk":
@@ -251,40 +250,9 @@ class Service:
                     f"a chunk has {size:,} bytes, wanted at most {most:,}; send smaller ones",
                     field="midi_chunk",
                 )
-            file += message.midi_chunk
-            if len(file) > self._most_bytes_of(file):
-                raise self._too_large(len(file), self._most_bytes_of(file), "so far ")
-            if len(file) > self._most_bytes and not is_large:
-                is_large = True
-                held.enter_context(self.large)
+            upload.add(message.midi_chunk)
         await call.confirm()
-        return file
-
-    @property
-    def _most_bytes(self) -> int:
-        return self._settings.limits.file_bytes
-
-    def _most_bytes_of(self, file: bytes | bytearray) -> int:
-        """How large a song may be: a recording larger than others."""
-        largest = max(self._most_bytes, self._settings.max_recording_bytes)
-        return largest if _is_recording(file) else self._most_bytes
-
-    def _check_file(self, file: bytes | bytearray) -> None:
-        if not file:
-            raise Refusal("MIDI_MISSING", "there are no bytes of a MIDI file, wanted 1 or more", field="midi")
-        if len(file) > (most := self._most_bytes_of(file)):
-            raise self._too_large(len(file), most)
-
-    def _check_files(self, config: pb.GenerationConfig) -> None:
-        """Check the sizes of the files in a configuration."""
-        files = [("config.groove", groove.midi) for groove in config.groove] + [("config.like", config.like)]
-        for field, file in files:
-            if len(file) > self._most_bytes:
-                raise self._too_large(len(file), self._most_bytes, field=field)
-
-    def _too_large(self, size: int, most: int, so_far: str = "", field: str = "midi") -> Refusal:
-        message = f"the file has {so_far}{size:,} bytes, wanted at most {most:,}"
-        return Refusal("MIDI_TOO_LARGE", message, field=field)
+        return upload.file
 
     def _known(self, data: bytes) -> bytes:
         """What the players sent when they were ready: models, grooves or drum maps.
@@ -299,7 +267,7 @@ class Service:
     async def _screened(self, call: Call, data: bytes, song: bytes) -> pb.AnalyzeGuitarResponse:
         """What is in the song of a request. song: its first bytes at least."""
         began = self._clock()
-        if _is_recording(song):
+        if is_recording(song):
             with self.heard:
                 screened = await self._screens.screen(data, call.left(), recording=True)
         else:
@@ -406,11 +374,6 @@ def _parts(reply: pb.GenerateDrumsResponse) -> Iterator[Message]:
     for take in reply.takes:
         take.ClearField("midi")
     yield pb.StreamGenerateDrumsResponse(summary=reply)
-
-
-def _is_recording(file: bytes | bytearray) -> bool:
-    """Whether a song is a recording, by its first bytes."""
-    return foreign.is_recording(bytes(file[:_HEAD_BYTES]))
 
 
 def _as_midi(data: bytes, analysis: pb.AnalyzeGuitarResponse) -> bytes:

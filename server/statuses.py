@@ -160,13 +160,13 @@ def to_status(error: BaseException) -> status_pb2.Status:
 
 def reason_of(status: status_pb2.Status) -> str:
     """The reason of a status; "" if it has none."""
-    info = _detail(status, error_details_pb2.ErrorInfo())
+    info = detail_of(status, error_details_pb2.ErrorInfo())
     return info.reason if info and info.domain == DOMAIN else ""
 
 
 def retry_of(status: status_pb2.Status) -> float | None:
     """After how many seconds to try again; None if that is not said."""
-    retry = _detail(status, error_details_pb2.RetryInfo())
+    retry = detail_of(status, error_details_pb2.RetryInfo())
     return retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 if retry else None
 
 
@@ -185,7 +185,7 @@ def with_field(status: status_pb2.Status, name: str, new: str) -> status_pb2.Sta
 
 def error_id_of(status: status_pb2.Status) -> str | None:
     """The id under which the fault of an internal error is logged; None if it is no internal error."""
-    info = _detail(status, error_details_pb2.ErrorInfo())
+    info = detail_of(status, error_details_pb2.ErrorInfo())
     return (info.metadata.get("error_id") if info else None) or None
 
 
@@ -261,5 +261,6 @@ def _cut(text: str, most: int, size: Callable[[str], int]) -> str:
     return text[:fits] + "…"
 
 
-def _detail(status: status_pb2.Status, kind: _Kind) -> _Kind | None:
+def detail_of(status: status_pb2.Status, kind: _Kind) -> _Kind | None:
+    """A detail of a status, read into `kind`; None if it has none of this kind."""
     return next((kind for packed in status.details if packed.Is(kind.DESCRIPTOR) and packed.Unpack(kind)), None)
