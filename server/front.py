@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import math
 import os
 import socket
 import ssl
@@ -37,6 +38,7 @@ IDLE_CONNECTION_SECONDS = 600
 LEAST_PING_SECONDS = 300
 LAST_WORDS_SECONDS = 0.5
 """How long what has been said may still be on its way when the server ends."""
+_DAY_SECONDS = 86400.0
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -58,6 +60,7 @@ class Front:
         self.admission = Admission(settings.playing, settings.waiting, settings.queue_seconds, metrics)
         self.door = Door(settings, metrics)
         self.service = Service(settings, screens, players, self.admission, metrics)
+        self._closing: asyncio.Future[None] | None = None
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs are older
         self._server = grpc.aio.server(options=_options(settings))
         self._server.add_generic_rpc_handlers((self.door.handler(NAME, self.service.methods(), OPEN_TO_ALL),))
@@ -108,6 +111,16 @@ class Front:
         for name in ("", NAME):
             await self._health.set(name, _SERVING if self.ready else _NOT_SERVING)
 
+    async def withdraw(self, seconds: float, forced: asyncio.Event) -> None:
+        """Say NOT_SERVING and go on serving, until `seconds` are over or it is forced; then close the port.
+
+        So callers that heed health go elsewhere before a call is refused. Those that do not are told to connect anew
+        (GOAWAY), and find the port closed; their calls that are inside go on.
+        """
+        await self._health.enter_graceful_shutdown()
+        await first(asyncio.sleep(seconds), forced.wait())
+        self._closing = asyncio.ensure_future(self._server.stop(_DAY_SECONDS))  # `stop` makes it end sooner
+
     async def drain(self, seconds: float, forced: asyncio.Event) -> None:
         """Let no call in any more, wait for those inside until `seconds` are over or it is forced, and end the rest."""
         await self._health.enter_graceful_shutdown()
@@ -125,6 +138,8 @@ class Front:
     async def stop(self) -> None:
         """End, and give the address back."""
         await self._server.stop(LAST_WORDS_SECONDS)
+        if self._closing:
+            await self._closing
 
 
 async def first(*waits: Any) -> None:
@@ -142,7 +157,7 @@ async def first(*waits: Any) -> None:
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
-    return [
+    options = [
         ("grpc.so_reuseport", 0),  # else a second server binds the same port, and gets a share of the calls
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
@@ -156,6 +171,12 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         # A message is measured only after it was unpacked: a few bytes could become a gigabyte.
         ("grpc.compression_enabled_algorithms_bitset", 1),
     ]
+    if settings.max_connection_age_seconds:
+        options += [
+            ("grpc.max_connection_age_ms", math.ceil(1000 * settings.max_connection_age_seconds)),
+            ("grpc.max_connection_age_grace_ms", math.ceil(1000 * settings.max_connection_age_grace_seconds)),
+        ]
+    return options
 
 
 def _credentials(settings: Settings) -> grpc.ServerCredentials | None:

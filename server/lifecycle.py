@@ -72,7 +72,10 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             watching = asyncio.ensure_future(_watch(front, changed, pools))
             stack.push_async_callback(_ended, watching)
             await first(signals.asked.wait(), _idle(front, settings.idle_exit_seconds))
-        # 4. The calls that are inside.
+        # 4. One server of several lets its callers go elsewhere first; then the calls that are inside.
+        if settings.drain_delay_seconds and signals.asked.is_set():
+            log("draining", calls=len(front.door.inside), seconds=settings.drain_delay_seconds)
+            await front.withdraw(settings.drain_delay_seconds, signals.forced)
         log("stopping", calls=len(front.door.inside))
         await front.drain(settings.grace_seconds, signals.forced)
     log("stopped")

@@ -92,6 +92,22 @@ class Settings:
         0.0, "network", "end after so many seconds without a call; 0: never", metavar="SECONDS"
     )
 
+    max_connection_age_seconds: float = _set(
+        0.0,
+        "network",
+        "ask clients to connect anew after so many seconds, so that they spread over several servers; 0: never",
+        most=30 * 86400,
+        metavar="SECONDS",
+    )
+    max_connection_age_grace_seconds: float = _set(
+        300.0,
+        "network",
+        "how long calls of such a connection may go on",
+        least=0.001,
+        most=86400,
+        metavar="SECONDS",
+    )
+
     tls_cert: str = _set("", "safety", "certificate chain of the server, PEM", metavar="FILE")
     tls_key: str = _set("", "safety", "its private key, PEM", metavar="FILE")
     client_ca: str = _set("", "safety", "let in only clients with a certificate of this authority, PEM", metavar="FILE")
@@ -142,6 +158,15 @@ class Settings:
         "capacity",
         "how long calls may go on after the first SIGTERM or Ctrl-C; a second one ends them",
         most=86400,
+        metavar="SECONDS",
+    )
+
+    drain_delay_seconds: float = _set(
+        0.0,
+        "capacity",
+        "for one server of several: how long it goes on serving after the first SIGTERM or Ctrl-C, when its health "
+        "already sends callers elsewhere; then it closes its port",
+        most=3600,
         metavar="SECONDS",
     )
 
@@ -213,7 +238,9 @@ class Settings:
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
-_SHORT = MappingProxyType({"idle_exit_seconds": "idle_exit"})  # names of flags and variables that lack a unit
+_SHORT = MappingProxyType(  # names of flags and variables that lack a unit
+    {f"{name}_seconds": name for name in ("drain_delay", "idle_exit", "max_connection_age", "max_connection_age_grace")}
+)
 
 
 def table() -> dict[str, Setting]:
