@@ -10,8 +10,9 @@ from typing import Protocol
 from seq2drum.music.briefs import MOST_BARS
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.admission import Admission
+from server.callers import Room
 from server.frames import Frame
-from server.guards import Call, Room, parse
+from server.guards import Call, parse
 from server.metrics import Metrics
 from server.statuses import Refusal
 
@@ -76,7 +77,7 @@ class Beats:
     async def stream(self, call: Call) -> None:
         """A beat without an end: each message of the caller takes a turn, and gets its bars."""
         made = 0
-        with self.streams:
+        with self.streams.place(call.caller):
             async with self._players.beat() as more:
                 while (data := await call.read(upload=False)) is not None:
                     request = parse(pb.StreamComposeRequest, data)

@@ -14,14 +14,15 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
+from server.callers import Caller, peer_of
 from server.logs import log
 from server.metrics import Metrics
 from server.settings import AHEAD, Settings
@@ -44,6 +45,11 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 
 class Line(Protocol):
     """What a call comes over: gRPC, or a request of the page."""
+
+    @property
+    def peer(self) -> str:
+        """The address that the call comes from, as `callers.peer_of` takes it."""
+        ...
 
     @property
     def headers(self) -> Iterable[tuple[str, str | bytes]]:
@@ -76,6 +82,12 @@ class GrpcLine:
 
     def __init__(self, context: _Context) -> None:
         self._context = context
+
+    @property
+    def peer(self) -> str:
+        """The address that the call comes from."""
+        address: str = self._context.peer()
+        return address
 
     @property
     def headers(self) -> Iterable[tuple[str, str | bytes]]:
@@ -128,9 +140,10 @@ class Call:
         self.method, self.id, self.facts = method, uuid.uuid4().hex, dict[str, Any]()
         self.started = self.arrived = clock()
         self.bytes_in = self.bytes_out = 0
+        self.caller = Caller(peer_of(line.peer))
         self.task = asyncio.current_task()
         self._line, self._settings, self._clock = line, settings, clock
-        self._named = False
+        self._named = self._begun = False
         remaining = line.time_remaining()
         self.has_deadline = remaining is not None
         self.deadline = self.started + (settings.default_deadline_seconds if remaining is None else remaining)
@@ -149,18 +162,20 @@ class Call:
         Raises:
             Refusal: UPLOAD_STALLED.
         """
-        idle = self._settings.idle_seconds
+        idle = self._settings.idle_seconds if self._begun else self._settings.first_seconds
         seconds = min(idle, self._upload_ends - self._clock()) if upload else idle
         try:
             async with asyncio.timeout(seconds):
                 message = await self._line.read()
         except TimeoutError:
             why = f"nothing came for {idle:g} s; ask on, or end the stream"
-            if upload:
+            if not self._begun:
+                why = f"no message came within {idle:g} s; send it at once, and a large file in pieces"
+            elif upload:
                 most = self._settings.default_deadline_seconds
                 why = f"nothing came for {idle:g} s, or not all within {most:g} s; send the file without pauses"
             raise Refusal("UPLOAD_STALLED", why) from None
-        self.arrived = self._clock()
+        self.arrived, self._begun = self._clock(), True
         self.bytes_in += len(message or b"")
         return message
 
@@ -297,7 +312,7 @@ class Door:
         """
         try:
             async with asyncio.timeout(call.left()) as timer:
-                admit(line.headers, token)
+                call.caller = replace(call.caller, credential=admit(line.headers, token))
                 if self._closed:
                     raise shutting_down()
                 await behaviour(call)
@@ -337,34 +352,16 @@ class Door:
         )
 
 
-class Room:
-    """Room for `most` calls at once; one more is refused, and none waits."""
+def admit(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> str:
+    """Let in a call that shows the token; any call, if the server has none. Returns the name of what was shown.
 
-    def __init__(self, most: int, what: str) -> None:
-        self.most, self.inside, self._what = most, 0, what
-
-    def __enter__(self) -> Self:
-        if self.inside >= self.most:
-            raise Refusal(
-                "QUEUE_FULL",
-                f"{self.most} {self._what}, which is all there is room for; try again in 1 s",
-                retry_seconds=1.0,
-            )
-        self.inside += 1
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.inside -= 1
-
-
-def admit(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> None:
-    """Let in a call that shows the token; any call, if the server has none.
+    The one token there may be has no name: "". Its callers are told apart by their addresses.
 
     Raises:
         Refusal: CREDENTIALS_MISSING, CREDENTIALS_WRONG.
     """
     if not token:
-        return
+        return ""
     shown = [value for name, value in metadata or () if name == "authorization"]
     if not shown:
         raise Refusal("CREDENTIALS_MISSING", "this server wants a token: send the header 'authorization: Bearer TOKEN'")
@@ -373,6 +370,7 @@ def admit(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> Non
     scheme, _, rest = given.partition(b" ")
     if len(shown) > 1 or not hmac.compare_digest(scheme.lower() + b" " + rest, b"bearer " + token.encode()):
         raise Refusal("CREDENTIALS_WRONG", "the token is not this server's: ask whoever runs it for the right one")
+    return ""
 
 
 def parse(kind: type[_Kind], data: bytes | None) -> _Kind:

@@ -16,8 +16,9 @@ from seq2drum.formats import foreign
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server.admission import Admission
 from server.beats import Beats, Checking, Making
+from server.callers import Room
 from server.frames import Frame
-from server.guards import Behaviour, Call, Room, parse
+from server.guards import Behaviour, Call, parse
 from server.information import server_info
 from server.metrics import Metrics
 from server.settings import Settings
@@ -72,6 +73,7 @@ class Service:
         self.sizes = Sizes(settings)
         self.beats = Beats(screens, players, admission, metrics, clock)
         self.uploads = Room(settings.uploads, "files are arriving")
+        self.open = Room(settings.uploads, "calls without credentials are answered")
         self.large = Room(settings.recordings, "recordings are arriving")
         self.heard = Room(settings.recordings, "recordings are being read")
         self._looking = Room(admission.most_waiting + admission.most_playing, "files are being looked at")
@@ -105,7 +107,7 @@ class Service:
 
     async def stream(self, call: Call) -> None:
         """Drums for a file that comes in chunks, in messages as they are made."""
-        with self.uploads:
+        with self.uploads.place(call.caller):
             opening, data, song = await self._upload(call)
         pieces = self._played(call, data, song, opening.config, bars=opening.send_bar_events)
         del data  # a recording is held until it is read, and no longer
@@ -124,7 +126,7 @@ class Service:
         self.sizes.check(request.midi)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
         try:
-            with self._looking:
+            with self._looking.place(call.caller):
                 analysis = await self._screened(call, asked.SerializeToString(), request.midi)
         except StatusError as error:  # the field's path in this method's message
             raise StatusError(with_field(error.status, "config.track", "track")) from None
@@ -163,7 +165,7 @@ class Service:
             text = "a groove is asked for in the whole song, which is to be played on the beat; leave out one of them"
             raise Refusal("INVALID_OPTION", text, field="config.groove")
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
-        with self._looking:
+        with self._looking.place(call.caller):
             asked = await self._with_midi_files(call, asked, request.config)
             analysis = await self._screened(call, asked, request.midi)
         return pb.GenerateDrumsRequest.FromString(_as_midi(asked, analysis))
@@ -190,7 +192,7 @@ class Service:
         self.sizes.check(request.midi)
         self.sizes.check_config(request.config)
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=request.config).SerializeToString()
-        with self._looking:
+        with self._looking.place(call.caller):
             asked = await self._with_midi_files(call, asked, request.config)
             analysis = await self._screened(call, asked, request.midi)
             await call.write(await self._players.offer(_as_midi(asked, analysis)))
@@ -202,12 +204,13 @@ class Service:
 
     async def server_info(self, call: Call) -> None:
         """Versions and limits."""
-        await self._one(call, pb.GetServerInfoRequest)
-        await call.write(server_info(self._settings))
+        # Nothing of the call is read: who has shown no credentials could keep it waiting.
+        with self.open.place(call.caller):
+            await call.write(server_info(self._settings))
 
     async def _one(self, call: Call, kind: type[Any]) -> tuple[Any, bytes]:
         """The one message of a call, and its bytes."""
-        with self.uploads:
+        with self.uploads.place(call.caller):
             data = await call.read()
         message = parse(kind, data)
         return message, data or b""
@@ -237,7 +240,7 @@ class Service:
 
     async def _chunks(self, call: Call, held: ExitStack) -> bytearray:
         """The file that the chunks of a stream make. held: is given the room that it takes."""
-        upload = Upload(self.sizes, self.large, held)
+        upload = Upload(self.sizes, self.large.place(call.caller), held)
         while (data := await call.read()) is not None:
             message = parse(pb.StreamGenerateDrumsRequest, data)
             if message.WhichOneof("piece") != "midi_chunk":
@@ -268,7 +271,7 @@ class Service:
         """What is in the song of a request. song: its first bytes at least."""
         began = self._clock()
         if is_recording(song):
-            with self.heard:
+            with self.heard.place(call.caller):
                 screened = await self._screens.screen(data, call.left(), recording=True)
         else:
             screened = await self._screens.screen(data, call.left())

@@ -145,6 +145,14 @@ class Settings:
         most=86400,
         metavar="SECONDS",
     )
+    first_seconds: float = _set(
+        10.0,
+        "capacity",
+        "how long the first message of a call may take to arrive",
+        least=0.001,
+        most=86400,
+        metavar="SECONDS",
+    )
     idle_seconds: float = _set(
         30.0,
         "capacity",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
 from seq2drum.formats import foreign
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server.guards import Room
 from server.settings import Settings
 from server.statuses import Refusal
 
@@ -43,10 +42,10 @@ class Sizes:
 class Upload:
     """A file that arrives piece by piece.
 
-    sizes: how large it may be. large: the room of files beyond the size of a song. held: keeps the place in it.
+    sizes: how large it may be. large: a place for a file beyond the size of a song. held: keeps it.
     """
 
-    def __init__(self, sizes: Sizes, large: Room, held: ExitStack) -> None:
+    def __init__(self, sizes: Sizes, large: AbstractContextManager[None], held: ExitStack) -> None:
         self.file = bytearray()
         self._sizes, self._large, self._held = sizes, large, held
 

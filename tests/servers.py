@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -256,6 +257,32 @@ async def served(chosen: Settings | None = None, *, credentials: Any = None, **c
             yield Served(front, line, readers, drummers)
     finally:
         await front.stop()
+
+
+@contextlib.asynccontextmanager
+async def elsewhere(server: Served, host: str = "127.0.0.2") -> AsyncIterator[grpc.aio.Channel]:
+    """A channel of a caller with another address: what it sends goes through a relay that has that address."""
+    there, _, port = server.front.address.rpartition(":")
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(there, int(port), local_addr=(host, 0))
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(1 << 16):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    try:
+        relaying = await asyncio.start_server(relay, "127.0.0.1", 0)
+        (await asyncio.start_server(relay, host, 0)).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no address {host} of its own ({error.strerror})")
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{relaying.sockets[0].getsockname()[1]}") as channel:
+        yield channel
+    relaying.close()
 
 
 def opening(**given: Any) -> pb.StreamConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from server.admission import Admission, Place
-from server.guards import Room
+from server.callers import NOBODY, Caller, Room, peer_of
 from server.metrics import Metrics
 from server.statuses import Refusal
 
@@ -260,11 +261,49 @@ def test_the_time_to_retry_grows_with_the_queue_and_falls_with_the_turns() -> No
 
 def test_a_room_lets_in_as_many_as_it_holds_and_no_more() -> None:
     room = Room(1, "files are arriving")
-    with room:
-        with pytest.raises(Refusal, match="1 files are arriving") as refusal, room:
+    with room.place(NOBODY):
+        with pytest.raises(Refusal, match="1 files are arriving") as refusal, room.place(Caller("elsewhere")):
             pass
         assert refusal.value.reason == "QUEUE_FULL" and refusal.value.retry_seconds
         assert room.inside == 1
-    with room:
+    with room.place(NOBODY):
         pass
     assert room.inside == 0
+
+
+def test_no_caller_takes_all_of_a_room_and_each_who_comes_finds_a_place() -> None:
+    room = Room(64, "files are arriving")
+    with contextlib.ExitStack() as inside:
+        for name in ("greedy", "second", "third"):
+            took = 0
+            with pytest.raises(Refusal, match="for this caller"):
+                while True:
+                    inside.enter_context(room.place(Caller(name)))
+                    took += 1
+            assert took >= 1 and room.inside < room.most
+    assert room.inside == 0
+
+
+def test_a_credential_with_a_name_is_one_caller_wherever_it_is_used_and_others_are_told_by_address() -> None:
+    assert Caller("10.0.0.1", "studio").key == Caller("10.0.0.2", "studio").key != Caller("10.0.0.1", "stage").key
+    assert Caller("10.0.0.1").key != Caller("10.0.0.2").key
+    assert Caller("studio").key != Caller("10.0.0.1", "studio").key
+
+
+@pytest.mark.parametrize(
+    ("address", "peer"),
+    [
+        ("ipv4:127.0.0.1:4711", "127.0.0.1"),
+        ("ipv6:%5B::1%5D:4711", "::1"),
+        ("ipv6:%5B::ffff:10.0.0.1%5D:4711", "10.0.0.1"),
+        ("ipv6:%5B2001:db8:1:2:3:4:5:6%5D:4711", "2001:db8:1:2::/64"),
+        ("ipv6:%5Bfe80::1%25eth0%5D:4711", "fe80::/64"),
+        ("unix:/run/drums", "unix"),
+        ("unix:", "unix"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("::1", "::1"),
+        ("", ""),
+    ],
+)
+def test_a_peer_is_an_address_without_what_a_caller_may_choose_of_it(address: str, peer: str) -> None:
+    assert peer_of(address) == peer

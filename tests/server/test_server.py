@@ -587,7 +587,7 @@ def test_a_client_that_stops_sending_is_refused(sent: tuple[Any, ...]) -> None:
         assert reason_of(status) == "UPLOAD_STALLED"
         assert not server.readers.asked
 
-    against(body, settings(idle_seconds=0.05))
+    against(body, settings(idle_seconds=0.05, first_seconds=0.05))
 
 
 def test_a_client_that_sends_too_slowly_is_refused_however_short_its_pauses() -> None:

@@ -26,12 +26,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from seq2drum.errors import OptionError
 from seq2drum.music.limits import Limits
 from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.rpc import accompaniment_pb2_grpc as rpc
 from server import cli, configuration, state
 from server import settings as server_settings
 from server.guards import admit
 from server.settings import Settings, is_local
 from server.statuses import Refusal, reason_of
-from tests.servers import MIDI, Served, field, opening, refused, refused_stream, served, settings, until
+from tests.servers import MIDI, Served, elsewhere, field, opening, refused, refused_stream, served, settings, until
 
 TOKEN = "correct-horse-battery-staple"
 CLASSIC = {"tls_cert": "c.pem", "tls_key": "k.pem"}
@@ -185,6 +186,51 @@ def test_a_call_without_credentials_is_refused_before_a_byte_of_it_is_read() -> 
                 assert reason_of(await refused(raw_unary(data))) == "CREDENTIALS_MISSING"
             assert not server.readers.asked
             assert server.front.service.uploads.inside == 0
+
+    asyncio.run(run())
+
+
+def test_callers_without_a_token_cannot_shut_out_those_who_have_one() -> None:
+    async def run() -> None:
+        async with served(settings(token=TOKEN, uploads=4)) as server:
+            raw = server.channel.stream_stream("/seq2drum.v1.AccompanimentService/GetServerInfo")
+            silent = [raw() for _ in range(20)]  # headers, and never a message
+            for call in silent[:2]:  # they are answered all the same
+                assert pb.GetServerInfoResponse.FromString(await call.read()).version
+            await until(lambda: server.begun() >= len(silent))
+            assert (await server.generate(metadata=bearer(TOKEN))).takes
+            await until(server.over)
+            for call in silent:
+                call.cancel()
+
+    asyncio.run(run())
+
+
+def test_files_that_do_not_arrive_leave_room_for_callers_from_elsewhere() -> None:
+    async def run() -> None:
+        async with served(settings(token=TOKEN, uploads=8)) as server, elsewhere(server) as channel:
+            raw = server.channel.stream_stream("/seq2drum.v1.AccompanimentService/GenerateDrums")
+            silent = [raw(metadata=bearer(TOKEN)) for _ in range(12)]  # headers, and never a message
+            await until(lambda: server.begun() >= len(silent))
+            assert reason_of(await refused(server.generate(metadata=bearer(TOKEN)))) == "QUEUE_FULL"
+            other: Any = rpc.AccompanimentServiceStub(channel)
+            assert (await other.GenerateDrums(pb.GenerateDrumsRequest(midi=MIDI), metadata=bearer(TOKEN))).takes
+            for call in silent:
+                call.cancel()
+            await until(server.over)
+
+    asyncio.run(run())
+
+
+def test_a_call_whose_first_message_does_not_come_is_ended_within_seconds() -> None:
+    assert settings().first_seconds <= 10 < settings().idle_seconds
+
+    async def run() -> None:
+        async with served(settings(first_seconds=0.05)) as server:
+            for method in ("GenerateDrums", "StreamGenerateDrums", "StreamCompose"):
+                call = server.channel.stream_stream(f"/seq2drum.v1.AccompanimentService/{method}")()
+                status = await refused(call)
+                assert reason_of(status) == "UPLOAD_STALLED" and "within 0.05 s" in status.message, method
 
     asyncio.run(run())
 
