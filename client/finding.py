@@ -1,7 +1,8 @@
 """Which server is meant: one that is named, one that was started on this machine, or one that is started now.
 
 A server that serves this machine writes down where: `server.json` in the state folder, with its address, and its token
-if it wants one.
+if it wants one. One that was killed leaves that behind, and whoever has its port then must not get the token: so the
+note counts only as long as the very process runs that wrote it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import asyncio
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from client.connection import DEFAULT_ADDRESS, is_local, normal
 from client.errors import ServerUnavailable
@@ -28,6 +30,7 @@ START_SECONDS = 60.0  # that it may take to be ready
 COMMAND = (sys.executable, "-m", "server")
 _PROBE_SECONDS = 0.5
 _POLL_SECONDS = 0.05
+_TOLERANCE_SECONDS = 2.0  # of the time at which a process began, which the system computes anew for whoever asks
 
 
 class Located(NamedTuple):
@@ -116,15 +119,42 @@ def _spawn(command: list[str], log: Path, environ: Mapping[str, str]) -> subproc
 
 
 def _running(environ: Mapping[str, str]) -> Located | None:
-    """The server that wrote down its address here, if it is still there: one that was killed leaves its note behind."""
+    """The server that wrote down its address here, if it is still there."""
+    place = state_file(environ)
     try:
-        written = json.loads(_content(state_file(environ)) or b"null")
+        written = json.loads(_content(place) or b"null")
         address, token = normal(written["address"]), written.get("token") or None
     except (ValueError, TypeError, KeyError, AttributeError, OptionError):
         return None
-    if not is_local(address) or not _listens(address):
+    if not is_local(address) or not _runs(place, written) or not _listens(address):
         return None
     return Located(address, token)
+
+
+def _runs(place: Path, written: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote a state file runs, and both are of this user or of the administrator."""
+    import psutil
+
+    try:
+        process = psutil.Process(written["pid"])
+        if abs(process.create_time() - written["started"]) > _TOLERANCE_SECONDS:
+            return False
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if sys.platform == "win32":
+            return process.username() == psutil.Process().username()
+        status = place.stat()
+        return is_own(process.uids().effective, status.st_uid, status.st_mode, user=os.geteuid())
+    except (psutil.Error, OSError, KeyError, TypeError, ValueError):
+        return False
+
+
+def is_own(process: int, file: int, mode: int, *, user: int) -> bool:
+    """Whether a note may be believed: by the owners of the server and of its file, and by the mode of the file.
+
+    Both are of the user, or both of the administrator, and nobody else may write the file.
+    """
+    return process == file and file in (0, user) and stat.S_ISREG(mode) and not mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _content(path: Path) -> bytes | None:

@@ -1,4 +1,7 @@
-"""The state file: where the server is and what its token is, for programs of the same user on the same machine."""
+"""The state file: where the server is and what its token is, for programs of the same user on the same machine.
+
+It says when its process began, too: so a file that was left behind is told from that of a server that runs.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import logging
 import os
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from seq2drum import __version__
 from server.logs import log
@@ -30,7 +35,9 @@ def write(path: str, address: str, port: int, token: str) -> None:
     if not path:
         return
     target = Path(path)
-    state = {"address": address, "port": port, "pid": os.getpid(), "version": __version__}
+    process = psutil.Process()
+    state = {"address": address, "port": port, "pid": process.pid, "started": process.create_time()}
+    state["version"] = __version__
     if token:
         state["token"] = token
     part = target.with_name(f"{target.name}.{os.getpid()}")

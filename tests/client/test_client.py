@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 
 from client import (
@@ -1192,11 +1193,13 @@ def test_status_says_in_one_line_whether_a_server_answers(run: Run, address: str
 
 
 def note(address: str, token: str | None = None) -> Path:
-    """Write the state file that a server of this machine writes; returns its path."""
+    """Write the state file that this process would write were it the server; returns its path."""
     path = finding.state_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    port = int(address.rpartition(":")[2])
-    path.write_text(json.dumps({"address": address, "port": port, "pid": 1} | ({"token": token} if token else {})))
+    port, started = int(address.rpartition(":")[2]), psutil.Process().create_time()
+    line = {"address": address, "port": port, "pid": os.getpid(), "started": started}
+    path.write_text(json.dumps(line | ({"token": token} if token else {})))
+    path.chmod(0o600)
     return path
 
 
@@ -1216,6 +1219,40 @@ def test_the_address_is_the_one_given_else_that_of_the_state_file_else_the_defau
         assert finding.find(None) == finding.Located("localhost:50051")
     note(NOWHERE)  # of a server that was killed
     assert finding.find(None) == finding.Located("localhost:50051")
+
+
+def test_a_note_of_a_server_that_is_gone_is_nothing_whoever_has_its_port_now(address: str) -> None:
+    path = note(address, "its-token")
+    written = json.loads(path.read_text())
+    assert finding.find(None) == finding.Located(address, "its-token")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for change in ({"pid": gone.pid}, {"started": written["started"] - 60}, {"started": None}, {"pid": -1}, {"pid": 1}):
+        path.write_text(json.dumps(written | change))
+        assert finding.find(None) == finding.Located("localhost:50051"), change
+    path.write_text(json.dumps({name: value for name, value in written.items() if name != "started"}))
+    assert finding.find(None) == finding.Located("localhost:50051")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners and modes of files are of POSIX")
+def test_a_note_that_others_may_have_written_is_nothing(address: str) -> None:
+    path = note(address, "its-token")
+    path.chmod(0o622)
+    assert finding.find(None) == finding.Located("localhost:50051")
+    path.chmod(0o600)
+    assert finding.find(None) == finding.Located(address, "its-token")
+    for process, file, mode, mine in (
+        (7, 7, 0o100600, True),
+        (7, 7, 0o100644, True),
+        (7, 7, 0o100664, False),
+        (7, 7, 0o120600, False),  # no plain file
+        (0, 0, 0o100644, True),  # the administrator's servers are anybody's
+        (8, 8, 0o100600, False),
+        (7, 8, 0o100600, False),
+        (8, 7, 0o100600, False),
+        (0, 7, 0o100600, False),
+    ):
+        assert finding.is_own(process, file, mode, user=7) is mine, (process, file, oct(mode))
 
 
 def test_a_state_file_that_the_environment_names_is_read(
@@ -1238,7 +1275,7 @@ def test_the_token_of_a_server_that_runs_here_is_used(run: Run, address: str, pl
 
 
 STAND_IN = """
-import json, os, sys, time
+import json, os, psutil, sys, time
 sys.path.insert(0, {root!r})
 from tests.fake_server import Playing, serving
 from client import finding
@@ -1247,7 +1284,9 @@ print("words:", *sys.argv[1:], file=sys.stderr, flush=True)
 port = int(sys.argv[sys.argv.index("--port") + 1])
 with serving(Playing(Drummer.load()), port=port) as where:
     path = finding.state_file()
-    path.write_text(json.dumps({{"address": where, "port": 1, "pid": os.getpid()}}))
+    started = psutil.Process().create_time()
+    path.write_text(json.dumps({{"address": where, "port": 1, "pid": os.getpid(), "started": started}}))
+    path.chmod(0o600)
     until = time.monotonic() + 60
     while path.exists() and time.monotonic() < until:
         time.sleep(0.05)

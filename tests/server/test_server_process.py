@@ -89,6 +89,8 @@ def test_it_prints_its_address_in_one_line_and_writes_it_to_a_file_for_its_owner
     (line,) = [line for line in running.printed().splitlines() if "ready in" in line]
     assert line.startswith(f"seq2drum-server: listening on 127.0.0.1:{port}, models: default, ready in ")
     state = json.loads(running.state.read_text())
+    started = psutil.Process(running.process.pid).create_time()
+    assert abs(state.pop("started") - started) < 2
     assert state == {"address": f"127.0.0.1:{port}", "port": port, "pid": running.process.pid, "version": "0.1.0"}
     if os.name == "posix":
         assert stat.S_IMODE(running.state.stat().st_mode) == 0o600
