@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from client.options import TOKEN_VARIABLE, compose_parser, song_parser, watch_parser
+from client.options import TOKEN_VARIABLE, compose_parser, mcp_parser, song_parser, watch_parser
 from seq2drum import files
 from seq2drum.cli import paths, report, shared
 from seq2drum.cli.terminal import (
@@ -29,7 +29,7 @@ from seq2drum.cli.terminal import (
     say_any_letters,
     standard_output,
 )
-from seq2drum.errors import InputError, OptionError, Seq2DrumError
+from seq2drum.errors import InputError, MissingExtraError, OptionError, Seq2DrumError
 from seq2drum.music.briefs import BRIEF
 from seq2drum.music.explanation import in_words
 from seq2drum.music.limits import SONG_SUFFIXES
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say_any_letters()
     words = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would say on standard error is said in an error, too
-    verbs = {"watch": (watch_parser, _watch), "compose": (compose_parser, _compose)}
+    verbs = {"watch": (watch_parser, _watch), "compose": (compose_parser, _compose), "mcp": (mcp_parser, _mcp)}
     status: StatusFile | None = None
     code, message = 1, "the program failed, and said why on standard error"
     try:
@@ -146,7 +146,7 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
             options.print_completion,
             "seq2drum-client",
             song_parser(),
-            {"watch": watch_parser(), "compose": compose_parser()},
+            {"watch": watch_parser(), "compose": compose_parser(), "mcp": mcp_parser()},
         )
         return 0
     lists = (
@@ -222,6 +222,8 @@ async def _play_one(
     advance: Callable[[float, str], None],
     status: StatusFile,
 ) -> None:
+    from client import listing
+
     begun, shown = time.perf_counter(), 0.0
 
     def on_progress(done: int, total: int) -> None:
@@ -243,27 +245,8 @@ async def _play_one(
     advance(1 - shown, "")
     seconds = (time.perf_counter() - begun) / len(takes)
     for number, (take, target) in enumerate(zip(takes, item.targets, strict=True), start=1):
-        told = _report(take, item.name, target, seconds)
+        told = listing.take(take, item.name, target, seconds)
         report.show(replace(told, take=number if len(takes) > 1 else 0), as_json=options.json)
-
-
-def _report(take: RemoteTake, source: str, target: str, seconds: float) -> report.Report:
-    return report.Report(
-        source=source,
-        target=target,
-        bars=take.timeline.bars,
-        hits=take.stats.hits,
-        seed=take.seed,
-        seconds=seconds,
-        parts=take.guitar.tracks,
-        guitar=[str(number) for number in take.guitar.tracks],
-        reason=take.guitar.reason,
-        score=take.score,
-        grooves=take.grooves,
-        swaps=take.swaps,
-        explanations=take.explain() if take.options.explain else None,
-        more={"model": take.model.id, "request": take.request_id},
-    )
 
 
 # --- the server -------------------------------------------------------------------------------------------------------
@@ -406,6 +389,7 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> int:
+    from client import listing
     from client.watch import FolderWatch
 
     async with _server(options) as drummer:
@@ -414,7 +398,7 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
             return await drummer.takes(data, wanted, options.takes)
 
         def written(take: RemoteTake, source: str, target: str, seconds: float) -> None:
-            report.show(_report(take, source, target, seconds), as_json=options.json)
+            report.show(listing.take(take, source, target, seconds), as_json=options.json)
 
         watch = FolderWatch(
             Path(options.folder),
@@ -427,3 +411,18 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
             options.once,
         )
         return await watch.run()
+
+
+# --- an assistant -----------------------------------------------------------------------------------------------------
+
+
+def _mcp(options: argparse.Namespace) -> int:
+    """Serve an assistant on the standard streams until it hangs up; returns the exit code."""
+    try:
+        from client import mcp
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        raise MissingExtraError("an assistant needs the package mcp: pip install 'seq2drum[mcp]'") from None
+    asyncio.run(mcp.serve(options.folders, lambda: _server(options)))
+    return 0

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from seq2drum.cli.report import Report
 from seq2drum.cli.terminal import standard_output
 from seq2drum.music.explanation import origin
 from seq2drum.rpc import accompaniment_pb2 as pb
 
 if TYPE_CHECKING:
     from client.beats import RemoteBeat
+    from client.messages import RemoteTake
 
 _LETS_IN = {1: "everyone", 2: "whoever has the token", 3: "whoever has a certificate"}  # by the number of an AuthMode
 
@@ -45,6 +47,26 @@ def beat(made: RemoteBeat, target: str, drums: str) -> Line:
     fields = {"also": also, "model": model, "seed": made.seed, "bpm": made.brief.bpm, "bars": bars, "hits": hits}
     genres = {share.name: share.weight for share in made.brief.genres}
     return Line(text, {"output": target, **fields, "genres": genres, "request": made.request_id})
+
+
+def take(made: RemoteTake, source: str, target: str, seconds: float) -> Report:
+    """A take that was written. seconds: that it took."""
+    return Report(
+        source=source,
+        target=target,
+        bars=made.timeline.bars,
+        hits=made.stats.hits,
+        seed=made.seed,
+        seconds=seconds,
+        parts=made.guitar.tracks,
+        guitar=[str(number) for number in made.guitar.tracks],
+        reason=made.guitar.reason,
+        score=made.score,
+        grooves=made.grooves,
+        swaps=made.swaps,
+        explanations=made.explain() if made.options.explain else None,
+        more={"model": made.model.id, "request": made.request_id},
+    )
 
 
 def groove(info: pb.GrooveInfo) -> Line:

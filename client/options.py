@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+
 from seq2drum.cli import shared
 from seq2drum.cli.arguments import Parser
 from seq2drum.music.briefs import BRIEF
 
 TOKEN_VARIABLE = "SEQ2DRUM_TOKEN"
 TIMEOUT_SECONDS = 120.0
+START_HELP = "start a server here if none answers"
 CODES = """exit codes:
   0    all done
   2    something was wrong with what was asked or given: a file, an option, a token
@@ -21,7 +24,8 @@ def song_parser() -> Parser:
     parser = Parser(
         prog="python -m client",
         description="Drums for guitar MIDI files, from a server. python -m client watch --help: for whole folders, as "
-        "files come; python -m client compose --help: beats without a guitar.",
+        "files come; python -m client compose --help: beats without a guitar; "
+        "python -m client mcp --help: tools for an assistant.",
         epilog="examples:\n  python -m client song.mid\n  python -m client takes/ -o drums/ --style rock --seed 3\n"
         "  python -m client watch exported/ drums/\n"
         f"  python -m client compose --genre funk --bpm 96 -o beat.mid\n\n{CODES}",
@@ -43,7 +47,7 @@ def song_parser() -> Parser:
     group.add_argument("--list-drum-maps", action="store_true", help="print its drum maps")
     group.add_argument("--info", action="store_true", help="print its version and its limits")
     group = parser.add_argument_group("for programs that start this one")
-    group.add_argument("--start-server", action="store_true", help="start a server here if none answers")
+    group.add_argument("--start-server", action="store_true", help=START_HELP)
     group.add_argument("--status", action="store_true", help="print one line of JSON, whether a server answers")
     group.add_argument("--status-file", metavar="FILE", help="keep one line of JSON there, how far this is")
     group.add_argument("--cancel-file", metavar="FILE", help="stop as soon as there is such a file")
@@ -103,6 +107,20 @@ def watch_parser() -> Parser:
     return parser
 
 
+def mcp_parser() -> Parser:
+    """The options of `python -m client mcp`."""
+    parser = Parser(
+        prog="python -m client mcp",
+        description="Tools for an assistant (Model Context Protocol, on the standard streams): it looks at songs, "
+        "makes drums for them, plays bars anew, tells what was done, draws, and makes beats. It reads and writes files "
+        "in the folders that are named here and below them, and nowhere else. Needs pip install 'seq2drum[mcp]'.",
+        epilog=f"example:\n  python -m client mcp ~/songs --start-server\n\n{CODES}",
+    )
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="where songs are, and where drums go")
+    _add_server(parser).add_argument("--start-server", action="store_true", help=START_HELP)
+    return parser
+
+
 def _add_music(parser: Parser) -> None:
     """Add what a musician can choose, as in --mode infer; the models are those of the server."""
     groups = shared.add_choices(parser)
@@ -118,7 +136,8 @@ def _add_form(output: shared.Container) -> None:
     shared.add_choice(output, "drum_map", metavar="NAME", help="the notes of a sampler (default: gm)")
 
 
-def _add_server(parser: Parser) -> None:
+def _add_server(parser: Parser) -> argparse._ArgumentGroup:
+    """Add which server is asked; returns the group."""
     group = parser.add_argument_group("the server")
     group.add_argument(
         "--server",
@@ -137,3 +156,4 @@ def _add_server(parser: Parser) -> None:
     group.add_argument("--tls-ca", metavar="FILE", help="use TLS, with this authority: a PEM file")
     group.add_argument("--tls-cert", metavar="FILE", help="this client's certificate: a PEM file")
     group.add_argument("--tls-key", metavar="FILE", help="and its key")
+    return group

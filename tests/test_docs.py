@@ -58,6 +58,7 @@ NOT_RUN = {
     r"brew ": "installs programs",
     r"seq2drum --print-completion |mkdir -p ~/\.zfunc$": "writes into a home; test_completion.py tries it",
     r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
+    r"python -m client mcp ": "serves an assistant; test_mcp.py is one",
     r"tensorboard ": "serves until it is ended",
     r"python -m seq2drum\.learn\.\w+ --|python bench/ranker\.py ": "wants a corpus; tests/learn trains",
     r"seq2drum --mode eval --model \w+ .*--data groove": "wants the data set; tests/judge/test_beats.py has figures",

@@ -47,7 +47,7 @@ def add_choice(
     choice = table[name]._replace(**other)
     to.add_argument(
         "--" + name.replace("_", "-"),
-        type=_reader(choice),
+        type=reader(choice),
         default=choice.default,
         metavar=choice.metavar,
         help=choice.help,
@@ -109,7 +109,7 @@ class _Adds(argparse.Action):
         setattr(namespace, self.dest, before + comma + value if before else value)
 
 
-def _reader(choice: Choice) -> Callable[[str], Any]:
+def reader(choice: Choice) -> Callable[[str], Any]:
     """What makes a value of one word of the command line."""
     if choice.words:
         return words if choice.many else word

@@ -1,0 +1,64 @@
+"""The client for an assistant: the Model Context Protocol on the standard streams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mcp import types
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+
+from client.mcp_files import Folders
+from client.mcp_tools import Reach, Tool, Tools
+from seq2drum import __version__
+from seq2drum.errors import Seq2DrumError
+
+INSTRUCTIONS = """A drummer for the user's guitar. Songs are files in folders that the user has opened for you: MIDI, \
+MusicXML, Guitar Pro, recordings. look_at_song tells what is in one, make_drums writes drums for it, explain tells \
+what they do, redo_bars changes some bars and keeps the rest. Bars and parts are counted from 1. Nothing that exists \
+is replaced unless overwrite is true: ask the user before. When a tool refuses, its sentence says what to do."""
+
+
+async def serve(folders: Sequence[str], reach: Reach) -> None:
+    """Serve an assistant until it hangs up. folders: those that are open to it. reach: opens the way to a server.
+
+    Raises:
+        OptionError: a folder is none.
+    """
+    tools = Tools(Folders(folders), reach)
+
+    async def list_tools(_: Any, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=[_described(tool) for tool in tools.by_name.values()])
+
+    async def call_tool(_: Any, asked: types.CallToolRequestParams) -> types.CallToolResult:
+        return await _called(tools, asked.name, asked.arguments or {})
+
+    server = Server(
+        "seq2drum",
+        version=__version__,
+        title="seq2drum, a drummer for your guitar",
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+def _described(tool: Tool) -> types.Tool:
+    """A tool as the protocol has it."""
+    hints = types.ToolAnnotations(
+        read_only_hint=not tool.writes, destructive_hint=tool.writes, idempotent_hint=True, open_world_hint=False
+    )
+    return types.Tool(name=tool.name, description=tool.about, input_schema=tool.wanted, annotations=hints)
+
+
+async def _called(tools: Tools, name: str, given: dict[str, Any]) -> types.CallToolResult:
+    """What a tool answers; a refusal is an answer that says what was wanted."""
+    try:
+        reply = await tools.call(name, given)
+    except Seq2DrumError as error:
+        return types.CallToolResult(content=[types.TextContent(type="text", text=str(error))], is_error=True)
+    text = types.TextContent(type="text", text=reply.text)
+    return types.CallToolResult(content=[text], structured_content=reply.fields)

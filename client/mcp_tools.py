@@ -1,0 +1,276 @@
+"""The tools of an assistant: what it is told of each, and what each does with a server and the open folders."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from client import beats, listing, messages
+from client.asynchronous import AsyncRemoteDrummer
+from client.listing import Line
+from client.mcp_files import Folders
+from client.mcp_wishes import FORM, WISHES, Schema, schema, values
+from client.messages import RemoteOptions, RemoteTake
+from seq2drum import files
+from seq2drum.cli import paths
+from seq2drum.errors import OptionError
+from seq2drum.music.briefs import BRIEF
+from seq2drum.music.choices import STYLES
+from seq2drum.music.limits import MIDI_SUFFIXES
+from seq2drum.play.asked import by_section, reference
+from seq2drum.rpc import accompaniment_pb2 as pb
+
+Reach = Callable[[], AbstractAsyncContextManager[AsyncRemoteDrummer]]
+"""Opens the way to a server."""
+
+_MOST_GROOVES = 60  # that are told at once; the rest by style
+
+
+class Reply(NamedTuple):
+    """What a tool answers: sentences for the assistant, and the same as a value."""
+
+    text: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool.
+
+    about: what an assistant is told. wanted: the schema of what it takes. do: what it does with these values.
+    writes: whether it writes files. brief: whether it is asked for a beat.
+    """
+
+    name: str
+    about: str
+    wanted: Schema
+    do: Callable[[dict[str, Any]], Awaitable[Reply]]
+    writes: bool = False
+    brief: bool = False
+
+
+class Tools:
+    """The tools over a server and some folders."""
+
+    def __init__(self, folders: Folders, reach: Reach) -> None:
+        self._folders, self._reach = folders, reach
+        beat = (*BRIEF, "model", "takes", "guitar", "output", "overwrite")
+        listed = [
+            Tool(
+                "list_songs",
+                "The songs in the open folders, by path. Begin here if the user has named no file.",
+                schema(),
+                self._list_songs,
+            ),
+            Tool(
+                "list_choices",
+                "What can be asked for by name: styles, genres, grooves (all, those of a style, or the ten that fit a "
+                "song best), drum maps of samplers, models.",
+                schema("style", "song"),
+                self._list_choices,
+            ),
+            Tool(
+                "look_at_song",
+                "What is in a song, before drums are made: its parts, which of them is taken for the guitar and why, "
+                "how many bars and seconds, tempos and metres.",
+                schema("song", "track", required=("song",)),
+                self._look,
+            ),
+            Tool(
+                "make_drums",
+                "Makes a drum part for the guitar in a song and writes it as a MIDI file, by default SONG.drums.mid "
+                "beside the song (SONG.drums.1.mid is the best of several takes). Ask for few things: what is left "
+                "out, the drummer decides by listening. The same song, wishes and seed give the same drums; another "
+                "seed gives another take. To change one thing, keep the seed.",
+                schema("song", "output", "overwrite", "takes", "prime", *WISHES, *FORM, required=("song",)),
+                self._make,
+                writes=True,
+            ),
+            Tool(
+                "redo_bars",
+                "Plays some bars anew and keeps all other drums as they are. The song must hold its drums: a file of "
+                "make_drums with with_guitar=true does. Give a seed other than that of the take. Writes a MIDI file of "
+                "the drums, by default SONG.drums.mid.",
+                schema("song", "bars", "output", "overwrite", *WISHES, *FORM, required=("song", "bars")),
+                self._make,
+                writes=True,
+            ),
+            Tool(
+                "explain",
+                "Tells bar by bar what the drums do and what in the guitar they go with: the drums that make_drums "
+                "gives for the same song, wishes and seed. Writes nothing.",
+                schema("song", "prime", "bars", "model", *WISHES, required=("song",)),
+                self._explain,
+            ),
+            Tool(
+                "compose_beat",
+                "Makes a beat out of nothing, by genre and tempo, and writes it as a MIDI file that loops, by default "
+                "GENRE-TEMPO.mid in the first folder. With a guitar, the beat is also played to it, into "
+                "GENRE-TEMPO.drums.mid. A beat can be given to make_drums as its groove.",
+                schema(*beat, brief=True),
+                self._compose,
+                writes=True,
+                brief=True,
+            ),
+        ]
+        self.by_name = {tool.name: tool for tool in listed}
+
+    async def call(self, name: str, given: Mapping[str, Any]) -> Reply:
+        """What a tool answers. given: what was sent.
+
+        Raises:
+            Seq2DrumError: there is no such tool, or it refuses.
+        """
+        tool = self.by_name.get(name)
+        if tool is None:
+            raise OptionError(f"there is no tool {name[:40]!r}; there are {', '.join(self.by_name)}")
+        return await tool.do(values(given, tool.wanted, brief=tool.brief))
+
+    async def _list_songs(self, _: dict[str, Any]) -> Reply:
+        songs, whole = self._folders.songs()
+        shown = [str(song) for song in songs]
+        words = "\n".join(shown) or f"no song lies in {', '.join(map(str, self._folders.roots))}"
+        return Reply(words + ("" if whole else "\nand more: name a file to use one"), {"songs": shown, "all": whole})
+
+    async def _list_choices(self, wanted: dict[str, Any]) -> Reply:
+        song = wanted.pop("song", None)
+        file = messages.song_bytes(self._folders.source(song)) if song else None
+        async with self._reach() as drummer:
+            grooves = await drummer.grooves(file, RemoteOptions(**wanted))
+            models, generators = await drummer.models(), await drummer.generators()
+            maps = await drummer.drum_maps()
+        if file is None:
+            grooves = [one for one in grooves if wanted.get("style") in (None, one.style)]
+        told: dict[str, Iterable[Line]] = {
+            "grooves": map(listing.groove, grooves[:_MOST_GROOVES]),
+            "models of drummers": map(listing.model, models),
+            "models of beats": map(listing.generator, generators),
+            "drum maps": (Line(f"{one.id}: {one.about}", {"drum_map": one.id, "for": one.about}) for one in maps),
+        }
+        lines = {title: list(found) for title, found in told.items()}
+        text = [f"styles: {', '.join(STYLES)}", f"genres of beats: {BRIEF['genre'].help}"]
+        text += [f"{title}:\n" + "\n".join(line.text for line in found) for title, found in lines.items()]
+        if len(grooves) > _MOST_GROOVES:
+            text.append(f"and {len(grooves) - _MOST_GROOVES} more grooves; ask with a style")
+        fields: dict[str, Any] = {title: [line.fields for line in found] for title, found in lines.items()}
+        return Reply("\n".join(text), {"styles": list(STYLES), **fields})
+
+    async def _look(self, wanted: dict[str, Any]) -> Reply:
+        song = messages.song_bytes(self._folders.source(wanted["song"]))
+        async with self._reach() as drummer:
+            seen = await drummer.analyze(song, wanted.get("track"))
+        return _seen(wanted["song"], seen)
+
+    async def _make(self, wanted: dict[str, Any]) -> Reply:
+        source = self._folders.source(wanted.pop("song"))
+        output, overwrite = wanted.pop("output", None), wanted.pop("overwrite", False)
+        name = output or source.with_name(source.stem + paths.OUTPUT_SUFFIX)
+        targets = self._folders.targets(name, wanted.pop("takes", 1), MIDI_SUFFIXES, overwrite=overwrite)
+        for target in targets:
+            paths.check_target(str(target), paths.identities([str(source)]), overwrite=True)
+        takes, seconds = await self._takes(source, wanted, len(targets))
+        for take, target in zip(takes, targets, strict=True):
+            files.write_file(target, take.midi, overwrite=overwrite)
+        return _told(takes, str(source), list(map(str, targets)), seconds)
+
+    async def _explain(self, wanted: dict[str, Any]) -> Reply:
+        source = self._folders.source(wanted.pop("song"))
+        takes, seconds = await self._takes(source, wanted | {"explain": True}, 1)
+        return _told(takes, str(source), ["nothing written"], seconds)
+
+    async def _takes(self, source: Path, wanted: dict[str, Any], count: int) -> tuple[list[RemoteTake], float]:
+        """The takes of a song, and how many seconds each took."""
+        begun = time.perf_counter()
+        options = RemoteOptions(**wanted | self._opened(wanted))
+        async with self._reach() as drummer:
+            takes = await drummer.takes(messages.song_bytes(source), options, count)
+        return takes, (time.perf_counter() - begun) / count
+
+    def _opened(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """The wishes that are files, by where these lie: none is opened that is not in the folders."""
+        opened: dict[str, Any] = {}
+        if like := wanted.get("like"):
+            opened["like"] = self._folders.source(like)
+        if groove := wanted.get("groove"):
+            opened["groove"] = {section: self._groove(str(one)) for section, one in by_section(groove).items()}
+        return opened
+
+    def _groove(self, text: str) -> str:
+        wanted = reference(text)
+        if not wanted.is_file:
+            return text
+        bars = "" if wanted.bars is None else ":{}-{}".format(*wanted.bars)
+        return f"{self._folders.source(wanted.name)}{bars}"
+
+    async def _compose(self, wanted: dict[str, Any]) -> Reply:
+        guitar, output = wanted.pop("guitar", None), wanted.pop("output", None)
+        count, overwrite = wanted.pop("takes", 1), wanted.pop("overwrite", False)
+        if guitar and count > 1:
+            raise OptionError(f"takes is {count}, and one beat is played to a guitar; leave out one of them")
+        brief = beats.RemoteBrief(**wanted)
+        genres = [share.name for share in beats.message(brief).genres]
+        name = output or self._folders.roots[0] / paths.beat(None, genres, brief.bpm)
+        targets = self._folders.targets(name, count, MIDI_SUFFIXES, overwrite=overwrite)
+        source = self._folders.source(guitar) if guitar else None
+        played = targets[0].with_suffix(paths.OUTPUT_SUFFIX) if source else None
+        if source and played:
+            self._folders.targets(played, 1, MIDI_SUFFIXES, overwrite=overwrite)
+            for target in (targets[0], played):
+                paths.check_target(str(target), paths.identities([str(source)]), overwrite=True)
+        async with self._reach() as drummer:
+            made = [await drummer.compose(brief, guitar=source)] if source else await drummer.beats(brief, count)
+        for beat, target in zip(made, targets, strict=True):
+            beat.save(target, overwrite=overwrite)
+            if beat.drums is not None and played:
+                files.write_file(played, beat.drums.midi, overwrite=overwrite)
+        drums = str(played) if played else ""
+        lines = [listing.beat(beat, str(target), drums) for beat, target in zip(made, targets, strict=True)]
+        return Reply("\n".join(line.text for line in lines), {"beats": [line.fields for line in lines]})
+
+
+def _told(takes: list[RemoteTake], source: str, targets: list[str], seconds: float) -> Reply:
+    """What there is to say of takes, the best first."""
+    reports = [listing.take(take, source, target, seconds) for take, target in zip(takes, targets, strict=True)]
+    lines = [report.as_text() for report in reports]
+    if len(takes) == 1:  # the lines of several have it
+        lines.append(f"seed {takes[0].seed}")
+    return Reply("\n".join(lines), {"takes": [json.loads(report.as_json()) for report in reports]})
+
+
+def _seen(song: str, seen: pb.AnalyzeGuitarResponse) -> Reply:
+    """What there is to say of a song."""
+    line, guitar = seen.timeline, list(seen.guitar.tracks)
+    tempos = [{"quarter": change.quarter, "bpm": round(change.bpm, 2)} for change in line.tempos]
+    metres = [{"quarter": one.quarter, "metre": f"{one.numerator}/{one.denominator}"} for one in line.meters]
+    parts = [
+        {
+            "number": track.number,
+            "name": track.name,
+            "program": track.program,
+            "drums": track.is_drums,
+            "notes": track.notes,
+            "guitar": track.number in guitar,
+        }
+        for track in seen.tracks
+    ]
+    text = [
+        f"{song}: {line.bars} bars, {line.seconds:.0f} seconds, {metres[0]['metre']}, "
+        f"{tempos[0]['bpm']:g} quarters a minute{_changes(len(tempos), 'tempo')}{_changes(len(metres), 'metre')}",
+        f"the guitar is part {', '.join(map(str, guitar))}: {seen.guitar.reason}",
+        *(
+            f"part {track.number}: {track.name or 'without a name'}, "
+            f"{'drums' if track.is_drums else f'program {track.program}'}, {track.notes} notes"
+            for track in seen.tracks
+        ),
+    ]
+    fields = {"bars": line.bars, "seconds": round(line.seconds, 1), "tempos": tempos, "metres": metres}
+    return Reply("\n".join(text), {**fields, "parts": parts, "guitar": guitar, "why": seen.guitar.reason})
+
+
+def _changes(count: int, what: str) -> str:
+    return f", {count - 1} change{'s' if count > 2 else ''} of {what}" if count > 1 else ""

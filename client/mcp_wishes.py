@@ -1,0 +1,116 @@
+"""What an assistant may wish for: JSON schemas made of the tables of choices, and the values of what it sent."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from seq2drum.cli import shared
+from seq2drum.errors import OptionError
+from seq2drum.music.briefs import BRIEF
+from seq2drum.music.choices import CHOICES, Choice
+
+Schema = dict[str, Any]
+
+_SONG = "a song: a path under the open folders, as list_songs gives it"
+_OTHERS: dict[str, Schema] = {
+    "song": {"type": "string", "description": _SONG},
+    "guitar": {"type": "string", "description": f"{_SONG}; the beat is played to its guitar, too"},
+    "output": {"type": "string", "description": "where to write, a path under the open folders (default: see above)"},
+    "overwrite": {"type": "boolean", "description": "replace a file that exists; ask the user first (default: false)"},
+    "model": {"type": "string", "description": "an id that list_choices gives (default: the server's first)"},
+    "with_guitar": {
+        "type": "boolean",
+        "description": "write the whole song, with these drums instead of its own (default: false, the drums alone)",
+    },
+    "count_in": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 8,
+        "description": "count so many bars before the song, which moves back (default: 0)",
+    },
+    "click": {"type": "boolean", "description": "add a track with a click on every beat (default: false)"},
+    "split": {"type": "boolean", "description": "a track for each group of the kit (default: false)"},
+    "tail": {"type": "boolean", "description": "let the cymbals of the last bar ring on (default: false)"},
+}
+_HELP = {
+    "groove": "the beat to play on: a name that list_choices gives, a file with drums under the open folders, or bars "
+    "of one as FILE:5 or FILE:5-8; of sections verse=NAME,chorus=FILE (default: one that fits)",
+    "like": "play as the drums of this file do, a path under the open folders",
+    "drum_map": "the notes of a sampler, an id that list_choices gives (default: gm)",
+}
+FORM = ("model", "with_guitar", "count_in", "click", "split", "tail")
+WISHES = tuple(name for name in CHOICES if name not in ("takes", "prime", "bars"))
+_KINDS = {int: "integer", float: "number", str: "string", tuple: "string"}
+_TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
+
+
+def schema(*names: str, brief: bool = False, required: tuple[str, ...] = ()) -> Schema:
+    """The JSON schema of an object of these wishes. brief: names that both tables have are those of a beat."""
+    table = BRIEF if brief else CHOICES
+    properties = {
+        name: _OTHERS.get(name) or _of_choice(name, (table if name in table else CHOICES)[name]) for name in names
+    }
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+def values(given: Mapping[str, Any], wanted: Schema, *, brief: bool = False) -> dict[str, Any]:
+    """What was sent, as the fields of `RemoteOptions` or `RemoteBrief` have it. wanted: its schema.
+
+    Numbers are held against their ranges by the server, as always.
+
+    Raises:
+        OptionError: something is missing, unknown, or of another kind.
+    """
+    known = wanted["properties"]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise OptionError(f"there is no wish {name[:40]!r}; {hint}")
+    for name in wanted["required"]:
+        if given.get(name) is None:
+            raise OptionError(f"{name} is missing; wanted {known[name]['description']}")
+    table = BRIEF if brief else CHOICES
+    return {
+        name: _other(name, value)
+        if name in _OTHERS
+        else _chosen(name, (table if name in table else CHOICES)[name], value)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def _of_choice(name: str, choice: Choice) -> Schema:
+    """The schema of one choice."""
+    one: Schema = {"type": _KINDS[choice.kind]}
+    if choice.words and name != "genre":  # a mix of genres has weights, too
+        one["enum"] = list(choice.words)
+    if choice.kind in (int, float):
+        one |= {"minimum": choice.least} if math.isfinite(choice.least) else {}
+        one |= {"maximum": choice.most} if math.isfinite(choice.most) else {}
+    about = {"description": _HELP.get(name, choice.help)}
+    if choice.many and (choice.words or choice.kind is not str):
+        return {"type": "array", "items": one} | about
+    return one | about
+
+
+def _chosen(name: str, choice: Choice, given: Any) -> Any:
+    """A value of a choice, by what reads it on a command line."""
+    parts = given if isinstance(given, list) else [given]
+    if all(isinstance(part, (str, int, float)) and not isinstance(part, bool) for part in parts):
+        try:
+            return shared.reader(choice)(",".join(map(str, parts)))
+        except (ValueError, argparse.ArgumentTypeError):
+            pass
+    raise OptionError(f"{name} is {str(given)[:60]!r}, wanted {choice.metavar}: {_HELP.get(name, choice.help)}")
+
+
+def _other(name: str, given: Any) -> Any:
+    kind = _OTHERS[name]["type"]
+    if not isinstance(given, _TYPES[kind]) or (kind != "boolean" and isinstance(given, bool)):
+        raise OptionError(f"{name} is {str(given)[:60]!r}, wanted a {kind}: {_OTHERS[name]['description']}")
+    return given
