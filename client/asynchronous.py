@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from client import beats, connection, messages
+from client import addresses, beats, connection, messages
 from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
@@ -31,7 +31,7 @@ class AsyncRemoteDrummer:
 
     def __init__(
         self,
-        address: str = connection.DEFAULT_ADDRESS,
+        address: str | Sequence[str] = addresses.DEFAULT_ADDRESS,
         *,
         token: str | None = None,
         ca: str | os.PathLike[str] | None = None,
@@ -40,7 +40,7 @@ class AsyncRemoteDrummer:
         tls: bool = False,
         deadline: float = connection.DEADLINE_SECONDS,
     ) -> None:
-        self.connection = Connection(address, token, ca, certificate, key, tls, deadline)
+        self.connection = Connection(addresses.normal(address), token, ca, certificate, key, tls, deadline)
         self._credentials = self.connection.credentials() if self.connection.secure else None
         self._opened: grpc.aio.Channel | None = None
 
@@ -154,9 +154,9 @@ class AsyncRemoteDrummer:
         if self._opened is None:  # not before: it belongs to the loop that runs now
             options = self.connection.channel_options
             if self._credentials is None:
-                self._opened = grpc.aio.insecure_channel(self.connection.address, options)
+                self._opened = grpc.aio.insecure_channel(self.connection.target, options)
             else:
-                self._opened = grpc.aio.secure_channel(self.connection.address, self._credentials, options)
+                self._opened = grpc.aio.secure_channel(self.connection.target, self._credentials, options)
         return self._opened
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import re
@@ -13,11 +12,10 @@ from typing import Any
 import grpc
 
 from client import errors
+from client.addresses import DEFAULT_ADDRESS, is_local, is_several, name, normal, target
 from seq2drum import __version__
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
 
-DEFAULT_PORT = 50051
-DEFAULT_ADDRESS = f"localhost:{DEFAULT_PORT}"
 DEADLINE_SECONDS = 120.0
 HEALTH = "/grpc.health.v1.Health/Check"
 HEALTH_SECONDS = 2.0  # that one question may take whether the server is ready
@@ -34,7 +32,6 @@ _UNARY = (
     "ListDrumMaps",
     "GetServerInfo",
 )
-_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]]+)(:(?P<port>\d{1,5}))?")
 
 # Every call is safe to repeat: the same request gives the same reply. Only what was not done is tried again, when the
 # server says, or soon: that a server is truly away is reported within a second.
@@ -54,14 +51,18 @@ SERVICE_CONFIG = {
     # A player that dies fails all its calls at once: as many as one program has under way are tried again.
     "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
 }
+SEVERAL = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}
+"""What is added for several servers: calls go round those that say SERVING."""
+LOOK_UP_SECONDS = 5  # between two times that a name is looked up, where a server went away
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Where a server is and how to talk to it. Nothing is opened yet.
+    """Where servers are and how to talk to them. Nothing is opened yet.
 
-    address: HOST:PORT, or unix:PATH. token: sent with every call; without TLS to this machine only. ca, certificate,
-    key: PEM files; any of them, or tls, asks for TLS. deadline: seconds that a call may take.
+    address: as `addresses` has it; several servers serve the same. token: sent with every call; without TLS to this
+    machine only. ca, certificate, key: PEM files; any of them, or tls, asks for TLS. deadline: seconds that a call may
+    take.
 
     Raises:
         OptionError, InputError: something of it makes no sense, or a file cannot be read.
@@ -102,10 +103,16 @@ class Connection:
         return () if self.token is None else (("authorization", f"Bearer {self.token}"),)
 
     @property
+    def target(self) -> str:
+        """What gRPC is to connect to."""
+        return target(self.address)
+
+    @property
     def channel_options(self) -> list[tuple[str, Any]]:
         """How gRPC is to behave."""
+        several = is_several(self.address)
         options: list[tuple[str, Any]] = [
-            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            ("grpc.service_config", json.dumps(SERVICE_CONFIG | (SEVERAL if several else {}))),
             ("grpc.enable_retries", 1),
             ("grpc.per_rpc_retry_buffer_size", 1 << 20),  # a message that does not fit in is never sent again
             ("grpc.initial_reconnect_backoff_ms", 100),  # by default longer than all attempts together
@@ -117,6 +124,9 @@ class Connection:
             ("grpc.max_receive_message_length", MOST_REPLY_BYTES),
             ("grpc.primary_user_agent", f"seq2drum/{__version__}"),
         ]
+        if several:
+            options.append(("grpc.dns_min_time_between_resolutions_ms", 1000 * LOOK_UP_SECONDS))
+            options.append(("grpc.default_authority", name(self.address)))
         if is_local(self.address):
             options.append(("grpc.enable_http_proxy", 0))
         return options
@@ -129,32 +139,6 @@ class Connection:
     def fault(self, error: grpc.RpcError, seconds: float | None = None) -> Seq2DrumError:
         """The error that a call ended with."""
         return errors.from_call(error, self.address, seconds or self.deadline, secure=self.secure)
-
-
-def normal(address: str) -> str:
-    """An address with its port.
-
-    Raises:
-        OptionError: it is none.
-    """
-    if address.startswith("unix:") and len(address) > len("unix:"):
-        return address
-    match = _ADDRESS.fullmatch(address)
-    port = int(match["port"] or DEFAULT_PORT) if match else 0
-    if not match or not 0 < port < 1 << 16:
-        raise OptionError(f"the server's address is {address!r}, wanted HOST:PORT such as {DEFAULT_ADDRESS}")
-    return f"{match['host']}:{port}"
-
-
-def is_local(address: str) -> bool:
-    """Whether what goes there stays on this machine."""
-    if address.startswith("unix:"):
-        return True
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def is_serving(reply: bytes) -> bool:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from client.connection import DEFAULT_ADDRESS, is_local, normal
+from client.addresses import DEFAULT_ADDRESS, is_local, is_several, normal
 from client.errors import ServerUnavailable
 from seq2drum.errors import OptionError
 
@@ -73,7 +73,7 @@ async def start(where: Located, seconds: float = START_SECONDS, environ: Mapping
         ServerUnavailable: it could not be started.
     """
     host, _, port = where.address.rpartition(":")
-    if where.named and (not is_local(where.address) or host == "unix"):
+    if where.named and (not is_local(where.address) or is_several(where.address) or host == "unix"):
         raise OptionError(
             f"{where.address} is not this machine's to start; start a server there, or leave out --server"
         )

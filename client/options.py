@@ -142,7 +142,8 @@ def _add_server(parser: Parser) -> argparse._ArgumentGroup:
     group.add_argument(
         "--server",
         metavar="HOST:PORT",
-        help="where it is (default: $SEQ2DRUM_SERVER, or the server that runs here, or localhost:50051)",
+        help="where it is; several with commas between, or dns:///NAME:PORT, serve in turn "
+        "(default: $SEQ2DRUM_SERVER, or the server that runs here, or localhost:50051)",
     )
     group.add_argument(
         "--timeout",

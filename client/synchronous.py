@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any
 
 import grpc
 
-from client import beats, connection, messages
+from client import addresses, beats, connection, messages
 from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
@@ -22,7 +22,9 @@ from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 class RemoteDrummer:
     """A drummer behind an address; may be used from several threads. Close it, or use it in a `with` statement.
 
-    address: HOST:PORT, or unix:PATH. token: sent with every call; without TLS to this machine only. ca, certificate,
+    address: HOST:PORT, or unix:PATH; several, as a list or with commas, or dns:///NAME:PORT, are servers that serve the
+    same: calls go round those that say they serve, and away from one that stops. With TLS the certificates of several
+    have the name of the first. token: sent with every call; without TLS to this machine only. ca, certificate,
     key: PEM files; any of them, or tls, asks for TLS. deadline: seconds that a call may take.
 
     What fails raises the errors of `Drummer` where a song or an option is at fault, else a `ServerError`. Calls are
@@ -34,7 +36,7 @@ class RemoteDrummer:
 
     def __init__(
         self,
-        address: str = connection.DEFAULT_ADDRESS,
+        address: str | Sequence[str] = addresses.DEFAULT_ADDRESS,
         *,
         token: str | None = None,
         ca: str | os.PathLike[str] | None = None,
@@ -43,12 +45,12 @@ class RemoteDrummer:
         tls: bool = False,
         deadline: float = connection.DEADLINE_SECONDS,
     ) -> None:
-        self.connection = Connection(address, token, ca, certificate, key, tls, deadline)
+        self.connection = Connection(addresses.normal(address), token, ca, certificate, key, tls, deadline)
         options = self.connection.channel_options
         if self.connection.secure:
-            self._channel = grpc.secure_channel(self.connection.address, self.connection.credentials(), options)
+            self._channel = grpc.secure_channel(self.connection.target, self.connection.credentials(), options)
         else:
-            self._channel = grpc.insecure_channel(self.connection.address, options)
+            self._channel = grpc.insecure_channel(self.connection.target, options)
         self._stub = AccompanimentServiceStub(self._channel)
 
     def accompany(

@@ -35,6 +35,7 @@ from client import (
     ServerFault,
     ServerUnavailable,
     Unauthenticated,
+    addresses,
     cli,
     connection,
     errors,
@@ -685,8 +686,8 @@ def test_an_invalid_address_is_refused(address: str) -> None:
 
 
 def test_an_address_without_a_port_gets_the_default_port() -> None:
-    assert connection.normal("studio") == "studio:50051"
-    assert connection.normal("[::1]") == "[::1]:50051"
+    assert addresses.normal("studio") == "studio:50051"
+    assert addresses.normal("[::1]") == "[::1]:50051"
 
 
 def test_only_calls_in_one_message_are_tried_again_and_only_where_nothing_was_done() -> None:
