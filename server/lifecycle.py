@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seq2drum import __version__
-from seq2drum.errors import OptionError
+from seq2drum.errors import MissingExtraError, OptionError
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import state
 from server.front import Front, first
@@ -21,6 +23,9 @@ from server.pools import Players, Screens
 from server.settings import Settings
 from server.statuses import StatusError
 from server.workers import StartError
+
+if TYPE_CHECKING:
+    from server.web.entrance import Entrance
 
 
 async def serve(settings: Settings, say: Callable[[str], None], give_port: Callable[[int], None]) -> int:
@@ -38,6 +43,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
     # 1. The address. What is opened from here on is closed in the opposite order.
     front = Front(settings, screens, players, metrics)
     front.bind()
+    entrance = _entrance(settings, front)
     async with contextlib.AsyncExitStack() as stack:
         page = _page(settings, metrics)
         if page:
@@ -46,10 +52,14 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
         signals.open()
         await front.start()
         stack.push_async_callback(front.stop)
+        if entrance:
+            stack.push_async_callback(entrance.stop)
+            await entrance.start()
         if not settings.port and not settings.host.startswith("unix:"):
             give_port(front.port)
         stack.callback(state.forget, settings.state_file)
-        state.write(settings.state_file, front.address, front.port, settings.token)
+        page_address = entrance.address_with_token if entrance else ""
+        state.write(settings.state_file, front.address, front.port, settings.token, page_address)
         # 2. The workers, unless a signal comes first.
         for kind, pool in pools.items():
             metrics.restarts.labels(kind)
@@ -69,6 +79,8 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             _count_models(metrics, players)
             await front.look()
             say(_ready(settings, front, page, round(time.monotonic() - began, 1)))
+            if entrance:
+                say(_where(settings, entrance))
             watching = asyncio.ensure_future(_watch(front, changed, pools))
             stack.push_async_callback(_ended, watching)
             await first(signals.asked.wait(), _idle(front, settings.idle_exit_seconds))
@@ -93,6 +105,32 @@ def _ready(settings: Settings, front: Front, page: Page | None, seconds: float) 
     log("ready", address=front.address, models=models, seconds=seconds, version=__version__)
     figures = f"; figures at http://127.0.0.1:{page.port}/metrics" if page else ""
     return f"seq2drum-server: listening on {front.address}, models: {models}, ready in {seconds} s{figures}"
+
+
+def _entrance(settings: Settings, front: Front) -> Entrance | None:
+    """The bound entrance for browsers, if there is to be one. Only then is what it needs imported.
+
+    Raises:
+        OptionError: another program has the port.
+        MissingExtraError: a package is missing.
+    """
+    if settings.web_port is None:
+        return None
+    try:
+        from server.web.entrance import Entrance
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"{error.name} is not installed: pip install 'seq2drum[page]'") from error
+    entrance = Entrance(settings, front.service, front.door, settings.token or secrets.token_urlsafe(32))
+    entrance.bind()
+    return entrance
+
+
+def _where(settings: Settings, entrance: Entrance) -> str:
+    """Where the page is, for a person. What may be kept as a log has no token in it."""
+    if not settings.token and sys.stderr.isatty():
+        return f"seq2drum-server: the page is at {entrance.address_with_token}"
+    behind = "the server's token" if settings.token else f"the token in {settings.state_file or 'the state file'}"
+    return f"seq2drum-server: the page is at {entrance.address}#token=TOKEN, with {behind}"
 
 
 def _page(settings: Settings, metrics: Metrics) -> Page | None:

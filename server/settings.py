@@ -83,6 +83,15 @@ class Settings:
     port: int = _set(
         50051, "network", "port to listen on (default: 50051); 0: any free one, which is printed", most=65535
     )
+    web_port: int | None = _set(
+        None,
+        "network",
+        "serve the page for browsers at this port, too; 0: any free one (needs seq2drum[page])",
+        most=65535,
+    )
+    web_names: str = _set(
+        "", "network", "names by which browsers may call the page, beside addresses and localhost", metavar="NAMES"
+    )
     reflection: bool = _set(
         False,
         "network",

@@ -27,10 +27,11 @@ def read(path: str) -> dict[str, Any]:
     return state if isinstance(state, dict) and isinstance(state.get("pid"), int) else {}
 
 
-def write(path: str, address: str, port: int, token: str) -> None:
+def write(path: str, address: str, port: int, token: str, page: str = "") -> None:
     """Write the state file, whole or not at all. It is for its owner alone, as it may have the token in it.
 
-    path: "" writes none. One that cannot be written is logged, and the server runs without.
+    path: "" writes none. One that cannot be written is logged, and the server runs without. page: the address of the
+        page with its token, if there is one.
     """
     if not path:
         return
@@ -38,6 +39,8 @@ def write(path: str, address: str, port: int, token: str) -> None:
     process = psutil.Process()
     state = {"address": address, "port": port, "pid": process.pid, "started": process.create_time()}
     state["version"] = __version__
+    if page:
+        state["page"] = page
     if token:
         state["token"] = token
     part = target.with_name(f"{target.name}.{os.getpid()}")

@@ -91,6 +91,8 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         "UPLOAD_STALLED": (_TOO_LATE, "A stream paused for too long."),
         "CREDENTIALS_MISSING": (_UNKNOWN_CALLER, "The server wants a token, and there is none."),
         "CREDENTIALS_WRONG": (_UNKNOWN_CALLER, "The token is not the server's."),
+        "UNKNOWN_METHOD": (StatusCode.UNIMPLEMENTED, "There is no method of this name."),
+        "FOREIGN_SITE": (StatusCode.PERMISSION_DENIED, "Another site asks, or by a name that is not the page's."),
         # of the service: the state it is in
         "QUEUE_FULL": (StatusCode.RESOURCE_EXHAUSTED, "Too many calls wait already; try again after the time given."),
         "QUEUE_TIMEOUT": (_NOT_NOW, "The call has waited for its turn as long as it may; try again."),

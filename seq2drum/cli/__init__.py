@@ -40,6 +40,7 @@ MODES = MappingProxyType(
         "grooves": ("seq2drum.cli.grooves", "see and hear the grooves that it knows"),
         "generate": ("seq2drum.cli.generate", "make beats without a guitar"),
         "humanize": ("seq2drum.cli.humanize", "give stiff drums the feel of a drummer"),
+        "page": ("seq2drum.cli.page", "open a page in the browser: no terminal is needed"),
         "prepare": ("seq2drum.cli.prepare", "read your own songs, to learn from them"),
         "train": ("seq2drum.cli.train", "make a drummer from your own songs"),
         "eval": ("seq2drum.cli.evaluate", "measure how good the drums are"),
@@ -60,7 +61,6 @@ seq2drum --mode infer --help lists the options of infer, and so with each mode.
 examples:
   seq2drum --mode demo
   seq2drum song.mid --style rock
-  seq2drum --mode infer songs/ -o drums/ --seed 3
   seq2drum --mode train --data my_songs --minutes 60
 """
 """The first help: no longer than a screen of 24 lines."""

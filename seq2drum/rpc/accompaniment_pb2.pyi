@@ -25,6 +25,50 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _RenderFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RenderFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RenderFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RENDER_FORMAT_UNSPECIFIED: _RenderFormat.ValueType  # 0
+    """Not said; it is refused."""
+    RENDER_FORMAT_MIDI: _RenderFormat.ValueType  # 1
+    """The drums as a Standard MIDI File."""
+    RENDER_FORMAT_MIDI_WITH_GUITAR: _RenderFormat.ValueType  # 2
+    """The whole file with these drums, as a Standard MIDI File."""
+    RENDER_FORMAT_WAV: _RenderFormat.ValueType  # 3
+    """Sound, as WAV."""
+    RENDER_FORMAT_STEMS: _RenderFormat.ValueType  # 4
+    """Sound, a WAV for the guitar and each track of drums, in a zip file."""
+    RENDER_FORMAT_MUSICXML: _RenderFormat.ValueType  # 5
+    """A score, as MusicXML."""
+    RENDER_FORMAT_PICTURE: _RenderFormat.ValueType  # 6
+    """A picture, as PNG."""
+    RENDER_FORMAT_RPP: _RenderFormat.ValueType  # 7
+    """A REAPER project."""
+
+class RenderFormat(_RenderFormat, metaclass=_RenderFormatEnumTypeWrapper):
+    """What guitar and drums become."""
+
+RENDER_FORMAT_UNSPECIFIED: RenderFormat.ValueType  # 0
+"""Not said; it is refused."""
+RENDER_FORMAT_MIDI: RenderFormat.ValueType  # 1
+"""The drums as a Standard MIDI File."""
+RENDER_FORMAT_MIDI_WITH_GUITAR: RenderFormat.ValueType  # 2
+"""The whole file with these drums, as a Standard MIDI File."""
+RENDER_FORMAT_WAV: RenderFormat.ValueType  # 3
+"""Sound, as WAV."""
+RENDER_FORMAT_STEMS: RenderFormat.ValueType  # 4
+"""Sound, a WAV for the guitar and each track of drums, in a zip file."""
+RENDER_FORMAT_MUSICXML: RenderFormat.ValueType  # 5
+"""A score, as MusicXML."""
+RENDER_FORMAT_PICTURE: RenderFormat.ValueType  # 6
+"""A picture, as PNG."""
+RENDER_FORMAT_RPP: RenderFormat.ValueType  # 7
+"""A REAPER project."""
+Global___RenderFormat: _TypeAlias = RenderFormat  # noqa: Y015
+
 class _AuthMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -340,6 +384,7 @@ class GenerateDrumsRequest(_message.Message):
     MIDI_FIELD_NUMBER: _builtins.int
     CONFIG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DRUMS_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """A Standard MIDI File of format 0 or 1, or a score, tablature or recording that the server has a reader for. At most
     Limits.max_midi_bytes bytes, and of a recording Limits.max_recording_bytes.
@@ -347,6 +392,10 @@ class GenerateDrumsRequest(_message.Message):
     request_id: _builtins.str
     """A name for this call in logs and replies: letters, digits, '.', '_' and '-', at most 64. Default: the server makes
     one.
+    """
+    drums: _builtins.bytes
+    """A Standard MIDI File whose drums stand in place of the file's own, for `prime_bars` and `bars`: of the same bars, on
+    the notes of `drum_map`. At most Limits.max_midi_bytes bytes. Default: empty, the file's own.
     """
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
@@ -358,10 +407,11 @@ class GenerateDrumsRequest(_message.Message):
         midi: _builtins.bytes = ...,
         config: Global___GenerationConfig | None = ...,
         request_id: _builtins.str = ...,
+        drums: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "midi", b"midi", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "drums", b"drums", "midi", b"midi", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -830,10 +880,13 @@ class StreamConfig(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SEND_BAR_EVENTS_FIELD_NUMBER: _builtins.int
+    DRUMS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """As in GenerateDrumsRequest."""
     send_bar_events: _builtins.bool
     """Whether bars are wanted as they are made. Default: false."""
+    drums: _builtins.bytes
+    """As in GenerateDrumsRequest."""
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
         """What is wanted; unset is all defaults."""
@@ -844,10 +897,11 @@ class StreamConfig(_message.Message):
         config: Global___GenerationConfig | None = ...,
         request_id: _builtins.str = ...,
         send_bar_events: _builtins.bool = ...,
+        drums: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "request_id", b"request_id", "send_bar_events", b"send_bar_events"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "drums", b"drums", "request_id", b"request_id", "send_bar_events", b"send_bar_events"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1438,26 +1492,128 @@ class AnalyzeGuitarRequest(_message.Message):
     MIDI_FIELD_NUMBER: _builtins.int
     TRACK_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WITH_MUSIC_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """As in GenerateDrumsRequest."""
     track: _builtins.str
     """As in GenerationConfig."""
     request_id: _builtins.str
     """As in GenerateDrumsRequest."""
+    with_music: _builtins.bool
+    """Give the guitar's notes, the bars and the sections, too. Default: false."""
     def __init__(
         self,
         *,
         midi: _builtins.bytes = ...,
         track: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        with_music: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["midi", b"midi", "request_id", b"request_id", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["midi", b"midi", "request_id", b"request_id", "track", b"track", "with_music", b"with_music"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnalyzeGuitarRequest: _TypeAlias = AnalyzeGuitarRequest  # noqa: Y015
+
+@_typing.final
+class GuitarNote(_message.Message):
+    """One note of the guitar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUARTER_FIELD_NUMBER: _builtins.int
+    QUARTERS_FIELD_NUMBER: _builtins.int
+    PITCH_FIELD_NUMBER: _builtins.int
+    VELOCITY_FIELD_NUMBER: _builtins.int
+    quarter: _builtins.float
+    """Where it begins, in quarters from the start of the file."""
+    quarters: _builtins.float
+    """How long it is held, in quarters."""
+    pitch: _builtins.int
+    """The pitch, 0 to 127; 60 is middle C."""
+    velocity: _builtins.int
+    """How hard it is struck, 1 to 127."""
+    def __init__(
+        self,
+        *,
+        quarter: _builtins.float = ...,
+        quarters: _builtins.float = ...,
+        pitch: _builtins.int = ...,
+        velocity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pitch", b"pitch", "quarter", b"quarter", "quarters", b"quarters", "velocity", b"velocity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GuitarNote: _TypeAlias = GuitarNote  # noqa: Y015
+
+@_typing.final
+class SongBar(_message.Message):
+    """One bar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    QUARTER_FIELD_NUMBER: _builtins.int
+    QUARTERS_FIELD_NUMBER: _builtins.int
+    BEATS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its number, from 1."""
+    quarter: _builtins.float
+    """Where it begins, in quarters from the start of the file."""
+    quarters: _builtins.float
+    """How long it is, in quarters."""
+    beats: _builtins.int
+    """Its beats, 1 or more."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        quarter: _builtins.float = ...,
+        quarters: _builtins.float = ...,
+        beats: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beats", b"beats", "number", b"number", "quarter", b"quarter", "quarters", b"quarters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SongBar: _TypeAlias = SongBar  # noqa: Y015
+
+@_typing.final
+class SongSection(_message.Message):
+    """A passage of the song."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FIRST_BAR_FIELD_NUMBER: _builtins.int
+    LAST_BAR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name that the file gives it, or a letter, which passages of the guitar that are alike share."""
+    first_bar: _builtins.int
+    """The first bar, from 1."""
+    last_bar: _builtins.int
+    """The last bar."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        first_bar: _builtins.int = ...,
+        last_bar: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_bar", b"first_bar", "last_bar", b"last_bar", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SongSection: _TypeAlias = SongSection  # noqa: Y015
 
 @_typing.final
 class AnalyzeGuitarResponse(_message.Message):
@@ -1471,6 +1627,9 @@ class AnalyzeGuitarResponse(_message.Message):
     ESTIMATED_MS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     SONG_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    BARS_FIELD_NUMBER: _builtins.int
+    SECTIONS_FIELD_NUMBER: _builtins.int
     estimated_ms: _builtins.float
     """How long playing one take would take if it began now, in milliseconds. A guess."""
     request_id: _builtins.str
@@ -1489,6 +1648,18 @@ class AnalyzeGuitarResponse(_message.Message):
     def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackSummary]:
         """All parts of the file, in order."""
 
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___GuitarNote]:
+        """The notes of the guitar in order, if they were asked for."""
+
+    @_builtins.property
+    def bars(self) -> _containers.RepeatedCompositeFieldContainer[Global___SongBar]:
+        """The bars in order, if they were asked for."""
+
+    @_builtins.property
+    def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___SongSection]:
+        """The sections in order, if they were asked for."""
+
     def __init__(
         self,
         *,
@@ -1498,14 +1669,183 @@ class AnalyzeGuitarResponse(_message.Message):
         estimated_ms: _builtins.float = ...,
         request_id: _builtins.str = ...,
         song: _builtins.bytes = ...,
+        notes: _abc.Iterable[Global___GuitarNote] | None = ...,
+        bars: _abc.Iterable[Global___SongBar] | None = ...,
+        sections: _abc.Iterable[Global___SongSection] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["guitar", b"guitar", "timeline", b"timeline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_ms", b"estimated_ms", "guitar", b"guitar", "request_id", b"request_id", "song", b"song", "timeline", b"timeline", "tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bars", b"bars", "estimated_ms", b"estimated_ms", "guitar", b"guitar", "notes", b"notes", "request_id", b"request_id", "sections", b"sections", "song", b"song", "timeline", b"timeline", "tracks", b"tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnalyzeGuitarResponse: _TypeAlias = AnalyzeGuitarResponse  # noqa: Y015
+
+@_typing.final
+class PlacedHit(_message.Message):
+    """A hit by the piece that is struck."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICK_FIELD_NUMBER: _builtins.int
+    PIECE_FIELD_NUMBER: _builtins.int
+    VELOCITY_FIELD_NUMBER: _builtins.int
+    tick: _builtins.int
+    """Where it begins, in ticks of the file."""
+    piece: _builtins.str
+    """The piece, a name of ListDrumMaps."""
+    velocity: _builtins.int
+    """How hard it is struck, 1 to 127."""
+    def __init__(
+        self,
+        *,
+        tick: _builtins.int = ...,
+        piece: _builtins.str = ...,
+        velocity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["piece", b"piece", "tick", b"tick", "velocity", b"velocity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlacedHit: _TypeAlias = PlacedHit  # noqa: Y015
+
+@_typing.final
+class PlacedHits(_message.Message):
+    """Drums as hits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacedHit]:
+        """The hits, in any order. At most Limits.max_events of them."""
+
+    def __init__(
+        self,
+        *,
+        hits: _abc.Iterable[Global___PlacedHit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlacedHits: _TypeAlias = PlacedHits  # noqa: Y015
+
+@_typing.final
+class RenderRequest(_message.Message):
+    """Guitar and drums, and what they are to become."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIDI_FIELD_NUMBER: _builtins.int
+    DRUMS_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    midi: _builtins.bytes
+    """The guitar, as in GenerateDrumsRequest. Default: empty, the drums alone, which then are a file."""
+    drums: _builtins.bytes
+    """The drums of a Standard MIDI File, on the notes of `config.drum_map`. At most Limits.max_midi_bytes bytes."""
+    format: Global___RenderFormat.ValueType
+    """What they become."""
+    request_id: _builtins.str
+    """As in GenerateDrumsRequest."""
+    @_builtins.property
+    def hits(self) -> Global___PlacedHits:
+        """Hits, in ticks of the guitar's file."""
+
+    @_builtins.property
+    def config(self) -> Global___GenerationConfig:
+        """Of it hold `track`, `drum_map`, `count_in`, `click`, `split` and `tail`. Default: all defaults."""
+
+    def __init__(
+        self,
+        *,
+        midi: _builtins.bytes = ...,
+        drums: _builtins.bytes = ...,
+        hits: Global___PlacedHits | None = ...,
+        config: Global___GenerationConfig | None = ...,
+        format: Global___RenderFormat.ValueType = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "drums", b"drums", "given", b"given", "hits", b"hits"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "drums", b"drums", "format", b"format", "given", b"given", "hits", b"hits", "midi", b"midi", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_given: _TypeAlias = _typing.Literal["drums", "hits"]  # noqa: Y015
+    _WhichOneofArgType_given: _TypeAlias = _typing.Literal["given", b"given"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_given) -> _WhichOneofReturnType_given | None: ...
+
+Global___RenderRequest: _TypeAlias = RenderRequest  # noqa: Y015
+
+@_typing.final
+class RenderedFile(_message.Message):
+    """What a file is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """A name for it, without a folder."""
+    media_type: _builtins.str
+    """Its media type, such as "audio/wav"."""
+    size: _builtins.int
+    """Its size in bytes."""
+    request_id: _builtins.str
+    """The name of this call in the server's logs."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        size: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_type", b"media_type", "name", b"name", "request_id", b"request_id", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenderedFile: _TypeAlias = RenderedFile  # noqa: Y015
+
+@_typing.final
+class RenderResponse(_message.Message):
+    """One piece of what the server streams back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of the file, at most 64 KiB."""
+    @_builtins.property
+    def file(self) -> Global___RenderedFile:
+        """Once, first."""
+
+    def __init__(
+        self,
+        *,
+        file: Global___RenderedFile | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file", b"file", "piece", b"piece"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file", b"file", "piece", b"piece"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_piece: _TypeAlias = _typing.Literal["file", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_piece: _TypeAlias = _typing.Literal["piece", b"piece"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_piece) -> _WhichOneofReturnType_piece | None: ...
+
+Global___RenderResponse: _TypeAlias = RenderResponse  # noqa: Y015
 
 @_typing.final
 class ModelInfo(_message.Message):

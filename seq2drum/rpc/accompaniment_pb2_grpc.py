@@ -63,6 +63,11 @@ class AccompanimentServiceStub:
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeRequest.SerializeToString,
                 response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeResponse.FromString,
                 _registered_method=True)
+        self.Render = channel.unary_stream(
+                '/seq2drum.v1.AccompanimentService/Render',
+                request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.RenderRequest.SerializeToString,
+                response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.RenderResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/seq2drum.v1.AccompanimentService/ListModels',
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.ListModelsRequest.SerializeToString,
@@ -136,6 +141,14 @@ class AccompanimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Render(self, request, context):
+        """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
+        edited by hand. First comes `file`, then its `chunk`s in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """The models that can be asked for to play to a guitar.
         """
@@ -198,6 +211,11 @@ def add_AccompanimentServiceServicer_to_server(servicer, server):
                     servicer.StreamCompose,
                     request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeRequest.FromString,
                     response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeResponse.SerializeToString,
+            ),
+            'Render': grpc.unary_stream_rpc_method_handler(
+                    servicer.Render,
+                    request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.RenderRequest.FromString,
+                    response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.RenderResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -364,6 +382,33 @@ class AccompanimentService:
             '/seq2drum.v1.AccompanimentService/StreamCompose',
             seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeRequest.SerializeToString,
             seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Render(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/seq2drum.v1.AccompanimentService/Render',
+            seq2drum_dot_v1_dot_accompaniment__pb2.RenderRequest.SerializeToString,
+            seq2drum_dot_v1_dot_accompaniment__pb2.RenderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,10 @@ class AccompanimentServiceStub:
     bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
     client half-closes. The same messages give the same bars.
     """
+    Render: _grpc.UnaryStreamMultiCallable[_accompaniment_pb2.RenderRequest, _accompaniment_pb2.RenderResponse]
+    """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
+    edited by hand. First comes `file`, then its `chunk`s in order.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]
     """The models that can be asked for to play to a guitar."""
     ListGenerators: _grpc.UnaryUnaryMultiCallable[_accompaniment_pb2.ListGeneratorsRequest, _accompaniment_pb2.ListGeneratorsResponse]
@@ -94,6 +98,10 @@ class AccompanimentServiceAsyncStub(AccompanimentServiceStub):
     """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
     bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
     client half-closes. The same messages give the same bars.
+    """
+    Render: _aio.UnaryStreamMultiCallable[_accompaniment_pb2.RenderRequest, _accompaniment_pb2.RenderResponse]  # type: ignore[assignment]
+    """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
+    edited by hand. First comes `file`, then its `chunk`s in order.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_accompaniment_pb2.ListModelsRequest, _accompaniment_pb2.ListModelsResponse]  # type: ignore[assignment]
     """The models that can be asked for to play to a guitar."""
@@ -157,6 +165,16 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
         bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
         client half-closes. The same messages give the same bars.
+        """
+
+    @_abc_1.abstractmethod
+    def Render(
+        self,
+        request: _accompaniment_pb2.RenderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_accompaniment_pb2.RenderResponse], _abc.AsyncIterator[_accompaniment_pb2.RenderResponse]]:
+        """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
+        edited by hand. First comes `file`, then its `chunk`s in order.
         """
 
     @_abc_1.abstractmethod

@@ -157,7 +157,7 @@ def test_every_method_but_get_server_info_asks_for_the_token() -> None:
                 "ListDrumMaps": lambda **how: server.stub.ListDrumMaps(pb.ListDrumMapsRequest(), **how),
             }
             methods = {method.name for method in pb.DESCRIPTOR.services_by_name["AccompanimentService"].methods}
-            assert methods == {*calls, "StreamGenerateDrums", "StreamCompose", "GetServerInfo"}
+            assert methods == {*calls, "StreamGenerateDrums", "StreamCompose", "Render", "GetServerInfo"}
             for name, call in calls.items():
                 status = await refused(call())
                 assert reason_of(status) == "CREDENTIALS_MISSING", name

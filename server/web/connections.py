@@ -1,0 +1,59 @@
+"""One connection of a browser: how many there are, and how long one may take for the head of a request."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+MOST_CONNECTIONS = 256
+"""Connections at once; one more is cut off."""
+HEAD_SECONDS = 10.0
+"""How long the head of a request may take, from the connection or from its first byte."""
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection, with a limit to their number and a time for the head of a request."""
+
+    def __init__(self, config: Config, state: ServerState) -> None:
+        super().__init__(config=config, server_state=state, app_state={"abort": self._abort})
+        self._waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or cut it off if there are too many."""
+        if len(self.connections) >= MOST_CONNECTIONS:
+            transport.abort()
+            return
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        self._wait_no_more()
+        if self.transport:
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; where they are not yet the whole head of a request, the clock runs."""
+        super().data_received(data)
+        unread = self.conn.our_state is h11.DONE  # and still comes: it was answered without it
+        if self.transport.get_protocol() is self and (self.conn.their_state is h11.IDLE or unread):
+            self._wait()
+        else:
+            self._wait_no_more()
+
+    def _wait(self) -> None:
+        if self._waiting is None:
+            self._waiting = self.loop.call_later(HEAD_SECONDS, self._abort)
+
+    def _wait_no_more(self) -> None:
+        if self._waiting:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _abort(self) -> None:
+        if self.transport:
+            self.transport.abort()

@@ -1,0 +1,304 @@
+"""Calls that come from a browser: a POST whose body is a line of JSON and the bytes of a file, or a WebSocket.
+
+A caller who leaves ends the call: its task is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from typing import Any
+
+from google.rpc import status_pb2
+from starlette.types import Message, Receive, Scope, Send
+
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server.guards import ID_HEADER
+from server.settings import Settings
+from server.statuses import Refusal, to_status
+from server.uploads import Upload
+from server.web.messages import Method, as_json, parsed, refused
+
+PROTOCOL = "seq2drum.v1"
+"""What a WebSocket speaks."""
+BEARER = "bearer."
+"""Before the token, in base64 for addresses and without padding, among the protocols that a WebSocket asks for."""
+SOCKET_SECONDS = 3600.0
+"""How long a WebSocket may last."""
+LAST_WORDS_SECONDS = 1.0
+"""How long a caller may take to read why its call failed."""
+_LEAVING_BYTES = 8 << 20  # of a body that is refused, so much is still read, so that the caller hears why
+
+_Headers = list[tuple[bytes, bytes]]
+
+
+def headers_of(scope: Scope) -> list[tuple[str, str | bytes]]:
+    """The headers of a request, their names in lower case."""
+    return [(name.decode("latin-1"), value) for name, value in scope["headers"]]
+
+
+class PostLine:
+    """A call that comes as one request of HTTP, and is answered with JSON or, where many messages go, with events.
+
+    upload: makes what takes the file of a call in.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        request: tuple[Scope, Receive, Send],
+        settings: Settings,
+        upload: Callable[[ExitStack], Upload],
+    ) -> None:
+        scope, receive, send = request
+        self.headers: Iterable[tuple[str, str | bytes]] = headers_of(scope)
+        self._method, self._scope, self._receive, self._send = method, scope, receive, send
+        self._upload, self._most_chunk = upload, settings.max_chunk_bytes
+        self._most_line = settings.max_message_bytes * 4 // 3  # files in it are in base64
+        self._id = ""
+        self.gone = False
+        """Whether the caller has left."""
+        self._rest: bytes | None = None  # of the body, behind the line; None before the line was read
+        self._more = True
+        self._answered = self._open = False  # whether the reply has begun, and whether more of it comes
+        self._watching: asyncio.Task[None] | None = None
+        self._call = asyncio.current_task()
+
+    def time_remaining(self) -> float | None:
+        """A browser says nothing of a deadline."""
+        return None
+
+    async def read(self) -> bytes | None:
+        """The next message: of a unary method the whole, else a configuration, then chunks of the file."""
+        if self._rest is None:
+            line = await self._line()
+            if self._method.streams_in:
+                config = await parsed(pb.StreamConfig, line)
+                return pb.StreamGenerateDrumsRequest(config=config).SerializeToString()
+            return await self._whole(line)
+        piece = await self._piece() if self._method.streams_in else b""
+        return pb.StreamGenerateDrumsRequest(midi_chunk=piece).SerializeToString() if piece else None
+
+    async def _line(self) -> bytes:
+        """The first line of the body; what follows of it is kept."""
+        line = bytearray()
+        while self._more and b"\n" not in line:
+            line += await self._received()
+            if len(line) > self._most_line and b"\n" not in line[: self._most_line + 1]:
+                text = f"the first line has more than {self._most_line:,} bytes, wanted the request as JSON"
+                raise Refusal("INVALID_INPUT", f"{text}, and the file behind it")
+        first, _, rest = bytes(line).partition(b"\n")
+        self._rest = rest
+        return first
+
+    async def _whole(self, line: bytes) -> bytes:
+        request = await parsed(self._method.request, line)
+        with ExitStack() as held:
+            upload = self._upload(held)
+            while piece := await self._piece():
+                upload.add(piece)
+            if upload.file and "midi" not in self._method.request.DESCRIPTOR.fields_by_name:
+                raise Refusal("INVALID_INPUT", f"{self._method.name} takes no file; send the line of JSON alone")
+            if upload.file:
+                request.midi = bytes(upload.file)
+        return bytes(request.SerializeToString())
+
+    async def _piece(self) -> bytes:
+        """The next bytes of the file; none at its end."""
+        while not self._rest and self._more:
+            self._rest = await self._received()
+        rest = self._rest or b""
+        self._rest = rest[self._most_chunk :]
+        return rest[: self._most_chunk]
+
+    async def _received(self) -> bytes:
+        """What comes next of the body.
+
+        Raises:
+            asyncio.CancelledError: the caller has left.
+        """
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.gone = True
+            raise asyncio.CancelledError
+        self._more = bool(message.get("more_body"))
+        if not self._more:
+            self._watching = asyncio.create_task(self._until_gone())
+        return bytes(message.get("body", b""))
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self._call:
+            self._call.cancel()
+
+    async def open(self, request_id: str) -> None:
+        """Keep the id of the call: it goes out with the first message."""
+        self._id = request_id
+
+    async def write(self, data: bytes) -> None:
+        """Send a message."""
+        told = await as_json(self._method.reply, data)
+        if self._method.streams_out:
+            if not self._answered:
+                await self._begin(200, b"text/event-stream")
+                self._open = True
+            await self._send({"type": "http.response.body", "body": b"data: " + told + b"\n\n", "more_body": True})
+        else:
+            await self._answer(200, told)
+
+    async def fail(self, status: status_pb2.Status, request_id: str) -> None:
+        """Send the status with which the call failed: as the reply, or as the last event of one that has begun."""
+        self._id = request_id
+        code, told = refused(status, request_id)
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                if self._answered:
+                    event = b"event: error\ndata: " + told + b"\n\n"
+                    self._open = False
+                    await self._send({"type": "http.response.body", "body": event, "more_body": False})
+                else:
+                    if code != 401:
+                        await self._skip()
+                    await self._answer(code, told, close=self._more)
+        except TimeoutError:
+            abort(self._scope)
+
+    async def end(self) -> None:
+        """End the reply, once the call is over."""
+        if self._watching:
+            self._watching.cancel()
+        if self._open:
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _skip(self) -> None:
+        """Read on for a moment: who still sends would hear that the line was cut, and not why."""
+        left = _LEAVING_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS / 2):
+                while self._more and left > 0:
+                    left -= len(await self._received())
+
+    async def _answer(self, code: int, told: bytes, *, close: bool = False) -> None:
+        await self._begin(code, b"application/json", len(told), close=close)
+        await self._send({"type": "http.response.body", "body": told})
+
+    async def _begin(self, code: int, kind: bytes, size: int | None = None, *, close: bool = False) -> None:
+        self._answered = True
+        headers: _Headers = [(b"content-type", kind), (b"cache-control", b"no-store")]
+        headers += [(ID_HEADER.encode(), self._id.encode())] if self._id else []
+        headers += [(b"content-length", b"%d" % size)] if size is not None else []
+        headers += [(b"connection", b"close")] if close else []
+        await self._send({"type": "http.response.start", "status": code, "headers": headers})
+
+
+class SocketLine:
+    """A call that comes as a WebSocket, whose messages are JSON both ways."""
+
+    def __init__(self, method: Method, request: tuple[Scope, Receive, Send]) -> None:
+        scope, receive, send = request
+        self.headers: Iterable[tuple[str, str | bytes]] = [*headers_of(scope), *_shown(scope)]
+        self._method, self._scope, self._receive, self._send = method, scope, receive, send
+        self.gone = False
+        """Whether the caller has left."""
+        self._accepted = self._waits = False
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue(maxsize=2)
+        self._pump: asyncio.Task[None] | None = None
+        self._call = asyncio.current_task()
+
+    def time_remaining(self) -> float | None:
+        """How long it may last."""
+        return SOCKET_SECONDS
+
+    async def read(self) -> bytes | None:
+        """The next message; None once the caller has closed."""
+        if not self._accepted:
+            await self._receive()  # that it wants to be accepted
+            await self._send({"type": "websocket.accept", "subprotocol": PROTOCOL})
+            self._accepted = True
+            self._pump = asyncio.create_task(self._pumped())
+        self._waits = True
+        message = await self._inbox.get()
+        self._waits = False
+        if message["type"] == "websocket.disconnect":
+            return None
+        text = message.get("text")
+        if text is None:
+            raise Refusal("INVALID_INPUT", "the message has bytes, wanted a text of JSON")
+        return bytes((await parsed(self._method.request, text.encode())).SerializeToString())
+
+    async def _pumped(self) -> None:
+        """Take in what comes, also while bars are made: who leaves then ends the call."""
+        while (message := await self._receive())["type"] != "websocket.disconnect":
+            await self._inbox.put(message)
+        self.gone = True
+        if self._waits:
+            self._inbox.put_nowait(message)
+        elif self._call:
+            self._call.cancel()
+
+    async def open(self, request_id: str) -> None:
+        """A WebSocket has no place for the id of the call."""
+
+    async def write(self, data: bytes) -> None:
+        """Send a message."""
+        await self._say(await as_json(self._method.reply, data))
+
+    async def fail(self, status: status_pb2.Status, request_id: str) -> None:
+        """Send the status with which the call failed, as the last message or in place of a WebSocket."""
+        code, told = refused(status, request_id)
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                if self._accepted:
+                    await self._say(b'{"error":' + told + b"}")
+                else:
+                    headers: _Headers = [(b"content-type", b"application/json")]
+                    start = {"type": "websocket.http.response.start", "status": code, "headers": headers}
+                    await self._send(start)
+                    await self._send({"type": "websocket.http.response.body", "body": told})
+        except TimeoutError:
+            abort(self._scope)
+
+    async def end(self) -> None:
+        """Close the WebSocket, once the call is over."""
+        if self._pump:
+            self._pump.cancel()
+        if self._accepted and not self.gone:
+            await self._send({"type": "websocket.close", "code": 1000})
+
+    async def _say(self, told: bytes) -> None:
+        await self._send({"type": "websocket.send", "text": told.decode()})
+
+
+def _shown(scope: Scope) -> list[tuple[str, str | bytes]]:
+    """The token among the protocols that a WebSocket asks for, as the header that all other calls have."""
+    found = [name.removeprefix(BEARER) for name in scope.get("subprotocols", ()) if name.startswith(BEARER)]
+    shown: list[tuple[str, str | bytes]] = []
+    for text in found:
+        with contextlib.suppress(binascii.Error, ValueError):
+            token = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            shown.append(("authorization", b"Bearer " + token))
+    return shown
+
+
+async def refuse(request: tuple[Scope, Receive, Send], refusal: Refusal) -> None:
+    """Refuse a request, or a WebSocket, that is no call."""
+    scope, _, send = request
+    code, told = refused(to_status(refusal), "")
+    kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
+    size = b"%d" % len(told)
+    headers = [(b"content-type", b"application/json"), (b"content-length", size), (b"connection", b"close")]
+    await send({"type": f"{kind}.start", "status": code, "headers": headers})
+    await send({"type": f"{kind}.body", "body": told})
+
+
+def abort(scope: Scope) -> None:
+    """Cut the connection of a request, whose caller takes nothing any more."""
+    cut: Callable[[], Any] | None = scope.get("state", {}).get("abort")
+    if cut:
+        cut()
