@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 import uvicorn
@@ -23,6 +23,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from seq2drum.errors import OptionError
+from server import callers
+from server.callers import Caller
 from server.guards import Behaviour, Door
 from server.logs import log
 from server.service import Service
@@ -31,7 +33,7 @@ from server.statuses import Refusal, trace_of
 from server.uploads import Upload
 from server.web.connections import Connection
 from server.web.files import Files
-from server.web.lines import PostLine, SocketLine, abort, refuse
+from server.web.lines import PostLine, SocketLine, abort, peer_of, refuse
 from server.web.messages import METHODS
 from server.web.safety import Safety
 
@@ -57,7 +59,9 @@ class Api:
             await refuse(request, Refusal("UNKNOWN_METHOD", f"there is no such method; there are {', '.join(METHODS)}"))
             return
         line = (
-            SocketLine(method, request) if method.by_socket else PostLine(method, request, self._settings, self._upload)
+            SocketLine(method, request)
+            if method.by_socket
+            else PostLine(method, request, self._settings, self._upload(scope))
         )
         try:
             await self._door.let_in(method.name, line, self._behaviours[method.name], self._token)
@@ -70,8 +74,10 @@ class Api:
         finally:
             await line.end()
 
-    def _upload(self, held: ExitStack) -> Upload:
-        return Upload(self._service.sizes, self._service.large, held)
+    def _upload(self, scope: Scope) -> Callable[[ExitStack], Upload]:
+        """Makes what takes the file of a call in, which may need a place for a large one."""
+        caller = Caller(callers.peer_of(peer_of(scope)))
+        return lambda held: Upload(self._service.sizes, self._service.large.place(caller), held)
 
 
 class Entrance:

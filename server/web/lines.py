@@ -36,6 +36,12 @@ _LEAVING_BYTES = 8 << 20  # of a body that is refused, so much is still read, so
 _Headers = list[tuple[bytes, bytes]]
 
 
+def peer_of(scope: Scope) -> str:
+    """The address that a request comes from."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
 def headers_of(scope: Scope) -> list[tuple[str, str | bytes]]:
     """The headers of a request, their names in lower case."""
     return [(name.decode("latin-1"), value) for name, value in scope["headers"]]
@@ -56,6 +62,7 @@ class PostLine:
     ) -> None:
         scope, receive, send = request
         self.headers: Iterable[tuple[str, str | bytes]] = headers_of(scope)
+        self.peer = peer_of(scope)
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self._upload, self._most_chunk = upload, settings.max_chunk_bytes
         self._most_line = settings.max_message_bytes * 4 // 3  # files in it are in base64
@@ -203,6 +210,7 @@ class SocketLine:
     def __init__(self, method: Method, request: tuple[Scope, Receive, Send]) -> None:
         scope, receive, send = request
         self.headers: Iterable[tuple[str, str | bytes]] = [*headers_of(scope), *_shown(scope)]
+        self.peer = peer_of(scope)
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self.gone = False
         """Whether the caller has left."""
