@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
@@ -32,6 +34,8 @@ from seq2drum.play.guidance import guided
 from seq2drum.play.memory import Memory
 from seq2drum.play.plan import KEPT, Plan, planned
 from seq2drum.play.sampling import Sampling, draws_of
+
+Bools = NDArray[np.bool_]
 
 BODY = ("kick", "snare", "side stick", "clap", *KEPT)  # the pieces that make a groove what it is
 FIRM = 2.5  # logits that they gain where a groove that is held firmly has them, and lose elsewhere
@@ -65,8 +69,12 @@ def playing(
     first: int = 0,
     stop: int | None = None,
     given: Mapping[int, Grid] | None = None,
+    stopped: Bools | None = None,
 ) -> AskingStream[PlayedBar]:
     """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent.
+
+    stopped (B,): bars that are left silent, too, and for which nothing is computed, see `lattice.rests`; what follows
+    begins anew.
 
     plan: the sections and their grooves; by default those of the guitar, without grooves. Fills and crashes are planned
     here, as conditions of their bars. `given` are bars that are not drawn but played as they are: hits by the number of
@@ -81,16 +89,23 @@ def playing(
     conditions = of_controls(controls, bars, plan.fill)
     grooves = GrooveRows.of(plan.grooves, form, model.kit, pieces=plan.pieces, firm=plan.firm)
     request = _Request(form, sampling, plan, grooves, first, bars if stop is None else stop, given or {})
+    idle = np.zeros(bars, dtype=np.bool_) if stopped is None else stopped & ~np.isin(np.arange(bars), list(given or ()))
     memory = Memory.of(form, len(model.kit), grooves, heard=model.hears_grooves)
     player, state = BarPlayer(model, plan.pieces), model.silence[None]
     previous = np.zeros((1, len(model.kit)), dtype=np.float32)
-    for begin, end in _ranges(model, heard):
-        # 2. Encode the bars that are read as one.
+    for begin, end in _ranges(model, heard, idle):
+        # 2. Encode the bars that are read as one, if there is any that is played.
+        if idle[begin:end].all():
+            yield from (PlayedBar(number, Grid.join([])) for number in range(begin, end))
+            continue
         encoded = yield from model.encode(guitar, form, conditions, begin, end, grooves)
         if "key" in encoded:
             memory.recognise(begin, encoded["key"])
         for number in range(begin, end):
             # 3. Play the bar, and remember it.
+            if idle[number]:
+                yield PlayedBar(number, Grid.join([]))
+                continue
             here = {name: rows[number - begin, None] for name, rows in encoded.items()}
             remembered = memory.before(number, fill=plan.is_fill(number))
             opened = yield from model.open_bar(here, remembered, state, first=number == begin)
@@ -191,13 +206,19 @@ class _Request:
         return less
 
 
-def _ranges(model: Playable, heard: Heard) -> list[tuple[int, int]]:
-    """The bars [begin, end) that are encoded as one, in the portions the model was trained on."""
-    bars = len(heard.form.steps)
-    if model.unit != "pair":
-        return [(0, bars)]
-    notes = np.bincount(heard.form.bar_of(heard.guitar.step), minlength=bars).tolist()
-    return spans([notes], max_notes=model.max_notes)
+def _ranges(model: Playable, heard: Heard, idle: Bools) -> list[tuple[int, int]]:
+    """The bars [begin, end) that are encoded as one, in the portions the model was trained on.
+
+    idle (B,): bars that are not played; they are apart from those that are, but for the last of the song.
+    """
+    bars = len(idle)
+    whole = [(0, bars)]
+    if model.unit == "pair":
+        notes = np.bincount(heard.form.bar_of(heard.guitar.step), minlength=bars).tolist()
+        whole = spans([notes], max_notes=model.max_notes)
+    end = int(np.flatnonzero(~idle).max(initial=0)) + 1
+    cuts = set((np.flatnonzero(np.diff(idle[:end])) + 1).tolist())
+    return [pair for begin, stop in whole for pair in pairwise(sorted({begin, stop, *(cuts & {*range(begin, stop)})}))]
 
 
 def take_of(played: Iterable[PlayedBar], form: Form, kit: Kit) -> Grid:

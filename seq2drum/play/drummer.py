@@ -10,8 +10,9 @@ import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.formats.opening import open_song
-from seq2drum.lattice.grid import Lattice, encode
+from seq2drum.lattice.grid import encode
 from seq2drum.lattice.phrases import merge
+from seq2drum.lattice.rests import rests, stopped
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.explanation import Swap
@@ -120,12 +121,23 @@ class Drummer(Shown):
         drum_map = drum_maps.load(options.drum_map)
         kept = kept_of(song, lattice, options, drum_map, kit)
         # 2. Ask for the bars in which anything sounds.
-        first, stop = _accompanied(song, lattice)
+        resting = rests(song, lattice)
+        sounding = np.flatnonzero(~resting)
+        first, stop = int(sounding[0]), int(sounding[-1]) + 1
         sampling, controls, given = options.sampling, options.controls, kept.given
         notes, numbers = encode(_sounding(song), lattice), listening.numbers
         plan = arranged(heard, sheet.sections, sheet.grooves, options, kit, notes=notes, numbers=numbers)
+        still = stopped(resting)
         played = decoding.playing(
-            self.engine, heard, sampling, plan=plan, controls=controls, first=first, stop=stop, given=given
+            self.engine,
+            heard,
+            sampling,
+            plan=plan,
+            controls=controls,
+            first=first,
+            stop=stop,
+            given=given,
+            stopped=still,
         )
         brushes = all("brush" in groove.title for groove in sheet.grooves.values()) and bool(sheet.grooves)
         program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
@@ -141,7 +153,7 @@ class Drummer(Shown):
                     written = drum_map.apply(fitted)
                     rows.append(written.rows)
                     pedal.append(written.pedal)
-                    swaps += drum_map.swaps(fitted)
+                    swaps += drum_map.swaps(fitted) if len(fitted) else ()
             # 4. A bar is complete with its last piece; a long one has several on the lattice.
             bar = bars[piece.index]
             if piece.end == bar.end:
@@ -151,16 +163,6 @@ class Drummer(Shown):
                 part = Part.of(np.concatenate(rows), program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg)
                 yield DrumBar(bar, replace(part, pedal=in_order(pedal)), tuple(swaps))
                 rows, pedal, swaps = [], [], []
-
-
-def _accompanied(song: Song, lattice: Lattice) -> tuple[int, int]:
-    """The bars [first, stop) in which anything but drums sounds, the guitar or another part: the drums play there."""
-    sounding = _sounding(song)
-    starts = np.array([bar.start for bar in lattice.bars])
-    begin = int(sounding.onset.min())
-    end = max(sounding.end, int(sounding.onset.max()) + 1)  # a note without length sounds, too
-    first = int(np.searchsorted(starts, begin, side="right")) - 1
-    return first, int(np.searchsorted(starts, end, side="left"))
 
 
 def _sounding(song: Song) -> Part:

@@ -23,6 +23,7 @@ from seq2drum.errors import (
     UnknownModelError,
 )
 from seq2drum.formats import events, midi
+from seq2drum.lattice.rests import STOPS_AFTER
 from seq2drum.music import drum_maps
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
@@ -657,3 +658,46 @@ def test_a_take_explains_itself_by_the_bars_of_the_song(player: Drummer) -> None
     assert all(1 <= said.first <= said.last <= 12 for said in explanations)
     long = player.accompany(strummed(3, [Metre(0, 16, 1)])).explain()
     assert all(1 <= said.first <= said.last <= 3 for said in long)
+
+
+# --- long rests -------------------------------------------------------------------------------------------------------
+
+
+def two_notes(bars: int, length: int = 0) -> Song:
+    """A guitar that plays in the first and in the last of some bars, and in none between."""
+    notes = [Note(bar * 1920 + 240 * eighth, 240, 52, 90) for bar in (0, bars - 1) for eighth in range(8)]
+    return Song(480, (Part.of(notes, program=27, name="Guitar"),), length=max(length, bars) * 1920)
+
+
+def opened(player: Drummer, song: Song) -> tuple[int, list[int]]:
+    """How many bars the model is asked to open for a song, and the hits of each bar."""
+    asked, answer, hits, playing = 0, None, [], player.playing(player.sheet(song))
+    while True:
+        try:
+            item = playing.send(answer)
+        except StopIteration:
+            return asked, hits
+        answer = None
+        if isinstance(item, engine.Ask):
+            asked += item.graph == "bar"
+            answer = player.engine.answer(item)
+        else:
+            hits.append(len(item.part))
+
+
+def test_bars_far_from_any_note_cost_nothing_and_the_drummer_is_silent_in_them(player: Drummer) -> None:
+    asked, hits = opened(player, two_notes(300))
+    assert asked == STOPS_AFTER + 2
+    assert len(hits) == 300 and not any(hits[STOPS_AFTER + 1 : -1])
+    assert hits[0] and hits[-1] and sum(map(bool, hits[:STOPS_AFTER])) > STOPS_AFTER // 2
+    assert_good(player.accompany(two_notes(300)))
+
+
+def test_a_rest_as_long_as_those_of_real_songs_is_played_through(player: Drummer) -> None:
+    asked, hits = opened(player, two_notes(60))
+    assert asked == 60 and sum(map(bool, hits)) > 30
+
+
+def test_bars_after_the_last_note_are_silent_and_cost_nothing(player: Drummer) -> None:
+    asked, hits = opened(player, two_notes(10, length=400))
+    assert asked == 10 and len(hits) == 400 and not any(hits[10:])
