@@ -1,0 +1,150 @@
+/**
+ * The players: they turn events into sources on the desk, and let go of them when they have ended.
+ */
+
+/** @import {Desk} from "./graph.js" */
+/** @import {Samples} from "./samples.js" */
+/** @import {Event} from "./schedule.js" */
+/** @typedef {{source: AudioScheduledSourceNode, gain: GainNode}} Voice */
+/** @typedef {"hit" | "hat" | "note" | "click" | "recording"} Kind "hat" is an open hi-hat */
+
+const HATS = ["open hat", "closed hat", "pedal hat"];
+const CHOKE = 0.02; // seconds in which an open hi-hat is silent that is closed, and all that is stopped
+const RELEASE = 0.05; // seconds in which a guitar note ends
+const UNLIKE = 0.006; // how much two hits of a piece may differ in pitch: no drummer strikes the same spot twice
+
+/** Whoever plays in a context, on a desk. */
+export class Band {
+  #context;
+  #desk;
+  #samples;
+  /** @type {Map<Kind, Set<Voice>>} */
+  #voices = new Map();
+
+  /**
+   * @param {BaseAudioContext} context
+   * @param {Desk} desk
+   * @param {Samples} samples
+   */
+  constructor(context, desk, samples) {
+    this.#context = context;
+    this.#desk = desk;
+    this.#samples = samples;
+  }
+
+  /**
+   * Play an event at a time of the context. factor: how much faster the song is than written.
+   * @param {Event} event
+   * @param {number} at
+   * @param {number} factor
+   * @param {string} guitar which guitar plays notes
+   */
+  play(event, at, factor, guitar) {
+    if (event.what === "hit") this.hit(event.piece, event.velocity, at, event.quarter);
+    else if (event.what === "click") this.click(event.accent, at);
+    else this.note(guitar, event.pitch, event.velocity, at, event.seconds / factor);
+  }
+
+  /**
+   * @param {string} piece
+   * @param {number} velocity
+   * @param {number} at
+   * @param {number} quarter
+   */
+  hit(piece, velocity, at, quarter = 0) {
+    if (HATS.includes(piece)) this.end("hat", at);
+    const shot = this.#samples.drum(piece, velocity);
+    if (!shot) return;
+    const playbackRate = 1 + UNLIKE * Math.sin(quarter * 997);
+    const source = new AudioBufferSourceNode(this.#context, { buffer: shot.buffer, playbackRate });
+    this.#start(piece === "open hat" ? "hat" : "hit", piece, source, shot.gain);
+    source.start(this.#soonest(at), shot.begins);
+  }
+
+  /**
+   * @param {string} guitar
+   * @param {number} pitch
+   * @param {number} velocity
+   * @param {number} at
+   * @param {number} seconds
+   */
+  note(guitar, pitch, velocity, at, seconds) {
+    const shot = this.#samples.guitar(guitar, pitch, velocity);
+    if (!shot) return;
+    const source = new AudioBufferSourceNode(this.#context, { buffer: shot.buffer, playbackRate: shot.rate });
+    const gain = this.#start("note", "guitar", source, shot.gain);
+    source.start(this.#soonest(at), shot.begins);
+    gain.setTargetAtTime(0, at + seconds, RELEASE / 3);
+    source.stop(at + seconds + 2 * RELEASE);
+  }
+
+  /**
+   * @param {boolean} accent
+   * @param {number} at
+   */
+  click(accent, at) {
+    const source = new OscillatorNode(this.#context, { type: "triangle", frequency: accent ? 1760 : 1175 });
+    const gain = this.#start("click", "metronome", source, 0);
+    gain.setValueAtTime(accent ? 0.7 : 0.45, at);
+    gain.setTargetAtTime(0, at + 0.004, 0.012);
+    source.start(at);
+    source.stop(at + 0.12);
+  }
+
+  /**
+   * Play a recording, in place of any that is played.
+   * @param {AudioBuffer} buffer
+   * @param {number} at
+   * @param {number} offset seconds of it that are left out
+   * @param {number} factor
+   */
+  recording(buffer, at, offset, factor) {
+    this.end("recording", at);
+    if (offset >= buffer.duration) return;
+    const source = new AudioBufferSourceNode(this.#context, { buffer, playbackRate: factor });
+    this.#start("recording", "guitar", source, 1);
+    source.start(this.#soonest(at), Math.max(0, offset));
+  }
+
+  /**
+   * End those of a kind.
+   * @param {Kind} kind
+   * @param {number} at
+   */
+  end(kind, at) {
+    for (const { source, gain } of this.#voices.get(kind) ?? []) {
+      gain.gain.setTargetAtTime(0, at, CHOKE / 2);
+      source.stop(at + 4 * CHOKE);
+    }
+    this.#voices.delete(kind);
+  }
+
+  /** End all that sounds or will sound. */
+  hush() {
+    for (const kind of [...this.#voices.keys()]) this.end(kind, this.#context.currentTime);
+  }
+
+  /**
+   * @param {Kind} kind
+   * @param {string} channel
+   * @param {AudioScheduledSourceNode} source
+   * @param {number} loudness
+   */
+  #start(kind, channel, source, loudness) {
+    const gain = new GainNode(this.#context, { gain: loudness });
+    source.connect(gain).connect(this.#desk.channel(channel));
+    const voice = { source, gain };
+    const voices = this.#voices.get(kind) ?? new Set();
+    this.#voices.set(kind, voices.add(voice));
+    source.onended = () => {
+      gain.disconnect();
+      voices.delete(voice);
+    };
+    return gain.gain;
+  }
+
+  /** @param {number} at */
+  #soonest(at) {
+    return Math.max(at, this.#context.currentTime);
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * What sounds when: pure functions from a song to events, without a browser.
+ *
+ * Places are quarters from the song's start, times are seconds. It knows nothing of samples, loops or the clock.
+ */
+
+/** @typedef {{tick: number, quarter: number, bar: number, piece: string, velocity: number}} Hit */
+/** @typedef {{number: number, quarter: number, quarters: number, beats: number}} Bar */
+/** @typedef {{quarter: number, quarters: number, pitch: number, velocity: number}} Note */
+/** @typedef {{quarter: number, bpm: number}} Tempo */
+/**
+ * A song as it is played; hits and notes in order of their quarters.
+ * @typedef {{bars: Bar[], tempos: Tempo[], hits: Hit[], notes: Note[], metronome: boolean}} Song
+ */
+/**
+ * One sound: `at` seconds behind the place that was asked from.
+ * @typedef {{at: number, quarter: number, what: "hit", piece: string, velocity: number}
+ *   | {at: number, quarter: number, what: "note", pitch: number, velocity: number, seconds: number}
+ *   | {at: number, quarter: number, what: "click", accent: boolean}} Event
+ */
+
+const ANY_TEMPO = 120;
+
+/**
+ * Seconds from the song's start to a place. A place before the start has a negative time.
+ * @param {Tempo[]} tempos
+ * @param {number} quarter
+ */
+export function secondsAt(tempos, quarter) {
+  let seconds = 0;
+  let from = 0;
+  let bpm = tempos[0]?.bpm ?? ANY_TEMPO;
+  for (const change of tempos) {
+    if (change.quarter >= quarter) break;
+    seconds += ((change.quarter - from) * 60) / bpm;
+    from = change.quarter;
+    bpm = change.bpm;
+  }
+  return seconds + ((quarter - from) * 60) / bpm;
+}
+
+/**
+ * The place that a song has come to after some seconds: the inverse of `secondsAt`.
+ * @param {Tempo[]} tempos
+ * @param {number} seconds
+ */
+export function quarterAt(tempos, seconds) {
+  let begun = 0;
+  let from = 0;
+  let bpm = tempos[0]?.bpm ?? ANY_TEMPO;
+  for (const change of tempos) {
+    const until = begun + ((change.quarter - from) * 60) / bpm;
+    if (until >= seconds) break;
+    begun = until;
+    from = change.quarter;
+    bpm = change.bpm;
+  }
+  return from + ((seconds - begun) * bpm) / 60;
+}
+
+/**
+ * Where the last bar ends, in quarters.
+ * @param {Bar[]} bars
+ */
+export function endOf(bars) {
+  const last = bars.at(-1);
+  return last ? last.quarter + last.quarters : 0;
+}
+
+/**
+ * The bar at a place, or the nearest one; undefined where there is none.
+ * @param {Bar[]} bars
+ * @param {number} quarter
+ */
+export function barAt(bars, quarter) {
+  return bars[Math.max(0, first(bars, quarter + 1e-9) - 1)];
+}
+
+/**
+ * What begins at `from` or behind it and before `to`, in order.
+ * @param {Song} song
+ * @param {number} from
+ * @param {number} to
+ * @returns {Event[]}
+ */
+export function events(song, from, to) {
+  const begin = secondsAt(song.tempos, from);
+  const at = (/** @type {number} */ quarter) => secondsAt(song.tempos, quarter) - begin;
+  /** @type {Event[]} */
+  const found = [];
+  for (const { quarter, piece, velocity } of between(song.hits, from, to)) {
+    found.push({ at: at(quarter), quarter, what: "hit", piece, velocity });
+  }
+  for (const { quarter, quarters, pitch, velocity } of between(song.notes, from, to)) {
+    const begins = at(quarter);
+    found.push({ at: begins, quarter, what: "note", pitch, velocity, seconds: at(quarter + quarters) - begins });
+  }
+  for (const click of song.metronome ? clicks(song.bars, from, to) : []) {
+    found.push({ at: at(click.quarter), quarter: click.quarter, what: "click", accent: click.accent });
+  }
+  return found.sort((one, other) => one.at - other.at);
+}
+
+/**
+ * The clicks before a place: as many bars as are counted, each as the bar at that place.
+ * @param {Song} song
+ * @param {number} from
+ * @param {number} bars
+ * @returns {{seconds: number, clicks: {at: number, accent: boolean}[]}}
+ */
+export function counted(song, from, bars) {
+  const bar = barAt(song.bars, from) ?? { quarter: 0, quarters: 4, beats: 4 };
+  const beat = secondsAt(song.tempos, from + bar.quarters / bar.beats) - secondsAt(song.tempos, from);
+  const count = bars * bar.beats;
+  const struck = Array.from({ length: count }, (_, index) => ({ at: index * beat, accent: index % bar.beats === 0 }));
+  return { seconds: count * beat, clicks: struck };
+}
+
+/**
+ * @param {Bar[]} bars
+ * @param {number} from
+ * @param {number} to
+ */
+function clicks(bars, from, to) {
+  const found = [];
+  for (let index = Math.max(0, first(bars, from) - 1); index < bars.length && bars[index].quarter < to; index++) {
+    const { quarter, quarters, beats } = bars[index];
+    for (let beat = 0; beat < beats; beat++) {
+      const place = quarter + (beat * quarters) / beats;
+      if (place >= from && place < to) found.push({ quarter: place, accent: beat === 0 });
+    }
+  }
+  return found;
+}
+
+/**
+ * Those of a list in order that begin at `from` or behind it and before `to`.
+ * @template {{quarter: number}} T
+ * @param {T[]} list
+ * @param {number} from
+ * @param {number} to
+ * @returns {T[]}
+ */
+function between(list, from, to) {
+  return list.slice(first(list, from), first(list, to));
+}
+
+/**
+ * The index of the first of a list in order that begins at a place or behind it.
+ * @param {{quarter: number}[]} list
+ * @param {number} quarter
+ */
+function first(list, quarter) {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle].quarter < quarter) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
