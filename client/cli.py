@@ -10,19 +10,16 @@ import asyncio
 import json
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from client.options import TOKEN_VARIABLE, compose_parser, mcp_parser, song_parser, watch_parser
 from seq2drum import files
 from seq2drum.cli import paths, report, shared
 from seq2drum.cli.terminal import (
     StandardOutputError,
-    bar,
     close_standard_output,
     open_closed_streams,
     say,
@@ -31,14 +28,13 @@ from seq2drum.cli.terminal import (
 )
 from seq2drum.errors import InputError, MissingExtraError, OptionError, Seq2DrumError
 from seq2drum.music.briefs import BRIEF
-from seq2drum.music.explanation import in_words
-from seq2drum.music.limits import SONG_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once
     from client.asynchronous import AsyncRemoteDrummer
     from client.beats import RemoteBrief
     from client.finding import Located
     from client.messages import RemoteOptions, RemoteTake
+    from client.songs import Work
     from client.status_file import StatusFile
 
 STOPPED = 130
@@ -130,14 +126,6 @@ def _wanted(options: argparse.Namespace, *, explain: bool = False) -> RemoteOpti
 # --- songs ------------------------------------------------------------------------------------------------------------
 
 
-class _Work(NamedTuple):
-    """A song, as it is called; what to open, which is not its name if it came on standard input; and where it goes."""
-
-    name: str
-    song: bytes | str
-    targets: Sequence[str]
-
-
 def _run(options: argparse.Namespace, status: StatusFile) -> int:
     if options.print_completion:
         from seq2drum.cli import completion
@@ -158,18 +146,11 @@ def _run(options: argparse.Namespace, status: StatusFile) -> int:
     if options.files and (lists or options.status) and not fitting:
         raise OptionError("songs are not played to where something is listed; leave out one of them")
     if options.files and not fitting:
-        wanted, work = _wanted(options, explain=options.explain), _plan(options)
+        from client import songs
+
+        wanted, work = _wanted(options, explain=options.explain), songs.plan(options)
         return asyncio.run(_heeding(options.cancel_file, lambda: _play(work, wanted, options, status)))
     return asyncio.run(_heeding(options.cancel_file, lambda: _tell_of_server(options)))
-
-
-def _plan(options: argparse.Namespace) -> list[_Work]:
-    """The songs in their turn. Standard input is read here: nothing can interrupt that later."""
-    from client.messages import MOST_BYTES
-
-    jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
-    work = [_Work(source, source, paths.numbered(target, options.takes)) for source, target in jobs]
-    return [item._replace(song=paths.read(item.name, MOST_BYTES)) for item in work]
 
 
 async def _heeding(cancel_file: str | None, work: Callable[[], Awaitable[int]]) -> int:
@@ -191,62 +172,11 @@ async def _heeding(cancel_file: str | None, work: Callable[[], Awaitable[int]]) 
         looking.cancel()
 
 
-async def _play(work: Sequence[_Work], wanted: RemoteOptions, options: argparse.Namespace, status: StatusFile) -> int:
-    """Play to each song; of one that cannot be used it is said why, and the others go on. Returns the exit code."""
-    from client.errors import ServerUnavailable, Unauthenticated, exit_code
+async def _play(work: Sequence[Work], wanted: RemoteOptions, options: argparse.Namespace, status: StatusFile) -> int:
+    from client import songs
 
-    inputs = paths.identities(item.name for item in work)
-    code = 0
     async with _server(options) as drummer:
-        with bar(len(work), "playing") as advance:
-            for item in work:
-                try:
-                    for target in item.targets:
-                        paths.check_target(target, inputs, overwrite=options.force)
-                    await _play_one(drummer, item, wanted, options, advance, status)
-                except (StandardOutputError, ServerUnavailable, Unauthenticated):
-                    raise  # it would be so with all that follow
-                except Seq2DrumError as error:
-                    message = paths.about(item.name, error)
-                    say(f"seq2drum: {message}")
-                    status.tell("failed", message=message)
-                    code = max(code, exit_code(error))
-    return code
-
-
-async def _play_one(
-    drummer: AsyncRemoteDrummer,
-    item: _Work,
-    wanted: RemoteOptions,
-    options: argparse.Namespace,
-    advance: Callable[[float, str], None],
-    status: StatusFile,
-) -> None:
-    from client import listing
-
-    begun, shown = time.perf_counter(), 0.0
-
-    def on_progress(done: int, total: int) -> None:
-        nonlocal shown
-        share = done / max(total, 1)
-        advance(share - shown, f"{done} of {total} bars")
-        shown = share
-        status.progress(done, total)
-
-    status.tell("sending", bars_done=0, bars_total=0)
-    # Whom nobody watches has no need of pieces: a call in one message is tried again where the server was not there.
-    watched = status.is_wanted or sys.stderr.isatty()
-    takes = await drummer.takes(item.song, wanted, len(item.targets), on_progress=on_progress if watched else None)
-    bars = takes[0].timeline.bars * len(takes)
-    status.progress(bars, bars)
-    for take, target in zip(takes, item.targets, strict=True):
-        paths.write(take.midi, target, overwrite=options.force)
-        status.written(target, take.seed, in_words(take.grooves))
-    advance(1 - shown, "")
-    seconds = (time.perf_counter() - begun) / len(takes)
-    for number, (take, target) in enumerate(zip(takes, item.targets, strict=True), start=1):
-        told = listing.take(take, item.name, target, seconds)
-        report.show(replace(told, take=number if len(takes) > 1 else 0), as_json=options.json)
+        return await songs.play(drummer, work, wanted, options, status)
 
 
 # --- the server -------------------------------------------------------------------------------------------------------
@@ -389,13 +319,14 @@ def _watch(options: argparse.Namespace) -> int:
 
 
 async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> int:
-    from client import listing
+    from client import listing, turns
     from client.watch import FolderWatch
 
     async with _server(options) as drummer:
 
         async def play(data: bytes) -> list[RemoteTake]:
-            return await drummer.takes(data, wanted, options.takes)
+            patience = options.timeout if options.once else 0.0
+            return await turns.again(lambda: drummer.takes(data, wanted, options.takes), patience)
 
         def written(take: RemoteTake, source: str, target: str, seconds: float) -> None:
             report.show(listing.take(take, source, target, seconds), as_json=options.json)
@@ -409,6 +340,7 @@ async def _watch_folder(options: argparse.Namespace, wanted: RemoteOptions) -> i
             lambda text: say(f"seq2drum: {text}"),
             options.settle,
             options.once,
+            lambda: turns.places(drummer),
         )
         return await watch.run()
 

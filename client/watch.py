@@ -1,7 +1,9 @@
 """A folder is watched: every song that appears or changes in it gets its drums in another, or in the same.
 
 By looking again and again, and not by asking the system to be told: that works everywhere, on network drives too. What
-is whole and what is done is decided in `Ledger`, which knows no files and no clock.
+is whole, what is done and what is put off is decided in `Ledger`, which knows no files and no clock. Several songs are
+played to at once, begun in the order of their names. What is the matter with one of them holds up no other; what is the
+matter with the server does.
 """
 
 from __future__ import annotations
@@ -14,18 +16,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from client.errors import ServerBusy, ServerError, ServerUnavailable, Unauthenticated, exit_code
+from client import turns
+from client.errors import ServerBusy, ServerUnavailable, Unauthenticated, exit_code
 from client.messages import MOST_BYTES, RemoteTake
 from seq2drum import files
 from seq2drum.cli import paths
+from seq2drum.cli.terminal import as_text
 from seq2drum.errors import InputError, OptionError, OutputError, Seq2DrumError
 from seq2drum.formats import foreign
 from seq2drum.music.limits import SONG_SUFFIXES
 
 ERROR_SUFFIX = ".error.txt"
 LOOK_SECONDS = 0.25  # between two looks at the folder
-PATIENCE = (1.0, 30.0)  # seconds to wait for a server that is away, at first and at most
+PATIENCE = (
+    1.0,
+    30.0,
+)  # seconds to wait for a server that is away or drums that cannot be written, at first and at most
 Play = Callable[[bytes], Awaitable[Sequence[RemoteTake]]]
+
+
+async def _one() -> int:
+    return 1
 
 
 class Stamp(NamedTuple):
@@ -35,6 +46,17 @@ class Stamp(NamedTuple):
     time: int
 
 
+class PutOff(NamedTuple):
+    """Until when a song is put off, for how many seconds the last time, and why."""
+
+    until: float
+    seconds: float
+    why: str
+
+
+_NOT_PUT_OFF = PutOff(0.0, 0.0, "")
+
+
 class Ledger:
     """Which songs are whole, and which of them are done. settle: seconds after which a file that stays is whole."""
 
@@ -42,20 +64,43 @@ class Ledger:
         self._settle = settle
         self._done = dict(done)
         self._seen: dict[str, tuple[Stamp, float]] = {}
+        self._put_off: dict[str, PutOff] = {}
 
     def see(self, there: Mapping[str, Stamp], now: float) -> list[str]:
-        """Take in what is there now, in seconds of any clock; returns the songs to play to."""
+        """Take in what is there now, in seconds of any clock; returns the songs to play to.
+
+        They come in the order of `there`, but for those that were put off: these come last.
+        """
         self._done = {name: stamp for name, stamp in self._done.items() if name in there}
         seen = self._seen
         self._seen = {
             name: seen[name] if name in seen and seen[name][0] == stamp else (stamp, now)
             for name, stamp in there.items()
         }
-        return [name for name in self._open() if now - self._seen[name][1] >= self._settle]
+        whole = [name for name in self._open() if now - self._seen[name][1] >= self._settle]
+        ready = [name for name in whole if now >= self._put_off.get(name, _NOT_PUT_OFF).until]
+        return sorted(ready, key=lambda name: name in self._put_off)
 
-    def finish(self, name: str, stamp: Stamp) -> None:
-        """Note that a song is done, for good or ill, until it changes."""
+    def finish(self, name: str, stamp: Stamp) -> str:
+        """Note that a song is done, for good or ill, until it changes. Returns why it had been put off."""
         self._done[name] = stamp
+        return self._put_off.pop(name, _NOT_PUT_OFF).why
+
+    def put_off(self, name: str, now: float, why: str = "") -> bool:
+        """Note that a song is to be tried again later, longer each time. Returns whether the reason is a new one."""
+        before = self._put_off.get(name, _NOT_PUT_OFF)
+        seconds = min(max(2 * before.seconds, PATIENCE[0]), PATIENCE[1])
+        self._put_off[name] = PutOff(now + seconds, seconds, why)
+        return why != before.why
+
+    def stamp(self, name: str) -> Stamp:
+        """The stamp of a song that was seen."""
+        return self._seen[name][0]
+
+    @property
+    def names(self) -> list[str]:
+        """The songs that were seen."""
+        return list(self._seen)
 
     @property
     def is_done(self) -> bool:
@@ -66,12 +111,47 @@ class Ledger:
         return [name for name, (stamp, _) in self._seen.items() if self._done.get(name) != stamp]
 
 
+class Waiting:
+    """The wait for what all songs need, the server above all: said once, longer each time, over with a success."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say, self._said, self._next, self._until = say, "", PATIENCE[0], 0.0
+
+    @property
+    def needed(self) -> bool:
+        """Whether something is the matter, as far as is known."""
+        return bool(self._said)
+
+    def holds(self, now: float) -> bool:
+        """Whether nothing is to be tried yet."""
+        return now < self._until
+
+    def tell(self, text: str) -> None:
+        """Say what is the matter, but not again and again."""
+        if text != self._said:
+            self._say(text)
+        self._said = text
+
+    def wait(self, text: str, now: float, least: float = 0) -> None:
+        """Say what is the matter, and wait. Of several songs that fail at once the first counts."""
+        self.tell(text)
+        if not self.holds(now):
+            self._until, self._next = now + max(self._next, least), min(2 * self._next, PATIENCE[1])
+
+    def end(self) -> None:
+        """Something succeeded."""
+        if self._said:
+            self._say("going on")
+        self._said, self._next = "", PATIENCE[0]
+
+
 @dataclass(frozen=True)
 class FolderWatch:
     """What is watched, and what is done with it.
 
     play: the takes of a song. takes: how many there will be. written: is called with each take that was written, its
-    song, its file, and the seconds it took. say: a line for people. once: play to what is there, and end.
+    song, its file, and the seconds it took. say: a line for people. once: play to what is there, and end. places: how
+    many songs are played to at once, asked once there are several.
     """
 
     folder: Path
@@ -82,6 +162,7 @@ class FolderWatch:
     say: Callable[[str], None]
     settle: float = 1.0
     once: bool = False
+    places: Callable[[], Awaitable[int]] = _one
 
     async def run(self) -> int:
         """Watch until cancelled, or, for once, until all is done; returns the exit code.
@@ -92,35 +173,56 @@ class FolderWatch:
                 waited for, but for once it is raised.
         """
         self._prepare()
-        there = self._look()
-        ledger = Ledger(self.settle, {} if there is None else {n: s for n, s in there.items() if self._is_done(n)})
-        code, trouble, wait, resume = 0, "", PATIENCE[0], 0.0
-        while True:
-            there = self._look()
-            if there is None:
-                if self.once:
-                    raise InputError(f"the folder {self.folder} cannot be read")
-                trouble = self._say_once(f"the folder {self.folder} cannot be read; waiting for it", trouble)
-            ready = ledger.see(there, time.monotonic()) if there is not None else []
-            for name in ready if time.monotonic() >= resume else []:
-                assert there is not None  # else nothing is ready
-                try:
-                    code = max(code, await self._serve(name, there, ledger))
-                except Unauthenticated:
-                    raise
-                except (ServerUnavailable, ServerBusy, OutputError) as error:
-                    if self.once:
-                        raise
-                    trouble = self._say_once(f"{error}; waiting", trouble)
-                    later = error.retry_seconds if isinstance(error, ServerError) else None
-                    resume, wait = time.monotonic() + max(wait, later or 0), min(2 * wait, PATIENCE[1])
-                    break
-                if trouble:
-                    self.say("going on")
-                trouble, wait = "", PATIENCE[0]
-            if self.once and ledger.is_done:
-                return code
+        there = self._look() or {}
+        ledger = Ledger(self.settle, {name: stamp for name, stamp in there.items() if self._is_done(name)})
+        waiting, running = Waiting(self.say), dict[asyncio.Task[int], str]()
+        code, most = 0, 1
+        try:
+            while True:
+                # 1. Songs that are there are begun, the first by itself where something was the matter.
+                ready = self._ready(ledger, waiting, running)
+                if most == 1 and len(ready) > 1 and not waiting.needed:
+                    most = await self.places()
+                for name in ready[: max(0, (1 if waiting.needed else most) - len(running))]:
+                    running[asyncio.create_task(self._serve(name, ledger))] = name
+                if self.once and ledger.is_done and not running:
+                    return code
+                # 2. Songs are done.
+                for task in await self._some(running):
+                    name = running.pop(task)
+                    try:
+                        code = max(code, task.result())
+                    except (ServerUnavailable, ServerBusy) as error:
+                        if self.once:
+                            raise
+                        if error.retry_seconds is not None:  # the server is there: another song may do better
+                            ledger.put_off(name, time.monotonic())
+                        waiting.wait(f"{error}; waiting", time.monotonic(), error.retry_seconds or 0)
+                    else:
+                        waiting.end()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _ready(self, ledger: Ledger, waiting: Waiting, running: Mapping[asyncio.Task[int], str]) -> list[str]:
+        """The songs that may be begun, by name."""
+        there, now = self._look(), time.monotonic()
+        if there is None:
+            if self.once:
+                raise InputError(f"the folder {self.folder} cannot be read")
+            waiting.tell(f"the folder {self.folder} cannot be read; waiting for it")
+            return []
+        ready = ledger.see(there, now)
+        return [] if waiting.holds(now) else [name for name in ready if name not in running.values()]
+
+    async def _some(self, running: Mapping[asyncio.Task[int], str]) -> list[asyncio.Task[int]]:
+        """The songs that are done, in the order in which they were begun, once there are any or it is time to look."""
+        if running:
+            await asyncio.wait(running, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        else:
             await asyncio.sleep(LOOK_SECONDS)
+        return [task for task in running if task.done()]
 
     def _prepare(self) -> None:
         if not self.folder.is_dir():
@@ -157,37 +259,55 @@ class FolderWatch:
             for path in paths.numbered(str(self.output / (Path(name).stem + paths.OUTPUT_SUFFIX)), self.takes)
         ]
 
-    async def _serve(self, name: str, there: Mapping[str, Stamp], ledger: Ledger) -> int:
-        """Play to one song, or say beside its drums why not; returns the exit code."""
-        begun, stamp = time.monotonic(), there[name]
+    async def _serve(self, name: str, ledger: Ledger) -> int:
+        """Play to one song, or say beside its drums why not; returns the exit code.
+
+        Raises:
+            ServerUnavailable, ServerBusy, Unauthenticated: what is the matter is not the song's.
+        """
+        begun, stamp, others = time.monotonic(), ledger.stamp(name), ledger.names
         try:
             if not _is_song(name):
                 self._refuse_foreign(name)
                 ledger.finish(name, stamp)
                 return 0
-            if other := next((song for song in there if song < name and _drums_of(song) == _drums_of(name)), None):
+            if other := next((song for song in others if song < name and _drums_of(song) == _drums_of(name)), None):
                 raise OptionError(f"{name} has the same name as {other}; give one of them another")
             data = files.read_file(self.folder / name, MOST_BYTES)
             if _stamp(self.folder / name) != stamp:
                 return 0  # it goes on changing, and is seen to
             takes = await self.play(data)
-        except (ServerUnavailable, ServerBusy, Unauthenticated):
-            raise
+        except (ServerUnavailable, ServerBusy, Unauthenticated) as error:
+            if not turns.kills(error):
+                raise
+            return self._refused(name, stamp, ledger, error)
         except Seq2DrumError as error:
-            ledger.finish(name, stamp)
-            message = paths.about(name, error)
-            self.say(message)
-            self._write_error(name, message)
-            return exit_code(error)
+            return self._refused(name, stamp, ledger, error)
         targets = self._targets(name)
-        for take, target in zip(takes, targets, strict=True):
-            files.write_file(target, take.midi, overwrite=True)
-        ledger.finish(name, stamp)
+        try:
+            for take, target in zip(takes, targets, strict=True):
+                files.write_file(target, take.midi, overwrite=True)
+        except OutputError as error:
+            if self.once:
+                return self._refused(name, stamp, ledger, error)
+            if ledger.put_off(name, time.monotonic(), str(error)):
+                self.say(f"{paths.about(name, error)}; waiting")
+            return 0
+        if ledger.finish(name, stamp):
+            self.say("going on")
         with contextlib.suppress(OSError):
             self._error_file(name).unlink(missing_ok=True)
         for take, target in zip(takes, targets, strict=True):
             self.written(take, str(self.folder / name), str(target), (time.monotonic() - begun) / len(takes))
         return 0
+
+    def _refused(self, name: str, stamp: Stamp, ledger: Ledger, error: Seq2DrumError) -> int:
+        """Say why a song gets no drums, until it changes; returns the exit code."""
+        ledger.finish(name, stamp)
+        message = paths.about(name, error)
+        self.say(message)
+        self._write_error(name, message)
+        return exit_code(error)
 
     def _refuse_foreign(self, name: str) -> None:
         """Raise an InputError that says what a file is, if that is known. Of others there is nothing to say."""
@@ -204,13 +324,7 @@ class FolderWatch:
     def _write_error(self, name: str, message: str) -> None:
         text = f"{message}\n\nThis note goes away when there are drums.\n"
         with contextlib.suppress(OutputError):  # it was said already
-            files.write_file(self._error_file(name), text.encode(), overwrite=True)
-
-    def _say_once(self, text: str, before: str) -> str:
-        """Say something, but not again and again; returns what was said last."""
-        if text != before:
-            self.say(text)
-        return text
+            files.write_file(self._error_file(name), as_text(text).encode(), overwrite=True)
 
 
 def _is_song(name: str) -> bool:

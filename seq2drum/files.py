@@ -44,13 +44,18 @@ def check(path: Path, *, overwrite: bool) -> None:
     """Refuse a file that could not be written for what is there already.
 
     Raises:
-        OutputError: it is a folder, it exists and `overwrite` is false, or its folder does not exist.
+        OutputError: it is a folder, it exists and `overwrite` is false, its folder does not exist, or no file can have
+            such a name.
     """
-    if path.is_dir():
+    try:
+        is_folder, exists, has_place = path.is_dir(), path.exists(), path.parent.is_dir()
+    except OSError as error:
+        raise OutputError(f"{path} could not be written ({error.strerror}); name another file") from None
+    if is_folder:
         raise OutputError(f"{path} is a folder; name a file in it")
-    if path.exists() and not overwrite:
+    if exists and not overwrite:
         raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)")
-    if not path.parent.is_dir():
+    if not has_place:
         raise OutputError(f"the folder {path.parent} does not exist; make it first")
 
 

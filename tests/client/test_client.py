@@ -864,6 +864,40 @@ def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: 
     assert printed.count("\n") == 2
 
 
+def test_songs_of_a_folder_are_sent_several_at_once_and_told_in_the_order_of_their_names(
+    run: Run, tmp_path: Path, drummer: Drummer
+) -> None:
+    folder, names = tmp_path / "songs", "abcde"
+    folder.mkdir()
+    for name in names:
+        (folder / f"{name}.mid").write_bytes(SONG)
+    together = threading.Barrier(4, timeout=30)
+
+    class Waiting(Playing):
+        """Answers the first four songs when all of them are there, and the first last of all."""
+
+        done = threading.Event()
+
+        def GenerateDrums(self, request: Any, context: Any) -> Any:
+            reply = super().GenerateDrums(request, context)
+            if (place := len(self.requests)) <= 4:
+                together.wait()
+            if place == 1:
+                assert self.done.wait(30)
+            if place == 5:
+                self.done.set()
+            return reply
+
+        def GetServerInfo(self, request: Any, context: Any) -> Any:
+            return messages.pb.GetServerInfoResponse(limits=messages.pb.Limits(max_playing=4))
+
+    with serving(Waiting(drummer)) as where:
+        code, printed, err = run(folder, "-o", tmp_path / "drums", server=where)
+    assert (code, err) == (0, "")
+    targets = [line.partition(":")[0] for line in printed.splitlines()]
+    assert targets == [str(tmp_path / "drums" / f"{name}.drums.mid") for name in names]
+
+
 def test_json_prints_one_line_per_take(run: Run, song: Path, tmp_path: Path) -> None:
     code, out, _ = run(song, "--json", "--takes", 2, "--explain", "-o", tmp_path / "d.mid")
     lines = [json.loads(line) for line in out.splitlines()]

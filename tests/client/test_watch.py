@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 
 from client import RemoteOptions, RemoteTake, ServerBusy, ServerUnavailable, Unauthenticated, cli, messages, watch
@@ -24,6 +25,7 @@ from seq2drum.formats import midi
 from seq2drum.music.limits import MIDI_SUFFIXES
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
+from tests import servers
 from tests.conftest import ROOT
 from tests.fake_server import Playing, Scripted, real_server, refuse, response_of, serving
 from tests.players import strummed
@@ -108,7 +110,7 @@ class Stage:
         self.written: list[str] = []
         self.lines: list[str] = []
         self.failures: list[Exception] = []
-        self.takes = 1
+        self.takes = self.at_once = 1
 
     async def play(self, data: bytes) -> Sequence[RemoteTake]:
         self.played.append(data)
@@ -121,7 +123,11 @@ class Stage:
         def report(take: RemoteTake, source: str, target: str, seconds: float) -> None:
             self.written.append(Path(target).name)
 
-        return FolderWatch(self.folder, self.output, self.play, self.takes, report, self.lines.append, 0.05, once)
+        async def places() -> int:
+            return self.at_once
+
+        said = self.lines.append
+        return FolderWatch(self.folder, self.output, self.play, self.takes, report, said, 0.05, once, places)
 
     def once(self) -> int:
         return asyncio.run(self.watch(once=True).run())
@@ -361,6 +367,92 @@ def test_a_full_disk_is_waited_for_and_earlier_files_stay(stage: Stage, monkeypa
     assert stage.lines[1:] == ["going on"]
 
 
+def test_a_refused_song_whose_name_is_no_text_does_not_end_the_watch(stage: Stage) -> None:
+    odd = os.fsdecode(b"a\xff.mid")
+    try:
+        put(stage.folder / odd)
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    put(stage.folder / "b.mid")
+    stage.failures = [MidiError("it is damaged")]
+    assert stage.once() == 2
+    assert names(stage.output) == [f"{odd}.error.txt", "b.drums.mid"]
+    assert (stage.output / f"{odd}.error.txt").read_text().startswith("a?.mid: it is damaged\n")
+
+
+def test_a_name_that_leaves_no_room_for_that_of_its_drums_is_refused_and_the_others_go_on(stage: Stage) -> None:
+    put(stage.folder / ("a" * 250 + ".mid"))
+    put(stage.folder / "b.mid")
+    assert stage.once() == 2
+    assert names(stage.output) == ["b.drums.mid"]
+    assert len(stage.lines) == 1 and "could not be written (File name too long)" in stage.lines[0]
+
+
+def test_drums_that_cannot_be_written_do_not_stop_later_songs(stage: Stage) -> None:
+    (stage.output / "a.drums.mid").mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        put(stage.folder / f"{name}.mid")
+    stage.until(
+        lambda: stage.written == ["b.drums.mid", "c.drums.mid"],
+        lambda: len(stage.played) >= 5,  # it is tried again, and what is the matter is said once
+        lambda: not (stage.output / "a.drums.mid").rmdir(),
+        lambda: stage.written[2:] == ["a.drums.mid"],
+    )
+    assert stage.lines == [f"a.mid: {stage.output / 'a.drums.mid'} is a folder; name a file in it; waiting", "going on"]
+
+
+def test_once_says_which_drums_cannot_be_written_and_makes_the_others(stage: Stage) -> None:
+    (stage.output / "a.drums.mid").mkdir(parents=True)
+    put(stage.folder / "a.mid")
+    put(stage.folder / "b.mid")
+    assert stage.once() == 2
+    assert names(stage.output) == ["a.drums.mid", "a.mid.error.txt", "b.drums.mid"]
+
+
+def test_as_many_songs_as_the_server_plays_are_sent_at_once_in_the_order_of_their_names(stage: Stage) -> None:
+    songs = [midi.serialise(strummed(bars)) for bars in (1, 2, 3, 4, 5)]
+    for name, data in zip("abcde", songs, strict=True):
+        put(stage.folder / f"{name}.mid", data)
+    play, inside, most, full = stage.play, 0, 0, asyncio.Event()
+
+    async def slow(data: bytes) -> Sequence[RemoteTake]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        takes = await play(data)
+        if inside == 3:
+            full.set()
+        await asyncio.wait_for(full.wait(), 20)
+        inside -= 1
+        return takes
+
+    stage.play, stage.at_once = slow, 3  # type: ignore[method-assign]
+    assert stage.once() == 0
+    assert (most, stage.played, stage.written) == (3, songs, [f"{name}.drums.mid" for name in "abcde"])
+
+
+def test_a_song_that_the_server_puts_off_does_not_stand_in_the_way_of_others(stage: Stage) -> None:
+    put(stage.folder / "a.mid", OTHER)
+    put(stage.folder / "b.mid")
+    play = stage.play
+
+    async def deadly(data: bytes) -> Sequence[RemoteTake]:
+        if data == OTHER:
+            raise ServerUnavailable("no player is ready", reason="NOT_READY", retry_seconds=0.01)
+        return await play(data)
+
+    stage.play = deadly  # type: ignore[method-assign]
+    stage.until(lambda: stage.written == ["b.drums.mid"])
+
+
+def test_a_song_that_kills_player_after_player_gets_a_note(stage: Stage) -> None:
+    put(stage.folder / "a.mid")
+    put(stage.folder / "b.mid")
+    stage.failures = [ServerUnavailable("the process died", reason="WORKER_DIED", retry_seconds=0.5)]
+    assert stage.once() == 3
+    assert names(stage.output) == ["a.mid.error.txt", "b.drums.mid"]
+
+
 def test_a_folder_that_disappears_is_waited_for(stage: Stage) -> None:
     away = stage.folder.with_name("away")
     stage.until(
@@ -501,3 +593,30 @@ def test_a_real_song_through_the_real_server(
         while (output / "song.mid.error.txt").exists() and time.monotonic() < until:
             time.sleep(0.02)
         assert names(output) == ["song.drums.mid"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engines", [1, 2])
+def test_a_folder_of_songs_is_done_though_a_player_is_killed_in_the_middle(
+    engines: int, folder: Path, output: Path, tmp_path: Path
+) -> None:
+    for number in range(120):
+        put(folder / f"{number:03}.mid")
+    words = ["watch", str(folder), str(output), "--once", "--settle", "0", "--seed", "3", "--server"]
+    with servers.process(tmp_path, "--port", "0", "--engines", str(engines), "--screens", "1") as server:
+        port = server.port()
+        server.wait("ready in")
+        watching = subprocess.Popen(
+            [sys.executable, "-m", "client", *words, f"127.0.0.1:{port}"], cwd=ROOT, stdout=subprocess.PIPE
+        )
+        while not output.is_dir() or len(names(output)) < 20:
+            assert watching.poll() is None
+            time.sleep(0.01)
+        workers = psutil.Process(server.process.pid).children()
+        next(worker for worker in workers if "server.player" in " ".join(worker.cmdline())).kill()
+        printed, _ = watching.communicate(timeout=180)
+        assert watching.returncode == 0
+        assert names(output) == [f"{number:03}.drums.mid" for number in range(120)]
+        assert len({path.read_bytes() for path in output.iterdir()}) == 1
+        assert len(printed.splitlines()) == 120
+        assert "WORKER_DIED" in server.printed()
