@@ -86,6 +86,8 @@ REASONS: dict[str, type[Seq2DrumError]] = {
     "DEADLINE_PASSED": DeadlineExceeded,
     "CREDENTIALS_MISSING": Unauthenticated,
     "CREDENTIALS_WRONG": Unauthenticated,
+    "FOREIGN_SITE": Unauthenticated,
+    "UNKNOWN_METHOD": ServerFault,
     "MODEL_UNUSABLE": errors.ModelError,
     "CHUNK_TOO_LARGE": ServerFault,
     "WRONG_MESSAGE_ORDER": ServerFault,
