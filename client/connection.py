@@ -25,6 +25,7 @@ _SERVICE = "seq2drum.v1.AccompanimentService"
 _UNARY = (
     "GenerateDrums",
     "Compose",
+    "Render",
     "AnalyzeGuitar",
     "ListModels",
     "ListGenerators",
