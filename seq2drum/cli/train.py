@@ -80,6 +80,17 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--kit", choices=("full", "nine"), help="24 pieces, or the nine of the literature (default: full)"
     )
+    model.add_argument(
+        "--start", default="", metavar="MODEL", help="a model whose weights it begins with, such as default"
+    )
+    model.add_argument(
+        "--hide-future",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the pairs in which each bar is known only by what was heard before it, for playing live"
+        " (default: 0)",
+    )
     model.add_argument("--max-notes", type=int, metavar="N", help="notes a side of a pair (default: 150)")
     model.add_argument("--batch", type=int, metavar="N", help="pairs a process sees at once (default: 96)")
     model.add_argument("--rate", type=float, metavar="R", help="peak learning rate (default: the family's own)")
@@ -167,12 +178,14 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         precision=options.precision,
         weights=_numbers("--weight", options.weight),
         sizes=_sizes(options.size),
+        future_hidden=options.hide_future,
+        start=options.start,
     )
     if _on_own_examples(options):  # twenty short songs: small batches, seen often, a few minutes in all
         recipe = replace(recipe, epochs=60, batch=16)
     given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
-    _check_numbers(argparse.Namespace(**vars(recipe)))
+    _check_numbers(argparse.Namespace(**vars(recipe), hide_future=recipe.future_hidden))
     return recipe
 
 
@@ -213,8 +226,9 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
         )
     with bar(None, "laying out the songs"):
         altered = augmented(sides["train"], recipe.altered, recipe.seed)
-        training = batches.flatten([*sides["train"], *altered], kit)
-        validation = batches.flatten(sides["validation"], kit) if sides["validation"] else None
+        foreseen = recipe.future_hidden == 0
+        training = batches.flatten([*sides["train"], *altered], kit, foreseen=foreseen)
+        validation = batches.flatten(sides["validation"], kit, foreseen=foreseen) if sides["validation"] else None
     if validation is None:
         say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
     return Accompaniment(training, validation, recipe, chosen=watching.choose(songs, seed=recipe.seed), warn=say)
@@ -247,6 +261,8 @@ def _check_numbers(asked: argparse.Namespace) -> None:
         value = getattr(asked, name)
         if value is not None and not 0 < value < math.inf:
             raise OptionError(f"--{name.replace('_', '-')} is {value}, wanted a number of more than 0")
+    if not 0 <= getattr(asked, "hide_future", 0.0) <= 1:
+        raise OptionError(f"--hide-future is {asked.hide_future}, wanted a share from 0 to 1")
     if not 0 <= getattr(asked, "combine", 0) <= MOST_COMBINED:
         raise OptionError(f"--combine is {asked.combine}, wanted a number of loops, at most {MOST_COMBINED}")
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from seq2drum.data.draws import FAR, Draws, kept, shown
 from seq2drum.data.prepared import Prepared
 from seq2drum.data.section_grooves import HIDDEN, Given, SectionGrooves, section_grooves
+from seq2drum.data.so_far import SoFar, so_far
 from seq2drum.lattice.conditions import CONDITIONS, given, measure, of_measured
+from seq2drum.lattice.expecting import without_future
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
 from seq2drum.lattice.form import CLOCK, MAX_STEPS, FloatArray
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS
@@ -42,7 +44,10 @@ class Batch(NamedTuple):
     groove (n, N, S, V) velocities of the groove of each bar in 0..1, grooved (n, N): 1 where one is given;
     in_pair (n, N): whether a bar belongs to the pair; drawn (n,): 1 where the model remembers what it draws itself;
     keep (n, 3): 0 where the drums of all bars before, of the last RECENT bars, and of the step before are hidden;
-    shown (n, V): 0 where a voice is hidden in all bars before.
+    shown (n, V): 0 where a voice is hidden in all bars before. hidden (n,): 1 where the future is hidden, so that each
+    bar is known by what was heard before it: then expected_guitar (n, PAST + N, S, GUITAR.size) and expected_bars
+    (n, PAST + N, BARS.size) are the bars as they are expected; without any such pair, and in that of others what they
+    are. Empty, (n, 0, ...), where nothing is hidden in any pair.
     """
 
     guitar: FloatArray
@@ -70,6 +75,9 @@ class Batch(NamedTuple):
     drawn: FloatArray
     keep: FloatArray
     shown: FloatArray
+    hidden: FloatArray
+    expected_guitar: FloatArray
+    expected_bars: FloatArray
 
 
 class Window(NamedTuple):
@@ -87,6 +95,7 @@ class Data:
     first_bar (songs + 1,), first_step (bars + 1,); over all steps guitar (T, GUITAR.size), clock (T, CLOCK.size), and
     velocity and offset (T, V), where a velocity of 0 is no hit; over all bars, bars (B, BARS.size),
     conditions (B, CONDITIONS.size), guitar_notes and drum_notes (B,), metre (B, 2); summary (songs, SUMMARY.size).
+    so_far: what is known before each bar; None where the future of no pair is hidden.
     """
 
     songs: tuple[str, ...]
@@ -105,6 +114,7 @@ class Data:
     drum_notes: IntArray
     metre: IntArray
     grooves: SectionGrooves
+    so_far: SoFar | None = None
 
     def __len__(self) -> int:
         return len(self.songs)
@@ -115,8 +125,11 @@ class Data:
         return np.diff(self.first_step)
 
 
-def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
-    """Compute the features of some songs and lay them end to end."""
+def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True) -> Data:
+    """Compute the features of some songs and lay them end to end.
+
+    foreseen: the future is hidden in no pair; else what is known before each bar is computed, too.
+    """
     # 1. Where each song and each bar begins.
     forms = [song.heard.form for song in songs]
     first_bar = np.concatenate([[0], np.cumsum([len(form.steps) for form in forms])]).astype(np.int64)
@@ -163,6 +176,7 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL) -> Data:
         drum_notes,
         metre,
         section_grooves(songs, kit),
+        None if foreseen else so_far(songs),
     )
 
 
@@ -247,13 +261,15 @@ def collate(
     ask: bool = False,
     grooves: Given = HIDDEN,
     drawn: float = 0.0,
+    future_hidden: float = 0.0,
     listen_to: Sequence[Window] = (),
 ) -> Batch:
     """Gather pairs and their context.
 
     `blanked` is the share of pairs whose drum history is hidden; `transpose` moves each guitar to a random key, as
     drums have none; `ask` gives some of the conditions that the drums meet; `grooves` says how many pairs are given
-    which grooves; `drawn` is the share whose history the model draws itself. `listen_to` takes the guitar from other
+    which grooves; `drawn` is the share whose history the model draws itself; `future_hidden` that in which each bar is
+    known by what was heard before it. `listen_to` takes the guitar from other
     windows instead (as many bars, with their own context), so that it is measured how much the guitar matters.
     """
     # 1. Which bars: the pair and its context, some from further back, and those whose guitar is heard.
@@ -282,11 +298,24 @@ def collate(
     far_guitar = _rows(data, data.guitar, far_guitar_bars, far_exists, size).astype(np.float32)
     bars = (data.bars[guitar_bars] * guitar_exists[..., None]).astype(np.float32)
     far_features = (data.bars[far_guitar_bars] * far_exists[..., None]).astype(np.float32)
+    summary, hidden = data.summary[heard[:, 0]], draws.future < future_hidden
+    expected = np.zeros_like(guitar[:, :0]), np.zeros_like(bars[:, :0])
+    if data.so_far is not None and hidden.any():
+        # What is after each bar is not known, and the bar itself only as it is expected.
+        for rows in (bars, far_features):
+            rows[hidden] = without_future(rows[hidden])
+        expected = guitar[:, : inside.stop].copy(), bars[:, : inside.stop].copy()
+        source, there, expected[1][hidden] = data.so_far.expected(
+            guitar_bars[hidden], guitar_exists[hidden], inside.stop
+        )
+        expected[0][hidden] = _rows(data, data.guitar, source, there, size)
+        begins = data.first_bar[heard[:, 0]] + heard[:, 1]
+        summary = np.where(hidden[:, None], data.so_far.summary[data.so_far.of_bar[begins]], summary)
     if transpose:
         keys = (np.arange(12) + draws.key[:, None]) % 12
-        for steps in (guitar, far_guitar):
+        for steps in (guitar, far_guitar, expected[0]):
             _turn(steps, GUITAR["pitch_classes"], keys[:, None, None])
-        for rows in (bars, far_features):
+        for rows in (bars, far_features, expected[1]):
             _turn(rows, BARS["pitch_classes_of_last"], keys[:, None])
             _turn(rows, BARS["pitch_classes_of_next"], keys[:, None])
     # 3. What is asked for, as far as it is given.
@@ -301,7 +330,7 @@ def collate(
         offset=offset,
         clock=_rows(data, data.clock, drum_bars[:, inside], in_pair, size).astype(np.float32),
         bars=bars,
-        summary=data.summary[heard[:, 0]],
+        summary=summary,
         exists=exists,
         steps=data.steps[drum_bars],
         number=drum_bars - start,
@@ -320,6 +349,9 @@ def collate(
         drawn=(draws.groove[:, 2] < drawn).astype(np.float32),
         keep=kept(draws.hidden, blanked).astype(np.float32),
         shown=shown(draws.voices, len(data.kit), blanked).astype(np.float32),
+        hidden=hidden.astype(np.float32),
+        expected_guitar=expected[0],
+        expected_bars=expected[1],
     )
 
 

@@ -20,8 +20,8 @@ BLANKED = 0.3  # share of training pairs whose drum history is hidden, so that t
 class Draws(NamedTuple):
     """The random numbers of a batch, a row a pair: drawn for a whole batch, they may be shared out among processes.
 
-    hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit), spread (n, FAR) and groove (n, 3) in 0..1;
-    key (n,) in 0..11.
+    hidden (n, 3), asked (n, 5), voices (n, 1 + the voices of the full kit), spread (n, FAR), groove (n, 3) and
+    future (n,) in 0..1; key (n,) in 0..11.
     """
 
     hidden: NDArray[np.float64]
@@ -30,6 +30,7 @@ class Draws(NamedTuple):
     spread: NDArray[np.float64]
     key: IntArray
     groove: NDArray[np.float64]
+    future: NDArray[np.float64]
 
     def part(self, rank: int, of: int) -> Draws:
         """Every `of`-th row from `rank` on."""
@@ -47,6 +48,7 @@ def draw(rng: np.random.Generator, pairs: int) -> Draws:
         rng.random((pairs, FAR)),
         rng.integers(0, 12, size=pairs),
         rng.random((pairs, 3)),
+        rng.random(pairs),
     )
 
 

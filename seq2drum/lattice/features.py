@@ -115,7 +115,7 @@ def features(heard: Heard) -> Features:
     quarter = quarters_of(form)
     chords = _chords(grid, quarter)
     guitar = _guitar(grid, quarter, chords)
-    rhythm, chroma = _by_bar(form, grid)
+    rhythm, chroma = by_bar(form, grid)
     bars = _bars(form, rhythm, chroma)
     return Features(guitar, clock_of(form), bars, _summary(heard, guitar, bars, rhythm, chords))
 
@@ -171,7 +171,7 @@ def _guitar(grid: Grid, quarter: IntArray, chords: _Chords) -> FloatArray:
     )
 
 
-def _by_bar(form: Form, grid: Grid) -> tuple[FloatArray, FloatArray]:
+def by_bar(form: Form, grid: Grid) -> tuple[FloatArray, FloatArray]:
     """(B, 48) onsets at each place of each bar, and (B, 12) how often each pitch class begins."""
     bar = form.bar_of(grid.step)
     place = np.minimum(form.place_of(grid.step), MAX_STEPS - 1)
@@ -184,18 +184,25 @@ def _by_bar(form: Form, grid: Grid) -> tuple[FloatArray, FloatArray]:
 
 def _likeness(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(B, len(COMPARED)) and (B,): cosine of each row with those before it, and with the next; 1 for two empty ones."""
-    norm = np.linalg.norm(rows, axis=1, keepdims=True)
-    # A column for empty bars makes the cosine of two of them 1, and of one and any other bar 0.
-    unit = np.concatenate([rows / np.maximum(norm, 1e-9), norm == 0], axis=1)
+    ones = unit(rows)
     before, after = np.zeros((len(rows), len(COMPARED)), dtype=np.float32), np.zeros(len(rows), dtype=np.float32)
     for column, back in enumerate(COMPARED):
-        before[back:, column] = np.sum(unit[back:] * unit[:-back], axis=1)
-    after[:-1] = np.sum(unit[:-1] * unit[1:], axis=1)
+        before[back:, column] = np.sum(ones[back:] * ones[:-back], axis=1)
+    after[:-1] = np.sum(ones[:-1] * ones[1:], axis=1)
     return before, after
 
 
+def unit(rows: FloatArray) -> FloatArray:
+    """(B, ·) -> (B, · + 1): rows of length 1, whose products are cosines.
+
+    A column for empty bars makes the cosine of two of them 1, and of one and any other bar 0.
+    """
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.concatenate([rows / np.maximum(norm, 1e-9), norm == 0], axis=1)
+
+
 def _bars(form: Form, rhythm: FloatArray, chroma: FloatArray) -> FloatArray:
-    """(B, BARS.size): what is known of each bar. rhythm, chroma: see `_by_bar`."""
+    """(B, BARS.size): what is known of each bar. rhythm, chroma: see `by_bar`."""
     count, onsets = len(form.steps), rhythm.sum(axis=1)
     index = np.arange(count)
     active = np.flatnonzero(onsets)

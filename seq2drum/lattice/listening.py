@@ -49,6 +49,11 @@ class Heard(Shown):
         marks = {max(bar, first) - first: name for bar, name in self.marks if bar < stop}
         return replace(self, form=self.form.between(first, stop), guitar=guitar, bass=bass, marks=tuple(marks.items()))
 
+    def silenced(self) -> Heard:
+        """The same bars without any note."""
+        nothing = Grid.join([])
+        return replace(self, guitar=nothing, bass=nothing, programs=np.zeros_like(self.programs))
+
 
 @dataclass(frozen=True)
 class Listening:

@@ -27,6 +27,7 @@ from seq2drum.learn.watching import Chosen, Previews, previews_as_rows, previews
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Config, Family, tensors
 from seq2drum.models.families import DEFAULT_FAMILY, family
+from seq2drum.play.folder import find
 
 VALIDATION_WINDOWS = 480
 _LOG = logging.getLogger(__name__)
@@ -39,9 +40,10 @@ class Recipe(task.Recipe):
 
     batch: pairs a process sees at once. Shares of pairs: blanked, whose drum history is hidden; drawn, whose own bars
     are remembered as the model draws them; groove_hidden, which are given no groove; groove_near, which are given one
-    that is near the section's own. altered: share of the songs in 4/4 that are seen in another metre as well, see
-    `data.surgery`. weights: how often a song of a tag is seen in an epoch. sizes: the family's own numbers. rate: by
-    default that of the default family; those of others are their classes' `rate`.
+    that is near the section's own; future_hidden, in which each bar is known by what was heard before it. start: the
+    model whose weights it begins with; by default they are drawn. altered: share of the songs in 4/4 that are seen in
+    another metre as well, see `data.surgery`. weights: how often a song of a tag is seen in an epoch. sizes: the
+    family's own numbers. rate: by default that of the default family; those of others are their classes' `rate`.
     """
 
     rate: float = field(default_factory=lambda: family(DEFAULT_FAMILY).rate)
@@ -54,6 +56,8 @@ class Recipe(task.Recipe):
     groove_hidden: float = 0.5
     groove_near: float = 0.2
     altered: float = 0.1
+    future_hidden: float = 0.0
+    start: str = ""
     transpose: bool = True
     max_notes: int = MAX_NOTES
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -86,6 +90,8 @@ class Accompaniment(Task[list[Window], Batch]):
     ) -> None:
         kind = family(recipe.model)
         check_sizes(recipe, kind.config_type)
+        if recipe.future_hidden and kind.unit != "song":
+            raise OptionError(f"the family {recipe.model!r} cannot learn with the future hidden; the default one can")
         if not batches.windows(training, max_notes=recipe.max_notes):
             raise CorpusError(
                 "no pair of guitar and drums to learn from: every song fell to the other sides of the split"
@@ -94,6 +100,8 @@ class Accompaniment(Task[list[Window], Batch]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.model: Family = kind(kind.config_type(voices=len(training.kit), **recipe.sizes))
+        if recipe.start:
+            self.model.load_state_dict(_weights(recipe, self.model))
         optimizer = torch.optim.AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
         self.models, self.optimizers = {_MODEL: self.model}, {_MODEL: optimizer}
         self.previews = Previews(chosen or Chosen(), training.kit, recipe.seed, recipe.max_notes, warn)
@@ -121,6 +129,7 @@ class Accompaniment(Task[list[Window], Batch]):
             ask=True,
             grooves=Given(recipe.groove_hidden, recipe.groove_near),
             drawn=recipe.drawn,
+            future_hidden=recipe.future_hidden,
         )
 
     def step(self, ready: Batch, gear: Gear) -> Done:
@@ -144,7 +153,8 @@ class Accompaniment(Task[list[Window], Batch]):
         """Nats a bar on songs never trained on: with their own and another song's guitar, and given the groove."""
         if self.validation is None or not self.windows:
             return {}
-        own, swapped, grooved = validation_nats(self.model, self.validation, self.windows)
+        hidden = float(self.recipe.future_hidden > 0)
+        own, swapped, grooved = validation_nats(self.model, self.validation, self.windows, future_hidden=hidden)
         return {NATS: own, SWAPPED: swapped} | ({GROOVED: grooved} if self.model.hears_grooves else {})
 
     def show(self, progress: Progress, board: Board | None, *, last: bool) -> None:
@@ -192,6 +202,22 @@ class Accompaniment(Task[list[Window], Batch]):
         self.previews.made = previews_from_rows(state["previews"])
 
 
+def _weights(recipe: Recipe, model: Family) -> dict[str, torch.Tensor]:
+    """The weights that a run begins with.
+
+    Raises:
+        OptionError: they are those of another family, or of other sizes.
+        UnknownModelError, CheckpointError: there is no such model, or it is damaged.
+    """
+    start, _ = checkpoint.load(find(recipe.start))
+    if type(start) is not type(model) or start.config != model.config:
+        raise OptionError(
+            f"the model {recipe.start!r} is of another family or of other sizes than what is to be trained; name the"
+            " same --model and --size, or leave out --start"
+        )
+    return start.state_dict()
+
+
 def check_sizes(recipe: Recipe, config: type[Config]) -> None:
     """Refuse sizes that a family does not have, or that make no model.
 
@@ -219,9 +245,9 @@ def _validation_windows(data: Data, recipe: Recipe) -> list[Window]:
 
 @torch.no_grad()
 def validation_nats(
-    model: Family, data: Data, windows: Sequence[Window], *, size: int = 32
+    model: Family, data: Data, windows: Sequence[Window], *, size: int = 32, future_hidden: float = 0.0
 ) -> tuple[float, float, float]:
-    """Mean nats a bar of the hits in some windows, given the true past.
+    """Mean nats a bar of the hits in some windows, given the true past; the future is hidden in a share of them.
 
     With their own guitar; with another song's, which is no number (nan) where no window has a like one in another song;
     and with their own guitar and the groove of their section.
@@ -233,10 +259,13 @@ def validation_nats(
     sums = np.zeros((3, 2))
     for index, pairs in enumerate(batches.bucketed(data, windows, None, size=size)):
         draws = draw(np.random.default_rng([0, 4, index]), len(pairs))
-        sides = [batches.collate(data, pairs, draws)]
-        sides.append(batches.collate(data, pairs, draws, listen_to=[others[pair] for pair in pairs]))
-        sides.append(batches.collate(data, pairs, draws, grooves=Given(hidden=0)))
-        for side, arrays in enumerate(sides):
+        given: list[dict[str, Any]] = [
+            {},
+            {"listen_to": [others[pair] for pair in pairs]},
+            {"grooves": Given(hidden=0)},
+        ]
+        for side, more in enumerate(given):
+            arrays = batches.collate(data, pairs, draws, future_hidden=future_hidden, **more)
             batch = tensors(arrays, device)
             sums[side] += float(step_nats(model, batch).sum()), float(batch.in_pair.sum())
     model.train(was_training)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+BESIDE = 2  # bars either side that a convolution over bars hears
 PLACE = 16  # numbers of a step's place in its bar, beside the clock
 
 
@@ -205,3 +206,43 @@ def cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     i, f, g, o = gates.chunk(4, -1)
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class BarsAround(nn.ModuleList):
+    """Two convolutions over bars: each bar, (n, C, bar), with four bars either side of it heard."""
+
+    def __init__(self, bar: int) -> None:
+        sides = 2 * BESIDE + 1
+        super().__init__(nn.Conv1d(size, bar, sides, padding=BESIDE) for size in (bar + 1, bar))
+
+    def forward(self, vectors: Tensor, exists: Tensor) -> Tensor:
+        """vectors (n, C, bar), exists (n, C) -> (n, C, bar)."""
+        here = exists[..., None].to(vectors.dtype)
+        x = torch.cat([vectors * here, here], -1).transpose(1, 2)
+        x = functional.relu(self[0](x)) * here.transpose(1, 2)
+        heard: Tensor = self[1](x)
+        return heard.transpose(1, 2)
+
+    def before(self, own: Tensor, vectors: Tensor, exists: Tensor, hidden: Tensor, first: int) -> Tensor:
+        """The same of bars of which each is known by a vector of its own: own (n, N, bar) -> (n, N, bar).
+
+        vectors, exists: of all bars, as they are to the others; first: which of these is the first of the N. Those
+        after each bar are not heard where `hidden` (n,).
+        """
+        reach = 2 * BESIDE
+        here = exists[..., None].to(vectors.dtype)
+        x = windows(torch.cat([vectors * here, here], -1), first, own.shape[1], reach, hidden)
+        middle = torch.cat([own, torch.ones_like(own[..., :1])], -1) * here[:, first : first + own.shape[1]]
+        x = torch.cat([x[:, :, :reach], middle[:, :, None], x[:, :, reach + 1 :]], 2).flatten(0, 1)
+        return self(x[..., :-1], x[..., -1]).unflatten(0, own.shape[:2])[:, :, reach]
+
+
+def windows(x: Tensor, first: int, count: int, reach: int, hidden: Tensor) -> Tensor:
+    """Of bars (n, C, ·) those within `reach` of each of `count` from `first` on: (n, N, 2 reach + 1, ·).
+
+    Those after each are zero where `hidden` (n,).
+    """
+    sides = 2 * reach + 1
+    x = x[:, first - reach : first + count + reach].unfold(1, sides, 1).transpose(-1, -2)
+    after = torch.arange(sides, device=x.device) > reach
+    return x * (1 - hidden[:, None] * after)[:, None, :, None]

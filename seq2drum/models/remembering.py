@@ -32,7 +32,7 @@ from seq2drum.data.batches import PAST, RECENT
 from seq2drum.lattice.features import GUITAR, NEIGHBOURS
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import base, layers
-from seq2drum.models.layers import PLACE, Flat, Heads, Pointer, Reader, SameDropout
+from seq2drum.models.layers import BESIDE, PLACE, BarsAround, Flat, Heads, Pointer, Reader, SameDropout
 
 LAGS = (1, 2, 4)  # bars back whose drums are seen as they are
 NEAR = 40  # bars back up to which every distance has a bias of its own; beyond, only whether it is a multiple of 8
@@ -95,7 +95,7 @@ class Remembering(base.Family):
         self.bar_shape = Flat(MAX_STEPS, len(_SHAPE_COLUMNS), 160)
         self.bar_rest = nn.Linear(GUITAR.widths["pitch_classes"] + config.bars, 160)
         self.bar_vector = nn.Sequential(nn.ReLU(), nn.Linear(160, bar))
-        self.around = nn.ModuleList([nn.Conv1d(bar + 1, bar, 5, padding=2), nn.Conv1d(bar, bar, 5, padding=2)])
+        self.around = BarsAround(bar)
         # 2. The drums already played.
         self.drum_bar = nn.Sequential(Flat(MAX_STEPS, voices, 128), nn.ReLU(), nn.Linear(128, PLAYED))
         self.carry = nn.LSTM(PLAYED + bar, config.played, batch_first=True)
@@ -121,7 +121,7 @@ class Remembering(base.Family):
         self.echo = 3 * voices if self.hears_grooves else 2 * voices
         self.heads = Heads(hidden, voices, self.echo, config.dropout)
         # 5. What is asked for, and what can be known from the guitar alone.
-        self.asked = nn.Conv1d(config.asked, ASKED, 5, padding=2)
+        self.asked = nn.Conv1d(config.asked, ASKED, 2 * BESIDE + 1, padding=BESIDE)
         self.sketch_steps = nn.Linear(given, SKETCHER)
         self.sketch_bar = nn.Linear(overheard, SKETCHER)
         self.sketch_hits = nn.Linear(SKETCHER, voices)
@@ -199,13 +199,6 @@ class Remembering(base.Family):
         groove = given[..., -self.groove :]
         return groove[..., : self.config.voices], groove[..., -1:]
 
-    def surroundings(self, vectors: Tensor, exists: Tensor) -> Tensor:
-        """Vectors (n, C, bar) -> the same with four bars either side heard, (n, C, bar)."""
-        here = exists[..., None].to(vectors.dtype)
-        x = torch.cat([vectors * here, here], -1).transpose(1, 2)
-        x = functional.relu(self.around[0](x)) * here.transpose(1, 2)
-        return self.around[1](x).transpose(1, 2)
-
     def weights(self, query: Tensor, keys: Tensor, distance: Tensor, grooved: Tensor) -> Tensor:
         """Queries (n, N, A*KEY), keys (n, M, A*KEY), distance (n, N, M) in bars, 0 where there is nothing to remember.
 
@@ -254,11 +247,20 @@ class Remembering(base.Family):
         recent = drums * keep_recent[:, None, None, None]
         # 2. A vector for each bar, and what was played so far carried to it.
         vectors = self.vectors(batch.guitar, batch.bars)
-        around = self.surroundings(vectors, batch.exists)[:, inside]
-        here = vectors[:, inside]
+        guitar, own = batch.guitar[:, inside], vectors[:, : inside.stop]
+        bars, wanted = batch.bars[:, inside], self.wanted(batch.conditions)[:, inside]
+        if batch.expected_guitar.shape[1]:
+            guitar, bars = batch.expected_guitar[:, inside], batch.expected_bars[:, inside]
+            own = self.vectors(batch.expected_guitar, batch.expected_bars)
+            around = self.around.before(own[:, inside], vectors, batch.exists, batch.hidden, PAST)
+            known_asked = layers.windows(batch.conditions, PAST, count, BESIDE, batch.hidden).flatten(0, 1)
+            wanted = self.wanted(known_asked)[:, BESIDE].unflatten(0, (n, count))
+        else:
+            around = self.around(vectors, batch.exists)[:, inside]
+        here = own[:, inside]
         before = functional.pad(self.drum_bar(recent[:, :-1]), (0, 0, 1, 0))
         there = batch.exists[:, : inside.stop, None].to(before.dtype)
-        carried = self.carry(torch.cat([before, vectors[:, : inside.stop]], -1) * there)[0][:, inside]
+        carried = self.carry(torch.cat([before, own], -1) * there)[0][:, inside]
         # 3. How much each bar remembers each of those before it.
         contents = self.contents(batch.guitar[:, : inside.stop], batch.bars[:, : inside.stop])
         keys = self.key(torch.cat([contents, self.contents(batch.far_guitar, batch.far_bars)], 1))
@@ -269,7 +271,8 @@ class Remembering(base.Family):
         same = batch.steps[:, inside, None] == steps[:, None]
         shown = (distance > RECENT) | (keep_recent[:, None, None] > 0)
         distance = distance.clamp(min=0) * (same & shown & exists[:, None])
-        weight = self.weights(self.query(contents[:, inside]), keys, distance, batch.grooved)
+        asking = self.contents(guitar, bars) if batch.expected_guitar.shape[1] else contents[:, inside]
+        weight = self.weights(self.query(asking), keys, distance, batch.grooved)
         # 4. What was played in the bars remembered, and just before.
         memory = torch.cat([drums, far_drums], 1)  # (n, M, S, V)
         groove = (batch.groove > 0).to(memory.dtype)
@@ -280,13 +283,13 @@ class Remembering(base.Family):
         # 5. What is known of each bar, and its steps made ready.
         summary = self.part_summary(batch.summary)[:, None].expand(-1, count, -1)
         heard = torch.cat([here, around, summary], -1)
-        overheard = torch.cat([heard, self.wanted(batch.conditions)[:, inside]], -1)
+        overheard = torch.cat([heard, wanted], -1)
         if self.hears_grooves:
             echo = torch.cat([echo, batch.groove], -1)
             overheard = torch.cat([overheard, self.drum_bar(groove) * batch.grooved[..., None]], -1)
         knowledge = torch.cat([overheard, carried], -1)
         given, final = self.given(
-            batch.guitar[:, inside].flatten(0, 1),
+            guitar.flatten(0, 1),
             batch.clock.flatten(0, 1),
             batch.steps[:, inside].flatten().clamp(1, target.shape[2]),
             batch.groove.flatten(0, 1),
@@ -399,7 +402,7 @@ class _Thoughts(NamedTuple):
 def _heard(model: Remembering, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
     """What the guitar alone tells of each bar of a song, (B, ·)."""
     vectors = model.vectors(guitar, bars)
-    around = model.surroundings(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
+    around = model.around(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
     whole = model.part_summary(summary).expand(vectors.shape[0], -1)
     return torch.cat([vectors, around, whole], -1)
 

@@ -14,6 +14,7 @@ from seq2drum.data.batches import AHEAD, PAST, Batch, Data, Window, blocks, coll
 from seq2drum.data.draws import FAR, draw
 from seq2drum.data.prepared import Prepared
 from seq2drum.lattice.conditions import CONDITIONS
+from seq2drum.lattice.expecting import sources
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
 from seq2drum.lattice.form import CLOCK
 from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice, encode
@@ -266,6 +267,9 @@ def test_a_batch_has_the_shapes_it_promises(data: Data) -> None:
         "drawn": (n,),
         "keep": (n, 3),
         "shown": (n, voices),
+        "hidden": (n,),
+        "expected_guitar": (n, 0, size, GUITAR.size),
+        "expected_bars": (n, 0, BARS.size),
     }
     assert {name: array.shape for name, array in batch._asdict().items()} == shapes
     kinds = {"exists": bool, "far_exists": bool, "in_pair": bool} | dict.fromkeys(
@@ -520,3 +524,52 @@ def test_in_some_pairs_a_third_of_the_voices_is_hidden_in_the_bars_before(data: 
     assert np.all(collate(data, pairs, draws).shown == 1)  # never when measuring
     shown = collate(data, pairs, draws, blanked=0.3).shown
     assert 0.4 < shown[0].mean() < 0.95 and np.all(shown[len(pairs) // 2 :] == 1)
+
+
+# --- with the future hidden -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unforeseen() -> Data:
+    return flatten(SONGS, foreseen=False)
+
+
+def test_where_nothing_is_hidden_batches_are_the_same_whether_it_could_be(data: Data, unforeseen: Data) -> None:
+    pairs = some_pairs()
+    assert_equal(collate(data, pairs, draw(rng(), 7)), collate(unforeseen, pairs, draw(rng(), 7)))
+
+
+def test_pairs_whose_future_is_hidden_are_known_by_what_is_expected(unforeseen: Data) -> None:
+    pairs, draws = some_pairs(), draw(rng(3), 7)
+    batch = collate(unforeseen, pairs, draws, future_hidden=0.5)
+    assert_array_equal(batch.hidden, draws.future < 0.5)
+    assert 0 < batch.hidden.sum() < len(pairs)
+    plain, stop = collate(unforeseen, pairs, draws), batch.expected_bars.shape[1]
+    for n, pair in enumerate(pairs):
+        if not batch.hidden[n]:
+            assert_array_equal(batch.expected_guitar[n], plain.guitar[n, :stop])
+            assert_array_equal(batch.expected_bars[n], plain.bars[n, :stop])
+            assert_array_equal(batch.summary[n], plain.summary[n])
+            continue
+        like = sources(SONGS[pair.song].heard)
+        for column in range(stop):
+            number = pair.first - PAST + column
+            source = int(like[number]) - pair.first + PAST if 0 < number < len(like) else -1
+            if 0 <= source < stop and batch.exists[n, column]:
+                assert_array_equal(batch.expected_guitar[n, column], plain.guitar[n, source])
+
+
+def test_nothing_after_a_bar_tells_of_it_where_the_future_is_hidden() -> None:
+    song, bar = SONGS[LONG], 33
+    begin = int(song.heard.form.first[bar])
+    until = song.heard.guitar.step < begin
+    other = replace(song, heard=replace(song.heard, guitar=song.heard.guitar.select(until)))
+    known = [
+        collate(flatten([one], foreseen=False), [Window(0, 28, bar + 1)], draw(rng(), 1), future_hidden=1.0)
+        for one in (song, other)
+    ]
+    seen = slice(0, PAST + bar - 28)
+    for name in ("expected_guitar", "expected_bars", "summary"):
+        assert_array_equal(getattr(known[0], name), getattr(known[1], name), err_msg=name)
+    for name in ("guitar", "bars"):
+        assert_array_equal(getattr(known[0], name)[:, seen], getattr(known[1], name)[:, seen], err_msg=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,34 @@ def test_a_groove_changes_what_is_expected_and_nothing_does_where_none_is_given(
         assert struck > 1 and left_out < 0
         sketches = [float(model.losses(tensors(batch))["sketch"]) for batch in (hidden, given)]
     assert abs(sketches[0] - sketches[1]) > 1
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if family(name).unit == "song"])
+def test_a_model_from_which_the_future_is_hidden_expects_the_same_whatever_comes(name: str) -> None:
+    model, song, stop = tiny(name), made_song(2), 6
+    begin = int(song.heard.form.first[stop - 1])
+    ended = replace(song, heard=replace(song.heard, guitar=song.heard.guitar.select(song.heard.guitar.step < begin)))
+    expected = []
+    for one in (song, ended):
+        data = batches.flatten([one], foreseen=False)
+        arrays = batches.collate(data, [Window(0, 0, stop + 2)], draw(np.random.default_rng(0), 1), future_hidden=1.0)
+        with torch.no_grad():
+            expected.append(model.hit_logits(tensors(arrays))[:, :stop])
+    assert torch.equal(*expected)
+    with torch.no_grad():
+        seen = model.hit_logits(tensors(arrays._replace(expected_guitar=arrays.expected_guitar[:, :0])))[:, :stop]
+    assert not torch.allclose(seen, expected[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in FAMILIES if family(name).unit == "song"])
+def test_a_pair_beside_one_whose_future_is_hidden_expects_what_it_expects_alone(name: str, data: Data) -> None:
+    model = tiny(name)
+    unforeseen, pair = batches.flatten([made_song(seed) for seed in range(6)], foreseen=False), Window(2, 1, 7)
+    draws = draw(np.random.default_rng(0), 2)._replace(future=np.array([0.9, 0.1]))
+    both = tensors(batches.collate(unforeseen, [pair, pair], draws, future_hidden=0.5))
+    alone = tensors(batches.collate(data, [pair], draws.part(0, 2)))
+    with torch.no_grad():
+        assert torch.allclose(model.hit_logits(both)[:1], model.hit_logits(alone), atol=1e-4)
 
 
 def test_pairs_whose_drums_are_drawn_learn_from_what_they_drew_and_are_measured_on_the_real_ones(data: Data) -> None:
