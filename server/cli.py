@@ -79,7 +79,8 @@ def _parser() -> Parser:
         metavar="FILE",
         help=_help(
             "token_file",
-            f"file whose one line is the token that callers must show; or give the token itself by "
+            f"file whose one line is the token that callers must show, or lines of NAME TOKEN [CALLS], with how many "
+            f"calls each may have at once; it is read again when it changes; or give the token itself by "
             f"{settings.variable('token')} (never as a flag: all users of a machine see those)",
         ),
     )

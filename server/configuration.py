@@ -13,6 +13,7 @@ from typing import Any
 
 from seq2drum.errors import OptionError
 from seq2drum.music.limits import Limits
+from server import tokens
 from server.settings import LIMITS, Settings, named, table, variable
 
 
@@ -40,7 +41,7 @@ def read(given: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     models = given.get("models") or _split(environ.get(variable("models"), ""))
     if models:
         values["models"] = _models(models)
-    values["token"] = _token(given, environ)
+    values |= _tokens(given, environ)
     path = values.get("state_file") or str(default_state_file(environ))
     values["state_file"] = "" if path == "none" else path
     return Settings(**values)
@@ -112,15 +113,14 @@ def _models(texts: list[str]) -> dict[str, str]:
     return models
 
 
-def _token(given: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+def _tokens(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of tokens: those of the file, or else the one of the variable."""
     path = _text("token_file", given, environ)
     if path is None:
-        return environ.get(variable("token"), "")
+        return {"token": environ.get(variable("token"), "")}
     try:
-        token = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise OptionError(f"{named('token_file')} is {str(path)!r}, which cannot be read ({why})") from error
-    if not token:
-        raise OptionError(f"{named('token_file')} is {str(path)!r}, which is empty; wanted one line with the token")
-    return token
+        found = tokens.read(str(path))
+    except OptionError as error:
+        raise OptionError(f"{named('token_file')} is wrong: {error}") from error
+    only = found[0].secret if found[0].name == "" else ""
+    return {"token": only, "tokens": () if only else found, "token_file": str(path)}

@@ -12,9 +12,7 @@ import logging
 import math
 import os
 import socket
-import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 import grpc
@@ -24,6 +22,7 @@ from grpc_reflection.v1alpha import reflection
 from seq2drum.errors import OptionError
 from server import state
 from server.admission import Admission
+from server.credentials import Papers
 from server.guards import Door
 from server.logs import log
 from server.metrics import Metrics
@@ -60,6 +59,7 @@ class Front:
         self.admission = Admission(settings.playing, settings.waiting, settings.queue_seconds, metrics)
         self.door = Door(settings, metrics)
         self.service = Service(settings, screens, players, self.admission, metrics)
+        self._papers: Papers | None = None
         self._closing: asyncio.Future[None] | None = None
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs are older
         self._server = grpc.aio.server(options=_options(settings))
@@ -85,13 +85,13 @@ class Front:
             OptionError: another program has it, or it is not this machine's; or the certificates cannot be used.
         """
         settings = self._settings
-        credentials = _credentials(settings)
+        self._papers = Papers(settings) if settings.tls else None
         if settings.host.startswith("unix:"):
             _check_socket(settings)
         try:
             with _owner_only(settings.host):
-                if credentials:
-                    self.port = self._server.add_secure_port(settings.target, credentials)
+                if self._papers:
+                    self.port = self._server.add_secure_port(settings.target, self._papers.credentials)
                 else:
                     self.port = self._server.add_insecure_port(settings.target)
         except RuntimeError:
@@ -110,6 +110,12 @@ class Front:
         """Set the health service to whether calls are played now."""
         for name in ("", NAME):
             await self._health.set(name, _SERVING if self.ready else _NOT_SERVING)
+
+    def read_credentials(self) -> bool:
+        """Read tokens and certificates again where their files have changed; returns whether there are new tokens."""
+        if self._papers:
+            self._papers.look()
+        return self.door.tokens.look()
 
     async def withdraw(self, seconds: float, forced: asyncio.Event) -> None:
         """Say NOT_SERVING and go on serving, until `seconds` are over or it is forced; then close the port.
@@ -177,26 +183,6 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
             ("grpc.max_connection_age_grace_ms", math.ceil(1000 * settings.max_connection_age_grace_seconds)),
         ]
     return options
-
-
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
-    """TLS, if it is wanted. The files are tried here: gRPC takes any, and fails when the first client comes."""
-    if not settings.tls:
-        return None
-    try:
-        trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # The password: without one Python would ask at the terminal for that of an encrypted key.
-        trial.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
-        if settings.client_ca:
-            trial.load_verify_locations(settings.client_ca)
-        pair = (Path(settings.tls_key).read_bytes(), Path(settings.tls_cert).read_bytes())
-        authority = Path(settings.client_ca).read_bytes() if settings.client_ca else None
-    except (OSError, ssl.SSLError) as error:
-        raise OptionError(
-            f"TLS cannot be used with --tls-cert {settings.tls_cert}, --tls-key {settings.tls_key} and --client-ca "
-            f"{settings.client_ca or '(none)'} ({error.strerror or error}); wanted PEM files that belong together"
-        ) from error
-    return grpc.ssl_server_credentials([pair], authority, authority is not None)
 
 
 @contextlib.contextmanager

@@ -7,13 +7,12 @@ what cannot be read is refused with a reason of the service, and how many are be
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import math
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
@@ -23,10 +22,12 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from server.callers import Caller, peer_of
+from server.credentials import Quotas, admit, credential, names_of, tokens_of
 from server.logs import log
 from server.metrics import Metrics
 from server.settings import AHEAD, Settings
 from server.statuses import Refusal, error_id_of, reason_of, retry_of, shutting_down, to_status, trace_of
+from server.tokens import Token
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ID_HEADER = "x-request-id"
@@ -36,7 +37,9 @@ MOST_ATTEMPTS = 5
 """Beyond it attempts are not told apart: gRPC makes no more, and the number is the caller's word."""
 MOST_DEATHS = 3
 """How many workers a call may kill."""
-NO_ROOM = frozenset({"QUEUE_FULL", "QUEUE_TIMEOUT", "DEADLINE_TOO_SHORT", "SHUTTING_DOWN", "NOT_READY"})
+NO_ROOM = frozenset(
+    {"QUEUE_FULL", "QUEUE_TIMEOUT", "DEADLINE_TOO_SHORT", "SHUTTING_DOWN", "NOT_READY", "QUOTA_EXCEEDED"}
+)
 """Reasons to refuse a call in which nothing is wrong."""
 
 _Kind = TypeVar("_Kind", bound=Message)
@@ -49,6 +52,11 @@ class Line(Protocol):
     @property
     def peer(self) -> str:
         """The address that the call comes from, as `callers.peer_of` takes it."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the caller's certificate, if there is one that an authority of the server vouches for."""
         ...
 
     @property
@@ -88,6 +96,11 @@ class GrpcLine:
         """The address that the call comes from."""
         address: str = self._context.peer()
         return address
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the caller's certificate."""
+        return names_of(self._context.auth_context())
 
     @property
     def headers(self) -> Iterable[tuple[str, str | bytes]]:
@@ -239,6 +252,8 @@ class Door:
         self.last = clock()
         """When the last call ended."""
         self._settings, self._metrics, self._clock = settings, metrics, clock
+        self.tokens = tokens_of(settings)
+        self._quotas = Quotas()
         self._closed = self._forced = False
         self._empty = asyncio.Event()
         self._empty.set()
@@ -269,15 +284,13 @@ class Door:
                 call.task.cancel()
 
     def _guarded(self, name: str, behaviour: Behaviour, open_to_all: bool) -> Callable[..., Awaitable[None]]:
-        token = "" if open_to_all else self._settings.token
-
         async def handle(_requests: object, context: _Context) -> None:
-            await self.let_in(name, GrpcLine(context), behaviour, token)
+            await self.let_in(name, GrpcLine(context), behaviour, () if open_to_all else self.tokens.value)
 
         return handle
 
-    async def let_in(self, name: str, line: Line, behaviour: Behaviour, token: str) -> None:
-        """A call from its arrival to its end. token: what the caller has to show, if anything.
+    async def let_in(self, name: str, line: Line, behaviour: Behaviour, tokens: Sequence[Token]) -> None:
+        """A call from its arrival to its end. tokens: of which the caller has to show one, if there are any.
 
         Raises:
             asyncio.CancelledError: the caller has left.
@@ -289,7 +302,7 @@ class Door:
         self._empty.clear()
         status = status_pb2.Status()
         try:
-            status = await self._run(call, line, behaviour, token)
+            status = await self._run(call, line, behaviour, tokens)
             if status.code:
                 await call.fail(status)
         except asyncio.CancelledError:
@@ -304,7 +317,7 @@ class Door:
             if not self.inside:
                 self._empty.set()
 
-    async def _run(self, call: Call, line: Line, behaviour: Behaviour, token: str) -> status_pb2.Status:
+    async def _run(self, call: Call, line: Line, behaviour: Behaviour, tokens: Sequence[Token]) -> status_pb2.Status:
         """Let the call in and do what its method does; returns the status.
 
         Raises:
@@ -312,10 +325,12 @@ class Door:
         """
         try:
             async with asyncio.timeout(call.left()) as timer:
-                call.caller = replace(call.caller, credential=admit(line.headers, token))
+                token = admit(line.headers, tokens)
+                call.caller = replace(call.caller, credential=credential(token, line.names, self._settings.names))
                 if self._closed:
                     raise shutting_down()
-                await behaviour(call)
+                with self._quotas.place(token):
+                    await behaviour(call)
         except asyncio.CancelledError:
             if not self._forced:
                 raise
@@ -334,6 +349,9 @@ class Door:
         """Count the call, and log it."""
         code, reason = _code(status).name, reason_of(status)
         self._metrics.calls.labels(call.method, code, reason).inc()
+        if who := call.caller.credential:
+            known = not who.startswith("CN=") or self._settings.names
+            self._metrics.credentials.labels(who if known else "certificate", code).inc()
         if reason in NO_ROOM:
             self._metrics.rejected.labels(reason).inc()
         if code == "CANCELLED":
@@ -345,32 +363,12 @@ class Door:
             method=call.method,
             status=code,
             reason=reason or None,
+            credential=call.caller.credential or None,
             attempt=call.attempt if call.attempt > 1 else None,
             bytes_in=call.bytes_in,
             bytes_out=call.bytes_out,
             **{**call.facts, **took},
         )
-
-
-def admit(metadata: Iterable[tuple[str, str | bytes]] | None, token: str) -> str:
-    """Let in a call that shows the token; any call, if the server has none. Returns the name of what was shown.
-
-    The one token there may be has no name: "". Its callers are told apart by their addresses.
-
-    Raises:
-        Refusal: CREDENTIALS_MISSING, CREDENTIALS_WRONG.
-    """
-    if not token:
-        return ""
-    shown = [value for name, value in metadata or () if name == "authorization"]
-    if not shown:
-        raise Refusal("CREDENTIALS_MISSING", "this server wants a token: send the header 'authorization: Bearer TOKEN'")
-    given = shown[0] if isinstance(shown[0], bytes) else shown[0].encode()
-    # One comparison of the whole, in constant time. The scheme may be in any case.
-    scheme, _, rest = given.partition(b" ")
-    if len(shown) > 1 or not hmac.compare_digest(scheme.lower() + b" " + rest, b"bearer " + token.encode()):
-        raise Refusal("CREDENTIALS_WRONG", "the token is not this server's: ask whoever runs it for the right one")
-    return ""
 
 
 def parse(kind: type[_Kind], data: bytes | None) -> _Kind:

@@ -42,6 +42,6 @@ def server_info(settings: Settings) -> pb.GetServerInfoResponse:
 
 
 def _auth(settings: Settings) -> pb.AuthMode.ValueType:
-    if settings.token:
+    if settings.all_tokens:
         return pb.AUTH_MODE_TOKEN
     return pb.AUTH_MODE_CERTIFICATE if settings.client_ca else pb.AUTH_MODE_NONE

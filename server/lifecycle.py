@@ -27,6 +27,9 @@ from server.workers import StartError
 if TYPE_CHECKING:
     from server.web.entrance import Entrance
 
+CREDENTIALS_SECONDS = 2.0
+"""Between two looks whether tokens or certificates have changed."""
+
 
 async def serve(settings: Settings, say: Callable[[str], None], give_port: Callable[[int], None]) -> int:
     """Serve until a signal asks to stop; returns the exit code.
@@ -58,8 +61,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
         if not settings.port and not settings.host.startswith("unix:"):
             give_port(front.port)
         stack.callback(state.forget, settings.state_file)
-        page_address = entrance.address_with_token if entrance else ""
-        state.write(settings.state_file, front.address, front.port, settings.token, page_address)
+        _write_state(settings, front, entrance)
         # 2. The workers, unless a signal comes first.
         for kind, pool in pools.items():
             metrics.restarts.labels(kind)
@@ -81,6 +83,8 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             say(_ready(settings, front, page, round(time.monotonic() - began, 1)))
             if entrance:
                 say(_where(settings, entrance))
+            reading = asyncio.ensure_future(_read_credentials(settings, front, entrance))
+            stack.push_async_callback(_ended, reading)
             watching = asyncio.ensure_future(_watch(front, changed, pools))
             stack.push_async_callback(_ended, watching)
             await first(signals.asked.wait(), _idle(front, settings.idle_exit_seconds))
@@ -120,7 +124,7 @@ def _entrance(settings: Settings, front: Front) -> Entrance | None:
         from server.web.entrance import Entrance
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"{error.name} is not installed: pip install 'seq2drum[page]'") from error
-    entrance = Entrance(settings, front.service, front.door, settings.token or secrets.token_urlsafe(32))
+    entrance = Entrance(settings, front.service, front.door, secrets.token_urlsafe(32))
     entrance.bind()
     return entrance
 
@@ -159,6 +163,20 @@ async def _watch(front: Front, changed: asyncio.Event, pools: Mapping[str, Scree
             now = set(pool.pids)
             front.metrics.restarts.labels(kind).inc(len(now - alive[kind]))
             alive[kind] = now
+
+
+async def _read_credentials(settings: Settings, front: Front, entrance: Entrance | None) -> None:
+    """Read tokens and certificates again where their files change, and write down the token for local programs."""
+    while True:
+        await asyncio.sleep(CREDENTIALS_SECONDS)
+        if front.read_credentials():
+            _write_state(settings, front, entrance)
+
+
+def _write_state(settings: Settings, front: Front, entrance: Entrance | None) -> None:
+    only = "".join(token.secret for token in front.door.tokens.value if not token.name)
+    page = entrance.address_with_token if entrance else ""
+    state.write(settings.state_file, front.address, front.port, only, page)
 
 
 async def _idle(front: Front, seconds: float) -> None:

@@ -19,6 +19,9 @@ class Metrics:
         self.started = self._counter("calls_started", "Calls that arrived", "method")
         self.attempts = self._counter("attempts", "Calls that arrived, by how often gRPC had tried them", "number")
         self.calls = self._counter("calls", "Calls that are over", "method", "status", "reason")
+        self.credentials = self._counter(
+            "credential_calls", "Calls that are over, by who called", "credential", "status"
+        )
         self.rejected = self._counter("rejected", "Calls for which there was no room, or no time", "reason")
         self.expired = self._counter("expired_in_queue", "Calls whose deadline passed while they waited for their turn")
         self.cancelled = self._counter("cancelled", "Calls that the caller gave up")

@@ -18,6 +18,8 @@ from typing import Any
 
 from seq2drum.errors import OptionError
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
+from server import tokens
+from server.tokens import Token
 
 PREFIX = "SEQ2DRUM_"
 KIB, MIB = 1 << 10, 1 << 20
@@ -120,7 +122,15 @@ class Settings:
     tls_cert: str = _set("", "safety", "certificate chain of the server, PEM", metavar="FILE")
     tls_key: str = _set("", "safety", "its private key, PEM", metavar="FILE")
     client_ca: str = _set("", "safety", "let in only clients with a certificate of this authority, PEM", metavar="FILE")
+    client_names: str = _set(
+        "",
+        "safety",
+        "of those clients, let in only these, with commas between: names in their certificates (default: all)",
+        metavar="NAMES",
+    )
     token: str = field(default="", repr=False)
+    tokens: tuple[Token, ...] = ()
+    token_file: str = ""
     insecure: int = _set(0, "safety", "given twice: listen beyond loopback without TLS or without credentials")
 
     models: Mapping[str, str] = field(default_factory=lambda: {"default": "default"})
@@ -242,6 +252,16 @@ class Settings:
             raise OptionError(f"{named('log_format')} is {self.log_format!r}, wanted text or json")
 
     @property
+    def all_tokens(self) -> tuple[Token, ...]:
+        """The tokens that callers may show, those of the start."""
+        return ((Token("", self.token),) if self.token else ()) + self.tokens
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of certificates that are let in; none: all are."""
+        return frozenset(name.strip() for name in self.client_names.split(",") if name.strip())
+
+    @property
     def tls(self) -> bool:
         """Whether the line is encrypted."""
         return bool(self.tls_cert)
@@ -359,15 +379,15 @@ def _check_safety(settings: Settings) -> None:
             f"{named('client_ca')} is given without {named('tls_cert')} and {named('tls_key')}: clients show "
             "certificates only where the server has one; give both"
         )
-    if settings.token and not re.fullmatch(r"[!-~]{16,512}", settings.token):
+    if settings.client_names and not settings.client_ca:
         raise OptionError(
-            f"the token ({variable('token')} or --token-file) has {len(settings.token)} characters or odd ones, "
-            "wanted 16 to 512 of ASCII without spaces; "
-            "python -c 'import secrets; print(secrets.token_hex())' makes one"
+            f"{named('client_names')} is given without {named('client_ca')}: certificates have names that can be "
+            "believed only where an authority vouches for them; give both"
         )
+    tokens.check(settings.all_tokens)
     if is_local(settings.host) or settings.insecure >= 2:
         return
-    open_to_all = not (settings.client_ca or settings.token)
+    open_to_all = not (settings.client_ca or settings.all_tokens)
     if settings.tls and not open_to_all:
         return
     lacking = [] if settings.tls else [f"TLS ({flag('tls_cert')} and {flag('tls_key')})"]

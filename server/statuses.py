@@ -93,7 +93,13 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         "CREDENTIALS_WRONG": (_UNKNOWN_CALLER, "The token is not the server's."),
         "UNKNOWN_METHOD": (StatusCode.UNIMPLEMENTED, "There is no method of this name."),
         "FOREIGN_SITE": (StatusCode.PERMISSION_DENIED, "Another site asks, or by a name that is not the page's."),
+        "CLIENT_NOT_ALLOWED": (
+            StatusCode.PERMISSION_DENIED, "The certificate is good, and its name is not among those that are let in."
+        ),
         # of the service: the state it is in
+        "QUOTA_EXCEEDED": (
+            StatusCode.RESOURCE_EXHAUSTED, "The token has as many calls under way as it may have; try again."
+        ),
         "QUEUE_FULL": (StatusCode.RESOURCE_EXHAUSTED, "Too many calls wait already; try again after the time given."),
         "QUEUE_TIMEOUT": (_NOT_NOW, "The call has waited for its turn as long as it may; try again."),
         "SHUTTING_DOWN": (_NOT_NOW, "The server is about to stop; try again, or another server."),

@@ -30,6 +30,7 @@ from server.logs import log
 from server.service import Service
 from server.settings import Settings
 from server.statuses import Refusal, trace_of
+from server.tokens import Token
 from server.uploads import Upload
 from server.web.connections import Connection
 from server.web.files import Files
@@ -44,11 +45,17 @@ LAST_WORDS_SECONDS = 0.5
 
 
 class Api:
-    """The methods of the contract, for one caller after another. token: what they have to show."""
+    """The methods of the contract, for one caller after another. token: of the page, where the server has none."""
 
     def __init__(self, settings: Settings, service: Service, door: Door, token: str) -> None:
-        self._settings, self._service, self._door, self._token = settings, service, door, token
+        self._settings, self._service, self._door, self._own = settings, service, door, Token("", token)
         self._behaviours: Mapping[str, Behaviour] = service.methods()
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """Of which a caller has to show one: the server's, and the page's own if none of those is without a name."""
+        found = self._door.tokens.value
+        return found if any(not token.name for token in found) else (*found, self._own)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Do what the method does whose name is the last part of the address."""
@@ -64,7 +71,7 @@ class Api:
             else PostLine(method, request, self._settings, self._upload(scope))
         )
         try:
-            await self._door.let_in(method.name, line, self._behaviours[method.name], self._token)
+            await self._door.let_in(method.name, line, self._behaviours[method.name], self.tokens)
         except asyncio.CancelledError:
             if not line.gone:
                 raise
@@ -84,7 +91,7 @@ class Entrance:
     """The port of the page: bound, started and stopped, in this order."""
 
     def __init__(self, settings: Settings, service: Service, door: Door, token: str) -> None:
-        api = Api(settings, service, door, token)
+        api = self._api = Api(settings, service, door, token)
         routes = [
             Route("/api/{method}", api, methods=["POST"]),
             WebSocketRoute("/api/{method}", api),
@@ -92,7 +99,7 @@ class Entrance:
         ]
         names = settings.web_names.replace(",", " ").split()
         app = Starlette(routes=routes, middleware=[Middleware(Safety, names=names)])
-        self._settings, self._token = settings, token
+        self._settings = settings
         self._config = _config(settings, app)
         self._state = ServerState()
         self._socket: socket.socket | None = None
@@ -109,7 +116,7 @@ class Entrance:
     @property
     def address_with_token(self) -> str:
         """The address that lets a browser in: what is behind the # it keeps for itself."""
-        return f"{self.address}#token={self._token}"
+        return f"{self.address}#token={next(token.secret for token in self._api.tokens if not token.name)}"
 
     @property
     def _host(self) -> str:

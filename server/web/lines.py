@@ -9,7 +9,7 @@ import asyncio
 import base64
 import binascii
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -63,6 +63,7 @@ class PostLine:
         scope, receive, send = request
         self.headers: Iterable[tuple[str, str | bytes]] = headers_of(scope)
         self.peer = peer_of(scope)
+        self.names: Sequence[str] = ()  # a browser shows no certificate here
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self._upload, self._most_chunk = upload, settings.max_chunk_bytes
         self._most_line = settings.max_message_bytes * 4 // 3  # files in it are in base64
@@ -211,6 +212,7 @@ class SocketLine:
         scope, receive, send = request
         self.headers: Iterable[tuple[str, str | bytes]] = [*headers_of(scope), *_shown(scope)]
         self.peer = peer_of(scope)
+        self.names: Sequence[str] = ()  # a browser shows no certificate here
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self.gone = False
         """Whether the caller has left."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from client.connection import DEFAULT_PORT
+from client.addresses import DEFAULT_PORT
 from server import configuration, settings
 from server.statuses import REASONS
 from tests.conftest import ROOT

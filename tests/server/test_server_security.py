@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime
-import ipaddress
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -15,10 +13,6 @@ from typing import Any
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from google.protobuf.descriptor import Descriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -29,12 +23,15 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc import accompaniment_pb2_grpc as rpc
 from server import cli, configuration, state
 from server import settings as server_settings
-from server.guards import admit
+from server.credentials import admit
 from server.settings import Settings, is_local
 from server.statuses import Refusal, reason_of
+from server.tokens import Token
+from tests.papers import client, make_papers
 from tests.servers import MIDI, Served, elsewhere, field, opening, refused, refused_stream, served, settings, until
 
 TOKEN = "correct-horse-battery-staple"
+ONE = (Token("", TOKEN),)
 CLASSIC = {"tls_cert": "c.pem", "tls_key": "k.pem"}
 
 
@@ -127,17 +124,16 @@ def test_a_certificate_without_its_key_and_an_unsafe_token_are_refused(given: di
 )
 def test_only_calls_with_the_servers_token_are_let_in(metadata: Any, reason: str | None) -> None:
     if reason is None:
-        admit(metadata, TOKEN)
+        assert admit(metadata, ONE) is ONE[0]
         return
     with pytest.raises(Refusal) as refusal:
-        admit(metadata, TOKEN)
+        admit(metadata, ONE)
     assert refusal.value.reason == reason
     assert TOKEN not in str(refusal.value)
 
 
 def test_without_a_token_every_call_is_let_in() -> None:
-    admit((), "")
-    admit(None, "")
+    assert admit((), ()) is admit(None, ()) is None
 
 
 def test_every_method_but_get_server_info_asks_for_the_token() -> None:
@@ -262,51 +258,8 @@ def test_a_token_can_be_read_from_a_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """An authority, and certificates of it for a server and a client; and those of a stranger."""
-    folder = tmp_path_factory.mktemp("papers")
-
-    def paper(name: str, by: tuple[Any, Any] | None, *, is_ca: bool = False) -> tuple[Any, Any]:
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        now = datetime.datetime.now(datetime.UTC)
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(by[0].subject if by else subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-            .add_extension(names, critical=False)
-        )
-        certificate = builder.sign(by[1] if by else key, hashes.SHA256())
-        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        (folder / f"{name}.key").write_bytes(private)
-        return certificate, key
-
-    authority, stranger = paper("authority", None, is_ca=True), paper("other", None, is_ca=True)
-    paper("server", authority)
-    paper("client", authority)
-    paper("stranger", stranger)
-    yield SimpleNamespace(
-        folder=folder,
-        path=lambda name: str(folder / name),
-        bytes=lambda name: (folder / name).read_bytes(),
-        server={"tls_cert": str(folder / "server.pem"), "tls_key": str(folder / "server.key")},
-    )
-
-
-def client(papers: SimpleNamespace, name: str | None = None) -> Any:
-    if name is None:
-        return grpc.ssl_channel_credentials(papers.bytes("authority.pem"))
-    pair = (papers.bytes(f"{name}.key"), papers.bytes(f"{name}.pem"))
-    return grpc.ssl_channel_credentials(papers.bytes("authority.pem"), *pair)
+def papers(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    return make_papers(tmp_path_factory.mktemp("papers"))
 
 
 async def code_of(server: Served, **outside: Any) -> str:
@@ -490,7 +443,7 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
     samples |= {"max_message_bytes": "2000000", "insecure": "1"}
     plain = configuration.read({}, {})
     for name, setting in server_settings.table().items():
-        if name in ("tls_cert", "tls_key", "client_ca"):
+        if name in ("tls_cert", "tls_key", "client_ca", "client_names"):
             continue  # one goes not without the other
         flag, text = server_settings.flag(name), samples.get(name, str(int(max(setting.least, 1)) + 2))
         if name in ("reflection", "insecure"):

@@ -1,0 +1,202 @@
+"""What proves who is who: tokens and certificates, read again where their files change; who shows what is let in."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import grpc
+
+from seq2drum.errors import OptionError
+from server import tokens
+from server.logs import log
+from server.settings import Settings
+from server.statuses import Refusal
+from server.tokens import Token
+
+_Kind = TypeVar("_Kind")
+_Stamp = tuple[int, int, int]
+
+
+class Kept(Generic[_Kind]):
+    """What some files hold.
+
+    Raises:
+        OptionError: they cannot be read, or hold something else.
+    """
+
+    def __init__(self, what: str, paths: Sequence[str], read: Callable[[], _Kind]) -> None:
+        self._what, self._paths, self._read = what, paths, read
+        self._stamps = self._look()
+        self.value = read()
+
+    def look(self) -> bool:
+        """Read the files again if one of them has changed; returns whether there is a new value.
+
+        What cannot be used is logged, and changes nothing: a file may be half written, or its partner may follow.
+        """
+        stamps = self._look()
+        if stamps == self._stamps:
+            return False
+        self._stamps = stamps
+        try:
+            self.value = self._read()
+        except OptionError as error:
+            log("credentials not read", logging.WARNING, what=self._what, why=str(error))
+            return False
+        log("credentials read", what=self._what)
+        return True
+
+    def _look(self) -> list[_Stamp | None]:
+        return [_stamp(path) for path in self._paths]
+
+
+def tokens_of(settings: Settings) -> Kept[tuple[Token, ...]]:
+    """The tokens that callers may show; none: callers need none."""
+    path = settings.token_file
+    if not path:
+        return Kept("tokens", (), lambda: settings.all_tokens)
+    return Kept("tokens", (path,), lambda: _checked(tokens.read(path)))
+
+
+class Papers:
+    """The certificates of a server, for gRPC. A connection gets those that were there when it was made.
+
+    Raises:
+        OptionError: they cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        paths = [path for path in (settings.tls_cert, settings.tls_key, settings.client_ca) if path]
+        self._kept = Kept("certificates", paths, lambda: _configuration(settings))
+        self._changed = False
+        self.credentials = grpc.dynamic_ssl_server_credentials(
+            self._kept.value,
+            self._fetch,  # type: ignore[arg-type]  # it may return None, which the stubs do not know
+            require_client_authentication=bool(settings.client_ca),
+        )
+
+    def look(self) -> None:
+        """Read the files again if one of them has changed."""
+        self._changed = self._kept.look() or self._changed
+
+    def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
+        """What is new since gRPC asked last. It asks at each handshake, in a thread of its own."""
+        if not self._changed:
+            return None
+        self._changed = False
+        return self._kept.value
+
+
+def names_of(auth_context: Mapping[str, Iterable[bytes]]) -> tuple[str, ...]:
+    """The names in a caller's certificate, as gRPC has them: what it is called, and what else it stands for."""
+    found = [*auth_context.get("x509_common_name", ()), *auth_context.get("x509_subject_alternative_name", ())]
+    return tuple(dict.fromkeys(name.decode("utf-8", "replace") for name in found))
+
+
+def admit(metadata: Iterable[tuple[str, str | bytes]] | None, tokens: Sequence[Token]) -> Token | None:
+    """Let in a call that shows one of the tokens, and return which; any call, if the server has none.
+
+    Raises:
+        Refusal: CREDENTIALS_MISSING, CREDENTIALS_WRONG.
+    """
+    if not tokens:
+        return None
+    shown = [value for name, value in metadata or () if name == "authorization"]
+    if not shown:
+        raise Refusal("CREDENTIALS_MISSING", "this server wants a token: send the header 'authorization: Bearer TOKEN'")
+    given = shown[0] if isinstance(shown[0], bytes) else shown[0].encode()
+    # Each comparison is of the whole and in constant time, and all are made. The scheme may be in any case.
+    scheme, _, rest = given.partition(b" ")
+    whole = scheme.lower() + b" " + rest
+    right = [token for token in tokens if hmac.compare_digest(whole, b"bearer " + token.secret.encode())]
+    if len(shown) > 1 or not right:
+        raise Refusal("CREDENTIALS_WRONG", "the token is not this server's: ask whoever runs it for the right one")
+    return right[0]
+
+
+def credential(token: Token | None, names: Sequence[str], allowed: Collection[str]) -> str:
+    """What a caller's credential is called: the token, or else the certificate ("CN=..."); "" if it has no name.
+
+    names: of the certificate. allowed: those of which one is wanted; none: all are let in.
+
+    Raises:
+        Refusal: CLIENT_NOT_ALLOWED.
+    """
+    listed = [name for name in names if name in allowed] if allowed else list(names)
+    if allowed and not listed:
+        raise Refusal(
+            "CLIENT_NOT_ALLOWED",
+            f"the certificate's names ({', '.join(names) or 'it has none'}) are not among those that are let in; "
+            "ask whoever runs the server",
+        )
+    if token and token.name:
+        return token.name
+    return f"CN={listed[0]}" if listed else ""
+
+
+class Quotas:
+    """How many calls each token has under way."""
+
+    def __init__(self) -> None:
+        self._calls = Counter[str]()
+
+    @contextlib.contextmanager
+    def place(self, token: Token | None) -> Iterator[None]:
+        """One of the calls that a token may have at once, within `with`.
+
+        Raises:
+            Refusal: QUOTA_EXCEEDED.
+        """
+        if token is None or not token.calls:
+            yield
+            return
+        if self._calls[token.name] >= token.calls:
+            raise Refusal(
+                "QUOTA_EXCEEDED",
+                f"{token.calls} calls are under way with this token, which is all that it may have at once; "
+                "try again in 1 s",
+                retry_seconds=1.0,
+            )
+        self._calls[token.name] += 1
+        try:
+            yield
+        finally:
+            self._calls[token.name] -= 1
+
+
+def _checked(found: tuple[Token, ...]) -> tuple[Token, ...]:
+    tokens.check(found)
+    return found
+
+
+def _stamp(path: str) -> _Stamp | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _configuration(settings: Settings) -> grpc.ServerCertificateConfiguration:
+    """The certificates. They are tried here: gRPC takes any files, and fails when the first client comes."""
+    try:
+        trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # The password: without one Python would ask at the terminal for that of an encrypted key.
+        trial.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
+        if settings.client_ca:
+            trial.load_verify_locations(settings.client_ca)
+        pair = (Path(settings.tls_key).read_bytes(), Path(settings.tls_cert).read_bytes())
+        authority = Path(settings.client_ca).read_bytes() if settings.client_ca else None
+    except (OSError, ssl.SSLError) as error:
+        raise OptionError(
+            f"TLS cannot be used with --tls-cert {settings.tls_cert}, --tls-key {settings.tls_key} and --client-ca "
+            f"{settings.client_ca or '(none)'} ({error.strerror or error}); wanted PEM files that belong together"
+        ) from error
+    return grpc.ssl_server_certificate_configuration([pair], authority)
