@@ -306,6 +306,16 @@ export async function render(file, drums, config, format) {
   return { blob: new Blob(parts, { type: about.mediaType }), name: about.name };
 }
 
+/**
+ * The grooves that fit a song best, the safest first.
+ * @param {FileLike} file
+ * @param {Json} [config]
+ * @returns {Promise<Json[]>}
+ */
+export async function grooves(file, config = {}) {
+  return (await ask("ListGrooves", { config: withBase64(config) }, file)).grooves;
+}
+
 /** @param {Hit} hit */
 const plainHit = ({ tick, piece, velocity }) => ({ tick: Math.round(tick), piece, velocity });
 

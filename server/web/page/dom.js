@@ -1,0 +1,67 @@
+/** Elements of the page in few words. */
+
+/** @typedef {Node | string | null | undefined | false} Child */
+
+/**
+ * An element with properties, attributes and children.
+ *
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, unknown>} [props] `onclick` and the like are listeners; `class`, `data-*`, `aria-*`, `role` and
+ *   whatever the element has no property for are attributes; undefined, null and false set none.
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function h(tag, props = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), /** @type {EventListener} */ (value));
+    else if (name in made && name !== "list" && name !== "form") Object.assign(made, { [name]: value });
+    else if (value !== undefined && value !== null && value !== false) made.setAttribute(name, value === true ? "" : String(value));
+  }
+  made.append(...present(children));
+  return made;
+}
+
+/**
+ * Put children in place of those that an element has.
+ *
+ * @param {Element} element
+ * @param {...Child} children
+ */
+export function fill(element, ...children) {
+  element.replaceChildren(...present(children));
+}
+
+/**
+ * A sign of one colour, which is that of the words around it. It says nothing to a screen reader.
+ *
+ * @param {keyof typeof SIGNS} name
+ */
+export function sign(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "sign");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", SIGNS[name]);
+  svg.append(path);
+  return svg;
+}
+
+const SIGNS = {
+  play: "M7 4v16l13-8z",
+  stop: "M6 5h4v14H6zM14 5h4v14h-4z",
+  start: "M6 5h2v14H6zM20 5v14L9 12z",
+  undo: "M9 5 3 11l6 6v-4h5a4 4 0 0 1 0 8h-4v-2h4a2 2 0 0 0 0-4H9v0M9 13V9h5a4 4 0 0 1 3 1.4",
+  loop: "M7 7h9V4l5 4.5-5 4.500v-3H8v4H6V8a1 1 0 0 1 1-1zM17 17H8v3l-5-4.5 5-4.500v3h8v-4h2v6a1 1 0 0 1-1 1z",
+  lock: "M7 10V7a5 5 0 0 1 10 0v3h1a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1v-9a1 1 0 0 1 1-1zM9 10h6V7a3 3 0 0 0-6 0z",
+  note: "M9 18a3 3 0 1 1-2-2.830V4l12-2v13a3 3 0 1 1-2-2.830V6.500L9 7.800z",
+  save: "M11 3h2v9l3.5-3.5 1.4 1.400L12 15.8 6.1 9.900l1.4-1.400L11 12zM4 18h16v2H4z",
+  dice: "M5 3h14a2 2 0 0 1 2 2v14a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2V5a2 2 0 0 1 2-2zM8 6.500A1.5 1.5 0 1 0 8 9.5 1.5 1.5 0 0 0 8 6.500zM16 14.500a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3zM12 10.500a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3z",
+};
+
+/** @param {Child[]} children */
+function present(children) {
+  return /** @type {(Node | string)[]} */ (children.filter((child) => child !== null && child !== undefined && child !== false));
+}

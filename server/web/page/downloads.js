@@ -1,0 +1,90 @@
+/** The menu of what can be downloaded of a take. */
+
+import { h, sign } from "./dom.js";
+import { sounding } from "./edits.js";
+import { t } from "./words.js";
+
+/** @typedef {import("./edits.js").Take} Take */
+
+const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems", "musicxml", "picture", "rpp"]);
+
+/**
+ * @typedef {object} Wanted What is to be downloaded.
+ * @property {File} file of the guitar
+ * @property {Take} take
+ * @property {Record<string, unknown>} config
+ */
+
+export class Downloads {
+  /**
+   * @param {typeof import("./api.js")} api
+   * @param {() => Wanted | null} wanted null while the take is being played
+   * @param {(error: unknown) => void} fail
+   * @param {readonly Record<string, any>[]} maps of drums
+   */
+  constructor(api, wanted, fail, maps) {
+    this.api = api;
+    this.wanted = wanted;
+    this.fail = fail;
+    const options = maps.map(({ id, about }) => h("option", { value: id }, about ? `${id}: ${about}` : id));
+    this.map = h("select", { id: "drum-map" }, ...options);
+    const buttons = FORMATS.map((format) => {
+      const made = h(
+        "button",
+        { class: "menu-item", type: "button", onclick: () => this.#save(format, made) },
+        h("strong", {}, t(`save.${format}`)),
+        h("span", { class: "meaning" }, t(`save.${format}.what`)),
+      );
+      made.dataset.format = format;
+      return made;
+    });
+    this.root = h(
+      "details",
+      { class: "menu" },
+      h("summary", { class: "button primary", id: "download" }, sign("save"), t("save.open")),
+      h(
+        "div",
+        { class: "menu-body" },
+        h("label", { class: "field" }, h("span", {}, t("save.map")), this.map, h("span", { class: "meaning" }, t("save.map.what"))),
+        ...buttons,
+      ),
+    );
+  }
+
+  /**
+   * @param {typeof FORMATS[number]} format
+   * @param {HTMLButtonElement} button
+   */
+  async #save(format, button) {
+    const wanted = this.wanted();
+    if (!wanted || button.ariaBusy === "true") return;
+    button.ariaBusy = "true";
+    try {
+      const { file, take } = wanted;
+      const drums = this.map.value || "gm";
+      if (format === "midi" && drums === "gm" && take.midi && !take.edits.length) {
+        offer(new Blob([/** @type {BlobPart} */ (take.midi)], { type: "audio/midi" }), `${stem(file.name)}.drums.mid`);
+      } else {
+        const whole = drums === "gm" && !take.edits.length && take.midi; // a file is on the notes of its map
+        const what = whole ? { midi: whole } : { hits: [...sounding(take.played, take.edits)] };
+        const { blob, name } = await this.api.render(file, what, { ...wanted.config, drumMap: drums }, format);
+        offer(blob, `${stem(file.name)}.${name}`);
+      }
+      this.root.open = false;
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      button.ariaBusy = "false";
+    }
+  }
+}
+
+/** The name of a file without its suffix. @param {string} name */
+export const stem = (name) => name.replace(/\.[^.]+$/, "") || name;
+
+/** Let the browser save something. @param {Blob} blob @param {string} name */
+function offer(blob, name) {
+  const address = URL.createObjectURL(blob);
+  h("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}

@@ -1,0 +1,63 @@
+/** How drums are asked for: whole takes, or range after range of the bars that are not locked. Nothing of the page is known here. */
+
+import { configOf } from "./address.js";
+import { free, replaced, sounding } from "./edits.js";
+
+/** @typedef {import("./edits.js").Take} Take */
+/** @typedef {import("./edits.js").Hit} Hit */
+/** @typedef {import("./address.js").Wishes} Wishes */
+/** @typedef {typeof import("./api.js")} Api */
+
+/** A seed that nobody has thought of. */
+export const anySeed = () => String(1 + (crypto.getRandomValues(new Uint32Array(1))[0] % 999_999));
+
+/**
+ * The file of what is heard of a take: the bytes that were played, as long as nothing was clicked.
+ *
+ * @param {Pick<Api, "render">} api
+ * @param {File} file of the guitar
+ * @param {Take} take
+ * @param {Wishes} wishes
+ */
+export async function midiOf(api, file, take, wishes) {
+  if (take.midi && !take.edits.length) return take.midi;
+  const { blob } = await api.render(file, { hits: [...sounding(take.played, take.edits)] }, asked(wishes), "midi");
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+/**
+ * What a file's drums are made with: its part of the wishes that no other file changes.
+ *
+ * @param {Wishes} wishes
+ */
+export const asked = ({ track }) => (track ? { track } : {});
+
+/**
+ * Play the bars of a take that are not locked anew, range after range; each is played to the drums that are there by then.
+ *
+ * @param {Pick<Api, "play" | "render">} api
+ * @param {File} file
+ * @param {Take} take
+ * @param {number} bars how many the song has
+ * @param {Wishes} wishes with the seed to play with
+ * @param {{signal: AbortSignal, onTake: (take: Take) => void}} ways onTake: the take after each bar
+ * @returns {Promise<Take>}
+ */
+export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
+  let now = take;
+  for (const range of free(bars, take.locks)) {
+    const drums = await midiOf(api, file, now, wishes);
+    const summary = await api.play(file, { ...configOf(wishes), takes: 1, bars: range }, {
+      drums,
+      signal,
+      onBar: ({ bar, hits }) => {
+        if (bar < range.firstBar || bar > range.lastBar) return;
+        now = { ...now, midi: null, played: replaced(now.played, bar, hits) };
+        onTake(now);
+      },
+    }); // prettier-ignore
+    const [made] = summary.takes;
+    now = { ...now, midi: made.midi, explanations: made.explanations, grooves: made.grooves };
+  }
+  return { ...now, seed: wishes.seed ?? now.seed };
+}

@@ -1,0 +1,203 @@
+/**
+ * What was clicked in a take, which bars are locked, and the way back: pure functions between plain values.
+ *
+ * A take keeps what the drummer played apart from what was clicked: when bars are played anew, the clicks still hold.
+ */
+
+/** @typedef {import("./schedule.js").Hit} Hit */
+/** @typedef {Hit} Edit What was clicked: a hit of this velocity, or none at this place (velocity 0). */
+/**
+ * @typedef {object} Take
+ * @property {string} seed
+ * @property {number | null} score how much of it the other takes agree with, 0 to 1
+ * @property {readonly Hit[]} played what the drummer played, in order
+ * @property {readonly Edit[]} edits
+ * @property {readonly number[]} locks numbers of the bars that stay when the others are played anew, in order
+ * @property {Uint8Array | null} midi the file of `played`; null while it is being played
+ * @property {readonly {firstBar: number, lastBar: number, text: string}[]} explanations
+ * @property {readonly {section: string, name: string, title: string}[]} grooves
+ */
+
+/** Quarters: a click means what is struck on the same piece nearer than this. Half a step of the finest triplets. */
+export const NEAR = 1 / 12;
+/** How hard a hit is that was clicked where the piece is not struck at all. */
+export const USUAL = 96;
+const MOST_STEPS_BACK = 200;
+
+/** @param {Hit} one @param {Hit} other */
+const near = (one, other) => one.piece === other.piece && Math.abs(one.quarter - other.quarter) < NEAR;
+
+/** @param {Hit} one @param {Hit} other */
+const inOrder = (one, other) => one.quarter - other.quarter || (one.piece < other.piece ? -1 : 1);
+
+/**
+ * What is heard: what was played, but for what was clicked.
+ *
+ * @param {readonly Hit[]} played
+ * @param {readonly Edit[]} edits
+ * @returns {readonly Hit[]} in order
+ */
+export function sounding(played, edits) {
+  if (!edits.length) return played;
+  /** @type {Map<string, Edit[]>} */
+  const of = new Map();
+  for (const edit of edits) of.set(edit.piece, [...(of.get(edit.piece) ?? []), edit]);
+  const left = played.filter((hit) => !of.get(hit.piece)?.some((edit) => near(edit, hit)));
+  return [...left, ...edits.filter((edit) => edit.velocity > 0)].sort(inOrder);
+}
+
+/**
+ * Click a place: a hit that is there goes, where none is one comes, and a second click takes the first one back.
+ *
+ * @param {Take} take
+ * @param {Hit} place where; its velocity is that of the hit that comes
+ * @returns {Take}
+ */
+export function toggled(take, place) {
+  const others = take.edits.filter((edit) => !near(edit, place));
+  const clicked = take.edits.find((edit) => near(edit, place));
+  const played = take.played.find((hit) => near(hit, place));
+  const heard = clicked ? clicked.velocity > 0 : played !== undefined;
+  if (heard && played) return { ...take, edits: [...others, { ...played, velocity: 0 }] };
+  if (heard || (clicked && played)) return { ...take, edits: others };
+  return { ...take, edits: [...others, place] };
+}
+
+/**
+ * Make a hit softer or louder.
+ *
+ * @param {Take} take
+ * @param {Hit} hit
+ * @param {number} velocity what is out of 1 to 127 is brought into it
+ * @returns {Take}
+ */
+export function struck(take, hit, velocity) {
+  const wanted = Math.min(127, Math.max(1, Math.round(velocity)));
+  const edits = take.edits.filter((edit) => !near(edit, hit));
+  const played = take.played.find((one) => near(one, hit));
+  if (played?.velocity === wanted && played.tick === hit.tick) return { ...take, edits };
+  return { ...take, edits: [...edits, { ...hit, velocity: wanted }] };
+}
+
+/**
+ * The hits of a bar in place of those that the bar had.
+ *
+ * @param {readonly Hit[]} played
+ * @param {number} bar
+ * @param {readonly Hit[]} hits
+ * @returns {readonly Hit[]}
+ */
+export function replaced(played, bar, hits) {
+  let first = played.length;
+  while (first > 0 && played[first - 1].bar >= bar) first--;
+  if (first === played.length) return [...played, ...hits]; // bars come in their order
+  return [...played.filter((hit) => hit.bar !== bar), ...hits].sort(inOrder);
+}
+
+/**
+ * Lock bars, or let them go.
+ *
+ * @param {readonly number[]} locks
+ * @param {number} first
+ * @param {number} last either may be the smaller
+ * @param {boolean} locked
+ * @returns {readonly number[]} in order
+ */
+export function withLocks(locks, first, last, locked) {
+  const [low, high] = first < last ? [first, last] : [last, first];
+  const others = locks.filter((bar) => bar < low || bar > high);
+  const those = locked ? Array.from({ length: high - low + 1 }, (_, index) => low + index) : [];
+  return [...others, ...those].sort((one, other) => one - other);
+}
+
+/**
+ * The bars that are not locked, as ranges from a first to a last bar.
+ *
+ * @param {number} bars how many the song has
+ * @param {readonly number[]} locks
+ * @returns {{firstBar: number, lastBar: number}[]}
+ */
+export function free(bars, locks) {
+  const locked = new Set(locks);
+  /** @type {{firstBar: number, lastBar: number}[]} */
+  const ranges = [];
+  for (let bar = 1; bar <= bars; bar++) {
+    if (locked.has(bar)) continue;
+    const last = ranges.at(-1);
+    if (last?.lastBar === bar - 1) last.lastBar = bar;
+    else ranges.push({ firstBar: bar, lastBar: bar });
+  }
+  return ranges;
+}
+
+/**
+ * The bars in which the drums leave their pattern, and what that is called.
+ *
+ * @param {Take["explanations"]} explanations
+ * @returns {Map<number, "fill" | "break">}
+ */
+export function signs(explanations) {
+  /** @type {Map<number, "fill" | "break">} */
+  const found = new Map();
+  for (const { firstBar, lastBar, text } of explanations) {
+    const word = /^(fill|break)\b/.exec(text)?.[1];
+    if (word && firstBar === lastBar) found.set(firstBar, /** @type {"fill" | "break"} */ (word));
+  }
+  return found;
+}
+
+// --- the way back ----------------------------------------------------------------------------------------------------
+
+/**
+ * States in their order. Those before `now` can be gone back to, those after it forth again.
+ *
+ * @template T
+ * @typedef {{past: readonly T[], now: T, future: readonly T[]}} History
+ */
+
+/**
+ * @template T
+ * @param {T} now
+ * @returns {History<T>}
+ */
+export const begun = (now) => ({ past: [], now, future: [] });
+
+/**
+ * A step that can be undone.
+ *
+ * @template T
+ * @param {History<T>} history
+ * @param {T} next
+ * @returns {History<T>}
+ */
+export const done = (history, next) => ({ past: [...history.past, history.now].slice(-MOST_STEPS_BACK), now: next, future: [] });
+
+/**
+ * A change that is no step of its own, such as a bar that comes in.
+ *
+ * @template T
+ * @param {History<T>} history
+ * @param {T} now
+ * @returns {History<T>}
+ */
+export const amended = (history, now) => ({ ...history, now });
+
+/**
+ * @template T
+ * @param {History<T>} history
+ * @returns {History<T>}
+ */
+export function undone(history) {
+  const before = history.past.at(-1);
+  return before === undefined ? history : { past: history.past.slice(0, -1), now: before, future: [history.now, ...history.future] };
+}
+
+/**
+ * @template T
+ * @param {History<T>} history
+ * @returns {History<T>}
+ */
+export function redone(history) {
+  const next = history.future[0];
+  return next === undefined ? history : { past: [...history.past, history.now], now: next, future: history.future.slice(1) };
+}

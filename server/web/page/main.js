@@ -1,0 +1,211 @@
+/** The page begins here: its frame, its two views, the address, and what is said to whoever uses it. */
+
+import * as api from "./api.js";
+import { fragment, parts } from "./address.js";
+import { mountBeats } from "./beats.js";
+import { fill, h } from "./dom.js";
+import { mountSong } from "./song.js";
+import { Sound } from "./sound.js";
+import { LANGUAGES, language, setLanguage, t } from "./words.js";
+
+/**
+ * @typedef {object} App What both views share.
+ * @property {typeof api} api
+ * @property {Sound} sound
+ * @property {Awaited<ReturnType<typeof api.server>>} info
+ * @property {(text: string, how?: {kind?: "note" | "error"}) => void} say a sentence; "" takes back what was said
+ * @property {(error: unknown) => void} fail say what went wrong, and what to do
+ * @property {(view: "song" | "beats") => void} goTo
+ * @property {() => void} setAddress the address is made anew of what the view that is shown says
+ * @property {(beat: {title: string, midi: Uint8Array}) => void} useAsGroove
+ */
+/** @typedef {ReturnType<typeof mountSong>} SongView */
+/** @typedef {ReturnType<typeof mountBeats>} BeatsView */
+
+const THEME = "seq2drum.theme";
+const NOTE_LASTS = 8000; // milliseconds
+const VIEWS = /** @type {const} */ (["song", "beats"]);
+
+const messages = element("messages");
+const main = element("main");
+/** @type {"song" | "beats"} */
+let view = "song";
+/** @type {{song: SongView, beats: BeatsView} | null} */
+let views = null;
+/** @type {App} */
+let app;
+
+/** @param {string} id */
+function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+// --- what is said --------------------------------------------------------------------------------------------------
+
+/** @type {App["say"]} */
+function say(text, { kind = "note" } = {}) {
+  if (!text) {
+    messages.replaceChildren();
+    return;
+  }
+  for (const other of [...messages.children]) if (other.getAttribute("data-text") === text) other.remove();
+  const close = h("button", { class: "reset", type: "button", "aria-label": t("frame.close"), onclick: () => box.remove() }, "×");
+  const box = h("div", { class: `message ${kind}`, "data-text": text }, h("p", {}, text), close);
+  messages.append(box);
+  while (messages.children.length > 3) messages.firstElementChild?.remove();
+  if (kind === "note") setTimeout(() => box.remove(), NOTE_LASTS);
+}
+
+/** The sentences of the server are said as they are; those that a guitarist can do something about have their own. @param {unknown} error */
+function fail(error) {
+  const { name, reason, message, retrySeconds } = /** @type {{name?: string, reason?: string, message?: string, retrySeconds?: number | null}} */ (error);
+  if (reason === "CANCELLED") return;
+  if (reason === "UNREACHABLE") gone(true);
+  else if (reason?.startsWith("CREDENTIALS")) say(t("frame.token"), { kind: "error" });
+  else if (reason === "NO_AUDIO") say(t("frame.noAudio"), { kind: "error" });
+  else if (name === "QuotaExceededError") say(t("frame.full"), { kind: "error" });
+  else if (reason) say(retrySeconds ? t("frame.retry", { message: message ?? "", seconds: Math.ceil(retrySeconds) }) : sentence(message ?? reason), { kind: "error" });
+  else {
+    say(t("frame.fault", { message: message ?? String(error) }), { kind: "error" });
+  }
+}
+
+/** With a capital and a full stop. @param {string} text */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+
+/** @param {boolean} away whether the server does not answer */
+function gone(away) {
+  const banner = element("gone");
+  if (banner.hidden === !away) return;
+  banner.hidden = !away;
+  banner.textContent = away ? t("frame.gone") : "";
+  if (!away) {
+    say(t("frame.back"));
+    views?.song.back();
+  }
+}
+
+// --- the views -----------------------------------------------------------------------------------------------------
+
+/** @param {"song" | "beats"} name */
+function goTo(name) {
+  if (!views) return;
+  if (name !== view) {
+    views[view].hidden();
+    app.sound.stop();
+    app.sound.loop(null);
+    view = name;
+  }
+  for (const each of VIEWS) {
+    element(each).hidden = each !== view;
+    element(`to-${each}`).setAttribute("aria-current", each === view ? "page" : "false");
+  }
+  views[view].shown();
+  setAddress();
+}
+
+function setAddress() {
+  if (!views) return;
+  const wanted = fragment(view, views[view].address());
+  if (wanted !== location.hash) history.replaceState(history.state, "", wanted);
+}
+
+/** Both views, in the language of the page. */
+function mount() {
+  const earlier = views;
+  frame();
+  views = null; // no address is made of half a page
+  const song = mountSong(element("song"), app, earlier?.song);
+  const beats = mountBeats(element("beats"), app);
+  views = { song, beats };
+  goTo(view);
+}
+
+// --- the frame -----------------------------------------------------------------------------------------------------
+
+function frame() {
+  document.documentElement.lang = language();
+  for (const name of VIEWS) {
+    const button = element(`to-${name}`);
+    button.textContent = t(`frame.${name}`);
+    button.onclick = () => goTo(name);
+  }
+  element("skip").textContent = t("frame.skip");
+  element("skip").onclick = () => main.focus();
+  element("views").setAttribute("aria-label", t("frame.views"));
+  const theme = h("select", { id: "theme", "aria-label": t("frame.theme"), onchange: () => setTheme(theme.value) },
+    ...["auto", "light", "dark"].map((name) => h("option", { value: name }, t(`frame.theme.${name}`)))); // prettier-ignore
+  theme.value = localStorage.getItem(THEME) ?? "auto";
+  const tongue = h("select", { id: "language", "aria-label": t("frame.language"), onchange: () => (setLanguage(tongue.value), mount()) },
+    ...Object.entries(LANGUAGES).map(([code, name]) => h("option", { value: code, lang: code }, name))); // prettier-ignore
+  tongue.value = language();
+  fill(element("settings"), tongue, theme);
+}
+
+/** @param {string} name */
+function setTheme(name) {
+  if (name === "auto") localStorage.removeItem(THEME);
+  else localStorage.setItem(THEME, name);
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  views?.song.renew();
+}
+
+/** A file that is dropped anywhere on the page is a song. */
+function takeDrops() {
+  let depth = 0;
+  const over = (/** @type {number} */ step) => document.body.classList.toggle("dropping", (depth = Math.max(0, depth + step)) > 0);
+  const files = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragenter", (event) => files(event) && over(1));
+  addEventListener("dragleave", (event) => files(event) && over(-1));
+  addEventListener("dragover", (event) => files(event) && event.preventDefault());
+  addEventListener("drop", (event) => {
+    if (!files(event)) return;
+    event.preventDefault();
+    over(-depth);
+    const [file, ...others] = event.dataTransfer?.files ?? [];
+    if (!file) return;
+    if (others.length) say(t("frame.one", { name: file.name }));
+    goTo("song");
+    void views?.song.open(file);
+  });
+}
+
+/** @returns {Promise<App["info"]>} once the server answers */
+async function answered() {
+  for (;;) {
+    try {
+      return await api.server();
+    } catch (error) {
+      fail(error);
+      await new Promise((resolve) => {
+        addEventListener("focus", resolve, { once: true });
+        setTimeout(resolve, 3000);
+      });
+    }
+  }
+}
+
+async function start() {
+  setTheme(localStorage.getItem(THEME) ?? "auto");
+  frame();
+  api.watchServer((there) => gone(!there));
+  const info = await answered();
+  say("");
+  app = { api, sound: new Sound(), info, say, fail, goTo, setAddress, useAsGroove: (beat) => (goTo("song"), views?.song.useAsGroove(beat)) };
+  const first = parts(location.hash);
+  view = first.view === "beats" ? "beats" : "song";
+  const values = view === "song" ? first.values : {};
+  mount();
+  takeDrops();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => views?.song.renew());
+  addEventListener("hashchange", () => {
+    const now = parts(location.hash);
+    goTo(now.view === "beats" ? "beats" : "song");
+    if (view === "song") views?.song.moved(now.values);
+  });
+  Object.assign(window, { seq2drum: { app, get song() { return views?.song; }, get beats() { return views?.beats; } } }); // prettier-ignore
+  await views?.song.start(values);
+}
+
+void start();

@@ -1,0 +1,289 @@
+/** Paints the part of a song's picture that is seen on a canvas: guitar above, drums below, as the project's pictures. */
+
+import { before, family, isCymbal } from "./places.js";
+
+/** @typedef {import("./schedule.js").Bar} Bar */
+/** @typedef {import("./schedule.js").Hit} Hit */
+/** @typedef {import("./schedule.js").Note} Note */
+/**
+ * @typedef {object} Picture What is shown.
+ * @property {Bar[]} bars
+ * @property {readonly {firstBar: number, lastBar: number, name: string}[]} sections
+ * @property {Note[]} guitar in order
+ * @property {readonly Hit[]} hits in order
+ * @property {ReadonlyMap<number, string>} signs the word under a bar
+ * @property {ReadonlySet<number>} locks numbers of bars
+ * @property {number} made bars whose drums are there
+ * @property {readonly string[]} rows pieces from the top
+ * @property {ReadonlySet<string>} silent pieces that are not heard
+ * @property {number} grid places a quarter
+ */
+/**
+ * @typedef {object} View
+ * @property {number} left the quarter at the left edge
+ * @property {number} scale pixels a quarter
+ * @property {number} width pixels
+ * @property {{row: number, quarter: number} | null} cursor the cell that the keyboard is on
+ * @property {{hit: Hit, velocity: number} | null} dragged
+ */
+
+/** Heights in pixels. */
+export const SIZE = { head: 44, section: 20, guitar: 100, gap: 6, row: 26, foot: 20 };
+/** Pixels before the first barline, for hits that come early. */
+export const LEAD = 10;
+const LEAST_CELL = 7; // cells that would be narrower are not drawn
+const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
+
+/** @param {number} rows */
+export const tall = (rows) => SIZE.head + SIZE.guitar + SIZE.gap + rows * SIZE.row + SIZE.foot;
+
+/** The upper edge of a row. @param {number} row */
+export const topOf = (row) => SIZE.head + SIZE.guitar + SIZE.gap + row * SIZE.row;
+
+/**
+ * The colours of the page's theme.
+ *
+ * @param {Element} element
+ * @returns {Record<string, string>}
+ */
+export function colours(element) {
+  const probe = document.createElement("i");
+  element.append(probe);
+  const found = COLOURS.map((name) => {
+    probe.style.color = `var(--${name})`;
+    return [name, getComputedStyle(probe).color];
+  });
+  probe.remove();
+  return Object.fromEntries(found);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} to
+ * @param {Picture} picture
+ * @param {View} view
+ * @param {Record<string, string>} colour
+ */
+export function paint(to, picture, view, colour) {
+  const height = tall(picture.rows.length);
+  to.clearRect(0, 0, view.width, height);
+  to.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  const x = (/** @type {number} */ quarter) => LEAD + (quarter - view.left) * view.scale;
+  const right = view.left + (view.width - LEAD) / view.scale;
+  const first = Math.max(0, before(picture.bars, view.left - LEAD / view.scale, (bar) => bar.quarter + bar.quarters));
+  const seen = [];
+  for (let index = first; index < picture.bars.length && picture.bars[index].quarter < right; index++) seen.push(picture.bars[index]);
+  const brush = { to, picture, view, colour, x, right, height };
+  for (const bar of seen) ground(brush, bar);
+  for (const bar of seen) lines(brush, bar);
+  rules(brush);
+  for (const bar of seen) heads(brush, bar);
+  sectionNames(brush);
+  guitar(brush);
+  hits(brush);
+  cursor(brush);
+}
+
+/**
+ * @typedef {object} Brush
+ * @property {CanvasRenderingContext2D} to
+ * @property {Picture} picture
+ * @property {View} view
+ * @property {Record<string, string>} colour
+ * @property {(quarter: number) => number} x
+ * @property {number} right the quarter at the right edge
+ * @property {number} height
+ */
+
+/** @param {Brush} brush @param {Bar} bar */
+function ground({ to, picture, colour, x, height }, bar) {
+  const [left, right] = [x(bar.quarter), x(bar.quarter + bar.quarters)];
+  const drums = topOf(0);
+  if (picture.locks.has(bar.number)) {
+    to.fillStyle = colour.lock;
+    to.globalAlpha = 0.13;
+    to.fillRect(left, SIZE.section, right - left, height - SIZE.section);
+    to.globalAlpha = 1;
+  }
+  const word = picture.signs.get(bar.number);
+  if (word) {
+    to.fillStyle = colour.fill;
+    to.fillRect(left, drums, right - left, height - SIZE.foot - drums);
+    to.fillStyle = colour["fill-word"];
+    to.textBaseline = "middle";
+    if (right - left > 24) to.fillText(word, left + 4, height - SIZE.foot / 2, right - left - 6);
+  }
+  if (bar.number > picture.made) {
+    to.fillStyle = colour.faint;
+    to.fillRect(left, drums, right - left, height - SIZE.foot - drums);
+  }
+}
+
+/** @param {Brush} brush @param {Bar} bar */
+function lines({ to, picture, view, colour, x, height }, bar) {
+  const [top, bottom] = [SIZE.head, height - SIZE.foot];
+  const rule = (/** @type {number} */ quarter, /** @type {string} */ name, /** @type {number} */ wide, from = top) => {
+    to.fillStyle = colour[name];
+    to.fillRect(Math.round(x(quarter)), from, wide, bottom - from);
+  };
+  const beat = bar.quarters / bar.beats;
+  if (view.scale / picture.grid >= LEAST_CELL) {
+    for (let cell = 1; cell < bar.quarters * picture.grid - 1e-6; cell++) rule(bar.quarter + cell / picture.grid, "faint", 1, topOf(0));
+  }
+  if (view.scale * beat >= LEAST_CELL) {
+    for (let at = 1; at < bar.beats; at++) rule(bar.quarter + at * beat, "line", 1);
+  }
+  const begins = picture.sections.some((section) => section.firstBar === bar.number);
+  rule(bar.quarter, begins ? "ink" : "soft", begins ? 2 : 1, SIZE.section);
+  if (bar.number === picture.bars.length) rule(bar.quarter + bar.quarters, "ink", 2, SIZE.section);
+}
+
+/** The lines between rows. @param {Brush} brush */
+function rules({ to, picture, view, colour, x }) {
+  const last = picture.bars.at(-1);
+  const end = Math.min(view.width, last ? x(last.quarter + last.quarters) : 0);
+  to.fillStyle = colour.line;
+  for (let row = 0; row <= picture.rows.length; row++) to.fillRect(0, topOf(row), end, 1);
+  to.fillRect(0, SIZE.head, end, 1);
+}
+
+/** Numbers of bars, and which are locked. @param {Brush} brush @param {Bar} bar */
+function heads({ to, picture, colour, x }, bar) {
+  const [left, right] = [x(bar.quarter), x(bar.quarter + bar.quarters)];
+  const locked = picture.locks.has(bar.number);
+  const middle = SIZE.section + (SIZE.head - SIZE.section) / 2;
+  if (locked) {
+    to.fillStyle = colour.lock;
+    to.fillRect(left + 1, SIZE.section, right - left - 1, SIZE.head - SIZE.section);
+  }
+  to.textBaseline = "middle";
+  to.fillStyle = locked ? colour.raised : colour.ink;
+  const every = [1, 2, 4, 8, 16, 32].find((count) => count * (right - left) >= 28) ?? 64;
+  if ((bar.number - 1) % every === 0) to.fillText(String(bar.number), left + 5, middle + 1);
+  if (locked && right - left > 40) padlock(to, right - 14, middle);
+}
+
+/** @param {CanvasRenderingContext2D} to @param {number} x @param {number} y */
+function padlock(to, x, y) {
+  to.fillRect(x - 5, y - 1, 10, 7);
+  to.strokeStyle = to.fillStyle;
+  to.lineWidth = 1.6;
+  to.beginPath();
+  to.arc(x, y - 2, 3.2, Math.PI, 0);
+  to.stroke();
+}
+
+/** Names of sections stay at the left edge as long as one of their bars is seen. @param {Brush} brush */
+function sectionNames({ to, picture, view, colour, x, right }) {
+  const { bars, sections } = picture;
+  to.textBaseline = "middle";
+  for (const { firstBar, lastBar, name } of sections) {
+    const [begin, end] = [bars[firstBar - 1], bars[lastBar - 1]];
+    if (!begin || !end || begin.quarter > right || x(end.quarter + end.quarters) < 0) continue;
+    const stop = x(end.quarter + end.quarters) - 4;
+    const left = Math.min(Math.max(x(begin.quarter), 4), stop - 14);
+    to.font = to.font.replace(/^(\w+ )?12px/, "bold 12px");
+    const wide = Math.min(to.measureText(name).width + 12, stop - left);
+    to.fillStyle = colour.ink;
+    to.beginPath();
+    to.roundRect(left, 2, Math.max(wide, 10), SIZE.section - 4, 4);
+    to.fill();
+    to.fillStyle = colour.raised;
+    if (wide > 14) to.fillText(name, left + 6, SIZE.section / 2 + 0.5, wide - 8);
+    to.font = to.font.replace("bold 12px", "12px");
+    if (left > view.width) break;
+  }
+}
+
+/** @param {Brush} brush */
+function guitar({ to, picture, view, colour, x, right }) {
+  const notes = picture.guitar;
+  if (!notes.length) return;
+  let [low, high, longest] = [127, 0, 0];
+  for (const note of notes) {
+    low = Math.min(low, note.pitch);
+    high = Math.max(high, note.pitch);
+    longest = Math.max(longest, note.quarters);
+  }
+  [low, high] = [low - 1, Math.max(high + 2, low + 12)];
+  const step = (SIZE.guitar - 8) / (high - low);
+  const thick = Math.max(3, Math.min(step, 9));
+  to.fillStyle = colour.guitar;
+  const begin = before(notes, view.left - longest - 1, (note) => note.quarter);
+  for (let index = begin; index < notes.length && notes[index].quarter < right; index++) {
+    const { quarter, quarters, pitch, velocity } = notes[index];
+    const left = x(quarter);
+    const wide = Math.max(2.5, quarters * view.scale - 1.5);
+    if (left + wide < 0) continue;
+    to.globalAlpha = 0.35 + (0.65 * velocity) / 127;
+    to.beginPath();
+    to.roundRect(left, SIZE.head + SIZE.guitar - 4 - (pitch - low) * step - thick / 2, wide, thick, Math.min(3, thick / 2));
+    to.fill();
+  }
+  to.globalAlpha = 1;
+}
+
+/** @param {Brush} brush */
+function hits({ to, picture, view, colour, x, right }) {
+  const rowOf = new Map(picture.rows.map((piece, row) => [piece, row]));
+  const begin = before(picture.hits, view.left - 1, (hit) => hit.quarter);
+  for (let index = begin; index < picture.hits.length && picture.hits[index].quarter < right + 1; index++) {
+    const hit = picture.hits[index];
+    const row = rowOf.get(hit.piece);
+    if (row === undefined) continue;
+    const velocity = view.dragged?.hit === hit ? view.dragged.velocity : hit.velocity;
+    mark(to, x(hit.quarter), topOf(row) + SIZE.row / 2, velocity, hit.piece, colour[`hit-${family(hit.piece)}`], picture.silent.has(hit.piece));
+  }
+  if (view.dragged) {
+    const { hit, velocity } = view.dragged;
+    const [left, top] = [x(hit.quarter) + 12, topOf(rowOf.get(hit.piece) ?? 0) - 12];
+    to.fillStyle = colour.ink;
+    to.beginPath();
+    to.roundRect(left, top, 34, 22, 5);
+    to.fill();
+    to.fillStyle = colour.raised;
+    to.textBaseline = "middle";
+    to.fillText(String(velocity), left + 7, top + 12);
+  }
+}
+
+/**
+ * A disc for a drum, a cross for a cymbal: the louder, the larger and the less transparent.
+ *
+ * @param {CanvasRenderingContext2D} to
+ * @param {number} x
+ * @param {number} y
+ * @param {number} velocity
+ * @param {string} piece
+ * @param {string} colour
+ * @param {boolean} silent
+ */
+function mark(to, x, y, velocity, piece, colour, silent) {
+  const share = velocity / 127;
+  to.globalAlpha = silent ? 0.15 : 0.25 + 0.75 * share;
+  if (isCymbal(piece)) {
+    const half = 3 + 4 * share;
+    to.strokeStyle = colour;
+    to.lineWidth = 2.6;
+    to.lineCap = "round";
+    to.beginPath();
+    to.moveTo(x - half, y - half);
+    to.lineTo(x + half, y + half);
+    to.moveTo(x - half, y + half);
+    to.lineTo(x + half, y - half);
+    to.stroke();
+  } else {
+    to.fillStyle = colour;
+    to.beginPath();
+    to.arc(x, y, 3.5 + 5.5 * share, 0, 2 * Math.PI);
+    to.fill();
+  }
+  to.globalAlpha = 1;
+}
+
+/** @param {Brush} brush */
+function cursor({ to, picture, view, colour, x }) {
+  if (!view.cursor) return;
+  to.strokeStyle = colour.accent;
+  to.lineWidth = 2;
+  to.strokeRect(x(view.cursor.quarter), topOf(view.cursor.row) + 1, Math.max(8, view.scale / picture.grid), SIZE.row - 1);
+}

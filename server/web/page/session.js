@@ -1,0 +1,387 @@
+/**
+ * Work on a song: what was opened, asked for, played, clicked, undone and kept. It knows the server and the store, and
+ * nothing of how anything looks or sounds.
+ */
+
+import { configOf } from "./address.js";
+import { anew, anySeed, asked } from "./drumming.js";
+import * as edits from "./edits.js";
+import * as works from "./work.js";
+
+/** @typedef {import("./address.js").Wishes} Wishes */
+/** @typedef {import("./work.js").Work} Work */
+/** @typedef {import("./work.js").Doc} Doc */
+/** @typedef {import("./edits.js").Take} Take */
+/** @typedef {import("./edits.js").Hit} Hit */
+/** @typedef {import("./drumming.js").Api} Api */
+/** @typedef {Awaited<ReturnType<Api["analyze"]>>} Analysis */
+/**
+ * @typedef {object} Ears Who is told.
+ * @property {() => void} changed something is to be shown anew
+ * @property {(first: boolean) => void} opened a song is there; first: and has no drums yet
+ * @property {() => void} begun the first bar of the first take of a song is there
+ * @property {(error: unknown) => void} failed
+ * @property {() => void} copied another tab has the song, too, and this one goes on with a copy
+ */
+
+export const USUAL_TAKES = 3;
+const WAIT_WISH = 500; // milliseconds after the last wish, before it is played
+const WAIT_KEEP = 400;
+
+export class Session {
+  /** @type {Work | null} */
+  work = null;
+  /** @type {Analysis | null} */
+  analysis = null;
+  /** @type {File | null} */
+  file = null;
+  /** What is wished for as long as there is no song. @type {Wishes} */
+  #before = { takes: USUAL_TAKES };
+  #meant = false; // whether an address said so
+  /** @type {AbortController | null} */
+  #call = null;
+  #partial = false; // the chosen take was not played to its end
+  #made = 0;
+  /** @type {(() => void) | null} */
+  #again = null;
+  #timers = { wish: 0, keep: 0 };
+  /** @type {Promise<unknown>} */
+  #keeping = Promise.resolve();
+  #opening = 0;
+
+  /**
+   * @param {Api} api
+   * @param {Pick<import("./store.js").Store, "keep" | "find">} store
+   * @param {Ears} ears
+   */
+  constructor(api, store, ears) {
+    this.api = api;
+    this.store = store;
+    this.ears = ears;
+  }
+
+  /** @returns {Doc} */
+  get doc() {
+    return this.work?.history.now ?? works.emptyDoc(this.#before);
+  }
+
+  get take() {
+    return works.chosenTake(this.doc);
+  }
+
+  get busy() {
+    return this.#call !== null;
+  }
+
+  /** Bars of the chosen take that are there. */
+  get made() {
+    return this.#made;
+  }
+
+  get canUndo() {
+    return Boolean(this.work?.history.past.length);
+  }
+
+  get canRedo() {
+    return Boolean(this.work?.history.future.length);
+  }
+
+  // --- opening -------------------------------------------------------------------------------------------------------
+
+  /**
+   * Wishes that an address holds: for the next song, or for the one that is open.
+   *
+   * @param {Wishes} wishes
+   */
+  meant(wishes) {
+    const all = { takes: USUAL_TAKES, ...wishes };
+    this.#meant = Object.keys(wishes).length > 0;
+    if (this.work && this.#meant) this.wish(all);
+    else this.#before = all;
+  }
+
+  /**
+   * Open a file, and play to it if that was not done before. What is open stays until the file is understood.
+   *
+   * @param {File} file
+   */
+  async open(file) {
+    const turn = ++this.#opening;
+    try {
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      const id = await works.nameOf(bytes);
+      const found = await this.store.find(id).catch(() => undefined);
+      const wishes = this.#meant || !found ? this.#before : found.doc.wishes;
+      const analysis = await this.api.analyze(file, asked(wishes));
+      if (turn !== this.#opening) return;
+      const work = found ? works.opened(found) : { id, name: file.name, bytes, history: edits.begun(works.emptyDoc(wishes)), position: 0 };
+      this.#adopt(work, file, analysis);
+      if (this.#meant && found) this.wish(wishes);
+      this.#meant = false;
+    } catch (error) {
+      if (turn === this.#opening) this.#fail(error, () => this.open(file));
+    }
+  }
+
+  /**
+   * Go on with a song that was kept.
+   *
+   * @param {string} id
+   * @returns {Promise<boolean>} whether it is there
+   */
+  async resume(id) {
+    const turn = ++this.#opening;
+    const found = await this.store.find(id);
+    if (!found || turn !== this.#opening) return found !== undefined;
+    const file = new File([/** @type {BlobPart} */ (found.bytes)], found.name);
+    try {
+      const analysis = await this.api.analyze(file, asked(found.doc.wishes));
+      if (turn === this.#opening) this.#adopt(works.opened(found), file, analysis);
+    } catch (error) {
+      this.#fail(error, () => void this.resume(id));
+    }
+    return true;
+  }
+
+  /** Leave the song. */
+  close() {
+    this.#opening++;
+    this.#abort();
+    this.keepSoon(0);
+    [this.work, this.analysis, this.file] = [null, null, null];
+    this.#made = 0;
+    this.#before = { takes: USUAL_TAKES };
+    this.ears.changed();
+  }
+
+  /** @param {Work} work @param {File} file @param {Analysis} analysis */
+  #adopt(work, file, analysis) {
+    this.#abort();
+    this.keepSoon(0); // what was open
+    [this.work, this.file, this.analysis] = [work, file, analysis];
+    const first = !works.finished(this.take);
+    this.#partial = first;
+    this.#made = first ? 0 : analysis.bars.length;
+    this.ears.opened(first);
+    this.ears.changed();
+    if (first) void this.play(this.doc.wishes);
+  }
+
+  // --- playing -------------------------------------------------------------------------------------------------------
+
+  /** Something else is wished for: it is played a moment later, to the bars that are not locked. @param {Wishes} wishes */
+  wish(wishes) {
+    clearTimeout(this.#timers.wish);
+    if (!this.work) return;
+    const track = wishes.track !== this.doc.wishes.track;
+    this.#step({ ...this.doc, wishes });
+    this.#partial = true; // more wishes that come before it is played are the same step
+    this.ears.changed();
+    const play = () => (this.take?.locks.length ? this.anew(wishes, true) : this.play(wishes, true));
+    if (track) void this.#listenAnew().then((heard) => void (heard && play()));
+    else this.#timers.wish = Number(setTimeout(play, WAIT_WISH));
+  }
+
+  /** Other takes: with a seed that nobody has thought of. */
+  others() {
+    void this.play({ ...this.doc.wishes, seed: anySeed() });
+  }
+
+  /**
+   * Play whole takes. What was clicked stays in the take that is heard.
+   *
+   * @param {Wishes} wishes
+   * @param {boolean} [stepped] whether there is a step of the way back for it already
+   */
+  async play(wishes, stepped = false) {
+    const earlier = this.take;
+    const known = this.doc.takes.length > 0;
+    const start = { wishes, takes: known ? this.doc.takes : [], chosen: this.doc.chosen };
+    await this.#playing(start, stepped, async (file, signal) => {
+      /** @type {Take[]} */
+      const takes = [];
+      let heard = 0;
+      const summary = await this.api.play(file, configOf(wishes), {
+        signal,
+        onBar: ({ take, bar, hits, seed }) => {
+          const old = take === 0 ? earlier : undefined;
+          takes[take] ??= works.emptyTake(seed, { played: old?.played ?? [], edits: old?.edits ?? [] });
+          takes[take] = { ...takes[take], played: edits.replaced(takes[take].played, bar, hits) };
+          if (take !== 0) return;
+          this.#made = known ? (this.analysis?.bars.length ?? 0) : bar;
+          this.#amend({ wishes, takes: [takes[0]], chosen: 0 });
+          if (!known && ++heard === 1) this.ears.begun();
+        },
+      });
+      return works.ranked({ wishes, takes, chosen: 0 }, summary.takes);
+    });
+  }
+
+  /**
+   * Play the bars that are not locked anew.
+   *
+   * @param {Wishes} [wishes] by default those that there are, with another seed
+   * @param {boolean} [stepped] as of `play`
+   */
+  async anew(wishes = { ...this.doc.wishes, seed: anySeed() }, stepped = false) {
+    const [take, bars] = [this.take, this.analysis?.bars.length ?? 0];
+    if (!take || !edits.free(bars, take.locks).length) return;
+    const { chosen } = this.doc;
+    await this.#playing({ ...this.doc, wishes: { ...this.doc.wishes, ...wishes, seed: this.doc.wishes.seed } }, stepped, async (file, signal) => {
+      const onTake = (/** @type {Take} */ now) => this.#amend(works.withTake(this.doc, chosen, now));
+      const made = await anew(this.api, file, take, bars, wishes, { signal, onTake });
+      return works.withTake(this.doc, chosen, made);
+    });
+  }
+
+  /**
+   * @param {Doc} start
+   * @param {boolean} stepped
+   * @param {(file: File, signal: AbortSignal) => Promise<Doc>} make
+   */
+  async #playing(start, stepped, make) {
+    const { work, file } = this;
+    if (!work || !file) return;
+    this.#abort();
+    if (stepped) this.#amend(start);
+    else this.#step(start);
+    const call = (this.#call = new AbortController());
+    this.#partial = true;
+    this.ears.changed();
+    try {
+      const made = await make(file, call.signal);
+      if (call.signal.aborted) return;
+      this.#partial = false;
+      this.#made = this.analysis?.bars.length ?? 0;
+      this.#call = null;
+      this.#amend(made);
+      this.keepSoon();
+    } catch (error) {
+      if (call.signal.aborted) return;
+      this.#call = null;
+      if (this.work && this.canUndo) this.work = { ...this.work, history: { ...edits.undone(this.work.history), future: [] } };
+      this.#fail(error, () => void this.#playing(start, false, make));
+    }
+  }
+
+  /** A server that was away is back. */
+  back() {
+    const again = this.#again;
+    this.#again = null;
+    again?.();
+  }
+
+  /** @param {unknown} error @param {() => void} again */
+  #fail(error, again) {
+    const gone = /** @type {{reason?: string}} */ (error).reason === "UNREACHABLE";
+    this.#again = gone ? again : null;
+    this.ears.failed(error);
+    this.ears.changed();
+  }
+
+  #abort() {
+    clearTimeout(this.#timers.wish);
+    this.#call?.abort();
+    this.#call = null;
+    this.#again = null;
+  }
+
+  /** Another part is the guitar. @returns {Promise<boolean>} whether it is understood */
+  async #listenAnew() {
+    if (!this.file) return false;
+    try {
+      this.analysis = await this.api.analyze(this.file, asked(this.doc.wishes));
+      this.ears.opened(false);
+      this.ears.changed();
+      return true;
+    } catch (error) {
+      this.undo();
+      this.#fail(error, () => undefined);
+      return false;
+    }
+  }
+
+  // --- clicking ------------------------------------------------------------------------------------------------------
+
+  /** Do something to the chosen take that can be undone. @param {(take: Take) => Take} deed */
+  edit(deed) {
+    const take = this.take;
+    if (!take || !this.work) return;
+    this.#step(works.withTake(this.doc, this.doc.chosen, deed(take)));
+    this.ears.changed();
+    this.keepSoon();
+  }
+
+  /** See and hear another take. @param {number} index */
+  choose(index) {
+    if (index === this.doc.chosen || !this.doc.takes[index]) return;
+    this.#amend({ ...this.doc, chosen: index });
+    this.keepSoon();
+  }
+
+  undo() {
+    this.#walk(edits.undone);
+  }
+
+  redo() {
+    this.#walk(edits.redone);
+  }
+
+  /** @param {typeof edits.undone<Doc>} way */
+  #walk(way) {
+    if (!this.work) return;
+    const { track } = this.doc.wishes;
+    this.#abort();
+    this.work = { ...this.work, history: way(this.work.history) };
+    this.#partial = !works.finished(this.take);
+    if (track !== this.doc.wishes.track) void this.#listenAnew();
+    this.ears.changed();
+    this.keepSoon();
+  }
+
+  /** @param {Doc} next */
+  #step(next) {
+    if (!this.work) return;
+    const history = this.#partial ? edits.amended(this.work.history, next) : edits.done(this.work.history, next);
+    this.work = { ...this.work, history };
+  }
+
+  /** @param {Doc} now */
+  #amend(now) {
+    if (this.work) this.work = works.amendedWork(this.work, now);
+    this.ears.changed();
+  }
+
+  // --- keeping -------------------------------------------------------------------------------------------------------
+
+  /** @param {number} position of the sound, in quarters */
+  stand(position) {
+    if (!this.work || this.work.position === position) return;
+    this.work = { ...this.work, position };
+    this.keepSoon();
+  }
+
+  /** Keep the song in the browser, in a moment. @param {number} [milliseconds] */
+  keepSoon(milliseconds = WAIT_KEEP) {
+    clearTimeout(this.#timers.keep);
+    if (!this.work || this.busy) return;
+    const keep = () => {
+      const { work } = this;
+      this.#keeping = this.#keeping.then(() => work && this.#keep(work));
+    };
+    if (!milliseconds) keep();
+    else this.#timers.keep = Number(setTimeout(keep, milliseconds));
+  }
+
+  /** @param {Work} work */
+  async #keep(work) {
+    if (!works.finished(works.chosenTake(work.history.now))) return;
+    try {
+      const { id, copied } = await this.store.keep(work);
+      if (this.work?.id === work.id) this.work = { ...this.work, id };
+      if (copied) this.ears.copied();
+    } catch (error) {
+      this.ears.failed(error);
+    }
+  }
+}

@@ -1,0 +1,351 @@
+/** The view with a guitar: a file is dropped, drums are played to it, seen, heard, changed and taken away. */
+
+import { valuesOf, wishesOf } from "./address.js";
+import { fill } from "./dom.js";
+import { Downloads } from "./downloads.js";
+import { asked } from "./drumming.js";
+import * as edits from "./edits.js";
+import { gridOf, rowsOf } from "./places.js";
+import { Roll } from "./roll.js";
+import { Session } from "./session.js";
+import { guitarOf } from "./sound.js";
+import { Stage } from "./stage.js";
+import { Store } from "./store.js";
+import { Transport } from "./transport.js";
+import { Welcome } from "./welcome.js";
+import { WishPanel } from "./wishes.js";
+import { t } from "./words.js";
+
+/** @typedef {import("./main.js").App} App */
+/** @typedef {import("./edits.js").Take} Take */
+/** @typedef {import("./edits.js").Hit} Hit */
+
+const HERE = "seq2drum.song"; // of sessionStorage: which song this tab has open
+const EXAMPLE = "example.mid";
+const SOUND_EVERY = 120; // milliseconds between two times that the sound is given new hits
+
+/** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] the same view in another language */
+export const mountSong = (root, app, earlier) => new SongView(root, app, earlier);
+
+export class SongView {
+  #app;
+  #store = new Store();
+  /** @type {Set<string>} */
+  #muted = new Set();
+  /** @type {Set<string>} */
+  #solo = new Set();
+  /** @type {ReadonlySet<string>} */
+  #silent = new Set();
+  #shown = false;
+  #frame = 0;
+  #given = 0; // when the sound was given hits
+  /** @type {{take: Take | undefined, hits: readonly Hit[], signs: Map<number, string>}} */
+  #heard = { take: undefined, hits: [], signs: new Map() };
+
+  /** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] */
+  constructor(root, app, earlier) {
+    this.#app = app;
+    this.session = earlier?.session ?? new Session(app.api, this.#store, this.#ears());
+    this.session.ears = this.#ears();
+    this.welcome = new Welcome({
+      file: (file) => void this.open(file),
+      example: () => void this.#example(),
+      open: (id) => void this.session.resume(id),
+      forget: (id) => void this.#store.forget(id).then(() => this.#list()),
+    });
+    this.roll = new Roll({
+      toggle: (place) => this.session.edit((take) => edits.toggled(take, place)),
+      strike: (hit, velocity) => this.session.edit((take) => edits.struck(take, hit, velocity)),
+      lock: (first, last) => this.session.edit((take) => ({ ...take, locks: edits.withLocks(take.locks, first, last, !take.locks.includes(last)) })),
+      seek: (quarter) => void this.#seek(quarter),
+      hear: (piece, velocity) => void app.sound.strike(piece, velocity).catch((error) => this.#fail(error)),
+      mute: (what) => this.#mix(this.#muted, what, (on) => app.sound.mute(what, on)),
+      solo: (what) => this.#mix(this.#solo, what, (on) => app.sound.solo(what, on)),
+    });
+    this.wishes = new WishPanel(app.info.models.models[0]?.styles ?? [], Math.min(8, app.info.info.limits.maxTakes), (wishes) => this.session.wish(wishes));
+    this.transport = new Transport(app.sound, { toggle: () => void this.toggle(), seek: (quarter) => void this.#seek(quarter) });
+    this.downloads = new Downloads(app.api, () => this.#wanted(), (error) => this.#fail(error), app.info.maps);
+    this.stage = new Stage(this.session, this, {
+      leave: () => this.#leave(),
+      changed: () => this.#refresh(),
+      seek: (quarter) => void this.#seek(quarter),
+    });
+    fill(root, this.welcome.root, this.stage.root);
+    for (const name of ["play", "stop", "end"]) app.sound.addEventListener(name, () => this.#playing());
+    document.addEventListener("keydown", (event) => this.#key(event));
+    document.addEventListener("visibilitychange", () => document.hidden && this.session.stand(app.sound.position));
+    this.#refresh();
+    void this.#list();
+  }
+
+  // --- what main.js asks for -----------------------------------------------------------------------------------------
+
+  /** Open a file. @param {File} file */
+  async open(file) {
+    this.#app.say("");
+    this.stage.root.classList.add("opening");
+    this.welcome.root.classList.add("opening");
+    await this.session.open(file);
+    this.stage.root.classList.remove("opening");
+    this.welcome.root.classList.remove("opening");
+  }
+
+  /** The page is there: what this tab had open is opened again. @param {Record<string, string>} values of the address */
+  async start(values) {
+    const wishes = wishesOf(values);
+    const id = sessionStorage.getItem(HERE);
+    if (id && (await this.session.resume(id).catch(() => false))) return;
+    this.session.meant(wishes);
+    this.welcome.meant(values.song ?? "");
+  }
+
+  /** The address was changed by hand, or a link was followed. @param {Record<string, string>} values */
+  moved(values) {
+    this.session.meant(wishesOf(values));
+    if (!this.session.work) this.welcome.meant(values.song ?? "");
+  }
+
+  /** @param {import("./address.js").Wishes["beat"]} beat */
+  useAsGroove(beat) {
+    const wishes = { ...this.session.doc.wishes, groove: undefined, beat };
+    if (this.session.work) this.session.wish(wishes);
+    else this.session.meant(wishes);
+  }
+
+  shown() {
+    this.#shown = true;
+    this.#give(true);
+    this.roll.renew();
+    this.#tick();
+  }
+
+  hidden() {
+    this.#shown = false;
+    cancelAnimationFrame(this.#frame);
+    this.session.stand(this.#app.sound.position);
+  }
+
+  /** The server is back. */
+  back() {
+    this.session.back();
+  }
+
+  /** The theme or the size of the window has changed. */
+  renew() {
+    this.roll.renew();
+    this.transport.renew();
+  }
+
+  /** @returns {Record<string, string>} */
+  address() {
+    const { work, doc } = this.session;
+    return work ? { song: work.name, ...valuesOf(doc.wishes) } : {};
+  }
+
+  // --- what the session tells ----------------------------------------------------------------------------------------
+
+  /** @returns {import("./session.js").Ears} */
+  #ears() {
+    return {
+      changed: () => this.#refresh(),
+      opened: (first) => this.#opened(first),
+      begun: () => void this.#begin(),
+      failed: (error) => this.#fail(error),
+      copied: () => this.#app.say(t("song.copied"), { kind: "note" }),
+    };
+  }
+
+  /** @param {boolean} first */
+  #opened(first) {
+    const { session } = this;
+    const { sound } = this.#app;
+    const { work, analysis } = session;
+    if (!work || !analysis) return;
+    if (first) sound.stop();
+    const program = analysis.tracks.find(({ number }) => number === analysis.guitar.tracks[0])?.program ?? 24;
+    sound.set({ bars: [...analysis.bars], tempos: analysis.timeline.tempos, hits: [], guitar: analysis.notes, kind: guitarOf(program) });
+    this.#give(true);
+    void this.#recording();
+    void sound.load("drums", guitarOf(program)).catch((error) => this.#fail(error));
+    void sound.seek(first ? 0 : work.position);
+    this.roll.reveal(work.position);
+    sessionStorage.setItem(HERE, work.id);
+    this.stage.open(work.name, analysis);
+    void this.#grooves();
+  }
+
+  /** A recording plays as itself. */
+  async #recording() {
+    const { file } = this.session;
+    if (!file || !/\.(wav|flac|ogg|mp3|aiff?)$/i.test(file.name)) return;
+    try {
+      const decoder = new OfflineAudioContext(2, 1, 44100);
+      const buffer = await decoder.decodeAudioData(await file.arrayBuffer());
+      if (file === this.session.file) this.#app.sound.set({ guitar: buffer });
+    } catch {
+      this.#app.say(t("song.undecodable"), { kind: "note" }); // its notes are played instead
+    }
+  }
+
+  /** The grooves that fit: asked for once the first bars are there, so that nothing waits for them. */
+  async #grooves() {
+    const { file, analysis, doc } = this.session;
+    if (!file || !analysis) return;
+    const metre = analysis.timeline.meters[0];
+    const others = this.#app.info.grooves.filter((groove) => groove.numerator === metre?.numerator && groove.denominator === metre?.denominator);
+    this.wishes.offer([], others);
+    const fitting = await this.#app.api.grooves(file, asked(doc.wishes)).catch(() => []);
+    if (file === this.session.file) this.wishes.offer(fitting, others);
+  }
+
+  /** The first bar is there: it is heard at once, if the browser lets a page make sound yet. */
+  async #begin() {
+    this.#give(true);
+    if (!this.#shown) return;
+    if (navigator.userActivation && !navigator.userActivation.hasBeenActive) {
+      this.transport.button.classList.add("wanted");
+      this.#app.say(t("song.click"), { kind: "note" });
+      return;
+    }
+    await this.#app.sound.play(0).catch((error) => this.#fail(error));
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    this.#app.fail(error);
+    this.#refresh();
+  }
+
+  // --- what is done --------------------------------------------------------------------------------------------------
+
+  async #example() {
+    try {
+      const answer = await fetch(EXAMPLE);
+      if (!answer.ok) throw new Error(answer.statusText);
+      await this.open(new File([await answer.blob()], EXAMPLE));
+    } catch {
+      this.#app.say(t("frame.gone"), { kind: "error" });
+    }
+  }
+
+  async toggle() {
+    const { sound } = this.#app;
+    this.transport.button.classList.remove("wanted");
+    if (sound.playing) sound.stop();
+    else await sound.play().catch((error) => this.#fail(error));
+    this.session.stand(sound.position);
+  }
+
+  /** @param {number} quarter */
+  async #seek(quarter) {
+    await this.#app.sound.seek(quarter);
+    this.session.stand(quarter);
+  }
+
+  /** @param {Set<string>} among @param {string} what @param {(on: boolean) => void} tell */
+  #mix(among, what, tell) {
+    if (!among.delete(what)) among.add(what);
+    tell(among.has(what));
+    this.#refresh();
+  }
+
+  #playing() {
+    this.transport.playing(this.#app.sound.playing);
+    if (!this.#app.sound.playing) this.session.stand(this.#app.sound.position);
+  }
+
+  #wanted() {
+    const { file, take, doc, busy } = this.session;
+    if (!busy && file && take) return { file, take, config: asked(doc.wishes) };
+    this.#app.say(t("save.wait"), { kind: "note" });
+    return null;
+  }
+
+  async #list() {
+    this.welcome.list(await this.#store.list().catch(() => []));
+  }
+
+  #leave() {
+    this.#app.sound.stop();
+    sessionStorage.removeItem(HERE);
+    this.session.close();
+    void this.#list();
+    this.welcome.input.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (!this.#shown || !this.session.work) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    const typing = target.matches("input:not([type=range], [type=checkbox]), textarea");
+    const command = event.ctrlKey || event.metaKey;
+    if (command && !typing && event.key.toLowerCase() === "z") {
+      event.preventDefault();
+      if (event.shiftKey) this.session.redo();
+      else this.session.undo();
+    } else if (command && !typing && event.key.toLowerCase() === "y") {
+      event.preventDefault();
+      this.session.redo();
+    } else if (event.key === " " && !command && !typing && !target.matches("button, select, summary, input[type=checkbox], [role=tab]")) {
+      event.preventDefault();
+      void this.toggle();
+    }
+  }
+
+  // --- what is seen ---------------------------------------------------------------------------------------------------
+
+  #refresh() {
+    const { work, analysis, take } = this.session;
+    this.stage.root.hidden = !work;
+    this.welcome.root.hidden = Boolean(work);
+    document.title = work ? `${work.name} – seq2drum` : "seq2drum";
+    this.#app.setAddress();
+    if (!work || !analysis) return;
+    if (this.#heard.take !== take) {
+      const hits = take ? edits.sounding(take.played, take.edits) : [];
+      this.#heard = { take, hits, signs: edits.signs(take?.explanations ?? []) };
+      this.#give(false);
+      this.stage.tellAll();
+    }
+    this.stage.show(this.#picture(), this.#solo);
+  }
+
+  /** @returns {import("./paint.js").Picture} */
+  #picture() {
+    const { analysis, take } = this.session;
+    const bars = analysis?.bars ?? [];
+    const { hits, signs } = this.#heard;
+    const silent = [...new Set([...rowsOf([], true), "guitar"])].filter((what) => (this.#solo.size ? !this.#solo.has(what) : this.#muted.has(what)));
+    if (silent.join() !== [...this.#silent].join()) this.#silent = new Set(silent);
+    return {
+      bars, hits, signs,
+      sections: analysis?.sections ?? [],
+      guitar: analysis?.notes ?? [],
+      locks: new Set(take?.locks ?? []),
+      made: this.session.made,
+      rows: rowsOf(hits.map((hit) => hit.piece), this.stage.all),
+      silent: this.#silent,
+      grid: this.stage.grid || gridOf(hits, bars),
+    }; // prettier-ignore
+  }
+
+  /** Give the sound what is to be heard, not too often while bars come in. @param {boolean} now */
+  #give(now) {
+    const time = performance.now();
+    if (!this.#shown || !this.session.work || (!now && this.session.busy && time - this.#given < SOUND_EVERY)) return;
+    this.#given = time;
+    this.#app.sound.set({ hits: [...this.#heard.hits] });
+  }
+
+  #tick() {
+    this.#frame = requestAnimationFrame(() => {
+      if (this.session.work) {
+        const quarter = this.#app.sound.position;
+        this.roll.at(quarter, this.#app.sound.playing);
+        this.transport.at(quarter);
+        this.stage.tell(quarter);
+      }
+      if (this.#shown) this.#tick();
+    });
+  }
+}

@@ -1,0 +1,179 @@
+/** What is seen of a song: its name and guitar, the takes, the picture, words on it, and the wishes beside it. */
+
+import { fill, h, sign } from "./dom.js";
+import { GRIDS } from "./places.js";
+import { barAt } from "./schedule.js";
+import { t } from "./words.js";
+
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./session.js").Analysis} Analysis */
+/** @typedef {import("./edits.js").Take} Take */
+/**
+ * @typedef {object} Parts What it is put together of.
+ * @property {import("./roll.js").Roll} roll
+ * @property {import("./transport.js").Transport} transport
+ * @property {import("./downloads.js").Downloads} downloads
+ * @property {import("./wishes.js").WishPanel} wishes
+ */
+/**
+ * @typedef {object} Deeds
+ * @property {() => void} leave
+ * @property {() => void} changed how the picture is to be shown has changed
+ * @property {(quarter: number) => void} seek
+ */
+
+export class Stage {
+  /** Places a quarter; 0: as the hits have it. */
+  grid = 0;
+  /** Whether every piece has a row. */
+  all = false;
+  #session;
+  #parts;
+  #seek;
+  #told = "";
+  /** @type {readonly string[]} */
+  #looks = [];
+
+  /** @param {Session} session @param {Parts} parts @param {Deeds} deeds */
+  constructor(session, parts, deeds) {
+    this.#session = session;
+    this.#parts = parts;
+    this.#seek = deeds.seek;
+    const { roll, transport, downloads, wishes } = parts;
+    this.name = h("h1", { class: "song-name" });
+    this.facts = h("p", { class: "meaning" });
+    this.reason = h("p", { class: "meaning", id: "guitar-why" });
+    this.guitar = h("select", {
+      id: "guitar", "aria-describedby": "guitar-why", onchange: () => session.wish({ ...session.doc.wishes, track: this.guitar.value }),
+    }); // prettier-ignore
+    this.takes = h("div", { id: "takes", class: "tabs", role: "tablist", "aria-label": t("take.list"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.#tabKey(event) });
+    this.others = button("others", () => session.others(), sign("dice"), t("take.others"));
+    this.anew = button("anew", () => void session.anew(), sign("lock"), t("take.anew"));
+    this.undo = small("undo", t("song.undo"), () => session.undo(), sign("undo"));
+    this.redo = small("redo", t("song.redo"), () => session.redo(), sign("undo"));
+    this.redo.classList.add("mirrored");
+    this.words = h("p", { class: "words" });
+    this.allWords = h("ol", { class: "all-words" });
+    this.progress = h("div", { class: "progress" });
+    const grid = h("select", { id: "grid", onchange: () => ((this.grid = Number(grid.value)), deeds.changed()) },
+      h("option", { value: "0" }, t("roll.grid.auto")), ...GRIDS.map((count) => h("option", { value: String(count) }, t(`roll.grid.${count}`)))); // prettier-ignore
+    const rows = h("input", { type: "checkbox", id: "all-pieces", onchange: () => ((this.all = rows.checked), deeds.changed()) });
+    this.root = h(
+      "section",
+      { class: "stage", hidden: true },
+      h("header", { class: "songbar" },
+        h("div", { class: "song-title" }, this.name, this.facts),
+        h("div", { class: "field guitar" }, h("label", { htmlFor: "guitar" }, t("song.guitar")), this.guitar, this.reason),
+        h("div", { class: "row" }, button("leave", deeds.leave, t("song.leave")), downloads.root)),
+      h("div", { class: "work" },
+        h("section", { class: "desk", "aria-label": t("roll.label") },
+          h("div", { class: "row takes" }, this.takes, h("div", { class: "row" }, this.others, this.anew, this.undo, this.redo)),
+          h("div", { id: "take-panel", role: "tabpanel", "aria-label": t("take.panel") }, this.progress, roll.root),
+          h("div", { class: "row under" }, roll.status, h("span", { class: "gap" }),
+            h("label", { class: "inline" }, t("roll.grid"), grid), h("label", { class: "check" }, rows, t("roll.all")),
+            small("out", t("roll.out"), () => roll.zoom(-1), "−"), small("in", t("roll.in"), () => roll.zoom(1), "+")),
+          this.words,
+          h("details", { class: "more" }, h("summary", {}, t("song.words")), this.allWords),
+          h("details", { class: "more" }, h("summary", {}, t("roll.help")), h("p", { class: "meaning", id: "roll-keys" }, t("roll.keys")))),
+        h("aside", { class: "panel", "aria-label": t("wish.title") }, h("h2", {}, t("wish.title")), h("p", { class: "meaning" }, t("wish.lead")), wishes.root)),
+      transport.root,
+    ); // prettier-ignore
+  }
+
+  /** What was understood of the file. @param {string} name @param {Analysis} analysis */
+  open(name, analysis) {
+    const metre = analysis.timeline.meters[0];
+    const tempo = Math.round(analysis.timeline.tempos[0]?.bpm ?? 0);
+    this.name.textContent = name;
+    this.facts.textContent = t("song.facts", { bars: analysis.bars.length, tempo, metre: metre ? `${metre.numerator}/${metre.denominator}` : "" });
+    const parts = analysis.tracks.filter((track) => !track.isDrums && track.notes);
+    fill(this.guitar, ...parts.map((part) =>
+      h("option", { value: String(part.number) }, t("song.part", { number: part.number, name: part.name || t("song.nameless"), notes: part.notes })))); // prettier-ignore
+    this.guitar.value = String(analysis.guitar.tracks[0] ?? "");
+    this.reason.textContent = analysis.guitar.reason;
+  }
+
+  /** @param {import("./paint.js").Picture} picture @param {ReadonlySet<string>} solo pieces that are heard alone */
+  show(picture, solo) {
+    const { analysis, doc, take, busy, made, canUndo, canRedo } = this.#session;
+    if (!analysis) return;
+    const { timeline, bars } = analysis;
+    this.#parts.roll.show(picture, timeline.ticksPerQuarter, solo);
+    this.#parts.transport.show(picture, timeline.tempos);
+    this.#parts.wishes.show(doc.wishes);
+    this.#tabs();
+    this.undo.disabled = !canUndo;
+    this.redo.disabled = !canRedo;
+    this.others.disabled = !take;
+    this.anew.disabled = busy || !take?.locks.length || take.locks.length === bars.length;
+    this.anew.title = take?.locks.length ? "" : t("take.anew.how");
+    this.progress.classList.toggle("idle", !busy);
+    this.progress.style.setProperty("--share", `${(100 * made) / Math.max(1, bars.length)}%`);
+  }
+
+  #tabs() {
+    const { doc } = this.#session;
+    const titles = doc.takes.map(({ grooves }) => [...new Set(grooves.map((groove) => groove.title))]);
+    const told = titles.map(([first, ...others]) => (others.length ? t("take.grooves", { first, more: others.length }) : (first ?? t("take.making"))));
+    const looks = [String(doc.chosen), ...doc.takes.map((take, index) => `${take.seed} ${take.edits.length > 0} ${told[index]}`)];
+    if (looks.join("\n") === this.#looks.join("\n")) return;
+    this.#looks = looks;
+    const tabs = doc.takes.map(({ seed, edits }, index) => {
+      const on = index === doc.chosen;
+      const made = h(
+        "button",
+        {
+          class: "tab", type: "button", role: "tab", "aria-selected": String(on), tabIndex: on ? 0 : -1, "aria-controls": "take-panel",
+          title: `${told[index]} (${t("take.seed", { seed })})`, onclick: () => this.#session.choose(index),
+        },
+        h("strong", {}, t("take.name", { number: index + 1 }) + (edits.length ? " *" : "")),
+        h("span", { class: "meaning" }, told[index]),
+      ); // prettier-ignore
+      made.dataset.take = String(index + 1);
+      return made;
+    });
+    const focused = this.takes.contains(document.activeElement);
+    fill(this.takes, ...tabs);
+    if (focused) tabs[doc.chosen]?.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #tabKey(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const { doc } = this.#session;
+    if (!step) return;
+    event.preventDefault();
+    this.#session.choose((doc.chosen + step + doc.takes.length) % doc.takes.length);
+  }
+
+  /** All that is said of the take, each with the way to its bars. */
+  tellAll() {
+    const { take, analysis } = this.#session;
+    const said = (take?.explanations ?? []).map(({ firstBar, lastBar, text }) => {
+      const bars = firstBar === lastBar ? t("song.bar", { bar: firstBar }) : t("song.bars", { first: firstBar, last: lastBar });
+      const go = () => {
+        const quarter = analysis?.bars[firstBar - 1]?.quarter ?? 0;
+        this.#seek(quarter);
+        this.#parts.roll.reveal(quarter);
+      };
+      return h("li", {}, h("button", { class: "link", type: "button", onclick: go }, bars), ` ${text}`);
+    });
+    fill(this.allWords, ...said);
+    this.#told = "";
+  }
+
+  /** The word on the bar that is heard. @param {number} quarter */
+  tell(quarter) {
+    const { take, analysis } = this.#session;
+    const bar = barAt(analysis?.bars ?? [], quarter)?.number ?? 1;
+    const here = (take?.explanations ?? []).filter(({ firstBar, lastBar }) => firstBar <= bar && bar <= lastBar);
+    const text = here.length ? t("song.word", { bar, text: here.map((one) => one.text).join("; ") }) : "";
+    if (text !== this.#told) this.words.textContent = this.#told = text;
+  }
+}
+
+/** @param {string} id @param {() => void} onclick @param {...(Node | string)} children */
+const button = (id, onclick, ...children) => h("button", { id, class: "button", type: "button", onclick }, ...children);
+
+/** A button with a sign alone. @param {string} id @param {string} label @param {() => void} onclick @param {Node | string} child */
+const small = (id, label, onclick, child) => h("button", { id, class: "button quiet", type: "button", title: label, "aria-label": label, onclick }, child);

@@ -1,0 +1,77 @@
+/** What stands where there is no song yet: a place to drop one, an example, and the songs that were worked on before. */
+
+import { fill, h, sign } from "./dom.js";
+import { language, t } from "./words.js";
+
+/** What a chooser of files offers; what is something else can be dropped all the same, and the server says what it thinks. */
+export const SUFFIXES = ".mid,.midi,.kar,.rmi,.musicxml,.mxl,.xml,.abc,.krn,.gp,.gp3,.gp4,.gp5,.gpx,.wav,.flac,.ogg,.mp3,.aif,.aiff";
+
+export class Welcome {
+  /**
+   * @param {{file: (file: File) => void, example: () => void, open: (id: string) => void, forget: (id: string) => void}} deeds
+   */
+  constructor(deeds) {
+    this.deeds = deeds;
+    const input = h("input", {
+      type: "file", id: "file", class: "hidden-input", accept: SUFFIXES,
+      onchange: () => {
+        const [file] = input.files ?? [];
+        input.value = ""; // the same file can be chosen again
+        if (file) deeds.file(file);
+      },
+    }); // prettier-ignore
+    this.input = input;
+    this.songs = h("section", { class: "songs", hidden: true });
+    this.shared = h("p", { class: "notice", hidden: true });
+    this.root = h(
+      "section",
+      { class: "welcome" },
+      h("h1", {}, t("song.title")),
+      h("p", { class: "lead" }, t("song.lead")),
+      this.shared,
+      h(
+        "div",
+        { id: "drop", class: "drop" },
+        sign("note"),
+        h("p", { class: "drop-title" }, t("song.drop")),
+        h("p", { class: "meaning" }, t("song.kinds")),
+        h(
+          "div",
+          { class: "row" },
+          h("label", { class: "button primary big" }, t("song.choose"), input),
+          h("button", { id: "example", class: "button big", type: "button", onclick: deeds.example }, t("song.example")),
+        ),
+      ),
+      h("p", { class: "meaning" }, t("song.private")),
+      this.songs,
+    );
+  }
+
+  /** @param {readonly {id: string, name: string, changed: number}[]} songs */
+  list(songs) {
+    this.songs.hidden = !songs.length;
+    const date = new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" });
+    fill(
+      this.songs,
+      h("h2", {}, t("song.earlier")),
+      h(
+        "ul",
+        {},
+        ...songs.map(({ id, name, changed }) =>
+          h(
+            "li",
+            {},
+            h("button", { class: "link", type: "button", onclick: () => this.deeds.open(id) }, h("strong", {}, name), h("span", { class: "meaning" }, date.format(changed))),
+            h("button", { class: "button quiet", type: "button", "aria-label": t("song.forget", { name }), title: t("song.forget", { name }), onclick: () => this.deeds.forget(id) }, "×"),
+          ),
+        ),
+      ),
+    );
+  }
+
+  /** Say which song an address was meant for. @param {string} name */
+  meant(name) {
+    this.shared.hidden = !name;
+    this.shared.textContent = name ? t("song.meant", { name }) : "";
+  }
+}

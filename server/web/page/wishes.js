@@ -1,0 +1,184 @@
+/** The panel of what can be asked of the drummer, with the meaning of each wish beside it. */
+
+import { LEVELS } from "./address.js";
+import { fill, h, sign } from "./dom.js";
+import { t } from "./words.js";
+
+/** @typedef {import("./address.js").Wishes} Wishes */
+/** @typedef {Record<string, any>} Groove as ListGrooves has it */
+
+const SHOWN = ["intensity", "complexity", "fills", "swing", "humanize", "daring"];
+/** @type {Record<string, string[]>} */
+const WORDS = { ending: ["auto", "ring", "choke", "ritard", "none"], time: ["hat", "ride"], pieces: ["kit", "all"] };
+const STEP = 0.05;
+
+export class WishPanel {
+  /** @type {Wishes} */
+  #wishes = {};
+  /** @type {Map<string, (value: string | number | undefined) => void>} */
+  #fields = new Map();
+  #changed;
+
+  /**
+   * @param {readonly string[]} styles
+   * @param {number} mostTakes
+   * @param {(wishes: Wishes, name: string) => void} changed
+   */
+  constructor(styles, mostTakes, changed) {
+    this.#changed = changed;
+    const style = this.#menu("style", styles, (name) => name);
+    this.groove = h("select", { id: "groove", onchange: () => this.#set("groove", this.groove.value || undefined) });
+    const groove = h(
+      "div",
+      { class: "field" },
+      h("label", { htmlFor: "groove" }, t("wish.groove")),
+      this.groove,
+      h("p", { class: "meaning" }, t("wish.groove.what")),
+    );
+    this.#fields.set("groove", (value) => (this.groove.value = String(value ?? "")));
+    this.root = h(
+      "div",
+      { class: "wishes" },
+      style,
+      groove,
+      ...SHOWN.map((name) => this.#level(name)),
+      h(
+        "details",
+        { class: "more" },
+        h("summary", {}, t("wish.more")),
+        ...Object.entries(WORDS).map(([name, words]) => this.#menu(name, words, (word) => t(`wish.${name}.${word}`))),
+        this.#level("temperature"),
+        this.#seed(),
+        this.#takes(mostTakes),
+      ),
+    );
+    this.offer([], []);
+  }
+
+  /** Show what is wished for. @param {Wishes} wishes */
+  show(wishes) {
+    this.#wishes = wishes;
+    for (const [name, field] of this.#fields) field(/** @type {Record<string, string | number>} */ (/** @type {unknown} */ (wishes))[name]);
+    if (wishes.beat) {
+      const own = [...this.groove.options].find((option) => option.value === "own") ?? this.groove.appendChild(h("option", { value: "own" }));
+      own.textContent = wishes.beat.title;
+      this.groove.value = "own";
+    }
+  }
+
+  /**
+   * The grooves to choose from.
+   *
+   * @param {readonly Groove[]} fitting those that fit the song best
+   * @param {readonly Groove[]} others in the song's metre
+   */
+  offer(fitting, others) {
+    const option = (/** @type {Groove} */ groove) => h("option", { value: groove.name }, groove.title);
+    const styles = [...new Set(others.map((groove) => groove.style ?? ""))].sort();
+    fill(
+      this.groove,
+      h("option", { value: "" }, t("wish.decides")),
+      fitting.length ? h("optgroup", { label: t("wish.groove.fit") }, ...fitting.map(option)) : null,
+      ...styles.map((style) =>
+        h("optgroup", { label: style || t("wish.groove.other") }, ...others.filter((groove) => (groove.style ?? "") === style).map(option)),
+      ),
+    );
+    this.show(this.#wishes);
+  }
+
+  /** @param {string} name @param {string | number | undefined} value */
+  #set(name, value) {
+    const next = { ...this.#wishes, [name]: value };
+    if (name === "groove" && value !== "own") delete next.beat;
+    if (value === undefined || value === "own") delete (/** @type {Record<string, unknown>} */ (next)[name]);
+    this.#wishes = next;
+    this.#changed(next, name);
+  }
+
+  /** @param {string} name @param {readonly string[]} words @param {(word: string) => string} label */
+  #menu(name, words, label) {
+    const options = words.map((word) => h("option", { value: word }, label(word)));
+    const select = h(
+      "select",
+      { id: name, "aria-describedby": `${name}-what`, onchange: () => this.#set(name, select.value || undefined) },
+      h("option", { value: "" }, t("wish.decides")),
+      ...options,
+    );
+    this.#fields.set(name, (value) => (select.value = String(value ?? "")));
+    return h(
+      "div",
+      { class: "field" },
+      h("label", { htmlFor: name }, t(`wish.${name}`)),
+      select,
+      h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`)),
+    );
+  }
+
+  /** @param {string} name */
+  #level(name) {
+    const [least, most] = LEVELS[name];
+    const output = h("output", { htmlFor: name });
+    const field = h("div", { class: "field level" });
+    const range = h("input", {
+      type: "range", id: name, min: String(least), max: String(most), step: String(STEP), "aria-describedby": `${name}-what`,
+      oninput: () => tell(Number(range.value)),
+      onchange: () => this.#set(name, Number(range.value)),
+    }); // prettier-ignore
+    const reset = h(
+      "button",
+      {
+        class: "reset", type: "button", title: t("wish.let"), "aria-label": `${t(`wish.${name}`)}: ${t("wish.let")}`,
+        onclick: () => (tell(undefined), this.#set(name, undefined), range.focus()),
+      },
+      "×",
+    ); // prettier-ignore
+    const tell = (/** @type {number | undefined} */ value) => {
+      field.classList.toggle("decides", value === undefined);
+      output.textContent = value === undefined ? t("wish.decides") : value.toFixed(2).replace(/0$/, "");
+      reset.hidden = value === undefined;
+      if (value === undefined) range.value = String((least + most) / 2);
+      range.setAttribute("aria-valuetext", output.textContent ?? "");
+      range.style.setProperty("--share", `${((Number(range.value) - least) / (most - least)) * 100}%`);
+    };
+    this.#fields.set(name, (value) => {
+      if (value !== undefined) range.value = String(value);
+      tell(value === undefined ? undefined : Number(value));
+    });
+    field.append(
+      h("div", { class: "field-top" }, h("label", { htmlFor: name }, t(`wish.${name}`)), output, reset),
+      range,
+      h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, t(`wish.${name}.least`)), h("span", {}, t(`wish.${name}.most`))),
+      h("p", { class: "meaning", id: `${name}-what` }, t(`wish.${name}.what`)),
+    );
+    return field;
+  }
+
+  #seed() {
+    const input = h("input", {
+      id: "seed", inputMode: "numeric", pattern: "[0-9]*", maxLength: 19, placeholder: "0", "aria-describedby": "seed-what",
+      onchange: () => this.#set("seed", /^\d+$/.test(input.value) ? input.value : undefined),
+    }); // prettier-ignore
+    this.#fields.set("seed", (value) => (input.value = String(value ?? "")));
+    return h(
+      "div",
+      { class: "field" },
+      h("label", { htmlFor: "seed" }, sign("dice"), t("wish.seed")),
+      input,
+      h("p", { class: "meaning", id: "seed-what" }, t("wish.seed.what")),
+    );
+  }
+
+  /** @param {number} most */
+  #takes(most) {
+    const options = Array.from({ length: most }, (_, index) => h("option", { value: String(index + 1) }, String(index + 1)));
+    const select = h("select", { id: "takes-wanted", onchange: () => this.#set("takes", Number(select.value)) }, ...options);
+    this.#fields.set("takes", (value) => (select.value = String(value ?? 1)));
+    return h(
+      "div",
+      { class: "field" },
+      h("label", { htmlFor: "takes-wanted" }, t("wish.takes")),
+      select,
+      h("p", { class: "meaning" }, t("wish.takes.what")),
+    );
+  }
+}

@@ -1,0 +1,40 @@
+/** All words of the page, in its languages. */
+
+import { SONG_WORDS } from "./words_song.js";
+
+/** By their codes. */
+export const LANGUAGES = { en: "English", de: "Deutsch" };
+/** @typedef {keyof typeof LANGUAGES} Code */
+
+const CODES = /** @type {Code[]} */ (Object.keys(LANGUAGES));
+/** @type {Record<string, readonly string[]>} */
+const WORDS = { ...SONG_WORDS };
+const KEY = "seq2drum.language";
+
+/** @type {Code} */
+let code = known(globalThis.localStorage?.getItem(KEY)) ?? known(globalThis.navigator?.language.slice(0, 2)) ?? "en";
+
+/** The language of the page. */
+export const language = () => code;
+
+/** @param {string} wanted a code of LANGUAGES */
+export function setLanguage(wanted) {
+  code = known(wanted) ?? code;
+  localStorage.setItem(KEY, code);
+}
+
+/**
+ * A sentence or label in the language of the page.
+ *
+ * @param {string} key
+ * @param {Record<string, string | number>} [values] what stands in its braces
+ */
+export function t(key, values = {}) {
+  const text = WORDS[key]?.[CODES.indexOf(code)] ?? key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+/** @param {string | null | undefined} wanted @returns {Code | undefined} */
+function known(wanted) {
+  return CODES.find((one) => one === wanted);
+}

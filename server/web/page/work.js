@@ -1,0 +1,78 @@
+/** A song that is worked on, as a plain value: its takes, what is wished for, and how that becomes something to keep. */
+
+import { amended, begun } from "./edits.js";
+
+/** @typedef {import("./edits.js").Take} Take */
+/** @typedef {import("./edits.js").Hit} Hit */
+/** @typedef {import("./address.js").Wishes} Wishes */
+/** @typedef {{wishes: Wishes, takes: readonly Take[], chosen: number}} Doc What can be undone. */
+/**
+ * @typedef {object} Work
+ * @property {string} id
+ * @property {string} name of the file
+ * @property {Uint8Array} bytes of the file
+ * @property {import("./edits.js").History<Doc>} history
+ * @property {number} position where the sound stands, in quarters
+ */
+/** @typedef {{id: string, name: string, bytes: Uint8Array, doc: Doc, position: number, revision: number, changed: number}} Kept */
+
+/** @param {Wishes} wishes @returns {Doc} */
+export const emptyDoc = (wishes) => ({ wishes, takes: [], chosen: 0 });
+
+/** @param {string} seed @param {Partial<Take>} [others] @returns {Take} */
+export const emptyTake = (seed, others = {}) => ({
+  seed, score: null, played: [], edits: [], locks: [], midi: null, explanations: [], grooves: [], ...others,
+}); // prettier-ignore
+
+/** The take that is seen and heard. @param {Doc} doc @returns {Take | undefined} */
+export const chosenTake = (doc) => doc.takes[doc.chosen];
+
+/**
+ * @param {Doc} doc
+ * @param {number} index
+ * @param {Take} take
+ * @returns {Doc}
+ */
+export const withTake = (doc, index, take) => ({ ...doc, takes: doc.takes.map((one, at) => (at === index ? take : one)) });
+
+/**
+ * The takes in the order of a summary, the best first; the one that was chosen stays it.
+ *
+ * @param {Doc} doc its takes in the order in which they were made
+ * @param {readonly {seed: string, score: number | null, midi: Uint8Array, explanations: Take["explanations"], grooves: Take["grooves"]}[]} made
+ * @returns {Doc}
+ */
+export function ranked(doc, made) {
+  const takes = made.map(({ seed, score, midi, explanations, grooves }) => {
+    const own = doc.takes.find((take) => take.seed === seed) ?? emptyTake(seed);
+    return { ...own, score, midi, explanations, grooves };
+  });
+  const seed = chosenTake(doc)?.seed;
+  return { ...doc, takes, chosen: Math.max(0, takes.findIndex((take) => take.seed === seed)) };
+}
+
+/** @param {Work} work @param {number} revision @param {number} changed milliseconds since 1970 @returns {Kept} */
+export function kept({ id, name, bytes, history, position }, revision, changed) {
+  return { id, name, bytes, doc: history.now, position, revision, changed };
+}
+
+/** @param {Kept} found @returns {Work} */
+export function opened({ id, name, bytes, doc, position }) {
+  return { id, name, bytes, history: begun(doc), position };
+}
+
+/** @param {Work} work @param {Doc} doc @returns {Work} */
+export const amendedWork = (work, doc) => ({ ...work, history: amended(work.history, doc) });
+
+/** Whether all of the bars of a take were played. @param {Take | undefined} take */
+export const finished = (take) => Boolean(take?.midi);
+
+/**
+ * The name of bytes: the same bytes have the same one.
+ *
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ */
+export async function nameOf(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest.slice(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
