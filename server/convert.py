@@ -19,7 +19,7 @@ import numpy as np
 from seq2drum.errors import InputError, LimitError, OptionError
 from seq2drum.formats import foreign, midi
 from seq2drum.lattice.grooves import Groove
-from seq2drum.music import drum_maps
+from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import AUTO, STYLES
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
@@ -178,6 +178,23 @@ def check_wishes(song: Song, choice: GuitarChoice, options: Options, limits: Lim
         raise Refusal(TABLE[type(error)].reason, str(error), field="config.like") from None
 
 
+def drums_of(request: pb.GenerateDrumsRequest | pb.RenderRequest, limits: Limits) -> Song | None:
+    """The song of the drums that a request brings, if it does.
+
+    Raises:
+        Refusal: with the field `drums`, they cannot be read.
+    """
+    if not request.drums:
+        return None
+    try:
+        drums = midi.parse(request.drums, limits=limits)
+    except InputError as error:
+        raise Refusal(TABLE[type(error)].reason, f"the drums: {error}", field="drums") from None
+    if not any(len(drums.parts[index]) for index in theory.drum_parts(drums)):
+        raise Refusal("INVALID_OPTION", "the file of the drums has none on the drum channel", field="drums")
+    return drums
+
+
 def takes_of(asked: pb.GenerationConfig | pb.Brief, most: int, field: str = "config") -> int:
     """How many takes are asked for, from 1 to `most`. field: of the request that this is.
 
@@ -280,7 +297,7 @@ def tracks(song: Song) -> list[pb.TrackSummary]:
     return [
         pb.TrackSummary(
             number=number,
-            name=_plain(part.name if len(part.name) <= MOST_NAME else part.name[: MOST_NAME - 1] + "…"),
+            name=plain(part.name if len(part.name) <= MOST_NAME else part.name[: MOST_NAME - 1] + "…"),
             program=part.program,
             is_drums=part.is_drums,
             notes=len(part),
@@ -291,7 +308,7 @@ def tracks(song: Song) -> list[pb.TrackSummary]:
 
 def guitar(choice: GuitarChoice) -> pb.GuitarChoice:
     """Which parts are listened to."""
-    return pb.GuitarChoice(tracks=[index + 1 for index in choice.parts], reason=_plain(choice.reason))
+    return pb.GuitarChoice(tracks=[index + 1 for index in choice.parts], reason=plain(choice.reason))
 
 
 def estimated_ms(song: Song) -> float:
@@ -421,6 +438,6 @@ def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text without what has no UTF-8 form: half a surrogate pair."""
     return text.encode("utf-8", "replace").decode()

@@ -26,7 +26,7 @@ from server.credentials import Papers
 from server.guards import Door
 from server.logs import log
 from server.metrics import Metrics
-from server.service import NAME, OPEN_TO_ALL, Playing, Screening, Service
+from server.service import NAME, OPEN_TO_ALL, Playing, Rendering, Screening, Service
 from server.settings import Settings, is_local
 
 MOST_STREAMS = 32
@@ -53,12 +53,14 @@ class Reading(Screening, Protocol):
 class Front:
     """The process that answers calls: bound, started, drained and stopped, in this order."""
 
-    def __init__(self, settings: Settings, screens: Reading, players: Playing, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, screens: Reading, players: Playing, renders: Rendering, metrics: Metrics
+    ) -> None:
         self.metrics, self.address, self.port = metrics, settings.target, settings.port
         self._settings, self._screens, self._players = settings, screens, players
         self.admission = Admission(settings.playing, settings.waiting, settings.queue_seconds, metrics)
         self.door = Door(settings, metrics)
-        self.service = Service(settings, screens, players, self.admission, metrics)
+        self.service = Service(settings, screens, players, renders, self.admission, metrics)
         self._papers: Papers | None = None
         self._closing: asyncio.Future[None] | None = None
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs are older

@@ -20,6 +20,7 @@ from server.front import Front, first
 from server.logs import log
 from server.metrics import Metrics, Page
 from server.pools import Players, Screens
+from server.renders import Renders
 from server.settings import Settings
 from server.statuses import StatusError
 from server.workers import StartError
@@ -44,7 +45,8 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
     screens, players = Screens(changed=changed.set), Players(changed=changed.set)
     pools: dict[str, Screens | Players] = {"screen": screens, "player": players}
     # 1. The address. What is opened from here on is closed in the opposite order.
-    front = Front(settings, screens, players, metrics)
+    renders = Renders(settings)
+    front = Front(settings, screens, players, renders, metrics)
     front.bind()
     entrance = _entrance(settings, front)
     async with contextlib.AsyncExitStack() as stack:
@@ -66,6 +68,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
         for kind, pool in pools.items():
             metrics.restarts.labels(kind)
             stack.push_async_callback(pool.stop)
+        stack.push_async_callback(renders.stop)
         starting = asyncio.ensure_future(asyncio.gather(screens.start(settings), players.start(settings)))
         stack.push_async_callback(_ended, starting)
         await first(asyncio.shield(starting), signals.asked.wait())

@@ -156,7 +156,9 @@ class Player:
         if model not in self._stages:
             raise UnknownModelError(f"there is no model {model!r}; there are {', '.join(self._stages)}")
         options = convert.options_of(request.config, self._limits)
-        return request, model, self._stages[model].drummer.sheet(request.midi, options, limits=self._limits)
+        drums = convert.drums_of(request, self._limits)
+        sheet = self._stages[model].drummer.sheet(request.midi, options, limits=self._limits, drums=drums)
+        return request, model, sheet
 
     def _read(self, job: int, frame: Frame) -> _Call:
         request, model, sheet = self._opened(frame)

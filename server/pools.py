@@ -104,16 +104,28 @@ class Screens(Pool):
         """
         return await self._asked("brief", request_bytes, seconds, None)
 
-    async def screen(self, request_bytes: bytes, seconds: float, *, recording: bool = False) -> bytes:
+    async def screen(
+        self, request_bytes: bytes, seconds: float, *, recording: bool = False, music: bool = False
+    ) -> bytes:
         """The AnalyzeGuitarResponse for a GenerateDrumsRequest, within that many seconds.
 
-        recording: whether the song is a recording, which takes longer to read.
+        recording: whether the song is a recording, which takes longer to read. music: whether its notes, bars and
+        sections are wanted, too.
 
         Raises:
             StatusError: the request is no good.
             Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
         """
-        return await self._asked("screen", request_bytes, seconds, self._recording_seconds if recording else None)
+        what, most = "music" if music else "screen", self._recording_seconds if recording else None
+        return await self._asked(what, request_bytes, seconds, most)
+
+    async def render(self, request_bytes: bytes, seconds: float) -> bytes:
+        """The file that a RenderRequest asks for, within that many seconds.
+
+        Raises:
+            StatusError, Refusal: as `screen`.
+        """
+        return await self._asked("render", request_bytes, seconds, None)
 
     async def convert(self, file: bytes, seconds: float) -> bytes:
         """The MIDI file of a song with drums that is of another kind, within that many seconds.

@@ -16,16 +16,23 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
+
+import numpy as np
 
 from seq2drum.formats import midi
 from seq2drum.formats.opening import open_drums, open_song
+from seq2drum.lattice.listening import Listening
+from seq2drum.lattice.sections import sections
 from seq2drum.music import theory
+from seq2drum.music.duet import redrummed
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song
+from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import composer
 from seq2drum.play.book import Book
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -54,8 +61,10 @@ class Rules:
         return Rules(limits, start["max_bars"], start["max_takes"], tuple(start["models"]), start["default"])
 
 
-def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
+def look(body: bytes, rules: Rules, *, music: bool = False) -> pb.AnalyzeGuitarResponse:
     """What is in the file of a GenerateDrumsRequest that can be played, and the song as MIDI if the file is none.
+
+    music: whether its notes, bars and sections are wanted, too.
 
     Raises:
         InputError, OptionError, Refusal: it cannot be played.
@@ -71,15 +80,41 @@ def look(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
     written = b"" if opened.midi is not None else midi.serialise(opened.song)
     song = midi.parse(written, limits=rules.limits) if written else opened.song  # with the parts that a player will see
     convert.check_bars(song, rules.max_bars)
+    drums = convert.drums_of(request, rules.limits)
+    if drums is not None:
+        song = redrummed(song, drums)
     choice = theory.choose_parts(song, options.track)
     convert.check_wishes(song, choice, options, rules.limits)
-    return pb.AnalyzeGuitarResponse(
+    analysis = pb.AnalyzeGuitarResponse(
         timeline=convert.timeline(song),
         guitar=convert.guitar(choice),
         tracks=convert.tracks(song),
         estimated_ms=convert.estimated_ms(song),
         song=written,
     )
+    if music:
+        _add_music(analysis, song, choice)
+    return analysis
+
+
+def _add_music(analysis: pb.AnalyzeGuitarResponse, song: Song, choice: GuitarChoice) -> None:
+    """Add the notes of the guitar, the bars and the sections of a song to what is said of it."""
+    quarter = song.ticks_per_quarter
+    parts = [song.parts[index] for index in choice.parts]
+    rows = np.concatenate([part.rows for part in parts])
+    for onset, ticks, pitch, velocity in rows[np.lexsort((rows[:, 2], rows[:, 0]))].tolist():
+        analysis.notes.add(quarter=onset / quarter, quarters=ticks / quarter, pitch=pitch, velocity=velocity)
+    for bar in song.bars():
+        place = {"quarter": bar.start / quarter, "quarters": bar.length / quarter}
+        analysis.bars.add(number=bar.index + 1, beats=bar.numerator, **place)
+    listening = Listening.of(song, choice.parts)
+    numbers, passages = listening.numbers.tolist(), sections(listening.heard)
+    ends = [*(numbers[passage.bar] - 1 for passage in passages[1:]), numbers[-1]]
+    for passage, end in zip(passages, ends, strict=True):
+        first = numbers[passage.bar]
+        analysis.sections.add(
+            name=convert.plain(passage.letter[: convert.MOST_WORD]), first_bar=first, last_bar=max(end, first)
+        )
 
 
 def converted(file: bytes, rules: Rules) -> bytes:
@@ -109,14 +144,28 @@ def look_at_brief(body: bytes, rules: Rules) -> pb.AnalyzeGuitarResponse:
     return pb.AnalyzeGuitarResponse(timeline=briefs.timeline(brief), estimated_ms=briefs.estimated_ms(brief, takes))
 
 
+def _rendered(body: bytes, rules: Rules) -> bytes:
+    from server import rendering  # with all that draws and sounds, which reading has no use for
+
+    return rendering.rendered(body, rules.limits, rules.max_bars)
+
+
+_ANSWERS: Mapping[str, Callable[[bytes, Rules], bytes]] = MappingProxyType(
+    {
+        "screen": lambda body, rules: look(body, rules).SerializeToString(),
+        "music": lambda body, rules: look(body, rules, music=True).SerializeToString(),
+        "brief": lambda body, rules: look_at_brief(body, rules).SerializeToString(),
+        "convert": converted,
+        "render": _rendered,
+    }
+)
+
+
 def answer(frame: Frame, rules: Rules) -> Frame:
-    """The frame that answers a "screen", "convert" or "brief" frame, whatever happens."""
+    """The frame that answers one of what is in `_ANSWERS`, whatever happens."""
     job = frame.head["job"]
     try:
-        if frame.head["what"] == "convert":
-            return Frame({"what": "done", "job": job}, converted(frame.body, rules))
-        analysis = (look_at_brief if frame.head["what"] == "brief" else look)(frame.body, rules)
-        return Frame({"what": "done", "job": job}, analysis.SerializeToString())
+        return Frame({"what": "done", "job": job}, _ANSWERS[frame.head["what"]](frame.body, rules))
     except MemoryError:
         status = statuses.to_status(
             Refusal(

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from seq2drum.formats import foreign
 from seq2drum.rpc import accompaniment_pb2 as pb
+from server import made
 from server.admission import Admission
 from server.beats import Beats, Checking, Making
 from server.callers import Room
@@ -30,12 +31,16 @@ OPEN_TO_ALL = frozenset({"GetServerInfo"})
 """The methods that need no credentials."""
 FILE_CHUNK = 64 << 10
 """The most bytes of a file that are sent at once."""
+MOST_RENDERS = 8
+"""Calls at once for files that are made: one after another."""
 
 
 class Screening(Checking, Protocol):
     """Who reads files: `server.pools.Screens`."""
 
-    async def screen(self, request: bytes, seconds: float, *, recording: bool = False) -> bytes: ...
+    async def screen(
+        self, request: bytes, seconds: float, *, recording: bool = False, music: bool = False
+    ) -> bytes: ...
     async def convert(self, file: bytes, seconds: float) -> bytes: ...
 
 
@@ -56,6 +61,12 @@ class Playing(Making, Protocol):
     def play(self, request: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]: ...
 
 
+class Rendering(Protocol):
+    """Who makes files: `server.renders.Renders`."""
+
+    async def render(self, request: bytes, seconds: float) -> bytes: ...
+
+
 class Service:
     """All methods of the contract, over those who read and play."""
 
@@ -64,11 +75,13 @@ class Service:
         settings: Settings,
         screens: Screening,
         players: Playing,
+        renders: Rendering,
         admission: Admission,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings, self._screens, self._players = settings, screens, players
+        self._renders = renders
         self._admission, self._metrics, self._clock = admission, metrics, clock
         self.sizes = Sizes(settings)
         self.beats = Beats(screens, players, admission, metrics, clock)
@@ -76,6 +89,7 @@ class Service:
         self.open = Room(settings.uploads, "calls without credentials are answered")
         self.large = Room(settings.recordings, "recordings are arriving")
         self.heard = Room(settings.recordings, "recordings are being read")
+        self._rendering = Room(MOST_RENDERS, "files are being made")
         self._looking = Room(admission.most_waiting + admission.most_playing, "files are being looked at")
 
     def methods(self) -> dict[str, Behaviour]:
@@ -86,6 +100,7 @@ class Service:
             "AnalyzeGuitar": self.analyze,
             "Compose": self.compose,
             "StreamCompose": self.beats.stream,
+            "Render": self.render,
             "ListModels": self.list_models,
             "ListGenerators": self.list_generators,
             "ListGrooves": self.list_grooves,
@@ -99,6 +114,7 @@ class Service:
         call.name(request.request_id)
         self.sizes.check(request.midi)
         self.sizes.check_config(request.config)
+        self.sizes.check_drums(request.drums)
         song = request.midi[:HEAD_BYTES]
         async with aclosing(self._played(call, data, song, request.config, bars=False)) as pieces:
             async for piece in pieces:
@@ -127,13 +143,31 @@ class Service:
         asked = pb.GenerateDrumsRequest(midi=request.midi, config=pb.GenerationConfig(track=request.track))
         try:
             with self._looking.place(call.caller):
-                analysis = await self._screened(call, asked.SerializeToString(), request.midi)
+                data = asked.SerializeToString()
+                analysis = await self._screened(call, data, request.midi, music=request.with_music)
         except StatusError as error:  # the field's path in this method's message
             raise StatusError(with_field(error.status, "config.track", "track")) from None
         self._metrics.time({"parse": call.facts["parse_ms"]})
         analysis.request_id = call.id
         analysis.estimated_ms *= self._admission.slowness
         await call.write(analysis)
+
+    async def render(self, call: Call) -> None:
+        """Guitar and drums as a file of another kind."""
+        request, data = await self._one(call, pb.RenderRequest)
+        call.name(request.request_id)
+        if request.midi:
+            self.sizes.check(request.midi)
+        self.sizes.check_drums(request.drums)
+        file = made.of(request)
+        with self._rendering.place(call.caller):
+            began = self._clock()
+            content = await self._renders.render(data, call.left())
+            call.facts |= {"format": file.format, "render_ms": self._since(began)}
+        about = pb.RenderedFile(name=file.name, media_type=file.media_type, size=len(content), request_id=call.id)
+        await call.write(pb.RenderResponse(file=about))
+        for at in range(0, len(content), FILE_CHUNK):
+            await call.write(pb.RenderResponse(chunk=content[at : at + FILE_CHUNK]))
 
     async def compose(self, call: Call) -> None:
         """Beats, of which one may be played to a guitar."""
@@ -230,11 +264,13 @@ class Service:
             )
         call.name(first.config.request_id)
         self.sizes.check_config(first.config.config)
+        self.sizes.check_drums(first.config.drums)
         with ExitStack() as held:
             file = await self._chunks(call, held)
             self.sizes.check(file)
             song = bytes(file[:HEAD_BYTES])
             request = pb.GenerateDrumsRequest(midi=bytes(file), config=first.config.config, request_id=call.id)
+            request.drums = first.config.drums
             file.clear()  # it may be large, and is in the message
             return first.config, request.SerializeToString(), song
 
@@ -267,14 +303,14 @@ class Service:
             raise _not_ready()
         return data
 
-    async def _screened(self, call: Call, data: bytes, song: bytes) -> pb.AnalyzeGuitarResponse:
-        """What is in the song of a request. song: its first bytes at least."""
+    async def _screened(self, call: Call, data: bytes, song: bytes, *, music: bool = False) -> pb.AnalyzeGuitarResponse:
+        """What is in the song of a request. song: its first bytes at least. music: with its notes."""
         began = self._clock()
         if is_recording(song):
             with self.heard.place(call.caller):
-                screened = await self._screens.screen(data, call.left(), recording=True)
+                screened = await self._screens.screen(data, call.left(), recording=True, music=music)
         else:
-            screened = await self._screens.screen(data, call.left())
+            screened = await self._screens.screen(data, call.left(), music=music)
         analysis = pb.AnalyzeGuitarResponse.FromString(screened)
         call.facts["parse_ms"] = self._since(began)
         call.facts["bars"] = analysis.timeline.bars

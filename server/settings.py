@@ -219,6 +219,17 @@ class Settings:
     recording_seconds: float = _set(
         60.0, "limits of a file", "time that reading a recording may take", least=0.1, most=3600, metavar="SECONDS"
     )
+    render_seconds: float = _set(
+        120.0,
+        "limits of a file",
+        "time that making a file of guitar and drums may take",
+        least=0.1,
+        most=3600,
+        metavar="SECONDS",
+    )
+    render_mebibytes: int = _set(
+        4096, "limits of a file", "memory that making one may take", least=256, most=1 << 20, metavar="MIB"
+    )
     limits: Limits = DEFAULT_LIMITS
 
     metrics_port: int | None = _set(

@@ -31,6 +31,11 @@ class Sizes:
         if len(file) > (most := self.most_of(file)):
             raise too_large(len(file), most)
 
+    def check_drums(self, file: bytes) -> None:
+        """Refuse a file of drums that is too large."""
+        if len(file) > self.most:
+            raise too_large(len(file), self.most, field="drums")
+
     def check_config(self, config: pb.GenerationConfig) -> None:
         """Refuse a configuration with a file that is too large."""
         files = [("config.groove", groove.midi) for groove in config.groove] + [("config.like", config.like)]

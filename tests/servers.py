@@ -39,6 +39,8 @@ class Readers:
         self.inside = 0
         self.asked: list[pb.GenerateDrumsRequest] = []
         self.briefs: list[pb.Brief] = []
+        self.renders: list[pb.RenderRequest] = []
+        self.size = 150_000
         self.recordings = 0
         self.error: BaseException | None = None
         self.estimated_ms = 10.0
@@ -55,7 +57,14 @@ class Readers:
         timeline = pb.TimelineInfo(bars=brief.bars, ticks_per_quarter=480)
         return pb.AnalyzeGuitarResponse(timeline=timeline, estimated_ms=self.estimated_ms).SerializeToString()
 
-    async def screen(self, request: bytes, seconds: float, *, recording: bool = False) -> bytes:
+    async def render(self, request: bytes, seconds: float) -> bytes:
+        self.renders.append(pb.RenderRequest.FromString(request))
+        await self.go.wait()
+        if self.error:
+            raise self.error
+        return drums(0, self.size)
+
+    async def screen(self, request: bytes, seconds: float, *, recording: bool = False, music: bool = False) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))
         self.recordings += recording
         self.inside += 1
@@ -242,7 +251,7 @@ def settings(**given: Any) -> Settings:
 async def served(chosen: Settings | None = None, *, credentials: Any = None, **channel: Any) -> AsyncIterator[Served]:
     """A front with readers and drummers of these tests, and a client."""
     readers, drummers = Readers(), Drummers()
-    front = Front(chosen or settings(), readers, drummers, Metrics())
+    front = Front(chosen or settings(), readers, drummers, readers, Metrics())
     front.bind()
     await front.start()
     address = front.address.replace("0.0.0.0", "127.0.0.1")

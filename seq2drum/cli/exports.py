@@ -234,7 +234,7 @@ def write_stems(played: Played) -> None:
 
     options = played.options
     folder = Path(options.stems)
-    song, guitars, others = played.takes[0].heard_apart(session(options))
+    _, guitars, others = played.takes[0].heard_apart(session(options))
     names = [*([stems.GUITAR] if guitars else []), *others, stems.MIX]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -242,10 +242,17 @@ def write_stems(played: Played) -> None:
         raise OutputError(f"the folder {options.stems!r} cannot be made ({error.strerror}); name another") from None
     for name in names:
         files.check(folder / f"{name}.wav", overwrite=options.force)
-    recording = _recording(played, song, guitars)
-    made = stems.stems(song, guitars, others, soundfont=options.soundfont, recording=recording)
-    for name, one in made.items():
+    for name, one in stems_of(played).items():
         files.write_file(folder / f"{name}.wav", samples.float_wav(one), overwrite=options.force)
+
+
+def stems_of(played: Played) -> dict[str, Sound]:
+    """The stems of the best take, and their mix, by name."""
+    from seq2drum.show import stems
+
+    song, guitars, others = played.takes[0].heard_apart(session(played.options))
+    recording = _recording(played, song, guitars)
+    return stems.stems(song, guitars, others, soundfont=played.options.soundfont, recording=recording)
 
 
 def spelt(flag: str) -> str:

@@ -81,6 +81,35 @@ def of_songs(songs: Sequence[Song], *, track: str | None = None, drum_map: DrumM
     return Duet(replace(leader, length=max(leader.end, drums.end)), guitars, drums)
 
 
+def redrummed(song: Song, drums: Song) -> Song:
+    """The song with the drums of another of the same bars in place of its own. Its other parts keep their numbers.
+
+    The drums are brought to its ticks, and end where it ends.
+
+    Raises:
+        InputError: that song has no drums.
+    """
+    given = [drums.parts[index] for index in theory.drum_parts(drums) if len(drums.parts[index])]
+    if not given:
+        raise InputError("the file of the drums has none, wanted notes on the drum channel")
+    own = [
+        Part.of([], program=part.program, name=part.name, is_drums=True) if part.is_drums else part
+        for part in song.parts
+    ]
+    scale = song.ticks_per_quarter / drums.ticks_per_quarter
+    return replace(song, parts=(*own, *(_fitted(part, scale, song.end) for part in given)), length=song.end)
+
+
+def _fitted(part: Part, scale: float, end: int) -> Part:
+    """A part of drums with its times multiplied, as far as it is before a tick."""
+    rows, pedal = (np.array(times) for times in (part.rows, part.pedal))
+    rows[:, :2], pedal[:, :1] = np.rint(rows[:, :2] * scale), np.rint(pedal[:, :1] * scale)
+    rows = rows[rows[:, 0] < end]
+    rows[:, 1] = np.clip(rows[:, 1], 1, end - rows[:, 0])
+    fitted = Part.of(rows, program=part.program, name=part.name, is_drums=True, is_xg=part.is_xg)
+    return replace(fitted, pedal=pedal[pedal[:, 0] < end])
+
+
 def _guitars(song: Song, track: str | None) -> tuple[Part, ...]:
     choice = theory.choose_parts(song, None if _alone(song) else track)
     return tuple(song.parts[index] for index in choice.parts)

@@ -15,6 +15,7 @@ from seq2drum.lattice.phrases import merge
 from seq2drum.lattice.rests import rests, stopped
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.choices import MOST_TAKES
+from seq2drum.music.duet import redrummed
 from seq2drum.music.explanation import Swap
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song, in_order
@@ -54,14 +55,19 @@ class Drummer(Shown):
         options: Options | None = None,
         *,
         limits: Limits = DEFAULT_LIMITS,
+        drums: Song | None = None,
     ) -> Sheet:
         """Read a song and what is wanted, ready to be played: for playing several at once.
+
+        drums: has the drums that stand in place of the song's own, where some of these are to stay.
 
         Raises:
             InputError, OptionError: as `accompany`.
         """
         options = options or Options()
         song, source = (song, None) if isinstance(song, Song) else open_song(song, limits=limits)
+        if drums is not None:
+            song = redrummed(song, drums)
         return settled(Sheet(song, theory.choose_parts(song, options.track), options, source), limits)
 
     def accompany(self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None) -> Take:

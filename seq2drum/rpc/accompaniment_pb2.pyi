@@ -1747,6 +1747,7 @@ class RenderRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
     midi: _builtins.bytes
     """The guitar, as in GenerateDrumsRequest. Default: empty, the drums alone, which then are a file."""
     drums: _builtins.bytes
@@ -1755,13 +1756,17 @@ class RenderRequest(_message.Message):
     """What they become."""
     request_id: _builtins.str
     """As in GenerateDrumsRequest."""
+    title: _builtins.str
+    """Stands above a score or a picture, and names the file. At most 100 characters. Default: "", which is "drums"."""
     @_builtins.property
     def hits(self) -> Global___PlacedHits:
         """Hits, in ticks of the guitar's file."""
 
     @_builtins.property
     def config(self) -> Global___GenerationConfig:
-        """Of it hold `track`, `drum_map`, `count_in`, `click`, `split` and `tail`. Default: all defaults."""
+        """Of it hold `track`, `drum_map`, `count_in`, `click`, `split` and `tail`; the drums are those of a take without a
+        count-in. Default: all defaults.
+        """
 
     def __init__(
         self,
@@ -1772,10 +1777,11 @@ class RenderRequest(_message.Message):
         config: Global___GenerationConfig | None = ...,
         format: Global___RenderFormat.ValueType = ...,
         request_id: _builtins.str = ...,
+        title: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "drums", b"drums", "given", b"given", "hits", b"hits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "drums", b"drums", "format", b"format", "given", b"given", "hits", b"hits", "midi", b"midi", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "drums", b"drums", "format", b"format", "given", b"given", "hits", b"hits", "midi", b"midi", "request_id", b"request_id", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_given: _TypeAlias = _typing.Literal["drums", "hits"]  # noqa: Y015
     _WhichOneofArgType_given: _TypeAlias = _typing.Literal["given", b"given"]  # noqa: Y015

@@ -1,0 +1,169 @@
+"""Guitar and drums as a file of another kind: what a worker makes of a RenderRequest, as `--mode infer` writes it."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from seq2drum.cli import exports
+from seq2drum.cli.exports import EXPORTS, Played
+from seq2drum.errors import MissingExtraError
+from seq2drum.formats import foreign
+from seq2drum.formats.opening import open_song
+from seq2drum.lattice.listening import Listening
+from seq2drum.lattice.sections import sections
+from seq2drum.music import drum_maps, theory
+from seq2drum.music.duet import redrummed
+from seq2drum.music.kit import FULL
+from seq2drum.music.limits import Limits
+from seq2drum.music.notes import Marker, Part, Song, in_order
+from seq2drum.music.theory import GuitarChoice
+from seq2drum.play.options import Options
+from seq2drum.play.take import TRACK_NAME, Take
+from seq2drum.rpc import accompaniment_pb2 as pb
+from seq2drum.show import samples, sound
+from server import convert
+from server.frames import MOST_BODY
+from server.statuses import Refusal
+
+_HIT = 8
+"""A hit is held for this part of a quarter: drums are struck, not held."""
+_MAKERS: Mapping[int, Callable[[Played, Take], bytes]] = MappingProxyType(
+    {
+        pb.RENDER_FORMAT_MIDI: lambda played, take: take.to_bytes(session=exports.session(played.options)),
+        pb.RENDER_FORMAT_MIDI_WITH_GUITAR: lambda played, take: take.to_bytes(
+            with_guitar=True, session=exports.session(played.options)
+        ),
+        pb.RENDER_FORMAT_WAV: lambda played, _: EXPORTS["wav"].make(played),
+        pb.RENDER_FORMAT_STEMS: lambda played, _: _zipped(played),
+        pb.RENDER_FORMAT_MUSICXML: lambda played, _: EXPORTS["score"].make(played),
+        pb.RENDER_FORMAT_PICTURE: lambda played, _: EXPORTS["picture"].make(played),
+        pb.RENDER_FORMAT_RPP: lambda played, _: EXPORTS["rpp"].make(played),
+    }
+)
+_AUDIBLE = (pb.RENDER_FORMAT_WAV, pb.RENDER_FORMAT_STEMS)
+
+
+def rendered(body: bytes, limits: Limits, max_bars: int) -> bytes:
+    """The bytes of the file that a RenderRequest asks for.
+
+    Raises:
+        Refusal, InputError, OptionError: it cannot be made.
+    """
+    # 1. What is wanted.
+    request = pb.RenderRequest.FromString(body)
+    config = request.config
+    options = convert.options_of(_of_rendering(config), limits)
+    session = convert.session_of(config)
+    make = _MAKERS.get(request.format)
+    if make is None:
+        raise Refusal("INVALID_OPTION", "no format is said, wanted one of RenderFormat", field="format")
+    # 2. What it is made of.
+    take = _take(request, options, limits, max_bars)
+    recording = request.midi if foreign.is_recording(request.midi[:16]) else None
+    wanted = argparse.Namespace(
+        score="drums.musicxml",
+        picture="drums.png",
+        soundfont=None,
+        count_in=session.count_in,
+        click=session.click,
+        split=session.split,
+        tail=session.tail,
+    )
+    played = Played((take,), request.title or "drums", wanted, recording)
+    if request.format in _AUDIBLE:
+        _check_sound(take)
+    # 3. It is made.
+    data = make(played, take)
+    if len(data) > MOST_BODY:
+        raise Refusal(
+            "INVALID_OPTION",
+            f"it has {len(data):,} bytes in this format, at most {MOST_BODY:,} are sent; the command line writes it",
+            field="format",
+        )
+    return data
+
+
+def _of_rendering(config: pb.GenerationConfig) -> pb.GenerationConfig:
+    """Of a configuration what says how drums are written; all else was for playing them."""
+    return pb.GenerationConfig(track=config.track, drum_map=config.drum_map, sections=config.sections)
+
+
+def _take(request: pb.RenderRequest, options: Options, limits: Limits, max_bars: int) -> Take:
+    """The guitar and the drums of a request, as if they had just been played."""
+    given = convert.drums_of(request, limits)
+    song, source = open_song(request.midi, limits=limits) if request.midi else (given, None)
+    if song is None:
+        raise Refusal("MIDI_MISSING", "there is neither a guitar nor a file with drums, wanted one", field="midi")
+    convert.check_bars(song, max_bars)
+    drum_map = drum_maps.load(options.drum_map)
+    part = _merged(redrummed(song, given)) if given else drum_map.apply(_struck(request.hits, song, limits))
+    if all(each.is_drums or not len(each) for each in song.parts):
+        return Take(song, part, GuitarChoice((), "there are only drums"), options, source)
+    guitar = theory.choose_parts(song, options.track)
+    listening = Listening.of(song, guitar.parts)
+    begins = listening.lattice.bars
+    passages = tuple(Marker(begins[bar].start, letter) for bar, letter in sections(listening.heard))
+    return Take(song, part, guitar, options, source, sections=passages, named=bool(listening.heard.marks))
+
+
+def _merged(song: Song) -> Part:
+    """All drums of a song as one part."""
+    parts = [song.parts[index] for index in theory.drum_parts(song) if len(song.parts[index])]
+    rows = np.concatenate([part.rows for part in parts])
+    kit = max(parts, key=len)
+    part = Part.of(rows, program=kit.program, name=TRACK_NAME, is_drums=True, is_xg=kit.is_xg)
+    return replace(part, pedal=in_order([each.pedal for each in parts]))
+
+
+def _struck(placed: pb.PlacedHits, song: Song, limits: Limits) -> Part:
+    """Hits by their pieces as a part on the notes of General MIDI.
+
+    Raises:
+        Refusal: INVALID_OPTION with the field.
+    """
+    if not placed.hits:
+        raise Refusal("INVALID_OPTION", "there are no drums, wanted a MIDI file of them or hits", field="drums")
+    if 2 * len(placed.hits) > limits.events:
+        raise Refusal(
+            "INVALID_OPTION", f"{len(placed.hits):,} hits, wanted at most {limits.events // 2:,}", field="hits"
+        )
+    rows = []
+    for hit in placed.hits:
+        if hit.piece not in FULL.names:
+            known = ", ".join(FULL.names)
+            raise Refusal("INVALID_OPTION", f"there is no piece {hit.piece[:64]!r}; there are {known}", field="hits")
+        if not 1 <= hit.velocity <= 127:
+            raise Refusal("INVALID_OPTION", f"a velocity is {hit.velocity}, wanted 1 to 127", field="hits")
+        if hit.tick >= song.end:
+            raise Refusal("INVALID_OPTION", f"a hit is at tick {hit.tick:,}, wanted below {song.end:,}", field="hits")
+        note = int(FULL.note_of[FULL.names.index(hit.piece)])
+        rows.append((hit.tick, max(song.ticks_per_quarter // _HIT, 1), note, hit.velocity))
+    return Part.of(np.array(rows, dtype=np.int64), name=TRACK_NAME, is_drums=True)
+
+
+def _check_sound(take: Take) -> None:
+    """Refuse sound that cannot be made, or is too long."""
+    try:
+        sound.check()
+    except MissingExtraError as error:
+        raise Refusal("READER_MISSING", str(error), field="format") from None
+    if (lasts := sound.seconds(take.duet)) > sound.MOST_SECONDS:
+        text = f"it lasts {exports.clock(lasts)}, and at most {exports.clock(sound.MOST_SECONDS)} are made as sound"
+        raise Refusal("INVALID_OPTION", text, field="format")
+
+
+def _zipped(played: Played) -> bytes:
+    """The stems and their mix, 16 bits each, in a zip file."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, one in exports.stems_of(played).items():
+            whole = np.clip(np.rint(one * 32767), -32768, 32767).astype(np.int16)
+            archive.writestr(zipfile.ZipInfo(f"{name}.wav"), samples.wav_file(whole))
+    return data.getvalue()
