@@ -286,7 +286,7 @@ export async function play(file, config, { drums = null, onAccepted, onProgress,
 }
 
 /**
- * Guitar and drums as a file of another kind.
+ * Guitar and drums as a file of another kind. Its name is made of the file's.
  * @param {FileLike | null} file none for drums alone, which then are MIDI
  * @param {{midi: Uint8Array} | {hits: Hit[]}} drums
  * @param {Json} config
@@ -294,8 +294,9 @@ export async function play(file, config, { drums = null, onAccepted, onProgress,
  * @returns {Promise<{blob: Blob, name: string}>}
  */
 export async function render(file, drums, config, format) {
+  const title = file instanceof File ? file.name.replace(/\.[^.]*$/, "").slice(0, 100) : "";
   const given = "midi" in drums ? { drums: toBase64(drums.midi) } : { hits: { hits: drums.hits.map(plainHit) } };
-  const request = { ...given, config: withBase64(config), format: "RENDER_FORMAT_" + format.toUpperCase() };
+  const request = { ...given, title, config: withBase64(config), format: "RENDER_FORMAT_" + format.toUpperCase() };
   const reply = await post("Render", request, file);
   let about = { name: "drums", mediaType: "application/octet-stream" };
   const parts = [];
