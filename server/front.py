@@ -62,6 +62,7 @@ class Front:
         self.door = Door(settings, metrics)
         self.service = Service(settings, screens, players, renders, self.admission, metrics)
         self._papers: Papers | None = None
+        self._withdrawn = False
         self._closing: asyncio.Future[None] | None = None
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs are older
         self._server = grpc.aio.server(options=_options(settings))
@@ -73,7 +74,7 @@ class Front:
         metrics.watch("waiting", "Calls that wait for their turn", lambda: len(self.admission.queue))
         metrics.watch("playing", "Calls that are played", lambda: self.admission.playing)
         metrics.watch("uploading", "Calls whose file is still arriving", lambda: self.service.uploads.inside)
-        metrics.watch("ready", "Whether calls are played", lambda: self.ready)
+        metrics.watch("ready", "Whether calls are played", lambda: self.ready and not self._withdrawn)
 
     @property
     def ready(self) -> bool:
@@ -125,6 +126,7 @@ class Front:
         So callers that heed health go elsewhere before a call is refused. Those that do not are told to connect anew
         (GOAWAY), and find the port closed; their calls that are inside go on.
         """
+        self._withdrawn = True
         await self._health.enter_graceful_shutdown()
         await first(asyncio.sleep(seconds), forced.wait())
         self._closing = asyncio.ensure_future(self._server.stop(_DAY_SECONDS))  # `stop` makes it end sooner

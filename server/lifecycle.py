@@ -55,7 +55,8 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             stack.callback(page.close)
         stack.callback(signals.close)
         signals.open()
-        await front.start()
+        if not settings.hold_until_ready:
+            await front.start()
         stack.push_async_callback(front.stop)
         if entrance:
             stack.push_async_callback(entrance.stop)
@@ -82,7 +83,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
                 say(f"seq2drum-server: {error}")
                 return 1
             _count_models(metrics, players)
-            await front.look()
+            await (front.start() if settings.hold_until_ready else front.look())
             say(_ready(settings, front, page, round(time.monotonic() - began, 1)))
             if entrance:
                 say(_where(settings, entrance))
@@ -92,7 +93,7 @@ async def serve(settings: Settings, say: Callable[[str], None], give_port: Calla
             stack.push_async_callback(_ended, watching)
             await first(signals.asked.wait(), _idle(front, settings.idle_exit_seconds))
         # 4. One server of several lets its callers go elsewhere first; then the calls that are inside.
-        if settings.drain_delay_seconds and signals.asked.is_set():
+        if settings.drain_delay_seconds and starting.done() and signals.asked.is_set():
             log("draining", calls=len(front.door.inside), seconds=settings.drain_delay_seconds)
             await front.withdraw(settings.drain_delay_seconds, signals.forced)
         log("stopping", calls=len(front.door.inside))
@@ -110,7 +111,7 @@ def _ready(settings: Settings, front: Front, page: Page | None, seconds: float) 
     """Log that the server is ready; returns the line that says so to a person."""
     models = ", ".join(settings.models)
     log("ready", address=front.address, models=models, seconds=seconds, version=__version__)
-    figures = f"; figures at http://127.0.0.1:{page.port}/metrics" if page else ""
+    figures = f"; figures at http://{settings.metrics_host}:{page.port}/metrics" if page else ""
     return f"seq2drum-server: listening on {front.address}, models: {models}, ready in {seconds} s{figures}"
 
 
@@ -144,11 +145,11 @@ def _page(settings: Settings, metrics: Metrics) -> Page | None:
     if settings.metrics_port is None:
         return None
     try:
-        return Page(metrics, settings.metrics_port)
+        return Page(metrics, settings.metrics_host, settings.metrics_port)
     except OSError as error:
         raise OptionError(
-            f"port {settings.metrics_port} of 127.0.0.1 cannot be listened on for figures ({error.strerror}); "
-            "wanted another --metrics-port, or 0 for any free one"
+            f"port {settings.metrics_port} of {settings.metrics_host} cannot be listened on for figures "
+            f"({error.strerror}); wanted another --metrics-port, or 0 for any free one"
         ) from error
 
 

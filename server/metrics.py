@@ -55,15 +55,15 @@ class Metrics:
 
 
 class Page:
-    """The figures as a page on 127.0.0.1, for Prometheus to read.
+    """The figures as a page, for Prometheus to read.
 
     Raises:
         OSError: the port is taken.
     """
 
-    def __init__(self, metrics: Metrics, port: int) -> None:
+    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
         self._server: Any
-        self._server, self._thread = start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
+        self._server, self._thread = start_http_server(port, addr=host, registry=metrics.registry)
         self.port: int = self._server.server_port
 
     def close(self) -> None:

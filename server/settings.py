@@ -103,6 +103,12 @@ class Settings:
         0.0, "network", "end after so many seconds without a call; 0: never", metavar="SECONDS"
     )
 
+    hold_until_ready: bool = _set(
+        False,
+        "network",
+        "let connections wait while it starts, in place of refusing calls with NOT_READY: for a balancer before "
+        "several servers that does not ask for their health",
+    )
     max_connection_age_seconds: float = _set(
         0.0,
         "network",
@@ -233,7 +239,13 @@ class Settings:
     limits: Limits = DEFAULT_LIMITS
 
     metrics_port: int | None = _set(
-        None, "watching it", "figures for Prometheus, on 127.0.0.1 at this port; 0: any free one", most=65535
+        None, "watching it", "figures for Prometheus, at this port; 0: any free one", most=65535
+    )
+    metrics_host: str = _set(
+        "127.0.0.1",
+        "watching it",
+        "address that figures are served on, to all who reach it: they tell names of callers and models",
+        metavar="ADDRESS",
     )
     log_format: str = _set(
         "", "watching it", "text or json (default: text on a terminal, json elsewhere)", metavar="FORMAT"
@@ -257,7 +269,8 @@ class Settings:
         _check_ranges(self)
         _check_models(self)
         _check_sizes(self)
-        _check_host(self.host)
+        _check_host("host", self.host)
+        _check_host("metrics_host", self.metrics_host)
         _check_safety(self)
         if self.log_format not in ("", "text", "json"):
             raise OptionError(f"{named('log_format')} is {self.log_format!r}, wanted text or json")
@@ -368,15 +381,15 @@ def _check_sizes(settings: Settings) -> None:
         )
 
 
-def _check_host(host: str) -> None:
+def _check_host(name: str, host: str) -> None:
     """A name would have to be looked up, may mean several addresses, and it must be plain who can reach them."""
-    if host == "localhost" or (host.startswith("unix:") and len(host) > len("unix:")):
+    if host == "localhost" or (name == "host" and host.startswith("unix:") and len(host) > len("unix:")):
         return
     try:
         ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         raise OptionError(
-            f"{named('host')} is {host!r}, wanted an IP address such as 127.0.0.1, localhost, or unix:PATH"
+            f"{named(name)} is {host!r}, wanted an IP address such as 127.0.0.1, localhost, or unix:PATH"
         ) from None
 
 

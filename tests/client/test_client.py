@@ -692,7 +692,7 @@ def test_an_address_without_a_port_gets_the_default_port() -> None:
 
 def test_only_calls_in_one_message_are_tried_again_and_only_where_nothing_was_done() -> None:
     (entry,) = connection.SERVICE_CONFIG["methodConfig"]
-    assert entry["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+    assert entry["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
     service = messages.pb.DESCRIPTOR.services_by_name["AccompanimentService"]
     assert {name["service"] for name in entry["name"]} == {service.full_name}
     streams = {method.name for method in service.methods if method.client_streaming}

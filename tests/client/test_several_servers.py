@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from client import AsyncRemoteDrummer, RemoteDrummer, addresses
+from client import AsyncRemoteDrummer, RemoteDrummer, ServerUnavailable, addresses
 from client.connection import Connection
 from client.finding import find, start
 from seq2drum.errors import OptionError
@@ -109,5 +109,24 @@ def test_calls_go_round_the_servers_and_away_from_one_that_withdraws_or_is_not_r
             await withdrawing
             await reached([servers[0], servers[2]])
             await until(lambda: not servers[1].front.door.inside)
+
+    asyncio.run(run())
+
+
+@pytest.mark.slow
+def test_a_call_that_arrives_as_a_server_closes_its_port_is_tried_again() -> None:
+    async def run() -> None:
+        for _ in range(5):
+            async with served(settings()) as server, AsyncRemoteDrummer(server.front.address) as drummer:
+                assert await drummer.drum_maps()
+                forced = asyncio.Event()
+                forced.set()
+                closing = asyncio.create_task(server.front.withdraw(3600, forced))
+                await asyncio.sleep(0)
+                calls = [asyncio.create_task(drummer.drum_maps()) for _ in range(5)]
+                await closing
+                for result in await asyncio.gather(*calls, return_exceptions=True):
+                    # What gRPC cancels as it ends is tried again, and then finds the port closed.
+                    assert isinstance(result, list | ServerUnavailable), result
 
     asyncio.run(run())

@@ -439,14 +439,21 @@ def test_every_setting_has_a_flag_and_a_variable_that_mean_the_same(monkeypatch:
         assert cli.main(arguments) == 0
         return chosen.pop()
 
-    samples = {"host": "::1", "default_model": "default", "log_format": "json", "state_file": "/x", "metrics_port": "9"}
-    samples |= {"max_message_bytes": "2000000", "insecure": "1"}
+    samples = {
+        "host": "::1",
+        "default_model": "default",
+        "log_format": "json",
+        "state_file": "/x",
+        "metrics_port": "9",
+        "metrics_host": "::1",
+    }
+    samples |= {"max_message_bytes": "2000000", "insecure": "1", "metrics_host": "::1"}
     plain = configuration.read({}, {})
     for name, setting in server_settings.table().items():
         if name in ("tls_cert", "tls_key", "client_ca", "client_names"):
             continue  # one goes not without the other
         flag, text = server_settings.flag(name), samples.get(name, str(int(max(setting.least, 1)) + 2))
-        if name in ("reflection", "insecure"):
+        if name in ("reflection", "hold_until_ready", "insecure"):
             flagged, text = by_flag(flag), "1"
         else:
             flagged = by_flag(flag, text)
