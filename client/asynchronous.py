@@ -12,11 +12,12 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from client import addresses, beats, connection, messages
+from client import addresses, beats, connection, messages, rendered
 from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
+from client.rendered import RemoteFile
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 
@@ -56,15 +57,17 @@ class AsyncRemoteDrummer:
         options: Any = None,
         count: int = 1,
         *,
+        drums: Source | None = None,
         on_progress: OnProgress | None = None,
         **asked: Any,
     ) -> list[RemoteTake]:
         """Several takes, the best first; see `RemoteDrummer.takes`."""
         midi = messages.song_bytes(song)
+        own = b"" if drums is None else messages.drum_bytes(drums)
         config = messages.config(messages.options_of(options, asked), count)
-        if on_progress is None and len(midi) <= messages.LARGE_BYTES:
-            return messages.takes_of(await self._ask(self._stub.GenerateDrums, messages.request(midi, config)))
-        async with self._stream(midi, config, bars=False) as stream:
+        if on_progress is None and len(midi) + len(own) <= messages.LARGE_BYTES:
+            return messages.takes_of(await self._ask(self._stub.GenerateDrums, messages.request(midi, config, own)))
+        async with self._stream(midi, config, own, bars=False) as stream:
             return await stream.rest(on_progress)
 
     def stream(self, song: Source, options: Any = None, **asked: Any) -> AsyncRemoteStream:
@@ -82,6 +85,22 @@ class AsyncRemoteDrummer:
         request = pb.AnalyzeGuitarRequest(midi=messages.song_bytes(song), track="" if track is None else str(track))
         response: pb.AnalyzeGuitarResponse = await self._ask(self._stub.AnalyzeGuitar, request)
         return response
+
+    async def render(
+        self, song: Source, drums: Source, form: str = "picture", options: Any = None, **asked: Any
+    ) -> RemoteFile:
+        """A song and its drums as a file of another kind, see `RemoteDrummer.render`."""
+        request = rendered.request(song, drums, form, messages.options_of(options, asked))
+        pieces = rendered.Pieces()
+        call = self._stub.Render(request, timeout=self.connection.deadline, metadata=self.connection.metadata)
+        try:
+            async for piece in call:
+                pieces.add(piece)
+        except grpc.RpcError as error:
+            raise self.connection.fault(error) from error
+        finally:
+            call.cancel()
+        return pieces.file()
 
     async def compose(
         self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **asked: Any
@@ -172,9 +191,11 @@ class AsyncRemoteDrummer:
         except (ServerUnavailable, DeadlineExceeded):
             return False
 
-    def _stream(self, midi: bytes, config: pb.GenerationConfig, *, bars: bool) -> AsyncRemoteStream:
+    def _stream(self, midi: bytes, config: pb.GenerationConfig, drums: bytes = b"", *, bars: bool) -> AsyncRemoteStream:
         call = self._stub.StreamGenerateDrums(timeout=self.connection.deadline, metadata=self.connection.metadata)
-        return AsyncRemoteStream(call, messages.pieces(midi, config, bars=bars), self.connection, Reply(config.takes))
+        return AsyncRemoteStream(
+            call, messages.pieces(midi, config, drums, bars=bars), self.connection, Reply(config.takes)
+        )
 
     async def _ask(self, method: Any, request: Any, seconds: float | None = None) -> Any:
         seconds = seconds or self.connection.deadline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,9 @@ from seq2drum.errors import Seq2DrumError
 
 INSTRUCTIONS = """A drummer for the user's guitar. Songs are files in folders that the user has opened for you: MIDI, \
 MusicXML, Guitar Pro, recordings. look_at_song tells what is in one, make_drums writes drums for it, explain tells \
-what they do, redo_bars changes some bars and keeps the rest. Bars and parts are counted from 1. Nothing that exists \
-is replaced unless overwrite is true: ask the user before. When a tool refuses, its sentence says what to do."""
+what they do, draw shows them, redo_bars changes some bars and keeps the rest. Bars and parts are counted from 1. \
+Nothing that exists is replaced unless overwrite is true: ask the user before. When a tool refuses, its sentence says \
+what to do."""
 
 
 async def serve(folders: Sequence[str], reach: Reach) -> None:
@@ -60,5 +62,8 @@ async def _called(tools: Tools, name: str, given: dict[str, Any]) -> types.CallT
         reply = await tools.call(name, given)
     except Seq2DrumError as error:
         return types.CallToolResult(content=[types.TextContent(type="text", text=str(error))], is_error=True)
-    text = types.TextContent(type="text", text=reply.text)
-    return types.CallToolResult(content=[text], structured_content=reply.fields)
+    content: list[types.ContentBlock] = [types.TextContent(type="text", text=reply.text)]
+    if reply.picture:
+        data = base64.b64encode(reply.picture).decode("ascii")
+        content.append(types.ImageContent(type="image", data=data, mime_type="image/png"))
+    return types.CallToolResult(content=content, structured_content=reply.fields)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from client import beats, listing, messages
+from client import beats, listing
 from client.asynchronous import AsyncRemoteDrummer
 from client.listing import Line
 from client.mcp_files import Folders
@@ -21,7 +21,7 @@ from seq2drum.cli import paths
 from seq2drum.errors import OptionError
 from seq2drum.music.briefs import BRIEF
 from seq2drum.music.choices import STYLES
-from seq2drum.music.limits import MIDI_SUFFIXES
+from seq2drum.music.limits import MIDI_SUFFIXES, PICTURE_SUFFIXES
 from seq2drum.play.asked import by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
 
@@ -32,10 +32,11 @@ _MOST_GROOVES = 60  # that are told at once; the rest by style
 
 
 class Reply(NamedTuple):
-    """What a tool answers: sentences for the assistant, and the same as a value."""
+    """What a tool answers: sentences for the assistant, the same as a value, and a picture (PNG), if there is one."""
 
     text: str
     fields: dict[str, Any]
+    picture: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,10 @@ class Tools:
             ),
             Tool(
                 "redo_bars",
-                "Plays some bars anew and keeps all other drums as they are. The song must hold its drums: a file of "
-                "make_drums with with_guitar=true does. Give a seed other than that of the take. Writes a MIDI file of "
-                "the drums, by default SONG.drums.mid.",
-                schema("song", "bars", "output", "overwrite", *WISHES, *FORM, required=("song", "bars")),
+                "Plays some bars anew and keeps all other drums as they are: those of the file drums, such as "
+                "make_drums wrote, or else the song's own. Give a seed other than that of the take, and its drum_map. "
+                "Writes a MIDI file, by default SONG.drums.mid.",
+                schema("song", "drums", "bars", "output", "overwrite", *WISHES, *FORM, required=("song", "bars")),
                 self._make,
                 writes=True,
             ),
@@ -106,6 +107,14 @@ class Tools:
                 "gives for the same song, wishes and seed. Writes nothing.",
                 schema("song", "prime", "bars", "model", *WISHES, required=("song",)),
                 self._explain,
+            ),
+            Tool(
+                "draw",
+                "Shows a picture of a song and its drums, bar by bar: the guitar above, the drums below. drums is "
+                "such a file as make_drums wrote. With output, it is also written as a PNG file.",
+                schema("song", "drums", "track", "drum_map", "output", "overwrite", required=("song", "drums")),
+                self._draw,
+                writes=True,
             ),
             Tool(
                 "compose_beat",
@@ -139,7 +148,7 @@ class Tools:
 
     async def _list_choices(self, wanted: dict[str, Any]) -> Reply:
         song = wanted.pop("song", None)
-        file = messages.song_bytes(self._folders.source(song)) if song else None
+        file = self._folders.source(song) if song else None
         async with self._reach() as drummer:
             grooves = await drummer.grooves(file, RemoteOptions(**wanted))
             models, generators = await drummer.models(), await drummer.generators()
@@ -161,7 +170,7 @@ class Tools:
         return Reply("\n".join(text), {"styles": list(STYLES), **fields})
 
     async def _look(self, wanted: dict[str, Any]) -> Reply:
-        song = messages.song_bytes(self._folders.source(wanted["song"]))
+        song = self._folders.source(wanted["song"])
         async with self._reach() as drummer:
             seen = await drummer.analyze(song, wanted.get("track"))
         return _seen(wanted["song"], seen)
@@ -186,10 +195,24 @@ class Tools:
     async def _takes(self, source: Path, wanted: dict[str, Any], count: int) -> tuple[list[RemoteTake], float]:
         """The takes of a song, and how many seconds each took."""
         begun = time.perf_counter()
-        options = RemoteOptions(**wanted | self._opened(wanted))
+        drums = self._folders.source(wanted["drums"]) if wanted.get("drums") else None
+        asked = {name: value for name, value in wanted.items() if name != "drums"}
+        options = RemoteOptions(**asked | self._opened(wanted))
         async with self._reach() as drummer:
-            takes = await drummer.takes(messages.song_bytes(source), options, count)
+            takes = await drummer.takes(source, options, count, drums=drums)
         return takes, (time.perf_counter() - begun) / count
+
+    async def _draw(self, wanted: dict[str, Any]) -> Reply:
+        source, drums = (self._folders.source(wanted.pop(name)) for name in ("song", "drums"))
+        output, overwrite = wanted.pop("output", None), wanted.pop("overwrite", False)
+        targets = self._folders.targets(output, 1, PICTURE_SUFFIXES, overwrite=overwrite) if output else []
+        async with self._reach() as drummer:
+            made = await drummer.render(source, drums, "picture", **wanted)
+        for target in targets:
+            made.save(target, overwrite=overwrite)
+        written = [str(target) for target in targets]
+        text = f"a picture of {source.name} with the drums of {drums.name}" + "".join(f"; {name}" for name in written)
+        return Reply(text, {"output": written}, made.data)
 
     def _opened(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """The wishes that are files, by where these lie: none is opened that is not in the folders."""

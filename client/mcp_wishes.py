@@ -18,6 +18,7 @@ Schema = dict[str, Any]
 _SONG = "a song: a path under the open folders, as list_songs gives it"
 _OTHERS: dict[str, Schema] = {
     "song": {"type": "string", "description": _SONG},
+    "drums": {"type": "string", "description": "a file with drums, of the same bars: a path under the open folders"},
     "guitar": {"type": "string", "description": f"{_SONG}; the beat is played to its guitar, too"},
     "output": {"type": "string", "description": "where to write, a path under the open folders (default: see above)"},
     "overwrite": {"type": "boolean", "description": "replace a file that exists; ask the user first (default: false)"},

@@ -256,9 +256,9 @@ def _groove(section: str, groove: One) -> pb.GrooveChoice:
     return pb.GrooveChoice(section=section, name=wanted.name)
 
 
-def request(midi: bytes, wanted: pb.GenerationConfig) -> pb.GenerateDrumsRequest:
-    """A song and what is wanted in one message."""
-    return pb.GenerateDrumsRequest(midi=midi, config=wanted)
+def request(midi: bytes, wanted: pb.GenerationConfig, drums: bytes = b"") -> pb.GenerateDrumsRequest:
+    """A song and what is wanted in one message. drums: a file whose drums stand in place of the song's own."""
+    return pb.GenerateDrumsRequest(midi=midi, config=wanted, drums=drums)
 
 
 def grooves_request(song: Source | None, options: RemoteOptions) -> pb.ListGroovesRequest:
@@ -268,9 +268,11 @@ def grooves_request(song: Source | None, options: RemoteOptions) -> pb.ListGroov
     return pb.ListGroovesRequest(midi=song_bytes(song), config=config(options))
 
 
-def pieces(midi: bytes, wanted: pb.GenerationConfig, *, bars: bool) -> Iterator[pb.StreamGenerateDrumsRequest]:
+def pieces(
+    midi: bytes, wanted: pb.GenerationConfig, drums: bytes = b"", *, bars: bool
+) -> Iterator[pb.StreamGenerateDrumsRequest]:
     """The same in several. bars: whether each is wanted as it is made."""
-    yield pb.StreamGenerateDrumsRequest(config=pb.StreamConfig(config=wanted, send_bar_events=bars))
+    yield pb.StreamGenerateDrumsRequest(config=pb.StreamConfig(config=wanted, send_bar_events=bars, drums=drums))
     for start in range(0, len(midi), CHUNK_BYTES):
         yield pb.StreamGenerateDrumsRequest(midi_chunk=midi[start : start + CHUNK_BYTES])
 

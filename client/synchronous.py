@@ -10,11 +10,12 @@ from typing import Any
 
 import grpc
 
-from client import addresses, beats, connection, messages
+from client import addresses, beats, connection, messages, rendered
 from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
+from client.rendered import RemoteFile
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.rpc.accompaniment_pb2_grpc import AccompanimentServiceStub
 
@@ -73,15 +74,20 @@ class RemoteDrummer:
         options: Any = None,
         count: int = 1,
         *,
+        drums: Source | None = None,
         on_progress: OnProgress | None = None,
         **asked: Any,
     ) -> list[RemoteTake]:
-        """Several takes, the best first; as `accompany`."""
+        """Several takes, the best first; as `accompany`.
+
+        drums: a file whose drums stand in place of the song's own, for `bars` and `prime`.
+        """
         midi = messages.song_bytes(song)
+        own = b"" if drums is None else messages.drum_bytes(drums)
         config = messages.config(messages.options_of(options, asked), count)
-        if on_progress is None and len(midi) <= messages.LARGE_BYTES:
-            return messages.takes_of(self._ask(self._stub.GenerateDrums, messages.request(midi, config)))
-        with self._stream(midi, config, bars=False) as stream:
+        if on_progress is None and len(midi) + len(own) <= messages.LARGE_BYTES:
+            return messages.takes_of(self._ask(self._stub.GenerateDrums, messages.request(midi, config, own)))
+        with self._stream(midi, config, own, bars=False) as stream:
             return stream.rest(on_progress)
 
     def stream(self, song: Source, options: Any = None, **asked: Any) -> RemoteStream:
@@ -98,6 +104,30 @@ class RemoteDrummer:
         request = pb.AnalyzeGuitarRequest(midi=messages.song_bytes(song), track="" if track is None else str(track))
         response: pb.AnalyzeGuitarResponse = self._ask(self._stub.AnalyzeGuitar, request)
         return response
+
+    def render(
+        self, song: Source, drums: Source, form: str = "picture", options: Any = None, **asked: Any
+    ) -> RemoteFile:
+        """A song and its drums as a file of another kind: a picture, a score, sound, see `rendered.FORMATS`.
+
+        drums: a file with them, on the notes of `drum_map`. options, asked: of them hold `track`, `drum_map`,
+        `count_in`, `click`, `split` and `tail`.
+
+        Raises:
+            InputError, OptionError: a file, the format or an option is at fault.
+            ServerError: something is the matter with the server.
+        """
+        request = rendered.request(song, drums, form, messages.options_of(options, asked))
+        pieces = rendered.Pieces()
+        call: Any = self._stub.Render(request, timeout=self.connection.deadline, metadata=self.connection.metadata)
+        try:
+            for piece in call:
+                pieces.add(piece)
+        except grpc.RpcError as error:
+            raise self.connection.fault(error) from error
+        finally:
+            call.cancel()
+        return pieces.file()
 
     def compose(
         self, brief: Any = None, *, guitar: Source | None = None, options: Any = None, **asked: Any
@@ -190,9 +220,9 @@ class RemoteDrummer:
         except (ServerUnavailable, DeadlineExceeded):
             return False
 
-    def _stream(self, midi: bytes, config: pb.GenerationConfig, *, bars: bool) -> RemoteStream:
+    def _stream(self, midi: bytes, config: pb.GenerationConfig, drums: bytes = b"", *, bars: bool) -> RemoteStream:
         call = self._stub.StreamGenerateDrums(
-            messages.pieces(midi, config, bars=bars),
+            messages.pieces(midi, config, drums, bars=bars),
             timeout=self.connection.deadline,
             metadata=self.connection.metadata,
         )

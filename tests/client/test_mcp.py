@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -285,7 +286,16 @@ def test_an_assistant_looks_at_a_song_and_makes_the_drums_that_are_made_here(ask
     assert again.is_error
     assert "overwrite=true" in words(again)
     names = {tool.name for tool in tools.tools}
-    assert names >= {"list_songs", "list_choices", "look_at_song", "make_drums", "redo_bars", "explain", "compose_beat"}
+    assert names >= {
+        "list_songs",
+        "list_choices",
+        "look_at_song",
+        "make_drums",
+        "redo_bars",
+        "explain",
+        "draw",
+        "compose_beat",
+    }
     for tool in tools.tools:
         assert tool.input_schema["additionalProperties"] is False
         assert len(tool.description) > 50
@@ -294,11 +304,13 @@ def test_an_assistant_looks_at_a_song_and_makes_the_drums_that_are_made_here(ask
 
 @pytest.mark.slow
 def test_an_assistant_plays_bars_anew_and_keeps_the_rest(ask, folder):
-    made, anew, *_ = ask(
+    made, anew, also, _ = ask(
         ("make_drums", {"song": "funk.mid", "with_guitar": True, "output": "whole.mid"}),
         ("redo_bars", {"song": "whole.mid", "bars": "5:6", "seed": 9, "output": "other.mid"}),
+        ("redo_bars", {"song": "funk.mid", "drums": "whole.mid", "bars": "5:6", "seed": 9, "output": "same.mid"}),
     )
-    assert not made.is_error and not anew.is_error, words(anew)
+    assert not any(answer.is_error for answer in (made, anew, also)), words(anew) + words(also)
+    assert (folder / "same.mid").read_bytes() == (folder / "other.mid").read_bytes()
 
     def bars(path: Path) -> list[list[Any]]:
         song = midi.read(path)
@@ -331,6 +343,21 @@ def test_an_assistant_explains_and_composes_and_learns_what_there_is(ask, folder
 
 
 @pytest.mark.slow
+def test_an_assistant_is_shown_a_picture(ask, folder):
+    _, seen, kept, again, *_ = ask(
+        ("make_drums", {"song": "funk.mid"}),
+        ("draw", {"song": "funk.mid", "drums": "funk.drums.mid"}),
+        ("draw", {"song": "funk.mid", "drums": "funk.drums.mid", "output": "funk.png"}),
+        ("draw", {"song": "funk.mid", "drums": "funk.drums.mid", "output": "funk.png"}),
+    )
+    (picture,) = [part for part in seen.content if part.type == "image"]
+    assert base64.b64decode(picture.data).startswith(b"\x89PNG")
+    assert (folder / "funk.png").read_bytes() == base64.b64decode(picture.data)
+    assert kept.structured_content["output"] == [str(folder / "funk.png")]
+    assert again.is_error
+
+
+@pytest.mark.slow
 def test_every_refusal_is_a_sentence_and_the_tools_go_on(ask, folder, tmp_path):
     (folder / "link.mid").symlink_to(tmp_path / "secret.mid")
     (folder / "text.mid").write_text("no music")
@@ -349,6 +376,9 @@ def test_every_refusal_is_a_sentence_and_the_tools_go_on(ask, folder, tmp_path):
         ("make_drums", {"song": "funk.mid", "fills": 7}),
         ("make_drums", {"song": "funk.mid", "takes": 100000}),
         ("redo_bars", {"song": "funk.mid", "bars": "900:901"}),
+        ("redo_bars", {"song": "funk.mid", "bars": "1:2", "drums": "../secret.mid"}),
+        ("draw", {"song": "funk.mid", "drums": "link.mid"}),
+        ("draw", {"song": "funk.mid", "drums": "funk.mid", "output": "picture.exe"}),
         ("compose_beat", {"genre": "polka"}),
         ("compose_beat", {"takes": 2, "guitar": "funk.mid"}),
         ("no_such_tool", {}),
