@@ -1,0 +1,407 @@
+"""The view with a guitar, used in a real browser as a guitarist uses it: dropped, heard, changed, kept, taken away."""
+
+from __future__ import annotations
+
+import io
+import wave
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2drum.formats import midi
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
+from tests.conftest import ROOT, corpus_files
+from tests.web.browser import Page
+from tests.web.conftest import PAGE, Site, site
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (PAGE / "song.js").exists(), reason="the page has no view of a song yet"),
+]
+
+SONG = ROOT / "examples" / "funk.mid"
+OTHER = ROOT / "examples" / "waltz.mid"
+TAKES = 3  # that the page asks for where nothing is said
+STATE = "const { app, song } = window.seq2drum, { session } = song; "
+THERE = "window.seq2drum?.song?.session"
+DONE = f"{THERE}?.work?.name === given[0] && {THERE}.take?.midi && !{THERE}.busy && true"
+
+
+@pytest.fixture(scope="module")
+def drummer() -> Drummer:
+    return Drummer.load()
+
+
+def ready(page: Page) -> None:
+    """The page has begun."""
+    page.until(f"{THERE} && true")
+
+
+def choose(page: Page, path: Path) -> None:
+    """Open a file by the control for files."""
+    ready(page)
+    page.find("#file").send_keys(str(path))
+
+
+def played(page: Page, path: Path) -> None:
+    """Open a file and wait for all its drums."""
+    choose(page, path)
+    page.until(DONE, path.name)
+
+
+def take_of(page: Page) -> bytes:
+    return bytes(page.run(STATE + "return [...session.take.midi];"))
+
+
+def hits_of(page: Page) -> list[dict[str, Any]]:
+    """What the sound was given: the hits as they stand after all clicks."""
+    edits = "const { sounding } = await import('/edits.js'); "
+    hits: list[dict[str, Any]] = page.run(STATE + edits + "return sounding(session.take.played, session.take.edits);")
+    return hits
+
+
+def roll(page: Page, *keys: str) -> None:
+    """Press keys with the focus on the picture."""
+    page.run("document.querySelector('.roll-scroll').focus();")
+    page.press(*keys)
+
+
+# --- dropped ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_dropped_file_gets_the_drums_that_infer_plays(page, drummer):
+    ready(page)
+    page.drop("#drop", SONG)
+    page.until(DONE, SONG.name)
+    page.says("funk.mid", "24 bars")
+    made = drummer.takes(SONG.read_bytes(), Options(), TAKES)
+    takes = page.run(STATE + "return session.doc.takes.map((take) => [...take.midi]);")
+    assert [bytes(take) for take in takes] == [take.to_bytes() for take in made]  # the best first
+    assert take_of(page) == drummer.accompany(SONG).to_bytes()  # what was heard from the first bar on
+    assert page.complaints() == []
+
+
+def test_a_file_is_chosen_by_its_control_and_the_guitar_with_another(page):
+    riff = ROOT / "examples" / "rock_riff.mid"
+    played(page, riff)
+    assert page.run("return document.querySelector('#guitar').options.length") == 2
+    before = page.run(STATE + "return session.analysis.notes.length;")
+    page.run(
+        "const guitar = document.querySelector('#guitar'); guitar.value = '2';"
+        "guitar.dispatchEvent(new Event('change', { bubbles: true }));"
+    )
+    page.until(f"{THERE}.analysis.notes.length !== given[0]", before)
+    page.until(DONE, riff.name)
+    assert page.run(STATE + "return [session.doc.wishes.track, session.analysis.guitar.tracks];") == ["2", [2]]
+
+
+def test_a_file_that_is_dropped_while_another_plays_takes_its_place(page):
+    played(page, SONG)
+    page.click("Play")
+    page.until("seq2drum.app.sound.playing && seq2drum.app.sound.position > 0.5")
+    page.drop("main", OTHER)
+    page.until(DONE, OTHER.name)
+    page.says("waltz.mid")
+    assert page.complaints() == []
+
+
+def test_a_broken_file_leaves_the_song_that_is_open(page, tmp_path):
+    played(page, SONG)
+    broken = tmp_path / "broken.mid"
+    broken.write_bytes(b"MThd and nothing of weight")
+    choose(page, broken)
+    page.until("document.querySelector('#messages').innerText.length > 30 && true")
+    assert page.run(STATE + "return session.work.name;") == SONG.name
+
+
+TORTURE = corpus_files("torture")
+
+
+@pytest.mark.skipif(not TORTURE, reason="needs the corpus of real music in ../shared/corpus")
+def test_fifty_odd_and_broken_files_are_opened_or_refused_in_a_sentence(page):
+    ready(page)
+    for path in TORTURE[:: max(len(TORTURE) // 50, 1)]:
+        page.run("document.querySelectorAll('#messages button').forEach((button) => button.click());")
+        choose(page, path)
+        said = "document.querySelector('#messages').innerText.trim()"
+        opened = f"({THERE}.work?.name === given[0] && {THERE}.doc.takes.length > 0)"
+        page.until(f"({opened} || {said}.length > 25) && true", path.name)
+        text = page.text("#messages")
+        assert "went wrong" not in text and "undefined" not in text, (path, text)
+
+
+# --- heard ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_heard_is_neither_silent_nor_clipped_and_the_hits_are_in_time(page):
+    played(page, SONG)
+    told = page.run(
+        STATE
+        + """
+        const { sounding } = await import('/edits.js');
+        const hits = sounding(session.take.played, session.take.edits);
+        const whole = await app.sound.render();
+        let peak = 0, sum = 0;
+        for (let channel = 0; channel < whole.numberOfChannels; channel++)
+          for (const sample of whole.getChannelData(channel)) {
+            peak = Math.max(peak, Math.abs(sample)); sum += sample * sample;
+          }
+        app.sound.solo('snare');
+        const alone = await app.sound.render(), data = alone.getChannelData(0), rate = alone.sampleRate;
+        app.sound.solo('snare', false);
+        const { secondsAt } = await import('/schedule.js');
+        const places = hits.filter((hit) => hit.piece === 'snare' && hit.velocity > 70)
+          .map((hit) => secondsAt(session.analysis.timeline.tempos, hit.quarter));
+        const apart = places.filter((at, index) => at - (places[index - 1] ?? -1) > 0.4);
+        const late = apart.map((at) => {
+          const [from, to] = [Math.max(0, Math.round((at - 0.04) * rate)), Math.round((at + 0.06) * rate)];
+          let most = 0;
+          for (let one = from; one < to; one++) most = Math.max(most, Math.abs(data[one]));
+          for (let one = from; one < to; one++) if (Math.abs(data[one]) > 0.15 * most) return one / rate - at;
+          return null;
+        });
+        return { peak, rms: Math.sqrt(sum / whole.length / whole.numberOfChannels), late, seconds: whole.duration };
+        """
+    )
+    assert 0.1 < told["peak"] <= 1.0
+    assert told["rms"] > 0.01
+    assert len(told["late"]) > 5
+    assert [late for late in told["late"] if late is None or abs(late) > 0.005] == []
+
+
+def test_play_is_heard_and_stop_is_silence(page):
+    played(page, SONG)
+    page.click("Play")
+    page.until(
+        "(() => { const { tap } = seq2drum.app.sound; const data = new Float32Array(tap?.fftSize ?? 1);"
+        " tap?.getFloatTimeDomainData(data); return Math.max(...data.map(Math.abs)) > 0.01; })()"
+    )
+    assert page.run("return seq2drum.app.sound.playing")
+    page.click("Stop")
+    page.until("!seq2drum.app.sound.playing")
+
+
+def test_the_first_bar_is_heard_while_others_are_still_made(page):
+    """A dropped song begins by itself where the user has touched the page before."""
+    ready(page)
+    page.find("main").click()
+    page.drop("#drop", SONG)
+    page.until("seq2drum.app.sound.playing")
+    page.until(DONE, SONG.name)
+
+
+# --- changed ----------------------------------------------------------------------------------------------------------
+
+
+def test_hits_are_clicked_in_and_out_and_undone(page):
+    played(page, SONG)
+    before = hits_of(page)
+    box = page.run(
+        "const canvas = document.querySelector('#roll'), box = canvas.getBoundingClientRect();"
+        "canvas.scrollIntoView({ block: 'center' }); return [box.width, box.height];"
+    )
+    from selenium.webdriver import ActionChains
+
+    canvas = page.find("#roll")
+    ActionChains(page.driver).move_to_element_with_offset(
+        canvas, int(0.1 * box[0]), int(0.2 * box[1])
+    ).click().perform()
+    page.until(f"{THERE}.take.edits.length === 1 || {THERE}.take.locks.length === 1 || true")
+    roll(page, "\ue010", "\ue007")  # End, Enter: the last bar's lowest row
+    page.until(f"{THERE}.canUndo")
+    roll(page, "\ue007")
+    changed = page.run(STATE + "return session.take.edits.length;")
+    for _ in range(5):
+        if page.run(STATE + "return session.canUndo && session.take.edits.length > 0;"):
+            page.click("Undo")
+    page.until(f"{THERE}.take.edits.length === 0")
+    assert changed >= 0
+    assert hits_of(page) == before
+
+
+def test_locked_bars_stay_and_the_others_are_played_anew(page):
+    played(page, SONG)
+    before = hits_of(page)
+    roll(page, "\ue011", "l", "\ue00f", "\ue00f", "\ue00f", "L")  # Home, lock, three bars on, lock up to there
+    page.until(f"{THERE}.take.locks.length === 4")
+    page.click("Play the others anew") if "Play the others anew" in page.text() else page.find("#anew").click()
+    page.until(f"!{THERE}.busy && {THERE}.take.midi && true")
+    after = hits_of(page)
+    locked = lambda hits: [hit for hit in hits if hit["bar"] in (1, 2, 3, 4)]  # noqa: E731
+    assert locked(after) == locked(before)
+    assert after != before
+    page.click("Undo")
+    page.until(f"!{THERE}.busy")
+    assert hits_of(page) == before
+
+
+def test_a_wish_is_played_and_what_was_clicked_stays(page):
+    played(page, SONG)
+    roll(page, "\ue011", "\ue007")  # Home, Enter
+    page.until(f"{THERE}.take.edits.length === 1")
+    edit = page.run(STATE + "return session.take.edits[0];")
+    page.run(
+        "const slider = document.querySelector('#intensity'); slider.value = '0.9';"
+        "for (const kind of ['input', 'change']) slider.dispatchEvent(new Event(kind, { bubbles: true }));"
+    )
+    page.until(f"{THERE}.doc.wishes.intensity === 0.9 && !{THERE}.busy && {THERE}.take.midi && true")
+    assert page.run(STATE + "return session.take.edits[0];") == edit
+
+
+def test_work_survives_a_reload(page):
+    played(page, SONG)
+    roll(page, "\ue011", "\ue007")
+    page.until(f"{THERE}.take.edits.length === 1")
+    before = hits_of(page)
+    page.run("await new Promise((resolve) => requestIdleCallback(resolve));")
+    page.until(  # kept
+        "(await (async () => { const { Store } = await import('/store.js'); const kept = await new Store()"
+        f".find({THERE}.work.id); return kept?.doc.takes[kept.doc.chosen]?.edits.length === 1; }})())"
+    )
+    page.driver.refresh()
+    page.until(DONE, SONG.name)
+    assert hits_of(page) == before
+
+
+# --- taken away -------------------------------------------------------------------------------------------------------
+
+
+def download(page: Page, form: str) -> tuple[str, bytes]:
+    def act() -> None:
+        if not page.run("return document.querySelector('#download').closest('details').open"):
+            page.find("#download").click()
+        page.find(f"[data-format={form}]").click()
+
+    return page.downloaded(act)
+
+
+def test_midi_that_is_downloaded_has_the_bytes_of_infer(page, drummer):
+    played(page, SONG)
+    made = drummer.accompany(SONG)
+    assert download(page, "midi") == ("funk.drums.mid", made.to_bytes())
+    name, data = download(page, "midi_with_guitar")
+    assert name.endswith(".mid")
+    assert data == made.to_bytes(with_guitar=True)
+
+
+@pytest.mark.parametrize("form", ["wav", "stems", "musicxml", "picture", "rpp"])
+def test_every_other_format_is_what_it_says(page, form):
+    played(page, OTHER)
+    if form in ("wav", "stems"):
+        page.until("true")
+    name, data = download(page, form)
+    assert name.startswith("waltz.")
+    if form == "wav":
+        with wave.open(io.BytesIO(data)) as sound:
+            assert sound.getnframes() > sound.getframerate() * 10
+    elif form == "stems":
+        assert all(one.endswith(".wav") for one in zipfile.ZipFile(io.BytesIO(data)).namelist())
+    else:
+        begins = {"musicxml": b"<?xml", "picture": b"\x89PNG", "rpp": b"<REAPER_PROJECT"}
+        assert data.startswith(begins[form])
+
+
+def test_clicked_hits_are_in_what_is_downloaded(page):
+    played(page, SONG)
+    roll(page, "\ue011", "\ue007")
+    page.until(f"{THERE}.take.edits.length === 1")
+    _, data = download(page, "midi")
+    (drums,) = [part for part in midi.parse(data).parts if part.is_drums]
+    assert len(drums) == len(hits_of(page))
+
+
+def test_an_address_is_shared_with_whoever_has_the_file(page, drummer):
+    played(page, SONG)
+    page.run(STATE + "session.wish({ ...session.doc.wishes, seed: '7', style: 'rock' });")
+    page.until(f"{THERE}.doc.wishes.seed === '7' && !{THERE}.busy && {THERE}.take.midi && true")
+    shared = page.until("location.hash.includes('seed=7') && location.href")
+    assert "token" not in shared
+    page.forget()
+    page.run("sessionStorage.removeItem('seq2drum.song');")
+    token = page.address.rpartition("token=")[2]
+    page.open(f"{shared}&token={token}")
+    ready(page)
+    page.says("funk.mid")
+    played(page, SONG)
+    assert take_of(page) == drummer.accompany(SONG, Options(seed=7, style="rock")).to_bytes()
+
+
+# --- what can go wrong ------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_asked_of_anyone_but_the_own_server(page, served):
+    played(page, SONG)
+    page.click("Play")
+    page.until("seq2drum.app.sound.position > 1")
+    download(page, "midi_with_guitar")
+    asked = page.requests()
+    assert len(asked) > 20
+    own = (served.origin, served.origin.replace("http", "ws"), "about:", "blob:", "data:")
+    assert [address for address in asked if not address.startswith(own)] == []
+
+
+@pytest.mark.parametrize("behind", ["#token=wrong", ""])
+def test_a_wrong_or_missing_token_gets_a_sentence_with_what_to_do(blank, served, behind):
+    blank.open(f"{served.origin}/{behind}")
+    blank.says("Open the address that seq2drum printed")
+
+
+def test_a_server_that_stops_is_told_and_work_goes_on_when_it_is_back(blank, tmp_path):
+    with site(tmp_path / "first") as first:
+        blank.address = first.address
+        played(blank.open(), SONG)
+    blank.until("!document.querySelector('#gone').hidden")
+    blank.says("does not answer", selector="#gone")
+    roll(blank, "\ue011", "\ue007")
+    blank.until(f"{THERE}.take.edits.length === 1")
+    with site(tmp_path / "second", port=int(first.origin.rpartition(":")[2])):
+        blank.until("document.querySelector('#gone').hidden")
+        blank.find("#others").click()
+        blank.until(f"!{THERE}.busy && {THERE}.doc.wishes.seed && {THERE}.take.midi && true")
+
+
+def test_two_tabs_on_one_song_do_not_write_over_each_other(page, served):
+    played(page, SONG)
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window("tab")
+    played(page.open(), SONG)
+    roll(page, "\ue011", "\ue007")
+    page.until(f"{THERE}.take.edits.length === 1")
+    second = page.driver.current_window_handle
+    page.driver.switch_to.window(first)
+    roll(page, "\ue010", "\ue007")
+    page.until(f"{THERE}.take.edits.length === 1")
+    mine = hits_of(page)
+    page.driver.switch_to.window(second)
+    assert hits_of(page) != mine
+
+
+def test_a_browser_without_room_says_so_and_goes_on(page):
+    ready(page)
+    page.driver.execute_cdp_cmd("Storage.overrideQuotaForOrigin", {"origin": page.origin, "quotaSize": 1})
+    try:
+        played(page, SONG)
+        page.says("no room", selector="#messages")
+        assert hits_of(page)
+    finally:
+        page.driver.execute_cdp_cmd("Storage.overrideQuotaForOrigin", {"origin": page.origin})
+
+
+def test_a_browser_without_sound_says_so_and_all_else_works(blank, drummer):
+    script = (
+        "delete globalThis.AudioContext; delete globalThis.webkitAudioContext; delete globalThis.OfflineAudioContext;"
+    )
+    blank.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+    played(blank.open(), SONG)
+    blank.click("Play")
+    blank.says("cannot make sound", selector="#messages")
+    assert take_of(blank) == drummer.accompany(SONG).to_bytes()
+
+
+def test_the_shared_server_still_serves(served: Site, page: Page):
+    """None of the above has brought it down."""
+    ready(page)
+    assert served.server.process.poll() is None
