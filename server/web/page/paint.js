@@ -27,12 +27,21 @@ import { before, family, isCymbal } from "./places.js";
  * @property {{hit: Hit, velocity: number} | null} dragged
  */
 
-/** Heights in pixels. */
+/** Heights in pixels: of a window of usual height, see `fitted`. */
 export const SIZE = { head: 44, section: 20, guitar: 100, gap: 6, row: 26, foot: 20 };
 /** Pixels before the first barline, for hits that come early. */
 export const LEAD = 10;
 const LEAST_CELL = 7; // cells that would be narrower are not drawn
 const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "guitar", "fill", "fill-word", "lock", "hit-kick", "hit-snare", "hit-hat", "hit-cymbal", "hit-tom", "hit-other"];
+
+/**
+ * Make rows as high as a window has room for.
+ *
+ * @param {number} height of the window, in pixels
+ */
+export function fitted(height) {
+  [SIZE.row, SIZE.guitar] = height < 780 ? [24, 76] : height < 1100 ? [26, 100] : [36, 190];
+}
 
 /** @param {number} rows */
 export const tall = (rows) => SIZE.head + SIZE.guitar + SIZE.gap + rows * SIZE.row + SIZE.foot;
@@ -206,7 +215,7 @@ function guitar({ to, picture, view, colour, x, right }) {
   }
   [low, high] = [low - 1, Math.max(high + 2, low + 12)];
   const step = (SIZE.guitar - 8) / (high - low);
-  const thick = Math.max(3, Math.min(step, 9));
+  const thick = Math.max(3, Math.min(step, SIZE.row / 3));
   to.fillStyle = colour.guitar;
   const begin = before(notes, view.left - longest - 1, (note) => note.quarter);
   for (let index = begin; index < notes.length && notes[index].quarter < right; index++) {
@@ -261,7 +270,7 @@ function mark(to, x, y, velocity, piece, colour, silent) {
   const share = velocity / 127;
   to.globalAlpha = silent ? 0.15 : 0.25 + 0.75 * share;
   if (isCymbal(piece)) {
-    const half = 3 + 4 * share;
+    const half = (SIZE.row / 26) * (3 + 4 * share);
     to.strokeStyle = colour;
     to.lineWidth = 2.6;
     to.lineCap = "round";
@@ -274,7 +283,7 @@ function mark(to, x, y, velocity, piece, colour, silent) {
   } else {
     to.fillStyle = colour;
     to.beginPath();
-    to.arc(x, y, 3.5 + 5.5 * share, 0, 2 * Math.PI);
+    to.arc(x, y, (SIZE.row / 26) * (3.5 + 5.5 * share), 0, 2 * Math.PI);
     to.fill();
   }
   to.globalAlpha = 1;

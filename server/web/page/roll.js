@@ -1,7 +1,7 @@
 /** The picture of a song: it scrolls with the sound, hits are clicked in and out of it, and bars are locked in its head. */
 
 import { h } from "./dom.js";
-import { LEAD, SIZE, colours, paint, tall, topOf } from "./paint.js";
+import { LEAD, SIZE, colours, fitted, paint, tall, topOf } from "./paint.js";
 import { cellAt, spoken } from "./places.js";
 import { barAt } from "./schedule.js";
 import { USUAL } from "./edits.js";
@@ -141,6 +141,9 @@ export class Roll {
   }
 
   #sized() {
+    fitted(innerHeight);
+    this.root.style.setProperty("--row", `${SIZE.row}px`);
+    this.root.style.setProperty("--guitar-row", `${SIZE.guitar}px`);
     const last = this.#picture.bars.at(-1);
     const end = last ? last.quarter + last.quarters : 0;
     const height = tall(this.#picture.rows.length);
@@ -215,7 +218,7 @@ export class Roll {
     this.canvas.addEventListener("pointerdown", (event) => this.#press(event));
     this.canvas.addEventListener("pointermove", (event) => this.#hover(event));
     this.canvas.addEventListener("pointerleave", () => (this.status.textContent = ""));
-    new ResizeObserver(() => this.#soon()).observe(this.scroll);
+    new ResizeObserver(() => this.#sized()).observe(this.scroll);
   }
 
   /** @param {WheelEvent} event */

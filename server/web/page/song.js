@@ -169,6 +169,7 @@ export class SongView {
     void sound.load("drums", guitarOf(program)).catch((error) => this.#fail(error));
     void sound.seek(first ? 0 : work.position);
     this.roll.reveal(work.position);
+    if (document.activeElement === document.body || this.welcome.root.contains(document.activeElement)) requestAnimationFrame(() => this.transport.button.focus());
     sessionStorage.setItem(HERE, work.id);
     this.stage.open(work.name, analysis);
     void this.#grooves();

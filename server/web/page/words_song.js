@@ -67,7 +67,7 @@ export const SONG_WORDS = {
   "take.seed": ["seed {seed}", "Startzahl {seed}"],
   "take.grooves": ["{first} and {more} more", "{first} und {more} mehr"],
   "take.others": ["Other takes", "Andere Takes"],
-  "take.anew": ["Play the others anew", "Die anderen neu spielen"],
+  "take.anew": ["Play others anew", "Andere neu spielen"],
   "take.anew.how": ["First lock the bars that you like: click on their numbers above the picture", "Sperre zuerst die Takte, die dir gefallen: Klicke auf ihre Nummern über dem Bild"],
   "roll.label": ["Guitar and drums", "Gitarre und Schlagzeug"],
   "roll.bars": ["bar", "Takt"],
