@@ -6,6 +6,7 @@ import { t } from "./words.js";
 
 /** @typedef {import("./edits.js").Take} Take */
 
+const SLOW = new Set(["wav", "stems", "picture"]);
 const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems", "musicxml", "picture", "rpp"]);
 
 /**
@@ -19,13 +20,13 @@ export class Downloads {
   /**
    * @param {typeof import("./api.js")} api
    * @param {() => Wanted | null} wanted null while the take is being played
-   * @param {(error: unknown) => void} fail
+   * @param {{fail: (error: unknown) => void, say: (text: string) => void}} tell
    * @param {readonly Record<string, any>[]} maps of drums
    */
-  constructor(api, wanted, fail, maps) {
+  constructor(api, wanted, tell, maps) {
     this.api = api;
     this.wanted = wanted;
-    this.fail = fail;
+    this.tell = tell;
     const options = maps.map(({ id, about }) => h("option", { value: id }, about ? `${id}: ${about}` : id));
     this.map = h("select", { id: "drum-map" }, ...options);
     const buttons = FORMATS.map((format) => {
@@ -59,6 +60,7 @@ export class Downloads {
     const wanted = this.wanted();
     if (!wanted || button.ariaBusy === "true") return;
     button.ariaBusy = "true";
+    if (SLOW.has(format)) this.tell.say(t("save.making"));
     try {
       const { file, take } = wanted;
       const drums = this.map.value || "gm";
@@ -68,11 +70,11 @@ export class Downloads {
         const whole = drums === "gm" && !take.edits.length && take.midi; // a file is on the notes of its map
         const what = whole ? { midi: whole } : { hits: [...sounding(take.played, take.edits)] };
         const { blob, name } = await this.api.render(file, what, { ...wanted.config, drumMap: drums }, format);
-        offer(blob, `${stem(file.name)}.${name}`);
+        offer(blob, name);
       }
       this.root.open = false;
     } catch (error) {
-      this.fail(error);
+      this.tell.fail(error);
     } finally {
       button.ariaBusy = "false";
     }
@@ -80,7 +82,7 @@ export class Downloads {
 }
 
 /** The name of a file without its suffix. @param {string} name */
-export const stem = (name) => name.replace(/\.[^.]+$/, "") || name;
+const stem = (name) => name.replace(/\.[^.]+$/, "") || name;
 
 /** Let the browser save something. @param {Blob} blob @param {string} name */
 function offer(blob, name) {

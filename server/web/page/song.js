@@ -22,6 +22,7 @@ import { t } from "./words.js";
 
 const HERE = "seq2drum.song"; // of sessionStorage: which song this tab has open
 const EXAMPLE = "example.mid";
+const CLICK_WANTED = 900; // milliseconds until it is plain that a browser waits for a click
 const SOUND_EVERY = 120; // milliseconds between two times that the sound is given new hits
 
 /** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] the same view in another language */
@@ -64,7 +65,7 @@ export class SongView {
     });
     this.wishes = new WishPanel(app.info.models.models[0]?.styles ?? [], Math.min(8, app.info.info.limits.maxTakes), (wishes) => this.session.wish(wishes));
     this.transport = new Transport(app.sound, { toggle: () => void this.toggle(), seek: (quarter) => void this.#seek(quarter) });
-    this.downloads = new Downloads(app.api, () => this.#wanted(), (error) => this.#fail(error), app.info.maps);
+    this.downloads = new Downloads(app.api, () => this.#wanted(), app, app.info.maps);
     this.stage = new Stage(this.session, this, {
       leave: () => this.#leave(),
       changed: () => this.#refresh(),
@@ -199,16 +200,16 @@ export class SongView {
     if (file === this.session.file) this.wishes.offer(fitting, others);
   }
 
-  /** The first bar is there: it is heard at once, if the browser lets a page make sound yet. */
+  /** The first bar is there: it is heard at once, if the browser lets a page make sound before it was clicked. */
   async #begin() {
     this.#give(true);
     if (!this.#shown) return;
-    if (navigator.userActivation && !navigator.userActivation.hasBeenActive) {
-      this.transport.button.classList.add("wanted");
-      this.#app.say(t("song.click"), { kind: "note" });
-      return;
-    }
-    await this.#app.sound.play(0).catch((error) => this.#fail(error));
+    const { sound } = this.#app;
+    const silent = new Promise((resolve) => void setTimeout(resolve, CLICK_WANTED));
+    await Promise.race([sound.play(0), silent]).catch((error) => this.#fail(error));
+    if (sound.playing || navigator.userActivation?.hasBeenActive) return;
+    this.transport.button.classList.add("wanted");
+    this.#app.say(t("song.click"));
   }
 
   /** @param {unknown} error */
@@ -231,6 +232,7 @@ export class SongView {
 
   async toggle() {
     const { sound } = this.#app;
+    if (this.transport.button.classList.contains("wanted")) this.#app.say("");
     this.transport.button.classList.remove("wanted");
     if (sound.playing) sound.stop();
     else await sound.play().catch((error) => this.#fail(error));

@@ -154,6 +154,7 @@ export const SONG_WORDS = {
   "wish.takes.what": ["how many are played; each takes its time", "wie viele gespielt werden; jeder braucht seine Zeit"],
   "save.open": ["Download", "Herunterladen"],
   "save.wait": ["The drummer is still playing this take; try again in a moment.", "Der Schlagzeuger spielt diesen Take noch; versuch es gleich noch einmal."],
+  "save.making": ["This takes a moment; the download begins by itself.", "Das dauert einen Moment; der Download beginnt von selbst."],
   "save.map": ["Notes of your sampler", "Noten deines Samplers"],
   "save.map.what": ["which note is which piece of the kit", "welche Note welches Stück des Schlagzeugs ist"],
   "save.midi": ["Drums as MIDI", "Schlagzeug als MIDI"],
