@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import h11
 from uvicorn.config import Config
@@ -15,12 +17,20 @@ HEAD_SECONDS = 10.0
 """How long the head of a request may take, from the connection or from its first byte."""
 
 
+def names_of(certificate: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names in a caller's certificate, as Python's `ssl` has it: what it is called, and what else it stands for."""
+    called = [value for pairs in certificate.get("subject", ()) for name, value in pairs if name == "commonName"]
+    others = [value for _, value in certificate.get("subjectAltName", ())]
+    return tuple(dict.fromkeys([*called, *others]))
+
+
 class Connection(H11Protocol):
     """uvicorn's connection, with a limit to their number and a time for the head of a request."""
 
     def __init__(self, config: Config, state: ServerState) -> None:
-        super().__init__(config=config, server_state=state, app_state={"abort": self._abort})
+        super().__init__(config=config, server_state=state, app_state={"abort": self._abort, "names": ()})
         self._waiting: asyncio.TimerHandle | None = None
+        self._unsent = 0  # bytes of a reply, when it was last looked
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or cut it off if there are too many."""
@@ -28,6 +38,7 @@ class Connection(H11Protocol):
             transport.abort()
             return
         super().connection_made(transport)
+        self.app_state["names"] = names_of(transport.get_extra_info("peercert") or {})
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,6 +55,19 @@ class Connection(H11Protocol):
             self._wait()
         else:
             self._wait_no_more()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that nothing is asked on; cut off one whose caller takes no more of the last reply."""
+        left = self.transport.get_write_buffer_size()
+        if not left:
+            super().timeout_keep_alive_handler()
+        elif left == self._unsent:
+            self._abort()
+        else:
+            self._unsent = left
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _wait(self) -> None:
         if self._waiting is None:

@@ -40,6 +40,10 @@ from server.web.safety import Safety
 
 MOST_SOCKET_BYTES = 64 << 10
 """The longest message of a WebSocket."""
+MOST_HEAD_BYTES = 16 << 10
+"""The longest head of a request."""
+KEEP_ALIVE_SECONDS = 30
+"""How long a connection is kept on which nothing is asked."""
 LAST_WORDS_SECONDS = 0.5
 """How long what has been said may still be on its way when the server ends."""
 
@@ -105,6 +109,11 @@ class Entrance:
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self.port = 0
+
+    @property
+    def connections(self) -> int:
+        """How many browsers are connected, or their connections."""
+        return len(self._state.connections)
 
     @property
     def address(self) -> str:
@@ -185,8 +194,8 @@ def _config(settings: Settings, app: Starlette) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        h11_max_incomplete_event_size=16 << 10,
-        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=MOST_HEAD_BYTES,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ws_max_size=MOST_SOCKET_BYTES,
         ws_per_message_deflate=False,
         ssl_certfile=settings.tls_cert or None,

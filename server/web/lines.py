@@ -11,7 +11,6 @@ import binascii
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 from google.rpc import status_pb2
 from starlette.types import Message, Receive, Scope, Send
@@ -63,9 +62,10 @@ class PostLine:
         scope, receive, send = request
         self.headers: Iterable[tuple[str, str | bytes]] = headers_of(scope)
         self.peer = peer_of(scope)
-        self.names: Sequence[str] = ()  # a browser shows no certificate here
+        self.names: Sequence[str] = scope["state"]["names"]
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self._upload, self._most_chunk = upload, settings.max_chunk_bytes
+        self._patience = settings.idle_seconds
         self._most_line = settings.max_message_bytes * 4 // 3  # files in it are in base64
         self._id = ""
         self.gone = False
@@ -181,8 +181,12 @@ class PostLine:
         """End the reply, once the call is over."""
         if self._watching:
             self._watching.cancel()
-        if self._open:
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        if self._open and not self.gone:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            except TimeoutError:
+                abort(self._scope)
 
     async def _skip(self) -> None:
         """Read on for a moment: who still sends would hear that the line was cut, and not why."""
@@ -212,7 +216,7 @@ class SocketLine:
         scope, receive, send = request
         self.headers: Iterable[tuple[str, str | bytes]] = [*headers_of(scope), *_shown(scope)]
         self.peer = peer_of(scope)
-        self.names: Sequence[str] = ()  # a browser shows no certificate here
+        self.names: Sequence[str] = scope["state"]["names"]
         self._method, self._scope, self._receive, self._send = method, scope, receive, send
         self.gone = False
         """Whether the caller has left."""
@@ -308,7 +312,6 @@ async def refuse(request: tuple[Scope, Receive, Send], refusal: Refusal) -> None
 
 
 def abort(scope: Scope) -> None:
-    """Cut the connection of a request, whose caller takes nothing any more."""
-    cut: Callable[[], Any] | None = scope.get("state", {}).get("abort")
-    if cut:
-        cut()
+    """Cut the connection of a request, whose caller takes nothing any more. See `connections.Connection`."""
+    cut: Callable[[], None] = scope["state"]["abort"]
+    cut()

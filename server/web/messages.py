@@ -82,12 +82,13 @@ async def parsed(kind: type[Any], line: bytes) -> Any:
 
 def _parsed(kind: type[Any], line: bytes) -> Any:
     try:
-        return json_format.Parse(line.decode() or "{}", kind())
-    except (json_format.ParseError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        told = json.loads(line or "{}")
+        if isinstance(told, dict):
+            return json_format.ParseDict(told, kind())
+        why = f"it is a {type(told).__name__}"
+    except (json_format.ParseError, ValueError, RecursionError) as error:
         why = str(error)[:300]
-        raise Refusal(
-            "INVALID_INPUT", f"the first line is no JSON of a {kind.DESCRIPTOR.name} ({why}); wanted one object"
-        ) from None
+    raise Refusal("INVALID_INPUT", f"what came is no JSON of a {kind.DESCRIPTOR.name} ({why}); wanted one object")
 
 
 async def as_json(kind: type[Any], data: bytes) -> bytes:
