@@ -204,6 +204,7 @@ export class Session {
       const summary = await this.api.play(file, configOf(wishes), {
         signal,
         onBar: ({ take, bar, hits, seed }) => {
+          if (signal.aborted) return; // what was on its way
           const old = take === 0 ? earlier : undefined;
           takes[take] ??= works.emptyTake(seed, { played: old?.played ?? [], edits: old?.edits ?? [] });
           takes[take] = { ...takes[take], played: edits.replaced(takes[take].played, bar, hits) };
@@ -228,7 +229,7 @@ export class Session {
     if (!take || !edits.free(bars, take.locks).length) return;
     const { chosen } = this.doc;
     await this.#playing({ ...this.doc, wishes: { ...this.doc.wishes, ...wishes, seed: this.doc.wishes.seed } }, stepped, async (file, signal) => {
-      const onTake = (/** @type {Take} */ now) => this.#amend(works.withTake(this.doc, chosen, now));
+      const onTake = (/** @type {Take} */ now) => signal.aborted || this.#amend(works.withTake(this.doc, chosen, now));
       const made = await anew(this.api, file, take, bars, wishes, { signal, onTake });
       return works.withTake(this.doc, chosen, made);
     });

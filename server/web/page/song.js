@@ -205,7 +205,9 @@ export class SongView {
     this.#give(true);
     if (!this.#shown) return;
     const { sound } = this.#app;
-    const silent = new Promise((resolve) => void setTimeout(resolve, CLICK_WANTED));
+    const silent = new Promise((resolve) => {
+      setTimeout(resolve, CLICK_WANTED);
+    });
     await Promise.race([sound.play(0), silent]).catch((error) => this.#fail(error));
     if (sound.playing || navigator.userActivation?.hasBeenActive) return;
     this.transport.button.classList.add("wanted");

@@ -44,7 +44,7 @@ export class Stage {
     this.facts = h("p", { class: "meaning" });
     this.reason = h("p", { class: "meaning", id: "guitar-why" });
     this.guitar = h("select", {
-      id: "guitar", "aria-describedby": "guitar-why", onchange: () => session.wish({ ...session.doc.wishes, track: this.guitar.value }),
+      id: "guitar", "aria-describedby": "guitar-why", onchange: () => session.wish({ ...session.doc.wishes, track: this.guitar.value || undefined }),
     }); // prettier-ignore
     this.takes = h("div", { id: "takes", class: "tabs", role: "tablist", "aria-label": t("take.list"), onkeydown: (/** @type {KeyboardEvent} */ event) => this.#tabKey(event) });
     this.others = button("others", () => session.others(), sign("dice"), t("take.others"));
@@ -87,9 +87,11 @@ export class Stage {
     this.name.textContent = name;
     this.facts.textContent = t("song.facts", { bars: analysis.bars.length, tempo, metre: metre ? `${metre.numerator}/${metre.denominator}` : "" });
     const parts = analysis.tracks.filter((track) => !track.isDrums && track.notes);
-    fill(this.guitar, ...parts.map((part) =>
-      h("option", { value: String(part.number) }, t("song.part", { number: part.number, name: part.name || t("song.nameless"), notes: part.notes })))); // prettier-ignore
-    this.guitar.value = String(analysis.guitar.tracks[0] ?? "");
+    const { track = "" } = this.#session.doc.wishes;
+    const found = track ? "" : ` (${analysis.guitar.tracks.join(", ")})`;
+    const options = parts.map(({ number, name, notes }) => h("option", { value: String(number) }, t("song.part", { number, name: name || t("song.nameless"), notes })));
+    fill(this.guitar, h("option", { value: "" }, t("song.found") + found), ...options);
+    this.guitar.value = track;
     this.reason.textContent = analysis.guitar.reason;
   }
 

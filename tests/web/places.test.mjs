@@ -1,0 +1,67 @@
+// Where things lie in the picture, and what an address holds.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { configOf, fragment, parts, valuesOf, wishesOf } from "../../server/web/page/address.js";
+import { before, cellAt, gridOf, rowsOf, spoken } from "../../server/web/page/places.js";
+
+const BARS = [
+  { number: 1, quarter: 0, quarters: 4, beats: 4 },
+  { number: 2, quarter: 4, quarters: 3.5, beats: 7 },
+  { number: 3, quarter: 7.5, quarters: 4, beats: 4 },
+];
+
+test("a click goes to the cell it is in, and to the last one at the end of a bar", () => {
+  assert.equal(cellAt(BARS[0], 1.3, 4), 1.25);
+  assert.equal(cellAt(BARS[0], 1.3, 3), 1);
+  assert.equal(cellAt(BARS[0], 9, 4), 3.75);
+  assert.equal(cellAt(BARS[1], 7.49, 4), 4 + 3.25);
+  assert.equal(cellAt(BARS[1], 3, 4), 4);
+});
+
+test("places are told in bars and beats of their own metre", () => {
+  assert.deepEqual(spoken(BARS, 2.5), { bar: 1, beat: 3, part: 50 });
+  assert.deepEqual(spoken(BARS, 5), { bar: 2, beat: 3, part: 0 });
+  assert.deepEqual(spoken(BARS, 7.5), { bar: 3, beat: 1, part: 0 });
+  assert.deepEqual(spoken([], 3), { bar: 1, beat: 1, part: 0 });
+});
+
+test("the grid follows the hits: triplets where they lie in thirds", () => {
+  const at = (...quarters) => quarters.map((quarter) => ({ quarter }));
+  assert.equal(gridOf(at(0, 0.5, 1, 1.25), BARS), 4);
+  assert.equal(gridOf(at(0, 0.67, 1, 1.33, 1.66), BARS), 3);
+  assert.equal(gridOf([], BARS), 4);
+});
+
+test("rows are the usual set from the top, and whatever else is struck", () => {
+  assert.deepEqual(rowsOf([]), ["crash", "ride", "open hat", "closed hat", "high tom", "mid tom", "low tom", "snare", "kick"]);
+  assert.ok(rowsOf(["bell", "odd"]).includes("bell"));
+  assert.equal(rowsOf(["odd"])[0], "odd");
+  assert.equal(rowsOf([], true).length, 24);
+});
+
+test("items before a place are counted as a plain loop counts them", () => {
+  const items = [0, 1, 1, 2, 5];
+  for (const place of [-1, 0, 0.5, 1, 2, 5, 6]) {
+    assert.equal(before(items, place, (item) => item), items.filter((item) => item < place).length);
+  }
+});
+
+test("an address holds wishes and gives them back", () => {
+  const wishes = { style: "funk", intensity: 0.7, swing: 0, seed: "12345678901234567890".slice(0, 19), takes: 3, groove: "half-time rock, ride" };
+  const { view, values } = parts(fragment("song", { song: "a riff & more.mid", ...valuesOf(wishes) }));
+  assert.equal(view, "song");
+  assert.equal(values.song, "a riff & more.mid");
+  assert.deepEqual(wishesOf(values), wishes);
+});
+
+test("what makes no sense in an address is passed over", () => {
+  assert.deepEqual(wishesOf({ intensity: "7", swing: "", fills: "x", seed: "-1", takes: "99", style: "a".repeat(65), other: "1" }), {});
+  assert.deepEqual(parts(""), { view: "song", values: {} });
+});
+
+test("the empty wish is left to the drummer, and a groove of one's own goes as its file", () => {
+  assert.deepEqual(configOf({ intensity: undefined, takes: 2 }), { intensity: undefined, explain: true, takes: 2 });
+  const midi = new Uint8Array([1]);
+  assert.deepEqual(configOf({ groove: "x", beat: { title: "mine", midi } }).groove, [{ midi }]);
+  assert.deepEqual(configOf({ groove: "x" }).groove, [{ name: "x" }]);
+});

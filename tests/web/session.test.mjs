@@ -1,0 +1,180 @@
+// Work on a song, with a server and a store that the tests control.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Session } from "../../server/web/page/session.js";
+
+const FILE = new File([new Uint8Array([77, 84])], "riff.mid");
+const hit = (bar, seed, piece = "snare") => ({ tick: bar * 1920, quarter: 4 * (bar - 1) + Number(seed) / 1e7, bar, piece, velocity: 100 });
+const bars = (count) => Array.from({ length: count }, (_, index) => ({ number: index + 1, quarter: 4 * index, quarters: 4, beats: 4 }));
+
+/** A server that plays one hit a bar, which tells its seed. */
+class FakeApi {
+  calls = [];
+  rendered = [];
+  refusal = null;
+  hold = null;
+  async analyze(_file, { track } = {}) {
+    if (this.refusal) throw this.refusal;
+    this.calls.push(["analyze", track]);
+    return { bars: bars(4), timeline: { meters: [], tempos: [] }, guitar: { tracks: [1] }, tracks: [], notes: [], sections: [] };
+  }
+  async play(_file, config, { drums, onBar }) {
+    this.calls.push(["play", config, drums]);
+    const { firstBar = 1, lastBar = 4 } = config.bars ?? {};
+    const seeds = Array.from({ length: config.takes ?? 1 }, (_, take) => String(Number(config.seed ?? 0) + take));
+    for (let bar = firstBar; bar <= lastBar; bar++) {
+      if (this.refusal) throw this.refusal;
+      if (this.hold) await this.hold;
+      seeds.forEach((seed, take) => onBar({ take, seed, bar, hits: [hit(bar, seed)] }));
+    }
+    const takes = seeds.map((seed) => ({ seed, score: 1, midi: new Uint8Array([Number(seed)]), explanations: [], grooves: [] }));
+    return { takes: takes.reverse() }; // the best first
+  }
+  async render(_file, given) {
+    this.rendered.push(given.hits);
+    return { blob: new Blob([new Uint8Array([9])]), name: "drums.mid" };
+  }
+}
+
+function made(wishes = { takes: 2, seed: "5" }) {
+  const api = new FakeApi();
+  const kept = new Map();
+  const told = { failed: [], begun: 0, opened: [], copied: 0 };
+  const store = {
+    keep: async (work) => (kept.set(work.id, structuredClone({ ...work, doc: work.history.now })), { id: work.id, copied: false }),
+    find: async (id) => kept.get(id),
+  };
+  const session = new Session(api, store, {
+    changed() {},
+    opened: (first) => told.opened.push(first),
+    begun: () => told.begun++,
+    failed: (error) => told.failed.push(error),
+    copied: () => told.copied++,
+  });
+  session.meant(wishes);
+  return { api, session, told, kept };
+}
+
+const moment = (milliseconds) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+const until = async (what) => {
+  for (let turn = 0; turn < 5000 && !what(); turn++) await moment(1);
+  assert.ok(what(), String(what));
+};
+const seedsHeard = (session) => session.take.played.map(({ quarter, bar }) => Math.round((quarter - 4 * (bar - 1)) * 1e7));
+
+test("a file is understood, played and told of with its first bar; the take that is heard stays chosen", async () => {
+  const { session, told } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  assert.deepEqual(told.opened, [true]);
+  assert.equal(told.begun, 1);
+  assert.deepEqual(session.doc.takes.map((take) => take.seed), ["6", "5"]);
+  assert.equal(session.take.seed, "5");
+  assert.equal(session.canUndo, false);
+});
+
+test("bars that are locked stay byte by byte, and the others are played range after range to what is there", async () => {
+  const { session, api } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  session.edit((take) => ({ ...take, locks: [2] }));
+  await session.anew({ ...session.doc.wishes, seed: "9" });
+  assert.deepEqual(seedsHeard(session), [9, 5, 9, 9]);
+  const [first, second] = api.calls.filter(([what, config]) => what === "play" && config.bars);
+  assert.deepEqual(first[1].bars, { firstBar: 1, lastBar: 1 });
+  assert.deepEqual([...first[2]], [5]); // the bytes of the take
+  assert.deepEqual([...second[2]], [9]); // those of the first range
+  assert.equal(api.rendered.length, 0);
+  session.undo();
+  assert.deepEqual(seedsHeard(session), [5, 5, 5, 5]);
+  session.redo();
+  assert.deepEqual(seedsHeard(session), [9, 5, 9, 9]);
+});
+
+test("what was clicked goes to the server as hits, and stays when bars are played anew", async () => {
+  const { session, api } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  session.edit((take) => ({ ...take, edits: [hit(3, "5", "crash")], locks: [1] }));
+  await session.anew();
+  assert.equal(api.rendered[0].filter((one) => one.piece === "crash").length, 1);
+  assert.deepEqual(session.take.edits.map((one) => one.piece), ["crash"]);
+});
+
+test("wishes that come one after another are one step, and are played once", async () => {
+  const { session, api } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  session.wish({ ...session.doc.wishes, intensity: 0.2 });
+  session.wish({ ...session.doc.wishes, intensity: 0.9 });
+  await until(() => api.calls.length === 3 && !session.busy);
+  assert.equal(api.calls[2][1].intensity, 0.9);
+  session.undo();
+  assert.equal(session.doc.wishes.intensity, undefined);
+  assert.equal(session.canUndo, false);
+});
+
+test("a take that is refused leaves everything as it was, and says why", async () => {
+  const { session, api, told } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  const before = session.doc;
+  api.refusal = Object.assign(new Error("no"), { reason: "INVALID_OPTION" });
+  await session.play({ ...session.doc.wishes, style: "polka" });
+  assert.equal(session.doc, before);
+  assert.equal(session.canRedo, false);
+  assert.equal(told.failed.length, 1);
+});
+
+test("a server that was away is asked again once it is back", async () => {
+  const { session, api } = made();
+  api.refusal = Object.assign(new Error("gone"), { reason: "UNREACHABLE" });
+  await session.open(FILE);
+  assert.equal(session.work, null);
+  api.refusal = null;
+  session.back();
+  await until(() => session.take?.midi);
+});
+
+test("a file that is not understood leaves the song that is open alone", async () => {
+  const { session, api, told } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  const { work } = session;
+  api.refusal = Object.assign(new Error("no MIDI"), { reason: "INVALID_MIDI" });
+  await session.open(new File(["x"], "broken.mid"));
+  assert.equal(session.work, work);
+  assert.equal(told.failed[0].message, "no MIDI");
+});
+
+test("undoing while bars come in goes back to the take before, and no late bar spoils it", async () => {
+  const { session, api } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  let go = () => {};
+  api.hold = new Promise((resolve) => {
+    go = resolve;
+  });
+  session.others();
+  session.undo();
+  go();
+  await moment(20);
+  assert.deepEqual(seedsHeard(session), [5, 5, 5, 5]);
+  assert.equal(session.busy, false);
+});
+
+test("the same file is gone on with where it was left", async () => {
+  const { session, kept, api } = made();
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  session.edit((take) => ({ ...take, locks: [4] }));
+  await until(() => [...kept.values()][0]?.doc.takes[1]?.locks.length);
+  session.close();
+  const played = api.calls.length;
+  await session.open(FILE);
+  assert.deepEqual(session.take.locks, [4]);
+  assert.equal(api.calls.length, played + 1); // understood, and not played
+});
