@@ -1,13 +1,455 @@
-/** The view without a guitar. */
+/** The view without a guitar: a beat machine that is played, clicked into and taken away. */
 
-import { fill, h } from "./dom.js";
+import { parts } from "./address.js";
+import { fill, h, sign } from "./dom.js";
+import { offer } from "./downloads.js";
+import { GridView } from "./grid.js";
+import { Machine } from "./machine.js";
+import { colours } from "./paint.js";
+import { GRIDS, QUARTERS, VOICES, barOf, cell, hitsOf } from "./patterns.js";
+import { Sound } from "./sound.js";
+import { Supply } from "./supply.js";
 import { t } from "./words.js";
+import { looped, midiOf, wavOf } from "./writing.js";
+
+/** @import {App} from "./main.js" */
+/** @import {Grid} from "./patterns.js" */
+/** @typedef {{genres: string[], bpm: number, family: string, variability: number, temperature: number, every: number, places: number, seed: number}} Wishes */
+/** @typedef {{wishes: Wishes, machine: Machine, sound: Sound, muted: Set<string>, alone: Set<string>, metronome: boolean, volume: number, take: number}} Kept what outlives a change of language */
+
+const BPM = { least: 40, most: 240 };
+const TAME = 0.5; // a temperature at which beats are plain enough to play to
+const FAMILIES = ["step", "words", "bar", "phrase", "loop"];
+const FILLS = [0, 2, 4, 8, 16];
+const TAKES = [1, 2, 4, 8];
+const COLOURS = ["cymbal", "cymbal", "hat", "hat", "tom", "tom", "tom", "snare", "kick"].map((kind) => `hit-${kind}`);
+
+/** @type {WeakMap<App, Kept>} */
+const kept = new WeakMap();
 
 /**
  * @param {HTMLElement} root
- * @param {import("./main.js").App} _app
+ * @param {App} app
  */
-export function mountBeats(root, _app) {
-  fill(root, h("p", {}, t("frame.beats")));
-  return { shown() {}, hidden() {}, address: () => /** @type {Record<string, string>} */ ({}) };
+export function mountBeats(root, app) {
+  const found = kept.get(app) ?? begun(app);
+  kept.set(app, found);
+  return new Beats(root, app, found);
+}
+
+/** @param {App} app @returns {Kept} */
+function begun(app) {
+  const { view, values } = parts(location.hash);
+  const wishes = wishesOf(view === "beats" ? values : {}, app.info.generators);
+  const sound = new Sound();
+  const brief = () => ({
+    model: wishes.family,
+    genres: wishes.genres.map((name) => ({ name })),
+    bpm: wishes.bpm,
+    variability: wishes.variability,
+    temperature: wishes.temperature,
+    fill: wishes.every || undefined,
+    places: wishes.places,
+  });
+  const supply = new Supply((first) => app.api.stream(first), wishes.seed);
+  const machine = new Machine(sound, supply, brief, app.fail);
+  return { wishes, machine, sound, muted: new Set(), alone: new Set(), metronome: false, volume: 0.9, take: 4 };
+}
+
+/**
+ * What an address says, and what is usual.
+ * @param {Record<string, string>} values
+ * @param {Record<string, any>} generators
+ * @returns {Wishes}
+ */
+function wishesOf(values, generators) {
+  const number = (/** @type {string} */ name, /** @type {number} */ usual, /** @type {number} */ least, /** @type {number} */ most) => {
+    const value = values[name] ? Number(values[name]) : NaN;
+    return value >= least && value <= most ? value : usual;
+  };
+  const of = (/** @type {number[]} */ all, /** @type {string} */ name, /** @type {number} */ usual) => {
+    const value = number(name, usual, 0, 64);
+    return all.includes(value) ? value : usual;
+  };
+  const families = generators.generators.map((/** @type {{id: string}} */ one) => one.id);
+  const genres = (values.genres ?? "rock").split(",").filter((name) => generators.genres.includes(name));
+  return {
+    genres,
+    bpm: Math.round(number("bpm", 110, BPM.least, BPM.most)),
+    family: families.includes(values.family) ? values.family : generators.defaultGenerator,
+    variability: number("variability", 0.2, 0, 1),
+    temperature: number("temperature", TAME, 0, 2),
+    every: of(FILLS, "fill", 4),
+    places: of(GRIDS, "grid", 16),
+    seed: Math.floor(number("seed", crypto.getRandomValues(new Uint32Array(1))[0], 0, 2 ** 32)),
+  };
+}
+
+class Beats {
+  #app;
+  #kept;
+  #frame = 0;
+  #grid;
+  #play = h("button", { id: "beats-play", class: "button play", type: "button", onclick: () => this.#toggle() });
+  #hold = h("button", { class: "button", type: "button", title: t("beats.hold.how"), onclick: () => this.#keep(!this.#machine.hold) }, sign("lock"), t("beats.hold"));
+  #place = h("output", { class: "place", "aria-label": t("song.place") });
+  #strip = h("div", { class: "beat-strip", role: "group", "aria-label": t("beats.bars") });
+  #status = h("p", { class: "roll-status", role: "status" });
+  #free = h("button", { class: "button quiet", type: "button", title: t("beats.free.how"), onclick: () => this.#machine.free() }, t("beats.free"));
+  /** @type {{index: number, grid: Grid}[]} */
+  #drawn = [];
+
+  /**
+   * @param {HTMLElement} root
+   * @param {App} app
+   * @param {Kept} found
+   */
+  constructor(root, app, found) {
+    this.#app = app;
+    this.#kept = found;
+    this.#grid = new GridView({
+      strike: (row, place, velocity) => this.#strike(row, place, velocity),
+      hear: (piece) => this.#hear(piece, 100),
+      mute: (piece) => this.#mix(found.muted, piece, (on) => found.sound.mute(piece, on)),
+      solo: (piece) => this.#mix(found.alone, piece, (on) => found.sound.solo(piece, on)),
+    });
+    const stage = h("div", { class: "stage" }, this.#head(), h("div", { class: "work" }, this.#desk(), this.#panel()), this.#transport());
+    stage.addEventListener("keydown", (event) => this.#key(event));
+    fill(root, stage);
+    found.machine.changed = () => this.#show();
+    for (const name of ["play", "stop", "end"]) found.sound.addEventListener(name, () => this.#playing());
+    this.#playing();
+  }
+
+  get #machine() {
+    return this.#kept.machine;
+  }
+
+  /** What the machine plays, for whoever listens in. */
+  get sound() {
+    return this.#kept.sound;
+  }
+
+  shown() {
+    this.#show();
+    void this.#machine.prepare().then(() => this.#show());
+    this.#tick();
+  }
+
+  hidden() {
+    cancelAnimationFrame(this.#frame);
+    if (this.#machine.playing) this.#machine.stop();
+  }
+
+  /** The theme has changed. */
+  renew() {
+    this.#drawn = [];
+    this.#show();
+  }
+
+  /** @returns {Record<string, string>} */
+  address() {
+    const { genres, bpm, family, variability, temperature, every, places, seed } = this.#kept.wishes;
+    return { genres: genres.join(","), bpm: `${bpm}`, family, variability: `${variability}`, temperature: `${temperature}`, fill: `${every}`, grid: `${places}`, seed: `${seed}` };
+  }
+
+  // --- what is done --------------------------------------------------------------------------------------------------
+
+  async #toggle() {
+    if (this.#machine.playing) this.#machine.stop();
+    else await this.#machine.start().catch(this.#app.fail);
+  }
+
+  /**
+   * @param {number} row
+   * @param {number} place
+   * @param {number} velocity
+   */
+  #strike(row, place, velocity) {
+    this.#machine.strike(row, place, velocity);
+    if (velocity && !this.#machine.playing) this.#hear(VOICES[row][0], velocity);
+  }
+
+  /** @param {string} piece @param {number} velocity */
+  #hear(piece, velocity) {
+    void this.#kept.sound.strike(piece, velocity).catch(this.#app.fail);
+  }
+
+  /** @param {Set<string>} names @param {string} piece @param {(on: boolean) => void} tell */
+  #mix(names, piece, tell) {
+    if (!names.delete(piece)) names.add(piece);
+    tell(names.has(piece));
+    this.#show();
+  }
+
+  /** @param {Partial<Wishes>} wishes */
+  #wish(wishes) {
+    Object.assign(this.#kept.wishes, wishes);
+    if ("places" in wishes) this.#machine.regrid();
+    else if ("bpm" in wishes) this.#machine.tempo();
+    else this.#machine.wish();
+    this.#app.setAddress();
+  }
+
+  /** @param {"fill" | "change"} what */
+  #ask(what) {
+    this.#machine.wish({ [what]: true });
+    this.#status.textContent = t(`beats.${what}.how`);
+    this.#show();
+  }
+
+  /** @param {boolean} on */
+  #keep(on) {
+    this.#machine.keep(on);
+    this.#status.textContent = on ? t("beats.hold.how") : "";
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const typing = /** @type {HTMLElement} */ (event.target).matches("input:not([type=range], [type=checkbox], [type=radio]), select");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const deeds = /** @type {Record<string, () => unknown>} */ ({
+      p: () => this.#toggle(),
+      f: () => this.#ask("fill"),
+      c: () => this.#ask("change"),
+      k: () => this.#keep(!this.#machine.hold),
+    });
+    const deed = deeds[event.key];
+    if (!deed) return;
+    event.preventDefault();
+    void deed();
+  }
+
+  // --- what is taken away --------------------------------------------------------------------------------------------
+
+  #name() {
+    const { genres, bpm } = this.#kept.wishes;
+    return [...genres, bpm].join("-");
+  }
+
+  #bytes() {
+    return midiOf(this.#machine.last(this.#kept.take), this.#kept.wishes.bpm);
+  }
+
+  async #wav() {
+    const bars = this.#machine.last(this.#kept.take);
+    const { bpm } = this.#kept.wishes;
+    const sound = new Sound();
+    sound.set({ bars: bars.map((_, index) => barOf(index)), tempos: [{ quarter: 0, bpm }], hits: bars.flatMap(hitsOf), guitar: null });
+    const made = await sound.render();
+    const frames = Math.round((bars.length * QUARTERS * 60 * made.sampleRate) / bpm);
+    const channels = [0, 1].map((side) => looped(made.getChannelData(side), frames));
+    offer(new Blob([wavOf(channels, made.sampleRate)], { type: "audio/wav" }), `${this.#name()}.wav`);
+  }
+
+  #use() {
+    this.#machine.stop();
+    this.#app.useAsGroove({ title: t("beats.groove.title", { bpm: this.#kept.wishes.bpm }), midi: this.#bytes() });
+    this.#app.say(t("beats.groove.done"));
+  }
+
+  // --- what is seen --------------------------------------------------------------------------------------------------
+
+  #playing() {
+    const { playing } = this.#machine;
+    fill(this.#play, sign(playing ? "stop" : "play"), h("span", {}, t(playing ? "song.stop" : "song.play")));
+    this.#play.setAttribute("aria-pressed", String(playing));
+  }
+
+  #show() {
+    const { grid, pins, hold, index, played } = this.#machine;
+    const places = grid[0].length;
+    this.#grid.show(grid, (row, place) => pins.has(cell(row, place, places)));
+    this.#grid.mixed(this.#kept.muted, this.#kept.alone);
+    this.#hold.setAttribute("aria-pressed", String(hold));
+    this.#free.disabled = !pins.size;
+    this.#place.textContent = t("beats.now", { bar: index + 1 });
+    this.#draw(played);
+  }
+
+  #tick() {
+    this.#frame = requestAnimationFrame(() => this.#tick());
+    this.#grid.at(this.#machine.playing ? this.#machine.moment : null);
+  }
+
+  /** The bars that were played, small. @param {{index: number, grid: Grid}[]} played */
+  #draw(played) {
+    if (played.length === this.#drawn.length && played.every(({ grid }, at) => grid === this.#drawn[at].grid)) return;
+    this.#drawn = played;
+    const colour = colours(this.#strip);
+    const small = played.map(({ grid, index }) => {
+      const canvas = h("canvas", { width: 96, height: 36, "aria-hidden": "true" });
+      const to = canvas.getContext("2d");
+      grid.forEach((cells, row) =>
+        cells.forEach((velocity, place) => {
+          if (!to || !velocity) return;
+          const wide = 96 / cells.length;
+          to.fillStyle = colour[COLOURS[row]];
+          to.globalAlpha = 0.35 + (0.65 * velocity) / 127;
+          to.fillRect(place * wide, row * 4, Math.max(wide - 0.6, 1.4), 3.2);
+        }),
+      );
+      const name = t("beats.bar", { bar: index + 1 });
+      return h("button", { class: "beat-bar", type: "button", title: name, "aria-label": name, onclick: () => this.#machine.bringBack(index) }, canvas);
+    });
+    fill(this.#strip, ...small);
+  }
+
+  // --- what it is made of --------------------------------------------------------------------------------------------
+
+  #head() {
+    return h("div", { class: "songbar" }, h("div", { class: "song-title" }, h("h1", {}, t("beats.title")), h("p", { class: "meaning" }, t("beats.lead"))));
+  }
+
+  #desk() {
+    const under = h(
+      "div",
+      { class: "row under" },
+      this.#places(),
+      h("span", { class: "gap" }),
+      this.#free,
+      h("button", { class: "button quiet", type: "button", onclick: () => this.#machine.clear() }, t("beats.clear")),
+    );
+    return h("div", { class: "desk" }, this.#grid.root, under, h("p", { class: "meaning", id: "beats-keys" }, t("beats.keys")), this.#status, this.#strip, this.#away());
+  }
+
+  #panel() {
+    return h("section", { class: "panel wishes", "aria-label": t("beats.panel") }, this.#tempo(), this.#genres(), this.#family(), this.#level("variability", "beats.variability", 1), this.#level("temperature", "wish.temperature", 2), this.#every());
+  }
+
+  #transport() {
+    const deed = (/** @type {"fill" | "change"} */ what, /** @type {"dice" | "note"} */ picture) =>
+      h("button", { class: "button", type: "button", title: t(`beats.${what}.how`), onclick: () => this.#ask(what) }, sign(picture), t(`beats.${what}`));
+    const { sound, metronome, volume } = this.#kept;
+    const click = h("input", { type: "checkbox", checked: metronome, onchange: () => sound.metronome((this.#kept.metronome = click.checked)) });
+    const loud = h("input", { type: "range", id: "beats-volume", min: "0", max: "1", step: "0.01", value: String(volume) });
+    const set = () => {
+      this.#kept.volume = Number(loud.value);
+      loud.style.setProperty("--share", `${100 * this.#kept.volume}%`);
+      sound.level("master", this.#kept.volume);
+    };
+    loud.addEventListener("input", set);
+    set();
+    return h(
+      "div",
+      { class: "transport beats-bar", role: "group", "aria-label": t("song.transport") },
+      h("div", { class: "row" }, this.#play, deed("fill", "note"), deed("change", "dice"), this.#hold),
+      this.#place,
+      h("span", { class: "gap" }),
+      h("label", { class: "check" }, click, t("beats.metronome")),
+      h("div", { class: "slider beat-volume" }, h("label", { htmlFor: "beats-volume" }, t("beats.volume")), loud),
+    );
+  }
+
+  #tempo() {
+    const { bpm } = this.#kept.wishes;
+    const about = { min: String(BPM.least), max: String(BPM.most), step: "1", value: String(bpm) };
+    const range = h("input", { type: "range", "aria-label": t("beats.tempo"), ...about });
+    const number = h("input", { type: "number", id: "beats-bpm", ...about });
+    const set = (/** @type {HTMLInputElement} */ from) => {
+      const value = Math.min(Math.max(Math.round(Number(from.value)) || bpm, BPM.least), BPM.most);
+      number.value = range.value = String(value);
+      range.style.setProperty("--share", `${(100 * (value - BPM.least)) / (BPM.most - BPM.least)}%`);
+      if (value !== this.#kept.wishes.bpm) this.#wish({ bpm: value });
+    };
+    range.addEventListener("input", () => set(range));
+    number.addEventListener("change", () => set(number));
+    set(range);
+    return h("div", { class: "field" }, h("div", { class: "field-top" }, h("label", { htmlFor: "beats-bpm" }, t("beats.tempo")), number, h("span", { class: "meaning" }, "bpm")), range);
+  }
+
+  #genres() {
+    const chips = this.#app.info.generators.genres.map((/** @type {string} */ name) => {
+      const chip = h("button", { class: "chip", type: "button", "aria-pressed": String(this.#kept.wishes.genres.includes(name)) }, t(`genre.${name}`));
+      chip.addEventListener("click", () => {
+        const { genres } = this.#kept.wishes;
+        const now = genres.includes(name) ? genres.filter((one) => one !== name) : [...genres, name];
+        chip.setAttribute("aria-pressed", String(now.includes(name)));
+        this.#wish({ genres: now });
+      });
+      return chip;
+    });
+    return h(
+      "div",
+      { class: "field", role: "group", "aria-labelledby": "beats-genres" },
+      h("h2", { id: "beats-genres" }, t("beats.genres")),
+      h("div", { class: "chips" }, ...chips),
+      h("p", { class: "meaning" }, t("beats.genres.how")),
+    );
+  }
+
+  #family() {
+    const there = new Set(this.#app.info.generators.generators.map((/** @type {{id: string}} */ one) => one.id));
+    const about = h("p", { class: "meaning", id: "beats-family-about" });
+    const select = h(
+      "select",
+      { id: "beats-family", "aria-describedby": "beats-family-about" },
+      ...FAMILIES.map((name) => h("option", { value: name, disabled: !there.has(name) }, t(`family.${name}`))),
+    );
+    const tell = () => (about.textContent = t(`family.${select.value}.about`));
+    select.value = this.#kept.wishes.family;
+    select.addEventListener("change", () => {
+      tell();
+      this.#wish({ family: select.value });
+    });
+    tell();
+    const loop = there.has("loop") ? null : h("p", { class: "meaning" }, `${t("family.loop")}: ${t("family.loop.about")}`);
+    return h("div", { class: "field" }, h("label", { htmlFor: "beats-family" }, t("beats.family")), select, about, loop);
+  }
+
+  /**
+   * A wish that is a number.
+   * @param {"variability" | "temperature"} name
+   * @param {string} words the key of its words
+   * @param {number} most
+   */
+  #level(name, words, most) {
+    const id = `beats-${name}`;
+    const range = h("input", { type: "range", id, min: "0", max: String(most), step: "0.05", value: String(this.#kept.wishes[name]) });
+    const shown = h("output", { htmlFor: id });
+    const tell = () => {
+      shown.textContent = Number(range.value).toFixed(2);
+      range.style.setProperty("--share", `${(100 * Number(range.value)) / most}%`);
+    };
+    range.addEventListener("input", tell);
+    range.addEventListener("change", () => this.#wish({ [name]: Number(range.value) }));
+    tell();
+    return h(
+      "div",
+      { class: "field" },
+      h("div", { class: "field-top" }, h("label", { htmlFor: id }, t(words)), shown),
+      range,
+      h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, t(`${words}.least`)), h("span", {}, t(`${words}.most`))),
+    );
+  }
+
+  #every() {
+    const options = FILLS.map((bars) => h("option", { value: String(bars) }, bars ? t("beats.every.n", { bars }) : t("beats.every.0")));
+    const select = h("select", { id: "beats-every", onchange: () => this.#wish({ every: Number(select.value) }) }, ...options);
+    select.value = String(this.#kept.wishes.every);
+    return h("div", { class: "field" }, h("label", { htmlFor: "beats-every" }, t("beats.every")), select);
+  }
+
+  #places() {
+    const options = GRIDS.map((places) => h("option", { value: String(places) }, t(`beats.grid.${places}`)));
+    const select = h("select", { id: "beats-grid", onchange: () => this.#wish({ places: Number(select.value) }) }, ...options);
+    select.value = String(this.#kept.wishes.places);
+    return h("label", { class: "inline" }, t("beats.grid"), select);
+  }
+
+  #away() {
+    const options = TAKES.map((bars) => h("option", { value: String(bars) }, bars > 1 ? t("beats.take.n", { bars }) : t("beats.take.1")));
+    const select = h("select", { id: "beats-take", onchange: () => (this.#kept.take = Number(select.value)) }, ...options);
+    select.value = String(this.#kept.take);
+    const save = (/** @type {"midi" | "wav"} */ what, /** @type {() => unknown} */ deed) =>
+      h("button", { id: `beats-${what}`, class: "button", type: "button", title: t(`beats.${what}.how`), onclick: deed }, sign("save"), t(`beats.${what}`));
+    return h(
+      "div",
+      { class: "row away" },
+      h("label", { class: "inline" }, t("beats.take"), select),
+      save("midi", () => offer(new Blob([this.#bytes()], { type: "audio/midi" }), `${this.#name()}.mid`)),
+      save("wav", () => this.#wav().catch(this.#app.fail)),
+      h("button", { id: "beats-groove", class: "button primary", type: "button", onclick: () => this.#use() }, sign("note"), t("beats.groove")),
+    );
+  }
 }

@@ -85,7 +85,7 @@ export class Downloads {
 const stem = (name) => name.replace(/\.[^.]+$/, "") || name;
 
 /** Let the browser save something. @param {Blob} blob @param {string} name */
-function offer(blob, name) {
+export function offer(blob, name) {
   const address = URL.createObjectURL(blob);
   h("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);

@@ -148,7 +148,12 @@ function setTheme(name) {
   else localStorage.setItem(THEME, name);
   if (name === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
-  views?.song.renew();
+  renew();
+}
+
+/** The colours have changed. */
+function renew() {
+  for (const each of VIEWS) views?.[each].renew();
 }
 
 /** A file that is dropped anywhere on the page is a song. */
@@ -198,7 +203,7 @@ async function start() {
   const values = view === "song" ? first.values : {};
   mount();
   takeDrops();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => views?.song.renew());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", renew);
   addEventListener("hashchange", () => {
     const now = parts(location.hash);
     goTo(now.view === "beats" ? "beats" : "song");

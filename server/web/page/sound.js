@@ -21,6 +21,9 @@ const LEAD = 0.06; // seconds from the wish to play to the first sound
 const TAIL = 2.5; // seconds that ring on behind the last bar
 const SLICE = 4; // seconds that are scheduled at once of what is written
 
+/** What all engines of a page share. @type {{context: AudioContext | null, samples: Samples}} */
+const page = { context: null, samples: new Samples() };
+
 /** A browser that has no Web Audio. */
 export class NoAudio extends Error {
   constructor() {
@@ -49,7 +52,7 @@ export class Sound extends EventTarget {
   #desk = null;
   /** @type {Band | null} */
   #band = null;
-  #samples = new Samples();
+  #samples = page.samples;
   /** @type {Promise<{delay: number, makeup: number}> | null} */
   #limiter = null;
   #limits = { delay: 0, makeup: 1 };
@@ -375,7 +378,7 @@ export class Sound extends EventTarget {
   /** @returns {AudioContext} */
   #ready() {
     if (!Sound.possible) throw new NoAudio();
-    this.#context ??= new AudioContext({ latencyHint: "interactive" });
+    this.#context ??= page.context ??= new AudioContext({ latencyHint: "interactive" });
     return this.#context;
   }
 

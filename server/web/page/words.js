@@ -1,5 +1,6 @@
 /** All words of the page, in its languages. */
 
+import { BEATS_WORDS } from "./words_beats.js";
 import { SONG_WORDS } from "./words_song.js";
 
 /** By their codes. */
@@ -8,7 +9,7 @@ export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 const CODES = /** @type {Code[]} */ (Object.keys(LANGUAGES));
 /** @type {Record<string, readonly string[]>} */
-const WORDS = { ...SONG_WORDS };
+const WORDS = { ...SONG_WORDS, ...BEATS_WORDS };
 const KEY = "seq2drum.language";
 
 /** @type {Code} */

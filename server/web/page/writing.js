@@ -1,0 +1,101 @@
+/**
+ * Files that the page writes by itself: a beat as MIDI, sound as WAV. Pure functions to bytes.
+ */
+
+import { QUARTERS, TICKS, VOICES, hitsOf } from "./patterns.js";
+
+/** @import {Grid} from "./patterns.js" */
+
+const DRUMS = 9; // the channel, from 0
+const LENGTH = TICKS / 8; // of a hit: a 32nd
+const NOTES = new Map(VOICES.map(([name, note]) => [/** @type {string} */ (name), /** @type {number} */ (note)]));
+
+/**
+ * Bars as a Standard MIDI File of format 0 on the drum channel, as long as its bars: its end joins its start.
+ * @param {Grid[]} bars
+ * @param {number} bpm
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function midiOf(bars, bpm) {
+  const events = bars.flatMap((grid, index) =>
+    hitsOf(grid, index).flatMap(({ tick, piece, velocity }) => {
+      const note = NOTES.get(piece) ?? 0;
+      return [
+        { tick, bytes: [0x90 | DRUMS, note, velocity] },
+        { tick: tick + LENGTH, bytes: [0x80 | DRUMS, note, 0] },
+      ];
+    }),
+  );
+  events.sort((one, other) => one.tick - other.tick || one.bytes[0] - other.bytes[0]);
+  const tempo = Math.round(60e6 / bpm);
+  const track = [0, 0xff, 0x51, 3, ...bigEndian(tempo, 3), 0, 0xff, 0x58, 4, 4, 2, 24, 8];
+  let now = 0;
+  for (const { tick, bytes } of [...events, { tick: bars.length * QUARTERS * TICKS, bytes: [0xff, 0x2f, 0] }]) {
+    track.push(...variable(tick - now), ...bytes);
+    now = tick;
+  }
+  const head = [...letters("MThd"), ...bigEndian(6, 4), 0, 0, 0, 1, ...bigEndian(TICKS, 2)];
+  return new Uint8Array([...head, ...letters("MTrk"), ...bigEndian(track.length, 4), ...track]);
+}
+
+/**
+ * Channels of samples from -1 to 1 as a WAV file of 16 bits; what is beyond is cut.
+ * @param {Float32Array[]} channels
+ * @param {number} rate
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function wavOf(channels, rate) {
+  const frame = 2 * channels.length;
+  const size = channels[0].length * frame;
+  const data = new DataView(new ArrayBuffer(44 + size));
+  const text = (/** @type {number} */ at, /** @type {string} */ word) =>
+    letters(word).forEach((letter, index) => data.setUint8(at + index, letter));
+  text(0, "RIFF");
+  data.setUint32(4, 36 + size, true);
+  text(8, "WAVEfmt ");
+  data.setUint32(16, 16, true);
+  data.setUint16(20, 1, true);
+  data.setUint16(22, channels.length, true);
+  data.setUint32(24, rate, true);
+  data.setUint32(28, rate * frame, true);
+  data.setUint16(32, frame, true);
+  data.setUint16(34, 16, true);
+  text(36, "data");
+  data.setUint32(40, size, true);
+  channels.forEach((samples, channel) =>
+    samples.forEach((sample, index) => {
+      const cut = Math.min(Math.max(sample, -1), 1);
+      data.setInt16(44 + index * frame + 2 * channel, Math.round(cut * 32767), true);
+    }),
+  );
+  return new Uint8Array(data.buffer);
+}
+
+/**
+ * A sound as a loop of some frames: what rings on behind its end is heard at its beginning.
+ * @param {Float32Array} samples
+ * @param {number} frames
+ */
+export function looped(samples, frames) {
+  const loop = samples.slice(0, frames);
+  samples.subarray(frames).forEach((sample, index) => (loop[index % frames] += sample));
+  return loop;
+}
+
+/** @param {string} word */
+const letters = (word) => [...word].map((letter) => letter.charCodeAt(0));
+
+/**
+ * @param {number} value
+ * @param {number} bytes
+ */
+function bigEndian(value, bytes) {
+  return Array.from({ length: bytes }, (_, index) => (value >>> (8 * (bytes - 1 - index))) & 0xff);
+}
+
+/** @param {number} value */
+function variable(value) {
+  const bytes = [value & 0x7f];
+  for (let rest = value >>> 7; rest; rest >>>= 7) bytes.unshift((rest & 0x7f) | 0x80);
+  return bytes;
+}

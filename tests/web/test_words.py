@@ -1,0 +1,46 @@
+import json
+import re
+
+from server.web import make_sounds
+
+PAGE = make_sounds.FOLDER.parent
+TABLES = sorted(PAGE.glob("words_*.js"))
+ROW = re.compile(r'^  ("[^"]+"): (\[.*\]),$', re.MULTILINE)
+HOLE = re.compile(r"\{(\w+)\}")
+ASKED = re.compile(r"""\bt\(\s*(?:"([\w .-]+)"|'([\w .-]+)'|`([^`]+)`)""")
+HANDED_ON = re.compile(r"""["'`]((?:[a-z]+\.)[\w .-]*)["'`]""")
+
+ROWS = [row for table in TABLES for row in ROW.findall(table.read_text(encoding="utf-8"))]
+WORDS = {json.loads(key): json.loads(words) for key, words in ROWS}
+CODE = {path.name: path.read_text(encoding="utf-8") for path in PAGE.glob("*.js") if path not in TABLES}
+
+
+def test_every_key_has_words_in_both_languages_with_the_same_values_in_them():
+    assert len(WORDS) == len(ROWS) > 100  # no key twice
+    for key, words in WORDS.items():
+        assert len(words) == 2 and all(word.strip() for word in words), key
+        assert sorted(HOLE.findall(words[0])) == sorted(HOLE.findall(words[1])), key
+
+
+def test_no_key_is_asked_for_that_is_not_in_the_table():
+    for name, text in CODE.items():
+        for double, single, pattern in ASKED.findall(text):
+            if key := double or single:
+                assert key in WORDS, f"{name} asks for {key}"
+            else:
+                assert any(pattern_of(pattern).fullmatch(known) for known in WORDS), f"{name} asks for {pattern}"
+
+
+def test_no_key_of_the_table_is_without_use():
+    everything = "\n".join(CODE.values())
+    patterns = [pattern_of(pattern) for _, _, pattern in ASKED.findall(everything) if pattern]
+    named = {key for double, single, _ in ASKED.findall(everything) if (key := double or single)}
+    named |= set(HANDED_ON.findall(everything))
+    unused = [key for key in WORDS if key not in named and not any(pattern.fullmatch(key) for pattern in patterns)]
+    assert not unused
+
+
+def pattern_of(template: str) -> re.Pattern[str]:
+    """Matches the keys that a template of JavaScript, such as `piece.${name}`, may stand for."""
+    pieces = re.split(r"\$\{[^}]*\}", template)
+    return re.compile(".+".join(re.escape(piece) for piece in pieces))
