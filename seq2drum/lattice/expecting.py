@@ -8,10 +8,13 @@ Letters of shapes: B bars.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from seq2drum.lattice.features import BARS, COMPARED, Features, by_bar, unit
 from seq2drum.lattice.form import FloatArray
+from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.notes import IntArray
 
@@ -29,10 +32,11 @@ def traits(rhythm: FloatArray, chroma: FloatArray) -> FloatArray:
     return rows
 
 
-def source(rows: FloatArray, steps: IntArray, bar: int) -> int:
+def source(rows: FloatArray, steps: IntArray, bar: int, last: FloatArray | None = None) -> int:
     """The bar that a bar is expected to be like, of those before it; NOWHERE if none is as long.
 
-    rows: `traits` of at least the bars before it, steps: the length of these and its own.
+    rows: `traits` of at least the bars before it, steps: the length of these and its own. last: the same of as much of
+    each bar as was heard of the one just before it, if that was not heard as a whole.
     """
     most = min(FARTHEST, bar)
     if not most:
@@ -41,7 +45,8 @@ def source(rows: FloatArray, steps: IntArray, bar: int) -> int:
     for back in range(1, CONTEXT + 1):
         lags = min(most, bar - back)
         if lags > 0:
-            alike = rows[bar - back - lags : bar - back] @ rows[bar - back]
+            compared = rows if last is None or back > 1 else last
+            alike = compared[bar - back - lags : bar - back] @ compared[bar - back]
             score[:lags] += FADING ** (back - 1) * alike[::-1]
     score[steps[bar - most : bar][::-1] != steps[bar]] = -1
     best = int(np.argmax(score))
@@ -52,6 +57,28 @@ def sources(heard: Heard) -> IntArray:
     """(B,): the bar that each bar is expected to be like, see `source`."""
     steps, rows = heard.form.steps, traits(*by_bar(heard.form, heard.guitar))
     return np.array([source(rows, steps, bar) for bar in range(len(steps))], dtype=np.int64)
+
+
+def gone_on(heard: Heard, step: int) -> Heard:
+    """A guitar that was heard up to a step, as it is expected to go on from there to the end of its last bar.
+
+    The step lies in the last bar but one, or begins the last one.
+    """
+    form, grid = heard.form, heard.guitar.select(heard.guitar.step < step)
+    bar = len(form.steps) - 1
+    rows, last = traits(*by_bar(form, grid)), None
+    rest = range(step, int(form.first[bar]))
+    if rest:
+        early = grid.select(form.place_of(grid.step) < step - int(form.first[bar - 1]))
+        last = traits(*by_bar(form, early))
+    like = source(rows, form.steps, bar, last)
+    if like == NOWHERE:
+        return replace(heard, guitar=grid)
+    back = int(form.first[bar] - form.first[like])
+    for begin, end in ((step, int(form.first[bar])), (int(form.first[bar]), int(form.first[bar + 1]))):
+        coming = grid.between(max(begin - back, 0), max(end - back, 0)).shift(max(begin, back))
+        grid = Grid.join([grid, coming])
+    return replace(heard, guitar=grid)
 
 
 def expected_bars(heard: Heard, known: Features, sources: IntArray) -> FloatArray:

@@ -48,7 +48,7 @@ def arranged(
     plan = Plan.of_sections(len(form.steps), sections, grooves, firm=options.is_plain)
     notes = Grid.join([heard.guitar, heard.bass]) if notes is None else notes
     numbers = np.arange(1, len(form.steps) + 1) if numbers is None else numbers
-    pieces = _pieces(options, grooves, kit)
+    pieces = pieces_of(options, grooves, kit)
     known = frozenset(name for name, allowed in zip(kit.names, pieces.allowed.tolist(), strict=True) if allowed)
     soft = is_soft(options, next((groove for groove in plan.grooves[::-1] if groove is not None), None))
     seed = options.sampling.seed if options.sampling.temperature else 0
@@ -69,7 +69,8 @@ def is_soft(options: Options, groove: Groove | None) -> bool:
     return groove.style in SOFT_STYLES or (len(velocity) > 0 and float(velocity.mean()) <= SOFT_VELOCITY)
 
 
-def _pieces(options: Options, grooves: Mapping[str, Groove], kit: Kit) -> Pieces:
+def pieces_of(options: Options, grooves: Mapping[str, Groove], kit: Kit) -> Pieces:
+    """What may be played, by what is asked for and by the grooves of all sections."""
     keys = [bar.key for groove in grooves.values() for bar in groove.bars]
     voices = to_kit(kit, FULL)[np.concatenate([np.empty(0, dtype=np.int64), *keys])]
     return pieces_for(

@@ -63,11 +63,29 @@ def chosen(heard: Heard, sections: Sequence[Section], options: Options, take: in
     or one drawn by the daring that is asked for; the others are on other grooves that fit, and dare more.
     """
     letters = dict.fromkeys(section.letter for section in sections)
-    given = {letter: groove for letter in letters if (groove := _asked(options, letter)) is not None}
+    given = {letter: groove for letter in letters if (groove := asked(options, letter)) is not None}
     bars = _bars_of(sections, len(heard.form.steps))
     if len(given) == len(bars):
         return given
     return {**_fitting(_fits(heard, sections, options), bars, options, take), **given}
+
+
+def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
+    """The groove to begin with before anything is heard: the safest at a tempo, of what is asked for."""
+    shelf = Ranker.load().shelf(Book.load(), *metre)
+    fit = Fit.of(shelf, shelf.prior(bpm) + _of_style(shelf.grooves, options.style))
+    return fit.grooves[_safest(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
+
+
+def better(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
+    """The groove of a section by what was heard of it: the one that is being played, unless another is much safer."""
+    fits = _fits(heard, sections, options)
+    if letter not in fits:
+        return playing
+    fit, song = fits[letter], _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    if fit.shelf is song.shelf:
+        fit = Fit(fit.shelf, OWN * fit.shares + (1 - OWN) * song.shares)
+    return fit.grooves[_safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None)]
 
 
 def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:
@@ -94,11 +112,11 @@ def worths(takes: Sequence[Grid], heard: Heard, sections: Sequence[Section], opt
     fits, rolls = _fits(heard, sections, options), [bars_of(drums_of(hits, form)) for hits in takes]
     expected: list[list[Shares]] = [[] for _ in takes]
     for letter in dict.fromkeys(plan.letter):
-        asked = _asked(options, letter)
-        if asked is None and letter not in fits:
+        given = asked(options, letter)
+        if given is None and letter not in fits:
             continue
-        grooves = (asked,) if asked is not None else fits[letter].grooves
-        shares = np.ones(1) if asked is not None else _in_style(fits[letter])[0].shares
+        grooves = (given,) if given is not None else fits[letter].grooves
+        shares = np.ones(1) if given is not None else _in_style(fits[letter])[0].shares
         steps = grooves[0].steps
         patterns = hits_of(grooves, steps)
         here = np.array([each == letter for each in plan.letter]) & (form.steps == steps)
@@ -110,10 +128,10 @@ def worths(takes: Sequence[Grid], heard: Heard, sections: Sequence[Section], opt
     return [float(np.mean(bars)) if len(bars := np.concatenate([[], *of_take])) else 0.0 for of_take in expected]
 
 
-def _asked(options: Options, letter: str) -> Groove | None:
+def asked(options: Options, letter: str) -> Groove | None:
     """The groove that is asked for in a section."""
-    asked: Mapping[str, str | Groove] = options.groove if isinstance(options.groove, Mapping) else {}
-    groove = asked.get(letter, asked.get(WHOLE))
+    given: Mapping[str, str | Groove] = options.groove if isinstance(options.groove, Mapping) else {}
+    groove = given.get(letter, given.get(WHOLE))
     return None if isinstance(groove, str) else groove
 
 

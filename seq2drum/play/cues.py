@@ -126,7 +126,7 @@ def gestures_of(notes: Grid, form: Form, ending: str, *, soft: bool, seed: int) 
     if struck is not None:
         if ending == AUTO:
             ending = RING if struck.rings else CHOKE
-        cues |= _ended(ending, struck.step, form, soft=soft)
+        cues |= ended(ending, struck.step, form, soft=soft)
     bar = int(form.bar_of(notes.step.max(keepdims=True))[0])
     return replace(_marked(cues, came, breaks, struck, bar, form), soft=soft, swung=swung)
 
@@ -182,7 +182,7 @@ def _stopped(one: Stop, form: Form, lead: Lead, *, soft: bool) -> dict[int, Cue]
     return cues | {one.chord: Cue(("kick", "closed hat" if soft else "snare"), STOPS[soft])}
 
 
-def _ended(ending: str, step: int, form: Form, *, soft: bool) -> dict[int, Cue]:
+def ended(ending: str, step: int, form: Form, *, soft: bool) -> dict[int, Cue]:
     """The last hit at a step, what leads into it, and nothing after it."""
     cues = dict.fromkeys(range(step + 1, int(form.first[-1])), Cue())
     if ending == RITARD:

@@ -88,7 +88,7 @@ def playing(
     plan = yield from planned(model, guitar, form, plan, controls.fills, sampling)
     conditions = of_controls(controls, bars, plan.fill)
     grooves = GrooveRows.of(plan.grooves, form, model.kit, pieces=plan.pieces, firm=plan.firm)
-    request = _Request(form, sampling, plan, grooves, first, bars if stop is None else stop, given or {})
+    request = Request(form, sampling, plan, grooves, first, bars if stop is None else stop, given or {})
     idle = np.zeros(bars, dtype=np.bool_) if stopped is None else stopped & ~np.isin(np.arange(bars), list(given or ()))
     memory = Memory.of(form, len(model.kit), grooves, heard=model.hears_grooves)
     player, state = BarPlayer(model, plan.pieces), model.silence[None]
@@ -117,8 +117,11 @@ def playing(
 
 
 @dataclass(frozen=True)
-class _Request:
-    """What is to be played in each bar: bars [first, stop), of which the given ones as they are; silence elsewhere."""
+class Request:
+    """What is to be played in each bar: bars [first, stop), of which the given ones as they are; silence elsewhere.
+
+    before: how many bars of the song come before those of the form.
+    """
 
     form: Form
     sampling: Sampling
@@ -127,6 +130,7 @@ class _Request:
     first: int
     stop: int
     given: Mapping[int, Grid]
+    before: int = 0
 
     def play(
         self,
@@ -150,7 +154,7 @@ class _Request:
             return player.rest(opened, previous, count)
         sampling = self.sampling.of_bar(fill=plan.is_fill(number))
         place = plan.letter[number], int(plan.number[number])
-        draws = draws_of(sampling.seed, number, count, voices, place)
+        draws = draws_of(sampling.seed, self.before + number, count, voices, place)
         begin = int(self.form.first[number])
         tilt = plan.tilt(number, begin, self.grooves.hits[number, :count], player.kit)
         struck = plan.velocities(begin, count, player.kit)

@@ -38,29 +38,40 @@ class GrooveRows:
 
         pieces: what may be played; None if anything may.
         """
-        size = int(form.steps.max())
-        hits = np.zeros((len(form.steps), size, len(kit)), dtype=np.float32)
-        velocity, held = np.zeros_like(hits), np.full(len(form.steps), -1)
-        voice_of, kinds = to_kit(kit), zip(form.numerator.tolist(), form.denominator.tolist(), strict=True)
+        rows = GrooveRows.empty(len(form.steps), int(form.steps.max()), kit, firm=firm)
         before, so_far = None, 0
-        for bar, (groove, kind) in enumerate(zip(grooves, kinds, strict=True)):
+        for bar, groove in enumerate(grooves):
             so_far = so_far + 1 if groove is before else 0
             before = groove
-            if groove is None:
-                continue
-            own = groove.fitted(*kind).bar(so_far)
-            own = own._replace(key=voice_of[own.key])
-            own = own.select((own.key >= 0) & (own.step < form.steps[bar]))
-            own = own if pieces is None else pieces.hits(own)
-            at = bar, own.step, own.key
-            hits[at], velocity[at] = 1, own.velocity / 127
-            held[bar] = so_far
-        return GrooveRows(hits, velocity, held, firm)
+            if groove is not None:
+                rows.put(bar, groove, so_far, form.between(bar, bar + 1), kit, pieces)
+        return rows
+
+    @staticmethod
+    def empty(bars: int, steps: int, kit: Kit, *, firm: bool = False) -> GrooveRows:
+        """Rows for so many bars of at most so many steps, without any groove."""
+        hits = np.zeros((bars, steps, len(kit)), dtype=np.float32)
+        return GrooveRows(hits, np.zeros_like(hits), np.full(bars, -1), firm)
+
+    def put(self, bar: int, groove: Groove, held: int, form: Form, kit: Kit, pieces: Pieces | None = None) -> None:
+        """Put a groove that was held for so many bars before in a bar, whose form is given."""
+        own = groove.fitted(int(form.numerator[0]), int(form.denominator[0])).bar(held)
+        own = own._replace(key=to_kit(kit)[own.key])
+        own = own.select((own.key >= 0) & (own.step < form.steps[0]))
+        own = own if pieces is None else pieces.hits(own)
+        at = bar, own.step, own.key
+        self.hits[at], self.velocity[at] = 1, own.velocity / 127
+        self.held[bar] = held
 
     @staticmethod
     def none(form: Form, kit: Kit) -> GrooveRows:
         """No groove in any bar."""
         return GrooveRows.of([None] * len(form.steps), form, kit)
+
+    def part(self, first: int, stop: int, steps: int) -> GrooveRows:
+        """Bars [first, stop), as far as they have so many steps."""
+        here = np.s_[first:stop, :steps]
+        return GrooveRows(self.hits[here], self.velocity[here], self.held[first:stop], self.firm)
 
     def between(self, first: int, stop: int) -> dict[str, FloatArray]:
         """What a model that hears grooves is given of bars [first, stop), by the names that graphs have for it."""

@@ -63,6 +63,17 @@ class Memory:
         self.hits[:, LOOK_BACK + bar, : hits.shape[1]] = hits
         self.velocity[:, LOOK_BACK + bar, : hits.shape[1]] = velocity * hits
 
+    def forget(self, bars: int) -> None:
+        """Forget the first bars: those after them take their places, and the last ones are to be remembered anew."""
+        rows: list[NDArray[Any]] = [self.steps, self.keys[0], *self.hits, *self.velocity]
+        if self.grooves is not None:
+            rows += [self.grooves.hits, self.grooves.velocity, self.grooves.held]
+        for row in rows:
+            row[:-bars] = row[bars:].copy()
+            row[-bars:] = 0
+        if self.grooves is not None:
+            self.grooves.held[-bars:] = -1
+
     def recent(self, bar: int, bars: int) -> FloatArray:
         """(up to bars, S, V): what was played in the bars before one, in the first way."""
         now = LOOK_BACK + bar

@@ -35,6 +35,10 @@ class Touch:
             feel, heard.form, kit=kit, amount=options.humanize, seed=options.seed, style=style, heard=heard
         )
 
+    def change(self, options: Options) -> None:
+        """Strike the next bars as other options ask for; who performs stays the same."""
+        self._options, self._total, self._count = options, 0.0, 0
+
     def strike(self, bar: int, hits: Grid) -> Grid:
         """The hits of the next bar as they are struck."""
         rng = np.random.default_rng([_TAG, self._options.seed, bar])

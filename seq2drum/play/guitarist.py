@@ -1,0 +1,98 @@
+"""A song as the guitarist of a jam: for trying what a listener would have heard, as fast as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from seq2drum.lattice.form import lattice_of
+from seq2drum.music import theory
+from seq2drum.music.choices import NO_ENDING
+from seq2drum.music.explanation import SectionGroove
+from seq2drum.music.notes import Bar, Marker, Part, Song, in_order
+from seq2drum.play.ear import Strike
+from seq2drum.play.engine import Engine
+from seq2drum.play.jam import STOP, Jam, JamBar, Sign, Told
+from seq2drum.play.options import Options
+from seq2drum.play.take import TRACK_NAME, Take
+
+
+def strikes(parts: Iterable[Part], ticks_per_quarter: int) -> list[Strike]:
+    """The notes of some parts as they begin and end, in the order of time; what ends comes before what begins."""
+    heard = list[Strike]()
+    for part in parts:
+        for onset, duration, pitch, velocity in part:
+            heard.append(Strike(onset / ticks_per_quarter, pitch, velocity))
+            heard.append(Strike((onset + max(duration, 1)) / ticks_per_quarter, pitch, 0))
+    return sorted(heard, key=lambda one: (one.quarter, one.velocity > 0, one.pitch))
+
+
+def jammed(
+    engine: Engine,
+    song: Song,
+    options: Options | None = None,
+    *,
+    signs: Sequence[Sign] = (),
+    source: bytes | None = None,
+) -> Take:
+    """The take of a drummer who plays along with a song's guitar and does not know what comes.
+
+    The guitarist nods in the bar before the last: the drums end with the last chord if that begins a bar, or else on
+    the first beat after it. Without an ending (`Options.ending`) they play to the end of the last bar. signs: what else
+    the drummer is shown. source: the bytes of the file that the song was read from.
+
+    Raises:
+        InputError: the song has no guitar.
+        OptionError: there is no such part, groove or sign; something is asked for that needs a whole song.
+    """
+    options = options or Options()
+    guitar = theory.choose_parts(song, options.track)
+    parts = [song.parts[index] for index in guitar.parts]
+    quarter, last = song.ticks_per_quarter, max(int(part.onset.max(initial=0)) for part in parts)
+    song, stop = _ended(song, last, ends=options.ending != NO_ENDING)
+    told: list[Told] = [*strikes(parts, quarter), *signs]
+    if options.ending != NO_ENDING:
+        told.append(Sign(stop.start / quarter - stop.length / quarter, STOP))
+    jam = Jam(engine, options, song, program=parts[0].program)
+    bars = [bar for bar in jam.hear(told, stop.start / quarter)]
+    return _take(song, bars, Take(song, bars[0].part, guitar, options, source))
+
+
+def _ended(song: Song, last: int, *, ends: bool) -> tuple[Song, Bar]:
+    """The song, a bar longer if it is to end behind its last bar, and the bar of the lattice in which it ends.
+
+    last: the tick of the last note of the guitar.
+    """
+    bars = lattice_of(song).bars
+    at = next(index for index, bar in reversed(list(enumerate(bars))) if bar.start <= last)
+    if not ends:
+        return song, bars[-1]
+    if last - bars[at].start < song.ticks_per_quarter:
+        return song, bars[at]
+    if at + 1 == len(bars):
+        song = replace(song, length=bars[-1].end + bars[-1].length)
+        bars = lattice_of(song).bars
+    return song, bars[at + 1]
+
+
+def _take(song: Song, bars: Sequence[JamBar], take: Take) -> Take:
+    """The bars of a jam as a take."""
+    kit = bars[0].part
+    rows = np.concatenate([bar.part.rows for bar in bars])
+    part = Part.of(rows, program=kit.program, name=TRACK_NAME, is_drums=True, is_xg=kit.is_xg)
+    part = replace(part, pedal=in_order([bar.part.pedal for bar in bars]))
+    grooves = dict.fromkeys((bar.letter, bar.groove, bar.title) for bar in bars if bar.groove)
+    passages = tuple(Marker(bar.bar.start, bar.letter) for bar in _first_of(bars))
+    played_on = tuple(SectionGroove(*one) for one in grooves)
+    return replace(take, song=song, part=part, grooves=played_on, sections=passages)
+
+
+def _first_of(bars: Sequence[JamBar]) -> Iterator[JamBar]:
+    """The bars with which passages begin."""
+    before = ""
+    for bar in bars:
+        if bar.letter != before:
+            yield bar
+        before = bar.letter

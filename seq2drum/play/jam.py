@@ -1,0 +1,436 @@
+"""A drummer who plays along: each bar of drums is decided shortly before it begins, from what was heard until then.
+
+A `Jam` is told what the guitar does as it is played, in song time, in pieces of any size; what is decided depends on
+what was heard before, and on nothing else. What the guitar will do it expects, see `lattice.expecting`; what it knows
+of the song is the last LISTENED bars or some more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from seq2drum.errors import OptionError
+from seq2drum.lattice.conditions import of_controls
+from seq2drum.lattice.expecting import gone_on, without_future
+from seq2drum.lattice.features import Features, features
+from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form, form_of, lattice_of
+from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, Lattice, encode
+from seq2drum.lattice.grooves import Groove
+from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.sections import Section, sections
+from seq2drum.music import choices, drum_maps
+from seq2drum.music.notes import Bar, Part, Song, Tempo
+from seq2drum.music.theory import GUITAR_PROGRAMS
+from seq2drum.play import choosing, cues
+from seq2drum.play.arranging import is_soft, pieces_of
+from seq2drum.play.asked import by_letter, by_section
+from seq2drum.play.bar import BarPlayer
+from seq2drum.play.book import read_groove
+from seq2drum.play.cues import Gestures
+from seq2drum.play.decoding import APART, Request
+from seq2drum.play.ear import Ear, Strike
+from seq2drum.play.engine import Asking, Engine, Playable
+from seq2drum.play.foreseeing import FIRST, Fills, crashes, new_letter, passage
+from seq2drum.play.groove_rows import GrooveRows
+from seq2drum.play.guidance import guided
+from seq2drum.play.kept import Joint, kept_of
+from seq2drum.play.memory import LOOK_BACK, Memory
+from seq2drum.play.options import Options
+from seq2drum.play.plan import Fills as AskedFills
+from seq2drum.play.plan import Plan
+from seq2drum.play.take import TRACK_NAME
+from seq2drum.play.touch import Touch
+
+LEAD = 0.5  # quarters before a bar begins, at which it is decided
+LISTENED, SLID = 128, 32  # bars that are remembered, and after how many more the first ones are forgotten
+READ = 5  # bars that the model reads for each that it plays: that one and the four before
+PHRASE = 4  # bars of a passage, after which it may turn out to be another
+FILL, SECTION, STOP, INTENSITY, TEMPO = SIGNS = ("fill", "section", "stop", "intensity", "tempo")
+SLOWEST, FASTEST = 30.0, 300.0  # quarters a minute
+_TAG = 0x7A30  # in the seeds of what is decided of fills and crashes
+_HORIZON = 256  # bars that are laid out at first
+
+
+class Sign(NamedTuple):
+    """A sign to the drummer, heeded by the next bar that is not yet decided.
+
+    quarter: when it is given. what: "fill": that bar is one; "section": it is a fill, and leads into another passage,
+    `value` its letter or None for a new one; "stop": it is the last, struck on its first beat; "intensity": from it on,
+    `value` 0..1; "tempo": from it on, `value` quarters a minute.
+    """
+
+    quarter: float
+    what: str
+    value: float | str | None = None
+
+
+Told: TypeAlias = Strike | Sign
+
+
+@dataclass(frozen=True)
+class JamBar:
+    """A bar of drums: its number in the jam, from 0, the bar in ticks, and its hits on the notes of the drum map.
+
+    hits: the same on the lattice, as voices of the model's kit. letter: of the passage. groove, title: what it is
+    played on, empty if on none. is_fill; is_last: nothing follows it.
+    """
+
+    number: int
+    bar: Bar
+    part: Part
+    hits: Grid
+    letter: str
+    groove: str
+    title: str
+    is_fill: bool
+    is_last: bool
+
+
+class Jam:
+    """A drummer who plays along with a guitar. See the module's text.
+
+    Args:
+        engine: The model; one that has learnt with the future hidden plays best.
+        options: What is asked for. What says where something is in a song that is not yet played has no meaning here.
+        score: The tempos and metres of the jam; its notes are not looked at.
+        program: The General MIDI program of the guitar.
+
+    Raises:
+        OptionError: the model reads no song bar by bar, or there is no such groove.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        options: Options | None = None,
+        score: Song | None = None,
+        *,
+        program: int = GUITAR_PROGRAMS.start,
+    ) -> None:
+        if engine.unit != "song":
+            raise OptionError(f"the model {engine.name!r} cannot play along; wanted one such as live or default")
+        self._engine, self._options = engine, _with_grooves(options or Options())
+        self._score, self._program = replace(score or Song(480), parts=(), markers=(), length=0), program
+        self._told, self._ear = list[Told](), Ear(self._score.ticks_per_quarter)
+        self._fills, self._asked, self._turning = Fills(self._options.fills), set[str](), False
+        self._is_led = False
+        self._next_letter: str | None = None
+        self.number, self.is_over = 0, False  # of the next bar that is to be decided
+        self._first, self._letters, self._held = 0, list[str](), -1
+        self._letter, self._begun = FIRST, 0
+        kit = engine.kit
+        self._rows = GrooveRows.empty(LISTENED + SLID, MAX_STEPS, kit, firm=self._options.is_plain)
+        silence = Form(*(np.full(LISTENED + SLID, value) for value in (MAX_STEPS, 4, 4, 120.0)))
+        self._memory = Memory.of(silence, len(kit), self._rows, heard=engine.hears_grooves)
+        self._state, self._previous = engine.silence[None], np.zeros((1, len(kit)), dtype=np.float32)
+        self._was_fill = False
+        self._lay_out(_HORIZON)
+        self._touch = Touch(self._options, Heard(self._form, Grid.join([]), np.zeros(9, dtype=np.int64), 0), kit)
+        self._grooves = dict[str, Groove | None]()
+        self._choose(FIRST, None)
+
+    # --- being told ---------------------------------------------------------------------------------------------------
+
+    def hear(self, told: Iterable[Told], until: float) -> list[JamBar]:
+        """Hear what happened until a moment, in quarters, and give the bars that are decided by then.
+
+        told: what was not told before, none of it later than `until`. The first bar is decided LEAD quarters before 0.
+
+        Raises:
+            OptionError: a sign makes no sense; then nothing of all this was heard.
+        """
+        bars = []
+        told = list(told)
+        for one in told:
+            if isinstance(one, Sign):
+                _check(one)
+        self._told = sorted([*self._told, *told], key=lambda one: one.quarter)
+        while not self.is_over and (point := self.point) <= until:
+            early = [one for one in self._told if one.quarter < point]
+            self._told = self._told[len(early) :]
+            for one in early:
+                self._heed(one)
+            bars.append(self._engine.resolve(self._deciding(self.number)))
+            self.number += 1
+            self._slide()
+        return bars
+
+    @property
+    def point(self) -> float:
+        """The moment, in quarters, at which the next bar is decided."""
+        return self._lattice.bars[self.number].start / self._score.ticks_per_quarter - LEAD
+
+    def _heed(self, one: Told) -> None:
+        if isinstance(one, Strike):
+            self._ear.hear(one)
+        elif one.what == INTENSITY:
+            self._options = replace(self._options, intensity=_number(one))
+            self._touch.change(self._options)
+        elif one.what == TEMPO:
+            tick = self._lattice.bars[self.number].start
+            tempos = [tempo for tempo in self._score.tempo_map if tempo.tick < tick]
+            self._score = replace(self._score, tempos=(*tempos, Tempo(tick, round(6e7 / _number(one)))))
+            self._lay_out(len(self._lattice.bars))
+        else:
+            self._asked.add(one.what)
+            if one.what == SECTION:
+                self._next_letter = None if one.value is None else str(one.value)
+
+    # --- a bar --------------------------------------------------------------------------------------------------------
+
+    def _deciding(self, number: int) -> Asking[JamBar]:
+        """Decide the next bar."""
+        # 1. What is known: the last bars, and how the guitar is expected to go on.
+        at = number - self._first
+        heard = self._heard(number)
+        begins = self._pass_on(number, heard)
+        known, low = features(heard), max(at - READ + 1, 0)
+        known = _of_bars(known._replace(bars=without_future(known.bars)), heard.form, low)
+        form, here = heard.form.between(low, at + 1), heard.form.between(at, at + 1)
+        # 2. The groove, a fill, a crash.
+        options, controls = self._options, self._options.controls
+        model, groove = guided(self._engine, controls), self._grooves[self._letter]
+        pieces = pieces_of(options, {name: one for name, one in self._grooves.items() if one}, model.kit)
+        before = self._grooves.get(self._letters[-1]) if self._letters else None
+        self._held = self._held + 1 if groove is not None and groove is before else 0
+        if groove is not None:
+            self._rows.put(at, groove, self._held, here, model.kit, pieces)
+        is_last = STOP in self._asked
+        is_fill = yield from self._is_fill(model, known, form, begins=begins, is_last=is_last)
+        plan = self._plan(number, here, groove, begins=begins, is_fill=is_fill, is_last=is_last)
+        plan = replace(plan, pieces=pieces)
+        # 3. Play it, and remember it.
+        played = yield from self._played(model, number, known, form, plan, low)
+        struck = self._touch.strike(number, played)
+        self._letters.append(self._letter)
+        self._was_fill, self.is_over = is_fill, is_last
+        self._asked.clear()
+        return self._as_bar(number, struck, is_fill=is_fill, is_last=is_last)
+
+    def _played(self, model: Playable, number: int, known: Features, form: Form, plan: Plan, low: int) -> Asking[Grid]:
+        """The hits of a bar that is planned; known and form: of the bars from `low` of the memory on up to it."""
+        at, size = number - self._first, int(form.steps.max())
+        rows, is_fill = self._rows, plan.is_fill(0)
+        read = rows.part(low, at + 1, size)
+        fills = np.zeros(at + 1 - low, dtype=np.bool_)
+        fills[-1] = is_fill
+        conditions = of_controls(self._options.controls, len(fills), fills)
+        encoded = yield from model.encode(known, form, conditions, 0, len(fills), read)
+        self._memory.steps[LOOK_BACK + low : LOOK_BACK + at + 1] = form.steps
+        self._memory.recognise(low, encoded["key"])
+        here = {name: table[-1:] for name, table in encoded.items()}
+        remembered = self._memory.before(at, fill=is_fill)
+        remembered |= {name: remembered[name][:, :, :size] for name in ("past", "past_velocity")}
+        state = _for(model, self._state)
+        opened = yield from model.open_bar(here, remembered, state, first=number == 0)
+        request = Request(
+            form.between(at - low, at - low + 1),
+            self._options.sampling,
+            plan,
+            read.part(len(fills) - 1, len(fills), size),
+            0,
+            1,
+            {},
+            number,
+        )
+        player, recent = BarPlayer(model, plan.pieces), self._memory.recent(at, APART)
+        played = yield from request.play(0, player, opened, self._previous, here.get("sketch"), recent)
+        self._memory.keep(at, played.hits, played.velocity)
+        self._state, self._previous = played.state, played.hits[:, -1]
+        return played.grid
+
+    def _is_fill(self, model: Playable, known: Features, form: Form, *, begins: bool, is_last: bool) -> Asking[bool]:
+        """Whether the next bar is a fill: because a sign says so, or because drummers would play one."""
+        logits = yield from model.fill_logits(known, form)
+        rng = np.random.default_rng([self._options.sampling.seed, self.number, _TAG])
+        if is_last or begins or logits is None:
+            is_fill = False
+            self._fills.played(is_fill)
+        elif self._asked & {FILL, SECTION}:
+            is_fill = True
+            self._fills.played(is_fill)
+        else:
+            is_fill = self._fills.next(float(logits[-1]), rng)
+        self._turning = SECTION in self._asked
+        return is_fill
+
+    def _plan(
+        self, number: int, form: Form, groove: Groove | None, *, begins: bool, is_fill: bool, is_last: bool
+    ) -> Plan:
+        """What is decided of a bar, as the plan of a song of that bar alone."""
+        options, place = self._options, number - self._begun
+        soft = is_soft(options, groove)
+        rng = np.random.default_rng([options.sampling.seed, number, _TAG, 1])
+        crash = crashes(place, begins=begins or not number, after_fill=self._was_fill, soft=soft, rng=rng)
+        first = frozenset({0} if not number else ())
+        gestures = Gestures(heavy=first, full=first, soft=soft)
+        if is_last:
+            known = frozenset(self._engine.kit.names) - options.forbidden
+            how = choices.CHOKE if options.ending == choices.CHOKE else choices.RING
+            ended = cues.ended(how, 0, form, soft=soft)
+            gestures, crash = replace(gestures, cues={step: cue.of(known) for step, cue in ended.items()}), False
+        asked = np.array([is_fill and bool(self._asked)])
+        return Plan(
+            (self._letter,),
+            np.array([place]),
+            np.array([begins]),
+            (groove,),
+            np.array([is_fill]),
+            np.array([crash]),
+            AskedFills(asked, ~asked),
+            gestures,
+            firm=options.is_plain,
+        )
+
+    def _as_bar(self, number: int, hits: Grid, *, is_fill: bool, is_last: bool) -> JamBar:
+        groove, drum_map = self._grooves[self._letter], drum_maps.load(self._options.drum_map)
+        brushes = groove is not None and "brush" in groove.title
+        program, is_xg = drum_map.kit_to_play(self._score, brushes=brushes)
+        part = drum_map.apply(replace(self._joint.fitted(number, hits), program=program, is_xg=is_xg))
+        part = replace(part, name=TRACK_NAME, is_drums=True)
+        name, title = (groove.name, groove.title) if groove is not None else ("", "")
+        return JamBar(number, self._lattice.bars[number], part, hits, self._letter, name, title, is_fill, is_last)
+
+    # --- what was heard -----------------------------------------------------------------------------------------------
+
+    def _heard(self, number: int) -> Heard:
+        """The bars from the first that is remembered on up to a bar, as the guitar is expected to go on."""
+        lattice, first = self._lattice, self._first
+        begin, quarter = lattice.bars[first].start, self._score.ticks_per_quarter
+        bars = tuple(
+            replace(bar, index=place, start=bar.start - begin)
+            for place, bar in enumerate(lattice.bars[first : number + 1])
+        )
+        part = self._ear.part(begin, round(self.point * quarter), self._program)
+        programs = np.zeros(len(GUITAR_PROGRAMS) + 1, dtype=np.int64)
+        known = self._program in GUITAR_PROGRAMS
+        programs[self._program - GUITAR_PROGRAMS.start if known else -1] = max(len(part), 1)
+        heard = Heard(self._form.between(first, number + 1), encode(part, Lattice(bars, quarter)), programs, 1)
+        here = int(heard.form.first[-2])
+        lead = min(round(LEAD * STEPS_PER_QUARTER), int(heard.form.steps[-2]) if number > first else 0)
+        return gone_on(heard, here - lead)
+
+    def _slide(self) -> None:
+        """Forget the first bars, if there are more than are remembered; make room for the next."""
+        if self.number + 2 >= len(self._lattice.bars):
+            self._lay_out(2 * len(self._lattice.bars))
+        if self.number - self._first < LISTENED + SLID:
+            return
+        self._first += SLID
+        self._letters = self._letters[SLID:]
+        self._memory.forget(SLID)
+        self._ear.forget(self._lattice.bars[self._first].start)
+
+    def _lay_out(self, bars: int) -> None:
+        """Lay out so many bars or more of the tempos and metres that are known."""
+        quarter = self._score.ticks_per_quarter
+        length = 4 * quarter * bars
+        while len((lattice := lattice_of(replace(self._score, length=length))).bars) < bars:
+            length *= 2
+        score = replace(self._score, length=length)
+        self._lattice, self._form = lattice, form_of(score, lattice)
+        drum_map = drum_maps.load(self._options.drum_map)
+        kept = kept_of(score, lattice, Options(), drum_map, self._engine.kit)
+        self._joint = Joint(kept, lattice, self._engine.kit, length)
+
+    # --- passages and grooves -----------------------------------------------------------------------------------------
+
+    def _pass_on(self, number: int, heard: Heard) -> bool:
+        """Find the passage that a bar belongs to, and its groove; whether it begins with this bar.
+
+        Where signs say so it does, and from then on only they do. Else where the guitar has played something else for
+        a phrase.
+        """
+        at = number - self._first
+        if self._turning:
+            letter = new_letter([*self._letters, *self._grooves]) if self._next_letter is None else self._next_letter
+            is_new = letter != self._letter
+            self._letter, self._begun, self._is_led = letter, number, True
+            if letter not in self._grooves:
+                self._choose(letter, heard.between(0, at), other=True)
+            return is_new
+        found = sections(heard.between(0, at)) if at and not self._is_led else ()
+        if not found:
+            return number == 0
+        now = passage(found, self._letters)
+        if now.letter != self._letter and (at - now.bar) % PHRASE == 0:
+            self._letter, self._begun = now.letter, self._first + now.bar
+            if now.letter not in self._grooves:
+                self._choose(now.letter, heard.between(0, at), found)
+            return True
+        return False
+
+    def _choose(self, letter: str, heard: Heard | None, found: Sequence[Section] = (), *, other: bool = False) -> None:
+        """Choose the groove of a passage, which is the last of those found; if nothing was heard, by what is asked for.
+
+        other: another one than that which is played.
+        """
+        options, here = self._options, self._form.between(self.number, self.number + 1)
+        passages = [*found[:-1], (found[-1] if found else Section(0, letter))._replace(letter=letter)]
+        asked = choosing.asked(options, letter)
+        if asked is not None:
+            self._grooves[letter] = asked
+        elif heard is None or not len(heard.guitar.step):
+            kind = int(here.numerator[0]), int(here.denominator[0])
+            self._grooves[letter] = choosing.unheard(kind, float(here.bpm[0]), options)
+        elif other:
+            offers = [groove for groove, _ in choosing.offered(heard, passages, options)]
+            playing = self._grooves.get(self._letters[-1])
+            self._grooves[letter] = next((one for one in offers if one is not playing), playing)
+        elif (playing := self._grooves.get(letter, self._grooves.get(self._letters[-1]))) is not None:
+            self._grooves[letter] = choosing.better(heard, passages, options, letter, playing)
+
+
+def _with_grooves(options: Options) -> Options:
+    """The options with each groove as a `Groove`; names of sections stand for the letters in their order.
+
+    Raises:
+        OptionError: there is no such groove; or a song to play like, which is for whole songs.
+    """
+    if options.like is not None or options.prime or options.bars:
+        raise OptionError("like, prime and bars are for whole songs; leave them out, or name a groove")
+    if options.groove is None:
+        return options
+    grooves = {
+        name: read_groove(one) if isinstance(one, str) else one for name, one in by_section(options.groove).items()
+    }
+    return replace(options, groove=by_letter(grooves, [chr(ord(FIRST) + number) for number in range(26)]))
+
+
+def _check(sign: Sign) -> None:
+    """Raise OptionError if a sign makes no sense."""
+    if sign.what not in SIGNS:
+        raise OptionError(f"there is no sign {sign.what!r}; wanted one of {', '.join(SIGNS)}")
+    if sign.what == INTENSITY:
+        choices.check("intensity", _number(sign))
+    if sign.what == TEMPO and not SLOWEST <= _number(sign) <= FASTEST:
+        raise OptionError(f"the tempo is {sign.value}, wanted {SLOWEST:g} to {FASTEST:g} quarters a minute")
+
+
+def _number(sign: Sign) -> float:
+    """The number that a sign comes with.
+
+    Raises:
+        OptionError: there is none.
+    """
+    if isinstance(sign.value, int | float):
+        return float(sign.value)
+    raise OptionError(f"the sign {sign.what!r} comes with {sign.value!r}, wanted a number")
+
+
+def _of_bars(known: Features, form: Form, first: int) -> Features:
+    """What is known of the bars from a number on."""
+    step = int(form.first[first])
+    return Features(known.guitar[step:], known.clock[step:], known.bars[first:], known.summary)
+
+
+def _for(model: Playable, state: FloatArray) -> FloatArray:
+    """A state as a model has it: of a guided one twice, see `guidance`."""
+    wanted = len(model.silence)
+    if wanted > state.shape[1]:
+        return np.tile(state, 2)
+    return state[:, :wanted]
