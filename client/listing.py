@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from seq2drum.cli.report import Report
 from seq2drum.cli.terminal import standard_output
 from seq2drum.music.explanation import origin
+from seq2drum.music.shown import visible
 from seq2drum.rpc import accompaniment_pb2 as pb
 
 if TYPE_CHECKING:
@@ -107,4 +108,4 @@ def show(lines: Iterable[Line], *, as_json: bool) -> None:
     """
     for line in lines:
         with standard_output():
-            print(json.dumps(line.fields) if as_json else line.text, flush=True)
+            print(json.dumps(line.fields) if as_json else visible(line.text), flush=True)

@@ -15,40 +15,51 @@ from typing import Any
 
 from seq2drum import __version__
 from seq2drum.cli.arguments import Parser
+from seq2drum.cli.terminal import open_closed_streams, say
 from seq2drum.errors import MissingExtraError, Seq2DrumError
+from seq2drum.music.shown import visible
 from server import configuration, logs, settings
 
 NAME = "seq2drum-server"
+LAST_WORDS_SECONDS = 1.0
+"""How long what was logged may take to be read when the server ends."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server until a signal asks it to stop; returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
+    open_closed_streams()
     try:
-        options = _parser().parse(words)
-        return _serve(configuration.read(vars(options), os.environ))
+        chosen = configuration.read(vars(_parser().parse(words)), os.environ)
     except Seq2DrumError as error:
-        _say(f"{NAME}: {error}")
+        say(f"{NAME}: {error}")
+        return 2
+    stream = logs.Unblocked(sys.stderr.fileno(), lost=logs.lost)
+    logs.set_up(chosen.log_format, stream)
+    sys.unraisablehook = logs.ignored
+    # Why it does not start is for people wherever the log goes, unless a program was promised to get lines of JSON.
+    tell = logs.say if chosen.log_format == "json" else lambda text: stream.write(f"{visible(text)}\n")
+    try:
+        return _serve(chosen)
+    except Seq2DrumError as error:
+        tell(f"{NAME}: {error}")
         return 2
     except KeyboardInterrupt:
-        _say(f"{NAME}: stopped")
+        tell(f"{NAME}: stopped")
         return 130
+    finally:
+        stream.close(LAST_WORDS_SECONDS)
 
 
 def _serve(chosen: settings.Settings) -> int:
     # gRPC logs in several lines what this program says in one. Its hooks for fork are in the way of workers.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-    logs.set_up(chosen.log_format)
     try:
         from server import lifecycle
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"{error.name} is not installed: pip install 'seq2drum[server]'") from error
-    return asyncio.run(lifecycle.serve(chosen, _say, lambda port: print(port, flush=True)))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    return asyncio.run(lifecycle.serve(chosen, logs.say, lambda port: print(port, flush=True)))
 
 
 def _parser() -> Parser:

@@ -20,7 +20,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from seq2drum.errors import OptionError
-from server import state
+from server import logs, state
 from server.admission import Admission
 from server.credentials import Papers
 from server.guards import Door
@@ -74,6 +74,7 @@ class Front:
         metrics.watch("waiting", "Calls that wait for their turn", lambda: len(self.admission.queue))
         metrics.watch("playing", "Calls that are played", lambda: self.admission.playing)
         metrics.watch("uploading", "Calls whose file is still arriving", lambda: self.service.uploads.inside)
+        metrics.watch("log_lines_dropped", "Lines of the log that nobody took in time", logs.dropped)
         metrics.watch("ready", "Whether calls are played", lambda: self.ready and not self._withdrawn)
 
     @property

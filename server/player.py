@@ -31,7 +31,7 @@ from seq2drum.play.folder import SUMS, find, verify
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Sheet, ranked
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import briefs, convert, frames, statuses
+from server import briefs, convert, frames, logs, statuses
 from server.composing import Composing
 from server.frames import Frame
 
@@ -339,6 +339,7 @@ def main() -> int:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would have a user's music in it
     with os.fdopen(os.dup(1), "wb") as sink:
         os.dup2(2, 1)  # whatever a library prints is no frame
+        logs.set_up("json", sys.stderr)
         try:
             return serve(sys.stdin.buffer, sink)
         except BrokenPipeError:  # the front is gone

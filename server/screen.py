@@ -11,11 +11,10 @@ behind in a core file.
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +35,7 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import composer
 from seq2drum.play.book import Book
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import briefs, convert, frames, statuses
+from server import briefs, convert, frames, logs, statuses
 from server.frames import Frame
 from server.statuses import Refusal
 
@@ -177,7 +176,8 @@ def answer(frame: Frame, rules: Rules) -> Frame:
     except Exception as error:
         status = statuses.to_status(error)
         if error_id := statuses.error_id_of(status):
-            _log("a file could not be read by a fault of ours", error_id=error_id, trace=statuses.trace_of(error))
+            event = "a file could not be read by a fault of ours"
+            logs.log(event, logging.ERROR, error_id=error_id, trace=statuses.trace_of(error))
     return Frame({"what": "failed", "job": job}, status.SerializeToString())
 
 
@@ -228,19 +228,13 @@ def _riff(model: str) -> bytes:
     return request.SerializeToString()
 
 
-def _log(event: str, **what: object) -> None:
-    """A line of JSON on standard error."""
-    line = {"time": time.time(), "level": "error", "logger": "server.screen", "event": event, **what}
-    sys.stderr.write(json.dumps(line) + "\n")
-    sys.stderr.flush()
-
-
 def main() -> int:
     """The worker's process; returns its exit code."""
     for name in ("SIGINT", "SIGTERM"):  # the front says when to end, by closing the pipe
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     with os.fdopen(os.dup(1), "wb") as sink:
         os.dup2(2, 1)  # whatever a library prints is no frame
+        logs.set_up("json", sys.stderr)
         with contextlib.suppress(BrokenPipeError):  # the front is gone
             serve(sys.stdin.buffer, sink)
     return 0

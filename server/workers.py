@@ -18,7 +18,7 @@ from pathlib import Path
 
 from google.rpc import status_pb2
 
-from server import frames
+from server import frames, logs
 from server.frames import Frame
 from server.settings import Settings
 from server.statuses import StatusError, trace_of
@@ -66,6 +66,7 @@ class Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None and process.stdout is not None
         self.process, self._stdin, self._stdout = process, process.stdin, process.stdout
+        self._telling = asyncio.create_task(_tell(process.stderr)) if process.stderr else None
         self.received = 0
         """How many frames came from it."""
 
@@ -81,6 +82,7 @@ class Worker:
                 *command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,  # whoever reads the log may stall, and a worker must not
                 env=_environment(),
                 limit=1 << 20,  # a file in one piece
                 start_new_session=os.name == "posix",  # Ctrl-C is for this process, which ends its workers
@@ -158,6 +160,18 @@ class Worker:
         while await self._stdout.read(1 << 16):
             pass
         await self.process.wait()
+
+
+async def _tell(lines: asyncio.StreamReader) -> None:
+    """Put what a worker says on standard error into the log, until it ends."""
+    while True:
+        try:
+            line = await lines.readline()
+        except ValueError:  # it is longer than a frame
+            continue
+        if not line:
+            return
+        logs.told(line.decode("utf-8", "replace").rstrip())
 
 
 def _environment() -> dict[str, str]:

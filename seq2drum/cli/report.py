@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from seq2drum.cli.terminal import say, standard_output, width
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap, in_words
+from seq2drum.music.shown import visible
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def show(report: Report, *, as_json: bool) -> None:
     Raises:
         StandardOutputError: standard output takes no more.
     """
-    text = report.as_json() if as_json else report.as_text()
+    text = report.as_json() if as_json else visible(report.as_text())
     if report.target != "-":
         with standard_output():
             print(text, flush=True)

@@ -9,10 +9,11 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seq2drum.errors import OutputError
+from seq2drum.music.shown import visible
 
 PATIENCE = 2.0  # seconds that may pass without a sign of progress
 
@@ -20,7 +21,8 @@ PATIENCE = 2.0  # seconds that may pass without a sign of progress
 def say(text: str) -> None:
     """A line on standard error."""
     if _speaks():
-        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError):  # nobody listens
+            print(visible(text), file=sys.stderr, flush=True)
 
 
 def say_any_letters() -> None:

@@ -8,11 +8,13 @@ Nothing here names it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 Renderer = Callable[[object], str]
 """From a value to HTML. It raises TypeError for a value that it does not know."""
 
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _registered: list[Renderer] = []  # the last one is asked
 
 
@@ -34,6 +36,11 @@ def one_line(text: str, most: int | None = None) -> str:
     """
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
+
+
+def visible(text: str) -> str:
+    """A text of any lines that does nothing to a terminal: what would steer it, or turn how it is read, is escaped."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class Shown:

@@ -31,7 +31,7 @@ from seq2drum.formats import midi
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Song
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import frames, pools, screen, statuses, workers
+from server import frames, logs, pools, screen, statuses, workers
 from server.frames import Frame
 from server.settings import Settings
 from server.statuses import Refusal
@@ -517,7 +517,7 @@ def test_a_file_that_takes_too_much_memory_is_refused(monkeypatch: pytest.Monkey
 
 
 def test_a_fault_of_ours_is_logged_by_its_id_without_a_word_of_the_file(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def parse(data: bytes, limits: Limits) -> Song:
         raise RecursionError("the secret of the song")
@@ -528,7 +528,7 @@ def test_a_fault_of_ours_is_logged_by_its_id_without_a_word_of_the_file(
     )
     status = said(answer)
     assert statuses.reason_of(status) == "INTERNAL_ERROR"
-    (line,) = capsys.readouterr().err.splitlines()
+    line = logs.JsonFormatter().format(*caplog.records)
     logged = json.loads(line)
     assert logged["error_id"] == statuses.error_id_of(status)
     assert logged["trace"][0] == "RecursionError" and "screen.py" in logged["trace"][1]

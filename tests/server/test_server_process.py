@@ -52,6 +52,17 @@ def reason(error: grpc.RpcError) -> str:
     return str(dict(error.trailing_metadata())["grpc-status-details-bin"])
 
 
+def said(server: Process) -> list[str]:
+    """What a server said for people, in a log of JSON."""
+    lines = [json.loads(line) for line in server.printed().splitlines()]
+    return [line["message"] for line in lines if line["event"] == "said"]
+
+
+def figures(server: Process) -> str:
+    """The address of a server's figures."""
+    return "\n".join(said(server)).split("figures at ")[1].split()[0]
+
+
 @pytest.fixture(scope="module")
 def song() -> bytes:
     return midi.serialise(strummed(24))
@@ -86,7 +97,7 @@ def test_the_drums_are_byte_for_byte_those_of_the_core_by_either_method(
 
 def test_it_prints_its_address_in_one_line_and_writes_it_to_a_file_for_its_owner(server: tuple[Process, int]) -> None:
     running, port = server
-    (line,) = [line for line in running.printed().splitlines() if "ready in" in line]
+    (line,) = [line for line in said(running) if "ready in" in line]
     assert line.startswith(f"seq2drum-server: listening on 127.0.0.1:{port}, models: default, ready in ")
     state = json.loads(running.state.read_text())
     started = psutil.Process(running.process.pid).create_time()
@@ -107,7 +118,7 @@ def test_health_is_answered_for_the_server_and_for_the_service(server: tuple[Pro
 def test_figures_are_on_a_page_on_loopback(server: tuple[Process, int], song: bytes) -> None:
     with client(server[1]) as (stub, _):
         stub.GenerateDrums(pb.GenerateDrumsRequest(midi=song), timeout=60)
-    address = server[0].printed().split("figures at ")[1].split()[0]
+    address = figures(server[0])
     page = urllib.request.urlopen(address, timeout=10).read().decode()
     for name in (
         'seq2drum_calls_total{method="GenerateDrums",reason="",status="OK"}',
@@ -154,7 +165,7 @@ def test_a_player_that_is_killed_shows_in_health_and_is_replaced(server: tuple[P
         assert next(watching).status == SERVING
         watching.cancel()
         stub.GenerateDrums(pb.GenerateDrumsRequest(midi=song), timeout=60)
-    address = running.printed().split("figures at ")[1].split()[0]
+    address = figures(running)
     page = urllib.request.urlopen(address, timeout=10).read().decode()
     assert 'seq2drum_worker_restarts_total{kind="player"} 1.0' in page
 
