@@ -16,16 +16,14 @@ from seq2drum.cli.exports import EXPORTS, Played
 from seq2drum.errors import MissingExtraError
 from seq2drum.formats import foreign
 from seq2drum.formats.opening import open_song
-from seq2drum.lattice.listening import Listening
-from seq2drum.lattice.sections import sections
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.duet import redrummed
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import Limits
-from seq2drum.music.notes import Marker, Part, Song, in_order
+from seq2drum.music.notes import Part, Song, in_order
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.options import Options
-from seq2drum.play.take import TRACK_NAME, Take
+from seq2drum.play.take import TRACK_NAME, Sheet, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import samples, sound
 from server import convert
@@ -107,10 +105,9 @@ def _take(request: pb.RenderRequest, options: Options, limits: Limits, max_bars:
     if all(each.is_drums or not len(each) for each in song.parts):
         return Take(song, part, GuitarChoice((), "there are only drums"), options, source)
     guitar = theory.choose_parts(song, options.track)
-    listening = Listening.of(song, guitar.parts)
-    begins = listening.lattice.bars
-    passages = tuple(Marker(begins[bar].start, letter) for bar, letter in sections(listening.heard))
-    return Take(song, part, guitar, options, source, sections=passages, named=bool(listening.heard.marks))
+    sheet = Sheet(song, guitar, options, source)
+    named = bool(sheet.listen().heard.marks)
+    return Take(song, part, guitar, options, source, sections=sheet.passages, named=named)
 
 
 def _merged(song: Song) -> Part:

@@ -188,6 +188,12 @@ class Sheet:
         return sections(self.listen().heard)
 
     @cached_property
+    def passages(self) -> tuple[Marker, ...]:
+        """Where each of the sections begins, and its name."""
+        begins = self.listen().lattice.bars
+        return tuple(Marker(begins[bar].start, letter) for bar, letter in self.sections)
+
+    @cached_property
     def grooves(self) -> BySection:
         """What is played on, by the letters of the sections."""
         return choosing.chosen(self.listen().heard, self.sections, self.options)
@@ -214,9 +220,7 @@ class Sheet:
         played_on = tuple(SectionGroove(letter, groove.name, groove.title) for letter, groove in grooves)
         swaps = tuple(Swap(*pieces, count) for pieces, count in sorted(hits.items()))
         take = Take(self.song, part, self.guitar, self.options, self.source, grooves=played_on, swaps=swaps)
-        begins = self.listen().lattice.bars
-        passages = tuple(Marker(begins[bar].start, letter) for bar, letter in self.sections)
-        return replace(take, sections=passages, named=bool(self.listen().heard.marks))
+        return replace(take, sections=self.passages, named=bool(self.listen().heard.marks))
 
 
 def _seeds(seed: int, count: int) -> list[int]:
