@@ -173,6 +173,8 @@ async def _read_credentials(settings: Settings, front: Front, entrance: Entrance
     """Read tokens and certificates again where their files change, and write down the token for local programs."""
     while True:
         await asyncio.sleep(CREDENTIALS_SECONDS)
+        if entrance:
+            entrance.read_credentials()
         if front.read_credentials():
             _write_state(settings, front, entrance)
 

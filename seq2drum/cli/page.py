@@ -58,8 +58,7 @@ def run(options: argparse.Namespace) -> int:
             say(f"the page is open in your browser, at {address.partition('#')[0]}; Ctrl-C ends it")
         else:
             say(f"there is no browser to open; open this address in one: {address}")
-        server.wait()
-        raise OptionError(f"the page's server has ended: {_last_words(Path(folder))}")
+        raise OptionError(f"the page's server has ended with code {server.wait()}; start it again")
 
 
 @contextlib.contextmanager
@@ -97,6 +96,7 @@ def _address(server: subprocess.Popen[bytes], folder: Path) -> str:
 
 
 def _last_words(folder: Path) -> str:
-    """What the server said last."""
-    lines = (folder / "log").read_text(encoding="utf-8", errors="replace").splitlines() or ["it said nothing"]
-    return lines[-1].removeprefix("seq2drum-server: ")
+    """What the server said last to a person."""
+    lines = (folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line.partition(": ")[2] for line in lines if line.startswith("seq2drum-server: ")]
+    return said[-1] if said else "the page's server has ended and said nothing; start it again"

@@ -25,6 +25,7 @@ from uvicorn.server import ServerState
 from seq2drum.errors import OptionError
 from server import callers
 from server.callers import Caller
+from server.credentials import Kept
 from server.guards import Behaviour, Door
 from server.logs import log
 from server.service import Service
@@ -108,6 +109,7 @@ class Entrance:
         self._state = ServerState()
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
+        self._papers: Kept[None] | None = None
         self.port = 0
 
     @property
@@ -153,11 +155,20 @@ class Entrance:
             text = f"port {port} of {self._host} {why}; end what has it, or take another: --web-port 0 is any free one"
             raise OptionError(text) from None
         self._socket, self.port = line, line.getsockname()[1]
+        self._config.load()
+        if (context := self._config.ssl) is not None:
+            settings = self._settings
+            paths = (settings.tls_cert, settings.tls_key)
+            self._papers = Kept("the page's certificate", paths, lambda: context.load_cert_chain(*paths, password=""))
+
+    def read_credentials(self) -> None:
+        """Read the certificate again if its files have changed: new connections are shown it."""
+        if self._papers:
+            self._papers.look()
 
     async def start(self) -> None:
         """Answer requests."""
         assert self._socket is not None
-        self._config.load()
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Connection(self._config, self._state),
             sock=self._socket,

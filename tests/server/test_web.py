@@ -9,8 +9,10 @@ import io
 import json
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from seq2drum.errors import NoGuitarError, OptionError
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import logs
 from server.settings import Settings
+from tests.papers import make_papers
 from tests.servers import BARS, MIDI, Served, drums, served, settings, until
 
 pytest.importorskip("uvicorn", reason="the page needs seq2drum[page]")
@@ -701,3 +704,37 @@ def test_beyond_loopback_the_page_wants_what_grpc_wants() -> None:
     for given in ({}, {"token": TOKEN}):
         with pytest.raises(OptionError, match="--insecure twice"):
             Settings(host="0.0.0.0", web_port=0, **given)
+
+
+@pytest.mark.slow
+def test_with_an_authority_the_page_speaks_tls_to_its_clients_alone_and_knows_their_names(tmp_path: Path) -> None:
+    papers = make_papers(tmp_path)
+    given = {**papers.server, "client_ca": papers.path("authority.pem"), "client_names": "client"}
+
+    def trusted(who: str = "") -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=papers.path("authority.pem"))
+        if who:
+            context.load_cert_chain(papers.path(f"{who}.pem"), papers.path(f"{who}.key"))
+        return context
+
+    async def asked(opened: Page, context: ssl.SSLContext) -> Reply | None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", opened.web.port, ssl=context)
+        try:
+            writer.write(opened.head("/api/ListModels", "POST", {**BEARER, "content-length": "3"}) + b"{}\n")
+            data = await reader.read()
+        except (ssl.SSLError, ConnectionError):
+            return None
+        finally:
+            writer.transport.abort()
+        return _parsed(data) if data else None
+
+    async def body(opened: Page) -> None:
+        assert opened.web.address.startswith("https://127.0.0.1:")
+        assert (await asked(opened, trusted("client"))).status == 200  # type: ignore[union-attr]
+        assert await asked(opened, trusted()) is None
+        assert await opened.raw(opened.head("/", "GET", {})) == b""  # without TLS
+        # One of another name is known, and not let in.
+        reply = await asked(opened, trusted("server"))
+        assert reply and reply.status == 403 and reply.told["reason"] == "CLIENT_NOT_ALLOWED"
+
+    against(body, host="127.0.0.1", **given)
