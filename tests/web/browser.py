@@ -20,6 +20,7 @@ SECONDS = 90.0  # that a state may take to come; a tenth of that where it was me
 _T = TypeVar("_T")
 _FLAGS = (
     "--headless=new",
+    "--window-size=1280,900",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -135,8 +136,25 @@ class Page:
 
     def click(self, name: str, within: str = "body") -> None:
         """Press the control of that name."""
-        self.driver.execute_script("arguments[0].scrollIntoView({ block: 'center' });", self.control(name, within))
-        self.control(name, within).click()
+        self._press(lambda: self.control(name, within))
+
+    def touch(self, selector: str) -> None:
+        """Press the first of these elements."""
+        self._press(lambda: self.find(selector))
+
+    def _press(self, found: Callable[[], Any]) -> None:
+        """Press what is found in the middle of the window; it may be drawn anew meanwhile."""
+        from selenium.common import ElementClickInterceptedException, StaleElementReferenceException
+
+        def pressed() -> bool:
+            try:
+                self.driver.execute_script("arguments[0].scrollIntoView({ block: 'center' });", element := found())
+                element.click()
+            except (StaleElementReferenceException, ElementClickInterceptedException):
+                return False
+            return True
+
+        waited(pressed, "a control that can be pressed")
 
     def downloaded(self, act: Callable[[], object]) -> tuple[str, bytes]:
         """The name and the bytes of the file that an act makes the browser keep."""

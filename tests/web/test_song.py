@@ -87,7 +87,7 @@ def test_a_dropped_file_gets_the_drums_that_infer_plays(page, drummer):
 def test_a_file_is_chosen_by_its_control_and_the_guitar_with_another(page):
     riff = ROOT / "examples" / "rock_riff.mid"
     played(page, riff)
-    assert page.run("return document.querySelector('#guitar').options.length") == 2
+    assert page.run("return document.querySelector('#guitar').options.length") > 1
     before = page.run(STATE + "return session.analysis.notes.length;")
     page.run(
         "const guitar = document.querySelector('#guitar'); guitar.value = '2';"
@@ -187,7 +187,7 @@ def test_play_is_heard_and_stop_is_silence(page):
 def test_the_first_bar_is_heard_while_others_are_still_made(page):
     """A dropped song begins by itself where the user has touched the page before."""
     ready(page)
-    page.find("main").click()
+    page.touch("main")
     page.drop("#drop", SONG)
     page.until("seq2drum.app.sound.playing")
     page.until(DONE, SONG.name)
@@ -227,10 +227,12 @@ def test_locked_bars_stay_and_the_others_are_played_anew(page):
     before = hits_of(page)
     roll(page, "\ue011", "l", "\ue00f", "\ue00f", "\ue00f", "L")  # Home, lock, three bars on, lock up to there
     page.until(f"{THERE}.take.locks.length === 4")
-    page.click("Play the others anew") if "Play the others anew" in page.text() else page.find("#anew").click()
+    page.click("Play the others anew") if "Play the others anew" in page.text() else page.touch("#anew")
     page.until(f"!{THERE}.busy && {THERE}.take.midi && true")
     after = hits_of(page)
-    locked = lambda hits: [hit for hit in hits if hit["bar"] in (1, 2, 3, 4)]  # noqa: E731
+    locked = lambda hits: sorted(  # noqa: E731
+        (hit["tick"], hit["piece"], hit["velocity"]) for hit in hits if hit["bar"] in (1, 2, 3, 4)
+    )
     assert locked(after) == locked(before)
     assert after != before
     page.click("Undo")
@@ -270,10 +272,12 @@ def test_work_survives_a_reload(page):
 
 
 def download(page: Page, form: str) -> tuple[str, bytes]:
+    page.until("document.querySelectorAll('#messages button').forEach((button) => button.click()) ?? true")
+
     def act() -> None:
         if not page.run("return document.querySelector('#download').closest('details').open"):
-            page.find("#download").click()
-        page.find(f"[data-format={form}]").click()
+            page.touch("#download")
+        page.touch(f"[data-format={form}]")
 
     return page.downloaded(act)
 
@@ -359,7 +363,7 @@ def test_a_server_that_stops_is_told_and_work_goes_on_when_it_is_back(blank, tmp
     blank.until(f"{THERE}.take.edits.length === 1")
     with site(tmp_path / "second", port=int(first.origin.rpartition(":")[2])):
         blank.until("document.querySelector('#gone').hidden")
-        blank.find("#others").click()
+        blank.touch("#others")
         blank.until(f"!{THERE}.busy && {THERE}.doc.wishes.seed && {THERE}.take.midi && true")
 
 
