@@ -1,6 +1,7 @@
 /** The view without a guitar: a beat machine that is played, clicked into and taken away. */
 
 import { parts } from "./address.js";
+import { addressOf, briefOf, briefPanel, wishesOf } from "./brief.js";
 import { fill, h, sign } from "./dom.js";
 import { offer } from "./downloads.js";
 import { GridView } from "./grid.js";
@@ -12,15 +13,11 @@ import { Supply } from "./supply.js";
 import { t } from "./words.js";
 import { looped, midiOf, wavOf } from "./writing.js";
 
+/** @import {Wishes} from "./brief.js" */
 /** @import {App} from "./main.js" */
 /** @import {Grid} from "./patterns.js" */
-/** @typedef {{genres: string[], bpm: number, family: string, variability: number, temperature: number, every: number, places: number, seed: number}} Wishes */
 /** @typedef {{wishes: Wishes, machine: Machine, sound: Sound, muted: Set<string>, alone: Set<string>, metronome: boolean, volume: number, take: number}} Kept what outlives a change of language */
 
-const BPM = { least: 40, most: 240 };
-const TAME = 0.5; // a temperature at which beats are plain enough to play to
-const FAMILIES = ["step", "words", "bar", "phrase", "loop"];
-const FILLS = [0, 2, 4, 8, 16];
 const TAKES = [1, 2, 4, 8];
 const COLOURS = ["cymbal", "cymbal", "hat", "hat", "tom", "tom", "tom", "snare", "kick"].map((kind) => `hit-${kind}`);
 
@@ -42,47 +39,9 @@ function begun(app) {
   const { view, values } = parts(location.hash);
   const wishes = wishesOf(view === "beats" ? values : {}, app.info.generators);
   const sound = new Sound();
-  const brief = () => ({
-    model: wishes.family,
-    genres: wishes.genres.map((name) => ({ name })),
-    bpm: wishes.bpm,
-    variability: wishes.variability,
-    temperature: wishes.temperature,
-    fill: wishes.every || undefined,
-    places: wishes.places,
-  });
   const supply = new Supply((first) => app.api.stream(first), wishes.seed);
-  const machine = new Machine(sound, supply, brief, app.fail);
+  const machine = new Machine(sound, supply, () => briefOf(wishes), app.fail);
   return { wishes, machine, sound, muted: new Set(), alone: new Set(), metronome: false, volume: 0.9, take: 4 };
-}
-
-/**
- * What an address says, and what is usual.
- * @param {Record<string, string>} values
- * @param {Record<string, any>} generators
- * @returns {Wishes}
- */
-function wishesOf(values, generators) {
-  const number = (/** @type {string} */ name, /** @type {number} */ usual, /** @type {number} */ least, /** @type {number} */ most) => {
-    const value = values[name] ? Number(values[name]) : NaN;
-    return value >= least && value <= most ? value : usual;
-  };
-  const of = (/** @type {number[]} */ all, /** @type {string} */ name, /** @type {number} */ usual) => {
-    const value = number(name, usual, 0, 64);
-    return all.includes(value) ? value : usual;
-  };
-  const families = generators.generators.map((/** @type {{id: string}} */ one) => one.id);
-  const genres = (values.genres ?? "rock").split(",").filter((name) => generators.genres.includes(name));
-  return {
-    genres,
-    bpm: Math.round(number("bpm", 110, BPM.least, BPM.most)),
-    family: families.includes(values.family) ? values.family : generators.defaultGenerator,
-    variability: number("variability", 0.2, 0, 1),
-    temperature: number("temperature", TAME, 0, 2),
-    every: of(FILLS, "fill", 4),
-    places: of(GRIDS, "grid", 16),
-    seed: Math.floor(number("seed", crypto.getRandomValues(new Uint32Array(1))[0], 0, 2 ** 32)),
-  };
 }
 
 class Beats {
@@ -113,7 +72,8 @@ class Beats {
       mute: (piece) => this.#mix(found.muted, piece, (on) => found.sound.mute(piece, on)),
       solo: (piece) => this.#mix(found.alone, piece, (on) => found.sound.solo(piece, on)),
     });
-    const stage = h("div", { class: "stage" }, this.#head(), h("div", { class: "work" }, this.#desk(), this.#panel()), this.#transport());
+    const panel = briefPanel(app.info.generators, found.wishes, (wishes) => this.#wish(wishes));
+    const stage = h("div", { class: "stage" }, this.#head(), h("div", { class: "work" }, this.#desk(), panel), this.#transport());
     stage.addEventListener("keydown", (event) => this.#key(event));
     fill(root, stage);
     found.machine.changed = () => this.#show();
@@ -147,10 +107,8 @@ class Beats {
     this.#show();
   }
 
-  /** @returns {Record<string, string>} */
   address() {
-    const { genres, bpm, family, variability, temperature, every, places, seed } = this.#kept.wishes;
-    return { genres: genres.join(","), bpm: `${bpm}`, family, variability: `${variability}`, temperature: `${temperature}`, fill: `${every}`, grid: `${places}`, seed: `${seed}` };
+    return addressOf(this.#kept.wishes);
   }
 
   // --- what is done --------------------------------------------------------------------------------------------------
@@ -313,10 +271,6 @@ class Beats {
     return h("div", { class: "desk" }, this.#grid.root, under, h("p", { class: "meaning", id: "beats-keys" }, t("beats.keys")), this.#status, this.#strip, this.#away());
   }
 
-  #panel() {
-    return h("section", { class: "panel wishes", "aria-label": t("beats.panel") }, this.#tempo(), this.#genres(), this.#family(), this.#level("variability", "beats.variability", 1), this.#level("temperature", "wish.temperature", 2), this.#every());
-  }
-
   #transport() {
     const deed = (/** @type {"fill" | "change"} */ what, /** @type {"dice" | "note"} */ picture) =>
       h("button", { class: "button", type: "button", title: t(`beats.${what}.how`), onclick: () => this.#ask(what) }, sign(picture), t(`beats.${what}`));
@@ -339,95 +293,6 @@ class Beats {
       h("label", { class: "check" }, click, t("beats.metronome")),
       h("div", { class: "slider beat-volume" }, h("label", { htmlFor: "beats-volume" }, t("beats.volume")), loud),
     );
-  }
-
-  #tempo() {
-    const { bpm } = this.#kept.wishes;
-    const about = { min: String(BPM.least), max: String(BPM.most), step: "1", value: String(bpm) };
-    const range = h("input", { type: "range", "aria-label": t("beats.tempo"), ...about });
-    const number = h("input", { type: "number", id: "beats-bpm", ...about });
-    const set = (/** @type {HTMLInputElement} */ from) => {
-      const value = Math.min(Math.max(Math.round(Number(from.value)) || bpm, BPM.least), BPM.most);
-      number.value = range.value = String(value);
-      range.style.setProperty("--share", `${(100 * (value - BPM.least)) / (BPM.most - BPM.least)}%`);
-      if (value !== this.#kept.wishes.bpm) this.#wish({ bpm: value });
-    };
-    range.addEventListener("input", () => set(range));
-    number.addEventListener("change", () => set(number));
-    set(range);
-    return h("div", { class: "field" }, h("div", { class: "field-top" }, h("label", { htmlFor: "beats-bpm" }, t("beats.tempo")), number, h("span", { class: "meaning" }, "bpm")), range);
-  }
-
-  #genres() {
-    const chips = this.#app.info.generators.genres.map((/** @type {string} */ name) => {
-      const chip = h("button", { class: "chip", type: "button", "aria-pressed": String(this.#kept.wishes.genres.includes(name)) }, t(`genre.${name}`));
-      chip.addEventListener("click", () => {
-        const { genres } = this.#kept.wishes;
-        const now = genres.includes(name) ? genres.filter((one) => one !== name) : [...genres, name];
-        chip.setAttribute("aria-pressed", String(now.includes(name)));
-        this.#wish({ genres: now });
-      });
-      return chip;
-    });
-    return h(
-      "div",
-      { class: "field", role: "group", "aria-labelledby": "beats-genres" },
-      h("h2", { id: "beats-genres" }, t("beats.genres")),
-      h("div", { class: "chips" }, ...chips),
-      h("p", { class: "meaning" }, t("beats.genres.how")),
-    );
-  }
-
-  #family() {
-    const there = new Set(this.#app.info.generators.generators.map((/** @type {{id: string}} */ one) => one.id));
-    const about = h("p", { class: "meaning", id: "beats-family-about" });
-    const select = h(
-      "select",
-      { id: "beats-family", "aria-describedby": "beats-family-about" },
-      ...FAMILIES.map((name) => h("option", { value: name, disabled: !there.has(name) }, t(`family.${name}`))),
-    );
-    const tell = () => (about.textContent = t(`family.${select.value}.about`));
-    select.value = this.#kept.wishes.family;
-    select.addEventListener("change", () => {
-      tell();
-      this.#wish({ family: select.value });
-    });
-    tell();
-    const loop = there.has("loop") ? null : h("p", { class: "meaning" }, `${t("family.loop")}: ${t("family.loop.about")}`);
-    return h("div", { class: "field" }, h("label", { htmlFor: "beats-family" }, t("beats.family")), select, about, loop);
-  }
-
-  /**
-   * A wish that is a number.
-   * @param {"variability" | "temperature"} name
-   * @param {string} words the key of its words
-   * @param {number} most
-   */
-  #level(name, words, most) {
-    const id = `beats-${name}`;
-    const range = h("input", { type: "range", id, min: "0", max: String(most), step: "0.05", value: String(this.#kept.wishes[name]) });
-    const shown = h("output", { htmlFor: id });
-    const tell = () => {
-      shown.textContent = Number(range.value).toFixed(2);
-      range.style.setProperty("--share", `${(100 * Number(range.value)) / most}%`);
-    };
-    range.addEventListener("input", tell);
-    range.addEventListener("change", () => this.#wish({ [name]: Number(range.value) }));
-    tell();
-    return h(
-      "div",
-      { class: "field" },
-      h("div", { class: "field-top" }, h("label", { htmlFor: id }, t(words)), shown),
-      range,
-      h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, t(`${words}.least`)), h("span", {}, t(`${words}.most`))),
-    );
-  }
-
-  #every() {
-    const options = FILLS.map((bars) => h("option", { value: String(bars) }, bars ? t("beats.every.n", { bars }) : t("beats.every.0")));
-    const select = h("select", { id: "beats-every", onchange: () => this.#wish({ every: Number(select.value) }) }, ...options);
-    select.value = String(this.#kept.wishes.every);
-    return h("div", { class: "field" }, h("label", { htmlFor: "beats-every" }, t("beats.every")), select);
   }
 
   #places() {

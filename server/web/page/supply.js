@@ -18,6 +18,7 @@ export class Supply {
   #last = 0;
   #seed;
   #streams = 0;
+  #model = ""; // of the stream; it cannot change
   /** @type {number[]} */
   #changes = [];
 
@@ -38,8 +39,9 @@ export class Supply {
    */
   async next(brief, { fill = false, change = false } = {}) {
     const now = Date.now();
-    if (this.#asked >= MOST || now - this.#last > PATIENCE) this.close();
+    if (this.#asked >= MOST || now - this.#last > PATIENCE || brief.model !== this.#model) this.close();
     this.#last = now;
+    this.#model = brief.model;
     const number = ++this.#asked;
     if (change && number > 1) this.#changes.push(number);
     const wanted = { ...brief, change: this.#changes, fill: fill && number > 1 ? number : brief.fill };

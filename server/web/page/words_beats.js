@@ -18,7 +18,7 @@ export const BEATS_WORDS = {
   "beats.fill.how": ["The next bar is a fill", "Der nächste Takt ist ein Fill"],
   "beats.change": ["Something else", "Etwas anderes"],
   "beats.change.how": ["The next bar begins another groove", "Mit dem nächsten Takt beginnt ein anderer Groove"],
-  "beats.hold": ["Keep this bar", "Diesen Takt behalten"],
+  "beats.hold": ["Keep", "Behalten"],
   "beats.hold.how": ["This bar is played again and again, until you let it go", "Dieser Takt wird immer wieder gespielt, bis du ihn freigibst"],
   "beats.grid": ["Places in a bar", "Plätze im Takt"],
   "beats.grid.16": ["16: sixteenths", "16: Sechzehntel"],

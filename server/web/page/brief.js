@@ -1,0 +1,174 @@
+/** What is asked of the beat machine: its panel, and the same in the address and for the server. */
+
+import { h } from "./dom.js";
+import { GRIDS } from "./patterns.js";
+import { t } from "./words.js";
+
+/** @typedef {Record<string, any>} Json */
+/** @typedef {{genres: string[], bpm: number, family: string, variability: number, temperature: number, every: number, places: number, seed: number}} Wishes `every`: bars from fill to fill, 0 for none */
+/** @typedef {(wishes: Partial<Wishes>) => void} Wish */
+
+const BPM = { least: 40, most: 240 };
+const TAME = 0.5; // a temperature at which beats are plain enough to play to
+const FAMILIES = ["step", "words", "bar", "phrase", "loop"];
+const FILLS = [0, 2, 4, 8, 16];
+
+/**
+ * As the server wants it, with the places of a bar, which it is not asked for.
+ * @param {Wishes} wishes
+ */
+export function briefOf({ family, genres, bpm, variability, temperature, every, places }) {
+  return { model: family, genres: genres.map((name) => ({ name })), bpm, variability, temperature, fill: every || undefined, places };
+}
+
+/**
+ * As an address says it; see `wishesOf`.
+ * @param {Wishes} wishes
+ * @returns {Record<string, string>}
+ */
+export function addressOf({ genres, bpm, family, variability, temperature, every, places, seed }) {
+  return { genres: genres.join(","), bpm: `${bpm}`, family, variability: `${variability}`, temperature: `${temperature}`, fill: `${every}`, grid: `${places}`, seed: `${seed}` };
+}
+
+/**
+ * What an address says, and what is usual.
+ * @param {Record<string, string>} values
+ * @param {Record<string, any>} generators
+ * @returns {Wishes}
+ */
+export function wishesOf(values, generators) {
+  const number = (/** @type {string} */ name, /** @type {number} */ usual, /** @type {number} */ least, /** @type {number} */ most) => {
+    const value = values[name] ? Number(values[name]) : NaN;
+    return value >= least && value <= most ? value : usual;
+  };
+  const of = (/** @type {number[]} */ all, /** @type {string} */ name, /** @type {number} */ usual) => {
+    const value = number(name, usual, 0, 64);
+    return all.includes(value) ? value : usual;
+  };
+  const families = generators.generators.map((/** @type {{id: string}} */ one) => one.id);
+  const genres = (values.genres ?? "rock").split(",").filter((name) => generators.genres.includes(name));
+  return {
+    genres,
+    bpm: Math.round(number("bpm", 110, BPM.least, BPM.most)),
+    family: families.includes(values.family) ? values.family : generators.defaultGenerator,
+    variability: number("variability", 0.2, 0, 1),
+    temperature: number("temperature", TAME, 0, 2),
+    every: of(FILLS, "fill", 4),
+    places: of(GRIDS, "grid", 16),
+    seed: Math.floor(number("seed", crypto.getRandomValues(new Uint32Array(1))[0], 0, 2 ** 32)),
+  };
+}
+
+/**
+ * The panel. wish: is told what has changed.
+ * @param {Json} generators
+ * @param {Wishes} wishes which the owner keeps up to date
+ * @param {Wish} wish
+ */
+export function briefPanel(generators, wishes, wish) {
+  return h(
+    "section",
+    { class: "panel wishes", "aria-label": t("beats.panel") },
+    tempo(wishes, wish),
+    genrePanel(generators, wishes, wish),
+    family(generators, wishes, wish),
+    level(wishes, wish, "variability", "beats.variability", 1),
+    level(wishes, wish, "temperature", "wish.temperature", 2),
+    every(wishes, wish),
+  );
+}
+
+/** @param {Wishes} wishes @param {Wish} wish */
+function tempo(wishes, wish) {
+  const { bpm } = wishes;
+  const about = { min: String(BPM.least), max: String(BPM.most), step: "1", value: String(bpm) };
+  const range = h("input", { type: "range", "aria-label": t("beats.tempo"), ...about });
+  const number = h("input", { type: "number", id: "beats-bpm", ...about });
+  const set = (/** @type {HTMLInputElement} */ from) => {
+    const value = Math.min(Math.max(Math.round(Number(from.value)) || bpm, BPM.least), BPM.most);
+    number.value = range.value = String(value);
+    range.style.setProperty("--share", `${(100 * (value - BPM.least)) / (BPM.most - BPM.least)}%`);
+    if (value !== wishes.bpm) wish({ bpm: value });
+  };
+  range.addEventListener("input", () => set(range));
+  number.addEventListener("change", () => set(number));
+  set(range);
+  return h("div", { class: "field" }, h("div", { class: "field-top" }, h("label", { htmlFor: "beats-bpm" }, t("beats.tempo")), number, h("span", { class: "meaning" }, "bpm")), range);
+}
+
+/** @param {Json} generators @param {Wishes} wishes @param {Wish} wish */
+function genrePanel(generators, wishes, wish) {
+  const chips = generators.genres.map((/** @type {string} */ name) => {
+    const chip = h("button", { class: "chip", type: "button", "aria-pressed": String(wishes.genres.includes(name)) }, t(`genre.${name}`));
+    chip.addEventListener("click", () => {
+      const { genres } = wishes;
+      const now = genres.includes(name) ? genres.filter((one) => one !== name) : [...genres, name];
+      chip.setAttribute("aria-pressed", String(now.includes(name)));
+      wish({ genres: now });
+    });
+    return chip;
+  });
+  return h(
+    "div",
+    { class: "field", role: "group", "aria-labelledby": "beats-genres" },
+    h("h2", { id: "beats-genres" }, t("beats.genres")),
+    h("div", { class: "chips" }, ...chips),
+    h("p", { class: "meaning" }, t("beats.genres.how")),
+  );
+}
+
+/** @param {Json} generators @param {Wishes} wishes @param {Wish} wish */
+function family(generators, wishes, wish) {
+  const there = new Set(generators.generators.map((/** @type {{id: string}} */ one) => one.id));
+  const about = h("p", { class: "meaning", id: "beats-family-about" });
+  const select = h(
+    "select",
+    { id: "beats-family", "aria-describedby": "beats-family-about" },
+    ...FAMILIES.map((name) => h("option", { value: name, disabled: !there.has(name) }, t(`family.${name}`))),
+  );
+  const tell = () => (about.textContent = t(`family.${select.value}.about`));
+  select.value = wishes.family;
+  select.addEventListener("change", () => {
+    tell();
+    wish({ family: select.value });
+  });
+  tell();
+  const loop = there.has("loop") ? null : h("p", { class: "meaning" }, `${t("family.loop")}: ${t("family.loop.about")}`);
+  return h("div", { class: "field" }, h("label", { htmlFor: "beats-family" }, t("beats.family")), select, about, loop);
+}
+
+/**
+ * A wish that is a number.
+ * @param {Wishes} wishes
+ * @param {Wish} wish
+ * @param {"variability" | "temperature"} name
+ * @param {string} words the key of its words
+ * @param {number} most
+ */
+function level(wishes, wish, name, words, most) {
+  const id = `beats-${name}`;
+  const range = h("input", { type: "range", id, min: "0", max: String(most), step: "0.05", value: String(wishes[name]) });
+  const shown = h("output", { htmlFor: id });
+  const tell = () => {
+    shown.textContent = Number(range.value).toFixed(2);
+    range.style.setProperty("--share", `${(100 * Number(range.value)) / most}%`);
+  };
+  range.addEventListener("input", tell);
+  range.addEventListener("change", () => wish({ [name]: Number(range.value) }));
+  tell();
+  return h(
+    "div",
+    { class: "field" },
+    h("div", { class: "field-top" }, h("label", { htmlFor: id }, t(words)), shown),
+    range,
+    h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, t(`${words}.least`)), h("span", {}, t(`${words}.most`))),
+  );
+}
+
+/** @param {Wishes} wishes @param {Wish} wish */
+function every(wishes, wish) {
+  const options = FILLS.map((bars) => h("option", { value: String(bars) }, bars ? t("beats.every.n", { bars }) : t("beats.every.0")));
+  const select = h("select", { id: "beats-every", onchange: () => wish({ every: Number(select.value) }) }, ...options);
+  select.value = String(wishes.every);
+  return h("div", { class: "field" }, h("label", { htmlFor: "beats-every" }, t("beats.every")), select);
+}
