@@ -43,7 +43,7 @@ export const BEATS_WORDS = {
   "beats.wav.how": ["Download as sound that can be looped", "Als Klang herunterladen, der sich als Schleife spielen lässt"],
   "beats.groove": ["Use as the groove for my song", "Als Groove für meinen Song nehmen"],
   "beats.groove.title": ["Beat at {bpm} bpm", "Beat mit {bpm} bpm"],
-  "beats.groove.done": ["Your song is played on this beat.", "Dein Song wird auf diesem Beat gespielt."],
+  "beats.groove.done": ["This beat is the groove of your song now: of the one that is open, or of the next one that you drop.", "Dieser Beat ist jetzt der Groove deines Songs: des offenen oder des nächsten, den du fallen lässt."],
   "beats.metronome": ["Click on each beat", "Klick auf jeder Zählzeit"],
   "beats.volume": ["Volume", "Lautstärke"],
   "family.step": ["Step by step", "Schritt für Schritt"],
