@@ -16,6 +16,9 @@ from server.guards import Call, parse
 from server.metrics import Metrics
 from server.statuses import Refusal
 
+SECONDS_A_BAR = 0.01
+"""About what a bar of a beat without an end takes of a processor."""
+
 
 class Checking(Protocol):
     """Who checks briefs: `server.pools.Screens`."""
@@ -47,13 +50,12 @@ class Beats:
 
     async def composed(self, call: Call, data: bytes) -> pb.ComposeResponse:
         """The beats of a ComposeRequest. Its guitar is not looked at."""
-        with self._admission.enter(call.deadline) as place:
+        with self._admission.enter(call.caller, call.deadline) as place:
             # 1. The brief makes sense, and there is time enough.
             began = self._clock()
             checked = pb.AnalyzeGuitarResponse.FromString(await self._screens.look_at_brief(data, call.left()))
             parse_ms = self._since(began)
-            estimate = checked.estimated_ms / 1000
-            place.check(estimate)
+            place.price(checked.estimated_ms / 1000)
             # 2. Its turn.
             began = self._clock()
             await place.turn()
@@ -61,7 +63,6 @@ class Beats:
             self._metrics.played.inc()
             # 3. They are made.
             reply = pb.ComposeResponse.FromString(await self._players.compose(data))
-            place.done(estimate)
         timing = reply.timing
         timing.parse_ms, timing.queue_ms, timing.total_ms = parse_ms, queue_ms, self._since(call.arrived)
         reply.request_id = call.id
@@ -84,13 +85,13 @@ class Beats:
                     if not made:
                         call.name(request.request_id)
                     _check_bars(request.bars, made)
-                    with self._admission.enter(call.deadline) as place:
+                    with self._admission.enter(call.caller, call.deadline) as place:
+                        place.price(request.bars * SECONDS_A_BAR)
                         await place.turn()
                         async with aclosing(more(data)) as frames:
                             async for frame in frames:
                                 if frame.head["what"] == "bar":
                                     await call.write(frame.body)
-                        place.done(0)
                     made += request.bars
                     call.facts["bars"] = made
                     self._metrics.bars.inc(request.bars)

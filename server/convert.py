@@ -49,8 +49,6 @@ MOST_FILLS = 2000
 
 _NUMBERS = ("temperature", "top_p", "daring", "intensity", "complexity", "fills", "humanize", "swing")
 _WORDS = ("model", "style", "track", "drum_map", "ending", "pieces", "time")
-# Milliseconds of one take on one core of a small server; measured, and right within a factor of two or three.
-_MS_A_CALL, _MS_A_QUARTER = 10.0, 1.0
 
 
 # --- what comes in ----------------------------------------------------------------------------------------------------
@@ -309,11 +307,6 @@ def tracks(song: Song) -> list[pb.TrackSummary]:
 def guitar(choice: GuitarChoice) -> pb.GuitarChoice:
     """Which parts are listened to."""
     return pb.GuitarChoice(tracks=[index + 1 for index in choice.parts], reason=plain(choice.reason))
-
-
-def estimated_ms(song: Song) -> float:
-    """About how long one take lasts on an idle server, in milliseconds."""
-    return _MS_A_CALL + _MS_A_QUARTER * song.end / song.ticks_per_quarter
 
 
 def session_of(config: pb.GenerationConfig) -> Session:

@@ -58,7 +58,9 @@ class Front:
     ) -> None:
         self.metrics, self.address, self.port = metrics, settings.target, settings.port
         self._settings, self._screens, self._players = settings, screens, players
-        self.admission = Admission(settings.playing, settings.waiting, settings.queue_seconds, metrics)
+        self.admission = Admission(
+            settings.playing, settings.waiting, settings.queue_seconds, metrics, processes=settings.engines
+        )
         self.door = Door(settings, metrics)
         self.service = Service(settings, screens, players, renders, self.admission, metrics)
         self._papers: Papers | None = None
@@ -71,7 +73,7 @@ class Front:
         if settings.reflection or is_local(settings.host):
             names = (NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
-        metrics.watch("waiting", "Calls that wait for their turn", lambda: len(self.admission.queue))
+        metrics.watch("waiting", "Calls that wait for their turn", lambda: self.admission.waiting)
         metrics.watch("playing", "Calls that are played", lambda: self.admission.playing)
         metrics.watch("uploading", "Calls whose file is still arriving", lambda: self.service.uploads.inside)
         metrics.watch("log_lines_dropped", "Lines of the log that nobody took in time", logs.dropped)

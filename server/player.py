@@ -1,7 +1,8 @@
 """A worker that plays: `python -m server.player`, frames in and frames out.
 
 All calls that it is given play at once, in an ensemble (`seq2drum.play.ensemble`) for each model: they share the
-model's steps, and a call that is cancelled stops at the next one. It trusts the front: what it is given to play has
+model's steps, and a call that is cancelled stops at the next one. Which of their takes move in a round, and which wait
+until there is room, is in `stage`. It trusts the front: what it is given to play has
 been read under limits by `screen`, with the same parser and the same bytes. It knows models and music, and nothing of
 networks.
 """
@@ -15,9 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
@@ -34,58 +33,13 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server import briefs, convert, frames, logs, statuses
 from server.composing import Composing
 from server.frames import Frame
-
-if sys.platform != "win32":
-    import resource
+from server.memory import bound_memory, resident_mebibytes
+from server.stage import Call, Stage
+from server.statuses import Refusal
 
 LOG = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.1  # between two messages about a call's progress
-Key = tuple[int, int]  # job and take
-
-
-@dataclass
-class _Call:
-    """A call that is played: its takes in the making, and what its frames need."""
-
-    job: int
-    model: str
-    request: pb.GenerateDrumsRequest
-    wants_bars: bool
-    sheets: list[Sheet]
-    bars: list[list[DrumBar]]
-    begun: float
-    first_bar: float | None = None
-    last_progress: float = 0.0
-    ended: int = 0
-    beside: int = 1
-
-    @property
-    def done(self) -> int:
-        """Bars that are made."""
-        return sum(len(bars) for bars in self.bars)
-
-    @property
-    def total(self) -> int:
-        """Bars to be made."""
-        return len(self.sheets) * len(self.sheets[0].song.bars())
-
-
-@dataclass
-class _Stage:
-    """A model, and the calls that are played by it now.
-
-    shares: whether a step for several calls gives each what it would get alone. Where not, one call plays at a time.
-    """
-
-    drummer: Drummer
-    info: pb.ModelInfo
-    shares: bool
-    ensemble: Ensemble[Key, DrumBar] = field(init=False)
-    waiting: deque[_Call] = field(default_factory=deque)
-    calls: dict[int, _Call] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.ensemble = Ensemble(self.drummer.engine)
+ALIVE_SECONDS = 1.0  # after so long without a word it says that it goes on
 
 
 class Player:
@@ -93,7 +47,7 @@ class Player:
 
     def __init__(
         self,
-        stages: dict[str, _Stage],
+        stages: dict[str, Stage],
         composers: Mapping[str, Composer],
         limits: Limits,
         most_takes: int,
@@ -102,13 +56,15 @@ class Player:
         self._stages = stages
         self._limits = limits
         self._most_takes = most_takes
-        self._say = say
-        self._composing = Composing(composers, limits, most_takes, say, self._fail)
+        self._sink = say
+        self._said = time.monotonic()
+        self._replies: dict[int, Iterator[Frame | None]] = {}
+        self._composing = Composing(composers, limits, most_takes, self._say, self._fail)
 
     @property
     def busy(self) -> bool:
         """Whether there is anything to play."""
-        return self._composing.busy or any(stage.calls or stage.waiting for stage in self._stages.values())
+        return self._composing.busy or bool(self._replies) or any(stage.busy for stage in self._stages.values())
 
     def take_in(self, frame: Frame) -> None:
         """Begin a call, or leave one."""
@@ -119,6 +75,7 @@ class Player:
         if frame.head["what"] == "forget":
             self._composing.forget(frame.head["beat"])
             return
+        self._say(Frame({"what": "taken", "job": job}))
         try:
             if frame.head["what"] == "offer":
                 self._say(Frame({"what": "done", "job": job}, self._offer(frame)))
@@ -133,16 +90,23 @@ class Player:
         except Exception as error:
             self._fail(job, error)
         else:
-            self._stages[call.model].waiting.append(call)
+            self._stages[call.model].let_in(call)
 
     def advance(self) -> None:
-        """Play one step of all calls, or one bar of a beat."""
+        """Play one step of the calls, one bar of each beat, and write one take of each call that is played."""
         self._composing.advance()
+        for job, reply in list(self._replies.items()):
+            self._go_on(job, reply)
         for stage in self._stages.values():
-            self._let_in(stage)
-            for (job, take), item in stage.ensemble.advance():
-                if call := stage.calls.get(job):  # another of its takes may have failed in this step
+            for call, take, item in stage.advance():
+                if call.job in stage.calls:  # another of its takes may have failed in this step
                     self._advanced(stage, call, take, item)
+        if time.monotonic() - self._said > ALIVE_SECONDS:
+            self._say(Frame({"what": "alive", "job": 0}))
+
+    def _say(self, frame: Frame) -> None:
+        self._said = time.monotonic()
+        self._sink(frame)
 
     def _offer(self, frame: Frame) -> bytes:
         _, _, sheet = self._opened(frame)
@@ -160,40 +124,38 @@ class Player:
         sheet = self._stages[model].drummer.sheet(request.midi, options, limits=self._limits, drums=drums)
         return request, model, sheet
 
-    def _read(self, job: int, frame: Frame) -> _Call:
+    def _read(self, job: int, frame: Frame) -> Call:
         request, model, sheet = self._opened(frame)
         sheets = sheet.variants(convert.takes_of(request.config, self._most_takes))
-        wants_bars = bool(frame.head.get("bars"))
-        return _Call(job, model, request, wants_bars, sheets, [[] for _ in sheets], time.perf_counter())
+        wants_bars, caller = bool(frame.head.get("bars")), str(frame.head.get("caller", ""))
+        return Call(job, caller, model, request, wants_bars, sheets, [[] for _ in sheets], time.perf_counter())
 
-    def _let_in(self, stage: _Stage) -> None:
-        while stage.waiting and (stage.shares or not stage.calls):
-            call = stage.waiting.popleft()
-            stage.calls[call.job] = call
-            for take, sheet in enumerate(call.sheets):
-                stage.ensemble.join((call.job, take), stage.drummer.playing(sheet))
-            for other in stage.calls.values():
-                other.beside = max(other.beside, len(stage.calls))
-
-    def _advanced(self, stage: _Stage, call: _Call, take: int, item: DrumBar | Ended) -> None:
+    def _advanced(self, stage: Stage, call: Call, take: int, item: DrumBar | Ended) -> None:
         if isinstance(item, DrumBar):
             call.bars[take].append(item)
             self._send_bar(call, take, item)
         elif item.error is not None:
-            self._drop(stage, call)
+            stage.drop(call)
             self._fail(call.job, item.error)
         else:
             call.ended += 1
             if call.ended == len(call.sheets):
-                self._drop(stage, call)
-                try:
-                    reply = self._reply(stage, call)
-                except Exception as error:
-                    self._fail(call.job, error)
-                else:
-                    self._say(Frame({"what": "done", "job": call.job}, reply.SerializeToString()))
+                stage.drop(call)
+                self._replies[call.job] = self._reply(stage, call)
 
-    def _send_bar(self, call: _Call, take: int, bar: DrumBar) -> None:
+    def _go_on(self, job: int, reply: Iterator[Frame | None]) -> None:
+        """Write the next take of a call that is played."""
+        try:
+            frame = next(reply)
+        except Exception as error:
+            del self._replies[job]
+            self._fail(job, error)
+            return
+        if frame is not None:
+            del self._replies[job]
+            self._say(frame)
+
+    def _send_bar(self, call: Call, take: int, bar: DrumBar) -> None:
         now = time.perf_counter()
         call.first_bar = call.first_bar or now
         if call.wants_bars:
@@ -205,12 +167,18 @@ class Player:
             call.last_progress = now
             self._say(Frame({"what": "progress", "job": call.job, "done": call.done, "total": call.total}))
 
-    def _reply(self, stage: _Stage, call: _Call) -> pb.GenerateDrumsResponse:
-        config, sheet = call.request.config, call.sheets[0]
+    def _reply(self, stage: Stage, call: Call) -> Iterator[Frame | None]:
+        """The reply of a call that is played: None after each take that is written, and at last its frame."""
+        began, config, sheet = time.process_time(), call.request.config, call.sheets[0]
         takes = ranked([each.take(bars) for each, bars in zip(call.sheets, call.bars, strict=True)], sheet.options)
-        made = [convert.drum_take(take, config) for take in takes]
+        made = []
+        for take in takes:
+            call.seconds += time.process_time() - began
+            yield None
+            began = time.process_time()
+            made.append(convert.drum_take(take, config))
         first_bar = (call.first_bar or call.begun) - call.begun
-        return pb.GenerateDrumsResponse(
+        reply = pb.GenerateDrumsResponse(
             takes=made,
             timeline=convert.timeline(sheet.song),
             guitar=convert.guitar(sheet.guitar),
@@ -223,22 +191,21 @@ class Player:
             request_id=call.request.request_id,
             effective_config=convert.effective(config, sheet.options, call.model),
         )
+        call.seconds += time.process_time() - began
+        head = {"what": "done", "job": call.job, "seconds": call.seconds, "mebibytes": resident_mebibytes()}
+        yield Frame(head, reply.SerializeToString())
 
     def _leave(self, job: int) -> None:
         self._composing.leave(job)
+        self._replies.pop(job, None)
         for stage in self._stages.values():
-            stage.waiting = deque(call for call in stage.waiting if call.job != job)
-            if call := stage.calls.get(job):
-                self._drop(stage, call)
+            stage.leave(job)
         self._say(Frame({"what": "left", "job": job}))
 
-    @staticmethod
-    def _drop(stage: _Stage, call: _Call) -> None:
-        del stage.calls[call.job]
-        for take in range(len(call.sheets)):
-            stage.ensemble.leave((call.job, take))
-
     def _fail(self, job: int, error: Exception) -> None:
+        if is_out_of_memory(error):
+            why = "playing this takes more memory than there is for it; ask for fewer takes, or for a shorter song"
+            error = Refusal("MIDI_TOO_COMPLEX", why, field="midi")
         status = statuses.to_status(error)
         if error_id := statuses.error_id_of(status):
             # The place of the error, and not its message: that may quote the file.
@@ -246,7 +213,7 @@ class Player:
         self._say(Frame({"what": "failed", "job": job}, status.SerializeToString()))
 
 
-def stage(name: str, folder: str, *, threads: int = 1) -> _Stage:
+def opened_stage(name: str, folder: str, *, threads: int = 1) -> Stage:
     """A model that has played already, one call alone and several at once, so that the first call does not wait.
 
     Raises:
@@ -269,7 +236,7 @@ def stage(name: str, folder: str, *, threads: int = 1) -> _Stage:
     shares = alone == [sheet.take(made).part for sheet, made in zip(sheets, bars, strict=True)]
     if not shares:
         LOG.warning("model %s rounds otherwise in a batch on this machine: calls are played one after another", name)
-    return _Stage(drummer, convert.model_info(name, find(folder)), shares)
+    return Stage(drummer, convert.model_info(name, find(folder)), shares)
 
 
 def _riff() -> Song:
@@ -286,10 +253,10 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     head = first.head
     models: dict[str, Any] = head["models"]
     order = [head["default"], *(name for name in models if name != head["default"])]
-    stages: dict[str, _Stage] = {}
+    stages: dict[str, Stage] = {}
     for name in order:
         try:
-            stages[name] = stage(name, models[name], threads=head.get("threads", 1))
+            stages[name] = opened_stage(name, models[name], threads=head.get("threads", 1))
         except Seq2DrumError as error:
             named = type(error)(f"the model {name!r} cannot be served: {error}")
             frames.write(sink, Frame({"what": "failed"}, statuses.to_status(named).SerializeToString()))
@@ -304,7 +271,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     tables = [each.SerializeToString() for each in menus]
     limits = Limits(**head["limits"])
     player = Player(stages, composers, limits, head["max_takes"], lambda frame: frames.write(sink, frame))
-    frames.write(sink, Frame({"what": "ready", "sizes": [len(table) for table in tables]}, b"".join(tables)))
+    bound_memory(head.get("player_mebibytes"))
+    about = {"what": "ready", "sizes": [len(table) for table in tables], "mebibytes": resident_mebibytes()}
+    frames.write(sink, Frame(about, b"".join(tables)))
     inbox: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, inbox), daemon=True).start()
     while True:
@@ -313,6 +282,12 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
                 return 0
             player.take_in(frame)
         player.advance()
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that no memory is left; ONNX Runtime says so in words."""
+    by_runtime = type(error).__module__.startswith("onnxruntime")
+    return isinstance(error, MemoryError) or (by_runtime and "alloc" in str(error))
 
 
 def _listen(source: BinaryIO, inbox: queue.SimpleQueue[Frame | None]) -> None:
@@ -335,8 +310,6 @@ def main() -> int:
     """The worker's process; returns its exit code."""
     for name in ("SIGINT", "SIGTERM"):  # the front says when to end, by closing the pipe
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    if sys.platform != "win32":
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would have a user's music in it
     with os.fdopen(os.dup(1), "wb") as sink:
         os.dup2(2, 1)  # whatever a library prints is no frame
         logs.set_up("json", sys.stderr)

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import logging
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -28,12 +28,23 @@ SCREEN = (sys.executable, "-P", "-m", "server.screen")
 PLAYER = (sys.executable, "-P", "-m", "server.player")
 RETRY_SECONDS = 0.5
 """When to call again after a worker died: by then there is another."""
-SILENT_SECONDS = 180.0
-"""How many seconds a player that has work may send nothing until it is taken for one that hangs.
+SILENT_SECONDS = 5.0
+"""How long a player that has work may send nothing until it gets no new calls. At work it says so each second."""
+HANGING_SECONDS = 60.0
+"""How long it may send nothing until it is killed. The longest silence of one that worked was 3 s: the explanations of
+a take of the longest song there may be. A slow machine with much other work takes longer."""
+KEPT_MEBIBYTES = 1024
+"""A player that has so much more memory in use than at its start gives its place to a fresh one."""
+PATIENCE = 4
+"""How many times as long as it may take of a processor reading a file may last, where others have the processor."""
+SURELY_LATE, HANGS_BELOW = 0.9, 0.05
+"""Shares of that time: who has worked for the first is late, and who works for less than the second of it hangs."""
+MOST_HUNG = 2
+"""How many workers may hang with a file until its call fails."""
 
-The longest silence of one that worked was 25 s: eight takes of the longest song there may be, with explanations. Many
-such calls at once, on a slow machine, take longer.
-"""
+_LOOKS = 10  # within SILENT_SECONDS
+_WORD = Frame({"what": "cancel", "job": 0})  # asks a player for a word: that there is no such job
+_LATE, _HUNG = Frame({"what": "late"}), Frame({"what": "hung"})
 
 
 def _died() -> Refusal:
@@ -44,17 +55,18 @@ def _died() -> Refusal:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Request:
-    """A file to be read, in so many seconds, and the future for its answer.
+    """A file to be read, in so many seconds, and the future for its answer. hung: the workers that hung with it.
 
-    That is done already if nobody waits for it any more.
+    The answer is done already if nobody waits for it any more.
     """
 
     what: str
     body: bytes
     seconds: float
     answer: asyncio.Future[bytes]
+    hung: int = 0
 
     def succeed(self, response: bytes) -> None:
         if not self.answer.done():
@@ -194,19 +206,25 @@ class Screens(Pool):
         """Have a file read. Returns whether the worker is still of use."""
         job = next(self._numbers)
         try:
-            async with asyncio.timeout(request.seconds):
-                if not await worker.send(Frame({"what": request.what, "job": job}, request.body)):
-                    self._line.appendleft(request)  # it never arrived: another worker shall read the file
-                    self._assign()
-                    return False
-                frame = await worker.receive()
-        except TimeoutError:
-            message = f"the file could not be read within {request.seconds:g} seconds, as long as it may take"
-            request.fail(Refusal("MIDI_TOO_COMPLEX", message, field="midi"))
-            return False
+            if not await worker.send(Frame({"what": request.what, "job": job}, request.body)):
+                self._again(request)  # it never arrived
+                return False
+            frame = await self._answer_of(worker, request)
         except asyncio.CancelledError:
             request.fail(shutting_down())
             raise
+        if frame is _LATE:
+            message = f"the file could not be read within {request.seconds:g} seconds, as long as it may take"
+            request.fail(Refusal("MIDI_TOO_COMPLEX", message, field="midi"))
+            return False
+        if frame is _HUNG:
+            request.hung += 1
+            LOG.error("a worker hung while it read a file")
+            if request.hung < MOST_HUNG:
+                self._again(request)
+            else:
+                request.fail(_died())
+            return False
         if frame is None or frame.head.get("job") != job:
             request.fail(_died())
             return False
@@ -215,6 +233,29 @@ class Screens(Pool):
         else:
             request.fail(StatusError(status_pb2.Status.FromString(frame.body)))
         return True
+
+    async def _answer_of(self, worker: Worker, request: _Request) -> Frame | None:
+        """What a worker answers; _LATE if it has worked for too long, _HUNG if it does not work; None if it died."""
+        receiving = asyncio.ensure_future(worker.receive())
+        began = before = worker.processor_seconds()
+        try:
+            for _ in range(PATIENCE):
+                if (await asyncio.wait((receiving,), timeout=request.seconds))[0]:
+                    return receiving.result()
+                now = worker.processor_seconds()
+                if now - before < HANGS_BELOW * request.seconds:
+                    return _HUNG
+                if now - began >= SURELY_LATE * request.seconds:
+                    return _LATE
+                before = now
+            return _LATE
+        finally:
+            receiving.cancel()
+
+    def _again(self, request: _Request) -> None:
+        """Have another worker read a file."""
+        self._line.appendleft(request)
+        self._assign()
 
 
 # --- playing ----------------------------------------------------------------------------------------------------------
@@ -236,7 +277,14 @@ class Players(Pool):
         # that is slow to read holds up nobody else. It holds a call's own bars and files at most, and the limits of a
         # file bound those.
         self._calls: dict[Worker, dict[int, asyncio.Queue[Frame | None] | None]] = {}
+        self._silent = set[Worker]()
+        self._beats = Counter[Worker]()  # beats without an end, which stay in their workers
         self._numbers = itertools.count(1)
+
+    @property
+    def ready(self) -> bool:
+        """Whether at least one worker is alive and does not hang."""
+        return bool(self._alive - self._silent) and not self._stopping
 
     @property
     def playing(self) -> int:
@@ -251,8 +299,8 @@ class Players(Pool):
         """
         await self._open(settings, settings.engines)
 
-    async def play(self, request_bytes: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]:
-        """The frames of a call, up to "done". bars: whether each bar is wanted.
+    async def play(self, request_bytes: bytes, *, bars: bool, caller: str = "") -> AsyncGenerator[Frame, None]:
+        """The frames of a call, up to "done". bars: whether each bar is wanted. caller: whose call it is.
 
         To leave the call, close the generator (`contextlib.aclosing` does) or cancel the task that asks it.
 
@@ -260,7 +308,8 @@ class Players(Pool):
             StatusError: the call failed.
             Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
         """
-        async with contextlib.aclosing(self._asked({"what": "play", "bars": bars}, request_bytes)) as frames:
+        head = {"what": "play", "bars": bars, "caller": caller}
+        async with contextlib.aclosing(self._asked(head, request_bytes)) as frames:
             async for frame in frames:
                 yield frame
 
@@ -281,10 +330,14 @@ class Players(Pool):
             StatusError, Refusal: as `play`.
         """
         worker, beat = self._least_busy(), next(self._numbers)
+        self._beats[worker] += 1
         try:
             yield lambda request_bytes: self._asked({"what": "more", "beat": beat}, request_bytes, worker)
         finally:
+            if worker in self._calls:
+                self._beats[worker] -= 1
             worker.post(Frame({"what": "forget", "job": 0, "beat": beat}))
+            worker.post(_WORD)
 
     async def offer(self, request_bytes: bytes) -> bytes:
         """The grooves that fit a song, a ListGroovesResponse.
@@ -300,37 +353,47 @@ class Players(Pool):
             raise shutting_down()
         if not self._calls:
             raise Refusal("NOT_READY", "no model is ready to play; try again", retry_seconds=2 * RETRY_SECONDS)
-        return min(self._calls, key=lambda worker: len(self._calls[worker]))
+        trusted = [worker for worker in self._calls if worker not in self._silent]
+        if not trusted:
+            message = "those who play say nothing any more, and are watched; try again"
+            raise Refusal("NOT_READY", message, retry_seconds=2 * RETRY_SECONDS)
+        return min(trusted, key=lambda worker: (worker.is_retired, len(self._calls[worker])))
 
     async def _asked(
         self, head: dict[str, object], body: bytes, chosen: Worker | None = None
     ) -> AsyncGenerator[Frame, None]:
         """The frames that a worker answers with, up to "done". chosen: who is asked; else whoever has least to do.
 
+        One that dies before it has taken the call leaves it to another.
+
         Raises:
             StatusError: the call failed.
             Refusal: NOT_READY, no worker is alive; WORKER_DIED, the call's was; SHUTTING_DOWN.
         """
-        worker = chosen or self._least_busy()
-        calls = self._calls.get(worker)
-        if calls is None:
-            raise shutting_down() if self._stopping else _died()
-        job = next(self._numbers)
-        queue: asyncio.Queue[Frame | None] = asyncio.Queue()
-        calls[job] = queue
-        try:
-            await worker.send(Frame({**head, "job": job}, body))
-            while (frame := await queue.get()) is not None:
-                if frame.head["what"] == "failed":
-                    raise StatusError(status_pb2.Status.FromString(frame.body))
-                yield frame
-                if frame.head["what"] == "done":
-                    return
-            raise shutting_down() if self._stopping else _died()
-        finally:
-            if job in calls and worker in self._calls:
-                calls[job] = None
-                worker.post(Frame({"what": "cancel", "job": job}))
+        while True:
+            worker, is_taken = chosen or self._least_busy(), False
+            calls = self._calls.get(worker)
+            if calls is None:
+                raise shutting_down() if self._stopping else _died()
+            job = next(self._numbers)
+            queue: asyncio.Queue[Frame | None] = asyncio.Queue()
+            calls[job] = queue
+            try:
+                await worker.send(Frame({**head, "job": job}, body))
+                while (frame := await queue.get()) is not None:
+                    is_taken = True
+                    if frame.head["what"] == "failed":
+                        raise StatusError(status_pb2.Status.FromString(frame.body))
+                    if frame.head["what"] != "taken":
+                        yield frame
+                    if frame.head["what"] == "done":
+                        return
+                if self._stopping or is_taken or chosen:
+                    raise shutting_down() if self._stopping else _died()
+            finally:
+                if job in calls and worker in self._calls:
+                    calls[job] = None
+                    worker.post(Frame({"what": "cancel", "job": job}))
 
     def _welcome(self, ready: Frame) -> None:
         ends = [0, *itertools.accumulate(ready.head["sizes"])]
@@ -339,27 +402,47 @@ class Players(Pool):
 
     async def _attend(self, worker: Worker) -> None:
         calls = self._calls[worker] = {}
-        watching = asyncio.create_task(_kill_if_it_hangs(worker, calls))
+        tasks = [asyncio.create_task(self._watch(worker, calls))]
         try:
-            while (frame := await worker.receive()) is not None:
+            while not self._is_over(worker) and (frame := await worker.receive()) is not None:
                 job = frame.head["job"]
                 ended = frame.head["what"] in ("done", "failed", "left")
                 queue = calls.pop(job, None) if ended else calls.get(job)
                 if queue is not None:
                     queue.put_nowait(frame)
+                keeps = frame.head.get("mebibytes", 0.0) - worker.fresh_mebibytes
+                if keeps > KEPT_MEBIBYTES and all(task.done() for task in tasks[1:]) and not worker.is_retired:
+                    LOG.warning("a player keeps %d MiB, and gives its place to a fresh one", keeps)
+                    tasks.append(asyncio.create_task(self._relieve(worker)))
         finally:
-            watching.cancel()
-            del self._calls[worker]
+            for task in tasks:
+                task.cancel()
+            self._silent.discard(worker)
+            del self._calls[worker], self._beats[worker]
             for queue in calls.values():
                 if queue is not None:
                     queue.put_nowait(None)
 
+    def _is_over(self, worker: Worker) -> bool:
+        """Whether a worker whose place another has is done with what it had begun."""
+        return worker.is_retired and not self._calls[worker] and not self._beats[worker]
 
-async def _kill_if_it_hangs(worker: Worker, calls: Collection[int]) -> None:
-    """Kill a worker that has had a call for SILENT_SECONDS, or up to twice as long, and sent no frame."""
-    before, received = set[int](), -1
-    while worker.received != received or before.isdisjoint(calls):
-        before, received = set(calls), worker.received
-        await asyncio.sleep(SILENT_SECONDS)
-    LOG.error("a player hangs: it has %d calls, and said nothing for %g seconds", len(calls), SILENT_SECONDS)
-    worker.kill()
+    async def _relieve(self, worker: Worker) -> None:
+        await super()._relieve(worker)
+        worker.post(_WORD)
+
+    async def _watch(self, worker: Worker, calls: Collection[int]) -> None:
+        """Give no calls to a worker that has work and sends no frame, and kill it when that goes on.
+
+        What is counted is looks, not time: this process may have slept, too.
+        """
+        looks, received = 0, -1
+        while looks * SILENT_SECONDS / _LOOKS < HANGING_SECONDS:
+            looks = looks + 1 if calls and worker.received == received else 0
+            received = worker.received
+            if (looks >= _LOOKS) != (worker in self._silent):
+                (self._silent.add if looks >= _LOOKS else self._silent.discard)(worker)
+                self._changed()
+            await asyncio.sleep(SILENT_SECONDS / _LOOKS)
+        LOG.error("a player hangs: it has %d calls, and said nothing for %g seconds", len(calls), HANGING_SECONDS)
+        worker.kill()

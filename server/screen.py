@@ -17,7 +17,6 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
@@ -35,12 +34,10 @@ from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import composer
 from seq2drum.play.book import Book
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import briefs, convert, frames, logs, statuses
+from server import briefs, convert, frames, logs, prices, statuses
 from server.frames import Frame
+from server.memory import bound_memory
 from server.statuses import Refusal
-
-if sys.platform != "win32":  # Windows has no such limits; there the front's clock is the only one
-    import resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ def look(body: bytes, rules: Rules, *, music: bool = False) -> pb.AnalyzeGuitarR
         timeline=convert.timeline(song),
         guitar=convert.guitar(choice),
         tracks=convert.tracks(song),
-        estimated_ms=convert.estimated_ms(song),
+        estimated_ms=prices.estimated_ms(song),
         song=written,
     )
     if music:
@@ -190,35 +187,10 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     # Reads tables and loads libraries, so that the first file does not wait.
     look(_riff(rules.default), rules)
     Book.load()
-    bound_memory(start.head.get("mebibytes"))
+    bound_memory(start.head.get("screen_mebibytes"))
     frames.write(sink, Frame({"what": "ready"}))
     while (frame := frames.read(source)) is not None:
         frames.write(sink, answer(frame, rules))
-
-
-def bound_memory(mebibytes: int | None) -> None:
-    """Bound the memory that this process may map beyond what it has now, and leave no core file with a user's music.
-
-    Where the system cannot do that, nothing happens.
-    """
-    if sys.platform == "win32":
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if mebibytes is None:
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = _mapped_bytes() + (mebibytes << 20)
-    with contextlib.suppress(ValueError, OSError):  # macOS refuses limits below what is mapped, which it counts its way
-        resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
-
-
-def _mapped_bytes() -> int:
-    """The address space that this process has; 0 where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0
 
 
 def _riff(model: str) -> bytes:

@@ -58,7 +58,7 @@ class Playing(Making, Protocol):
     @property
     def generators(self) -> bytes: ...
     async def offer(self, request: bytes) -> bytes: ...
-    def play(self, request: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]: ...
+    def play(self, request: bytes, *, bars: bool, caller: str) -> AsyncGenerator[Frame, None]: ...
 
 
 class Rendering(Protocol):
@@ -325,13 +325,12 @@ class Service:
         """
         if not self._players.ready:
             raise _not_ready()
-        with self._admission.enter(call.deadline) as place:
+        with self._admission.enter(call.caller, call.deadline) as place:
             # 1. The files are read, and there is time enough.
             data = await self._with_midi_files(call, data, config)
             analysis = await self._screened(call, data, song)
             data = _as_midi(data, analysis)
-            estimate = analysis.estimated_ms / 1000
-            place.check(estimate)
+            place.price(max(config.takes, 1) * analysis.estimated_ms / 1000)
             yield pb.StreamGenerateDrumsResponse(
                 accepted=pb.Accepted(
                     queue_position=place.position,
@@ -347,7 +346,7 @@ class Service:
             self._metrics.played.inc()
             # 3. It is played.
             reply, made = None, analysis.timeline.bars * max(config.takes, 1)
-            async with aclosing(self._players.play(data, bars=bars)) as frames:
+            async with aclosing(self._players.play(data, bars=bars, caller=call.caller.key)) as frames:
                 async for frame in frames:
                     what = frame.head["what"]
                     if what == "progress":
@@ -358,9 +357,9 @@ class Service:
                         yield frame.body
                     elif what == "done":
                         reply = pb.GenerateDrumsResponse.FromString(frame.body)
+                        place.done(frame.head.get("seconds", 0.0))
             if reply is None:
                 raise RuntimeError("a player ended without a reply")
-            place.done(estimate)
         yield self._finished(call, reply, made)
 
     async def _with_midi_files(self, call: Call, data: bytes, config: pb.GenerationConfig) -> bytes:

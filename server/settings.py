@@ -215,6 +215,14 @@ class Settings:
     screen_mebibytes: int = _set(
         1024, "limits of a file", "memory that reading a file may take", least=256, most=1 << 20, metavar="MIB"
     )
+    player_mebibytes: int = _set(
+        4096,
+        "limits of a file",
+        "memory that a process that plays may take beyond what it has at its start",
+        least=512,
+        most=1 << 20,
+        metavar="MIB",
+    )
     max_recording_bytes: int = _set(
         64 * MIB,
         "limits of a file",

@@ -10,12 +10,14 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import math
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
 from google.rpc import status_pb2
 
 from server import frames, logs
@@ -25,9 +27,12 @@ from server.statuses import StatusError, trace_of
 
 LOG = logging.getLogger(__name__)
 
-MOST_STARTS = 5
-"""How often a worker may be started anew within START_WINDOW seconds; then the next start waits."""
+QUICK_STARTS = 2
+"""How often a worker is started anew at once within START_WINDOW seconds; then starts wait, longer and longer."""
 START_WINDOW = 60.0
+LONGEST_WAIT = 4.0
+"""The most seconds that a start waits: a worker that dies again and again does not keep the machine busy with starts,
+and who calls meanwhile finds one soon."""
 GRACE = 2.0
 """How many seconds a worker has to end when it is asked to."""
 READY_SECONDS = 60.0
@@ -52,9 +57,15 @@ def start_frame(settings: Settings) -> Frame:
             "models": dict(settings.models),
             "default": settings.default_model,
             "threads": settings.threads,
-            "mebibytes": settings.screen_mebibytes,
+            "screen_mebibytes": settings.screen_mebibytes,
+            "player_mebibytes": settings.player_mebibytes,
         }
     )
+
+
+def wait_after(starts: int) -> float:
+    """How many seconds a start waits after so many within START_WINDOW."""
+    return min(0.5 * 2 ** (starts - QUICK_STARTS), LONGEST_WAIT) if starts >= QUICK_STARTS else 0.0
 
 
 # --- a process and its pipes ------------------------------------------------------------------------------------------
@@ -69,6 +80,10 @@ class Worker:
         self._telling = asyncio.create_task(_tell(process.stderr)) if process.stderr else None
         self.received = 0
         """How many frames came from it."""
+        self.fresh_mebibytes = 0.0
+        """The memory that it had in use when it was ready; 0 if it did not say."""
+        self.is_retired = False
+        """Whether another takes its place, and it only ends what it has begun."""
 
     @staticmethod
     async def start(command: Sequence[str], first: Frame) -> tuple[Worker, Frame]:
@@ -101,6 +116,7 @@ class Worker:
             await worker.end(0)
             raise
         if ready is not None and ready.head.get("what") == "ready":
+            worker.fresh_mebibytes = ready.head.get("mebibytes", 0.0)
             return worker, ready
         await worker.end(GRACE)
         if ready is not None and ready.head.get("what") == "failed":
@@ -129,6 +145,15 @@ class Worker:
             return None
         self.received += 1
         return frame
+
+    def processor_seconds(self) -> float:
+        """How long it has worked so far; not a number if it is gone."""
+        try:
+            times = psutil.Process(self.process.pid).cpu_times()
+        except psutil.Error:
+            return math.nan
+        seconds: float = times.user + times.system
+        return seconds
 
     def kill(self) -> None:
         """End it at once. `receive` then returns None."""
@@ -233,7 +258,7 @@ class Pool:
 
     async def _keep(self, opened: asyncio.Future[None]) -> None:
         """Keep one slot filled. `opened` gets the result of the first start; if that fails, so does the whole pool."""
-        starts: deque[float] = deque(maxlen=MOST_STARTS)
+        starts: deque[float] = deque()
         while True:
             try:
                 worker, ready = await Worker.start(self._command, self._first)
@@ -244,12 +269,31 @@ class Pool:
                 LOG.error("a worker could not be started anew: %s", error)
             else:
                 await self._employ(worker, ready, opened)
-            # The first restarts come at once, so that the next call is served; a worker that dies again and again must
-            # not keep the machine busy with starting it.
-            if len(starts) == MOST_STARTS and (wait := starts[0] + START_WINDOW - time.monotonic()) > 0:
-                LOG.error("a worker died %d times in %g seconds; the next start waits", MOST_STARTS, START_WINDOW)
+                if worker.is_retired:
+                    return
+            # The first restarts come at once, so that the next call is served.
+            now = time.monotonic()
+            while starts and starts[0] < now - START_WINDOW:
+                starts.popleft()
+            if wait := wait_after(len(starts)):
+                LOG.error("a worker died %d times in %g seconds; the next start waits", len(starts) + 1, START_WINDOW)
                 await asyncio.sleep(wait)
             starts.append(time.monotonic())
+
+    async def _relieve(self, worker: Worker) -> None:
+        """Start a worker for the place of another, which ends what it has begun."""
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        slot = asyncio.create_task(self._keep(opened))
+        self._slots = [*(other for other in self._slots if not other.done()), slot]
+        try:
+            await opened
+        except (StartError, StatusError) as error:
+            LOG.error("no worker could be started in place of another: %s", error)
+        except asyncio.CancelledError:  # that one has ended before, and is replaced as any other
+            slot.cancel()
+            raise
+        else:
+            worker.is_retired = True
 
     async def _employ(self, worker: Worker, ready: Frame, opened: asyncio.Future[None]) -> None:
         """Work with a worker until it is dead or has to be replaced, and end it."""

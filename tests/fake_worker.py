@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 from server import frames, statuses
 from server.frames import Frame
@@ -17,10 +18,20 @@ from server.statuses import Refusal
 
 def _job(frame: Frame) -> None:
     job, body = frame.head["job"], frame.body
+    if frame.head["what"] in ("play", "compose", "more", "offer") and body != b"untaken":
+        _say({"what": "taken", "job": job})
     if frame.head["what"] == "cancel":
         _say({"what": "left", "job": job})
     elif body == b"hang":
         time.sleep(600)
+    elif body == b"untaken":
+        _die_once()
+        _say({"what": "done", "job": job}, b"%d:" % os.getpid() + body)
+    elif body == b"spin":
+        while True:
+            pass
+    elif body.startswith(b"keep "):
+        _say({"what": "done", "job": job, "mebibytes": float(body[5:])}, b"%d:" % os.getpid())
     elif body == b"nap":
         time.sleep(0.5)
         _say({"what": "done", "job": job}, b"rested")
@@ -48,6 +59,14 @@ def _job(frame: Frame) -> None:
         _say({"what": "done", "job": job}, b"all")
     else:
         _say({"what": "done", "job": job}, b"%d:" % os.getpid() + body)
+
+
+def _die_once() -> None:
+    """Die, unless a worker before this one did: the file that is named in the environment says so."""
+    mark = Path(os.environ["FAKE_WORKER_MARK"])
+    if not mark.exists():
+        mark.touch()
+        os._exit(3)
 
 
 def _say(head: dict[str, object], body: bytes = b"") -> None:

@@ -153,7 +153,7 @@ class Drummers:
             raise self.error
         return pb.ListGroovesResponse(grooves=[pb.GrooveInfo(name="half-time", expected_f1=0.5)]).SerializeToString()
 
-    async def play(self, request: bytes, *, bars: bool) -> AsyncGenerator[Frame, None]:
+    async def play(self, request: bytes, *, bars: bool, caller: str = "") -> AsyncGenerator[Frame, None]:
         wanted = pb.GenerateDrumsRequest.FromString(request)
         self.asked.append(wanted)
         takes = max(wanted.config.takes, 1)
@@ -218,7 +218,7 @@ class Served:
             service.heard.inside,
             service.beats.streams.inside,
             self.drummers.beats,
-            len(front.admission.queue),
+            front.admission.waiting,
             len(front.door.inside),
         )
         return not any(inside) and not any(rooms)

@@ -11,7 +11,8 @@ which sum in one order whatever the number of rows, as ONNX Runtime's for the CP
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -23,6 +24,9 @@ from seq2drum.play.runtime import Answer
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 BATCHED = "step"  # the graph whose questions are answered together
+ASIDE, ASIDE_BARS = "encode", 256  # the graph that is computed aside, of more bars than these
+MOST_ITEMS = 8  # items of a stream in one round: bars for which nothing is asked come one after another
+PAUSE = 0.01  # seconds to wait for what is computed aside, where there is nothing else to do
 
 
 @dataclass(frozen=True)
@@ -34,18 +38,22 @@ class Ended:
 
 @dataclass
 class _Seat(Generic[T]):
-    """A stream: what it asks for now, or the answer that it is to be sent."""
+    """A stream: what it asks for now, what is computed of that aside, or the answer that it is to be sent."""
 
     stream: AskingStream[T]
     ask: Ask | None = None
     answer: Answer | None = None
+    aside: Future[Answer] | None = None
 
 
 class Ensemble(Generic[K, T]):
-    """The streams that play at the moment, by a key."""
+    """The streams that play at the moment, by a key.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    aside: computes what takes long, the encoding of a long song, while the others play on.
+    """
+
+    def __init__(self, engine: Engine, aside: Executor | None = None) -> None:
+        self._engine, self._aside = engine, aside
         self._seats: dict[K, _Seat[T]] = {}
 
     def __len__(self) -> int:
@@ -60,20 +68,37 @@ class Ensemble(Generic[K, T]):
     def leave(self, key: K) -> None:
         """Stop a stream at once. A key that does not play may leave, too."""
         if seat := self._seats.pop(key, None):
+            if seat.aside:
+                seat.aside.cancel()
             seat.stream.close()
 
-    def advance(self) -> list[tuple[K, T | Ended]]:
-        """Bring every stream one step on. Its items, by key; at the end of each an `Ended`, and nothing after."""
+    def advance(self, keys: Collection[K] | None = None) -> list[tuple[K, T | Ended]]:
+        """Bring every stream one step on, or those of some keys. Its items, by key; at its end an `Ended`, and no more.
+
+        Where all that could move is computed aside, it waits for a moment.
+        """
         made: list[tuple[K, T | Ended]] = []
-        for key, seat in list(self._seats.items()):
+        moving = [(key, self._seats[key]) for key in (list(self._seats) if keys is None else keys)]
+        aside = [seat.aside for _, seat in moving if seat.aside]
+        if aside and len(aside) == len(moving):
+            wait(aside, PAUSE, FIRST_COMPLETED)
+        for key, seat in moving:
+            if seat.aside and not seat.aside.done():
+                continue
             try:
-                while seat.ask is None:
+                if seat.aside:
+                    seat.answer, seat.aside = seat.aside.result(), None
+                most = len(made) + MOST_ITEMS
+                while seat.ask is None and len(made) < most:
                     item = seat.stream.send(seat.answer)
                     seat.answer = None
                     if not isinstance(item, Ask):
                         made.append((key, item))
                     elif item.graph == BATCHED:
                         seat.ask = item
+                    elif self._aside and item.graph == ASIDE and len(item.arrays["steps"]) > ASIDE_BARS:
+                        seat.aside = self._aside.submit(self._engine.answer, item)
+                        break
                     else:
                         seat.answer = self._engine.answer(item)
             except StopIteration:

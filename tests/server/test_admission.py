@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from server.admission import Admission, Place
+from server.admission import PROBE_SECONDS, Admission, Place
 from server.callers import NOBODY, Caller, Room, peer_of
 from server.metrics import Metrics
 from server.statuses import Refusal
@@ -31,21 +31,30 @@ class Clock:
 class Hall:
     """An admission, its figures and its clock."""
 
-    def __init__(self, playing: int = 1, waiting: int = 2, queue_seconds: float = 60.0) -> None:
+    def __init__(self, playing: int = 1, waiting: int = 2, queue_seconds: float = 60.0, processes: int = 1) -> None:
         self.metrics, self.clock = Metrics(), Clock()
-        self.admission = Admission(playing, waiting, queue_seconds, self.metrics, self.clock)
+        self.admission = Admission(playing, waiting, queue_seconds, self.metrics, self.clock, processes)
         self.order: list[str] = []
 
-    async def call(self, name: str, *, deadline: float = FAR, until: asyncio.Event | None = None) -> None:
-        """A call that plays until an event."""
-        with self.admission.enter(deadline) as place:
+    async def call(
+        self,
+        name: str,
+        *,
+        deadline: float = FAR,
+        until: asyncio.Event | None = None,
+        caller: str = "one",
+        seconds: float = 1.0,
+    ) -> None:
+        """A call that plays until an event. seconds: the price of its turn."""
+        with self.admission.enter(Caller(caller), deadline) as place:
+            place.price(seconds)
             await place.turn()
             self.order.append(name)
             if until:
                 await until.wait()
 
     def idle(self) -> bool:
-        return not (self.admission.inside or self.admission.playing or self.admission.queue)
+        return not (self.admission.inside or self.admission.playing or self.admission.waiting)
 
 
 def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -66,7 +75,7 @@ async def settle() -> None:
 @in_loop
 async def test_a_call_with_no_other_before_it_starts_without_a_step_of_the_event_loop() -> None:
     hall = Hall()
-    with hall.admission.enter(FAR) as place:
+    with hall.admission.enter(Caller("one"), FAR) as place:
         assert place.position == 0
         with pytest.raises(StopIteration):
             place.turn().send(None)
@@ -79,7 +88,7 @@ async def test_turns_are_given_in_the_order_in_which_they_were_asked_for() -> No
     hall, done = Hall(playing=2, waiting=4), asyncio.Event()
     calls = [asyncio.create_task(hall.call(str(number), until=done)) for number in range(6)]
     await settle()
-    assert hall.order == ["0", "1"] and len(hall.admission.queue) == 4
+    assert hall.order == ["0", "1"] and hall.admission.waiting == 4
     done.set()
     await asyncio.gather(*calls)
     assert hall.order == ["0", "1", "2", "3", "4", "5"] and hall.idle()
@@ -102,13 +111,13 @@ async def test_one_call_more_than_there_is_room_for_is_refused_at_once_with_a_ti
     calls = [asyncio.create_task(hall.call(str(number), until=done)) for number in range(3)]
     await settle()
     with pytest.raises(Refusal, match="1 calls are played and 2 wait") as refusal:
-        hall.admission.enter(FAR)
+        hall.admission.enter(Caller("one"), FAR)
     assert refusal.value.reason == "QUEUE_FULL"
-    # Three turns of the two seconds that a turn is thought to take before there was one.
-    assert refusal.value.retry_seconds == 6.0
+    # Half of the second of the call that plays is over, perhaps, and two wait.
+    assert refusal.value.retry_seconds == 2.5
     done.set()
     await asyncio.gather(*calls)
-    with hall.admission.enter(FAR):
+    with hall.admission.enter(Caller("one"), FAR):
         pass
     assert hall.idle()
 
@@ -119,7 +128,7 @@ async def test_without_a_queue_only_as_many_calls_as_can_play_are_let_in() -> No
     call = asyncio.create_task(hall.call("only", until=done))
     await settle()
     with pytest.raises(Refusal, match="room"):
-        hall.admission.enter(FAR)
+        hall.admission.enter(Caller("one"), FAR)
     done.set()
     await call
 
@@ -132,7 +141,7 @@ async def test_a_call_that_waits_too_long_is_refused_and_leaves_the_queue() -> N
     with pytest.raises(Refusal, match=r"waited for 0.01 s") as refusal:
         await hall.call("waits")
     assert refusal.value.reason == "QUEUE_TIMEOUT" and refusal.value.retry_seconds
-    assert not hall.admission.queue and hall.admission.inside == 1
+    assert not hall.admission.waiting and hall.admission.inside == 1
     assert hall.metrics.value("expired_in_queue_total") == 0
     done.set()
     await playing
@@ -178,7 +187,7 @@ async def test_a_call_that_is_cancelled_in_the_queue_leaves_it_at_once() -> None
     await settle()
     gives_up.cancel()
     await settle()
-    assert hall.admission.inside == 1 and not hall.admission.queue
+    assert hall.admission.inside == 1 and not hall.admission.waiting
     next_one = asyncio.create_task(hall.call("next"))
     await settle()
     done.set()
@@ -194,7 +203,7 @@ async def test_a_turn_given_to_a_call_that_is_cancelled_at_that_moment_goes_to_t
     gives_up, next_one = asyncio.create_task(hall.call("gives up")), asyncio.create_task(hall.call("next"))
     await settle()
     done.set()
-    while len(hall.admission.queue) == 2:
+    while hall.admission.waiting == 2:
         await asyncio.sleep(0)
     assert hall.order == ["plays"]  # the turn has been given, and the call has not heard of it yet
     gives_up.cancel()
@@ -205,58 +214,174 @@ async def test_a_turn_given_to_a_call_that_is_cancelled_at_that_moment_goes_to_t
 @in_loop
 async def test_a_call_that_fails_in_its_turn_gives_the_turn_back() -> None:
     hall = Hall()
-    with pytest.raises(ZeroDivisionError), hall.admission.enter(FAR) as place:
+    with pytest.raises(ZeroDivisionError), hall.admission.enter(Caller("one"), FAR) as place:
         await place.turn()
         raise ZeroDivisionError
     assert hall.idle()
 
 
 def place(hall: Hall, seconds: float) -> Place:
-    return hall.admission.enter(hall.clock() + seconds)
+    return hall.admission.enter(NOBODY, hall.clock() + seconds)
+
+
+# --- prices -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_call_that_cannot_be_done_in_time_is_refused_with_the_time_it_would_take() -> None:
     hall = Hall()
     with place(hall, 1.0) as hopeless, pytest.raises(Refusal, match=r"takes about 3\.0 s.*has 1\.0 s left") as refusal:
-        hopeless.check(3.0)
+        hopeless.price(3.0)
     assert refusal.value.reason == "DEADLINE_TOO_SHORT"
 
 
-def test_a_call_that_may_be_done_in_time_is_not_refused_for_its_estimate() -> None:
+def test_a_call_that_may_be_done_in_time_is_not_refused_for_its_price() -> None:
     hall = Hall()
     with place(hall, 1.0) as tight:
-        tight.check(1.9)
+        tight.price(1.9)
 
 
-def test_the_time_in_the_queue_counts_towards_the_estimate() -> None:
-    hall = Hall(waiting=3)
-    hall.admission.playing = 1
+@in_loop
+async def test_the_time_in_the_queue_counts_towards_the_estimate() -> None:
+    hall, done = Hall(waiting=3), asyncio.Event()
+    playing = asyncio.create_task(hall.call("plays", until=done, seconds=4.0))
+    await settle()
     with place(hall, 1.0) as waits, pytest.raises(Refusal, match=r"takes about 2\.1 s"):
-        waits.check(0.1)
+        waits.price(0.1)
+    done.set()
+    await playing
 
 
-def test_estimates_learn_from_what_turns_really_took() -> None:
+def test_prices_learn_from_what_turns_really_took() -> None:
     hall = Hall()
-    for _ in range(40):
-        hall.admission.learn(seconds=0.5, estimate=5.0)
-    assert hall.admission.slowness == pytest.approx(0.1, rel=0.01)
-    assert hall.admission.turn_seconds == pytest.approx(0.5, rel=0.01)
+    for _ in range(400):
+        hall.admission.learn(seconds=0.5, price=5.0)
+    assert hall.admission.slowness == pytest.approx(0.1, rel=0.02)
     with place(hall, 1.0) as quick:
-        quick.check(10.0)
-    hall.admission.learn(seconds=0.5, estimate=0)  # nobody knew: nothing is learnt of estimates
-    assert hall.admission.slowness == pytest.approx(0.1, rel=0.01)
+        quick.price(10.0)
 
 
-def test_the_time_to_retry_grows_with_the_queue_and_falls_with_the_turns() -> None:
-    short, wide = Hall(playing=1, waiting=9), Hall(playing=4, waiting=9)
-    for hall in (short, wide):
-        hall.admission.playing = hall.admission.most_playing
-    alone = short.admission.retry_seconds()
-    short.admission.queue.extend([place(short, 1.0)] * 3)
-    wide.admission.queue.extend([place(wide, 1.0)] * 3)
-    assert alone < short.admission.retry_seconds() == 4 * wide.admission.retry_seconds()
-    short.admission.turn_seconds = 1e9
-    assert short.admission.retry_seconds() == 60.0
+def test_what_was_learnt_is_forgotten() -> None:
+    hall = Hall()
+    for _ in range(400):
+        hall.admission.learn(seconds=50.0, price=1.0)
+    assert hall.admission.slowness > 40
+    hall.clock.now += 3600
+    assert hall.admission.slowness == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_refusal_for_the_price_lets_a_call_try_now_and_then() -> None:
+    hall, tried = Hall(), 0
+    for _ in range(100):
+        hall.clock.now += PROBE_SECONDS / 25
+        with place(hall, 1.0) as hopeless:
+            try:
+                hopeless.price(1000.0)
+                tried += 1
+            except Refusal:
+                pass
+    assert 3 <= tried <= 4
+
+
+@in_loop
+async def test_honest_calls_with_many_takes_do_not_make_a_price_wrong() -> None:
+    """80 calls with eight takes, eight at once: each lasts long, and takes of the processor what its price says."""
+    hall = Hall(playing=8, waiting=0)
+    for _ in range(10):
+        done = asyncio.Event()
+        calls = [asyncio.create_task(hall.call("takes", until=done, seconds=8 * 0.5)) for _ in range(3)]
+        await settle()
+        hall.clock.now += 3 * 8 * 0.5  # the wall's time, for all of them
+        done.set()
+        await asyncio.gather(*calls)
+        for _ in calls:
+            hall.admission.learn(seconds=8 * 0.5, price=8 * 0.5)
+    assert hall.admission.slowness == pytest.approx(1.0)
+    with place(hall, 10.0) as short:
+        short.price(7.6)
+
+
+def test_the_time_to_retry_grows_with_the_queue_and_falls_with_the_processes() -> None:
+    short, wide = Hall(playing=1, waiting=9), Hall(playing=1, waiting=9, processes=4)
+
+    @in_loop
+    async def filled() -> None:
+        done = asyncio.Event()
+        calls = [asyncio.create_task(hall.call("", until=done)) for hall in (short, wide) for _ in range(4)]
+        await settle()
+        assert short.admission.retry_seconds() == 3.5 == 4 * wide.admission.retry_seconds()
+        calls += [asyncio.create_task(short.call("", until=done, seconds=1e9))]
+        await settle()
+        assert short.admission.retry_seconds() == 60.0
+        done.set()
+        await asyncio.gather(*calls)
+
+    filled()
+
+
+# --- callers ----------------------------------------------------------------------------------------------------------
+
+
+@in_loop
+async def test_a_caller_with_many_calls_does_not_keep_turns_from_one_with_few() -> None:
+    hall, go = Hall(playing=1, waiting=20), asyncio.Event()
+    calls = [asyncio.create_task(hall.call(f"many {number}", until=go)) for number in range(8)]
+    await settle()
+    calls += [asyncio.create_task(hall.call(f"few {number}", caller="other")) for number in range(2)]
+    await settle()
+    go.set()
+    await asyncio.gather(*calls)
+    assert hall.order.index("few 0") <= 2 and hall.order.index("few 1") <= 4
+    assert [name for name in hall.order if name.startswith("many")] == [f"many {number}" for number in range(8)]
+    assert hall.idle()
+
+
+@in_loop
+async def test_turns_go_round_by_what_they_cost_and_not_by_their_number() -> None:
+    hall, go = Hall(playing=1, waiting=20), asyncio.Event()
+    calls = [asyncio.create_task(hall.call("dear", until=go, seconds=10.0)) for _ in range(3)]
+    calls += [asyncio.create_task(hall.call("cheap", caller="other")) for _ in range(10)]
+    await settle()
+    go.set()
+    await asyncio.gather(*calls)
+    assert hall.order.index("cheap") == 1
+    assert hall.order[1:11].count("cheap") >= 9
+
+
+@in_loop
+async def test_calls_that_cost_much_leave_turns_free_for_other_callers() -> None:
+    hall, done = Hall(playing=16, waiting=32, processes=2), asyncio.Event()
+    dear = [asyncio.create_task(hall.call("dear", until=done, seconds=60.0)) for _ in range(16)]
+    await settle()
+    assert hall.order == ["dear"] * 2  # one for each process
+    await hall.call("cheap", caller="other", seconds=0.5)
+    assert hall.order == ["dear", "dear", "cheap"]
+    done.set()
+    await asyncio.gather(*dear)
+    assert hall.order.count("dear") == 16 and hall.idle()
+
+
+@in_loop
+async def test_a_caller_alone_gets_all_turns_for_calls_that_cost_little() -> None:
+    hall, done = Hall(playing=16, waiting=32, processes=2), asyncio.Event()
+    calls = [asyncio.create_task(hall.call("cheap", until=done, seconds=0.6)) for _ in range(20)]
+    await settle()
+    assert len(hall.order) == 16
+    done.set()
+    await asyncio.gather(*calls)
+
+
+@in_loop
+async def test_in_a_full_queue_who_has_most_gives_a_place_to_who_has_fewer() -> None:
+    hall, done = Hall(playing=1, waiting=3), asyncio.Event()
+    many = [asyncio.create_task(hall.call(f"many {number}", until=done)) for number in range(4)]
+    await settle()
+    few = asyncio.create_task(hall.call("few", caller="other"))
+    with pytest.raises(Refusal) as refusal:
+        await many[3]  # the one that came last
+    assert refusal.value.reason == "QUEUE_FULL" and refusal.value.retry_seconds
+    done.set()
+    await asyncio.gather(*many[:3], few)
+    assert "few" in hall.order and "many 3" not in hall.order and hall.idle()
 
 
 def test_a_room_lets_in_as_many_as_it_holds_and_no_more() -> None:

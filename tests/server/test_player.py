@@ -77,6 +77,8 @@ class Worker:
         open_jobs = set(jobs)
         while open_jobs:
             frame = self.hear()
+            if frame.head["what"] in ("taken", "alive"):
+                continue
             said[frame.head["job"]].append(frame)
             if frame.head["what"] in ("done", "failed", "left"):
                 open_jobs.discard(frame.head["job"])
@@ -238,7 +240,7 @@ def test_a_model_whose_steps_round_otherwise_in_a_batch_plays_one_call_after_ano
     drummer: Drummer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[Frame] = []
-    stage = player.stage("default", "default")
+    stage = player.opened_stage("default", "default")
     assert stage.shares
     stage.shares = False
     playing = player.Player({"default": stage}, {}, DEFAULT_LIMITS, 8, sent.append)

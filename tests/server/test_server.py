@@ -286,11 +286,11 @@ def test_a_beat_waits_for_its_turn_as_a_song_does_and_leaves_when_it_is_cancelle
         song = server.generate()
         await until(lambda: server.drummers.inside == 1)
         waiting = server.stub.Compose(pb.ComposeRequest())
-        await until(lambda: len(server.front.admission.queue) == 1)
+        await until(lambda: server.front.admission.waiting == 1)
         status = await refused(server.stub.Compose(pb.ComposeRequest()))
         assert reason_of(status) == "QUEUE_FULL" and retry_of(status)
         waiting.cancel()
-        await until(lambda: not server.front.admission.queue)
+        await until(lambda: not server.front.admission.waiting)
         song.cancel()
         await until(lambda: not server.front.admission.inside)
         making = server.stub.Compose(pb.ComposeRequest())
@@ -640,7 +640,7 @@ def test_a_full_queue_refuses_at_once_with_a_time_to_retry(method: str) -> None:
     async def body(server: Served) -> None:
         server.drummers.go.clear()
         inside = [ask(server, UNARY), ask(server, UNARY)]
-        await until(lambda: server.drummers.inside == 1 and len(server.front.admission.queue) == 1)
+        await until(lambda: server.drummers.inside == 1 and server.front.admission.waiting == 1)
         status = await refused(ask(server, method))
         assert status.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
         assert reason_of(status) == "QUEUE_FULL" and (retry_of(status) or 0) > 0
@@ -672,7 +672,7 @@ def test_a_stream_gets_its_place_in_the_queue() -> None:
         for position in range(3):
             calls.append(server.stream())
             assert (await calls[-1].read()).accepted.queue_position == position
-            await until(lambda: server.front.admission.playing + len(server.front.admission.queue) == len(calls))
+            await until(lambda: server.front.admission.playing + server.front.admission.waiting == len(calls))
         server.drummers.go.set()
         for call in calls:
             await pieces(call)
@@ -758,7 +758,7 @@ def test_a_call_that_is_given_up_leaves_at_once_wherever_it_is(where: str, metho
         call = ask(server, method)
         stage = {
             "read": lambda: server.readers.inside,
-            "queued": lambda: server.front.admission.queue,
+            "queued": lambda: server.front.admission.waiting,
             "playing": lambda: server.drummers.inside,
         }[where]
         await until(stage)
@@ -938,7 +938,7 @@ def test_at_the_end_running_calls_are_finished_and_new_ones_refused() -> None:
     async def body(server: Served) -> None:
         server.drummers.go.clear()
         calls = [ask(server, UNARY), ask(server, UNARY)]  # one plays, one waits
-        await until(lambda: server.drummers.inside and server.front.admission.queue)
+        await until(lambda: server.drummers.inside and server.front.admission.waiting)
         draining = asyncio.create_task(server.front.drain(30, asyncio.Event()))
         await asyncio.sleep(0.01)
         for status in (await refused(server.generate()), await refused_stream(server, [opening(), MIDI])):
@@ -956,7 +956,7 @@ def test_a_second_signal_ends_running_calls() -> None:
     async def body(server: Served) -> None:
         server.drummers.go.clear()
         calls = [ask(server, UNARY), ask(server, STREAM)]
-        await until(lambda: server.drummers.inside and server.front.admission.queue)
+        await until(lambda: server.drummers.inside and server.front.admission.waiting)
         forced = asyncio.Event()
         draining = asyncio.create_task(server.front.drain(1e6, forced))
         await asyncio.sleep(0.01)
@@ -986,7 +986,7 @@ def test_a_call_is_counted_and_timed() -> None:
             assert value("stage_seconds_count", stage=stage) == 1
         server.drummers.go.clear()
         calls = [ask(server, UNARY), ask(server, UNARY)]
-        await until(lambda: server.drummers.inside and server.front.admission.queue)
+        await until(lambda: server.drummers.inside and server.front.admission.waiting)
         assert (value("playing"), value("waiting")) == (1, 1)
         server.drummers.go.set()
         await asyncio.gather(*calls)
