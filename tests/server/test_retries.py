@@ -29,7 +29,7 @@ async def failing(server: Served, failures: int, refusal: Refusal) -> Any:
     """A call whose first attempts fail in the drummers; returns its reply."""
     play, attempts = server.drummers.play, 0
 
-    async def fail_first(request: bytes, *, bars: bool) -> Any:
+    async def fail_first(request: bytes, *, bars: bool, caller: str = "") -> Any:
         nonlocal attempts
         attempts += 1
         if attempts <= failures:

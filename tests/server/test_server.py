@@ -881,7 +881,7 @@ def test_what_a_worker_refuses_is_handed_on_as_it_is(method: str) -> None:
 
 def test_a_player_that_ends_without_a_reply_is_a_fault() -> None:
     async def body(server: Served) -> None:
-        async def silent(request: bytes, *, bars: bool) -> AsyncIterator[Any]:
+        async def silent(request: bytes, *, bars: bool, caller: str) -> AsyncIterator[Any]:
             return
             yield
 
