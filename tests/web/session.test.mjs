@@ -178,3 +178,21 @@ test("the same file is gone on with where it was left", async () => {
   assert.deepEqual(session.take.locks, [4]);
   assert.equal(api.calls.length, played + 1); // understood, and not played
 });
+
+test("where no part is plainly the guitar it is asked, and the part that was chosen is played to", async () => {
+  const { session, api, told } = made();
+  const plain = api.analyze.bind(api);
+  api.analyze = async (file, how = {}) => {
+    if (how.track === undefined) throw Object.assign(new Error("which?"), { reason: "NO_GUITAR" });
+    if (how.track === "1") throw Object.assign(new Error("drums"), { reason: "PART_NOT_FOUND" });
+    return { ...(await plain(file, how)), tracks: [{ number: 1, isDrums: true, notes: 9 }, { number: 2, isDrums: false, notes: 9 }] };
+  };
+  session.ears.choose = async (parts) => (assert.deepEqual(parts.map((part) => part.number), [2]), 2);
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  assert.equal(session.doc.wishes.track, "2");
+  session.close();
+  session.ears.choose = async () => null;
+  await session.open(new File(["other"], "other.mid"));
+  assert.equal(told.failed.at(-1).message, "which?");
+});

@@ -8,6 +8,8 @@ import { free, replaced, sounding } from "./edits.js";
 /** @typedef {import("./address.js").Wishes} Wishes */
 /** @typedef {typeof import("./api.js")} Api */
 
+const MOST_PARTS = 64;
+
 /** A seed that nobody has thought of. */
 export const anySeed = () => String(1 + (crypto.getRandomValues(new Uint32Array(1))[0] % 999_999));
 
@@ -60,4 +62,18 @@ export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
     now = { ...now, midi: made.midi, explanations: made.explanations, grooves: made.grooves };
   }
   return { ...now, seed: wishes.seed ?? now.seed };
+}
+
+/**
+ * The parts of a file that may be a guitar. A server lists them once one is named that has notes, so that is looked for.
+ *
+ * @param {Pick<Api, "analyze">} api
+ * @param {File} file
+ */
+export async function partsOf(api, file) {
+  for (let number = 1; number <= MOST_PARTS; number++) {
+    const analysis = await api.analyze(file, { track: String(number) }).catch(() => null);
+    if (analysis) return analysis.tracks.filter((part) => !part.isDrums && part.notes > 0);
+  }
+  return [];
 }

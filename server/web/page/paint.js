@@ -294,5 +294,6 @@ function cursor({ to, picture, view, colour, x }) {
   if (!view.cursor) return;
   to.strokeStyle = colour.accent;
   to.lineWidth = 2;
-  to.strokeRect(x(view.cursor.quarter), topOf(view.cursor.row) + 1, Math.max(8, view.scale / picture.grid), SIZE.row - 1);
+  const wide = Math.max(10, view.scale / picture.grid);
+  to.strokeRect(x(view.cursor.quarter) - wide / 2, topOf(view.cursor.row) + 1, wide, SIZE.row - 1);
 }

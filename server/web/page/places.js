@@ -17,6 +17,8 @@ const FAMILIES = {
   "closed hat": "hat", "open hat": "hat", "pedal hat": "hat", ride: "cymbal", bell: "cymbal", crash: "cymbal",
 }; // prettier-ignore
 
+const EARLY = 0.04; // of a beat
+
 /** Places of a quarter that clicks go to. */
 export const GRIDS = /** @type {const} */ ([2, 3, 4, 6, 8]);
 
@@ -93,15 +95,16 @@ export function gridOf(hits, bars) {
 }
 
 /**
- * A place in words that a musician uses: bar, beat, and how far into the beat.
+ * A place in words that a musician uses: bar, beat, and how far into the beat. What comes a little early is on its beat.
  *
  * @param {Bar[]} bars
  * @param {number} quarter
  * @returns {{bar: number, beat: number, part: number}} part: hundredths of a beat, 0 to 99
  */
 export function spoken(bars, quarter) {
-  const bar = barAt(bars, quarter);
+  const bar = barAt(bars, quarter + EARLY);
   if (!bar) return { bar: 1, beat: 1, part: 0 };
-  const beats = Math.max(0, ((quarter - bar.quarter) * bar.beats) / bar.quarters) + 1e-6;
-  return { bar: bar.number, beat: Math.floor(beats) + 1, part: Math.floor((beats % 1) * 100) };
+  const beats = Math.max(0, ((quarter - bar.quarter) * bar.beats) / bar.quarters);
+  const place = Math.ceil(beats) - beats < EARLY ? Math.ceil(beats) : beats;
+  return { bar: bar.number, beat: Math.floor(place) + 1, part: Math.floor((place % 1) * 100 + 0.5) % 100 };
 }

@@ -234,9 +234,17 @@ export class Roll {
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const quarter = this.#left + (x - LEAD) / this.#scale;
     const bar = barAt(this.#picture.bars, quarter);
+    const cell = this.#cellAt(quarter);
     const row = Math.floor((y - topOf(0)) / SIZE.row);
     const piece = y >= topOf(0) ? this.#picture.rows[row] : undefined;
-    return { quarter, bar, row, piece, hit: piece ? this.#hitAt(piece, quarter) : undefined, head: y < SIZE.head };
+    return { quarter, bar, cell, piece, hit: piece ? this.#hitAt(piece, quarter) : undefined, head: y < SIZE.head };
+  }
+
+  /** The place of the grid that is nearest, and its bar. @param {number} quarter */
+  #cellAt(quarter) {
+    const { bars, grid } = this.#picture;
+    const bar = /** @type {Bar} */ (barAt(bars, quarter + 0.5 / grid));
+    return { bar, quarter: bar && cellAt(bar, quarter + 0.5 / grid, grid) };
   }
 
   /** @param {string} piece @param {number} quarter @param {number} [reach] quarters */
@@ -252,17 +260,17 @@ export class Roll {
   /** @param {PointerEvent} event */
   #hover(event) {
     if (this.#dragged) return;
-    const { bar, piece, hit, quarter, head } = this.#under(event);
+    const { bar, piece, hit, cell, head } = this.#under(event);
     this.canvas.style.cursor = head || piece ? "pointer" : "text";
     if (head && bar) this.status.textContent = t(this.#picture.locks.has(bar.number) ? "roll.free" : "roll.lock", { bar: bar.number });
-    else if (piece && bar) this.#tell(piece, hit ? hit.quarter : cellAt(bar, quarter, this.#picture.grid), hit);
+    else if (piece && bar) this.#tell(piece, hit ? hit.quarter : cell.quarter, hit);
     else this.status.textContent = bar ? t("roll.from", { bar: bar.number }) : "";
   }
 
   /** @param {PointerEvent} event */
   #press(event) {
     if (event.button !== 0) return;
-    const { hit, piece, bar, quarter, head } = this.#under(event);
+    const { hit, piece, bar, cell, quarter, head } = this.#under(event);
     const [x, y] = [event.clientX, event.clientY];
     let velocity = hit?.velocity ?? 0;
     const stop = new AbortController();
@@ -283,7 +291,7 @@ export class Roll {
         this.#deeds.hear(dragged.hit.piece, velocity);
       } else if (Math.abs(now.clientX - x) < REACH && Math.abs(now.clientY - y) < REACH && bar) {
         if (head) this.#lock(bar.number, event.shiftKey);
-        else if (piece) this.#toggle(piece, bar, hit, quarter);
+        else if (piece) this.#toggle(piece, cell, hit);
         else this.#deeds.seek(Math.max(0, quarter));
       }
     };
@@ -297,11 +305,10 @@ export class Roll {
     this.canvas.addEventListener("pointercancel", cancel, { signal });
   }
 
-  /** @param {string} piece @param {Bar} bar @param {Hit | undefined} hit @param {number} quarter */
-  #toggle(piece, bar, hit, quarter) {
-    const place = hit?.quarter ?? cellAt(bar, quarter, this.#picture.grid);
+  /** @param {string} piece @param {{bar: Bar, quarter: number}} cell @param {Hit | undefined} hit */
+  #toggle(piece, { bar, quarter }, hit) {
     if (!hit) this.#deeds.hear(piece, USUAL);
-    this.#deeds.toggle(hit ?? { tick: Math.round(place * this.#ticks), quarter: place, bar: bar.number, piece, velocity: USUAL });
+    this.#deeds.toggle(hit ?? { tick: Math.round(quarter * this.#ticks), quarter, bar: bar.number, piece, velocity: USUAL });
   }
 
   /** @param {number} bar @param {boolean} range from the bar that was locked before */
@@ -318,7 +325,7 @@ export class Roll {
     const { rows, bars, grid } = this.#picture;
     const at = (this.#cursor ??= { row: rows.length - 1, quarter: barAt(bars, this.#place)?.quarter ?? 0 });
     const bar = /** @type {Bar} */ (barAt(bars, at.quarter));
-    const hit = this.#hitAt(rows[at.row], at.quarter + 0.25 / grid, 0.75 / grid);
+    const hit = this.#hitAt(rows[at.row], at.quarter, 0.5 / grid);
     /** @type {Record<string, () => void>} */
     const deeds = {
       ArrowUp: () => (at.row = Math.max(0, at.row - 1)),
@@ -329,7 +336,7 @@ export class Roll {
       PageDown: () => (at.quarter = bars[Math.min(bars.length - 1, bar.number)].quarter),
       Home: () => (at.quarter = bars[0].quarter),
       End: () => (at.quarter = bars[bars.length - 1].quarter),
-      Enter: () => this.#toggle(rows[at.row], bar, hit, at.quarter),
+      Enter: () => this.#toggle(rows[at.row], { bar, quarter: at.quarter }, hit),
       "+": () => hit && this.#deeds.strike(hit, hit.velocity + LOUDER),
       "-": () => hit && this.#deeds.strike(hit, hit.velocity - LOUDER),
       l: () => this.#lock(bar.number, false),
@@ -345,7 +352,7 @@ export class Roll {
     this.#soon();
     const lockedNow = event.key.toLowerCase() === "l";
     if (lockedNow) this.status.textContent = t(this.#picture.locks.has(bar.number) ? "roll.locked" : "roll.unlocked", { bar: bar.number });
-    else this.#tell(rows[at.row], at.quarter, this.#hitAt(rows[at.row], at.quarter + 0.25 / grid, 0.75 / grid));
+    else this.#tell(rows[at.row], at.quarter, this.#hitAt(rows[at.row], at.quarter, 0.5 / grid));
   }
 
   /** The next cell, or the one before. @param {Bar} bar @param {number} quarter @param {1 | -1} step */
@@ -362,7 +369,7 @@ export class Roll {
 
   /** @param {string} piece @param {number} quarter @param {Hit | undefined} hit */
   #tell(piece, quarter, hit) {
-    const { bar, beat, part } = spoken(this.#picture.bars, quarter + (hit ? 0.02 : 0));
+    const { bar, beat, part } = spoken(this.#picture.bars, quarter);
     const place = part ? `${beat}.${String(part).padStart(2, "0")}` : String(beat);
     this.status.textContent = t(hit ? "roll.hit" : "roll.place", { piece: pieceName(piece), bar, beat: place, velocity: hit?.velocity ?? 0 });
   }

@@ -4,7 +4,7 @@
  */
 
 import { configOf } from "./address.js";
-import { anew, anySeed, asked } from "./drumming.js";
+import { anew, anySeed, asked, partsOf } from "./drumming.js";
 import * as edits from "./edits.js";
 import * as works from "./work.js";
 
@@ -21,6 +21,8 @@ import * as works from "./work.js";
  * @property {(first: boolean) => void} opened a song is there; first: and has no drums yet
  * @property {() => void} begun the first bar of the first take of a song is there
  * @property {(error: unknown) => void} failed
+ * @property {(parts: Analysis["tracks"]) => Promise<number | null>} choose which part is the guitar, where that is not plain;
+ *   null: none of them
  * @property {() => void} copied another tab has the song, too, and this one goes on with a copy
  */
 
@@ -111,8 +113,7 @@ export class Session {
       const bytes = new Uint8Array(await file.arrayBuffer());
       const id = await works.nameOf(bytes);
       const found = await this.store.find(id).catch(() => undefined);
-      const wishes = this.#meant || !found ? this.#before : found.doc.wishes;
-      const analysis = await this.api.analyze(file, asked(wishes));
+      const { wishes, analysis } = await this.#understood(file, this.#meant || !found ? this.#before : found.doc.wishes);
       if (turn !== this.#opening) return;
       const work = found ? works.opened(found) : { id, name: file.name, bytes, history: edits.begun(works.emptyDoc(wishes)), position: 0 };
       this.#adopt(work, file, analysis);
@@ -120,6 +121,27 @@ export class Session {
       this.#meant = false;
     } catch (error) {
       if (turn === this.#opening) this.#fail(error, () => this.open(file));
+    }
+  }
+
+  /**
+   * What is in a file; where it is not plain which part is the guitar, that is asked.
+   *
+   * @param {File} file
+   * @param {Wishes} wishes
+   * @returns {Promise<{wishes: Wishes, analysis: Analysis}>}
+   */
+  async #understood(file, wishes) {
+    try {
+      return { wishes, analysis: await this.api.analyze(file, asked(wishes)) };
+    } catch (error) {
+      const { reason } = /** @type {{reason?: string}} */ (error);
+      if (reason === "PART_NOT_FOUND" && wishes.track) return this.#understood(file, { ...wishes, track: undefined });
+      const parts = reason === "NO_GUITAR" ? await partsOf(this.api, file) : [];
+      const number = parts.length ? await this.ears.choose(parts) : null;
+      if (number === null) throw error;
+      const chosen = { ...wishes, track: String(number) };
+      return { wishes: chosen, analysis: await this.api.analyze(file, asked(chosen)) };
     }
   }
 

@@ -12,7 +12,7 @@ import { guitarOf } from "./sound.js";
 import { Stage } from "./stage.js";
 import { Store } from "./store.js";
 import { Transport } from "./transport.js";
-import { Welcome } from "./welcome.js";
+import { askForPart, Welcome } from "./welcome.js";
 import { WishPanel } from "./wishes.js";
 import { t } from "./words.js";
 
@@ -31,6 +31,7 @@ export const mountSong = (root, app, earlier) => new SongView(root, app, earlier
 export class SongView {
   #app;
   #store = new Store();
+  #gone = new AbortController();
   /** @type {Set<string>} */
   #muted = new Set();
   /** @type {Set<string>} */
@@ -72,11 +73,25 @@ export class SongView {
       seek: (quarter) => void this.#seek(quarter),
     });
     fill(root, this.welcome.root, this.stage.root);
-    for (const name of ["play", "stop", "end"]) app.sound.addEventListener(name, () => this.#playing());
-    document.addEventListener("keydown", (event) => this.#key(event));
-    document.addEventListener("visibilitychange", () => document.hidden && this.session.stand(app.sound.position));
+    const { signal } = this.#gone;
+    for (const name of ["play", "stop", "end"]) app.sound.addEventListener(name, () => this.#playing(), { signal });
+    document.addEventListener("keydown", (event) => this.#key(event), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden && this.session.stand(app.sound.position), { signal });
+    if (earlier) this.#remade(earlier);
     this.#refresh();
     void this.#list();
+  }
+
+  /** The same song, in another language. @param {SongView} earlier */
+  #remade(earlier) {
+    earlier.#gone.abort();
+    earlier.hidden();
+    [this.#muted, this.#solo, this.#store] = [earlier.#muted, earlier.#solo, earlier.#store];
+    const { work, analysis } = this.session;
+    if (!work || !analysis) return;
+    this.stage.open(work.name, analysis);
+    void this.#grooves();
+    this.#playing();
   }
 
   // --- what main.js asks for -----------------------------------------------------------------------------------------
@@ -152,6 +167,7 @@ export class SongView {
       opened: (first) => this.#opened(first),
       begun: () => void this.#begin(),
       failed: (error) => this.#fail(error),
+      choose: askForPart,
       copied: () => this.#app.say(t("song.copied"), { kind: "note" }),
     };
   }

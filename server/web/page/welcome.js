@@ -75,3 +75,31 @@ export class Welcome {
     this.shared.textContent = name ? t("song.meant", { name }) : "";
   }
 }
+
+/**
+ * Ask which part of a file is the guitar.
+ *
+ * @param {readonly {number: number, name: string, notes: number}[]} parts
+ * @returns {Promise<number | null>} null: none
+ */
+export function askForPart(parts) {
+  return new Promise((resolve) => {
+    const choose = (/** @type {number | null} */ number) => () => {
+      dialog.remove();
+      resolve(number);
+    };
+    const choices = parts.map(({ number, name, notes }) =>
+      h("button", { class: "button", type: "button", onclick: choose(number) }, t("song.part", { number, name: name || t("song.nameless"), notes })),
+    );
+    const dialog = h(
+      "dialog",
+      { class: "asking", "aria-labelledby": "asking", onclose: choose(null) },
+      h("h2", { id: "asking" }, t("song.which")),
+      h("p", { class: "meaning" }, t("song.which.what")),
+      h("div", { class: "choices" }, ...choices),
+      h("button", { class: "button quiet", type: "button", onclick: choose(null) }, t("song.which.none")),
+    );
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
