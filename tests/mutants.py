@@ -83,3 +83,29 @@ def damaged_tabs(count: int, seed: int) -> Iterator[bytes]:
             yield gpif_files.gp(reworded(text, chance) if chance.random() < 0.8 else mutant(text, chance))
         else:
             yield mutant(data, chance)
+
+
+def damaged(data: bytes, seed: int) -> bytes:
+    """A file with one to four things wrong."""
+    rng = random.Random(seed)
+    mutant = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(mutant))
+        match rng.randrange(8):
+            case 0 | 1:
+                mutant[at] ^= 1 << rng.randrange(8)
+            case 2:
+                mutant[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF))
+            case 3:
+                del mutant[at : at + rng.randint(1, 20)]
+            case 4:
+                mutant[at:at] = rng.randbytes(rng.randint(1, 20))
+            case 5:
+                mutant[at:at] = b"\xff" * rng.choice((3, 40, 400))
+            case 6:
+                mutant[at:at] = mutant[rng.randrange(len(mutant)) :][:50]
+            case _:
+                del mutant[rng.randrange(len(mutant)) :]
+        if not mutant:
+            return b"\0"
+    return bytes(mutant)

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import io
-import random
 import subprocess
 import sys
 import threading
@@ -39,6 +38,7 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server.statuses import REASONS
 from tests import recordings
 from tests.conftest import CORPUS, LONG, ROOT, corpus_files, some
+from tests.mutants import damaged
 
 pytestmark = (
     pytest.mark.slow
@@ -197,32 +197,6 @@ def test_the_client_writes_what_main_py_writes(path: Path, served: Served, tmp_p
 def few(path: Path) -> bytes:
     """The first two bars of an example, so that a mutant that can be played is played soon."""
     return service.song(path.stem, 2)
-
-
-def damaged(data: bytes, seed: int) -> bytes:
-    """A file with one to four things wrong."""
-    rng = random.Random(seed)
-    mutant = bytearray(data)
-    for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(mutant))
-        match rng.randrange(8):
-            case 0 | 1:
-                mutant[at] ^= 1 << rng.randrange(8)
-            case 2:
-                mutant[at] = rng.choice((0, 1, 0x7F, 0x80, 0xFF))
-            case 3:
-                del mutant[at : at + rng.randint(1, 20)]
-            case 4:
-                mutant[at:at] = rng.randbytes(rng.randint(1, 20))
-            case 5:
-                mutant[at:at] = b"\xff" * rng.choice((3, 40, 400))
-            case 6:
-                mutant[at:at] = mutant[rng.randrange(len(mutant)) :][:50]
-            case _:
-                del mutant[rng.randrange(len(mutant)) :]
-        if not mutant:
-            return b"\0"
-    return bytes(mutant)
 
 
 def test_damaged_files_by_the_hundred_are_each_answered_in_a_known_way_and_the_server_goes_on() -> None:

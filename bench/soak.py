@@ -1,0 +1,236 @@
+"""The service for an hour: `python bench/soak.py` sends calls of all kinds and prints what came of them.
+
+Four callers send good, bad, cancelled and late calls at once. Wanted: no call ends in a way it must not, no worker
+dies, the last third of the calls is not 10 % slower than the second (which says little on a machine that does other
+work, too), and after the first third no more than 24 MB, or 1,024 bytes a call, are kept. Exit code 1 if not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import grpc
+
+from bench import service
+from bench.callers import SECONDS, Ask, fault_of, stub_of
+from bench.machine import machine
+from bench.serving import Served, serving
+from seq2drum.play.drummer import Drummer
+from seq2drum.play.options import Options
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server.statuses import REASONS
+from tests.mutants import damaged
+
+CALLERS = 4
+MOST_DRIFT, MOST_GROWTH, MOST_BYTES_A_CALL = 1.1, 24 << 20, 1024
+LOOKS = 100  # at the memory
+
+
+class Noted(NamedTuple):
+    """A call that is over: when (seconds from the start), what it was, how it ended, how long it took."""
+
+    at: float
+    kind: str
+    outcome: str
+    seconds: float
+
+
+class Soak:
+    """Calls of all kinds, what must come of each, and what came."""
+
+    def __init__(self, address: str, seconds: float) -> None:
+        self.address, self.seconds = address, seconds
+        self.noted: list[Noted] = []
+        self.begun = time.perf_counter()
+        drummer = Drummer.load()
+        self.songs = [service.song(name, bars) for name, bars in (("funk", 2), ("jazz_swing", 2), ("rock_riff", 6))]
+        self.good = [
+            Ask(song, seed, hashlib.sha256(drummer.accompany(song, Options(seed=seed)).to_bytes()).hexdigest())
+            for song in self.songs
+            for seed in (0, 1)
+        ]
+        self.long = service.song("blues_shuffle", 64)
+        self.kinds: dict[str, tuple[Callable[[Any, random.Random], str], set[str], int]] = {
+            # what is done, how it may end, how often of all
+            "plain": (self.plain, {"right"}, 8),
+            "stream": (self.stream, {"right"}, 3),
+            "look": (self.look, {"OK"}, 3),
+            "info": (self.info, {"OK"}, 2),
+            "damaged": (self.damaged, {"OK", *REASONS} - {"INTERNAL_ERROR", "MODEL_UNUSABLE"}, 6),
+            "nonsense": (self.nonsense, {"INVALID_OPTION", "UNKNOWN_MODEL", "UNKNOWN_DRUM_MAP", "TRACK_NOT_FOUND"}, 2),
+            "cancelled": (self.cancelled, {"cancelled"}, 2),
+            "cancelled stream": (self.cancelled_stream, {"cancelled"}, 2),
+            "late": (self.late, {"DEADLINE_EXCEEDED"}, 2),
+        }
+
+    def plain(self, stub: Any, rng: random.Random) -> str:
+        ask = rng.choice(self.good)
+        return "right" if ask.is_right(stub.GenerateDrums(ask.request, timeout=SECONDS).takes[0].midi) else "wrong"
+
+    def stream(self, stub: Any, rng: random.Random) -> str:
+        ask = rng.choice(self.good)
+        pieces = stub.StreamGenerateDrums(ask.pieces(bars=rng.random() < 0.5), timeout=SECONDS)
+        return "right" if ask.is_right(b"".join(piece.file_chunk.data for piece in pieces)) else "wrong"
+
+    def look(self, stub: Any, rng: random.Random) -> str:
+        analysis = stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=rng.choice(self.songs)), timeout=SECONDS)
+        return "OK" if analysis.timeline.bars else "empty"
+
+    def info(self, stub: Any, rng: random.Random) -> str:
+        return "OK" if stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=SECONDS).version else "empty"
+
+    def damaged(self, stub: Any, rng: random.Random) -> str:
+        song = damaged(rng.choice(self.songs), rng.getrandbits(32))
+        return "OK" if stub.GenerateDrums(Ask(song).request, timeout=SECONDS).takes else "empty"
+
+    def nonsense(self, stub: Any, rng: random.Random) -> str:
+        wrong: dict[str, Any] = rng.choice(
+            [{"temperature": 3.0}, {"model": "none"}, {"drum_map": "../gm"}, {"track": "nobody"}, {"takes": 99}]
+        )
+        request = pb.GenerateDrumsRequest(midi=rng.choice(self.songs), config=pb.GenerationConfig(**wrong))
+        return "OK" if stub.GenerateDrums(request, timeout=SECONDS).takes else "empty"
+
+    def cancelled(self, stub: Any, rng: random.Random) -> str:
+        future = stub.GenerateDrums.future(Ask(self.long).request, timeout=SECONDS)
+        time.sleep(rng.uniform(0, 0.1))
+        future.cancel()
+        return "cancelled"
+
+    def cancelled_stream(self, stub: Any, rng: random.Random) -> str:
+        stream = stub.StreamGenerateDrums(Ask(self.long).pieces(bars=True), timeout=SECONDS)
+        for _ in range(rng.randrange(5)):
+            next(stream)
+        stream.cancel()
+        return "cancelled"
+
+    def late(self, stub: Any, rng: random.Random) -> str:
+        stub.GenerateDrums(Ask(self.long).request, timeout=rng.uniform(0.005, 0.08))
+        return "in time"
+
+    def caller(self, index: int) -> None:
+        """Call and call again until it is over."""
+        rng = random.Random(index)
+        channel, stub = stub_of(self.address)
+        weights = [often for _, _, often in self.kinds.values()]
+        each = rng.sample(list(self.kinds), len(self.kinds))  # first, each kind once: a slow machine may not come far
+        with channel:
+            while (now := time.perf_counter()) - self.begun < self.seconds:
+                kind = each.pop() if each else rng.choices(list(self.kinds), weights)[0]
+                try:
+                    outcome = self.kinds[kind][0](stub, rng)
+                except grpc.RpcError as error:
+                    fault = fault_of(error)
+                    outcome = fault.reason if kind != "late" and fault.reason else fault.code
+                self.noted.append(Noted(now - self.begun, kind, outcome, time.perf_counter() - now))
+
+
+class Look(NamedTuple):
+    """The memory at a time: seconds from the start, how many calls were over, bytes by process."""
+
+    at: float
+    calls: int
+    front: int
+    workers: int
+
+    @property
+    def bytes(self) -> int:
+        """Of all processes."""
+        return self.front + self.workers
+
+
+class Found(NamedTuple):
+    """What came of a soak."""
+
+    seconds: float
+    noted: list[Noted]
+    unexpected: Counter[tuple[str, str]]
+    looks: list[Look]
+    survived: bool
+
+    def median(self, third: int) -> float:
+        """Seconds of a plain call in a third of the time, 0 to 2."""
+        begin, end = third * self.seconds / 3, (third + 1) * self.seconds / 3
+        return statistics.median(n.seconds for n in self.noted if n.kind == "plain" and begin <= n.at < end)
+
+    @property
+    def drift(self) -> float:
+        """How much slower the last third is than the second."""
+        return self.median(2) / self.median(1)
+
+    @property
+    def growth(self) -> tuple[int, int]:
+        """Bytes that were gained after the first third, and the calls meanwhile."""
+        warm = [look for look in self.looks if look.at > self.seconds / 3]
+        return warm[-1].bytes - warm[0].bytes, warm[-1].calls - warm[0].calls
+
+
+def soak(served: Served, seconds: float, callers: int = CALLERS) -> Found:
+    """Call a server for so long."""
+    work = Soak(served.address, seconds)
+    workers = {kind: served.workers(kind) for kind in ("screen", "player")}
+    threads = [threading.Thread(target=work.caller, args=(index,)) for index in range(callers)]
+    for thread in threads:
+        thread.start()
+    looks = []
+    while any(thread.is_alive() for thread in threads):
+        front, *others = (process.memory_info().rss for process in served.tree())
+        looks.append(Look(time.perf_counter() - work.begun, len(work.noted), front, sum(others)))
+        time.sleep(seconds / LOOKS)
+    for thread in threads:
+        thread.join()
+    unexpected = Counter(
+        (noted.kind, noted.outcome) for noted in work.noted if noted.outcome not in work.kinds[noted.kind][1]
+    )
+    survived = {kind: served.workers(kind) for kind in workers} == workers
+    return Found(seconds, work.noted, unexpected, looks, survived)
+
+
+def rows(found: Found) -> Iterator[tuple[str, str, str, bool]]:
+    """What is printed: what it is, the figure, what is wanted, whether that is so."""
+    kinds = Counter(noted.kind for noted in found.noted)
+    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    yield "calls", f"{len(found.noted):,}: {told}", "", True
+    yield "calls that ended as they must not", str(dict(found.unexpected) or 0), "0", not found.unexpected
+    yield "workers that died", "none" if found.survived else "some", "none", found.survived
+    thirds = ", ".join(f"{1000 * found.median(third):.0f} ms" for third in range(3))
+    yield "a song of 2 or 6 bars, median of each third", thirds, "", True
+    yield "the last third to the second", f"{found.drift:.2f}", f"{MOST_DRIFT} or less", found.drift <= MOST_DRIFT
+    grown, calls = found.growth
+    most = max(MOST_GROWTH, MOST_BYTES_A_CALL * calls)
+    wanted = f"{most / 1e6:.0f} MB or less"
+    yield "memory gained after the first third", f"{grown / 1e6:.1f} MB in {calls:,} calls", wanted, grown <= most
+    last = found.looks[-1]
+    yield "memory at the end", f"{last.front / 1e6:.0f} MB and {last.workers / 1e6:.0f} MB of workers", "", True
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=3600.0, metavar="N", help="how long (default: an hour)")
+    parser.add_argument("--callers", type=int, default=CALLERS, metavar="N")
+    options = parser.parse_args()
+    print(f"{options.callers} callers for {options.seconds:g} s; {machine()}\n")
+    with serving() as served:
+        found = soak(served, options.seconds, options.callers)
+        ended = served.end()
+    print("| what | figure | wanted | kept |\n|---|---|---|---|")
+    table = [*rows(found), ("exit code of the server", str(ended), "0", ended == 0)]
+    for what, figure, wanted, kept in table:
+        print(f"| {what} | {figure} | {wanted} | {('yes' if kept else 'no') if wanted else ''} |")
+    return 0 if all(kept for *_, kept in table) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
