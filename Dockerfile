@@ -14,7 +14,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY seq2drum seq2drum
 COPY server server
 COPY client client
-RUN pip install '.[server]'
+RUN pip install '.[page]'
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin seq2drum
@@ -25,10 +25,11 @@ ENV PATH=/opt/seq2drum/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     OMP_NUM_THREADS=1 \
     SEQ2DRUM_HOST=0.0.0.0 \
+    SEQ2DRUM_WEB_PORT=50052 \
     SEQ2DRUM_STATE_FILE=/run/seq2drum/server.json
 USER seq2drum
 WORKDIR /run/seq2drum
-EXPOSE 50051
+EXPOSE 50051 50052
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "client", "--status"]
 ENTRYPOINT ["python", "-m", "server"]

@@ -58,6 +58,7 @@ NOT_RUN = {
     r"brew ": "installs programs",
     r"seq2drum --print-completion |mkdir -p ~/\.zfunc$": "writes into a home; test_completion.py tries it",
     r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
+    r"\(echo ": "wants a token and curl; tests/server/test_web.py asks over HTTP",
     r"python -m client mcp ": "serves an assistant; test_mcp.py is one",
     r"tensorboard ": "serves until it is ended",
     r"python -m seq2drum\.learn\.\w+ --|python bench/ranker\.py ": "wants a corpus; tests/learn trains",
@@ -95,7 +96,8 @@ OTHERS_OPTIONS = {
     "--logdir",
     "--no-deps",
     "--steps",
-}  # of torchrun, tensorboard, pip, seq2drum.learn
+    "--data-binary",
+}  # of torchrun, tensorboard, pip, seq2drum.learn, curl
 
 
 class Block(NamedTuple):
@@ -347,7 +349,7 @@ def test_options_that_a_page_names_exist(page):
 def test_the_section_of_a_mode_on_the_page_of_options_names_all_of_its_options_and_no_other():
     page = (DOCS / "guitarists" / "options.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## [^\n]*`--mode (\w+)`\n(.*?)(?=^## |\Z)", page, flags=re.DOTALL | re.MULTILINE))
-    assert sections.keys() == {"infer", "show", "play", "grooves", "generate", "demo", "humanize"}
+    assert sections.keys() == {"infer", "show", "play", "grooves", "generate", "page", "demo", "humanize"}
     for mode, section in sections.items():
         firsts = [row.split(" | ")[0] for row in section.splitlines() if row.startswith("| ")]
         named = options_in("\n".join(firsts)) | ({"--output"} if any("`-o" in first for first in firsts) else set())
