@@ -196,3 +196,31 @@ test("where no part is plainly the guitar it is asked, and the part that was cho
   await session.open(new File(["other"], "other.mid"));
   assert.equal(told.failed.at(-1).message, "which?");
 });
+
+test("what is clicked and locked while bars come in stays", async () => {
+  const { session, api } = made();
+  let go = () => {};
+  const held = () => {
+    api.hold = new Promise((resolve) => {
+      go = resolve;
+    });
+  };
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  for (const deed of [() => session.others(), () => session.anew()]) {
+    const played = session.take.played;
+    held();
+    api.play = async (file, config, how) => {
+      how.onBar({ take: 0, seed: config.seed, bar: 1, hits: [hit(1, config.seed)] });
+      await api.hold;
+      return FakeApi.prototype.play.call(api, file, config, how);
+    };
+    deed();
+    await until(() => session.take.played !== played);
+    session.edit((take) => ({ ...take, edits: [...take.edits, hit(2, "7", "crash")], locks: [2] }));
+    go();
+    await until(() => !session.busy);
+    assert.deepEqual(session.take.locks, [2]);
+    assert.equal(session.take.edits.at(-1).piece, "crash");
+  }
+});

@@ -42,8 +42,9 @@ export const asked = ({ track }) => (track ? { track } : {});
  * @param {Take} take
  * @param {number} bars how many the song has
  * @param {Wishes} wishes with the seed to play with
- * @param {{signal: AbortSignal, onTake: (take: Take) => void}} ways onTake: the take after each bar
- * @returns {Promise<Take>}
+ * @param {{signal: AbortSignal, onTake: (take: Pick<Take, "played" | "midi">) => void}} ways onTake: what is played after
+ *   each bar
+ * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves">>}
  */
 export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
   let now = take;
@@ -55,13 +56,14 @@ export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
       onBar: ({ bar, hits }) => {
         if (bar < range.firstBar || bar > range.lastBar) return;
         now = { ...now, midi: null, played: replaced(now.played, bar, hits) };
-        onTake(now);
+        onTake({ midi: null, played: now.played });
       },
     }); // prettier-ignore
     const [made] = summary.takes;
     now = { ...now, midi: made.midi, explanations: made.explanations, grooves: made.grooves };
   }
-  return { ...now, seed: wishes.seed ?? now.seed };
+  const { played, midi, explanations, grooves } = now;
+  return { played, midi, explanations, grooves };
 }
 
 /**

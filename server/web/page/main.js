@@ -58,12 +58,11 @@ function say(text, { kind = "note" } = {}) {
 
 /** The sentences of the server are said as they are; those that a guitarist can do something about have their own. @param {unknown} error */
 function fail(error) {
-  const { name, reason, message, retrySeconds } = /** @type {{name?: string, reason?: string, message?: string, retrySeconds?: number | null}} */ (error);
+  const { reason, message, retrySeconds } = /** @type {{reason?: string, message?: string, retrySeconds?: number | null}} */ (error);
   if (reason === "CANCELLED") return;
   if (reason === "UNREACHABLE") gone(true);
   else if (reason?.startsWith("CREDENTIALS")) say(t("frame.token"), { kind: "error" });
   else if (reason === "NO_AUDIO") say(t("frame.noAudio"), { kind: "error" });
-  else if (name === "QuotaExceededError") say(t("frame.full"), { kind: "error" });
   else if (reason) say(retrySeconds ? t("frame.retry", { message: message ?? "", seconds: Math.ceil(retrySeconds) }) : sentence(message ?? reason), { kind: "error" });
   else {
     say(t("frame.fault", { message: message ?? String(error) }), { kind: "error" });

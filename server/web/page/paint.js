@@ -11,6 +11,7 @@ import { before, family, isCymbal } from "./places.js";
  * @property {readonly {firstBar: number, lastBar: number, name: string}[]} sections
  * @property {Note[]} guitar in order
  * @property {readonly Hit[]} hits in order
+ * @property {ReadonlySet<Hit>} clicked those that stay when bars are played anew
  * @property {ReadonlyMap<number, string>} signs the word under a bar
  * @property {ReadonlySet<number>} locks numbers of bars
  * @property {number} made bars whose drums are there
@@ -240,7 +241,9 @@ function hits({ to, picture, view, colour, x, right }) {
     const row = rowOf.get(hit.piece);
     if (row === undefined) continue;
     const velocity = view.dragged?.hit === hit ? view.dragged.velocity : hit.velocity;
-    mark(to, x(hit.quarter), topOf(row) + SIZE.row / 2, velocity, hit.piece, colour[`hit-${family(hit.piece)}`], picture.silent.has(hit.piece));
+    const middle = topOf(row) + SIZE.row / 2;
+    mark(to, x(hit.quarter), middle, velocity, hit.piece, colour[`hit-${family(hit.piece)}`], picture.silent.has(hit.piece));
+    if (picture.clicked.has(hit)) ring(to, x(hit.quarter), middle, colour.ink);
   }
   if (view.dragged) {
     const { hit, velocity } = view.dragged;
@@ -287,6 +290,15 @@ function mark(to, x, y, velocity, piece, colour, silent) {
     to.fill();
   }
   to.globalAlpha = 1;
+}
+
+/** Around what was clicked. @param {CanvasRenderingContext2D} to @param {number} x @param {number} y @param {string} colour */
+function ring(to, x, y, colour) {
+  to.strokeStyle = colour;
+  to.lineWidth = 1.2;
+  to.beginPath();
+  to.arc(x, y, SIZE.row / 2 - 2, 0, 2 * Math.PI);
+  to.stroke();
 }
 
 /** @param {Brush} brush */

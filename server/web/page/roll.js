@@ -31,7 +31,7 @@ const LOUDER = 8; // a step of the keyboard
 export class Roll {
   #deeds;
   /** @type {Picture} */
-  #picture = { bars: [], sections: [], guitar: [], hits: [], signs: new Map(), locks: new Set(), made: 0, rows: [], silent: new Set(), grid: 4 };
+  #picture = { bars: [], sections: [], guitar: [], hits: [], clicked: new Set(), signs: new Map(), locks: new Set(), made: 0, rows: [], silent: new Set(), grid: 4 };
   #ticks = 480;
   #scale = SCALES[USUAL_SCALE];
   #waits = false;

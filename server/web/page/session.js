@@ -21,6 +21,7 @@ import * as works from "./work.js";
  * @property {(first: boolean) => void} opened a song is there; first: and has no drums yet
  * @property {() => void} begun the first bar of the first take of a song is there
  * @property {(error: unknown) => void} failed
+ * @property {() => void} unkept the browser does not keep the work
  * @property {(parts: Analysis["tracks"]) => Promise<number | null>} choose which part is the guitar, where that is not plain;
  *   null: none of them
  * @property {() => void} copied another tab has the song, too, and this one goes on with a copy
@@ -218,25 +219,23 @@ export class Session {
   async play(wishes, stepped = false) {
     const earlier = this.take;
     const known = this.doc.takes.length > 0;
-    const start = { wishes, takes: known ? this.doc.takes : [], chosen: this.doc.chosen };
-    await this.#playing(start, stepped, async (file, signal) => {
-      /** @type {Take[]} */
-      const takes = [];
-      let heard = 0;
+    await this.#playing({ ...this.doc, wishes }, stepped, async (file, signal) => {
+      let begun = false;
       const summary = await this.api.play(file, configOf(wishes), {
         signal,
         onBar: ({ take, bar, hits, seed }) => {
           if (signal.aborted) return; // what was on its way
+          const takes = begun ? [...this.doc.takes] : [];
           const old = take === 0 ? earlier : undefined;
-          takes[take] ??= works.emptyTake(seed, { played: old?.played ?? [], edits: old?.edits ?? [] });
-          takes[take] = { ...takes[take], played: edits.replaced(takes[take].played, bar, hits) };
-          if (take !== 0) return;
-          this.#made = known ? (this.analysis?.bars.length ?? 0) : bar;
-          this.#amend({ wishes, takes: [takes[0]], chosen: 0 });
-          if (!known && ++heard === 1) this.ears.begun();
+          const now = takes[take] ?? works.emptyTake(seed, { played: old?.played, edits: old?.edits });
+          takes[take] = { ...now, played: edits.replaced(now.played, bar, hits) };
+          if (take === 0) this.#made = known ? (this.analysis?.bars.length ?? 0) : bar;
+          this.#amend({ wishes, takes, chosen: begun ? this.doc.chosen : 0 });
+          if (!known && !begun) this.ears.begun();
+          begun = true;
         },
       });
-      return works.ranked({ wishes, takes, chosen: 0 }, summary.takes);
+      return works.ranked(this.doc, summary.takes);
     });
   }
 
@@ -251,9 +250,10 @@ export class Session {
     if (!take || !edits.free(bars, take.locks).length) return;
     const { chosen } = this.doc;
     await this.#playing({ ...this.doc, wishes: { ...this.doc.wishes, ...wishes, seed: this.doc.wishes.seed } }, stepped, async (file, signal) => {
-      const onTake = (/** @type {Take} */ now) => signal.aborted || this.#amend(works.withTake(this.doc, chosen, now));
-      const made = await anew(this.api, file, take, bars, wishes, { signal, onTake });
-      return works.withTake(this.doc, chosen, made);
+      // What is clicked while bars come in is in the take that is there by then.
+      const joined = (/** @type {Partial<Take>} */ made) => works.withTake(this.doc, chosen, { ...this.doc.takes[chosen], ...made });
+      const onTake = (/** @type {Partial<Take>} */ now) => signal.aborted || this.#amend(joined(now));
+      return joined(await anew(this.api, file, take, bars, wishes, { signal, onTake }));
     });
   }
 
@@ -403,8 +403,8 @@ export class Session {
       const { id, copied } = await this.store.keep(work);
       if (this.work?.id === work.id) this.work = { ...this.work, id };
       if (copied) this.ears.copied();
-    } catch (error) {
-      this.ears.failed(error);
+    } catch {
+      this.ears.unkept();
     }
   }
 }

@@ -23,6 +23,7 @@ import { t } from "./words.js";
 const HERE = "seq2drum.song"; // of sessionStorage: which song this tab has open
 const EXAMPLE = "example.mid";
 const CLICK_WANTED = 900; // milliseconds until it is plain that a browser waits for a click
+const SEEN = 30; // milliseconds between two times that bars which come in are shown
 const SOUND_EVERY = 120; // milliseconds between two times that the sound is given new hits
 
 /** @param {HTMLElement} root @param {App} app @param {SongView} [earlier] the same view in another language */
@@ -40,6 +41,8 @@ export class SongView {
   #silent = new Set();
   #shown = false;
   #frame = 0;
+  #soon = 0; // the timer after which all is shown anew
+  #warned = false; // that nothing is kept
   #given = 0; // when the sound was given hits
   /** @type {{take: Take | undefined, hits: readonly Hit[], signs: Map<number, string>}} */
   #heard = { take: undefined, hits: [], signs: new Map() };
@@ -163,13 +166,25 @@ export class SongView {
   /** @returns {import("./session.js").Ears} */
   #ears() {
     return {
-      changed: () => this.#refresh(),
+      changed: () => this.#changed(),
       opened: (first) => this.#opened(first),
       begun: () => void this.#begin(),
       failed: (error) => this.#fail(error),
+      unkept: () => this.#unkept(),
       choose: askForPart,
       copied: () => this.#app.say(t("song.copied"), { kind: "note" }),
     };
+  }
+
+  /** Show it anew: at once, but while bars come in not more often than it can be seen. */
+  #changed() {
+    if (!this.session.busy) this.#refresh();
+    else this.#soon ||= Number(setTimeout(() => this.#refresh(), SEEN));
+  }
+
+  #unkept() {
+    if (!this.#warned) this.#app.say(t("frame.full"), { kind: "error" });
+    this.#warned = true;
   }
 
   /** @param {boolean} first */
@@ -316,6 +331,8 @@ export class SongView {
   // --- what is seen ---------------------------------------------------------------------------------------------------
 
   #refresh() {
+    clearTimeout(this.#soon);
+    this.#soon = 0;
     const { work, analysis, take } = this.session;
     this.stage.root.hidden = !work;
     this.welcome.root.hidden = Boolean(work);
@@ -340,6 +357,7 @@ export class SongView {
     if (silent.join() !== [...this.#silent].join()) this.#silent = new Set(silent);
     return {
       bars, hits, signs,
+      clicked: new Set(take?.edits ?? []),
       sections: analysis?.sections ?? [],
       guitar: analysis?.notes ?? [],
       locks: new Set(take?.locks ?? []),

@@ -19,6 +19,7 @@ export class Transport {
   #tempos = [];
   #end = 0;
   #held = false;
+  #own = false; // whether the bars of the loop were typed
 
   /**
    * @param {Sound} sound
@@ -33,7 +34,7 @@ export class Transport {
       oninput: () => ((this.#held = true), this.#tell(Number(this.range.value))),
       onchange: () => ((this.#held = false), deeds.seek(Number(this.range.value))),
     }); // prettier-ignore
-    this.loop = h("input", { type: "checkbox", id: "loop", onchange: () => this.#heed() });
+    this.loop = h("input", { type: "checkbox", id: "loop", onchange: () => (this.#around(), this.#heed()) });
     this.first = this.#bar("loop-first", "1", t("song.loop.first"));
     this.last = this.#bar("loop-last", "4", t("song.loop.last"));
     this.looped = h("div", { class: "loop" }, h("label", { class: "check" }, this.loop, sign("loop"), t("song.loop")), this.first, h("span", { "aria-hidden": "true" }, "–"), this.last);
@@ -56,7 +57,7 @@ export class Transport {
     [this.#picture, this.#tempos, this.#end] = [picture, tempos, last ? last.quarter + last.quarters : 0];
     this.range.max = String(this.#end);
     for (const input of [this.first, this.last]) input.max = String(picture.bars.length);
-    if (Number(this.last.value) > picture.bars.length || !this.loop.checked) this.last.value = String(Math.min(4, picture.bars.length));
+    if (Number(this.last.value) > picture.bars.length) this.last.value = String(picture.bars.length);
     this.#draw();
   }
 
@@ -121,7 +122,17 @@ export class Transport {
 
   /** @param {string} id @param {string} value @param {string} label */
   #bar(id, value, label) {
-    return h("input", { type: "number", id, min: "1", value, "aria-label": label, onchange: () => this.#heed() });
+    return h("input", { type: "number", id, min: "1", value, "aria-label": label, onchange: () => ((this.#own = true), this.#heed()) });
+  }
+
+  /** Where no bars were asked for, the section that is heard, or else four bars, are to be looped. */
+  #around() {
+    if (!this.loop.checked || !this.#picture || this.#own) return;
+    const bar = spoken(this.#picture.bars, this.sound.position).bar;
+    const section = this.#picture.sections.find(({ firstBar, lastBar }) => firstBar <= bar && bar <= lastBar);
+    const long = !section || section.lastBar - section.firstBar >= 16;
+    this.first.value = String(long ? bar : section.firstBar);
+    this.last.value = String(Math.min(long ? bar + 3 : section.lastBar, this.#picture.bars.length));
   }
 
   /** Take over which bars are heard again and again. */

@@ -20,8 +20,8 @@ import { amended, begun } from "./edits.js";
 export const emptyDoc = (wishes) => ({ wishes, takes: [], chosen: 0 });
 
 /** @param {string} seed @param {Partial<Take>} [others] @returns {Take} */
-export const emptyTake = (seed, others = {}) => ({
-  seed, score: null, played: [], edits: [], locks: [], midi: null, explanations: [], grooves: [], ...others,
+export const emptyTake = (seed, { played = [], edits = [] } = {}) => ({
+  seed, score: null, played, edits, locks: [], midi: null, explanations: [], grooves: [],
 }); // prettier-ignore
 
 /** The take that is seen and heard. @param {Doc} doc @returns {Take | undefined} */
