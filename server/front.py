@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -34,10 +35,15 @@ MOST_STREAMS = 32
 MOST_METADATA = 8 << 10
 """Bytes of a call's headers."""
 IDLE_CONNECTION_SECONDS = 600
+HANDSHAKE_SECONDS = 10.0
+"""How long who connects may take until gRPC is spoken: TLS, and the first frame of HTTP/2."""
 LEAST_PING_SECONDS = 300
 LAST_WORDS_SECONDS = 0.5
 """How long what has been said may still be on its way when the server ends."""
 _DAY_SECONDS = 86400.0
+
+if sys.platform != "win32":
+    import resource
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -166,6 +172,20 @@ async def first(*waits: Any) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+def most_files() -> int:
+    """How many files and connections this process may have open, which it raises as far as it may."""
+    if sys.platform == "win32":
+        return 8192
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return min(soft, 1 << 20) if soft != resource.RLIM_INFINITY else 1 << 20
+
+
 # --- the address ------------------------------------------------------------------------------------------------------
 
 
@@ -180,6 +200,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", MOST_METADATA),
         ("grpc.absolute_max_metadata_size", MOST_METADATA),
         ("grpc.max_connection_idle_ms", 1000 * IDLE_CONNECTION_SECONDS),
+        ("grpc.server_handshake_timeout_ms", int(1000 * HANDSHAKE_SECONDS)),
+        ("grpc.max_allowed_incoming_connections", settings.connections or most_files() // 2),
         ("grpc.http2.min_ping_interval_without_data_ms", 1000 * LEAST_PING_SECONDS),
         # A message is measured only after it was unpacked: a few bytes could become a gigabyte.
         ("grpc.compression_enabled_algorithms_bitset", 1),

@@ -150,6 +150,12 @@ class Settings:
         0, "capacity", "calls that are played at once (default: 8 for each process that plays)", most=4096
     )
     waiting: int = _set(32, "capacity", "calls that wait for their turn; one more is refused", most=65536)
+    connections: int = _set(
+        0,
+        "capacity",
+        "connections at once, of all peers together (default: half of the files it may have open)",
+        most=1 << 20,
+    )
     uploads: int = _set(64, "capacity", "calls whose file is still arriving; one more is refused", least=1, most=65536)
     screens: int = _set(2, "capacity", "processes that read files", least=1, most=256)
     recordings: int = _set(
