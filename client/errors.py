@@ -91,6 +91,7 @@ REASONS: dict[str, type[Seq2DrumError]] = {
     "UNKNOWN_METHOD": ServerFault,
     "CLIENT_NOT_ALLOWED": Unauthenticated,
     "MODEL_UNUSABLE": errors.ModelError,
+    "MESSAGE_TOO_LARGE": errors.LimitError,
     "CHUNK_TOO_LARGE": ServerFault,
     "WRONG_MESSAGE_ORDER": ServerFault,
     "CANCELLED": ServerFault,

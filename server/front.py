@@ -79,6 +79,7 @@ class Front:
         if settings.reflection or is_local(settings.host):
             names = (NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
+        self._server.add_generic_rpc_handlers((self.door.unknown(),))
         metrics.watch("waiting", "Calls that wait for their turn", lambda: self.admission.waiting)
         metrics.watch("playing", "Calls that are played", lambda: self.admission.playing)
         metrics.watch("uploading", "Calls whose file is still arriving", lambda: self.service.uploads.inside)
@@ -192,7 +193,8 @@ def most_files() -> int:
 def _options(settings: Settings) -> list[tuple[str, int]]:
     options = [
         ("grpc.so_reuseport", 0),  # else a second server binds the same port, and gets a share of the calls
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        # Twice what is taken: so that a message somewhat too large is refused by the service, with its reason.
+        ("grpc.max_receive_message_length", 2 * settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_concurrent_streams", MOST_STREAMS),
         # It counts calls that are over and not yet cleared away, and refuses those of a caller who keeps to the limit.

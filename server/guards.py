@@ -8,35 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
-from grpc_status import rpc_status
 
 from server.callers import Caller, peer_of
-from server.credentials import Quotas, admit, credential, names_of, tokens_of
+from server.credentials import Quotas, admit, credential, tokens_of
+from server.lines import Anything, GrpcLine, Line, attempt
 from server.logs import log
 from server.metrics import Metrics
 from server.settings import AHEAD, Settings
-from server.statuses import Refusal, error_id_of, reason_of, retry_of, shutting_down, to_status, trace_of
+from server.statuses import Refusal, error_id_of, reason_of, shutting_down, to_status, trace_of
 from server.tokens import Token
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-ID_HEADER = "x-request-id"
-ATTEMPTS_HEADER, PUSHBACK = "grpc-previous-rpc-attempts", "grpc-retry-pushback-ms"
-"""How often gRPC has tried a call before; and what tells it when to try again, or with -1 not to."""
-MOST_ATTEMPTS = 5
-"""Beyond it attempts are not told apart: gRPC makes no more, and the number is the caller's word."""
-MOST_DEATHS = 3
-"""How many workers a call may kill."""
 NO_ROOM = frozenset(
     {"QUEUE_FULL", "QUEUE_TIMEOUT", "DEADLINE_TOO_SHORT", "SHUTTING_DOWN", "NOT_READY", "QUOTA_EXCEEDED"}
 )
@@ -44,106 +36,6 @@ NO_ROOM = frozenset(
 
 _Kind = TypeVar("_Kind", bound=Message)
 _Context = grpc.aio.ServicerContext[Any, Any]
-
-
-class Line(Protocol):
-    """What a call comes over: gRPC, or a request of the page."""
-
-    @property
-    def peer(self) -> str:
-        """The address that the call comes from, as `callers.peer_of` takes it."""
-        ...
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The names of the caller's certificate, if there is one that an authority of the server vouches for."""
-        ...
-
-    @property
-    def headers(self) -> Iterable[tuple[str, str | bytes]]:
-        """The headers of the call, their names in lower case."""
-        ...
-
-    def time_remaining(self) -> float | None:
-        """Seconds until the caller's deadline; None if there is none."""
-        ...
-
-    async def read(self) -> bytes | None:
-        """The next message; None if the caller has sent all."""
-        ...
-
-    async def write(self, data: bytes) -> None:
-        """Send a message."""
-        ...
-
-    async def open(self, request_id: str) -> None:
-        """Send the id of the call, before all else. It shows whether the caller is still there."""
-        ...
-
-    async def fail(self, status: status_pb2.Status, request_id: str) -> None:
-        """Send the status with which the call failed, as its end, and beside it the id of the call."""
-        ...
-
-
-class GrpcLine:
-    """A call that comes over gRPC."""
-
-    def __init__(self, context: _Context) -> None:
-        self._context = context
-
-    @property
-    def peer(self) -> str:
-        """The address that the call comes from."""
-        address: str = self._context.peer()
-        return address
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The names of the caller's certificate."""
-        return names_of(self._context.auth_context())
-
-    @property
-    def headers(self) -> Iterable[tuple[str, str | bytes]]:
-        """The headers of the call."""
-        return self._context.invocation_metadata() or ()
-
-    def time_remaining(self) -> float | None:
-        """Seconds until the caller's deadline; None if there is none."""
-        return self._context.time_remaining()
-
-    async def read(self) -> bytes | None:
-        """The next message; None if the caller has sent all."""
-        message = await self._context.read()
-        return message if isinstance(message, bytes) else None  # grpc.aio.EOF
-
-    async def write(self, data: bytes) -> None:
-        """Send a message."""
-        await self._context.write(data)
-
-    async def open(self, request_id: str) -> None:
-        """Send the id of the call, before all else.
-
-        Raises:
-            asyncio.CancelledError, grpc.aio.BaseError: the caller has left.
-        """
-        await self._context.send_initial_metadata(((ID_HEADER, request_id),))
-
-    async def fail(self, status: status_pb2.Status, request_id: str) -> None:
-        """Set the status with which the call failed: gRPC sends it as trailers, and before them nothing.
-
-        Only such a call do gRPC's clients try again. They are told when; where another server may do better they choose
-        the time, and what has killed worker after worker they are not to try any more.
-        """
-        trailer = rpc_status.to_status(status)
-        self._context.set_code(trailer.code)
-        self._context.set_details(trailer.details)
-        more = [*trailer.trailing_metadata, (ID_HEADER, request_id)]
-        reason, seconds = reason_of(status), retry_of(status)
-        if reason == "WORKER_DIED" and attempt(self.headers) >= MOST_DEATHS:
-            more.append((PUSHBACK, "-1"))
-        elif seconds is not None and reason != "SHUTTING_DOWN":
-            more.append((PUSHBACK, str(math.ceil(1000 * seconds))))
-        self._context.set_trailing_metadata(tuple(more))
 
 
 class Call:
@@ -268,6 +160,14 @@ class Door:
         }
         return grpc.method_handlers_generic_handler(service, guarded)
 
+    def unknown(self) -> grpc.GenericRpcHandler[Any, Any]:
+        """Methods that nobody has, which are refused as any other call is."""
+
+        async def refuse(_call: Call) -> None:
+            raise Refusal("UNKNOWN_METHOD", "there is no such method here; the contract and GetServerInfo name all")
+
+        return Anything(grpc.stream_stream_rpc_method_handler(self._guarded("unknown", refuse, True)))
+
     async def emptied(self) -> None:
         """Wait until no call is inside."""
         await self._empty.wait()
@@ -285,7 +185,8 @@ class Door:
 
     def _guarded(self, name: str, behaviour: Behaviour, open_to_all: bool) -> Callable[..., Awaitable[None]]:
         async def handle(_requests: object, context: _Context) -> None:
-            await self.let_in(name, GrpcLine(context), behaviour, () if open_to_all else self.tokens.value)
+            line = GrpcLine(context, self._settings.max_message_bytes)
+            await self.let_in(name, line, behaviour, () if open_to_all else self.tokens.value)
 
         return handle
 
@@ -385,12 +286,6 @@ def parse(kind: type[_Kind], data: bytes | None) -> _Kind:
         raise Refusal(
             "INVALID_INPUT", f"the {len(data):,} bytes of the message are no {kind.DESCRIPTOR.full_name}"
         ) from None
-
-
-def attempt(headers: Iterable[tuple[str, str | bytes]]) -> int:
-    """The number of the attempt at a call, 1 to MOST_ATTEMPTS: more than 1 where the caller's gRPC tries it again."""
-    before = str(next((value for name, value in headers if name == ATTEMPTS_HEADER), "0"))
-    return min(1 + int(before), MOST_ATTEMPTS) if re.fullmatch(r"[0-9]{1,3}", before) else 1
 
 
 def _fault(call: Call, error: Exception) -> status_pb2.Status:

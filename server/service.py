@@ -246,7 +246,10 @@ class Service:
         """The one message of a call, and its bytes."""
         with self.uploads.place(call.caller):
             data = await call.read()
-        message = parse(kind, data)
+            message = parse(kind, data)
+            if await call.read() is not None:
+                text = f"there is a second message, wanted one {kind.DESCRIPTOR.name} and then the end"
+                raise Refusal("WRONG_MESSAGE_ORDER", text)
         return message, data or b""
 
     async def _upload(self, call: Call) -> tuple[pb.StreamConfig, bytes, bytes]:

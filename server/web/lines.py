@@ -16,7 +16,7 @@ from google.rpc import status_pb2
 from starlette.types import Message, Receive, Scope, Send
 
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server.guards import ID_HEADER
+from server.lines import ID_HEADER
 from server.settings import Settings
 from server.statuses import Refusal, to_status
 from server.uploads import Upload

@@ -348,10 +348,12 @@ def test_the_largest_message_is_read_and_one_byte_more_is_not() -> None:
             beside = pb.GenerateDrumsRequest(midi=bytes(150_000)).ByteSize() - 150_000
             status = await refused(server.generate(midi=bytes(200_000 - beside)))
             assert reason_of(status) == "MIDI_TOO_LARGE" and field(status) == "midi"
-            with pytest.raises(grpc.aio.AioRpcError) as error:
-                await server.generate(midi=bytes(200_001 - beside))
+            status = await refused(server.generate(midi=bytes(200_001 - beside)))
+            assert reason_of(status) == "MESSAGE_TOO_LARGE"
+            assert "has 200,001 bytes, wanted at most 200,000" in status.message
+            with pytest.raises(grpc.aio.AioRpcError) as error:  # far more is not even taken
+                await server.generate(midi=bytes(400_001 - beside))
             assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-            assert "200001 vs. 200000" in str(error.value.details())
             await until(server.over)
             await server.generate()
 
@@ -388,12 +390,27 @@ def test_one_connection_has_no_more_calls_at_once_than_are_allowed_and_the_other
     asyncio.run(run())
 
 
-def test_an_unknown_method_is_no_fault() -> None:
+@pytest.mark.parametrize("method", ["/seq2drum.v1.AccompanimentService/Shutdown", "/a.b/C", "/x", "/"])
+def test_an_unknown_method_is_refused_with_its_reason(method: str) -> None:
+    async def run() -> None:
+        async with served(settings(token=TOKEN)) as server:
+            status = await refused(server.channel.unary_unary(method)(b""))
+            assert (status.code, reason_of(status)) == (grpc.StatusCode.UNIMPLEMENTED.value[0], "UNKNOWN_METHOD")
+            await until(server.over)
+            assert server.metrics.value("calls_started_total", method="unknown") == 1
+
+    asyncio.run(run())
+
+
+def test_a_call_of_one_message_takes_no_second() -> None:
     async def run() -> None:
         async with served() as server:
-            with pytest.raises(grpc.aio.AioRpcError) as error:
-                await server.channel.unary_unary("/seq2drum.v1.AccompanimentService/Shutdown")(b"")
-            assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
+            for method, message in (("GenerateDrums", pb.GenerateDrumsRequest(midi=MIDI)), ("ListModels", None)):
+                data = message.SerializeToString() if message else b""
+                call = server.channel.stream_unary(f"/seq2drum.v1.AccompanimentService/{method}")
+                status = await refused(call(iter([data, data])))
+                assert reason_of(status) == "WRONG_MESSAGE_ORDER" and "a second message" in status.message
+            assert not server.readers.asked
 
     asyncio.run(run())
 
