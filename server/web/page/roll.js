@@ -175,7 +175,7 @@ export class Roll {
     const to = this.canvas.getContext("2d");
     if (!to) return;
     to.setTransform(dense, 0, 0, dense, 0, 0);
-    paint(to, this.#picture, { left: this.#left, scale: this.#scale, width, cursor: this.#cursor, dragged: this.#dragged }, this.#colour);
+    paint(to, this.#picture, { left: this.#left, scale: this.#scale, width, cursor: document.activeElement === this.scroll ? this.#cursor : null, dragged: this.#dragged }, this.#colour);
   }
 
   // --- names of rows ---------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ export class Roll {
     });
     this.scroll.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     this.scroll.addEventListener("keydown", (event) => this.#key(event));
-    this.scroll.addEventListener("blur", () => this.#soon());
+    for (const name of ["focus", "blur"]) this.scroll.addEventListener(name, () => this.#soon());
     this.canvas.addEventListener("pointerdown", (event) => this.#press(event));
     this.canvas.addEventListener("pointermove", (event) => this.#hover(event));
     this.canvas.addEventListener("pointerleave", () => (this.status.textContent = ""));
@@ -323,7 +323,7 @@ export class Roll {
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.#picture.bars.length) return;
     const { rows, bars, grid } = this.#picture;
-    const at = (this.#cursor ??= { row: rows.length - 1, quarter: barAt(bars, this.#place)?.quarter ?? 0 });
+    const at = this.#cursor ?? { row: rows.length - 1, quarter: barAt(bars, this.#place)?.quarter ?? 0 };
     const bar = /** @type {Bar} */ (barAt(bars, at.quarter));
     const hit = this.#hitAt(rows[at.row], at.quarter, 0.5 / grid);
     /** @type {Record<string, () => void>} */
@@ -345,6 +345,7 @@ export class Roll {
     };
     const deed = deeds[event.key];
     if (!deed) return;
+    this.#cursor = at;
     event.preventDefault();
     event.stopPropagation();
     deed();

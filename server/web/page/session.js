@@ -116,7 +116,7 @@ export class Session {
       const found = await this.store.find(id).catch(() => undefined);
       const { wishes, analysis } = await this.#understood(file, this.#meant || !found ? this.#before : found.doc.wishes);
       if (turn !== this.#opening) return;
-      const work = found ? works.opened(found) : { id, name: file.name, bytes, history: edits.begun(works.emptyDoc(wishes)), position: 0 };
+      const work = found ? { ...works.opened(found), name: file.name } : { id, name: file.name, bytes, history: edits.begun(works.emptyDoc(wishes)), position: 0 };
       this.#adopt(work, file, analysis);
       if (this.#meant && found) this.wish(wishes);
       this.#meant = false;

@@ -257,7 +257,7 @@ export class SongView {
     try {
       const answer = await fetch(EXAMPLE);
       if (!answer.ok) throw new Error(answer.statusText);
-      await this.open(new File([await answer.blob()], EXAMPLE));
+      await this.open(new File([await answer.blob()], t("song.example.name")));
     } catch {
       this.#app.say(t("frame.gone"), { kind: "error" });
     }

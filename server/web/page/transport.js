@@ -10,6 +10,7 @@ import { t } from "./words.js";
 /** @typedef {import("./schedule.js").Tempo} Tempo */
 /** @typedef {import("./sound.js").Sound} Sound */
 
+const NARROW = "(max-width: 560px)"; // as in style.css: there the loop and the tempo are in the mixer
 const GROUPS = /** @type {const} */ (["drums", "guitar", "metronome"]);
 
 export class Transport {
@@ -40,13 +41,20 @@ export class Transport {
     this.looped = h("div", { class: "loop" }, h("label", { class: "check" }, this.loop, sign("loop"), t("song.loop")), this.first, h("span", { "aria-hidden": "true" }, "–"), this.last);
     this.map = h("canvas", { class: "overview", "aria-hidden": "true" });
     const back = h("button", { class: "button quiet", type: "button", title: t("song.start"), "aria-label": t("song.start"), onclick: () => deeds.seek(0) }, sign("start"));
+    const tempo = this.#tempo();
+    this.mixer = h("div", { class: "menu-body" }, ...this.#levels());
+    this.row = h("div", { class: "row" }, h("details", { class: "menu up" }, h("summary", { class: "button quiet" }, sign("note"), t("song.mixer")), this.mixer));
     this.root = h(
       "div",
       { class: "transport", role: "group", "aria-label": t("song.transport") },
       h("div", { class: "row" }, back, this.button, this.place),
       h("div", { class: "overall" }, this.map, this.range),
-      h("div", { class: "row" }, this.looped, this.#tempo(), this.#mixer()),
+      this.row,
     );
+    const narrow = matchMedia(NARROW);
+    const place = () => (narrow.matches ? this.mixer : this.row).prepend(this.looped, tempo);
+    narrow.addEventListener("change", place);
+    place();
     this.playing(false);
     new ResizeObserver(() => this.#draw()).observe(this.map);
   }
@@ -156,7 +164,8 @@ export class Transport {
     return h("div", { class: "slider" }, h("label", { htmlFor: "tempo" }, t("song.tempo")), range, output);
   }
 
-  #mixer() {
+  /** @returns {HTMLElement[]} */
+  #levels() {
     const levels = GROUPS.map((group) => {
       const range = h("input", {
         type: "range", id: `level-${group}`, min: "0", max: "1.5", step: "0.05", value: "1",
@@ -166,18 +175,11 @@ export class Transport {
     });
     const metronome = h("input", { type: "checkbox", id: "metronome", onchange: () => this.sound.metronome(metronome.checked) });
     const count = h("input", { type: "checkbox", id: "count-in", onchange: () => this.sound.countIn(count.checked ? 1 : 0) });
-    return h(
-      "details",
-      { class: "menu up" },
-      h("summary", { class: "button quiet" }, sign("note"), t("song.mixer")),
-      h(
-        "div",
-        { class: "menu-body" },
-        ...levels,
-        h("label", { class: "check" }, metronome, t("song.metronome")),
-        h("label", { class: "check" }, count, t("song.count")),
-        h("p", { class: "meaning" }, t("song.mixer.what")),
-      ),
-    );
+    return [
+      ...levels,
+      h("label", { class: "check" }, metronome, t("song.metronome")),
+      h("label", { class: "check" }, count, t("song.count")),
+      h("p", { class: "meaning" }, t("song.mixer.what")),
+    ];
   }
 }

@@ -24,6 +24,7 @@ export const SONG_WORDS = {
   "song.kinds": ["MIDI, MusicXML, Guitar Pro, ABC, or a recording of one guitar (WAV, FLAC, MP3)", "MIDI, MusicXML, Guitar Pro, ABC oder die Aufnahme einer einzelnen Gitarre (WAV, FLAC, MP3)"],
   "song.choose": ["Choose a file", "Datei wählen"],
   "song.example": ["Try it with an example", "Mit einem Beispiel ausprobieren"],
+  "song.example.name": ["Example blues.mid", "Beispiel-Blues.mid"],
   "song.private": ["Nothing leaves your computer: the drummer plays on it, and your work is kept in this browser.", "Nichts verlässt deinen Rechner: Der Schlagzeuger spielt auf ihm, und deine Arbeit bleibt in diesem Browser."],
   "song.earlier": ["Go on with", "Weitermachen mit"],
   "song.forget": ["Forget {name}", "{name} vergessen"],
