@@ -38,7 +38,8 @@ PITCHES = tuple(range(36, 84, 4))
 
 DRUM_VELOCITY, GUITAR_VELOCITY = 112, 100
 _DRUM_PEAK = 1.15  # what the loudest piece is played at; the others are to it as in the soundfont
-_GUITAR_PEAK = 0.3  # the same of the loudest note of a guitar: chords have six of them
+_GUITAR_PEAK = MappingProxyType({"steel": 0.45, "clean": 0.66, "distorted": 0.42})
+"""The same of the loudest note of each guitar, so that it is about as loud as the drums (in LUFS, over five songs)."""
 _FILE_PEAK = 0.9  # what is in a file
 _LONGEST = MappingProxyType({"crash": 2.2, "bell": 1.6, "ride": 1.5, "open hat": 1.3})  # seconds; of the others:
 _LONGEST_DRUM, _LONGEST_NOTE = 1.0, 2.4
@@ -109,7 +110,7 @@ def guitars(synthesiser: fluidsynth.Synthesiser) -> dict[str, list[Shot]]:
     made = {}
     for name, program in GUITARS.items():
         notes = list(_played(synthesiser, program, PITCHES, GUITAR_VELOCITY, is_drums=False))
-        scale = _GUITAR_PEAK / max(float(np.abs(sound).max()) for sound in notes)
+        scale = _GUITAR_PEAK[name] / max(float(np.abs(sound).max()) for sound in notes)
         made[name] = [
             _shot(f"{name} {pitch}", {"pitch": pitch}, sound, scale, _LONGEST_NOTE)
             for pitch, sound in zip(PITCHES, notes, strict=True)

@@ -11,6 +11,7 @@
 const HATS = ["open hat", "closed hat", "pedal hat"];
 const CHOKE = 0.02; // seconds in which an open hi-hat is silent that is closed, and all that is stopped
 const RELEASE = 0.05; // seconds in which a guitar note ends
+const BRIGHT = 95; // the velocity from which on a strike has all its brightness
 const UNLIKE = 0.006; // how much two hits of a piece may differ in pitch: no drummer strikes the same spot twice
 
 /** Whoever plays in a context, on a desk. */
@@ -57,7 +58,7 @@ export class Band {
     if (!shot) return;
     const playbackRate = 1 + UNLIKE * Math.sin(quarter * 997);
     const source = new AudioBufferSourceNode(this.#context, { buffer: shot.buffer, playbackRate });
-    this.#start(piece === "open hat" ? "hat" : "hit", piece, source, shot.gain);
+    this.#start(piece === "open hat" ? "hat" : "hit", piece, source, shot.gain, this.#duller(velocity));
     source.start(this.#soonest(at), shot.begins);
   }
 
@@ -96,12 +97,12 @@ export class Band {
    * @param {AudioBuffer} buffer
    * @param {number} at
    * @param {number} offset seconds of it that are left out
-   * @param {number} factor
+   * @param {number} rate how much faster it runs
    */
-  recording(buffer, at, offset, factor) {
+  recording(buffer, at, offset, rate) {
     this.end("recording", at);
     if (offset >= buffer.duration) return;
-    const source = new AudioBufferSourceNode(this.#context, { buffer, playbackRate: factor });
+    const source = new AudioBufferSourceNode(this.#context, { buffer, playbackRate: rate });
     this.#start("recording", "guitar", source, 1);
     source.start(this.#soonest(at), Math.max(0, offset));
   }
@@ -129,10 +130,11 @@ export class Band {
    * @param {string} channel
    * @param {AudioScheduledSourceNode} source
    * @param {number} loudness
+   * @param {AudioNode | null} [through]
    */
-  #start(kind, channel, source, loudness) {
+  #start(kind, channel, source, loudness, through = null) {
     const gain = new GainNode(this.#context, { gain: loudness });
-    source.connect(gain).connect(this.#desk.channel(channel));
+    (through ? source.connect(through) : source).connect(gain).connect(this.#desk.channel(channel));
     const voice = { source, gain };
     const voices = this.#voices.get(kind) ?? new Set();
     this.#voices.set(kind, voices.add(voice));
@@ -141,6 +143,15 @@ export class Band {
       voices.delete(voice);
     };
     return gain.gain;
+  }
+
+  /**
+   * What is struck softly is duller, too: the one-shots know only one loudness.
+   * @param {number} velocity
+   */
+  #duller(velocity) {
+    if (velocity >= BRIGHT) return null;
+    return new BiquadFilterNode(this.#context, { type: "lowpass", Q: 0.5, frequency: 18_000 * (velocity / BRIGHT) ** 0.8 });
   }
 
   /** @param {number} at */

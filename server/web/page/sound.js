@@ -9,6 +9,7 @@ import { Band } from "./band.js";
 import { Desk, WARM, groupOf, measured } from "./graph.js";
 import { Samples } from "./samples.js";
 import { counted, endOf, events, quarterAt, secondsAt } from "./schedule.js";
+import { Recording } from "./stretch.js";
 
 /** @import {Mix} from "./graph.js" */
 /** @import {Bar, Hit, Note, Song, Tempo} from "./schedule.js" */
@@ -58,12 +59,13 @@ export class Sound extends EventTarget {
   #limits = { delay: 0, makeup: 1 };
   /** @type {Song} */
   #song = { bars: [], tempos: [], hits: [], notes: [], metronome: false };
-  /** @type {AudioBuffer | null} */
+  /** @type {Recording | null} */
   #recording = null;
   #kind = "steel";
   /** @type {{from: number, to: number} | null} */
   #loop = null;
   #factor = 1;
+  #wanted = 1; // the factor that will be, once the recording was made for it
   #countIn = 0;
   /** @type {Map<string, number>} */
   #levels = new Map();
@@ -113,7 +115,8 @@ export class Sound extends EventTarget {
     const song = this.#song;
     const place = this.position;
     if (guitar !== undefined) {
-      this.#recording = guitar && !Array.isArray(guitar) ? guitar : null;
+      this.#recording = guitar && !Array.isArray(guitar) ? new Recording(guitar) : null;
+      if (this.#recording) void this.tempo(this.#wanted);
       song.notes = Array.isArray(guitar) ? ordered(guitar) : [];
     }
     if (kind) this.#kind = kind;
@@ -201,11 +204,16 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * How much faster than written. A recording changes its pitch with it.
+   * How much faster than written. A recording keeps its pitch, and takes a moment.
    * @param {number} factor
    */
-  tempo(factor) {
-    if (!(factor > 0) || factor === this.#factor) return;
+  async tempo(factor) {
+    if (!(factor > 0)) return;
+    this.#wanted = factor;
+    const recording = this.#recording;
+    const wanted = () => this.#wanted === factor && this.#recording === recording;
+    if (recording) await recording.make(factor, wanted);
+    if (!wanted()) return;
     this.#factor = factor;
     if (this.playing) this.#leap(this.#edge.quarter);
   }
@@ -360,7 +368,9 @@ export class Sound extends EventTarget {
    * @param {Run} run
    */
   #record(band, run) {
-    if (this.#recording) band.recording(this.#recording, run.at, this.#secondsAt(run.from), run.factor);
+    if (!this.#recording) return;
+    const { buffer, rate } = this.#recording.at(run.factor);
+    band.recording(buffer, run.at, (this.#secondsAt(run.from) * rate) / run.factor, rate);
   }
 
   /** The guitar that is needed, if any. */
@@ -415,31 +425,16 @@ export class Sound extends EventTarget {
     return secondsAt(this.#song.tempos, quarter);
   }
 
-  /**
-   * When a place of a run sounds, by the clock of the context.
-   * @param {Run} run
-   * @param {number} quarter
-   */
+  /** When a place of a run sounds, by the clock of the context. @param {Run} run @param {number} quarter */
   #timeOf(run, quarter) {
     return run.at + (this.#secondsAt(quarter) - this.#secondsAt(run.from)) / run.factor;
   }
 }
 
-/**
- * @template {{quarter: number}} T
- * @param {T[]} list
- * @returns {T[]}
- */
-function ordered(list) {
-  return [...list].sort((one, other) => one.quarter - other.quarter);
-}
+/** @template {{quarter: number}} T @param {T[]} list */
+const ordered = (list) => [...list].sort((one, other) => one.quarter - other.quarter);
 
-/**
- * A sound without its first frames.
- * @param {BaseAudioContext} context
- * @param {AudioBuffer} sound
- * @param {number} frames
- */
+/** A sound without its first frames. @param {BaseAudioContext} context @param {AudioBuffer} sound @param {number} frames */
 function shifted(context, sound, frames) {
   const out = context.createBuffer(sound.numberOfChannels, sound.length - frames, sound.sampleRate);
   for (let channel = 0; channel < sound.numberOfChannels; channel++) {
