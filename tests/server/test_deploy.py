@@ -42,8 +42,11 @@ def pod() -> dict[str, Any]:
 def settings_of(environment: dict[str, str], folder: Path) -> Settings:
     """What a server makes of an environment, if the file of tokens is there."""
     (folder / "tokens").write_text(TOKENS)
-    image = {"SEQ2DRUM_HOST": "0.0.0.0", "SEQ2DRUM_STATE_FILE": "/run/seq2drum/server.json"}
-    return configuration.read({}, {**image, **environment, "SEQ2DRUM_TOKEN_FILE": str(folder / "tokens")})
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    image = dict(re.findall(r"\b(SEQ2DRUM_[A-Z_]+)=(\S+)", text))
+    chosen = configuration.read({}, {**image, **environment, "SEQ2DRUM_TOKEN_FILE": str(folder / "tokens")})
+    assert chosen.host == "0.0.0.0" and chosen.web_port is None
+    return chosen
 
 
 def names_of_settings(environment: dict[str, str]) -> set[str]:

@@ -104,7 +104,8 @@ def test_image_and_container_check_health_by_a_command_that_the_client_has(compo
 def test_the_image_listens_where_its_health_check_asks() -> None:
     in_image = dict(item.split("=", 1) for words in instructions("ENV") for item in words.split())
     assert "SEQ2DRUM_PORT" not in in_image
-    assert [int(port) for port in instructions("EXPOSE")] == [settings.Settings().port] == [DEFAULT_PORT]
+    shown = [int(port) for words in instructions("EXPOSE") for port in words.split()]
+    assert shown == [settings.Settings().port, int(in_image["SEQ2DRUM_WEB_PORT"])] and shown[0] == DEFAULT_PORT
 
 
 def test_the_image_runs_the_server_as_a_user_without_rights(compose: dict[str, Any]) -> None:
@@ -119,6 +120,33 @@ def test_serving_needs_no_torch() -> None:
     extras = PROJECT["optional-dependencies"]
     needed = [*PROJECT["dependencies"], *extras["server"], *extras["client"]]
     assert not [name for name in needed if re.match(r"torch|lightning|onnx\b|seq2drum\[(train|all|dev)", name)]
+
+
+def locked(name: str) -> dict[str, str]:
+    """The packages of a lock with their versions; each has a hash, and there is nothing else in the file."""
+    text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    found = dict[str, str]()
+    for entry in text.replace("\\\n", " ").splitlines():
+        match = re.fullmatch(r"([a-z0-9-]+)==(\S+)(?: ; [^#]*?)?((?: +--hash=sha256:[0-9a-f]{64})+)", entry)
+        assert match, entry
+        found[match[1]] = match[2]
+    return found
+
+
+def test_the_locks_have_all_that_playing_serving_and_the_page_need_by_hash() -> None:
+    requirements = pytest.importorskip("packaging.requirements", reason="needs packaging")
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["client"], *extras["server"], *extras["page"]]
+    serving, building = locked("server.txt"), locked("build.txt")
+    for text in wanted:
+        requirement = requirements.Requirement(text)
+        if requirement.name != "seq2drum":
+            assert requirement.specifier.contains(serving[requirement.name.lower()]), text
+    assert "hatchling" in building and "hatchling" not in serving
+    assert not {"torch", "pytest"} & set(serving)
+    for words in (text for text in instructions("RUN") if " install " in text or "pip wheel" in text):
+        for command in re.findall(r"pip (?:install|wheel) [^&]*", words):
+            assert "--require-hashes" in command or "--no-index" in command, command
 
 
 # --- what they forbid -------------------------------------------------------------------------------------------------

@@ -1,0 +1,25 @@
+# Commands for who looks after the service: `pip install -e '.[audit]'`, then `just` lists them.
+
+image := "python:3.11-slim"
+
+_list:
+    @just --list
+
+# Lock what the image and the checks install, with hashes; `just lock --upgrade` takes the newest.
+lock *flags:
+    uv pip compile pyproject.toml --extra page --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet {{flags}} -o requirements/server.txt
+    echo 'hatchling>=1.26' | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet {{flags}} -o requirements/build.txt
+
+# Write a bill of materials (CycloneDX) of what is locked, and look for its known weaknesses.
+audit:
+    cyclonedx-py requirements requirements/server.txt --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json
+    pip-audit --strict --disable-pip --require-hashes -r requirements/server.txt
+    pip-audit --strict --disable-pip --require-hashes -r requirements/build.txt
+
+# Build the image on a base that is named by its digest, which the registry is asked for.
+build:
+    docker build -t seq2drum --build-arg BASE={{image}}@$(docker buildx imagetools inspect {{image}} --format '{{{{json .Manifest}}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["digest"])') .
+
+# The service for an hour.
+soak *flags:
+    python bench/soak.py {{flags}}
