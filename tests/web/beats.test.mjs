@@ -117,6 +117,16 @@ test("bars come before they are due, and not many of them", async () => {
   made.stop();
 });
 
+test("whoever presses play while the first bar is made hears that bar", async () => {
+  const { engine, made } = machine();
+  void made.prepare();
+  await made.start();
+  assert.ok(engine.song.hits.length > 0);
+  assert.equal(engine.song.bars[0].number, 1);
+  assert.ok(engine.song.hits.some(({ bar }) => bar === 1));
+  made.stop();
+});
+
 test("a click changes the bar that is heard and stays in the bars that come, until it is let go", async () => {
   const { engine, made } = machine();
   await made.start();

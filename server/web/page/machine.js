@@ -35,7 +35,8 @@ export class Machine {
   #first = 0; // the index of the first of them
   #wish = 0; // grows with each change of what is wanted
   #next = { fill: false, change: false };
-  #feeding = false;
+  /** @type {Promise<void> | null} */
+  #feeding = null;
   #rests = 0; // until when the server is left alone
   #timer = 0;
   #shown = -1;
@@ -234,9 +235,13 @@ export class Machine {
     return this.#secondsUntil(this.#first + this.#bars.length) < 1 + this.#ahead() + this.#barSeconds();
   }
 
-  async #feed() {
-    if (this.#feeding) return;
-    this.#feeding = true;
+  /** Make the bars that are wanted. Whoever asks meanwhile waits for the same. */
+  #feed() {
+    this.#feeding ??= this.#made().finally(() => (this.#feeding = null));
+    return this.#feeding;
+  }
+
+  async #made() {
     try {
       while (this.#wants()) {
         if (this.hold && this.#bars.length) {
@@ -254,8 +259,6 @@ export class Machine {
     } catch (error) {
       this.#rests = Date.now() + AGAIN;
       this.#failed(error);
-    } finally {
-      this.#feeding = false;
     }
   }
 

@@ -63,6 +63,7 @@ function fail(error) {
   if (reason === "UNREACHABLE") gone(true);
   else if (reason?.startsWith("CREDENTIALS")) say(t("frame.token"), { kind: "error" });
   else if (reason === "NO_AUDIO") say(t("frame.noAudio"), { kind: "error" });
+  else if (reason === "SOUND_MISSING") say(t("frame.noSound", { file: message ?? "" }), { kind: "error" });
   else if (reason) say(retrySeconds ? t("frame.retry", { message: message ?? "", seconds: Math.ceil(retrySeconds) }) : sentence(message ?? reason), { kind: "error" });
   else {
     say(t("frame.fault", { message: message ?? String(error) }), { kind: "error" });
@@ -197,6 +198,7 @@ async function start() {
   const info = await answered();
   say("");
   app = { api, sound: new Sound(), info, say, fail, goTo, setAddress, useAsGroove: (beat) => (goTo("song"), views?.song.useAsGroove(beat)) };
+  void app.sound.load("drums").catch(fail); // so that nobody waits for them
   const first = parts(location.hash);
   view = first.view === "beats" ? "beats" : "song";
   const values = view === "song" ? first.values : {};

@@ -11,13 +11,12 @@ const FOLDER = new URL("sounds/", import.meta.url);
 const AUDIBLE = 0.02; // of its peak: where a sound begins
 const BEFORE = 0.001; // seconds that are kept before that
 
-/** A sound of the page that did not come. */
+/** A sound of the page that did not come; the message is the name of its file. */
 export class SoundMissing extends Error {
   /** @param {string} file */
   constructor(file) {
-    super(`the sound ${file} could not be read`);
+    super(file);
     this.reason = "SOUND_MISSING";
-    this.file = file;
   }
 }
 
