@@ -27,145 +27,15 @@
  * @typedef {Object<string, any>} Json
  */
 
-const KEY = "seq2drum.token";
-const PROTOCOL = "seq2drum.v1";
-const TICKS_OF_A_BEAT = 480;
+import { fromBase64, joined, toBase64, withBase64 } from "./bytes.js";
+import { hitOf, keepKits, piecesOf } from "./kit.js";
+import { ask, messages, post, Refused, unreachable, wait } from "./wire.js";
+
+export { fromBase64, toBase64 } from "./bytes.js";
+export { stream } from "./endless.js";
+export { Refused, watchServer } from "./wire.js";
+
 const STARTING_SECONDS = 120;
-
-/** Why the server did not do what was asked. */
-export class Refused extends Error {
-  /**
-   * @param {string} reason one of the reasons of docs/service.md, or UNREACHABLE
-   * @param {string} message a sentence
-   * @param {string | null} field of the request, if one is to be mended
-   * @param {number | null} retrySeconds when to try again, if that helps
-   */
-  constructor(reason, message, field = null, retrySeconds = null) {
-    super(message);
-    this.name = "Refused";
-    this.reason = reason;
-    this.field = field;
-    this.retrySeconds = retrySeconds;
-  }
-}
-
-// --- the token -------------------------------------------------------------------------------------------------------
-
-const pages = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel("seq2drum");
-let token = takeToken();
-if (pages) {
-  // A server that was started anew has a new token: the page that it opens tells the older ones.
-  pages.onmessage = (event) => {
-    if (typeof event.data?.token === "string") keepToken(event.data.token);
-  };
-}
-
-/** The token behind the # of the address, which goes out of the address at once; else the one that was kept. */
-function takeToken() {
-  if (typeof location === "undefined") return "";
-  const given = new URLSearchParams(location.hash.slice(1));
-  const found = given.get("token");
-  if (!found) return sessionStorage.getItem(KEY) ?? "";
-  given.delete("token");
-  const rest = given.toString();
-  history.replaceState(history.state, "", location.pathname + location.search + (rest ? "#" + rest : ""));
-  sessionStorage.setItem(KEY, found);
-  pages?.postMessage({ token: found });
-  return found;
-}
-
-/** @param {string} found */
-function keepToken(found) {
-  token = found;
-  sessionStorage.setItem(KEY, found);
-}
-
-// --- asking ----------------------------------------------------------------------------------------------------------
-
-/**
- * One call: the reply, of which a stream has many messages.
- * @param {string} method
- * @param {Json} request
- * @param {FileLike | null} file
- * @param {AbortSignal} [signal]
- */
-async function post(method, request, file = null, signal = undefined) {
-  let reply;
-  try {
-    reply = await fetch("/api/" + method, {
-      method: "POST",
-      headers: { authorization: "Bearer " + token },
-      body: new Blob([JSON.stringify(request), "\n", ...(file ? [file] : [])]),
-      cache: "no-store",
-      signal,
-    });
-  } catch (error) {
-    throw unreachable(error);
-  }
-  if (!reply.ok) throw refused(await reply.json().catch(() => ({})), reply.status);
-  heard();
-  return reply;
-}
-
-/**
- * @param {string} method
- * @param {Json} [request]
- * @param {FileLike | null} [file]
- * @param {AbortSignal} [signal]
- * @returns {Promise<Json>}
- */
-async function ask(method, request = {}, file = null, signal = undefined) {
-  const reply = await post(method, request, file, signal);
-  try {
-    return await reply.json();
-  } catch (error) {
-    throw unreachable(error);
-  }
-}
-
-/**
- * The messages of a stream of events.
- * @param {Response} reply
- */
-async function* messages(reply) {
-  const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (reply.body).pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      if (done) return;
-      text += value;
-      const events = text.split("\n\n");
-      text = /** @type {string} */ (events.pop());
-      for (const event of events) {
-        const lines = event.split("\n");
-        const told = JSON.parse(lines.filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join("\n"));
-        if (lines.includes("event: error")) throw refused(told);
-        yield /** @type {Json} */ (told);
-      }
-    }
-  } catch (error) {
-    throw error instanceof Refused ? error : unreachable(error);
-  } finally {
-    reader.cancel().catch(() => {});
-  }
-}
-
-/**
- * @param {Json} told
- * @param {number} [status]
- */
-function refused(told, status = 0) {
-  const message = told.message || `the server answered with ${status}`;
-  return new Refused(told.reason || "INTERNAL_ERROR", message, told.field ?? null, told.retry_seconds ?? null);
-}
-
-/** @param {unknown} error */
-function unreachable(error) {
-  if (error instanceof DOMException && error.name === "AbortError") return new Refused("CANCELLED", "stopped");
-  lost();
-  return new Refused("UNREACHABLE", "the server does not answer; is it still running?", null, 1);
-}
 
 // --- the server ------------------------------------------------------------------------------------------------------
 
@@ -179,52 +49,12 @@ export async function server() {
     try {
       const menus = ["GetServerInfo", "ListModels", "ListDrumMaps", "ListGenerators", "ListGrooves"];
       const [info, models, maps, generators, grooves] = await Promise.all(menus.map((name) => ask(name)));
+      keepKits(maps);
       return { info, models, maps: maps.maps, generators, grooves: grooves.grooves };
     } catch (error) {
       if (!(error instanceof Refused) || error.reason !== "NOT_READY" || performance.now() > end) throw error;
       await wait(500);
     }
-  }
-}
-
-/** @type {Set<(there: boolean) => void>} */
-const watchers = new Set();
-let there = true;
-
-/**
- * Be told when the server goes away (false), and when it is back (true).
- * @param {(there: boolean) => void} onChange
- * @returns {() => void} ends it
- */
-export function watchServer(onChange) {
-  watchers.add(onChange);
-  if (watchers.size === 1) look();
-  return () => watchers.delete(onChange);
-}
-
-async function look() {
-  while (watchers.size) {
-    try {
-      await fetch("/index.html", { method: "HEAD", cache: "no-store" });
-      heard();
-    } catch {
-      lost();
-    }
-    await wait(there ? 5000 : 1000);
-  }
-}
-
-function heard() {
-  if (!there) {
-    there = true;
-    for (const tell of watchers) tell(true);
-  }
-}
-
-function lost() {
-  if (there) {
-    there = false;
-    for (const tell of watchers) tell(false);
   }
 }
 
@@ -347,47 +177,11 @@ function playedBar(told, pieces) {
 }
 
 /**
- * @param {Json} hit
- * @param {number} bar
- * @param {Map<number, string>} pieces
- * @returns {Hit}
- */
-function hitOf(hit, bar, pieces) {
-  const piece = pieces.get(hit.note) ?? "kick";
-  return { tick: Number(hit.tick), quarter: hit.quarter, bar, piece, velocity: hit.velocity };
-}
-
-/** @type {Map<string, Map<number, string>> | null} */
-let kits = null;
-
-/**
- * The piece of the kit on each note of a drum map.
- * @param {string} map
- */
-async function piecesOf(map) {
-  if (!kits) {
-    const told = await ask("ListDrumMaps");
-    kits = new Map(told.maps.map((/** @type {Json} */ each) => [each.id, byNote(each.pieces)]));
-  }
-  return kits.get(map) ?? /** @type {Map<number, string>} */ (kits.get("gm"));
-}
-
-/** @param {{piece: string, notes: number[]}[]} pieces */
-function byNote(pieces) {
-  /** @type {Map<number, string>} */
-  const found = new Map();
-  // The first note of a piece is written; what others read, too, does not count for it.
-  for (const { piece, notes } of pieces) if (notes.length && !found.has(notes[0])) found.set(notes[0], piece);
-  for (const { piece, notes } of pieces) for (const note of notes) if (!found.has(note)) found.set(note, piece);
-  return found;
-}
-
-/**
  * The bars of a timeline.
  * @param {Timeline} timeline
  * @returns {Bar[]}
  */
-export function barsOf({ bars, quarters, meters }) {
+export function barsOf({ bars, meters }) {
   const found = [];
   let [at, index] = [0, 0];
   for (let number = 1; number <= bars; number++) {
@@ -421,154 +215,3 @@ export async function compose(brief, { count = 1, guitar = null, config = {}, si
     accompaniment: played ? { ...played, takes: played.takes.map(withBytes) } : null,
   });
 }
-
-/**
- * A beat without an end: each `more` asks for so many bars, and may change the brief from the next bar on.
- * @param {Json} brief
- * @returns {{more: (bars: number, changes?: Json) => Promise<BeatBar[]>, close: () => void}}
- */
-export function stream(brief) {
-  let wishes = { ...brief };
-  /** @type {Promise<Line> | null} */
-  let line = null;
-  let made = 0; // bars of the lines that have ended
-  let asked = Promise.resolve(/** @type {BeatBar[]} */ ([]));
-  let opened = 0;
-
-  /** @param {number} bars @param {Json} changes @returns {Promise<BeatBar[]>} */
-  async function next(bars, changes) {
-    const pieces = await piecesOf("gm");
-    const changed = Object.keys(changes).length > 0;
-    wishes = { ...wishes, ...changes };
-    let current = line ? await line.catch(() => null) : null;
-    if (!current || current.closed || current.made + bars > MOST_BARS) {
-      // The server ends a beat that nobody asks on, and one that is long: another goes on, with the next seed.
-      if (current) made += current.made;
-      current?.close();
-      line = openLine();
-      current = await line;
-      current.first = { ...wishes, seed: String(BigInt(wishes.seed ?? 0) + BigInt(opened++)) };
-    }
-    const given = current.made ? (changed ? { brief: wishes } : {}) : { brief: current.first };
-    const told = await current.ask({ ...given, bars }, bars);
-    return told.map((bar) => beatBar(bar, made, pieces));
-  }
-
-  return {
-    more(bars, changes = {}) {
-      asked = asked.catch(() => []).then(() => next(bars, changes));
-      return asked;
-    },
-    close() {
-      line?.then((open) => open.close()).catch(() => {});
-      line = null;
-    },
-  };
-}
-
-const MOST_BARS = 1024;
-
-/**
- * @typedef {{made: number, closed: boolean, first: Json, close: () => void, ask: (request: Json, bars: number) => Promise<Json[]>}} Line
- */
-
-/** @returns {Promise<Line>} */
-function openLine() {
-  const address = new URL("/api/StreamCompose", location.href);
-  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  const shown = "bearer." + toBase64(new TextEncoder().encode(token)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  const socket = new WebSocket(address, [PROTOCOL, shown]);
-  /** @type {{bars: number, told: Json[], resolve: (bars: Json[]) => void, reject: (error: Error) => void} | null} */
-  let waiting = null;
-  /** @type {Line} */
-  const line = {
-    made: 0,
-    closed: false,
-    first: {},
-    close: () => socket.close(),
-    ask: (request, bars) =>
-      new Promise((resolve, reject) => {
-        waiting = { bars, told: [], resolve, reject };
-        socket.send(JSON.stringify(request));
-      }),
-  };
-  return new Promise((resolve, reject) => {
-    /** @type {Refused | null} */
-    let why = null;
-    socket.onopen = () => resolve(line);
-    socket.onmessage = ({ data }) => {
-      const told = JSON.parse(data);
-      if (told.error) {
-        why = refused(told.error);
-      } else if (waiting) {
-        line.made++;
-        if (waiting.told.push(told) === waiting.bars) {
-          const { told: all, resolve: give } = waiting;
-          waiting = null;
-          give(all);
-        }
-      }
-    };
-    socket.onclose = async () => {
-      line.closed = true;
-      if (!why && !line.made) await ask("GetServerInfo").catch((error) => (why = error)); // a WebSocket does not say why
-      const error = why ?? new Refused("CANCELLED", "the beat has ended");
-      reject(error);
-      waiting?.reject(error);
-    };
-  });
-}
-
-/**
- * @param {Json} told
- * @param {number} before bars that were made before
- * @param {Map<number, string>} pieces
- * @returns {BeatBar}
- */
-function beatBar(told, before, pieces) {
-  const number = told.bar + before;
-  const hits = told.hits.map((/** @type {Json} */ hit) =>
-    hitOf({ ...hit, quarter: Number(hit.tick) / TICKS_OF_A_BEAT }, number, pieces),
-  );
-  return { number, bpm: told.bpm, hits };
-}
-
-// --- bytes -----------------------------------------------------------------------------------------------------------
-
-/** @param {string} text @returns {Uint8Array<ArrayBuffer>} */
-export function fromBase64(text) {
-  return Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-}
-
-/** @param {Uint8Array} bytes @returns {string} */
-export function toBase64(bytes) {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  return btoa(text);
-}
-
-/**
- * A value with its bytes as texts.
- * @param {any} value
- * @returns {any}
- */
-function withBase64(value) {
-  if (value instanceof Uint8Array) return toBase64(value);
-  if (Array.isArray(value)) return value.map(withBase64);
-  if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withBase64(each)]));
-}
-
-/** @param {Uint8Array[]} parts */
-function joined(parts) {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-/** @param {number} milliseconds */
-const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -1,0 +1,190 @@
+// @ts-check
+// How the page asks its server: the token, one call, a stream of events, and whether the server is there.
+
+/** @import {FileLike, Json} from "./api.js" */
+
+const KEY = "seq2drum.token";
+
+/** Why the server did not do what was asked. */
+export class Refused extends Error {
+  /**
+   * @param {string} reason one of the reasons of docs/service.md, or UNREACHABLE
+   * @param {string} message a sentence
+   * @param {string | null} field of the request, if one is to be mended
+   * @param {number | null} retrySeconds when to try again, if that helps
+   */
+  constructor(reason, message, field = null, retrySeconds = null) {
+    super(message);
+    this.name = "Refused";
+    this.reason = reason;
+    this.field = field;
+    this.retrySeconds = retrySeconds;
+  }
+}
+
+// --- the token -------------------------------------------------------------------------------------------------------
+
+const pages = typeof location === "undefined" ? null : new BroadcastChannel("seq2drum");
+export let token = takeToken();
+if (pages) {
+  // A server that was started anew has a new token: the page that it opens tells the older ones.
+  pages.onmessage = (event) => {
+    if (typeof event.data?.token === "string") keepToken(event.data.token);
+  };
+}
+
+/** The token behind the # of the address, which goes out of the address at once; else the one that was kept. */
+function takeToken() {
+  if (typeof location === "undefined") return "";
+  const given = new URLSearchParams(location.hash.slice(1));
+  const found = given.get("token");
+  if (!found) return sessionStorage.getItem(KEY) ?? "";
+  given.delete("token");
+  const rest = given.toString();
+  history.replaceState(history.state, "", location.pathname + location.search + (rest ? "#" + rest : ""));
+  sessionStorage.setItem(KEY, found);
+  pages?.postMessage({ token: found });
+  return found;
+}
+
+/** @param {string} found */
+function keepToken(found) {
+  token = found;
+  sessionStorage.setItem(KEY, found);
+}
+
+// --- asking ----------------------------------------------------------------------------------------------------------
+
+/**
+ * One call: the reply, of which a stream has many messages.
+ * @param {string} method
+ * @param {Json} request
+ * @param {FileLike | null} file
+ * @param {AbortSignal} [signal]
+ */
+export async function post(method, request, file = null, signal = undefined) {
+  let reply;
+  try {
+    reply = await fetch("/api/" + method, {
+      method: "POST",
+      headers: { authorization: "Bearer " + token },
+      body: new Blob([JSON.stringify(request), "\n", ...(file ? [file] : [])]),
+      cache: "no-store",
+      signal,
+    });
+  } catch (error) {
+    throw unreachable(error);
+  }
+  if (!reply.ok) throw refused(await reply.json().catch(() => ({})), reply.status);
+  heard();
+  return reply;
+}
+
+/**
+ * @param {string} method
+ * @param {Json} [request]
+ * @param {FileLike | null} [file]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Json>}
+ */
+export async function ask(method, request = {}, file = null, signal = undefined) {
+  const reply = await post(method, request, file, signal);
+  try {
+    return await reply.json();
+  } catch (error) {
+    throw unreachable(error);
+  }
+}
+
+/**
+ * The messages of a stream of events.
+ * @param {Response} reply
+ */
+export async function* messages(reply) {
+  const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (reply.body).pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      text += value;
+      const events = text.split("\n\n");
+      text = /** @type {string} */ (events.pop());
+      for (const event of events) {
+        const lines = event.split("\n");
+        const told = JSON.parse(lines.filter((line) => line.startsWith("data: ")).map((line) => line.slice(6)).join("\n"));
+        if (lines.includes("event: error")) throw refused(told);
+        yield /** @type {Json} */ (told);
+      }
+    }
+  } catch (error) {
+    throw error instanceof Refused ? error : unreachable(error);
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/**
+ * @param {Json} told
+ * @param {number} [status]
+ */
+export function refused(told, status = 0) {
+  const message = told.message || `the server answered with ${status}`;
+  return new Refused(told.reason || "INTERNAL_ERROR", message, told.field ?? null, told.retry_seconds ?? null);
+}
+
+/** @param {unknown} error */
+export function unreachable(error) {
+  if (error instanceof DOMException && error.name === "AbortError") return new Refused("CANCELLED", "stopped");
+  lost();
+  return new Refused("UNREACHABLE", "the server does not answer; is it still running?", null, 1);
+}
+
+// --- whether it is there ---------------------------------------------------------------------------------------------
+
+/** @type {Set<(there: boolean) => void>} */
+const watchers = new Set();
+let there = true;
+
+/**
+ * Be told when the server goes away (false), and when it is back (true).
+ * @param {(there: boolean) => void} onChange
+ * @returns {() => void} ends it
+ */
+export function watchServer(onChange) {
+  watchers.add(onChange);
+  if (watchers.size === 1) look();
+  return () => watchers.delete(onChange);
+}
+
+async function look() {
+  while (watchers.size) {
+    try {
+      await fetch("/index.html", { method: "HEAD", cache: "no-store" });
+      heard();
+    } catch {
+      lost();
+    }
+    await wait(there ? 5000 : 1000);
+  }
+}
+
+function heard() {
+  if (!there) {
+    there = true;
+    for (const tell of watchers) tell(true);
+  }
+}
+
+function lost() {
+  if (there) {
+    there = false;
+    for (const tell of watchers) tell(false);
+  }
+}
+
+/** @param {number} milliseconds */
+export const wait = (milliseconds) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
