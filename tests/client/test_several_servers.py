@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from client import AsyncRemoteDrummer, RemoteDrummer, ServerUnavailable, address
 from client.connection import Connection
 from client.finding import find, start
 from seq2drum.errors import OptionError
+from tests.papers import make_papers
 from tests.servers import Served, served, settings, until
 
 HANDED = "ListDrumMaps"
@@ -109,6 +111,23 @@ def test_calls_go_round_the_servers_and_away_from_one_that_withdraws_or_is_not_r
             await withdrawing
             await reached([servers[0], servers[2]])
             await until(lambda: not servers[1].front.door.inside)
+
+    asyncio.run(run())
+
+
+def test_with_tls_the_certificates_of_several_have_the_name_of_the_first(tmp_path: Path) -> None:
+    papers = make_papers(tmp_path)  # the server's is of 127.0.0.1
+
+    async def run() -> None:
+        async with served(settings(**papers.server)) as one, served(settings(**papers.server)) as two:
+            ports = [server.front.port for server in (one, two)]
+            ca = papers.path("authority.pem")
+            async with AsyncRemoteDrummer([f"127.0.0.1:{ports[0]}", f"localhost:{ports[1]}"], ca=ca) as drummer:
+                while not (one.begun() and two.begun()):
+                    assert await drummer.drum_maps()
+            async with AsyncRemoteDrummer([f"localhost:{ports[0]}", f"127.0.0.1:{ports[1]}"], ca=ca) as drummer:
+                with pytest.raises(ServerUnavailable):
+                    await drummer.drum_maps()
 
     asyncio.run(run())
 

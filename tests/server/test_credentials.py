@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 
+from client import RemoteDrummer, Unauthenticated
 from seq2drum.errors import OptionError
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import configuration, tokens
@@ -18,7 +21,7 @@ from server.settings import Settings
 from server.statuses import reason_of
 from server.tokens import Token
 from tests.papers import client, make_papers
-from tests.servers import Served, refused, served, settings, until
+from tests.servers import Served, process, refused, served, settings, until
 
 ANNA, BERT, CARL = "anna" * 4, "bert" * 5, "carl" * 6
 FILE = f"# who calls\nanna {ANNA}\n\nbert {BERT} 2  # a trial\n"
@@ -150,6 +153,24 @@ def test_a_file_of_tokens_is_read_again_when_it_changes_and_a_bad_one_changes_no
             await are_let_in(BERT)
 
     asyncio.run(run())
+
+
+@pytest.mark.slow
+def test_a_server_takes_a_changed_file_of_tokens_by_itself_and_tells_local_programs(tmp_path: Path) -> None:
+    place = write(tmp_path / "tokens", f"{ANNA}\n")
+    flags = ("--engines", "1", "--screens", "1", "--port", "0", "--token-file", str(place))
+    with process(tmp_path, *flags) as running, RemoteDrummer(f"127.0.0.1:{running.port()}", token=CARL) as drummer:
+        running.wait("ready in")
+        with pytest.raises(Unauthenticated):
+            drummer.drum_maps()
+        assert json.loads(running.state.read_text())["token"] == ANNA
+        write(place, f"{CARL}\n")
+        running.wait("credentials read")
+        assert drummer.drum_maps()
+        end = time.monotonic() + 60
+        while json.loads(running.state.read_text())["token"] != CARL:
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
 
 # --- certificates -----------------------------------------------------------------------------------------------------
