@@ -98,7 +98,7 @@ class Player:
         for job, reply in list(self._replies.items()):
             self._go_on(job, reply)
         for stage in self._stages.values():
-            for call, take, item in stage.advance():
+            for call, take, item in stage.advance(stage.moving()):
                 if call.job in stage.calls:  # another of its takes may have failed in this step
                     self._advanced(stage, call, take, item)
         if time.monotonic() - self._said > ALIVE_SECONDS:

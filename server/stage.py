@@ -1,15 +1,16 @@
 """A model that plays, and the calls that are played by it: which of their takes have room, and which move in a round.
 
 Takes that do not fit are played in turn. In a round every caller moves as many takes as the one who has fewest, and of
-a caller's calls every one as many as the one that has fewest: so a short song goes on beside many long ones about as
-fast as beside one.
+a caller's calls every one as many as the one that has fewest; and a call with much more before it than another moves in
+every second round. So a short song beside many long ones takes less than twice its time alone, and the long ones lose
+little.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -21,7 +22,10 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 MOST_BARS = 8192
 """The bars of all takes that are played at once; a take keeps some 50 KiB for each of its bars."""
 FEW_BARS = 256
-"""A call whose takes have no more bars than these plays one of them even if there is no room."""
+"""A call whose takes have no more bars than these plays one of them even if there is no room. One whose takes have more
+begins no second one beside other calls: it takes a while to hear so long a song."""
+MUCH = 4
+"""How many times as many bars before it as another's make a call one that moves in every second round."""
 
 Key = tuple[int, int]  # job and take
 
@@ -111,12 +115,8 @@ class Stage:
         call.seated.clear()
         self._changed = True
 
-    def advance(self) -> list[tuple[Call, int, DrumBar | Ended]]:
-        """Play one step; what was made, by call and take."""
-        if self._changed:
-            self._changed = False
-            self._seat()
-        keys = self._moving()
+    def advance(self, keys: Sequence[Key]) -> list[tuple[Call, int, DrumBar | Ended]]:
+        """Play one step of some takes; what was made, by call and take."""
         began = time.process_time()
         made = [(self.calls[job], take, item) for (job, take), item in self._ensemble.advance(keys)] if keys else []
         if keys:
@@ -151,14 +151,21 @@ class Stage:
 
     def _fits(self, call: Call) -> bool:
         bars = call.bars_a_take
+        if bars > FEW_BARS and call.seated and len(self.calls) > 1:
+            return False
         return not self._seated or self._seated + bars <= MOST_BARS or (not call.seated and bars <= FEW_BARS)
 
-    def _moving(self) -> list[Key]:
-        """The takes that move in this round."""
+    def moving(self) -> list[Key]:
+        """The takes that move in the next round."""
+        if self._changed:
+            self._changed = False
+            self._seat()
         self._rounds += 1
         by_caller: dict[str, list[Call]] = {}
+        least = min((call.total - call.done for call in self.calls.values() if call.seated), default=0)
         for call in self.calls.values():
-            if call.seated:
+            has_much = call.total - call.done > max(MUCH * least, FEW_BARS)
+            if call.seated and not (has_much and self._rounds % 2):
                 by_caller.setdefault(call.caller, []).append(call)
         share = min((len(calls) * _fewest(calls) for calls in by_caller.values()), default=0)
         keys: list[Key] = []

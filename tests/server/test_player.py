@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from seq2drum.formats import midi
 from seq2drum.music.limits import DEFAULT_LIMITS
+from seq2drum.music.notes import Note, Part, Song
 from seq2drum.play import choosing, composer
 from seq2drum.play.book import Book
 from seq2drum.play.brief import Brief
@@ -25,7 +26,7 @@ from seq2drum.play.drummer import Drummer
 from seq2drum.play.folder import WEIGHTS, find
 from seq2drum.play.options import Options
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import frames, player
+from server import frames, player, statuses
 from server.frames import Frame
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,8 @@ BOSSA = (ROOT / "examples" / "bossa_nova.mid").read_bytes()
 class Worker:
     """A worker that plays, and whoever speaks to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **start: Any) -> None:
+        self._start = start
         self.process = subprocess.Popen(
             [sys.executable, "-m", "server.player"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
         )
@@ -63,9 +65,16 @@ class Worker:
                 "models": models,
                 "default": next(iter(models)),
                 "threads": 1,
+                **self._start,
             }
         )
         return self.hear()
+
+    def end(self) -> None:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.close()
+        assert self.process.wait(10) == 0
+        self.process.stdout.close()
 
     def play(self, job: int, midi: bytes, *, bars: bool = False, **config: Any) -> None:
         request = pb.GenerateDrumsRequest(midi=midi, config=pb.GenerationConfig(**config), request_id=f"r{job}")
@@ -90,10 +99,7 @@ def worker() -> Iterator[Worker]:
     running = Worker()
     running.ready = running.begin()  # type: ignore[attr-defined]
     yield running
-    assert running.process.stdin and running.process.stdout
-    running.process.stdin.close()
-    assert running.process.wait(10) == 0
-    running.process.stdout.close()
+    running.end()
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +259,41 @@ def test_a_model_whose_steps_round_otherwise_in_a_batch_plays_one_call_after_ano
     done = [frame for frame in sent if frame.head["what"] == "done"]
     assert [frame.head["job"] for frame in done] == [1, 2]
     assert all(reply([frame]).timing.batch_size == 1 for frame in done)
+
+
+def test_a_call_is_said_to_be_taken_before_all_else_and_its_cost_is_told_at_its_end(worker: Worker) -> None:
+    worker.play(65, BLUES)
+    heard = [worker.hear()]
+    while heard[-1].head["what"] != "done":
+        heard.append(worker.hear())
+    assert heard[0].head == {"what": "taken", "job": 65}
+    assert 0 < heard[-1].head["seconds"] < 60 and heard[-1].head["mebibytes"] > 0
+
+
+def test_a_player_that_works_says_each_second_that_it_does(drummer: Drummer, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Frame] = []
+    monkeypatch.setattr(player, "ALIVE_SECONDS", 0.0)
+    monkeypatch.setattr(player, "PROGRESS_SECONDS", 1e9)
+    playing = player.Player({"default": player.opened_stage("default", "default")}, {}, DEFAULT_LIMITS, 8, sent.append)
+    playing.take_in(Frame({"what": "play", "job": 1}, pb.GenerateDrumsRequest(midi=BLUES).SerializeToString()))
+    for _ in range(20):
+        playing.advance()
+    assert [frame.head["what"] for frame in sent[-10:]] == ["alive"] * 10
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are those of Linux")
+def test_a_song_for_which_there_is_no_memory_fails_alone() -> None:
+    worker = Worker(player_mebibytes=512)
+    worker.begin()
+    notes = [Note(240 * eighth, 240, 40 + eighth * 5 % 12, 80) for eighth in range(8 * 10_000)]
+    worker.play(1, midi.serialise(Song(480, (Part.of(notes, program=27, name="Guitar"),))), takes=8)
+    worker.play(2, BLUES)
+    said = worker.until_done(1, 2)
+    assert said[1][-1].head["what"] == "failed"
+    assert statuses.reason_of(status_pb2.Status.FromString(said[1][-1].body)) == "MIDI_TOO_COMPLEX"
+    assert reply(said[2]).takes[0].midi
+    worker.end()
 
 
 def test_a_checkpoint_that_cannot_be_used_ends_the_worker_with_a_status(tmp_path: Path) -> None:

@@ -1,0 +1,175 @@
+"""What a caller with a short song waits beside callers who ask for much: `python bench/beside.py [--before CHECKOUT]`.
+
+A real server plays a song of 64 bars again and again, alone and beside
+
+    dense    a guitar of 2,000 bars, sixteen notes in each, of the same caller
+    takes    eight takes of it, of the same caller
+    greedy   sixteen calls at once for eight takes of two notes that are 2,000 bars apart, of a caller from 127.0.0.2
+
+once with one process that plays and once with two. Each row has the times of the short song in the median and at most,
+how many times as long as alone that is, and the most memory of the processes that play. `--before` measures the server
+of another checkout in the same run, turn and turn about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import grpc
+
+from bench.callers import stub_of
+from bench.machine import machine
+from bench.serving import Served, serving
+from seq2drum.formats import midi
+from seq2drum.music.notes import Note, Part, Song
+from seq2drum.rpc import accompaniment_pb2 as pb
+
+TICKS, BAR = 480, 1920
+LONG_BARS, SHORT_BARS = 2000, 64
+ELSEWHERE = "127.0.0.2"
+
+
+def guitar(notes: list[Note]) -> bytes:
+    """A MIDI file of some notes."""
+    return midi.serialise(Song(TICKS, (Part.of(notes, program=27, name="Guitar"),)))
+
+
+def eighths(bars: int, length: int = 240) -> bytes:
+    """A guitar that plays without a pause."""
+    count = bars * BAR // length
+    return guitar([Note(length * at, length, 40 + at * 5 % 12 + at // 64 % 7, 70 + at % 40) for at in range(count)])
+
+
+SHORT = eighths(SHORT_BARS)
+DENSE = eighths(LONG_BARS, 120)
+FAR_APART = guitar([Note(0, 240, 52, 90), Note((LONG_BARS - 1) * BAR, 240, 52, 90)])
+
+
+@contextmanager
+def relayed(address: str) -> Iterator[str]:
+    """An address from which all goes to another, as if it came from ELSEWHERE."""
+    host, _, port = address.rpartition(":")
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listening.accept()
+                far = socket.create_connection((host, int(port)), source_address=(ELSEWHERE, 0))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        listening.close()
+
+
+def played(stub: Any, data: bytes, takes: int = 1, seconds: float = 300.0) -> float:
+    """Seconds of a call."""
+    begun = time.perf_counter()
+    request = pb.GenerateDrumsRequest(midi=data, config=pb.GenerationConfig(takes=takes))
+    stub.GenerateDrums(request, timeout=seconds)
+    return time.perf_counter() - begun
+
+
+def beside(served: Served, load: Callable[[str], None], calls: int, most: float) -> tuple[list[float], float]:
+    """Seconds of short songs while a load goes on, at most so many and for so long; MiB of those who play, at most."""
+    times, memory = list[float](), 0.0
+    channel, stub = stub_of(served.address)
+    loading = threading.Thread(target=load, args=(served.address,), daemon=True)
+    with channel:
+        loading.start()
+        time.sleep(0.1)
+        end = time.perf_counter() + most
+        while len(times) < calls and time.perf_counter() < end and (loading.is_alive() or not times):
+            with suppress(grpc.RpcError):
+                times.append(played(stub, SHORT, seconds=most))
+            memory = max(memory, sum(player.memory_info().rss for player in served.workers("player")) / (1 << 20))
+    return times or [most], memory
+
+
+def asking(data: bytes, takes: int, calls: int = 1, *, elsewhere: bool = False) -> Callable[[str], None]:
+    """A load: so many calls at once for so many takes."""
+
+    def load(address: str) -> None:
+        def call(at: str) -> None:
+            channel, stub = stub_of(at)
+            with channel, suppress(grpc.RpcError, ValueError):
+                played(stub, data, takes)
+
+        with relayed(address) if elsewhere else nullcontext(address) as at:
+            threads = [threading.Thread(target=call, args=(at,), daemon=True) for _ in range(calls)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+    return load
+
+
+LOADS: dict[str, Callable[[str], None]] = {
+    "dense": asking(DENSE, 1),
+    "takes": asking(DENSE, 8),
+    "greedy": asking(FAR_APART, 8, 16, elsewhere=True),
+}
+
+
+def measured(checkout: Path, engines: int, name: str, calls: int, most: float) -> str:
+    """A row: a server of its own for each."""
+    with serving("--engines", str(engines), environ={"PYTHONPATH": str(checkout)}) as served:
+        channel, stub = stub_of(served.address)
+        with channel:
+            played(stub, SHORT)
+            alone = statistics.median(played(stub, SHORT) for _ in range(5))
+        times, memory = beside(served, LOADS[name], calls, most)
+    middle, worst = statistics.median(times), max(times)
+    return (
+        f"{1000 * alone:.0f} ms | {1000 * middle:.0f} ms, at most {1000 * worst:.0f} ms ({len(times)} calls) | "
+        f"{middle / alone:.1f}, at most {worst / alone:.1f} | {memory:.0f} MiB"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT")
+    parser.add_argument("--calls", type=int, default=20, help="short songs beside each load, at most")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each load, at most")
+    parser.add_argument("--only", nargs="+", choices=list(LOADS), default=list(LOADS))
+    parser.add_argument("--engines", type=int, nargs="+", default=[1, 2])
+    options = parser.parse_args()
+    print(machine())
+    print("\n| server | beside | alone | beside it | times as long | memory of players |\n|---|---|---|---|---|---|")
+    for name in options.only:
+        for engines in options.engines:
+            for what, checkout in {"before": options.before, "now": ROOT}.items():
+                if checkout:
+                    row = measured(checkout, engines, name, options.calls, options.seconds)
+                    print(f"| {what}, {engines} | {name} | {row} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
