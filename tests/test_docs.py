@@ -59,6 +59,7 @@ NOT_RUN = {
     r"seq2drum --print-completion |mkdir -p ~/\.zfunc$": "writes into a home; test_completion.py tries it",
     r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
     r"\(echo ": "wants a token and curl; tests/server/test_web.py asks over HTTP",
+    r"(seq2drum|python main\.py) --mode page": "serves a page until it is ended; tests/web is in a browser",
     r"python -m client mcp ": "serves an assistant; test_mcp.py is one",
     r"tensorboard ": "serves until it is ended",
     r"python -m seq2drum\.learn\.\w+ --|python bench/ranker\.py ": "wants a corpus; tests/learn trains",

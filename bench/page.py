@@ -1,0 +1,216 @@
+"""What the page gives and costs in a browser: `python bench/page.py [--minutes N] [--only PART] [--pictures FOLDER]`.
+
+A real server with the page, and Chromium without a network. The table has
+
+    first sound  from the drop of a file of 128 bars until the master is not silent, four songs, the slowest; the bound
+                 is 2 seconds
+    bytes        of all files of the page without its sounds, as they lie there and as they are sent; of its sounds
+    requests     of a session: a song played, downloaded, the beat machine; and how many went beyond this machine
+    violations   what axe-core finds in both views, light and dark (needs its package, see tests/web/package.json)
+    memory       of the page's values and of the browser's processes while a song is played round and round, minute by
+                 minute; the bound is a tenth more after the last than after the first
+
+With --pictures, nothing is measured: the screenshots of docs/guitarists/page.md are made, at three sizes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from bench.machine import machine
+from bench.service import song
+from tests.web.browser import Page, chromium, waited
+from tests.web.conftest import PAGE, site
+
+SONGS = ("funk", "rock_riff", "blues_shuffle", "jazz_swing")
+BARS = 128
+SIZES = {"wide": (1440, 900), "tablet": (820, 1180), "phone": (390, 844)}
+COLOURS = 256  # of a picture
+SESSION = "window.seq2drum?.song?.session"
+DONE = f"{SESSION}?.work?.name === given[0] && {SESSION}.take?.midi && !{SESSION}.busy && true"
+LISTEN = """
+window.heardAt = null; window.droppedAt = null;
+addEventListener("drop", () => (window.droppedAt = performance.now()), { capture: true, once: true });
+const data = new Float32Array(256);
+const timer = setInterval(() => {
+  const { tap } = seq2drum.app.sound;
+  if (window.droppedAt === null || !tap || !seq2drum.app.sound.playing) return;
+  tap.getFloatTimeDomainData(data);
+  if (!data.some((sample) => Math.abs(sample) > 0.003)) return;
+  window.heardAt = performance.now() - window.droppedAt;
+  clearInterval(timer);
+}, 4);
+"""
+
+
+@contextmanager
+def opened(*flags: str) -> Iterator[Page]:
+    """The page in a browser, over a server of its own."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, downloads = Path(place) / "server", Path(place) / "downloads"
+        downloads.mkdir()
+        with site(folder) as served, chromium(downloads, *flags) as driver:
+            page = Page(driver, served.address, downloads).open()
+            page.until(f"{SESSION} && true")
+            yield page
+
+
+def first_sounds(page: Page, folder: Path) -> Iterator[tuple[str, float]]:
+    """Name and seconds from a drop to the first sound."""
+    page.touch("main")  # who drops a file has touched the page
+    for name in SONGS:
+        path = folder / f"{name}.mid"
+        path.write_bytes(song(name, BARS))
+        page.run(LISTEN)
+        page.drop("main", path)
+        yield name, page.until("window.heardAt") / 1000
+        page.until(DONE, path.name)
+        page.run("seq2drum.app.sound.stop();")
+
+
+def sizes() -> dict[str, int]:
+    """Bytes of the page's files."""
+    files = [path for path in PAGE.rglob("*") if path.is_file() and "sounds" not in path.relative_to(PAGE).parts]
+    sounds = [path for path in PAGE.rglob("sounds/*") if path.is_file()]
+    return {
+        "as they lie": sum(path.stat().st_size for path in files),
+        "as sent": sum(len(gzip.compress(path.read_bytes(), mtime=0)) for path in files),
+        "sounds": sum(path.stat().st_size for path in sounds),
+    }
+
+
+def requests(page: Page) -> tuple[int, int]:
+    """How many requests a session makes, and how many of them go beyond this machine."""
+    page.until("document.querySelectorAll('#messages button').forEach((button) => button.click()) ?? true")
+    page.touch("#download")
+    page.downloaded(lambda: page.touch("[data-format=midi_with_guitar]"))
+    page.touch("#to-beats")
+    page.touch("#beats-play")
+    page.until("document.querySelectorAll('.beat-bar').length > 2")
+    page.touch("#beats-play")
+    page.touch("#to-song")
+    asked = page.requests()
+    own = (page.origin, page.origin.replace("http", "ws", 1), "about:", "blob:", "data:")
+    return len(asked), sum(not address.startswith(own) for address in asked)
+
+
+def violations(page: Page) -> int | None:
+    """What axe-core finds in both views, light and dark; None without its package."""
+    modules = Path(os.environ.get("SEQ2DRUM_NODE_MODULES") or ROOT / "tests" / "web" / "node_modules")
+    axe = modules / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        return None
+    page.driver.execute_script(axe.read_text(encoding="utf-8"))
+    found = 0
+    for theme in ("light", "dark"):
+        given = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", given)
+        for view in ("#to-beats", "#to-song"):
+            page.touch(view)
+            page.run("for (const animation of document.getAnimations()) animation.cancel();")
+            found += page.run("return (await axe.run(document)).violations.length;")
+    return found
+
+
+def memory(page: Page) -> tuple[float, float]:
+    """MB of the page's values after a collection, and of all processes of the browser."""
+    import psutil
+
+    page.driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+    used = page.driver.execute_cdp_cmd("Runtime.getHeapUsage", {})["usedSize"]
+    processes = psutil.Process(page.driver.service.process.pid).children(recursive=True)
+    return used / 1e6, sum(process.memory_info().rss for process in processes if process.is_running()) / 1e6
+
+
+def minutes_of_playing(page: Page, name: str, minutes: float) -> Iterator[tuple[float, float, float]]:
+    """Minutes, and `memory`, while a song plays round and round."""
+    page.run("const { app } = seq2drum; app.sound.loop(0, 128); app.sound.tempo(1.5); await app.sound.play(0);")
+    begun = time.monotonic()
+    for minute in range(1, max(int(minutes), 1) + 1):
+        end = begun + 60 * minute if minutes >= 1 else begun + 60 * minutes
+        waited(lambda end=end: time.monotonic() > end, "a minute", 120)
+        assert page.run("return seq2drum.app.sound.playing;"), f"{name} does not play any more"
+        yield minute, *memory(page)
+    page.run("seq2drum.app.sound.stop();")
+
+
+def pictures(folder: Path) -> None:
+    """The screenshots of the page's page, as small as they can be."""
+    with opened("--hide-scrollbars") as page:
+        page.find("#file").send_keys(str(ROOT / "examples" / "rock_riff.mid"))
+        page.until(DONE, "rock_riff.mid")
+        page.run("document.querySelectorAll('#messages button').forEach((button) => button.click());")
+        page.run("seq2drum.app.sound.stop(); await seq2drum.app.sound.seek(29.5);")
+        for name in SIZES:
+            shown(page, folder / f"page-{name}.png", name)
+        page.touch("#to-beats")
+        page.touch("#beats-play")
+        page.until("document.querySelectorAll('.beat-bar').length > 5")
+        page.touch("#beats-play")
+        shown(page, folder / "page-beats.png", "wide")
+
+
+def shown(page: Page, path: Path, size: str) -> None:
+    """One screenshot."""
+    from PIL import Image
+
+    width, height = SIZES[size]
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    page.run("scrollTo(0, 0); for (let at = 0; at < 3; at++) await new Promise(requestAnimationFrame);")
+    seen = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
+    seen.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path}: {seen.width} x {seen.height}, {path.stat().st_size} bytes")
+
+
+def measure(only: str | None, minutes: float) -> None:
+    """Print the table."""
+    wanted = lambda part: only in (None, part)  # noqa: E731
+    with opened() as page, tempfile.TemporaryDirectory() as place:
+        told: list[tuple[str, float]] = []
+        if only != "bytes":
+            told = list(first_sounds(page, Path(place)))
+            each = ", ".join(f"{name} {seconds:.2f}" for name, seconds in told)
+            print(
+                f"first sound: {max(seconds for _, seconds in told):.2f} s at most of {BARS} bars ({each})", flush=True
+            )
+        if wanted("bytes"):
+            print("bytes: " + ", ".join(f"{size} {name}" for name, size in sizes().items()), flush=True)
+        if wanted("requests"):
+            print("requests: {} in all, {} beyond this machine".format(*requests(page)), flush=True)
+        if wanted("violations"):
+            found = violations(page)
+            print(f"violations: {'axe-core is not installed' if found is None else found}", flush=True)
+        if wanted("memory"):
+            for minute, values, processes in minutes_of_playing(page, told[-1][0], minutes):
+                print(f"memory after minute {minute}: {values:.1f} MB of values, {processes:.0f} MB in all", flush=True)
+
+
+def main(words: list[str] | None = None) -> Any:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10, help="of playing (default: 10)")
+    parser.add_argument("--only", choices=("first sound", "bytes", "requests", "violations", "memory"))
+    parser.add_argument("--pictures", metavar="FOLDER", help="make the screenshots of the documentation there")
+    options = parser.parse_args(words)
+    if options.pictures:
+        return pictures(Path(options.pictures))
+    print(machine())
+    return measure(options.only, options.minutes)
+
+
+if __name__ == "__main__":
+    main()
