@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 MOST_HEAD = 1 << 16
 """The longest head in bytes."""
-MOST_BODY = 1 << 27
+MOST_BODY = 1 << 28
 """The longest body in bytes."""
 
 _LENGTHS = struct.Struct(">II")

@@ -31,8 +31,8 @@ OPEN_TO_ALL = frozenset({"GetServerInfo"})
 """The methods that need no credentials."""
 FILE_CHUNK = 64 << 10
 """The most bytes of a file that are sent at once."""
-MOST_RENDERS = 8
-"""Calls at once for files that are made: one after another."""
+MOST_RENDERS = 4
+"""Calls at once for files that are made, one after another, and sent: each may have hundreds of mebibytes."""
 
 
 class Screening(Checking, Protocol):
@@ -164,10 +164,10 @@ class Service:
             began = self._clock()
             content = await self._renders.render(data, call.left())
             call.facts |= {"format": file.format, "render_ms": self._since(began)}
-        about = pb.RenderedFile(name=file.name, media_type=file.media_type, size=len(content), request_id=call.id)
-        await call.write(pb.RenderResponse(file=about))
-        for at in range(0, len(content), FILE_CHUNK):
-            await call.write(pb.RenderResponse(chunk=content[at : at + FILE_CHUNK]))
+            about = pb.RenderedFile(name=file.name, media_type=file.media_type, size=len(content), request_id=call.id)
+            await call.write(pb.RenderResponse(file=about))
+            for at in range(0, len(content), FILE_CHUNK):
+                await call.write(pb.RenderResponse(chunk=content[at : at + FILE_CHUNK]))
 
     async def compose(self, call: Call) -> None:
         """Beats, of which one may be played to a guitar."""

@@ -93,7 +93,7 @@ def test_a_frame_that_is_cut_anywhere_is_torn(read: Reader) -> None:
     ("lengths", "message"),
     [
         ((frames.MOST_HEAD + 1, 0), "head of a frame has 65537"),
-        ((2, frames.MOST_BODY + 1), "body of a frame has 134217729"),
+        ((2, frames.MOST_BODY + 1), f"body of a frame has {frames.MOST_BODY + 1}"),
     ],
 )
 def test_a_frame_whose_length_is_beyond_the_limit_is_refused_before_it_is_read(
@@ -110,7 +110,7 @@ def test_a_frame_of_the_greatest_length_is_sent_and_a_longer_one_is_not() -> Non
         frames.pack(Frame({"x": head["x"] + "a"}))
     body = bytes(frames.MOST_BODY)
     assert blocking(frames.pack(Frame({}, body))) == Frame({}, body)
-    with pytest.raises(ValueError, match="body of a frame has 134217729"):
+    with pytest.raises(ValueError, match=f"body of a frame has {frames.MOST_BODY + 1}"):
         frames.pack(Frame({}, body + b"a"))
 
 

@@ -20,6 +20,7 @@ import pytest
 from seq2drum.errors import NoGuitarError, OptionError
 from seq2drum.rpc import accompaniment_pb2 as pb
 from server import logs
+from server.service import MOST_RENDERS
 from server.settings import Settings
 from tests.papers import make_papers
 from tests.servers import BARS, MIDI, Served, drums, served, settings, until
@@ -259,6 +260,19 @@ def test_render_goes_to_who_makes_files_and_comes_back_in_pieces() -> None:
         content = b"".join(base64.b64decode(told["chunk"]) for _, told in rest)
         assert content == drums(0, opened.server.readers.size) and int(first["file"]["size"]) == len(content)
         assert opened.server.readers.renders[0].hits.hits[0].tick == 480
+
+    against(body)
+
+
+def test_files_that_are_made_or_not_yet_taken_are_few_at_once() -> None:
+    async def body(opened: Page) -> None:
+        opened.server.readers.go.clear()
+        given = {"hits": {"hits": [{"piece": "kick", "velocity": 9}]}, "format": "RENDER_FORMAT_WAV"}
+        ends = [asyncio.create_task(opened.post("Render", given, MIDI)) for _ in range(MOST_RENDERS - 1)]
+        await until(lambda: len(opened.server.readers.renders) == MOST_RENDERS - 1)
+        assert (await opened.post("Render", given, MIDI)).told["reason"] == "QUEUE_FULL"  # a caller never has them all
+        opened.server.readers.go.set()
+        assert {reply.status for reply in await asyncio.gather(*ends)} == {200}
 
     against(body)
 
