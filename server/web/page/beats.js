@@ -16,7 +16,7 @@ import { looped, midiOf, wavOf } from "./writing.js";
 /** @import {Wishes} from "./brief.js" */
 /** @import {App} from "./main.js" */
 /** @import {Grid} from "./patterns.js" */
-/** @typedef {{wishes: Wishes, machine: Machine, sound: Sound, muted: Set<string>, alone: Set<string>, metronome: boolean, volume: number, take: number}} Kept what outlives a change of language */
+/** @typedef {{wishes: Wishes, machine: Machine, sound: Sound, muted: Set<string>, alone: Set<string>, metronome: boolean, volume: number, take: number, gone: AbortController}} Kept what outlives a change of language */
 
 const TAKES = [1, 2, 4, 8];
 const COLOURS = ["cymbal", "cymbal", "hat", "hat", "tom", "tom", "tom", "snare", "kick"].map((kind) => `hit-${kind}`);
@@ -31,6 +31,8 @@ const kept = new WeakMap();
 export function mountBeats(root, app) {
   const found = kept.get(app) ?? begun(app);
   kept.set(app, found);
+  found.gone.abort(); // whoever had it before, in another language
+  found.gone = new AbortController();
   return new Beats(root, app, found);
 }
 
@@ -41,13 +43,14 @@ function begun(app) {
   const sound = new Sound();
   const supply = new Supply((first) => app.api.stream(first), wishes.seed);
   const machine = new Machine(sound, supply, () => briefOf(wishes), app.fail);
-  return { wishes, machine, sound, muted: new Set(), alone: new Set(), metronome: false, volume: 0.9, take: 4 };
+  return { wishes, machine, sound, muted: new Set(), alone: new Set(), metronome: false, volume: 0.9, take: 4, gone: new AbortController() };
 }
 
 class Beats {
   #app;
   #kept;
   #frame = 0;
+  #shown = false;
   #grid;
   #play = h("button", { id: "beats-play", class: "button play", type: "button", onclick: () => this.#toggle() });
   #hold = h("button", { class: "button", type: "button", title: t("beats.hold.how"), onclick: () => this.#keep(!this.#machine.hold) }, sign("lock"), t("beats.hold"));
@@ -75,9 +78,12 @@ class Beats {
     const panel = briefPanel(app.info.generators, found.wishes, (wishes) => this.#wish(wishes));
     const stage = h("div", { class: "stage" }, this.#head(), h("div", { class: "work" }, this.#desk(), panel), this.#transport());
     stage.addEventListener("keydown", (event) => this.#key(event));
+    const { signal } = found.gone;
+    signal.addEventListener("abort", () => cancelAnimationFrame(this.#frame));
+    document.addEventListener("keydown", (event) => this.#space(event), { signal });
     fill(root, stage);
     found.machine.changed = () => this.#show();
-    for (const name of ["play", "stop", "end"]) found.sound.addEventListener(name, () => this.#playing());
+    for (const name of ["play", "stop", "end"]) found.sound.addEventListener(name, () => this.#playing(), { signal });
     this.#playing();
   }
 
@@ -91,12 +97,14 @@ class Beats {
   }
 
   shown() {
+    this.#shown = true;
     this.#show();
     void this.#machine.prepare().then(() => this.#show());
     this.#tick();
   }
 
   hidden() {
+    this.#shown = false;
     cancelAnimationFrame(this.#frame);
     if (this.#machine.playing) this.#machine.stop();
   }
@@ -163,11 +171,19 @@ class Beats {
   }
 
   /** @param {KeyboardEvent} event */
+  #space(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    const own = target.matches("button, select, summary, [role=gridcell], input:not([type=range])");
+    if (!this.#shown || own || event.key !== " " || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    void this.#toggle();
+  }
+
+  /** @param {KeyboardEvent} event */
   #key(event) {
     const typing = /** @type {HTMLElement} */ (event.target).matches("input:not([type=range], [type=checkbox], [type=radio]), select");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const deeds = /** @type {Record<string, () => unknown>} */ ({
-      p: () => this.#toggle(),
       f: () => this.#ask("fill"),
       c: () => this.#ask("change"),
       k: () => this.#keep(!this.#machine.hold),
