@@ -6,12 +6,14 @@ import { t } from "./words.js";
 
 /** @typedef {import("./edits.js").Take} Take */
 
+const SOUND = new Set(["wav", "stems", "rpp"]); // in which a recording is heard itself
 const SLOW = new Set(["wav", "stems", "picture"]);
 const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems", "musicxml", "picture", "rpp"]);
 
 /**
  * @typedef {object} Wanted What is to be downloaded.
  * @property {File} file of the guitar
+ * @property {File} song what was played to
  * @property {Take} take
  * @property {Record<string, unknown>} config
  */
@@ -62,14 +64,14 @@ export class Downloads {
     button.ariaBusy = "true";
     if (SLOW.has(format)) this.tell.say(t("save.making"));
     try {
-      const { file, take } = wanted;
+      const { file, song, take } = wanted;
       const drums = this.map.value || "gm";
       if (format === "midi" && drums === "gm" && take.midi && !take.edits.length) {
         offer(new Blob([/** @type {BlobPart} */ (take.midi)], { type: "audio/midi" }), `${stem(file.name)}.drums.mid`);
       } else {
         const whole = drums === "gm" && !take.edits.length && take.midi; // a file is on the notes of its map
         const what = whole ? { midi: whole } : { hits: [...sounding(take.played, take.edits)] };
-        const { blob, name } = await this.api.render(file, what, { ...wanted.config, drumMap: drums }, format);
+        const { blob, name } = await this.api.render(SOUND.has(format) ? file : song, what, { ...wanted.config, drumMap: drums }, format);
         offer(blob, name);
       }
       this.root.open = false;

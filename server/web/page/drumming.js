@@ -10,6 +10,9 @@ import { free, replaced, sounding } from "./edits.js";
 
 const MOST_PARTS = 64;
 
+/** Whether a file is sound: it takes long to be heard. @param {File} file */
+export const isRecording = (file) => /\.(wav|flac|ogg|mp3|aiff?)$/i.test(file.name);
+
 /** A seed that nobody has thought of. */
 export const anySeed = () => String(1 + (crypto.getRandomValues(new Uint32Array(1))[0] % 999_999));
 

@@ -64,7 +64,7 @@ function fail(error) {
   else if (reason?.startsWith("CREDENTIALS")) say(t("frame.token"), { kind: "error" });
   else if (reason === "NO_AUDIO") say(t("frame.noAudio"), { kind: "error" });
   else if (reason === "SOUND_MISSING") say(t("frame.noSound", { file: message ?? "" }), { kind: "error" });
-  else if (reason) say(retrySeconds ? t("frame.retry", { message: message ?? "", seconds: Math.ceil(retrySeconds) }) : sentence(message ?? reason), { kind: "error" });
+  else if (reason) say(retrySeconds && !/try again/.test(message ?? "") ? t("frame.retry", { message: message ?? "", seconds: Math.ceil(retrySeconds) }) : sentence(message ?? reason), { kind: "error" });
   else {
     say(t("frame.fault", { message: message ?? String(error) }), { kind: "error" });
   }
@@ -156,6 +156,21 @@ function renew() {
   for (const each of VIEWS) views?.[each].renew();
 }
 
+/** A menu closes by a click beside it, and by Escape. */
+function closeMenus() {
+  const open = () => /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"));
+  addEventListener("pointerdown", (event) => {
+    for (const menu of open()) if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of open()) {
+      menu.open = false;
+      menu.querySelector("summary")?.focus();
+    }
+  });
+}
+
 /** A file that is dropped anywhere on the page is a song. */
 function takeDrops() {
   let depth = 0;
@@ -204,6 +219,7 @@ async function start() {
   const values = view === "song" ? first.values : {};
   mount();
   takeDrops();
+  closeMenus();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", renew);
   addEventListener("hashchange", () => {
     const now = parts(location.hash);

@@ -4,7 +4,7 @@
  */
 
 import { configOf } from "./address.js";
-import { anew, anySeed, asked, partsOf } from "./drumming.js";
+import { anew, anySeed, asked, isRecording, partsOf } from "./drumming.js";
 import * as edits from "./edits.js";
 import * as works from "./work.js";
 
@@ -34,10 +34,10 @@ const WAIT_KEEP = 400;
 export class Session {
   /** @type {Work | null} */
   work = null;
-  /** @type {Analysis | null} */
-  analysis = null;
-  /** @type {File | null} */
+  /** The file that was opened. @type {File | null} */
   file = null;
+  /** What the drummer plays to: the file, or of a recording the song that was heard in it. @type {File | null} */
+  song = null;
   /** What is wished for as long as there is no song. @type {Wishes} */
   #before = { takes: USUAL_TAKES };
   #meant = false; // whether an address said so
@@ -66,6 +66,11 @@ export class Session {
   /** @returns {Doc} */
   get doc() {
     return this.work?.history.now ?? works.emptyDoc(this.#before);
+  }
+
+  /** What was understood of the file. @returns {Analysis | null} */
+  get analysis() {
+    return this.work?.analysis ?? null;
   }
 
   get take() {
@@ -116,8 +121,8 @@ export class Session {
       const found = await this.store.find(id).catch(() => undefined);
       const { wishes, analysis } = await this.#understood(file, this.#meant || !found ? this.#before : found.doc.wishes);
       if (turn !== this.#opening) return;
-      const work = found ? { ...works.opened(found), name: file.name } : { id, name: file.name, bytes, history: edits.begun(works.emptyDoc(wishes)), position: 0 };
-      this.#adopt(work, file, analysis);
+      const fresh = { id, bytes, history: edits.begun(works.emptyDoc(wishes)), position: 0 };
+      this.#adopt({ ...(found ? works.opened(found) : fresh), name: file.name, analysis }, file);
       if (this.#meant && found) this.wish(wishes);
       this.#meant = false;
     } catch (error) {
@@ -156,13 +161,7 @@ export class Session {
     const turn = ++this.#opening;
     const found = await this.store.find(id);
     if (!found || turn !== this.#opening) return found !== undefined;
-    const file = new File([/** @type {BlobPart} */ (found.bytes)], found.name);
-    try {
-      const analysis = await this.api.analyze(file, asked(found.doc.wishes));
-      if (turn === this.#opening) this.#adopt(works.opened(found), file, analysis);
-    } catch (error) {
-      this.#fail(error, () => void this.resume(id));
-    }
+    this.#adopt(works.opened(found), new File([/** @type {BlobPart} */ (found.bytes)], found.name));
     return true;
   }
 
@@ -171,17 +170,19 @@ export class Session {
     this.#opening++;
     this.#abort();
     this.keepSoon(0);
-    [this.work, this.analysis, this.file] = [null, null, null];
+    [this.work, this.file, this.song] = [null, null, null];
     this.#made = 0;
     this.#before = { takes: USUAL_TAKES };
     this.ears.changed();
   }
 
-  /** @param {Work} work @param {File} file @param {Analysis} analysis */
-  #adopt(work, file, analysis) {
+  /** @param {Work} work @param {File} file */
+  #adopt(work, file) {
+    const { analysis } = work;
     this.#abort();
     this.keepSoon(0); // what was open
-    [this.work, this.file, this.analysis] = [work, file, analysis];
+    [this.work, this.file] = [work, file];
+    this.song = isRecording(file) && analysis.song ? new File([/** @type {BlobPart} */ (analysis.song)], file.name) : file;
     const first = !works.finished(this.take);
     this.#partial = first;
     this.#made = first ? 0 : analysis.bars.length;
@@ -263,8 +264,8 @@ export class Session {
    * @param {(file: File, signal: AbortSignal) => Promise<Doc>} make
    */
   async #playing(start, stepped, make) {
-    const { work, file } = this;
-    if (!work || !file) return;
+    const { work, song } = this;
+    if (!work || !song) return;
     this.#abort();
     if (stepped) this.#amend(start);
     else this.#step(start);
@@ -272,7 +273,7 @@ export class Session {
     this.#partial = true;
     this.ears.changed();
     try {
-      const made = await make(file, call.signal);
+      const made = await make(song, call.signal);
       if (call.signal.aborted) return;
       this.#partial = false;
       this.#made = this.analysis?.bars.length ?? 0;
@@ -311,9 +312,12 @@ export class Session {
 
   /** Another part is the guitar. @returns {Promise<boolean>} whether it is understood */
   async #listenAnew() {
-    if (!this.file) return false;
+    const { song, work } = this;
+    if (!song || !work) return false;
     try {
-      this.analysis = await this.api.analyze(this.file, asked(this.doc.wishes));
+      const analysis = await this.api.analyze(song, asked(this.doc.wishes));
+      if (this.work?.id !== work.id) return false;
+      this.work = { ...this.work, analysis: { ...analysis, song: work.analysis.song } };
       this.ears.opened(false);
       this.ears.changed();
       return true;

@@ -3,7 +3,7 @@
 import { valuesOf, wishesOf } from "./address.js";
 import { fill } from "./dom.js";
 import { Downloads } from "./downloads.js";
-import { asked } from "./drumming.js";
+import { asked, isRecording } from "./drumming.js";
 import * as edits from "./edits.js";
 import { gridOf, rowsOf } from "./places.js";
 import { Roll } from "./roll.js";
@@ -101,7 +101,7 @@ export class SongView {
 
   /** Open a file. @param {File} file */
   async open(file) {
-    this.#app.say("");
+    this.#app.say(isRecording(file) ? t("song.listening") : "");
     this.stage.root.classList.add("opening");
     this.welcome.root.classList.add("opening");
     await this.session.open(file);
@@ -210,7 +210,7 @@ export class SongView {
   /** A recording plays as itself. */
   async #recording() {
     const { file } = this.session;
-    if (!file || !/\.(wav|flac|ogg|mp3|aiff?)$/i.test(file.name)) return;
+    if (!file || !isRecording(file)) return;
     try {
       const decoder = new OfflineAudioContext(2, 1, 44100);
       const buffer = await decoder.decodeAudioData(await file.arrayBuffer());
@@ -222,13 +222,13 @@ export class SongView {
 
   /** The grooves that fit: asked for once the first bars are there, so that nothing waits for them. */
   async #grooves() {
-    const { file, analysis, doc } = this.session;
-    if (!file || !analysis) return;
+    const { song, analysis, doc } = this.session;
+    if (!song || !analysis) return;
     const metre = analysis.timeline.meters[0];
     const others = this.#app.info.grooves.filter((groove) => groove.numerator === metre?.numerator && groove.denominator === metre?.denominator);
     this.wishes.offer([], others);
-    const fitting = await this.#app.api.grooves(file, asked(doc.wishes)).catch(() => []);
-    if (file === this.session.file) this.wishes.offer(fitting, others);
+    const fitting = await this.#app.api.grooves(song, asked(doc.wishes)).catch(() => []);
+    if (song === this.session.song) this.wishes.offer(fitting, others);
   }
 
   /** The first bar is there: it is heard at once, if the browser lets a page make sound before it was clicked. */
@@ -291,8 +291,8 @@ export class SongView {
   }
 
   #wanted() {
-    const { file, take, doc, busy } = this.session;
-    if (!busy && file && take) return { file, take, config: asked(doc.wishes) };
+    const { file, song, take, doc, busy } = this.session;
+    if (!busy && file && song && take) return { file, song, take, config: asked(doc.wishes) };
     this.#app.say(t("save.wait"), { kind: "note" });
     return null;
   }

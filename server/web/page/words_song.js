@@ -59,6 +59,7 @@ export const SONG_WORDS = {
   "song.metronome": ["Click on each beat", "Klick auf jeder Zählzeit"],
   "song.count": ["Count in one bar", "Einen Takt vorzählen"],
   "song.click": ["The drums are there. Press Play: your browser makes no sound before you have clicked once.", "Das Schlagzeug ist da. Drücke Abspielen: Dein Browser macht keinen Ton, bevor du einmal geklickt hast."],
+  "song.listening": ["Listening to your recording: this takes some seconds.", "Deine Aufnahme wird angehört: Das dauert einige Sekunden."],
   "song.undecodable": ["This browser cannot play the recording itself; its notes are played instead.", "Dieser Browser kann die Aufnahme selbst nicht abspielen; stattdessen erklingen ihre Noten."],
   "song.copied": ["Another tab has changed this song, too. Both are kept: this tab goes on with a copy.", "Ein anderer Tab hat diesen Song auch geändert. Beides bleibt: Dieser Tab macht mit einer Kopie weiter."],
   "song.bar": ["bar {bar}", "Takt {bar}"],

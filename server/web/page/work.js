@@ -5,16 +5,18 @@ import { amended, begun } from "./edits.js";
 /** @typedef {import("./edits.js").Take} Take */
 /** @typedef {import("./edits.js").Hit} Hit */
 /** @typedef {import("./address.js").Wishes} Wishes */
+/** @typedef {Awaited<ReturnType<typeof import("./api.js").analyze>>} Analysis */
 /** @typedef {{wishes: Wishes, takes: readonly Take[], chosen: number}} Doc What can be undone. */
 /**
  * @typedef {object} Work
  * @property {string} id
  * @property {string} name of the file
  * @property {Uint8Array} bytes of the file
+ * @property {Analysis} analysis what was understood of it
  * @property {import("./edits.js").History<Doc>} history
  * @property {number} position where the sound stands, in quarters
  */
-/** @typedef {{id: string, name: string, bytes: Uint8Array, doc: Doc, position: number, revision: number, changed: number}} Kept */
+/** @typedef {{id: string, name: string, bytes: Uint8Array, analysis: Analysis, doc: Doc, position: number, revision: number, changed: number}} Kept */
 
 /** @param {Wishes} wishes @returns {Doc} */
 export const emptyDoc = (wishes) => ({ wishes, takes: [], chosen: 0 });
@@ -52,13 +54,13 @@ export function ranked(doc, made) {
 }
 
 /** @param {Work} work @param {number} revision @param {number} changed milliseconds since 1970 @returns {Kept} */
-export function kept({ id, name, bytes, history, position }, revision, changed) {
-  return { id, name, bytes, doc: history.now, position, revision, changed };
+export function kept({ id, name, bytes, analysis, history, position }, revision, changed) {
+  return { id, name, bytes, analysis, doc: history.now, position, revision, changed };
 }
 
 /** @param {Kept} found @returns {Work} */
-export function opened({ id, name, bytes, doc, position }) {
-  return { id, name, bytes, history: begun(doc), position };
+export function opened({ id, name, bytes, analysis, doc, position }) {
+  return { id, name, bytes, analysis, history: begun(doc), position };
 }
 
 /** @param {Work} work @param {Doc} doc @returns {Work} */
