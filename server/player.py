@@ -39,6 +39,8 @@ from server.statuses import Refusal
 
 LOG = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.1  # between two messages about a call's progress
+LOADING_MEBIBYTES = 4096
+"""The memory that loading all models may take."""
 ALIVE_SECONDS = 1.0  # after so long without a word it says that it goes on
 
 
@@ -254,11 +256,16 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     models: dict[str, Any] = head["models"]
     order = [head["default"], *(name for name in models if name != head["default"])]
     stages: dict[str, Stage] = {}
+    bound_memory(LOADING_MEBIBYTES)  # who knows who made the models
     for name in order:
         try:
             stages[name] = opened_stage(name, models[name], threads=head.get("threads", 1))
-        except Seq2DrumError as error:
-            named = type(error)(f"the model {name!r} cannot be served: {error}")
+        except Exception as error:
+            known = isinstance(error, Seq2DrumError)
+            why = str(error) if known else f"it fails when it is tried ({type(error).__name__})"
+            if not known:
+                LOG.error("model %s: %s", name, " / ".join(statuses.trace_of(error)))
+            named = (type(error) if known else CheckpointError)(f"the model {name!r} cannot be served: {why}")
             frames.write(sink, Frame({"what": "failed"}, statuses.to_status(named).SerializeToString()))
             return 2
     listed = pb.ListModelsResponse(models=[each.info for each in stages.values()], default_model=order[0])

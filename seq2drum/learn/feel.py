@@ -30,9 +30,10 @@ from seq2drum.learn.history import Scalars
 from seq2drum.learn.recordings import Array, Recording, recordings
 from seq2drum.learn.runs import BEST
 from seq2drum.learn.task import Board, Done, Gear, Progress, Task
+from seq2drum.models.checkpoint import seal
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
-from seq2drum.play.feel import ABOUT, FORMAT, GRAPH, KIND, MOMENT, SET, Feel, edges, input_size, inputs
+from seq2drum.play.feel import ABOUT, FILES, FORMAT, GRAPH, KIND, MOMENT, SET, Feel, edges, input_size, inputs
 
 CARD = "card.md"
 BARS = 16  # of a window that is learnt from
@@ -278,6 +279,7 @@ def train(
 def _write(about: dict[str, Any], out: Path) -> None:
     (out / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     (out / CARD).write_text(card(about), encoding="utf-8")
+    seal(out, FILES)
 
 
 def add_figures(out: Path, figures: Sequence[tuple[str, str]]) -> None:

@@ -7,7 +7,6 @@ by asking no more. What it draws for a bar comes from (seed, bar) alone.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,6 +43,7 @@ from seq2drum.music.notes import Bar, Metre, Part, Song, Tempo
 from seq2drum.music.shown import Shown
 from seq2drum.play.brief import Brief
 from seq2drum.play.folder import CONFIG, place_in
+from seq2drum.play.untrusted import UNUSABLE, read_json
 
 MOST_PRIMED = 8  # bars of a file that are gone on from
 _MICROSECONDS = 60_000_000
@@ -275,9 +275,9 @@ def _kind(folder: Path) -> str:
         CheckpointError: of none.
     """
     try:
-        kind = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["kind"]
+        kind = read_json(folder / CONFIG)["kind"]
         if kind not in GENERATORS:
             raise ValueError(f"it is of the kind {kind!r}, wanted {' or '.join(GENERATORS)}")
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
     return str(kind)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from seq2drum.music.limbs import HANDS
 from seq2drum.play.brief import Brief, wish
 from seq2drum.play.folder import CONFIG, upgraded, verify
 from seq2drum.play.runtime import LoadedGraph, session
+from seq2drum.play.untrusted import UNUSABLE, read_json
 
 Numbers = NDArray[np.float64]
 
@@ -48,12 +48,12 @@ def load(
     """
     file = graph or f"{kind}.onnx"
     try:
-        about: dict[str, Any] = upgraded(json.loads((folder / CONFIG).read_text(encoding="utf-8")), kind, format, {})
+        about: dict[str, Any] = upgraded(read_json(folder / CONFIG), kind, format, {})
         for name, value in wanted.items():
             if about["config"][name] != value:
                 raise ValueError(f"its {name} is {about['config'][name]}, wanted {value}")
         numbers = read(about)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable generator: {error}") from None
     verify(folder, (CONFIG, file))
     return session(folder / file, 1), numbers

@@ -25,6 +25,7 @@ from seq2drum.music.kit import KITS, Kit
 from seq2drum.play.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
 from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.runtime import FILL_PLAN, GRAPHS, Answer, Arrays, LoadedGraph, session
+from seq2drum.play.untrusted import UNUSABLE
 
 T = TypeVar("T")
 
@@ -249,7 +250,7 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     known = {**GRAPHS, FILL_PLAN: frozenset({"fill"})} if (folder / f"{FILL_PLAN}.onnx").is_file() else GRAPHS
     for graph, wanted in known.items():
         path = folder / f"{graph}.onnx"
-        graphs[graph] = session(path, threads, about.get("graph_inputs"))
+        graphs[graph] = session(path, threads, about.get("graph_inputs"), beside=(WEIGHTS,))
         if missing := sorted(wanted.difference(graphs[graph].outputs)):
             raise CheckpointError(f"{str(path)!r} cannot be used: it does not compute {', '.join(missing)}")
     try:
@@ -261,5 +262,5 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
         return Engine(str(name), kit, about["unit"], about["max_notes"], graphs, order, silence)
     except KeyError as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: its {CONFIG} lacks {error}") from None
-    except (ValueError, TypeError) as error:
+    except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None

@@ -9,7 +9,6 @@ Letters of shapes: N hits, B bars, S steps of the longest bar, V voices.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,14 +26,16 @@ from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, PLACES, STEPS_PER_QUAR
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import IntArray
-from seq2drum.play.folder import upgraded
+from seq2drum.play.folder import upgraded, verify
 from seq2drum.play.runtime import LoadedGraph, session
+from seq2drum.play.untrusted import UNUSABLE, read_json
 
 Array = NDArray[np.float64]
 
 # The folder holds no config.json: it is no model that plays, and `folder.available` does not list it.
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "feel"
 ABOUT, GRAPH = "feel.json", "feel.onnx"
+FILES = (ABOUT, GRAPH)
 KIND = "feel"
 FORMAT = 2  # 1: before kinds
 
@@ -301,15 +302,16 @@ def realise(expected: Expected, share: Array, softest: int = 1) -> tuple[Array, 
 
 def _load(folder: Path) -> Feel:
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = read_json(folder / ABOUT)
         about = upgraded(about, KIND, FORMAT, {1: _without_kind})
         if about["inputs"] != (wanted := input_size(len(about["styles"]))):
             raise ValueError(f"its inputs are {about['inputs']}, wanted {wanted}")
         accent = np.array([about["accent"][voice.name] for voice in FULL.voices[:SET]], dtype=np.float64)
         velocity, moment = (_shares(about["shares"][name]) for name in ("velocity", "moment"))
         state, styles, softest = int(about["state"]), tuple(about["styles"]), int(about["softest"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable feel: {error}") from None
+    verify(folder, FILES)
     return Feel(session(folder / GRAPH, 1), state, styles, softest, velocity, moment, accent)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.form import FloatArray
 from seq2drum.play.runtime import FILL_PLAN, GRAPHS
+from seq2drum.play.untrusted import UNUSABLE, read_json
 
 KIND = "accompanist"
 FORMAT = 4  # 1: before conditions, sketch and fills; 2: before kinds; 3: before grooves
@@ -32,7 +32,7 @@ def available() -> list[str]:
 def _is_accompanist(config: Path) -> bool:
     """Whether a checkpoint is an accompanist, or is damaged, which whoever loads it is told."""
     try:
-        about = json.loads(config.read_text(encoding="utf-8"))
+        about = read_json(config)
     except OSError:
         return False
     except ValueError:
@@ -73,11 +73,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         CheckpointError: it says nothing that can be understood, or is of another kind.
     """
     try:
-        about = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        about = read_json(folder / CONFIG)
         if not isinstance(about, dict):
             raise ValueError(f"its {CONFIG} holds no object")
         return upgraded(about, KIND, FORMAT, {2: _without_kind, 3: _without_grooves})
-    except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
+    except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
 
 

@@ -9,7 +9,6 @@ Letters of shapes: n different bars.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from seq2drum.lattice.loops import SLICE, SLICES, Samples, resampled, respaced, 
 from seq2drum.play.brief import Brief, wish
 from seq2drum.play.folder import CONFIG, place_in, upgraded, verify
 from seq2drum.play.runtime import LoadedGraph, session
+from seq2drum.play.untrusted import UNUSABLE, read_json
 
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "loop"
 KIND = "loop"
@@ -74,11 +74,11 @@ class LoopMaker:
         """
         folder = folder or SHIPPED
         try:
-            about: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+            about: dict[str, Any] = read_json(folder / CONFIG)
             about = upgraded(about, KIND, FORMAT, {})
             noise, kits = int(about["noise"]), tuple(map(str, about["kits"]))
             least, highest = map(float, about["tempos"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except UNUSABLE as error:
             raise CheckpointError(f"{str(folder)!r} holds no maker of loops that can be used: {error}") from None
         verify(folder, FILES)
         return LoopMaker(session(folder / GRAPH, 1), noise, kits, (least, highest))
@@ -152,7 +152,7 @@ def folder_of(model: str) -> Path | None:
     """The checkpoint of a maker of loops: the shipped one by its name, or one in a folder; None if there is none."""
     place = SHIPPED if model == KIND else place_in(model)
     try:
-        about = json.loads((place / CONFIG).read_text(encoding="utf-8")) if place else None
+        about = read_json(place / CONFIG) if place else None
     except (OSError, ValueError):
         return place if place == SHIPPED else None
     return place if isinstance(about, dict) and about.get("kind") == KIND else None

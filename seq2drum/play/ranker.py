@@ -9,7 +9,6 @@ Letters of shapes: n grooves, S steps of a bar, V voices, E numbers of a point.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -30,6 +29,7 @@ from seq2drum.lattice.sections import Section
 from seq2drum.play.book import Book
 from seq2drum.play.folder import CONFIG, upgraded, verify
 from seq2drum.play.runtime import LoadedGraph, session
+from seq2drum.play.untrusted import UNUSABLE, read_json
 
 Shares = NDArray[np.float64]
 
@@ -193,13 +193,13 @@ class Ranker:
 @cache
 def _load(folder: Path) -> Ranker:
     try:
-        about: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        about: dict[str, Any] = read_json(folder / CONFIG)
         about = upgraded(about, KIND, FORMAT, {})
         sizes = {"guitar": SECTION.size, "groove": GROOVE.size}
         if about["inputs"] != sizes:
             raise ValueError(f"its inputs are {about['inputs']}, wanted {sizes}")
         metres = {str(metre): int(count) for metre, count in about["metres"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} holds no usable ranker: {error}") from None
     verify(folder, FILES)
     guitar, groove = (session(folder / f"{graph}.onnx", 1) for graph in GRAPHS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError
+from seq2drum.play.untrusted import places
 
 # The graphs that every model has, and what is asked of each by name ("step" is asked by place).
 GRAPHS: Mapping[str, frozenset[str]] = {
@@ -44,12 +45,25 @@ def runtime() -> Any:
     return onnxruntime
 
 
-def session(path: Path, threads: int, renamed: Mapping[str, str] | None = None) -> LoadedGraph:
+def session(
+    path: Path, threads: int, renamed: Mapping[str, str] | None = None, beside: Collection[str] = ()
+) -> LoadedGraph:
     """Load a graph from its file. renamed: names of inputs in the file -> what they are called here, where they differ.
 
+    beside: the files of the folder that it may have its weights in: those that the folder's digests cover.
+
     Raises:
-        CheckpointError: the file is damaged.
+        CheckpointError: the file is damaged, or names any other file.
     """
+    try:
+        others = places(path.read_bytes()).difference(beside)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{str(path)!r} cannot be used: {error}") from None
+    if others:
+        raise CheckpointError(
+            f"{str(path)!r} cannot be used: it wants weights from {min(others)!r}, and may from "
+            f"{' and '.join(sorted(beside)) or 'no other file'}; do not trust who made it"
+        )
     onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

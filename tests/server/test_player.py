@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import re
 import subprocess
@@ -10,11 +11,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from seq2drum.errors import CheckpointError
 from seq2drum.formats import midi
 from seq2drum.music.limits import DEFAULT_LIMITS
 from seq2drum.music.notes import Note, Part, Song
@@ -294,6 +296,29 @@ def test_a_song_for_which_there_is_no_memory_fails_alone() -> None:
     assert statuses.reason_of(status_pb2.Status.FromString(said[1][-1].body)) == "MIDI_TOO_COMPLEX"
     assert reply(said[2]).takes[0].midi
     worker.end()
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), IndexError("7"), CheckpointError("it is damaged")])
+def test_models_are_loaded_under_the_limits_and_whatever_is_wrong_with_one_is_a_status(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+
+    def opened(name: str, folder: str, *, threads: int) -> NoReturn:
+        done.append(folder)
+        raise fault
+
+    monkeypatch.setattr(player, "bound_memory", done.append)
+    monkeypatch.setattr(player, "opened_stage", opened)
+    start = Frame({"what": "start", "models": {"mine": "a folder"}, "default": "mine"})
+    source, sink = io.BytesIO(frames.pack(start)), io.BytesIO()
+    assert player.serve(source, sink) == 2
+    assert done == [player.LOADING_MEBIBYTES, "a folder"]
+    said = frames.read(io.BytesIO(sink.getvalue()))
+    assert said is not None
+    status = status_pb2.Status.FromString(said.body)
+    assert statuses.reason_of(status) == "MODEL_UNUSABLE"
+    assert "'mine' cannot be served: it" in status.message
 
 
 def test_a_checkpoint_that_cannot_be_used_ends_the_worker_with_a_status(tmp_path: Path) -> None:

@@ -1,0 +1,212 @@
+"""Checkpoints that a stranger made: whatever is in their files, they are refused by name, and no other is opened."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seq2drum.errors import CheckpointError
+from seq2drum.play import engine
+from seq2drum.play.composer import Composer
+from seq2drum.play.feel import ABOUT, Feel
+from seq2drum.play.folder import CONFIG, SUMS, WEIGHTS, digests
+from seq2drum.play.loops import LoopMaker
+from seq2drum.play.ranker import Ranker
+from seq2drum.play.untrusted import MOST_JSON, places, read_json
+from tests.conftest import ROOT, some
+
+SHIPPED = ROOT / "seq2drum" / "checkpoints"
+LOADERS: dict[str, Callable[[Path], Any]] = {
+    "default": engine.load,
+    "feel": Feel.load,
+    "ranker": Ranker.load,
+    "loop": LoopMaker.load,
+    **dict.fromkeys(("step", "words", "bar", "phrase"), lambda folder: Composer.load(str(folder))),
+}
+KIND = pytest.mark.parametrize("kind", LOADERS)
+DEEP = "[" * 100_000
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of a shipped checkpoint, without its digests: as if it were made anew."""
+
+    def copy(kind: str) -> Path:
+        folder = tmp_path / kind
+        shutil.copytree(SHIPPED / kind, folder)
+        (folder / SUMS).unlink()
+        return folder
+
+    return copy
+
+
+def about_of(folder: Path) -> Path:
+    return folder / (ABOUT if folder.name == "feel" else CONFIG)
+
+
+def test_json_is_read_up_to_a_size_and_a_depth(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"a": [1]}')
+    assert read_json(path) == {"a": [1]}
+    for data, wanted in (
+        (DEEP.encode(), "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        (b" " * (MOST_JSON + 1), "more than"),
+        (b"\xff", "utf-8"),
+        (b"{", "delimiter|property name|Expecting"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=wanted):
+            read_json(path)
+
+
+@KIND
+def test_a_checkpoint_that_is_nested_too_deeply_is_refused_by_name(kind: str, copied: Callable[[str], Path]) -> None:
+    folder = copied(kind)
+    about = about_of(folder)
+    text = about.read_text().rstrip().removesuffix("}")
+    for config in (DEEP, f'{text}, "more": {DEEP}', '{"kind": ' * 100_000):
+        about.write_text(config)
+        with pytest.raises(CheckpointError, match="nested too deeply"):
+            LOADERS[kind](folder)
+
+
+@pytest.mark.parametrize("header", [DEEP, '{"a":' * 100_000, '{"__metadata__": ' + DEEP, "{}", "[]", "\xff"])
+def test_weights_with_an_odd_header_are_refused_by_name(header: str, copied: Callable[[str], Path]) -> None:
+    folder = copied("default")
+    data = header.encode("latin-1")
+    (folder / WEIGHTS).write_bytes(struct.pack("<Q", len(data)) + data)
+    with pytest.raises(CheckpointError):
+        engine.load(folder)
+
+
+def odd(value: Any) -> Iterator[Any]:
+    """The value with one thing in it at a time that should not be there."""
+    strange = (None, -1, 1e999, "x", [], {}, [[[]]], 10**30, True)
+    yield from (one for one in strange if one != value)
+    if isinstance(value, dict):
+        for name in value:
+            yield {other: held for other, held in value.items() if other != name}
+            yield from ({**value, name: one} for one in odd(value[name]))
+    elif isinstance(value, list) and value:
+        yield from ([one, *value[1:]] for one in odd(value[0]))
+
+
+@pytest.mark.slow
+@KIND
+def test_a_checkpoint_that_says_odd_things_of_itself_is_refused_or_taken(
+    kind: str, copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(kind)
+    about = about_of(folder)
+    changes = list(odd(json.loads(about.read_text())))
+    monkeypatch.setattr(engine, "session", _unread)
+    for module in ("feel", "ranker", "loops", "drawing"):
+        monkeypatch.setattr(f"seq2drum.play.{module}.session", _unread)
+    refused = 0
+    for change in some(changes, max(1, len(changes) // 400)):
+        about.write_text(json.dumps(change))
+        try:
+            LOADERS[kind](folder)
+        except CheckpointError:
+            refused += 1
+    assert refused
+
+
+def _unread(*_: Any, **__: Any) -> Any:
+    raise CheckpointError("as far as the graphs it was understood")
+
+
+# --- graphs -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_graphs_have_their_weights_where_the_digests_are() -> None:
+    found = {path: places(path.read_bytes()) for path in SHIPPED.glob("*/*.onnx")}
+    assert {path.parent.name for path, names in found.items() if names} == {"default"}
+    assert {name for names in found.values() for name in names} == {WEIGHTS}
+
+
+def test_weights_outside_a_graph_are_found_wherever_onnx_may_have_them() -> None:
+    onnx = pytest.importorskip("onnx", reason="makes the graphs")
+
+    def tensor(name: str) -> Any:
+        made = onnx.TensorProto(name=name, dims=[1], data_type=1, data_location=onnx.TensorProto.EXTERNAL)
+        for key, value in (("offset", "0"), ("location", name), ("length", "4")):
+            made.external_data.add(key=key, value=value)
+        return made
+
+    sparse = onnx.SparseTensorProto(values=tensor("sparse values"), indices=tensor("sparse indices"))
+    inner = onnx.GraphProto(name="inner", initializer=[tensor("in a branch")])
+    attributes = [
+        onnx.AttributeProto(name="t", t=tensor("attribute")),
+        onnx.AttributeProto(name="ts", tensors=[tensor("attributes")]),
+        onnx.AttributeProto(name="g", g=inner),
+        onnx.AttributeProto(name="gs", graphs=[onnx.GraphProto(initializer=[tensor("in branches")])]),
+        onnx.AttributeProto(name="s", sparse_tensor=sparse, sparse_tensors=[sparse], floats=[1.0] * 9, i=1 << 60),
+    ]
+    function = onnx.FunctionProto(
+        node=[onnx.NodeProto(attribute=[onnx.AttributeProto(name="t", t=tensor("in a function"))])],
+        attribute_proto=[onnx.AttributeProto(name="d", t=tensor("default"))],
+    )
+    model = onnx.ModelProto(
+        graph=onnx.GraphProto(
+            node=[onnx.NodeProto(attribute=attributes)], initializer=[tensor("../plain")], sparse_initializer=[sparse]
+        ),
+        functions=[function],
+        training_info=[onnx.TrainingInfoProto(algorithm=onnx.GraphProto(initializer=[tensor("/training")]))],
+    )
+    data = model.SerializeToString()
+    assert places(data) == {
+        *("sparse values", "sparse indices", "in a branch", "attribute", "attributes", "in branches"),
+        *("in a function", "default", "../plain", "/training"),
+    }
+    for cut in range(1, len(data), 7):  # cut off anywhere, it is refused or says less
+        try:
+            assert places(data[:cut]) <= places(data)
+        except ValueError as error:
+            assert str(error)
+
+
+@pytest.mark.parametrize("place", ["extra.bin", "../extra.bin", "sub/../extra.bin", "{outside}", "config.json"])
+@pytest.mark.parametrize("graph", ["default/encode", "step/step"])
+def test_a_graph_that_wants_weights_from_any_other_file_is_refused(
+    place: str, graph: str, copied: Callable[[str], Path]
+) -> None:
+    onnx = pytest.importorskip("onnx", reason="makes the graphs")
+    kind, _, stem = graph.partition("/")
+    folder, graph = copied(kind), f"{stem}.onnx"
+    (folder / "sub").mkdir()
+    name = place.format(outside=folder.parent / "extra.bin")
+    model = onnx.load(str(folder / graph), load_external_data=False)
+    tensor = max(model.graph.initializer, key=lambda one: len(one.raw_data) or len(one.external_data))
+    data = tensor.raw_data or bytes(4 * 1_000_000)
+    for file in (folder / "extra.bin", folder.parent / "extra.bin"):
+        file.write_bytes(data)
+    tensor.ClearField("raw_data")
+    tensor.ClearField("external_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=name)
+    (folder / graph).write_bytes(model.SerializeToString())
+    (folder / SUMS).write_text("".join(f"{sums}  {file}\n" for file, sums in digests(folder, _files(kind)).items()))
+    with pytest.raises(CheckpointError, match="it wants weights from"):
+        LOADERS[kind](folder)
+
+
+def _files(kind: str) -> list[str]:
+    return sorted(path.name for path in (SHIPPED / kind).iterdir() if path.name not in (SUMS, "card.md"))
+
+
+def test_a_feel_whose_files_changed_is_refused(copied: Callable[[str], Path]) -> None:
+    folder = copied("feel")
+    shutil.copy(SHIPPED / "feel" / SUMS, folder)
+    assert Feel.load(folder)
+    with (folder / "feel.json").open("a") as file:
+        file.write("\n")
+    with pytest.raises(CheckpointError, match="its SHA-256 differs"):
+        LOADERS["feel"](folder)
