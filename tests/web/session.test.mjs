@@ -46,7 +46,7 @@ function made(wishes = { takes: 2, seed: "5" }) {
   };
   const session = new Session(api, store, {
     changed() {},
-    opened: (first) => told.opened.push(first),
+    opened: (how) => told.opened.push(how),
     begun: () => told.begun++,
     failed: (error) => told.failed.push(error),
     copied: () => told.copied++,
@@ -69,7 +69,7 @@ test("a file is understood, played and told of with its first bar; the take that
   const { session, told } = made();
   await session.open(FILE);
   await until(() => session.take?.midi);
-  assert.deepEqual(told.opened, [true]);
+  assert.deepEqual(told.opened, ["new"]);
   assert.equal(told.begun, 1);
   assert.deepEqual(session.doc.takes.map((take) => take.seed), ["6", "5"]);
   assert.equal(session.take.seed, "5");
@@ -223,4 +223,15 @@ test("what is clicked and locked while bars come in stays", async () => {
     assert.deepEqual(session.take.locks, [2]);
     assert.equal(session.take.edits.at(-1).piece, "crash");
   }
+});
+
+test("an address may mean one of the takes: it is chosen once it is there", async () => {
+  const { session } = made();
+  session.meant({ takes: 2, seed: "5" }, 1);
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  assert.equal(session.doc.chosen, 0);
+  assert.equal(session.take.seed, "6");
+  await session.play(session.doc.wishes);
+  assert.equal(session.take.seed, "5"); // the one that is heard
 });

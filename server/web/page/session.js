@@ -18,7 +18,8 @@ import * as works from "./work.js";
 /**
  * @typedef {object} Ears Who is told.
  * @property {() => void} changed something is to be shown anew
- * @property {(first: boolean) => void} opened a song is there; first: and has no drums yet
+ * @property {(how: "new" | "kept" | "again") => void} opened a song is there: one without drums, one that was worked on
+ *   before, or the same with another guitar
  * @property {() => void} begun the first bar of the first take of a song is there
  * @property {(error: unknown) => void} failed
  * @property {() => void} unkept the browser does not keep the work
@@ -41,6 +42,7 @@ export class Session {
   /** What is wished for as long as there is no song. @type {Wishes} */
   #before = { takes: USUAL_TAKES };
   #meant = false; // whether an address said so
+  #take = 0; // which of the next takes it means, from 1
   /** @type {AbortController | null} */
   #call = null;
   #partial = false; // the chosen take was not played to its end
@@ -100,8 +102,10 @@ export class Session {
    * Wishes that an address holds: for the next song, or for the one that is open.
    *
    * @param {Wishes} wishes
+   * @param {number} [take] which of the takes is meant, from 1
    */
-  meant(wishes) {
+  meant(wishes, take = 0) {
+    this.#take = take;
     const all = { takes: USUAL_TAKES, ...wishes };
     this.#meant = Object.keys(wishes).length > 0;
     if (this.work && this.#meant) this.wish(all);
@@ -186,7 +190,7 @@ export class Session {
     const first = !works.finished(this.take);
     this.#partial = first;
     this.#made = first ? 0 : analysis.bars.length;
-    this.ears.opened(first);
+    this.ears.opened(first ? "new" : "kept");
     this.ears.changed();
     if (first) void this.play(this.doc.wishes);
   }
@@ -236,7 +240,10 @@ export class Session {
           begun = true;
         },
       });
-      return works.ranked(this.doc, summary.takes);
+      const made = works.ranked(this.doc, summary.takes);
+      const chosen = made.takes[this.#take - 1] ? this.#take - 1 : made.chosen;
+      this.#take = 0;
+      return { ...made, chosen };
     });
   }
 
@@ -318,7 +325,7 @@ export class Session {
       const analysis = await this.api.analyze(song, asked(this.doc.wishes));
       if (this.work?.id !== work.id) return false;
       this.work = { ...this.work, analysis: { ...analysis, song: work.analysis.song } };
-      this.ears.opened(false);
+      this.ears.opened("again");
       this.ears.changed();
       return true;
     } catch (error) {

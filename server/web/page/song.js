@@ -79,7 +79,7 @@ export class SongView {
     const { signal } = this.#gone;
     for (const name of ["play", "stop", "end"]) app.sound.addEventListener(name, () => this.#playing(), { signal });
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
-    document.addEventListener("visibilitychange", () => document.hidden && this.session.stand(app.sound.position), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden && this.#leaveNow(), { signal });
     if (earlier) this.#remade(earlier);
     this.#refresh();
     void this.#list();
@@ -114,13 +114,13 @@ export class SongView {
     const wishes = wishesOf(values);
     const id = sessionStorage.getItem(HERE);
     if (id && (await this.session.resume(id).catch(() => false))) return;
-    this.session.meant(wishes);
+    this.session.meant(wishes, Number(values.take) || 0);
     this.welcome.meant(values.song ?? "");
   }
 
   /** The address was changed by hand, or a link was followed. @param {Record<string, string>} values */
   moved(values) {
-    this.session.meant(wishesOf(values));
+    this.session.meant(wishesOf(values), Number(values.take) || 0);
     if (!this.session.work) this.welcome.meant(values.song ?? "");
   }
 
@@ -158,7 +158,7 @@ export class SongView {
   /** @returns {Record<string, string>} */
   address() {
     const { work, doc } = this.session;
-    return work ? { song: work.name, ...valuesOf(doc.wishes) } : {};
+    return work ? { song: work.name, ...valuesOf(doc.wishes), ...(doc.chosen ? { take: String(doc.chosen + 1) } : {}) } : {};
   }
 
   // --- what the session tells ----------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ export class SongView {
   #ears() {
     return {
       changed: () => this.#changed(),
-      opened: (first) => this.#opened(first),
+      opened: (how) => this.#opened(how),
       begun: () => void this.#begin(),
       failed: (error) => this.#fail(error),
       unkept: () => this.#unkept(),
@@ -187,20 +187,20 @@ export class SongView {
     this.#warned = true;
   }
 
-  /** @param {boolean} first */
-  #opened(first) {
+  /** @param {"new" | "kept" | "again"} how */
+  #opened(how) {
     const { session } = this;
     const { sound } = this.#app;
     const { work, analysis } = session;
     if (!work || !analysis) return;
-    if (first) sound.stop();
+    if (how !== "again") sound.stop();
     const program = analysis.tracks.find(({ number }) => number === analysis.guitar.tracks[0])?.program ?? 24;
     sound.set({ bars: [...analysis.bars], tempos: analysis.timeline.tempos, hits: [], guitar: analysis.notes, kind: guitarOf(program) });
     this.#give(true);
     void this.#recording();
     void sound.load("drums", guitarOf(program)).catch((error) => this.#fail(error));
-    void sound.seek(first ? 0 : work.position);
-    this.roll.reveal(work.position);
+    if (how !== "again") void sound.seek(work.position);
+    this.roll.reveal(sound.position);
     if (document.activeElement === document.body || this.welcome.root.contains(document.activeElement)) requestAnimationFrame(() => this.transport.button.focus());
     sessionStorage.setItem(HERE, work.id);
     this.stage.open(work.name, analysis);
@@ -283,6 +283,12 @@ export class SongView {
     if (!among.delete(what)) among.add(what);
     tell(among.has(what));
     this.#refresh();
+  }
+
+  /** The page may be gone in a moment. */
+  #leaveNow() {
+    this.session.stand(this.#app.sound.position);
+    this.session.keepSoon(0);
   }
 
   #playing() {
