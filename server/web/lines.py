@@ -94,14 +94,17 @@ class PostLine:
     async def _line(self) -> bytes:
         """The first line of the body; what follows of it is kept."""
         line = bytearray()
-        while self._more and b"\n" not in line:
-            line += await self._received()
-            if len(line) > self._most_line and b"\n" not in line[: self._most_line + 1]:
+        while self._more:
+            piece, end, rest = (await self._received()).partition(b"\n")
+            line += piece
+            if len(line) > self._most_line:
                 text = f"the first line has more than {self._most_line:,} bytes, wanted the request as JSON"
                 raise Refusal("INVALID_INPUT", f"{text}, and the file behind it")
-        first, _, rest = bytes(line).partition(b"\n")
-        self._rest = rest
-        return first
+            if end:
+                self._rest = rest
+                return bytes(line)
+        self._rest = b""
+        return bytes(line)
 
     async def _whole(self, line: bytes) -> bytes:
         request = await parsed(self._method.request, line)
