@@ -56,7 +56,7 @@ function machine(wishes = {}) {
   const engine = new Engine();
   const failures = [];
   const brief = { bpm: 120, places: 16, fill: 4, ...wishes };
-  const made = new Machine(engine, new Supply(there.open, 7), () => ({ ...brief }), (error) => failures.push(error));
+  const made = new Machine(engine, new Supply(there.open), () => ({ ...brief }), (error) => failures.push(error));
   return { there, engine, failures, brief, made };
 }
 
@@ -87,21 +87,28 @@ test("what was clicked is found again on another grid that has its place", () =>
   assert.equal(regridded(grid, 32)[SNARE][8], 100);
 });
 
-test("a fill and a change are asked for by the number of the bar in its stream, and another model in another stream", async () => {
+test("a fill is asked for by the number of the bar in its stream, and is never the first", async () => {
   const there = server();
-  const supply = new Supply(there.open, 7);
-  await supply.next({ fill: 4 }, { fill: true, change: true });
-  await supply.next({ fill: 4 });
-  await supply.next({ fill: 4 }, { fill: true });
-  await supply.next({ fill: 4 }, { change: true });
-  await supply.next({ fill: undefined });
-  assert.deepEqual(there.asked.map(({ fill }) => fill), [4, 4, 3, 4, undefined]);
-  assert.deepEqual(there.asked.at(-1).change, [4]);
-  assert.equal(there.opened.length, 1);
+  const supply = new Supply(there.open);
+  await supply.next({ seed: 7, fill: 4 });
+  await supply.next({ seed: 7, fill: 4 });
+  await supply.next({ seed: 7, fill: 4 }, true);
+  await supply.next({ seed: 7 });
+  assert.deepEqual(there.asked.map(({ fill }) => fill), [4, 4, 3, undefined]);
   supply.close();
-  await supply.next({});
-  await supply.next({ model: "words" });
-  assert.deepEqual(there.opened.map(({ seed, model }) => [seed, model]), [["7", undefined], ["8", undefined], ["9", "words"]]);
+  await supply.next({ seed: 7 }, true);
+  assert.deepEqual(there.asked.slice(4).map(({ fill }) => fill), [undefined, 2]);
+});
+
+test("another generator or seed is another stream, and nothing else is", async () => {
+  const there = server();
+  const supply = new Supply(there.open);
+  await supply.next({ seed: 7, bpm: 100 });
+  await supply.next({ seed: 7, bpm: 200 });
+  await supply.next({ seed: 8, bpm: 200 });
+  await supply.next({ seed: 8, model: "words" });
+  assert.deepEqual(there.opened.map(({ seed, model }) => [seed, model]), [["7", undefined], ["8", undefined], ["8", "words"]]);
+  assert.equal(there.closed(), 2);
 });
 
 test("bars come before they are due, and not many of them", async () => {
@@ -160,7 +167,7 @@ test("a server that is away is told once at a time, and the bar goes on", async 
   await made.start();
   await settled();
   made.stop();
-  const lost = new Machine(engine, new Supply(() => ({ more: () => Promise.reject(new Error("away")), close() {} }), 1), () => ({ bpm: 120, places: 16 }), (error) => failures.push(error));
+  const lost = new Machine(engine, new Supply(() => ({ more: () => Promise.reject(new Error("away")), close() {} })), () => ({ bpm: 120, places: 16 }), (error) => failures.push(error));
   await lost.start();
   await settled();
   assert.ok(failures.length >= 1 && failures.length <= 2);

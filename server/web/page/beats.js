@@ -41,7 +41,7 @@ function begun(app) {
   const { view, values } = parts(location.hash);
   const wishes = wishesOf(view === "beats" ? values : {}, app.info.generators);
   const sound = new Sound();
-  const supply = new Supply((first) => app.api.stream(first), wishes.seed);
+  const supply = new Supply((first) => app.api.stream(first));
   const machine = new Machine(sound, supply, () => briefOf(wishes), app.fail);
   return { wishes, machine, sound, muted: new Set(), alone: new Set(), metronome: false, volume: 0.9, take: 4, gone: new AbortController() };
 }
@@ -159,7 +159,10 @@ class Beats {
 
   /** @param {"fill" | "change"} what */
   #ask(what) {
-    this.#machine.wish({ [what]: true });
+    if (what === "change") {
+      this.#machine.hold = false;
+      this.#wish({ seed: this.#kept.wishes.seed + 1 });
+    } else this.#machine.wish(true);
     this.#status.textContent = t(`beats.${what}.how`);
     this.#show();
   }

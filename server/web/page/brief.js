@@ -17,8 +17,8 @@ const FILLS = [0, 2, 4, 8, 16];
  * As the server wants it, with the places of a bar, which it is not asked for.
  * @param {Wishes} wishes
  */
-export function briefOf({ family, genres, bpm, variability, temperature, every, places }) {
-  return { model: family, genres: genres.map((name) => ({ name })), bpm, variability, temperature, fill: every || undefined, places };
+export function briefOf({ family, genres, bpm, variability, temperature, every, places, seed }) {
+  return { model: family, genres: genres.map((name) => ({ name })), bpm, variability, temperature, fill: every || undefined, places, seed };
 }
 
 /**

@@ -34,7 +34,7 @@ export class Machine {
   #bars = [];
   #first = 0; // the index of the first of them
   #wish = 0; // grows with each change of what is wanted
-  #next = { fill: false, change: false };
+  #fill = false; // whether the next bar is one
   /** @type {Promise<void> | null} */
   #feeding = null;
   #rests = 0; // until when the server is left alone
@@ -105,7 +105,6 @@ export class Machine {
     const index = this.index;
     this.#sound.stop();
     void this.#sound.seek(index * QUARTERS);
-    this.#supply.close();
     this.changed();
   }
 
@@ -114,10 +113,9 @@ export class Machine {
     this.#sound.tempo(this.#brief().bpm / BASE);
   }
 
-  /** Something else is wanted. @param {{fill?: boolean, change?: boolean}} [next] of the next bar */
-  wish(next = {}) {
-    this.#next = { fill: this.#next.fill || !!next.fill, change: this.#next.change || !!next.change };
-    if (next.fill || next.change) this.hold = false;
+  /** Something else is wanted. @param {boolean} [fill] whether the next bar is to be one */
+  wish(fill = false) {
+    if (fill) [this.#fill, this.hold] = [true, false];
     this.#wish++;
     this.#rests = 0;
     this.#drop();
@@ -195,12 +193,12 @@ export class Machine {
 
   /** Another first bar, while nothing is heard. */
   async #renew() {
-    const { fill } = this.#next;
+    const fill = this.#fill;
     const bars = this.#bars;
     this.#bars = bars.slice(0, -1);
     await this.#feed();
     if (this.#bars.length < bars.length) this.#bars = bars; // it did not come
-    if (fill && !this.playing) this.#next.fill = true; // a fill is not to be looked at, but to be heard
+    if (!this.playing) this.#fill = fill; // a fill is not to be looked at, but to be heard
     this.changed();
   }
 
@@ -249,11 +247,10 @@ export class Machine {
           continue;
         }
         const wish = this.#wish;
-        const next = this.#next;
         const { places, ...brief } = this.#brief();
-        const made = await this.#supply.next(brief, next);
+        const made = await this.#supply.next(brief, this.#fill);
         if (wish !== this.#wish) continue; // it was made for another wish
-        this.#next = { fill: false, change: false };
+        this.#fill = false;
         this.#add(pinned(gridOf(made.hits, places), this.pins));
       }
     } catch (error) {

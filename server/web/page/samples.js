@@ -8,8 +8,8 @@
 /** @typedef {{buffer: AudioBuffer, begins: number, gain: number}} Shot `begins`: seconds of silence before the sound */
 
 const FOLDER = new URL("sounds/", import.meta.url);
-const AUDIBLE = 0.02; // of its peak: where a sound begins
-const BEFORE = 0.001; // seconds that are kept before that
+const AUDIBLE = 0.05; // of its peak: where a sound begins
+const BEFORE = 0.0005; // seconds that are kept before that
 
 /** A sound of the page that did not come; the message is the name of its file. */
 export class SoundMissing extends Error {

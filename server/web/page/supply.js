@@ -7,46 +7,38 @@
 /** @typedef {Record<string, any>} Brief */
 
 const MOST = 1000; // bars of a stream; a little less than the server makes
-const PATIENCE = 10_000; // milliseconds without a bar, after which the server may have ended the stream
+const PATIENCE = 25_000; // milliseconds without a bar, after which the server may have ended the stream
 
-/** What gives the next bar. It begins another stream, with another seed, where one has come to its end. */
+/** What gives the next bar. It begins another stream where a stream cannot give what is wanted. */
 export class Supply {
   #open;
   /** @type {Stream | null} */
   #stream = null;
+  #which = ""; // what a stream cannot change
   #asked = 0;
   #last = 0;
-  #seed;
-  #streams = 0;
-  #model = ""; // of the stream; it cannot change
-  /** @type {number[]} */
-  #changes = [];
 
-  /**
-   * @param {(brief: Brief) => Stream} open
-   * @param {number} seed of the first stream
-   */
-  constructor(open, seed) {
+  /** @param {(brief: Brief) => Stream} open */
+  constructor(open) {
     this.#open = open;
-    this.#seed = seed;
   }
 
   /**
    * The next bar.
-   * @param {Brief} brief what is wanted; `fill` and `change` are counted from the beginning of the stream
-   * @param {{fill?: boolean, change?: boolean}} [how] whether it is a fill, or begins something else
+   * @param {Brief} brief what is wanted, `seed` among it
+   * @param {boolean} [fill] whether it is a fill, whatever the brief says
    * @returns {Promise<BeatBar>}
    */
-  async next(brief, { fill = false, change = false } = {}) {
+  async next(brief, fill = false) {
     const now = Date.now();
-    if (this.#asked >= MOST || now - this.#last > PATIENCE || brief.model !== this.#model) this.close();
-    this.#last = now;
-    this.#model = brief.model;
+    const which = `${brief.model} ${brief.seed}`;
+    if (this.#asked >= MOST || now - this.#last > PATIENCE || which !== this.#which) this.close();
+    if (fill && !this.#asked) await this.next(brief); // the first bar of a stream is none
+    [this.#last, this.#which] = [now, which];
     const number = ++this.#asked;
-    if (change && number > 1) this.#changes.push(number);
-    const wanted = { ...brief, change: this.#changes, fill: fill && number > 1 ? number : brief.fill };
+    const wanted = { ...brief, seed: String(brief.seed), fill: fill ? number : brief.fill }; // the bar of its own number is one
     try {
-      this.#stream ??= this.#open({ ...wanted, seed: String(this.#seed + this.#streams++) });
+      this.#stream ??= this.#open(wanted);
       const [bar] = await this.#stream.more(1, wanted);
       return bar;
     } catch (error) {
@@ -60,6 +52,5 @@ export class Supply {
     this.#stream?.close();
     this.#stream = null;
     this.#asked = 0;
-    this.#changes = [];
   }
 }
