@@ -64,6 +64,7 @@ def relayed(address: str) -> Iterator[str]:
     """An address from which all goes to another, as if it came from ELSEWHERE."""
     host, _, port = address.rpartition(":")
     listening = socket.create_server(("127.0.0.1", 0))
+    opened = [listening]
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
@@ -77,6 +78,7 @@ def relayed(address: str) -> Iterator[str]:
             while True:
                 near, _ = listening.accept()
                 far = socket.create_connection((host, int(port)), source_address=(ELSEWHERE, 0))
+                opened.extend((near, far))
                 for pair in ((near, far), (far, near)):
                     threading.Thread(target=pump, args=pair, daemon=True).start()
 
@@ -84,7 +86,10 @@ def relayed(address: str) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
     finally:
-        listening.close()
+        for line in opened:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)  # wakes who waits for it
+            line.close()
 
 
 def played(stub: Any, data: bytes, takes: int = 1, seconds: float = 300.0) -> float:

@@ -102,6 +102,7 @@ class Drummers:
         self.briefs: list[pb.Brief] = []
         self.beats = 0
         self.error: BaseException | None = None
+        self.seconds = 0.01  # of a processor, for each take
         self.size = 150_000
         self.bar_hits: list[pb.DrumHit] = []
         self.steps: asyncio.Semaphore | None = None
@@ -177,7 +178,7 @@ class Drummers:
                 timing=pb.Timing(first_bar_ms=1, generate_ms=2, batch_size=1),
             )
             self.finished += 1
-            yield Frame({"what": "done", "job": 1}, reply.SerializeToString())
+            yield Frame({"what": "done", "job": 1, "seconds": takes * self.seconds}, reply.SerializeToString())
         except (GeneratorExit, asyncio.CancelledError):
             self.left += 1
             raise

@@ -286,9 +286,9 @@ def test_a_player_that_works_says_each_second_that_it_does(drummer: Drummer, mon
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are those of Linux")
 def test_a_song_for_which_there_is_no_memory_fails_alone() -> None:
-    worker = Worker(player_mebibytes=512)
+    worker = Worker(player_mebibytes=128)
     worker.begin()
-    notes = [Note(240 * eighth, 240, 40 + eighth * 5 % 12, 80) for eighth in range(8 * 10_000)]
+    notes = [Note(480 * quarter, 480, 40 + quarter * 5 % 12, 80) for quarter in range(14_000)]
     worker.play(1, midi.serialise(Song(480, (Part.of(notes, program=27, name="Guitar"),))), takes=8)
     worker.play(2, BLUES)
     said = worker.until_done(1, 2)

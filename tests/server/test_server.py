@@ -729,6 +729,21 @@ def test_a_deadline_that_cannot_be_met_is_refused_before_anything_is_played(meth
     against(body)
 
 
+def test_calls_with_many_takes_on_a_busy_server_do_not_make_it_take_songs_for_longer_than_they_are() -> None:
+    async def body(server: Served) -> None:
+        for _ in range(10):
+            server.drummers.go.clear()
+            calls = [asyncio.ensure_future(server.generate(config=pb.GenerationConfig(takes=8))) for _ in range(2)]
+            await until(lambda: server.drummers.inside == 2)
+            await asyncio.sleep(0.1)  # the wall's time, in which each waits for others
+            server.drummers.go.set()
+            await asyncio.gather(*calls)
+        analysis = await server.stub.AnalyzeGuitar(pb.AnalyzeGuitarRequest(midi=MIDI))
+        assert analysis.estimated_ms == pytest.approx(10, rel=0.01)
+
+    against(body, settings(playing=2))
+
+
 @BOTH
 def test_a_call_without_a_deadline_has_that_of_the_server(method: str) -> None:
     async def body(server: Served) -> None:
