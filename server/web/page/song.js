@@ -20,7 +20,8 @@ import { t } from "./words.js";
 /** @typedef {import("./edits.js").Take} Take */
 /** @typedef {import("./edits.js").Hit} Hit */
 
-const HERE = "seq2drum.song"; // of sessionStorage: which song this tab has open
+const HERE = "seq2drum.song"; // of sessionStorage: which song this tab has open, and below where its sound stands
+const AT = "seq2drum.position";
 const EXAMPLE = "example.mid";
 const CLICK_WANTED = 900; // milliseconds until it is plain that a browser waits for a click
 const SEEN = 30; // milliseconds between two times that bars which come in are shown
@@ -41,6 +42,8 @@ export class SongView {
   #silent = new Set();
   #shown = false;
   #frame = 0;
+  /** What the address asks for, as long as there is no song. @type {Record<string, string>} */
+  #asked = {};
   #soon = 0; // the timer after which all is shown anew
   #warned = false; // that nothing is kept
   #given = 0; // when the sound was given hits
@@ -79,6 +82,7 @@ export class SongView {
     const { signal } = this.#gone;
     for (const name of ["play", "stop", "end"]) app.sound.addEventListener(name, () => this.#playing(), { signal });
     document.addEventListener("keydown", (event) => this.#key(event), { signal });
+    addEventListener("pagehide", () => this.#leaveNow(), { signal });
     document.addEventListener("visibilitychange", () => document.hidden && this.#leaveNow(), { signal });
     if (earlier) this.#remade(earlier);
     this.#refresh();
@@ -89,7 +93,7 @@ export class SongView {
   #remade(earlier) {
     earlier.#gone.abort();
     earlier.hidden();
-    [this.#muted, this.#solo, this.#store] = [earlier.#muted, earlier.#solo, earlier.#store];
+    [this.#muted, this.#solo, this.#store, this.#asked] = [earlier.#muted, earlier.#solo, earlier.#store, earlier.#asked];
     const { work, analysis } = this.session;
     if (!work || !analysis) return;
     this.stage.open(work.name, analysis);
@@ -111,17 +115,26 @@ export class SongView {
 
   /** The page is there: what this tab had open is opened again. @param {Record<string, string>} values of the address */
   async start(values) {
-    const wishes = wishesOf(values);
     const id = sessionStorage.getItem(HERE);
-    if (id && (await this.session.resume(id).catch(() => false))) return;
-    this.session.meant(wishes, Number(values.take) || 0);
-    this.welcome.meant(values.song ?? "");
+    const at = Number(sessionStorage.getItem(AT));
+    if (id && (await this.session.resume(id).catch(() => false))) {
+      await this.#seek(at);
+      this.roll.reveal(at);
+    } else this.#mean(values);
   }
 
   /** The address was changed by hand, or a link was followed. @param {Record<string, string>} values */
   moved(values) {
+    this.#mean(values);
+  }
+
+  /** @param {Record<string, string>} values of the address */
+  #mean(values) {
     this.session.meant(wishesOf(values), Number(values.take) || 0);
-    if (!this.session.work) this.welcome.meant(values.song ?? "");
+    if (this.session.work) return;
+    this.#asked = values;
+    this.welcome.meant(values.song ?? "");
+    this.#app.setAddress();
   }
 
   /** @param {import("./address.js").Wishes["beat"]} beat */
@@ -158,7 +171,8 @@ export class SongView {
   /** @returns {Record<string, string>} */
   address() {
     const { work, doc } = this.session;
-    return work ? { song: work.name, ...valuesOf(doc.wishes), ...(doc.chosen ? { take: String(doc.chosen + 1) } : {}) } : {};
+    if (!work) return this.#asked;
+    return { song: work.name, ...valuesOf(doc.wishes), ...(doc.chosen ? { take: String(doc.chosen + 1) } : {}) };
   }
 
   // --- what the session tells ----------------------------------------------------------------------------------------
@@ -287,6 +301,7 @@ export class SongView {
 
   /** The page may be gone in a moment. */
   #leaveNow() {
+    sessionStorage.setItem(AT, String(this.#app.sound.position));
     this.session.stand(this.#app.sound.position);
     this.session.keepSoon(0);
   }
@@ -310,6 +325,7 @@ export class SongView {
   #leave() {
     this.#app.sound.stop();
     sessionStorage.removeItem(HERE);
+    this.#asked = {};
     this.session.close();
     void this.#list();
     this.welcome.input.focus();
