@@ -6,7 +6,7 @@ import { t } from "./words.js";
 
 /** @typedef {import("./edits.js").Take} Take */
 
-const SOUND = new Set(["wav", "stems", "rpp"]); // in which a recording is heard itself
+const SOUND = new Set(["wav", "stems"]); // in which a recording is heard itself
 const SLOW = new Set(["wav", "stems", "picture"]);
 const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems", "musicxml", "picture", "rpp"]);
 

@@ -4,7 +4,7 @@
  */
 
 import { configOf } from "./address.js";
-import { anew, anySeed, asked, isRecording, partsOf } from "./drumming.js";
+import { anew, anySeed, asked, partsOf } from "./drumming.js";
 import * as edits from "./edits.js";
 import * as works from "./work.js";
 
@@ -37,7 +37,7 @@ export class Session {
   work = null;
   /** The file that was opened. @type {File | null} */
   file = null;
-  /** What the drummer plays to: the file, or of a recording the song that was heard in it. @type {File | null} */
+  /** What the drummer plays to: the file, or what a file of another kind is as MIDI. @type {File | null} */
   song = null;
   /** What is wished for as long as there is no song. @type {Wishes} */
   #before = { takes: USUAL_TAKES };
@@ -186,7 +186,7 @@ export class Session {
     this.#abort();
     this.keepSoon(0); // what was open
     [this.work, this.file] = [work, file];
-    this.song = isRecording(file) && analysis.song ? new File([/** @type {BlobPart} */ (analysis.song)], file.name) : file;
+    this.song = analysis.song ? new File([/** @type {BlobPart} */ (analysis.song)], file.name) : file;
     const first = !works.finished(this.take);
     this.#partial = first;
     this.#made = first ? 0 : analysis.bars.length;
