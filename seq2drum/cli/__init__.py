@@ -35,6 +35,7 @@ MODES = MappingProxyType(
     {
         "demo": ("seq2drum.cli.demo", "see and hear what it does"),
         "infer": ("seq2drum.cli.infer", "make drums for your guitar files"),
+        "jam": ("seq2drum.cli.jam", "play along with a guitar as it is played"),
         "show": ("seq2drum.cli.show", "see guitar and drums, here or as a picture"),
         "play": ("seq2drum.cli.play", "hear guitar and drums"),
         "grooves": ("seq2drum.cli.grooves", "see and hear the grooves that it knows"),

@@ -6,14 +6,15 @@ Each is a flag that names a file, and a line in `EXPORTS`.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from seq2drum.cli import report
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import say
-from seq2drum.errors import OptionError, OutputError
+from seq2drum.errors import OptionError, OutputError, Seq2DrumError
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
@@ -300,3 +301,34 @@ def clock(seconds: float) -> str:
 
 def _suffix(name: str) -> str:
     return Path(name).suffix.lower()
+
+
+def write_all(also: Iterable[str], played: Played) -> list[str]:
+    """Write what else was asked for; which of it could not be made, and why. The take is there, and so is the rest."""
+    missing = []
+    for flag in also:
+        try:
+            write(flag, played)
+        except Seq2DrumError as error:
+            missing.append(f"no --{spelt(flag)}: {error}")
+    return missing
+
+
+def report_of(take: Take, source: str, target: str, seconds: float, options: argparse.Namespace) -> report.Report:
+    """What there is to say of a take that was written."""
+    parts = take.guitar.parts
+    return report.Report(
+        source=source,
+        target=target,
+        bars=len(take.song.bars()),
+        hits=len(take.part),
+        seed=take.options.seed,
+        seconds=seconds,
+        parts=[index + 1 for index in parts],
+        guitar=[f"{index + 1} {take.song.parts[index].name}".strip() for index in parts],
+        reason=take.guitar.reason,
+        score=take.score,
+        grooves=take.grooves,
+        swaps=take.swaps,
+        explanations=take.explain() if options.explain else None,
+    )

@@ -18,7 +18,6 @@ from seq2drum.music.limits import SONG_SUFFIXES
 if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
     from seq2drum.play.drummer import Drummer
     from seq2drum.play.options import Options
-    from seq2drum.play.take import Take
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +104,7 @@ def _play_one(
         )
     title = as_text("Drums" if source == "-" else Path(source).stem)
     played = exports.Played(takes, title, options, given.recording)
-    missing = _write_exports(also, played)
+    missing = exports.write_all(also, played)
     if options.stems:
         try:
             exports.write_stems(played)
@@ -113,37 +112,7 @@ def _play_one(
             missing.append(f"no --stems: {error}")
     seconds = (time.perf_counter() - begun) / len(takes)
     for number, (take, target) in enumerate(zip(takes, targets, strict=True), start=1):
-        told = _report(take, source, target, seconds, options)
+        told = exports.report_of(take, source, target, seconds, options)
         report.show(replace(told, take=number if len(takes) > 1 else 0), as_json=options.json)
     if missing:
         raise OutputError("; ".join(missing))
-
-
-def _write_exports(also: Iterable[str], played: exports.Played) -> list[str]:
-    """Write what else was asked for; which of it could not be made, and why. The take is there, and so is the rest."""
-    missing = []
-    for flag in also:
-        try:
-            exports.write(flag, played)
-        except Seq2DrumError as error:
-            missing.append(f"no --{exports.spelt(flag)}: {error}")
-    return missing
-
-
-def _report(take: Take, source: str, target: str, seconds: float, options: argparse.Namespace) -> report.Report:
-    parts = take.guitar.parts
-    return report.Report(
-        source=source,
-        target=target,
-        bars=len(take.song.bars()),
-        hits=len(take.part),
-        seed=take.options.seed,
-        seconds=seconds,
-        parts=[index + 1 for index in parts],
-        guitar=[f"{index + 1} {take.song.parts[index].name}".strip() for index in parts],
-        reason=take.guitar.reason,
-        score=take.score,
-        grooves=take.grooves,
-        swaps=take.swaps,
-        explanations=take.explain() if options.explain else None,
-    )

@@ -20,7 +20,7 @@ from seq2drum.music.limits import DEFAULT_LIMITS
 
 OUTPUT_SUFFIX = ".drums.mid"
 HUMAN_SUFFIX = ".human.mid"
-OURS = re.compile(r"\.(drums(\.\d+)?|human)\.mid$")
+OURS = re.compile(r"\.(drums(\.\d+)?|human|jam)\.mid$")
 _SLASHES = ("/", os.sep)
 
 

@@ -46,6 +46,7 @@ SHARPENED = 2.0  # power to which probabilities are raised before the likeliest 
 PURE = 0.035  # share of grooves in the idiom of a style, from which it may be the likeliest
 UNLIKELY = 1e-5  # share, of that of the likeliest, from which a groove may be the safest
 IDIOMS = ("latin", "jazz", "shuffle", "funk", "reggae", "metal")  # styles whose drummers play what no other does
+SURE = 0.55  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
 KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer knows
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
@@ -77,15 +78,39 @@ def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
     return fit.grooves[_safest(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
 
 
-def better(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
-    """The groove of a section by what was heard of it: the one that is being played, unless another is much safer."""
+def better(
+    heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove, *, other_kind: bool
+) -> Groove:
+    """The groove of a section by what was heard of it so far: the one that is being played, unless another is sure.
+
+    What is told by a few bars of guitar alone is mostly no safer than what was played to them. other_kind: only one of
+    another kind takes its place: one that swings, or jazz.
+    """
     fits = _fits(heard, sections, options)
     if letter not in fits:
         return playing
     fit, song = fits[letter], _of_song(fits, _bars_of(sections, len(heard.form.steps)))
     if fit.shelf is song.shelf:
         fit = Fit(fit.shelf, OWN * fit.shares + (1 - OWN) * song.shares)
-    return fit.grooves[_safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None)]
+    safest = _safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None)
+    likely, _ = _in_style(fit)
+    groove, expected = fit.grooves[safest], fit.shelf.likeness[safest] @ likely.shares
+    is_same = other_kind and _kind(groove) == _kind(playing)
+    return playing if is_same or expected < SURE else groove
+
+
+def another(heard: Heard, sections: Sequence[Section], options: Options, playing: Groove) -> Groove:
+    """Another groove of the kind and style that is being played, the safest; the same if there is none."""
+    fits = _fits(heard, sections, options)
+    if not fits:
+        return playing
+    song = _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    likely, _ = _in_style(song)
+    like = [
+        one.name != playing.name and one.style == playing.style and _kind(one) == _kind(playing) for one in song.grooves
+    ]
+    expected = np.where(like, song.shelf.likeness @ likely.shares + KNOWN * (song.shelf.popularity == 0), -1)
+    return song.grooves[int(np.argmax(expected))] if any(like) else playing
 
 
 def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:

@@ -14,8 +14,9 @@ from seq2drum.music.explanation import SectionGroove
 from seq2drum.music.notes import Bar, Marker, Part, Song, in_order
 from seq2drum.play.ear import Strike
 from seq2drum.play.engine import Engine
-from seq2drum.play.jam import STOP, Jam, JamBar, Sign, Told
+from seq2drum.play.jam import Jam, JamBar, Told
 from seq2drum.play.options import Options
+from seq2drum.play.signs import STOP, Sign
 from seq2drum.play.take import TRACK_NAME, Take
 
 

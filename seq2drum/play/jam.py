@@ -7,9 +7,10 @@ of the song is the last LISTENED bars or some more.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from seq2drum.lattice.conditions import of_controls
 from seq2drum.lattice.expecting import gone_on, without_future
 from seq2drum.lattice.features import Features, features
 from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form, form_of, lattice_of
-from seq2drum.lattice.grid import STEPS_PER_QUARTER, Grid, Lattice, encode
+from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid, Lattice, encode
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section, sections
@@ -40,32 +41,20 @@ from seq2drum.play.guidance import guided
 from seq2drum.play.kept import Joint, kept_of
 from seq2drum.play.memory import LOOK_BACK, Memory
 from seq2drum.play.options import Options
+from seq2drum.play.pieces import Pieces
 from seq2drum.play.plan import Fills as AskedFills
 from seq2drum.play.plan import Plan
+from seq2drum.play.signs import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign
 from seq2drum.play.take import TRACK_NAME
 from seq2drum.play.touch import Touch
 
 LEAD = 0.5  # quarters before a bar begins, at which it is decided
 LISTENED, SLID = 128, 32  # bars that are remembered, and after how many more the first ones are forgotten
 READ = 5  # bars that the model reads for each that it plays: that one and the four before
+EARLY = (4, 8, 16)  # bars of the first passage after which its groove is chosen anew, the first choice being blind
 PHRASE = 4  # bars of a passage, after which it may turn out to be another
-FILL, SECTION, STOP, INTENSITY, TEMPO = SIGNS = ("fill", "section", "stop", "intensity", "tempo")
-SLOWEST, FASTEST = 30.0, 300.0  # quarters a minute
 _TAG = 0x7A30  # in the seeds of what is decided of fills and crashes
 _HORIZON = 256  # bars that are laid out at first
-
-
-class Sign(NamedTuple):
-    """A sign to the drummer, heeded by the next bar that is not yet decided.
-
-    quarter: when it is given. what: "fill": that bar is one; "section": it is a fill, and leads into another passage,
-    `value` its letter or None for a new one; "stop": it is the last, struck on its first beat; "intensity": from it on,
-    `value` 0..1; "tempo": from it on, `value` quarters a minute.
-    """
-
-    quarter: float
-    what: str
-    value: float | str | None = None
 
 
 Told: TypeAlias = Strike | Sign
@@ -122,6 +111,7 @@ class Jam:
         self.number, self.is_over = 0, False  # of the next bar that is to be decided
         self._first, self._letters, self._held = 0, list[str](), -1
         self._letter, self._begun = FIRST, 0
+        self._groove: Groove | None = None  # of the bar before
         kit = engine.kit
         self._rows = GrooveRows.empty(LISTENED + SLID, MAX_STEPS, kit, firm=self._options.is_plain)
         silence = Form(*(np.full(LISTENED + SLID, value) for value in (MAX_STEPS, 4, 4, 120.0)))
@@ -147,33 +137,63 @@ class Jam:
         told = list(told)
         for one in told:
             if isinstance(one, Sign):
-                _check(one)
+                one.check()
         self._told = sorted([*self._told, *told], key=lambda one: one.quarter)
-        while not self.is_over and (point := self.point) <= until:
-            early = [one for one in self._told if one.quarter < point]
-            self._told = self._told[len(early) :]
-            for one in early:
-                self._heed(one)
+        while not self.is_over and self.point <= until:
+            self._catch_up()
             bars.append(self._engine.resolve(self._deciding(self.number)))
             self.number += 1
             self._slide()
         return bars
+
+    def repeat(self) -> JamBar:
+        """The next bar at once and without the model, if it would be late: the groove as it is, or the bar before.
+
+        What was told of the time before its moment is heard; a sign for it is heeded by the bar after it.
+        """
+        self._catch_up()
+        number, at = self.number, self.number - self._first
+        here = self._form.between(number, number + 1)
+        self._hold(at, here, self._grooves[self._letter])
+        size, memory = int(here.steps[0]), self._memory
+        memory.steps[LOOK_BACK + at] = size
+        has_groove = self._rows.held[at] >= 0
+        source = (self._rows.velocity[at] if has_groove else memory.velocity[0, LOOK_BACK + at - 1])[:size]
+        step, voice = np.nonzero(source)
+        velocity, length = np.rint(source[step, voice] * 127).astype(np.int64), np.full(len(step), HIT_LENGTH)
+        hits = Grid(step, voice, velocity, np.zeros_like(step), length)
+        memory.keep(at, (source > 0).astype(np.float32)[None], source[None])
+        self._previous = (source[-1:] > 0).astype(np.float32)
+        self._fills.played(False)
+        self._letters.append(self._letter)
+        self._was_fill = False
+        bar = self._as_bar(number, self._touch.strike(number, hits), is_fill=False, is_last=False)
+        self.number += 1
+        self._slide()
+        return bar
 
     @property
     def point(self) -> float:
         """The moment, in quarters, at which the next bar is decided."""
         return self._lattice.bars[self.number].start / self._score.ticks_per_quarter - LEAD
 
+    def _catch_up(self) -> None:
+        """Hear what was told of the time before the next bar's moment."""
+        count = bisect_left(self._told, self.point, key=lambda one: one.quarter)
+        early, self._told = self._told[:count], self._told[count:]
+        for one in early:
+            self._heed(one)
+
     def _heed(self, one: Told) -> None:
         if isinstance(one, Strike):
             self._ear.hear(one)
         elif one.what == INTENSITY:
-            self._options = replace(self._options, intensity=_number(one))
+            self._options = replace(self._options, intensity=one.number)
             self._touch.change(self._options)
         elif one.what == TEMPO:
             tick = self._lattice.bars[self.number].start
             tempos = [tempo for tempo in self._score.tempo_map if tempo.tick < tick]
-            self._score = replace(self._score, tempos=(*tempos, Tempo(tick, round(6e7 / _number(one)))))
+            self._score = replace(self._score, tempos=(*tempos, Tempo(tick, round(6e7 / one.number))))
             self._lay_out(len(self._lattice.bars))
         else:
             self._asked.add(one.what)
@@ -192,13 +212,8 @@ class Jam:
         known = _of_bars(known._replace(bars=without_future(known.bars)), heard.form, low)
         form, here = heard.form.between(low, at + 1), heard.form.between(at, at + 1)
         # 2. The groove, a fill, a crash.
-        options, controls = self._options, self._options.controls
-        model, groove = guided(self._engine, controls), self._grooves[self._letter]
-        pieces = pieces_of(options, {name: one for name, one in self._grooves.items() if one}, model.kit)
-        before = self._grooves.get(self._letters[-1]) if self._letters else None
-        self._held = self._held + 1 if groove is not None and groove is before else 0
-        if groove is not None:
-            self._rows.put(at, groove, self._held, here, model.kit, pieces)
+        model, groove = guided(self._engine, self._options.controls), self._grooves[self._letter]
+        pieces = self._hold(at, here, groove)
         is_last = STOP in self._asked
         is_fill = yield from self._is_fill(model, known, form, begins=begins, is_last=is_last)
         plan = self._plan(number, here, groove, begins=begins, is_fill=is_fill, is_last=is_last)
@@ -210,6 +225,16 @@ class Jam:
         self._was_fill, self.is_over = is_fill, is_last
         self._asked.clear()
         return self._as_bar(number, struck, is_fill=is_fill, is_last=is_last)
+
+    def _hold(self, at: int, form: Form, groove: Groove | None) -> Pieces:
+        """Put the groove of a bar where it is remembered; which pieces may be played."""
+        known = {name: one for name, one in self._grooves.items() if one}
+        pieces = pieces_of(self._options, known, self._engine.kit)
+        self._held = self._held + 1 if groove is not None and groove is self._groove else 0
+        self._groove = groove
+        if groove is not None:
+            self._rows.put(at, groove, self._held, form, self._engine.kit, pieces)
+        return pieces
 
     def _played(self, model: Playable, number: int, known: Features, form: Form, plan: Plan, low: int) -> Asking[Grid]:
         """The hits of a bar that is planned; known and form: of the bars from `low` of the memory on up to it."""
@@ -362,6 +387,8 @@ class Jam:
             if now.letter not in self._grooves:
                 self._choose(now.letter, heard.between(0, at), found)
             return True
+        if self._letter == FIRST and number in EARLY:
+            self._choose(FIRST, heard.between(0, at), found)
         return False
 
     def _choose(self, letter: str, heard: Heard | None, found: Sequence[Section] = (), *, other: bool = False) -> None:
@@ -377,12 +404,13 @@ class Jam:
         elif heard is None or not len(heard.guitar.step):
             kind = int(here.numerator[0]), int(here.denominator[0])
             self._grooves[letter] = choosing.unheard(kind, float(here.bpm[0]), options)
-        elif other:
-            offers = [groove for groove, _ in choosing.offered(heard, passages, options)]
-            playing = self._grooves.get(self._letters[-1])
-            self._grooves[letter] = next((one for one in offers if one is not playing), playing)
+        elif other and (playing := self._groove) is not None:
+            self._grooves[letter] = choosing.another(heard, passages, options, playing)
         elif (playing := self._grooves.get(letter, self._grooves.get(self._letters[-1]))) is not None:
-            self._grooves[letter] = choosing.better(heard, passages, options, letter, playing)
+            early = letter in self._grooves
+            self._grooves[letter] = choosing.better(heard, passages, options, letter, playing, other_kind=early)
+        else:
+            self._grooves.setdefault(letter, None)
 
 
 def _with_grooves(options: Options) -> Options:
@@ -399,27 +427,6 @@ def _with_grooves(options: Options) -> Options:
         name: read_groove(one) if isinstance(one, str) else one for name, one in by_section(options.groove).items()
     }
     return replace(options, groove=by_letter(grooves, [chr(ord(FIRST) + number) for number in range(26)]))
-
-
-def _check(sign: Sign) -> None:
-    """Raise OptionError if a sign makes no sense."""
-    if sign.what not in SIGNS:
-        raise OptionError(f"there is no sign {sign.what!r}; wanted one of {', '.join(SIGNS)}")
-    if sign.what == INTENSITY:
-        choices.check("intensity", _number(sign))
-    if sign.what == TEMPO and not SLOWEST <= _number(sign) <= FASTEST:
-        raise OptionError(f"the tempo is {sign.value}, wanted {SLOWEST:g} to {FASTEST:g} quarters a minute")
-
-
-def _number(sign: Sign) -> float:
-    """The number that a sign comes with.
-
-    Raises:
-        OptionError: there is none.
-    """
-    if isinstance(sign.value, int | float):
-        return float(sign.value)
-    raise OptionError(f"the sign {sign.what!r} comes with {sign.value!r}, wanted a number")
 
 
 def _of_bars(known: Features, form: Form, first: int) -> Features:

@@ -18,11 +18,13 @@ from seq2drum.music.choices import CHOKE, NO_ENDING
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Metre, Part, Song
 from seq2drum.play import engine
+from seq2drum.play.book import read_groove
 from seq2drum.play.ear import LONGEST, MOST, Ear, Strike
 from seq2drum.play.engine import Engine
 from seq2drum.play.guitarist import jammed, strikes
-from seq2drum.play.jam import INTENSITY, LEAD, LISTENED, SECTION, SLID, STOP, TEMPO, Jam, JamBar, Sign, Told
+from seq2drum.play.jam import LEAD, LISTENED, SLID, Jam, JamBar, Told
 from seq2drum.play.options import Options
+from seq2drum.play.signs import INTENSITY, SECTION, STOP, TEMPO, Sign
 from tests.players import faults, save_player, strummed
 
 BARS = 6
@@ -86,6 +88,20 @@ def test_a_drummer_with_no_guitar_to_hear_plays_on(player: Engine) -> None:
     assert len(bars) == 41
     assert all(len(bar.part) for bar in bars)
     assert {bar.groove for bar in bars} - {""}
+
+
+def test_a_bar_that_would_be_late_is_the_groove_again(player: Engine) -> None:
+    song = strummed(BARS)
+    jam, told = Jam(player, Options(groove="rock-hat-plain", temperature=0.0), song), told_of(song)
+    jam.hear([one for one in told if one.quarter < 7], 7.0)
+    late = jam.repeat()
+    (groove,) = read_groove("rock-hat-plain").bars
+    assert late.number == 2
+    assert set(zip(late.hits.step.tolist(), late.hits.key.tolist(), strict=True)) == set(
+        zip(groove.step.tolist(), groove.key.tolist(), strict=True)
+    )
+    after = jam.hear([one for one in told if one.quarter >= 7], 4.0 * BARS)
+    assert [bar.number for bar in after] == [3, 4, 5, 6]
 
 
 @pytest.mark.slow
