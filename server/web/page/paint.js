@@ -29,7 +29,13 @@ import { before, family, isCymbal } from "./places.js";
  */
 
 /** Heights in pixels: of a window of usual height, see `fitted`. */
-export const SIZE = { head: 44, section: 20, guitar: 100, gap: 6, row: 26, foot: 20 };
+export const SIZE = { head: 44, section: 20, guitar: 100, gap: 6, row: 26, foot: 20, letters: 12 };
+const SIZES = [
+  [1700, 58, 330, 72, 32, 21], // a window of this height or more: row, guitar, head, section, letters
+  [1100, 36, 190, 50, 23, 14],
+  [780, 26, 100, 44, 20, 12],
+  [0, 24, 76, 44, 20, 12],
+];
 /** Pixels before the first barline, for hits that come early. */
 export const LEAD = 10;
 const LEAST_CELL = 7; // cells that would be narrower are not drawn
@@ -41,7 +47,8 @@ const COLOURS = ["paper", "raised", "ink", "soft", "line", "faint", "accent", "g
  * @param {number} height of the window, in pixels
  */
 export function fitted(height) {
-  [SIZE.row, SIZE.guitar] = height < 780 ? [24, 76] : height < 1100 ? [26, 100] : [36, 190];
+  const [, row, guitar, head, section, letters] = /** @type {number[]} */ (SIZES.find(([least]) => height >= least));
+  Object.assign(SIZE, { row, guitar, head, section, letters, foot: section });
 }
 
 /** @param {number} rows */
@@ -76,7 +83,7 @@ export function colours(element) {
 export function paint(to, picture, view, colour) {
   const height = tall(picture.rows.length);
   to.clearRect(0, 0, view.width, height);
-  to.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  to.font = `${SIZE.letters}px ${getComputedStyle(document.body).fontFamily}`;
   const x = (/** @type {number} */ quarter) => LEAD + (quarter - view.left) * view.scale;
   const right = view.left + (view.width - LEAD) / view.scale;
   const first = Math.max(0, before(picture.bars, view.left - LEAD / view.scale, (bar) => bar.quarter + bar.quarters));
@@ -185,13 +192,14 @@ function padlock(to, x, y) {
 /** Names of sections stay at the left edge as long as one of their bars is seen. @param {Brush} brush */
 function sectionNames({ to, picture, view, colour, x, right }) {
   const { bars, sections } = picture;
+  const plain = to.font;
   to.textBaseline = "middle";
   for (const { firstBar, lastBar, name } of sections) {
     const [begin, end] = [bars[firstBar - 1], bars[lastBar - 1]];
     if (!begin || !end || begin.quarter > right || x(end.quarter + end.quarters) < 0) continue;
     const stop = x(end.quarter + end.quarters) - 4;
     const left = Math.min(Math.max(x(begin.quarter), 4), stop - 14);
-    to.font = to.font.replace(/^(\w+ )?12px/, "bold 12px");
+    to.font = `bold ${plain}`;
     const wide = Math.min(to.measureText(name).width + 12, stop - left);
     to.fillStyle = colour.ink;
     to.beginPath();
@@ -199,7 +207,7 @@ function sectionNames({ to, picture, view, colour, x, right }) {
     to.fill();
     to.fillStyle = colour.raised;
     if (wide > 14) to.fillText(name, left + 6, SIZE.section / 2 + 0.5, wide - 8);
-    to.font = to.font.replace("bold 12px", "12px");
+    to.font = plain;
     if (left > view.width) break;
   }
 }

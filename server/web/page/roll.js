@@ -22,7 +22,7 @@ import { t } from "./words.js";
  */
 
 const SCALES = [6, 9, 14, 20, 30, 44, 64, 96, 140];
-const USUAL_SCALE = 5;
+const USUAL_SCALE = innerWidth > 3000 ? 7 : innerWidth > 1800 ? 6 : 5;
 const REACH = 9; // pixels either side of a hit that are taken for it
 const DRAG = 4; // pixels up or down, before a click is a drag
 const AHEAD = 0.3; // share of the width at which the sound is kept
@@ -144,11 +144,13 @@ export class Roll {
     fitted(innerHeight);
     this.root.style.setProperty("--row", `${SIZE.row}px`);
     this.root.style.setProperty("--guitar-row", `${SIZE.guitar}px`);
+    this.root.style.setProperty("--head", `${SIZE.head}px`);
     const last = this.#picture.bars.at(-1);
     const end = last ? last.quarter + last.quarters : 0;
     const height = tall(this.#picture.rows.length);
     this.space.style.width = `${end * this.#scale + LEAD + 24}px`;
     this.scroll.style.height = `${height + 14}px`;
+    this.now.style.top = `${SIZE.section}px`;
     this.now.style.height = `${height - SIZE.foot - SIZE.section}px`;
     this.#soon();
   }

@@ -22,6 +22,8 @@ import { t } from "./words.js";
  * @property {(quarter: number) => void} seek
  */
 
+const HIGH = 1100; // pixels of a window that has room for all that is said
+
 export class Stage {
   /** Places a quarter; 0: as the hits have it. */
   grid = 0;
@@ -73,7 +75,7 @@ export class Stage {
             h("label", { class: "inline" }, t("roll.grid"), grid), h("label", { class: "check" }, rows, t("roll.all")),
             small("out", t("roll.out"), () => roll.zoom(-1), "−"), small("in", t("roll.in"), () => roll.zoom(1), "+")),
           this.words,
-          h("details", { class: "more" }, h("summary", {}, t("song.words")), this.allWords),
+          h("details", { class: "more", open: innerHeight > HIGH }, h("summary", {}, t("song.words")), this.allWords),
           h("details", { class: "more" }, h("summary", {}, t("roll.help")), h("p", { class: "meaning", id: "roll-keys" }, t("roll.keys")))),
         h("aside", { class: "panel", "aria-label": t("wish.title") }, h("h2", {}, t("wish.title")), h("p", { class: "meaning" }, t("wish.lead")), wishes.root)),
       transport.root,
