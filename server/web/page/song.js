@@ -97,7 +97,7 @@ export class SongView {
     const { work, analysis } = this.session;
     if (!work || !analysis) return;
     this.stage.open(work.name, analysis);
-    void this.#grooves();
+    void this.#grooves(true);
     this.#playing();
   }
 
@@ -218,7 +218,7 @@ export class SongView {
     if (document.activeElement === document.body || this.welcome.root.contains(document.activeElement)) requestAnimationFrame(() => this.transport.button.focus());
     sessionStorage.setItem(HERE, work.id);
     this.stage.open(work.name, analysis);
-    void this.#grooves();
+    void this.#grooves(how !== "new");
   }
 
   /** A recording plays as itself. */
@@ -234,20 +234,21 @@ export class SongView {
     }
   }
 
-  /** The grooves that fit: asked for once the first bars are there, so that nothing waits for them. */
-  async #grooves() {
+  /** The grooves to choose from. @param {boolean} fitting also those that fit: once the first bar is there, which waits for nothing */
+  async #grooves(fitting) {
     const { song, analysis, doc } = this.session;
     if (!song || !analysis) return;
     const metre = analysis.timeline.meters[0];
     const others = this.#app.info.grooves.filter((groove) => groove.numerator === metre?.numerator && groove.denominator === metre?.denominator);
     this.wishes.offer([], others);
-    const fitting = await this.#app.api.grooves(song, asked(doc.wishes)).catch(() => []);
-    if (song === this.session.song) this.wishes.offer(fitting, others);
+    const fit = fitting ? await this.#app.api.grooves(song, asked(doc.wishes)).catch(() => []) : [];
+    if (song === this.session.song) this.wishes.offer(fit, others);
   }
 
   /** The first bar is there: it is heard at once, if the browser lets a page make sound before it was clicked. */
   async #begin() {
     this.#give(true);
+    void this.#grooves(true);
     if (!this.#shown) return;
     const { sound } = this.#app;
     const silent = new Promise((resolve) => {
