@@ -21,7 +21,7 @@ SECONDS_A_BAR = 0.01
 
 
 class Checking(Protocol):
-    """Who checks briefs: `server.pools.Screens`."""
+    """Who checks briefs: `server.readers.Screens`."""
 
     async def look_at_brief(self, request: bytes, seconds: float) -> bytes: ...
 

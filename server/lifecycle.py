@@ -19,7 +19,8 @@ from server import state
 from server.front import Front, first
 from server.logs import log
 from server.metrics import Metrics, Page
-from server.pools import Players, Screens
+from server.pools import Players
+from server.readers import Screens
 from server.renders import Renders
 from server.settings import Settings
 from server.statuses import StatusError

@@ -1,6 +1,6 @@
-"""The two pools of workers: `Screens` read files, one at a time each; `Players` play, many calls at once each.
+"""The pool of workers that play, many calls at once each.
 
-Of the messages of calls they know only that they are bytes.
+Of the messages of calls it knows only that they are bytes.
 """
 
 from __future__ import annotations
@@ -10,24 +10,20 @@ import contextlib
 import itertools
 import logging
 import sys
-from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from google.rpc import status_pb2
 
 from server.frames import Frame
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, shutting_down
-from server.workers import Pool, Worker
+from server.workers import RETRY_SECONDS, Pool, Worker, died
 
 LOG = logging.getLogger(__name__)
 
 # -P: whatever package is called "server" in the current folder is not this one.
-SCREEN = (sys.executable, "-P", "-m", "server.screen")
 PLAYER = (sys.executable, "-P", "-m", "server.player")
-RETRY_SECONDS = 0.5
-"""When to call again after a worker died: by then there is another."""
 SILENT_SECONDS = 5.0
 """How long a player that has work may send nothing until it gets no new calls. At work it says so each second."""
 HANGING_SECONDS = 60.0
@@ -35,230 +31,9 @@ HANGING_SECONDS = 60.0
 a take of the longest song there may be. A slow machine with much other work takes longer."""
 KEPT_MEBIBYTES = 1024
 """A player that has so much more memory in use than at its start gives its place to a fresh one."""
-PATIENCE = 4
-"""How many times as long as it may take of a processor reading a file may last, where others have the processor."""
-SURELY_LATE, HANGS_BELOW = 0.9, 0.05
-"""Shares of that time: who has worked for the first is late, and who works for less than the second of it hangs."""
-MOST_HUNG = 2
-"""How many workers may hang with a file until its call fails."""
 
 _LOOKS = 10  # within SILENT_SECONDS
 _WORD = Frame({"what": "cancel", "job": 0})  # asks a player for a word: that there is no such job
-_LATE, _HUNG = Frame({"what": "late"}), Frame({"what": "hung"})
-
-
-def _died() -> Refusal:
-    message = "the process that worked on the call died and is being replaced; try again"
-    return Refusal("WORKER_DIED", message, retry_seconds=RETRY_SECONDS)
-
-
-# --- reading ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class _Request:
-    """A file to be read, in so many seconds, and the future for its answer. hung: the workers that hung with it.
-
-    The answer is done already if nobody waits for it any more.
-    """
-
-    what: str
-    body: bytes
-    seconds: float
-    answer: asyncio.Future[bytes]
-    hung: int = 0
-
-    def succeed(self, response: bytes) -> None:
-        if not self.answer.done():
-            self.answer.set_result(response)
-
-    def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
-
-class Screens(Pool):
-    """Processes that read the files of callers, one file at a time each.
-
-    changed: called whenever a worker has come or gone; see `ready`.
-    """
-
-    def __init__(self, *, command: Sequence[str] = SCREEN, changed: Callable[[], None] = lambda: None) -> None:
-        super().__init__(command, changed)
-        self._line: deque[_Request] = deque()
-        self._idle: dict[Worker, asyncio.Future[_Request]] = {}
-        self._numbers = itertools.count(1)
-        self._seconds = self._recording_seconds = 0.0
-        self._longest = 0
-
-    async def start(self, settings: Settings) -> None:
-        """Start the workers, and wait until all are ready.
-
-        Raises:
-            StartError, StatusError: they cannot be started.
-        """
-        self._seconds, self._recording_seconds = settings.screen_seconds, settings.recording_seconds
-        # A file is read before its call waits for its turn, so there may be one for each call that is let in.
-        self._longest = settings.waiting + settings.playing + settings.uploads
-        await self._open(settings, settings.screens)
-
-    async def stop(self) -> None:
-        """End all workers. Calls that wait for one fail with SHUTTING_DOWN."""
-        await super().stop()
-        while self._line:
-            self._line.popleft().fail(shutting_down())
-
-    async def look_at_brief(self, request_bytes: bytes, seconds: float) -> bytes:
-        """The bars and the time of a ComposeRequest, an AnalyzeGuitarResponse.
-
-        Raises:
-            StatusError, Refusal: as `screen`.
-        """
-        return await self._asked("brief", request_bytes, seconds, None)
-
-    async def screen(
-        self, request_bytes: bytes, seconds: float, *, recording: bool = False, music: bool = False
-    ) -> bytes:
-        """The AnalyzeGuitarResponse for a GenerateDrumsRequest, within that many seconds.
-
-        recording: whether the song is a recording, which takes longer to read. music: whether its notes, bars and
-        sections are wanted, too.
-
-        Raises:
-            StatusError: the request is no good.
-            Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
-        """
-        what, most = "music" if music else "screen", self._recording_seconds if recording else None
-        return await self._asked(what, request_bytes, seconds, most)
-
-    async def render(self, request_bytes: bytes, seconds: float) -> bytes:
-        """The file that a RenderRequest asks for, within that many seconds.
-
-        Raises:
-            StatusError, Refusal: as `screen`.
-        """
-        return await self._asked("render", request_bytes, seconds, None)
-
-    async def convert(self, file: bytes, seconds: float) -> bytes:
-        """The MIDI file of a song with drums that is of another kind, within that many seconds.
-
-        Raises:
-            StatusError, Refusal: as `screen`.
-        """
-        return await self._asked("convert", file, seconds, None)
-
-    async def _asked(self, what: str, body: bytes, seconds: float, most: float | None) -> bytes:
-        """What a worker answers. most: how long reading may take, if not as long as that of any file."""
-        if self._stopping:
-            raise shutting_down()
-        if len(self._line) >= self._longest:
-            raise Refusal(
-                "QUEUE_FULL", f"{self._longest} files wait to be read already; try again", retry_seconds=RETRY_SECONDS
-            )
-        request = _Request(what, body, most or self._seconds, asyncio.get_running_loop().create_future())
-        self._line.append(request)
-        self._assign()
-        try:
-            async with asyncio.timeout(seconds):
-                return await request.answer
-        except TimeoutError:
-            raise Refusal("DEADLINE_PASSED", "the deadline passed while the file waited or was read") from None
-        finally:
-            with contextlib.suppress(ValueError):  # a worker has it already
-                self._line.remove(request)
-
-    def _assign(self) -> None:
-        """Give files that wait to workers that wait."""
-        while self._line and self._idle:
-            worker = next(iter(self._idle))
-            self._idle.pop(worker).set_result(self._line.popleft())
-
-    async def _attend(self, worker: Worker) -> None:
-        died = asyncio.create_task(worker.process.wait())
-        try:
-            usable = True
-            while usable and (request := await self._next(worker, died)) is not None:
-                usable = await self._read(worker, request)
-        finally:
-            died.cancel()
-
-    async def _next(self, worker: Worker, died: asyncio.Task[int]) -> _Request | None:
-        """The next file for a worker; None when it has died in waiting."""
-        given: asyncio.Future[_Request] = asyncio.get_running_loop().create_future()
-        self._idle[worker] = given
-        self._assign()
-        try:
-            await asyncio.wait((given, died), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            if given.done():
-                given.result().fail(shutting_down())
-            raise
-        finally:
-            self._idle.pop(worker, None)
-        if not died.done():
-            return given.result()
-        if given.done():  # it died at the same moment: another worker shall read the file
-            self._line.appendleft(given.result())
-            self._assign()
-        return None
-
-    async def _read(self, worker: Worker, request: _Request) -> bool:
-        """Have a file read. Returns whether the worker is still of use."""
-        job = next(self._numbers)
-        try:
-            if not await worker.send(Frame({"what": request.what, "job": job}, request.body)):
-                self._again(request)  # it never arrived
-                return False
-            frame = await self._answer_of(worker, request)
-        except asyncio.CancelledError:
-            request.fail(shutting_down())
-            raise
-        if frame is _LATE:
-            message = f"the file could not be read within {request.seconds:g} seconds, as long as it may take"
-            request.fail(Refusal("MIDI_TOO_COMPLEX", message, field="midi"))
-            return False
-        if frame is _HUNG:
-            request.hung += 1
-            LOG.error("a worker hung while it read a file")
-            if request.hung < MOST_HUNG:
-                self._again(request)
-            else:
-                request.fail(_died())
-            return False
-        if frame is None or frame.head.get("job") != job:
-            request.fail(_died())
-            return False
-        if frame.head["what"] == "done":
-            request.succeed(frame.body)
-        else:
-            request.fail(StatusError(status_pb2.Status.FromString(frame.body)))
-        return True
-
-    async def _answer_of(self, worker: Worker, request: _Request) -> Frame | None:
-        """What a worker answers; _LATE if it has worked for too long, _HUNG if it does not work; None if it died."""
-        receiving = asyncio.ensure_future(worker.receive())
-        began = before = worker.processor_seconds()
-        try:
-            for _ in range(PATIENCE):
-                if (await asyncio.wait((receiving,), timeout=request.seconds))[0]:
-                    return receiving.result()
-                now = worker.processor_seconds()
-                if now - before < HANGS_BELOW * request.seconds:
-                    return _HUNG
-                if now - began >= SURELY_LATE * request.seconds:
-                    return _LATE
-                before = now
-            return _LATE
-        finally:
-            receiving.cancel()
-
-    def _again(self, request: _Request) -> None:
-        """Have another worker read a file."""
-        self._line.appendleft(request)
-        self._assign()
-
-
-# --- playing ----------------------------------------------------------------------------------------------------------
 
 
 class Players(Pool):
@@ -278,6 +53,7 @@ class Players(Pool):
         # file bound those.
         self._calls: dict[Worker, dict[int, asyncio.Queue[Frame | None] | None]] = {}
         self._silent = set[Worker]()
+        self._untaken: dict[Worker, set[int]] = {}  # jobs that their workers have not said they have
         self._beats = Counter[Worker]()  # beats without an end, which stay in their workers
         self._numbers = itertools.count(1)
 
@@ -364,7 +140,7 @@ class Players(Pool):
     ) -> AsyncGenerator[Frame, None]:
         """The frames that a worker answers with, up to "done". chosen: who is asked; else whoever has least to do.
 
-        One that dies before it has taken the call leaves it to another.
+        One that dies or falls silent before it has taken the call leaves it to another.
 
         Raises:
             StatusError: the call failed.
@@ -374,10 +150,11 @@ class Players(Pool):
             worker, is_taken = chosen or self._least_busy(), False
             calls = self._calls.get(worker)
             if calls is None:
-                raise shutting_down() if self._stopping else _died()
+                raise shutting_down() if self._stopping else died()
             job = next(self._numbers)
             queue: asyncio.Queue[Frame | None] = asyncio.Queue()
             calls[job] = queue
+            self._untaken[worker].add(job)
             try:
                 await worker.send(Frame({**head, "job": job}, body))
                 while (frame := await queue.get()) is not None:
@@ -389,7 +166,7 @@ class Players(Pool):
                     if frame.head["what"] == "done":
                         return
                 if self._stopping or is_taken or chosen:
-                    raise shutting_down() if self._stopping else _died()
+                    raise shutting_down() if self._stopping else died()
             finally:
                 if job in calls and worker in self._calls:
                     calls[job] = None
@@ -402,10 +179,12 @@ class Players(Pool):
 
     async def _attend(self, worker: Worker) -> None:
         calls = self._calls[worker] = {}
-        tasks = [asyncio.create_task(self._watch(worker, calls))]
+        untaken = self._untaken[worker] = set()
+        tasks = [asyncio.create_task(self._watch(worker))]
         try:
             while not self._is_over(worker) and (frame := await worker.receive()) is not None:
                 job = frame.head["job"]
+                untaken.discard(job)
                 ended = frame.head["what"] in ("done", "failed", "left")
                 queue = calls.pop(job, None) if ended else calls.get(job)
                 if queue is not None:
@@ -418,7 +197,7 @@ class Players(Pool):
             for task in tasks:
                 task.cancel()
             self._silent.discard(worker)
-            del self._calls[worker], self._beats[worker]
+            del self._calls[worker], self._beats[worker], self._untaken[worker]
             for queue in calls.values():
                 if queue is not None:
                     queue.put_nowait(None)
@@ -431,18 +210,21 @@ class Players(Pool):
         await super()._relieve(worker)
         worker.post(_WORD)
 
-    async def _watch(self, worker: Worker, calls: Collection[int]) -> None:
+    async def _watch(self, worker: Worker) -> None:
         """Give no calls to a worker that has work and sends no frame, and kill it when that goes on.
 
         What is counted is looks, not time: this process may have slept, too.
         """
-        looks, received = 0, -1
+        looks, received, calls = 0, -1, self._calls[worker]
         while looks * SILENT_SECONDS / _LOOKS < HANGING_SECONDS:
             looks = looks + 1 if calls and worker.received == received else 0
             received = worker.received
             if (looks >= _LOOKS) != (worker in self._silent):
                 (self._silent.add if looks >= _LOOKS else self._silent.discard)(worker)
                 self._changed()
+                for job in self._untaken[worker] & calls.keys() if looks >= _LOOKS else ():
+                    if (queue := calls[job]) is not None:
+                        queue.put_nowait(None)
             await asyncio.sleep(SILENT_SECONDS / _LOOKS)
         LOG.error("a player hangs: it has %d calls, and said nothing for %g seconds", len(calls), HANGING_SECONDS)
         worker.kill()

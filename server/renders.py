@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 
-from server.pools import RETRY_SECONDS, Screens
+from server.readers import Screens
 from server.settings import Settings
 from server.statuses import Refusal
-from server.workers import StartError
+from server.workers import RETRY_SECONDS, StartError
 
 
 class Renders:

@@ -36,12 +36,12 @@ MOST_RENDERS = 4
 
 
 class Screening(Checking, Protocol):
-    """Who reads files: `server.pools.Screens`."""
+    """Who reads files: `server.readers.Screens`."""
 
     async def screen(
-        self, request: bytes, seconds: float, *, recording: bool = False, music: bool = False
+        self, request: bytes, seconds: float, *, recording: bool = False, music: bool = False, caller: str
     ) -> bytes: ...
-    async def convert(self, file: bytes, seconds: float) -> bytes: ...
+    async def convert(self, file: bytes, seconds: float, *, caller: str) -> bytes: ...
 
 
 class Playing(Making, Protocol):
@@ -311,9 +311,11 @@ class Service:
         began = self._clock()
         if is_recording(song):
             with self.heard.place(call.caller):
-                screened = await self._screens.screen(data, call.left(), recording=True, music=music)
+                screened = await self._screens.screen(
+                    data, call.left(), recording=True, music=music, caller=call.caller.key
+                )
         else:
-            screened = await self._screens.screen(data, call.left(), music=music)
+            screened = await self._screens.screen(data, call.left(), music=music, caller=call.caller.key)
         analysis = pb.AnalyzeGuitarResponse.FromString(screened)
         call.facts["parse_ms"] = self._since(began)
         call.facts["bars"] = analysis.timeline.bars
@@ -378,7 +380,9 @@ class Service:
 
     async def _midi_of(self, call: Call, file: bytes, field: str) -> bytes:
         try:
-            return file if foreign.is_midi(file) else await self._screens.convert(file, call.left())
+            if foreign.is_midi(file):
+                return file
+            return await self._screens.convert(file, call.left(), caller=call.caller.key)
         except StatusError as error:  # the field's path in this message
             raise StatusError(with_field(error.status, "midi", field)) from None
 

@@ -1,7 +1,8 @@
 """Subprocesses that work for the process that answers calls: started, asked, replaced when they die, ended.
 
-A `Worker` speaks frames over its pipes. A `Pool` keeps a number of them alive; what they are asked is in `pools`. No
-worker outlives this process: each ends when its standard input does. Nothing here knows music or the messages of calls.
+A `Worker` speaks frames over its pipes. A `Pool` keeps a number of them alive; what they are asked is in `readers` and
+`pools`. No worker outlives this process: each ends when its standard input does. Nothing here knows music or the
+messages of calls.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from google.rpc import status_pb2
 from server import frames, logs
 from server.frames import Frame
 from server.settings import Settings
-from server.statuses import StatusError, trace_of
+from server.statuses import Refusal, StatusError, trace_of
 
 LOG = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ START_WINDOW = 60.0
 LONGEST_WAIT = 4.0
 """The most seconds that a start waits: a worker that dies again and again does not keep the machine busy with starts,
 and who calls meanwhile finds one soon."""
+RETRY_SECONDS = 0.5
+"""When to call again after a worker died: by then there is another."""
 GRACE = 2.0
 """How many seconds a worker has to end when it is asked to."""
 READY_SECONDS = 60.0
@@ -44,6 +47,12 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 class StartError(Exception):
     """A worker ended, or sent nothing, before it was ready."""
+
+
+def died() -> Refusal:
+    """Why a call fails whose worker died."""
+    message = "the process that worked on the call died and is being replaced; try again"
+    return Refusal("WORKER_DIED", message, retry_seconds=RETRY_SECONDS)
 
 
 def start_frame(settings: Settings) -> Frame:

@@ -64,7 +64,9 @@ class Readers:
             raise self.error
         return drums(0, self.size)
 
-    async def screen(self, request: bytes, seconds: float, *, recording: bool = False, music: bool = False) -> bytes:
+    async def screen(
+        self, request: bytes, seconds: float, *, recording: bool = False, music: bool = False, caller: str = ""
+    ) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))
         self.recordings += recording
         self.inside += 1
@@ -78,7 +80,7 @@ class Readers:
         analysis = pb.AnalyzeGuitarResponse(timeline=timeline, estimated_ms=self.estimated_ms, song=self.song)
         return analysis.SerializeToString()
 
-    async def convert(self, file: bytes, seconds: float) -> bytes:
+    async def convert(self, file: bytes, seconds: float, *, caller: str = "") -> bytes:
         if self.error:
             raise self.error
         return b"MThd of " + file

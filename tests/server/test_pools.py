@@ -16,9 +16,10 @@ import pytest
 
 from seq2drum import Drummer
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import pools, statuses, workers
+from server import pools, readers, statuses, workers
 from server.frames import Frame
-from server.pools import Players, Screens
+from server.pools import Players
+from server.readers import Screens
 from server.settings import Settings
 from server.statuses import Refusal, StatusError
 from server.workers import StartError
@@ -89,7 +90,7 @@ def worker_of(answer: bytes) -> int:
 
 def test_files_are_read_and_refused_by_the_real_worker() -> None:
     async def test() -> None:
-        async with screens(command=pools.SCREEN) as pool:
+        async with screens(command=readers.SCREEN) as pool:
             music = (ROOT / "examples" / "waltz.mid").read_bytes()
             answer = await pool.screen(pb.GenerateDrumsRequest(midi=music).SerializeToString(), LONG)
             assert pb.AnalyzeGuitarResponse.FromString(answer).timeline.bars == 32
@@ -131,6 +132,23 @@ def test_a_file_that_takes_too_long_is_refused_and_its_worker_replaced() -> None
             pool._seconds = LONG
             assert worker_of(await pool.screen(b"next", LONG)) not in before
             assert not psutil.pid_exists(before[0])
+
+    run(test)
+
+
+def test_who_has_many_files_to_be_read_does_not_keep_another_waiting_for_all_of_them() -> None:
+    async def test() -> None:
+        async with screens(screens=1) as pool:
+            order: list[str] = []
+
+            async def read(caller: str) -> None:
+                await pool.screen(caller.encode(), LONG, caller=caller)
+                order.append(caller)
+
+            async with asyncio.TaskGroup() as group:
+                for caller in ("many", "many", "many", "few"):
+                    group.create_task(read(caller))
+            assert order == ["many", "few", "many", "many"]
 
     run(test)
 
@@ -233,7 +251,7 @@ def test_a_call_that_ends_while_its_file_is_read_does_not_cost_the_worker() -> N
 def test_a_file_that_is_given_to_a_worker_that_dies_at_that_moment_goes_to_the_next() -> None:
     async def test() -> None:
         pool = Screens(command=FAKE)
-        look = pools._Request("screen", b"x", LONG, asyncio.get_running_loop().create_future())
+        look = readers._Request("screen", b"x", LONG, asyncio.get_running_loop().create_future())
         pool._line.append(look)
         dead: Any = object()
         died = asyncio.create_task(asyncio.sleep(0, 9))
@@ -348,7 +366,7 @@ def test_a_worker_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -
 
 def test_workers_find_this_package_wherever_they_are_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
-        async with screens(command=pools.SCREEN) as pool:
+        async with screens(command=readers.SCREEN) as pool:
             assert pool.ready
 
     (tmp_path / "server").mkdir()
@@ -598,13 +616,14 @@ def test_a_player_that_is_silent_while_it_has_work_gets_no_new_calls_and_health_
             calls = await asyncio.gather(*(played(pool, b"x") for _ in range(4)))
             assert {worker_of(frames[-1].body) for frames in calls} == {other}
             os.kill(other, signal.SIGSTOP)
-            second = asyncio.create_task(played(pool, b"x"))
+            second = asyncio.create_task(refused(played(pool, b"x")))
             await until(lambda: not pool.ready)
             assert changes[-1] is False
             assert (await refused(played(pool, b"x"))).reason == "NOT_READY"
             for pid in (stopped, other):
                 os.kill(pid, signal.SIGCONT)
-            await asyncio.gather(*first, second)
+            await asyncio.gather(*first)
+            assert (await second).reason == "NOT_READY"
             await until(lambda: pool.ready)
             assert changes[-1] is True
 
@@ -622,6 +641,20 @@ def test_a_call_that_a_player_had_not_taken_when_it_died_is_played_by_another(
             assert frames[-1].head["what"] == "done" and worker_of(frames[-1].body) in before
 
     monkeypatch.setenv("FAKE_WORKER_MARK", str(tmp_path / "mark"))
+    run(test)
+
+
+@posix
+def test_a_call_that_a_silent_player_has_not_taken_is_played_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        async with players(engines=2) as pool:
+            stopped, other = pool.pids
+            os.kill(stopped, signal.SIGSTOP)
+            calls = await asyncio.gather(*(played(pool, b"x") for _ in range(2)))  # one for each
+            assert {worker_of(frames[-1].body) for frames in calls} == {other}
+            os.kill(stopped, signal.SIGCONT)
+
+    monkeypatch.setattr(pools, "SILENT_SECONDS", 0.5)
     run(test)
 
 

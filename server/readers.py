@@ -1,0 +1,244 @@
+"""The pool of workers that read the files of callers, one file at a time each.
+
+Of the messages of calls it knows only that they are bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from google.rpc import status_pb2
+
+from server.frames import Frame
+from server.settings import Settings
+from server.statuses import Refusal, StatusError, shutting_down
+from server.workers import RETRY_SECONDS, Pool, Worker, died
+
+LOG = logging.getLogger(__name__)
+
+# -P: whatever package is called "server" in the current folder is not this one.
+SCREEN = (sys.executable, "-P", "-m", "server.screen")
+PATIENCE = 4
+"""How many times as long as it may take of a processor reading a file may last, where others have the processor."""
+SURELY_LATE, HANGS_BELOW = 0.9, 0.05
+"""Shares of that time: who has worked for the first is late, and who works for less than the second of it hangs."""
+MOST_HUNG = 2
+"""How many workers may hang with a file until its call fails."""
+
+_LATE, _HUNG = Frame({"what": "late"}), Frame({"what": "hung"})
+
+
+@dataclass(eq=False)
+class _Request:
+    """A file of a caller, to be read in so many seconds, and the future for its answer. hung: the workers that hung.
+
+    The answer is done already if nobody waits for it any more.
+    """
+
+    what: str
+    body: bytes
+    seconds: float
+    answer: asyncio.Future[bytes]
+    caller: str = ""
+    hung: int = 0
+
+    def succeed(self, response: bytes) -> None:
+        if not self.answer.done():
+            self.answer.set_result(response)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Screens(Pool):
+    """Processes that read the files of callers, one file at a time each. Callers take turns.
+
+    changed: called whenever a worker has come or gone; see `ready`.
+    """
+
+    def __init__(self, *, command: Sequence[str] = SCREEN, changed: Callable[[], None] = lambda: None) -> None:
+        super().__init__(command, changed)
+        self._line: deque[_Request] = deque()
+        self._idle: dict[Worker, asyncio.Future[_Request]] = {}
+        self._served: dict[str, int] = {}  # by caller, the number of the last file that was given to a worker
+        self._numbers = itertools.count(1)
+        self._seconds = self._recording_seconds = 0.0
+        self._longest = 0
+
+    async def start(self, settings: Settings) -> None:
+        """Start the workers, and wait until all are ready.
+
+        Raises:
+            StartError, StatusError: they cannot be started.
+        """
+        self._seconds, self._recording_seconds = settings.screen_seconds, settings.recording_seconds
+        # A file is read before its call waits for its turn, so there may be one for each call that is let in.
+        self._longest = settings.waiting + settings.playing + settings.uploads
+        await self._open(settings, settings.screens)
+
+    async def stop(self) -> None:
+        """End all workers. Calls that wait for one fail with SHUTTING_DOWN."""
+        await super().stop()
+        while self._line:
+            self._line.popleft().fail(shutting_down())
+
+    async def look_at_brief(self, request_bytes: bytes, seconds: float) -> bytes:
+        """The bars and the time of a ComposeRequest, an AnalyzeGuitarResponse.
+
+        Raises:
+            StatusError, Refusal: as `screen`.
+        """
+        return await self._asked("brief", request_bytes, seconds, None)
+
+    async def screen(
+        self, request_bytes: bytes, seconds: float, *, recording: bool = False, music: bool = False, caller: str = ""
+    ) -> bytes:
+        """The AnalyzeGuitarResponse for a GenerateDrumsRequest, within that many seconds.
+
+        recording: whether the song is a recording, which takes longer to read. music: whether its notes, bars and
+        sections are wanted, too. caller: whose file it is.
+
+        Raises:
+            StatusError: the request is no good.
+            Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
+        """
+        what, most = "music" if music else "screen", self._recording_seconds if recording else None
+        return await self._asked(what, request_bytes, seconds, most, caller)
+
+    async def render(self, request_bytes: bytes, seconds: float) -> bytes:
+        """The file that a RenderRequest asks for, within that many seconds.
+
+        Raises:
+            StatusError, Refusal: as `screen`.
+        """
+        return await self._asked("render", request_bytes, seconds, None)
+
+    async def convert(self, file: bytes, seconds: float, *, caller: str = "") -> bytes:
+        """The MIDI file of a song with drums that is of another kind, within that many seconds.
+
+        Raises:
+            StatusError, Refusal: as `screen`.
+        """
+        return await self._asked("convert", file, seconds, None, caller)
+
+    async def _asked(self, what: str, body: bytes, seconds: float, most: float | None, caller: str = "") -> bytes:
+        """What a worker answers. most: how long reading may take, if not as long as that of any file."""
+        if self._stopping:
+            raise shutting_down()
+        if len(self._line) >= self._longest:
+            raise Refusal(
+                "QUEUE_FULL", f"{self._longest} files wait to be read already; try again", retry_seconds=RETRY_SECONDS
+            )
+        request = _Request(what, body, most or self._seconds, asyncio.get_running_loop().create_future(), caller)
+        self._line.append(request)
+        self._assign()
+        try:
+            async with asyncio.timeout(seconds):
+                return await request.answer
+        except TimeoutError:
+            raise Refusal("DEADLINE_PASSED", "the deadline passed while the file waited or was read") from None
+        finally:
+            with contextlib.suppress(ValueError):  # a worker has it already
+                self._line.remove(request)
+
+    def _assign(self) -> None:
+        """Give files that wait to workers that wait."""
+        while self._line and self._idle:
+            worker = next(iter(self._idle))
+            request = min(self._line, key=lambda one: self._served.get(one.caller, 0))
+            self._line.remove(request)
+            self._served[request.caller] = next(self._numbers)
+            if len(self._served) > self._longest:  # who has left is forgotten
+                self._served = {one.caller: self._served.get(one.caller, 0) for one in self._line}
+            self._idle.pop(worker).set_result(request)
+
+    async def _attend(self, worker: Worker) -> None:
+        ending = asyncio.create_task(worker.process.wait())
+        try:
+            usable = True
+            while usable and (request := await self._next(worker, ending)) is not None:
+                usable = await self._read(worker, request)
+        finally:
+            ending.cancel()
+
+    async def _next(self, worker: Worker, ending: asyncio.Task[int]) -> _Request | None:
+        """The next file for a worker; None when it has died in waiting."""
+        given: asyncio.Future[_Request] = asyncio.get_running_loop().create_future()
+        self._idle[worker] = given
+        self._assign()
+        try:
+            await asyncio.wait((given, ending), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if given.done():
+                given.result().fail(shutting_down())
+            raise
+        finally:
+            self._idle.pop(worker, None)
+        if not ending.done():
+            return given.result()
+        if given.done():  # it died at the same moment: another worker shall read the file
+            self._again(given.result())
+        return None
+
+    async def _read(self, worker: Worker, request: _Request) -> bool:
+        """Have a file read. Returns whether the worker is still of use."""
+        job = next(self._numbers)
+        try:
+            if not await worker.send(Frame({"what": request.what, "job": job}, request.body)):
+                self._again(request)  # it never arrived
+                return False
+            frame = await self._answer_of(worker, request)
+        except asyncio.CancelledError:
+            request.fail(shutting_down())
+            raise
+        if frame is _LATE:
+            message = f"the file could not be read within {request.seconds:g} seconds, as long as it may take"
+            request.fail(Refusal("MIDI_TOO_COMPLEX", message, field="midi"))
+            return False
+        if frame is _HUNG:
+            request.hung += 1
+            LOG.error("a worker hung while it read a file")
+            if request.hung < MOST_HUNG:
+                self._again(request)
+            else:
+                request.fail(died())
+            return False
+        if frame is None or frame.head.get("job") != job:
+            request.fail(died())
+            return False
+        if frame.head["what"] == "done":
+            request.succeed(frame.body)
+        else:
+            request.fail(StatusError(status_pb2.Status.FromString(frame.body)))
+        return True
+
+    async def _answer_of(self, worker: Worker, request: _Request) -> Frame | None:
+        """What a worker answers; _LATE if it has worked for too long, _HUNG if it does not work; None if it died."""
+        receiving = asyncio.ensure_future(worker.receive())
+        began = before = worker.processor_seconds()
+        try:
+            for _ in range(PATIENCE):
+                if (await asyncio.wait((receiving,), timeout=request.seconds))[0]:
+                    return receiving.result()
+                now = worker.processor_seconds()
+                if now - before < HANGS_BELOW * request.seconds:
+                    return _HUNG
+                if now - began >= SURELY_LATE * request.seconds:
+                    return _LATE
+                before = now
+            return _LATE
+        finally:
+            receiving.cancel()
+
+    def _again(self, request: _Request) -> None:
+        """Have another worker read a file."""
+        self._line.appendleft(request)
+        self._assign()
