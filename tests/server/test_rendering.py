@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import sys
 import zipfile
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from seq2drum.errors import InputError
@@ -23,10 +26,12 @@ from seq2drum.play.session import Session
 from seq2drum.play.take import TRACK_NAME, Sheet, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import draw, fluidsynth, sound
-from server import made, rendering, screen
+from server import made, pools, rendering, screen
 from server.frames import Frame
-from server.statuses import Refusal
+from server.renders import Renders
+from server.statuses import Refusal, StatusError
 from tests.conftest import ROOT
+from tests.servers import settings, until
 
 GUITAR = Part.of([Note(240 * at, 240, 40 + at % 12, 80) for at in range(64)], program=27, name="Guitar")
 SONG = Song(480, (GUITAR,), length=8 * 1920)
@@ -170,6 +175,51 @@ def test_a_worker_answers_for_a_file_as_it_does_for_reading() -> None:
     assert good.head["what"] == "done" and good.body.startswith(b"MThd")
     bad = screen.answer(Frame({"what": "render", "job": 2}, b"\xff"), rules)
     assert bad.head["what"] == "failed"
+
+
+@pytest.mark.slow
+def test_the_process_that_makes_files_starts_when_it_is_asked_and_another_takes_its_place() -> None:
+    request = pb.RenderRequest(midi=midi.serialise(SONG), hits=placed(), format=pb.RENDER_FORMAT_MIDI)
+
+    async def body() -> None:
+        before = set(psutil.Process().children())
+        renders = Renders(settings())
+        started = lambda: [one for one in psutil.Process().children() if one not in before]  # noqa: E731
+        try:
+            assert not started()
+            made = await renders.render(request.SerializeToString(), 60)
+            assert made.startswith(b"MThd")
+            (worker,) = started()
+            worker.kill()
+            await until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
+            assert await renders.render(request.SerializeToString(), 60) == made
+            with pytest.raises(StatusError):
+                await renders.render(pb.RenderRequest().SerializeToString(), 60)
+        finally:
+            await renders.stop()
+        assert not started()
+
+    asyncio.run(body())
+
+
+@pytest.mark.slow
+def test_a_process_that_cannot_be_started_is_tried_again_by_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = pb.RenderRequest(midi=midi.serialise(SONG), hits=placed(), format=pb.RENDER_FORMAT_MIDI)
+
+    async def body() -> None:
+        renders = Renders(settings())
+        try:
+            with monkeypatch.context() as broken:
+                broken.setattr(pools, "SCREEN", (sys.executable, "-c", "raise SystemExit(3)"))
+                broken.setattr("server.renders.Screens", lambda: pools.Screens(command=pools.SCREEN))
+                with pytest.raises(Refusal) as refusal:
+                    await renders.render(request.SerializeToString(), 60)
+                assert refusal.value.reason == "WORKER_DIED"
+            assert (await renders.render(request.SerializeToString(), 60)).startswith(b"MThd")
+        finally:
+            await renders.stop()
+
+    asyncio.run(body())
 
 
 # --- a song's music, and drums that stay ------------------------------------------------------------------------------

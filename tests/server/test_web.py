@@ -10,6 +10,7 @@ import json
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from seq2drum.errors import NoGuitarError, OptionError
+from seq2drum.errors import MissingExtraError, NoGuitarError, OptionError
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import logs
+from server import lifecycle, logs
 from server.service import MOST_RENDERS
 from server.settings import Settings
 from tests.papers import make_papers
@@ -752,3 +753,13 @@ def test_with_an_authority_the_page_speaks_tls_to_its_clients_alone_and_knows_th
         assert reply and reply.status == 403 and reply.told["reason"] == "CLIENT_NOT_ALLOWED"
 
     against(body, host="127.0.0.1", **given)
+
+
+def test_a_missing_package_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("uvicorn", "server.web"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    front: Any = None  # nothing is asked of it before the packages are there
+    with pytest.raises(MissingExtraError, match=r"uvicorn is not installed: pip install 'seq2drum\[page\]'"):
+        lifecycle._entrance(settings(web_port=0), front)
+    assert lifecycle._entrance(settings(), front) is None  # without a page none is wanted
