@@ -142,7 +142,8 @@ class Entrance:
         """
         port = self._settings.web_port or 0
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        line = socket.socket(family, socket.SOCK_STREAM)
+        # Said to be TCP, or asyncio does not send small pieces at once: the body of each reply would come 40 ms late.
+        line = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name == "posix":
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
