@@ -272,11 +272,6 @@ export class Sound extends EventTarget {
     return this.#desk?.tap ?? null;
   }
 
-  /** How late sound comes behind the clock of the context, in seconds: the limiter's own delay. */
-  get delay() {
-    return this.#limits.delay;
-  }
-
   /**
    * The song as sound, mixed as it is heard, at its tempo, without count-in and loop.
    * @param {{from?: number, to?: number}} [span] quarters
