@@ -115,6 +115,7 @@ def test_calls_go_round_the_servers_and_away_from_one_that_withdraws_or_is_not_r
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_with_tls_the_certificates_of_several_have_the_name_of_the_first(tmp_path: Path) -> None:
     papers = make_papers(tmp_path)  # the server's is of 127.0.0.1
 

@@ -105,6 +105,7 @@ def test_proxy_and_figures_go_to_the_servers_that_there_are(compose: dict[str, A
     assert interval < chosen.drain_delay_seconds, "it hears of the end before calls are refused"
 
 
+@pytest.mark.slow
 def test_envoys_file_is_one_of_its_interface() -> None:
     pytest.importorskip("envoy.config.bootstrap.v3.bootstrap_pb2", reason="needs xds-protos")
     from envoy.config.bootstrap.v3 import bootstrap_pb2

@@ -42,6 +42,7 @@ def test_a_server_that_withdraws_serves_on_while_its_health_sends_callers_away_a
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_old_connections_are_told_to_connect_anew_and_their_calls_go_on() -> None:
     async def run() -> None:
         async with served(settings(playing=2, max_connection_age_seconds=0.3)) as server:

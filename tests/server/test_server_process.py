@@ -308,7 +308,9 @@ def test_the_workers_of_a_server_that_is_killed_end(tmp_path: Path) -> None:
 
 
 @posix
-@pytest.mark.parametrize("flags", [(), ("--hold-until-ready", "--drain-delay", "3600")])
+@pytest.mark.parametrize(
+    "flags", [(), pytest.param(("--hold-until-ready", "--drain-delay", "3600"), marks=pytest.mark.slow)]
+)
 def test_it_can_be_stopped_before_it_is_ready(flags: tuple[str, ...], tmp_path: Path) -> None:
     with process(tmp_path, *SMALL, *flags) as running:
         running.port()
@@ -317,6 +319,7 @@ def test_it_can_be_stopped_before_it_is_ready(flags: tuple[str, ...], tmp_path: 
         assert not running.state.exists() and "Traceback" not in running.printed()
 
 
+@pytest.mark.slow
 def test_calls_that_come_while_it_starts_wait_for_it_if_that_is_set(tmp_path: Path, song: bytes) -> None:
     with process(tmp_path, *SMALL, "--hold-until-ready") as running, client(running.port()) as (stub, _):
         assert stub.GenerateDrums(pb.GenerateDrumsRequest(midi=song), timeout=120).takes
