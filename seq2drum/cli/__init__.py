@@ -62,7 +62,6 @@ seq2drum --mode infer --help lists the options of infer, and so with each mode.
 examples:
   seq2drum --mode demo
   seq2drum song.mid --style rock
-  seq2drum --mode train --data my_songs --minutes 60
 """
 """The first help: no longer than a screen of 24 lines."""
 

@@ -36,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = """examples:
   seq2drum --mode jam --in riff.mid --out jam.mid --fast
-  seq2drum --mode jam --in riff.mid --fast --signs 8:section,16:section=A,20:intensity=0.9"""
+  seq2drum --mode jam --in riff.mid --fast --signs 8:section,16:section=A"""
     who = parser.add_argument_group("the guitarist")
     who.add_argument("--in", dest="source", metavar="SONG", help="a MIDI or MusicXML file, or - for MIDI on stdin")
     who.add_argument("--fast", action="store_true", help="as fast as it goes, not in time")
