@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2drum import __version__
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 CREDENTIALS_SECONDS = 2.0
 """Between two looks whether tokens or certificates have changed."""
+
+
+SIGNATURE = "SHA256SUMS.sig"
+"""The file of a checkpoint with its signature: what is in it is the business of the processes that play."""
 
 
 async def serve(settings: Settings, say: Callable[[str], None], give_port: Callable[[int], None]) -> int:
@@ -108,9 +113,20 @@ def _count_models(metrics: Metrics, players: Players) -> None:
         metrics.models.labels(model.id, model.sha256.hex()).set(1)
 
 
+def _unsigned(settings: Settings) -> list[str]:
+    """The models in folders that nobody has signed, where that is not asked for."""
+    if settings.trust:
+        return []
+    folders = {name: Path(folder) for name, folder in settings.models.items() if Path(folder).is_dir()}
+    places = {name: [folder, folder / "best", folder / "last"] for name, folder in folders.items()}
+    return [name for name, each in places.items() if not any((place / SIGNATURE).is_file() for place in each)]
+
+
 def _ready(settings: Settings, front: Front, page: Page | None, seconds: float) -> str:
     """Log that the server is ready; returns the line that says so to a person."""
     models = ", ".join(settings.models)
+    for name in _unsigned(settings):
+        log("a model is not signed", model=name)
     log("ready", address=front.address, models=models, seconds=seconds, version=__version__)
     figures = f"; figures at http://{settings.metrics_host}:{page.port}/metrics" if page else ""
     return f"seq2drum-server: listening on {front.address}, models: {models}, ready in {seconds} s{figures}"

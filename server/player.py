@@ -17,16 +17,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from seq2drum.errors import CheckpointError, Seq2DrumError, UnknownModelError
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Note, Part, Song, Tempo
-from seq2drum.play import choosing, composer
+from seq2drum.play import choosing, composer, signing
 from seq2drum.play.composer import Composer
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.ensemble import Ended, Ensemble
-from seq2drum.play.folder import SUMS, find, verify
+from seq2drum.play.folder import SUMS, available, find, verify
 from seq2drum.play.options import Options
 from seq2drum.play.take import DrumBar, Sheet, ranked
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -247,6 +248,16 @@ def _riff() -> Song:
     return Song(480, (Part.of(notes, program=27, name="Guitar"),), (Tempo(0, 500_000),), (), 8 * 1920)
 
 
+def _check_signed(folder: str, key: str) -> None:
+    """Refuse a model that a public key has not signed; shipped ones are part of the package.
+
+    Raises:
+        CheckpointError, InputError, UnknownModelError: it is not signed, the key is none, or there is no such model.
+    """
+    if key and folder not in available():
+        signing.check(find(folder), [Path(key)])
+
+
 def serve(source: BinaryIO, sink: BinaryIO) -> int:
     """Speak frames until the source ends; returns the exit code."""
     first = frames.read(source)
@@ -259,6 +270,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
     bound_memory(LOADING_MEBIBYTES)  # who knows who made the models
     for name in order:
         try:
+            _check_signed(models[name], head.get("trust", ""))
             stages[name] = opened_stage(name, models[name], threads=head.get("threads", 1))
         except Exception as error:
             known = isinstance(error, Seq2DrumError)

@@ -137,6 +137,12 @@ class Settings:
     token: str = field(default="", repr=False)
     tokens: tuple[Token, ...] = ()
     token_file: str = ""
+    trust: str = _set(
+        "",
+        "safety",
+        "public key that models in folders are to be signed with, PEM (default: none is wanted)",
+        metavar="FILE",
+    )
     insecure: int = _set(0, "safety", "given twice: listen beyond loopback without TLS or without credentials")
 
     models: Mapping[str, str] = field(default_factory=lambda: {"default": "default"})

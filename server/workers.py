@@ -66,6 +66,7 @@ def start_frame(settings: Settings) -> Frame:
             "models": dict(settings.models),
             "default": settings.default_model,
             "threads": settings.threads,
+            "trust": settings.trust,
             "screen_mebibytes": settings.screen_mebibytes,
             "player_mebibytes": settings.player_mebibytes,
         }
