@@ -83,7 +83,7 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         # of the service: what was sent
         "MIDI_MISSING": (_INVALID, "The request has no bytes of a MIDI file."),
         "MIDI_TOO_LARGE": (_INVALID, "The MIDI file has more bytes than are taken; a stream is cut off at that byte."),
-        "MIDI_TOO_COMPLEX": (_INVALID, "Reading the MIDI file took more time or memory than it may."),
+        "MIDI_TOO_COMPLEX": (_INVALID, "Reading the MIDI file takes too long, or it takes more memory than it may."),
         "MESSAGE_TOO_LARGE": (_INVALID, "A message has more bytes than are taken; gRPC itself refuses twice as many."),
         "CHUNK_TOO_LARGE": (_INVALID, "A piece of a stream has more bytes than are taken at once."),
         "WRONG_MESSAGE_ORDER": (_INVALID, "A stream is the configuration first, then pieces of the file."),
