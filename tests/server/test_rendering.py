@@ -7,12 +7,14 @@ import io
 import sys
 import zipfile
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
+import server.renders
 from seq2drum.errors import InputError
 from seq2drum.formats import midi, musicxml
 from seq2drum.music import drum_maps
@@ -26,7 +28,7 @@ from seq2drum.play.session import Session
 from seq2drum.play.take import TRACK_NAME, Sheet, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import draw, fluidsynth, sound
-from server import made, pools, rendering, screen
+from server import made, rendering, screen
 from server.frames import Frame
 from server.renders import Renders
 from server.statuses import Refusal, StatusError
@@ -210,8 +212,8 @@ def test_a_process_that_cannot_be_started_is_tried_again_by_the_next_call(monkey
         renders = Renders(settings())
         try:
             with monkeypatch.context() as broken:
-                broken.setattr(pools, "SCREEN", (sys.executable, "-c", "raise SystemExit(3)"))
-                broken.setattr("server.renders.Screens", lambda: pools.Screens(command=pools.SCREEN))
+                dies = (sys.executable, "-c", "raise SystemExit(3)")
+                broken.setattr(server.renders, "Screens", partial(server.renders.Screens, command=dies))
                 with pytest.raises(Refusal) as refusal:
                     await renders.render(request.SerializeToString(), 60)
                 assert refusal.value.reason == "WORKER_DIED"
