@@ -49,6 +49,6 @@ def of(request: pb.RenderRequest) -> Made:
         text = f"the title has {len(request.title)} characters, wanted at most {MOST_TITLE}"
         raise Refusal("INVALID_OPTION", text, field="title")
     suffix, media_type = _FORMATS[request.format]
-    title = _ODD.sub("_", request.title).strip(" .") or "drums"
+    title = _ODD.sub("_", request.title).strip(" .")
     name = pb.RenderFormat.Name(request.format).removeprefix("RENDER_FORMAT_").lower()
-    return Made(name, title + suffix, media_type)
+    return Made(name, title + suffix if title else "drums" + suffix.removeprefix(".drums"), media_type)

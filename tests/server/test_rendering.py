@@ -164,6 +164,8 @@ def test_a_file_is_named_after_its_title_and_its_format() -> None:
         ("Ö\n", "Ö_.wav"),
     ):
         assert made.of(pb.RenderRequest(format=pb.RENDER_FORMAT_WAV, title=title)).name == name
+    assert made.of(pb.RenderRequest(format=pb.RENDER_FORMAT_MIDI)).name == "drums.mid"
+    assert made.of(pb.RenderRequest(format=pb.RENDER_FORMAT_MIDI, title="Riff")).name == "Riff.drums.mid"
     every = {made.of(pb.RenderRequest(format=value)).name for value in pb.RenderFormat.values()[1:]}
     assert len(every) == len(rendering._MAKERS) == len(pb.RenderFormat.values()) - 1
     with pytest.raises(Refusal, match="wanted at most 100"):
