@@ -155,6 +155,7 @@ def pictures(folder: Path) -> None:
         page.until(DONE, "rock_riff.mid")
         page.run("document.querySelectorAll('#messages button').forEach((button) => button.click());")
         page.run("seq2drum.app.sound.stop(); await seq2drum.app.sound.seek(29.5);")
+        page.run("seq2drum.song.session.edit((take) => ({ ...take, locks: [8] }));")
         for name in SIZES:
             shown(page, folder / f"page-{name}.png", name)
         page.touch("#to-beats")
@@ -171,7 +172,10 @@ def shown(page: Page, path: Path, size: str) -> None:
     width, height = SIZES[size]
     screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == "phone"}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    page.run("scrollTo(0, 0); for (let at = 0; at < 3; at++) await new Promise(requestAnimationFrame);")
+    page.run(
+        "seq2drum.song.roll.reveal(29.5); scrollTo(0, 0);"
+        "for (let at = 0; at < 3; at++) await new Promise(requestAnimationFrame);"
+    )
     seen = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
     seen.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path}: {seen.width} x {seen.height}, {path.stat().st_size} bytes")
