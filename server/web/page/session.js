@@ -79,6 +79,11 @@ export class Session {
     return works.chosenTake(this.doc);
   }
 
+  /** Whether the takes are those of the wishes. */
+  get settled() {
+    return !this.#partial;
+  }
+
   get busy() {
     return this.#call !== null;
   }

@@ -170,9 +170,9 @@ export class SongView {
 
   /** @returns {Record<string, string>} */
   address() {
-    const { work, doc } = this.session;
+    const { work, doc, settled } = this.session;
     if (!work) return this.#asked;
-    return { song: work.name, ...valuesOf(doc.wishes), ...(doc.chosen ? { take: String(doc.chosen + 1) } : {}) };
+    return { song: work.name, ...valuesOf(doc.wishes), ...(doc.chosen && settled ? { take: String(doc.chosen + 1) } : {}) };
   }
 
   // --- what the session tells ----------------------------------------------------------------------------------------
