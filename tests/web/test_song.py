@@ -279,11 +279,12 @@ def test_a_wish_is_played_and_what_was_clicked_stays(page):
     played(page, SONG)
     roll(page, HOME, ENTER)
     page.until(f"{THERE}.take.edits.length === 1")
-    edit = page.run(STATE + "return session.take.edits[0];")
+    edit, before = page.run(STATE + "return session.take.edits[0];"), hits_of(page)
     page.run(
         "const slider = document.querySelector('#intensity'); slider.value = '0.9';"
         "for (const kind of ['input', 'change']) slider.dispatchEvent(new Event(kind, { bubbles: true }));"
     )
+    waited(lambda: len(hits_of(page)) != len(before), "other hits")
     page.until(f"{THERE}.doc.wishes.intensity === 0.9 && !{THERE}.busy && {THERE}.take.midi && true")
     assert page.run(STATE + "return session.take.edits[0];") == edit
 
@@ -349,7 +350,8 @@ def test_clicked_hits_are_in_what_is_downloaded(page):
 def test_an_address_is_shared_with_whoever_has_the_file(page, drummer):
     played(page, SONG)
     page.run(STATE + "session.wish({ ...session.doc.wishes, seed: '7', style: 'rock' });")
-    page.until(f"{THERE}.doc.wishes.seed === '7' && !{THERE}.busy && {THERE}.take.midi && true")
+    page.until(f"{THERE}.doc.takes.some((take) => take.seed === '7') && !{THERE}.busy && {THERE}.take.midi && true")
+    mine, place = take_of(page), page.run(STATE + "return session.doc.chosen;")
     shared = page.until("location.hash.includes('seed=7') && location.href")
     assert "token" not in shared
     page.forget()
@@ -359,7 +361,8 @@ def test_an_address_is_shared_with_whoever_has_the_file(page, drummer):
     ready(page)
     page.says("funk.mid")
     played(page, SONG)
-    assert take_of(page) == drummer.accompany(SONG, Options(seed=7, style="rock")).to_bytes()
+    assert take_of(page) == mine
+    assert mine == drummer.takes(SONG, Options(seed=7, style="rock"), TAKES)[place].to_bytes()
 
 
 # --- what can go wrong ------------------------------------------------------------------------------------------------
