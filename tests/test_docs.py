@@ -98,7 +98,8 @@ OTHERS_OPTIONS = {
     "--no-deps",
     "--steps",
     "--data-binary",
-}  # of torchrun, tensorboard, pip, seq2drum.learn, curl
+    "--seconds",
+}  # of torchrun, tensorboard, pip, seq2drum.learn, curl, bench/soak.py
 
 
 class Block(NamedTuple):
