@@ -30,7 +30,7 @@ from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.play import feel as module
 from seq2drum.play import swing as swing_module
 from seq2drum.play.feel import SET, Expected, Feel, Shares, realise
-from seq2drum.play.folder import available
+from seq2drum.play.folder import SUMS, available
 from seq2drum.play.humanise import Copula, Performance, humanise_song
 from seq2drum.play.swing import swing, swing_of
 from tests.made import made_song
@@ -441,6 +441,9 @@ def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
         Feel.load(tmp_path)
     shutil.copytree(module.SHIPPED, tmp_path / "cut")
     (tmp_path / "cut" / module.GRAPH).write_bytes(b"\x00\x01")
+    with pytest.raises(CheckpointError, match="is not the file that the checkpoint was made with"):
+        Feel.load(tmp_path / "cut")
+    (tmp_path / "cut" / SUMS).unlink()
     with pytest.raises(CheckpointError, match="cannot be used"):
         Feel.load(tmp_path / "cut")
     shutil.copytree(module.SHIPPED, tmp_path / "other")

@@ -31,7 +31,7 @@ from seq2drum.formats import midi
 from seq2drum.music.limits import Limits
 from seq2drum.music.notes import Song
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import frames, logs, pools, screen, statuses, workers
+from server import frames, logs, readers, screen, statuses, workers
 from server.frames import Frame
 from server.settings import Settings
 from server.statuses import Refusal
@@ -573,7 +573,7 @@ def ask(pipes: tuple[BinaryIO, BinaryIO], job: int, data: bytes) -> Frame:
 
 
 def test_the_worker_reads_one_file_after_another_and_ends_with_its_input(worker: Worker) -> None:
-    process = worker(*pools.SCREEN)
+    process = worker(*readers.SCREEN)
     pipes = ready(process)
     assert ask(pipes, 1, SONG).head == {"what": "done", "job": 1}
     assert ask(pipes, 2, b"<html>").head == {"what": "failed", "job": 2}
@@ -585,7 +585,7 @@ def test_the_worker_reads_one_file_after_another_and_ends_with_its_input(worker:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_the_worker_ignores_signals_and_ends_with_its_input(worker: Worker) -> None:
-    process = worker(*pools.SCREEN)
+    process = worker(*readers.SCREEN)
     pipes = ready(process)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
@@ -612,7 +612,7 @@ screen.main()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its address space")
 def test_a_file_cannot_take_more_memory_than_it_may_and_the_worker_goes_on(worker: Worker) -> None:
-    process = worker(*pools.SCREEN)
+    process = worker(*readers.SCREEN)
     pipes = ready(process, screen_mebibytes=256)
     bomb = track(*(part(channel, program) for channel in range(16) for program in range(128)))
     answer = ask(pipes, 1, header(tracks=40) + bomb * 40)
