@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,9 @@ def run(options: argparse.Namespace) -> int:
     missing = next((name for name in _NEEDED if importlib.util.find_spec(name) is None), None)
     if missing:
         raise MissingExtraError(f"{missing} is not installed: pip install 'seq2drum[page]'")
+    for name in ("SIGTERM", "SIGHUP"):  # of who stops it, and of a terminal that is closed: the server ends, too
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder, _server(options.port, Path(folder)) as server:
         address = _address(server, Path(folder))
         if options.no_browser:

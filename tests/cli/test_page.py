@@ -89,6 +89,18 @@ def test_it_prints_the_address_serves_the_page_and_ends_with_ctrl_c(started: sub
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_its_server_ends_with_it_whoever_ends_it(started: subprocess.Popen[str], name: str) -> None:
+    assert started.stdout and started.stdout.readline()
+    below = psutil.Process(started.pid).children(recursive=True)
+    started.send_signal(getattr(signal, name))
+    assert started.wait(60) == 130
+    psutil.wait_procs(below, 30)
+    assert below and not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in below)
+
+
+@pytest.mark.slow
 def test_a_server_that_ends_ends_the_command_with_a_sentence(started: subprocess.Popen[str]) -> None:
     assert started.stdout and started.stderr
     started.stdout.readline()

@@ -130,7 +130,9 @@ export async function* messages(reply) {
  */
 export function refused(told, status = 0) {
   const message = told.message || `the server answered with ${status}`;
-  return new Refused(told.reason || "INTERNAL_ERROR", message, told.field ?? null, told.retry_seconds ?? null);
+  // A server that is shown no token of its own cuts the line before it has read a file, and with it its own words.
+  const reason = told.reason || (status === 401 ? "CREDENTIALS_WRONG" : "INTERNAL_ERROR");
+  return new Refused(reason, message, told.field ?? null, told.retry_seconds ?? null);
 }
 
 /** @param {unknown} error */
