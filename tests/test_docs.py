@@ -28,6 +28,7 @@ import pytest
 from client import cli as client_cli
 from client import errors as client_errors
 from seq2drum import cli, errors
+from seq2drum.cli import signing
 from seq2drum.formats import midi
 from seq2drum.formats.drum_picture import write_drum_picture
 from seq2drum.lattice.image import picture_of
@@ -61,6 +62,7 @@ NOT_RUN = {
     r"\(echo ": "wants a token and curl; tests/server/test_web.py asks over HTTP",
     r"(seq2drum|python main\.py) --mode page": "serves a page until it is ended; tests/web is in a browser",
     r"python -m client mcp ": "serves an assistant; test_mcp.py is one",
+    r"python -m server --model mine=runs/mine --trust ": "serves until it is ended; tests/play/test_signing.py trusts",
     r"tensorboard ": "serves until it is ended",
     r"python -m seq2drum\.learn\.\w+ --|python bench/ranker\.py ": "wants a corpus; tests/learn trains",
     r"seq2drum --mode eval --model \w+ .*--data groove": "wants the data set; tests/judge/test_beats.py has figures",
@@ -205,6 +207,8 @@ class Shell:
             return self._inside(cli.main, small(arguments, force=self.force))
         if words[:3] == ["python", "-m", "seq2drum.learn.book"]:
             return self._inside(book.main, words[3:])
+        if words[:3] == ["python", "-m", "seq2drum.cli.signing"]:
+            return self._inside(signing.main, words[3:])
         if words[:3] == ["python", "-m", "client"]:
             port = str(self.server())
             arguments = [word.replace("50051", port) for word in words[3:]]
