@@ -82,6 +82,7 @@ def test_takes_of_the_real_server_have_the_bytes_of_drummer(
             }
 
 
+@pytest.mark.slow
 def test_eight_takes_of_a_file_as_large_as_is_taken_come_back_with_its_guitar(real: str, drummer: Drummer) -> None:
     size = 1_000_000
     text = b"\x00\xff\x01" + bytes((0x80 | size >> 14, 0x80 | size >> 7 & 0x7F, size & 0x7F)) + bytes(size)

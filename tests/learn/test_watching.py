@@ -359,6 +359,7 @@ def test_takes_of_the_first_the_middle_and_the_last_moment_are_drawn_beside_the_
     assert all([caption for caption, _ in song.pictures] == [REAL] for song in other.drawn())
 
 
+@pytest.mark.slow
 def test_a_take_that_is_drawn_has_the_hits_that_were_played(model: Family, songs: list[Prepared]) -> None:
     chosen = choose(songs)
     song = chosen.songs[0]

@@ -34,6 +34,9 @@ from seq2drum.play.sampling import Sampling
 from tests.made import made_song
 from tests.players import SIZES
 
+# Each family, for what takes long of each: the default at once, the others with the slow tests.
+ONE_FAST = [pytest.param(name, marks=() if name == "attention" else pytest.mark.slow) for name in FAMILIES]
+
 
 @pytest.fixture(scope="module")
 def data() -> Data:
@@ -67,7 +70,7 @@ def test_thirty_steps_on_one_batch_lower_its_loss(name: str, data: Data) -> None
     assert nats[-1] < 0.7 * nats[0]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ONE_FAST)
 def test_the_loss_does_not_depend_on_padding(name: str, data: Data) -> None:
     model = tiny(name)
     pairs = [Window(0, 0, 3), Window(1, 5, 8), Window(2, 10, 14), Window(3, 2, 10)]
@@ -81,7 +84,7 @@ def test_the_loss_does_not_depend_on_padding(name: str, data: Data) -> None:
     assert together == pytest.approx(alone, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ONE_FAST)
 def test_the_logits_of_the_hits_have_the_likelihood_that_the_loss_has_wherever_bars_differ_in_length(name: str) -> None:
     data = batches.flatten([made_song(seed) for seed in range(4)])
     model = tiny(name)
@@ -98,7 +101,7 @@ def test_the_logits_of_the_hits_have_the_likelihood_that_the_loss_has_wherever_b
 
 
 @pytest.mark.parametrize("given", [0.0, 1.0], ids=["on its grooves", "without grooves"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ONE_FAST)
 def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: str, given: float, data: Data) -> None:
     """The loop's way through the graphs, forced along the true drums, against the batched loss over the same bars."""
     model = tiny(name)

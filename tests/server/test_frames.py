@@ -103,6 +103,7 @@ def test_a_frame_whose_length_is_beyond_the_limit_is_refused_before_it_is_read(
         read(b"".join(length.to_bytes(4, "big") for length in lengths))
 
 
+@pytest.mark.slow
 def test_a_frame_of_the_greatest_length_is_sent_and_a_longer_one_is_not() -> None:
     head = {"x": "a" * (frames.MOST_HEAD - len('{"x":""}'))}
     assert blocking(frames.pack(Frame(head))) == Frame(head)

@@ -550,6 +550,7 @@ def test_a_player_that_does_not_give_up_a_call_that_was_left_is_killed(monkeypat
     run(test)
 
 
+@pytest.mark.slow
 def test_a_player_that_is_idle_or_sends_frames_is_not_taken_for_one_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -582,6 +583,7 @@ def test_while_the_only_player_is_started_anew_calls_are_refused_with_a_time_to_
     run(test)
 
 
+@pytest.mark.slow
 def test_a_player_that_dies_again_and_again_is_started_later_and_later_but_within_seconds(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -729,6 +729,7 @@ def test_a_deadline_that_cannot_be_met_is_refused_before_anything_is_played(meth
     against(body)
 
 
+@pytest.mark.slow
 def test_calls_with_many_takes_on_a_busy_server_do_not_make_it_take_songs_for_longer_than_they_are() -> None:
     async def body(server: Served) -> None:
         for _ in range(10):

@@ -257,7 +257,7 @@ class Calling:
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_when_asked_to_stop_it_finishes_running_calls_and_refuses_new_ones(number: int, tmp_path: Path) -> None:
     long = midi.serialise(strummed(150))
     with process(tmp_path, *SMALL, "--grace-seconds", "300") as running:
@@ -279,6 +279,7 @@ def test_when_asked_to_stop_it_finishes_running_calls_and_refuses_new_ones(numbe
         assert "Traceback" not in running.printed()
 
 
+@pytest.mark.slow
 @posix
 def test_a_second_signal_ends_it_at_once_and_no_worker_outlives_it(tmp_path: Path) -> None:
     long = midi.serialise(strummed(1500))
@@ -298,6 +299,7 @@ def test_a_second_signal_ends_it_at_once_and_no_worker_outlives_it(tmp_path: Pat
         assert "Traceback" not in running.printed()
 
 
+@pytest.mark.slow
 @posix
 def test_the_workers_of_a_server_that_is_killed_end(tmp_path: Path) -> None:
     with process(tmp_path, *SMALL) as running:
@@ -325,6 +327,7 @@ def test_calls_that_come_while_it_starts_wait_for_it_if_that_is_set(tmp_path: Pa
         assert stub.GenerateDrums(pb.GenerateDrumsRequest(midi=song), timeout=120).takes
 
 
+@pytest.mark.slow
 def test_a_server_without_calls_ends_by_itself_if_that_is_set(tmp_path: Path) -> None:
     with process(tmp_path, *SMALL, "--idle-exit", "0.5") as running:
         assert running.end(60) == 0
