@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.ensemble import Ended, Ensemble
@@ -58,7 +59,7 @@ class Call:
         """Bars that are made."""
         return sum(len(bars) for bars in self.bars)
 
-    @property
+    @cached_property
     def bars_a_take(self) -> int:
         """Bars of a take."""
         return len(self.sheets[0].song.bars())
@@ -161,6 +162,8 @@ class Stage:
             self._changed = False
             self._seat()
         self._rounds += 1
+        if len(self.calls) == 1:
+            return [(call.job, take) for call in self.calls.values() for take in call.seated]
         by_caller: dict[str, list[Call]] = {}
         least = min((call.total - call.done for call in self.calls.values() if call.seated), default=0)
         for call in self.calls.values():
