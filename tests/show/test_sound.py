@@ -423,7 +423,7 @@ def is_alive(process: int) -> bool:
 def test_the_output_of_a_fluidsynth_with_16_bits_only_is_read(tmp_path, monkeypatch, no_traces):
     samples = np.rint(8_000 * np.sin(np.arange(44_100) / 10)).astype("<i2")
     (tmp_path / "raw").write_bytes(np.stack([samples, samples], axis=1).tobytes())
-    stand_in(tmp_path, monkeypatch, f"cp {tmp_path}/raw 0.wav; cp {tmp_path}/raw 1.wav")
+    stand_in(tmp_path, monkeypatch, f"cat {tmp_path}/raw > 0.wav; cat {tmp_path}/raw > 1.wav")
     out = heard(sound.wav(strummed(1), soundfont=made_soundfont(tmp_path / "font.sf2", GUITAR, KIT)))
     assert loudness.integrated(out) == pytest.approx(sound.LOUDNESS, abs=1)
     assert np.corrcoef(out[:30_000, 0], samples[:30_000])[0, 1] > 0.999
