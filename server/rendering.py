@@ -6,7 +6,6 @@ import argparse
 import io
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -20,7 +19,7 @@ from seq2drum.music import drum_maps, theory
 from seq2drum.music.duet import redrummed
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import Limits
-from seq2drum.music.notes import Part, Song, in_order
+from seq2drum.music.notes import Part, Song, merged
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.options import Options
 from seq2drum.play.take import TRACK_NAME, Sheet, Take
@@ -113,10 +112,7 @@ def _take(request: pb.RenderRequest, options: Options, limits: Limits, max_bars:
 def _merged(song: Song) -> Part:
     """All drums of a song as one part."""
     parts = [song.parts[index] for index in theory.drum_parts(song) if len(song.parts[index])]
-    rows = np.concatenate([part.rows for part in parts])
-    kit = max(parts, key=len)
-    part = Part.of(rows, program=kit.program, name=TRACK_NAME, is_drums=True, is_xg=kit.is_xg)
-    return replace(part, pedal=in_order([each.pedal for each in parts]))
+    return merged(parts, kit=max(parts, key=len), name=TRACK_NAME)
 
 
 def _struck(placed: pb.PlacedHits, song: Song, limits: Limits) -> Part:

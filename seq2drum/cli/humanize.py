@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -80,12 +79,8 @@ def _with_notes(song: Song) -> Song:
 
 def _with_drums(data: bytes, song: Song) -> bytes:
     """The original file with the drums of a song: all that is no drum note stays as it was."""
-    import numpy as np
-
     from seq2drum.formats import midi
-    from seq2drum.music.notes import Part, in_order
+    from seq2drum.music.notes import merged
 
     drums = [part for part in song.parts if part.is_drums and len(part)]
-    rows, kit = np.concatenate([part.rows for part in drums]), max(drums, key=len)
-    part = Part.of(rows, program=kit.program, name=drums[0].name, is_drums=True, is_xg=kit.is_xg)
-    return midi.with_drums(data, replace(part, pedal=in_order([part.pedal for part in drums])))
+    return midi.with_drums(data, merged(drums, kit=max(drums, key=len), name=drums[0].name))

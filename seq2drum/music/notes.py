@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
@@ -138,6 +138,13 @@ def loudest(rows: IntArray) -> IntArray:
 def in_order(pedal: Sequence[IntArray]) -> IntArray:
     """Positions of a pedal, each (n, 2), as one array, by tick and value, none of them twice."""
     return np.unique(np.concatenate([NO_PEDAL, *pedal]), axis=0)
+
+
+def merged(drums: Sequence[Part], *, kit: Part, name: str) -> Part:
+    """Some drum parts, one or more, as one of this name: all their notes and positions of the pedal, on one's kit."""
+    rows = np.concatenate([part.rows for part in drums])
+    part = Part.of(rows, program=kit.program, name=name, is_drums=True, is_xg=kit.is_xg)
+    return replace(part, pedal=in_order([each.pedal for each in drums]))
 
 
 class Tempo(NamedTuple):

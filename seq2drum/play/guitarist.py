@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from seq2drum.lattice.form import lattice_of
 from seq2drum.music import theory
 from seq2drum.music.choices import NO_ENDING
 from seq2drum.music.explanation import SectionGroove
-from seq2drum.music.notes import Bar, Marker, Part, Song, in_order
+from seq2drum.music.notes import Bar, Marker, Part, Song, merged
 from seq2drum.play.ear import Strike
 from seq2drum.play.engine import Engine
 from seq2drum.play.jam import Jam, JamBar, Told
@@ -57,7 +55,7 @@ def jammed(
     if options.ending != NO_ENDING:
         told.append(Sign(stop.start / quarter - stop.length / quarter, STOP))
     jam = Jam(engine, options, song, program=parts[0].program)
-    bars = [bar for bar in jam.hear(told, stop.start / quarter)]
+    bars = jam.hear(told, stop.start / quarter)
     return _take(song, bars, Take(song, bars[0].part, guitar, options, source))
 
 
@@ -80,10 +78,7 @@ def _ended(song: Song, last: int, *, ends: bool) -> tuple[Song, Bar]:
 
 def _take(song: Song, bars: Sequence[JamBar], take: Take) -> Take:
     """The bars of a jam as a take."""
-    kit = bars[0].part
-    rows = np.concatenate([bar.part.rows for bar in bars])
-    part = Part.of(rows, program=kit.program, name=TRACK_NAME, is_drums=True, is_xg=kit.is_xg)
-    part = replace(part, pedal=in_order([bar.part.pedal for bar in bars]))
+    part = merged([bar.part for bar in bars], kit=bars[0].part, name=TRACK_NAME)
     grooves = dict.fromkeys((bar.letter, bar.groove, bar.title) for bar in bars if bar.groove)
     passages = tuple(Marker(bar.bar.start, bar.letter) for bar in _first_of(bars))
     played_on = tuple(SectionGroove(*one) for one in grooves)

@@ -21,7 +21,7 @@ from seq2drum.music import drum_maps
 from seq2drum.music.duet import Duet
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Bar, Marker, Part, Song, in_order
+from seq2drum.music.notes import Bar, Marker, Part, Song, merged
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import choosing
@@ -208,10 +208,7 @@ class Sheet:
         """The finished take, of all its bars."""
         played = list(bars)
         parts = [bar.part for bar in played]
-        kit = parts[0]
-        rows = np.concatenate([part.rows for part in parts])
-        part = Part.of(rows, program=kit.program, name=TRACK_NAME, is_drums=True, is_xg=kit.is_xg)
-        part = replace(part, pedal=in_order([part.pedal for part in parts]))
+        part = merged(parts, kit=parts[0], name=TRACK_NAME)
         hits = Counter[tuple[str, str]]()
         for swap in (swap for bar in played for swap in bar.swaps):
             hits[swap.piece, swap.instead] += swap.hits
