@@ -59,18 +59,6 @@ def against(body: Body, chosen: Settings | None = None) -> None:
     asyncio.run(run())
 
 
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What is logged, as JSON."""
-    stream = io.StringIO()
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logs.set_up("json", stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 def lines(log: io.StringIO, event: str) -> list[dict[str, Any]]:
     """The lines of the log about an event."""
     return [line for line in map(json.loads, log.getvalue().splitlines()) if line["event"] == event]

@@ -7,11 +7,10 @@ import base64
 import contextlib
 import io
 import json
-import logging
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import pytest
 
 from seq2drum.errors import MissingExtraError, NoGuitarError, OptionError
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import lifecycle, logs
+from server import lifecycle
 from server.service import MOST_RENDERS
 from server.settings import Settings
 from tests.papers import make_papers
@@ -136,18 +135,6 @@ def against(body: Callable[[Page], Awaitable[None]], **given: Any) -> None:
             await body(opened)
 
     asyncio.run(run())
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """What is logged, as JSON."""
-    stream = io.StringIO()
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    logs.set_up("json", stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
