@@ -58,8 +58,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--ways",
         nargs="+",
         default=list(WAYS),
-        choices=[*WAYS, "given"],
-        help="plain, as by default, with --daring 0.5; given: on the song's own grooves (default: the first three)",
+        choices=[*WAYS, "given", "jam"],
+        help="plain, as by default, with --daring 0.5; given: on the song's own grooves; jam: played along with the"
+        " guitar, as --mode jam (default: the first three)",
     )
     players.add_argument("--takes", type=int, default=5, metavar="N", help="default takes a song (default: 5)")
     players.add_argument(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from seq2drum.data.excerpts import duet_of
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge import baselines, known_grooves
 from seq2drum.lattice.grid import Grid, to_full
@@ -26,6 +27,7 @@ from seq2drum.play.arranging import arranged
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.choosing import chosen
 from seq2drum.play.decoding import take_of
+from seq2drum.play.guitarist import jammed_bars
 from seq2drum.play.options import Options
 from seq2drum.play.plan import Plan
 
@@ -57,10 +59,11 @@ class Player:
             _engine(self.model)
 
 
-Way = Literal["plain", "default", "daring", "given"]
-WAYS: tuple[Way, ...] = ("plain", "default", "daring", "given")
+Way = Literal["plain", "default", "daring", "given", "jam"]
+WAYS: tuple[Way, ...] = ("plain", "default", "daring", "given", "jam")
 DARING = 0.5  # as drummers choose their grooves
 DARING_TAKES = 2  # enough to see what two takes of a song have in common
+JAMS = 2  # likewise
 
 
 def model_players(
@@ -68,7 +71,8 @@ def model_players(
 ) -> list[Player]:
     """A model's rows, by the ways in which it is to play; its default takes are left out where `takes` is 0.
 
-    "given" is on the song's own grooves, as plainly as can be and freely: what is left where the groove is known.
+    "given" is on the song's own grooves, as plainly as can be and freely: what is left where the groove is known. "jam"
+    is played along with the guitar, whose future is not known.
 
     Raises:
         UnknownModelError, CheckpointError: there is no such model, or it is damaged.
@@ -91,6 +95,9 @@ def model_players(
         meaning = "grooves chosen as drummers choose them"
         daring = row(f"--daring {DARING}", meaning, _ModelPlayer(name, seed, daring=DARING))
         rows.append(replace(daring, takes=min(max(takes, 1), DARING_TAKES), swapped=False, play_on=None))
+    if "jam" in ways and takes:
+        jam = Player(f"{title}, jam", f"{whose}: plays along, bar by bar", "model", partial(_jammed, name, seed))
+        rows.append(replace(jam, takes=min(takes, JAMS), model=name, way="jam", swapped=False))
     if "given" in ways:
         known = {"song": ("given", "the song's typical bar"), "sections": ("sections", "its sections' typical bars")}
         for grooves, (given, own) in known.items():
@@ -217,6 +224,17 @@ class _ModelPlayer:
         if self.grooves and len(song.drums.step):
             wishes["groove"] = known_grooves.of_song(song, by_section=self.grooves == "sections")
         return play_heard(_engine(self.name), song.heard, given=given, **wishes)
+
+
+def _jammed(name: str, seed: int, song: Prepared, take: int) -> Grid:
+    """What a listener to a jam with the song's guitar hears of the drums until the song's last bar."""
+    player, form = _engine(name), song.heard.form
+    if not len(song.heard.guitar.step):
+        return song.drums.select(np.zeros(0, dtype=np.int64))
+    duet = duet_of(song.heard, Grid.join([]))
+    whole = replace(duet.song, parts=duet.guitars)
+    bars = jammed_bars(player, whole, Options(seed=seed + take, track="1")).bars
+    return to_full(Grid.join([bar.hits.shift(form.first[bar.number]) for bar in bars[: len(form.steps)]]), player.kit)
 
 
 def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid] | None = None, **wishes: Any) -> Grid:

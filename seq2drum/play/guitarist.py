@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from seq2drum.lattice.form import lattice_of
 from seq2drum.music import theory
 from seq2drum.music.choices import NO_ENDING
 from seq2drum.music.explanation import SectionGroove
 from seq2drum.music.notes import Bar, Marker, Part, Song, merged
+from seq2drum.music.theory import GuitarChoice
 from seq2drum.play.ear import Strike
 from seq2drum.play.engine import Engine
 from seq2drum.play.jam import Jam, JamBar, Told
@@ -28,6 +30,14 @@ def strikes(parts: Iterable[Part], ticks_per_quarter: int) -> list[Strike]:
     return sorted(heard, key=lambda one: (one.quarter, one.velocity > 0, one.pitch))
 
 
+class Jammed(NamedTuple):
+    """A jam with a song: the song, a bar longer where the drums end behind it; its guitar; the bars of drums."""
+
+    song: Song
+    guitar: GuitarChoice
+    bars: list[JamBar]
+
+
 def jammed(
     engine: Engine,
     song: Song,
@@ -38,15 +48,24 @@ def jammed(
 ) -> Take:
     """The take of a drummer who plays along with a song's guitar and does not know what comes.
 
+    source: the bytes of the file that the song was read from. See `jammed_bars`.
+    """
+    options = options or Options()
+    song, guitar, bars = jammed_bars(engine, song, options, signs=signs)
+    return _take(song, bars, Take(song, bars[0].part, guitar, options, source))
+
+
+def jammed_bars(engine: Engine, song: Song, options: Options, *, signs: Sequence[Sign] = ()) -> Jammed:
+    """The bars of a drummer who plays along with a song's guitar and does not know what comes.
+
     The guitarist nods in the bar before the last: the drums end with the last chord if that begins a bar, or else on
     the first beat after it. Without an ending (`Options.ending`) they play to the end of the last bar. signs: what else
-    the drummer is shown. source: the bytes of the file that the song was read from.
+    the drummer is shown.
 
     Raises:
         InputError: the song has no guitar.
         OptionError: there is no such part, groove or sign; something is asked for that needs a whole song.
     """
-    options = options or Options()
     guitar = theory.choose_parts(song, options.track)
     parts = [song.parts[index] for index in guitar.parts]
     quarter, last = song.ticks_per_quarter, max(int(part.onset.max(initial=0)) for part in parts)
@@ -55,8 +74,7 @@ def jammed(
     if options.ending != NO_ENDING:
         told.append(Sign(stop.start / quarter - stop.length / quarter, STOP))
     jam = Jam(engine, options, song, program=parts[0].program)
-    bars = jam.hear(told, stop.start / quarter)
-    return _take(song, bars, Take(song, bars[0].part, guitar, options, source))
+    return Jammed(song, guitar, jam.hear(told, stop.start / quarter))
 
 
 def _ended(song: Song, last: int, *, ends: bool) -> tuple[Song, Bar]:

@@ -66,11 +66,12 @@ def test_a_heard_song_without_guitar_can_be_played_to(player: Path) -> None:
 def test_the_ways_of_a_model_are_rows_of_which_only_those_with_the_songs_groove_see_it(player: Path) -> None:
     rows = model_players(str(player), takes=3, title="it", ways=WAYS)
     assert [row.name for row in rows][:3] == ["it, plain", "it, default", "it, --daring 0.5"]
-    assert [row.takes for row in rows] == [1, 3, 2, 1, 1, 1, 1]
-    assert [row.name for row in rows if row.sees_real] == [row.name for row in rows][3:]
+    assert rows[3].name == "it, jam"
+    assert [row.takes for row in rows] == [1, 3, 2, 2, 1, 1, 1, 1]
+    assert [row.name for row in rows if row.sees_real] == [row.name for row in rows][4:]
     assert rows[-1].name == "it, sections, sampled"
-    assert [row.swapped for row in rows] == [True, True, *[False] * 5]
-    assert [row.play_on is not None for row in rows] == [True, True, *[False] * 5]
+    assert [row.swapped for row in rows] == [True, True, *[False] * 6]
+    assert [row.play_on is not None for row in rows] == [True, True, *[False] * 6]
     assert not [row for row in model_players(str(player), takes=0, ways=["default"])]
 
 
@@ -83,7 +84,7 @@ def test_what_is_asked_of_a_model_is_what_its_row_says(player: Path, monkeypatch
 
     monkeypatch.setattr("seq2drum.judge.players.play_heard", heard)
     song = song_of(1, bars=16)
-    for row in model_players(str(player), takes=1, ways=WAYS):
+    for row in model_players(str(player), takes=1, ways=[way for way in WAYS if way != "jam"]):
         row.play(song, 2)
     own, letters = asked[3]["groove"], set(asked[5]["groove"])
     assert [wishes["seed"] for wishes in asked] == [2] * 7
@@ -91,6 +92,18 @@ def test_what_is_asked_of_a_model_is_what_its_row_says(player: Path, monkeypatch
     assert [wishes["daring"] for wishes in asked] == [0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0]
     assert list(own) == [WHOLE] and letters > {WHOLE}
     assert not any("groove" in wishes for wishes in asked[:3])
+
+
+def test_a_jam_is_judged_without_the_future_of_the_guitar(player: Path) -> None:
+    (jam,) = model_players(str(player), takes=1, ways=["jam"])
+    song = song_of(1, bars=12)
+    form, first = song.heard.form, int(song.heard.form.first[8])
+    late = song.heard.guitar.step >= first
+    other = replace(song, heard=replace(song.heard, guitar=song.heard.guitar.select(~late)))
+    known, unknown = (form.notes_between(jam.play(one, 0), 0, 8) for one in (song, other))
+    assert len(known.step) and all(np.array_equal(a, b) for a, b in zip(known, unknown, strict=True))
+    quiet = replace(song, heard=replace(song.heard, guitar=song.heard.guitar.select(np.zeros(0, dtype=np.int64))))
+    assert not len(jam.play(quiet, 0).step)
 
 
 def test_a_song_without_drums_has_no_groove_to_give(player: Path) -> None:
