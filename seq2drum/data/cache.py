@@ -1,117 +1,183 @@
-"""The cache of a corpus: prepared songs in one file, byte-equal for equal songs.
+"""The cache of a corpus: prepared songs in one file, a shard, or in many with an index; byte-equal for equal songs.
 
-    "S2DC", the length of a header (8 bytes, little-endian), the header, one blob a song
+    a shard:  "S2DC", the length of a header (8 bytes, little-endian), the header, one blob a song
+    an index: JSON, which names shards with their digests and counts
 
-The header is compressed JSON: the version of the format, and of each song what it is called, where it comes from, and
-the length of its blob. A blob is a song's arrays, compressed; `pack` says how.
+A shard's header is compressed JSON: the version of the format, the SHA-256 of all blobs, and of each song what it is
+called, where it comes from, and the length of its blob. A blob is a song's arrays, compressed; `packing` says how.
+Shards are mapped into memory, so a song is read where it lies, and what is not looked at costs nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import mmap
+import os
 import zlib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, NamedTuple
 
 from seq2drum import files
-from seq2drum.data.prepared import Prepared
+from seq2drum.data.packing import pack, unpack
+from seq2drum.data.prepared import SPLITS, Prepared, counted
 from seq2drum.errors import CorpusError
-from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import Grid
-from seq2drum.lattice.listening import Heard
 
 MAGIC = b"S2DC"
-CACHE_VERSION = 3  # 2: before the bass
-_GRID_TYPES: dict[str, type[np.signedinteger | np.unsignedinteger]] = {
-    "step": np.int32,
-    "key": np.uint8,
-    "velocity": np.uint8,
-    "offset": np.int16,
-    "length": np.uint16,
-}
+CACHE_VERSION = 4
+_BEFORE = 3  # had no digests and no licences; it is still read
+INDEX_VERSION = 1
 
 
-def save(songs: Iterable[Prepared], path: Path) -> None:
-    """Write the cache, one file; byte-equal for equal songs."""
+class Shard(NamedTuple):
+    """What an index says of a shard.
+
+    path: where it lies. sha256: of its blobs, as its header states it too. sides: how many songs of each side of the
+    split it holds. sources: see `prepared.counted`.
+    """
+
+    path: Path
+    sha256: str
+    sides: Mapping[str, int]
+    sources: list[dict[str, str | int]]
+
+
+class _Mapped(NamedTuple):
+    """A shard that is mapped into memory: its header, and all blobs."""
+
+    header: dict[str, Any]
+    blobs: memoryview
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def save(songs: Iterable[Prepared], path: Path) -> Shard:
+    """Write a shard, which alone is the cache of a small corpus; returns what an index says of it."""
     rows, blobs = [], []
     for song in songs:
         blob = pack(song.heard, song.drums)
-        rows.append([song.path, song.sha256, song.tag, song.group, song.split, song.origin, len(blob)])
+        rows.append([song.path, song.sha256, song.tag, song.group, song.split, song.origin, song.licence, len(blob)])
         blobs.append(blob)
-    header = {"version": CACHE_VERSION, "songs": rows}
+    sha256 = hashlib.sha256(b"".join(blobs)).hexdigest()
+    header = {"version": CACHE_VERSION, "sha256": sha256, "songs": rows}
     text = zlib.compress(json.dumps(header).encode())
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_file(path, b"".join([MAGIC, len(text).to_bytes(8, "little"), text, *blobs]), overwrite=True)
+    return _shard(path, header)
+
+
+def save_index(shards: Iterable[Shard], path: Path) -> None:
+    """Write an index of shards, which it names by their places beside it."""
+    rows = [
+        {
+            "file": Path(os.path.relpath(shard.path, path.parent)).as_posix(),
+            "sha256": shard.sha256,
+            "songs": dict(shard.sides),
+            "sources": shard.sources,
+        }
+        for shard in shards
+    ]
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    text = f'{{"seq2drum shards": {INDEX_VERSION}, "shards": [\n{lines}\n]}}\n'
+    files.write_file(path, text.encode(), overwrite=True)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 def load(path: Path) -> list[Prepared]:
-    """Read a cache.
+    """All songs of a cache.
 
     Raises:
         CorpusError: no cache, a damaged one, or one that another version wrote.
     """
+    return [song for shard in shards_of(path) for song in songs_of(shard)]
+
+
+def shards_of(path: Path) -> list[Shard]:
+    """The shards of a cache: those that an index names, or the one that it is itself.
+
+    Raises:
+        CorpusError: no cache, a damaged one, or one that another version wrote.
+    """
+    with _readable(path):
+        with path.open("rb") as file:
+            is_index = file.read(1) == b"{"
+        if not is_index:
+            with _mapped(path) as shard:
+                return [_shard(path, shard.header)]
+        index = json.loads(path.read_bytes())
+        version = index["seq2drum shards"]
+        if version != INDEX_VERSION:
+            raise ValueError(f"it has version {version}, wanted {INDEX_VERSION}")
+        return [
+            Shard(path.parent / row["file"], row["sha256"], row["songs"], row["sources"]) for row in index["shards"]
+        ]
+
+
+def songs_of(shard: Shard, *sides: str) -> list[Prepared]:
+    """The songs of a shard; with `sides`, those of these sides of the split only.
+
+    Raises:
+        CorpusError: it is missing or damaged, or not the one that was listed.
+    """
+    with _readable(shard.path), _mapped(shard.path) as mapped:
+        if not shard.sha256 == mapped.header["sha256"] == hashlib.sha256(mapped.blobs).hexdigest():
+            raise ValueError("its songs are not those that were written (the checksum differs)")
+        songs, at = [], 0
+        for name, sha256, tag, group, split, origin, licence, size in mapped.header["songs"]:
+            if not sides or split in sides:
+                heard, drums = unpack(mapped.blobs[at : at + size])
+                songs.append(Prepared(name, sha256, tag, group, split, heard, drums, origin, licence))
+            at += size
+        return songs
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say in one sentence what is wrong with a file."""
     try:
-        data = path.read_bytes()
+        yield
     except OSError as error:
         raise CorpusError(
             f"the cache {str(path)!r} cannot be read ({error.strerror}); make it with --mode prepare"
         ) from None
-    try:
-        if data[:4] != MAGIC:
-            raise ValueError("it does not begin as a cache does")
-        at = 12 + int.from_bytes(data[4:12], "little")
-        header = json.loads(zlib.decompress(data[12:at]))
-        if header["version"] != CACHE_VERSION:
-            raise ValueError(f"it has version {header['version']}, wanted {CACHE_VERSION}")
-        songs = []
-        for name, sha256, tag, group, split, origin, size in header["songs"]:
-            heard, drums = unpack(data[at : at + size])
-            songs.append(Prepared(name, sha256, tag, group, split, heard, drums, origin))
-            at += size
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, zlib.error) as error:
         raise CorpusError(f"{str(path)!r} is no usable cache: {error}; make it again with --mode prepare") from None
-    return songs
 
 
-def pack(heard: Heard, drums: Grid) -> bytes:
-    """A song's arrays as bytes: a JSON list of their names, types and lengths, then the arrays; all compressed."""
-    arrays: dict[str, NDArray[Any]] = {
-        "steps": heard.form.steps.astype(np.int32),
-        "numerator": heard.form.numerator.astype(np.int16),
-        "denominator": heard.form.denominator.astype(np.int16),
-        "bpm": heard.form.bpm.astype(np.float64),
-        "programs": heard.programs.astype(np.int32),
-        "parts": np.array([heard.parts], dtype=np.int32),
-    }
-    for side, grid in (("guitar", heard.guitar), ("bass", heard.bass), ("drums", drums)):
-        for name, kind in _GRID_TYPES.items():
-            column = getattr(grid, name)
-            limits = np.iinfo(kind)
-            column = np.clip(column, limits.min, limits.max).astype(kind)
-            # Steps are kept as differences: small numbers, which compress five times better.
-            arrays[f"{side}.{name}"] = np.diff(column, prepend=np.zeros(1, kind)) if name == "step" else column
-    header = json.dumps([[name, array.dtype.str, len(array)] for name, array in arrays.items()]).encode()
-    body = b"".join(array.tobytes() for array in arrays.values())
-    return zlib.compress(len(header).to_bytes(4, "little") + header + body, 6)
+@contextmanager
+def _mapped(path: Path) -> Iterator[_Mapped]:
+    """Map a shard into memory, and read its header.
+
+    Raises:
+        ValueError, OSError and their like: it is none, or is cut off.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != MAGIC:
+            raise ValueError("it does not begin as a cache does")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as data:
+            first = 12 + int.from_bytes(data[4:12], "little")
+            header = json.loads(zlib.decompress(data[12:first]))
+            if header["version"] not in (_BEFORE, CACHE_VERSION):
+                raise ValueError(f"it has version {header['version']}, wanted {CACHE_VERSION}")
+            size, wanted = len(data), first + sum(row[-1] for row in header["songs"])
+            if size != wanted:
+                raise ValueError(f"it has {size} bytes, wanted {wanted}")
+            with data[first:] as blobs:
+                if header["version"] == _BEFORE:
+                    header["songs"] = [[*row[:-1], "", row[-1]] for row in header["songs"]]
+                    header["sha256"] = hashlib.sha256(blobs).hexdigest()
+                yield _Mapped(header, blobs)
 
 
-def unpack(packed: bytes) -> tuple[Heard, Grid]:
-    """What was packed: what is heard, and the drums."""
-    data = zlib.decompress(packed)
-    at = 4 + int.from_bytes(data[:4], "little")
-    arrays: dict[str, NDArray[Any]] = {}
-    for name, kind, count in json.loads(data[4:at]):
-        arrays[name] = np.frombuffer(data, dtype=kind, count=count, offset=at)
-        at += arrays[name].nbytes
-    grids = {}
-    for side in ("guitar", "bass", "drums"):
-        columns = {name: arrays[f"{side}.{name}"].astype(np.int64) for name in _GRID_TYPES}
-        grids[side] = Grid(**columns | {"step": np.cumsum(columns["step"])})
-    steps, numerator, denominator = (arrays[name].astype(np.int64) for name in ("steps", "numerator", "denominator"))
-    form = Form(steps, numerator, denominator, arrays["bpm"])
-    programs, parts = arrays["programs"].astype(np.int64), int(arrays["parts"][0])
-    return Heard(form, grids["guitar"], programs, parts, grids["bass"]), grids["drums"]
+def _shard(path: Path, header: Mapping[str, Any]) -> Shard:
+    """What an index says of a shard with this header."""
+    rows = header["songs"]
+    sides = Counter(row[4] for row in rows)
+    table = counted((row[2], row[5], row[6], row[4]) for row in rows)
+    return Shard(path, header["sha256"], {side: sides[side] for side in SPLITS}, table)

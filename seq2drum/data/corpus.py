@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-from seq2drum.data.cache import unpack
 from seq2drum.data.copies import Candidate, without_copies
+from seq2drum.data.packing import unpack
 from seq2drum.data.prepared import Prepared, split_of
 from seq2drum.data.reading import find_files, name_of, read_manifest, read_song
 from seq2drum.errors import CorpusError

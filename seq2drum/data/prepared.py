@@ -21,7 +21,7 @@ SHARES = (0.88, 0.04, 0.08)
 class Prepared(Shown):
     """One song of a corpus: what the guitar plays, what the drums play, and where it comes from.
 
-    tag: the folder it lay in. origin: its source and licence, as far as a manifest states them.
+    tag: the folder it lay in. origin: its source and licence, as far as a manifest states them. licence: that alone.
     """
 
     path: str
@@ -32,6 +32,7 @@ class Prepared(Shown):
     heard: Heard
     drums: Grid
     origin: str = ""
+    licence: str = ""
 
     def between(self, first: int, stop: int) -> Prepared:
         """Bars [first, stop) as a song of their own."""
@@ -47,11 +48,16 @@ def split_of(group: str) -> str:
 
 
 def sources(songs: Iterable[Prepared]) -> list[dict[str, str | int]]:
-    """How many songs of each folder and origin are on each side of the split."""
-    table: dict[tuple[str, str], Counter[str]] = {}
-    for song in songs:
-        table.setdefault((song.tag, song.origin), Counter())[song.split] += 1
+    """How many songs of each folder, origin and licence are on each side of the split."""
+    return counted((song.tag, song.origin, song.licence, song.split) for song in songs)
+
+
+def counted(songs: Iterable[tuple[str, str, str, str]]) -> list[dict[str, str | int]]:
+    """How many songs there are of each kind: of some songs their folder, origin, licence and side of the split."""
+    table: dict[tuple[str, str, str], Counter[str]] = {}
+    for tag, origin, licence, side in songs:
+        table.setdefault((tag, origin, licence), Counter())[side] += 1
     return [
-        {"folder": tag, "origin": origin, **{side: sides[side] for side in SPLITS}}
-        for (tag, origin), sides in sorted(table.items())
+        {"folder": tag, "origin": origin, "licence": licence, **{side: sides[side] for side in SPLITS}}
+        for (tag, origin, licence), sides in sorted(table.items())
     ]

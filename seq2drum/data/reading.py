@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.data.cache import pack
 from seq2drum.data.copies import Candidate, fingerprint
 from seq2drum.data.naming import named_drums
+from seq2drum.data.packing import pack
 from seq2drum.errors import CorpusError, InputError, MissingExtraError, NoGuitarError, NoNotesError
 from seq2drum.formats.opening import open_song
 from seq2drum.lattice.form import MAX_STEPS, written_lattice

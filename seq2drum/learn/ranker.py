@@ -241,7 +241,9 @@ def card(config: Mapping[str, Any]) -> str:
     if data := config.get("data"):
         columns = list(data[0])
         lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        stated = [{**row, "origin": row["origin"] or "not stated"} for row in data]
+        stated = [
+            {**row, "origin": row["origin"] or "not stated", "licence": row["licence"] or "not stated"} for row in data
+        ]
         lines += ["| " + " | ".join(str(row[name]) for name in columns) + " |" for row in stated]
     lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
     return "\n".join(lines) + "\n"

@@ -145,7 +145,7 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
         lines += ["", "## Data", "", "Songs by folder and origin (source; licence as far as anyone states one).", ""]
         columns = list(data[0])
         lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        lines += ["| " + " | ".join(str(row[name] or "not stated") if name == "origin" else str(row[name])
+        lines += ["| " + " | ".join(str(row[name] or "not stated") if name in ("origin", "licence") else str(row[name])
                                     for name in columns) + " |" for row in data]  # fmt: skip
         lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
     return "\n".join(lines) + "\n"

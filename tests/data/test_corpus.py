@@ -501,7 +501,7 @@ def test_a_cache_of_another_version_is_refused(
     monkeypatch.setattr(cache, "CACHE_VERSION", 99)
     save(songs, tmp_path / "cache")
     monkeypatch.undo()
-    with pytest.raises(CorpusError, match=r"version 99, wanted 3.*make it again"):
+    with pytest.raises(CorpusError, match=r"version 99, wanted 4.*make it again"):
         load(tmp_path / "cache")
 
 
