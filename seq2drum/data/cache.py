@@ -15,8 +15,7 @@ import json
 import mmap
 import os
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,25 +27,40 @@ from seq2drum.errors import CorpusError
 
 MAGIC = b"S2DC"
 CACHE_VERSION = 4
-_BEFORE = 3  # had no digests and no licences; it is still read
+_BEFORE = 3  # had no digests, licences and numbers of bars; it is still read
 INDEX_VERSION = 1
 
 
 class Shard(NamedTuple):
     """What an index says of a shard.
 
-    path: where it lies. sha256: of its blobs, as its header states it too. sides: how many songs of each side of the
-    split it holds. sources: see `prepared.counted`.
+    path: where it lies. sha256: of its blobs, as its header states it too. sides and bars: how many songs of each side
+    of the split it holds, and bars of these. sources: see `prepared.counted`.
     """
 
     path: Path
     sha256: str
     sides: Mapping[str, int]
+    bars: Mapping[str, int]
     sources: list[dict[str, str | int]]
 
 
+class Packed(NamedTuple):
+    """A prepared song as it lies in a shard: as `Prepared`, with the number of its bars and its arrays as bytes."""
+
+    path: str
+    sha256: str
+    tag: str
+    group: str
+    split: str
+    origin: str
+    licence: str
+    bars: int
+    packed: bytes
+
+
 class _Mapped(NamedTuple):
-    """A shard that is mapped into memory: its header, and all blobs."""
+    """A shard that is mapped into memory: its header, whose rows are `Packed` with lengths for bytes, and all blobs."""
 
     header: dict[str, Any]
     blobs: memoryview
@@ -57,17 +71,26 @@ class _Mapped(NamedTuple):
 
 def save(songs: Iterable[Prepared], path: Path) -> Shard:
     """Write a shard, which alone is the cache of a small corpus; returns what an index says of it."""
+    return save_packed((_packed(song) for song in songs), path)
+
+
+def save_packed(songs: Iterable[Packed], path: Path) -> Shard:
+    """Write a shard of songs that are packed already."""
     rows, blobs = [], []
     for song in songs:
-        blob = pack(song.heard, song.drums)
-        rows.append([song.path, song.sha256, song.tag, song.group, song.split, song.origin, song.licence, len(blob)])
-        blobs.append(blob)
-    sha256 = hashlib.sha256(b"".join(blobs)).hexdigest()
-    header = {"version": CACHE_VERSION, "sha256": sha256, "songs": rows}
+        rows.append([*song[:-1], len(song.packed)])
+        blobs.append(song.packed)
+    header = {"version": CACHE_VERSION, "sha256": hashlib.sha256(b"".join(blobs)).hexdigest(), "songs": rows}
     text = zlib.compress(json.dumps(header).encode())
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_file(path, b"".join([MAGIC, len(text).to_bytes(8, "little"), text, *blobs]), overwrite=True)
     return _shard(path, header)
+
+
+def _packed(song: Prepared) -> Packed:
+    bars, blob = len(song.heard.form.steps), pack(song.heard, song.drums)
+    where = song.path, song.sha256, song.tag, song.group, song.split, song.origin, song.licence
+    return Packed(*where, bars, blob)
 
 
 def save_index(shards: Iterable[Shard], path: Path) -> None:
@@ -77,6 +100,7 @@ def save_index(shards: Iterable[Shard], path: Path) -> None:
             "file": Path(os.path.relpath(shard.path, path.parent)).as_posix(),
             "sha256": shard.sha256,
             "songs": dict(shard.sides),
+            "bars": dict(shard.bars),
             "sources": shard.sources,
         }
         for shard in shards
@@ -115,12 +139,15 @@ def shards_of(path: Path) -> list[Shard]:
         if version != INDEX_VERSION:
             raise ValueError(f"it has version {version}, wanted {INDEX_VERSION}")
         return [
-            Shard(path.parent / row["file"], row["sha256"], row["songs"], row["sources"]) for row in index["shards"]
+            Shard(path.parent / row["file"], row["sha256"], row["songs"], row["bars"], row["sources"])
+            for row in index["shards"]
         ]
 
 
-def songs_of(shard: Shard, *sides: str) -> list[Prepared]:
+def songs_of(shard: Shard, *sides: str, rows: Collection[int] | None = None) -> list[Prepared]:
     """The songs of a shard; with `sides`, those of these sides of the split only.
+
+    rows: the numbers, among these, of those that are wanted; by default all.
 
     Raises:
         CorpusError: it is missing or damaged, or not the one that was listed.
@@ -128,11 +155,13 @@ def songs_of(shard: Shard, *sides: str) -> list[Prepared]:
     with _readable(shard.path), _mapped(shard.path) as mapped:
         if not shard.sha256 == mapped.header["sha256"] == hashlib.sha256(mapped.blobs).hexdigest():
             raise ValueError("its songs are not those that were written (the checksum differs)")
-        songs, at = [], 0
-        for name, sha256, tag, group, split, origin, licence, size in mapped.header["songs"]:
+        songs, at, number = [], 0, 0
+        for name, sha256, tag, group, split, origin, licence, _bars, size in mapped.header["songs"]:
             if not sides or split in sides:
-                heard, drums = unpack(mapped.blobs[at : at + size])
-                songs.append(Prepared(name, sha256, tag, group, split, heard, drums, origin, licence))
+                if rows is None or number in rows:
+                    heard, drums = unpack(mapped.blobs[at : at + size])
+                    songs.append(Prepared(name, sha256, tag, group, split, heard, drums, origin, licence))
+                number += 1
             at += size
         return songs
 
@@ -170,7 +199,7 @@ def _mapped(path: Path) -> Iterator[_Mapped]:
                 raise ValueError(f"it has {size} bytes, wanted {wanted}")
             with data[first:] as blobs:
                 if header["version"] == _BEFORE:
-                    header["songs"] = [[*row[:-1], "", row[-1]] for row in header["songs"]]
+                    header["songs"] = [[*row[:-1], "", 0, row[-1]] for row in header["songs"]]
                     header["sha256"] = hashlib.sha256(blobs).hexdigest()
                 yield _Mapped(header, blobs)
 
@@ -178,6 +207,7 @@ def _mapped(path: Path) -> Iterator[_Mapped]:
 def _shard(path: Path, header: Mapping[str, Any]) -> Shard:
     """What an index says of a shard with this header."""
     rows = header["songs"]
-    sides = Counter(row[4] for row in rows)
     table = counted((row[2], row[5], row[6], row[4]) for row in rows)
-    return Shard(path, header["sha256"], {side: sides[side] for side in SPLITS}, table)
+    of_side = {side: [row[7] for row in rows if row[4] == side] for side in SPLITS}
+    songs, bars = ({side: count(of_side[side]) for side in SPLITS} for count in (len, sum))
+    return Shard(path, header["sha256"], songs, bars, table)

@@ -51,13 +51,16 @@ def test_a_shard_tells_of_itself_what_its_index_says(songs: list[Prepared], tmp_
     written = save(songs, tmp_path / "a.s2d")
     assert shards_of(tmp_path / "a.s2d") == [written]
     assert written.sides == {"train": 2, "validation": 2, "test": 2}
+    assert written.bars == {"train": 24, "validation": 24, "test": 24}
     assert sum(row["train"] for row in written.sources if isinstance(row["train"], int)) == 2
 
 
 def test_the_songs_of_one_side_are_read_alone(songs: list[Prepared], tmp_path: Path) -> None:
     shard = save(songs, tmp_path / "a.s2d")
     assert names(songs_of(shard, "validation")) == names([song for song in songs if song.split == "validation"])
-    assert names(songs_of(shard, "train", "test")) == names([song for song in songs if song.split != "validation"])
+    others = names([song for song in songs if song.split != "validation"])
+    assert names(songs_of(shard, "train", "test")) == others
+    assert names(songs_of(shard, "train", "test", rows=[0, 3])) == [others[0], others[3]]
 
 
 def test_a_shard_that_is_not_the_listed_one_is_refused(songs: list[Prepared], tmp_path: Path) -> None:
@@ -87,7 +90,7 @@ def test_a_cache_of_the_version_before_is_read_and_becomes_one_of_this(songs: li
     data = new.read_bytes()
     first = 12 + int.from_bytes(data[4:12], "little")
     header = json.loads(zlib.decompress(data[12:first]))
-    rows = [[*row[:6], row[7]] for row in header["songs"]]
+    rows = [[*row[:6], row[8]] for row in header["songs"]]
     text = zlib.compress(json.dumps({"version": 3, "songs": rows}).encode())
     old.write_bytes(cache.MAGIC + len(text).to_bytes(8, "little") + text + data[first:])
     save(load(old), tmp_path / "again.s2d")
