@@ -16,6 +16,8 @@ from seq2drum.errors import CorpusError, MissingExtraError, OptionError
 from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 
 if TYPE_CHECKING:
+    from seq2drum.data.cache import Shard
+    from seq2drum.data.portions import Layout, Songs
     from seq2drum.data.prepared import Prepared
     from seq2drum.learn.accompaniment import Accompaniment, Recipe
     from seq2drum.learn.loop import Trained
@@ -118,6 +120,7 @@ def run(options: argparse.Namespace) -> int:
         from seq2drum.learn.devices import use_threads
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
+    from seq2drum.data.cache import sources_of
     from seq2drum.data.prepared import sources
 
     # 1. Refuse what makes no sense before the songs are read, which takes its time.
@@ -133,11 +136,14 @@ def run(options: argparse.Namespace) -> int:
     use_threads(options.threads)
     out = Path(options.out) if options.out else RUNS / recipe.model
     runs.check_folder(out, resume=options.resume)
-    # 2. Read the songs.
-    songs = _songs(options)
-    task = _task(songs, recipe)
+    # 2. Read the songs, or know where they lie.
+    if shards := _many(options):
+        task, data = _task_of_shards(shards, recipe, options.workers or 1), sources_of(shards)
+    else:
+        songs = _songs(options)
+        task, data = _task(songs, recipe), sources(songs)
     # 3. Train.
-    about = {"data": sources(songs), "command": command()}
+    about = {"data": data, "command": command()}
     with bar(1, "trained") as advance:
         done = 0.0
 
@@ -193,6 +199,15 @@ def _folders(options: argparse.Namespace) -> list[Path]:
     return [Path(name) for name in options.data] if options.data else [_own_examples()]
 
 
+def _many(options: argparse.Namespace) -> list[Shard]:
+    """The shards of a cache with more songs than are held at once; of any other, none."""
+    from seq2drum.data.cache import shards_of
+    from seq2drum.data.portions import HELD
+
+    shards = shards_of(Path(options.cache)) if options.cache and not options.data else []
+    return shards if sum(shard.sides["train"] for shard in shards) > HELD else []
+
+
 def _songs(options: argparse.Namespace) -> list[Prepared]:
     from seq2drum.data.cache import load
 
@@ -211,27 +226,51 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
     Raises:
         CorpusError: there are none to learn from.
     """
-    from seq2drum.data import batches
+    from seq2drum.data.portions import Whole
     from seq2drum.data.prepared import SPLITS
-    from seq2drum.data.surgery import augmented
-    from seq2drum.learn import watching
-    from seq2drum.learn.accompaniment import Accompaniment
-    from seq2drum.music.kit import KITS
 
-    kit = KITS[recipe.kit]
     sides = {side: [song for song in songs if song.split == side] for side in SPLITS}
     if not sides["train"]:
         raise CorpusError(
             f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
         )
     with bar(None, "laying out the songs"):
-        altered = augmented(sides["train"], recipe.altered, recipe.seed)
-        foreseen = recipe.future_hidden == 0
-        training = batches.flatten([*sides["train"], *altered], kit, foreseen=foreseen)
-        validation = batches.flatten(sides["validation"], kit, foreseen=foreseen) if sides["validation"] else None
+        training = Whole(_layout(recipe).of(sides["train"]))
+    return _accompaniment(training, sides["validation"], songs, recipe)
+
+
+def _task_of_shards(shards: Sequence[Shard], recipe: Recipe, workers: int) -> Accompaniment:
+    """What is to be learnt from shards, portion by portion, and measured on some of their validation side."""
+    from seq2drum.data.portions import HELD, VALIDATED, Portioned, songs_among
+
+    with bar(None, "choosing songs to measure by"):
+        training = Portioned(shards, _layout(recipe), workers=workers)
+        validation = songs_among(shards, "validation", VALIDATED, recipe.seed)
+        some = songs_among(shards, "train", VALIDATED, recipe.seed)
+    say(f"{training.songs} songs to learn from: more than {HELD}, so they are laid out in {training.portions} portions")
+    return _accompaniment(training, validation, [*some, *validation], recipe)
+
+
+def _layout(recipe: Recipe) -> Layout:
+    from seq2drum.data.portions import Layout
+    from seq2drum.music.kit import KITS
+
+    return Layout(KITS[recipe.kit], recipe.altered, recipe.future_hidden == 0, recipe.seed)
+
+
+def _accompaniment(
+    training: Songs, unseen: Sequence[Prepared], some: Sequence[Prepared], recipe: Recipe
+) -> Accompaniment:
+    """Learn from the songs of a training side, be measured on unseen ones, and watched at a few of `some`."""
+    from seq2drum.data.batches import flatten
+    from seq2drum.learn import watching
+    from seq2drum.learn.accompaniment import Accompaniment
+
+    with bar(None, "laying out the songs"):
+        validation = flatten(unseen, training.kit, foreseen=recipe.future_hidden == 0) if unseen else None
     if validation is None:
         say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
-    return Accompaniment(training, validation, recipe, chosen=watching.choose(songs, seed=recipe.seed), warn=say)
+    return Accompaniment(training, validation, recipe, chosen=watching.choose(some, seed=recipe.seed), warn=say)
 
 
 def _sum_up(trained: Trained, out: Path) -> None:

@@ -15,6 +15,7 @@ import json
 import mmap
 import os
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ MAGIC = b"S2DC"
 CACHE_VERSION = 4
 _BEFORE = 3  # had no digests, licences and numbers of bars; it is still read
 INDEX_VERSION = 1
+_KIND = ("folder", "origin", "licence")
 
 
 class Shard(NamedTuple):
@@ -164,6 +166,15 @@ def songs_of(shard: Shard, *sides: str, rows: Collection[int] | None = None) -> 
                 number += 1
             at += size
         return songs
+
+
+def sources_of(shards: Iterable[Shard]) -> list[dict[str, str | int]]:
+    """How many songs of each folder, origin and licence are in some shards, see `prepared.counted`."""
+    table: dict[tuple[str, ...], Counter[str]] = {}
+    for row in (row for shard in shards for row in shard.sources):
+        kind = tuple(str(row[name]) for name in _KIND)
+        table.setdefault(kind, Counter()).update({side: int(row[side]) for side in SPLITS})
+    return [dict(zip(_KIND, kind, strict=True)) | dict(table[kind]) for kind in sorted(table)]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import torch
 from seq2drum.data import batches
 from seq2drum.data.batches import Batch, Data, Window
 from seq2drum.data.draws import BLANKED, draw
+from seq2drum.data.portions import Songs, Whole
 from seq2drum.data.section_grooves import Given
 from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge.likelihood import step_nats
@@ -81,7 +82,7 @@ class Accompaniment(Task[list[Window], Batch]):
 
     def __init__(
         self,
-        training: Data,
+        training: Data | Songs,
         validation: Data | None,
         recipe: Recipe,
         *,
@@ -92,25 +93,28 @@ class Accompaniment(Task[list[Window], Batch]):
         check_sizes(recipe, kind.config_type)
         if recipe.future_hidden and kind.unit != "song":
             raise OptionError(f"the family {recipe.model!r} cannot learn with the future hidden; the default one can")
-        if not batches.windows(training, max_notes=recipe.max_notes):
+        self.songs = Whole(training) if isinstance(training, Data) else training
+        if isinstance(self.songs, Whole) and not batches.windows(self.songs.data, max_notes=recipe.max_notes):
             raise CorpusError(
                 "no pair of guitar and drums to learn from: every song fell to the other sides of the split"
             )
-        self.training, self.validation, self.recipe = training, validation, recipe
+        self.portions = self.songs.portions
+        self.validation, self.recipe = validation, recipe
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            self.model: Family = kind(kind.config_type(voices=len(training.kit), **recipe.sizes))
+            self.model: Family = kind(kind.config_type(voices=len(self.songs.kit), **recipe.sizes))
         if recipe.start:
             self.model.load_state_dict(_weights(recipe, self.model))
         optimizer = torch.optim.AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
         self.models, self.optimizers = {_MODEL: self.model}, {_MODEL: optimizer}
-        self.previews = Previews(chosen or Chosen(), training.kit, recipe.seed, recipe.max_notes, warn)
+        self.previews = Previews(chosen or Chosen(), self.songs.kit, recipe.seed, recipe.max_notes, warn)
         self.windows = _validation_windows(validation, recipe) if validation is not None else []
 
     # --- learning ----------------------------------------------------------------------------------------------------
 
     def epoch(self, number: int, processes: int) -> list[list[Window]]:
         recipe = self.recipe
+        self.training = self.songs.portion(number)
         rng = np.random.default_rng([recipe.seed, 1, number])
         size, weights = recipe.batch * processes, dict(recipe.weights)
         items = batches.epoch(self.training, rng, size=size, max_notes=recipe.max_notes, weights=weights)
@@ -178,9 +182,10 @@ class Accompaniment(Task[list[Window], Batch]):
         checkpoint.save(self.model, folder, {**own, **about})
 
     def page(self, place: str, about: Mapping[str, Any], history: History, *, stopped: bool) -> str:
-        sides = {"training": self.training, "validation": self.validation}
         chosen, previews = self.previews.chosen, self.previews
-        counts = {name: (len(data), len(data.steps)) for name, data in sides.items() if data is not None}
+        counts = {"training": (self.songs.songs, self.songs.bars)}
+        if self.validation is not None:
+            counts["validation"] = len(self.validation), len(self.validation.steps)
         return report.as_html(
             Finished(
                 place,

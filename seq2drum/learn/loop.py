@@ -228,7 +228,7 @@ class _Run(Generic[Item, Ready]):
             return progress.seconds / (60 * recipe.minutes)
         if recipe.steps is not None:
             return progress.step / recipe.steps
-        return (progress.epoch + progress.batch / max(items, 1)) / recipe.epochs
+        return (progress.epoch + progress.batch / max(items, 1)) / (recipe.epochs * self.task.portions)
 
     def done(self) -> bool:
         """Whether the run is as long as the recipe says."""
@@ -237,7 +237,7 @@ class _Run(Generic[Item, Ready]):
             return self.agreed(progress.seconds >= 60 * recipe.minutes)
         if recipe.steps is not None:
             return progress.step >= recipe.steps
-        return progress.epoch >= recipe.epochs
+        return progress.epoch >= recipe.epochs * self.task.portions
 
     def passed(self, seconds: float, since: float) -> bool:
         """Whether so many seconds have passed since a moment."""

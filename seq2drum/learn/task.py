@@ -59,8 +59,9 @@ RESUMABLE = frozenset({"minutes", "steps", "epochs", "device"})  # of a recipe w
 class Progress:
     """How far a run has come; kept with it, and shown.
 
-    batch: of the epoch, the next to do. seen: how much was learnt from, in the task's unit. training: running means of
-    the scalars of its steps. validation: the last ones; best: the least of the task's criterion.
+    epoch: how many are behind it; where they have portions, how many of these. batch: of that, the next to do. seen:
+    how much was learnt from, in the task's unit. training: running means of the scalars of its steps. validation: the
+    last ones; best: the least of the task's criterion.
     """
 
     epoch: int = 0
@@ -125,18 +126,23 @@ class Task(ABC, Generic[Item, Ready]):
 
     Item: what a step is made of, as an epoch lists it. Ready: the same as arrays. recipe: how it is trained. models,
     optimizers: by name; all are saved and restored. unit: what is counted as seen, in the plural. criterion: the
-    scalar of `validate` that is to become small; the model for which it is least is kept as the best.
+    scalar of `validate` that is to become small; the model for which it is least is kept as the best. portions: into
+    how many an epoch is cut, where no memory holds what is learnt from; each is then listed as if it were an epoch.
     """
 
     unit: ClassVar[str]
     criterion: ClassVar[str]
+    portions: int = 1
     recipe: Recipe
     models: Mapping[str, nn.Module]
     optimizers: Mapping[str, Optimizer]
 
     @abstractmethod
     def epoch(self, number: int, processes: int) -> Sequence[Item]:
-        """The items of an epoch in their order, one a step, for all processes together. The same in each of them."""
+        """The items of an epoch in their order, one a step, for all processes together. The same in each of them.
+
+        Where an epoch has `portions`, `number` counts these, over all epochs.
+        """
 
     @abstractmethod
     def prepare(self, item: Item, epoch: int, index: int, *, rank: int, processes: int) -> Ready:

@@ -1,0 +1,112 @@
+"""Songs portion by portion: each once an epoch, by seed alone, laid out as they would be at once."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seq2drum.data import portions
+from seq2drum.data.batches import Data
+from seq2drum.data.cache import Shard, save, songs_of
+from seq2drum.data.portions import Layout, Portioned, Whole, chosen_of, songs_among
+from seq2drum.data.prepared import Prepared
+from seq2drum.errors import CorpusError
+from tests.backbeats import song_of
+
+
+def listed(*sizes: int) -> list[Shard]:
+    """Shards of so many training songs, as an index lists them."""
+    return [Shard(Path(f"{number}"), "", {"train": size}, {}, []) for number, size in enumerate(sizes)]
+
+
+def in_portion(shards: list[Shard], seed: int, number: int, count: int) -> set[tuple[str, int]]:
+    return {(one.shard.path.name, row) for one in chosen_of(shards, seed, number, count) for row in one.rows}
+
+
+@pytest.mark.parametrize("sizes", [(100,), (7, 0, 30, 1), tuple(range(1, 60))])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_each_epoch_has_every_song_in_one_portion_and_portions_of_one_size(sizes: tuple[int, ...], count: int) -> None:
+    shards = listed(*sizes)
+    for epoch in range(3):
+        found = [in_portion(shards, 3, epoch * count + portion, count) for portion in range(count)]
+        assert set().union(*found) == {(str(shard), row) for shard, size in enumerate(sizes) for row in range(size)}
+        assert sum(len(one) for one in found) == sum(sizes)
+        assert max(len(one) for one in found) - min(len(one) for one in found) <= 1
+
+
+def test_portions_differ_from_epoch_to_epoch_and_seed_to_seed_and_mix_the_shards() -> None:
+    shards = listed(*[50] * 20)
+    first, later, other = (in_portion(shards, seed, number, 10) for seed, number in ((0, 0), (0, 10), (1, 0)))
+    assert first not in (later, other) and later != other
+    assert first == in_portion(shards, 0, 0, 10)
+    assert len({shard for shard, _ in first}) == portions.WINDOW
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Shard], list[Prepared]]:
+    """Three shards of training songs, with two of the other sides among them."""
+    folder = tmp_path_factory.mktemp("shards")
+    sides = ["train"] * 10 + ["validation", "test"]
+    songs = [replace(song_of(seed, bars=6, split=side), sha256=f"{seed:064x}") for seed, side in enumerate(sides)]
+    return [save(songs[at::3], folder / f"{at}.s2d") for at in range(3)], songs
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether values are equal, arrays within them, too."""
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_portion_laid_out_elsewhere_is_what_it_would_be_here(corpus, workers: int) -> None:
+    shards, _ = corpus
+    layout = Layout(altered=0.5, foreseen=False, seed=4)
+    songs = Portioned(shards, layout, size=4, workers=workers)
+    assert (songs.portions, songs.songs, songs.bars) == (3, 10, 60)
+    for number in (0, 1, 2, 3, 7, 7, 2):  # in order, as after resuming, and back
+        chosen = chosen_of(shards, 4, number, 3)
+        here = layout.of([song for one in chosen for song in songs_of(one.shard, "train", rows=one.rows)])
+        there = songs.portion(number)
+        assert same(astuple(there), astuple(here))
+        assert np.array_equal(there.grooves.near, here.grooves.near)
+
+
+@pytest.mark.slow
+def test_a_damaged_shard_is_told_by_the_process_that_wanted_it(corpus, tmp_path: Path) -> None:
+    shard = save(corpus[1], tmp_path / "a.s2d")
+    shard.path.write_bytes(shard.path.read_bytes()[:-1])
+    with pytest.raises(CorpusError, match=r"a\.s2d.*wanted"):
+        Portioned([shard], Layout()).portion(0)
+
+
+@pytest.mark.slow
+def test_a_process_that_has_ended_is_told(corpus) -> None:
+    songs = Portioned(corpus[0], Layout(), size=4)
+    songs.portion(0)
+    songs._workers[0].process.kill()
+    with pytest.raises(CorpusError, match="has ended"):
+        for number in (1, 2, 3):  # what was ready is still given
+            songs.portion(number)
+
+
+def test_songs_held_whole_are_the_same_in_every_portion(corpus) -> None:
+    data: Data = Layout().of(corpus[1][:2])
+    whole = Whole(data)
+    assert whole.portion(0) is whole.portion(5) is data
+    assert (whole.portions, whole.songs, whole.bars) == (1, 2, 12)
+
+
+def test_a_few_songs_of_a_side_come_of_few_shards(corpus) -> None:
+    shards, songs = corpus
+    some = songs_among(shards, "train", 4, 0)
+    assert len(some) == 4 and all(song.split == "train" for song in some)
+    assert {song.path for song in songs_among(shards, "validation", 4, 0)} == {songs[10].path}
+    assert [song.path for song in some] == [song.path for song in songs_among(shards, "train", 4, 0)]
