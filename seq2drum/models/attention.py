@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.models import base, layers, remembering
+from seq2drum.models import base, remembering
 from seq2drum.models.remembering import Known, Remembering
 
 
@@ -64,14 +64,14 @@ class Attention(Remembering):
         voices, hidden = config.voices, config.hidden
         pointed = voices + 1 if config.groove else 0
         opened: dict[str, base.Shape] = {
-            "inputs": ("n", "S", 4 * hidden),
+            "inputs": ("n", "S", config.mixed),
             "thoughts": ("n", "S", hidden + pointed),
             "echo": ("n", "S", self.echo),
             "opened": ("n", size),
         }
         return self.listening_graphs() | {
             "bar": base.Graph(_Bar(self), self.bar_inputs(), opened),
-            "step": base.step_graph(_Step(self), hidden, voices, size, pointed),
+            "walk": base.walk_graph(_Walk(self), config, config.mixed, hidden + pointed, hidden, size),
             "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
 
@@ -85,22 +85,20 @@ class _Bar(base.GraphModule[Attention]):
         carried = state[:, 2 * config.hidden :]
         known, echo, carried = model.remember(given, context, query, keys, distance, past, past_velocity, carried)
         mixed, thoughts, h, c = model.opened(known)
-        of_input, _, bias = layers.lstm_weights(model.decoder)
-        inputs = functional.linear(mixed, of_input[:, : config.mixed], bias)
         if config.groove:
             thoughts = torch.cat([thoughts, *model.pointed(given)], -1)
-        return inputs, thoughts, echo, torch.cat([h, c, carried], -1)
+        return mixed, thoughts, echo, torch.cat([h, c, carried], -1)
 
 
-class _Step(base.GraphModule[Attention]):
-    def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+class _Walk(base.GraphModule[Attention]):
+    def forward(
+        self, inputs: Tensor, thoughts: Tensor, previous: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         model, config = self.model, self.model.config
         h, c, carry = torch.split(state, [config.hidden, config.hidden, 2 * config.played], -1)
-        of_input, of_state, _ = layers.lstm_weights(model.decoder)
-        of_previous = of_input[:, config.mixed :]
-        h, c = layers.cell(input + functional.linear(previous, of_previous) + functional.linear(h, of_state), c)
-        thinking = functional.relu(thought[:, : config.hidden] + model.think(h))
+        y, (h, c) = model.decoder(torch.cat([inputs, previous], -1), (h[None], c[None]))
+        thinking = functional.relu(thoughts[..., : config.hidden] + model.think(y))
         logits = model.heads.logits(thinking)
         if config.groove:
-            logits = logits + model.pointer(thinking, thought[:, config.hidden : -1], thought[:, -1:])
-        return logits, thinking, torch.cat([h, c, carry], -1)
+            logits = logits + model.pointer(thinking, thoughts[..., config.hidden : -1], thoughts[..., -1:])
+        return logits, thinking, torch.cat([h[0], c[0], carry], -1)

@@ -5,7 +5,7 @@ To play, a family is four graphs or five, each a module of tensors to tensors, e
     plan     the whole guitar -> how likely each bar breaks the pattern; a family may go without it
     encode   a unit (the whole song, or one pair) of guitar -> what is known of each bar
     bar      a bar's knowledge, all bars played so far, the state -> inputs of its steps, the state
-    step     one step's inputs, the step before, the state -> logits, thought, the state
+    walk     a bar's inputs, the hits before each step, the state -> logits, thoughts, the state
     feel     a bar's thoughts and hits -> velocities and offsets
 
 A graph takes only those inputs that it wants. `Graph` names them, with their shapes.
@@ -123,20 +123,20 @@ def plan_inputs(config: Config) -> dict[str, Shape]:
     return {"guitar": ("B", "S", config.guitar), "bars": ("B", config.bars), "summary": (1, config.summary)}
 
 
-def step_graph(module: nn.Module, hidden: int, voices: int, state: int, groove: int = 0) -> Graph:
-    """The graph of one step, which has one form for all families that end in an LSTM cell.
+def walk_graph(module: nn.Module, config: Config, inputs: int, thoughts: int, hidden: int, state: int) -> Graph:
+    """The graph that goes through a bar whose hits are said to be known.
 
-    groove: numbers of a step's groove, which follow those of its thought.
+    inputs, thoughts: numbers that "bar" gives of each step. hidden: those that hits are drawn from.
     """
     return Graph(
         module,
         {
-            "input": ("n", 4 * hidden),
-            "thought": ("n", hidden + groove),
-            "previous": ("n", voices),
+            "inputs": ("n", "S", inputs),
+            "thoughts": ("n", "S", thoughts),
+            "previous": ("n", "S", config.voices),
             "state": ("n", state),
         },
-        {"logits": ("n", voices), "thinking": ("n", hidden), "stepped": ("n", state)},
+        {"logits": ("n", "S", config.voices), "thinking": ("n", "S", hidden), "walked": ("n", state)},
     )
 
 
@@ -211,7 +211,7 @@ class Family(nn.Module):
 
     @abstractmethod
     def graphs(self) -> dict[str, Graph]:
-        """The graphs "encode", "bar", "step" and "feel", and "plan" if there is one, sharing this module's weights."""
+        """The graphs "encode", "bar", "walk" and "feel", and "plan" if there is one, sharing this module's weights."""
 
     def voice_order(self) -> Tensor:
         """(V, V): what a hit of a voice (column) adds to the logits of those drawn after it (rows)."""

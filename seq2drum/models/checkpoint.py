@@ -2,15 +2,21 @@
 
 `SHA256SUMS` says what the files that playing reads were when it was made.
 
+A checkpoint whose graphs an earlier version wrote is written anew, with the same weights, by
+
+    python -m seq2drum.models.checkpoint FOLDER
+
 The weights are stored once: the graphs refer to them by their place in the safetensors file. Nothing is pickled.
 This half of the checkpoint needs torch; what plays reads the folder with `seq2drum.play.engine`.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import json
 import struct
+import sys
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -21,10 +27,10 @@ from onnx import TensorProto
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from seq2drum.errors import CheckpointError
+from seq2drum.errors import CheckpointError, ModelError
 from seq2drum.models.base import Family, write_graph
 from seq2drum.models.families import FAMILIES, family
-from seq2drum.play.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, read_config
+from seq2drum.play.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, find, read_config
 
 CARD = "card.md"
 
@@ -200,3 +206,23 @@ def _share_weights(path: Path, weights: Path) -> None:
 def _parameter(name: str, known: Container[str]) -> str | None:
     """The model's name of a graph's weight, which knows the model, or its heads, as a part of itself."""
     return next((own for own in (name.removeprefix("model."), name) if own in known), None)
+
+
+def main() -> int:
+    """Write checkpoints anew; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Write the graphs and the card of checkpoints anew.")
+    parser.add_argument("folders", nargs="+", metavar="NAME|DIR", help="models, or folders that --mode train made")
+    try:
+        for name in parser.parse_args().folders:
+            folder = find(name)
+            model, about = load(folder)
+            save(model, folder, about)
+            sys.stdout.write(f"{folder}: written anew\n")
+    except ModelError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

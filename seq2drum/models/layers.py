@@ -183,12 +183,6 @@ def logistic_nats(value: Tensor, centre: Tensor, scale: Tensor, which: Tensor) -
     return ((z + 2 * functional.softplus(-z) + torch.log(scale)) * which).sum()
 
 
-def lstm_weights(lstm: nn.LSTM) -> tuple[Tensor, Tensor, Tensor]:
-    """The weights of an LSTM of one layer: of inputs (4H, I), of the state (4H, H), and the sum of its biases (4H,)."""
-    named = dict(lstm.named_parameters())
-    return named["weight_ih_l0"], named["weight_hh_l0"], named["bias_ih_l0"] + named["bias_hh_l0"]
-
-
 def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
     """The hits (n, N, V) of the last step of each bar (n, N, S, V), or of step S; steps (n, N): how many each has."""
     at = (steps - 1).clamp(0, drums.shape[2] - 1)[:, :, None, None].expand(-1, -1, 1, drums.shape[-1])
@@ -197,12 +191,8 @@ def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
 
 def lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """One step of an LSTM of one layer: input (n, I), state (n, H) and (n, H) -> the next state."""
-    of_input, of_state, bias = lstm_weights(lstm)
-    return cell(functional.linear(x, of_input, bias) + functional.linear(h, of_state), c)
-
-
-def cell(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """An LSTM cell behind its linear layers: gates (n, 4H) in torch's order, c (n, H) -> h, c."""
+    of_input, of_state, of_one, bias = (parameter for _, parameter in lstm.named_parameters())
+    gates = functional.linear(x, of_input, of_one + bias) + functional.linear(h, of_state)
     i, f, g, o = gates.chunk(4, -1)
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c

@@ -18,7 +18,7 @@ from torch.nn import functional
 from seq2drum.data.batches import PAST
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import base
-from seq2drum.models.layers import PLACE, Heads, Reader, cell, lstm_weights
+from seq2drum.models.layers import PLACE, Heads, Reader
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ class Lstm(base.Family):
             "bar": base.Graph(
                 _Bar(self),
                 {"given": ("n", "S", given), "context": ("n", size), "first": ("n", 1), "state": ("n", size)},
-                {"inputs": ("n", "S", 4 * config.hidden), "thoughts": ("n", "S", config.hidden), "opened": ("n", size)},
+                {"inputs": ("n", "S", given), "thoughts": ("n", "S", config.hidden), "opened": ("n", size)},
             ),
-            "step": base.step_graph(_Step(self), config.hidden, config.voices, size),
+            "walk": base.walk_graph(_Walk(self), config, given, config.hidden, config.hidden, size),
             "feel": base.feel_graph(self.heads, config.hidden, config.voices, 0),
         }
 
@@ -150,18 +150,15 @@ class _Encode(base.GraphModule[Lstm]):
 
 class _Bar(base.GraphModule[Lstm]):
     def forward(self, given: Tensor, context: Tensor, first: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        model = self.model
-        of_input, _, bias = lstm_weights(model.decoder)
-        inputs = functional.linear(given, of_input[:, : given.shape[2]], bias)
-        return inputs, model.think_clock(given), first * context + (1 - first) * state
+        return given, self.model.think_clock(given), first * context + (1 - first) * state
 
 
-class _Step(base.GraphModule[Lstm]):
-    def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+class _Walk(base.GraphModule[Lstm]):
+    def forward(
+        self, inputs: Tensor, thoughts: Tensor, previous: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         model = self.model
         h, c = state.chunk(2, -1)
-        of_input, of_state, _ = lstm_weights(model.decoder)
-        of_previous = of_input[:, of_input.shape[1] - previous.shape[1] :]
-        h, c = cell(input + functional.linear(previous, of_previous) + functional.linear(h, of_state), c)
-        thinking = functional.relu(thought + model.think(h))
-        return model.heads.logits(thinking), thinking, torch.cat([h, c], -1)
+        y, (h, c) = model.decoder(torch.cat([inputs, previous], -1), (h[None], c[None]))
+        thinking = functional.relu(thoughts + model.think(y))
+        return model.heads.logits(thinking), thinking, torch.cat([h[0], c[0]], -1)

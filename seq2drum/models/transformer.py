@@ -144,17 +144,10 @@ class Transformer(Remembering):
             "echo": ("n", "S", self.echo),
             "opened": ("n", size),
         }
-        step: dict[str, base.Shape] = {
-            "input": ("n", hidden),
-            "thought": ("n", voices + 1),
-            "previous": ("n", voices),
-            "state": ("n", size),
-        }
-        stepped: dict[str, base.Shape] = {"logits": ("n", voices), "thinking": ("n", hidden), "stepped": ("n", size)}
         return graphs | {
             "encode": base.Graph(_Encode(self), listening.inputs, listening.outputs | {"length": ("B", 1)}),
             "bar": base.Graph(_Bar(self), self.bar_inputs() | {"length": ("n", 1)}, opened),
-            "step": base.Graph(_Step(self), step, stepped),
+            "walk": base.walk_graph(_Walk(self), config, hidden, voices + 1, hidden, size),
             "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
 
@@ -210,15 +203,6 @@ class _Back(nn.Module):
         mixed = (weight.flatten(1, 2) @ seen).unflatten(1, (size, -1)).flatten(-2)
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
 
-    def one(self, x: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
-        """One step: x (n, H), the slots of the W - 1 steps before it, flat -> x, and the slots of W."""
-        q, own, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
-        slots = torch.cat([slots, own], -1)
-        seen = slots.reshape(-1, WINDOW, SLOT)
-        weight = torch.softmax(q.reshape(-1, self.heads, SLOT) @ seen.transpose(1, 2) + self.distance, -1)
-        mixed = (weight @ seen).flatten(1)
-        return x + self.leave(torch.cat([mixed, functional.relu(units)], -1)), slots
-
 
 def _begin(enter: nn.Linear, leave: nn.Linear, queries: int, compared: int) -> None:
     """Scale the weights of a new layer: queries by the root of what is compared, what is added to a half."""
@@ -247,16 +231,16 @@ class _Bar(base.GraphModule[Transformer]):
         return model.opened(known, steps), thoughts, echo, torch.cat([*parts, carried], -1)
 
 
-class _Step(base.GraphModule[Transformer]):
-    def forward(self, input: Tensor, thought: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        # The oldest slot of each layer is left behind.
-        model, config = self.model, self.model.config
-        *before, carried = torch.split(state, [*[SLOT, (WINDOW - 1) * SLOT] * config.back, 2 * config.played], -1)
-        x, parts, layers = input + model.mix_previous(previous), list[Tensor](), list[Any](model.back)
-        for layer, slots in zip(layers, before[1::2], strict=True):
-            x, slots = layer.one(x, slots)
-            parts.append(slots)
+class _Walk(base.GraphModule[Transformer]):
+    def forward(
+        self, inputs: Tensor, thoughts: Tensor, previous: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        model = self.model
+        x = inputs + model.mix_previous(previous)
+        windows = state[:, : model.slots].unflatten(-1, (model.config.back, WINDOW, SLOT)).unbind(1)
+        for layer, slots in zip(model.back, windows, strict=True):
+            x = layer(x, slots)
         thinking = model.think(x)
-        hits, is_given = torch.split(thought, [config.voices, 1], -1)
-        logits = model.heads.logits(thinking) + model.pointer(thinking, hits, is_given)
-        return logits, thinking, torch.cat([*parts, carried], -1)
+        hits, is_given = torch.split(thoughts, [model.config.voices, 1], -1)
+        # The slots are those of the bar's first step: "bar" makes those of the next bar anew.
+        return model.heads.logits(thinking) + model.pointer(thinking, hits, is_given), thinking, state

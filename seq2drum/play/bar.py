@@ -1,15 +1,22 @@
 """One bar as a model plays it: drawn step by step, traced after a sketch, repeated as it is given, or left silent.
 
+What is drawn at a step depends on what was drawn before it. A bar is drawn with few passes through its steps all the
+same: its hits are guessed, all steps are drawn at once as if the guess were right, and those from the first that is
+drawn otherwise on are drawn again, the guess being what was drawn of them. This is speculative decoding: Y. Leviathan,
+M. Kalman, Y. Matias, Fast inference from transformers via speculative decoding (2023), where the model guesses anew by
+itself as in A. Santilli et al., Accelerating transformer inference for translation via parallel decoding (2023). Since
+the random numbers of each step are known beforehand, what is drawn is the same, and not only as likely, whatever the
+guess.
+
 All of it in n ways at once. Letters of shapes: n ways of playing, S steps of the bar, V voices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from operator import gt
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
@@ -17,6 +24,7 @@ from seq2drum.music.limbs import Limbs
 from seq2drum.play.engine import Asking, OpenBar, Playable
 from seq2drum.play.memory import in_ways
 from seq2drum.play.pieces import Pieces
+from seq2drum.play.runtime import Answer
 from seq2drum.play.sampling import HIT_THRESHOLD, Draws, Sampling, thresholds
 
 Order = list[list[tuple[int, float]]]
@@ -59,22 +67,27 @@ class BarPlayer:
         self._pieces = list(pieces.values())
 
     def draw(
-        self, opened: OpenBar, previous: FloatArray, draws: Draws, sampling: Sampling, tilt: FloatArray
+        self,
+        opened: OpenBar,
+        previous: FloatArray,
+        draws: Draws,
+        sampling: Sampling,
+        tilt: FloatArray,
+        guess: FloatArray,
     ) -> Asking[PlayedWays]:
-        """A bar, drawn step by step. previous (n, V): the hits of the step before. tilt (S, V): added to the logits."""
-        played_above = (thresholds(draws.hits, sampling) - tilt).tolist()
-        hits = np.zeros((len(previous), *draws.hits.shape), dtype=np.float32)
+        """A bar, drawn step by step. previous (n, V): the hits of the step before. tilt (S, V): added to the logits.
 
-        def choose(step: int, logits: FloatArray) -> FloatArray:
-            if self._wished is not None:
-                logits = self._wished.logits(logits)
-            for row, expected in enumerate(logits.tolist()):
-                drawn = _draw(self._limbs, self._order, expected, played_above[step])
-                if drawn:
-                    hits[row, step, drawn] = 1
-            return hits[:, step]
-
-        thinking, state = yield from self._walk(opened, previous, len(played_above), choose)
+        guess (n, S, V): what may be drawn; see the module's text. The better it is, the sooner is this done.
+        """
+        played_above = thresholds(draws.hits, sampling) - tilt
+        hits, count, known = guess.copy(), len(played_above), 0
+        while known < count:
+            logits, thinking, state = yield from self._walk(opened, previous, hits)
+            drawn = self._drawn(logits[:, known:], played_above[known:])
+            wrong = np.flatnonzero((drawn != hits[:, known:]).any(axis=(0, 2)))
+            hits[:, known:] = drawn
+            # The first step that was guessed wrong is drawn rightly, too: nothing before it was wrong.
+            known += int(wrong[0]) + 1 if len(wrong) else count
         velocity, offset = yield from self._feel(opened, hits, thinking, draws, min(sampling.temperature, 1.0))
         return PlayedWays(hits, velocity, offset, state)
 
@@ -102,7 +115,7 @@ class BarPlayer:
             hits[row, at] = 0
             hits[row, at, _draw(self._limbs, [[] for _ in wanted], wanted, [0.0] * len(wanted))] = 1
         # 3. Tell the model, and let it say how they are struck.
-        thinking, state = yield from self._walk(opened, previous, sketch.shape[1], lambda step, logits: hits[:, step])
+        _, thinking, state = yield from self._walk(opened, previous, hits)
         velocity, offset = yield from self._feel(opened, hits, thinking, draws, 0.0)
         return PlayedWays(hits, velocity, offset, state)
 
@@ -113,7 +126,7 @@ class BarPlayer:
         at = (0, given.step, given.key)
         rows[0][at], rows[1][at], rows[2][at] = 1, given.velocity / 127, given.offset / OFFSET_UNITS
         hits, velocity, offset = (in_ways(each, ways) for each in rows)
-        _, state = yield from self._walk(opened, previous, count, lambda step, logits: hits[:, step])
+        _, _, state = yield from self._walk(opened, previous, hits)
         return PlayedWays(hits, velocity, offset, state)
 
     def rest(self, opened: OpenBar, previous: FloatArray, count: int) -> PlayedWays:
@@ -121,22 +134,21 @@ class BarPlayer:
         silence = np.zeros((len(previous), count, previous.shape[1]), dtype=np.float32)
         return PlayedWays(silence, silence, silence, opened.state)
 
-    def _walk(
-        self,
-        opened: OpenBar,
-        previous: FloatArray,
-        count: int,
-        choose: Callable[[int, FloatArray], FloatArray],
-    ) -> Asking[tuple[FloatArray, FloatArray]]:
-        """Go through a bar, each step's hits (n, V) chosen by their logits: thinking (n, S, ·), and the last state."""
-        state, thinking = opened.state, []
-        for step in range(count):
-            logits, thought, state = yield from self._model.step(
-                opened.inputs[:, step], opened.thoughts[:, step], previous, state
-            )
-            thinking.append(thought)
-            previous = choose(step, logits)
-        return np.stack(thinking, axis=1), state
+    def _walk(self, opened: OpenBar, previous: FloatArray, hits: FloatArray) -> Asking[Answer]:
+        """Go through a bar with these hits (n, S, V): each step's logits (n, S, V), thinking, and the last state."""
+        count = hits.shape[1]
+        before = np.concatenate([previous[:, None], hits[:, :-1]], axis=1)
+        return self._model.walk(opened.inputs[:, :count], opened.thoughts[:, :count], before, opened.state)
+
+    def _drawn(self, logits: FloatArray, played_above: NDArray[np.float64]) -> FloatArray:
+        """The hits (n, S, V) of steps whose logits are known (n, S, V); played_above (S, V): their thresholds."""
+        if self._wished is not None:
+            logits = self._wished.logits(logits)
+        hits = np.zeros_like(logits)
+        struck = np.argwhere((logits > played_above).any(axis=-1))  # most steps are rests
+        for (way, step), expected in zip(struck.tolist(), logits[tuple(struck.T)].tolist(), strict=True):
+            hits[way, step, _draw(self._limbs, self._order, expected, played_above[step].tolist())] = 1
+        return hits
 
     def _feel(
         self, opened: OpenBar, hits: FloatArray, thinking: FloatArray, draws: Draws, spread: float
@@ -171,8 +183,6 @@ def _order(matrix: FloatArray) -> Order:
 def _draw(limbs: Limbs, order: Order, logits: list[float], played_above: list[float]) -> list[int]:
     """The voices of one step, in order: those whose logit, given the ones before, exceeds their threshold."""
     drawn: list[int] = []
-    if not any(map(gt, logits, played_above)):  # most steps are rests
-        return drawn
     for voice, threshold in enumerate(played_above):
         if logits[voice] > threshold and limbs.can_add(voice, drawn):
             drawn.append(voice)

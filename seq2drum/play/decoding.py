@@ -31,7 +31,7 @@ from seq2drum.play.bar import BarPlayer, PlayedWays
 from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar, Playable
 from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.guidance import guided
-from seq2drum.play.memory import Memory
+from seq2drum.play.memory import Memory, in_ways
 from seq2drum.play.plan import KEPT, Plan, planned
 from seq2drum.play.sampling import Sampling, draws_of
 
@@ -161,10 +161,12 @@ class Request:
         if self.grooves.firm and self._is_groove(number):
             tilt += self._towards_groove(number, count, player.kit)
         if sketch is None or sampling.temperature or self.given or plan.grooves[number] is not None:
-            played = yield from player.draw(opened, previous, draws, sampling, tilt)
+            guess = self.grooves.hits[number] if self.grooves.held[number] >= 0 else recent[-1]
+            guess = in_ways(guess[None, :count], len(previous))
+            played = yield from player.draw(opened, previous, draws, sampling, tilt, guess)
             mended = self._lost_time(number, played, player.kit) + self._run_again(number, played, recent, player.kit)
             if mended.any():
-                played = yield from player.draw(opened, previous, draws, sampling, tilt + mended)
+                played = yield from player.draw(opened, previous, draws, sampling, tilt + mended, played.hits)
         else:
             played = yield from player.trace(opened, previous, sketch[:, :count], draws, tilt)
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))

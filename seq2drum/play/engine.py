@@ -1,4 +1,4 @@
-"""A model that plays: it encodes a guitar, opens bars and advances steps. What to make of the logits is in `decoding`.
+"""A model that plays: it encodes a guitar, opens bars and walks through them. What to make of it is in `decoding`.
 
 A model is a handful of graphs (see `models.base`). Here they are run by ONNX Runtime from a checkpoint folder, without
 torch; `eager` runs the same graphs in torch, and a test holds the two equal.
@@ -115,10 +115,11 @@ class Playable(Protocol):
         """
         ...
 
-    def step(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
-        """Advance one step: inputs and thoughts (n, ·) of this step, previous (n, V) the hits of the step before.
+    def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
+        """Go through a bar: inputs and thoughts (n, S, ·) of its steps, previous (n, S, V) the hits before each.
 
-        Returns logits (n, V) before any voice of the step is drawn, thinking (n, ·) and the new state (n, ·).
+        Returns logits (n, S, V) before any voice of a step is drawn, thinking (n, S, ·) and the state after the bar
+        (n, ·). What it says of a step depends on no step after it.
         """
         ...
 
@@ -206,9 +207,9 @@ class Engine:
         outputs = yield from self._asked("bar", {**encoded, **memory, "state": state, "first": flag})
         return OpenBar(outputs["inputs"], outputs["thoughts"], outputs.get("echo"), outputs["opened"])
 
-    def step(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
-        """See `Playable.step`."""
-        outputs = yield Ask("step", {"input": inputs, "thought": thoughts, "previous": previous, "state": state})
+    def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
+        """See `Playable.walk`."""
+        outputs = yield Ask("walk", {"inputs": inputs, "thoughts": thoughts, "previous": previous, "state": state})
         return outputs
 
     def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
@@ -245,12 +246,17 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
     folder = find(name)
     about = read_config(folder)
     verify(folder)
+    if not (folder / "walk.onnx").is_file() and (folder / "step.onnx").is_file():
+        raise CheckpointError(
+            f"{str(folder)!r} was saved by an earlier version, whose graphs play a step at a time; write its"
+            f" graphs anew with python -m seq2drum.models.checkpoint {folder}"
+        )
     order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
     graphs = {}
     known = {**GRAPHS, FILL_PLAN: frozenset({"fill"})} if (folder / f"{FILL_PLAN}.onnx").is_file() else GRAPHS
     for graph, wanted in known.items():
         path = folder / f"{graph}.onnx"
-        graphs[graph] = session(path, threads, about.get("graph_inputs"), beside=(WEIGHTS,))
+        graphs[graph] = session(path, threads, beside=(WEIGHTS,))
         if missing := sorted(wanted.difference(graphs[graph].outputs)):
             raise CheckpointError(f"{str(path)!r} cannot be used: it does not compute {', '.join(missing)}")
     try:

@@ -1,17 +1,18 @@
-"""Several streams that play on one engine, and share its steps.
+"""Several streams that play on one engine, and share its passes through bars.
 
-A step costs hardly more for eight songs than for one. So each stream is brought to its next step, and these steps are
-computed as one batch. A stream that joins takes part from the next step on; one that ends or leaves is out of it at
-once; none waits for another. Encoding a guitar and opening or shaping a bar is computed for each alone: songs remember
-different numbers of bars, so that a batch of them would be mostly padding.
+A pass costs less for eight songs at once than for one after another. So each stream is brought to its next pass, and
+those through bars of one length are computed as one batch. A stream that joins takes part from the next pass on; one
+that ends or leaves is out of it at once; none waits for another. Encoding a guitar and opening a bar is computed for
+each alone: songs remember different numbers of bars, so that a batch of them would be mostly padding.
 
-A batch changes no result: each row of a step is computed as it would be alone, bit by bit. That is so of matrix kernels
-which sum in one order whatever the number of rows, as ONNX Runtime's for the CPU do; the tests try it.
+A batch changes no result: each row of a pass is computed as it would be alone, bit by bit. That is so of matrix kernels
+which sum in one order whatever the number of rows, as ONNX Runtime's for the CPU do where there are two or more; the
+tests try it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -23,7 +24,7 @@ from seq2drum.play.runtime import Answer
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-BATCHED = "step"  # the graph whose questions are answered together
+TOGETHER = "feel", "walk"  # the graphs whose questions are answered together, as a stream asks them one after another
 ASIDE, ASIDE_BARS = "encode", 256  # the graph that is computed aside, of more bars than these
 MOST_ITEMS = 8  # items of a stream in one round: bars for which nothing is asked come one after another
 PAUSE = 0.01  # seconds to wait for what is computed aside, where there is nothing else to do
@@ -60,7 +61,7 @@ class Ensemble(Generic[K, T]):
         return len(self._seats)
 
     def join(self, key: K, stream: AskingStream[T]) -> None:
-        """Take part from the next step on."""
+        """Take part from the next pass on."""
         if key in self._seats:
             raise ValueError(f"{key!r} plays already")
         self._seats[key] = _Seat(stream)
@@ -73,42 +74,48 @@ class Ensemble(Generic[K, T]):
             seat.stream.close()
 
     def advance(self, keys: Collection[K] | None = None) -> list[tuple[K, T | Ended]]:
-        """Bring every stream one step on, or those of some keys. Its items, by key; at its end an `Ended`, and no more.
+        """Bring every stream one pass on, or those of some keys. Its items, by key; at its end an `Ended`, and no more.
 
         Where all that could move is computed aside, it waits for a moment.
         """
         made: list[tuple[K, T | Ended]] = []
-        moving = [(key, self._seats[key]) for key in (list(self._seats) if keys is None else keys)]
-        aside = [seat.aside for _, seat in moving if seat.aside]
-        if aside and len(aside) == len(moving):
+        keys = list(self._seats) if keys is None else keys
+        aside = [seat.aside for seat in map(self._seats.__getitem__, keys) if seat.aside]
+        if aside and len(aside) == len(keys):
             wait(aside, PAUSE, FIRST_COMPLETED)
-        for key, seat in moving:
-            if seat.aside and not seat.aside.done():
-                continue
-            try:
-                if seat.aside:
-                    seat.answer, seat.aside = seat.aside.result(), None
-                most = len(made) + MOST_ITEMS
-                while seat.ask is None and len(made) < most:
-                    item = seat.stream.send(seat.answer)
-                    seat.answer = None
-                    if not isinstance(item, Ask):
-                        made.append((key, item))
-                    elif item.graph == BATCHED:
-                        seat.ask = item
-                    elif self._aside and item.graph == ASIDE and len(item.arrays["steps"]) > ASIDE_BARS:
-                        seat.aside = self._aside.submit(self._engine.answer, item)
-                        break
-                    else:
-                        seat.answer = self._engine.answer(item)
-            except StopIteration:
-                del self._seats[key]
-                made.append((key, Ended()))
-            except Exception as error:  # the error of one stream must not stop the others
-                del self._seats[key]
-                made.append((key, Ended(error)))
-        self._step()
+        for graph in TOGETHER:
+            for key in keys:
+                made += [(key, item) for item in self._bring_on(key)]
+            self._answer(graph)
         return made
+
+    def _bring_on(self, key: K) -> Iterator[T | Ended]:
+        """The items of a stream until it asks something that is answered together with others."""
+        seat = self._seats.get(key)
+        if seat is None or seat.ask or (seat.aside and not seat.aside.done()):
+            return
+        try:
+            if seat.aside:
+                seat.answer, seat.aside = seat.aside.result(), None
+            items = 0
+            while seat.ask is None and seat.aside is None and items < MOST_ITEMS:
+                item = seat.stream.send(seat.answer)
+                seat.answer = None
+                if not isinstance(item, Ask):
+                    items += 1
+                    yield item
+                elif item.graph in TOGETHER:
+                    seat.ask = item
+                elif self._aside and item.graph == ASIDE and len(item.arrays["steps"]) > ASIDE_BARS:
+                    seat.aside = self._aside.submit(self._engine.answer, item)
+                else:
+                    seat.answer = self._engine.answer(item)
+        except StopIteration:
+            del self._seats[key]
+            yield Ended()
+        except Exception as error:  # the error of one stream must not stop the others
+            del self._seats[key]
+            yield Ended(error)
 
     def run(self) -> Iterator[tuple[K, T]]:
         """Play until all have come to their end.
@@ -123,20 +130,32 @@ class Ensemble(Generic[K, T]):
                 elif item.error is not None:
                     raise item.error
 
-    def _step(self) -> None:
-        """Answer what all ask, as one batch."""
-        asking = [(seat, seat.ask) for seat in self._seats.values() if seat.ask is not None]
-        if not asking:
+    def _answer(self, graph: str) -> None:
+        """Answer what all ask of a graph, what is alike as one batch."""
+        alike: dict[Hashable, list[_Seat[T]]] = {}
+        for seat in self._seats.values():
+            if seat.ask is not None and seat.ask.graph == graph:
+                alike.setdefault(_kind(seat.ask), []).append(seat)
+        for seats in alike.values():
+            asks = [seat.ask for seat in seats if seat.ask is not None]
+            for seat, answer in zip(seats, self._answers(asks), strict=True):
+                seat.ask, seat.answer = None, answer
+
+    def _answers(self, asks: Sequence[Ask]) -> Iterator[Answer]:
+        """The answers to questions of one kind."""
+        if len(asks) == 1:
+            yield self._engine.answer(asks[0])
             return
-        if len(asking) == 1:
-            ((seat, ask),) = asking
-            seat.ask, seat.answer = None, self._engine.answer(ask)
-            return
-        names = asking[0][1].arrays
-        together = {name: np.concatenate([ask.arrays[name] for _, ask in asking]) for name in names}
-        answers = self._engine.answer(Ask(BATCHED, together))
+        graph, names = asks[0].graph, asks[0].arrays
+        together = {name: np.concatenate([ask.arrays[name] for ask in asks]) for name in names}
+        answers = self._engine.answer(Ask(graph, together))
         begin = 0
-        for seat, ask in asking:
+        for ask in asks:
             end = begin + len(next(iter(ask.arrays.values())))
-            seat.ask, seat.answer = None, [rows[begin:end] for rows in answers]
+            yield [rows[begin:end] for rows in answers]
             begin = end
+
+
+def _kind(ask: Ask) -> Hashable:
+    """What is equal of questions to a graph that can be answered together: the shapes of one way's arrays."""
+    return tuple(array.shape[1:] for array in ask.arrays.values())

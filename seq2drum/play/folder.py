@@ -17,7 +17,7 @@ from seq2drum.play.runtime import FILL_PLAN, GRAPHS
 from seq2drum.play.untrusted import UNUSABLE, read_json
 
 KIND = "accompanist"
-FORMAT = 4  # 1: before conditions, sketch and fills; 2: before kinds; 3: before grooves
+FORMAT = 5  # 1: before conditions, sketch and fills; 2: before kinds; 3: before grooves; 4: graphs of single steps
 CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
 PLAYED = (CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN)))
 DEFAULT = "default"
@@ -76,7 +76,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         about = read_json(folder / CONFIG)
         if not isinstance(about, dict):
             raise ValueError(f"its {CONFIG} holds no object")
-        return upgraded(about, KIND, FORMAT, {2: _without_kind, 3: _without_grooves})
+        return upgraded(about, KIND, FORMAT, {2: _without_kind, 3: _without_grooves, 4: _step_by_step})
     except UNUSABLE as error:
         raise CheckpointError(f"{str(folder)!r} is no usable checkpoint: {error}") from None
 
@@ -102,6 +102,11 @@ def upgraded(about: dict[str, Any], kind: str, wanted: int, upgrades: Mapping[in
     return about
 
 
+def _step_by_step(about: dict[str, Any]) -> dict[str, Any]:
+    """An accompanist of format 4: its graphs play a step at a time; its weights are those of today."""
+    return {**about, "format": 5}
+
+
 def _without_grooves(about: dict[str, Any]) -> dict[str, Any]:
     """An accompanist of format 3: its network hears no groove."""
     about = {**about, "format": 4}
@@ -111,8 +116,8 @@ def _without_grooves(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_kind(about: dict[str, Any]) -> dict[str, Any]:
-    """An accompanist of format 2: without a kind, its recipe called a plan, an input of a graph by another name."""
-    about = {"kind": KIND, **about, "format": 3, "graph_inputs": {"told": "conditions"}}
+    """An accompanist of format 2: without a kind, its recipe called a plan."""
+    about = {"kind": KIND, **about, "format": 3}
     if "plan" in about:
         about["recipe"] = about.pop("plan")
     if "progress" in about:

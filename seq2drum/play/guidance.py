@@ -109,12 +109,12 @@ class Guided:
         echo = None if opened.echo is None else opened.echo[::2]
         return OpenBar(_together(opened.inputs), _together(opened.thoughts), echo, _together(opened.state))
 
-    def step(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
-        """See `Playable.step`."""
-        logits, thinking, stepped = yield from self.engine.step(
+    def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
+        """See `Playable.walk`."""
+        logits, thinking, walked = yield from self.engine.walk(
             _apart(inputs), _apart(thoughts), np.repeat(previous, 2, axis=0), _apart(state)
         )
-        return self._weighed(_together(logits)), thinking[::2], _together(stepped)
+        return self._weighed(_together(logits)), thinking[::2], _together(walked)
 
     def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
         """See `Playable.feel`: the engine's."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from seq2drum.errors import CheckpointError
 from seq2drum.play.untrusted import places
 
-# The graphs that every model has, and what is asked of each by name ("step" is asked by place).
+# The graphs that every model has, and what is asked of each by name ("walk" is asked by place).
 GRAPHS: Mapping[str, frozenset[str]] = {
     "encode": frozenset(),
     "bar": frozenset({"inputs", "thoughts", "opened"}),
-    "step": frozenset({"logits", "thinking", "stepped"}),
+    "walk": frozenset({"logits", "thinking", "walked"}),
     "feel": frozenset({"velocity", "velocity_scale", "offset", "offset_scale"}),
 }
 FILL_PLAN = "plan"  # gives the logits of a bar being a fill; some models have it
@@ -45,10 +45,8 @@ def runtime() -> Any:
     return onnxruntime
 
 
-def session(
-    path: Path, threads: int, renamed: Mapping[str, str] | None = None, beside: Collection[str] = ()
-) -> LoadedGraph:
-    """Load a graph from its file. renamed: names of inputs in the file -> what they are called here, where they differ.
+def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGraph:
+    """Load a graph from its file.
 
     beside: the files of the folder that it may have its weights in: those that the folder's digests cover.
 
@@ -77,13 +75,12 @@ def session(
             str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
         outputs = tuple(output.name for output in session.get_outputs())
-        held = [value.name for value in session.get_inputs()]
+        inputs = frozenset(value.name for value in session.get_inputs())
     except Exception as error:  # the runtime has a dozen exception types without a common base
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{str(path)!r} cannot be used: {reason}") from None
-    names = {(renamed or {}).get(name, name): name for name in held}
 
     def run(arrays: dict[str, NDArray[Any]]) -> Answer:
-        return session.run(outputs, {names[name]: array for name, array in arrays.items()})  # type: ignore[no-any-return]
+        return session.run(outputs, arrays)  # type: ignore[no-any-return]
 
-    return LoadedGraph(frozenset(names), outputs, run)
+    return LoadedGraph(inputs, outputs, run)

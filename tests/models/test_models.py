@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import torch
 
@@ -102,7 +102,7 @@ def test_the_logits_of_the_hits_have_the_likelihood_that_the_loss_has_wherever_b
 
 @pytest.mark.parametrize("given", [0.0, 1.0], ids=["on its grooves", "without grooves"])
 @pytest.mark.parametrize("name", ONE_FAST)
-def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: str, given: float, data: Data) -> None:
+def test_playing_bar_after_bar_has_the_likelihood_that_training_computes(name: str, given: float, data: Data) -> None:
     """The loop's way through the graphs, forced along the true drums, against the batched loss over the same bars."""
     model = tiny(name)
     stop = 8 if model.unit == "pair" else 14
@@ -124,16 +124,14 @@ def test_playing_step_by_step_has_the_likelihood_that_training_computes(name: st
     for bar in range(stop):
         here = {name: rows[bar : bar + 1] for name, rows in known.items()}
         opened = player.resolve(player.open_bar(here, memory.before(bar), state, first=bar == 0))
-        state = opened.state
         velocity = data.velocity[first[bar] : first[bar + 1]].astype(np.float32) / 127
         hits = (velocity > 0).astype(np.float32)
-        for step in range(int(form.steps[bar])):
-            logits, _, state = player.resolve(
-                player.step(opened.inputs[:, step], opened.thoughts[:, step], previous, state)
-            )
-            previous = hits[step : step + 1]
-            logits = logits + previous @ player.voice_order.T
-            nats += float(np.sum(np.logaddexp(0, logits) - previous * logits))
+        before, count = np.concatenate([previous, hits[:-1]])[None], len(hits)
+        logits, _, state = player.resolve(
+            player.walk(opened.inputs[:, :count], opened.thoughts[:, :count], before, opened.state)
+        )
+        logits, previous = logits[0] + hits @ player.voice_order.T, hits[-1:]
+        nats += float(np.sum(np.logaddexp(0, logits) - hits * logits))
         memory.keep(bar, hits[None], velocity[None])
     assert nats == pytest.approx(trained, rel=1e-4)
 
@@ -295,12 +293,12 @@ def test_the_shipped_model_has_the_digests_of_its_checkpoint() -> None:
     assert verify(find(DEFAULT))
 
 
-@pytest.mark.parametrize("damage", ["config.json", "weights.safetensors", "step.onnx", "format"])
+@pytest.mark.parametrize("damage", ["config.json", "weights.safetensors", "walk.onnx", "format"])
 def test_a_damaged_checkpoint_is_refused_with_the_name_of_the_damaged_file(damage: str, tmp_path: Path) -> None:
     checkpoint.save(tiny("lstm"), tmp_path, {"kit": "full", "max_notes": 150})
     if damage == "format":
         config = tmp_path / "config.json"
-        config.write_text(config.read_text().replace('"format": 4', '"format": 99'))
+        config.write_text(config.read_text().replace('"format": 5', '"format": 99'))
     else:
         path = tmp_path / damage
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -308,7 +306,9 @@ def test_a_damaged_checkpoint_is_refused_with_the_name_of_the_damaged_file(damag
         engine.load(tmp_path)
 
 
-def test_a_checkpoint_of_the_format_before_kinds_is_upgraded_and_plays_the_same(tmp_path: Path) -> None:
+def test_a_checkpoint_of_the_format_before_kinds_is_refused_with_the_command_after_which_it_plays_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     about = {"kit": "full", "max_notes": 150, "recipe": {"seed": 3}}
     about["progress"] = {"bars": 7, "training": {"nats_per_bar": 5.0}, "validation": {"nats_per_bar": 6.0}}
     model = tiny("attention", groove=False)
@@ -321,24 +321,31 @@ def test_a_checkpoint_of_the_format_before_kinds_is_upgraded_and_plays_the_same(
         return [bar.hits.step.tolist() for bar in play(engine.load(tmp_path), heard, Sampling(seed=5))]
 
     before, now = hits(), read_config(tmp_path)
-    # As it was: no kind, no grooves, a plan instead of a recipe, flat progress, an input called "told".
+    # As it was: no kind, no grooves, a plan instead of a recipe, flat progress, a graph of single steps.
     old = {name: value for name, value in now.items() if name not in ("kind", "recipe")} | {"format": 2}
     old |= {"plan": {"seed": 3}, "progress": {"bars": 7, "nats": 5.0, "validation": 6.0}}
     old["config"] = {name: size for name, size in old["config"].items() if name != "groove"}
     (tmp_path / CONFIG).write_text(json.dumps(old))
-    graph = onnx.load(str(tmp_path / "encode.onnx"), load_external_data=False)
-    for name in [*graph.graph.input, *graph.graph.node]:
-        if isinstance(name, onnx.ValueInfoProto):
-            name.name = "told" if name.name == "conditions" else name.name
-        else:
-            name.input[:] = ["told" if given == "conditions" else given for given in name.input]
-    (tmp_path / "encode.onnx").write_bytes(graph.SerializeToString())
+    (tmp_path / "walk.onnx").rename(tmp_path / "step.onnx")
     (tmp_path / SUMS).unlink()
     upgraded = read_config(tmp_path)
-    assert upgraded.pop("graph_inputs") == {"told": "conditions"}
     assert upgraded == now and next(iter(upgraded)) == "kind"
+    with pytest.raises(CheckpointError, match=r"graphs anew with python -m seq2drum\.models\.checkpoint") as refused:
+        hits()
+    monkeypatch.setattr(sys, "argv", str(refused.value).rpartition(" -m ")[2].split())
+    assert checkpoint.main() == 0
+    assert str(tmp_path) in capsys.readouterr().out
+    assert verify(tmp_path) and not (tmp_path / "step.onnx").exists()
     assert hits() == before and any(before)
     assert checkpoint.load(tmp_path)[0].state_dict().keys() == model.state_dict().keys()
+
+
+def test_a_folder_that_is_no_checkpoint_is_not_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["checkpoint", str(tmp_path)])
+    assert checkpoint.main() == 2
+    assert "there is no model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -346,9 +353,9 @@ def test_a_checkpoint_of_the_format_before_kinds_is_upgraded_and_plays_the_same(
     [
         ({"kind": "generator"}, "it is of the kind 'generator', wanted 'accompanist'"),
         ({"kind": "generator", "format": 2}, "it is of the kind 'generator', wanted 'accompanist'"),
-        ({"format": 5}, "it is of the format 5, wanted 4"),
-        ({"format": 1}, "it is of the format 1, wanted 4; train it again"),
-        ({"format": None}, "it is of the format None, wanted 4"),
+        ({"format": 6}, "it is of the format 6, wanted 5"),
+        ({"format": 1}, "it is of the format 1, wanted 5; train it again"),
+        ({"format": None}, "it is of the format None, wanted 5"),
     ],
 )
 def test_a_checkpoint_of_another_kind_or_format_is_refused(

@@ -47,19 +47,19 @@ class Script:
         self.logits = np.array([[logits.get(name, -50.0) for name in names]], dtype=np.float32)
         self.encoded: list[tuple[int, int]] = []
         self.opened: list[dict[str, NDArray[Any]]] = []
-        self.steps: list[dict[str, NDArray[Any]]] = []
+        self.walks: list[dict[str, NDArray[Any]]] = []
         self.voices = len(kit)
         matrix = np.zeros((len(kit), len(kit)), dtype=np.float32)
         for (earlier, later), weight in (order or {}).items():
             matrix[names.index(later), names.index(earlier)] = weight
-        runs = {"encode": self._encode, "bar": self._bar, "step": self._step, "feel": self._feel}
+        runs = {"encode": self._encode, "bar": self._bar, "walk": self._walk, "feel": self._feel}
         names_of = {
             "encode": ({"guitar", "steps"}, ("given", "key")),
             "bar": (
                 {"given", "keys", "distance", "past", "past_velocity", "state", "first"},
                 ("inputs", "thoughts", "opened"),
             ),
-            "step": ({"input", "thought", "previous", "state"}, ("logits", "thinking", "stepped")),
+            "walk": ({"inputs", "thoughts", "previous", "state"}, ("logits", "thinking", "walked")),
             "feel": ({"thoughts", "hits"}, ("velocity", "velocity_scale", "offset", "offset_scale")),
         }
         graphs = {name: LoadedGraph(frozenset(names_of[name][0]), names_of[name][1], run) for name, run in runs.items()}
@@ -75,10 +75,10 @@ class Script:
         ways, size = given["given"].shape[:2]
         return [np.zeros((ways, size, 1), np.float32), np.zeros((ways, size, HIDDEN), np.float32), given["state"] + 100]
 
-    def _step(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        self.steps.append({name: array.copy() for name, array in given.items()})
-        rows = len(given["state"])
-        return [np.repeat(self.logits, rows, 0), np.zeros((rows, HIDDEN), np.float32), given["state"] + 1]
+    def _walk(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        self.walks.append({name: array.copy() for name, array in given.items()})
+        bars = given["previous"].shape[:2]
+        return [np.tile(self.logits, (*bars, 1)), np.zeros((*bars, HIDDEN), np.float32), given["state"] + bars[1]]
 
     def _feel(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
         ones = np.ones_like(given["hits"])
@@ -160,18 +160,51 @@ def test_to_stop_asking_stops_the_work() -> None:
     script = Script({"kick": 0.0})
     bars = list(islice(play(script.engine, heard_in(50), Sampling()), 2))
     assert [bar.number for bar in bars] == [0, 1]
-    assert len(script.steps) == 2 * 24
     assert len(script.opened) == 2
+    assert len(script.walks) <= 2 * 2  # what is expected of a step depends on no hit before it
 
 
-def test_the_state_and_the_hits_go_from_step_to_step_and_bar_to_bar() -> None:
+def test_the_state_and_the_hits_go_from_bar_to_bar() -> None:
     script = Script({"kick": 5.0})
     script.play(heard_in(3, 3, 4), temperature=0.0)
-    # The script adds 1 to the state at a step and 100 at a barline; a bar of 3/4 has 18 steps.
-    assert [int(asked["state"][0, 0]) for asked in script.steps] == [
-        (bar + 1) * 100 + bar * 18 + step for bar in range(3) for step in range(18)
-    ]
-    assert [asked["previous"][0].sum() for asked in script.steps] == [0.0] + [1.0] * (3 * 18 - 1)
+    # The script adds 1 to the state for each step and 100 at a barline; a bar of 3/4 has 18 steps.
+    states = sorted({int(asked["state"][0, 0]) for asked in script.walks})
+    assert states == [(bar + 1) * 100 + bar * 18 for bar in range(3)]
+    first, *_, last = script.walks
+    assert first["previous"][0, 0].sum() == 0 and last["previous"][0].sum() == 18
+
+
+class Echo(Script):
+    """A model that wants a kick wherever none was struck at the step before, and a snare where one was."""
+
+    def _walk(self, given: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        logits, thinking, state = super()._walk(given)
+        kick = given["previous"][..., 0]
+        logits[..., 0], logits[..., 1] = 1 - 2 * kick, 4 * kick - 3
+        return [logits, thinking + kick[..., None], state]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_drawn_does_not_depend_on_the_guess_but_how_soon_does(seed: int) -> None:
+    """Against the bar drawn step by step: each step's hits by the logits that the hits before it give."""
+    script, tilt = Echo({}), np.zeros((24, len(FULL)), np.float32)
+    opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
+    draws, silence = draws_of(seed, 0, 24, len(FULL), ("A", 0)), np.zeros((1, len(FULL)), np.float32)
+    player, sampling = BarPlayer(script.engine), Sampling(seed)
+
+    def drawn(guess: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+        script.walks.clear()
+        played = script.engine.resolve(player.draw(opened, silence, draws, sampling, tilt, guess))
+        return played.hits, len(script.walks)
+
+    above, expected = thresholds(draws.hits, sampling), np.zeros((1, 24, len(FULL)), np.float32)
+    for step in range(24):
+        kick = expected[0, step - 1, 0] if step else 0
+        expected[0, step, :2] = 1 - 2 * kick > above[step, 0], 4 * kick - 3 > above[step, 1]
+    for guess in (expected, 1 - expected, np.zeros_like(expected)):
+        hits, walks = drawn(guess)
+        assert np.array_equal(hits, expected)
+        assert walks == 1 if guess is expected else 2 < walks < 24
 
 
 def test_earlier_bars_are_remembered_as_they_were_written_and_only_those_of_the_same_length() -> None:

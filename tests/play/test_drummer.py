@@ -165,18 +165,18 @@ def test_the_guitar_is_listened_to(player: Drummer) -> None:
 
 def test_a_stream_can_be_left_early_and_costs_only_what_was_taken(player: Drummer) -> None:
     calls = 0
-    step = player.engine.graphs["step"]
+    feel = player.engine.graphs["feel"]
 
     def counted(arrays: dict[str, np.ndarray]) -> object:
         nonlocal calls
         calls += 1
-        return step.run(arrays)
+        return feel.run(arrays)
 
-    graphs = {**player.engine.graphs, "step": LoadedGraph(step.inputs, step.outputs, counted)}  # type: ignore[arg-type]
+    graphs = {**player.engine.graphs, "feel": LoadedGraph(feel.inputs, feel.outputs, counted)}  # type: ignore[arg-type]
     watched = Drummer(replace(player.engine, graphs=graphs))
     bars = list(islice(watched.stream(strummed(50)), 3))
     assert [bar.bar.index for bar in bars] == [0, 1, 2]
-    assert 3 * 24 <= calls <= 2 * 3 * 24  # a bar may be drawn twice
+    assert 3 <= calls <= 2 * 3  # a bar may be drawn twice
     assert bars[1].part == list(islice(player.stream(strummed(50)), 2))[1].part
 
 

@@ -78,15 +78,15 @@ def test_the_shipped_model_plays_songs_together_as_it_plays_them_alone() -> None
     assert together(drummer, sheets, apart=31) == [alone(drummer, sheet) for sheet in sheets]
 
 
-def test_several_songs_share_the_models_steps(drummer: Drummer) -> None:
+def test_several_songs_share_the_models_passes(drummer: Drummer) -> None:
     sizes: list[int] = []
-    step = drummer.engine.graphs["step"]
+    walk = drummer.engine.graphs["walk"]
 
     def counted(arrays: dict[str, np.ndarray]) -> Any:
         sizes.append(len(arrays["state"]))
-        return step.run(arrays)
+        return walk.run(arrays)
 
-    graphs = {**drummer.engine.graphs, "step": LoadedGraph(step.inputs, step.outputs, counted)}
+    graphs = {**drummer.engine.graphs, "walk": LoadedGraph(walk.inputs, walk.outputs, counted)}
     watched = Drummer(replace(drummer.engine, graphs=graphs))
     sheet = watched.sheet(strummed(8), Options(temperature=0.0))  # played in one way
     alone(watched, sheet)
@@ -111,7 +111,7 @@ def test_who_leaves_is_played_no_further_and_the_others_do_not_notice(drummer: D
     ensemble.join(1, left())  # type: ignore[arg-type]
     ensemble.join(2, drummer.playing(sheets[2]))
     bars: dict[int, list[DrumBar]] = {0: [], 1: [], 2: []}
-    for _ in range(30):
+    for _ in range(5):
         for key, item in ensemble.advance():
             if isinstance(item, DrumBar):
                 bars[key].append(item)
@@ -171,7 +171,7 @@ def test_the_questions_of_a_stream_are_handed_through() -> None:
     """What is sent for each `Ask` arrives in the stream; the item after the last answer is returned."""
 
     def stream() -> AskingStream[int]:
-        first = yield Ask("step", {})
+        first = yield Ask("walk", {})
         second = yield Ask("feel", {})
         assert first is not None and second is not None
         yield int(first[0] + second[0])
@@ -179,7 +179,7 @@ def test_the_questions_of_a_stream_are_handed_through() -> None:
 
     playing = stream()
     asking = next_of(playing)
-    assert next(asking) == Ask("step", {})
+    assert next(asking) == Ask("walk", {})
     assert asking.send([np.array(1)]) == Ask("feel", {})
     with pytest.raises(StopIteration) as end:
         asking.send([np.array(2)])

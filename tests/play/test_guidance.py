@@ -49,7 +49,7 @@ def test_the_difference_that_a_control_makes_is_taken_several_times(player: Engi
     """The first step's logits are those without the control and three times the difference that it makes."""
     form, guitar = HEARD.form, features(HEARD)
     metal, nothing = of_controls(Controls(style="metal"), 6), of_controls(Controls(), 6)
-    previous = np.zeros((1, len(player.kit)), dtype=np.float32)
+    silence = np.zeros((1, int(form.steps[0]), len(player.kit)), dtype=np.float32)
 
     def logits(of: Engine | Guided, conditions: np.ndarray) -> np.ndarray:
         encoded = player.resolve(of.encode(guitar, form, conditions, 0, 6))
@@ -58,7 +58,7 @@ def test_the_difference_that_a_control_makes_is_taken_several_times(player: Engi
             memory.recognise(0, encoded["key"])
         here = {name: rows[:1] for name, rows in encoded.items()}
         opened = player.resolve(of.open_bar(here, memory.before(0), of.silence[None], first=True))
-        return player.resolve(of.step(opened.inputs[:, 0], opened.thoughts[:, 0], previous, opened.state))[0]
+        return player.resolve(of.walk(opened.inputs, opened.thoughts, silence, opened.state))[0][:, 0]
 
     asked_for, plain = logits(player, metal), logits(player, nothing)
     assert np.abs(asked_for - plain).max() > 1e-4
