@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from seq2drum.errors import InputError, LimitError, OutputError
@@ -60,7 +60,20 @@ def check(path: Path, *, overwrite: bool) -> None:
 
 
 def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
+    """Write a whole file or nothing.
+
+    Raises:
+        OutputError: as `writing`.
+    """
+    with writing(path, overwrite=overwrite) as temporary, temporary.open("xb") as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     """Write a whole file or nothing: a temporary file beside it is filled, flushed to disk and given the name.
+
+    Yields the temporary name, under which the file is to be made.
 
     Raises:
         OutputError: the file exists and `overwrite` is false, the folder is missing or may not be written, or the disk
@@ -70,9 +83,8 @@ def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) ->
     check(path, overwrite=overwrite)
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         if overwrite:
             if path.exists():

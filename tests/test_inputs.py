@@ -13,6 +13,7 @@ pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip insta
 pytest.importorskip("defusedxml", reason="defusedxml is not installed: pip install 'seq2drum[guitarpro]'")
 
 from seq2drum.data import reading
+from seq2drum.data.parquet import Row
 from seq2drum.formats import midi
 from seq2drum.formats.guitarpro import write_guitarpro
 from seq2drum.formats.opening import open_song
@@ -76,6 +77,6 @@ def test_a_tab_with_guitar_and_drums_is_read_to_learn_from(tmp_path) -> None:
     (tmp_path / "song.gp5").write_bytes(write_guitarpro(given, drums))
     (tmp_path / "song.wav").write_bytes(b"RIFF")
     (path,) = reading.find_files([tmp_path])
-    found = reading.read_song(path, "tabs/song.gp5")
+    found = reading.read_song(Row("tabs/song.gp5", "", path.read_bytes(), "", ""))
     assert not isinstance(found, str), found
     assert found.drum_notes == len(drums)

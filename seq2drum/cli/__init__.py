@@ -42,6 +42,7 @@ MODES = MappingProxyType(
         "generate": ("seq2drum.cli.generate", "make beats without a guitar"),
         "humanize": ("seq2drum.cli.humanize", "give stiff drums the feel of a drummer"),
         "page": ("seq2drum.cli.page", "open a page in the browser: no terminal is needed"),
+        "pack": ("seq2drum.cli.pack", "pack the files of a corpus into one"),
         "prepare": ("seq2drum.cli.prepare", "read your own songs, to learn from them"),
         "train": ("seq2drum.cli.train", "make a drummer from your own songs"),
         "eval": ("seq2drum.cli.evaluate", "measure how good the drums are"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -213,7 +213,7 @@ def _chosen_songs(options: argparse.Namespace) -> tuple[list[Prepared], list[Pre
     """(all songs, those that are played to, those that baselines are made of)."""
     from seq2drum.judge.songs import choose, reference
 
-    songs = _songs([Path(name) for name in options.data or ()], options)
+    songs = _songs(options.data or (), options)
     chosen = choose(
         songs,
         split=options.split,
@@ -231,12 +231,12 @@ def _chosen_songs(options: argparse.Namespace) -> tuple[list[Prepared], list[Pre
     return songs, chosen, reference(training, chosen, all_of=bool(options.reference))
 
 
-def _songs(folders: list[Path], options: argparse.Namespace) -> list[Prepared]:
+def _songs(data: Sequence[str | Path], options: argparse.Namespace) -> list[Prepared]:
     from seq2drum.data.cache import load
 
-    if not folders:
-        return load(Path(options.cache))
-    return prepare.prepared(folders, options, anew=False)
+    if not data:
+        return prepare.allowed(load(Path(options.cache)), options)
+    return prepare.prepared(data, options, anew=False)
 
 
 @contextmanager

@@ -20,13 +20,28 @@ if TYPE_CHECKING:
 TRAINED = (*GENERATORS, "wavegan")
 """What `--mode train` makes without guitars."""
 
-_FOREIGN = ("cache", "manifest", "weight", "size", "kit", "max_notes")  # options that mean nothing without a guitar
+_FOREIGN = (
+    "cache",
+    "manifest",
+    "licence",
+    "weight",
+    "size",
+    "kit",
+    "max_notes",
+)  # options that mean nothing without a guitar
 
 WINDOWS = 3000
 """Windows of eight bars that the strong critic learns from."""
 
 _SIDES = {"test": ("test",), "validation": ("validation",), "all": ("validation", "test")}
-_UNJUDGED = ("cache", "metre", "tag", "reference", "listen", "votes")  # options of --mode eval
+_UNJUDGED = ("cache", "licence", "metre", "tag", "reference", "listen", "votes")  # options of --mode eval
+
+
+def folders_of(words: Sequence[str]) -> list[Path]:
+    """The folders that words behind --data name; that of a known corpus, such as groove:DIR, is one, too."""
+    from seq2drum.data.corpora import source_of
+
+    return [source_of(word).path for word in words]
 
 
 def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
@@ -133,7 +148,7 @@ def evaluate(options: argparse.Namespace) -> int:
         return _evaluate_loops(options)
     sides, windows = _SIDES[options.split], options.songs or WINDOWS
     with bar(None, "measuring") as advance:
-        folders = [Path(name) for name in options.data]
+        folders = folders_of(options.data)
         panels = beats.judged(options.model, folders, sides, windows, options.seed, lambda line: advance(0, line))
     table = beats.table(panels)
     with standard_output():
@@ -155,7 +170,7 @@ def _evaluate_loops(options: argparse.Namespace) -> int:
     maker = LoopMaker.load(folder_of(options.model[0]))
     split = "validation" if options.split == "validation" else "test"
     with bar(None, "measuring") as advance:
-        real = material([Path(folder) for folder in options.data], lambda line: advance(0, line))
+        real = material(folders_of(options.data), lambda line: advance(0, line))
         count = options.songs or loop_figures.COUNT
         measured = loop_figures.figures(maker, real, split, count=count, seed=options.seed)
     table = "\n".join(loop_figures.lines(measured))

@@ -121,6 +121,7 @@ def run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'seq2drum[train]'") from None
     from seq2drum.data.cache import sources_of
+    from seq2drum.data.licences import Licences
     from seq2drum.data.prepared import sources
 
     # 1. Refuse what makes no sense before the songs are read, which takes its time.
@@ -138,12 +139,13 @@ def run(options: argparse.Namespace) -> int:
     runs.check_folder(out, resume=options.resume)
     # 2. Read the songs, or know where they lie.
     if shards := _many(options):
+        prepare.check_shards(shards, options)
         task, data = _task_of_shards(shards, recipe, options.workers or 1), sources_of(shards)
     else:
         songs = _songs(options)
         task, data = _task(songs, recipe), sources(songs)
     # 3. Train.
-    about = {"data": data, "command": command()}
+    about = {"data": data, "licences": options.licence and str(Licences(options.licence)), "command": command()}
     with bar(1, "trained") as advance:
         done = 0.0
 
@@ -196,7 +198,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _folders(options: argparse.Namespace) -> list[Path]:
-    return [Path(name) for name in options.data] if options.data else [_own_examples()]
+    return generators.folders_of(options.data) if options.data else [_own_examples()]
 
 
 def _many(options: argparse.Namespace) -> list[Shard]:
@@ -212,8 +214,8 @@ def _songs(options: argparse.Namespace) -> list[Prepared]:
     from seq2drum.data.cache import load
 
     if options.cache and not options.data:
-        return load(Path(options.cache))
-    songs = prepare.prepared(_folders(options), options, anew=False)
+        return prepare.allowed(load(Path(options.cache)), options)
+    songs = prepare.prepared(options.data or [_own_examples()], options, anew=False)
     if _on_own_examples(options):
         say("training on the project's own examples: enough to see that it works, far too little for a good drummer.")
         say("for a real one, give it folders of songs with guitar and drums: --data DIR")

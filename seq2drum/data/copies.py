@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,12 @@ from numpy.typing import NDArray
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
 
-_HASHES = 64  # minhash values a song; their agreement estimates the share of common bars to about 6 %
+HASHES = 64  # minhash values a song; their agreement estimates the share of common bars to about 6 %
 _BAND = 2  # minhash values that must agree before two songs are compared
+BANDS = HASHES // _BAND
+_COMPARED = 20  # how far behind a song in its bucket others are compared with it
+_CHUNK = 1 << 16  # pairs that are compared at once
+EXACT_COPY, NEAR_COPY = "an exact copy of another file", "a near copy of another song"
 NEAR_DUPLICATE = 0.9  # share of their bars that two songs have in common, from which one is a copy
 SAME_SONG = 0.5  # the same, from which they are one group
 _MIN_DISTINCT = 8  # bars: with fewer, two songs can be alike by chance
@@ -26,7 +31,7 @@ _MIN_DISTINCT = 8  # bars: with fewer, two songs can be alike by chance
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a song is recognised by: minhash values (_HASHES,) of its bars, and how many different bars there are."""
+    """What a song is recognised by: minhash values (HASHES,) of its bars, and how many different bars there are."""
 
     values: NDArray[np.uint64]
     distinct: int
@@ -34,11 +39,19 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that was read, on its way into the cache: its arrays packed, and what copies of it are found by."""
+    """A file that was read, on its way into the cache: its arrays packed, and what copies of it are found by.
+
+    group: what its corpus says that arrangements of the song have in common; "": nothing. origin, licence: see
+    `Prepared`.
+    """
 
     path: str
     sha256: str
     tag: str
+    group: str
+    origin: str
+    licence: str
+    bars: int
     packed: bytes
     fingerprint: Fingerprint
     outside_kit: int
@@ -62,59 +75,102 @@ def fingerprint(heard: Heard, drums: Grid) -> Fingerprint:
             bars.add(int.from_bytes(hashlib.blake2b(shape.tobytes(), digest_size=7).digest(), "big"))
     values = np.array(sorted(bars), dtype=np.uint64)
     if not len(values):
-        return Fingerprint(np.zeros(_HASHES, dtype=np.uint64), 0)
+        return Fingerprint(np.zeros(HASHES, dtype=np.uint64), 0)
     rng = np.random.default_rng(1997)
-    scale = rng.integers(1, 2**63, size=(_HASHES, 1), dtype=np.uint64) | np.uint64(1)
-    shift = rng.integers(0, 2**63, size=(_HASHES, 1), dtype=np.uint64)
+    scale = rng.integers(1, 2**63, size=(HASHES, 1), dtype=np.uint64) | np.uint64(1)
+    shift = rng.integers(0, 2**63, size=(HASHES, 1), dtype=np.uint64)
     with np.errstate(over="ignore"):
         mixed = values * scale + shift  # multiply-shift hashing: the high bits are well mixed
     return Fingerprint((mixed >> np.uint64(24)).min(axis=1), len(values))
 
 
-def without_copies(
-    candidates: Sequence[Candidate], groups: Mapping[str, str]
-) -> tuple[list[Candidate], list[str], Counter[str]]:
+def without_copies(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str], Counter[str]]:
     """Drop exact and near copies, of which the first by digest stays.
-
-    groups: the group of a file, by its digest, as far as a manifest names it.
 
     Returns:
         The songs that are left, in the order of their paths; the name of the group of each; and how many were dropped
         for which reason.
     """
-    dropped: Counter[str] = Counter()
-    # 1. Exact copies.
     unique: dict[str, Candidate] = {}
     for candidate in sorted(candidates, key=lambda candidate: (candidate.sha256, candidate.path)):
-        if candidate.sha256 in unique:
-            dropped["an exact copy of another file"] += 1
-        else:
-            unique[candidate.sha256] = candidate
+        unique.setdefault(candidate.sha256, candidate)
     songs = list(unique.values())
-    # 2. Near copies, and groups: of songs that are alike, and of those that the manifest puts together.
-    sets, copies = _Sets(len(songs)), set[int]()
-    for one, other, share in _alike([song.fingerprint for song in songs]):
+    prints = np.array([song.fingerprint.values for song in songs], dtype=np.uint64).reshape(len(songs), HASHES)
+    distinct = np.array([song.fingerprint.distinct for song in songs], dtype=np.int64)
+    alike = merged([alike_in_band(prints, distinct, band) for band in range(BANDS)])
+    copies, names = judged([song.sha256 for song in songs], [song.group for song in songs], alike)
+    dropped = Counter({EXACT_COPY: len(candidates) - len(songs), NEAR_COPY: int(copies.sum())})
+    kept = sorted(np.flatnonzero(~copies).tolist(), key=lambda index: songs[index].path)
+    return [songs[index] for index in kept], [names[index] for index in kept], +dropped
+
+
+class Alike(NamedTuple):
+    """Pairs of songs that are alike: the numbers of both (n, 2), the smaller first; the share of common bars (n,)."""
+
+    pairs: NDArray[np.int64]
+    shares: NDArray[np.float64]
+
+
+def alike_in_band(prints: NDArray[np.uint64], distinct: NDArray[np.int64], band: int) -> Alike:
+    """Pairs of songs that agree in a band of their fingerprints, and share at least SAME_SONG of their bars.
+
+    prints: (n, HASHES), of songs without exact copies, in the order of their digests; may be mapped into memory.
+    distinct: (n,), how many different bars each has; songs with too few are like none. band: less than BANDS.
+    """
+    able = np.flatnonzero(distinct >= _MIN_DISTINCT)
+    keys = np.ascontiguousarray(prints[:, band * _BAND : (band + 1) * _BAND])[able]
+    order = np.lexsort(keys.T[::-1])  # stable: inside a bucket, songs are in their own order
+    keys, able = keys[order], able[order]
+    found, shares = [], []
+    # A bucket of hundreds is one trivial bar; comparing each with the next few finds real copies in it.
+    for ahead in range(1, _COMPARED):
+        same = np.flatnonzero((keys[ahead:] == keys[:-ahead]).all(axis=1))
+        if not len(same):
+            break  # no bucket is larger
+        for chunk in np.array_split(same, len(same) // _CHUNK + 1):
+            pairs = np.stack([able[chunk], able[chunk + ahead]], axis=1)
+            share = np.mean(prints[pairs[:, 0]] == prints[pairs[:, 1]], axis=1)
+            found.append(pairs[share >= SAME_SONG])
+            shares.append(share[share >= SAME_SONG])
+    if not found:
+        return Alike(np.zeros((0, 2), dtype=np.int64), np.zeros(0))
+    return Alike(np.concatenate(found), np.concatenate(shares))
+
+
+def merged(bands: Sequence[Alike]) -> Alike:
+    """The pairs of several bands, each once, in the order of their numbers."""
+    pairs = np.concatenate([band.pairs for band in bands])
+    pairs, first = np.unique(pairs, axis=0, return_index=True)
+    return Alike(pairs, np.concatenate([band.shares for band in bands])[first])
+
+
+def judged(digests: Sequence[str], groups: Sequence[str], alike: Alike) -> tuple[NDArray[np.bool_], list[str]]:
+    """Which songs are near copies of others (n,), and the name of the group of each.
+
+    digests: of songs without exact copies, in order. groups: what their corpora say that they belong to; "": nothing.
+    """
+    # 1. Near copies, and groups: of songs that are alike, and of those that a corpus puts together.
+    sets, copies = _Sets(len(digests)), np.zeros(len(digests), dtype=np.bool_)
+    for (one, other), share in zip(alike.pairs.tolist(), alike.shares.tolist(), strict=True):
         sets.unite(one, other)
-        if share >= NEAR_DUPLICATE and one not in copies:
-            copies.add(other)
+        if share >= NEAR_DUPLICATE and not copies[one]:
+            copies[other] = True
     first_of: dict[str, int] = {}
-    for index, song in enumerate(songs):
-        if song.sha256 in groups:
-            sets.unite(first_of.setdefault(groups[song.sha256], index), index)
-    if copies:
-        dropped["a near copy of another song"] += len(copies)
-    # 3. A group is named by its smallest manifest name, or else by its smallest digest: the same on every machine.
+    for index, group in enumerate(groups):
+        if group:
+            sets.unite(first_of.setdefault(group, index), index)
+    # 2. A group is named by the smallest name that a corpus gives it, or else by its smallest digest: the same on every
+    #    machine.
     by_digest: dict[int, str] = {}
-    by_manifest: dict[int, str] = {}
-    for index, song in enumerate(songs):
+    by_name: dict[int, str] = {}
+    for index, (digest, group) in enumerate(zip(digests, groups, strict=True)):
         root = sets.root(index)
-        by_digest.setdefault(root, song.sha256)
-        if song.sha256 in groups:
-            name = f"manifest:{groups[song.sha256]}"
-            by_manifest[root] = min(by_manifest.get(root, name), name)
-    names = by_digest | by_manifest
-    kept = sorted(set(range(len(songs))) - copies, key=lambda index: songs[index].path)
-    return [songs[index] for index in kept], [names[sets.root(index)] for index in kept], dropped
+        by_digest.setdefault(root, digest)
+        if group:
+            name = f"manifest:{group}"
+            by_name[root] = min(by_name.get(root, name), name)
+    names = by_digest | by_name
+    return copies, [names[sets.root(index)] for index in range(len(digests))]
 
 
 class _Sets:
@@ -133,24 +189,3 @@ class _Sets:
     def unite(self, one: int, other: int) -> None:
         one, other = sorted((self.root(one), self.root(other)))
         self._leader[other] = one
-
-
-def _alike(fingerprints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, float]]:
-    """Pairs of songs that share at least SAME_SONG of their bars, and that share: how far their fingerprints agree."""
-    if not fingerprints:
-        return
-    prints = np.stack([one.values for one in fingerprints])
-    able = np.flatnonzero([one.distinct >= _MIN_DISTINCT for one in fingerprints])
-    seen: set[tuple[int, int]] = set()
-    for band in range(0, _HASHES, _BAND):
-        buckets: dict[bytes, list[int]] = {}
-        for index in able.tolist():
-            buckets.setdefault(prints[index, band : band + _BAND].tobytes(), []).append(index)
-        for members in buckets.values():
-            # A bucket of hundreds is one trivial bar; comparing each with the first few finds real copies in it.
-            for place, one in enumerate(members):
-                seen.update((one, other) for other in members[place + 1 : place + 20])
-    for one, other in sorted(seen):
-        share = float(np.mean(prints[one] == prints[other]))
-        if share >= SAME_SONG:
-            yield one, other, share

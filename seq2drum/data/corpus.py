@@ -1,4 +1,4 @@
-"""Folders of songs become one cache of songs: counted, free of copies, and split so that no song is on two sides.
+"""A corpus of songs becomes one cache of songs: counted, free of copies, and split so that no song is on two sides.
 
     files -> prepared songs (in parallel) -> copies dropped -> groups -> train / validation / test -> one file
 
@@ -16,11 +16,17 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from seq2drum.data.copies import Candidate, without_copies
+from seq2drum.data.corpora import source_of
+from seq2drum.data.licences import ANY, Licences
 from seq2drum.data.packing import unpack
+from seq2drum.data.parquet import Row
+from seq2drum.data.parts import Part, parts_of, rows_of
 from seq2drum.data.prepared import Prepared, split_of
-from seq2drum.data.reading import find_files, name_of, read_manifest, read_song
+from seq2drum.data.reading import manifests_of, read_manifests, read_song
 from seq2drum.errors import CorpusError
 from seq2drum.music.shown import Shown
+
+OTHER_LICENCE = "a licence that was not asked for"
 
 
 @dataclass
@@ -43,52 +49,88 @@ class Account(Shown):
 
 
 def prepare(
-    folders: Sequence[Path],
+    data: Sequence[str | Path],
     *,
     workers: int = 1,
     manifest: Path | None = None,
+    licences: Licences = ANY,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Prepared], Account]:
-    """Read all songs of some folders: the same for any number of workers, and wherever the folders lie.
+    """Read all songs of a corpus: the same for any number of workers, and wherever its folders lie.
+
+    data: folders, files, Parquet files, and named corpora such as "lakh:DIR". licences: those that songs may have.
+    progress: is called with how many files were read, and how many there are.
 
     Raises:
-        CorpusError: there is nothing to read, the manifest is unusable, or no song is left to learn from.
+        CorpusError: there is nothing to read, it is damaged, the manifest is unusable, or no song is left.
     """
     # 1. Every file is read, or left out for a reason.
-    files = find_files(folders)
-    listed = read_manifest(manifest, folders)
-    account = Account(files=len(files))
+    parts = parts_of(data)
+    manifests = manifests_of(manifest, [source_of(word).path for word in data])
+    read_manifests(manifests)
+    account = Account()
     candidates: list[Candidate] = []
-    for done, candidate_or_reason in enumerate(_read(files, folders, workers), 1):
-        progress(done, len(files))
-        if isinstance(candidate_or_reason, str):
-            account.left_out[candidate_or_reason] += 1
-        else:
-            candidates.append(candidate_or_reason)
+    total = sum(part.size for part in parts)
+    for found in _read(parts, Reader(manifests, licences), workers):
+        for _ in found:
+            account.files += 1
+            progress(account.files, total)
+        account.left_out.update(one for one in found if isinstance(one, str))
+        candidates += [one for one in found if not isinstance(one, str)]
     # 2. Copies are dropped, and songs that are alike are one group.
-    groups = {sha256: row.group for sha256, row in listed.items() if row.group}
-    kept, labels, copies = without_copies(candidates, groups)
+    kept, groups, copies = without_copies(candidates)
     account.left_out += copies
     # 3. The group says which side of the split a song is on.
     songs = []
-    for candidate, label in zip(kept, labels, strict=True):
+    for candidate, group in zip(kept, groups, strict=True):
         account.songs += 1
         account.notes_outside_kit += candidate.outside_kit
         account.drum_notes += candidate.drum_notes
-        heard, drums = unpack(candidate.packed)
-        sha256 = candidate.sha256
-        origin = listed[sha256].origin if sha256 in listed else ""
-        songs.append(Prepared(candidate.path, sha256, candidate.tag, label, split_of(label), heard, drums, origin))
+        songs.append(prepared_of(candidate, group))
     if not songs:
         raise CorpusError("no song could be used:\n" + "\n".join(account.lines()))
     return songs, account
 
 
-def _read(files: Sequence[Path], folders: Sequence[Path], workers: int) -> Iterator[Candidate | str]:
-    """What is in each file, in their order, or why it is left out."""
-    names = [name_of(path, folders) for path in files]
-    if workers <= 1:
-        yield from map(read_song, files, names)
+@dataclass(frozen=True)
+class Reader:
+    """Reads the songs of a part of a corpus. It is sent to worker processes.
+
+    manifests: files that say more of songs. licences: those that songs may have.
+    """
+
+    manifests: tuple[Path, ...]
+    licences: Licences
+
+    def __call__(self, part: Part) -> list[Candidate | str]:
+        """Of each song what is kept, or why it is left out; in their order."""
+        rows = rows_of(part, read_manifests(self.manifests))
+        return [row if isinstance(row, str) else self._song(row) for row in rows]
+
+    def _song(self, row: Row) -> Candidate | str:
+        return read_song(row) if row.licence in self.licences else OTHER_LICENCE
+
+
+def prepared_of(candidate: Candidate, group: str) -> Prepared:
+    """A song that is kept, on the side of the split that its group is on."""
+    heard, drums = unpack(candidate.packed)
+    return Prepared(
+        candidate.path,
+        candidate.sha256,
+        candidate.tag,
+        group,
+        split_of(group),
+        heard,
+        drums,
+        candidate.origin,
+        candidate.licence,
+    )
+
+
+def _read(parts: Sequence[Part], reader: Reader, workers: int) -> Iterator[list[Candidate | str]]:
+    """What is in each part, in their order."""
+    if workers <= 1 or len(parts) == 1:
+        yield from map(reader, parts)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(read_song, files, names, chunksize=32)
+        yield from pool.map(reader, parts)

@@ -1,28 +1,34 @@
-"""The files of a corpus: which there are, what a manifest says of them, and the song that is in each."""
+"""The files of folders: which there are, what a manifest says of them, and the song that is in the bytes of one."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from seq2drum.data.copies import Candidate, fingerprint
+from seq2drum.data.corpora import CORPORA
+from seq2drum.data.licences import UNKNOWN
 from seq2drum.data.naming import named_drums
 from seq2drum.data.packing import pack
+from seq2drum.data.parquet import Row
 from seq2drum.errors import CorpusError, InputError, MissingExtraError, NoGuitarError, NoNotesError
-from seq2drum.formats.opening import open_song
+from seq2drum.formats import foreign, opening
 from seq2drum.lattice.form import MAX_STEPS, written_lattice
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.phrases import merge
 from seq2drum.music import drum_maps, theory
 from seq2drum.music.kit import FULL
-from seq2drum.music.limits import NOTE_SUFFIXES
+from seq2drum.music.limits import DEFAULT_LIMITS, NOTE_SUFFIXES
+from seq2drum.music.notes import Song
 
+UNREADABLE = "not a readable file"
+MOST_BYTES = max(kind.most or DEFAULT_LIMITS.file_bytes for kind in opening.KINDS if kind.suffixes[0] in NOTE_SUFFIXES)
 MIN_BARS = 4  # in which guitar and drums both play, that a song has at least
 MAX_GRID_ERROR = 0.03  # mean distance of drum hits from their places, in quarters; with more, the barlines are wrong
 
@@ -40,20 +46,14 @@ def find_files(folders: Sequence[Path]) -> list[Path]:
         elif folder.is_dir():
             paths.update(path for path in folder.rglob("*") if path.suffix.lower() in NOTE_SUFFIXES and path.is_file())
         else:
-            raise CorpusError(f"there is no file or folder {str(folder)!r}; --data wants folders of songs")
+            raise CorpusError(
+                f"there is no file or folder {str(folder)!r}; --data wants folders of songs, tables in Parquet, or a"
+                f" known corpus as NAME:DIR ({', '.join(CORPORA)})"
+            )
     if not paths:
         named = ", ".join(repr(str(folder)) for folder in folders)
         raise CorpusError(f"no song in {named}; wanted files ending in {', '.join(sorted(NOTE_SUFFIXES))}")
     return sorted(paths)
-
-
-def digest(folders: Sequence[Path]) -> str:
-    """A name for the files of some folders as they are now: it changes with their names, sizes and times."""
-    state = hashlib.sha256()
-    for path in find_files(folders):
-        status = path.stat()
-        state.update(f"{name_of(path, folders)} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return state.hexdigest()[:16]
 
 
 def name_of(path: Path, folders: Sequence[Path]) -> str:
@@ -65,49 +65,58 @@ def name_of(path: Path, folders: Sequence[Path]) -> str:
 
 
 class Listed(NamedTuple):
-    """What a manifest says of a file."""
+    """What a manifest says of a file; "" is nothing."""
 
     group: str
-    origin: str
+    source: str
+    licence: str
 
 
-def read_manifest(manifest: Path | None, folders: Sequence[Path]) -> dict[str, Listed]:
-    """What is known of each file by digest, from the manifest that was named or lies in or beside a folder."""
+def manifests_of(manifest: Path | None, folders: Sequence[Path]) -> tuple[Path, ...]:
+    """The manifest that was named, or those that lie in or beside folders.
+
+    Raises:
+        CorpusError: the one that was named is not there.
+    """
+    if manifest and not manifest.is_file():
+        raise CorpusError(f"there is no manifest {str(manifest)!r}")
     beside = [parent / "manifest.csv" for folder in folders for parent in (folder, folder.parent)]
+    return (manifest,) if manifest else tuple(path for path in dict.fromkeys(beside) if path.is_file())
+
+
+@cache
+def read_manifests(paths: tuple[Path, ...]) -> Mapping[str, Listed]:
+    """What manifests say of files, by their digests.
+
+    Raises:
+        CorpusError: one cannot be read, or is none.
+    """
     listed: dict[str, Listed] = {}
-    for path in [manifest] if manifest else dict.fromkeys(beside):
-        if manifest and not path.is_file():
-            raise CorpusError(f"there is no manifest {str(path)!r}")
-        if not path.is_file():
-            continue
+    for path in paths:
         try:
             with path.open(newline="", encoding="utf-8") as lines:
                 rows = csv.DictReader(lines)
                 if not {"sha256", "group"} <= set(rows.fieldnames or ()):
                     raise CorpusError(f"{str(path)!r} has no columns 'sha256' and 'group'; add them or move it away")
                 for row in rows:
-                    origin = "; ".join(filter(None, (row.get("source"), row.get("licence"))))
-                    listed[row["sha256"]] = Listed(row["group"], origin)
+                    known = (row.get(name) or "" for name in Listed._fields)
+                    listed[row["sha256"]] = Listed(*known)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise CorpusError(f"the manifest {str(path)!r} cannot be read: {error}") from None
     return listed
 
 
-def read_song(path: Path, name: str) -> Candidate | str:
-    """Read one file, or say why it is left out. Runs in a worker process."""
+def read_song(row: Row) -> Candidate | str:
+    """The song in a file's bytes, or why it is left out."""
     try:
-        data = path.read_bytes()
-    except OSError:
-        return "the file could not be opened"
-    try:
-        song = open_song(path).song
+        song = _opened(row)
         guitar = theory.guitar_parts(song)
     except NoGuitarError:
         return "no guitar part"
     except NoNotesError:
         return "no notes"
     except InputError:
-        return "not a readable file"
+        return UNREADABLE
     except MissingExtraError as error:
         return str(error)
     drums = merge(drum_maps.drum_parts(song))
@@ -126,11 +135,28 @@ def read_song(path: Path, name: str) -> Candidate | str:
     if heard.form.steps.max() > 4 * MAX_STEPS:
         return "a bar longer than 32 quarters"
     return Candidate(
-        name,
-        hashlib.sha256(data).hexdigest(),
-        name.split("/")[0],
+        row.path,
+        row.sha256,
+        row.path.split("/")[0],
+        row.group,
+        "; ".join(filter(None, (row.source, "" if row.licence == UNKNOWN else row.licence))),
+        row.licence,
+        len(heard.form.steps),
         pack(heard, hits),
         fingerprint(heard, hits),
         int(np.sum(FULL.voice_of[drums.pitch] < 0)),
         len(drums),
     )
+
+
+def _opened(row: Row) -> Song:
+    """The song of a file with notes.
+
+    Raises:
+        InputError: the file has none, is too large, damaged, or of a kind that has no reader.
+        MissingExtraError: its reader needs a package that is not installed.
+    """
+    kind = opening.kind_of(row.data[: foreign.HEAD_BYTES], Path(row.path).suffix.lower())
+    if kind.suffixes[0] not in NOTE_SUFFIXES or len(row.data) > (kind.most or DEFAULT_LIMITS.file_bytes):
+        raise InputError("no file with notes, or too large a one")
+    return kind.read(row.data, DEFAULT_LIMITS)

@@ -132,6 +132,7 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
     ]
     facts = {
         "command": config.get("command") and f"`{config['command']}`",
+        "licences": config.get("licences") and f"only songs under these: {config['licences']}",
         "seed": recipe.get("seed"),
         "trained on": machine
         and f"{machine.get('device')}, {machine.get('name')}, {machine.get('processes')} process(es)",

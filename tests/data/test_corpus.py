@@ -16,8 +16,9 @@ from numpy.testing import assert_array_equal
 from seq2drum.data import cache, corpus
 from seq2drum.data.cache import load, save
 from seq2drum.data.corpus import Account
+from seq2drum.data.parts import digest
 from seq2drum.data.prepared import SPLITS, Prepared, sources, split_of
-from seq2drum.data.reading import digest, find_files
+from seq2drum.data.reading import find_files
 from seq2drum.errors import CorpusError
 from seq2drum.formats import midi
 from seq2drum.lattice.features import features

@@ -11,6 +11,7 @@ import pytest
 from seq2drum.data import beats, combining, naming
 from seq2drum.data.copies import Candidate
 from seq2drum.data.naming import RULES, bpm_of, named_drums, piece_of, piece_of_file
+from seq2drum.data.parquet import Row
 from seq2drum.data.reading import read_song
 from seq2drum.formats import midi
 from seq2drum.music.kit import FULL, NINE
@@ -97,13 +98,12 @@ def test_a_kit_on_channel_10_stays_and_one_name_alone_is_not_believed() -> None:
     assert named_drums(Song(480, (struck(0), struck(0, pitch=50))), "Hats off.mid") is None
 
 
-def test_a_song_whose_drums_are_tracks_of_their_own_can_be_learnt_from(tmp_path: Path) -> None:
+def test_a_song_whose_drums_are_tracks_of_their_own_can_be_learnt_from() -> None:
     song = strummed()
     beat = {"Kick": 0, "Snare": 480, "Hi Hat": 240}
     tracks = [struck(*range(at, song.length, 960), name=name) for name, at in beat.items()]
-    path = tmp_path / "song.mid"
-    path.write_bytes(midi.serialise(replace(song, parts=(*song.parts, *tracks))))
-    read = read_song(path, "songs/song.mid")
+    data = midi.serialise(replace(song, parts=(*song.parts, *tracks)))
+    read = read_song(Row("songs/song.mid", "", data, "", ""))
     assert isinstance(read, Candidate)
     assert read.drum_notes == sum(map(len, tracks)) and read.outside_kit == 0
 

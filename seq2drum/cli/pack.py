@@ -1,0 +1,80 @@
+"""Mode pack: the files of a corpus become one table in Parquet."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seq2drum import files
+from seq2drum.cli import shared
+from seq2drum.cli.terminal import bar, say
+from seq2drum.errors import OptionError
+
+if TYPE_CHECKING:
+    from seq2drum.data.parquet import Row
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what is packed, and where to."""
+    from seq2drum.data.corpora import CORPORA
+
+    parser.usage = "%(prog)s DIR [DIR ...] --data-out FILE.parquet [options]"
+    parser.description = (
+        "Packs the songs of folders into one table in Parquet, with the columns path, sha256, bytes, licence and group:"
+        " millions of songs without millions of files. --mode prepare --data takes it."
+    )
+    known = "\n".join(f"  {corpus.name + ':DIR':13} {corpus.title}; {corpus.licence}" for corpus in CORPORA.values())
+    parser.epilog = f"""corpora that are known by name, with their licences and songs that belong together:
+{known}
+
+examples:
+  seq2drum --mode pack my_songs --data-out my_songs.parquet
+  seq2drum --mode pack lakh:lmd --data-out lakh.parquet"""
+    parser.add_argument("data", nargs="*", metavar="DIR", help="folders of songs, tables in Parquet, or NAME:DIR")
+    parser.add_argument("--data-out", metavar="FILE", help="the table that is written")
+    parser.add_argument(
+        "--manifest",
+        metavar="FILE",
+        help="a table of sha256, group and licence (default: manifest.csv in or beside a folder)",
+    )
+    shared.add_force(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Pack; returns the exit code."""
+    from seq2drum.data import parquet
+    from seq2drum.data.corpora import source_of
+    from seq2drum.data.parts import parts_of, rows_of
+    from seq2drum.data.reading import manifests_of, read_manifests
+
+    if not options.data or not options.data_out:
+        raise OptionError("--mode pack wants folders of songs and --data-out FILE.parquet")
+    target = Path(options.data_out)
+    files.check(target, overwrite=options.force)
+    sources = [source_of(word).path for word in options.data]
+    if target.exists() and any(path.exists() and path.samefile(target) for path in sources):
+        raise OptionError(f"{options.data_out} is among the songs that are packed; name another file with --data-out")
+    parts = parts_of(options.data)
+    named = Path(options.manifest) if options.manifest else None
+    listed = read_manifests(manifests_of(named, sources))
+    total = sum(part.size for part in parts)
+    left_out: Counter[str] = Counter()
+
+    def rows() -> Iterator[Row]:
+        for part in parts:
+            for row in rows_of(part, listed):
+                if isinstance(row, str):
+                    left_out[row] += 1
+                else:
+                    yield row
+                advance(1 / total, "")
+
+    with bar(1, "packed") as advance:
+        count = parquet.write(target, rows(), overwrite=options.force)
+    say(f"{count + left_out.total()} files, {count} packed into {target} ({target.stat().st_size / 1e6:.1f} MB)")
+    for reason, number in left_out.most_common():
+        say(f"  {number:6d} left out: {reason}")
+    return 0

@@ -1,0 +1,219 @@
+"""Named corpora: songs, licences and groups as their metadata states them, on small stand-ins of their layouts."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from seq2drum.data import corpus
+from seq2drum.data.corpora import COLLECTION, CORPORA, Item, items_of, source_of
+from seq2drum.data.licences import ANY, Licences, is_clean, licence_of
+from seq2drum.data.parts import parts_of
+from seq2drum.errors import CorpusError
+from tests.conftest import ROOT
+
+SONGS = sorted((ROOT / "examples" / "training").glob("*_1.mid"))
+MSD = "TROOHTB128F931F9DF"
+
+
+def table(path: Path, *rows: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def put(number: int, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(SONGS[number], path)
+    return path
+
+
+def pdmx(folder: Path) -> Path:
+    """Three scores: one in the public domain, one under CC0 of which there is a better version, one in doubt."""
+    stated = [("publicdomain", "True", "a"), ("cc-zero", "True", "a"), ("cc-zero", "False", "c")]
+    rows = []
+    for number, (licence, agreed, best) in enumerate(stated):
+        name = "abc"[number]
+        put(number, folder / "mid" / "1" / f"{name}.mid")
+        rows.append(
+            {
+                "path": f"./data/1/{name}.json",
+                "mid": f"./mid/1/{name}.mid",
+                "license": licence,
+                "subset:no_license_conflict": agreed,
+                "best_path": f"./data/1/{best}.json",
+            }
+        )
+    rows.append({**rows[0], "mid": "../../outside.mid"})
+    table(folder / "PDMX.csv", *rows)
+    return folder
+
+
+def slakh(folder: Path) -> Path:
+    """Two tracks: one that was matched to a song, and one of which only the file in Lakh is known."""
+    for number, told in enumerate(
+        (f"UUID: 1a81\nlmd_midi_dir: lmd_matched/O/O/H/{MSD}/1a81.mid\nstems:\n  S00:\n    UUID: no", "UUID: 2b92\n")
+    ):
+        path = put(number, folder / "train" / f"Track0000{number}" / "all_src.mid")
+        put(number, path.parent / "MIDI" / "S00.mid")
+        (path.parent / "metadata.yaml").write_text(told)
+    return folder
+
+
+def lakh(folder: Path) -> Path:
+    """A file that matches two songs, one in the folder of a song, and one that matches none."""
+    put(0, folder / "lmd_full" / "1" / "1a81.mid")
+    put(1, folder / "lmd_matched" / "A" / "B" / "C" / "TRABCTB128F931F9DF" / "3c.mid")
+    put(2, folder / "lmd_full" / "2" / "2b92.mid")
+    (folder / "match_scores.json").write_text(json.dumps({"TRLESS0128F931F9DF": {"1a81": 0.5}, MSD: {"1a81": 0.7}}))
+    return folder
+
+
+def groove(folder: Path) -> Path:
+    rows = []
+    for number, session in enumerate(("drummer1/eval_session", "drummer2/eval_session", "drummer1/session1")):
+        name = f"{session}/{number}.mid"
+        put(number, folder / name)
+        rows.append({"id": name[:-4], "session": session, "style": "funk/groove1", "midi_filename": name})
+    table(folder / "info.csv", *rows)
+    return folder
+
+
+LAYOUTS = {
+    "pdmx": (
+        pdmx,
+        [
+            Item("mid/1/a.mid", "public domain", "pdmx:a"),
+            Item("mid/1/b.mid", "CC0", "pdmx:a"),
+            Item("mid/1/c.mid", "unknown", "pdmx:c"),
+        ],
+    ),
+    "slakh": (
+        slakh,
+        [
+            Item("train/Track00000/all_src.mid", COLLECTION, f"msd:{MSD}"),
+            Item("train/Track00001/all_src.mid", COLLECTION, "lakh:2b92"),
+        ],
+    ),
+    "lakh": (
+        lakh,
+        [
+            Item("lmd_full/1/1a81.mid", COLLECTION, f"msd:{MSD}"),
+            Item("lmd_full/2/2b92.mid", COLLECTION, "lakh:2b92"),
+            Item("lmd_matched/A/B/C/TRABCTB128F931F9DF/3c.mid", COLLECTION, "msd:TRABCTB128F931F9DF"),
+        ],
+    ),
+    "groove": (
+        groove,
+        [
+            Item("drummer1/eval_session/0.mid", "CC BY 4.0", "groove:funk/groove1"),
+            Item("drummer1/session1/2.mid", "CC BY 4.0", "groove:drummer1/session1/2"),
+            Item("drummer2/eval_session/1.mid", "CC BY 4.0", "groove:funk/groove1"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_corpus_gives_its_songs_with_their_licences_and_groups(tmp_path: Path, name: str) -> None:
+    make, items = LAYOUTS[name]
+    assert items_of(CORPORA[name], make(tmp_path / "deep" / name)) == items
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_a_folder_that_is_not_laid_out_as_the_corpus_says_what_is_wanted(tmp_path: Path, name: str) -> None:
+    for folder in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(CorpusError, match=f"no song of {CORPORA[name].title}; {name}:DIR wants a folder with "):
+            parts_of([f"{name}:{folder}"])
+
+
+def test_a_table_without_a_column_and_one_that_is_no_text_are_named(tmp_path: Path) -> None:
+    table(tmp_path / "info.csv", {"id": "1"})
+    with pytest.raises(CorpusError, match=r"info\.csv' has no column 'midi_filename'"):
+        items_of(CORPORA["groove"], tmp_path)
+    (tmp_path / "PDMX.csv").write_bytes(b"mid,license,subset:no_license_conflict\n\xff\xfe,,\n")
+    with pytest.raises(CorpusError, match=r"PDMX\.csv' cannot be read"):
+        items_of(CORPORA["pdmx"], tmp_path)
+    (tmp_path / "match_scores.json").write_text("[1]")
+    with pytest.raises(CorpusError, match=r"match_scores\.json' is not the table of matches"):
+        items_of(CORPORA["lakh"], tmp_path)
+
+
+def test_only_the_name_of_a_known_corpus_before_a_colon_is_one() -> None:
+    assert source_of("lakh:a/b").corpus == CORPORA["lakh"] and source_of("lakh:a/b").path == Path("a/b")
+    for word in ("C:/songs", "songs", "lakh:", "other:songs"):
+        assert source_of(word) == (Path(word), None)
+
+
+def test_licences_and_groups_of_a_corpus_reach_the_songs_and_their_sides(tmp_path: Path) -> None:
+    songs, account = corpus.prepare([f"pdmx:{pdmx(tmp_path / 'scores')}"])
+    assert {song.path: (song.licence, song.group) for song in songs} == {
+        "pdmx/mid/1/a.mid": ("public domain", "manifest:pdmx:a"),
+        "pdmx/mid/1/b.mid": ("CC0", "manifest:pdmx:a"),
+        "pdmx/mid/1/c.mid": ("unknown", "manifest:pdmx:c"),
+    }
+    assert [song.origin for song in songs] == ["PDMX; public domain", "PDMX; CC0", "PDMX"]
+    assert account.files == account.songs == 3
+
+
+def test_a_song_that_two_corpora_have_is_on_one_side(tmp_path: Path) -> None:
+    put(3, tmp_path / "lakh" / "lmd_full" / "1" / "1a81.mid")
+    (tmp_path / "lakh" / "match_scores.json").write_text(json.dumps({MSD: {"1a81": 0.7}}))
+    songs, _ = corpus.prepare([f"slakh:{slakh(tmp_path / 'slakh')}", f"lakh:{tmp_path / 'lakh'}"])
+    groups = {song.path: song.group for song in songs}
+    assert groups["lakh/lmd_full/1/1a81.mid"] == groups["slakh/train/Track00000/all_src.mid"] == f"manifest:msd:{MSD}"
+
+
+def test_only_songs_under_the_licences_that_were_asked_for_are_kept_and_the_others_counted(tmp_path: Path) -> None:
+    data = [f"pdmx:{pdmx(tmp_path / 'scores')}"]
+    for names, kept in ((["clean"], {"CC0"}), (["clean", "Public Domain"], {"CC0", "public domain"})):
+        songs, account = corpus.prepare(data, licences=Licences(names))
+        assert {song.licence for song in songs} == kept
+        assert account.left_out == {corpus.OTHER_LICENCE: 3 - len(kept)} and account.files == 3
+    with pytest.raises(CorpusError, match="no song could be used"):
+        corpus.prepare(data, licences=Licences(["MIT"]))
+
+
+def test_what_a_manifest_states_in_words_of_its_own_is_not_clean(tmp_path: Path) -> None:
+    stated = {0: "CC-BY-4.0", 1: "CC BY 4.0 repo; songs third-party", 2: "MIT repo; test songs third-party", 3: ""}
+    rows = []
+    for number, licence in stated.items():
+        path = put(number, tmp_path / "songs" / f"{number}.mid")
+        rows.append({"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "group": "", "licence": licence})
+    table(tmp_path / "songs" / "manifest.csv", *rows)
+    songs, _ = corpus.prepare([tmp_path / "songs"])
+    assert [song.licence for song in songs] == ["CC BY 4.0", *list(stated.values())[1:3], "unknown"]
+    assert [song.path for song in corpus.prepare([tmp_path / "songs"], licences=Licences(["clean"]))[0]] == [
+        "songs/0.mid"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stated", "licence", "clean"),
+    [
+        ("cc-zero", "CC0", True),
+        ("CC0 1.0", "CC0", True),
+        ("CC BY", "CC BY", True),
+        ("cc-by-3.0", "CC BY 3.0", True),
+        ("Creative Commons Attribution 4.0 International", "CC BY 4.0", True),
+        ("The MIT License", "MIT", True),
+        ("publicdomain", "public domain", False),
+        ("CC BY-SA 4.0", "CC BY-SA 4.0", False),
+        ("CC BY-NC 4.0", "CC BY-NC 4.0", False),
+        ("CC BY 4.0 of the collection", "CC BY 4.0 of the collection", False),
+        ("  ", "unknown", False),
+        (None, "unknown", False),
+        ("unknown", "unknown", False),
+    ],
+)
+def test_a_licence_has_one_spelling_and_is_clean_or_not(stated: str | None, licence: str, clean: bool) -> None:
+    assert licence_of(stated) == licence
+    assert is_clean(licence) == clean == (licence in Licences(["clean"]))
+    assert licence in ANY and licence in Licences([licence])
