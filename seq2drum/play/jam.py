@@ -8,7 +8,7 @@ of the song is the last LISTENED bars or some more.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -22,11 +22,10 @@ from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form, form_of, lattice_
 from seq2drum.lattice.grid import HIT_LENGTH, STEPS_PER_QUARTER, Grid, Lattice, encode
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.listening import Heard
-from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import choices, drum_maps
 from seq2drum.music.notes import Bar, Part, Song, Tempo
 from seq2drum.music.theory import GUITAR_PROGRAMS
-from seq2drum.play import choosing, cues
+from seq2drum.play import cues
 from seq2drum.play.arranging import is_soft, pieces_of
 from seq2drum.play.asked import by_letter, by_section
 from seq2drum.play.bar import BarPlayer
@@ -35,12 +34,13 @@ from seq2drum.play.cues import Gestures
 from seq2drum.play.decoding import APART, Request
 from seq2drum.play.ear import Ear, Strike
 from seq2drum.play.engine import Asking, Engine, Playable
-from seq2drum.play.foreseeing import FIRST, Fills, crashes, new_letter, passage
+from seq2drum.play.foreseeing import FIRST, Fills, crashes
 from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.guidance import guided
 from seq2drum.play.kept import Joint, kept_of
 from seq2drum.play.memory import LOOK_BACK, Memory
 from seq2drum.play.options import Options
+from seq2drum.play.passages import Passages
 from seq2drum.play.pieces import Pieces
 from seq2drum.play.plan import Fills as AskedFills
 from seq2drum.play.plan import Plan
@@ -51,8 +51,6 @@ from seq2drum.play.touch import Touch
 LEAD = 0.5  # quarters before a bar begins, at which it is decided
 LISTENED, SLID = 128, 32  # bars that are remembered, and after how many more the first ones are forgotten
 READ = 5  # bars that the model reads for each that it plays: that one and the four before
-EARLY = (4, 8, 16)  # bars of the first passage after which its groove is chosen anew, the first choice being blind
-PHRASE = 4  # bars of a passage, after which it may turn out to be another
 _TAG = 0x7A30  # in the seeds of what is decided of fills and crashes
 _HORIZON = 256  # bars that are laid out at first
 
@@ -106,11 +104,9 @@ class Jam:
         self._score, self._program = replace(score or Song(480), parts=(), markers=(), length=0), program
         self._told, self._ear = list[Told](), Ear(self._score.ticks_per_quarter)
         self._fills, self._asked, self._turning = Fills(self._options.fills), set[str](), False
-        self._is_led = False
         self._next_letter: str | None = None
         self.number, self.is_over = 0, False  # of the next bar that is to be decided
-        self._first, self._letters, self._held = 0, list[str](), -1
-        self._letter, self._begun = FIRST, 0
+        self._first, self._held = 0, -1
         self._groove: Groove | None = None  # of the bar before
         kit = engine.kit
         self._rows = GrooveRows.empty(LISTENED + SLID, MAX_STEPS, kit, firm=self._options.is_plain)
@@ -120,8 +116,7 @@ class Jam:
         self._was_fill = False
         self._lay_out(_HORIZON)
         self._touch = Touch(self._options, Heard(self._form, Grid.join([]), np.zeros(9, dtype=np.int64), 0), kit)
-        self._grooves = dict[str, Groove | None]()
-        self._choose(FIRST, None)
+        self._passages = Passages(self._options, self._form.between(0, 1))
 
     # --- being told ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +149,7 @@ class Jam:
         self._catch_up()
         number, at = self.number, self.number - self._first
         here = self._form.between(number, number + 1)
-        self._hold(at, here, self._grooves[self._letter])
+        self._hold(at, here, self._passages.groove)
         size, memory = int(here.steps[0]), self._memory
         memory.steps[LOOK_BACK + at] = size
         has_groove = self._rows.held[at] >= 0
@@ -165,7 +160,7 @@ class Jam:
         memory.keep(at, (source > 0).astype(np.float32)[None], source[None])
         self._previous = (source[-1:] > 0).astype(np.float32)
         self._fills.played(False)
-        self._letters.append(self._letter)
+        self._passages.letters.append(self._passages.letter)
         self._was_fill = False
         bar = self._as_bar(number, self._touch.strike(number, hits), is_fill=False, is_last=False)
         self.number += 1
@@ -189,6 +184,7 @@ class Jam:
             self._ear.hear(one)
         elif one.what == INTENSITY:
             self._options = replace(self._options, intensity=one.number)
+            self._passages.options = self._options
             self._touch.change(self._options)
         elif one.what == TEMPO:
             tick = self._lattice.bars[self.number].start
@@ -207,12 +203,16 @@ class Jam:
         # 1. What is known: the last bars, and how the guitar is expected to go on.
         at = number - self._first
         heard = self._heard(number)
-        begins = self._pass_on(number, heard)
+        earlier, here = heard.between(0, at), heard.form.between(at, at + 1)
+        if self._turning:
+            begins = self._passages.turn(number, self._next_letter, earlier, here)
+        else:
+            begins = self._passages.follow(number, earlier, here)
         known, low = features(heard), max(at - READ + 1, 0)
         known = _of_bars(known._replace(bars=without_future(known.bars)), heard.form, low)
-        form, here = heard.form.between(low, at + 1), heard.form.between(at, at + 1)
+        form = heard.form.between(low, at + 1)
         # 2. The groove, a fill, a crash.
-        model, groove = guided(self._engine, self._options.controls), self._grooves[self._letter]
+        model, groove = guided(self._engine, self._options.controls), self._passages.groove
         pieces = self._hold(at, here, groove)
         is_last = STOP in self._asked
         is_fill = yield from self._is_fill(model, known, form, begins=begins, is_last=is_last)
@@ -221,14 +221,14 @@ class Jam:
         # 3. Play it, and remember it.
         played = yield from self._played(model, number, known, form, plan, low)
         struck = self._touch.strike(number, played)
-        self._letters.append(self._letter)
+        self._passages.letters.append(self._passages.letter)
         self._was_fill, self.is_over = is_fill, is_last
         self._asked.clear()
         return self._as_bar(number, struck, is_fill=is_fill, is_last=is_last)
 
     def _hold(self, at: int, form: Form, groove: Groove | None) -> Pieces:
         """Put the groove of a bar where it is remembered; which pieces may be played."""
-        known = {name: one for name, one in self._grooves.items() if one}
+        known = {name: one for name, one in self._passages.grooves.items() if one}
         pieces = pieces_of(self._options, known, self._engine.kit)
         self._held = self._held + 1 if groove is not None and groove is self._groove else 0
         self._groove = groove
@@ -287,7 +287,7 @@ class Jam:
         self, number: int, form: Form, groove: Groove | None, *, begins: bool, is_fill: bool, is_last: bool
     ) -> Plan:
         """What is decided of a bar, as the plan of a song of that bar alone."""
-        options, place = self._options, number - self._begun
+        options, place = self._options, number - self._passages.begun
         soft = is_soft(options, groove)
         rng = np.random.default_rng([options.sampling.seed, number, _TAG, 1])
         crash = crashes(place, begins=begins or not number, after_fill=self._was_fill, soft=soft, rng=rng)
@@ -300,7 +300,7 @@ class Jam:
             gestures, crash = replace(gestures, cues={step: cue.of(known) for step, cue in ended.items()}), False
         asked = np.array([is_fill and bool(self._asked)])
         return Plan(
-            (self._letter,),
+            (self._passages.letter,),
             np.array([place]),
             np.array([begins]),
             (groove,),
@@ -312,13 +312,14 @@ class Jam:
         )
 
     def _as_bar(self, number: int, hits: Grid, *, is_fill: bool, is_last: bool) -> JamBar:
-        groove, drum_map = self._grooves[self._letter], drum_maps.load(self._options.drum_map)
+        groove, drum_map = self._passages.groove, drum_maps.load(self._options.drum_map)
         brushes = groove is not None and "brush" in groove.title
         program, is_xg = drum_map.kit_to_play(self._score, brushes=brushes)
         part = drum_map.apply(replace(self._joint.fitted(number, hits), program=program, is_xg=is_xg))
         part = replace(part, name=TRACK_NAME, is_drums=True)
         name, title = (groove.name, groove.title) if groove is not None else ("", "")
-        return JamBar(number, self._lattice.bars[number], part, hits, self._letter, name, title, is_fill, is_last)
+        bar, letter = self._lattice.bars[number], self._passages.letter
+        return JamBar(number, bar, part, hits, letter, name, title, is_fill, is_last)
 
     # --- what was heard -----------------------------------------------------------------------------------------------
 
@@ -346,7 +347,7 @@ class Jam:
         if self.number - self._first < LISTENED + SLID:
             return
         self._first += SLID
-        self._letters = self._letters[SLID:]
+        del self._passages.letters[:SLID]
         self._memory.forget(SLID)
         self._ear.forget(self._lattice.bars[self._first].start)
 
@@ -361,56 +362,6 @@ class Jam:
         drum_map = drum_maps.load(self._options.drum_map)
         kept = kept_of(score, lattice, Options(), drum_map, self._engine.kit)
         self._joint = Joint(kept, lattice, self._engine.kit, length)
-
-    # --- passages and grooves -----------------------------------------------------------------------------------------
-
-    def _pass_on(self, number: int, heard: Heard) -> bool:
-        """Find the passage that a bar belongs to, and its groove; whether it begins with this bar.
-
-        Where signs say so it does, and from then on only they do. Else where the guitar has played something else for
-        a phrase.
-        """
-        at = number - self._first
-        if self._turning:
-            letter = new_letter([*self._letters, *self._grooves]) if self._next_letter is None else self._next_letter
-            is_new = letter != self._letter
-            self._letter, self._begun, self._is_led = letter, number, True
-            if letter not in self._grooves:
-                self._choose(letter, heard.between(0, at), other=True)
-            return is_new
-        found = sections(heard.between(0, at)) if at and not self._is_led else ()
-        if not found:
-            return number == 0
-        now = passage(found, self._letters)
-        if now.letter != self._letter and (at - now.bar) % PHRASE == 0:
-            self._letter, self._begun = now.letter, self._first + now.bar
-            if now.letter not in self._grooves:
-                self._choose(now.letter, heard.between(0, at), found)
-            return True
-        if self._letter == FIRST and number in EARLY:
-            self._choose(FIRST, heard.between(0, at), found)
-        return False
-
-    def _choose(self, letter: str, heard: Heard | None, found: Sequence[Section] = (), *, other: bool = False) -> None:
-        """Choose the groove of a passage, which is the last of those found; if nothing was heard, by what is asked for.
-
-        other: another one than that which is played.
-        """
-        options, here = self._options, self._form.between(self.number, self.number + 1)
-        passages = [*found[:-1], (found[-1] if found else Section(0, letter))._replace(letter=letter)]
-        asked = choosing.asked(options, letter)
-        if asked is not None:
-            self._grooves[letter] = asked
-        elif heard is None or not len(heard.guitar.step):
-            kind = int(here.numerator[0]), int(here.denominator[0])
-            self._grooves[letter] = choosing.unheard(kind, float(here.bpm[0]), options)
-        elif other and (playing := self._groove) is not None:
-            self._grooves[letter] = choosing.another(heard, passages, options, playing)
-        elif (playing := self._grooves.get(letter, self._grooves.get(self._letters[-1]))) is not None:
-            early = letter in self._grooves
-            self._grooves[letter] = choosing.better(heard, passages, options, letter, playing, other_kind=early)
-        else:
-            self._grooves.setdefault(letter, None)
 
 
 def _with_grooves(options: Options) -> Options:
