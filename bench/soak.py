@@ -1,8 +1,9 @@
 """The service for an hour: `python bench/soak.py` sends calls of all kinds and prints what came of them.
 
-Four callers send good, bad, cancelled and late calls at once. Wanted: no call ends in a way it must not, no worker
-dies, the last third of the calls is not 10 % slower than the second (which says little on a machine that does other
-work, too), and after the first third no more than 24 MB, or 1,024 bytes a call, are kept. Exit code 1 if not.
+Four callers send good, bad, cancelled and late calls at once; with `--rest` each waits for so long between two of its
+calls. Wanted: no call ends in a way it must not, no worker dies, the last third of the calls is not 10 % slower than
+the second (which says little on a machine that does other work, too), and after the first third no more than 24 MB, or
+1,024 bytes a call, are kept. Exit code 1 if not.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ class Noted(NamedTuple):
 class Soak:
     """Calls of all kinds, what must come of each, and what came."""
 
-    def __init__(self, address: str, seconds: float) -> None:
-        self.address, self.seconds = address, seconds
+    def __init__(self, address: str, seconds: float, rest: float = 0.0) -> None:
+        self.address, self.seconds, self.rest = address, seconds, rest
         self.noted: list[Noted] = []
         self.begun = time.perf_counter()
         drummer = Drummer.load()
@@ -136,6 +137,7 @@ class Soak:
                     fault = fault_of(error)
                     outcome = fault.reason if kind != "late" and fault.reason else fault.code
                 self.noted.append(Noted(now - self.begun, kind, outcome, time.perf_counter() - now))
+                time.sleep(self.rest)
 
 
 class Look(NamedTuple):
@@ -144,12 +146,13 @@ class Look(NamedTuple):
     at: float
     calls: int
     front: int
-    workers: int
+    screens: int
+    players: int
 
     @property
     def bytes(self) -> int:
         """Of all processes."""
-        return self.front + self.workers
+        return self.front + self.screens + self.players
 
 
 class Found(NamedTuple):
@@ -183,17 +186,18 @@ class Found(NamedTuple):
         return last.bytes - first.bytes, last.calls - first.calls
 
 
-def soak(served: Served, seconds: float, callers: int = CALLERS) -> Found:
-    """Call a server for so long."""
-    work = Soak(served.address, seconds)
+def soak(served: Served, seconds: float, callers: int = CALLERS, rest: float = 0.0) -> Found:
+    """Call a server for so long. rest: seconds between two calls of a caller."""
+    work = Soak(served.address, seconds, rest)
     workers = {kind: served.workers(kind) for kind in ("screen", "player")}
     threads = [threading.Thread(target=work.caller, args=(index,)) for index in range(callers)]
     for thread in threads:
         thread.start()
     looks = []
     while any(thread.is_alive() for thread in threads):
-        front, *others = (process.memory_info().rss for process in served.tree())
-        looks.append(Look(time.perf_counter() - work.begun, len(work.noted), front, sum(others)))
+        front = served.tree()[0].memory_info().rss
+        screens, players = (sum(each.memory_info().rss for each in served.workers(kind)) for kind in workers)
+        looks.append(Look(time.perf_counter() - work.begun, len(work.noted), front, screens, players))
         time.sleep(seconds / LOOKS)
     for thread in threads:
         thread.join()
@@ -218,19 +222,25 @@ def rows(found: Found) -> Iterator[tuple[str, str, str, bool]]:
     most = max(MOST_GROWTH, MOST_BYTES_A_CALL * calls)
     wanted = f"{most / 1e6:.0f} MB or less"
     first, last = found.warm[0], found.warm[-1]
-    told = f"{grown / 1e6:.1f} MB in {calls:,} calls, {(last.front - first.front) / 1e6:.1f} of them by the front"
+    shares = {kind: getattr(last, kind) - getattr(first, kind) for kind in ("front", "screens", "players")}
+    told = ", ".join(f"{kind} {share / 1e6:.1f}" for kind, share in shares.items())
+    told = f"{grown / 1e6:.1f} MB in {calls:,} calls: {told}"
     yield "memory gained after the first third", told, wanted, grown <= most
-    yield "memory at the end", f"{last.front / 1e6:.0f} MB and {last.workers / 1e6:.0f} MB of workers", "", True
+    tenths = found.looks[:: max(len(found.looks) // 10, 1)]
+    yield "memory, MB, at each tenth of the time", " ".join(f"{look.bytes / 1e6:.0f}" for look in tenths), "", True
+    each = f"front {last.front / 1e6:.0f} MB, screens {last.screens / 1e6:.0f}, players {last.players / 1e6:.0f}"
+    yield "memory at the end", each, "", True
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3600.0, metavar="N", help="how long (default: an hour)")
     parser.add_argument("--callers", type=int, default=CALLERS, metavar="N")
+    parser.add_argument("--rest", type=float, default=0.0, metavar="SECONDS", help="of a caller between two calls")
     options = parser.parse_args()
     print(f"{options.callers} callers for {options.seconds:g} s; {machine()}\n")
     with serving() as served:
-        found = soak(served, options.seconds, options.callers)
+        found = soak(served, options.seconds, options.callers, options.rest)
         ended = served.end()
     print("| what | figure | wanted | kept |\n|---|---|---|---|")
     table = [*rows(found), ("exit code of the server", str(ended), "0", ended == 0)]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import sys
+from collections.abc import Callable
 
 import psutil
 
 if sys.platform != "win32":  # Windows has no such limits
     import resource
+
+GAINED_MEBIBYTES = 16
+"""What may be kept of the memory of calls that are over, until it is given back: that takes some milliseconds."""
 
 
 def bound_memory(mebibytes: int | None) -> None:
@@ -31,3 +36,23 @@ def resident_mebibytes() -> float:
     """The memory that this process has in use."""
     resident: int = psutil.Process().memory_info().rss
     return resident / (1 << 20)
+
+
+class Keeping:
+    """What this process keeps of the memory that it has used and needs no more: the C library's heap does."""
+
+    def __init__(self) -> None:
+        self._kept = resident_mebibytes()
+
+    def give_back(self) -> None:
+        """Give it back to the system, if it is more than GAINED_MEBIBYTES. Not every C library can."""
+        now = resident_mebibytes()
+        if now > self._kept + GAINED_MEBIBYTES and (trim := _trim()):
+            trim(0)
+            self._kept = resident_mebibytes()
+        self._kept = min(self._kept, now)
+
+
+def _trim() -> Callable[[int], int] | None:
+    """The function of glibc that gives free pages of all heaps back; None where there is another C library."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

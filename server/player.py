@@ -34,7 +34,7 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server import briefs, convert, frames, logs, statuses
 from server.composing import Composing
 from server.frames import Frame
-from server.memory import bound_memory, resident_mebibytes
+from server.memory import Keeping, bound_memory, resident_mebibytes
 from server.stage import Call, Stage
 from server.statuses import Refusal
 
@@ -42,6 +42,7 @@ LOG = logging.getLogger(__name__)
 PROGRESS_SECONDS = 0.1  # between two messages about a call's progress
 LOADING_MEBIBYTES = 4096
 """The memory that loading all models may take."""
+ENDS = frozenset({"done", "failed", "left"})  # frames after which a call has nothing here
 ALIVE_SECONDS = 1.0  # after so long without a word it says that it goes on
 
 
@@ -62,6 +63,7 @@ class Player:
         self._sink = say
         self._said = time.monotonic()
         self._replies: dict[int, Iterator[Frame | None]] = {}
+        self._keeping, self._has_ended = Keeping(), False
         self._composing = Composing(composers, limits, most_takes, self._say, self._fail)
 
     @property
@@ -96,7 +98,7 @@ class Player:
             self._stages[call.model].let_in(call)
 
     def advance(self) -> None:
-        """Play one step of the calls, one bar of each beat, and write one take of each call that is played."""
+        """Play one pass of the calls, one bar of each beat, and write one take of each call that is played."""
         self._composing.advance()
         for job, reply in list(self._replies.items()):
             self._go_on(job, reply)
@@ -107,8 +109,15 @@ class Player:
         if time.monotonic() - self._said > ALIVE_SECONDS:
             self._say(Frame({"what": "alive", "job": 0}))
 
+    def tidy(self) -> None:
+        """Give back the memory of calls that are over."""
+        if self._has_ended:
+            self._has_ended = False
+            self._keeping.give_back()
+
     def _say(self, frame: Frame) -> None:
         self._said = time.monotonic()
+        self._has_ended |= frame.head["what"] in ENDS
         self._sink(frame)
 
     def _offer(self, frame: Frame) -> bytes:
@@ -301,6 +310,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> int:
                 return 0
             player.take_in(frame)
         player.advance()
+        player.tidy()
 
 
 def is_out_of_memory(error: Exception) -> bool:
