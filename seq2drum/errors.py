@@ -18,6 +18,7 @@ catch only what no check of theirs can foresee: a name that may not be looked up
     │   ├── UnknownModelError no such model or model family
     │   └── CheckpointError   a checkpoint folder that is damaged or of another version
     ├── OutputError           the result could not be written; what was there before is untouched
+    ├── PortError             a MIDI port cannot be opened, or has gone
     └── MissingExtraError     an optional package is not installed
 """
 
@@ -80,6 +81,10 @@ class CheckpointError(ModelError):
 
 class OutputError(Seq2DrumError):
     """The result could not be written; what was there before is untouched."""
+
+
+class PortError(Seq2DrumError):
+    """A MIDI port, or one of the network, cannot be opened, or has gone."""
 
 
 class MissingExtraError(Seq2DrumError):

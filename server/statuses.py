@@ -63,6 +63,7 @@ TABLE: Mapping[type[errors.Seq2DrumError], Row] = MappingProxyType(
         errors.Seq2DrumError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
         errors.CorpusError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
         errors.OutputError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
+        errors.PortError: Row(StatusCode.INTERNAL, INTERNAL_ERROR),
     }
 )
 """The row of each error of the core. Of an error's classes the most special one counts."""

@@ -59,6 +59,7 @@ NOT_RUN = {
     r"brew ": "installs programs",
     r"seq2drum --print-completion |mkdir -p ~/\.zfunc$": "writes into a home; test_completion.py tries it",
     r"seq2drum --mode eval .*--listen ": "wants listeners; test_comparison.py makes a page and reads votes",
+    r'seq2drum --mode jam (--ports|.*--out "EZ)': "wants MIDI ports; tests/cli/test_in_time.py has a stand-in for them",
     r"\(echo ": "wants a token and curl; tests/server/test_web.py asks over HTTP",
     r"(seq2drum|python main\.py) --mode page": "serves a page until it is ended; tests/web is in a browser",
     r"python -m client mcp ": "serves an assistant; test_mcp.py is one",

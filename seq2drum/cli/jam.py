@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import exports, maps, paths, report, shared
+from seq2drum.cli import exports, in_time, maps, paths, report, shared
 from seq2drum.cli.terminal import as_text
 from seq2drum.errors import OptionError, OutputError
 from seq2drum.music.limits import SONG_SUFFIXES
@@ -29,17 +29,26 @@ CHOSEN = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add who plays the guitar, what a musician can choose, and what is written."""
-    parser.usage = "%(prog)s --in SONG --fast [--out FILE] [options]"
+    parser.usage = (
+        "%(prog)s --in PORT|SONG --out PORT [options]\n       %(prog)s --in SONG --fast [--out FILE] [options]"
+    )
     parser.description = (
         "A drummer who plays along: counts in, hears the guitar as it is played, and decides each bar shortly before it"
-        " begins. A file plays the guitar here, and what a listener would have heard is written, guitar and drums."
+        " begins. The guitar is at a MIDI port, or a file plays it; what was heard is written, guitar and drums."
     )
     parser.epilog = """examples:
+  seq2drum --mode jam --in "My guitar" --out "My drums" --bpm 96
+  seq2drum --mode jam --in virtual --out virtual --clock-in
   seq2drum --mode jam --in riff.mid --out jam.mid --fast
   seq2drum --mode jam --in riff.mid --fast --signs 8:section,16:section=A"""
     who = parser.add_argument_group("the guitarist")
-    who.add_argument("--in", dest="source", metavar="SONG", help="a MIDI or MusicXML file, or - for MIDI on stdin")
-    who.add_argument("--fast", action="store_true", help="as fast as it goes, not in time")
+    who.add_argument(
+        "--in",
+        dest="source",
+        metavar="PORT|SONG",
+        help="a MIDI port, virtual for a new one, a MIDI or MusicXML file, or - for MIDI on stdin",
+    )
+    who.add_argument("--fast", action="store_true", help="a file as fast as it goes, not in time")
     who.add_argument(
         "--signs",
         type=_signs,
@@ -61,8 +70,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             )
     output = parser.add_argument_group("output")
     output.add_argument(
-        "-o", "--out", dest="output", metavar="FILE", help=f"where to write (default: SONG{MADE} beside the song)"
+        "-o",
+        "--out",
+        dest="output",
+        metavar="PORT|FILE",
+        help=f"in time a MIDI port, or virtual for a new one; with --fast where to write (default: SONG{MADE})",
     )
+    in_time.add_options(parser)
     shared.add_session(output)
     parser.set_defaults(count_in=1)
     maps.add_drum_map(output)
@@ -74,18 +88,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play along with a song; returns the exit code."""
+    from seq2drum.formats.opening import open_song
     from seq2drum.play import engine
     from seq2drum.play.options import Options
 
+    if options.ports:
+        return in_time.list_ports()
     names = [name for group in CHOSEN.values() for name in group] + ["drum_map"]
     wanted = Options(**{name: getattr(options, name) for name in names} | {"style": shared.style(options)})
     session = exports.session(options)
     if options.source is None:
-        raise OptionError("--mode jam wants a guitarist: name a MIDI file with --in")
-    if not options.fast:
-        raise OptionError("a file is played as fast as it goes; add --fast")
+        raise OptionError("--mode jam wants a guitarist: name a MIDI port or file with --in; --ports lists the ports")
     if paths.is_folder(options.source):
-        raise OptionError(f"--in wants a file, and {options.source} is a folder")
+        raise OptionError(f"--in wants a port or a file, and {options.source} is a folder")
+    if not options.fast:
+        song = open_song(paths.read(options.source))[0] if _is_file(options.source) else None
+        signs = _in_song(song, options.signs) if song else ()
+        return in_time.run(options, wanted, engine.load(options.model), song, signs)
     ((source, target),) = paths.jobs([options.source], options.output, SONG_SUFFIXES, MADE)
     also = exports.wanted(options)
     player = engine.load(options.model)
@@ -109,6 +128,11 @@ def _played(player: Engine, source: str, wanted: Options, options: argparse.Name
 
     song, data = open_song(paths.read(source))
     return jammed(player, song, wanted, signs=_in_song(song, options.signs), source=data)
+
+
+def _is_file(name: str) -> bool:
+    """Whether what plays the guitar is a file, and no port."""
+    return name == "-" or Path(name).suffix.lower() in SONG_SUFFIXES or Path(name).exists()
 
 
 def _in_song(song: Song, signs: tuple[tuple[int, str, str], ...]) -> list[Sign]:

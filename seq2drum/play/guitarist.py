@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from seq2drum.lattice.form import lattice_of
@@ -38,6 +38,42 @@ class Jammed(NamedTuple):
     bars: list[JamBar]
 
 
+@dataclass(frozen=True, eq=False)
+class Guitarist:
+    """A song as what a drummer is told of it: its guitar, the signs, and where it ends.
+
+    song: a bar longer than it was if the drums are to end behind its last bar. told: sorted by time. end: the quarter
+    up to which the drums play. program: the General MIDI program of the guitar.
+    """
+
+    song: Song
+    guitar: GuitarChoice
+    told: tuple[Told, ...]
+    end: float
+    program: int
+
+    @classmethod
+    def of(cls, song: Song, options: Options, signs: Sequence[Sign] = ()) -> Guitarist:
+        """The guitarist of a song, who nods in the bar before the last.
+
+        The drums end with the last chord if that begins a bar, or else on the first beat after it. Without an ending
+        (`Options.ending`) they play to the end of the last bar. signs: what else the drummer is shown.
+
+        Raises:
+            InputError: the song has no guitar.
+            OptionError: there is no such part.
+        """
+        guitar = theory.choose_parts(song, options.track)
+        parts = [song.parts[index] for index in guitar.parts]
+        quarter, last = song.ticks_per_quarter, max(int(part.onset.max(initial=0)) for part in parts)
+        song, stop = _ended(song, last, ends=options.ending != NO_ENDING)
+        told: list[Told] = [*strikes(parts, quarter), *signs]
+        if options.ending != NO_ENDING:
+            told.append(Sign(stop.start / quarter - stop.length / quarter, STOP))
+        told.sort(key=lambda one: one.quarter)
+        return cls(song, guitar, tuple(told), stop.start / quarter, parts[0].program)
+
+
 def jammed(
     engine: Engine,
     song: Song,
@@ -52,29 +88,19 @@ def jammed(
     """
     options = options or Options()
     song, guitar, bars = jammed_bars(engine, song, options, signs=signs)
-    return _take(song, bars, Take(song, bars[0].part, guitar, options, source))
+    return as_take(bars, Take(song, bars[0].part, guitar, options, source))
 
 
 def jammed_bars(engine: Engine, song: Song, options: Options, *, signs: Sequence[Sign] = ()) -> Jammed:
-    """The bars of a drummer who plays along with a song's guitar and does not know what comes.
-
-    The guitarist nods in the bar before the last: the drums end with the last chord if that begins a bar, or else on
-    the first beat after it. Without an ending (`Options.ending`) they play to the end of the last bar. signs: what else
-    the drummer is shown.
+    """The bars of a drummer who plays along with a song's guitar and does not know what comes, see `Guitarist`.
 
     Raises:
         InputError: the song has no guitar.
         OptionError: there is no such part, groove or sign; something is asked for that needs a whole song.
     """
-    guitar = theory.choose_parts(song, options.track)
-    parts = [song.parts[index] for index in guitar.parts]
-    quarter, last = song.ticks_per_quarter, max(int(part.onset.max(initial=0)) for part in parts)
-    song, stop = _ended(song, last, ends=options.ending != NO_ENDING)
-    told: list[Told] = [*strikes(parts, quarter), *signs]
-    if options.ending != NO_ENDING:
-        told.append(Sign(stop.start / quarter - stop.length / quarter, STOP))
-    jam = Jam(engine, options, song, program=parts[0].program)
-    return Jammed(song, guitar, jam.hear(told, stop.start / quarter))
+    player = Guitarist.of(song, options, signs)
+    jam = Jam(engine, options, player.song, program=player.program)
+    return Jammed(player.song, player.guitar, jam.hear(player.told, player.end))
 
 
 def _ended(song: Song, last: int, *, ends: bool) -> tuple[Song, Bar]:
@@ -94,13 +120,13 @@ def _ended(song: Song, last: int, *, ends: bool) -> tuple[Song, Bar]:
     return song, bars[at + 1]
 
 
-def _take(song: Song, bars: Sequence[JamBar], take: Take) -> Take:
-    """The bars of a jam as a take."""
+def as_take(bars: Sequence[JamBar], take: Take) -> Take:
+    """The bars of a jam as a take; take: what they were played to."""
     part = merged([bar.part for bar in bars], kit=bars[0].part, name=TRACK_NAME)
     grooves = dict.fromkeys((bar.letter, bar.groove, bar.title) for bar in bars if bar.groove)
     passages = tuple(Marker(bar.bar.start, bar.letter) for bar in _first_of(bars))
     played_on = tuple(SectionGroove(*one) for one in grooves)
-    return replace(take, song=song, part=part, grooves=played_on, sections=passages)
+    return replace(take, part=part, grooves=played_on, sections=passages)
 
 
 def _first_of(bars: Sequence[JamBar]) -> Iterator[JamBar]:

@@ -101,8 +101,8 @@ class Jam:
         if engine.unit != "song":
             raise OptionError(f"the model {engine.name!r} cannot play along; wanted one such as live or default")
         self._engine, self._options = engine, _with_grooves(options or Options())
-        self._score, self._program = replace(score or Song(480), parts=(), markers=(), length=0), program
-        self._told, self._ear = list[Told](), Ear(self._score.ticks_per_quarter)
+        self.score, self._program = replace(score or Song(480), parts=(), markers=(), length=0), program
+        self._told, self._ear = list[Told](), Ear(self.score.ticks_per_quarter)
         self._fills, self._asked, self._turning = Fills(self._options.fills), set[str](), False
         self._next_letter: str | None = None
         self.number, self.is_over = 0, False  # of the next bar that is to be decided
@@ -170,7 +170,12 @@ class Jam:
     @property
     def point(self) -> float:
         """The moment, in quarters, at which the next bar is decided."""
-        return self._lattice.bars[self.number].start / self._score.ticks_per_quarter - LEAD
+        return self.coming.start / self.score.ticks_per_quarter - LEAD
+
+    @property
+    def coming(self) -> Bar:
+        """The next bar that is to be decided, in ticks."""
+        return self._lattice.bars[self.number]
 
     def _catch_up(self) -> None:
         """Hear what was told of the time before the next bar's moment."""
@@ -188,8 +193,8 @@ class Jam:
             self._touch.change(self._options)
         elif one.what == TEMPO:
             tick = self._lattice.bars[self.number].start
-            tempos = [tempo for tempo in self._score.tempo_map if tempo.tick < tick]
-            self._score = replace(self._score, tempos=(*tempos, Tempo(tick, round(6e7 / one.number))))
+            tempos = [tempo for tempo in self.score.tempo_map if tempo.tick < tick]
+            self.score = replace(self.score, tempos=(*tempos, Tempo(tick, round(6e7 / one.number))))
             self._lay_out(len(self._lattice.bars))
         else:
             self._asked.add(one.what)
@@ -314,7 +319,7 @@ class Jam:
     def _as_bar(self, number: int, hits: Grid, *, is_fill: bool, is_last: bool) -> JamBar:
         groove, drum_map = self._passages.groove, drum_maps.load(self._options.drum_map)
         brushes = groove is not None and "brush" in groove.title
-        program, is_xg = drum_map.kit_to_play(self._score, brushes=brushes)
+        program, is_xg = drum_map.kit_to_play(self.score, brushes=brushes)
         part = drum_map.apply(replace(self._joint.fitted(number, hits), program=program, is_xg=is_xg))
         part = replace(part, name=TRACK_NAME, is_drums=True)
         name, title = (groove.name, groove.title) if groove is not None else ("", "")
@@ -326,7 +331,7 @@ class Jam:
     def _heard(self, number: int) -> Heard:
         """The bars from the first that is remembered on up to a bar, as the guitar is expected to go on."""
         lattice, first = self._lattice, self._first
-        begin, quarter = lattice.bars[first].start, self._score.ticks_per_quarter
+        begin, quarter = lattice.bars[first].start, self.score.ticks_per_quarter
         bars = tuple(
             replace(bar, index=place, start=bar.start - begin)
             for place, bar in enumerate(lattice.bars[first : number + 1])
@@ -353,11 +358,11 @@ class Jam:
 
     def _lay_out(self, bars: int) -> None:
         """Lay out so many bars or more of the tempos and metres that are known."""
-        quarter = self._score.ticks_per_quarter
+        quarter = self.score.ticks_per_quarter
         length = 4 * quarter * bars
-        while len((lattice := lattice_of(replace(self._score, length=length))).bars) < bars:
+        while len((lattice := lattice_of(replace(self.score, length=length))).bars) < bars:
             length *= 2
-        score = replace(self._score, length=length)
+        score = replace(self.score, length=length)
         self._lattice, self._form = lattice, form_of(score, lattice)
         drum_map = drum_maps.load(self._options.drum_map)
         kept = kept_of(score, lattice, Options(), drum_map, self._engine.kit)

@@ -69,7 +69,7 @@ def test_what_makes_no_sense_is_said_in_one_line(run: Run, riff: Path, tmp_path:
     drums.write_bytes(midi.serialise(Song(480, (Part.of([Note(0, 60, 36, 90)], is_drums=True),))))
     for words, said in (
         ([], "wants a guitarist"),
-        (["--in", riff], "add --fast"),
+        (["--in", riff], "wants a port for the drums"),
         (["--in", tmp_path, "--fast"], "is a folder"),
         (["--in", tmp_path / "none.mid", "--fast"], "none.mid"),
         (["--in", drums, "--fast"], "guitar"),
