@@ -222,8 +222,12 @@ class Remembering(base.Family):
 
         Of a model that hears no grooves, of the bars alone.
         """
-        mixed = torch.einsum("nhqk,nksv->nqshv", weight[..., -past.shape[1] :], past)
-        return mixed + torch.einsum("nhq,nqsv->nqshv", weight[..., 0], groove) if self.hears_grooves else mixed
+        heads, count = weight.shape[1:3]
+        of_bars = weight[..., 1:] if self.hears_grooves else weight
+        mixed = (of_bars.flatten(1, 2) @ past.flatten(2)).unflatten(1, (heads, count)).unflatten(-1, past.shape[2:])
+        if self.hears_grooves:
+            mixed = mixed + weight[..., 0, None, None] * groove[:, None]
+        return mixed.permute(0, 2, 3, 1, 4)
 
     # --- training ----------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ Letters of shapes: m bars, S steps, V voices, H hidden units, A attention heads,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,9 +90,11 @@ class Transformer(Remembering):
         """What is known of the steps of bars, steps (m,) many each, before they are played: (m, S, H)."""
         x = self.mix_steps(self.dropout(torch.cat([known.given, known.recalled], -1)))
         x = x + self.mix_bar(torch.cat([known.knowledge, known.final], -1))[:, None]
-        exists = torch.arange(x.shape[1], device=x.device) < steps[:, None]
+        shape = x.shape[:2]
+        exists = torch.arange(shape[1], device=x.device) < steps[:, None]
+        hidden = torch.where(exists, 0.0, _NEVER).to(x.dtype)[:, None, None]
         for layer in self.whole:
-            x = layer(x, exists)
+            x = layer(x, hidden, shape)
         return x
 
     def window(self, drums: Tensor, alike: Tensor, steps: Tensor) -> list[Tensor]:
@@ -126,8 +129,13 @@ class Transformer(Remembering):
         steps = steps.flatten().clamp(1, drums.shape[2])
         # 2. All steps at once.
         x = self.opened(known, steps) + self.mix_previous(previous)
-        for layer, slots in zip(self.back, self.window(drums, alike, steps), strict=True):
-            x = layer(x, slots)
+        return self.looked_back(x, self.window(drums, alike, steps))
+
+    def looked_back(self, x: Tensor, windows: Iterable[Tensor]) -> Tensor:
+        """What hits are drawn from, (m, S, H): x (m, S, H) and, for each layer, the slots before the bars (m, W, ·)."""
+        shape = x.shape[:2]
+        for layer, slots in zip(self.back, windows, strict=True):
+            x = layer(x, slots, shape)
         thought: Tensor = self.think(x)
         return thought
 
@@ -165,16 +173,15 @@ class _Whole(nn.Module):
         self.dropout = SameDropout(dropout)
         _begin(self.enter, self.leave, hidden, hidden // heads)
 
-    def forward(self, x: Tensor, exists: Tensor) -> Tensor:
-        """x (m, S, H), exists (m, S): which steps there are -> (m, S, H)."""
+    def forward(self, x: Tensor, hidden: Tensor, shape: tuple[int, int]) -> Tensor:
+        """x (m, S, H), hidden (m, 1, 1, S): added to what is asked of a step; shape: m and S -> (m, S, H)."""
+        count, size = shape
         attending, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
-        q, k, v = attending.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (m, A, S, ·)
-        place = torch.arange(x.shape[1], device=x.device)
-        apart = (place[:, None] - place).clamp(1 - MAX_STEPS, MAX_STEPS - 1) + MAX_STEPS - 1
-        score = q @ k.transpose(-1, -2)
-        hidden = torch.where(exists, 0.0, _NEVER).to(score.dtype)[:, None, None]
-        weight = torch.softmax(score + self.distance[:, apart].to(score.dtype) + hidden, -1)
-        mixed = (weight @ v).transpose(1, 2).flatten(-2)
+        attending = attending.reshape(count, size, 3, self.heads, self.sizes[0] // self.heads // 3)
+        q, k, v = attending.permute(2, 0, 3, 1, 4)  # each (m, A, S, ·)
+        distance = _shifted(self.distance.flip(1).roll(1 - MAX_STEPS, 1))[:, :size, :size]
+        weight = torch.softmax(q @ k.transpose(-1, -2) + distance.to(x.dtype) + hidden, -1)
+        mixed = (weight @ v).transpose(1, 2).reshape(count, size, self.sizes[0] // 3)
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
 
 
@@ -191,17 +198,30 @@ class _Back(nn.Module):
         self.dropout = SameDropout(dropout)
         _begin(self.enter, self.leave, heads * SLOT, SLOT)
 
-    def forward(self, x: Tensor, slots: Tensor) -> Tensor:
-        """All steps of a bar: x (m, S, H), the slots of the steps before it (m, W, ·) -> (m, S, H)."""
-        size = x.shape[1]
+    def forward(self, x: Tensor, slots: Tensor, shape: tuple[int, int]) -> Tensor:
+        """x (m, S, H), the slots of the steps before the bars (m, W, ·); shape: m and S -> (m, S, H)."""
+        count, size = shape
         q, own, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
         seen = torch.cat([slots, own], 1)  # (m, W + S, ·)
-        slot = torch.arange(WINDOW + size, device=x.device) - torch.arange(size, device=x.device)[:, None] - 1
-        bias = self.distance[:, slot.clamp(0, WINDOW - 1)].masked_fill((slot < 0) | (slot >= WINDOW), _NEVER)
-        score = (q.unflatten(-1, (self.heads, SLOT)).flatten(1, 2) @ seen.transpose(1, 2)).unflatten(1, (size, -1))
-        weight = torch.softmax(score + bias.transpose(0, 1).to(score.dtype), -1)
-        mixed = (weight.flatten(1, 2) @ seen).unflatten(1, (size, -1)).flatten(-2)
+        score = q.reshape(count, -1, SLOT) @ seen.transpose(1, 2)  # (m, S A, W + S)
+        weight = torch.softmax(score + self.biases()[: size * self.heads, : WINDOW + size].to(score.dtype), -1)
+        mixed = (weight @ seen).reshape(count, size, self.sizes[0])
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
+
+    def biases(self) -> Tensor:
+        """(MAX_STEPS A, W + MAX_STEPS): what is added to what each head asks at each step of each slot."""
+        first = functional.pad(self.distance, (1, MAX_STEPS), value=_NEVER)
+        return _shifted(first).transpose(0, 1).flatten(0, 1)
+
+
+def _shifted(first: Tensor) -> Tensor:
+    """(A, L) -> (A, MAX_STEPS, L - 1): each row the one above, shifted right by one; what falls out comes in.
+
+    It takes constant shapes only, so that ONNX Runtime computes it when a model is loaded.
+    """
+    heads, size = first.shape
+    rows = first[:, None].expand(-1, MAX_STEPS, -1).flatten(1)
+    return rows[:, : MAX_STEPS * (size - 1)].reshape(heads, MAX_STEPS, size - 1)
 
 
 def _begin(enter: nn.Linear, leave: nn.Linear, queries: int, compared: int) -> None:
@@ -237,10 +257,8 @@ class _Walk(base.GraphModule[Transformer]):
     ) -> tuple[Tensor, Tensor, Tensor]:
         model = self.model
         x = inputs + model.mix_previous(previous)
-        windows = state[:, : model.slots].unflatten(-1, (model.config.back, WINDOW, SLOT)).unbind(1)
-        for layer, slots in zip(model.back, windows, strict=True):
-            x = layer(x, slots)
-        thinking = model.think(x)
+        flat = torch.split(state[:, : model.slots], WINDOW * SLOT, -1)
+        thinking = model.looked_back(x, (slots.reshape(-1, WINDOW, SLOT) for slots in flat))
         hits, is_given = torch.split(thoughts, [model.config.voices, 1], -1)
         # The slots are those of the bar's first step: "bar" makes those of the next bar anew.
         return model.heads.logits(thinking) + model.pointer(thinking, hits, is_given), thinking, state

@@ -152,10 +152,9 @@ class DrumMap(Shown):
         kit = self.of(part)
         voices = FULL.voice_of[part.pitch]
         counts = np.bincount(voices[voices >= 0], minlength=len(FULL)).tolist()
-        players = [kit._player(voice) for voice in range(len(FULL))]
         return tuple(
             Swap(name, "" if player is None else FULL.names[player], hits)
-            for voice, (name, player, hits) in enumerate(zip(FULL.names, players, counts, strict=True))
+            for voice, (name, player, hits) in enumerate(zip(FULL.names, kit._players, counts, strict=True))
             if hits and player != voice
         )
 
@@ -192,14 +191,15 @@ class DrumMap(Shown):
             if voice < 0:
                 table[note] = SILENT if any(note in own for own in self.notes) else note
             elif self.notes[voice] != FULL.voices[voice].notes:
-                player = self._player(voice)
+                player = self._players[voice]
                 table[note] = SILENT if player is None else self.notes[player][0]
         return table
 
-    def _player(self, voice: int) -> int | None:
-        """The voice that plays one: itself, or the nearest that the sampler has; None if there is none."""
-        near = FULL.voices_named(_NEAREST.get(FULL.names[voice], ()))
-        return next((each for each in (voice, *near) if self.notes[each]), None)
+    @cached_property
+    def _players(self) -> list[int | None]:
+        """The voice that plays each: itself, or the nearest that the sampler has; None if there is none."""
+        near = (FULL.voices_named((name, *_NEAREST.get(name, ()))) for name in FULL.names)
+        return [next((voice for voice in voices if self.notes[voice]), None) for voices in near]
 
     def _sent(self, part: Part) -> IntArray:
         """(positions, 2): the pedal at each hit of a hat of a part for the sampler, ticks and values."""

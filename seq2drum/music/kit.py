@@ -77,7 +77,12 @@ class Kit(Shown):
 
     def voices_named(self, names: Iterable[str]) -> list[int]:
         """The voices of some names; without those that the kit does not have."""
-        return [self.names.index(name) for name in names if name in self.names]
+        return [self.places[name] for name in names if name in self.places]
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The voice of each name."""
+        return {name: voice for voice, name in enumerate(self.names)}
 
     @cached_property
     def voice_of(self) -> NDArray[np.int64]:

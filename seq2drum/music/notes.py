@@ -137,7 +137,8 @@ def loudest(rows: IntArray) -> IntArray:
 
 def in_order(pedal: Sequence[IntArray]) -> IntArray:
     """Positions of a pedal, each (n, 2), as one array, by tick and value, none of them twice."""
-    return np.unique(np.concatenate([NO_PEDAL, *pedal]), axis=0)
+    positions = [each for each in pedal if len(each)]
+    return np.unique(np.concatenate(positions), axis=0) if positions else NO_PEDAL
 
 
 def merged(drums: Sequence[Part], *, kit: Part, name: str) -> Part:

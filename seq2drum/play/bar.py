@@ -27,8 +27,7 @@ from seq2drum.play.pieces import Pieces
 from seq2drum.play.runtime import Answer
 from seq2drum.play.sampling import HIT_THRESHOLD, Draws, Sampling, thresholds
 
-Order = list[list[tuple[int, float]]]
-"""For each voice, the voices drawn after it and what a hit of it adds to their logits."""
+Numbers = NDArray[np.float64]
 
 
 class PlayedWays(NamedTuple):
@@ -60,7 +59,7 @@ class BarPlayer:
         self._wished = wished if wished is not None and wished.moves else None
         self.kit = model.kit
         self._limbs = Limbs(model.kit)
-        self._order = _order(model.voice_order)
+        self._order = np.tril(model.voice_order, -1).astype(np.float64)
         pieces: dict[str, list[int]] = {}
         for index, voice in enumerate(model.kit.voices):
             pieces.setdefault(voice.nine or voice.name, []).append(index)
@@ -110,10 +109,7 @@ class BarPlayer:
             way, step = np.nonzero(any_of > HIT_THRESHOLD)
             hits[way, step, np.array(members)[likely[..., members].argmax(axis=-1)[way, step]]] = 1
         # 2. Of several voices in a step, those that one drummer can strike at once.
-        for row, at in np.argwhere(hits.sum(axis=-1) > 1).tolist():
-            wanted = np.where(hits[row, at], 1.0, -1.0).tolist()
-            hits[row, at] = 0
-            hits[row, at, _draw(self._limbs, [[] for _ in wanted], wanted, [0.0] * len(wanted))] = 1
+        hits = _drawn(self._limbs, np.zeros_like(self._order), hits, np.zeros(hits.shape[1:]))
         # 3. Tell the model, and let it say how they are struck.
         _, thinking, state = yield from self._walk(opened, previous, hits)
         velocity, offset = yield from self._feel(opened, hits, thinking, draws, 0.0)
@@ -140,15 +136,11 @@ class BarPlayer:
         before = np.concatenate([previous[:, None], hits[:, :-1]], axis=1)
         return self._model.walk(opened.inputs[:, :count], opened.thoughts[:, :count], before, opened.state)
 
-    def _drawn(self, logits: FloatArray, played_above: NDArray[np.float64]) -> FloatArray:
+    def _drawn(self, logits: FloatArray, played_above: Numbers) -> FloatArray:
         """The hits (n, S, V) of steps whose logits are known (n, S, V); played_above (S, V): their thresholds."""
         if self._wished is not None:
             logits = self._wished.logits(logits)
-        hits = np.zeros_like(logits)
-        struck = np.argwhere((logits > played_above).any(axis=-1))  # most steps are rests
-        for (way, step), expected in zip(struck.tolist(), logits[tuple(struck.T)].tolist(), strict=True):
-            hits[way, step, _draw(self._limbs, self._order, expected, played_above[step].tolist())] = 1
-        return hits
+        return _drawn(self._limbs, self._order, logits, played_above)
 
     def _feel(
         self, opened: OpenBar, hits: FloatArray, thinking: FloatArray, draws: Draws, spread: float
@@ -173,19 +165,27 @@ class BarPlayer:
         return velocity, offset
 
 
-def _order(matrix: FloatArray) -> Order:
-    return [
-        [(later, weight) for later, weight in enumerate(column) if later > voice and weight]
-        for voice, column in enumerate(matrix.T.tolist())
-    ]
+def _drawn(limbs: Limbs, order: Numbers, logits: FloatArray, played_above: Numbers) -> FloatArray:
+    """The hits (n, S, V) of steps, voice after voice: those whose logit, given the ones before, exceeds its threshold.
 
-
-def _draw(limbs: Limbs, order: Order, logits: list[float], played_above: list[float]) -> list[int]:
-    """The voices of one step, in order: those whose logit, given the ones before, exceeds their threshold."""
-    drawn: list[int] = []
-    for voice, threshold in enumerate(played_above):
-        if logits[voice] > threshold and limbs.can_add(voice, drawn):
+    order (V, V): what a hit of a voice (column) adds to the logits of those drawn after it (rows). logits (n, S, V),
+    played_above (S, V).
+    """
+    hits = np.zeros_like(logits)
+    # Most steps are rests, and most voices of the others too unlikely for hits before them to make a difference.
+    above = logits > played_above
+    able = above | (logits + np.maximum(order, 0).sum(axis=1) > played_above)
+    at = ways, steps, voices = np.nonzero(able & above.any(axis=-1, keepdims=True))
+    places = zip(ways.tolist(), steps.tolist(), strict=True)
+    last, drawn, weights = None, list[int](), order.tolist()
+    for place, voice, logit, threshold in zip(
+        places, voices.tolist(), logits[at].tolist(), played_above[steps, voices].tolist(), strict=True
+    ):
+        if place != last:
+            last, drawn = place, []
+        for earlier in drawn:
+            logit += weights[voice][earlier]
+        if logit > threshold and limbs.can_add(voice, drawn):
             drawn.append(voice)
-            for later, weight in order[voice]:
-                logits[later] += weight
-    return drawn
+            hits[*place, voice] = 1
+    return hits

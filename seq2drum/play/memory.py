@@ -104,6 +104,8 @@ class Memory:
         assert self.grooves is not None
         held = int(self.grooves.held[bar])
         anew = [-back for back in range(1, LOOK_BACK + 1) if back > held or (self.grooves.firm and back == AGAIN)]
+        if not anew and not slots:
+            return remembered
         out = {
             "keys": np.broadcast_to(self.keys[:, [LOOK_BACK + bar]], (1, slots, self.keys.shape[-1])),
             "distance": np.full((1, slots), DISTANCE),

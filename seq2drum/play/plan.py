@@ -122,7 +122,6 @@ class Plan:
         groove (S, V): the hits of the bar's groove, none where it has none.
         """
         tilt, gestures = np.zeros_like(groove), self.gestures
-        voice = {name: index for index, name in enumerate(kit.names)}
         time = kit.voices_named(KEPT)
         hand = kit.voices_named(name for name in KEPT if name != "pedal hat")
         # 1. Time is kept as the groove keeps it; some bars are played as it is. A fill that is asked for stands out.
@@ -135,7 +134,7 @@ class Plan:
         if bar in gestures.full:
             tilt += FULL_BAR * groove
         # 2. Crashes come with a kick, and in place of hat and ride.
-        crash, crashed = voice.get("crash"), bar in gestures.crashed
+        crash, crashed = kit.places.get("crash"), bar in gestures.crashed
         if crash is not None and self.crash is not None:
             crashed |= bool(self.crash[bar])
             if groove[:, crash].sum() < RIDDEN:
@@ -144,8 +143,8 @@ class Plan:
         if crash is not None and crashed and (self.pieces is None or self.pieces.allowed[crash]):
             tilt[0, crash] = SURE
             tilt[0, time] = -SURE
-        if "kick" in voice and (crashed or bar in gestures.heavy):
-            tilt[0, voice["kick"]] = SURE if bar in gestures.heavy else CRASHED_KICK
+        if "kick" in kit.places and (crashed or bar in gestures.heavy):
+            tilt[0, kit.places["kick"]] = SURE if bar in gestures.heavy else CRASHED_KICK
         # 3. Cues have the last word but for what may not be played.
         for place in range(len(groove)):
             if (cue := gestures.cues.get(first + place)) is not None:

@@ -58,12 +58,12 @@ def test_nothing_is_seen_of_a_bar_of_another_length_nor_of_those_before_it(model
 def test_a_step_depends_on_the_last_bars_as_they_were_played_and_on_no_step_after_it(model: Transformer) -> None:
     layer, slots, x = model.back[0], torch.randn(1, WINDOW, SLOT), torch.randn(1, 30, model.config.hidden)
     with torch.no_grad():
-        before = layer(x, slots)
+        before = layer(x, slots, x.shape[:2])
         later, older = x.clone(), slots.clone()
         later[:, 20] = -later[:, 20]
         older[:, 10] += 1
         of_older, of_later = (
-            (layer(*given) - before)[0].abs().amax(-1) > 1e-6 for given in ((x, older), (later, slots))
+            (layer(*given, x.shape[:2]) - before)[0].abs().amax(-1) > 1e-6 for given in ((x, older), (later, slots))
         )
     assert np.flatnonzero(of_older).tolist() == list(range(10))  # slot 10 of 48 leaves the window with step 10
     assert np.flatnonzero(of_later).tolist() == list(range(20, 30))
