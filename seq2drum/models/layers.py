@@ -193,7 +193,7 @@ def lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, T
     """One step of an LSTM of one layer: input (n, I), state (n, H) and (n, H) -> the next state."""
     of_input, of_state, of_one, bias = (parameter for _, parameter in lstm.named_parameters())
     gates = functional.linear(x, of_input, of_one + bias) + functional.linear(h, of_state)
-    i, f, g, o = gates.chunk(4, -1)
+    i, f, g, o = torch.split(gates, lstm.hidden_size, -1)
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
 

@@ -206,7 +206,7 @@ class Remembering(base.Family):
         remembered; the rest to 1 is "nothing". From a model that hears no grooves (n, A, N, M).
         """
         heads = self.config.heads
-        q, k = (functional.normalize(x.unflatten(-1, (heads, KEY)), dim=-1) for x in (query, keys))
+        q, k = (functional.normalize(x.reshape(x.shape[0], -1, heads, KEY), dim=-1) for x in (query, keys))
         far = NEAR + 1 + (distance % 8 == 0).long()
         bias = self.distance(torch.where(distance <= NEAR, distance, far)).permute(0, 3, 1, 2)
         score = torch.einsum("nqhd,nkhd->nhqk", q, k).float() * self.sharpness.exp()[:, None, None] + bias
@@ -222,12 +222,10 @@ class Remembering(base.Family):
 
         Of a model that hears no grooves, of the bars alone.
         """
-        heads, count = weight.shape[1:3]
-        of_bars = weight[..., 1:] if self.hears_grooves else weight
-        mixed = (of_bars.flatten(1, 2) @ past.flatten(2)).unflatten(1, (heads, count)).unflatten(-1, past.shape[2:])
-        if self.hears_grooves:
-            mixed = mixed + weight[..., 0, None, None] * groove[:, None]
-        return mixed.permute(0, 2, 3, 1, 4)
+        if not self.hears_grooves:
+            return torch.einsum("nhqk,nksv->nqshv", weight, past)
+        mixed = torch.einsum("nhqk,nksv->nqshv", weight[..., 1:], past)
+        return mixed + torch.einsum("nhq,nqsv->nqshv", weight[..., 0], groove)
 
     # --- training ----------------------------------------------------------------------------------------------------
 
@@ -374,7 +372,7 @@ class Remembering(base.Family):
         overheard, final = torch.split(context, [self.overheard, 2 * config.reader], -1)
         hits, is_given = self.pointed(given)
         groove = given[..., -1 - config.voices : -1]
-        h, c = torch.chunk(carried, 2, -1)
+        h, c = torch.split(carried, config.played, -1)
         h, c = layers.lstm_step(
             self.carry, torch.cat([self.drum_bar(past[:, -1]), overheard[:, : config.bar]], -1), h, c
         )
