@@ -15,6 +15,8 @@ __all__ = [
     "RemoteBrief",
     "RemoteDrummer",
     "RemoteHit",
+    "RemoteJamBar",
+    "RemoteNote",
     "RemoteOptions",
     "RemoteTake",
     "Seq2DrumError",
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         ServerUnavailable,
         Unauthenticated,
     )
+    from client.jams import RemoteJamBar, RemoteNote
     from client.messages import RemoteBar, RemoteHit, RemoteOptions, RemoteTake
     from client.synchronous import RemoteDrummer
     from seq2drum.errors import Seq2DrumError
@@ -46,6 +49,8 @@ _HOMES = {
     "RemoteBar": "client.messages",
     "RemoteBeat": "client.beats",
     "RemoteBrief": "client.beats",
+    "RemoteJamBar": "client.jams",
+    "RemoteNote": "client.jams",
     "RemoteHit": "client.messages",
     "RemoteOptions": "client.messages",
     "RemoteTake": "client.messages",

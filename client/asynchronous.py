@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from client import addresses, beats, connection, messages, rendered
+from client import addresses, beats, connection, jams, messages, rendered
 from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
+from client.jams import RemoteJamBar
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
 from client.rendered import RemoteFile
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -117,6 +118,14 @@ class AsyncRemoteDrummer:
         """A beat without an end, see `RemoteDrummer.stream_compose`."""
         call = self._stub.StreamCompose(timeout=self.connection.deadline, metadata=self.connection.metadata)
         return AsyncRemoteBeatStream(call, self.connection, beats.brief_of(brief, asked))
+
+    def jam(
+        self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **asked: Any
+    ) -> AsyncRemoteJam:
+        """A drummer who plays along, see `RemoteDrummer.jam`."""
+        request = jams.opening(messages.options_of(options, asked), bpm, metre, program)
+        call = self._stub.Jam(timeout=jams.SECONDS, metadata=self.connection.metadata)
+        return AsyncRemoteJam(call, self.connection, request)
 
     async def models(self) -> list[pb.ModelInfo]:
         """The models that can be asked for to play to a guitar, the default first."""
@@ -297,6 +306,55 @@ class AsyncRemoteBeatStream:
         except grpc.RpcError as error:
             raise self._connection.fault(await self._end.error(error)) from error
         return self._asking.take(None if piece is EOF else piece)
+
+
+class AsyncRemoteJam:
+    """A drummer who plays along, see `RemoteJam`. Leaving an `async with` statement ends it."""
+
+    def __init__(self, call: Any, connection: Connection, opening: pb.JamRequest) -> None:
+        self._call, self._connection = call, connection
+        self._opening: pb.JamRequest | None = opening
+        self._end = _End(call)
+
+    async def hear(self, notes: Iterable[Sequence[float]] = (), until: float | None = None) -> None:
+        """Tell what the guitar does, see `RemoteJam.hear`."""
+        await self._tell(jams.told(notes, until))
+
+    async def show(self, sign: str, quarter: float, value: float | str | None = None) -> None:
+        """Give a sign, see `RemoteJam.show`."""
+        await self._tell(jams.shown(sign, quarter, value))
+
+    async def end(self) -> None:
+        """Tell nothing more: the bars that what was told decides still come."""
+        await self._tell()
+        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):
+            await self._call.done_writing()
+
+    async def aclose(self) -> None:
+        """End the jam at once."""
+        self._call.cancel()
+
+    async def __aiter__(self) -> AsyncIterator[RemoteJamBar]:
+        """The bars, as they are decided; see `RemoteJam`."""
+        try:
+            await self._tell()
+            while (piece := await self._call.read()) is not EOF:
+                if piece.HasField("bar"):
+                    yield jams.bar_of(piece.bar)
+        except grpc.RpcError as error:
+            raise self._connection.fault(await self._end.error(error), jams.SECONDS) from error
+
+    async def __aenter__(self) -> AsyncRemoteJam:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _tell(self, *requests: pb.JamRequest) -> None:
+        opening, self._opening = self._opening, None
+        with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever reads learns why
+            for request in (*([opening] if opening else []), *requests):
+                await self._call.write(request)
 
 
 class _End:

@@ -83,6 +83,7 @@ REASONS: dict[str, type[Seq2DrumError]] = {
     "WORKER_DIED": ServerUnavailable,
     "NOT_READY": ServerUnavailable,
     "UPLOAD_STALLED": DeadlineExceeded,
+    "JAM_SILENT": DeadlineExceeded,
     "DEADLINE_TOO_SHORT": DeadlineExceeded,
     "DEADLINE_PASSED": DeadlineExceeded,
     "CREDENTIALS_MISSING": Unauthenticated,

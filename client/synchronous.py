@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any
 
 import grpc
 
-from client import addresses, beats, connection, messages, rendered
+from client import addresses, beats, connection, jams, messages, rendered
 from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
+from client.jams import RemoteJamBar
 from client.messages import Answered, OnProgress, RemoteBar, RemoteTake, Reply, Source
 from client.rendered import RemoteFile
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -155,6 +156,20 @@ class RemoteDrummer:
         """
         return RemoteBeatStream(self._stub.StreamCompose, self.connection, beats.brief_of(brief, asked))
 
+    def jam(
+        self, options: Any = None, *, bpm: float = 120.0, metre: str = "4/4", program: int = 24, **asked: Any
+    ) -> RemoteJam:
+        """A drummer who plays along with a guitar that is told as it is played; use it in a `with` statement.
+
+        options, asked: as for `accompany`, but for what is about a whole song. bpm: quarters a minute. program: the
+        General MIDI program of the guitar. What fails is raised with the bars.
+
+        Raises:
+            OptionError: the metre or the program is none.
+        """
+        request = jams.opening(messages.options_of(options, asked), bpm, metre, program)
+        return RemoteJam(self._stub.Jam, self.connection, request)
+
     def models(self) -> list[pb.ModelInfo]:
         """The models that can be asked for to play to a guitar, the default first."""
         return list(self._ask(self._stub.ListModels, pb.ListModelsRequest()).models)
@@ -278,6 +293,61 @@ class RemoteBeatStream:
             return self._asking.take(next(self._call, None))
         except grpc.RpcError as error:
             raise self._connection.fault(error) from error
+
+
+class RemoteJam:
+    """A drummer who plays along: told in one thread, its bars may be taken in another. Closing it ends it."""
+
+    def __init__(self, method: Any, connection: Connection, opening: pb.JamRequest) -> None:
+        self._connection = connection
+        self._requests: SimpleQueue[pb.JamRequest | None] = SimpleQueue()
+        self._requests.put(opening)
+        requests = iter(self._requests.get, None)
+        self._call = method(requests, timeout=jams.SECONDS, metadata=connection.metadata)
+
+    def hear(self, notes: Iterable[Sequence[float]] = (), until: float | None = None) -> None:
+        """Tell what the guitar does: its notes as `RemoteNote` has them, and up to which quarter all is told.
+
+        Raises:
+            OptionError: a note is none.
+        """
+        self._requests.put(jams.told(notes, until))
+
+    def show(self, sign: str, quarter: float, value: float | str | None = None) -> None:
+        """Give a sign: "fill", "section" with a letter or none, "stop", "intensity" or "bpm" with a number.
+
+        Raises:
+            OptionError: there is no such sign.
+        """
+        self._requests.put(jams.shown(sign, quarter, value))
+
+    def end(self) -> None:
+        """Tell nothing more: the bars that what was told decides still come."""
+        self._requests.put(None)
+
+    def close(self) -> None:
+        """End the jam at once."""
+        self._requests.put(None)
+        self._call.cancel()
+
+    def __iter__(self) -> Iterator[RemoteJamBar]:
+        """The bars, as they are decided.
+
+        Raises:
+            OptionError, ModelError, ServerError: something cannot be asked for; or the server has ended the jam.
+        """
+        try:
+            for piece in self._call:
+                if piece.HasField("bar"):
+                    yield jams.bar_of(piece.bar)
+        except grpc.RpcError as error:
+            raise self._connection.fault(error, jams.SECONDS) from error
+
+    def __enter__(self) -> RemoteJam:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class RemoteStream(Answered, Iterator[RemoteBar]):

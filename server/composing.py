@@ -28,63 +28,20 @@ class _Endless:
 
 
 class Composing:
-    """The calls for beats that a worker has.
+    """The beats that a worker makes. composers: by their ids, the default first. limits, most_takes: of a call."""
 
-    composers: by their ids, the default first. limits, most_takes: of a call. say: sends a frame. fail: tells why a job
-    failed.
-    """
-
-    def __init__(
-        self,
-        composers: Mapping[str, Composer],
-        limits: Limits,
-        most_takes: int,
-        say: Callable[[Frame], None],
-        fail: Callable[[int, Exception], None],
-    ) -> None:
+    def __init__(self, composers: Mapping[str, Composer], limits: Limits, most_takes: int) -> None:
         self._composers, self._limits, self._most_takes = composers, limits, most_takes
-        self._say, self._fail = say, fail
         self._infos = {info.id: info for info in briefs.generators().generators}
-        self._calls: dict[int, Iterator[Frame | None]] = {}
         self._endless: dict[int, _Endless] = {}
-
-    @property
-    def busy(self) -> bool:
-        """Whether there is a beat to be made."""
-        return bool(self._calls)
-
-    def begin(self, job: int, body: bytes) -> None:
-        """Take a call in: a ComposeRequest."""
-        self._calls[job] = self._made(job, pb.ComposeRequest.FromString(body))
-
-    def go_on(self, job: int, beat: int, body: bytes) -> None:
-        """Take in that more bars of a beat without an end are wanted: a StreamComposeRequest. The first begins it."""
-        self._calls[job] = self._more(job, beat, pb.StreamComposeRequest.FromString(body))
 
     def forget(self, beat: int) -> None:
         """End a beat without an end, if it is here."""
         self._endless.pop(beat, None)
 
-    def leave(self, job: int) -> None:
-        """Make no more of a call, if it is here."""
-        self._calls.pop(job, None)
-
-    def advance(self) -> None:
-        """Make one bar of each call."""
-        for job, call in list(self._calls.items()):
-            try:
-                frame = next(call)
-            except Exception as error:
-                self.leave(job)
-                self._fail(job, error)
-                continue
-            if frame is not None:
-                if frame.head["what"] == "done":
-                    self.leave(job)
-                self._say(frame)
-
-    def _made(self, job: int, request: pb.ComposeRequest) -> Iterator[Frame | None]:
-        """What is said of a call after each of its bars, if anything, and at last "done" with a ComposeResponse."""
+    def made(self, job: int, body: bytes) -> Iterator[Frame | None]:
+        """What is said of a ComposeRequest after each bar, if anything, and at last "done" with a ComposeResponse."""
+        request = pb.ComposeRequest.FromString(body)
         # 1. What is wanted, and of whom.
         asked = request.brief
         model = convert.model_of(asked, tuple(self._composers), next(iter(self._composers), ""), "brief")
@@ -118,8 +75,9 @@ class Composing:
         )
         yield Frame({"what": "done", "job": job}, reply.SerializeToString())
 
-    def _more(self, job: int, beat: int, request: pb.StreamComposeRequest) -> Iterator[Frame]:
-        """The bars that a message asks for, and "done"."""
+    def more(self, job: int, beat: int, body: bytes) -> Iterator[Frame | None]:
+        """The bars of a beat without an end that a StreamComposeRequest asks for, and "done". The first begins it."""
+        request = pb.StreamComposeRequest.FromString(body)
         running = self._endless.get(beat)
         if running is None:
             asked = request.brief

@@ -428,6 +428,7 @@ def model_info(model_id: str, folder: Path) -> pb.ModelInfo:
         description=description + (f", trained on {bars:,} bars" if isinstance(bars, int) else ""),
         license=str(about.get("license", "")),
         styles=STYLES,
+        live=about.get("unit") == "song" and bool(about.get("recipe", {}).get("future_hidden")),
     )
 
 

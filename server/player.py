@@ -34,7 +34,9 @@ from seq2drum.rpc import accompaniment_pb2 as pb
 from server import briefs, convert, frames, logs, statuses
 from server.composing import Composing
 from server.frames import Frame
+from server.jamming import Jamming
 from server.memory import Keeping, bound_memory, resident_mebibytes
+from server.rounds import Rounds
 from server.stage import Call, Stage
 from server.statuses import Refusal
 
@@ -64,12 +66,16 @@ class Player:
         self._said = time.monotonic()
         self._replies: dict[int, Iterator[Frame | None]] = {}
         self._keeping, self._has_ended = Keeping(), False
-        self._composing = Composing(composers, limits, most_takes, self._say, self._fail)
+        self._rounds = Rounds(self._say, self._fail)
+        self._composing = Composing(composers, limits, most_takes)
+        infos = [stage.info for stage in stages.values()]
+        live = {info.id: stages[info.id].drummer.engine for info in infos if info.live}
+        self._jamming = Jamming(live, infos, limits)
 
     @property
     def busy(self) -> bool:
         """Whether there is anything to play."""
-        return self._composing.busy or bool(self._replies) or any(stage.busy for stage in self._stages.values())
+        return self._rounds.busy or bool(self._replies) or any(stage.busy for stage in self._stages.values())
 
     def take_in(self, frame: Frame) -> None:
         """Begin a call, or leave one."""
@@ -78,7 +84,8 @@ class Player:
             self._leave(job)
             return
         if frame.head["what"] == "forget":
-            self._composing.forget(frame.head["beat"])
+            self._composing.forget(frame.head["held"])
+            self._jamming.forget(frame.head["held"])
             return
         self._say(Frame({"what": "taken", "job": job}))
         try:
@@ -86,10 +93,13 @@ class Player:
                 self._say(Frame({"what": "done", "job": job}, self._offer(frame)))
                 return
             if frame.head["what"] == "compose":
-                self._composing.begin(job, frame.body)
+                self._rounds.begin(job, self._composing.made(job, frame.body))
                 return
             if frame.head["what"] == "more":
-                self._composing.go_on(job, frame.head["beat"], frame.body)
+                self._rounds.begin(job, self._composing.more(job, frame.head["held"], frame.body))
+                return
+            if frame.head["what"] == "jam":
+                self._rounds.begin(job, self._jamming.go_on(job, frame.head["held"], frame.body))
                 return
             call = self._read(job, frame)
         except Exception as error:
@@ -98,8 +108,8 @@ class Player:
             self._stages[call.model].let_in(call)
 
     def advance(self) -> None:
-        """Play one pass of the calls, one bar of each beat, and write one take of each call that is played."""
-        self._composing.advance()
+        """Play one pass of the calls, one bar of each beat and jam, and write one take of each call that is played."""
+        self._rounds.advance()
         for job, reply in list(self._replies.items()):
             self._go_on(job, reply)
         for stage in self._stages.values():
@@ -208,7 +218,7 @@ class Player:
         yield Frame(head, reply.SerializeToString())
 
     def _leave(self, job: int) -> None:
-        self._composing.leave(job)
+        self._rounds.leave(job)
         self._replies.pop(job, None)
         for stage in self._stages.values():
             stage.leave(job)

@@ -12,6 +12,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from google.rpc import status_pb2
 
@@ -54,7 +55,7 @@ class Players(Pool):
         self._calls: dict[Worker, dict[int, asyncio.Queue[Frame | None] | None]] = {}
         self._silent = set[Worker]()
         self._untaken: dict[Worker, set[int]] = {}  # jobs that their workers have not said they have
-        self._beats = Counter[Worker]()  # beats without an end, which stay in their workers
+        self._held = Counter[Worker]()  # beats without an end, and jams, which stay in their workers
         self._numbers = itertools.count(1)
 
     @property
@@ -98,21 +99,28 @@ class Players(Pool):
         async with contextlib.aclosing(self._asked({"what": "compose"}, request_bytes)) as frames:
             return [frame.body async for frame in frames][-1]
 
-    @contextlib.asynccontextmanager
-    async def beat(self) -> AsyncGenerator[Callable[[bytes], AsyncGenerator[Frame, None]], None]:
+    def beat(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]:
         """A beat that goes on in one worker: what is given StreamComposeRequests one after another gives their frames.
 
         Raises:
             StatusError, Refusal: as `play`.
         """
-        worker, beat = self._least_busy(), next(self._numbers)
-        self._beats[worker] += 1
+        return self._kept("more")
+
+    def jam(self) -> AbstractAsyncContextManager[Callable[[bytes], AsyncGenerator[Frame, None]]]:
+        """A jam that goes on in one worker, as a beat does: what is given JamRequests gives their frames."""
+        return self._kept("jam")
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, what: str) -> AsyncGenerator[Callable[[bytes], AsyncGenerator[Frame, None]], None]:
+        worker, number = self._least_busy(), next(self._numbers)
+        self._held[worker] += 1
         try:
-            yield lambda request_bytes: self._asked({"what": "more", "beat": beat}, request_bytes, worker)
+            yield lambda request_bytes: self._asked({"what": what, "held": number}, request_bytes, worker)
         finally:
             if worker in self._calls:
-                self._beats[worker] -= 1
-            worker.post(Frame({"what": "forget", "job": 0, "beat": beat}))
+                self._held[worker] -= 1
+            worker.post(Frame({"what": "forget", "job": 0, "held": number}))
             worker.post(_WORD)
 
     async def offer(self, request_bytes: bytes) -> bytes:
@@ -133,7 +141,7 @@ class Players(Pool):
         if not trusted:
             message = "those who play say nothing any more, and are watched; try again"
             raise Refusal("NOT_READY", message, retry_seconds=2 * RETRY_SECONDS)
-        return min(trusted, key=lambda worker: (worker.is_retired, len(self._calls[worker])))
+        return min(trusted, key=lambda worker: (worker.is_retired, len(self._calls[worker]), self._held[worker]))
 
     async def _asked(
         self, head: dict[str, object], body: bytes, chosen: Worker | None = None
@@ -197,14 +205,14 @@ class Players(Pool):
             for task in tasks:
                 task.cancel()
             self._silent.discard(worker)
-            del self._calls[worker], self._beats[worker], self._untaken[worker]
+            del self._calls[worker], self._held[worker], self._untaken[worker]
             for queue in calls.values():
                 if queue is not None:
                     queue.put_nowait(None)
 
     def _is_over(self, worker: Worker) -> bool:
         """Whether a worker whose place another has is done with what it had begun."""
-        return worker.is_retired and not self._calls[worker] and not self._beats[worker]
+        return worker.is_retired and not self._calls[worker] and not self._held[worker]
 
     async def _relieve(self, worker: Worker) -> None:
         await super()._relieve(worker)

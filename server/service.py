@@ -21,6 +21,7 @@ from server.callers import Room
 from server.frames import Frame
 from server.guards import Behaviour, Call, parse
 from server.information import server_info
+from server.jams import Jammers, Jams
 from server.metrics import Metrics
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, with_field
@@ -44,7 +45,7 @@ class Screening(Checking, Protocol):
     async def convert(self, file: bytes, seconds: float, *, caller: str) -> bytes: ...
 
 
-class Playing(Making, Protocol):
+class Playing(Making, Jammers, Protocol):
     """Who plays: `server.pools.Players`."""
 
     @property
@@ -85,6 +86,7 @@ class Service:
         self._admission, self._metrics, self._clock = admission, metrics, clock
         self.sizes = Sizes(settings)
         self.beats = Beats(screens, players, admission, metrics, clock)
+        self.jams = Jams(players, admission, metrics, settings.engines, clock)
         self.uploads = Room(settings.uploads, "files are arriving")
         self.open = Room(settings.uploads, "calls without credentials are answered")
         self.large = Room(settings.recordings, "recordings are arriving")
@@ -100,6 +102,7 @@ class Service:
             "AnalyzeGuitar": self.analyze,
             "Compose": self.compose,
             "StreamCompose": self.beats.stream,
+            "Jam": self.jams.stream,
             "Render": self.render,
             "ListModels": self.list_models,
             "ListGenerators": self.list_generators,

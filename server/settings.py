@@ -145,7 +145,7 @@ class Settings:
     )
     insecure: int = _set(0, "safety", "given twice: listen beyond loopback without TLS or without credentials")
 
-    models: Mapping[str, str] = field(default_factory=lambda: {"default": "default"})
+    models: Mapping[str, str] = field(default_factory=lambda: {"default": "default", "live": "live"})
     default_model: str = _set("", "models", "the model of calls that name none (default: the first)", metavar="ID")
     engines: int = _set(
         0, "models", "processes that play, each with all models in memory (default: one a core, at most 4)", most=256

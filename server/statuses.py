@@ -91,6 +91,7 @@ REASONS: Mapping[str, tuple[StatusCode, str]] = MappingProxyType(
         "INVALID_REQUEST_ID": (_INVALID, "The name of the call is too long or has other signs than it may."),
         "UNKNOWN_DRUM_MAP": (_MISSING, "There is no drum map of this id; `drum_maps` in the metadata lists them."),
         "UPLOAD_STALLED": (_TOO_LATE, "A stream paused for too long."),
+        "JAM_SILENT": (_TOO_LATE, "Nobody has played for so long that the jam was ended."),
         "CREDENTIALS_MISSING": (_UNKNOWN_CALLER, "The server wants a token, and there is none."),
         "CREDENTIALS_WRONG": (_UNKNOWN_CALLER, "The token is not the server's."),
         "UNKNOWN_METHOD": (StatusCode.UNIMPLEMENTED, "There is no method of this name."),

@@ -102,7 +102,8 @@ class Drummers:
         self.inside = self.left = self.finished = self.bars = 0
         self.asked: list[pb.GenerateDrumsRequest] = []
         self.briefs: list[pb.Brief] = []
-        self.beats = 0
+        self.beats = self.jams = 0
+        self.told: list[pb.JamRequest] = []
         self.error: BaseException | None = None
         self.seconds = 0.01  # of a processor, for each take
         self.size = 150_000
@@ -149,6 +150,31 @@ class Drummers:
             yield more
         finally:
             self.beats -= 1
+
+    @contextlib.asynccontextmanager
+    async def jam(self) -> AsyncIterator[Callable[[bytes], AsyncGenerator[Frame, None]]]:
+        self.jams += 1
+        number, point = 0, -0.5
+
+        async def more(request: bytes) -> AsyncGenerator[Frame, None]:
+            nonlocal number, point
+            asked = pb.JamRequest.FromString(request)
+            self.told.append(asked)
+            await self.go.wait()
+            if asked.HasField("config"):
+                begun = pb.JamBegun(request_id=asked.config.request_id)
+                yield Frame({"what": "begun", "job": 1}, pb.JamResponse(begun=begun).SerializeToString())
+            last = any(sign.stop for sign in asked.signs)
+            while asked.HasField("until") and point <= asked.until:
+                number, point = number + 1, point + 4
+                bar = pb.JamBar(bar=number, quarter=point - 3.5, quarters=4, beats=4, bpm=120, section="A", last=last)
+                yield Frame({"what": "bar", "job": 1}, pb.JamResponse(bar=bar).SerializeToString())
+            yield Frame({"what": "done", "job": 1, "point": None if last else point})
+
+        try:
+            yield more
+        finally:
+            self.jams -= 1
 
     async def offer(self, request: bytes) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))

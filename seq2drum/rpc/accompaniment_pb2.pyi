@@ -1484,6 +1484,324 @@ class StreamComposeResponse(_message.Message):
 Global___StreamComposeResponse: _TypeAlias = StreamComposeResponse  # noqa: Y015
 
 @_typing.final
+class JamConfig(_message.Message):
+    """What a jam is, once and at its beginning."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: _builtins.int
+    TEMPOS_FIELD_NUMBER: _builtins.int
+    METERS_FIELD_NUMBER: _builtins.int
+    TICKS_PER_QUARTER_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ticks_per_quarter: _builtins.int
+    """Resolution of ticks, 24 to 32767. Default: 480."""
+    program: _builtins.int
+    """General MIDI program of the guitar, 0 to 127. Default: 24, a guitar with nylon strings."""
+    request_id: _builtins.str
+    """As in GenerateDrumsRequest."""
+    @_builtins.property
+    def config(self) -> Global___GenerationConfig:
+        """Of it hold `model`, `seed`, `temperature`, `top_p`, `style`, `intensity`, `complexity`, `fills`, `humanize`, `swing`,
+        `drum_map`, `groove` by name, `daring`, `ending`, `pieces`, `time`, `without` and `count_in`; what else is set is
+        refused. Default of `model`: the first of ListModels that plays along.
+        """
+
+    @_builtins.property
+    def tempos(self) -> _containers.RepeatedCompositeFieldContainer[Global___TempoChange]:
+        """The tempos, as far as they are known; signs may change them. At most Limits.max_tempos. Default: 120 quarters a minute."""
+
+    @_builtins.property
+    def meters(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeterChange]:
+        """The metres, each from a barline on. At most Limits.max_meters. Default: 4/4."""
+
+    def __init__(
+        self,
+        *,
+        config: Global___GenerationConfig | None = ...,
+        tempos: _abc.Iterable[Global___TempoChange] | None = ...,
+        meters: _abc.Iterable[Global___MeterChange] | None = ...,
+        ticks_per_quarter: _builtins.int | None = ...,
+        program: _builtins.int | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_program", b"_program", "_ticks_per_quarter", b"_ticks_per_quarter", "config", b"config", "program", b"program", "ticks_per_quarter", b"ticks_per_quarter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_program", b"_program", "_ticks_per_quarter", b"_ticks_per_quarter", "config", b"config", "meters", b"meters", "program", b"program", "request_id", b"request_id", "tempos", b"tempos", "ticks_per_quarter", b"ticks_per_quarter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__program: _TypeAlias = _typing.Literal["program"]  # noqa: Y015
+    _WhichOneofArgType__program: _TypeAlias = _typing.Literal["_program", b"_program"]  # noqa: Y015
+    _WhichOneofReturnType__ticks_per_quarter: _TypeAlias = _typing.Literal["ticks_per_quarter"]  # noqa: Y015
+    _WhichOneofArgType__ticks_per_quarter: _TypeAlias = _typing.Literal["_ticks_per_quarter", b"_ticks_per_quarter"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__program) -> _WhichOneofReturnType__program | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ticks_per_quarter) -> _WhichOneofReturnType__ticks_per_quarter | None: ...
+
+Global___JamConfig: _TypeAlias = JamConfig  # noqa: Y015
+
+@_typing.final
+class JamNote(_message.Message):
+    """A note of the guitar begins or ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUARTER_FIELD_NUMBER: _builtins.int
+    PITCH_FIELD_NUMBER: _builtins.int
+    VELOCITY_FIELD_NUMBER: _builtins.int
+    quarter: _builtins.float
+    """When, in quarters from the first barline. One of before what was told already counts as played now."""
+    pitch: _builtins.int
+    """The pitch, 0 to 127; 60 is middle C."""
+    velocity: _builtins.int
+    """How hard it is struck, 1 to 127; 0: it ends."""
+    def __init__(
+        self,
+        *,
+        quarter: _builtins.float = ...,
+        pitch: _builtins.int = ...,
+        velocity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pitch", b"pitch", "quarter", b"quarter", "velocity", b"velocity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JamNote: _TypeAlias = JamNote  # noqa: Y015
+
+@_typing.final
+class JamSign(_message.Message):
+    """The guitarist shows the drummer something, who heeds it in the next bar that is not yet decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUARTER_FIELD_NUMBER: _builtins.int
+    FILL_FIELD_NUMBER: _builtins.int
+    SECTION_FIELD_NUMBER: _builtins.int
+    STOP_FIELD_NUMBER: _builtins.int
+    INTENSITY_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    quarter: _builtins.float
+    """When, as of a note."""
+    fill: _builtins.bool
+    """That bar is a fill; the value does not count."""
+    section: _builtins.str
+    """It is a fill, and leads into the passage of this letter; "" for a new one. At most 64 characters."""
+    stop: _builtins.bool
+    """It is the last, struck on its first beat; the value does not count."""
+    intensity: _builtins.float
+    """From it on, as GenerationConfig has it."""
+    bpm: _builtins.float
+    """From it on, quarters a minute. Range: 30 to 300."""
+    def __init__(
+        self,
+        *,
+        quarter: _builtins.float = ...,
+        fill: _builtins.bool = ...,
+        section: _builtins.str = ...,
+        stop: _builtins.bool = ...,
+        intensity: _builtins.float = ...,
+        bpm: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bpm", b"bpm", "fill", b"fill", "intensity", b"intensity", "section", b"section", "sign", b"sign", "stop", b"stop"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpm", b"bpm", "fill", b"fill", "intensity", b"intensity", "quarter", b"quarter", "section", b"section", "sign", b"sign", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_sign: _TypeAlias = _typing.Literal["fill", "section", "stop", "intensity", "bpm"]  # noqa: Y015
+    _WhichOneofArgType_sign: _TypeAlias = _typing.Literal["sign", b"sign"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_sign) -> _WhichOneofReturnType_sign | None: ...
+
+Global___JamSign: _TypeAlias = JamSign  # noqa: Y015
+
+@_typing.final
+class JamRequest(_message.Message):
+    """What a guitarist has done since the last message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    SIGNS_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    until: _builtins.float
+    """Up to where all is told, in quarters from the first barline; what is told in this message is not later. At most 256
+    quarters later than the message before. Default: the latest note or sign that was told.
+    """
+    @_builtins.property
+    def config(self) -> Global___JamConfig:
+        """Once, in the first message."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[Global___JamNote]:
+        """Notes in any order. At most 1000 of them, as of signs."""
+
+    @_builtins.property
+    def signs(self) -> _containers.RepeatedCompositeFieldContainer[Global___JamSign]:
+        """Signs in any order."""
+
+    def __init__(
+        self,
+        *,
+        config: Global___JamConfig | None = ...,
+        notes: _abc.Iterable[Global___JamNote] | None = ...,
+        signs: _abc.Iterable[Global___JamSign] | None = ...,
+        until: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_until", b"_until", "config", b"config", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_until", b"_until", "config", b"config", "notes", b"notes", "signs", b"signs", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__until: _TypeAlias = _typing.Literal["until"]  # noqa: Y015
+    _WhichOneofArgType__until: _TypeAlias = _typing.Literal["_until", b"_until"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__until) -> _WhichOneofReturnType__until | None: ...
+
+Global___JamRequest: _TypeAlias = JamRequest  # noqa: Y015
+
+@_typing.final
+class JamBegun(_message.Message):
+    """A jam has begun."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_CONFIG_FIELD_NUMBER: _builtins.int
+    COUNT_IN_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The name of this call in the server's logs."""
+    @_builtins.property
+    def model(self) -> Global___ModelInfo:
+        """The model that plays."""
+
+    @_builtins.property
+    def effective_config(self) -> Global___GenerationConfig:
+        """The configuration with all defaults filled in; what is still unset was left to the model."""
+
+    @_builtins.property
+    def count_in(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrumHit]:
+        """What is counted before the first bar. Ticks are counted from the first of these bars, quarters from the first barline
+        of the jam, so that they are below 0.
+        """
+
+    def __init__(
+        self,
+        *,
+        model: Global___ModelInfo | None = ...,
+        effective_config: Global___GenerationConfig | None = ...,
+        count_in: _abc.Iterable[Global___DrumHit] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_config", b"effective_config", "model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count_in", b"count_in", "effective_config", b"effective_config", "model", b"model", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JamBegun: _TypeAlias = JamBegun  # noqa: Y015
+
+@_typing.final
+class JamBar(_message.Message):
+    """A bar of a jam, as it is decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BAR_FIELD_NUMBER: _builtins.int
+    QUARTER_FIELD_NUMBER: _builtins.int
+    QUARTERS_FIELD_NUMBER: _builtins.int
+    BEATS_FIELD_NUMBER: _builtins.int
+    BPM_FIELD_NUMBER: _builtins.int
+    DECIDED_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    SECTION_FIELD_NUMBER: _builtins.int
+    GROOVE_FIELD_NUMBER: _builtins.int
+    FILL_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    bar: _builtins.int
+    """Its number, from 1."""
+    quarter: _builtins.float
+    """Where it begins, in quarters from the first barline."""
+    quarters: _builtins.float
+    """How long it is, in quarters."""
+    beats: _builtins.int
+    """Its beats, 1 or more."""
+    bpm: _builtins.float
+    """Quarters a minute at its beginning."""
+    decided: _builtins.float
+    """From when on nothing that is told changes it, in quarters: what lies between this and `quarter` is the time in which
+    the bar has to get to whoever hears it.
+    """
+    section: _builtins.str
+    """The letter of the passage that it belongs to."""
+    fill: _builtins.bool
+    """Whether it is a fill."""
+    last: _builtins.bool
+    """Whether it is the last: nothing follows it."""
+    @_builtins.property
+    def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___DrumHit]:
+        """Its hits in order. One on the downbeat may come a little before the barline."""
+
+    @_builtins.property
+    def groove(self) -> Global___SectionGroove:
+        """What it is played on; unset if on nothing."""
+
+    def __init__(
+        self,
+        *,
+        bar: _builtins.int = ...,
+        quarter: _builtins.float = ...,
+        quarters: _builtins.float = ...,
+        beats: _builtins.int = ...,
+        bpm: _builtins.float = ...,
+        decided: _builtins.float = ...,
+        hits: _abc.Iterable[Global___DrumHit] | None = ...,
+        section: _builtins.str = ...,
+        groove: Global___SectionGroove | None = ...,
+        fill: _builtins.bool = ...,
+        last: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["groove", b"groove"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "beats", b"beats", "bpm", b"bpm", "decided", b"decided", "fill", b"fill", "groove", b"groove", "hits", b"hits", "last", b"last", "quarter", b"quarter", "quarters", b"quarters", "section", b"section"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JamBar: _TypeAlias = JamBar  # noqa: Y015
+
+@_typing.final
+class JamResponse(_message.Message):
+    """One piece of what the server streams back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGUN_FIELD_NUMBER: _builtins.int
+    BAR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def begun(self) -> Global___JamBegun:
+        """Once, first."""
+
+    @_builtins.property
+    def bar(self) -> Global___JamBar:
+        """Each bar, as it is decided."""
+
+    def __init__(
+        self,
+        *,
+        begun: Global___JamBegun | None = ...,
+        bar: Global___JamBar | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "begun", b"begun", "piece", b"piece"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bar", b"bar", "begun", b"begun", "piece", b"piece"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_piece: _TypeAlias = _typing.Literal["begun", "bar"]  # noqa: Y015
+    _WhichOneofArgType_piece: _TypeAlias = _typing.Literal["piece", b"piece"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_piece) -> _WhichOneofReturnType_piece | None: ...
+
+Global___JamResponse: _TypeAlias = JamResponse  # noqa: Y015
+
+@_typing.final
 class AnalyzeGuitarRequest(_message.Message):
     """A file to be looked at."""
 
@@ -1864,6 +2182,7 @@ class ModelInfo(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     LICENSE_FIELD_NUMBER: _builtins.int
     STYLES_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """What GenerationConfig.model takes."""
     sha256: _builtins.bytes
@@ -1872,6 +2191,10 @@ class ModelInfo(_message.Message):
     """A sentence for people."""
     license: _builtins.str
     """The license of the weights, as an SPDX expression; empty if it is not known."""
+    live: _builtins.bool
+    """Whether it has learnt to play along with a guitar whose future is hidden: who jams wants one of these. All play to
+    whole songs.
+    """
     @_builtins.property
     def styles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The styles that can be asked for."""
@@ -1884,10 +2207,11 @@ class ModelInfo(_message.Message):
         description: _builtins.str = ...,
         license: _builtins.str = ...,
         styles: _abc.Iterable[_builtins.str] | None = ...,
+        live: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "id", b"id", "license", b"license", "sha256", b"sha256", "styles", b"styles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "id", b"id", "license", b"license", "live", b"live", "sha256", b"sha256", "styles", b"styles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

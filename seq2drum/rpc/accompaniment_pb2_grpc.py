@@ -63,6 +63,11 @@ class AccompanimentServiceStub:
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeRequest.SerializeToString,
                 response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeResponse.FromString,
                 _registered_method=True)
+        self.Jam = channel.stream_stream(
+                '/seq2drum.v1.AccompanimentService/Jam',
+                request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.JamRequest.SerializeToString,
+                response_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.JamResponse.FromString,
+                _registered_method=True)
         self.Render = channel.unary_stream(
                 '/seq2drum.v1.AccompanimentService/Render',
                 request_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.RenderRequest.SerializeToString,
@@ -141,6 +146,16 @@ class AccompanimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Jam(self, request_iterator, context):
+        """A drummer who plays along with a guitar that is not yet over. The first message has `config`; all tell what the guitar
+        does, in song time, and up to where all is told. A bar of drums comes as soon as what it needs is told: half a quarter
+        before it begins, if the guitar is told as it is played. The stream ends with the bar that a sign to stop asks for, or
+        when the client half-closes. The same guitar and signs give the same bars, whatever the pieces in which they are told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Render(self, request, context):
         """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
         edited by hand. First comes `file`, then its `chunk`s in order.
@@ -211,6 +226,11 @@ def add_AccompanimentServiceServicer_to_server(servicer, server):
                     servicer.StreamCompose,
                     request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeRequest.FromString,
                     response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeResponse.SerializeToString,
+            ),
+            'Jam': grpc.stream_stream_rpc_method_handler(
+                    servicer.Jam,
+                    request_deserializer=seq2drum_dot_v1_dot_accompaniment__pb2.JamRequest.FromString,
+                    response_serializer=seq2drum_dot_v1_dot_accompaniment__pb2.JamResponse.SerializeToString,
             ),
             'Render': grpc.unary_stream_rpc_method_handler(
                     servicer.Render,
@@ -382,6 +402,33 @@ class AccompanimentService:
             '/seq2drum.v1.AccompanimentService/StreamCompose',
             seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeRequest.SerializeToString,
             seq2drum_dot_v1_dot_accompaniment__pb2.StreamComposeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Jam(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/seq2drum.v1.AccompanimentService/Jam',
+            seq2drum_dot_v1_dot_accompaniment__pb2.JamRequest.SerializeToString,
+            seq2drum_dot_v1_dot_accompaniment__pb2.JamResponse.FromString,
             options,
             channel_credentials,
             insecure,

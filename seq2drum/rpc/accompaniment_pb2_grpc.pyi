@@ -59,6 +59,12 @@ class AccompanimentServiceStub:
     bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
     client half-closes. The same messages give the same bars.
     """
+    Jam: _grpc.StreamStreamMultiCallable[_accompaniment_pb2.JamRequest, _accompaniment_pb2.JamResponse]
+    """A drummer who plays along with a guitar that is not yet over. The first message has `config`; all tell what the guitar
+    does, in song time, and up to where all is told. A bar of drums comes as soon as what it needs is told: half a quarter
+    before it begins, if the guitar is told as it is played. The stream ends with the bar that a sign to stop asks for, or
+    when the client half-closes. The same guitar and signs give the same bars, whatever the pieces in which they are told.
+    """
     Render: _grpc.UnaryStreamMultiCallable[_accompaniment_pb2.RenderRequest, _accompaniment_pb2.RenderResponse]
     """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
     edited by hand. First comes `file`, then its `chunk`s in order.
@@ -98,6 +104,12 @@ class AccompanimentServiceAsyncStub(AccompanimentServiceStub):
     """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
     bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
     client half-closes. The same messages give the same bars.
+    """
+    Jam: _aio.StreamStreamMultiCallable[_accompaniment_pb2.JamRequest, _accompaniment_pb2.JamResponse]  # type: ignore[assignment]
+    """A drummer who plays along with a guitar that is not yet over. The first message has `config`; all tell what the guitar
+    does, in song time, and up to where all is told. A bar of drums comes as soon as what it needs is told: half a quarter
+    before it begins, if the guitar is told as it is played. The stream ends with the bar that a sign to stop asks for, or
+    when the client half-closes. The same guitar and signs give the same bars, whatever the pieces in which they are told.
     """
     Render: _aio.UnaryStreamMultiCallable[_accompaniment_pb2.RenderRequest, _accompaniment_pb2.RenderResponse]  # type: ignore[assignment]
     """Guitar and drums as a file of another kind: sound, a score, a picture, a project. The drums may be those of a take or
@@ -165,6 +177,18 @@ class AccompanimentServiceServicer(metaclass=_abc_1.ABCMeta):
         """A beat without an end, bar by bar as it is made, and with new wishes while it runs. Each message asks for some more
         bars, which come back at once, and may change the brief: it holds from the next bar on. The stream ends when the
         client half-closes. The same messages give the same bars.
+        """
+
+    @_abc_1.abstractmethod
+    def Jam(
+        self,
+        request_iterator: _MaybeAsyncIterator[_accompaniment_pb2.JamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_accompaniment_pb2.JamResponse], _abc.AsyncIterator[_accompaniment_pb2.JamResponse]]:
+        """A drummer who plays along with a guitar that is not yet over. The first message has `config`; all tell what the guitar
+        does, in song time, and up to where all is told. A bar of drums comes as soon as what it needs is told: half a quarter
+        before it begins, if the guitar is told as it is played. The stream ends with the bar that a sign to stop asks for, or
+        when the client half-closes. The same guitar and signs give the same bars, whatever the pieces in which they are told.
         """
 
     @_abc_1.abstractmethod

@@ -57,7 +57,7 @@ class Method:
     @property
     def by_socket(self) -> bool:
         """Whether it is asked by a WebSocket: messages go and come in turn."""
-        return self.name == "StreamCompose"
+        return self.name in ("StreamCompose", "Jam")
 
 
 def _method(described: Any) -> Method:

@@ -18,9 +18,11 @@ from seq2drum.cli import main
 from seq2drum.errors import LimitError, OptionError, Seq2DrumError, UnknownModelError
 from seq2drum.formats import midi
 from seq2drum.lattice.patterns import Pattern, part_of
+from seq2drum.play import engine
 from seq2drum.play.brief import Brief
 from seq2drum.play.composer import Composer, available
 from seq2drum.play.drummer import Drummer
+from seq2drum.play.guitarist import jammed, strikes
 from seq2drum.play.options import Options
 from tests.conftest import ROOT
 from tests.fake_server import real_server
@@ -152,7 +154,7 @@ def test_beats_of_the_real_server_have_the_bytes_of_the_composer(real: str) -> N
         assert other.midi == words.compose(Brief(genre="rock", bars=2, metre="6/8")).to_bytes()
         assert remote.beats(RemoteBrief(genre={"jazz": 1.0}))[0].midi == step.compose(Brief("jazz")).to_bytes()
         assert [info.id for info in remote.generators()] == available()
-        assert [info.id for info in remote.models()] == ["default"]
+        assert [info.id for info in remote.models()] == ["default", "live"]
         for bad in ({"genre": "polka"}, {"bpm": 10.0}, {"bars": 0}, {"change": (9,)}, {"grid": 17}, {"metre": "7/7"}):
             with pytest.raises(OptionError) as there:
                 remote.compose(**bad)
@@ -263,3 +265,34 @@ def test_the_real_server_is_started_where_none_runs(
         pid = json.loads(finding.state_file().read_text())["pid"]
         os.kill(pid, signal.SIGTERM)
         os.waitpid(pid, 0)
+
+
+def test_a_jam_is_that_of_the_command_line_however_it_is_told(real: str) -> None:
+    song = midi.parse(SONG)
+    take = jammed(engine.load("live"), song, Options(seed=3))
+    guitar = [song.parts[index] for index in take.guitar.parts]
+    stop = take.song.bars()[-1].start / song.ticks_per_quarter
+    told = [(one.quarter, one) for one in strikes(guitar, song.ticks_per_quarter) if one.quarter <= stop]
+    about: Any = {"bpm": song.tempo_map[0].bpm, "program": guitar[0].program, "seed": 3}
+    with RemoteDrummer(real) as remote, remote.jam(**about) as jam:
+        for quarter, one in sorted([*told, (stop - 4, None)], key=lambda each: each[0]):
+            if one is None:
+                jam.show("stop", quarter)
+            else:
+                jam.hear([one])
+        jam.hear(until=stop)
+        bars = list(jam)
+    hits = [(hit.tick, hit.length, hit.note, hit.velocity) for bar in bars for hit in bar.hits]
+    assert sorted(hits) == sorted(tuple(row) for row in take.part.rows.tolist())
+    assert bars[-1].last and [bar.number for bar in bars] == list(range(1, len(bars) + 1))
+
+    async def ask() -> list[Any]:
+        async with AsyncRemoteDrummer(real) as drummer, drummer.jam(**about) as jam:
+            for at in range(16):
+                await jam.hear([(at, 40, 90)], until=at)
+            await jam.end()
+            return [bar async for bar in jam]
+
+    assert [bar.number for bar in asyncio.run(ask())] == [1, 2, 3, 4]
+    with RemoteDrummer(real) as remote, remote.jam(model="default") as jam, pytest.raises(OptionError, match="learnt"):
+        list(jam)

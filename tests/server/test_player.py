@@ -384,11 +384,11 @@ def test_a_beat_that_is_cancelled_is_made_no_further_and_one_that_makes_no_sense
 
 def test_a_beat_without_an_end_goes_on_from_message_to_message_until_it_is_forgotten(worker: Worker) -> None:
     def more(job: int) -> list[int]:
-        worker.say({"what": "more", "job": job, "beat": 9}, pb.StreamComposeRequest(bars=2).SerializeToString())
+        worker.say({"what": "more", "job": job, "held": 9}, pb.StreamComposeRequest(bars=2).SerializeToString())
         frames = worker.until_done(job)[job][:-1]
         return [pb.StreamComposeResponse.FromString(frame.body).bar for frame in frames]
 
     assert more(71) + more(72) == [1, 2, 3, 4]
-    worker.say({"what": "forget", "job": 0, "beat": 9})
+    worker.say({"what": "forget", "job": 0, "held": 9})
     assert more(73) == [1, 2]
-    worker.say({"what": "forget", "job": 0, "beat": 9})
+    worker.say({"what": "forget", "job": 0, "held": 9})

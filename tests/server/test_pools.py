@@ -382,7 +382,7 @@ def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
     async def test() -> None:
         async with players(command=pools.PLAYER) as pool:
             listed = pb.ListModelsResponse.FromString(pool.models)
-            assert listed.default_model == "default" and [each.id for each in listed.models] == ["default"]
+            assert listed.default_model == "default" and [each.id for each in listed.models] == ["default", "live"]
             assert pb.ListDrumMapsResponse.FromString(pool.maps).maps[0].id == "gm"
             music = (ROOT / "examples" / "waltz.mid").read_bytes()
             frames = await played(pool, pb.GenerateDrumsRequest(midi=music).SerializeToString())

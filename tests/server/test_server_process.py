@@ -98,7 +98,7 @@ def test_the_drums_are_byte_for_byte_those_of_the_core_by_either_method(
 def test_it_prints_its_address_in_one_line_and_writes_it_to_a_file_for_its_owner(server: tuple[Process, int]) -> None:
     running, port = server
     (line,) = [line for line in said(running) if "ready in" in line]
-    assert line.startswith(f"seq2drum-server: listening on 127.0.0.1:{port}, models: default, ready in ")
+    assert line.startswith(f"seq2drum-server: listening on 127.0.0.1:{port}, models: default, live, ready in ")
     state = json.loads(running.state.read_text())
     started = psutil.Process(running.process.pid).create_time()
     assert abs(state.pop("started") - started) < 2

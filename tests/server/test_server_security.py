@@ -153,7 +153,7 @@ def test_every_method_but_get_server_info_asks_for_the_token() -> None:
                 "ListDrumMaps": lambda **how: server.stub.ListDrumMaps(pb.ListDrumMapsRequest(), **how),
             }
             methods = {method.name for method in pb.DESCRIPTOR.services_by_name["AccompanimentService"].methods}
-            assert methods == {*calls, "StreamGenerateDrums", "StreamCompose", "Render", "GetServerInfo"}
+            assert methods == {*calls, "StreamGenerateDrums", "StreamCompose", "Jam", "Render", "GetServerInfo"}
             for name, call in calls.items():
                 status = await refused(call())
                 assert reason_of(status) == "CREDENTIALS_MISSING", name
@@ -162,6 +162,9 @@ def test_every_method_but_get_server_info_asks_for_the_token() -> None:
                 await call(metadata=bearer(TOKEN))
             assert reason_of(await refused_stream(server, [opening(), MIDI])) == "CREDENTIALS_MISSING"
             assert (await server.stream(metadata=bearer(TOKEN)).read()).accepted.request_id
+            jam = pb.JamRequest(config=pb.JamConfig())
+            assert reason_of(await refused_stream(server, [jam], "Jam")) == "CREDENTIALS_MISSING"
+            assert (await server.stub.Jam(iter([jam]), metadata=bearer(TOKEN)).read()).begun.request_id
             more = pb.StreamComposeRequest(bars=1)
             assert reason_of(await refused_stream(server, [more], "StreamCompose")) == "CREDENTIALS_MISSING"
             assert (await server.stub.StreamCompose(iter([more]), metadata=bearer(TOKEN)).read()).bar == 1
@@ -528,7 +531,7 @@ def test_a_wrong_value_is_refused_in_one_line_with_what_is_wanted(given: dict[st
 
 def test_models_come_by_flag_or_by_variable_and_the_first_is_the_default() -> None:
     chosen = configuration.read({}, {})
-    assert dict(chosen.models) == {"default": "default"} and chosen.default_model == "default"
+    assert dict(chosen.models) == {"default": "default", "live": "live"} and chosen.default_model == "default"
     chosen = configuration.read({"models": ["mine=runs/a=b", "yours=/x"]}, {})
     assert dict(chosen.models) == {"mine": "runs/a=b", "yours": "/x"} and chosen.default_model == "mine"
     both = os.pathsep.join(["a=x", "b=y"])

@@ -1,0 +1,225 @@
+"""What a worker does for Jam: drummers who play along, of whom each decides a bar when what it needs is told.
+
+What the messages say is checked here but for what `jams` checks: how much they tell, and when.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from seq2drum.errors import OptionError
+from seq2drum.lattice.form import lattice_of
+from seq2drum.music import counting, drum_maps
+from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, Limits
+from seq2drum.music.notes import Metre, Part, Song, Tempo
+from seq2drum.play.ear import Strike
+from seq2drum.play.engine import Engine
+from seq2drum.play.jam import LEAD, Jam, JamBar, Told
+from seq2drum.play.options import Options
+from seq2drum.play.signs import FILL, INTENSITY, SECTION, STOP, TEMPO, Sign
+from seq2drum.rpc import accompaniment_pb2 as pb
+from server import convert
+from server.frames import Frame
+from server.statuses import Refusal
+
+HELD = frozenset(
+    {"model", "seed", "temperature", "top_p", "style", "intensity", "complexity", "fills", "humanize", "swing"}
+    | {"drum_map", "groove", "daring", "ending", "pieces", "time", "without", "count_in"}
+)
+"""What of a GenerationConfig holds for a jam."""
+MOST_BARS = 8192
+"""The most bars of a jam: four hours at 120 quarters a minute."""
+TICKS, LEAST_TICKS = 480, 24
+_SIGNS = {"fill": FILL, "section": SECTION, "stop": STOP, "intensity": INTENSITY, "bpm": TEMPO}
+
+
+class _Running:
+    """A drummer who plays along, and the tempos by which it counts."""
+
+    def __init__(self, engine: Engine, options: Options, song: Song, program: int) -> None:
+        self.jam, self.song = Jam(engine, options, song, program=program), song
+
+    def bar(self, made: JamBar) -> pb.JamResponse:
+        """A bar as a message."""
+        quarter, bar = self.song.ticks_per_quarter, made.bar
+        begins = bar.start / quarter
+        message = pb.JamBar(
+            bar=made.number + 1,
+            quarter=begins,
+            quarters=bar.length / quarter,
+            beats=bar.numerator,
+            bpm=self.jam.score.tempo_at(bar.start).bpm,
+            decided=begins - LEAD,
+            hits=convert.hits(made.part, quarter),
+            section=made.letter,
+            fill=made.is_fill,
+            last=made.is_last,
+        )
+        if made.groove:
+            message.groove.CopyFrom(pb.SectionGroove(section=made.letter, name=made.groove, title=made.title))
+        return pb.JamResponse(bar=message)
+
+
+class Jamming:
+    """The jams that a worker has.
+
+    engines: the models that have learnt to play along, by their ids, the first that is listed first; infos: of all
+    models, what is said of them. limits: of tempos and metres.
+    """
+
+    def __init__(self, engines: Mapping[str, Engine], infos: Sequence[pb.ModelInfo], limits: Limits) -> None:
+        self._engines, self._limits = engines, limits
+        self._infos = {info.id: info for info in infos}
+        self._jams: dict[int, _Running] = {}
+
+    def forget(self, jam: int) -> None:
+        """End a jam, if it is here."""
+        self._jams.pop(jam, None)
+
+    def go_on(self, job: int, jam: int, body: bytes) -> Iterator[Frame | None]:
+        """The frames of a JamRequest: what comes of what it tells, and "done". The first begins the jam.
+
+        "done" has `point`, the quarter at which the next bar will be decided; none if the jam is over.
+        """
+        request = pb.JamRequest.FromString(body)
+        running = self._jams.get(jam)
+        if running is None:
+            running, begun = self._begun(request.config)
+            self._jams[jam] = running
+            yield Frame({"what": "begun", "job": job}, pb.JamResponse(begun=begun).SerializeToString())
+        drummer = running.jam
+        told: list[Told] = [*_strikes(request.notes), *_signs(request.signs)]
+        drummer.hear(told, -math.inf)
+        while request.HasField("until") and not drummer.is_over and drummer.point <= request.until:
+            if drummer.number == MOST_BARS:
+                raise Refusal("INVALID_OPTION", f"the jam has {MOST_BARS:,} bars, as many as it may; begin another")
+            for made in drummer.hear((), drummer.point):
+                yield Frame({"what": "bar", "job": job}, running.bar(made).SerializeToString())
+        yield Frame({"what": "done", "job": job, "point": None if drummer.is_over else drummer.point})
+
+    def _begun(self, asked: pb.JamConfig) -> tuple[_Running, pb.JamBegun]:
+        """A jam as it is asked for.
+
+        Raises:
+            Refusal: something cannot be asked for, with its field.
+        """
+        config = asked.config
+        # 1. What is wanted, and of whom.
+        for field, _ in config.ListFields():
+            if field.name not in HELD:
+                text = f"{field.name} has no meaning in a jam; leave it out"
+                raise Refusal("INVALID_OPTION", text, field=f"config.{field.name}")
+        if any(groove.WhichOneof("source") != "name" or groove.HasField("bars") for groove in config.groove):
+            text = "a groove has the bytes of a file, or bars of one; a jam takes grooves by name"
+            raise Refusal("INVALID_OPTION", text, field="config.groove")
+        model = self._model(config)
+        options, song = convert.options_of(config, self._limits), _score(asked, self._limits)
+        program = asked.program if asked.HasField("program") else 24
+        if program > 127:
+            raise Refusal("INVALID_OPTION", f"program is {program}, wanted 0 to 127", field="config.program")
+        # 2. The drummer, and what is counted.
+        running = _Running(self._engines[model], options, song, program)
+        begun = pb.JamBegun(
+            model=self._infos[model],
+            effective_config=convert.effective(config, options, model),
+            request_id=asked.request_id,
+            count_in=_counted(song, convert.session_of(config).count_in, options.drum_map),
+        )
+        return running, begun
+
+    def _model(self, config: pb.GenerationConfig) -> str:
+        live = ", ".join(self._engines)
+        if not live:
+            text = "no model of this server has learnt to play along; serve one that has, such as live=live"
+            raise Refusal("UNKNOWN_MODEL", text, field="config.model")
+        model = convert.model_of(config, tuple(self._infos), next(iter(self._engines)))
+        if model not in self._engines:
+            text = f"the model {model!r} has not learnt to play along; wanted {live}"
+            raise Refusal("INVALID_OPTION", text, field="config.model")
+        return model
+
+
+def _score(asked: pb.JamConfig, limits: Limits) -> Song:
+    """The tempos and metres of a jam, as a song without notes.
+
+    Raises:
+        Refusal: one makes no sense, with its field.
+    """
+    quarter = asked.ticks_per_quarter if asked.HasField("ticks_per_quarter") else TICKS
+    if not LEAST_TICKS <= quarter <= MOST_TICKS_PER_QUARTER:
+        text = f"ticks_per_quarter is {quarter}, wanted {LEAST_TICKS} to {MOST_TICKS_PER_QUARTER}"
+        raise Refusal("INVALID_OPTION", text, field="config.ticks_per_quarter")
+    for name, given, most in (("tempos", asked.tempos, limits.tempos), ("meters", asked.meters, limits.metres)):
+        places: list[float] = [one.quarter for one in given]
+        if len(given) > most:
+            text = f"there are {len(given)} {name}, at most {most} are read"
+            raise Refusal("INVALID_OPTION", text, field=f"config.{name}")
+        if not all(0 <= place <= limits.quarters for place in places) or any(a > b for a, b in pairwise(places)):
+            text = f"the {name} are not in order, or not at quarters of 0 to {limits.quarters:,}"
+            raise Refusal("INVALID_OPTION", text, field=f"config.{name}")
+    for tempo in asked.tempos:
+        if not limits.slowest <= tempo.bpm <= limits.fastest:
+            text = f"the tempo is {tempo.bpm}, wanted {limits.slowest:g} to {limits.fastest:g} quarters a minute"
+            raise Refusal("INVALID_OPTION", text, field="config.tempos")
+    for metre in asked.meters:
+        under = metre.denominator
+        if not 1 <= metre.numerator <= limits.numerator or under not in _powers(limits.denominator):
+            text = f"the metre is {metre.numerator}/{under}, wanted 1 to {limits.numerator} beats of a power of two"
+            raise Refusal("INVALID_OPTION", f"{text} up to {limits.denominator}", field="config.meters")
+    return Song(
+        quarter,
+        tempos=tuple(Tempo(round(one.quarter * quarter), round(6e7 / one.bpm)) for one in asked.tempos),
+        metres=tuple(Metre(round(one.quarter * quarter), one.numerator, one.denominator) for one in asked.meters),
+    )
+
+
+def _powers(most: int) -> list[int]:
+    return [1 << place for place in range(most.bit_length())]
+
+
+def _counted(song: Song, bars: int, drum_map: str) -> list[pb.DrumHit]:
+    """What is counted before a jam."""
+    if not bars:
+        return []
+    lattice = lattice_of(song)
+    counted = counting.counted_in(Song(song.ticks_per_quarter, (), song.tempos, song.metres, lattice.bars[0].end), bars)
+    part = drum_maps.load(drum_map).apply(Part.of(counted.hits, is_drums=True))
+    hits = list(convert.hits(part, song.ticks_per_quarter))
+    for hit in hits:
+        hit.quarter -= counted.shift / song.ticks_per_quarter
+    return hits
+
+
+def _strikes(notes: Sequence[pb.JamNote]) -> list[Strike]:
+    """The notes that are told; of those at one moment, those that end come first."""
+    strikes = [Strike(note.quarter, note.pitch, note.velocity) for note in notes]
+    return sorted(strikes, key=lambda one: (one.quarter, one.velocity > 0, one.pitch))
+
+
+def _signs(signs: Sequence[pb.JamSign]) -> list[Sign]:
+    """The signs that are told.
+
+    Raises:
+        Refusal: one says nothing, or its letter is too long.
+    """
+    found = []
+    for sign in signs:
+        what = sign.WhichOneof("sign")
+        if what is None:
+            raise Refusal("INVALID_OPTION", "a sign says nothing, wanted one such as fill or stop", field="signs")
+        value: Any = None if what in ("fill", "stop") else getattr(sign, what)
+        if what == "section":
+            if len(value) > convert.MOST_WORD:
+                text = f"the letter of a section has {len(value)} characters, at most {convert.MOST_WORD} are read"
+                raise Refusal("INVALID_OPTION", text, field="signs")
+            value = value or None
+        one = Sign(sign.quarter, _SIGNS[what], value)
+        try:
+            one.check()
+        except OptionError as error:
+            raise Refusal("INVALID_OPTION", str(error), field="signs") from None
+        found.append(one)
+    return found
