@@ -78,6 +78,10 @@ class Admission:
         return sum(len(account.queue) for account in self._accounts.values())
 
     @property
+    def _is_full(self) -> bool:
+        return self.inside >= self.most_playing + self.most_waiting
+
+    @property
     def slowness(self) -> float:
         """What a price has to be multiplied by, by the turns of late."""
         kept = math.exp2((self._learnt - self.clock()) / _FORGOTTEN)
@@ -89,6 +93,16 @@ class Admission:
         self._took, self._known = kept * self._took + seconds, kept * self._known + price
         self._learnt = self.clock()
 
+    def check_room(self, caller: Caller) -> None:
+        """Refuse a call before it is read that would find no place. To refuse is cheap, so that others play meanwhile.
+
+        Raises:
+            Refusal: QUEUE_FULL.
+        """
+        account = self._accounts.get(caller.key)
+        if self._is_full and not self._with_more(account.inside if account else 0):
+            raise self._full()
+
     def enter(self, caller: Caller, deadline: float) -> Place:
         """A place, to be left by `with`. Where there is none, who has most gives one to who has fewer.
 
@@ -96,7 +110,7 @@ class Admission:
             Refusal: QUEUE_FULL.
         """
         account = self._accounts.setdefault(caller.key, _Account(self._virtual))
-        if self.inside >= self.most_playing + self.most_waiting and not self._sent_away(account):
+        if self._is_full and not self._sent_away(account):
             self._forget(caller.key)
             raise self._full()
         self.inside += 1
@@ -165,11 +179,15 @@ class Admission:
 
     def _sent_away(self, account: _Account) -> bool:
         """Send away the youngest call that waits of who has most, if that is more than this caller would have."""
-        waiting = [other for other in self._accounts.values() if other.queue and other.inside > account.inside + 1]
+        waiting = self._with_more(account.inside)
         if not waiting:
             return False
         max(waiting, key=lambda other: other.inside).queue.pop().send_away(self._full())
         return True
+
+    def _with_more(self, inside: int) -> list[_Account]:
+        """Those with calls that wait who have more inside than one who has so many would have with one more."""
+        return [other for other in self._accounts.values() if other.queue and other.inside > inside + 1]
 
     def _full(self) -> Refusal:
         retry = self.retry_seconds()

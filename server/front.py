@@ -17,14 +17,13 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from seq2drum.errors import OptionError
-from server import logs, state
+from server import health, logs, state
 from server.admission import Admission
 from server.credentials import Papers
 from server.guards import Door
+from server.health import Health
 from server.logs import log
 from server.metrics import Metrics
 from server.service import NAME, OPEN_TO_ALL, Playing, Rendering, Screening, Service
@@ -45,8 +44,7 @@ _DAY_SECONDS = 86400.0
 if sys.platform != "win32":
     import resource
 
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICES = (NAME, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection")
 
 
 class Reading(Screening, Protocol):
@@ -72,13 +70,10 @@ class Front:
         self._papers: Papers | None = None
         self._withdrawn = False
         self._closing: asyncio.Future[None] | None = None
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs are older
+        self._health = Health(("", NAME))
         self._server = grpc.aio.server(options=_options(settings))
         self._server.add_generic_rpc_handlers((self.door.handler(NAME, self.service.methods(), OPEN_TO_ALL),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        if settings.reflection or is_local(settings.host):
-            names = (NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+        health.add_to(self._server, self._health, SERVICES, reflects=settings.reflection or is_local(settings.host))
         self._server.add_generic_rpc_handlers((self.door.unknown(),))
         metrics.watch("waiting", "Calls that wait for their turn", lambda: self.admission.waiting)
         metrics.watch("playing", "Calls that are played", lambda: self.admission.playing)
@@ -121,8 +116,7 @@ class Front:
 
     async def look(self) -> None:
         """Set the health service to whether calls are played now."""
-        for name in ("", NAME):
-            await self._health.set(name, _SERVING if self.ready else _NOT_SERVING)
+        self._health.set(self.ready)
 
     def read_credentials(self) -> bool:
         """Read tokens and certificates again where their files have changed; returns whether there are new tokens."""
@@ -137,13 +131,13 @@ class Front:
         (GOAWAY), and find the port closed; their calls that are inside go on.
         """
         self._withdrawn = True
-        await self._health.enter_graceful_shutdown()
+        self._health.end()
         await first(asyncio.sleep(seconds), forced.wait())
         self._closing = asyncio.ensure_future(self._server.stop(_DAY_SECONDS))  # `stop` makes it end sooner
 
     async def drain(self, seconds: float, forced: asyncio.Event) -> None:
         """Let no call in any more, wait for those inside until `seconds` are over or it is forced, and end the rest."""
-        await self._health.enter_graceful_shutdown()
+        self._health.end()
         self.door.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

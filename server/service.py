@@ -113,6 +113,7 @@ class Service:
 
     async def generate(self, call: Call) -> None:
         """Drums for a file, in one message."""
+        self._admission.check_room(call.caller)
         request, data = await self._one(call, pb.GenerateDrumsRequest)
         call.name(request.request_id)
         self.sizes.check(request.midi)

@@ -249,6 +249,9 @@ def _status(
         return status
 
     text = _cut(_plain(message), MOST_MESSAGE, len)
+    status = build(text)
+    if trailer_size(status) <= MOST_TRAILER:
+        return status
     return build(_cut(text, MOST_TRAILER, lambda shorter: trailer_size(build(shorter))))
 
 

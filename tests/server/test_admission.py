@@ -384,6 +384,24 @@ async def test_in_a_full_queue_who_has_most_gives_a_place_to_who_has_fewer() -> 
     assert "few" in hall.order and "many 3" not in hall.order and hall.idle()
 
 
+@in_loop
+async def test_before_a_call_is_read_it_is_known_whether_it_would_find_a_place() -> None:
+    hall, done = Hall(playing=1, waiting=2), asyncio.Event()
+    many = [asyncio.create_task(hall.call(f"many {number}", until=done)) for number in range(2)]
+    await settle()
+    hall.admission.check_room(Caller("one"))
+    many.append(asyncio.create_task(hall.call("many 2", until=done)))
+    await settle()
+    with pytest.raises(Refusal) as refusal:
+        hall.admission.check_room(Caller("one"))
+    assert refusal.value.reason == "QUEUE_FULL" and refusal.value.retry_seconds
+    hall.admission.check_room(Caller("other"))  # who has more would give it a place
+    assert hall.admission.waiting == 2
+    done.set()
+    await asyncio.gather(*many)
+    assert hall.idle()
+
+
 def test_a_room_lets_in_as_many_as_it_holds_and_no_more() -> None:
     room = Room(1, "files are arriving")
     with room.place(NOBODY):
