@@ -23,8 +23,8 @@ class Limbs:
 
     def can_add(self, voice: int, struck: Sequence[int]) -> bool:
         """Whether a voice can be struck together with others."""
-        if voice in struck:
+        if not struck:
+            return True
+        if voice in struck or (voice in self.hats and not self.hats.isdisjoint(struck)):
             return False
-        if self.hand[voice] and sum(self.hand[other] for other in struck) >= HANDS:
-            return False
-        return voice not in self.hats or self.hats.isdisjoint(struck)
+        return not self.hand[voice] or len(struck) < HANDS or sum(self.hand[other] for other in struck) < HANDS

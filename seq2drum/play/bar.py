@@ -152,9 +152,8 @@ class BarPlayer:
         echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
         felt = yield from self._model.feel(thinking, hits, echo)
         # A drummer varies within bounds: the tails of the distributions are errors, not feel.
-        noise = 0.05 + 0.9 * draws.struck
         at = _, step, voice = np.nonzero(hits)
-        noise = noise[:, step, voice]
+        noise = 0.05 + 0.9 * draws.struck[:, step, voice]
         noise = np.log(noise / (1 - noise)) * spread
         struck = np.clip(felt["velocity"][at] + felt["velocity_scale"][at] * noise[0], 1 / 127, 1)
         most = HALF_GAP / OFFSET_UNITS

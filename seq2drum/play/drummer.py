@@ -167,7 +167,8 @@ class Drummer(Shown):
                 rows.append(kept.within(bar, last=is_last))
                 pedal.append(kept.pedal_within(bar, last=is_last))
                 part = Part.of(np.concatenate(rows), program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg)
-                yield DrumBar(bar, replace(part, pedal=in_order(pedal)), tuple(swaps))
+                positions = in_order(pedal)
+                yield DrumBar(bar, replace(part, pedal=positions) if len(positions) else part, tuple(swaps))
                 rows, pedal, swaps = [], [], []
 
 

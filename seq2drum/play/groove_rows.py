@@ -39,12 +39,19 @@ class GrooveRows:
         pieces: what may be played; None if anything may.
         """
         rows = GrooveRows.empty(len(form.steps), int(form.steps.max()), kit, firm=firm)
-        before, so_far = None, 0
-        for bar, groove in enumerate(grooves):
+        before, so_far, alike = None, 0, dict[tuple[int, ...], int]()
+        metres = zip(form.numerator.tolist(), form.denominator.tolist(), form.steps.tolist(), strict=True)
+        for bar, (groove, (*metre, steps)) in enumerate(zip(grooves, metres, strict=True)):
             so_far = so_far + 1 if groove is before else 0
             before = groove
-            if groove is not None:
+            if groove is None:
+                continue
+            place = so_far % len(groove.fitted(*metre).bars)
+            first = alike.setdefault((id(groove), *metre, steps, place), bar)
+            if first == bar:
                 rows.put(bar, groove, so_far, form.between(bar, bar + 1), kit, pieces)
+            else:
+                rows.hits[bar], rows.velocity[bar], rows.held[bar] = rows.hits[first], rows.velocity[first], so_far
         return rows
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -49,11 +50,16 @@ def draws_of(seed: int, bar: int, steps: int, voices: int, place: tuple[str, int
     place: the section's letter, and the bar's number in it. Each number is with the probability SHARED that of all bars
     of the letter whose numbers differ by a multiple of PERIOD. So any one bar's numbers are uniform and independent.
     """
-    own = np.random.default_rng([seed, bar])
-    common = np.random.default_rng([seed, _TAG, place[1] % PERIOD, *place[0].encode()])
-    tables = (3, steps, voices)
-    numbers = np.where(own.random(tables) < SHARED, common.random(tables), own.random(tables))
+    own, tables = np.random.default_rng([seed, bar]), (3, steps, voices)
+    common = _common((seed, _TAG, place[1] % PERIOD, *place[0].encode()), tables)
+    numbers = np.where(own.random(tables) < SHARED, common, own.random(tables))
     return Draws(numbers[0], numbers[1:])
+
+
+@lru_cache(maxsize=64)
+def _common(key: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The numbers that the bars of a place share."""
+    return np.random.default_rng(key).random(shape)
 
 
 def thresholds(uniform: NDArray[np.float64], sampling: Sampling) -> NDArray[np.float64]:
