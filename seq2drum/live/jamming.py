@@ -143,7 +143,7 @@ class Jamming:
             self._time.bpm,
             self._quarter,
             tuple(self._heard),
-            tuple(self._asked),
+            tuple(dict.fromkeys(self._asked)),
             self._striker.repeated,
         )
 

@@ -82,17 +82,14 @@ def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
 
 
 def settled(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
-    """The groove of a section that was begun unheard, by a few bars of it and by the tempo.
-
-    Where a few bars say little, what is mostly played at the tempo is taken.
-    """
+    """The groove of a section that was begun unheard, by a few bars of it and by the tempo; see `better`."""
     fit = _heard_of(heard, sections, options, letter)
     if fit is None:
         return playing
     blind = fit.shelf.prior(float(heard.form.bpm[-1])) + _of_style(fit.grooves, options.style)
     with np.errstate(divide="ignore"):
         both = Fit.of(fit.shelf, HEARD * np.log(fit.shares) + (1 - HEARD) * blind)
-    return fit.grooves[_safest(both)]
+    return _surest(both, _safest(both), playing)
 
 
 def better(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
@@ -103,7 +100,11 @@ def better(heard: Heard, sections: Sequence[Section], options: Options, letter: 
     fit = _heard_of(heard, sections, options, letter)
     if fit is None:
         return playing
-    safest = _safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None)
+    return _surest(fit, _safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None), playing)
+
+
+def _surest(fit: Fit, safest: int, playing: Groove) -> Groove:
+    """The safest groove, or that which is being played if that one is not SURE."""
     likely, _ = _in_style(fit)
     return playing if fit.shelf.likeness[safest] @ likely.shares < SURE else fit.grooves[safest]
 
