@@ -136,7 +136,8 @@ def run(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
     use_threads(options.threads)
     out = Path(options.out) if options.out else RUNS / recipe.model
-    runs.check_folder(out, resume=options.resume)
+    resume = options.resume or runs.begun_again(out)
+    runs.check_folder(out, resume=resume)
     # 2. Read the songs, or know where they lie.
     if shards := _many(options):
         prepare.check_shards(shards, options)
@@ -157,7 +158,7 @@ def run(options: argparse.Namespace) -> int:
         def stopping() -> None:
             say("stopping: the run is saved, and measured once more; Ctrl-C again leaves that out")
 
-        trained = loop.train(task, out, resume=options.resume, about=about, show=show, stopping=stopping, warn=say)
+        trained = loop.train(task, out, resume=resume, about=about, show=show, stopping=stopping, warn=say)
     # 4. Say how it went.
     _sum_up(trained, out)
     return 130 if trained.stopped else 0

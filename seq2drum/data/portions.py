@@ -35,7 +35,7 @@ from seq2drum.music.kit import FULL, Kit
 HELD = 8192  # songs of the training side that are still laid out at once, some 300 kB each
 PORTION = 1024  # songs
 WINDOW = 8  # shards
-VALIDATED = 512  # songs of which unseen bars are drawn, where there are more
+VALIDATED = 256  # songs of which unseen bars are drawn, where there are more
 _ALIGNED = 64  # bytes, where arrays begin in a file
 
 

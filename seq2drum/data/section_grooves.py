@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from seq2drum.data.prepared import Prepared
 from seq2drum.lattice.form import MAX_STEPS, FloatArray
-from seq2drum.lattice.grooves import Groove, likeness, typical
+from seq2drum.lattice.groove_features import likeness
+from seq2drum.lattice.grooves import Groove, typical
 from seq2drum.lattice.section_features import letters_of
 from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import Kit, to_kit
@@ -60,7 +61,7 @@ class SectionGrooves:
             among = np.sort(rng.permutation(len(own))[:AMONG])
             for begin in range(0, len(own), _BLOCK):
                 block = slice(begin, begin + _BLOCK)
-                alike = likeness(np.concatenate([hits[block], hits[among]]))[: len(hits[block]), len(hits[block]) :]
+                alike = likeness(hits[block], hits[among])
                 able = (alike >= NEAR[0]) & (alike <= NEAR[1])
                 mixed = np.argsort(np.where(able, rng.random(able.shape), 2.0), axis=1)[:, :MOST_NEAR]
                 found = np.where(np.take_along_axis(able, mixed, axis=1), own[among[mixed]], -1)

@@ -94,7 +94,8 @@ class Accompaniment(Task[list[Window], Batch]):
         if recipe.future_hidden and kind.unit != "song":
             raise OptionError(f"the family {recipe.model!r} cannot learn with the future hidden; the default one can")
         self.songs = Whole(training) if isinstance(training, Data) else training
-        if isinstance(self.songs, Whole) and not batches.windows(self.songs.data, max_notes=recipe.max_notes):
+        laid_out = self.songs.data if isinstance(self.songs, Whole) else None
+        if not self.songs.songs or (laid_out and not batches.windows(laid_out, max_notes=recipe.max_notes)):
             raise CorpusError(
                 "no pair of guitar and drums to learn from: every song fell to the other sides of the split"
             )

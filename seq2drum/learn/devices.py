@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch.distributed import PrefixStore, init_process_group  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
 
 from seq2drum.errors import OptionError
 
@@ -34,6 +36,20 @@ def fabric_of(device: str, precision: str) -> Fabric:
         return Fabric(accelerator=device, devices=local, num_nodes=max(world // local, 1), precision=kind)
     except (ValueError, RuntimeError) as error:
         raise OptionError(f"--device {device}: {error}") from None
+
+
+def meet(device: torch.device) -> None:
+    """Let the processes of a training that torchrun has started again find each other.
+
+    torchrun keeps one store for all its starts (as of torch 2.13), where the addresses of processes that have ended
+    still stand; so each start after the first has a part of it for its own.
+    """
+    start = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    if not start or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    store, rank, world = next(rendezvous("env://"))
+    own = PrefixStore(f"start {start}", store)
+    init_process_group("nccl" if device.type == "cuda" else "gloo", store=own, rank=rank, world_size=world)
 
 
 def _cpu_has_bf16() -> bool:

@@ -29,7 +29,7 @@ from torch.utils.tensorboard import SummaryWriter
 from seq2drum import files
 from seq2drum.errors import OptionError
 from seq2drum.learn import runs
-from seq2drum.learn.devices import fabric_of, machine_of
+from seq2drum.learn.devices import fabric_of, machine_of, meet
 from seq2drum.learn.history import History, Point, Scalars
 from seq2drum.learn.task import Done, Forgiving, Progress, Task, running_mean
 
@@ -78,6 +78,7 @@ def train(
     # 1. A folder and a device.
     runs.check_folder(folder, resume=resume)
     fabric = fabric_of(task.recipe.device, task.recipe.precision)
+    meet(fabric.device)
     fabric.launch()
     with runs.alone(folder, fabric.global_rank):
         run = _Run(fabric, task, folder, dict(about or {}), show, Forgiving(warn))

@@ -61,6 +61,16 @@ def check_folder(folder: Path, *, resume: bool) -> None:
         raise OptionError(f"{str(folder)!r} holds a run already: go on with --resume, or name another --out")
 
 
+def begun_again(folder: Path) -> bool:
+    """Whether torchrun has started this training again (`--max-restarts N`), after a process of it had ended.
+
+    Then it goes on where it was saved last, if it was.
+    """
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0 and any(
+        (folder / name).is_dir() for name in (LAST, "last.old")
+    )
+
+
 @contextmanager
 def alone(folder: Path, rank: int) -> Iterator[None]:
     """Keep a run's folder for this training: a second one would write over what this one saves.
