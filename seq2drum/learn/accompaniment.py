@@ -21,6 +21,7 @@ from seq2drum.errors import CorpusError, OptionError
 from seq2drum.judge.likelihood import step_nats
 from seq2drum.lattice.phrases import MAX_NOTES
 from seq2drum.learn import report, task
+from seq2drum.learn.devices import on_gpu
 from seq2drum.learn.history import History, Scalars
 from seq2drum.learn.report import GROOVED, NATS, SWAPPED, Finished
 from seq2drum.learn.task import Board, Done, Gear, Progress, Task
@@ -106,7 +107,10 @@ class Accompaniment(Task[list[Window], Batch]):
             self.model: Family = kind(kind.config_type(voices=len(self.songs.kit), **recipe.sizes))
         if recipe.start:
             self.model.load_state_dict(_weights(recipe, self.model))
-        optimizer = torch.optim.AdamW(self.model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay)
+        fused = on_gpu(recipe.device) or None
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, fused=fused
+        )
         self.models, self.optimizers = {_MODEL: self.model}, {_MODEL: optimizer}
         self.previews = Previews(chosen or Chosen(), self.songs.kit, recipe.seed, recipe.max_notes, warn)
         self.windows = _validation_windows(validation, recipe) if validation is not None else []
@@ -137,6 +141,9 @@ class Accompaniment(Task[list[Window], Batch]):
             future_hidden=recipe.future_hidden,
         )
 
+    def pinned(self, ready: Batch) -> Any:
+        return Batch(*(value.pin_memory() for value in tensors(ready)))
+
     def step(self, ready: Batch, gear: Gear) -> Done:
         losses = gear.models[_MODEL](tensors(ready, gear.device))
         loss = losses["loss"]
@@ -150,7 +157,7 @@ class Accompaniment(Task[list[Window], Batch]):
             "velocity_nats_per_hit": sums["velocity"] / hits,
             "offset_nats_per_hit": sums["offset"] / hits,
         }
-        return Done(int(bars), {name: float(value) for name, value in scalars.items()})
+        return Done(bars, scalars)
 
     # --- measuring and showing ---------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ def fabric_of(device: str, precision: str) -> Fabric:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision, which the recipe does
     kind: Any = {"bf16": "bf16-mixed", "32": "32-true"}.get(precision, precision)
     if precision == "auto":
-        gpu = device != "cpu" and torch.cuda.is_available()
+        gpu = on_gpu(device)
         bf16 = torch.cuda.is_bf16_supported() if gpu else torch.backends.mkldnn.is_available() and _cpu_has_bf16()
         kind = "bf16-mixed" if bf16 else "32-true"
     # As torchrun says: how many processes there are, and how many of them on this machine.
@@ -36,6 +36,11 @@ def fabric_of(device: str, precision: str) -> Fabric:
         return Fabric(accelerator=device, devices=local, num_nodes=max(world // local, 1), precision=kind)
     except (ValueError, RuntimeError) as error:
         raise OptionError(f"--device {device}: {error}") from None
+
+
+def on_gpu(device: str) -> bool:
+    """Whether what a recipe's `device` names is a GPU."""
+    return device != "cpu" and torch.cuda.is_available()
 
 
 def meet(device: torch.device) -> None:

@@ -14,6 +14,7 @@ import math
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,8 @@ from seq2drum.learn.task import Done, Forgiving, Progress, Task, running_mean
 SECONDS_BETWEEN_VALIDATIONS = 60.0  # at the least
 SECONDS_BETWEEN_SAVES = 300.0  # at the most
 STEPS_BETWEEN_RECORDS = 10  # in TensorBoard
+STEPS_BETWEEN_LOOKS = 10  # of several processes at the clock of the first
+LAG = 2  # steps that a GPU may be behind before what came of a step is read
 _LOG = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
@@ -126,6 +129,42 @@ def _asked_to_stop(processes: int) -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+@dataclass(frozen=True)
+class _Unread:
+    """What came of a step, on its way from the device: how much was seen, scalars by name, and norms of gradients.
+
+    step and seconds: of the run when it was done. numbers (1 + scalars + norms,).
+    """
+
+    step: int
+    seconds: float
+    names: tuple[str, ...]
+    numbers: torch.Tensor
+    arrived: torch.cuda.Event | None
+
+    @classmethod
+    def of(cls, made: Done, norms: list[torch.Tensor], progress: Progress, device: torch.device) -> _Unread:
+        """Send what came of a step on its way; empties `norms`."""
+        values = [made.seen, *made.scalars.values(), *norms]
+        norms.clear()
+        names = tuple(made.scalars)
+        if device.type != "cuda":
+            numbers = torch.tensor([float(value) for value in values], dtype=torch.float64)
+            return cls(progress.step, progress.seconds, names, numbers, None)
+        there = torch.stack([torch.as_tensor(value, dtype=torch.float64, device=device) for value in values])
+        numbers, arrived = there.to("cpu", non_blocking=True), torch.cuda.Event()
+        arrived.record()
+        return cls(progress.step, progress.seconds, names, numbers, arrived)
+
+    def values(self) -> tuple[int, dict[str, float], list[float]]:
+        """How much was seen, scalars, and norms; waits for them."""
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        seen, *others = self.numbers.tolist()
+        names = self.names
+        return int(seen), dict(zip(names, others, strict=False)), others[len(names) :]
+
+
 @dataclass
 class _Run(Generic[Item, Ready]):
     """A run that is going on. To its task it is the `Gear`."""
@@ -144,8 +183,12 @@ class _Run(Generic[Item, Ready]):
         self.device = self.fabric.device
         self.rank, self.processes = self.fabric.global_rank, self.fabric.world_size
         setup, setup_optimizer = self.fabric.setup_module, self.fabric.setup_optimizers
-        self.models: Mapping[str, Any] = {name: setup(model) for name, model in self.task.models.items()}
+        compiled: Any = torch.compile if self.task.recipe.compiled else lambda model: model
+        self.models: Mapping[str, Any] = {name: setup(compiled(model)) for name, model in self.task.models.items()}
         self.optimizers: Mapping[str, Any] = {name: setup_optimizer(one) for name, one in self.task.optimizers.items()}
+        self.lag = _lag_of(self.device)
+        self.norms: list[torch.Tensor] = []
+        self.unread: deque[_Unread] = deque()
         self.validated = self.saved = time.monotonic()
         minutes = self.task.recipe.minutes
         tenth = math.inf if minutes is None else 6 * minutes
@@ -164,16 +207,20 @@ class _Run(Generic[Item, Ready]):
         stepper.zero_grad()
         self.fabric.backward(loss)
         weights = [weight for group in stepper.param_groups for weight in group["params"]]
-        try:
-            torch.nn.utils.clip_grad_norm_(weights, most, error_if_nonfinite=True)
-        except RuntimeError as error:
-            if "non-finite" not in str(error):
-                raise
-            raise OptionError(
-                f"the training ran out of numbers at step {self.progress.step}; a lower --rate than"
-                f" {self.task.recipe.rate:g} keeps it steady. What was saved before is as it was"
-            ) from None
+        norm = torch.nn.utils.clip_grad_norm_(weights, most)
+        if self.lag:
+            self.norms.append(norm)
+        else:
+            self.check(float(norm), self.progress.step)
         stepper.step()
+
+    def check(self, norm: float, step: int) -> None:
+        """Go on only where gradients are numbers."""
+        if not math.isfinite(norm):
+            raise OptionError(
+                f"the training ran out of numbers at step {step}; a lower --rate than"
+                f" {self.task.recipe.rate:g} keeps it steady. What was saved before is as it was"
+            )
 
     def total(self, value: torch.Tensor) -> torch.Tensor:
         summed: Any = self.fabric.all_reduce(value.float(), reduce_op="sum")
@@ -190,15 +237,16 @@ class _Run(Generic[Item, Ready]):
                 share = self.share(len(items))
                 made = self.step(ready, share)
                 progress.step, progress.batch = progress.step + 1, progress.batch + 1
-                progress.seen += made.seen
                 progress.seconds = before + time.monotonic() - begun
-                self.record(made.scalars)
+                self.unread.append(_Unread.of(made, self.norms, progress, self.device))
+                self.read(self.lag)
                 self.show(min(share, 1.0), progress)
                 if asked():
                     raise KeyboardInterrupt
                 if self.done():
                     return
-                if self.passed(self.patience, self.saved):  # an epoch of much data is long
+                looks = self.processes == 1 or progress.step % STEPS_BETWEEN_LOOKS == 0
+                if looks and self.passed(self.patience, self.saved):  # an epoch of much data is long
                     self.validate()
                     self.save()
             progress.epoch, progress.batch = progress.epoch + 1, 0
@@ -210,7 +258,8 @@ class _Run(Generic[Item, Ready]):
         """This process's part of each item that is left of the epoch."""
         epoch, first = self.progress.epoch, self.progress.batch
         for index, item in enumerate(items, first):
-            yield self.task.prepare(item, epoch, index, rank=self.rank, processes=self.processes)
+            ready = self.task.prepare(item, epoch, index, rank=self.rank, processes=self.processes)
+            yield self.task.pinned(ready) if self.device.type == "cuda" else ready
 
     def step(self, ready: Ready, share: float) -> Done:
         """One step, with its rates and its seed."""
@@ -221,6 +270,16 @@ class _Run(Generic[Item, Ready]):
         for model in self.models.values():
             model.train()
         return self.task.step(ready, self)
+
+    def read(self, left: int = 0) -> None:
+        """Take what came of steps into the progress, except of the last few that are left for later."""
+        while len(self.unread) > left:
+            one = self.unread.popleft()
+            seen, scalars, norms = one.values()
+            for norm in norms:
+                self.check(norm, one.step - 1)
+            self.progress.seen += seen
+            self.record(scalars, one.step, one.seconds)
 
     def share(self, items: int) -> float:
         """How much of the run is done, 0..1, while an epoch has so many items."""
@@ -250,18 +309,18 @@ class _Run(Generic[Item, Ready]):
 
     # --- validation and records --------------------------------------------------------------------------------------
 
-    def record(self, scalars: Scalars) -> None:
+    def record(self, scalars: Scalars, step: int, seconds: float) -> None:
         """Take a step's scalars into the running means, into the history, and now and then into TensorBoard."""
         now = self.progress
         scalars = {name: value for name, value in scalars.items() if math.isfinite(value)}
         for name, value in scalars.items():
-            now.training[name] = running_mean(now.training.get(name, value), value, now.step - 1)
+            now.training[name] = running_mean(now.training.get(name, value), value, step - 1)
         rates = {name: float(optimizer.param_groups[0]["lr"]) for name, optimizer in self.optimizers.items()}
         rates = {"rate" if len(rates) == 1 else f"rate/{name}": rate for name, rate in rates.items()}
-        self.history = self.history.recorded(now.step, Point(now.seen, now.seconds, {**now.training, **rates}))
-        if self.writer is None or now.step % STEPS_BETWEEN_RECORDS:
+        self.history = self.history.recorded(step, Point(now.seen, seconds, {**now.training, **rates}))
+        if self.writer is None or step % STEPS_BETWEEN_RECORDS:
             return
-        pace = {f"{self.task.unit}_per_second": now.seen / max(now.seconds, 1e-9)}
+        pace = {f"{self.task.unit}_per_second": now.seen / max(seconds, 1e-9)}
         for name, value in {**scalars, **rates, **pace}.items():
             self.writer.add_scalar(f"train/{name}", value, now.seen)
 
@@ -270,6 +329,7 @@ class _Run(Generic[Item, Ready]):
 
         Only the first of several processes does, while the others wait.
         """
+        self.read()
         if self.rank == 0:
             now = self.progress
             now.validation = {name: value for name, value in self.task.validate().items() if math.isfinite(value)}
@@ -303,6 +363,7 @@ class _Run(Generic[Item, Ready]):
 
     def save(self) -> None:
         """Write `last`: what others use, and beside it what a resumed run needs."""
+        self.read()
         self.saved = time.monotonic()
         if self.rank == 0:
             runs.save(self.folder, self.task, self.progress, self.history, self.described())
@@ -320,6 +381,10 @@ class _Run(Generic[Item, Ready]):
                 files.write_file(path, page.encode(), overwrite=True)
                 made = path
         return made
+
+
+def _lag_of(device: torch.device) -> int:
+    return LAG if device.type == "cuda" else 0
 
 
 def _seed(*numbers: int) -> int:

@@ -36,7 +36,8 @@ class Recipe:
     """How a model is trained, as far as every task is. Tasks add their own numbers; all are JSON-able.
 
     Length: `minutes` of wall time if given, else `steps` if given, else `epochs`. rate: the peak learning rate.
-    precision: "auto" is bfloat16 where the device computes in it, else float32.
+    precision: "auto" is bfloat16 where the device computes in it, else float32. compiled: the models go through
+    torch.compile first, which takes a minute and gives other roundings.
     """
 
     minutes: float | None = None
@@ -46,13 +47,15 @@ class Recipe:
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
+    compiled: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The numbers by name."""
         return asdict(self)
 
 
-RESUMABLE = frozenset({"minutes", "steps", "epochs", "device"})  # of a recipe what a resumed run may have otherwise
+RESUMABLE = frozenset({"minutes", "steps", "epochs", "device", "compiled"})
+"""What a resumed run may have otherwise in its recipe."""
 
 
 @dataclass
@@ -75,10 +78,13 @@ class Progress:
 
 
 class Done(NamedTuple):
-    """A step that was made: how much was seen in it, by all processes together, and scalars by name."""
+    """A step that was made: how much was seen in it, by all processes together, and scalars by name.
 
-    seen: int
-    scalars: Scalars
+    What is given as tensors the loop reads later, where reading at once would keep a GPU waiting.
+    """
+
+    seen: int | Tensor
+    scalars: Mapping[str, float | Tensor]
 
 
 class Board(Protocol):
@@ -147,6 +153,10 @@ class Task(ABC, Generic[Item, Ready]):
     @abstractmethod
     def prepare(self, item: Item, epoch: int, index: int, *, rank: int, processes: int) -> Ready:
         """The part of an epoch's item that is this process's, as arrays. Called ahead, in a thread of its own."""
+
+    def pinned(self, ready: Ready) -> Ready:
+        """The same in memory from which a GPU copies while it computes; called ahead, where there is a GPU."""
+        return ready
 
     @abstractmethod
     def step(self, ready: Ready, gear: Gear) -> Done:

@@ -234,6 +234,11 @@ class GraphModule(nn.Module, Generic[F]):
 
 
 def tensors(batch: Batch, device: torch.device | str = "cpu") -> Any:
-    """A batch of arrays as a batch of tensors on a device."""
-    moved: Any = (torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True) for array in batch)
-    return Batch(*moved)
+    """A batch of arrays, or of tensors, as a batch of tensors on a device.
+
+    Only `drawn` stays where it is: what it says decides how much is computed, and a GPU would be waited for.
+    """
+    given: list[Any] = list(batch)
+    held: list[Any] = [one if isinstance(one, Tensor) else torch.from_numpy(np.ascontiguousarray(one)) for one in given]
+    moved: Any = Batch(*(one.to(device, non_blocking=True) for one in held))
+    return moved._replace(drawn=Batch(*held).drawn)

@@ -29,6 +29,7 @@ def main(index: str, folder: str, batch: str, killed: str = "") -> None:
     first = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
     if killed:
         loop.SECONDS_BETWEEN_VALIDATIONS = loop.SECONDS_BETWEEN_SAVES = 0.0
+        loop.STEPS_BETWEEN_LOOKS = 1
 
     def show(share: float, progress: Progress) -> None:
         if killed and last and first and progress.step == int(killed):

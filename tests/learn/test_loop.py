@@ -44,6 +44,17 @@ def test_a_task_of_two_optimisers_learns(tmp_path: Path) -> None:
     assert trained.progress.seen == 600 * 16 and trained.progress.epoch == 74  # the last epoch was not left
 
 
+def test_a_run_that_reads_its_steps_late_is_the_run_that_reads_them_at_once(tmp_path: Path, monkeypatch) -> None:
+    at_once = loop.train(TwoNumbers(RECIPE), tmp_path / "at once")
+    monkeypatch.setattr(loop, "_lag_of", lambda device: 3)
+    late = loop.train(TwoNumbers(RECIPE), tmp_path / "late")
+    assert replace(late.progress, seconds=0) == replace(at_once.progress, seconds=0)
+    one, other = tensors(tmp_path / "at once"), tensors(tmp_path / "late")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    with pytest.raises(OptionError, match="ran out of numbers"):
+        loop.train(TwoNumbers(replace(RECIPE, rate=1e30)), tmp_path / "diverged")
+
+
 @pytest.mark.parametrize("steps", [5, 8, 13])
 def test_a_task_of_two_optimisers_that_is_stopped_and_resumed_ends_as_if_it_had_not_been(
     steps: int, tmp_path: Path
