@@ -1,9 +1,13 @@
 """How fast the families train, beside a plain torch encoder-decoder in the same run.
 
-    python bench/train.py CACHE [--seconds 60] [--threads 2]
+    python bench/train.py CACHE [--seconds 60] [--threads 2] [--device cpu] [--models transformer lstm] [--compile]
 
 The peer is what one would write first: `nn.LSTM` of 256 to read and `nn.LSTM` of 256 to play, eight bars of 24 steps,
-random numbers, float32, AdamW, no data to gather. Ours includes gathering, context, memory, velocity and offset.
+random numbers, float32, AdamW, no data to gather. Ours includes gathering, context, memory, velocity and offset. The
+rows `as small` are of families whose sizes give as many parameters as the peer has.
+
+On a GPU (`--device cuda`) each row ends with how busy the GPU was (nvidia-smi, once a second) and the most memory that
+torch held there, and the last line says how often a step of the default family waits for the GPU.
 """
 
 from __future__ import annotations
@@ -11,28 +15,49 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
+import statistics
+import subprocess
 import tempfile
+import threading
 import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from seq2drum.data import batches
 from seq2drum.data.cache import load
+from seq2drum.errors import Seq2DrumError
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
+from seq2drum.learn.devices import fabric_of
 from seq2drum.learn.loop import train
-from seq2drum.models.families import FAMILIES, family
+from seq2drum.learn.task import Progress
+from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
+
+AS_SMALL: dict[str, dict[str, Any]] = {
+    "transformer": {"hidden": 60, "reader": 20, "bar": 16, "played": 16, "units": 60, "kept": 32, "token": 24},
+    "attention": {"hidden": 80, "reader": 24, "bar": 16, "played": 16, "mixed": 48},
+    "lstm": {"hidden": 148},
+}
+T = TypeVar("T")
 
 
-def peer(seconds: float, pairs: int = 48, steps: int = 192) -> float:
-    """Bars a second of a plain sequence-to-sequence LSTM."""
-    reader, player, out = nn.LSTM(20, 256, batch_first=True), nn.LSTM(24, 256, batch_first=True), nn.Linear(256, 24)
-    optimizer = torch.optim.AdamW([*reader.parameters(), *player.parameters(), *out.parameters()])
-    guitar, drums = torch.rand(pairs, steps, 20), (torch.rand(pairs, steps, 24) < 0.03).float()
+def peer(seconds: float, device: torch.device, pairs: int = 48, steps: int = 192) -> tuple[float, int]:
+    """Bars a second of a plain sequence-to-sequence LSTM, and its parameters."""
+    parts = nn.LSTM(20, 256, batch_first=True), nn.LSTM(24, 256, batch_first=True), nn.Linear(256, 24)
+    reader, player, out = (part.to(device) for part in parts)
+    weights = [weight for part in (reader, player, out) for weight in part.parameters()]
+    optimizer = torch.optim.AdamW(weights)
+    guitar = torch.rand(pairs, steps, 20, device=device)
+    drums = (torch.rand(pairs, steps, 24, device=device) < 0.03).float()
     done, begun = 0, 0.0
     for step in range(10**9):
         if step == 3:
+            waited(device)
             begun = time.monotonic()
         if step > 3 and time.monotonic() - begun > seconds:
             break
@@ -43,7 +68,69 @@ def peer(seconds: float, pairs: int = 48, steps: int = 192) -> float:
         loss.backward()
         optimizer.step()
         done += step >= 3
-    return done * pairs * steps / 24 / (time.monotonic() - begun)
+    waited(device)
+    return done * pairs * steps / 24 / (time.monotonic() - begun), sum(weight.numel() for weight in weights)
+
+
+def waited(device: torch.device) -> None:
+    """Wait until a GPU has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def watched(work: Callable[[], T], device: torch.device) -> tuple[T, str]:
+    """What some work gives, and how busy a GPU was meanwhile, in words; nothing of a CPU."""
+    if device.type != "cuda" or shutil.which("nvidia-smi") is None:
+        return work(), ""
+    busy: list[int] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(1):
+            command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+            said = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+            busy.extend(int(line) for line in said[:1] if line.strip().isdigit())
+
+    torch.cuda.reset_peak_memory_stats(device)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        result = work()
+    finally:
+        over.set()
+        watcher.join()
+    held = torch.cuda.max_memory_allocated(device) / 1e9
+    share = f"{statistics.median(busy):.0f} % busy" if busy else "not seen by nvidia-smi"
+    return result, f"   {share}, {held:.1f} GB"
+
+
+def pace(data: batches.Data, recipe: Recipe) -> tuple[float, int]:
+    """Bars a second of a family, the first tenth left out, and its parameters."""
+    task = Accompaniment(data, None, recipe)
+    begun: list[tuple[float, int]] = []
+
+    def show(share: float, progress: Progress) -> None:
+        if share > 0.1 and not begun:
+            begun.append((progress.seconds, progress.seen))
+
+    with tempfile.TemporaryDirectory() as folder:
+        progress = train(task, Path(folder), show=show).progress
+    seconds, seen = begun[0] if begun else (0.0, 0)
+    rate = (progress.seen - seen) / max(progress.seconds - seconds, 1e-9)
+    return rate, sum(weight.numel() for weight in task.model.parameters())
+
+
+def waits(data: batches.Data, device: str) -> int:
+    """How often a step of the default family waits for a GPU, as torch sees it."""
+    steps = 20
+    with warnings.catch_warnings(record=True) as caught, tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            train(Accompaniment(data, None, Recipe(device=device, steps=steps)), Path(folder))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return sum("synchroniz" in str(one.message) for one in caught) // steps
 
 
 def main() -> None:
@@ -51,22 +138,32 @@ def main() -> None:
     parser.add_argument("cache", type=Path, help="what --mode prepare made")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "32", "bf16"), default="auto")
+    parser.add_argument("--models", nargs="+", choices=tuple(FAMILIES), default=tuple(FAMILIES))
+    parser.add_argument("--compile", action="store_true", help="through torch.compile, which takes a minute first")
     options = parser.parse_args()
+    try:
+        device = fabric_of(options.device, options.precision).device
+        songs = [song for song in load(options.cache) if song.split == "train"][::4]
+    except Seq2DrumError as error:
+        raise SystemExit(str(error)) from None
     torch.set_num_threads(options.threads)
-    songs = [song for song in load(options.cache) if song.split == "train"][::4]
     data = batches.flatten(songs)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, {device}, torch {torch.__version__}"
-    )
-    plain = peer(options.seconds / 4)
-    print(f"{'plain torch LSTM, float32':28} {plain:8.0f} bars/s   1.00")
-    for name in FAMILIES:
-        with tempfile.TemporaryDirectory() as folder:
-            recipe = Recipe(model=name, rate=family(name).rate, minutes=options.seconds / 60)
-            trained = train(Accompaniment(data, None, recipe), Path(folder))
-        rate = trained.progress.seen / trained.progress.seconds
-        print(f"{name:28} {rate:8.0f} bars/s   {rate / plain:.2f}")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "no GPU"
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, {name}, torch {torch.__version__}")
+    (plain, size), busy = watched(lambda: peer(options.seconds / 4, device), device)
+    print(f"{'plain torch LSTM, float32':28} {size / 1e6:5.2f} M {plain:8.0f} bars/s   1.00{busy}", flush=True)
+    for model in options.models:
+        for title, sizes in ((model, {}), (f"{model}, as small", AS_SMALL[model])):
+            recipe = Recipe(
+                model=model, rate=family(model).rate, minutes=options.seconds / 60, sizes=sizes, device=options.device,
+                precision=options.precision, compiled=options.compile,
+            )  # fmt: skip
+            (rate, size), busy = watched(lambda recipe=recipe: pace(data, recipe), device)  # type: ignore[misc]
+            print(f"{title:28} {size / 1e6:5.2f} M {rate:8.0f} bars/s   {rate / plain:.2f}{busy}", flush=True)
+    if device.type == "cuda":
+        print(f"a step of {DEFAULT_FAMILY} waits for the GPU {waits(data, options.device)} times")
 
 
 if __name__ == "__main__":
