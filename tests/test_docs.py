@@ -68,6 +68,7 @@ NOT_RUN = {
     r"python -m seq2drum\.learn\.\w+ --|python bench/ranker\.py ": "wants a corpus; tests/learn trains",
     r"seq2drum --mode eval --model \w+ .*--data groove": "wants the data set; tests/judge/test_beats.py has figures",
     r"torchrun ": "starts several processes; tests/learn does",
+    r"seq2drum .*--engine slurm|RAY_ADDRESS=": "wants a cluster; tests/data/test_stages.py stands in for one",
     r"jupyter ": "opens a browser",
     r"python notebooks/sync\.py ": "test_notebooks.py runs it",
     r"seq2drum --mode generate .*--play": "wants loudspeakers; test_generate.py streams",

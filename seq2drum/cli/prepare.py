@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seq2drum.cli.arguments import check_least
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import bar, say
-from seq2drum.errors import CorpusError, OptionError, OutputError
+from seq2drum.errors import CorpusError, MissingExtraError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from seq2drum.data.cache import Shard
     from seq2drum.data.prepared import Prepared
 
+ENGINES = ("local", "slurm", "ray")
+SLURM: Mapping[str, type[str] | type[int]] = MappingProxyType(
+    {
+        "partition": str,
+        "time": str,
+        "qos": str,
+        "cpus_per_task": int,
+        "mem_per_cpu_gb": int,
+        "max_array_size": int,
+        "tasks_per_job": int,
+        "env_command": str,
+    }
+)
+"""What Slurm can be told, by datatrove's names."""
 CACHES = Path("cache")
 DATA = "folders of songs with guitar and drums, tables of --mode pack, or NAME:DIR (--mode pack --help lists the names)"
 
@@ -26,8 +41,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "%(prog)s --data DIR [DIR ...] [options]"
     parser.description = "Reads songs with guitar and drums, and keeps what is to be learnt from them."
     parser.epilog = """examples:
-  seq2drum --mode prepare --data my_songs"""
+  seq2drum --mode prepare --data my_songs
+  seq2drum --mode prepare --data millions.parquet --data-out shards --tasks 64
+  seq2drum --mode prepare --data millions.parquet --data-out shards --engine slurm --tasks 1000 \\
+      --slurm partition=cpu time=4:00:00"""
     add_data(parser)
+    many = parser.add_argument_group("shards and an index, where no memory holds all songs")
+    many.add_argument("--data-out", metavar="DIR", help="the folder of the shards, instead of one file (--cache)")
+    many.add_argument("--engine", choices=ENGINES, help="who runs the tasks (default: local, this machine)")
+    many.add_argument("--tasks", type=int, metavar="N", help="into how many tasks a stage is cut (default: 4 a worker)")
+    many.add_argument(
+        "--slurm", nargs="+", default=[], metavar="NAME=VALUE", help=f"what Slurm is told: {', '.join(SLURM)}"
+    )
 
 
 def add_data(to: Container, data: str = DATA) -> None:
@@ -54,11 +79,74 @@ def add_data(to: Container, data: str = DATA) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the songs and keep them; returns the exit code."""
-    check_least(options, workers=1)
+    check_least(options, workers=1, tasks=1)
     if not options.data:
         raise OptionError("--mode prepare wants --data DIR, one or more folders of songs")
+    if options.data_out:
+        return _shards(options)
+    for name in ("engine", "tasks", "slurm"):
+        if getattr(options, name):
+            raise OptionError(f"--{name} is for shards; name their folder with --data-out DIR")
     prepared(options.data, options, anew=True)
     return 0
+
+
+def _shards(options: argparse.Namespace) -> int:
+    """Prepare shards into a folder, or hand that to a cluster; returns the exit code."""
+    from seq2drum.data import stages
+    from seq2drum.data.licences import Licences
+
+    # 1. What is asked for, and what of it is done.
+    if options.cache:
+        raise OptionError("--cache is one file and --data-out a folder of shards; leave one of them out")
+    told = _slurm(options)
+    folder = Path(options.data_out)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder with --data-out")
+    manifest = Path(options.manifest) if options.manifest else None
+    try:
+        from seq2drum.data import engines
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"--data-out needs {error.name}: pip install 'seq2drum[corpus]'") from None
+    with bar(None, "listing songs"):
+        parts = stages.plan(folder, options.data, manifest, Licences(options.licence)).parts
+    # 2. All stages, or what is left of them.
+    if not (folder / stages.INDEX).exists():
+        workers = options.workers or os.cpu_count() or 1
+        tasks = min(options.tasks or 4 * workers, max(len(parts), 1))
+        workers = options.workers or (workers if options.engine in (None, "local") else -1)
+        names = [stage.name for stage in stages.STAGES]
+        with bar(len(names), "stages") as advance:
+            run = engines.Run(folder.resolve(), tasks, workers, told)
+            engines.ENGINES[options.engine or "local"](run, lambda stage: advance(stage.name != names[0], stage.name))
+    if options.engine == "slurm" and not (folder / stages.INDEX).exists():
+        say(f"handed to Slurm: {tasks} tasks a stage; when all are done, {folder / stages.ACCOUNT} tells what was used")
+        return 0
+    # 3. Say how it went.
+    stages.clear(folder)
+    for line in stages.account_of(folder).lines():
+        say(line)
+    say(f"kept in {folder / stages.INDEX}")
+    return 0
+
+
+def _slurm(options: argparse.Namespace) -> dict[str, str | int]:
+    """What Slurm is told, checked; nothing for the other engines."""
+    if options.engine != "slurm":
+        if options.slurm:
+            raise OptionError("--slurm is for --engine slurm; leave it out")
+        return {}
+    told: dict[str, str | int] = {}
+    for text in options.slurm:
+        name, _, value = text.partition("=")
+        if name not in SLURM or not value:
+            raise OptionError(f"--slurm wants NAME=VALUE with a name of {', '.join(SLURM)}, found {text!r}")
+        if SLURM[name] is int and not value.isdecimal():
+            raise OptionError(f"--slurm {name} is {value!r}, wanted a whole number")
+        told[name] = SLURM[name](value)
+    if missing := [name for name in ("partition", "time") if name not in told]:
+        raise OptionError(f"--engine slurm wants --slurm {missing[0]}=VALUE, see sbatch")
+    return told
 
 
 def allowed(songs: list[Prepared], options: argparse.Namespace) -> list[Prepared]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -97,7 +97,7 @@ def without_copies(candidates: Sequence[Candidate]) -> tuple[list[Candidate], li
     songs = list(unique.values())
     prints = np.array([song.fingerprint.values for song in songs], dtype=np.uint64).reshape(len(songs), HASHES)
     distinct = np.array([song.fingerprint.distinct for song in songs], dtype=np.int64)
-    alike = merged([alike_in_band(prints, distinct, band) for band in range(BANDS)])
+    alike = merged(alike_in_band(prints, distinct, band) for band in range(BANDS))
     copies, names = judged([song.sha256 for song in songs], [song.group for song in songs], alike)
     dropped = Counter({EXACT_COPY: len(candidates) - len(songs), NEAR_COPY: int(copies.sum())})
     kept = sorted(np.flatnonzero(~copies).tolist(), key=lambda index: songs[index].path)
@@ -137,11 +137,14 @@ def alike_in_band(prints: NDArray[np.uint64], distinct: NDArray[np.int64], band:
     return Alike(np.concatenate(found), np.concatenate(shares))
 
 
-def merged(bands: Sequence[Alike]) -> Alike:
+def merged(bands: Iterable[Alike]) -> Alike:
     """The pairs of several bands, each once, in the order of their numbers."""
-    pairs = np.concatenate([band.pairs for band in bands])
-    pairs, first = np.unique(pairs, axis=0, return_index=True)
-    return Alike(pairs, np.concatenate([band.shares for band in bands])[first])
+    keys, shares = np.zeros(0, dtype=np.int64), np.zeros(0)
+    for band in bands:
+        keys = np.concatenate([keys, band.pairs[:, 0] << 32 | band.pairs[:, 1]])
+        keys, first = np.unique(keys, return_index=True)
+        shares = np.concatenate([shares, band.shares])[first]
+    return Alike(np.stack([keys >> 32, keys & 0xFFFF_FFFF], axis=1), shares)
 
 
 def judged(digests: Sequence[str], groups: Sequence[str], alike: Alike) -> tuple[NDArray[np.bool_], list[str]]:
@@ -151,10 +154,12 @@ def judged(digests: Sequence[str], groups: Sequence[str], alike: Alike) -> tuple
     """
     # 1. Near copies, and groups: of songs that are alike, and of those that a corpus puts together.
     sets, copies = _Sets(len(digests)), np.zeros(len(digests), dtype=np.bool_)
-    for (one, other), share in zip(alike.pairs.tolist(), alike.shares.tolist(), strict=True):
-        sets.unite(one, other)
-        if share >= NEAR_DUPLICATE and not copies[one]:
-            copies[other] = True
+    for first in range(0, len(alike.pairs), _CHUNK):
+        chunk = slice(first, first + _CHUNK)
+        for (one, other), share in zip(alike.pairs[chunk].tolist(), alike.shares[chunk].tolist(), strict=True):
+            sets.unite(one, other)
+            if share >= NEAR_DUPLICATE and not copies[one]:
+                copies[other] = True
     first_of: dict[str, int] = {}
     for index, group in enumerate(groups):
         if group:
