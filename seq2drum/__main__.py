@@ -2,7 +2,7 @@
 
 import sys
 
-from seq2drum.cli import main
+from seq2drum.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

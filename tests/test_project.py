@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 
@@ -153,10 +154,12 @@ def calls_of(work) -> list[str]:
 
     before = sys.getprofile()
     sys.setprofile(note)
+    threading.setprofile(note)  # a model is loaded in a thread
     try:
         work()
     finally:
         sys.setprofile(before)
+        threading.setprofile(None)
     return list(called)
 
 
@@ -269,8 +272,8 @@ PLAYING = (
 
 
 @pytest.mark.parametrize("module", PLAYING)
-def test_importing_what_plays_imports_neither_torch_nor_music21_nor_matplotlib(module):
-    heavy = ("torch", "music21", "matplotlib", "lightning_fabric", "tensorboard", "onnx")
+def test_importing_what_plays_imports_neither_torch_nor_music21_nor_matplotlib_nor_a_downloader(module):
+    heavy = ("torch", "music21", "matplotlib", "lightning_fabric", "tensorboard", "onnx", "pySmartDL", "http.client")
     code = f"import sys, seq2drum.{module}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
@@ -281,7 +284,7 @@ def test_main_py_and_the_module_are_the_same_program(entrance):
     done = subprocess.run([sys.executable, *entrance, "--help"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert "--mode" in done.stdout
-    assert PROJECT["project"]["scripts"]["seq2drum"] == "seq2drum.cli:main"
+    assert PROJECT["project"]["scripts"]["seq2drum"] == "seq2drum.cli:program"
 
 
 @pytest.mark.parametrize("package", ["seq2drum", "client"])

@@ -64,19 +64,22 @@ def given(source: str, options: argparse.Namespace) -> Given:
         OptionError: something is said of beats that the file has itself.
         InputError: it cannot be read.
     """
-    from seq2drum.formats import opening, recording
-    from seq2drum.lattice import placing, pulse
+    from seq2drum.formats import opening
     from seq2drum.lattice.beats import Timing
-    from seq2drum.music import theory
 
     file, said = paths.read(source), timing(options)
     kind, sound = None, None
     if source.lower().endswith(RECORDING_SUFFIXES):
         kind, file = opening.recognised(file)
     if kind is opening.RECORDING and isinstance(file, bytes):
+        from seq2drum.formats import recording  # what hears recordings is loaded for them alone
+
         sound = file
         heard, found = recording.read(sound, said)
     elif options.follow:
+        from seq2drum.lattice import placing, pulse
+        from seq2drum.music import theory
+
         played = opening.open_song(file).song
         guitar = theory.choose_parts(played, options.track)
         found = pulse.beats_of(placing.performed(played, guitar.parts), said)

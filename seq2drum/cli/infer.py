@@ -52,7 +52,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play to each song; returns the exit code."""
-    from seq2drum.play.drummer import Drummer
     from seq2drum.play.options import Options
 
     wanted, count = Options(**shared.chosen(options)), options.takes
@@ -71,13 +70,23 @@ def run(options: argparse.Namespace) -> int:
         if _absolute(name) in map(_absolute, targets):
             raise OptionError(f"--{exports.spelt(flag)} wants a file of its own")
         targets.append(name)
-    drummer = Drummer.load(options.model or "default")
+    drummer = _drummer(options.model or "default")
     return paths.each(
         work,
         options.force,
         "playing",
         lambda source, targets: _play_one(drummer, source, targets[:count], wanted, also, options),
     )
+
+
+def _drummer(model: str) -> Drummer:
+    from seq2drum.play import engine
+    from seq2drum.play.ahead import Ahead
+
+    loading = Ahead(lambda: engine.load(model))
+    from seq2drum.play.drummer import Drummer  # while the model is being loaded
+
+    return Drummer.of(loading)
 
 
 def _absolute(name: str) -> str:

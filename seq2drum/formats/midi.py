@@ -23,17 +23,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from symusic import ControlChange, Score
-from symusic import Note as SymusicNote
-from symusic import Track as SymusicTrack
 
 from seq2drum.errors import LimitError, MidiError
-from seq2drum.formats import events, foreign, moving
+from seq2drum.formats import events, foreign, moving, symusic_core
 from seq2drum.formats.events import Track
 from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, Limits
 from seq2drum.music.notes import IntArray, Marker, Metre, Part, Song, Tempo, in_order
 
 LOG = logging.getLogger(__name__)
+SYMUSIC = symusic_core.load()
 
 MOST_MARKERS = 1000  # that are read; what a file has beyond them is passed over
 _CHANNELS = 16
@@ -97,7 +95,7 @@ def serialise(song: Song) -> bytes:
     end = max([song.end, *(event.tick for event in maps)])
     if end > LAST_TICK:
         raise LimitError(f"the song ends at tick {end}; a MIDI file can hold {LAST_TICK}: use fewer ticks per quarter")
-    score: Any = Score(song.ticks_per_quarter)
+    score: Any = SYMUSIC.ScoreTick(song.ticks_per_quarter)
     for part in song.parts:
         score.tracks.append(_symusic_track(part))
     tracks = [events.map_track(song.tempos, song.metres, song.markers, end)]
@@ -156,14 +154,14 @@ def with_drums(
 def _score(ticks_per_quarter: int, tracks: Sequence[Track], repair: bool) -> Any:
     """What symusic makes of the tracks; `score.end()` is the end of the longest one."""
     with contextlib.suppress(*_SYMUSIC_ERRORS):
-        return Score.from_midi(_with_marked_ends(ticks_per_quarter, tracks))
+        return SYMUSIC.ScoreTick.from_midi(_with_marked_ends(ticks_per_quarter, tracks))
     # symusic refuses the file. Either mending helps, or it finds the damage and names its place.
     tracks = [events.mended(track) for track in tracks]
     if not repair:
         for track in tracks:
             events.refuse_large_data(track)
     try:
-        score = Score.from_midi(_with_marked_ends(ticks_per_quarter, tracks), sanitize_data=repair)
+        score = SYMUSIC.ScoreTick.from_midi(_with_marked_ends(ticks_per_quarter, tracks), sanitize_data=repair)
     except _SYMUSIC_ERRORS as error:
         raise MidiError(f"the file is damaged in a way that has no name here (symusic says: {error})") from error
     LOG.info("the file is slightly damaged; what could be read was read, data bytes above 127 as 127")
@@ -296,16 +294,15 @@ def _check_length(song: Song, limits: Limits) -> None:
 
 def _symusic_track(part: Part) -> Any:
     # A name with half a surrogate pair, which can come from a file name, has no UTF-8 form.
-    track: Any = SymusicTrack(part.name.encode("utf-8", "replace").decode(), part.program, part.is_drums)
-    track.notes = SymusicNote.from_numpy(
+    track: Any = SYMUSIC.TrackTick(part.name.encode("utf-8", "replace").decode(), part.program, part.is_drums)
+    track.notes = SYMUSIC.NoteTickList.from_numpy(
         part.onset.astype(np.int32),
         part.duration.astype(np.int32),
         part.pitch.astype(np.int8),
         part.velocity.astype(np.int8),
-        "tick",
     )
     if part.is_xg:
-        track.controls.append(ControlChange(0, _BANK, _XG_KITS))
+        track.controls.append(SYMUSIC.ControlChangeTick(0, _BANK, _XG_KITS))
     for tick, value in part.pedal.tolist():
-        track.controls.append(ControlChange(tick, events.PEDAL, value))
+        track.controls.append(SYMUSIC.ControlChangeTick(tick, events.PEDAL, value))
     return track

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-import numpy as np
-
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER
 from seq2drum.lattice.grooves import Groove
 from seq2drum.music.kit import FULL
@@ -13,21 +11,20 @@ from seq2drum.music.kit import FULL
 _EIGHTH, _TRIPLET = PLACES.tolist().index(6), PLACES.tolist().index(8)
 _BACKBEATS = (1 * STEPS_PER_QUARTER, 3 * STEPS_PER_QUARTER)  # the second and the fourth beat of a bar of four
 _SNARE, _STICK = FULL.names.index("snare"), FULL.names.index("side stick")
-_HAND = [index for index, voice in enumerate(FULL.voices) if voice.limb == "percussion"]
+_HAND = frozenset(index for index, voice in enumerate(FULL.voices) if voice.limb == "percussion")
 
 
 @cache
 def swings(groove: Groove) -> bool:
     """Whether the groove has more hits on the last triplet of its quarters than on their second eighth."""
-    place = np.concatenate([bar.step for bar in groove.bars]) % STEPS_PER_QUARTER
-    late, straight = (np.count_nonzero(place == at) for at in (_TRIPLET, _EIGHTH))
-    return bool(groove.denominator == 4 and late > straight)
+    places = [step % STEPS_PER_QUARTER for bar in groove.bars for step in bar.step.tolist()]
+    return groove.denominator == 4 and places.count(_TRIPLET) > places.count(_EIGHTH)
 
 
 @cache
 def has_hand_percussion(groove: Groove) -> bool:
     """Whether something is struck in it that is no piece of a drum kit."""
-    return any(np.isin(bar.key, _HAND).any() for bar in groove.bars)
+    return any(not _HAND.isdisjoint(bar.key.tolist()) for bar in groove.bars)
 
 
 @cache
@@ -48,4 +45,5 @@ def _on_backbeats(groove: Groove, *voices: int) -> bool:
     """Whether one of the voices is struck on both backbeats, in a bar or another of the groove."""
     if (groove.numerator, groove.denominator) != (4, 4):
         return False
-    return all(any((np.isin(bar.key, voices) & (bar.step == at)).any() for bar in groove.bars) for at in _BACKBEATS)
+    struck = {hit for bar in groove.bars for hit in zip(bar.step.tolist(), bar.key.tolist(), strict=True)}
+    return all(any((at, voice) in struck for voice in voices) for at in _BACKBEATS)

@@ -96,9 +96,9 @@ def _hits(kicks: Iterable[float], snares: Iterable[float]) -> list[_Hit]:
 
 def _on_steps(hits: Iterable[_Hit], steps: int) -> Grid:
     """Hits on the nearest steps of a bar; of two that meet the louder."""
-    places = twelfths(np.arange(steps)).tolist()
+    hits = list(hits)
+    away = np.abs(twelfths(np.arange(steps)) - np.array([place for place, _, _ in hits])[:, None])
     loudest: dict[tuple[int, int], int] = {}
-    for place, voice, velocity in hits:
-        at = min(range(steps), key=lambda step: abs(places[step] - place)), voice
-        loudest[at] = max(loudest.get(at, 0), velocity)
+    for step, (_, voice, velocity) in zip(away.argmin(axis=1).tolist(), hits, strict=True):
+        loudest[step, voice] = max(loudest.get((step, voice), 0), velocity)
     return grid_of([(*at, velocity) for at, velocity in loudest.items()])

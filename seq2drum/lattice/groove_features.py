@@ -45,11 +45,12 @@ def hits_of(grooves: Sequence[Groove], steps: int, kit: Kit = NINE) -> FloatArra
     """
     voice = to_kit(kit)
     hits = np.zeros((len(grooves), MOST_BARS, steps, len(kit)), dtype=np.float32)
-    for row, groove in zip(hits, grooves, strict=True):
-        for index in range(MOST_BARS):
-            bar = groove.bar(index)
-            kept = (bar.step < steps) & (voice[bar.key] >= 0)
-            row[index, bar.step[kept], voice[bar.key[kept]]] = 1
+    bars = [groove.bar(index) for groove in grooves for index in range(MOST_BARS)]
+    if bars:
+        of_bar = np.repeat(np.arange(len(bars)), [len(bar.step) for bar in bars])
+        step, key = np.concatenate([bar.step for bar in bars]), voice[np.concatenate([bar.key for bar in bars])]
+        kept = (step < steps) & (key >= 0)
+        hits.reshape(-1, steps, len(kit))[of_bar[kept], step[kept], key[kept]] = 1
     return hits
 
 

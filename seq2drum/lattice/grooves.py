@@ -81,7 +81,7 @@ class Groove(Shown):
         return isinstance(other, Groove) and self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash(self._identity)
+        return hash((self.name, self.title))  # without the hits: those of a whole book take milliseconds
 
     @cached_property
     def _identity(self) -> tuple[object, ...]:

@@ -57,6 +57,12 @@ _TAG = 0x6200  # in the seeds of these draws only
 _MEASURED = 8  # bars in which a groove's levels are measured
 
 
+def make_ready() -> None:
+    """Read the ranker and the groove book, and see to the grooves in 4/4, so that the first song need not wait."""
+    shelf = Ranker.load().shelf(Book.load(), 4, 4)
+    _ = _kinds(shelf), shelf.likeness
+
+
 def chosen(heard: Heard, sections: Sequence[Section], options: Options, take: int = 0) -> BySection:
     """The groove of each section.
 

@@ -20,9 +20,10 @@ from seq2drum.music.explanation import Swap
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song, in_order
 from seq2drum.music.shown import Shown
-from seq2drum.play import decoding, engine
+from seq2drum.play import choosing, decoding, engine
+from seq2drum.play.ahead import Ahead
 from seq2drum.play.arranging import arranged
-from seq2drum.play.engine import AskingStream, next_of
+from seq2drum.play.engine import AskingStream, Engine, next_of
 from seq2drum.play.ensemble import Ensemble
 from seq2drum.play.folder import DEFAULT
 from seq2drum.play.kept import Joint, kept_of
@@ -38,7 +39,7 @@ AT_ONCE = 16  # takes of a song that are played together; more would gain little
 class Drummer(Shown):
     """A loaded model, ready to play to any number of songs."""
 
-    engine: engine.Engine
+    engine: Engine
 
     @staticmethod
     def load(model: str | os.PathLike[str] = DEFAULT, *, threads: int = 1) -> Drummer:
@@ -47,7 +48,17 @@ class Drummer(Shown):
         Raises:
             UnknownModelError, CheckpointError: there is no such model, or it is damaged.
         """
-        return Drummer(engine.load(str(model), threads=threads))
+        return Drummer.of(Ahead(lambda: engine.load(str(model), threads=threads)))
+
+    @staticmethod
+    def of(model: Ahead[Engine]) -> Drummer:
+        """A drummer with a model that is being loaded. Meanwhile the grooves are read that most songs are played on.
+
+        Raises:
+            UnknownModelError, CheckpointError: as `load`.
+        """
+        choosing.make_ready()
+        return Drummer(model.value())
 
     def sheet(
         self,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -22,6 +23,7 @@ from seq2drum.errors import CheckpointError
 from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.music.kit import KITS, Kit
+from seq2drum.play.ahead import Ahead
 from seq2drum.play.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
 from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.runtime import FILL_PLAN, GRAPHS, Answer, Arrays, LoadedGraph, session
@@ -252,13 +254,13 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
             f" graphs anew with python -m seq2drum.models.checkpoint {folder}"
         )
     order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
-    graphs = {}
     known = {**GRAPHS, FILL_PLAN: frozenset({"fill"})} if (folder / f"{FILL_PLAN}.onnx").is_file() else GRAPHS
+    paths = {graph: folder / f"{graph}.onnx" for graph in known}
+    loading = {graph: Ahead(partial(session, path, threads, beside=(WEIGHTS,))) for graph, path in paths.items()}
+    graphs = {graph: ahead.value() for graph, ahead in loading.items()}
     for graph, wanted in known.items():
-        path = folder / f"{graph}.onnx"
-        graphs[graph] = session(path, threads, beside=(WEIGHTS,))
         if missing := sorted(wanted.difference(graphs[graph].outputs)):
-            raise CheckpointError(f"{str(path)!r} cannot be used: it does not compute {', '.join(missing)}")
+            raise CheckpointError(f"{str(paths[graph])!r} cannot be used: it does not compute {', '.join(missing)}")
     try:
         kit = KITS[about["kit"]]
         if order.shape != (len(kit), len(kit)) or silence.shape != (about["state"],):

@@ -30,6 +30,7 @@ _FIELDS: Mapping[str, Mapping[int, str]] = {
     "tensor": {13: "entry"},
 }
 _KEY, _VALUE = 1, 2  # fields of an entry
+_LOCATION = b"location"  # the key of the entry that names a file
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5  # how a field is written
 
 
@@ -57,46 +58,49 @@ def places(graph: bytes) -> frozenset[str]:
         ValueError: the bytes are no such message.
     """
     found = set[str]()
-    todo = [("model", memoryview(graph), 0)]
+    todo = [("model", 0, len(graph), 0)]
     while todo:
-        kind, message, depth = todo.pop()
+        kind, begin, end, depth = todo.pop()
         if depth > _MOST_DEPTH:
             raise ValueError("its parts are nested too deeply")
         if kind == "entry":
-            fields = [(number, bytes(value)) for number, value in _fields(message)]
-            if (_KEY, b"location") in fields:
+            fields = [(number, graph[at:stop]) for number, at, stop in _fields(graph, begin, end)]
+            if (_KEY, _LOCATION) in fields:
                 found.update(value.decode() for number, value in fields if number == _VALUE)
             continue
-        for number, value in _fields(message):
-            if held := _FIELDS[kind].get(number):
-                todo.append((held, value, depth + 1))
+        for number, at, stop in _fields(graph, begin, end):
+            held = _FIELDS[kind].get(number)
+            if held and graph.find(_LOCATION, at, stop) >= 0:  # else no entry in it can be a place
+                todo.append((held, at, stop, depth + 1))
     return frozenset(found)
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The number and the bytes of each field of a protobuf message that holds bytes; others are passed over."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
+def _fields(message: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """The number of each field of a protobuf message that holds bytes, and from where to where; others are passed over.
+
+    The message is the bytes [at, end).
+    """
+    while at < end:
+        tag, at = _varint(message, at, end)
         number, written = tag >> 3, tag & 7
         if written == _VARINT:
-            _, at = _varint(message, at)
+            _, at = _varint(message, at, end)
             continue
         if written not in (_EIGHT, _BYTES, _FOUR):
             raise ValueError("it is damaged")
-        size, at = _varint(message, at) if written == _BYTES else (8 if written == _EIGHT else 4, at)
-        if size > len(message) - at:
+        size, at = _varint(message, at, end) if written == _BYTES else (8 if written == _EIGHT else 4, at)
+        if size > end - at:
             raise ValueError("it is cut off")
         if written == _BYTES:
-            yield number, message[at : at + size]
+            yield number, at, at + size
         at += size
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
+def _varint(message: bytes, at: int, end: int) -> tuple[int, int]:
     """A number that is written seven bits a byte, and where it ends."""
     value = 0
     for shift in range(0, 70, 7):
-        if at >= len(message):
+        if at >= end:
             raise ValueError("it is cut off")
         byte = message[at]
         at += 1

@@ -9,6 +9,8 @@ import errno
 import io
 import os
 import random
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -558,3 +560,18 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is a folder"):
         files.write_file(tmp_path, b"new", overwrite=True)
+
+
+# --- symusic stays what it is -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", ["", "import symusic; "])
+@pytest.mark.parametrize("after", ["import symusic", "import symusic.core", "from symusic import Score"])
+def test_who_imports_symusic_before_or_after_midi_gets_all_of_it(before: str, after: str) -> None:
+    code = (
+        f"{before}from seq2drum.formats import midi; {after}; import symusic; score = symusic.Score(480);"
+        "assert type(score) is symusic.core.ScoreTick is midi.SYMUSIC.ScoreTick; import symusic.soundfont;"
+        "print(symusic.__version__[:3], symusic.Soundfont is symusic.soundfont.Soundfont)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("0.6 True\n", "")
