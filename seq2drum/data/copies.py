@@ -26,6 +26,7 @@ _CHUNK = 1 << 16  # pairs that are compared at once
 EXACT_COPY, NEAR_COPY = "an exact copy of another file", "a near copy of another song"
 NEAR_DUPLICATE = 0.9  # share of their bars that two songs have in common, from which one is a copy
 SAME_SONG = 0.5  # the same, from which they are one group
+_FEW_NOTES = 4  # of a bar; with fewer, it is no sign of a song
 _MIN_DISTINCT = 8  # bars: with fewer, two songs can be alike by chance
 
 
@@ -67,12 +68,16 @@ def fingerprint(heard: Heard, drums: Grid) -> Fingerprint:
     bars: set[int] = set()
     for grid, transposes in ((heard.guitar, True), (drums, False)):
         edges = np.searchsorted(grid.step, first)
-        for bar in np.flatnonzero(np.diff(edges) >= 4).tolist():
-            inside = slice(edges[bar], edges[bar + 1])
-            place = grid.step[inside] - first[bar]
-            key = grid.key[inside]
-            shape = np.stack([place, key - (key.min() if transposes else 0)]).astype(np.uint8)
-            bars.add(int.from_bytes(hashlib.blake2b(shape.tobytes(), digest_size=7).digest(), "big"))
+        many = np.diff(edges)
+        place, key = grid.step - np.repeat(first[:-1], many), grid.key
+        if transposes and len(key):
+            lowest = np.minimum.reduceat(key, edges[:-1][many > 0])
+            key = key - np.repeat(lowest, many[many > 0])
+        places, keys, ends = place.astype(np.uint8).tobytes(), key.astype(np.uint8).tobytes(), edges.tolist()
+        for bar in np.flatnonzero(many >= _FEW_NOTES).tolist():
+            inside = slice(ends[bar], ends[bar + 1])
+            shape = places[inside] + keys[inside]
+            bars.add(int.from_bytes(hashlib.blake2b(shape, digest_size=7).digest(), "big"))
     values = np.array(sorted(bars), dtype=np.uint64)
     if not len(values):
         return Fingerprint(np.zeros(HASHES, dtype=np.uint64), 0)

@@ -5,6 +5,7 @@ Letters of shapes: B bars, T steps of all bars, S steps of the longest bar.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from seq2drum.lattice.columns import Columns
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS, Grid, Lattice
 from seq2drum.music import metres
-from seq2drum.music.notes import Bar, IntArray, Song
+from seq2drum.music.notes import DEFAULT_TEMPO, Bar, IntArray, Song
 
 FloatArray = NDArray[np.float32]
 Number = TypeVar("Number", bound=np.generic)
@@ -126,11 +127,13 @@ class Form(NamedTuple):
 def form_of(song: Song, lattice: Lattice) -> Form:
     """The bars of a song as arrays."""
     bars = lattice.bars
+    ticks, tempos = [tempo.tick for tempo in song.tempos], [DEFAULT_TEMPO, *song.tempos]
+    bpm = [tempo.bpm for tempo in tempos]
     return Form(
         lattice.counts,
         np.array([bar.numerator for bar in bars]),
         np.array([bar.denominator for bar in bars]),
-        np.array([song.tempo_at(bar.start).bpm for bar in bars]),
+        np.array([bpm[bisect_right(ticks, bar.start)] for bar in bars]),
     )
 
 

@@ -27,6 +27,7 @@ TWELFTHS = 12
 OFFSET_UNITS = 254  # an offset of 254 is a whole gap, so half a gap fits into a signed byte
 HALF_GAP = OFFSET_UNITS // 2 - 1  # the largest offset that cannot be mistaken for the neighbour's
 LENGTH_UNITS = 24  # a guitar note's length is kept in 24ths of a quarter
+_MOST_KEYS = 128  # pitches, or voices of a kit
 HIT_LENGTH = 3  # a drum hit's nominal length in the same unit: a 32nd
 
 
@@ -149,6 +150,14 @@ class Lattice:
 
 def _loudest(grid: Grid) -> Grid:
     """One note for each (step, key): the loudest, of those the longest. Sorted by (step, key)."""
+    # A sort by step and key is enough unless two notes share both, and is cheaper than one by four keys.
+    place = grid.step * _MOST_KEYS + grid.key
+    if (place[1:] > place[:-1]).all():
+        return grid
+    order = np.argsort(place, kind="stable")
+    place = place[order]
+    if (place[1:] > place[:-1]).all():
+        return grid.select(order)
     order = np.lexsort((-grid.length, -grid.velocity, grid.key, grid.step))
     grid = grid.select(order)
     first = np.ones(len(order), dtype=bool)

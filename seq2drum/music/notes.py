@@ -8,7 +8,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
@@ -252,12 +251,12 @@ class Song(Shown):
             if here >= song_end:
                 break
             # Barlines are rounded from exact places, so that they never drift. No bar is shorter than a tick.
-            full = max(Fraction(4 * numerator * self.ticks_per_quarter, denominator), Fraction(1))
+            whole = max(4 * numerator * self.ticks_per_quarter, denominator)  # ticks of so many bars
             stop = song_end if following is None else min(song_end, following)
             start, first = here, len(bars)
             while start < stop:
                 number = len(bars)
-                end = here + round((number - first + 1) * full)
+                end = here + _rounded((number - first + 1) * whole, denominator)
                 end = end if following is None else min(end, following)
                 bars.append(Bar(number, start, end - start, numerator, denominator))
                 start = end
@@ -284,3 +283,9 @@ class Song(Shown):
         """Of each tempo of the map: where it begins, the microseconds of a quarter, and what has elapsed till there."""
         starts, microseconds = np.array(self.tempo_map, dtype=np.int64).T
         return starts, microseconds, np.concatenate([[0], np.cumsum(np.diff(starts) * microseconds[:-1])])
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    """A fraction as the nearest whole number, a half as the even one: `round` of a `Fraction`, without making one."""
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))
