@@ -23,6 +23,7 @@ END_OF_TRACK = b"\xff\x2f\x00"
 _NAME, _MARKING, _END, _TEMPO, _METRE = 0x03, 0x06, 0x2F, 0x51, 0x58  # types of meta events
 _LONGEST_NAME = 1000  # characters of a track's name, or of a marker; what is beyond is cut
 DRUM_CHANNEL = 9  # channel 10, counted from 0
+LEAST_BYTES = 2  # of an event: a delta time, and a data byte in running status
 PEDAL = 4  # the controller that is the pedal of a hi-hat
 
 
@@ -226,7 +227,21 @@ _CHANNEL_EVENTS = re.compile(
 )
 _OTHER_EVENT = re.compile(_DELTA + rb"(?:\xff[\x00-\x7f]|\xf0)([\x80-\xff]{0,3}+[\x00-\x7f])")
 _ODD_META = re.compile(rb"\xff(?:\x51(?!\x03)|\x58(?!\x04))")
+_TEXT = re.compile(rb"\xff[\x03\x06].", re.DOTALL)  # with the first byte of its length
 _LONG_NAME = re.compile(rb"\xff\x03(?:[\x88-\xff]|[\x80-\xff]{2})")  # of 1,024 bytes or more
+
+
+def may_need_mending(file: bytes) -> bool:
+    """Whether a track of a file may need mending, see `needs_mending`: most files have no bytes for it."""
+    return b"\xf7" in file or bool(_LONG_NAME.search(file) or _ODD_META.search(file))
+
+
+def has_odd_text(events: bytes) -> bool:
+    """Whether a name or a marker in a track with these events may be no UTF-8; bytes that look like one count, too."""
+    return any(
+        size > 0x7F or not _is_utf8(events[at : at + size])
+        for size, at in ((events[match.end() - 1], match.end()) for match in _TEXT.finditer(events))
+    )
 
 
 def needs_mending(events: bytes) -> bool:

@@ -19,7 +19,6 @@ import contextlib
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,13 +27,14 @@ from seq2drum.errors import LimitError, MidiError
 from seq2drum.formats import events, foreign, moving, symusic_core
 from seq2drum.formats.events import Track
 from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, Limits
-from seq2drum.music.notes import IntArray, Marker, Metre, Part, Song, Tempo, in_order
+from seq2drum.music.notes import DEFAULT_TEMPO, NO_PEDAL, IntArray, Marker, Metre, Part, Song, Tempo, in_order
 
 LOG = logging.getLogger(__name__)
 SYMUSIC = symusic_core.load()
 
 MOST_MARKERS = 1000  # that are read; what a file has beyond them is passed over
 _CHANNELS = 16
+_COLUMNS = "time", "duration", "pitch", "velocity"
 _XG_ON = bytes((0x43, 0x10, 0x4C, 0x00, 0x00, 0x7E, 0x00, 0xF7))  # system exclusive "XG System On", without its head
 _BANK, _XG_KITS = 0, 127  # the controller that selects a bank, and the bank of XG's drum kits
 _SYMUSIC_ERRORS = (RuntimeError, ValueError)
@@ -50,19 +50,18 @@ def parse(data: bytes, *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) 
         MidiError: the bytes are no MIDI file, are damaged or contradict themselves.
     """
     ticks_per_quarter, tracks = events.read_tracks(data, limits)
-    tracks = [events.mended(track) if events.needs_mending(track.events) else track for track in tracks]
+    if events.may_need_mending(data):
+        tracks = [events.mended(track) if events.needs_mending(track.events) else track for track in tracks]
     score = _score(ticks_per_quarter, tracks, repair)
-    _check_parts(score, limits)
-    if any(
-        "\ufffd" in text for text in (*(track.name for track in score.tracks), *(one.text for one in score.markers))
-    ):
-        score = _score(ticks_per_quarter, [events.mended(track) for track in tracks], repair)
+    parts = _checked_parts(score, limits)
+    if any("\ufffd" in text for text in (*(part.name for part in parts), *(one.text for one in score.markers))):
+        tracks = [events.mended(track) if events.has_odd_text(track.events) else track for track in tracks]
+        score = _score(ticks_per_quarter, tracks, repair)
+        parts = _checked_parts(score, limits)
     tempos, metres = _maps(score, tracks)
     _check_maps(tempos, metres, limits)
-    _check_events(score, limits)
-    is_xg = _is_xg(data, score)
-    parts = tuple(_part(track, is_xg) for track in score.tracks if len(track.notes))
-    song = Song(ticks_per_quarter, parts, tempos, metres, score.end(), _markers(score))
+    _check_events(score, parts, limits, len(data) // events.LEAST_BYTES)
+    song = Song(ticks_per_quarter, _parts(parts, _is_xg(data, parts)), tempos, metres, score.end(), _markers(score))
     _check_length(song, limits)
     return song
 
@@ -172,29 +171,28 @@ def _with_marked_ends(ticks_per_quarter: int, tracks: Sequence[Track]) -> bytes:
     return events.joined(ticks_per_quarter, [events.with_marked_end(track.events) for track in tracks])
 
 
-def _is_xg(data: bytes, score: Any) -> bool:
+def _is_xg(data: bytes, parts: Sequence[Any]) -> bool:
     """Whether the drums are on kits of Yamaha XG: the file turns XG on, or selects its bank of kits."""
-    selects = (control for track in score.tracks if track.is_drum for control in track.controls)
+    selects = (control for part in parts if part.is_drum for control in part.controls)
     return _XG_ON in data or any((each.number, each.value) == (_BANK, _XG_KITS) for each in selects)
 
 
-def _part(track: Any, is_xg: bool) -> Part:
-    notes = track.notes.numpy()
-    part = Part.of_columns(
-        notes["time"],
-        notes["duration"],
-        notes["pitch"],
-        notes["velocity"],
-        program=track.program,
-        name=track.name,
-        is_drums=track.is_drum,
-        is_xg=is_xg and track.is_drum,
+def _parts(tracks: Sequence[Any], is_xg: bool) -> tuple[Part, ...]:
+    """Those with notes."""
+    tracks = [track for track in tracks if len(track.notes)]
+    if not tracks:
+        return ()
+    columns = Part.columns_of_several([tuple(map(track.notes.numpy().get, _COLUMNS)) for track in tracks])
+    return tuple(
+        Part(track.program, track.name, track.is_drum, *own, is_xg=is_xg and track.is_drum, pedal=_pedal(track))
+        for track, own in zip(tracks, columns, strict=True)
     )
-    return replace(part, pedal=_pedal(track)) if track.is_drum and len(track.controls) else part
 
 
 def _pedal(track: Any) -> IntArray:
-    """(positions, 2): the ticks and values of the hi-hat's pedal."""
+    """(positions, 2): the ticks and values of the hi-hat's pedal; of drums alone."""
+    if not track.is_drum or not len(track.controls):
+        return NO_PEDAL
     controls = track.controls.numpy()
     is_pedal = controls["number"] == events.PEDAL
     return in_order([np.column_stack([controls["time"][is_pedal], controls["value"][is_pedal]])])
@@ -256,21 +254,22 @@ def _check_maps(tempos: Sequence[Tempo], metres: Sequence[Metre], limits: Limits
             )
 
 
-def _check_parts(score: Any, limits: Limits) -> None:
+def _checked_parts(score: Any, limits: Limits) -> list[Any]:
     """A track falls into parts by channel and program, so a few bytes may make a part; each costs a little time."""
     if len(score.tracks) > _CHANNELS * limits.tracks:
         raise LimitError(
             f"the tracks of the file hold {len(score.tracks)} parts by channel and program;"
             f" at most {_CHANNELS * limits.tracks} are read, {_CHANNELS} for each of {limits.tracks} tracks"
         )
+    return list(score.tracks)
 
 
-def _check_events(score: Any, limits: Limits) -> None:
-    count = 0
-    for track in score.tracks:
-        count += len(track.notes) + len(track.controls) + len(track.pitch_bends) + len(track.lyrics)
-    if count > limits.events:
-        raise LimitError(f"the file has {count} events; at most {limits.events} are read")
+def _check_events(score: Any, parts: Sequence[Any], limits: Limits, most: int) -> None:
+    """most: of events that the file can have, by its size."""
+    if most > limits.events:
+        held = [(part.notes, part.controls, part.pitch_bends, part.lyrics) for part in parts]
+        if (count := sum(len(events) for kinds in held for events in kinds)) > limits.events:
+            raise LimitError(f"the file has {count} events; at most {limits.events} are read")
     if score.start() < 0:
         raise LimitError(f"the file's times run beyond what can be counted (tick {LAST_TICK} is the last)")
 
@@ -282,6 +281,9 @@ def _check_length(song: Song, limits: Limits) -> None:
             f"the file ends at tick {song.length}, {quarters:.3f} quarters after its start;"
             f" at most {limits.quarters} quarters and tick {LAST_TICK} are read"
         )
+    slowest = max([DEFAULT_TEMPO.microseconds, *(tempo.microseconds for tempo in song.tempos)])
+    if quarters * slowest / 1e6 <= limits.seconds:  # at no tempo of the song it is too long
+        return
     if (seconds := song.seconds(song.length)) > limits.seconds:
         raise LimitError(
             f"the file lasts {seconds:.3f} seconds, {seconds / 60:.1f} minutes;"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -106,11 +107,11 @@ def merge(parts: Sequence[Part]) -> Part:
     """Several parts as one, equal notes once."""
     rows = np.concatenate([np.empty((0, 4), dtype=np.int64), *(part.rows for part in parts)])
     first = parts[0] if parts else Part.of([])
-    named = {"program": first.program, "name": first.name, "is_drums": first.is_drums}
-    merged = Part.of(rows, **named)
+    named = partial(Part.of, program=first.program, name=first.name, is_drums=first.is_drums)
+    merged = named(rows)
     first_of = np.ones(len(merged), dtype=bool)  # equal notes are neighbours
     first_of[1:] = (merged.rows[1:] != merged.rows[:-1]).any(axis=1)
-    return merged if first_of.all() else Part.of(merged.rows[first_of], **named)
+    return merged if first_of.all() else named(merged.rows[first_of])
 
 
 def bar_of_notes(part: Part, lattice: Lattice) -> IntArray:

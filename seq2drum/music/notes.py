@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from seq2drum.music.shown import Shown
 IntArray = NDArray[np.int64]
 NO_PEDAL: IntArray = np.empty((0, 2), dtype=np.int64)
 NO_PEDAL.setflags(write=False)
+_PLACE_BITS = 40  # of a tick and a pitch as one number
 
 
 class Note(NamedTuple):
@@ -29,6 +31,15 @@ class Note(NamedTuple):
     duration: int
     pitch: int
     velocity: int
+
+
+class Columns(NamedTuple):
+    """The notes of a part as four arrays of one length."""
+
+    onset: IntArray
+    duration: IntArray
+    pitch: IntArray
+    velocity: IntArray
 
 
 @dataclass(frozen=True)
@@ -76,19 +87,22 @@ class Part(Shown):
         is_xg: bool = False,
     ) -> Part:
         """Build a part from four integer arrays of shape (notes,), the notes in any order."""
-        table = np.empty((4, len(onset)), dtype=np.int64)
-        for row, column in enumerate((onset, duration, pitch, velocity)):
-            table[row] = column
-        # A sort by onset and pitch is enough unless two notes share both, and is cheaper than one by four keys.
-        place = table[0] * 128 + table[2]
-        if not (place[1:] > place[:-1]).all():
-            order = np.argsort(place, kind="stable")
-            place = place[order]
-            if (place[1:] == place[:-1]).any():
-                order = np.lexsort((table[3], table[1], table[2], table[0]))
-            table = table[:, order]
-        table.setflags(write=False)
-        return Part(program, name, is_drums, table[0], table[1], table[2], table[3], is_xg)
+        copied = (np.array(column, np.int64) for column in (onset, duration, pitch, velocity))
+        return Part(program, name, is_drums, *_sorted_columns(*copied), is_xg)
+
+    @staticmethod
+    def columns_of_several(parts: Sequence[Sequence[NDArray[np.integer]]]) -> list[Columns]:
+        """The columns of some parts, at least one, from the same in any order: all at once, as it is much cheaper.
+
+        parts: of each onset, duration, pitch and velocity, four arrays of shape (notes,).
+        """
+        lengths = [len(part[0]) for part in parts]
+        onset, duration, pitch, velocity = (
+            np.concatenate(column, dtype=np.int64) for column in zip(*parts, strict=True)
+        )
+        columns = _sorted_columns(onset, duration, pitch, velocity, np.repeat(np.arange(len(parts)), lengths))
+        ends = accumulate(lengths, initial=0)
+        return [Columns(*(column[begin:end] for column in columns)) for begin, end in pairwise(ends)]
 
     def __len__(self) -> int:
         return len(self.onset)
@@ -124,6 +138,30 @@ class Part(Shown):
     def end(self) -> int:
         """The tick at which the last note has ended; 0 for an empty part."""
         return int((self.onset + self.duration).max(initial=0))
+
+
+def _sorted_columns(
+    onset: IntArray, duration: IntArray, pitch: IntArray, velocity: IntArray, part: IntArray | None = None
+) -> Columns:
+    """Notes sorted by onset, pitch, duration and velocity; before that, by the number of their part."""
+    columns = Columns(onset, duration, pitch, velocity)
+    place = onset * 128 + pitch
+    if part is not None:
+        place += part << _PLACE_BITS
+    if not (place[1:] > place[:-1]).all():
+        order = np.argsort(place, kind="stable")
+        place = place[order]
+        # The few notes that share all that is in `place` are sorted by the rest among themselves.
+        shared = np.zeros(len(place) + 1, dtype=bool)
+        shared[1:-1] = place[1:] == place[:-1]
+        if shared.any():
+            among = np.flatnonzero(shared[1:] | shared[:-1])
+            own = order[among]
+            order[among] = own[np.lexsort((velocity[own], duration[own], place[among]))]
+        columns = Columns(*(column[order] for column in columns))
+    for column in columns:
+        column.setflags(write=False)
+    return columns
 
 
 def loudest(rows: IntArray) -> IntArray:
