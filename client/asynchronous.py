@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 
 from client import addresses, beats, connection, jams, messages, rendered
+from client.attempts import Attempts
 from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
@@ -201,10 +202,13 @@ class AsyncRemoteDrummer:
             return False
 
     def _stream(self, midi: bytes, config: pb.GenerationConfig, drums: bytes = b"", *, bars: bool) -> AsyncRemoteStream:
-        call = self._stub.StreamGenerateDrums(timeout=self.connection.deadline, metadata=self.connection.metadata)
-        return AsyncRemoteStream(
-            call, messages.pieces(midi, config, drums, bars=bars), self.connection, Reply(config.takes)
-        )
+        def call(seconds: float) -> Any:
+            return self._stub.StreamGenerateDrums(timeout=seconds, metadata=self.connection.metadata)
+
+        def pieces() -> Iterator[pb.StreamGenerateDrumsRequest]:
+            return messages.pieces(midi, config, drums, bars=bars)
+
+        return AsyncRemoteStream(call, pieces, self.connection, Reply(config.takes))
 
     async def _ask(self, method: Any, request: Any, seconds: float | None = None) -> Any:
         seconds = seconds or self.connection.deadline
@@ -216,18 +220,21 @@ class AsyncRemoteDrummer:
 
 
 class AsyncRemoteStream(Answered, AsyncIterator[RemoteBar]):
-    """The bars of a take as they are made. Closing it, also by leaving an `async with` statement, cancels the call."""
+    """The bars of a take as they are made. Closing it, also by leaving an `async with` statement, cancels the call.
+
+    call, pieces: ask the server, with so many seconds until the deadline; again as `RemoteStream` does.
+    """
 
     def __init__(
         self,
-        call: Any,
-        pieces: Iterator[pb.StreamGenerateDrumsRequest],
+        call: Callable[[float], Any],
+        pieces: Callable[[], Iterator[pb.StreamGenerateDrumsRequest]],
         connection: Connection,
         reply: Reply,
     ) -> None:
-        self._call, self._connection, self._reply = call, connection, reply
-        self._end = _End(call)
-        self._sending = asyncio.create_task(self._send(pieces))
+        self._ask, self._pieces, self._connection, self._reply = call, pieces, connection, reply
+        self._attempts = Attempts(connection.deadline)
+        self._begin(connection.deadline)
 
     async def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
         """Pass over the bars that are still to come; returns the takes."""
@@ -258,19 +265,38 @@ class AsyncRemoteStream(Answered, AsyncIterator[RemoteBar]):
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    async def _send(self, pieces: Iterator[pb.StreamGenerateDrumsRequest]) -> None:
+    def _begin(self, seconds: float) -> None:
+        self._call = self._ask(seconds)
+        self._end = _End(self._call)
+        self._sending = asyncio.create_task(self._send(self._call))
+
+    async def _send(self, call: Any) -> None:
         # Not left to gRPC, which cancels the call where the server has ended it before all was sent.
         with suppress(grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError):  # whoever reads learns why
-            for piece in pieces:
-                await self._call.write(piece)
-            await self._call.done_writing()
+            for piece in self._pieces():
+                await call.write(piece)
+            await call.done_writing()
 
     async def _receive(self) -> RemoteBar | None:
         try:
             piece = await self._call.read()
         except grpc.RpcError as error:
-            raise self._connection.fault(await self._end.error(error)) from error
+            await self._again(await self._end.error(error))
+            return None
         return self._reply.add(None if piece is EOF else piece)
+
+    async def _again(self, error: grpc.RpcError) -> None:
+        """Make the call again that ended with an error.
+
+        Raises:
+            Seq2DrumError: what is the matter, where that makes no sense.
+        """
+        seconds = self._attempts.wait(error, self._connection.fault(error))
+        self._sending.cancel()
+        await asyncio.sleep(seconds)
+        if not self._reply.ended:  # else closed meanwhile
+            self._reply.begin_again()
+            self._begin(self._attempts.left)
 
 
 class AsyncRemoteBeatStream:

@@ -322,8 +322,14 @@ class Reply:
         self.progress = (0, 0)
         self.ended = False
         self._asked = takes
+        self._given = self._known = 0  # bars that were given, and of these, bars that are still to come once more
         self._files: dict[int, bytearray] = {}
         self._summary: pb.GenerateDrumsResponse | None = None
+
+    def begin_again(self) -> None:
+        """All comes once more. Bars that were given are not given again: they are the same."""
+        self._known = self._given
+        self._files.clear()
 
     @property
     def understood(self) -> pb.Accepted:
@@ -350,7 +356,10 @@ class Reply:
             self._files.setdefault(piece.file_chunk.take, bytearray()).extend(piece.file_chunk.data)
         elif kind == "summary":
             self._summary = piece.summary
+        elif kind == "bar_events" and self._known:
+            self._known -= 1
         elif kind == "bar_events":
+            self._given += 1
             return _bar(piece.bar_events)
         return None  # a later server may say more than this client knows
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any
 
 import grpc
 
 from client import addresses, beats, connection, jams, messages, rendered
+from client.attempts import Attempts
 from client.beats import Asking, RemoteBeat, RemoteBeatBar, RemoteBrief
 from client.connection import Connection
 from client.errors import DeadlineExceeded, ServerUnavailable
@@ -30,7 +31,8 @@ class RemoteDrummer:
     key: PEM files; any of them, or tls, asks for TLS. deadline: seconds that a call may take.
 
     What fails raises the errors of `Drummer` where a song or an option is at fault, else a `ServerError`. Calls are
-    tried again for a moment where the server was not there; not those that come in pieces, and not for any other fault.
+    tried again for a moment where the server was not there, streams too, and not for any other fault; a beat without an
+    end and a jam are not.
 
     Raises:
         OptionError, InputError: an address that is none, a token that would be sent in the open, a missing file.
@@ -236,11 +238,10 @@ class RemoteDrummer:
             return False
 
     def _stream(self, midi: bytes, config: pb.GenerationConfig, drums: bytes = b"", *, bars: bool) -> RemoteStream:
-        call = self._stub.StreamGenerateDrums(
-            messages.pieces(midi, config, drums, bars=bars),
-            timeout=self.connection.deadline,
-            metadata=self.connection.metadata,
-        )
+        def call(seconds: float) -> Any:
+            pieces = messages.pieces(midi, config, drums, bars=bars)
+            return self._stub.StreamGenerateDrums(pieces, timeout=seconds, metadata=self.connection.metadata)
+
         return RemoteStream(call, self.connection, Reply(config.takes))
 
     def _ask(self, method: Any, request: Any, seconds: float | None = None) -> Any:
@@ -351,15 +352,21 @@ class RemoteJam:
 
 
 class RemoteStream(Answered, Iterator[RemoteBar]):
-    """The bars of a take as they are made. Closing it, also by leaving a `with` statement, cancels the call."""
+    """The bars of a take as they are made. Closing it, also by leaving a `with` statement, cancels the call.
 
-    def __init__(self, call: Any, connection: Connection, reply: Reply) -> None:
-        self._call, self._connection, self._reply = call, connection, reply
+    call: asks the server, with so many seconds until the deadline. It is made again where the server was not there or
+    has lost its player, see `attempts`: the bars go on where they ceased.
+    """
+
+    def __init__(self, call: Callable[[float], Any], connection: Connection, reply: Reply) -> None:
+        self._attempts = Attempts(connection.deadline)
+        self._ask, self._connection, self._reply = call, connection, reply
+        self._call = call(connection.deadline)
         try:
             while not (reply.accepted or reply.ended):
                 self._receive()
         except BaseException:
-            call.cancel()
+            self._call.cancel()
             raise
 
     def rest(self, on_progress: OnProgress | None = None) -> list[RemoteTake]:
@@ -394,7 +401,19 @@ class RemoteStream(Answered, Iterator[RemoteBar]):
         try:
             piece = next(self._call, None)
         except grpc.RpcError as error:
-            if self._reply.ended:  # closed by another thread
-                return None
-            raise self._connection.fault(error) from error
+            if not self._reply.ended:  # else closed by another thread
+                self._again(error)
+            return None
         return self._reply.add(piece)
+
+    def _again(self, error: grpc.RpcError) -> None:
+        """Make the call again that ended with an error.
+
+        Raises:
+            Seq2DrumError: what is the matter, where that makes no sense.
+        """
+        time.sleep(self._attempts.wait(error, self._connection.fault(error)))
+        self._reply.begin_again()
+        self._call = self._ask(self._attempts.left)
+        if self._reply.ended:  # closed by another thread meanwhile
+            self._call.cancel()

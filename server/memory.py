@@ -12,7 +12,7 @@ import psutil
 if sys.platform != "win32":  # Windows has no such limits
     import resource
 
-GAINED_MEBIBYTES = 16
+GAINED_MEBIBYTES = 32
 """What may be kept of the memory of calls that are over, until it is given back: that takes some milliseconds."""
 
 

@@ -441,6 +441,61 @@ def test_a_call_is_retried_where_the_server_was_unavailable(drummer: Drummer) ->
         assert servicer.attempts == 4
 
 
+def test_a_stream_whose_worker_dies_is_tried_again_and_gives_each_bar_once(drummer: Drummer) -> None:
+    pieces = accepted(drummer)
+    bars = [piece.bar_events.bar for piece in pieces if piece.WhichOneof("piece") == "bar_events"]
+
+    def do(attempt: int, context: Any) -> Any:
+        yield from pieces[: (0, 4, 2, len(pieces))[attempt - 1]]
+        if attempt < 4:
+            reason = "NOT_READY" if attempt == 1 else "WORKER_DIED"
+            refuse(context, Code.UNAVAILABLE, "try again", reason, retry=0.05)
+
+    async def verb(other: AsyncRemoteDrummer) -> tuple[list[int], bytes]:
+        async with other.stream(SONG) as stream:
+            return [bar.number async for bar in stream], (await stream.rest())[0].midi
+
+    given = []
+    for ways in range(2):
+        servicer = Scripted(do)
+        with serving(servicer) as where:
+            if ways:
+                given.append(asked(where, verb))
+            else:
+                with RemoteDrummer(where) as remote, remote.stream(SONG) as stream:
+                    given.append(([bar.number for bar in stream], stream.rest()[0].midi))
+        assert servicer.attempts == 4
+    assert given == [(bars, drummer.accompany(SONG).to_bytes())] * 2
+
+
+@pytest.mark.parametrize(("reason", "attempts"), [("WORKER_DIED", 3), ("NOT_READY", 4), ("", 4)])
+def test_a_stream_is_tried_again_for_a_while_and_then_fails_as_it_did_at_first(reason: str, attempts: int) -> None:
+    servicer = Scripted(lambda attempt, context: refuse(context, Code.UNAVAILABLE, f"no {attempt}", reason, retry=0.01))
+    with serving(servicer) as where, RemoteDrummer(where) as remote, pytest.raises(ServerUnavailable, match="no 1"):
+        remote.stream(SONG)
+    assert servicer.attempts == attempts
+
+
+def test_a_stream_is_not_tried_again_for_a_fault_that_would_be_the_same_nor_beyond_its_deadline() -> None:
+    def do(attempt: int, context: Any) -> Any:
+        if attempt == 1:
+            refuse(context, Code.UNAVAILABLE, "later", "NOT_READY", retry=0.01)
+        refuse(context, Code.INVALID_ARGUMENT, "temperature", "INVALID_OPTION")
+
+    servicer = Scripted(do)
+    with serving(servicer) as where, RemoteDrummer(where) as remote, pytest.raises(OptionError, match="temperature"):
+        remote.stream(SONG)
+    assert servicer.attempts == 2
+    servicer = Scripted(ended(Code.UNAVAILABLE, "later", "NOT_READY", retry=5))
+    with (
+        serving(servicer) as where,
+        RemoteDrummer(where, deadline=2) as remote,
+        pytest.raises(ServerUnavailable, match="later"),
+    ):
+        remote.stream(SONG)
+    assert servicer.attempts == 1
+
+
 def test_a_call_is_tried_at_most_four_times() -> None:
     servicer = Scripted(ended(Code.UNAVAILABLE, "the server is stopping", "SHUTTING_DOWN", retry=1))
     with serving(servicer) as where, RemoteDrummer(where) as remote, pytest.raises(ServerUnavailable) as error:

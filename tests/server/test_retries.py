@@ -98,9 +98,9 @@ def players(server: Process) -> list[psutil.Process]:
     return [child for child in children if "server.player" in " ".join(child.cmdline())]
 
 
-def calls(server: Process) -> list[dict[str, Any]]:
+def calls(server: Process, method: str = "GenerateDrums") -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in server.printed().splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == "call" and line["method"] == "GenerateDrums"]
+    return [line for line in lines if line["event"] == "call" and line["method"] == method]
 
 
 @pytest.mark.slow
@@ -121,3 +121,22 @@ def test_the_second_attempt_of_a_call_whose_player_was_killed_succeeds(tmp_path:
         assert [take.midi for take in made] == [expected] * 2
         told = sorted((line.get("attempt", 1), line["status"], line.get("reason", "")) for line in calls(server))
         assert told == [(1, "OK", ""), (1, "UNAVAILABLE", "WORKER_DIED"), (2, "OK", "")]
+
+
+@pytest.mark.slow
+def test_a_stream_whose_player_is_killed_goes_on_where_it_ceased(tmp_path: Path) -> None:
+    song = midi.serialise(strummed(400))
+    with process(tmp_path, "--port", "0", "--engines", "1", "--screens", "1", "--log-format", "json") as server:
+        address = f"127.0.0.1:{server.port()}"
+        server.wait("ready in")
+        numbers = []
+        with RemoteDrummer(address) as drummer, drummer.stream(song, Options(seed=5)) as stream:
+            for bar in stream:
+                numbers.append(bar.number)
+                if len(numbers) == 20:
+                    players(server)[0].kill()
+            (take,) = stream.rest()
+        assert numbers == list(range(1, 401))
+        assert take.midi == Drummer.load().accompany(song, Options(seed=5)).to_bytes()
+        told = sorted((line["status"], line.get("reason", "")) for line in calls(server, "StreamGenerateDrums"))
+        assert told[0] == ("OK", "") and ("UNAVAILABLE", "WORKER_DIED") in told
