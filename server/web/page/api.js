@@ -32,6 +32,7 @@ import { hitOf, keepKits, piecesOf } from "./kit.js";
 import { ask, messages, post, Refused, unreachable, wait } from "./wire.js";
 
 export { fromBase64, toBase64 } from "./bytes.js";
+export { jam } from "./along.js";
 export { stream } from "./endless.js";
 export { Refused, watchServer } from "./wire.js";
 

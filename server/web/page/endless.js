@@ -1,13 +1,11 @@
 // @ts-check
 // A beat without an end, over a WebSocket: bars are asked for as they are needed.
 
-import { toBase64 } from "./bytes.js";
 import { hitOf, piecesOf } from "./kit.js";
-import { ask, refused, Refused, token } from "./wire.js";
+import { ask, refused, Refused, socketOf } from "./wire.js";
 
 /** @import {BeatBar, Json} from "./api.js" */
 
-const PROTOCOL = "seq2drum.v1";
 const TICKS_OF_A_BEAT = 480;
 
 /**
@@ -62,10 +60,7 @@ const MOST_BARS = 1024;
 
 /** @returns {Promise<Line>} */
 function openLine() {
-  const address = new URL("/api/StreamCompose", location.href);
-  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  const shown = "bearer." + toBase64(new TextEncoder().encode(token)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  const socket = new WebSocket(address, [PROTOCOL, shown]);
+  const socket = socketOf("StreamCompose");
   /** @type {{bars: number, told: Json[], resolve: (bars: Json[]) => void, reject: (error: Error) => void} | null} */
   let waiting = null;
   /** @type {Line} */

@@ -180,3 +180,12 @@ function echo(context) {
   }
   return buffer;
 }
+
+/** A sound without its first frames. @param {BaseAudioContext} context @param {AudioBuffer} sound @param {number} frames */
+export function shifted(context, sound, frames) {
+  const out = context.createBuffer(sound.numberOfChannels, sound.length - frames, sound.sampleRate);
+  for (let channel = 0; channel < sound.numberOfChannels; channel++) {
+    out.copyToChannel(sound.getChannelData(channel).subarray(frames), channel);
+  }
+  return out;
+}

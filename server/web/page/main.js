@@ -1,36 +1,40 @@
-/** The page begins here: its frame, its two views, the address, and what is said to whoever uses it. */
+/** The page begins here: its frame, its three views, the address, and what is said to whoever uses it. */
 
 import * as api from "./api.js";
 import { fragment, parts } from "./address.js";
 import { mountBeats } from "./beats.js";
 import { fill, h } from "./dom.js";
+import { mountJam } from "./jam.js";
+import { remember, remembered } from "./settings.js";
 import { mountSong } from "./song.js";
 import { Sound } from "./sound.js";
 import { LANGUAGES, language, setLanguage, t } from "./words.js";
 
 /**
- * @typedef {object} App What both views share.
+ * @typedef {object} App What the views share.
  * @property {typeof api} api
  * @property {Sound} sound
  * @property {Awaited<ReturnType<typeof api.server>>} info
  * @property {(text: string, how?: {kind?: "note" | "error"}) => void} say a sentence; "" takes back what was said
  * @property {(error: unknown) => void} fail say what went wrong, and what to do
- * @property {(view: "song" | "beats") => void} goTo
+ * @property {(view: View) => void} goTo
  * @property {() => void} setAddress the address is made anew of what the view that is shown says
  * @property {(beat: {title: string, midi: Uint8Array}) => void} useAsGroove
  */
 /** @typedef {ReturnType<typeof mountSong>} SongView */
 /** @typedef {ReturnType<typeof mountBeats>} BeatsView */
+/** @typedef {ReturnType<typeof mountJam>} JamView */
+/** @typedef {"song" | "beats" | "jam"} View */
 
 const THEME = "seq2drum.theme";
 const NOTE_LASTS = 8000; // milliseconds
-const VIEWS = /** @type {const} */ (["song", "beats"]);
+const VIEWS = /** @type {const} */ (["song", "beats", "jam"]);
 
 const messages = element("messages");
 const main = element("main");
-/** @type {"song" | "beats"} */
+/** @type {View} */
 let view = "song";
-/** @type {{song: SongView, beats: BeatsView} | null} */
+/** @type {{song: SongView, beats: BeatsView, jam: JamView} | null} */
 let views = null;
 /** @type {App} */
 let app;
@@ -87,7 +91,7 @@ function gone(away) {
 
 // --- the views -----------------------------------------------------------------------------------------------------
 
-/** @param {"song" | "beats"} name */
+/** @param {View} name */
 function goTo(name) {
   if (!views) return;
   if (name !== view) {
@@ -110,14 +114,14 @@ function setAddress() {
   if (wanted !== location.hash) history.replaceState(history.state, "", wanted);
 }
 
-/** Both views, in the language of the page. */
+/** All views, in the language of the page. */
 function mount() {
   const earlier = views;
   frame();
   views = null; // no address is made of half a page
   const song = mountSong(element("song"), app, earlier?.song);
   const beats = mountBeats(element("beats"), app);
-  views = { song, beats };
+  views = { song, beats, jam: mountJam(element("jam"), app) };
   goTo(view);
 }
 
@@ -135,7 +139,7 @@ function frame() {
   element("views").setAttribute("aria-label", t("frame.views"));
   const theme = h("select", { id: "theme", "aria-label": t("frame.theme"), onchange: () => setTheme(theme.value) },
     ...["auto", "light", "dark"].map((name) => h("option", { value: name }, t(`frame.theme.${name}`)))); // prettier-ignore
-  theme.value = localStorage.getItem(THEME) ?? "auto";
+  theme.value = remembered(THEME) ?? "auto";
   const tongue = h("select", { id: "language", "aria-label": t("frame.language"), onchange: () => (setLanguage(tongue.value), mount()) },
     ...Object.entries(LANGUAGES).map(([code, name]) => h("option", { value: code, lang: code }, name))); // prettier-ignore
   tongue.value = language();
@@ -144,8 +148,7 @@ function frame() {
 
 /** @param {string} name */
 function setTheme(name) {
-  if (name === "auto") localStorage.removeItem(THEME);
-  else localStorage.setItem(THEME, name);
+  remember(THEME, name === "auto" ? null : name);
   if (name === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
   renew();
@@ -206,8 +209,11 @@ async function answered() {
   }
 }
 
+/** @param {string} name of an address */
+const viewOf = (name) => VIEWS.find((one) => one === name) ?? "song";
+
 async function start() {
-  setTheme(localStorage.getItem(THEME) ?? "auto");
+  setTheme(remembered(THEME) ?? "auto");
   frame();
   api.watchServer((there) => gone(!there));
   const info = await answered();
@@ -215,7 +221,7 @@ async function start() {
   app = { api, sound: new Sound(), info, say, fail, goTo, setAddress, useAsGroove: (beat) => (goTo("song"), views?.song.useAsGroove(beat)) };
   void app.sound.load("drums").catch(fail); // so that nobody waits for them
   const first = parts(location.hash);
-  view = first.view === "beats" ? "beats" : "song";
+  view = viewOf(first.view);
   const values = view === "song" ? first.values : {};
   mount();
   takeDrops();
@@ -223,10 +229,10 @@ async function start() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", renew);
   addEventListener("hashchange", () => {
     const now = parts(location.hash);
-    goTo(now.view === "beats" ? "beats" : "song");
+    goTo(viewOf(now.view));
     if (view === "song") views?.song.moved(now.values);
   });
-  Object.assign(window, { seq2drum: { app, get song() { return views?.song; }, get beats() { return views?.beats; } } }); // prettier-ignore
+  Object.assign(window, { seq2drum: { app, get song() { return views?.song; }, get beats() { return views?.beats; }, get jam() { return views?.jam; } } }); // prettier-ignore
   await views?.song.start(values);
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { Band } from "./band.js";
-import { Desk, WARM, groupOf, measured } from "./graph.js";
+import { Desk, WARM, groupOf, measured, shifted } from "./graph.js";
 import { Samples } from "./samples.js";
 import { counted, endOf, events, quarterAt, secondsAt } from "./schedule.js";
 import { Recording } from "./stretch.js";
@@ -16,7 +16,7 @@ import { Recording } from "./stretch.js";
 /** @typedef {{at: number, from: number, factor: number}} Run from when on, from which quarter on, how much faster */
 
 const EVERY = 40; // milliseconds between two steps
-const AHEAD = 0.2; // seconds that are scheduled ahead
+const AHEAD = 0.2; // seconds that are scheduled ahead, if nobody wants less
 const AHEAD_HIDDEN = 2.5; // timers of a hidden page come once a second
 const LEAD = 0.06; // seconds from the wish to play to the first sound
 const TAIL = 2.5; // seconds that ring on behind the last bar
@@ -76,6 +76,7 @@ export class Sound extends EventTarget {
   /** @type {Run[]} */
   #runs = [];
   #edge = { at: 0, quarter: 0 }; // what is before it is scheduled
+  #ahead = AHEAD; // seconds that are scheduled ahead
   #rest = 0; // where the song stands while it does not play
   #timer = 0;
 
@@ -92,9 +93,7 @@ export class Sound extends EventTarget {
   }
 
   /**
-   * Load sounds: "drums", "steel", "clean" or "distorted". Each is loaded once.
-   *
-   * Rejects with `NoAudio` or `SoundMissing`, which have a `reason`.
+   * Load sounds: "drums", "steel", "clean" or "distorted". Each is loaded once. Rejects with `NoAudio` or `SoundMissing`.
    * @param {...string} names
    */
   async load(...names) {
@@ -187,10 +186,25 @@ export class Sound extends EventTarget {
     const context = this.#context;
     const first = this.#runs[0];
     if (!context || !first) return this.#rest;
-    const late = this.#limits.delay + (context.outputLatency || context.baseLatency || 0);
-    const now = context.currentTime - late;
+    const now = this.#heard(context);
     const run = this.#runs.findLast((one) => one.at <= now) ?? first;
     return quarterAt(this.#song.tempos, this.#secondsAt(run.from) + Math.max(0, now - run.at) * run.factor);
+  }
+
+  /** Seconds until the first bar is heard, while bars are counted in. */
+  get waits() {
+    const first = this.#runs[0];
+    return this.#context && first ? Math.max(0, first.at - this.#heard(this.#context)) : 0;
+  }
+
+  /** The place up to which all is scheduled: what is changed before it is not heard. */
+  get scheduled() {
+    return this.playing ? this.#edge.quarter : this.#rest;
+  }
+
+  /** @param {number} seconds that are scheduled ahead: less where changes come late, as much as the page may be busy */
+  ahead(seconds) {
+    this.#ahead = seconds;
   }
 
   /**
@@ -309,7 +323,7 @@ export class Sound extends EventTarget {
   #step() {
     const context = this.#context;
     if (!context || !this.playing) return;
-    const until = context.currentTime + (globalThis.document?.hidden ? AHEAD_HIDDEN : AHEAD);
+    const until = context.currentTime + (globalThis.document?.hidden ? AHEAD_HIDDEN : this.#ahead);
     while (this.#edge.at < until) {
       const run = this.#runs[this.#runs.length - 1];
       const begin = this.#edge.quarter;
@@ -420,6 +434,11 @@ export class Sound extends EventTarget {
     return secondsAt(this.#song.tempos, quarter);
   }
 
+  /** What is heard now, by the clock of the context. @param {AudioContext} context */
+  #heard(context) {
+    return context.currentTime - this.#limits.delay - (context.outputLatency || context.baseLatency || 0);
+  }
+
   /** When a place of a run sounds, by the clock of the context. @param {Run} run @param {number} quarter */
   #timeOf(run, quarter) {
     return run.at + (this.#secondsAt(quarter) - this.#secondsAt(run.from)) / run.factor;
@@ -428,12 +447,3 @@ export class Sound extends EventTarget {
 
 /** @template {{quarter: number}} T @param {T[]} list */
 const ordered = (list) => [...list].sort((one, other) => one.quarter - other.quarter);
-
-/** A sound without its first frames. @param {BaseAudioContext} context @param {AudioBuffer} sound @param {number} frames */
-function shifted(context, sound, frames) {
-  const out = context.createBuffer(sound.numberOfChannels, sound.length - frames, sound.sampleRate);
-  for (let channel = 0; channel < sound.numberOfChannels; channel++) {
-    out.copyToChannel(sound.getChannelData(channel).subarray(frames), channel);
-  }
-  return out;
-}

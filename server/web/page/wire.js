@@ -1,8 +1,11 @@
 // @ts-check
 // How the page asks its server: the token, one call, a stream of events, and whether the server is there.
 
+import { toBase64 } from "./bytes.js";
+
 /** @import {FileLike, Json} from "./api.js" */
 
+const PROTOCOL = "seq2drum.v1";
 const KEY = "seq2drum.token";
 
 /** Why the server did not do what was asked. */
@@ -78,6 +81,17 @@ export async function post(method, request, file = null, signal = undefined) {
   if (!reply.ok) throw refused(await reply.json().catch(() => ({})), reply.status);
   heard();
   return reply;
+}
+
+/**
+ * A WebSocket for a method whose messages go both ways.
+ * @param {string} method
+ */
+export function socketOf(method) {
+  const address = new URL("/api/" + method, location.href);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  const shown = "bearer." + toBase64(new TextEncoder().encode(token)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return new WebSocket(address, [PROTOCOL, shown]);
 }
 
 /**

@@ -1,6 +1,8 @@
 /** All words of the page, in its languages. */
 
+import { remembered, remember } from "./settings.js";
 import { BEATS_WORDS } from "./words_beats.js";
+import { JAM_WORDS } from "./words_jam.js";
 import { SONG_WORDS } from "./words_song.js";
 
 /** By their codes. */
@@ -9,11 +11,11 @@ export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 const CODES = /** @type {Code[]} */ (Object.keys(LANGUAGES));
 /** @type {Record<string, readonly string[]>} */
-const WORDS = { ...SONG_WORDS, ...BEATS_WORDS };
+const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...JAM_WORDS };
 const KEY = "seq2drum.language";
 
 /** @type {Code} */
-let code = known(globalThis.localStorage?.getItem(KEY)) ?? known(globalThis.navigator?.language.slice(0, 2)) ?? "en";
+let code = known(remembered(KEY)) ?? known(globalThis.navigator?.language.slice(0, 2)) ?? "en";
 
 /** The language of the page. */
 export const language = () => code;
@@ -21,7 +23,7 @@ export const language = () => code;
 /** @param {string} wanted a code of LANGUAGES */
 export function setLanguage(wanted) {
   code = known(wanted) ?? code;
-  localStorage.setItem(KEY, code);
+  remember(KEY, code);
 }
 
 /**

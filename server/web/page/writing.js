@@ -28,14 +28,61 @@ export function midiOf(bars, bpm) {
   );
   events.sort((one, other) => one.tick - other.tick || one.bytes[0] - other.bytes[0]);
   const tempo = Math.round(60e6 / bpm);
-  const track = [0, 0xff, 0x51, 3, ...bigEndian(tempo, 3), 0, 0xff, 0x58, 4, 4, 2, 24, 8];
+  const first = [
+    { tick: 0, bytes: [0xff, 0x51, 3, ...bigEndian(tempo, 3)] },
+    { tick: 0, bytes: [0xff, 0x58, 4, 4, 2, 24, 8] },
+  ];
+  const head = [...letters("MThd"), ...bigEndian(6, 4), 0, 0, 0, 1, ...bigEndian(TICKS, 2)];
+  return new Uint8Array([...head, ...chunk([...first, ...events], bars.length * QUARTERS * TICKS)]);
+}
+
+/**
+ * @typedef {{quarter: number, quarters: number, note: number, velocity: number}} Played
+ * @typedef {{name: string, channel: number, program?: number, notes: Played[]}} Track
+ */
+
+/**
+ * Tracks as a Standard MIDI File of format 1, of which the first has the tempos and metres.
+ * @param {Track[]} tracks
+ * @param {{quarter: number, bpm: number}[]} tempos
+ * @param {{quarter: number, numerator: number, denominator: number}[]} meters
+ * @param {number} end in quarters
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function fileOf(tracks, tempos, meters, end) {
+  const ticks = (/** @type {number} */ quarter) => Math.round(quarter * TICKS);
+  const timeline = [
+    ...meters.map(({ quarter, numerator, denominator }) => ({ tick: ticks(quarter), bytes: [0xff, 0x58, 4, numerator, Math.log2(denominator), 24, 8] })),
+    ...tempos.map(({ quarter, bpm }) => ({ tick: ticks(quarter), bytes: [0xff, 0x51, 3, ...bigEndian(Math.round(60e6 / bpm), 3)] })),
+  ];
+  const written = tracks.map(({ name, channel, program, notes }) => {
+    const text = letters(name);
+    const first = [{ tick: 0, bytes: [0xff, 0x03, text.length, ...text] }, ...(program === undefined ? [] : [{ tick: 0, bytes: [0xc0 | channel, program] }])];
+    const struck = notes.flatMap(({ quarter, quarters, note, velocity }) => [
+      { tick: ticks(quarter), bytes: [0x90 | channel, note, velocity] },
+      { tick: Math.max(ticks(quarter + quarters), ticks(quarter) + 1), bytes: [0x80 | channel, note, 0] },
+    ]);
+    return [...first, ...struck.sort((one, other) => one.tick - other.tick || one.bytes[0] - other.bytes[0])];
+  });
+  const all = [timeline.sort((one, other) => one.tick - other.tick), ...written];
+  const last = Math.max(ticks(end), ...all.flat().map(({ tick }) => tick));
+  const head = [...letters("MThd"), ...bigEndian(6, 4), 0, 1, ...bigEndian(all.length, 2), ...bigEndian(TICKS, 2)];
+  return new Uint8Array([...head, ...all.flatMap((events) => chunk(events, last))]);
+}
+
+/**
+ * Events in the order of time as a track.
+ * @param {{tick: number, bytes: number[]}[]} events
+ * @param {number} end
+ */
+function chunk(events, end) {
+  const track = [];
   let now = 0;
-  for (const { tick, bytes } of [...events, { tick: bars.length * QUARTERS * TICKS, bytes: [0xff, 0x2f, 0] }]) {
+  for (const { tick, bytes } of [...events, { tick: end, bytes: [0xff, 0x2f, 0] }]) {
     track.push(...variable(tick - now), ...bytes);
     now = tick;
   }
-  const head = [...letters("MThd"), ...bigEndian(6, 4), 0, 0, 0, 1, ...bigEndian(TICKS, 2)];
-  return new Uint8Array([...head, ...letters("MTrk"), ...bigEndian(track.length, 4), ...track]);
+  return [...letters("MTrk"), ...bigEndian(track.length, 4), ...track];
 }
 
 /**

@@ -1,0 +1,322 @@
+/** The view of a jam: who plays the guitar, what is wanted, what is played now and next, and what was heard. */
+
+import { parts } from "./address.js";
+import { fill, h, sign } from "./dom.js";
+import { offer } from "./downloads.js";
+import { Jamming } from "./jamming.js";
+import { hasMidi, Ports } from "./midi.js";
+import { heardOf, jamFile } from "./record.js";
+import { guitarOf, Sound } from "./sound.js";
+import { t } from "./words.js";
+
+/** @import {App} from "./main.js" */
+/** @import {Due, Guitarist} from "./jamming.js" */
+/** @import {JamBar} from "./record.js" */
+/** @typedef {{bpm: number, metre: string, style: string, countIn: number}} Wishes */
+/** @typedef {{wishes: Wishes, sound: Sound, jamming: Jamming, ports: Ports | null, input: string, output: string, file: {name: string, guitarist: Guitarist} | null, view: JamView | null, gone: AbortController}} Kept what outlives a change of language */
+
+const METRES = ["4/4", "3/4", "6/8", "12/8", "5/4", "7/8", "2/4"];
+const BPM = { least: 30, most: 300, usual: 110 };
+const COUNTS = [0, 1, 2];
+const FILE = "file"; // in place of the id of an input
+
+/** @type {WeakMap<App, Kept>} */
+const kept = new WeakMap();
+
+/**
+ * @param {HTMLElement} root
+ * @param {App} app
+ */
+export function mountJam(root, app) {
+  const found = kept.get(app) ?? begun(app);
+  kept.set(app, found);
+  found.gone.abort(); // whoever had it before, in another language
+  found.gone = new AbortController();
+  return (found.view = new JamView(root, app, found));
+}
+
+/** @param {App} app @returns {Kept} */
+function begun(app) {
+  const { view, values } = parts(location.hash);
+  const sound = new Sound();
+  /** @type {Kept} */
+  const found = {
+    wishes: wishesOf(view === "jam" ? values : {}), sound, ports: null, input: FILE, output: "", file: null, view: null, gone: new AbortController(),
+    jamming: new Jamming(sound, app.api.jam, {
+      changed: () => found.view?.show(),
+      failed: app.fail,
+      drums: (due) => strike(found, due),
+    }),
+  }; // prettier-ignore
+  return found;
+}
+
+/** @param {Record<string, string>} values of an address @returns {Wishes} */
+function wishesOf({ bpm = "", metre = "", style = "", count = "" }) {
+  return {
+    bpm: Number(bpm) >= BPM.least && Number(bpm) <= BPM.most ? Math.round(Number(bpm)) : BPM.usual,
+    metre: METRES.includes(metre) ? metre : METRES[0],
+    style: style.length <= 64 ? style : "",
+    countIn: COUNTS.includes(Number(count || 1)) ? Number(count || 1) : 1,
+  };
+}
+
+/** Drums for a MIDI port, if there is one. @param {Kept} found @param {Due[]} due */
+function strike({ ports, output }, due) {
+  for (const { note, velocity, at } of due) if (output) ports?.strike(output, note, velocity, at);
+}
+
+class JamView {
+  #app;
+  #kept;
+  #shown = false;
+  #play = h("button", { id: "jam-play", class: "button play", type: "button", onclick: () => this.#toggle() });
+  #input = h("select", { id: "jam-in", "aria-describedby": "jam-in-about", onchange: () => this.#listen(this.#input.value) });
+  #output = h("select", { id: "jam-out", onchange: () => this.#send(this.#output.value) });
+  #find = h("button", { id: "jam-find", class: "button", type: "button", onclick: () => this.#ask() }, t("jam.find"));
+  #about = h("p", { class: "meaning", id: "jam-in-about" });
+  #file = h("input", { type: "file", id: "jam-file", onchange: () => void this.#open() });
+  #now = h("p", { class: "jam-bar" });
+  #next = h("p", { class: "jam-bar" });
+  #heard = h("p", { class: "jam-heard" });
+  #place = h("output", { class: "place", "aria-label": t("song.place") });
+  #status = h("p", { class: "roll-status", role: "status" });
+  #save = h("button", { id: "jam-save", class: "button", type: "button", title: t("jam.save.how"), onclick: () => this.#download() }, sign("save"), t("jam.save"));
+  #signs = /** @type {const} */ (["fill", "section", "stop"]).map((what) =>
+    h("button", { id: `jam-${what}`, class: "button", type: "button", title: t(`jam.${what}.how`), onclick: () => this.#show(what) }, t(`jam.${what}`)),
+  );
+
+  /**
+   * @param {HTMLElement} root
+   * @param {App} app
+   * @param {Kept} found
+   */
+  constructor(root, app, found) {
+    this.#app = app;
+    this.#kept = found;
+    const stage = h("div", { class: "stage" }, this.#head(), h("div", { class: "work" }, this.#board(), this.#panel()), this.#transport());
+    stage.addEventListener("keydown", (event) => this.#key(event));
+    fill(root, stage);
+    const { signal } = found.gone;
+    for (const name of ["play", "stop", "end"]) found.sound.addEventListener(name, () => this.show(), { signal });
+    this.#menus();
+    this.show();
+  }
+
+  /** What plays, for whoever listens in. */
+  get sound() {
+    return this.#kept.sound;
+  }
+
+  /** The jam, for whoever looks on. */
+  get jamming() {
+    return this.#kept.jamming;
+  }
+
+  shown() {
+    this.#shown = true;
+    this.show();
+  }
+
+  hidden() {
+    this.#shown = false;
+    if (this.jamming.playing) this.#stop();
+  }
+
+  /** The theme has changed. */
+  renew() {}
+
+  address() {
+    const { bpm, metre, style, countIn } = this.#kept.wishes;
+    return { bpm: `${bpm}`, metre, count: `${countIn}`, ...(style ? { style } : {}) };
+  }
+
+  /** Draw what is now. */
+  show() {
+    const { jamming, file, input } = this.#kept;
+    const { playing, index, bars, told } = jamming;
+    fill(this.#play, sign(playing ? "stop" : "play"), h("span", {}, t(playing ? "jam.halt" : "jam.start")));
+    this.#play.setAttribute("aria-pressed", String(playing));
+    this.#play.disabled = !playing && input === FILE && !file;
+    for (const button of this.#signs) button.disabled = !playing;
+    this.#save.disabled = playing || !bars.length;
+    this.#now.textContent = index < 0 ? t(playing ? "jam.counting" : "jam.nothing") : said(bars[index]);
+    this.#next.textContent = playing ? said(bars[index + 1]) : t("jam.nothing");
+    this.#heard.textContent = heardOf(told) || t("jam.nothing");
+    this.#place.textContent = index < 0 ? "" : t("beats.now", { bar: index + 1 });
+    const coming = playing ? bars[index + 1] : undefined;
+    const sentence = coming?.last ? t("jam.says.last") : coming?.fill ? t("jam.says.fill") : bars[index] && coming && coming.section !== bars[index].section ? t("jam.says.section", { section: coming.section }) : "";
+    if (this.#status.textContent !== sentence) this.#status.textContent = sentence;
+  }
+
+  // --- what is done --------------------------------------------------------------------------------------------------
+
+  async #toggle() {
+    if (this.jamming.playing) this.#stop();
+    else {
+      const { wishes, input, file, sound, output } = this.#kept;
+      sound.mute("drums", Boolean(output));
+      const seed = crypto.getRandomValues(new Uint32Array(1))[0];
+      const guitarist = input === FILE ? (file?.guitarist ?? null) : null;
+      await this.jamming.start({ ...wishes, seed, guitarist }).catch(this.#app.fail);
+    }
+    this.show();
+  }
+
+  #stop() {
+    this.jamming.stop();
+    const { ports, output } = this.#kept;
+    if (output) ports?.hush(output);
+  }
+
+  /** @param {"fill" | "section" | "stop"} what */
+  #show(what) {
+    this.jamming.show(what);
+    this.#status.textContent = t(`jam.${what}.how`);
+  }
+
+  async #ask() {
+    try {
+      const ports = await Ports.ask();
+      this.#kept.ports = ports;
+      ports.changed = () => this.#kept.view?.changed();
+      const [first] = ports.inputs;
+      this.#menus();
+      if (first) this.#listen((this.#input.value = first.id));
+      else this.#app.say(t("jam.none"));
+    } catch {
+      this.#app.say(t("jam.refused"), { kind: "error" });
+    }
+  }
+
+  /** A MIDI port has come or gone. */
+  changed() {
+    const { ports, input, output } = this.#kept;
+    const there = (/** @type {{id: string}[] | undefined} */ list, /** @type {string} */ id) => list?.some((one) => one.id === id);
+    const lost = (input !== FILE && !there(ports?.inputs, input)) || (output && !there(ports?.outputs, output));
+    if (lost) this.#app.say(t("jam.lost"), { kind: "error" });
+    if (input !== FILE && !lost) ports?.listen(input, (note, at) => this.jamming.hear(note, at));
+    this.#menus();
+  }
+
+  /** @param {string} input */
+  #listen(input) {
+    this.#kept.input = input;
+    this.#kept.ports?.listen(input === FILE ? "" : input, (note, at) => this.jamming.hear(note, at));
+    this.#menus();
+    this.show();
+  }
+
+  /** @param {string} output */
+  #send(output) {
+    if (this.#kept.output) this.#kept.ports?.hush(this.#kept.output);
+    this.#kept.output = output;
+    this.sound.mute("drums", Boolean(output));
+  }
+
+  /** A file is the guitarist. */
+  async #open() {
+    const file = this.#file.files?.[0];
+    if (!file) return;
+    try {
+      const { timeline, bars, notes, tracks, guitar } = await this.#app.api.analyze(file);
+      const program = tracks.find(({ number }) => number === guitar.tracks[0])?.program ?? 24;
+      const guitarist = { tempos: timeline.tempos, meters: timeline.meters, bars, notes, program, kind: guitarOf(program) };
+      this.#kept.file = { name: file.name, guitarist };
+      this.#listen(FILE);
+    } catch (error) {
+      this.#app.fail(error);
+    }
+  }
+
+  #download() {
+    offer(new Blob([jamFile(this.jamming.record)], { type: "audio/midi" }), "jam.mid");
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (!this.#shown || target.matches("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const deeds = /** @type {Record<string, () => unknown>} */ ({ f: () => this.#show("fill"), n: () => this.#show("section"), e: () => this.#show("stop"), p: () => this.#toggle() });
+    const deed = deeds[event.key.toLowerCase()];
+    if (!deed || (event.key !== "p" && !this.jamming.playing)) return;
+    event.preventDefault();
+    void deed();
+  }
+
+  // --- what it is made of --------------------------------------------------------------------------------------------
+
+  #menus() {
+    const { ports, input, output, file } = this.#kept;
+    const option = ({ id = "", name = "" }) => h("option", { value: id }, name);
+    fill(this.#input, ...(ports?.inputs ?? []).map(option), option({ id: FILE, name: file?.name ?? t("jam.file") }));
+    fill(this.#output, option({ id: "", name: t("jam.page") }), ...(ports?.outputs ?? []).map(option));
+    this.#input.value = input;
+    this.#output.value = output;
+    if (!this.#input.value) this.#input.value = this.#kept.input = FILE;
+    if (output && !this.#output.value) this.#output.value = this.#kept.output = "";
+    this.#about.textContent = t(hasMidi() ? (ports ? "jam.in.how" : "jam.in.ask") : "jam.in.without");
+    this.#find.hidden = !hasMidi();
+  }
+
+  #head() {
+    return h("div", { class: "songbar" }, h("div", { class: "song-title" }, h("h1", {}, t("jam.title")), h("p", { class: "meaning" }, t("jam.lead"))));
+  }
+
+  #board() {
+    const card = (/** @type {string} */ key, /** @type {HTMLElement} */ text) => h("section", { class: "panel jam-card" }, h("h2", {}, t(key)), text);
+    const cards = h("div", { class: "jam-cards" }, card("jam.now", this.#now), card("jam.next", this.#next), card("jam.heard", this.#heard));
+    return h("div", { class: "desk" }, cards, this.#status, h("p", { class: "meaning" }, t("jam.keys")));
+  }
+
+  #panel() {
+    const { wishes } = this.#kept;
+    const wish = (/** @type {Partial<Wishes>} */ changes) => (Object.assign(wishes, changes), this.#app.setAddress());
+    const bpm = h("input", { type: "number", id: "jam-bpm", min: `${BPM.least}`, max: `${BPM.most}`, step: "1", value: `${wishes.bpm}` });
+    bpm.addEventListener("change", () => {
+      bpm.value = String(Math.min(Math.max(Math.round(Number(bpm.value)) || BPM.usual, BPM.least), BPM.most));
+      wish({ bpm: Number(bpm.value) });
+    });
+    const menu = (/** @type {string} */ id, /** @type {[string, string][]} */ options, /** @type {string} */ value, /** @type {(value: string) => void} */ done) => {
+      const select = h("select", { id, onchange: () => done(select.value) }, ...options.map(([name, text]) => h("option", { value: name }, text)));
+      select.value = value;
+      return select;
+    };
+    const live = this.#app.info.models.models.find((/** @type {{live: boolean}} */ model) => model.live);
+    const styles = /** @type {[string, string][]} */ ([["", t("jam.style.any")], ...(live?.styles ?? []).map((/** @type {string} */ name) => [name, name])]);
+    const counts = COUNTS.map((count) => /** @type {[string, string]} */ ([`${count}`, t(`jam.count.${count}`)]));
+    const metres = METRES.map((metre) => /** @type {[string, string]} */ ([metre, metre]));
+    const field = (/** @type {string} */ key, /** @type {HTMLElement} */ control, /** @type {HTMLElement[]} */ ...more) =>
+      h("div", { class: "field" }, h("label", { htmlFor: control.id }, t(key)), control, ...more);
+    return h(
+      "section",
+      { class: "panel wishes", "aria-label": t("jam.panel") },
+      field("jam.in", this.#input, this.#about, this.#find),
+      field("jam.in.file", this.#file),
+      field("jam.out", this.#output),
+      field("beats.tempo", bpm),
+      field("jam.metre", menu("jam-metre", metres, wishes.metre, (metre) => wish({ metre }))),
+      field("wish.style", menu("jam-style", styles, wishes.style, (style) => wish({ style }))),
+      field("jam.count", menu("jam-count", counts, `${wishes.countIn}`, (count) => wish({ countIn: Number(count) }))),
+      h("p", { class: "meaning" }, t("jam.file.how")),
+    );
+  }
+
+  #transport() {
+    return h(
+      "div",
+      { class: "transport beats-bar", role: "group", "aria-label": t("song.transport") },
+      h("div", { class: "row" }, this.#play, ...this.#signs),
+      this.#place,
+      h("span", { class: "gap" }),
+      this.#save,
+    );
+  }
+}
+
+/** A bar in words. @param {JamBar | undefined} bar */
+function said(bar) {
+  if (!bar) return t("jam.undecided");
+  const what = bar.last ? t("jam.bar.last") : bar.fill ? t("jam.bar.fill") : bar.again ? t("jam.bar.again") : bar.groove;
+  return t("jam.bar", { bar: bar.number, section: bar.section, what });
+}

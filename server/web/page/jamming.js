@@ -1,0 +1,238 @@
+/**
+ * A jam without its buttons: a guitar at a MIDI port or in a file, a drummer who plays along, and what both have played.
+ *
+ * The song lies on the time of the engine. A bar of drums is asked for where it is decided, half a quarter before it
+ * begins; one that is not there when it would have to be scheduled is the bar before once more.
+ */
+
+import { again, extended, pointOf, toldOf } from "./record.js";
+
+/** @import {Bar, Note, Tempo} from "./schedule.js" */
+/** @import {JamBar, Told} from "./record.js" */
+/** @import {Sound} from "./sound.js" */
+/** @typedef {Record<string, any>} Json */
+/** @typedef {{quarter: number, numerator: number, denominator: number}} Meter */
+/** @typedef {ReturnType<typeof import("./along.js").jam>} Line */
+/** @typedef {{tempos: Tempo[], meters: Meter[], bars: Bar[], notes: Note[], program: number, kind: string}} Guitarist a file as the guitarist */
+/** @typedef {{bpm: number, metre: string, style: string, countIn: number, seed: number, guitarist: Guitarist | null}} Wishes */
+/** @typedef {{note: number, velocity: number, at: number}} Due a drum for a MIDI port, `at` as `performance.now` counts */
+
+const EVERY = 20; // milliseconds between two looks at what is due
+const AHEAD = 0.08; // seconds that the engine schedules ahead: a bar may come shortly before it begins
+const ASKED = 0.12; // seconds that a bar may take to be decided and to come
+const LATE = 0.03; // seconds before a bar is scheduled, at which it has to be there
+const EARLY = 0.05; // quarters that the first hit of a bar may lie before its barline
+const LAID = 4; // bars that are laid out before they are heard
+const NYLON = 24;
+
+/** Plays a jam. */
+export class Jamming {
+  #sound;
+  #open;
+  #tellers;
+  /** @type {Line | null} */
+  #line = null;
+  /** @type {Bar[]} */
+  #layout = [];
+  /** @type {Tempo[]} */
+  #tempos = [];
+  /** @type {Meter[]} */
+  #meters = [];
+  /** @type {Told[]} of a file: what it has not yet told */
+  #coming = [];
+  #program = NYLON;
+  #nod = Infinity; // where the guitarist of a file shows that the end is near
+  #isEndless = true;
+  #asked = -Infinity; // up to which quarter all was told
+  #shown = -1;
+  #scheduled = 0; // up to where the engine has played
+  #timer = 0;
+  /** The bars that were decided, in order. @type {JamBar[]} */
+  bars = [];
+  /** What the guitar has played. @type {Told[]} */
+  told = [];
+
+  /**
+   * @param {Sound} sound
+   * @param {typeof import("./along.js").jam} open
+   * @param {{changed: () => void, failed: (error: unknown) => void, drums: (due: Due[]) => void}} tellers changed: another bar is
+   *   heard or was decided, or a note was heard; drums: what is to be struck at a MIDI port
+   */
+  constructor(sound, open, tellers) {
+    this.#sound = sound;
+    this.#open = open;
+    this.#tellers = tellers;
+    sound.ahead(AHEAD);
+    sound.addEventListener("end", () => {
+      this.#scheduled = Infinity;
+      this.stop();
+    });
+  }
+
+  /** Whether a jam is under way. */
+  get playing() {
+    return this.#timer !== 0;
+  }
+
+  /** The place that is heard now, in quarters; below 0 while bars are counted in. */
+  get now() {
+    const { waits, position } = this.#sound;
+    return waits ? position - waits * this.#speed(0) : position;
+  }
+
+  /** The number of the bar that is heard, from 0; -1 before the first. */
+  get index() {
+    const { now } = this;
+    return now < 0 ? -1 : Math.max(this.#layout.findLastIndex(({ quarter }) => quarter <= now + 1e-6), 0);
+  }
+
+  /** What was played, for a file. */
+  get record() {
+    const heard = this.bars.filter(({ quarter }) => quarter < this.#scheduled);
+    return { told: this.told, bars: heard, tempos: this.#tempos, meters: this.#meters, program: this.#program };
+  }
+
+  /** Begin. @param {Wishes} wishes */
+  async start({ bpm, metre, style, countIn, seed, guitarist }) {
+    this.stop();
+    const [numerator, denominator] = metre.split("/").map(Number);
+    this.#tempos = guitarist?.tempos ?? [{ quarter: 0, bpm }];
+    this.#meters = guitarist?.meters ?? [{ quarter: 0, numerator, denominator }];
+    this.#program = guitarist?.program ?? NYLON;
+    this.#layout = guitarist ? guitarist.bars : extended([], this.#meters[0], LAID);
+    this.#coming = guitarist ? toldOf(guitarist.notes) : [];
+    [this.bars, this.told, this.#asked, this.#shown, this.#nod] = [[], [], -Infinity, -1, Infinity];
+    [this.#isEndless, this.#scheduled] = [!guitarist, 0];
+    if (guitarist) this.#end(guitarist.notes);
+    const config = { config: { style, seed: String(seed) }, tempos: this.#tempos, meters: this.#meters, program: this.#program };
+    const line = this.#open(config, { bar: (bar) => line === this.#line && this.#take(bar), end: (error) => line === this.#line && this.#ended(error) });
+    this.#line = line;
+    this.#sound.set({ bars: this.#layout, tempos: this.#tempos, hits: [], guitar: guitarist?.notes ?? null, kind: guitarist?.kind });
+    this.#sound.countIn(countIn);
+    await this.#sound.play(0).catch((error) => {
+      this.stop();
+      throw error;
+    });
+    this.#timer = globalThis.setInterval(() => this.#look(), EVERY);
+    this.#look();
+  }
+
+  /** Stop at once. What was played stays to be kept. */
+  stop() {
+    globalThis.clearInterval(this.#timer);
+    this.#timer = 0;
+    this.#line?.close();
+    this.#line = null;
+    if (this.#sound.playing) this.#sound.stop();
+    this.#tellers.changed();
+  }
+
+  /**
+   * A note that was played.
+   * @param {{pitch: number, velocity: number}} note
+   * @param {number} at as `performance.now` counts
+   */
+  hear({ pitch, velocity }, at) {
+    if (!this.playing) return;
+    const now = this.now - (Math.max(performance.now() - at, 0) / 1000) * this.#speed(this.now);
+    if (now < -EARLY * 8) return; // it is before the first bar
+    this.#tell([{ quarter: Math.max(now, 0), pitch, velocity }]);
+  }
+
+  /** Give a sign. @param {"fill" | "section" | "stop"} what */
+  show(what) {
+    const quarter = Math.max(this.now, 0);
+    this.#line?.tell({ signs: [{ quarter, [what]: what === "section" ? "" : true }], until: Math.max(quarter, this.#asked) });
+  }
+
+  // --- what comes ----------------------------------------------------------------------------------------------------
+
+  /** The drums end with the last note of a file if that begins a bar, or on the barline after it. @param {readonly Note[]} notes */
+  #end(notes) {
+    const last = notes.reduce((latest, { quarter }) => Math.max(latest, quarter), 0);
+    const bars = this.#layout.filter(({ quarter }) => quarter <= last);
+    const { quarter, quarters, beats } = bars[bars.length - 1];
+    if (last - quarter >= 1) bars.push({ number: bars.length + 1, quarter: quarter + quarters, quarters, beats });
+    this.#layout = bars;
+    const end = bars[bars.length - 1];
+    this.#nod = end.quarter - end.quarters;
+  }
+
+  /** @param {Told[]} notes */
+  #tell(notes) {
+    if (!notes.length) return;
+    this.told.push(...notes);
+    this.#line?.tell({ notes });
+    this.#tellers.changed();
+  }
+
+  /** Heed the clock. */
+  #look() {
+    if (!this.playing) return;
+    this.#scheduled = this.#sound.scheduled;
+    const [now, made] = [this.now, this.bars.length];
+    const next = this.#layout[made];
+    const ended = this.bars[made - 1]?.last;
+    if (next && !ended) {
+      // 1. The bar that is next is asked for, where it is decided, or earlier if there is not time enough.
+      const point = pointOf(this.#layout, made);
+      const room = (ASKED + LATE) * this.#speed(next.quarter);
+      if (point > this.#asked && (now >= point || this.#sound.scheduled >= next.quarter - room)) this.#ask(point);
+      // 2. Or the one before is played once more.
+      const due = this.#sound.scheduled + LATE * this.#speed(next.quarter) >= next.quarter - EARLY;
+      if (made && due) this.#put(again(this.bars[made - 1], next));
+    }
+    // 3. There are bars to go on in, until the drummer ends.
+    if (this.#isEndless && !ended && this.#layout.length - this.bars.length < LAID / 2) this.#lay();
+    if (this.#shown !== this.index) {
+      this.#shown = this.index;
+      this.#tellers.changed();
+    }
+  }
+
+  /** All is told up to a place. @param {number} point */
+  #ask(point) {
+    this.#asked = point;
+    const told = this.#coming.findIndex(({ quarter }) => quarter > point);
+    this.#tell(this.#coming.splice(0, told < 0 ? this.#coming.length : told));
+    if (point > this.#nod) {
+      this.#line?.tell({ signs: [{ quarter: this.#nod, stop: true }] });
+      this.#nod = Infinity;
+    }
+    this.#line?.tell({ until: point });
+  }
+
+  /** A bar has come; one that was played already in another form is not played. @param {JamBar} bar */
+  #take(bar) {
+    if (bar.number === this.bars.length + 1) this.#put(bar);
+    else if (bar.last) this.stop();
+  }
+
+  /** @param {JamBar} bar */
+  #put(bar) {
+    this.bars.push(bar);
+    const at = this.bars.length - 1;
+    this.#sound.append(bar.hits.map((hit) => ({ ...hit, tick: 0, bar: bar.number })));
+    if (bar.last) this.#sound.set({ bars: (this.#layout = this.#layout.slice(0, at + 1)) });
+    const from = performance.now();
+    const now = this.now;
+    this.#tellers.drums(bar.hits.map(({ quarter, note, velocity }) => ({ note, velocity, at: from + ((quarter - now) / this.#speed(quarter)) * 1000 })));
+    this.#tellers.changed();
+  }
+
+  #lay() {
+    this.#layout = extended(this.#layout, this.#meters[0], LAID);
+    this.#sound.set({ bars: this.#layout });
+  }
+
+  /** The line is cut, or the drummer has played the last bar. @param {unknown} error */
+  #ended(error) {
+    this.#line = null;
+    if (error) this.#tellers.failed(error);
+  }
+
+  /** Quarters a second at a place. @param {number} quarter */
+  #speed(quarter) {
+    return (this.#tempos.findLast((tempo) => tempo.quarter <= Math.max(quarter, 0)) ?? this.#tempos[0]).bpm / 60;
+  }
+}
