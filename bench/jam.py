@@ -1,9 +1,15 @@
-"""How early a jam has each bar: `python bench/jam.py [SONG] [--model NAME|DIR] [--minutes M]`.
+"""How early a jam has each bar, and how even its hits are: `python bench/jam.py [SONG] [--model NAME|DIR]`.
 
 The guitar of an example, or of SONG, in 4/4, is played again and again at four tempos, and each bar of drums is asked
 for at the moment at which it is decided. The lead is what is left then until the bar begins, less the time that it
 took: by the clock, and by the processor time, which other programs on the machine disturb less. Late are bars with a
-lead of less than 20 ms. Of the fastest tempo it is also told what the processor and the memory do over some minutes.
+lead of less than 20 ms. Of the fastest tempo it is also told what the processor and the memory do over some minutes
+(`--minutes`).
+
+With `--in-time MINUTES` it is a jam in time instead, of so many minutes at each tempo of `--bpm`: a thread plays the
+guitar, functions are the ports. The lead is then from when a bar is ready until it begins; a hit's jitter is how far
+from its moment the port got it, by the schedule of the take that was recorded; late are bars in whose place the groove
+was repeated.
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ import argparse
 import os
 import resource
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,13 +29,21 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
+import psutil
 
 from bench.machine import machine
 from bench.play import long_song
+from seq2drum.live.jamming import Jamming, rehearse
+from seq2drum.live.messages import NOTE_ON
+from seq2drum.live.playing import Inbox, play
+from seq2drum.live.ports import Port
+from seq2drum.live.songtime import Steady
+from seq2drum.live.striker import Messages, Striker
 from seq2drum.music.notes import Song, Tempo
 from seq2drum.play import engine
 from seq2drum.play.guitarist import strikes
 from seq2drum.play.jam import LEAD, Jam
+from seq2drum.play.options import Options
 
 TEMPOS = 60, 120, 180, 240
 LEAST = 0.020  # seconds
@@ -62,15 +77,113 @@ def timed(player: engine.Engine, song: Song, bpm: float, bars: int) -> Timed:
     return Timed(*np.array(rows).T)
 
 
+# --- in time ----------------------------------------------------------------------------------------------------------
+
+
+class Even(NamedTuple):
+    """A jam in time: seconds of lead of each bar, of jitter of each hit; shares of a core; megabytes each second."""
+
+    lead: np.ndarray[tuple[int], np.dtype[np.float64]]
+    jitter: np.ndarray[tuple[int], np.dtype[np.float64]]
+    cpu: float
+    megabytes: list[float]
+    late: int
+
+
+class Timing(Striker):
+    """A striker that writes down how early it is given each bar."""
+
+    leads: list[float]
+
+    def put(self, bar: Messages, origin: float) -> bool:
+        """As of every striker."""
+        is_heard, line = super().put(bar, origin), self._time.line
+        if line is not None and bar.number > 0 and is_heard:
+            self.leads.append(line.seconds_at(origin) - time.monotonic())
+        return is_heard
+
+
+def in_time(player: engine.Engine, song: Song, bpm: float, minutes: float) -> Even:
+    """A jam in time of so many minutes."""
+    sent, megabytes, process = list[float](), list[float](), psutil.Process()
+    inbox, steady, options = Inbox(), Steady(bpm), Options()
+
+    def port(message: bytes) -> None:
+        if message[0] & 0xF0 == NOTE_ON:
+            sent.append(time.monotonic())
+
+    striker = Timing(port, steady)
+    striker.leads = []
+    score = replace(song, parts=(), tempos=(Tempo(0, round(6e7 / bpm)),), length=0)
+    rehearse(player, options, score)
+    jamming = Jamming(Jam(player, options, score), striker, steady, options)
+    end = time.monotonic() + 60 * minutes
+    guitar = threading.Thread(target=strum, args=(song, bpm, inbox, end), daemon=True)
+
+    def look(now: float) -> None:
+        if now > end:
+            inbox.stop()
+        elif len(megabytes) < now - begun:
+            megabytes.append(process.memory_info().rss / 2**20)
+
+    begun, cpu = time.monotonic(), time.process_time()
+    guitar.start()
+    play(jamming, striker, inbox, [Port("guitar"), Port("drums", port)], look)
+    cpu = (time.process_time() - cpu) / (time.monotonic() - begun)
+    guitar.join()
+    take, line = jamming.take(), steady.line
+    assert take is not None and line is not None
+    due = np.sort([line.seconds_at(tick / song.ticks_per_quarter) for tick in take.part.onset.tolist()])
+    count = min(len(due), len(sent))
+    jitter = np.abs(np.array(sent[:count]) - due[:count])
+    return Even(np.array(striker.leads), jitter, cpu, megabytes, striker.repeated)
+
+
+def strum(song: Song, bpm: float, inbox: Inbox, end: float) -> None:
+    """Play a song's guitar again and again until a moment."""
+    told, quarters = strikes(song.parts, song.ticks_per_quarter), song.end / song.ticks_per_quarter
+    begun, turn = time.monotonic(), 0
+    while True:
+        for one in told:
+            moment = begun + (one.quarter + turn * quarters) * 60 / bpm
+            if moment > end:
+                return
+            time.sleep(max(moment - time.monotonic(), 0))
+            inbox.put(bytes([NOTE_ON, one.pitch, one.velocity]))
+        turn += 1
+
+
+def print_in_time(player: engine.Engine, song: Song, tempos: list[float], minutes: float) -> None:
+    """Print a table of jams in time, and what the memory did."""
+    print("| tempo | bars | lead, median | least | jitter, median | p99 | most | of a core | late |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    grown = []
+    for bpm in tempos:
+        one = in_time(player, song, bpm, minutes)
+        leads = f"{1000 * np.median(one.lead):.0f} ms | {1000 * one.lead.min():.0f} ms"
+        jitter = " | ".join(
+            f"{1000 * value:.2f} ms" for value in (*np.quantile(one.jitter, (0.5, 0.99)), one.jitter.max())
+        )
+        print(f"| {bpm:g} | {len(one.lead)} | {leads} | {jitter} | {one.cpu:.1%} | {one.late} |", flush=True)
+        tenth = max(len(one.megabytes) // 10, 1)
+        grown.append(f"{one.megabytes[tenth]:.1f} to {one.megabytes[-1]:.1f}" if len(one.megabytes) > tenth else "?")
+    print(f"\nMegabytes after a tenth of each and at its end: {'; '.join(grown)}.")
+
+
 def main() -> None:
     """Print a table of tempos, and a line about a long jam."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("song", nargs="?", type=Path, default=ROOT / "examples" / "rock_riff.mid")
     parser.add_argument("--model", default="live")
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--in-time", type=float, metavar="MINUTES", help="jam in time, so long at each tempo")
+    parser.add_argument("--bpm", default=",".join(map(str, TEMPOS)), help="the tempos of --in-time")
     options = parser.parse_args()
     song, player = long_song(options.song), engine.load(options.model)
     print(machine(), end="\n\n")
+    if options.in_time is not None:
+        print_in_time(player, song, [float(bpm) for bpm in options.bpm.split(",")], options.in_time)
+        return
     print("| tempo | bars | a bar, median | p99 | lead, least | late | the same by processor time | late |")
     print("|---|---|---|---|---|---|---|---|")
     for bpm in TEMPOS:

@@ -182,13 +182,14 @@ def _jamming(
     songtime: SongTime,
     striker: Striker,
 ) -> Jamming:
-    from seq2drum.live.jamming import Jamming
+    from seq2drum.live.jamming import Jamming, rehearse
     from seq2drum.live.messages import Feet
     from seq2drum.play.jam import Jam
 
     if not 0 <= options.latency <= 500:
         raise OptionError(f"--latency is {options.latency:g} ms, wanted 0 to 500")
     told: Sequence[Told] = guitarist.told
+    rehearse(player, wanted, guitarist.song)
     return Jamming(
         Jam(player, wanted, guitarist.song, program=guitarist.program),
         striker,

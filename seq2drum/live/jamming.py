@@ -16,8 +16,9 @@ from seq2drum.live.songtime import SongTime
 from seq2drum.live.striker import Messages, Striker
 from seq2drum.music import drum_maps
 from seq2drum.music.counting import counted_in, later
-from seq2drum.music.notes import Bar, Part
+from seq2drum.music.notes import Bar, Part, Song
 from seq2drum.play.ear import Strike
+from seq2drum.play.engine import Engine
 from seq2drum.play.jam import Jam, JamBar, Told
 from seq2drum.play.options import Options
 from seq2drum.play.signs import TEMPO, Sign
@@ -25,6 +26,7 @@ from seq2drum.play.take import MOST_BARS, Take
 
 EARLY = 0.25  # quarters before the first barline, from which a note is meant to be on it
 OTHER_TEMPO = 0.03  # by which the tempo must differ before the drummer is told
+REHEARSED = 40  # quarters, so that a groove is chosen by what was heard, too
 _LOOK = 0.05  # seconds after which it is looked anew at the latest
 _KEPT = 8  # bars that were decided and may still be heard, or repeated
 
@@ -46,6 +48,12 @@ class View:
     heard: tuple[int, ...]
     asked: tuple[str, ...]
     repeated: int
+
+
+def rehearse(player: Engine, options: Options, score: Song) -> None:
+    """Play some bars that nobody hears: what is loaded and made ready at its first use is so before the first beat."""
+    eighths = [Strike(number / 2, 52 + number % 5, 80) for number in range(2 * REHEARSED)]
+    Jam(player, options, score).hear(eighths, REHEARSED)
 
 
 class Jamming:
@@ -135,7 +143,7 @@ class Jamming:
             self._time.bpm,
             self._quarter,
             tuple(self._heard),
-            tuple(self._asked),
+            tuple(dict.fromkeys(self._asked)),
             self._striker.repeated,
         )
 

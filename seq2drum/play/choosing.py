@@ -46,6 +46,9 @@ SHARPENED = 2.0  # power to which probabilities are raised before the likeliest 
 PURE = 0.035  # share of grooves in the idiom of a style, from which it may be the likeliest
 UNLIKELY = 1e-5  # share, of that of the likeliest, from which a groove may be the safest
 IDIOMS = ("latin", "jazz", "shuffle", "funk", "reggae", "metal")  # styles whose drummers play what no other does
+HEARD = (
+    0.85  # how much a few bars of guitar count for the first groove, in nats; the rest is what is played at the tempo
+)
 SURE = 0.55  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
 KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer knows
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
@@ -84,25 +87,46 @@ def unheard(metre: tuple[int, int], bpm: float, options: Options) -> Groove:
     return fit.grooves[_safest(Fit.of(shelf, np.log(fit.shares) + _at_levels(fit, options)))]
 
 
-def better(
-    heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove, *, other_kind: bool
-) -> Groove:
+def settled(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
+    """The groove of a section that was begun unheard, by a few bars of it and by the tempo; see `better`."""
+    fit = _heard_of(heard, sections, options, letter)
+    if fit is None:
+        return playing
+    blind = fit.shelf.prior(float(heard.form.bpm[-1])) + _of_style(fit.grooves, options.style)
+    with np.errstate(divide="ignore"):
+        both = Fit.of(fit.shelf, HEARD * np.log(fit.shares) + (1 - HEARD) * blind)
+    return _surest(both, _safest(both), playing)
+
+
+def better(heard: Heard, sections: Sequence[Section], options: Options, letter: str, playing: Groove) -> Groove:
     """The groove of a section by what was heard of it so far: the one that is being played, unless another is sure.
 
-    What is told by a few bars of guitar alone is mostly no safer than what was played to them. other_kind: only one of
-    another kind takes its place: one that swings, or jazz.
+    What is told by a few bars of guitar alone is mostly no safer than what was played to them.
     """
+    fit = _heard_of(heard, sections, options, letter)
+    if fit is None:
+        return playing
+    return _surest(fit, _safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None), playing)
+
+
+def _surest(fit: Fit, safest: int, playing: Groove) -> Groove:
+    """The safest groove, or that which is being played if that one is not SURE."""
+    likely, _ = _in_style(fit)
+    return playing if fit.shelf.likeness[safest] @ likely.shares < SURE else fit.grooves[safest]
+
+
+def is_of_kind(groove: Groove, other: Groove) -> bool:
+    """Whether two grooves are of one kind: both swing or none does, both are of an idiom such as jazz or of none."""
+    return _kind(groove) == _kind(other)
+
+
+def _heard_of(heard: Heard, sections: Sequence[Section], options: Options, letter: str) -> Fit | None:
+    """How likely drummers play each groove to a section, by itself and the whole; None if none is in its metre."""
     fits = _fits(heard, sections, options)
     if letter not in fits:
-        return playing
+        return None
     fit, song = fits[letter], _of_song(fits, _bars_of(sections, len(heard.form.steps)))
-    if fit.shelf is song.shelf:
-        fit = Fit(fit.shelf, OWN * fit.shares + (1 - OWN) * song.shares)
-    safest = _safest(fit, fit.grooves.index(playing) if playing in fit.grooves else None)
-    likely, _ = _in_style(fit)
-    groove, expected = fit.grooves[safest], fit.shelf.likeness[safest] @ likely.shares
-    is_same = other_kind and _kind(groove) == _kind(playing)
-    return playing if is_same or expected < SURE else groove
+    return Fit(fit.shelf, OWN * fit.shares + (1 - OWN) * song.shares) if fit.shelf is song.shelf else fit
 
 
 def another(heard: Heard, sections: Sequence[Section], options: Options, playing: Groove) -> Groove:

@@ -274,13 +274,13 @@ class Jam:
         return played.grid
 
     def _is_fill(self, model: Playable, known: Features, form: Form, *, begins: bool, is_last: bool) -> Asking[bool]:
-        """Whether the next bar is a fill: because a sign says so, or because drummers would play one."""
+        """Whether the next bar is a fill: for a sign, before another kind of groove, or as drummers would play one."""
         logits = yield from model.fill_logits(known, form)
         rng = np.random.default_rng([self._options.sampling.seed, self.number, _TAG])
         if is_last or begins or logits is None:
             is_fill = False
             self._fills.played(is_fill)
-        elif self._asked & {FILL, SECTION}:
+        elif self._asked & {FILL, SECTION} or self._passages.leads_on:
             is_fill = True
             self._fills.played(is_fill)
         else:

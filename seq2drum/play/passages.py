@@ -12,7 +12,7 @@ from seq2drum.play import choosing
 from seq2drum.play.foreseeing import FIRST, new_letter, passage
 from seq2drum.play.options import Options
 
-EARLY = (4, 8, 16)  # bars of the first passage after which its groove is chosen anew, the first choice being blind
+EARLY = (4, 8, 16)  # bars of the first passage after which its groove is another, if need be: the first choice is blind
 PHRASE = 4  # bars of a passage, after which it may turn out to be another
 
 
@@ -31,6 +31,7 @@ class Passages:
         self.options = options
         self.letter, self.begun, self.letters = FIRST, 0, list[str]()
         self.grooves = dict[str, Groove | None]()
+        self._settled: Groove | None = None  # with the next bar, that of the first passage
         self._changed, self._is_led = 0, False  # the bar from which on it is played; whether signs say where they begin
         self._choose(FIRST, None, form)
 
@@ -47,7 +48,7 @@ class Passages:
         playing = self.grooves[self.letters[-1]] if self.letters else None
         wanted = new_letter([*self.letters, *self.grooves]) if letter is None else letter
         is_new = wanted != self.letter
-        self.letter, self.begun, self._is_led = wanted, number, True
+        self.letter, self.begun, self._is_led, self._settled = wanted, number, True, None
         if wanted not in self.grooves:
             self._choose(wanted, heard, here, other=playing)
         return is_new
@@ -67,9 +68,25 @@ class Passages:
             if now.letter not in self.grooves:
                 self._choose(now.letter, heard, here, found)
             return True
-        if self.letter == FIRST and number in EARLY:
-            self._choose(FIRST, heard, here, found)
+        self._settle(number, heard, found)
         return False
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether a groove of another kind begins with the next bar."""
+        settled, playing = self._settled, self.groove
+        if settled is None or playing is None or self.letter != FIRST:
+            return False
+        return not choosing.is_of_kind(settled, playing)
+
+    def _settle(self, number: int, heard: Heard, found: Sequence[Section]) -> None:
+        """Choose the groove of the first passage anew, a bar before it is played."""
+        playing, is_blind = self.groove, choosing.asked(self.options, FIRST) is None
+        if self._settled is not None:
+            self.grooves[FIRST], self._settled = self._settled, None
+        elif number + 1 in EARLY and self.letter == FIRST and playing and is_blind and len(heard.guitar.step):
+            passages = [*found[:-1], found[-1]._replace(letter=FIRST)]
+            self._settled = choosing.settled(heard, passages, self.options, FIRST, playing)
 
     def _choose(
         self,
@@ -94,8 +111,7 @@ class Passages:
             self.grooves[letter] = choosing.unheard(kind, float(here.bpm[0]), options)
         elif other is not None:
             self.grooves[letter] = choosing.another(heard, passages, options, other)
-        elif (playing := self.grooves.get(letter, self.grooves.get(self.letters[-1]))) is not None:
-            early = letter in self.grooves
-            self.grooves[letter] = choosing.better(heard, passages, options, letter, playing, other_kind=early)
+        elif (playing := self.grooves.get(self.letters[-1])) is not None:
+            self.grooves[letter] = choosing.better(heard, passages, options, letter, playing)
         else:
             self.grooves.setdefault(letter, None)
