@@ -65,6 +65,8 @@ def read(message: bytes) -> Message:
         return None
     kind = status & 0xF0
     if kind in (NOTE_ON, NOTE_OFF):
+        if status & 0x0F == DRUM_CHANNEL:  # the drums themselves, on their way back
+            return None
         return Key(data[0], data[1] if kind == NOTE_ON else 0)
     return Switch(data[0], data[1]) if kind == CONTROL else None
 

@@ -49,7 +49,7 @@ IDIOMS = ("latin", "jazz", "shuffle", "funk", "reggae", "metal")  # styles whose
 HEARD = (
     0.85  # how much a few bars of guitar count for the first groove, in nats; the rest is what is played at the tempo
 )
-SURE = 0.55  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
+SURE = 0.5  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
 KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer knows
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability

@@ -132,6 +132,29 @@ def test_what_makes_no_sense_is_said_in_one_line(run: Run, rtmidi: Any, riff: Pa
     assert not rtmidi.sent
 
 
+@pytest.mark.slow
+def test_a_model_without_the_live_form_is_told_in_one_line(
+    rtmidi: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_player(tmp_path / "lstm", "lstm")
+    words = ["--mode", "jam", "--in", "guitar", "--out", "drums", "--no-record", "--model", str(model)]
+    code, out, err = called(words, capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "cannot play along; wanted one such as live" in err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows opens a port once by itself")
+def test_a_second_jam_on_the_same_port_is_told_in_one_line(run: Run, rtmidi: Any, riff: Path) -> None:
+    from seq2drum.live import ports
+
+    first = ports.open_output("drums")
+    code, out, err = run("--in", riff, "--out", "drums")
+    first.close()
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "another jam plays through 'Drums 24:0'" in err
+
+
 def test_a_system_without_midi_is_told_in_one_line(run: Run, rtmidi: Any) -> None:
     rtmidi.there = None
     code, out, err = run("--in", "guitar", "--out", "drums")

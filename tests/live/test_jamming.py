@@ -191,7 +191,17 @@ def test_what_a_message_says() -> None:
     assert read(bytes([0x95, 60, 90])) == Key(60, 90)
     assert read(bytes([0x85, 60, 90])) == read(bytes([0x95, 60, 0])) == Key(60, 0)
     assert read(bytes([0xF2, 0x10, 0x01])).quarter == 36.0
-    for nothing in (b"", b"\x90", b"\x90\x40", b"\x90\xff\x40", b"\xe0\x00\x40", b"\xf0\x7e\xf7", b"\xf2\x01", b"\xfe"):
+    for nothing in (
+        b"",
+        b"\x99\x24\x5a",
+        b"\x90",
+        b"\x90\x40",
+        b"\x90\xff\x40",
+        b"\xe0\x00\x40",
+        b"\xf0\x7e\xf7",
+        b"\xf2\x01",
+        b"\xfe",
+    ):
         assert read(nothing) is None
 
 
