@@ -46,9 +46,7 @@ SHARPENED = 2.0  # power to which probabilities are raised before the likeliest 
 PURE = 0.035  # share of grooves in the idiom of a style, from which it may be the likeliest
 UNLIKELY = 1e-5  # share, of that of the likeliest, from which a groove may be the safest
 IDIOMS = ("latin", "jazz", "shuffle", "funk", "reggae", "metal")  # styles whose drummers play what no other does
-HEARD = (
-    0.85  # how much a few bars of guitar count for the first groove, in nats; the rest is what is played at the tempo
-)
+HEARD = 0.85  # how much a few bars of guitar count for the first groove, in nats; the rest is the tempo's
 SURE = 0.5  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
 KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer knows
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
