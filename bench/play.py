@@ -1,12 +1,13 @@
-"""How fast drums are played: `python bench/play.py [SONG] [--model NAME|DIR] [--rounds N] [--against COMMIT]`.
+"""How fast drums are played: `python bench/play.py [SONG] [--bars N] [--rounds N] [--against COMMIT]`.
 
-A song of 128 bars of 4/4 is made by repeating the guitar of an example, or of SONG, and played twice: by the command
-line in a fresh process, from its start to the written file, and again and again in a running process. Times are wall
-time; "CPU" is the processor time of the same run, which other programs on the machine disturb less. Memory is the
-largest resident set of any of the fresh processes.
+A song of 128 bars of 4/4, or of N, is made by repeating the guitar of an example, or of SONG, and played twice: by the
+command line in a fresh process, from its start to the written file, and again and again in a running process. Times
+are wall time; "CPU" is the processor time of the same run, which other programs on the machine disturb less. Memory is
+the largest resident set of any of the fresh processes.
 
 With `--against` the same is done by a checkout of a commit, in turn with this one, round by round: what is printed are
-ratios of processor times, this to that, so that a machine whose speed drifts disturbs both alike.
+ratios of processor times, this to that, so that a machine whose speed drifts disturbs both alike; of a fresh process
+the times from its start to its end, too. Modules are compiled before, as they are where the package is installed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from seq2drum.play.runtime import LoadedGraph
 BARS = 128
 IMPORTS = "numpy", "symusic", "onnxruntime", "seq2drum.play.drummer"
 PLAYERS = 5  # running processes of each side: where the memory of one lies makes it some percent faster or slower
-FRESH_SECONDS, FRESH_MEGABYTES, RUNNING_SECONDS = 1.5, 350, 0.4
+FRESH_SECONDS, FRESH_MEGABYTES, RUNNING_SECONDS = 0.5, 350, 0.15
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Timed:
         )
 
 
-def long_song(path: Path) -> Song:
-    """128 bars of 4/4: the guitar parts of a song, bar after bar, from its start again when it is over."""
+def long_song(path: Path, count: int = BARS) -> Song:
+    """So many bars of 4/4: the guitar parts of a song, bar after bar, from its start again when it is over."""
     song = midi.read(path)
     if any((metre.numerator, metre.denominator) != (4, 4) for metre in song.metres):
         raise SystemExit(f"{path} is not in 4/4 throughout; name a song that is")
@@ -72,12 +73,12 @@ def long_song(path: Path) -> Song:
         part = song.parts[index]
         notes = [
             note._replace(onset=note.onset + start)
-            for start in range(0, BARS * bar, length)
+            for start in range(0, count * bar, length)
             for note in part
-            if note.onset < length and note.onset + start < BARS * bar
+            if note.onset < length and note.onset + start < count * bar
         ]
-        parts.append(Part.of([_cut(note, BARS * bar) for note in notes], program=part.program, name=part.name))
-    return Song(song.ticks_per_quarter, tuple(parts), song.tempos[:1], (Metre(0, 4, 4),), BARS * bar)
+        parts.append(Part.of([_cut(note, count * bar) for note in notes], program=part.program, name=part.name))
+    return Song(song.ticks_per_quarter, tuple(parts), song.tempos[:1], (Metre(0, 4, 4),), count * bar)
 
 
 def _cut(note: Note, end: int) -> Note:
@@ -179,52 +180,65 @@ def player(checkout: Path, model: str, song: Path) -> Iterator[Callable[[], floa
         process.stdin.close()
 
 
-def process_seconds(checkout: Path, model: str, song: Path, target: Path) -> float:
-    """The processor time of the command line of a checkout, from its start to the written file."""
+def process_seconds(checkout: Path, model: str, song: Path, target: Path) -> tuple[float, float]:
+    """The processor time of the command line of a checkout, and the time from its start to its end."""
     words = [sys.executable, str(checkout / "main.py"), "--mode", "infer", str(song), "-o", str(target), "--force"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = os.environ | {"PYTHONPATH": str(checkout)}
+    begun = time.perf_counter()
     subprocess.run([*words, "--model", model], check=True, stdout=subprocess.DEVNULL, env=environment)
+    wall = time.perf_counter() - begun
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
-def ratios(commit: str, data: bytes, model: str, rounds: int) -> None:
+def ratios(commit: str, data: bytes, model: str, rounds: int, bars: int) -> None:
     """Print how the processor times of this checkout compare with those of a commit, in pairs taken in turn."""
-    rows: dict[str, list[float]] = {"a fresh process": [], "a running process": []}
+    rows: dict[str, list[float]] = {"a fresh process": [], "from its start to its end": [], "a running process": []}
+    walls: list[tuple[float, float]] = []
     with worktree(commit) as other, tempfile.TemporaryDirectory() as folder:
         song, target = Path(folder) / "song.mid", Path(folder) / "drums.mid"
         song.write_bytes(data)
-        for _ in range(rounds):
-            here, there = (process_seconds(checkout, model, song, target) for checkout in (ROOT, other))
+        for _ in range(1 + rounds):
+            (here, wall), (there, wall_there) = (
+                process_seconds(checkout, model, song, target) for checkout in (ROOT, other)
+            )
             rows["a fresh process"].append(here / there)
+            rows["from its start to its end"].append(wall / wall_there)
+            walls.append((wall, wall_there))
+        for row in rows.values():
+            del row[:1]  # in the first, modules may have been compiled
         for _ in range(PLAYERS):
             with player(ROOT, model, song) as ours, player(other, model, song) as theirs:
                 rows["a running process"] += [ours() / theirs() for _ in range(rounds)]
     pairs = f"{rounds} pairs of processes, {PLAYERS * rounds} of takes"
-    print(f"processor time of {BARS} bars beside {commit}, {pairs}; {machine()}")
+    print(f"processor time of {bars} bars beside {commit}, {pairs}; {machine()}")
     print("\n| ratio | least | median | most |\n|---|---|---|---|")
     for name, row in rows.items():
         print(f"| {name} | {min(row):.3f} | {statistics.median(row):.3f} | {max(row):.3f} |")
+    ours, theirs = (statistics.median(column) for column in zip(*walls[1:], strict=True))
+    print(f"\na fresh process from its start to its end, in the median: {ours:.3f} s, there {theirs:.3f} s")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("song", nargs="?", type=Path, default=ROOT / "examples" / "funk.mid", metavar="SONG")
     parser.add_argument("--model", default=DEFAULT, metavar="NAME|DIR")
+    parser.add_argument("--bars", type=int, default=BARS, metavar="N")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--against", metavar="COMMIT", help="ratios to a commit instead of times")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
-        song = long_song(options.song)
+        song = long_song(options.song, options.bars)
         drummer = Drummer.load(options.model)
     except Seq2DrumError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     data = midi.serialise(song)
     if options.against:
-        ratios(options.against, data, options.model, options.rounds)
+        ratios(options.against, data, options.model, options.rounds, options.bars)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         path, target = Path(folder) / "song.mid", Path(folder) / "drums.mid"
@@ -235,13 +249,13 @@ def main() -> int:
         running = timed(lambda: drummer.accompany(data, Options()).save(target), options.rounds)
     seconds = song.seconds(song.end)
     best = min(running.wall)
-    print(f"{options.song.stem} to {BARS} bars ({seconds:.0f} s of music, {len(take.part)} hits); {machine()}")
-    print("\n| 128 bars | best | median | CPU | wanted | reached |\n|---|---|---|---|---|---|")
+    print(f"{options.song.stem} to {options.bars} bars ({seconds:.0f} s of music, {len(take.part)} hits); {machine()}")
+    print(f"\n| {options.bars} bars | best | median | CPU | wanted | reached |\n|---|---|---|---|---|---|")
     print(in_fresh.row("a fresh process, from its start to the file", FRESH_SECONDS))
     print(running.row("a running process, bytes to file", RUNNING_SECONDS))
     reached = "yes" if megabytes < FRESH_MEGABYTES else "no"
     print(f"| memory of the fresh process | {megabytes:.0f} MB | | | < {FRESH_MEGABYTES} MB | {reached} |")
-    print(f"\nrunning: {seconds / best:.0f} times real time, {BARS / best:.0f} bars a second")
+    print(f"\nrunning: {seconds / best:.0f} times real time, {options.bars / best:.0f} bars a second")
     for title, parts in (("start-up", start), ("playing", shares(drummer, data))):
         whole = sum(parts.values())
         listed = ", ".join(f"{name} {ms:.0f} ms ({ms / whole:.0%})" for name, ms in parts.items())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.judge.measures import Vector, auc
+from seq2drum.judge.measures import Vector, auc_of_weights
 from seq2drum.judge.panel import FIGURES, Statistics
 from seq2drum.music.notes import IntArray
 
@@ -133,11 +133,9 @@ class Scores(NamedTuple):
 
 def told(critics: Sequence[Scores], groups: int, rng: np.random.Generator, draws: int = 1000) -> Told:
     """What several critics could tell, each trained from another seed; all are asked for the same drawn groups."""
-    areas = [auc(real, made) for real, made, _ in critics]
-    spread = [
-        np.mean([auc(real, made, weights[group]) for real, made, group in critics])
-        for weights in _resampled(groups, rng, draws)
-    ]
+    asked = [(auc_of_weights(real, made), group) for real, made, group in critics]
+    areas = [area(None) for area, _ in asked]
+    spread = [np.mean([area(weights[group]) for area, group in asked]) for weights in _resampled(groups, rng, draws)]
     low, high = np.quantile(spread, [0.025, 0.975]).tolist() if spread else (np.nan, np.nan)
     mean = float(np.mean(areas))
     return Told(mean, min(low, mean), max(high, mean), max(areas) - min(areas))

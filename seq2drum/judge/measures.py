@@ -11,7 +11,7 @@ Letters of shapes: B bars, T steps of all bars, S steps of the longest bar, V th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -285,10 +285,21 @@ def auc(real: NDArray[np.floating], made: NDArray[np.floating], weight: NDArray[
     The Mann-Whitney statistic, or area under a classifier's curve. real and made: scores (n,), weight (n,) of both. 0.5
     where nothing is left to compare.
     """
+    return auc_of_weights(real, made)(weight)
+
+
+def auc_of_weights(
+    real: NDArray[np.floating], made: NDArray[np.floating]
+) -> Callable[[NDArray[np.float64] | None], float]:
+    """The `auc` of some scores by their weights: they are sorted once."""
     values, place = np.unique(np.concatenate([real, made]), return_inverse=True)
-    below = np.bincount(place[: len(real)], weight, minlength=len(values))
-    above = np.bincount(place[len(real) :], weight, minlength=len(values))
-    pairs = below.sum() * above.sum()
-    if not pairs:
-        return 0.5
-    return float((above * (np.cumsum(below) - below / 2)).sum() / pairs)
+
+    def weighed(weight: NDArray[np.float64] | None) -> float:
+        below = np.bincount(place[: len(real)], weight, minlength=len(values))
+        above = np.bincount(place[len(real) :], weight, minlength=len(values))
+        pairs = below.sum() * above.sum()
+        if not pairs:
+            return 0.5
+        return float((above * (np.cumsum(below) - below / 2)).sum() / pairs)
+
+    return weighed
