@@ -195,6 +195,8 @@ def _pedal(track: Any) -> IntArray:
         return NO_PEDAL
     controls = track.controls.numpy()
     is_pedal = controls["number"] == events.PEDAL
+    if not is_pedal.any():
+        return NO_PEDAL
     return in_order([np.column_stack([controls["time"][is_pedal], controls["value"][is_pedal]])])
 
 
