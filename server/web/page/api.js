@@ -62,15 +62,6 @@ export async function server() {
 
 // --- a song ----------------------------------------------------------------------------------------------------------
 
-/** @type {WeakMap<object, Uint8Array<ArrayBuffer>>} of files of other kinds: what they are as MIDI */
-const songs = new WeakMap();
-
-/**
- * The file, or what the server has already read of it: a recording takes seconds to hear.
- * @param {FileLike} file
- */
-const asRead = (file) => songs.get(file) ?? file;
-
 /**
  * What is in a file, before any drums are made.
  * @param {FileLike} file
@@ -78,9 +69,7 @@ const asRead = (file) => songs.get(file) ?? file;
  * @returns {Promise<Analysis>}
  */
 export async function analyze(file, { track = "", signal } = {}) {
-  const told = await ask("AnalyzeGuitar", { track, withMusic: true }, asRead(file), signal);
-  const song = told.song ? fromBase64(told.song) : (songs.get(file) ?? null);
-  if (song) songs.set(file, song);
+  const told = await ask("AnalyzeGuitar", { track, withMusic: true }, file, signal);
   return {
     timeline: told.timeline,
     guitar: told.guitar,
@@ -89,7 +78,7 @@ export async function analyze(file, { track = "", signal } = {}) {
     bars: told.bars.length ? told.bars : barsOf(told.timeline),
     notes: told.notes,
     sections: told.sections,
-    song,
+    song: told.song ? fromBase64(told.song) : null,
   };
 }
 
@@ -106,7 +95,7 @@ export async function analyze(file, { track = "", signal } = {}) {
 export async function play(file, config, { drums = null, onAccepted, onProgress, onBar, signal } = {}) {
   const pieces = await piecesOf(config.drumMap || "gm");
   const request = { config: withBase64(config), sendBarEvents: true, ...(drums ? { drums: toBase64(drums) } : {}) };
-  const reply = await post("StreamGenerateDrums", request, asRead(file), signal);
+  const reply = await post("StreamGenerateDrums", request, file, signal);
   /** @type {Map<string, Hit[]>} */
   const hits = new Map();
   /** @type {Map<number, Uint8Array[]>} */
@@ -140,8 +129,7 @@ export async function render(file, drums, config, format) {
   const title = file instanceof File ? titleOf(file.name) : "";
   const given = "midi" in drums ? { drums: toBase64(drums.midi) } : { hits: { hits: drums.hits.map(plainHit) } };
   const request = { ...given, title, config: withBase64(config), format: "RENDER_FORMAT_" + format.toUpperCase() };
-  const sounds = format === "wav" || format === "stems"; // a recording is heard as itself
-  const reply = await post("Render", request, sounds || !file ? file : asRead(file));
+  const reply = await post("Render", request, file);
   let about = { name: "drums", mediaType: "application/octet-stream" };
   const parts = [];
   for await (const message of messages(reply)) {
@@ -158,7 +146,7 @@ export async function render(file, drums, config, format) {
  * @returns {Promise<Json[]>}
  */
 export async function grooves(file, config = {}) {
-  return (await ask("ListGrooves", { config: withBase64(config) }, asRead(file))).grooves;
+  return (await ask("ListGrooves", { config: withBase64(config) }, file)).grooves;
 }
 
 /** @param {string} name of a file */
