@@ -1,4 +1,4 @@
-"""The ten examples jammed, beside the takes of who knows the whole song: `python bench/jammed.py [--seeds N]`.
+"""The ten examples jammed, beside the takes of who knows the song: `python bench/jammed.py [--seeds N] [--styled]`.
 
 Each example is the guitarist of a jam (`--mode jam --fast`) and of a take (`--mode infer`), for each seed. Printed
 are, by example, the jam's figure and that of the take, means over the seeds: F1 with the drums that the piece was
@@ -44,6 +44,7 @@ from seq2drum.play.drummer import Drummer
 from seq2drum.play.guitarist import jammed
 from seq2drum.play.options import Options
 
+STYLED = {"bossa_nova": "latin", "waltz": "jazz", "jazz_swing": "jazz", "funk": "funk", "metal_gallop": "metal"}
 NAMES = "F1", "commonest bar", "repeats", "fills", "fills before sections", "idiom"
 
 
@@ -105,6 +106,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--styled", action="store_true", help="tell the drummers the style of five of the pieces")
     options = parser.parse_args()
     live, drummer = engine.load("live"), Drummer.load()
     print(machine(), end="\n\n")
@@ -114,7 +116,7 @@ def main() -> None:
     for written in examples():
         found = []
         for seed in range(options.seeds):
-            asked = Options(seed=seed)
+            asked = Options(seed=seed, style=STYLED.get(written.name) if options.styled else None)
             jam, take = jammed(live, written.song, asked), drummer.accompany(written.song, asked)
             found.append([figures(jam.standard_part, written), figures(take.standard_part, written)])
             ended.append(ends(jam.standard_part, written.song))
