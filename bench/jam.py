@@ -9,7 +9,7 @@ lead of less than 20 ms. Of the fastest tempo it is also told what the processor
 With `--in-time MINUTES` it is a jam in time instead, of so many minutes at each tempo of `--bpm`: a thread plays the
 guitar, functions are the ports. The lead is then from when a bar is ready until it begins; a hit's jitter is how far
 from its moment the port got it, by the schedule of the take that was recorded; late are bars in whose place the groove
-was repeated.
+was repeated, and left out are hits that would have been more than 30 ms late.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Even(NamedTuple):
     cpu: float
     megabytes: list[float]
     late: int
+    left_out: int
 
 
 class Timing(Striker):
@@ -134,9 +135,9 @@ def in_time(player: engine.Engine, song: Song, bpm: float, minutes: float) -> Ev
     take, line = jamming.take(), steady.line
     assert take is not None and line is not None
     due = np.sort([line.seconds_at(tick / song.ticks_per_quarter) for tick in take.part.onset.tolist()])
-    count = min(len(due), len(sent))
-    jitter = np.abs(np.array(sent[:count]) - due[:count])
-    return Even(np.array(striker.leads), jitter, cpu, megabytes, striker.repeated)
+    after = np.searchsorted(due, sent).clip(1, len(due) - 1)
+    jitter = np.minimum(np.abs(sent - due[after]), np.abs(sent - due[after - 1]))
+    return Even(np.array(striker.leads), jitter, cpu, megabytes, striker.repeated, striker.left_out)
 
 
 def strum(song: Song, bpm: float, inbox: Inbox, end: float) -> None:
@@ -155,8 +156,8 @@ def strum(song: Song, bpm: float, inbox: Inbox, end: float) -> None:
 
 def print_in_time(player: engine.Engine, song: Song, tempos: list[float], minutes: float) -> None:
     """Print a table of jams in time, and what the memory did."""
-    print("| tempo | bars | lead, median | least | jitter, median | p99 | most | of a core | late |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| tempo | bars | lead, median | least | jitter, median | p99 | most | of a core | late | left out |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     grown = []
     for bpm in tempos:
         one = in_time(player, song, bpm, minutes)
@@ -164,7 +165,10 @@ def print_in_time(player: engine.Engine, song: Song, tempos: list[float], minute
         jitter = " | ".join(
             f"{1000 * value:.2f} ms" for value in (*np.quantile(one.jitter, (0.5, 0.99)), one.jitter.max())
         )
-        print(f"| {bpm:g} | {len(one.lead)} | {leads} | {jitter} | {one.cpu:.1%} | {one.late} |", flush=True)
+        print(
+            f"| {bpm:g} | {len(one.lead)} | {leads} | {jitter} | {one.cpu:.1%} | {one.late} | {one.left_out} |",
+            flush=True,
+        )
         tenth = max(len(one.megabytes) // 10, 1)
         grown.append(f"{one.megabytes[tenth]:.1f} to {one.megabytes[-1]:.1f}" if len(one.megabytes) > tenth else "?")
     print(f"\nMegabytes after a tenth of each and at its end: {'; '.join(grown)}.")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from seq2drum.lattice.grid import Grid
 from seq2drum.music.counting import later
 from seq2drum.music.notes import Part, Song
 from seq2drum.music.theory import GuitarChoice
@@ -16,6 +17,7 @@ from seq2drum.play.options import Options
 from seq2drum.play.take import Take
 
 NAME, WHY = "Guitar", "the guitar of the jam"
+_NONE = Grid.join([])  # in place of a bar's hits on the lattice: a take is made of its notes
 
 
 class Recording:
@@ -33,8 +35,8 @@ class Recording:
         """Keep a bar of drums that was heard: that which was decided, or another in its place."""
         if like is not bar:
             part = later(like.part, bar.bar.start - like.bar.start)
-            bar = replace(bar, part=part, hits=like.hits, is_fill=False)
-        self._bars.append(bar)
+            bar = replace(bar, part=part, is_fill=False)
+        self._bars.append(replace(bar, hits=_NONE))
 
     def guitar(self, tick: int, now: int, program: int) -> Part:
         """What was heard from a tick on until another, in ticks of the song."""
