@@ -25,6 +25,7 @@ import numpy as np
 
 from seq2drum.data.cache import Shard, load, save, save_index
 from seq2drum.data.prepared import Prepared
+from seq2drum.learn.history import History
 
 KEYS = range(-6, 6)
 SONGS = 2048  # of a shard
@@ -106,6 +107,9 @@ def train(cache: Path, minutes: float, threads: int, out: Path) -> None:
     for line in said.splitlines():
         if re.search(r"bars a second|portions|nats a bar|rror", line):
             print(line.strip()[-200:])
+    points = History.from_json((out / "last" / "history.json").read_text()).training
+    first, last = points[0], points[-1]
+    print(f"{(last.seen - first.seen) / (last.seconds - first.seconds):.0f} bars a second after the first step")
     print(
         f"at most {most[0] / 1e9:.2f} GB anonymous (after {at:.0f} s), {most[1] / 1e9:.2f} GB of mapped files,"
         f" {most[2] / 1e9:.2f} GB together"
