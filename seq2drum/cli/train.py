@@ -109,6 +109,9 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "32", "bf16"),
         help="bf16 is twice as fast where the device has it (default: auto)",
     )
+    machine.add_argument(
+        "--compile", action="store_true", help="compute through torch.compile: a minute of compiling, other roundings"
+    )
     machine.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: one a core)")
 
 
@@ -189,6 +192,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         sizes=_sizes(options.size),
         future_hidden=options.hide_future,
         start=options.start,
+        compiled=options.compile,
     )
     if _on_own_examples(options):  # twenty short songs: small batches, seen often, a few minutes in all
         recipe = replace(recipe, epochs=60, batch=16)

@@ -36,6 +36,7 @@ HELD = 8192  # songs of the training side that are still laid out at once, some 
 PORTION = 1024  # songs
 WINDOW = 8  # shards
 VALIDATED = 256  # songs of which unseen bars are drawn, where there are more
+_NICE = 10  # a process that lays out takes what cores have left: those that learn wait for each other
 _ALIGNED = 64  # bytes, where arrays begin in a file
 
 
@@ -193,6 +194,8 @@ class _Worker:
 def _lay_out(pipe: Any, layout: Layout, folder: Path) -> None:
     """Lay out what is asked for until nobody is left to ask. Runs in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that learns
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
     try:
         for number in count():
             pipe.send(_answer(pipe.recv(), layout, folder / f"{os.getpid()}-{number}"))

@@ -117,7 +117,7 @@ def test_the_command_learns_from_an_index_in_portions_and_tells_so(
     how = ["--epochs", "1", "--batch", "4", "--device", "cpu", "--model", "attention", "--size", *sizes]
     assert main(["--mode", "train", *where, *how]) == 0
     assert "8 songs to learn from: more than 4, so they are laid out in 1 portions" in capsys.readouterr().err
-    card = (tmp_path / "run" / "best" / "README.md").read_text()
+    card = (tmp_path / "run" / "best" / "card.md").read_text()
     assert "| t | not stated | not stated | 8 | 2 | 0 |" in card
     assert command._many(type("", (), {"cache": str(index), "data": None})()) == shards_of(index)  # type: ignore[arg-type]
 
