@@ -1,7 +1,7 @@
 """A corpus of millions, and what learning from it holds.
 
     python bench/shards.py make CACHE FOLDER [--songs 2000000]
-    python bench/shards.py train CACHE [--minutes 4] [--threads 2] [--out runs/shards]
+    python bench/shards.py train CACHE [--minutes 4] [--threads 2] [--batch 96] [--out runs/shards]
 
 `make` writes shards and an index of as many songs: those of a cache in twelve keys, guitar and bass moved, drums as
 they are; what is still wanted are copies of these shards, files of their own. `train` trains the default family on a
@@ -81,11 +81,12 @@ def held(pid: int) -> tuple[int, int]:
     return anonymous, mapped
 
 
-def train(cache: Path, minutes: float, threads: int, out: Path) -> None:
+def train(cache: Path, minutes: float, threads: int, batch: int, out: Path) -> None:
     """Train the default family, and print bars a second and memory."""
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, str(ROOT / "main.py"), "--mode", "train", "--cache", str(cache), "--out", str(out)]
     command += ["--minutes", str(minutes), "--threads", str(threads), "--device", "cpu"]
+    command += ["--batch", str(batch)]
     begun = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         most, at = [0, 0, 0], 0.0
@@ -126,12 +127,13 @@ def main() -> None:
     making.add_argument("--songs", type=int, default=2_000_000)
     training.add_argument("--minutes", type=float, default=4)
     training.add_argument("--threads", type=int, default=2)
+    training.add_argument("--batch", type=int, default=96, help="pairs at once: what a step wants grows with these")
     training.add_argument("--out", type=Path, default=Path("runs/shards"))
     options = parser.parse_args()
     if options.way == "make":
         make(options.cache, options.folder, options.songs)
     else:
-        train(options.cache, options.minutes, options.threads, options.out)
+        train(options.cache, options.minutes, options.threads, options.batch, options.out)
 
 
 if __name__ == "__main__":
