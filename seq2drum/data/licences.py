@@ -47,12 +47,12 @@ class Licences:
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.names: tuple[str, ...] = tuple(dict.fromkeys(map(licence_of, names)))
-        self._named: Collection[str] = frozenset(self.names)
+        self._named: Collection[str] = frozenset(self.names) - {CLEAN}  # which is no licence, whoever states it
 
     def __contains__(self, licence: object) -> bool:
         if not self.names or licence in self._named:
             return True
-        return CLEAN in self._named and isinstance(licence, str) and is_clean(licence)
+        return CLEAN in self.names and isinstance(licence, str) and is_clean(licence)
 
     def __bool__(self) -> bool:
         return bool(self.names)

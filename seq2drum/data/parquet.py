@@ -23,7 +23,7 @@ GROUP_BYTES = 32 << 20  # of songs in a row group that is written
 GROUP_ROWS = 1024  # songs in a row group that is written
 MOST_GROUP_BYTES = 1 << 30  # of a row group that is read, as it says of itself
 _BATCH = 32  # rows that are in memory at once
-_MOST_TEXT = 4096  # letters of a path or a group
+_MOST_TEXT = 4096  # letters of a path, a licence or a group
 
 
 class Row(NamedTuple):
@@ -117,8 +117,8 @@ def read(path: Path, number: int, layout: str = "") -> Iterator[Row | str]:
 
 
 def _checked(row: Row) -> Row | str:
-    if not row.path or "\0" in row.path or len(row.path) > _MOST_TEXT or len(row.group or "") > _MOST_TEXT:
-        return "no usable path or group in the table"
+    if not row.path or "\0" in row.path or max(map(len, (row.path, row.licence, row.group or ""))) > _MOST_TEXT:
+        return "no usable path, licence or group in the table"
     sha256 = hashlib.sha256(row.data or b"").hexdigest()
     if row.sha256 not in ("", None, sha256):
         return "bytes that are not those of their digest in the table"

@@ -181,6 +181,11 @@ def test_only_songs_under_the_licences_that_were_asked_for_are_kept_and_the_othe
         corpus.prepare(data, licences=Licences(["MIT"]))
 
 
+def test_a_song_that_says_of_itself_that_it_is_clean_is_not() -> None:
+    assert licence_of("clean") not in Licences(["clean"])
+    assert str(Licences(["clean", "cc-by-4.0"])) == "clean (CC0, CC BY, MIT), CC BY 4.0" and str(ANY) == "any"
+
+
 def test_what_a_manifest_states_in_words_of_its_own_is_not_clean(tmp_path: Path) -> None:
     stated = {0: "CC-BY-4.0", 1: "CC BY 4.0 repo; songs third-party", 2: "MIT repo; test songs third-party", 3: ""}
     rows = []
@@ -211,6 +216,7 @@ def test_what_a_manifest_states_in_words_of_its_own_is_not_clean(tmp_path: Path)
         ("  ", "unknown", False),
         (None, "unknown", False),
         ("unknown", "unknown", False),
+        ("clean?", "clean?", False),
     ],
 )
 def test_a_licence_has_one_spelling_and_is_clean_or_not(stated: str | None, licence: str, clean: bool) -> None:

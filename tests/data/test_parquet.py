@@ -109,6 +109,14 @@ def test_folders_tables_and_corpora_are_read_together(tmp_path: Path) -> None:
     assert digest(data) != first
 
 
+def test_gigamidi_may_have_its_files_as_plain_bytes_and_no_titles(tmp_path: Path) -> None:
+    data = (TRAINING / "funk_1.mid").read_bytes()
+    columns = {"md5": ["0a"], "music": [data], "title_scraped": [None], "artist_scraped": ["A"]}
+    written(tmp_path / "train.parquet", columns)
+    (row,) = parquet.read(tmp_path / "train.parquet", 0, "gigamidi")
+    assert isinstance(row, Row) and (row.path, row.data, row.group) == ("gigamidi/0a.mid", data, "")
+
+
 def test_rows_that_hold_no_song_are_left_out_and_counted(tmp_path: Path) -> None:
     good = own()["bytes"][0]
     rows = {
@@ -122,7 +130,7 @@ def test_rows_that_hold_no_song_are_left_out_and_counted(tmp_path: Path) -> None
     songs, account = corpus.prepare([written(tmp_path / "songs.parquet", rows)])
     assert [song.path for song in songs] == ["good.mid"]
     assert account.left_out == {
-        "no usable path or group in the table": 2,
+        "no usable path, licence or group in the table": 2,
         "not a readable file": 4,
         "bytes that are not those of their digest in the table": 1,
     }
