@@ -70,6 +70,18 @@ def _add_signs(to: Container) -> None:
     to.add_argument("--osc", type=_address, metavar="[HOST:]PORT", help="hear OSC: /fill /section /stop /tempo N")
 
 
+def refuse(options: argparse.Namespace) -> None:
+    """Refuse what only a jam in time has a use for.
+
+    Raises:
+        OptionError: there is something of that kind.
+    """
+    names = ("bpm", "metre", "follow", "clock_in", "clock_out", "latency", "osc", "record", "no_record")
+    for name in names:
+        if getattr(options, name) not in (None, False, 0.0):
+            raise OptionError(f"--{exports.spelt(name)} is for a jam in time; leave out --fast")
+
+
 def list_ports() -> int:
     """Print the MIDI ports of the system; returns the exit code."""
     from seq2drum.live import ports

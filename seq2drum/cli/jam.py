@@ -105,6 +105,7 @@ def run(options: argparse.Namespace) -> int:
         song = open_song(paths.read(options.source))[0] if _is_file(options.source) else None
         signs = _in_song(song, options.signs) if song else ()
         return in_time.run(options, wanted, engine.load(options.model), song, signs)
+    in_time.refuse(options)
     ((source, target),) = paths.jobs([options.source], options.output, SONG_SUFFIXES, MADE)
     also = exports.wanted(options)
     player = engine.load(options.model)
