@@ -178,12 +178,17 @@ def encode(part: Part, lattice: Lattice, kit: Kit | None = None) -> Grid:
 
 def decode(grid: Grid, lattice: Lattice, kit: Kit | None = None, *, program: int = 0, name: str = "") -> Part:
     """The notes of a grid as a part in ticks. With a kit the part is drums, otherwise keys are pitches."""
+    return Part.of(notes_of(grid, lattice, kit), program=program, name=name, is_drums=kit is not None)
+
+
+def notes_of(grid: Grid, lattice: Lattice, kit: Kit | None = None) -> IntArray:
+    """The notes (n, 4) of a grid, see `decode`, sorted by onset and pitch."""
     onset = lattice.onset(grid.step, grid.offset)
     pitch = grid.key if kit is None else kit.note_of[grid.key]
     duration = np.maximum(np.rint(grid.length * lattice.ticks_per_quarter / LENGTH_UNITS).astype(np.int64), 1)
     rows = np.stack([onset, duration, pitch, grid.velocity], axis=1)
     # Below 12 ticks a quarter, two places can share a tick.
-    return Part.of(loudest(rows), program=program, name=name, is_drums=kit is not None)
+    return loudest(rows)
 
 
 def quantise(part: Part, lattice: Lattice, kit: Kit | None = None) -> Part:

@@ -170,11 +170,13 @@ def _drawn(limbs: Limbs, order: Numbers, logits: FloatArray, played_above: Numbe
     order (V, V): what a hit of a voice (column) adds to the logits of those drawn after it (rows). logits (n, S, V),
     played_above (S, V).
     """
-    hits = np.zeros_like(logits)
-    # Most steps are rests, and most voices of the others too unlikely for hits before them to make a difference.
+    # Most steps are rests, and most voices of the others too unlikely for hits before them to make a difference. For
+    # the only one that is likely enough at a step there is nothing else to look at.
     above = logits > played_above
     able = above | (logits + np.maximum(order, 0).sum(axis=1) > played_above)
-    at = ways, steps, voices = np.nonzero(able & above.any(axis=-1, keepdims=True))
+    alone = able.sum(axis=-1, keepdims=True) == 1
+    hits = (above & alone).astype(np.float32)
+    at = ways, steps, voices = np.nonzero(able & above.any(axis=-1, keepdims=True) & ~alone)
     places = zip(ways.tolist(), steps.tolist(), strict=True)
     last, drawn, weights = None, list[int](), order.tolist()
     for place, voice, logit, threshold in zip(

@@ -166,7 +166,7 @@ class Drummer(Shown):
                 hits = (yield from next_of(played)).hits
                 struck = touch.strike(index, hits)
                 if kept.first <= index:
-                    fitted = replace(joint.fitted(index, struck), program=program, is_xg=is_xg)
+                    fitted = joint.fitted(index, struck, program, is_xg=is_xg)
                     written = drum_map.apply(fitted)
                     rows.append(written.rows)
                     pedal.append(written.pedal)

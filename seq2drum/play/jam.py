@@ -320,7 +320,7 @@ class Jam:
         groove, drum_map = self._passages.groove, drum_maps.load(self._options.drum_map)
         brushes = groove is not None and "brush" in groove.title
         program, is_xg = drum_map.kit_to_play(self.score, brushes=brushes)
-        part = drum_map.apply(replace(self._joint.fitted(number, hits), program=program, is_xg=is_xg))
+        part = drum_map.apply(self._joint.fitted(number, hits, program, is_xg=is_xg))
         part = replace(part, name=TRACK_NAME, is_drums=True)
         name, title = (groove.name, groove.title) if groove is not None else ("", "")
         bar, letter = self._lattice.bars[number], self._passages.letter

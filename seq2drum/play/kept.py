@@ -9,7 +9,7 @@ import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import Grid, Lattice, decode, encode
+from seq2drum.lattice.grid import Grid, Lattice, encode, notes_of
 from seq2drum.lattice.grooves import Groove, typical
 from seq2drum.lattice.sections import Section, bars_of
 from seq2drum.music import theory
@@ -130,17 +130,20 @@ class Joint:
         self._limbs = Limbs(kit)
         self._struck = {tick: list(voices) for tick, voices in kept.struck.items()}
 
-    def fitted(self, index: int, hits: Grid) -> Part:
-        """The notes of a bar of the lattice, as General MIDI has them, by its hits, which count from its barline."""
+    def fitted(self, index: int, hits: Grid, program: int, *, is_xg: bool) -> Part:
+        """The notes of a bar of the lattice, as General MIDI has them, by its hits, which count from its barline.
+
+        program, is_xg: the kit that they are played on.
+        """
         kept, kit = self._kept, self._kit
         if index == kept.first:
             hits = hits.select((hits.step > 0) | ~np.isin(hits.key, list(kept.downbeat)))
-        part = decode(hits.shift(self._lattice.first[index]), self._lattice, kit)
-        rows = part.rows[part.onset < kept.high]
+        rows = notes_of(hits.shift(self._lattice.first[index]), self._lattice, kit)
+        rows = rows[rows[:, 0] < kept.high]
         rows[:, 0] = np.maximum(rows[:, 0], kept.low)
         rows = self._playable(rows, kit.voice_of[rows[:, 2]])
         rows[:, 1] = np.minimum(rows[:, 1], self._end - rows[:, 0])
-        return Part.of(rows, is_drums=True)
+        return Part.of(rows, program=program, is_drums=True, is_xg=is_xg)
 
     def _playable(self, rows: IntArray, voices: IntArray) -> IntArray:
         """The notes (n, 4) that can be struck beside those struck before at the same ticks.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ RIDDEN = 2  # crashes in a bar of a groove, from which time is kept on them
 BROKEN = {"snare": 1.3, "high tom": 2.0, "mid tom": 2.0, "low tom": 2.0}
 UNKEPT = 2.0  # and what hat and ride lose there
 KEPT = ("closed hat", "pedal hat", "open hat", "ride", "bell")  # what time is kept on
+KEPT_BY_HAND = tuple(name for name in KEPT if name != "pedal hat")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +125,13 @@ class Plan:
         """
         tilt, gestures = np.zeros_like(groove), self.gestures
         time = kit.voices_named(KEPT)
-        hand = kit.voices_named(name for name in KEPT if name != "pedal hat")
         # 1. Time is kept as the groove keeps it; some bars are played as it is. A fill that is asked for stands out.
         if not self.is_fill(bar):
-            tilt[:, time] += HELD * groove[:, time]
+            tilt += HELD * groove * _is_one_of(KEPT, kit)
             # One hand keeps time: where it does on one piece, the others are less likely.
-            tilt[:, hand] -= HELD * (groove[:, hand].any(axis=1, keepdims=True) & (groove[:, hand] == 0))
+            by_hand = _is_one_of(KEPT_BY_HAND, kit)
+            kept = (groove * by_hand).any(axis=1, keepdims=True)
+            tilt -= HELD * by_hand * (kept & (groove == 0))
         elif self.fills is not None and self.fills.asked[bar]:
             tilt += _broken(len(groove), kit, swung=gestures.swung)
         if bar in gestures.full:
@@ -153,6 +156,14 @@ class Plan:
         if self.pieces is not None:
             tilt[:, ~self.pieces.allowed] = -SURE
         return tilt
+
+
+@lru_cache
+def _is_one_of(names: tuple[str, ...], kit: Kit) -> FloatArray:
+    """(V,): 1 for the voices of some names, 0 for the others."""
+    named = np.zeros(len(kit), dtype=np.float32)
+    named[kit.voices_named(names)] = 1
+    return named
 
 
 def _broken(steps: int, kit: Kit, *, swung: bool) -> FloatArray:
