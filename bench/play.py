@@ -132,22 +132,22 @@ def start_up(model: str, rounds: int) -> dict[str, float]:
 
 
 def shares(drummer: Drummer, data: bytes) -> dict[str, float]:
-    """Milliseconds of one run by what is computed; "everything else" is reading, sampling, rules and writing."""
+    """Milliseconds of processor time of one run by what is computed; the rest is reading, sampling, rules, writing."""
     spent = dict.fromkeys(drummer.engine.graphs, 0.0)
 
     def watched(name: str, graph: LoadedGraph) -> LoadedGraph:
         def run(arrays: dict[str, object]) -> object:
-            begun = time.perf_counter()
+            begun = time.process_time()
             outputs = graph.run(arrays)  # type: ignore[arg-type]
-            spent[name] += time.perf_counter() - begun
+            spent[name] += time.process_time() - begun
             return outputs
 
         return graph._replace(run=run)  # type: ignore[arg-type]
 
     graphs = {name: watched(name, graph) for name, graph in drummer.engine.graphs.items()}
-    begun = time.perf_counter()
+    begun = time.process_time()
     Drummer(replace(drummer.engine, graphs=graphs)).accompany(data).to_bytes()
-    whole = time.perf_counter() - begun
+    whole = time.process_time() - begun
     spent["everything else"] = whole - sum(spent.values())
     return {name: seconds * 1e3 for name, seconds in spent.items()}
 
@@ -256,7 +256,7 @@ def main() -> int:
     reached = "yes" if megabytes < FRESH_MEGABYTES else "no"
     print(f"| memory of the fresh process | {megabytes:.0f} MB | | | < {FRESH_MEGABYTES} MB | {reached} |")
     print(f"\nrunning: {seconds / best:.0f} times real time, {options.bars / best:.0f} bars a second")
-    for title, parts in (("start-up", start), ("playing", shares(drummer, data))):
+    for title, parts in (("start-up", start), ("playing, CPU", shares(drummer, data))):
         whole = sum(parts.values())
         listed = ", ".join(f"{name} {ms:.0f} ms ({ms / whole:.0%})" for name, ms in parts.items())
         print(f"{title}: {listed}")

@@ -6,6 +6,7 @@ Letters of shapes: B bars, T steps of all bars, S steps of one bar.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,15 +110,19 @@ class Features(NamedTuple):
     summary: FloatArray
 
 
+@lru_cache(maxsize=1)
 def features(heard: Heard) -> Features:
-    """All that a model hears of one song."""
+    """All that a model hears of one song. It is kept for who asks next: a groove is chosen by it, then played on."""
     form, grid = heard.form, heard.guitar
     quarter = quarters_of(form)
     chords = _chords(grid, quarter)
     guitar = _guitar(grid, quarter, chords)
     rhythm, chroma = by_bar(form, grid)
     bars = _bars(form, rhythm, chroma)
-    return Features(guitar, clock_of(form), bars, _summary(heard, guitar, bars, rhythm, chords))
+    known = Features(guitar, clock_of(form), bars, _summary(heard, guitar, bars, rhythm, chords))
+    for table in known:
+        table.setflags(write=False)
+    return known
 
 
 class _Chords(NamedTuple):

@@ -16,7 +16,7 @@ from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GUITAR_PROGRAMS, bass_parts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Heard(Shown):
     """A guitar on the lattice of its song, with all that `features` needs; small enough to keep for thousands of songs.
 

@@ -106,10 +106,11 @@ def test_a_transposed_guitar_changes_only_the_pitch_columns() -> None:
     assert_array_equal(np.roll(low.guitar[:, PITCH_CLASSES], 3, axis=1), high.guitar[:, PITCH_CLASSES])
     assert not np.array_equal(low.guitar[:, PITCH_CLASSES], high.guitar[:, PITCH_CLASSES])
     assert_array_equal(low.clock, high.clock)
+    pitched = list[int]()
     for columns in (BARS["pitch_classes_of_last"], BARS["pitch_classes_of_next"]):
         assert_array_equal(np.roll(low.bars[:, columns], 3, axis=1), high.bars[:, columns])
-        low.bars[:, columns] = high.bars[:, columns] = 0
-    assert_allclose(low.bars, high.bars, atol=1e-6)
+        pitched += range(BARS.size)[columns]
+    assert_allclose(np.delete(low.bars, pitched, axis=1), np.delete(high.bars, pitched, axis=1), atol=1e-6)
     changed = np.flatnonzero(~np.isclose(low.summary, high.summary, atol=1e-6)).tolist()
     assert set(SUMMARY.pick("lowest", "highest")) <= set(changed) <= set(SUMMARY.pick("lowest", "highest", "registers"))
 
