@@ -175,7 +175,7 @@ def _drawn(limbs: Limbs, order: Numbers, logits: FloatArray, played_above: Numbe
     above = logits > played_above
     able = above | (logits + np.maximum(order, 0).sum(axis=1) > played_above)
     alone = able.sum(axis=-1, keepdims=True) == 1
-    hits = (above & alone).astype(np.float32)
+    hits: FloatArray = (above & alone).astype(np.float32)
     at = ways, steps, voices = np.nonzero(able & above.any(axis=-1, keepdims=True) & ~alone)
     places = zip(ways.tolist(), steps.tolist(), strict=True)
     last, drawn, weights = None, list[int](), order.tolist()
