@@ -194,11 +194,11 @@ class _Worker:
 def _lay_out(pipe: Any, layout: Layout, folder: Path) -> None:
     """Lay out what is asked for until nobody is left to ask. Runs in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that learns
-    if hasattr(os, "nice"):
-        os.nice(_NICE)
     try:
         for number in count():
             pipe.send(_answer(pipe.recv(), layout, folder / f"{os.getpid()}-{number}"))
+            if number == 0 and hasattr(os, "nice"):  # for the first, nothing else is to be done
+                os.nice(_NICE)
     except (EOFError, ConnectionError):
         shutil.rmtree(folder, ignore_errors=True)
 
