@@ -62,7 +62,6 @@ seq2drum --mode infer --help lists the options of infer, and so with each mode.
 --version tells the version, --print-completion bash|zsh|tcsh is for shells.
 
 examples:
-  seq2drum --mode demo
   seq2drum song.mid --style rock
 """
 """The first help: no longer than a screen of 24 lines."""

@@ -26,8 +26,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "Packs the songs of folders into one table in Parquet, with the columns path, sha256, bytes, licence and group:"
         " millions of songs without millions of files. --mode prepare --data takes it."
     )
-    known = "\n".join(f"  {corpus.name + ':DIR':13} {corpus.title}; {corpus.licence}" for corpus in CORPORA.values())
-    parser.epilog = f"""corpora that are known by name, with their licences and songs that belong together:
+    known = "\n".join(
+        f"  {corpus.name + ':DIR':13} {corpus.title}; {corpus.licence.partition(',')[0]}" for corpus in CORPORA.values()
+    )
+    parser.epilog = f"""corpora that are known by name, with their licences and groups:
 {known}
 
 examples:

@@ -43,8 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.epilog = """examples:
   seq2drum --mode prepare --data my_songs
   seq2drum --mode prepare --data millions.parquet --data-out shards --tasks 64
-  seq2drum --mode prepare --data millions.parquet --data-out shards --engine slurm --tasks 1000 \\
-      --slurm partition=cpu time=4:00:00"""
+  seq2drum --mode prepare --data all.parquet --data-out shards --engine slurm"""
     add_data(parser)
     many = parser.add_argument_group("shards and an index, where no memory holds all songs")
     many.add_argument("--data-out", metavar="DIR", help="the folder of the shards, instead of one file (--cache)")

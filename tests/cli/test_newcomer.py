@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -116,7 +117,7 @@ def test_every_example_of_help_is_a_valid_command(
     monkeypatch.chdir(tmp_path)
     helps = [help_of(mode, capsys) for mode in ("", *cli.MODES)]
     texts = [text[text.index("\nexamples:") :] for text in helps if "\nexamples:" in text]
-    examples = [line.split()[1:] for text in texts for line in text.splitlines() if "seq2drum " in line]
+    examples = [shlex.split(line)[1:] for text in texts for line in text.splitlines() if "seq2drum " in line]
     modes = {arguments.split_mode(words)[0] for words in examples}
     assert modes == {*cli.MODES, None}
     for words in examples:

@@ -444,7 +444,7 @@ def test_bars_by_the_hundred_thousand_are_counted_without_being_made(monkeypatch
 def test_the_first_frame_holds_all_limits_that_the_worker_reads() -> None:
     start = workers.start_frame(Settings(limits=Limits(tracks=3), max_bars=5, max_takes=2)).head
     rules = screen.Rules.of(json.loads(json.dumps(start)))
-    assert rules == screen.Rules(Limits(tracks=3), 5, 2, ("default",), "default")
+    assert rules == screen.Rules(Limits(tracks=3), 5, 2, ("default", "live"), "default")
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
