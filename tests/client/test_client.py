@@ -519,6 +519,7 @@ def test_a_damaged_model_is_an_error_of_the_server_and_an_unknown_model_one_of_t
     assert errors.exit_code(error) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "kind", "message"),
     [
@@ -794,6 +795,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.name: path for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_tls_is_used_where_an_authority_is_given_and_both_sides_are_checked(
     playing: Playing, certificates: dict[str, Path]
 ) -> None:

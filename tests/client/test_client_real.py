@@ -234,6 +234,7 @@ def test_compose_writes_what_generate_writes(
     assert capsys.readouterr().out.startswith("step: ")
 
 
+@pytest.mark.slow
 def test_the_real_server_wants_its_token(
     tmp_path: Path, song: Path, capsys: pytest.CaptureFixture[str], drummer: Drummer
 ) -> None:

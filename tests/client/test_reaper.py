@@ -538,6 +538,7 @@ def test_a_program_that_ignores_esc_is_soon_left_behind(studio: Callable[..., St
     assert here.reaper.writes == 0
 
 
+@pytest.mark.slow
 def test_the_window_counts_bars_and_no_call_blocks_reaper(studio: Callable[..., Studio]) -> None:
     here = studio("slow")
     here.item()
@@ -848,6 +849,7 @@ def test_names_of_notes_are_left_alone_for_another_drum_map(studio: Callable[...
     assert here.drum_track.note_names == {}
 
 
+@pytest.mark.slow
 def test_a_guitar_track_that_is_deleted_meanwhile_is_reported(studio: Callable[..., Studio]) -> None:
     here = studio("slow")
     here.item()
@@ -937,6 +939,7 @@ def test_a_refusal_of_the_real_server_is_reported_in_one_line(studio: Callable[.
     here.unchanged("nonesuch")
 
 
+@pytest.mark.slow
 def test_esc_stops_the_real_program(studio: Callable[..., Studio], home: Path) -> None:
     here = real(studio())
     here.reaper.add_item(here.guitar, 0, 2000, [(at / 2, 0.4, 40 + at % 12, 80) for at in range(4000)])

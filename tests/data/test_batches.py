@@ -417,6 +417,7 @@ def test_another_songs_far_bars_lie_as_far_back_as_ones_own(data: Data) -> None:
         assert_array_equal(batch.far_guitar[0, column], wanted)
 
 
+@pytest.mark.slow
 def test_history_is_hidden_for_the_share_that_is_asked_for(data: Data) -> None:
     pairs = [Window(LONG, 0, 8)] * 1000
     draws = draw(rng(), len(pairs))

@@ -411,6 +411,7 @@ def test_drums_are_taken_out_of_a_track_that_has_other_channels_too() -> None:
     assert [list(part) for part in song.parts] == [[Note(0, 96, 60, 64)], list(DRUMS)]
 
 
+@pytest.mark.slow
 def test_the_sample_songs_keep_all_but_their_drums(sample: list[Path]) -> None:
     for path in sample:
         data = path.read_bytes()

@@ -429,6 +429,7 @@ def test_every_voice_of_every_measure_is_exactly_as_long_as_the_bar(take: tuple[
             assert set(lengths.values()) == {bar.length // 10}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(takes())
 def test_beams_and_tuplets_are_opened_and_closed(take: tuple[Song, Part]) -> None:

@@ -158,6 +158,7 @@ def agrees(song: Song, takes: list[Part], name: str = "Drums") -> Project:
 DRUMS = Part.of([Note(at, 60, 36 + at % 7, 90) for at in range(0, 14_000, 240)], name="Drums", is_drums=True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(songs(max_parts=4, max_notes=12), st.lists(parts(5_000, max_notes=10), min_size=1, max_size=3))
 @example(Song(960), [Part.of([], is_drums=True)])

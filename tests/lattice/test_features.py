@@ -82,6 +82,7 @@ def test_the_same_song_gives_the_same_features(piece: Song) -> None:
         assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @relaxed
 @given(songs(max_parts=1, max_notes=30))
 def test_an_octave_changes_only_the_register(piece: Song) -> None:
@@ -302,6 +303,7 @@ def test_several_guitars_are_heard_as_one_that_plays_all_their_notes() -> None:
     assert features(heard).guitar[0, GUITAR.at("onsets")] == pytest.approx(0.6)
 
 
+@pytest.mark.slow
 @relaxed
 @given(songs(max_parts=4, max_notes=20), st.data())
 def test_parts_that_are_not_listened_to_do_not_matter(piece: Song, data: st.DataObject) -> None:

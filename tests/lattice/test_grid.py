@@ -137,6 +137,7 @@ def test_quantising_again_changes_nothing(song: Song, kit: Kit | None) -> None:
         assert quantise(once, lattice, kit) == once
 
 
+@pytest.mark.slow
 def test_the_law_holds_for_every_pair_of_real_music(sample: list[Path]) -> None:
     checked = 0
     for path in sample:

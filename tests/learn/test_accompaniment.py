@@ -164,6 +164,7 @@ def test_previews_change_nothing_of_a_run_and_survive_resuming(sides, chosen: Ch
     } <= set(shown["scalars"])
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_playing_or_its_page_fails(sides, chosen: Chosen, tmp_path: Path, monkeypatch) -> None:
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("out of ink")
@@ -234,6 +235,7 @@ def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepar
         assert torch.allclose(one[name], two[name], atol=5e-4), name
 
 
+@pytest.mark.slow
 def test_a_run_is_not_overwritten_unasked(sides, tmp_path: Path) -> None:
     train(*sides, replace(RECIPE, epochs=1), tmp_path)
     with pytest.raises(OptionError, match="--resume"):
@@ -250,6 +252,7 @@ def test_a_run_that_was_killed_while_it_saved_can_be_resumed(sides, tmp_path: Pa
     assert again.progress.step > first.progress.step
 
 
+@pytest.mark.slow
 def test_a_run_cannot_be_resumed_as_another(sides, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError):
         train(*sides, RECIPE, tmp_path / "nothing", resume=True)
@@ -332,6 +335,7 @@ def test_a_real_ctrl_c_waits_for_the_end_of_the_step(sides, tmp_path: Path) -> N
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_all_files_of_a_checkpoint_may_be_read_by_the_same_people(sides, tmp_path: Path) -> None:
     train(*sides, replace(RECIPE, epochs=1), tmp_path)
     assert len({path.stat().st_mode for path in (tmp_path / "best").iterdir()}) == 1
@@ -350,6 +354,7 @@ def test_with_one_unseen_song_there_is_no_figure_for_another_songs_guitar(songs,
     assert SWAPPED not in resumed.progress.validation
 
 
+@pytest.mark.slow
 def test_validation_with_the_own_guitar_is_what_the_losses_say(sides, tmp_path: Path) -> None:
     from seq2drum.models import checkpoint
     from seq2drum.models.base import tensors

@@ -36,6 +36,7 @@ def stop_after(steps: int, progress: Progress) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_task_of_two_optimisers_learns(tmp_path: Path) -> None:
     task = TwoNumbers(replace(RECIPE, steps=600))
     begun = task.validate()["distance"]

@@ -277,6 +277,7 @@ def test_a_model_that_was_just_previewed_is_not_played_again(model: Family, song
 # --- what is shown meanwhile ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_figures_and_pictures_are_shown_of_each_moment_the_real_drums_once(
     model: Family, songs: list[Prepared]
 ) -> None:

@@ -214,6 +214,7 @@ def test_pairs_whose_drums_are_drawn_learn_from_what_they_drew_and_are_measured_
         assert float(model.losses(drawn)["nats"]) != float(model.losses(own)["nats"])
 
 
+@pytest.mark.slow
 def test_a_sketch_and_a_plan_of_fills_are_learnt_from_the_guitar_alone(data: Data) -> None:
     """The sketch's loss falls, and does not see the drums: with other drums before, it says the same."""
     model = tiny("attention")

@@ -504,6 +504,7 @@ def test_a_feel_learns_who_is_loud_and_who_is_late(tmp_path: Path) -> None:
     assert "Groove MIDI Dataset" in (tmp_path / "out" / "card.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_feels_training_that_is_stopped_and_resumed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     def stop(share: float, progress: Progress) -> None:
         if progress.step == 5:

@@ -188,6 +188,7 @@ def test_the_command_line_writes_a_session(tmp_path: Path, drummer: Drummer) -> 
         assert name in project
 
 
+@pytest.mark.slow
 def test_scores_tabs_and_pictures_have_the_count_in(tmp_path: Path, drummer: Drummer) -> None:
     from seq2drum import cli
 

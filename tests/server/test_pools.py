@@ -378,6 +378,7 @@ def test_workers_find_this_package_wherever_they_are_started(tmp_path: Path, mon
 # --- playing ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_songs_are_played_by_the_real_worker_as_the_core_plays_them() -> None:
     async def test() -> None:
         async with players(command=pools.PLAYER) as pool:

@@ -605,6 +605,7 @@ def test_no_more_files_arrive_at_once_than_there_is_room_for() -> None:
     against(body, settings(uploads=1))
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_take_its_drums_gives_its_turn_back() -> None:
     async def body(server: Served) -> None:
         hit = pb.DrumHit(tick=1 << 60, quarter=1.0, length_ticks=1 << 30, note=100, velocity=100)

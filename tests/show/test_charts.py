@@ -136,6 +136,7 @@ CHART = (
 )
 
 
+@pytest.mark.slow
 def test_a_chart_has_the_same_bytes_in_another_process_and_names_nothing_elsewhere() -> None:
     one, other = (
         subprocess.run([sys.executable, "-c", CHART], cwd=ROOT, capture_output=True, check=True, text=True).stdout

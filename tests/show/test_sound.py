@@ -448,6 +448,7 @@ def test_fluidsynth_reads_the_files_written_for_it_and_no_shell_is_used(tmp_path
 # --- from the command line --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_infer_writes_sound_with_the_soundfont_that_is_named(soundfont, tmp_path, capsys):
     song, out = str(EXAMPLES / "waltz.mid"), tmp_path / "a.wav"
     given = ["--mode", "infer", song, "-o", str(tmp_path / "drums.mid"), "--wav", str(out), "--soundfont"]
