@@ -236,9 +236,13 @@ export class Session {
         onBar: ({ take, bar, hits, seed }) => {
           if (signal.aborted) return; // what was on its way
           const takes = begun ? [...this.doc.takes] : [];
-          const old = take === 0 ? earlier : undefined;
-          const now = takes[take] ?? works.emptyTake(seed, { played: old?.played, edits: old?.edits });
-          takes[take] = { ...now, played: edits.replaced(now.played, bar, hits) };
+          // Takes are played beside each other: the second may begin before the first.
+          while (takes.length <= take) {
+            const old = takes.length === 0 ? earlier : undefined;
+            takes.push(works.emptyTake(seed, { played: old?.played, edits: old?.edits }));
+          }
+          const now = takes[take];
+          takes[take] = { ...now, seed, played: edits.replaced(now.played, bar, hits) };
           if (take === 0) this.#made = known ? (this.analysis?.bars.length ?? 0) : bar;
           this.#amend({ wishes, takes, chosen: begun ? this.doc.chosen : 0 });
           if (!known && !begun) this.ears.begun();
