@@ -2,7 +2,7 @@
 
 symusic reads and writes the notes, and only here. What it does not check is checked before it (`events.read_tracks`) or
 after it; where it is known to go wrong without saying so (escape events, the order of many events at one tick, names
-that are not UTF-8), the bytes are put right first (`events.mended`).
+that are not UTF-8), the bytes are put right first (`mending`).
 
 A `Song` has what symusic gives: one part for every track, channel and program in it that has notes (parts without notes
 are left out); tempo and metre events all of them, in the order of the file; the first MOST_MARKERS markers that have
@@ -16,28 +16,31 @@ more than the one tick which many programs add.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2drum.errors import LimitError, MidiError
-from seq2drum.formats import events, foreign, moving, symusic_core
+from seq2drum.formats import events, foreign, mending, moving, symusic_core
 from seq2drum.formats.events import Track
 from seq2drum.music.limits import DEFAULT_LIMITS, LAST_TICK, Limits
 from seq2drum.music.notes import DEFAULT_TEMPO, NO_PEDAL, IntArray, Marker, Metre, Part, Song, Tempo, in_order
 
-LOG = logging.getLogger(__name__)
 SYMUSIC = symusic_core.load()
 
 MOST_MARKERS = 1000  # that are read; what a file has beyond them is passed over
 _CHANNELS = 16
+_SORTED = 24  # events of a kind that symusic keeps in order within a tick
 _COLUMNS = "time", "duration", "pitch", "velocity"
 _XG_ON = bytes((0x43, 0x10, 0x4C, 0x00, 0x00, 0x7E, 0x00, 0xF7))  # system exclusive "XG System On", without its head
 _BANK, _XG_KITS = 0, 127  # the controller that selects a bank, and the bank of XG's drum kits
 _SYMUSIC_ERRORS = (RuntimeError, ValueError)
+
+Controls = Mapping[str, NDArray[np.integer]]
+"""The controllers of a track, as symusic exports them: "time", "number" and "value"."""
 
 
 def parse(data: bytes, *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) -> Song:
@@ -50,18 +53,17 @@ def parse(data: bytes, *, limits: Limits = DEFAULT_LIMITS, repair: bool = True) 
         MidiError: the bytes are no MIDI file, are damaged or contradict themselves.
     """
     ticks_per_quarter, tracks = events.read_tracks(data, limits)
-    if events.may_need_mending(data):
-        tracks = [events.mended(track) if events.needs_mending(track.events) else track for track in tracks]
+    tracks = mending.mended_where_needed(data, tracks)
     score = _score(ticks_per_quarter, tracks, repair)
-    parts = _checked_parts(score, limits)
-    if any("\ufffd" in text for text in (*(part.name for part in parts), *(one.text for one in score.markers))):
-        tracks = [events.mended(track) if events.has_odd_text(track.events) else track for track in tracks]
+    parts, markers = _checked_parts(score, limits), _markers(score)
+    if "\ufffd" in "".join([*(part.name for part in parts), *(marker.text for marker in markers)]):
+        tracks = [mending.with_plain_text(track) for track in tracks]
         score = _score(ticks_per_quarter, tracks, repair)
-        parts = _checked_parts(score, limits)
+        parts, markers = _checked_parts(score, limits), _markers(score)
     tempos, metres = _maps(score, tracks)
     _check_maps(tempos, metres, limits)
     _check_events(score, parts, limits, len(data) // events.LEAST_BYTES)
-    song = Song(ticks_per_quarter, _parts(parts, _is_xg(data, parts)), tempos, metres, score.end(), _markers(score))
+    song = Song(ticks_per_quarter, _parts(data, parts), tempos, metres, score.end(), tuple(markers[:MOST_MARKERS]))
     _check_length(song, limits)
     return song
 
@@ -153,74 +155,85 @@ def with_drums(
 def _score(ticks_per_quarter: int, tracks: Sequence[Track], repair: bool) -> Any:
     """What symusic makes of the tracks; `score.end()` is the end of the longest one."""
     with contextlib.suppress(*_SYMUSIC_ERRORS):
-        return SYMUSIC.ScoreTick.from_midi(_with_marked_ends(ticks_per_quarter, tracks))
+        return SYMUSIC.ScoreTick.from_midi(events.with_marked_ends(ticks_per_quarter, tracks))
     # symusic refuses the file. Either mending helps, or it finds the damage and names its place.
-    tracks = [events.mended(track) for track in tracks]
+    tracks = [mending.mended(track) for track in tracks]
     if not repair:
         for track in tracks:
-            events.refuse_large_data(track)
+            mending.refuse_large_data(track)
     try:
-        score = SYMUSIC.ScoreTick.from_midi(_with_marked_ends(ticks_per_quarter, tracks), sanitize_data=repair)
+        score = SYMUSIC.ScoreTick.from_midi(events.with_marked_ends(ticks_per_quarter, tracks), sanitize_data=repair)
     except _SYMUSIC_ERRORS as error:
         raise MidiError(f"the file is damaged in a way that has no name here (symusic says: {error})") from error
-    LOG.info("the file is slightly damaged; what could be read was read, data bytes above 127 as 127")
+    import logging  # slow to load, and few files are damaged
+
+    log = logging.getLogger(__name__)
+    log.info("the file is slightly damaged; what could be read was read, data bytes above 127 as 127")
     return score
 
 
-def _with_marked_ends(ticks_per_quarter: int, tracks: Sequence[Track]) -> bytes:
-    return events.joined(ticks_per_quarter, [events.with_marked_end(track.events) for track in tracks])
-
-
-def _is_xg(data: bytes, parts: Sequence[Any]) -> bool:
-    """Whether the drums are on kits of Yamaha XG: the file turns XG on, or selects its bank of kits."""
-    selects = (control for part in parts if part.is_drum for control in part.controls)
-    return _XG_ON in data or any((each.number, each.value) == (_BANK, _XG_KITS) for each in selects)
-
-
-def _parts(tracks: Sequence[Any], is_xg: bool) -> tuple[Part, ...]:
-    """Those with notes."""
-    tracks = [track for track in tracks if len(track.notes)]
-    if not tracks:
-        return ()
-    columns = Part.columns_of_several([tuple(map(track.notes.numpy().get, _COLUMNS)) for track in tracks])
+def _parts(data: bytes, tracks: Sequence[Any]) -> tuple[Part, ...]:
+    """Those with notes, of the tracks that symusic makes of a file with these bytes."""
+    controls = [track.controls.numpy() if track.is_drum else None for track in tracks]
+    is_xg = _is_xg(data, controls)
+    # To export one list of notes is cheaper than to export many.
+    notes, counts = SYMUSIC.NoteTickList(), []
+    for track in tracks:
+        counts.append(len(track.notes))
+        notes.extend(track.notes)
+    exported = notes.numpy()
+    columns = Part.columns_of_several(*(exported[name] for name in _COLUMNS), counts=counts)
     return tuple(
-        Part(track.program, track.name, track.is_drum, *own, is_xg=is_xg and track.is_drum, pedal=_pedal(track))
-        for track, own in zip(tracks, columns, strict=True)
+        Part(track.program, track.name, False, *own)
+        if drums is None
+        else Part(track.program, track.name, True, *own, is_xg=is_xg, pedal=_pedal(drums))
+        for track, own, drums in zip(tracks, columns, controls, strict=True)
+        if len(own.onset)
     )
 
 
-def _pedal(track: Any) -> IntArray:
-    """(positions, 2): the ticks and values of the hi-hat's pedal; of drums alone."""
-    if not track.is_drum or not len(track.controls):
+def _is_xg(data: bytes, controls: Iterable[Controls | None]) -> bool:
+    """Whether the drums are on kits of Yamaha XG: the file turns XG on, or selects its bank of kits.
+
+    controls: of each track that is one of drums.
+    """
+    if b"\xf7" in data and _XG_ON in data:
+        return True
+    select = [each for each in controls if each is not None and _BANK in each["number"].tobytes()]
+    return any(bool((each["value"][each["number"] == _BANK] == _XG_KITS).any()) for each in select)
+
+
+def _pedal(controls: Controls) -> IntArray:
+    """(positions, 2): the ticks and values of the hi-hat's pedal."""
+    if events.PEDAL not in controls["number"].tobytes():
         return NO_PEDAL
-    controls = track.controls.numpy()
     is_pedal = controls["number"] == events.PEDAL
-    if not is_pedal.any():
-        return NO_PEDAL
     return in_order([np.column_stack([controls["time"][is_pedal], controls["value"][is_pedal]])])
 
 
 def _maps(score: Any, tracks: Sequence[Track]) -> tuple[tuple[Tempo, ...], tuple[Metre, ...]]:
     """Tempo and metre events; from the tracks where symusic may have changed their order."""
-    if _many_at_one_tick(score.tempos) or _many_at_one_tick(score.time_signatures):
+    tempos, metres = score.tempos, score.time_signatures
+    if _many_at_one_tick(tempos) or _many_at_one_tick(metres):
         return events.maps(tracks)
-    tempos = tuple(Tempo(event.time, event.mspq) for event in score.tempos)
-    metres = tuple(Metre(event.time, event.numerator, event.denominator) for event in score.time_signatures)
-    return tempos, metres
+    of_metres = tuple(Metre(event.time, event.numerator, event.denominator) for event in metres)
+    if len(tempos) <= _SORTED:
+        return tuple(Tempo(event.time, event.mspq) for event in tempos), of_metres
+    columns = tempos.numpy()
+    return tuple(map(Tempo, columns["time"].tolist(), columns["mspq"].tolist())), of_metres
 
 
-def _markers(score: Any) -> tuple[Marker, ...]:
-    """The first markers of all tracks, without those that stand for the ends of tracks.
+def _markers(score: Any) -> list[Marker]:
+    """The markers of all tracks, without those that stand for the ends of tracks.
 
     Those of one tick are in the order of their texts: of many markers symusic does not keep the file's order.
     """
-    named = sorted(Marker(one.time, one.text) for one in score.markers if one.text not in ("", events.END_MARK))
-    return tuple(named[:MOST_MARKERS])
+    return sorted(Marker(one.time, text) for one in score.markers if (text := one.text) not in ("", events.END_MARK))
 
 
 def _many_at_one_tick(of_one_kind: Any) -> bool:
-    """Whether symusic may have mixed up events: beyond 24 its sort does not keep the order within a tick."""
-    if len(of_one_kind) <= 24:
+    """Whether symusic may have mixed up events: beyond some its sort does not keep the order within a tick."""
+    if len(of_one_kind) <= _SORTED:
         return False
     ticks, *values = of_one_kind.numpy().values()
     together = ticks[1:] == ticks[:-1]
@@ -235,14 +248,14 @@ def _check_maps(tempos: Sequence[Tempo], metres: Sequence[Metre], limits: Limits
         raise LimitError(f"the file has {len(tempos)} tempo events; at most {limits.tempos} are read")
     if len(metres) > limits.metres:
         raise LimitError(f"the file has {len(metres)} metre events; at most {limits.metres} are read")
-    for tempo in tempos:
+    quarters = [tempo.microseconds for tempo in tempos]
+    if quarters and not (_is_read(min(quarters), limits) and _is_read(max(quarters), limits)):
+        tempo = next(tempo for tempo in tempos if not _is_read(tempo.microseconds, limits))
         if tempo.microseconds <= 0:
             raise MidiError(f"the tempo at tick {tempo.tick} says that a quarter lasts 0 microseconds")
-        if not limits.slowest <= tempo.bpm <= limits.fastest:
-            raise LimitError(
-                f"the tempo at tick {tempo.tick} is {tempo.bpm:.2f} BPM;"
-                f" {limits.slowest:g} to {limits.fastest:g} are read"
-            )
+        raise LimitError(
+            f"the tempo at tick {tempo.tick} is {tempo.bpm:.2f} BPM; {limits.slowest:g} to {limits.fastest:g} are read"
+        )
     for metre in metres:
         if metre.numerator < 1 or metre.denominator < 1:
             raise MidiError(
@@ -254,6 +267,10 @@ def _check_maps(tempos: Sequence[Tempo], metres: Sequence[Metre], limits: Limits
                 f"the metre at tick {metre.tick} is {metre.numerator}/{metre.denominator};"
                 f" at most {limits.numerator}/{limits.denominator} is read"
             )
+
+
+def _is_read(microseconds: int, limits: Limits) -> bool:
+    return microseconds > 0 and limits.slowest <= Tempo(0, microseconds).bpm <= limits.fastest
 
 
 def _checked_parts(score: Any, limits: Limits) -> list[Any]:

@@ -5,7 +5,6 @@ Only the standard library and the errors are imported, so that programs which ne
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Sequence
@@ -221,6 +220,8 @@ def check_word(name: str, word: str | None) -> None:
     """
     choice = CHOICES[name]
     if word not in choice.words and not (word is None and choice.default is None):
+        import difflib  # where it is used, as it is slow to load
+
         near = difflib.get_close_matches(word or "", choice.words, n=2, cutoff=0.7)
         there = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(choice.words)}"
         raise OptionError(f"there is no {choice.title or name} {word!r}; {there}")

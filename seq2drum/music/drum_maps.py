@@ -15,7 +15,6 @@ of Yamaha XG, which differ. A program that is in none of them is the standard ki
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections import Counter
@@ -149,13 +148,15 @@ class DrumMap(Shown):
 
     def swaps(self, part: Part) -> tuple[Swap, ...]:
         """The hits of a General MIDI part whose piece the sampler lacks, by piece in the kit's order."""
-        kit = self.of(part)
+        players = self.of(part)._swapped
+        if not players:
+            return ()
         voices = FULL.voice_of[part.pitch]
         counts = np.bincount(voices[voices >= 0], minlength=len(FULL)).tolist()
         return tuple(
-            Swap(name, "" if player is None else FULL.names[player], hits)
-            for voice, (name, player, hits) in enumerate(zip(FULL.names, kit._players, counts, strict=True))
-            if hits and player != voice
+            Swap(FULL.names[voice], "" if player is None else FULL.names[player], counts[voice])
+            for voice, player in players.items()
+            if counts[voice]
         )
 
     @property
@@ -200,6 +201,11 @@ class DrumMap(Shown):
         """The voice that plays each: itself, or the nearest that the sampler has; None if there is none."""
         near = (FULL.voices_named((name, *_NEAREST.get(name, ()))) for name in FULL.names)
         return [next((voice for voice in voices if self.notes[voice]), None) for voices in near]
+
+    @cached_property
+    def _swapped(self) -> dict[int, int | None]:
+        """Of the voices that the sampler has no piece for, in order, the voice that plays each, see `_players`."""
+        return {voice: player for voice, player in enumerate(self._players) if player != voice}
 
     def _sent(self, part: Part) -> IntArray:
         """(positions, 2): the pedal at each hit of a hat of a part for the sampler, ticks and values."""
@@ -247,6 +253,8 @@ def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
     if name in names():
         return _shipped(name)
     if not name.lower().endswith(".json"):
+        import difflib  # where it is used, as it is slow to load
+
         near = difflib.get_close_matches(name, names(), n=2)
         there = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names())}."
         raise OptionError(f"there is no drum map {name!r}; {there} A file of your own is FILE.json")
@@ -331,6 +339,8 @@ def _all_notes(name: str, held: Mapping[str, Any]) -> tuple[tuple[int, ...], ...
     """Of each voice its notes; of those that are not there General MIDI's."""
     for key in held:
         if key not in FULL.names:
+            import difflib  # where it is used, as it is slow to load
+
             near = difflib.get_close_matches(key, FULL.names, n=1)
             meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FULL.names)}"
             raise OptionError(f"the drum map {name!r} names a voice {key!r}; {meant}")

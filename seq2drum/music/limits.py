@@ -6,6 +6,7 @@ This module imports nothing but the standard library, so that programs which nev
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 """What the names of MIDI files end in, in lower case."""
@@ -87,8 +88,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreLimits:
+class ScoreLimits(NamedTuple):
     """The limits of a MusicXML score. One beyond them is refused with a `NotationError`."""
 
     file_bytes: int = 10 * 2**20
@@ -120,8 +120,7 @@ class ScoreLimits:
 SCORE_LIMITS = ScoreLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class TabLimits:
+class TabLimits(NamedTuple):
     """The limits of a Guitar Pro tab. One beyond them is refused with a `NotationError`."""
 
     file_bytes: int = 32 * 2**20
@@ -177,8 +176,7 @@ PICTURE_BYTES = 1 << 20
 """The size of a picture of drums: without packing it has 6,400 pixels."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingLimits:
+class RecordingLimits(NamedTuple):
     """The limits of a recording. One beyond them is refused with a `RecordingError`."""
 
     file_bytes: int = 256 * 2**20

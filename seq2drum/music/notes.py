@@ -21,6 +21,7 @@ from seq2drum.music.shown import Shown
 IntArray = NDArray[np.int64]
 NO_PEDAL: IntArray = np.empty((0, 2), dtype=np.int64)
 NO_PEDAL.setflags(write=False)
+_PITCH_BITS = 7
 _PLACE_BITS = 40  # of a tick and a pitch as one number
 
 
@@ -87,29 +88,33 @@ class Part(Shown):
         is_xg: bool = False,
     ) -> Part:
         """Build a part from four integer arrays of shape (notes,), the notes in any order."""
-        copied = (np.array(column, np.int64) for column in (onset, duration, pitch, velocity))
-        return Part(program, name, is_drums, *_sorted_columns(*copied), is_xg)
+        columns = (np.asarray(column, np.int64) for column in (onset, duration, pitch, velocity))
+        return Part(program, name, is_drums, *_sorted_columns(*columns), is_xg)
 
     @staticmethod
-    def columns_of_several(parts: Sequence[Sequence[NDArray[np.integer]]]) -> list[Columns]:
-        """The columns of some parts, at least one, from the same in any order: all at once, as it is much cheaper.
+    def columns_of_several(
+        onset: NDArray[np.integer],
+        duration: NDArray[np.integer],
+        pitch: NDArray[np.integer],
+        velocity: NDArray[np.integer],
+        *,
+        counts: Sequence[int],
+    ) -> list[Columns]:
+        """The columns of some parts, all at once, as it is much cheaper.
 
-        parts: of each onset, duration, pitch and velocity, four arrays of shape (notes,).
+        onset, duration, pitch, velocity: (notes,), those of the first part in any order, then those of the second.
+        counts: how many notes each part has.
         """
-        lengths = [len(part[0]) for part in parts]
-        onset, duration, pitch, velocity = (
-            np.concatenate(column, dtype=np.int64) for column in zip(*parts, strict=True)
-        )
-        columns = _sorted_columns(onset, duration, pitch, velocity, np.repeat(np.arange(len(parts)), lengths))
-        ends = accumulate(lengths, initial=0)
-        return [Columns(*(column[begin:end] for column in columns)) for begin, end in pairwise(ends)]
+        parts = np.repeat(np.arange(len(counts)) << _PLACE_BITS, counts)
+        columns = _sorted_columns(onset, duration, pitch, velocity, parts)
+        bounds = list(pairwise(accumulate(counts, initial=0)))
+        return list(map(Columns, *([column[begin:end] for begin, end in bounds] for column in columns)))
 
     def __len__(self) -> int:
         return len(self.onset)
 
     def __iter__(self) -> Iterator[Note]:
-        columns = (self.onset, self.duration, self.pitch, self.velocity)
-        return map(Note, *(column.tolist() for column in columns))
+        return map(Note, *(column.tolist() for column in self.columns))
 
     def __repr__(self) -> str:
         kind = "drums" if self.is_drums else f"program {self.program}"
@@ -129,10 +134,15 @@ class Part(Shown):
     def _named(self) -> tuple[int, str, bool, bool]:
         return self.program, self.name, self.is_drums, self.is_xg
 
+    @property
+    def columns(self) -> Columns:
+        """The notes as four arrays of shape (notes,)."""
+        return Columns(self.onset, self.duration, self.pitch, self.velocity)
+
     @cached_property
     def rows(self) -> IntArray:
         """The notes as an array of shape (notes, 4), in `Note`'s order."""
-        return np.stack([self.onset, self.duration, self.pitch, self.velocity], axis=1)
+        return np.stack(self.columns, axis=1)
 
     @property
     def end(self) -> int:
@@ -141,31 +151,45 @@ class Part(Shown):
 
 
 def _sorted_columns(
-    onset: IntArray, duration: IntArray, pitch: IntArray, velocity: IntArray, part: IntArray | None = None
+    onset: NDArray[np.integer],
+    duration: NDArray[np.integer],
+    pitch: NDArray[np.integer],
+    velocity: NDArray[np.integer],
+    parts: IntArray | int = 0,
 ) -> Columns:
-    """Notes sorted by onset, pitch, duration and velocity; before that, by the number of their part."""
-    columns = Columns(onset, duration, pitch, velocity)
-    place = onset * 128 + pitch
-    if part is not None:
-        place += part << _PLACE_BITS
+    """Copies of columns, sorted by onset, pitch, duration and velocity; before that, by the parts that they are of.
+
+    parts: their numbers, shifted by _PLACE_BITS.
+    """
+    columns: Sequence[NDArray[np.integer]] = onset, duration, pitch, velocity
+    place = onset.astype(np.int64)
+    place <<= _PITCH_BITS
+    place += pitch
+    place += parts
     if not (place[1:] > place[:-1]).all():
         order = np.argsort(place, kind="stable")
         place = place[order]
         # The few notes that share all that is in `place` are sorted by the rest among themselves.
-        shared = np.zeros(len(place) + 1, dtype=bool)
-        shared[1:-1] = place[1:] == place[:-1]
-        if shared.any():
-            among = np.flatnonzero(shared[1:] | shared[:-1])
+        is_shared = place[1:] == place[:-1]
+        if is_shared.any():
+            edges = np.concatenate([[False], is_shared, [False]])
+            among = np.flatnonzero(edges[1:] | edges[:-1])
             own = order[among]
             order[among] = own[np.lexsort((velocity[own], duration[own], place[among]))]
-        columns = Columns(*(column[order] for column in columns))
-    for column in columns:
+        columns = [column[order] for column in columns]  # before they are widened
+    copies = Columns(*(column.astype(np.int64) for column in columns))
+    for column in copies:
         column.setflags(write=False)
-    return columns
+    return copies
 
 
 def loudest(rows: IntArray) -> IntArray:
     """Of notes (n, 4) at one tick and pitch the loudest, and of those the longest; sorted by onset and pitch."""
+    place = rows[:, 0] * 128 + rows[:, 2]
+    order = np.argsort(place, kind="stable")
+    place = place[order]
+    if (place[1:] > place[:-1]).all():
+        return rows[order]
     rows = rows[np.lexsort((-rows[:, 1], -rows[:, 3], rows[:, 2], rows[:, 0]))]
     first = np.ones(len(rows), dtype=bool)
     first[1:] = np.any(np.diff(rows[:, [0, 2]], axis=0) != 0, axis=1)

@@ -74,9 +74,9 @@ def guitar_parts(song: Song) -> GuitarChoice:
         raise NoGuitarError("all notes are drums (MIDI channel 10); wanted is a guitar part to play along with")
 
     by_program = tuple(index for index in pitched if song.parts[index].program in GUITAR_PROGRAMS)
-    by_name = tuple(index for index in pitched if is_named_guitar(song.parts[index]))
     if chosen := tuple(index for index in by_program if index in sounding):
         return GuitarChoice(chosen, "General MIDI guitar program")
+    by_name = tuple(index for index in pitched if is_named_guitar(song.parts[index]))
     if chosen := tuple(index for index in by_name if index in sounding):
         return GuitarChoice(chosen, f"named {_quoted(song.parts[chosen[0]].name)}")
     if empty := by_program + by_name:
