@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.machine import machine
 from seq2drum.data import stages
-from seq2drum.data.copies import HASHES, Candidate, Fingerprint
+from seq2drum.data.copies import HASHES, Candidate, Fingerprint, Said
 
 PART = 1024  # songs
 
@@ -36,27 +36,17 @@ def make_up(folder: Path, count: int) -> None:
         prints = rng.integers(0, 1 << 40, (PART, HASHES), dtype=np.uint64)
         prints[::100, :4] = 7
         prints[1::50, :40] = prints[2::50, :40][: len(prints[1::50])]
-        found = [
-            Candidate(
-                f"made-up/{number:06d}/{row:06d}.mid",
-                hashlib.sha256(f"{number} {row}".encode()).hexdigest(),
-                "made-up",
-                "",
-                "",
-                "unknown",
-                100,
-                b"",
-                Fingerprint(prints[row], 20),
-                0,
-                1,
-            )
-            for row in range(PART)
-        ]
+        found = [Candidate(_said(number, row), b"", Fingerprint(prints[row], 20)) for row in range(PART)]
         path = folder / stages.WORK / "read" / f"{number:06d}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(stages.PartRead.packed(found))
         parts.append([1, "made-up.parquet", number, "", PART])
     (folder / stages.WORK / "plan.json").write_text(json.dumps(["", [], [], parts]))
+
+
+def _said(number: int, row: int) -> Said:
+    sha256 = hashlib.sha256(f"{number} {row}".encode()).hexdigest()
+    return Said(f"made-up/{number:06d}/{row:06d}.mid", sha256, "made-up", "", "", "unknown", 100, 0, 1)
 
 
 def run(name: str, folder: Path) -> None:

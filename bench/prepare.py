@@ -24,18 +24,18 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from bench.machine import machine
 from seq2drum.data import corpus
-from seq2drum.data.cache import load, save
+from seq2drum.data.cache import load, save_packed
 from seq2drum.data.corpus import Account
-from seq2drum.data.prepared import SPLITS, Prepared
+from seq2drum.data.prepared import SPLITS
 from seq2drum.errors import CorpusError
 
 
-def timed(folders: Sequence[Path], workers: int, cache: Path) -> tuple[float, list[Prepared], Account]:
-    """Prepare and save once; the wall-clock seconds of both."""
+def timed(folders: Sequence[Path], workers: int, cache: Path) -> tuple[float, Account]:
+    """Prepare and save once, as mode prepare does; the wall-clock seconds of both."""
     begun = time.perf_counter()
-    songs, account = corpus.prepare(folders, workers=workers)
-    save(songs, cache)
-    return time.perf_counter() - begun, songs, account
+    songs, account = corpus.prepare_packed(folders, workers=workers)
+    save_packed(songs, cache)
+    return time.perf_counter() - begun, account
 
 
 def sharded(folders: Sequence[Path], tasks: Sequence[int], place: Path) -> bool:
@@ -108,18 +108,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cache = Path(place) / "bench.cache"
         for workers in options.workers:
             try:
-                seconds, songs, account = timed(options.folders, workers, cache)
+                seconds, account = timed(options.folders, workers, cache)
             except CorpusError as error:
                 print(error, file=sys.stderr)
                 return 2
             digests.add(hashlib.sha256(cache.read_bytes()).hexdigest())
             print(f"{workers} worker(s): {seconds:.1f} s, {account.files / seconds:.0f} files a second")
         begun = time.perf_counter()
-        same = load(cache)
+        songs = load(cache)
         print(f"cache: {cache.stat().st_size / 1e6:.1f} MB, read again in {time.perf_counter() - begun:.1f} s")
     bars = sum(len(song.heard.form.steps) for song in songs)
     print("\n".join(account.lines()))
-    print(f"  {len(same)} songs, {bars} bars, {len({song.group for song in songs})} groups")
+    print(f"  {len(songs)} songs, {bars} bars, {len({song.group for song in songs})} groups")
     for side in SPLITS:
         print(f"  {side}: {dict(sorted(Counter(song.tag for song in songs if song.split == side).items()))}")
     if len(digests) > 1:

@@ -79,4 +79,4 @@ def test_a_tab_with_guitar_and_drums_is_read_to_learn_from(tmp_path) -> None:
     (path,) = reading.find_files([tmp_path])
     found = reading.read_song(Row("tabs/song.gp5", "", path.read_bytes(), "", ""))
     assert not isinstance(found, str), found
-    assert found.drum_notes == len(drums)
+    assert found.said.drum_notes == len(drums)

@@ -55,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.data or not options.data_out:
         raise OptionError("--mode pack wants folders of songs and --data-out FILE.parquet")
     target = Path(options.data_out)
+    if target.suffix.lower() != parquet.SUFFIX:
+        raise OptionError(f"--data-out wants a name that ends in {parquet.SUFFIX}, and {target.name!r} ends otherwise")
     files.check(target, overwrite=options.force)
     sources = [source_of(word).path for word in options.data]
     if target.exists() and any(path.exists() and path.samefile(target) for path in sources):

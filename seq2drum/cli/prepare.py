@@ -15,7 +15,7 @@ from seq2drum.cli.terminal import bar, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError, OutputError
 
 if TYPE_CHECKING:
-    from seq2drum.data.cache import Shard
+    from seq2drum.data.cache import Packed, Shard
     from seq2drum.data.prepared import Prepared
 
 ENGINES = ("local", "slurm", "ray")
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
     for name in ("engine", "tasks", "slurm"):
         if getattr(options, name):
             raise OptionError(f"--{name} is for shards; name their folder with --data-out DIR")
-    prepared(options.data, options, anew=True)
+    _prepare(options.data, options, _cache_of(options.data, options))
     return 0
 
 
@@ -182,19 +182,34 @@ def check_shards(shards: Sequence[Shard], options: argparse.Namespace) -> None:
         )
 
 
-def prepared(data: Sequence[str | Path], options: argparse.Namespace, *, anew: bool) -> list[Prepared]:
+def prepared(data: Sequence[str | Path], options: argparse.Namespace) -> list[Prepared]:
     """The songs of a corpus, from their cache if there is one."""
-    from seq2drum.data import corpus
-    from seq2drum.data.cache import load, save
-    from seq2drum.data.licences import Licences
-    from seq2drum.data.parts import digest
-    from seq2drum.data.prepared import SPLITS
+    from seq2drum.data.cache import load, unpacked
 
-    licences = Licences(options.licence)
-    path = Path(options.cache) if options.cache else CACHES / f"{digest(data, *licences.names)}.s2d"
-    if path.exists() and not anew:
+    path = _cache_of(data, options)
+    if path.exists():
         say(f"songs as prepared in {path}")
         return load(path)
+    return [unpacked(song) for song in _prepare(data, options, path)]
+
+
+def _cache_of(data: Sequence[str | Path], options: argparse.Namespace) -> Path:
+    """The file that keeps the songs: the one that is named, or one with a name made from those of the songs."""
+    from seq2drum.data.licences import Licences
+    from seq2drum.data.parts import digest, parts_of
+
+    if options.cache:
+        return Path(options.cache)
+    return CACHES / f"{digest(parts_of(data), *Licences(options.licence).names)}.s2d"
+
+
+def _prepare(data: Sequence[str | Path], options: argparse.Namespace, path: Path) -> list[Packed]:
+    """Read the songs of a corpus, keep them in a file, and say how it went."""
+    from seq2drum.data import corpus
+    from seq2drum.data.cache import save_packed
+    from seq2drum.data.licences import Licences
+    from seq2drum.data.prepared import SPLITS
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         writable = os.access(path.parent, os.W_OK)
@@ -203,14 +218,14 @@ def prepared(data: Sequence[str | Path], options: argparse.Namespace, *, anew: b
     if not writable:  # better said before all files are read
         raise OutputError(f"the folder {str(path.parent)!r} cannot be written; name a file elsewhere with --cache FILE")
     with bar(1, "files read") as advance:
-        songs, account = corpus.prepare(
+        songs, account = corpus.prepare_packed(
             data,
             workers=options.workers or os.cpu_count() or 1,
             manifest=Path(options.manifest) if options.manifest else None,
-            licences=licences,
+            licences=Licences(options.licence),
             progress=lambda done, total: advance(1 / total, f"{done} of {total}"),
         )
-    save(songs, path)
+    save_packed(songs, path)
     for line in account.lines():
         say(line)
     sides = [f"{sum(song.split == side for song in songs)} {side}" for side in SPLITS]

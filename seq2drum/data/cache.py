@@ -95,6 +95,12 @@ def _packed(song: Prepared) -> Packed:
     return Packed(*where, bars, blob)
 
 
+def unpacked(song: Packed) -> Prepared:
+    """A song with its arrays."""
+    heard, drums = unpack(song.packed)
+    return Prepared(song.path, song.sha256, song.tag, song.group, song.split, heard, drums, song.origin, song.licence)
+
+
 def save_index(shards: Iterable[Shard], path: Path) -> None:
     """Write an index of shards, which it names by their places beside it."""
     rows = [
@@ -137,13 +143,23 @@ def shards_of(path: Path) -> list[Shard]:
             with _mapped(path) as shard:
                 return [_shard(path, shard.header)]
         index = json.loads(path.read_bytes())
-        version = index["seq2drum shards"]
+        version = index.get("seq2drum shards")
         if version != INDEX_VERSION:
             raise ValueError(f"it has version {version}, wanted {INDEX_VERSION}")
-        return [
+        shards = [
             Shard(path.parent / row["file"], row["sha256"], row["songs"], row["bars"], row["sources"])
             for row in index["shards"]
         ]
+        if not shards or not all(map(_is_sound, shards)):
+            raise ValueError("it lists no shards, or counts nothing of one")
+        return shards
+
+
+def _is_sound(shard: Shard) -> bool:
+    """Whether what an index says of a shard has the kinds of values that it should."""
+    counts = [table[side] for table in (shard.sides, shard.bars, *shard.sources) for side in SPLITS]
+    names = [row[kind] for row in shard.sources for kind in _KIND]
+    return all(isinstance(count, int) for count in counts) and all(isinstance(name, str) for name in names)
 
 
 def songs_of(shard: Shard, *sides: str, rows: Collection[int] | None = None) -> list[Prepared]:
@@ -161,7 +177,7 @@ def songs_of(shard: Shard, *sides: str, rows: Collection[int] | None = None) -> 
         for name, sha256, tag, group, split, origin, licence, _bars, size in mapped.header["songs"]:
             if not sides or split in sides:
                 if rows is None or number in rows:
-                    heard, drums = unpack(mapped.blobs[at : at + size])
+                    heard, drums = unpack(bytes(mapped.blobs[at : at + size]))  # no error may hold the mapping open
                     songs.append(Prepared(name, sha256, tag, group, split, heard, drums, origin, licence))
                 number += 1
             at += size

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -38,12 +39,11 @@ class Fingerprint:
     distinct: int
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A file that was read, on its way into the cache: its arrays packed, and what copies of it are found by.
+class Said(NamedTuple):
+    """What is said of a song that was read.
 
     group: what its corpus says that arrangements of the song have in common; "": nothing. origin, licence: see
-    `Prepared`.
+    `Prepared`. outside_kit: how many of its drum notes are no piece of the kit.
     """
 
     path: str
@@ -53,10 +53,16 @@ class Candidate:
     origin: str
     licence: str
     bars: int
-    packed: bytes
-    fingerprint: Fingerprint
     outside_kit: int
     drum_notes: int
+
+
+class Candidate(NamedTuple):
+    """A song that was read, on its way into the cache: its arrays packed, and what copies of it are found by."""
+
+    said: Said
+    packed: bytes
+    fingerprint: Fingerprint
 
 
 def fingerprint(heard: Heard, drums: Grid) -> Fingerprint:
@@ -65,7 +71,7 @@ def fingerprint(heard: Heard, drums: Grid) -> Fingerprint:
     Source: A. Broder, On the resemblance and containment of documents (1997).
     """
     first = heard.form.first
-    bars: set[int] = set()
+    bars: set[bytes] = set()
     for grid, transposes in ((heard.guitar, True), (drums, False)):
         edges = np.searchsorted(grid.step, first)
         many = np.diff(edges)
@@ -75,18 +81,24 @@ def fingerprint(heard: Heard, drums: Grid) -> Fingerprint:
             key = key - np.repeat(lowest, many[many > 0])
         places, keys, ends = place.astype(np.uint8).tobytes(), key.astype(np.uint8).tobytes(), edges.tolist()
         for bar in np.flatnonzero(many >= _FEW_NOTES).tolist():
-            inside = slice(ends[bar], ends[bar + 1])
-            shape = places[inside] + keys[inside]
-            bars.add(int.from_bytes(hashlib.blake2b(shape, digest_size=7).digest(), "big"))
-    values = np.array(sorted(bars), dtype=np.uint64)
-    if not len(values):
+            begin, end = ends[bar], ends[bar + 1]
+            bars.add(places[begin:end] + keys[begin:end])
+    digests = {hashlib.blake2b(bar, digest_size=7).digest() for bar in bars}
+    if not digests:
         return Fingerprint(np.zeros(HASHES, dtype=np.uint64), 0)
-    rng = np.random.default_rng(1997)
-    scale = rng.integers(1, 2**63, size=(HASHES, 1), dtype=np.uint64) | np.uint64(1)
-    shift = rng.integers(0, 2**63, size=(HASHES, 1), dtype=np.uint64)
+    values = np.frombuffer(b"".join(b"\0" + digest for digest in digests), dtype=">u8").astype(np.uint64)
+    scale, shift = _hashes()
     with np.errstate(over="ignore"):
         mixed = values * scale + shift  # multiply-shift hashing: the high bits are well mixed
     return Fingerprint((mixed >> np.uint64(24)).min(axis=1), len(values))
+
+
+@cache
+def _hashes() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """The scale and the shift of each hash, (HASHES, 1)."""
+    rng = np.random.default_rng(1997)
+    scale = rng.integers(1, 2**63, size=(HASHES, 1), dtype=np.uint64) | np.uint64(1)
+    return scale, rng.integers(0, 2**63, size=(HASHES, 1), dtype=np.uint64)
 
 
 def without_copies(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str], Counter[str]]:
@@ -97,15 +109,15 @@ def without_copies(candidates: Sequence[Candidate]) -> tuple[list[Candidate], li
         for which reason.
     """
     unique: dict[str, Candidate] = {}
-    for candidate in sorted(candidates, key=lambda candidate: (candidate.sha256, candidate.path)):
-        unique.setdefault(candidate.sha256, candidate)
+    for candidate in sorted(candidates, key=lambda candidate: (candidate.said.sha256, candidate.said.path)):
+        unique.setdefault(candidate.said.sha256, candidate)
     songs = list(unique.values())
     prints = np.array([song.fingerprint.values for song in songs], dtype=np.uint64).reshape(len(songs), HASHES)
     distinct = np.array([song.fingerprint.distinct for song in songs], dtype=np.int64)
     alike = merged(alike_in_band(prints, distinct, band) for band in range(BANDS))
-    copies, names = judged([song.sha256 for song in songs], [song.group for song in songs], alike)
+    copies, names = judged([song.said.sha256 for song in songs], [song.said.group for song in songs], alike)
     dropped = Counter({EXACT_COPY: len(candidates) - len(songs), NEAR_COPY: int(copies.sum())})
-    kept = sorted(np.flatnonzero(~copies).tolist(), key=lambda index: songs[index].path)
+    kept = sorted(np.flatnonzero(~copies).tolist(), key=lambda index: songs[index].said.path)
     return [songs[index] for index in kept], [names[index] for index in kept], +dropped
 
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+from seq2drum.data.cache import Packed, unpacked
 from seq2drum.data.copies import Candidate, without_copies
 from seq2drum.data.corpora import source_of
 from seq2drum.data.licences import ANY, Licences
-from seq2drum.data.packing import unpack
 from seq2drum.data.parquet import Row
 from seq2drum.data.parts import Part, parts_of, rows_of
 from seq2drum.data.prepared import Prepared, split_of
@@ -56,8 +56,22 @@ def prepare(
     licences: Licences = ANY,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Prepared], Account]:
+    """Read all songs of a corpus, see `prepare_packed`, and unpack them."""
+    songs, account = prepare_packed(data, workers=workers, manifest=manifest, licences=licences, progress=progress)
+    return [unpacked(song) for song in songs], account
+
+
+def prepare_packed(
+    data: Sequence[str | Path],
+    *,
+    workers: int = 1,
+    manifest: Path | None = None,
+    licences: Licences = ANY,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[list[Packed], Account]:
     """Read all songs of a corpus: the same for any number of workers, and wherever its folders lie.
 
+    They are as a cache keeps them, see `cache.save_packed`.
     data: folders, files, Parquet files, and named corpora such as "lakh:DIR". licences: those that songs may have.
     progress: is called with how many files were read, and how many there are.
 
@@ -84,9 +98,9 @@ def prepare(
     songs = []
     for candidate, group in zip(kept, groups, strict=True):
         account.songs += 1
-        account.notes_outside_kit += candidate.outside_kit
-        account.drum_notes += candidate.drum_notes
-        songs.append(prepared_of(candidate, group))
+        account.notes_outside_kit += candidate.said.outside_kit
+        account.drum_notes += candidate.said.drum_notes
+        songs.append(_packed(candidate, group))
     if not songs:
         raise CorpusError("no song could be used:\n" + "\n".join(account.lines()))
     return songs, account
@@ -111,20 +125,10 @@ class Reader:
         return read_song(row) if row.licence in self.licences else OTHER_LICENCE
 
 
-def prepared_of(candidate: Candidate, group: str) -> Prepared:
+def _packed(candidate: Candidate, group: str) -> Packed:
     """A song that is kept, on the side of the split that its group is on."""
-    heard, drums = unpack(candidate.packed)
-    return Prepared(
-        candidate.path,
-        candidate.sha256,
-        candidate.tag,
-        group,
-        split_of(group),
-        heard,
-        drums,
-        candidate.origin,
-        candidate.licence,
-    )
+    path, sha256, tag, _, origin, licence, bars, *_ = candidate.said
+    return Packed(path, sha256, tag, group, split_of(group), origin, licence, bars, candidate.packed)
 
 
 def _read(parts: Sequence[Part], reader: Reader, workers: int) -> Iterator[list[Candidate | str]]:

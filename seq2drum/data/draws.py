@@ -34,9 +34,12 @@ class Draws(NamedTuple):
 
     def part(self, rank: int, of: int) -> Draws:
         """Every `of`-th row from `rank` on."""
-        here = slice(rank, None, of)
-        rows: list[Any] = [column[here] for column in self]
-        return Draws(*rows)
+        return self.rows(slice(rank, None, of))
+
+    def rows(self, which: slice) -> Draws:
+        """Some of the rows."""
+        columns: list[Any] = [column[which] for column in self]
+        return Draws(*columns)
 
 
 def draw(rng: np.random.Generator, pairs: int) -> Draws:

@@ -20,6 +20,7 @@ _GRID_TYPES: dict[str, type[np.signedinteger | np.unsignedinteger]] = {
     "offset": np.int16,
     "length": np.uint16,
 }
+_LIMITS = {name: (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for name, kind in _GRID_TYPES.items()}
 
 
 def pack(heard: Heard, drums: Grid) -> bytes:
@@ -35,8 +36,8 @@ def pack(heard: Heard, drums: Grid) -> bytes:
     for side, grid in (("guitar", heard.guitar), ("bass", heard.bass), ("drums", drums)):
         for name, kind in _GRID_TYPES.items():
             column = getattr(grid, name)
-            limits = np.iinfo(kind)
-            column = np.clip(column, limits.min, limits.max).astype(kind)
+            least, most = _LIMITS[name]
+            column = np.minimum(np.maximum(column, least), most).astype(kind)
             # Steps are kept as differences: small numbers, which compress five times better.
             arrays[f"{side}.{name}"] = np.diff(column, prepend=np.zeros(1, kind)) if name == "step" else column
     header = json.dumps([[name, array.dtype.str, len(array)] for name, array in arrays.items()]).encode()

@@ -135,16 +135,13 @@ def rows_of(part: Part, listed: Mapping[str, Listed]) -> Iterator[Row | str]:
             yield Row(part.named(item), sha256, data, licence_of(told.licence), told.group, told.source)
 
 
-def digest(data: Sequence[str | Path], *asked: str) -> str:
+def digest(parts: Sequence[Part], *asked: str) -> str:
     """A name for the files of a corpus as they are now, and what is asked of them.
 
     It changes with the names, sizes and times of files.
-
-    Raises:
-        CorpusError, MissingExtraError: as `parts_of`.
     """
     state = hashlib.sha256("".join(f"{one}\n" for one in asked).encode())
-    for part in parts_of(data):
+    for part in parts:
         if isinstance(part, Files):
             found = [(Path(part.folder) / item.name, part.named(item)) for item in part.items]
         else:

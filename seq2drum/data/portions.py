@@ -33,7 +33,7 @@ from seq2drum.errors import CorpusError
 from seq2drum.music.kit import FULL, Kit
 
 HELD = 8192  # songs of the training side that are still laid out at once, some 300 kB each
-PORTION = 1024  # songs
+PORTION = 512  # songs: enough to mix, and laid out in 0.4 GB
 WINDOW = 8  # shards
 VALIDATED = 256  # songs of which unseen bars are drawn, where there are more
 _NICE = 10  # a process that lays out takes what cores have left: those that learn wait for each other

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2drum.data.copies import Candidate, fingerprint
+from seq2drum.data.copies import Candidate, Said, fingerprint
 from seq2drum.data.corpora import CORPORA
 from seq2drum.data.licences import UNKNOWN
 from seq2drum.data.naming import named_drums
@@ -129,12 +129,14 @@ def read_song(row: Row) -> Candidate | str:
     step, _ = lattice.nearest(drums.onset)
     if np.abs(drums.onset - lattice.ticks[step]).mean() / song.ticks_per_quarter > MAX_GRID_ERROR:
         return "the notes do not sit on the barlines"
-    both = np.intersect1d(heard.form.bar_of(heard.guitar.step), heard.form.bar_of(hits.step))
-    if len(both) < MIN_BARS:
+    guitar_plays, drums_play = (
+        np.bincount(heard.form.bar_of(grid.step), minlength=len(heard.form.steps)) > 0 for grid in (heard.guitar, hits)
+    )
+    if np.count_nonzero(guitar_plays & drums_play) < MIN_BARS:
         return f"guitar and drums play together in fewer than {MIN_BARS} bars"
     if heard.form.steps.max() > 4 * MAX_STEPS:
         return "a bar longer than 32 quarters"
-    return Candidate(
+    said = Said(
         row.path,
         row.sha256,
         row.path.split("/")[0],
@@ -142,11 +144,10 @@ def read_song(row: Row) -> Candidate | str:
         "; ".join(filter(None, (row.source, "" if row.licence == UNKNOWN else row.licence))),
         row.licence,
         len(heard.form.steps),
-        pack(heard, hits),
-        fingerprint(heard, hits),
         int(np.sum(FULL.voice_of[drums.pitch] < 0)),
         len(drums),
     )
+    return Candidate(said, pack(heard, hits), fingerprint(heard, hits))
 
 
 def _opened(row: Row) -> Song:

@@ -30,7 +30,18 @@ from numpy.typing import NDArray
 
 from seq2drum import files
 from seq2drum.data.cache import Packed, save_index, save_packed, shards_of
-from seq2drum.data.copies import BANDS, EXACT_COPY, HASHES, NEAR_COPY, Alike, Candidate, alike_in_band, judged, merged
+from seq2drum.data.copies import (
+    BANDS,
+    EXACT_COPY,
+    HASHES,
+    NEAR_COPY,
+    Alike,
+    Candidate,
+    Said,
+    alike_in_band,
+    judged,
+    merged,
+)
 from seq2drum.data.corpora import Item, source_of
 from seq2drum.data.corpus import Account, Reader
 from seq2drum.data.licences import Licences
@@ -68,7 +79,7 @@ def plan(folder: Path, data: Sequence[str | Path], manifest: Path | None, licenc
     manifests = tuple(path.resolve() for path in manifests_of(manifest, [source_of(word).path for word in data]))
     read_manifests(manifests)
     known = [hashlib.sha256(path.read_bytes()).hexdigest() for path in manifests]
-    made = Plan(digest(data, str(_VERSION), *known, *licences.names), manifests, licences, parts)
+    made = Plan(digest(parts, str(_VERSION), *known, *licences.names), manifests, licences, parts)
     path = folder / WORK / _PLAN
     if path.exists():
         if (found := read_plan(folder)).digest != made.digest:
@@ -128,12 +139,12 @@ class PartRead:
         self._header = self._data[at : at + length]
         self._blobs = at + length
 
-    def header(self) -> tuple[dict[str, int], list[_Row]]:
+    def header(self) -> tuple[dict[str, int], list[Said]]:
         """How many songs were left out for which reason, and what is said of the others."""
         left_out, rows = json.loads(zlib.decompress(self._header.tobytes()))
         for row in rows:  # what thousands of songs share is held once
             row[2:6] = map(sys.intern, row[2:6])
-        return left_out, [_Row(*row) for row in rows]
+        return left_out, [Said(*row) for row in rows]
 
     def blob(self, row: int) -> bytes:
         """The packed arrays of a song."""
@@ -145,11 +156,7 @@ class PartRead:
         """The bytes of the file, of what was found in a part."""
         songs = [one for one in found if not isinstance(one, str)]
         reasons = Counter(one for one in found if isinstance(one, str))
-        rows = [
-            _Row(song.path, song.sha256, song.tag, song.group, song.origin, song.licence, song.bars, song.outside_kit,
-                 song.drum_notes) for song in songs
-        ]  # fmt: skip
-        header = zlib.compress(json.dumps([reasons, rows]).encode())
+        header = zlib.compress(json.dumps([reasons, [song.said for song in songs]]).encode())
         offsets = np.cumsum([0, *(len(song.packed) for song in songs)], dtype=_HEAD)
         numbers = [
             np.array([len(songs), len(header)], _HEAD),
@@ -158,20 +165,6 @@ class PartRead:
             np.array([song.fingerprint.values for song in songs], np.uint64),
         ]
         return b"".join([*(array.tobytes() for array in numbers), header, *(song.packed for song in songs)])
-
-
-class _Row(NamedTuple):
-    """What is said of a song that was read; see `Candidate`."""
-
-    path: str
-    sha256: str
-    tag: str
-    group: str
-    origin: str
-    licence: str
-    bars: int
-    outside_kit: int
-    drum_notes: int
 
 
 # --- the stages -------------------------------------------------------------------------------------------------------
@@ -190,10 +183,11 @@ def read(folder: Path, task: int, tasks: int) -> None:
 def order(folder: Path, task: int = 0, tasks: int = 1) -> None:
     """Number the songs in the order of their digests, of exact copies the first by path; gather fingerprints."""
     # 1. (part, row) of each song, in the order of digests.
+    parts = range(len(read_plan(folder).parts))
     found = [
         (row.sha256, row.path, number, place)
-        for number, part in _parts(folder)
-        for place, row in enumerate(part.header()[1])
+        for number in parts
+        for place, row in enumerate(PartRead(_part(folder, number)).header()[1])
     ]
     found.sort()
     kept = [one for place, one in enumerate(found) if not place or found[place - 1][0] != one[0]]
@@ -204,9 +198,9 @@ def order(folder: Path, task: int = 0, tasks: int = 1) -> None:
         shape = (max(len(songs), 1), HASHES + 1)  # the last column: how many different bars
         gathered = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint64, shape=shape)
         by_part = np.argsort(songs[:, 0], kind="stable")
-        edges = np.searchsorted(songs[by_part, 0], np.arange(len(read_plan(folder).parts) + 1))
-        for number, part in _parts(folder):
-            places = by_part[edges[number] : edges[number + 1]]
+        edges = np.searchsorted(songs[by_part, 0], np.arange(len(parts) + 1))
+        for number in parts:
+            part, places = PartRead(_part(folder, number)), by_part[edges[number] : edges[number + 1]]
             gathered[places, :HASHES] = part.prints[songs[places, 1]]
             gathered[places, HASHES] = part.distinct[songs[places, 1]]
         gathered.flush()
@@ -229,9 +223,9 @@ def choose(folder: Path, task: int = 0, tasks: int = 1) -> None:
     """Leave out near copies, name the groups, and say which song is in which shard."""
     # 1. What was read, and what became of it.
     account = Account()
-    headers: list[list[_Row]] = []
-    for _, part in _parts(folder):
-        left_out, rows = part.header()
+    headers: list[list[Said]] = []
+    for number in range(len(read_plan(folder).parts)):
+        left_out, rows = PartRead(_part(folder, number)).header()
         account.left_out.update(left_out)
         account.files += sum(left_out.values()) + len(rows)
         headers.append(rows)
@@ -273,7 +267,7 @@ def _of_shard(folder: Path, place: Path) -> Iterator[Packed]:
     chosen = json.loads(place.read_bytes())
     parts = {number: PartRead(_part(folder, number)) for number in {one[0] for one in chosen}}
     for number, row, group, *fields in chosen:
-        said = _Row(*fields)
+        said = Said(*fields)
         where = said.path, said.sha256, said.tag, group, split_of(group), said.origin, said.licence
         yield Packed(*where, said.bars, parts[number].blob(row))
 
@@ -336,11 +330,6 @@ STAGES = (
 
 def _part(folder: Path, number: int) -> Path:
     return folder / WORK / _READ / f"{number:06d}"
-
-
-def _parts(folder: Path) -> Iterator[tuple[int, PartRead]]:
-    for number in range(len(read_plan(folder).parts)):
-        yield number, PartRead(_part(folder, number))
 
 
 def _keep(path: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid
+from seq2drum.lattice.ordered import distinct, median, quantile
 from seq2drum.music.notes import IntArray
 
 LONGEST_STOP = 2.0  # bars; through a longer silence drummers go on
@@ -66,7 +67,7 @@ def entrance(notes: Grid, form: Form) -> Entrance | None:
 
 def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
     """Where all stop after a strong chord on a beat for half a bar to LONGEST_STOP bars, if that is RARE."""
-    strokes = np.unique(notes.step)
+    strokes = distinct(notes.step)
     if len(strokes) < 2:
         return ()
     # 1. Where nothing sounds for half a bar, after which stroke.
@@ -79,7 +80,7 @@ def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
     held = np.diff(strokes) - rest
     short = (rest <= LONGEST_STOP * form.steps[bar]) & (2 * held <= form.steps[bar])
     on_beat = form.place_of(strokes[:-1]) % STEPS_PER_QUARTER == 0
-    usual, found = float(np.median(notes.velocity)), []
+    usual, found = median(notes.velocity), []
     for index in np.flatnonzero(long & short & on_beat).tolist():
         here = notes.step == strokes[index]
         if here.sum() >= STRONG or notes.velocity[here].max() > usual:
@@ -92,12 +93,12 @@ def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:
 
 def last_chord(notes: Grid, form: Form) -> LastChord | None:
     """The chord that a song ends with; None where it just goes on to the end, as a loop does."""
-    strokes, many = np.unique(form.bar_of(np.unique(notes.step)), return_counts=True)
+    strokes, many = np.unique(form.bar_of(distinct(notes.step)), return_counts=True)
     if not len(strokes):
         return None
     # 1. The strokes of the last bar that has any, and what comes after them up to the barline where nothing sounds.
-    bar, usual = int(strokes[-1]), float(np.median(many))
-    own = np.unique(notes.step)[-many[-1] :]
+    bar, usual = int(strokes[-1]), median(many)
+    own = distinct(notes.step)[-many[-1] :]
     first, last = int(own[0]), int(own[-1])
     sounding = np.flatnonzero(~_silent(notes, form))
     end = int(form.first[int(form.bar_of(sounding[-1:])[0]) + 1])
@@ -108,8 +109,8 @@ def last_chord(notes: Grid, form: Form) -> LastChord | None:
     if len(own) <= FEW * usual and end - last >= STEPS_PER_QUARTER:
         is_held = _length(notes, first) >= end - first - STEPS_PER_QUARTER
         return _chord(notes, first if on_one and is_held else last)
-    gaps = np.diff(np.unique(notes.step))
-    usual = float(np.quantile(gaps, 0.95)) if len(gaps) else 0.0
+    gaps = np.diff(distinct(notes.step))
+    usual = quantile(gaps, 0.95) if len(gaps) else 0.0
     return _chord(notes, last) if end - last > max(LONG * usual, STEPS_PER_QUARTER) else None
 
 

@@ -125,7 +125,7 @@ class Lattice:
 
     def nearest(self, onset: IntArray) -> tuple[IntArray, IntArray]:
         """The nearest step of each tick and the offset from it. Of two steps as near, the earlier."""
-        after = np.clip(np.searchsorted(self.ticks, onset), 1, max(len(self.ticks) - 1, 1))
+        after = np.minimum(np.maximum(np.searchsorted(self.ticks, onset), 1), max(len(self.ticks) - 1, 1))
         step = after - 1
         if len(self.ticks) > 1:
             step = np.where(self.ticks[after] - onset < onset - self.ticks[step], after, step)
@@ -135,7 +135,7 @@ class Lattice:
         # Only before the first and after the last place may a note be further away than half a gap.
         low = np.where(step == 0, -(2**15), -HALF_GAP)
         high = np.where(step == len(self.ticks) - 1, 2**15 - 1, HALF_GAP)
-        return step, np.clip(offset, low, high)
+        return step, np.minimum(np.maximum(offset, low), high)
 
     def onset(self, step: IntArray, offset: IntArray) -> IntArray:
         """The tick of a note `offset` away from its step; never before tick 0."""
@@ -156,13 +156,13 @@ def _loudest(grid: Grid) -> Grid:
         return grid
     order = np.argsort(place, kind="stable")
     place = place[order]
-    if (place[1:] > place[:-1]).all():
+    is_new = np.concatenate([[True], place[1:] != place[:-1], [True]])
+    if is_new.all():
         return grid.select(order)
-    order = np.lexsort((-grid.length, -grid.velocity, grid.key, grid.step))
-    grid = grid.select(order)
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = (np.diff(grid.step) != 0) | (np.diff(grid.key) != 0)
-    return grid.select(first)
+    among = np.flatnonzero(~(is_new[1:] & is_new[:-1]))  # those that share both with another
+    own = order[among]
+    order[among] = own[np.lexsort((-grid.length[own], -grid.velocity[own], place[among]))]
+    return grid.select(order[is_new[:-1]])
 
 
 def encode(part: Part, lattice: Lattice, kit: Kit | None = None) -> Grid:

@@ -105,13 +105,15 @@ def cut_bars(
 
 def merge(parts: Sequence[Part]) -> Part:
     """Several parts as one, equal notes once."""
-    rows = np.concatenate([np.empty((0, 4), dtype=np.int64), *(part.rows for part in parts)])
-    first = parts[0] if parts else Part.of([])
-    named = partial(Part.of, program=first.program, name=first.name, is_drums=first.is_drums)
-    merged = named(rows)
-    first_of = np.ones(len(merged), dtype=bool)  # equal notes are neighbours
-    first_of[1:] = (merged.rows[1:] != merged.rows[:-1]).any(axis=1)
-    return merged if first_of.all() else named(merged.rows[first_of])
+    if not parts:
+        return Part.of([])
+    first = parts[0]
+    named = partial(Part.of_columns, program=first.program, name=first.name, is_drums=first.is_drums)
+    every = zip(*(part.columns for part in parts), strict=True)
+    merged = named(*(np.concatenate(column) for column in every))
+    differs = [column[1:] != column[:-1] for column in merged.columns]  # equal notes are neighbours
+    first_of = np.concatenate([[True], np.logical_or.reduce(differs)])[: len(merged)]
+    return merged if first_of.all() else named(*(column[first_of] for column in merged.columns))
 
 
 def bar_of_notes(part: Part, lattice: Lattice) -> IntArray:

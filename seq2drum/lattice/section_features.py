@@ -20,6 +20,7 @@ from seq2drum.lattice.features import BARS, GUITAR, SUMMARY, features
 from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form
 from seq2drum.lattice.grid import LENGTH_UNITS, STEPS_PER_QUARTER, Grid
 from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.ordered import median
 from seq2drum.lattice.sections import Section
 from seq2drum.music.notes import IntArray
 
@@ -96,7 +97,7 @@ def section_features(heard: Heard, sections: Sequence[Section]) -> dict[str, Wan
             "bass": _mean(bass[chosen]),
             "bass_spread": bass[chosen].std(axis=0),
         }
-        found[letter] = Wanting(metre, float(np.median(heard.form.bpm[chosen])), SECTION.row({**song, **own}))
+        found[letter] = Wanting(metre, median(heard.form.bpm[chosen]), SECTION.row({**song, **own}))
     return found
 
 

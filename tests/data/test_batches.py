@@ -10,7 +10,19 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from seq2drum.data import batches
-from seq2drum.data.batches import AHEAD, PAST, Batch, Data, Window, blocks, collate, epoch, flatten, windows
+from seq2drum.data.batches import (
+    AHEAD,
+    PAST,
+    Batch,
+    Data,
+    Window,
+    blocks,
+    collate,
+    epoch,
+    flatten,
+    micro_batches,
+    windows,
+)
 from seq2drum.data.draws import FAR, draw
 from seq2drum.data.prepared import Prepared
 from seq2drum.lattice.conditions import CONDITIONS
@@ -220,6 +232,17 @@ def test_pairs_of_a_batch_are_alike_so_that_little_is_padding(data: Data) -> Non
     shuffled = [pairs[index] for index in rng(0).permutation(len(pairs))]
     unsorted = [shuffled[at : at + 4] for at in range(0, len(shuffled), 4)]
     assert padding(list(batches.bucketed(data, pairs, rng(0), size=4))) < padding(unsorted) / 2
+
+
+def test_micro_batches_share_a_batch_out_in_order_and_hold_no_more_steps_than_allowed(data: Data) -> None:
+    pairs = sorted(windows(data), key=lambda pair: pair.stop - pair.first)
+    for most in (1, 500, 2000, 10**6):
+        parts = [pairs[part] for part in micro_batches(data, pairs, most)]
+        assert [pair for part in parts for pair in part] == pairs
+        assert len({len(part) for part in parts[:-1]}) <= 1
+        held = [collate(data, part, draw(rng(), len(part))).offset.shape[:3] for part in parts if len(part) > 1]
+        assert all(np.prod(shape) <= most for shape in held)
+    assert len(parts) == 1
 
 
 # --- collate ----------------------------------------------------------------------------------------------------------

@@ -41,6 +41,18 @@ def test_an_index_of_shards_gives_the_songs_of_all_wherever_the_folder_lies(
     assert [shard.sources for shard in listed] == [shard.sources for shard in shards]
 
 
+def test_reading_a_cache_can_be_interrupted(
+    songs: list[Prepared], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(blob: bytes) -> None:
+        raise KeyboardInterrupt
+
+    save(songs, tmp_path / "songs")
+    monkeypatch.setattr(cache, "unpack", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load(tmp_path / "songs")
+
+
 def test_an_index_written_again_has_the_same_bytes(songs: list[Prepared], tmp_path: Path) -> None:
     save_index([save(songs, tmp_path / "a.s2d")], tmp_path / "one.json")
     save_index(shards_of(tmp_path / "one.json"), tmp_path / "other.json")
@@ -70,7 +82,25 @@ def test_a_shard_that_is_not_the_listed_one_is_refused(songs: list[Prepared], tm
         load(tmp_path / "index.json")
 
 
-@pytest.mark.parametrize("text", ["{", '{"shards": []}', '{"seq2drum shards": 2, "shards": []}', "{}"])
+NO_INDEX = ["{", "{}", '{"shards": []}', '{"seq2drum shards": 2, "shards": []}', '{"seq2drum shards": 1, "shards": []}']
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("file", 7), ("songs", "x"), ("songs", {"train": 1}), ("bars", 5), ("sources", [{"folder": ""}])],
+)
+def test_an_index_that_does_not_count_its_songs_is_refused(
+    field: str, value: object, songs: list[Prepared], tmp_path: Path
+) -> None:
+    save_index([save(songs, tmp_path / "a.s2d")], tmp_path / "index.json")
+    index = json.loads((tmp_path / "index.json").read_text())
+    index["shards"][0][field] = value
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(CorpusError, match="no usable cache"):
+        load(tmp_path / "index.json")
+
+
+@pytest.mark.parametrize("text", NO_INDEX)
 def test_an_index_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(CorpusError, match="no usable cache"):

@@ -14,9 +14,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from seq2drum.data import cache, corpus
-from seq2drum.data.cache import load, save
+from seq2drum.data.cache import load, save, save_packed
 from seq2drum.data.corpus import Account
-from seq2drum.data.parts import digest
+from seq2drum.data.parts import digest, parts_of
 from seq2drum.data.prepared import SPLITS, Prepared, sources, split_of
 from seq2drum.data.reading import find_files
 from seq2drum.errors import CorpusError
@@ -156,6 +156,13 @@ def test_the_same_is_prepared_by_one_worker_and_by_two(tmp_path: Path) -> None:
     two, two_account = corpus.prepare([tmp_path], workers=2)
     assert_same(one, two)
     assert one_account == two_account
+
+
+def test_a_song_that_stays_packed_is_kept_as_one_that_was_unpacked_and_packed_again(tmp_path: Path) -> None:
+    put(tmp_path, **{f"song{seed}": song(seed) for seed in range(3)})
+    save(corpus.prepare([tmp_path])[0], tmp_path / "again")
+    save_packed(corpus.prepare_packed([tmp_path])[0], tmp_path / "once")
+    assert (tmp_path / "once").read_bytes() == (tmp_path / "again").read_bytes()
 
 
 def test_the_same_is_prepared_wherever_the_folders_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -526,16 +533,16 @@ def test_a_folder_is_refused_as_a_cache(tmp_path: Path) -> None:
 
 def test_the_digest_of_a_folder_changes_with_its_files(tmp_path: Path) -> None:
     put(tmp_path, a=song(1), b=song(2))
-    first = digest([tmp_path])
-    assert digest([tmp_path]) == first
+    first = digest(parts_of([tmp_path]))
+    assert digest(parts_of([tmp_path])) == first
     (tmp_path / "readme.txt").touch()
-    assert digest([tmp_path]) == first
+    assert digest(parts_of([tmp_path])) == first
     put(tmp_path, c=song(3))
-    assert digest([tmp_path]) != first
+    assert digest(parts_of([tmp_path])) != first
     (tmp_path / "c.mid").unlink()
-    assert digest([tmp_path]) == first
+    assert digest(parts_of([tmp_path])) == first
     put(tmp_path, b=song(4))
-    assert digest([tmp_path]) != first
+    assert digest(parts_of([tmp_path])) != first
 
 
 # --- real music -------------------------------------------------------------------------------------------------------

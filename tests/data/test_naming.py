@@ -105,7 +105,7 @@ def test_a_song_whose_drums_are_tracks_of_their_own_can_be_learnt_from() -> None
     data = midi.serialise(replace(song, parts=(*song.parts, *tracks)))
     read = read_song(Row("songs/song.mid", "", data, "", ""))
     assert isinstance(read, Candidate)
-    assert read.drum_notes == sum(map(len, tracks)) and read.outside_kit == 0
+    assert read.said.drum_notes == sum(map(len, tracks)) and read.said.outside_kit == 0
 
 
 def test_a_folder_of_named_loops_becomes_bars_and_new_loops(tmp_path: Path) -> None:

@@ -103,10 +103,10 @@ def test_folders_tables_and_corpora_are_read_together(tmp_path: Path) -> None:
         "gigamidi/0a.mid": ("CC BY-NC 4.0", "manifest:gigamidi:a/t"),
     }
     assert [part.size for part in parts_of(data)] == [1, 1, 1]
-    first = digest(data)
-    assert digest(data) == first != digest(data, "clean")
+    first = digest(parts_of(data))
+    assert digest(parts_of(data)) == first != digest(parts_of(data), "clean")
     written(table, own(path=["table/b.midi"]))
-    assert digest(data) != first
+    assert digest(parts_of(data)) != first
 
 
 def test_gigamidi_may_have_its_files_as_plain_bytes_and_no_titles(tmp_path: Path) -> None:
@@ -198,6 +198,7 @@ def test_pack_refuses_what_makes_no_sense(tmp_path: Path, capsys: pytest.Capture
         ([str(TRAINING)], "--data-out FILE.parquet"),
         ([str(TRAINING), "--data-out", str(table)], "exists already"),
         ([str(table), "--data-out", str(table), "--force"], "is among the songs"),
+        ([str(TRAINING), "--data-out", str(tmp_path / "new.csv")], "ends in .parquet"),
         ([str(tmp_path / "gone"), "--data-out", str(tmp_path / "new.parquet")], "no file or folder"),
         ([str(TRAINING), "--data-out", str(tmp_path / "no" / "new.parquet")], "does not exist"),
     ):
