@@ -148,6 +148,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         songs = _songs(options)
         task, data = _task(songs, recipe), sources(songs)
+        del songs  # laid out by now: half of what that takes
     # 3. Train.
     about = {"data": data, "licences": options.licence and str(Licences(options.licence)), "command": command()}
     with bar(1, "trained") as advance:
@@ -220,7 +221,7 @@ def _songs(options: argparse.Namespace) -> list[Prepared]:
 
     if options.cache and not options.data:
         return prepare.allowed(load(Path(options.cache)), options)
-    songs = prepare.prepared(options.data or [_own_examples()], options, anew=False)
+    songs = prepare.prepared(options.data or [_own_examples()], options)
     if _on_own_examples(options):
         say("training on the project's own examples: enough to see that it works, far too little for a good drummer.")
         say("for a real one, give it folders of songs with guitar and drums: --data DIR")

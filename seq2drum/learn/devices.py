@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +13,10 @@ from torch.distributed import PrefixStore, init_process_group  # type: ignore[at
 from torch.distributed.rendezvous import rendezvous
 
 from seq2drum.errors import OptionError
+from seq2drum.models.layers import cpu_has_bf16
+
+KERNELS = "64"
+"""Operations on one shape of which oneDNN keeps the kernels, some five of 256 kB each: of its own 1,024, up to 1 GB."""
 
 
 def fabric_of(device: str, precision: str) -> Fabric:
@@ -22,13 +25,14 @@ def fabric_of(device: str, precision: str) -> Fabric:
     Raises:
         OptionError: there is no such device.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KERNELS)
     if device == "cuda" and not torch.cuda.is_available():
         raise OptionError("--device cuda: there is no CUDA device that torch can use; try --device auto")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells the precision, which the recipe does
     kind: Any = {"bf16": "bf16-mixed", "32": "32-true"}.get(precision, precision)
     if precision == "auto":
         gpu = on_gpu(device)
-        bf16 = torch.cuda.is_bf16_supported() if gpu else torch.backends.mkldnn.is_available() and _cpu_has_bf16()
+        bf16 = torch.cuda.is_bf16_supported() if gpu else cpu_has_bf16()
         kind = "bf16-mixed" if bf16 else "32-true"
     # As torchrun says: how many processes there are, and how many of them on this machine.
     world, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
@@ -55,15 +59,6 @@ def meet(device: torch.device) -> None:
     store, rank, world = next(rendezvous("env://"))
     own = PrefixStore(f"start {start}", store)
     init_process_group("nccl" if device.type == "cuda" else "gloo", store=own, rank=rank, world_size=world)
-
-
-def _cpu_has_bf16() -> bool:
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and "avx512_bf16" in _cpu_flags()
-
-
-def _cpu_flags() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.read_text() if cpuinfo.exists() else ""
 
 
 def machine_of(device: torch.device) -> str:

@@ -15,8 +15,8 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Queue
@@ -202,10 +202,15 @@ class _Run(Generic[Item, Ready]):
 
     # --- what a task makes its steps with ----------------------------------------------------------------------------
 
-    def update(self, optimizer: str, loss: torch.Tensor, *, most: float = 1.0) -> None:
+    def update(
+        self, optimizer: str, loss: torch.Tensor | Sequence[Callable[[], torch.Tensor]], *, most: float = 1.0
+    ) -> None:
         stepper = self.optimizers[optimizer]
         stepper.zero_grad()
-        self.fabric.backward(loss)
+        if isinstance(loss, torch.Tensor):
+            self.fabric.backward(loss)
+        else:
+            self.accumulate(loss)
         weights = [weight for group in stepper.param_groups for weight in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(weights, most)
         if self.lag:
@@ -213,6 +218,14 @@ class _Run(Generic[Item, Ready]):
         else:
             self.check(float(norm), self.progress.step)
         stepper.step()
+
+    def accumulate(self, losses: Sequence[Callable[[], torch.Tensor]]) -> None:
+        """Sum the gradients of losses, each computed when those before are done with; processes meet at the last."""
+        for left, loss in zip(range(len(losses) - 1, -1, -1), losses, strict=True):
+            with ExitStack() as apart:
+                for model in self.models.values():
+                    apart.enter_context(self.fabric.no_backward_sync(model, enabled=left > 0))
+                self.fabric.backward(loss())
 
     def check(self, norm: float, step: int) -> None:
         """Go on only where gradients are numbers."""

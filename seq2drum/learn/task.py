@@ -112,8 +112,11 @@ class Gear(Protocol):
     rank: int
     processes: int
 
-    def update(self, optimizer: str, loss: Tensor, *, most: float = 1.0) -> None:
+    def update(self, optimizer: str, loss: Tensor | Sequence[Callable[[], Tensor]], *, most: float = 1.0) -> None:
         """Make one step of an optimiser against a loss, its gradients cut to a norm of `most`.
+
+        Losses of micro-batches are computed one after another and their gradients summed (gradient accumulation), so
+        that the activations of one are held at a time.
 
         Several processes use the mean of their gradients.
 

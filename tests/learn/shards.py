@@ -14,7 +14,7 @@ import torch
 
 from seq2drum.data.cache import shards_of
 from seq2drum.data.portions import Layout, Portioned
-from seq2drum.learn import loop, runs
+from seq2drum.learn import accompaniment, loop, runs
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.task import Progress
 
@@ -24,6 +24,7 @@ SIZES = {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads
 def main(index: str, folder: str, batch: str, killed: str = "") -> None:
     torch.set_num_threads(1)
     recipe = Recipe(model="attention", epochs=2, batch=int(batch), sizes=SIZES, device="cpu", precision="32", drawn=0.0)
+    accompaniment.MICRO_BATCH = 300  # so that batches are learnt from in several parts
     songs = Portioned(shards_of(Path(index)), Layout(altered=recipe.altered), size=3)
     last = int(os.environ.get("RANK", "0")) == int(os.environ.get("WORLD_SIZE", "1")) - 1
     first = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"

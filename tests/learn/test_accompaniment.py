@@ -23,7 +23,7 @@ from seq2drum.data.cache import save
 from seq2drum.data.draws import draw
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
-from seq2drum.learn import loop, report, watching
+from seq2drum.learn import accompaniment, loop, report, watching
 from seq2drum.learn.accompaniment import Accompaniment, Recipe, validation_nats
 from seq2drum.learn.history import History
 from seq2drum.learn.loop import Trained
@@ -31,11 +31,13 @@ from seq2drum.learn.report import GROOVED, NATS, SWAPPED
 from seq2drum.learn.runs import HISTORY, REPORT, TASK
 from seq2drum.learn.task import Progress
 from seq2drum.learn.watching import Chosen, Preview, previews_from_rows
+from seq2drum.models.layers import SameDropout
 from seq2drum.music.kit import KITS
 from seq2drum.play import engine
 from seq2drum.play.decoding import play
 from seq2drum.play.folder import find, read_config
 from seq2drum.play.sampling import Sampling
+from tests.backbeats import song_of
 from tests.made import made_song
 
 ROOT = Path(__file__).parents[2]
@@ -233,6 +235,32 @@ def test_two_processes_do_what_one_does_with_the_double_batch(songs: list[Prepar
     for name in one:
         # Adam divides by the size of the gradient, so rounding in small ones shows at a ten-thousandth of the movement.
         assert torch.allclose(one[name], two[name], atol=5e-4), name
+
+
+@pytest.mark.slow
+def test_micro_batches_are_as_many_as_asked_and_their_gradients_those_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = batches.flatten([song_of(seed, bars=16) for seed in range(3)])
+    made, learnt = [], []
+    for most in (10**6, 200):  # all bars have 24 steps: of shorter pairs other bars would be cut short
+        monkeypatch.setattr(accompaniment, "MICRO_BATCH", most)
+        task = Accompaniment(songs, None, replace(RECIPE, steps=1, drawn=0.0, rate=10.0))
+        # Plain gradients, and no units left out: these are drawn for each part anew.
+        task.optimizers = {name: torch.optim.SGD(model.parameters()) for name, model in task.models.items()}
+        for module in task.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+            elif isinstance(module, SameDropout):
+                module.share = 0.0
+        before = {name: weight.detach().clone() for name, weight in task.model.named_parameters()}
+        made.append(len(task.prepare(task.epoch(0, 1)[0], 0, 0, rank=0, processes=1)))
+        loop.train(task, tmp_path / str(most))
+        learnt.append({name: weight.detach() - before[name] for name, weight in task.model.named_parameters()})
+    assert made[0] == 1 and made[1] > 2
+    whole, parts = learnt
+    assert max(float(moved.abs().max()) for moved in whole.values()) > 0.01
+    assert all(torch.allclose(whole[name], parts[name], rtol=1e-4, atol=1e-7) for name in whole)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from seq2drum.cli import train as command
 from seq2drum.data import portions
 from seq2drum.data.cache import save, save_index, shards_of
 from seq2drum.data.portions import Layout, Portioned
-from seq2drum.learn import loop
+from seq2drum.learn import accompaniment, loop
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.loop import Trained
 from seq2drum.learn.task import Progress
@@ -64,7 +64,10 @@ def ran(command: list[str], *arguments: object) -> str:
 
 
 @pytest.mark.slow
-def test_a_run_that_is_stopped_amid_any_portion_and_resumed_is_the_unbroken_one(index: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_stopped_amid_any_portion_and_resumed_is_the_unbroken_one(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accompaniment, "MICRO_BATCH", 300)
     whole = trained(index, tmp_path / "whole")
     assert whole.progress.epoch == 6  # two epochs of three portions
     for stop in (1, whole.progress.step // 2, whole.progress.step - 1):
