@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2drum.models import base, remembering
+from seq2drum.models import base, recalling, remembering
 from seq2drum.models.remembering import Known, Remembering
 
 
@@ -59,6 +59,9 @@ class Attention(Remembering):
         y, _ = self.decoder(torch.cat([mixed, previous], -1), (h[None].contiguous(), c[None].contiguous()))
         return functional.relu(thought + self.think(y))
 
+    def prepared(self, given: Tensor, overheard: Tensor, final: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
+        return given, torch.cat([overheard, final], -1)
+
     def graphs(self) -> dict[str, base.Graph]:
         config, size = self.config, self.state_size
         voices, hidden = config.voices, config.hidden
@@ -69,8 +72,12 @@ class Attention(Remembering):
             "echo": ("n", "S", self.echo),
             "opened": ("n", size),
         }
-        return self.listening_graphs() | {
-            "bar": base.Graph(_Bar(self), self.bar_inputs(), opened),
+        of_song, of_bars = (
+            {"given": (each, "S", self.given_size), "context": (each, self.overheard + 2 * config.reader)}
+            for each in ("B", "n")
+        )
+        return recalling.listening_graphs(self, of_song) | {
+            "bar": base.Graph(_Bar(self), recalling.bar_inputs(self, of_bars), opened),
             "walk": base.walk_graph(_Walk(self), config, config.mixed, hidden + pointed, hidden, size),
             "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
@@ -78,13 +85,15 @@ class Attention(Remembering):
 
 class _Bar(base.GraphModule[Attention]):
     def forward(
-        self, given: Tensor, context: Tensor, query: Tensor, keys: Tensor, distance: Tensor,
-        past: Tensor, past_velocity: Tensor, state: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        self, keys: Tensor, distance: Tensor, past: Tensor, past_velocity: Tensor, state: Tensor, *known: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         model, config = self.model, self.model.config
+        *remembered, given, context = known
         carried = state[:, 2 * config.hidden :]
-        known, echo, carried = model.remember(given, context, query, keys, distance, past, past_velocity, carried)
-        mixed, thoughts, h, c = model.opened(known)
+        recalled, echo, carried = recalling.remember(model, keys, distance, past, past_velocity, carried, *remembered)
+        overheard, final = torch.split(context, [model.overheard, 2 * config.reader], -1)
+        knowledge = torch.cat([overheard, carried[:, : config.played]], -1)
+        mixed, thoughts, h, c = model.opened(Known(given, final, knowledge, recalled))
         if config.groove:
             thoughts = torch.cat([thoughts, *model.pointed(given)], -1)
         return mixed, thoughts, echo, torch.cat([h, c, carried], -1)

@@ -98,7 +98,7 @@ def write_graph(graph: Graph, example: tuple[Tensor, ...], path: Path, *, fold: 
 
 
 _LENGTHS = {"n": 2, "B": 6, "S": 24, "M": 5}  # to trace with: songs, bars of a unit, steps of a bar, bars remembered
-_WHOLE = {"steps", "distance"}
+_WHOLE = {"steps", "distance", "row", "place"}
 
 
 def encode_inputs(config: Config) -> dict[str, Shape]:

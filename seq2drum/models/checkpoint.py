@@ -17,6 +17,7 @@ import copy
 import json
 import struct
 import sys
+import tempfile
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -31,6 +32,7 @@ from seq2drum.errors import CheckpointError, ModelError
 from seq2drum.models.base import Family, write_graph
 from seq2drum.models.families import FAMILIES, family
 from seq2drum.play.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, find, read_config
+from seq2drum.play.runtime import runtime
 
 CARD = "card.md"
 
@@ -92,9 +94,10 @@ def export(model: Family, folder: Path) -> None:
     model = copy.deepcopy(model).cpu().eval()  # the one in training stays where and as it is
     with torch.no_grad():
         for name, graph in model.graphs().items():
-            # Constants are not folded: a weight stays what the file of weights has.
-            write_graph(graph, graph.example(), folder / f"{name}.onnx", fold=False)
-            _share_weights(folder / f"{name}.onnx", folder / WEIGHTS)
+            # Constants are not folded by torch, which would fold weights, too: these stay what their file has.
+            path = folder / f"{name}.onnx"
+            write_graph(graph, graph.example(), path, fold=False)
+            path.write_bytes(_on_weights(_folded(onnx.load(path)), folder / WEIGHTS).SerializeToString())
     seal(folder)
 
 
@@ -185,12 +188,38 @@ def _stored(file: BinaryIO) -> dict[str, _Stored]:
     return places
 
 
-def _share_weights(path: Path, weights: Path) -> None:
-    """Let a graph's weights point into the safetensors file instead of holding copies."""
+def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model in which that is computed once, now, which depends on neither an input nor a weight.
+
+    Two thirds of the nodes that torch writes are of this kind, and would be computed at each start. ONNX Runtime does
+    it. It takes for constant no weight that is named as an input, too.
+    """
+    asked = list(model.graph.input)
+    for tensor in model.graph.initializer:
+        model.graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+    ort = runtime()
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 4  # it warns of each such weight
+    with tempfile.TemporaryDirectory() as temporary:
+        options.optimized_model_filepath = str(Path(temporary) / "folded.onnx")
+        ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        folded = onnx.load(options.optimized_model_filepath)
+    del folded.graph.input[:]
+    folded.graph.input.extend(asked)
+    folded.graph.initializer.sort(key=lambda tensor: tensor.name)  # it writes them in another order each time
+    used = {node.domain for node in folded.graph.node}
+    kinds = [kind for kind in folded.opset_import if kind.domain in used]
+    del folded.opset_import[:]
+    folded.opset_import.extend(kinds)
+    return folded
+
+
+def _on_weights(model: onnx.ModelProto, weights: Path) -> onnx.ModelProto:
+    """A model whose weights are places in the safetensors file. The model itself is changed."""
     with weights.open("rb") as file:
         places = _stored(file)
-    graph = onnx.load(str(path), load_external_data=False)
-    for tensor in graph.graph.initializer:
+    for tensor in model.graph.initializer:
         name = _parameter(tensor.name, places)
         if name is None:
             continue
@@ -201,7 +230,7 @@ def _share_weights(path: Path, weights: Path) -> None:
         for key, value in (("location", weights.name), ("offset", begin), ("length", end - begin)):
             entry = tensor.external_data.add()
             entry.key, entry.value = key, str(value)
-    path.write_bytes(graph.SerializeToString())
+    return model
 
 
 def _parameter(name: str, known: Container[str]) -> str | None:

@@ -5,12 +5,22 @@ Letters of shapes: m sequences, n songs or pairs, S steps, V voices, I inputs, H
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 BESIDE = 2  # bars either side that a convolution over bars hears
 PLACE = 16  # numbers of a step's place in its bar, beside the clock
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor multiplies in bfloat16."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    known = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return bool(known) and "avx512_bf16" in flags
 
 
 class Reader(nn.Module):
@@ -46,6 +56,13 @@ class Flat(nn.Module):
         known = self.linear.weight.shape[1] // self.width
         x = x[..., :known, :].flatten(-2)
         return functional.linear(x, self.linear.weight[:, : x.shape[-1]], self.linear.bias)
+
+    def of_hits(self, hits: Tensor) -> Tensor:
+        """The same of hits (n, S, width), each 0 or 1, of which there are few: only their weights are read."""
+        known = self.linear.weight.shape[1] // self.width
+        row, place = torch.nonzero(hits[:, :known].flatten(1), as_tuple=True)
+        own = (row == torch.arange(hits.shape[0], device=hits.device)[:, None]).to(hits.dtype)  # (n, hits)
+        return own @ self.linear.weight.t()[place] + self.linear.bias
 
 
 class SameDropout(nn.Module):
@@ -189,11 +206,12 @@ def last_steps(drums: Tensor, steps: Tensor) -> Tensor:
     return torch.gather(drums, 2, at)[:, :, 0]
 
 
-def lstm_step(lstm: nn.LSTM, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM of one layer: input (n, I), state (n, H) and (n, H) -> the next state."""
-    of_input, of_state, of_one, bias = (parameter for _, parameter in lstm.named_parameters())
-    gates = functional.linear(x, of_input, of_one + bias) + functional.linear(h, of_state)
-    i, f, g, o = torch.split(gates, lstm.hidden_size, -1)
+def lstm_gated(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """One step of an LSTM of one layer: what its gates are given (n, 4H), its cells (n, H) -> the next state, h and c.
+
+    The order of the gates is that of torch.
+    """
+    i, f, g, o = torch.split(gates, c.shape[-1], -1)
     c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
 

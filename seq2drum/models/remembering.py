@@ -43,6 +43,7 @@ ASKED = 32  # numbers that what is asked for, here and two bars either side, bec
 SKETCHED = 0.3  # weight of the sketch's loss beside that of the hits
 FILLED = 0.3  # and of that of fills
 UNKNOWN = 0.7  # velocity of a hit that was drawn where the drummer has none
+NEVER = -1e9
 _SHAPE_COLUMNS = GUITAR.without("pitch_classes")
 
 
@@ -207,15 +208,21 @@ class Remembering(base.Family):
         """
         heads = self.config.heads
         q, k = (functional.normalize(x.reshape(x.shape[0], -1, heads, KEY), dim=-1) for x in (query, keys))
-        far = NEAR + 1 + (distance % 8 == 0).long()
-        bias = self.distance(torch.where(distance <= NEAR, distance, far)).permute(0, 3, 1, 2)
+        bias = self.bias(distance).permute(0, 3, 1, 2)
         score = torch.einsum("nqhd,nkhd->nhqk", q, k).float() * self.sharpness.exp()[:, None, None] + bias
-        score = score.masked_fill((distance == 0)[:, None], -1e9)
+        score = score.masked_fill((distance == 0)[:, None], NEVER)
         nothing = self.nothing[None, :, None, None].expand(score.shape[0], -1, score.shape[2], 1)
         if self.hears_grooves:
-            slot = self.slot[None, :, None, None].expand_as(nothing).masked_fill((grooved == 0)[:, None, :, None], -1e9)
+            slot = self.slot[None, :, None, None].expand_as(nothing)
+            slot = slot.masked_fill((grooved == 0)[:, None, :, None], NEVER)
             nothing = torch.cat([nothing, slot], -1)
         return torch.softmax(torch.cat([nothing, score], -1), -1)[..., 1:]
+
+    def bias(self, distance: Tensor) -> Tensor:
+        """What each head adds to the score of bars so many bars back: (...) -> (..., A)."""
+        far = NEAR + 1 + (distance % 8 == 0).long()
+        biases: Tensor = self.distance(torch.where(distance <= NEAR, distance, far))
+        return biases
 
     def recalled(self, weight: Tensor, past: Tensor, groove: Tensor) -> Tensor:
         """Weights (n, A, N, ·), bars remembered (n, M, S, V), the grooves (n, N, S, V) -> as mixed (n, N, S, A, V).
@@ -328,61 +335,12 @@ class Remembering(base.Family):
 
     # --- playing -----------------------------------------------------------------------------------------------------
 
-    def listening_graphs(self) -> dict[str, base.Graph]:
-        """The graphs "encode" and "plan", which are the same in all these families."""
-        config = self.config
-        remembered = config.heads * KEY
-        given = base.encode_inputs(config) | (base.groove_inputs(config) if self.hears_grooves else {})
-        known: dict[str, base.Shape] = {
-            "given": ("B", "S", self.given_size),
-            "context": ("B", self.overheard + 2 * config.reader),
-            "query": ("B", remembered),
-            "key": ("B", remembered),
-            "sketch": ("B", "S", config.voices),
-        }
-        return {
-            "encode": base.Graph(_Encode(self), given, known),
-            "plan": base.Graph(_Plan(self), base.plan_inputs(config), {"fill": ("B", 1)}),
-        }
+    @abstractmethod
+    def prepared(self, given: Tensor, overheard: Tensor, final: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
+        """What the family's own layers make of m bars before any of them is played, as far as nothing played matters.
 
-    def bar_inputs(self) -> dict[str, base.Shape]:
-        """What the graph "bar" is given."""
-        config, remembered = self.config, self.config.heads * KEY
-        return {
-            "given": ("n", "S", self.given_size),
-            "context": ("n", self.overheard + 2 * config.reader),
-            "query": ("n", remembered),
-            "keys": ("n", "M", remembered),
-            "distance": ("n", "M"),
-            "past": ("n", "M", "S", config.voices),
-            "past_velocity": ("n", "M", "S", config.voices),
-            "state": ("n", self.state_size),
-        }
-
-    def remember(
-        self, given: Tensor, context: Tensor, query: Tensor, keys: Tensor, distance: Tensor,
-        past: Tensor, past_velocity: Tensor, carried: Tensor,
-    ) -> tuple[Known, Tensor, Tensor]:  # fmt: skip
-        """What is known of a bar when all bars before it were played.
-
-        The arguments are those of `bar_inputs`; carried (n, 2P): of the state, what goes from bar to bar. Returns that,
-        how loud the bars remembered and the bar before were (n, S, ·), and what is carried on.
+        given (m, S, G), overheard (m, ·), final (m, 2R): see `Known`; steps (m,): how many each has.
         """
-        config = self.config
-        overheard, final = torch.split(context, [self.overheard, 2 * config.reader], -1)
-        hits, is_given = self.pointed(given)
-        groove = given[..., -1 - config.voices : -1]
-        h, c = torch.split(carried, config.played, -1)
-        h, c = layers.lstm_step(
-            self.carry, torch.cat([self.drum_bar(past[:, -1]), overheard[:, : config.bar]], -1), h, c
-        )
-        weight = self.weights(query[:, None], keys, distance.clamp(min=0)[:, None], is_given[:, :1, 0])
-        recalled = self.recalled(weight, past, hits[:, None])[:, 0].flatten(-2)
-        louder = self.recalled(weight.mean(1, keepdim=True), past_velocity, groove[:, None])[:, 0, :, 0]
-        lags = torch.cat([past[:, -lag] for lag in LAGS], -1)
-        echo = [louder, past_velocity[:, -1]] + ([groove] if self.hears_grooves else [])
-        known = Known(given, final, torch.cat([overheard, h], -1), torch.cat([lags, recalled], -1))
-        return known, torch.cat(echo, -1), torch.cat([h, c], -1)
 
 
 class _Thoughts(NamedTuple):
@@ -399,36 +357,3 @@ class _Thoughts(NamedTuple):
     given: Tensor
     heard: Tensor
     overheard: Tensor
-
-
-def _heard(model: Remembering, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
-    """What the guitar alone tells of each bar of a song, (B, ·)."""
-    vectors = model.vectors(guitar, bars)
-    around = model.around(vectors[None], torch.ones_like(vectors[None, :, 0]))[0]
-    whole = model.part_summary(summary).expand(vectors.shape[0], -1)
-    return torch.cat([vectors, around, whole], -1)
-
-
-class _Plan(base.GraphModule[Remembering]):
-    def forward(self, guitar: Tensor, bars: Tensor, summary: Tensor) -> Tensor:
-        return self.model.breaks(_heard(self.model, guitar, bars, summary))
-
-
-class _Encode(base.GraphModule[Remembering]):
-    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        return encoded(self.model, *given)
-
-
-def encoded(
-    model: Remembering, guitar: Tensor, clock: Tensor, steps: Tensor, bars: Tensor, summary: Tensor, conditions: Tensor,
-    groove: Tensor | None = None, grooved: Tensor | None = None,
-) -> tuple[Tensor, ...]:  # fmt: skip
-    """What the graph "encode" makes of a song: see `Remembering.listening_graphs` for what comes in and goes out."""
-    heard = _heard(model, guitar, bars, summary)
-    overheard = torch.cat([heard, model.wanted(conditions[None])[0]], -1)
-    if groove is not None and grooved is not None:
-        overheard = torch.cat([overheard, model.drum_bar((groove > 0).to(groove.dtype)) * grooved], -1)
-    given, final = model.given(guitar, clock, steps, groove, grooved)
-    contents = model.contents(guitar, bars)
-    query, key = model.query(contents), model.key(contents)
-    return given, torch.cat([overheard, final], -1), query, key, model.sketched(given, overheard)

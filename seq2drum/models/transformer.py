@@ -29,9 +29,9 @@ from torch.nn import functional
 
 from seq2drum.data.batches import PAST
 from seq2drum.lattice.form import MAX_STEPS
-from seq2drum.models import base, remembering
+from seq2drum.models import base, recalling, remembering
 from seq2drum.models.layers import PLACE, SameDropout
-from seq2drum.models.remembering import Known, Remembering, encoded
+from seq2drum.models.remembering import LAGS, Known, Remembering
 
 WINDOW = 48  # steps that a step looks back at, itself among them: two bars of 4/4
 BEFORE = 4  # bars in which they lie
@@ -90,12 +90,19 @@ class Transformer(Remembering):
         """What is known of the steps of bars, steps (m,) many each, before they are played: (m, S, H)."""
         x = self.mix_steps(self.dropout(torch.cat([known.given, known.recalled], -1)))
         x = x + self.mix_bar(torch.cat([known.knowledge, known.final], -1))[:, None]
+        return self.looked_at(x, self.hidden(steps, x)[:, None, None])
+
+    def looked_at(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """Bars that are mixed of what is known, (m, S, H), looked at as a whole; hidden (m, 1, 1, S): see `_Whole`."""
         shape = x.shape[:2]
-        exists = torch.arange(shape[1], device=x.device) < steps[:, None]
-        hidden = torch.where(exists, 0.0, _NEVER).to(x.dtype)[:, None, None]
         for layer in self.whole:
             x = layer(x, hidden, shape)
         return x
+
+    def hidden(self, steps: Tensor, x: Tensor) -> Tensor:
+        """(m, S): 0 for the steps of bars, steps (m,) many each, and never for what is behind them; x (m, S, ·)."""
+        exists = torch.arange(x.shape[1], device=x.device) < steps[:, None]
+        return torch.where(exists, 0.0, _NEVER).to(x.dtype)
 
     def window(self, drums: Tensor, alike: Tensor, steps: Tensor) -> list[Tensor]:
         """The slots of the WINDOW steps before bars, oldest first, for each layer that looks back: (m, W, ·).
@@ -104,16 +111,18 @@ class Transformer(Remembering):
         many steps as the bar itself; steps (m,): how many.
         """
         # 1. Where each step lies. Behind a bar that is not alike nothing is seen.
-        back = torch.arange(WINDOW + REACH - 1, 0, -1, device=drums.device)
-        bar = torch.div(back - 1, steps[:, None], rounding_mode="floor")
-        place = steps[:, None] - 1 - (back - 1 - bar * steps[:, None])
+        bar, place = _steps_before(steps)
         hidden = torch.cumsum((~alike).long().flip(1), 1)
         within = bar.clamp(max=BEFORE - 1)
         seen = ((bar < BEFORE) & (torch.gather(hidden, 1, within) == 0))[..., None].to(drums.dtype)
-        # 2. Its hits and its place, and those of the steps before it.
+        # 2. Its hits.
         row = (BEFORE - 1 - within) * drums.shape[2] + place
         hits = torch.gather(drums.flatten(1, 2), 1, row[..., None].expand(-1, -1, drums.shape[-1]))
-        known = torch.cat([hits, self.place(place.clamp(max=MAX_STEPS - 1))], -1) * seen
+        return self.slotted(hits, place.clamp(max=MAX_STEPS - 1), seen)
+
+    def slotted(self, hits: Tensor, place: Tensor, seen: Tensor) -> list[Tensor]:
+        """Hits (m, W + REACH - 1, V) and places of steps before bars, seen (m, ·, 1) or not -> slots, see `window`."""
+        known = torch.cat([hits, self.place(place)], -1) * seen
         token = functional.relu(self.steps_before(known.transpose(1, 2))).transpose(1, 2) * seen[:, REACH - 1 :]
         return [slots(token) for slots in self.slots_before]
 
@@ -141,23 +150,62 @@ class Transformer(Remembering):
 
     # --- playing -----------------------------------------------------------------------------------------------------
 
+    def prepared(self, given: Tensor, overheard: Tensor, final: Tensor, steps: Tensor) -> tuple[Tensor, ...]:
+        """See `Remembering.prepared`: the sums of `opened` as far as they are known, and where the steps before lie.
+
+        mixed (m, S, H); of the steps of `window` and those before them the row and place in the bars before, (m, ·),
+        behind (m, ·, BEFORE): which of these must be alike for the step to be seen, and inside (m, ·, 1): whether it
+        lies in any; hidden (m, S): see there.
+        """
+        knowledge = torch.cat([overheard, torch.zeros_like(overheard[:, :1]).expand(-1, self.config.played), final], -1)
+        of_given = functional.linear(given, self.mix_steps.weight[:, : self.given_size], self.mix_steps.bias)
+        mixed = of_given + self.mix_bar(knowledge)[:, None]
+        bar, place = _steps_before(steps)
+        within = bar.clamp(max=BEFORE - 1)
+        row = (BEFORE - 1 - within) * given.shape[1] + place
+        behind = torch.arange(BEFORE - 1, -1, -1, device=bar.device) <= within[..., None]
+        inside = (bar < BEFORE)[..., None]
+        place = place.clamp(max=MAX_STEPS - 1)
+        return mixed, row, place, behind.to(given.dtype), inside.to(given.dtype), self.hidden(steps, given)
+
     def graphs(self) -> dict[str, base.Graph]:
         config, size = self.config, self.state_size
         voices, hidden = config.voices, config.hidden
-        graphs = self.listening_graphs()
-        listening = graphs["encode"]
+        of_song, of_bars = (_prepared_shapes(hidden, bars) for bars in ("B", "n"))
         opened: dict[str, base.Shape] = {
             "inputs": ("n", "S", hidden),
             "thoughts": ("n", "S", voices + 1),
             "echo": ("n", "S", self.echo),
             "opened": ("n", size),
         }
-        return graphs | {
-            "encode": base.Graph(_Encode(self), listening.inputs, listening.outputs | {"length": ("B", 1)}),
-            "bar": base.Graph(_Bar(self), self.bar_inputs() | {"length": ("n", 1)}, opened),
+        return recalling.listening_graphs(self, of_song) | {
+            "bar": base.Graph(_Bar(self), recalling.bar_inputs(self, of_bars), opened),
             "walk": base.walk_graph(_Walk(self), config, hidden, voices + 1, hidden, size),
             "feel": base.feel_graph(self.heads, hidden, voices, self.echo),
         }
+
+
+def _prepared_shapes(hidden: int, bars: str) -> dict[str, base.Shape]:
+    """Of what `Transformer.prepared` gives."""
+    steps = WINDOW + REACH - 1
+    return {
+        "mixed": (bars, "S", hidden),
+        "row": (bars, steps),
+        "place": (bars, steps),
+        "behind": (bars, steps, BEFORE),
+        "inside": (bars, steps, 1),
+        "hidden": (bars, "S"),
+    }
+
+
+def _steps_before(steps: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the last WINDOW + REACH - 1 steps before bars of so many steps (m,) lie, oldest first.
+
+    How many bars back, 0 for the last one, and the number of the step in its bar, both (m, WINDOW + REACH - 1).
+    """
+    back = torch.arange(WINDOW + REACH - 1, 0, -1, device=steps.device)
+    bar = torch.div(back - 1, steps[:, None], rounding_mode="floor")
+    return bar, steps[:, None] - 1 - (back - 1 - bar * steps[:, None])
 
 
 class _Whole(nn.Module):
@@ -177,9 +225,9 @@ class _Whole(nn.Module):
         """x (m, S, H), hidden (m, 1, 1, S): added to what is asked of a step; shape: m and S -> (m, S, H)."""
         count, size = shape
         attending, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
-        attending = attending.reshape(count, size, 3, self.heads, self.sizes[0] // self.heads // 3)
-        q, k, v = attending.permute(2, 0, 3, 1, 4)  # each (m, A, S, ·)
-        distance = _shifted(self.distance.flip(1).roll(1 - MAX_STEPS, 1))[:, :size, :size]
+        attending = attending.reshape(count, size, 3 * self.heads, self.sizes[0] // self.heads // 3).transpose(1, 2)
+        q, k, v = torch.split(attending, self.heads, 1)  # each (m, A, S, ·)
+        distance = _apart(_shifted(self.distance.flip(1).roll(1 - MAX_STEPS, 1)), self.distance, x)
         weight = torch.softmax(q @ k.transpose(-1, -2) + distance.to(x.dtype) + hidden, -1)
         mixed = (weight @ v).transpose(1, 2).reshape(count, size, self.sizes[0] // 3)
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
@@ -204,7 +252,7 @@ class _Back(nn.Module):
         q, own, units = torch.split(self.enter(self.norm(x)), self.sizes, -1)
         seen = torch.cat([slots, own], 1)  # (m, W + S, ·)
         score = q.reshape(count, -1, SLOT) @ seen.transpose(1, 2)  # (m, S A, W + S)
-        weight = torch.softmax(score + self.biases()[: size * self.heads, : WINDOW + size].to(score.dtype), -1)
+        weight = torch.softmax(score + _behind(self.biases(), self.distance, x).to(score.dtype), -1)
         mixed = (weight @ seen).reshape(count, size, self.sizes[0])
         return x + self.dropout(self.leave(torch.cat([mixed, functional.relu(units)], -1)))
 
@@ -224,6 +272,36 @@ def _shifted(first: Tensor) -> Tensor:
     return rows[:, : MAX_STEPS * (size - 1)].reshape(heads, MAX_STEPS, size - 1)
 
 
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _apart(table: Tensor, distance: Tensor, x: Tensor) -> Tensor:
+    """(A, S, S): what is added to what each head asks of each step of x (m, S, H), by how far it is away.
+
+    table (A, MAX_STEPS, ·): the same of a bar of MAX_STEPS, all that most songs have. distance (A, 2 MAX_STEPS - 1): of
+    which the last, on either side, holds for steps further away.
+    """
+    size, most = x.size(1), table.size(1)
+    if size <= most:
+        return table[:, :size, :size]
+    place = torch.arange(size, device=x.device)
+    return distance[:, (place[:, None] - place).clamp(1 - most, most - 1) + most - 1]
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _behind(table: Tensor, distance: Tensor, x: Tensor) -> Tensor:
+    """(S A, W + S): the same of the steps of x (m, S, H) and the slots that they look back at.
+
+    table (MAX_STEPS A, W + MAX_STEPS): of a bar of MAX_STEPS. distance (A, W): oldest first; a slot that is further
+    away, or comes later, is not seen.
+    """
+    size, heads, window = x.size(1), distance.size(0), distance.size(1)
+    if size * heads <= table.size(0):
+        return table[: size * heads, : window + size]
+    place = torch.arange(size, device=x.device)
+    slot = torch.arange(window + size, device=x.device) - place[:, None] - 1
+    biases = torch.where((slot < 0) | (slot >= window), -1e9, distance[:, slot.clamp(0, window - 1)])
+    return biases.transpose(0, 1).reshape(size * heads, window + size)
+
+
 def _begin(enter: nn.Linear, leave: nn.Linear, queries: int, compared: int) -> None:
     """Scale the weights of a new layer: queries by the root of what is compared, what is added to a half."""
     with torch.no_grad():
@@ -231,24 +309,31 @@ def _begin(enter: nn.Linear, leave: nn.Linear, queries: int, compared: int) -> N
         leave.weight *= 0.5
 
 
-class _Encode(base.GraphModule[Transformer]):
-    def forward(self, guitar: Tensor, clock: Tensor, steps: Tensor, *more: Tensor) -> tuple[Tensor, ...]:
-        return *encoded(self.model, guitar, clock, steps, *more), steps[:, None].to(guitar.dtype)
-
-
 class _Bar(base.GraphModule[Transformer]):
     def forward(
-        self, given: Tensor, context: Tensor, query: Tensor, keys: Tensor, distance: Tensor,
-        past: Tensor, past_velocity: Tensor, state: Tensor, length: Tensor,
+        self, keys: Tensor, distance: Tensor, past: Tensor, past_velocity: Tensor, state: Tensor,
+        asking: Tensor, beside: Tensor, carrying: Tensor, struck: Tensor,
+        mixed: Tensor, row: Tensor, place: Tensor, behind: Tensor, inside: Tensor, hidden: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-        model = self.model
-        steps = length[:, 0].long()
-        carried = state[:, model.slots :]
-        known, echo, carried = model.remember(given, context, query, keys, distance, past, past_velocity, carried)
-        slots = model.window(past[:, -BEFORE:], distance[:, -BEFORE:] > 0, steps)
-        parts = [layer.flatten(1) for layer in slots]
-        thoughts = torch.cat(model.pointed(given), -1)
-        return model.opened(known, steps), thoughts, echo, torch.cat([*parts, carried], -1)
+        model, voices, played = self.model, self.model.config.voices, self.model.config.played
+        recalled, echo, carried = recalling.remember(
+            model, keys, distance, past, past_velocity, state[:, model.slots :], asking, beside, carrying, struck
+        )
+        # 1. The steps before, which are seen where all bars from theirs on are alike.
+        unlike = (distance[:, -BEFORE:] == 0).to(past.dtype)
+        seen = functional.relu(inside - behind @ unlike[..., None])
+        index = row[..., None] + torch.zeros(voices, dtype=torch.long, device=row.device)
+        hits = torch.gather(past[:, -BEFORE:].flatten(1, 2), 1, index)
+        slots = [layer.flatten(1) for layer in model.slotted(hits, place, seen)]
+        # 2. What was not known of the sums of `opened`.
+        _, of_recalled = model.mix_steps.weight.split([model.given_size, (len(LAGS) + model.config.heads) * voices], 1)
+        _, of_carried, _ = torch.split(model.mix_bar.weight, [model.overheard, played, 2 * model.config.reader], 1)
+        h, _ = torch.split(carried, played, -1)
+        x = mixed + functional.linear(recalled, of_recalled)
+        x = x + functional.linear(h, of_carried)[:, None]
+        x = model.looked_at(x, hidden[:, None, None])
+        hits, _, is_given = torch.split(struck, [voices, voices, 1], -1)
+        return x, torch.cat([hits, is_given], -1), echo, torch.cat([*slots, carried], -1)
 
 
 class _Walk(base.GraphModule[Transformer]):

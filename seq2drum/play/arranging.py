@@ -10,6 +10,7 @@ import numpy as np
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.ordered import distinct
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL, Kit, to_kit
 from seq2drum.music.notes import IntArray
@@ -79,7 +80,7 @@ def pieces_of(options: Options, grooves: Mapping[str, Groove], kit: Kit) -> Piec
         time=options.time,
         without=options.forbidden,
         style=options.style,
-        groove=np.unique(voices[voices >= 0]).tolist(),
+        groove=distinct(voices[voices >= 0]).tolist(),
     )
 
 

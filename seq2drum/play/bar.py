@@ -25,7 +25,7 @@ from seq2drum.play.engine import Asking, OpenBar, Playable
 from seq2drum.play.memory import in_ways
 from seq2drum.play.pieces import Pieces
 from seq2drum.play.runtime import Answer
-from seq2drum.play.sampling import HIT_THRESHOLD, Draws, Sampling, thresholds
+from seq2drum.play.sampling import HIT_THRESHOLD, Draws
 
 Numbers = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class PlayedWays(NamedTuple):
         return Grid(
             step,
             voice,
-            np.clip(np.rint(self.velocity[0, step, voice] * 127), 1, 127).astype(np.int64),
+            _clipped(np.rint(self.velocity[0, step, voice] * 127), 1, 127).astype(np.int64),
             np.rint(self.offset[0, step, voice] * OFFSET_UNITS).astype(np.int64),
             np.full(len(step), HIT_LENGTH),
         )
@@ -59,7 +59,7 @@ class BarPlayer:
         self._wished = wished if wished is not None and wished.moves else None
         self.kit = model.kit
         self._limbs = Limbs(model.kit)
-        self._order = np.tril(model.voice_order, -1).astype(np.float64)
+        self._order, self._no_order = _Order.of(model.voice_order), _Order.of(np.zeros_like(model.voice_order))
         pieces: dict[str, list[int]] = {}
         for index, voice in enumerate(model.kit.voices):
             pieces.setdefault(voice.nine or voice.name, []).append(index)
@@ -70,24 +70,24 @@ class BarPlayer:
         opened: OpenBar,
         previous: FloatArray,
         draws: Draws,
-        sampling: Sampling,
-        tilt: FloatArray,
+        played_above: Numbers,
+        spread: float,
         guess: FloatArray,
     ) -> Asking[PlayedWays]:
-        """A bar, drawn step by step. previous (n, V): the hits of the step before. tilt (S, V): added to the logits.
+        """A bar, drawn step by step. previous (n, V): the hits of the step before.
 
-        guess (n, S, V): what may be drawn; see the module's text. The better it is, the sooner is this done.
+        played_above (S, V): the logits above which hits are played. spread: see `_feel`. guess (n, S, V): what may be
+        drawn; see the module's text. The better it is, the sooner is this done.
         """
-        played_above = thresholds(draws.hits, sampling) - tilt
-        hits, count, known = guess.copy(), len(played_above), 0
+        hits, known, (count, voices) = guess.copy(), 0, played_above.shape
         while known < count:
             logits, thinking, state = yield from self._walk(opened, previous, hits)
             drawn = self._drawn(logits[:, known:], played_above[known:])
-            wrong = np.flatnonzero((drawn != hits[:, known:]).any(axis=(0, 2)))
+            wrong = np.flatnonzero(drawn != hits[:, known:])
             hits[:, known:] = drawn
             # The first step that was guessed wrong is drawn rightly, too: nothing before it was wrong.
-            known += int(wrong[0]) + 1 if len(wrong) else count
-        velocity, offset = yield from self._feel(opened, hits, thinking, draws, min(sampling.temperature, 1.0))
+            known += int((wrong // voices % (count - known)).min()) + 1 if len(wrong) else count
+        velocity, offset = yield from self._feel(opened, hits, thinking, draws, spread)
         return PlayedWays(hits, velocity, offset, state)
 
     def trace(
@@ -109,7 +109,7 @@ class BarPlayer:
             way, step = np.nonzero(any_of > HIT_THRESHOLD)
             hits[way, step, np.array(members)[likely[..., members].argmax(axis=-1)[way, step]]] = 1
         # 2. Of several voices in a step, those that one drummer can strike at once.
-        hits = _drawn(self._limbs, np.zeros_like(self._order), hits, np.zeros(hits.shape[1:]))
+        hits = _drawn(self._limbs, self._no_order, hits, np.zeros(hits.shape[1:]))
         # 3. Tell the model, and let it say how they are struck.
         _, thinking, state = yield from self._walk(opened, previous, hits)
         velocity, offset = yield from self._feel(opened, hits, thinking, draws, 0.0)
@@ -152,41 +152,60 @@ class BarPlayer:
         echo = None if opened.echo is None else opened.echo[:, : hits.shape[1]]
         felt = yield from self._model.feel(thinking, hits, echo)
         # A drummer varies within bounds: the tails of the distributions are errors, not feel.
-        at = _, step, voice = np.nonzero(hits)
-        noise = 0.05 + 0.9 * draws.struck[:, step, voice]
+        at = np.flatnonzero(hits)
+        noise = 0.05 + 0.9 * draws.struck.reshape(2, -1)[:, at % draws.hits.size]
         noise = np.log(noise / (1 - noise)) * spread
-        struck = np.clip(felt["velocity"][at] + felt["velocity_scale"][at] * noise[0], 1 / 127, 1)
+        centre, scale, offset_centre, offset_scale = (
+            felt[name].ravel()[at] for name in ("velocity", "velocity_scale", "offset", "offset_scale")
+        )
         most = HALF_GAP / OFFSET_UNITS
-        moved = np.clip(felt["offset"][at] + felt["offset_scale"][at] * noise[1], -most, most)
+        struck = _clipped(centre + scale * noise[0], 1 / 127, 1)
         velocity, offset = np.zeros((2, *hits.shape), dtype=np.float32)
         # What is remembered is what is written: velocities of MIDI's 127.
-        velocity[at], offset[at] = np.rint(struck * 127) / 127, moved
+        np.put(velocity, at, np.rint(struck * 127) / 127)
+        np.put(offset, at, _clipped(offset_centre + offset_scale * noise[1], -most, most))
         return velocity, offset
 
 
-def _drawn(limbs: Limbs, order: Numbers, logits: FloatArray, played_above: Numbers) -> FloatArray:
+def _clipped(numbers: Numbers, least: float, most: float) -> Numbers:
+    clipped: Numbers = np.minimum(np.maximum(numbers, least), most)
+    return clipped
+
+
+class _Order(NamedTuple):
+    """What hits add to the logits of those drawn after them in a step.
+
+    added: of each voice, by the voices before it. most (V,): what all of these add at most.
+    """
+
+    added: list[list[float]]
+    most: Numbers
+
+    @staticmethod
+    def of(order: FloatArray) -> _Order:
+        """By order (V, V): what a hit of a voice (column) adds to the logits of others (rows)."""
+        order = np.tril(order, -1).astype(np.float64)
+        return _Order(order.tolist(), np.maximum(order, 0).sum(axis=1))
+
+
+def _drawn(limbs: Limbs, order: _Order, logits: FloatArray, played_above: Numbers) -> FloatArray:
     """The hits (n, S, V) of steps, voice after voice: those whose logit, given the ones before, exceeds its threshold.
 
-    order (V, V): what a hit of a voice (column) adds to the logits of those drawn after it (rows). logits (n, S, V),
-    played_above (S, V).
+    logits (n, S, V), played_above (S, V).
     """
-    # Most steps are rests, and most voices of the others too unlikely for hits before them to make a difference. For
-    # the only one that is likely enough at a step there is nothing else to look at.
-    above = logits > played_above
-    able = above | (logits + np.maximum(order, 0).sum(axis=1) > played_above)
-    alone = able.sum(axis=-1, keepdims=True) == 1
-    hits: FloatArray = (above & alone).astype(np.float32)
-    at = ways, steps, voices = np.nonzero(able & above.any(axis=-1, keepdims=True) & ~alone)
-    places = zip(ways.tolist(), steps.tolist(), strict=True)
-    last, drawn, weights = None, list[int](), order.tolist()
-    for place, voice, logit, threshold in zip(
-        places, voices.tolist(), logits[at].tolist(), played_above[steps, voices].tolist(), strict=True
-    ):
-        if place != last:
-            last, drawn = place, []
-        for earlier in drawn:
-            logit += weights[voice][earlier]
-        if logit > threshold and limbs.can_add(voice, drawn):
-            drawn.append(voice)
-            hits[*place, voice] = 1
+    # Most are too unlikely for any hits before them to make a difference.
+    able = np.flatnonzero(logits > played_above - order.most)
+    thresholds = played_above.ravel()[able % played_above.size].tolist()
+    voices, last, struck, drawn = logits.shape[-1], -1, list[int](), list[int]()
+    for place, logit, threshold in zip(able.tolist(), logits.ravel()[able].tolist(), thresholds, strict=True):
+        step, voice = divmod(place, voices)
+        if step != last:
+            last, struck = step, []
+        for earlier in struck:
+            logit += order.added[voice][earlier]
+        if logit > threshold and limbs.can_add(voice, struck):
+            struck.append(voice)
+            drawn.append(place)
+    hits = np.zeros(logits.shape, dtype=np.float32)
+    np.put(hits, drawn, 1)
     return hits

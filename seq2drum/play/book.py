@@ -7,7 +7,6 @@ of groups of songs that it was found in.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections import Counter
@@ -89,6 +88,8 @@ class Book(Shown):
         """
         place = self._places.get(_plain(words))
         if place is None:
+            import difflib  # where it is used, as it is slow to load
+
             near = difflib.get_close_matches(_plain(words), self._places, n=3 * _NEAR, cutoff=0.5)
             names = list(dict.fromkeys(self.grooves[self._places[one]].name for one in near))[:_NEAR]
             meant = f"did you mean {' or '.join(names)}? " if names else ""

@@ -28,6 +28,7 @@ from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section
 from seq2drum.lattice.styles import complexity, is_of, keeps_time
 from seq2drum.music.kit import FULL
+from seq2drum.play.ahead import Ahead
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.book import Book
 from seq2drum.play.options import Options
@@ -60,7 +61,9 @@ _MEASURED = 8  # bars in which a groove's levels are measured
 
 def make_ready() -> None:
     """Read the ranker and the groove book, and see to the grooves in 4/4, so that the first song need not wait."""
-    shelf = Ranker.load().shelf(Book.load(), 4, 4)
+    ranker = Ahead(Ranker.load)
+    book = Book.load()  # meanwhile
+    shelf = ranker.value().shelf(book, 4, 4)
     _ = _kinds(shelf), shelf.likeness
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -32,8 +33,8 @@ from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar, Playable
 from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.guidance import guided
 from seq2drum.play.memory import Memory, in_ways
-from seq2drum.play.plan import KEPT, Plan, planned
-from seq2drum.play.sampling import Sampling, draws_of
+from seq2drum.play.plan import KEPT, Plan, is_one_of, planned
+from seq2drum.play.sampling import Draws, Sampling, draws_of, thresholds
 
 Bools = NDArray[np.bool_]
 
@@ -44,6 +45,7 @@ LOST = 0.35  # of them, that are played at least
 RECOVERED = 4.0  # logits that they gain in a bar in which they were not
 TOMS = FAMILIES["toms"]
 RUN = 2  # toms of a bar that its groove does not have, from which they are a run
+AT_ONCE = 8  # bars of which it is found out at once what is known before they are played
 APART = 4  # bars, within which a run or a fill on toms is followed by no other run
 
 
@@ -116,6 +118,21 @@ def playing(
             yield PlayedBar(number, request.given.get(number, played.grid))
 
 
+class Beforehand(NamedTuple):
+    """What is known of a bar before any is played.
+
+    thresholds (S, V): of its logits, to which tilt (S, V) is added. struck (S, V): how hard its cues are struck, None
+    if it has none. is_groove: whether it is on a groove, and neither a fill nor with a cue.
+    """
+
+    temperature: float
+    draws: Draws
+    thresholds: NDArray[np.float64]
+    tilt: FloatArray
+    struck: FloatArray | None
+    is_groove: bool
+
+
 @dataclass(frozen=True)
 class Request:
     """What is to be played in each bar: bars [first, stop), of which the given ones as they are; silence elsewhere.
@@ -147,34 +164,62 @@ class Request:
 
         The most likely take plays what the guitar alone makes likely, unless there is something to go on from.
         """
-        count, voices, plan = int(self.form.steps[number]), previous.shape[1], self.plan
+        count, plan = int(self.form.steps[number]), self.plan
         if number in self.given:
             return (yield from player.repeat(opened, previous, self.given[number], count))
         if not self.first <= number < self.stop:
             return player.rest(opened, previous, count)
-        sampling = self.sampling.of_bar(fill=plan.is_fill(number))
-        place = plan.letter[number], int(plan.number[number])
-        draws = draws_of(sampling.seed, self.before + number, count, voices, place)
-        begin = int(self.form.first[number])
-        tilt = plan.tilt(number, begin, self.grooves.hits[number, :count], player.kit)
-        struck = plan.velocities(begin, count, player.kit)
-        if self.grooves.firm and self._is_groove(number):
-            tilt += self._towards_groove(number, count, player.kit)
-        if sketch is None or sampling.temperature or self.given or plan.grooves[number] is not None:
+        temperature, draws, edges, tilt, struck, is_groove = self._beforehand(number, player.kit)
+        spread = min(temperature, 1.0)
+        if sketch is None or temperature or self.given or plan.grooves[number] is not None:
             guess = self.grooves.hits[number] if self.grooves.held[number] >= 0 else recent[-1]
             guess = in_ways(guess[None, :count], len(previous))
-            played = yield from player.draw(opened, previous, draws, sampling, tilt, guess)
-            mended = self._lost_time(number, played, player.kit) + self._run_again(number, played, recent, player.kit)
-            if mended.any():
-                played = yield from player.draw(opened, previous, draws, sampling, tilt + mended, played.hits)
+            played = yield from player.draw(opened, previous, draws, edges - tilt, spread, guess)
+            mended = self._mended(number, played.hits[0], recent, player.kit) if is_groove else None
+            if mended is not None:
+                above = edges - (tilt + mended)
+                played = yield from player.draw(opened, previous, draws, above, spread, played.hits)
         else:
             played = yield from player.trace(opened, previous, sketch[:, :count], draws, tilt)
+        if struck is None:
+            return played
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
+
+    def _beforehand(self, number: int, kit: Kit) -> Beforehand:
+        """What is known of a bar. It is found out for several at once: after each graph caches have to fill anew."""
+        if number not in self._known:
+            self._known.clear()
+            for bar in range(number, min(number + AT_ONCE, self.stop)):
+                self._known[bar] = self._found(bar, kit)
+        return self._known.pop(number)
+
+    def _found(self, number: int, kit: Kit) -> Beforehand:
+        plan, count, begin = self.plan, int(self.form.steps[number]), self._first_steps[number]
+        sampling = self.sampling.of_bar(fill=plan.is_fill(number))
+        place = plan.letter[number], int(plan.number[number])
+        draws = draws_of(sampling.seed, self.before + number, count, len(kit), place)
+        tilt = plan.tilt(number, begin, self.grooves.hits[number, :count], kit)
+        is_groove = self._is_groove(number)
+        if self.grooves.firm and is_groove:
+            tilt += self._towards_groove(number, count, kit)
+        struck = plan.velocities(begin, count, kit)
+        return Beforehand(sampling.temperature, draws, thresholds(draws.hits, sampling), tilt, struck, is_groove)
+
+    @cached_property
+    def _known(self) -> dict[int, Beforehand]:
+        return {}
+
+    @cached_property
+    def _first_steps(self) -> list[int]:
+        """The first step of each bar, and the number of all steps."""
+        steps: list[int] = self.form.first.tolist()
+        return steps
 
     def _is_groove(self, number: int) -> bool:
         """Whether a bar is on a groove, and neither a fill nor a bar in which the drums stop or begin with the band."""
-        is_break = self.plan.is_fill(number) or self.plan.has_cue(number, self.form)
-        return self.grooves.held[number] >= 0 and not is_break
+        if self.grooves.held[number] < 0 or self.plan.is_fill(number):
+            return False
+        return not self.plan.cues(self._first_steps[number], int(self.form.steps[number]))
 
     def _towards_groove(self, number: int, steps: int, kit: Kit) -> FloatArray:
         """What is added to the logits (S, V) of a bar so that kick, snare and time are those of the groove."""
@@ -183,33 +228,41 @@ class Request:
         tilt[:, body] = FIRM * (2 * self.grooves.hits[number, :steps][:, body] - 1)
         return tilt
 
-    def _lost_time(self, number: int, played: PlayedWays, kit: Kit) -> FloatArray:
-        """What is to be added to the logits (S, V) of a bar in which the groove's time is not kept; 0 if it is.
+    def _mended(self, number: int, hits: FloatArray, recent: FloatArray, kit: Kit) -> FloatArray | None:
+        """What is to be added to the logits (S, V) of a bar on a groove, of what was drawn (S, V); None if nothing."""
+        groove = self.grooves.hits[number, : len(hits)]
+        is_lost, is_run = _is_time_lost(hits, groove, kit), _is_run_again(hits, groove, recent, kit)
+        if not is_lost and not is_run:
+            return None
+        added = np.zeros_like(groove)
+        if is_lost:
+            time = kit.voices_named(KEPT)
+            added[:, time] = RECOVERED * groove[:, time]
+        if is_run:
+            toms = kit.voices_named(TOMS)
+            added[:, toms] = -RECOVERED * (1 - groove[:, toms])
+        return added
 
-        A drummer who plays a groove on the hat or the ride stops with it for a fill or with the band, not for a bar.
-        """
-        kept = np.zeros(played.hits.shape[1:], dtype=np.float32)
-        time = kit.voices_named(KEPT)
-        wanted = self.grooves.hits[number, : len(kept)][:, time]
-        beats = wanted.any(axis=1).sum()
-        is_lost = beats >= LEAST_BEATS and played.hits[0][:, time].any(axis=1).sum() < LOST * beats
-        if is_lost and self._is_groove(number):
-            kept[:, time] = RECOVERED * wanted
-        return kept
 
-    def _run_again(self, number: int, played: PlayedWays, recent: FloatArray, kit: Kit) -> FloatArray:
-        """What is to be added to the logits (S, V) of a bar with a run of toms soon after another; 0 if there is none.
+def _is_time_lost(hits: FloatArray, groove: FloatArray, kit: Kit) -> bool:
+    """Whether the time that a groove keeps is not kept in a bar; hits, groove (S, V).
 
-        A drummer leaves the groove for the toms now and then. A model that remembers such a bar plays it again and
-        again.
-        """
-        less = np.zeros(played.hits.shape[1:], dtype=np.float32)
-        toms = kit.voices_named(TOMS)
-        foreign = 1 - self.grooves.hits[number, : len(less)][:, toms]
-        is_run = (played.hits[0][:, toms] * foreign).sum() >= RUN
-        if is_run and self._is_groove(number) and (recent[..., toms].sum(axis=(1, 2)) >= RUN).any():
-            less[:, toms] = -RECOVERED * foreign
-        return less
+    A drummer who plays a groove on the hat or the ride stops with it for a fill or with the band, not for a bar.
+    """
+    keeps = is_one_of(KEPT, kit)
+    beats = np.count_nonzero(groove @ keeps)
+    return bool(beats >= LEAST_BEATS and np.count_nonzero(hits @ keeps) < LOST * beats)
+
+
+def _is_run_again(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit: Kit) -> bool:
+    """Whether a bar has a run of toms soon after another; hits, groove (S, V), recent (APART, S, V).
+
+    A drummer leaves the groove for the toms now and then. A model that remembers such a bar plays it again and again.
+    """
+    toms = is_one_of(TOMS, kit)
+    if (hits @ toms).sum() < RUN or (hits * (1 - groove) @ toms).sum() < RUN:
+        return False
+    return bool(((recent @ toms).sum(axis=1) >= RUN).any())
 
 
 def _ranges(model: Playable, heard: Heard, idle: Bools) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ from seq2drum.music.choices import MOST_TAKES
 from seq2drum.music.duet import redrummed
 from seq2drum.music.explanation import Swap
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
-from seq2drum.music.notes import IntArray, Part, Song, in_order
+from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, in_order
 from seq2drum.music.shown import Shown
 from seq2drum.play import choosing, decoding, engine
 from seq2drum.play.ahead import Ahead
@@ -159,7 +159,7 @@ class Drummer(Shown):
         brushes = all("brush" in groove.title for groove in sheet.grooves.values()) and bool(sheet.grooves)
         program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
         touch, joint = Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
-        bars, rows, pedal, swaps = song.bars(), list[IntArray](), list[IntArray](), list[Swap]()
+        bars, parts, pedal, swaps = song.bars(), list[Part](), list[IntArray](), list[Swap]()
         for index, piece in enumerate(lattice.bars):
             # 3. Strike each as it comes, and write what does not stay as it is. Nothing is asked of the bars after it.
             if index < kept.stop:
@@ -168,19 +168,23 @@ class Drummer(Shown):
                 if kept.first <= index:
                     fitted = joint.fitted(index, struck, program, is_xg=is_xg)
                     written = drum_map.apply(fitted)
-                    rows.append(written.rows)
+                    parts.append(written)
                     pedal.append(written.pedal)
                     swaps += drum_map.swaps(fitted) if len(fitted) else ()
             # 4. A bar is complete with its last piece; a long one has several on the lattice.
             bar = bars[piece.index]
             if piece.end == bar.end:
                 is_last = bar.index + 1 == len(bars)
-                rows.append(kept.within(bar, last=is_last))
+                own = kept.within(bar, last=is_last)
                 pedal.append(kept.pedal_within(bar, last=is_last))
-                part = Part.of(np.concatenate(rows), program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg)
+                if len(parts) == 1 and not len(own):
+                    part = replace(parts[0], program=program, name=TRACK_NAME, is_xg=is_xg, pedal=NO_PEDAL)
+                else:
+                    rows = np.concatenate([own, *(part.rows for part in parts)])
+                    part = Part.of(rows, program=program, name=TRACK_NAME, is_drums=True, is_xg=is_xg)
                 positions = in_order(pedal)
                 yield DrumBar(bar, replace(part, pedal=positions) if len(positions) else part, tuple(swaps))
-                rows, pedal, swaps = [], [], []
+                parts, pedal, swaps = [], [], []
 
 
 def _sounding(song: Song) -> Part:

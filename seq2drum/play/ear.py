@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,11 @@ class Strike(NamedTuple):
     quarter: float
     pitch: int
     velocity: int
+
+
+def in_order(strikes: Iterable[Strike]) -> list[Strike]:
+    """Strikes in the order of time; of those at one moment, what ends comes before what begins."""
+    return sorted(strikes, key=lambda one: (one.quarter, one.velocity > 0, one.pitch))
 
 
 class Ear:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -23,7 +22,6 @@ from seq2drum.errors import CheckpointError
 from seq2drum.lattice.features import Features
 from seq2drum.lattice.form import FloatArray, Form
 from seq2drum.music.kit import KITS, Kit
-from seq2drum.play.ahead import Ahead
 from seq2drum.play.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
 from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.runtime import FILL_PLAN, GRAPHS, Answer, Arrays, LoadedGraph, session
@@ -253,11 +251,10 @@ def load(name: str | Path = DEFAULT, *, threads: int = 1) -> Engine:
             f"{str(folder)!r} was saved by an earlier version, whose graphs play a step at a time; write its"
             f" graphs anew with python -m seq2drum.models.checkpoint {folder}"
         )
-    order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
     known = {**GRAPHS, FILL_PLAN: frozenset({"fill"})} if (folder / f"{FILL_PLAN}.onnx").is_file() else GRAPHS
     paths = {graph: folder / f"{graph}.onnx" for graph in known}
-    loading = {graph: Ahead(partial(session, path, threads, beside=(WEIGHTS,))) for graph, path in paths.items()}
-    graphs = {graph: ahead.value() for graph, ahead in loading.items()}
+    order, silence = read_tensors(folder / WEIGHTS, ("voice_order", "silence"))
+    graphs = {graph: session(path, threads, beside=(WEIGHTS,)) for graph, path in paths.items()}
     for graph, wanted in known.items():
         if missing := sorted(wanted.difference(graphs[graph].outputs)):
             raise CheckpointError(f"{str(paths[graph])!r} cannot be used: it does not compute {', '.join(missing)}")

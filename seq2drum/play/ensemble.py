@@ -13,14 +13,16 @@ tests try it.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
 from seq2drum.play.engine import Ask, AskingStream, Engine
 from seq2drum.play.runtime import Answer
+
+if TYPE_CHECKING:  # slow to load, and only the service computes aside
+    from concurrent.futures import Executor, Future
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -82,6 +84,8 @@ class Ensemble(Generic[K, T]):
         keys = list(self._seats) if keys is None else keys
         aside = [seat.aside for seat in map(self._seats.__getitem__, keys) if seat.aside]
         if aside and len(aside) == len(keys):
+            from concurrent.futures import FIRST_COMPLETED, wait
+
             wait(aside, PAUSE, FIRST_COMPLETED)
         for graph in TOGETHER:
             for key in keys:

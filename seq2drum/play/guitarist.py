@@ -12,7 +12,7 @@ from seq2drum.music.choices import NO_ENDING
 from seq2drum.music.explanation import SectionGroove
 from seq2drum.music.notes import Bar, Marker, Part, Song, merged
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play.ear import Strike
+from seq2drum.play.ear import Strike, in_order
 from seq2drum.play.engine import Engine
 from seq2drum.play.jam import Jam, JamBar, Told
 from seq2drum.play.options import Options
@@ -27,7 +27,7 @@ def strikes(parts: Iterable[Part], ticks_per_quarter: int) -> list[Strike]:
         for onset, duration, pitch, velocity in part:
             heard.append(Strike(onset / ticks_per_quarter, pitch, velocity))
             heard.append(Strike((onset + max(duration, 1)) / ticks_per_quarter, pitch, 0))
-    return sorted(heard, key=lambda one: (one.quarter, one.velocity > 0, one.pitch))
+    return in_order(heard)
 
 
 class Jammed(NamedTuple):

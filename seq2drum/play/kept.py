@@ -43,11 +43,15 @@ class Kept(NamedTuple):
 
     def within(self, bar: Bar, *, last: bool) -> IntArray:
         """The notes (n, 4) that stay in a bar of the song; in the last one also those after it."""
+        if not len(self.rows):
+            return self.rows
         onset = self.rows[:, 0]
         return self.rows[(onset >= bar.start) & (last | (onset < bar.end))]
 
     def pedal_within(self, bar: Bar, *, last: bool) -> IntArray:
         """The positions (n, 2) of the pedal that stay in a bar, likewise."""
+        if not len(self.pedal):
+            return self.pedal
         tick = self.pedal[:, 0]
         return self.pedal[(tick >= bar.start) & (last | (tick < bar.end))]
 
@@ -161,4 +165,4 @@ class Joint:
             if self._limbs.can_add(voice, together):
                 together.append(voice)
                 playable.append(index)
-        return rows[playable]
+        return rows if len(playable) == len(rows) else rows[playable]

@@ -19,7 +19,7 @@ from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import Kit
 from seq2drum.music.notes import IntArray
-from seq2drum.play.cues import Gestures
+from seq2drum.play.cues import Cue, Gestures
 from seq2drum.play.engine import Asking, Playable
 from seq2drum.play.pieces import Pieces
 from seq2drum.play.sampling import Sampling
@@ -104,17 +104,18 @@ class Plan:
         """Whether the pattern breaks in a bar."""
         return self.fill is not None and bool(self.fill[bar])
 
-    def has_cue(self, bar: int, form: Form) -> bool:
-        """Whether the drums stop, begin or end with the band in a bar."""
-        begin, end = form.first[[bar, bar + 1]].tolist()
-        return any(step in self.gestures.cues for step in range(begin, end))
+    def cues(self, first: int, steps: int) -> list[tuple[int, Cue]]:
+        """The cues of a bar whose first step in the song is `first`, by the number of the step in the bar."""
+        cues = self.gestures.cues
+        return [(step - first, cues[step]) for step in range(first, first + steps) if step in cues] if cues else []
 
-    def velocities(self, first: int, steps: int, kit: Kit) -> FloatArray:
-        """(S, V): how hard the hits of cues are struck, 0..1; 0 elsewhere. first: the bar's first step in the song."""
+    def velocities(self, first: int, steps: int, kit: Kit) -> FloatArray | None:
+        """(S, V): how hard the hits of a bar's cues are struck, 0..1; 0 elsewhere. None if it has no cues."""
+        if not (cues := self.cues(first, steps)):
+            return None
         struck = np.zeros((steps, len(kit)), dtype=np.float32)
-        for place in range(steps):
-            cue = self.gestures.cues.get(first + place)
-            if cue is not None and cue.velocity is not None:
+        for place, cue in cues:
+            if cue.velocity is not None:
                 struck[place, kit.voices_named(cue.pieces)] = cue.velocity
         return struck
 
@@ -123,17 +124,14 @@ class Plan:
 
         groove (S, V): the hits of the bar's groove, none where it has none.
         """
-        tilt, gestures = np.zeros_like(groove), self.gestures
-        time = kit.voices_named(KEPT)
+        gestures, is_fill = self.gestures, self.is_fill(bar)
         # 1. Time is kept as the groove keeps it; some bars are played as it is. A fill that is asked for stands out.
-        if not self.is_fill(bar):
-            tilt += HELD * groove * _is_one_of(KEPT, kit)
-            # One hand keeps time: where it does on one piece, the others are less likely.
-            by_hand = _is_one_of(KEPT_BY_HAND, kit)
-            kept = (groove * by_hand).any(axis=1, keepdims=True)
-            tilt -= HELD * by_hand * (kept & (groove == 0))
+        if not is_fill:
+            tilt = _held(groove.tobytes(), kit).copy()
         elif self.fills is not None and self.fills.asked[bar]:
-            tilt += _broken(len(groove), kit, swung=gestures.swung)
+            tilt = _broken(len(groove), kit, swung=gestures.swung)
+        else:
+            tilt = np.zeros_like(groove)
         if bar in gestures.full:
             tilt += FULL_BAR * groove
         # 2. Crashes come with a kick, and in place of hat and ride.
@@ -142,24 +140,34 @@ class Plan:
             crashed |= bool(self.crash[bar])
             if groove[:, crash].sum() < RIDDEN:
                 tilt[0, crash] -= UNASKED
-                tilt[1:, crash] -= 0 if self.is_fill(bar) else STRAY
+                tilt[1:, crash] -= 0 if is_fill else STRAY
         if crash is not None and crashed and (self.pieces is None or self.pieces.allowed[crash]):
             tilt[0, crash] = SURE
-            tilt[0, time] = -SURE
+            tilt[0, kit.voices_named(KEPT)] = -SURE
         if "kick" in kit.places and (crashed or bar in gestures.heavy):
             tilt[0, kit.places["kick"]] = SURE if bar in gestures.heavy else CRASHED_KICK
         # 3. Cues have the last word but for what may not be played.
-        for place in range(len(groove)):
-            if (cue := gestures.cues.get(first + place)) is not None:
-                tilt[place] = -SURE
-                tilt[place, kit.voices_named(cue.pieces)] = SURE
+        for place, cue in self.cues(first, len(groove)):
+            tilt[place] = -SURE
+            tilt[place, kit.voices_named(cue.pieces)] = SURE
         if self.pieces is not None:
             tilt[:, ~self.pieces.allowed] = -SURE
         return tilt
 
 
+@lru_cache(maxsize=64)
+def _held(groove: bytes, kit: Kit) -> FloatArray:
+    """(S, V): what makes a bar keep time as its groove does; groove: the bytes of its hits (S, V)."""
+    hits = np.frombuffer(groove, dtype=np.float32).reshape(-1, len(kit))
+    by_hand = is_one_of(KEPT_BY_HAND, kit)
+    kept = (hits * by_hand).any(axis=1, keepdims=True)
+    # One hand keeps time: where it does on one piece, the others are less likely.
+    tilt: FloatArray = HELD * hits * is_one_of(KEPT, kit) - HELD * by_hand * (kept & (hits == 0))
+    return tilt
+
+
 @lru_cache
-def _is_one_of(names: tuple[str, ...], kit: Kit) -> FloatArray:
+def is_one_of(names: tuple[str, ...], kit: Kit) -> FloatArray:
     """(V,): 1 for the voices of some names, 0 for the others."""
     named = np.zeros(len(kit), dtype=np.float32)
     named[kit.voices_named(names)] = 1

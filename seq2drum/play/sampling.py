@@ -16,6 +16,7 @@ HIT_THRESHOLD = 0.3
 SHARED = 0.4
 PERIOD = 4  # bars of a phrase: each bar shares its numbers with those that come so many bars, or twice as many, later
 _TAG = 0x5EC7  # in the seeds of the numbers that bars share, only
+_PLAIN = np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))
 
 
 class Sampling(NamedTuple):
@@ -70,8 +71,7 @@ def thresholds(uniform: NDArray[np.float64], sampling: Sampling) -> NDArray[np.f
     low = min(max(1 - sampling.top_p, 1e-9), 0.5)
     # Sharpened first, then cut: p < low never plays, whatever the temperature.
     uniform = np.maximum(uniform, 2.0**-54)  # zero, the one number without a logarithm, is drawn now and then
-    plain = np.log(HIT_THRESHOLD / (1 - HIT_THRESHOLD))
-    sharpened = plain + (np.log(uniform / (1 - uniform)) - plain) * sampling.temperature
+    sharpened = _PLAIN + (np.log(uniform / (1 - uniform)) - _PLAIN) * sampling.temperature
     edge = np.log((1 - low) / low)
-    cut: NDArray[np.float64] = np.clip(sharpened, -edge, edge)
+    cut: NDArray[np.float64] = np.minimum(np.maximum(sharpened, -edge), edge)
     return cut

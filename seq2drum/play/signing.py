@@ -102,7 +102,7 @@ def _sums(folder: Path) -> bytes:
         return (folder / SUMS).read_bytes()
     except OSError as error:
         why = f"{str(folder)!r} has no {SUMS} ({error.strerror})"
-        raise CheckpointError(f"{why}: save it anew with python main.py --mode train --resume") from None
+        raise CheckpointError(f"{why}: write it anew with python -m seq2drum.models.checkpoint {folder}") from None
 
 
 def _key(file: Path, *, private: bool) -> Any:

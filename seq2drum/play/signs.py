@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from seq2drum.errors import OptionError
@@ -34,10 +35,10 @@ class Sign(NamedTuple):
             return float(self.value)
         raise OptionError(f"the sign {self.what!r} comes with {self.value!r}, wanted a number")
 
-    def check(self) -> None:
-        """Raise OptionError if it makes no sense."""
-        if self.what not in SIGNS:
-            raise OptionError(f"there is no sign {self.what!r}; wanted one of {', '.join(SIGNS)}")
+    def check(self, known: Sequence[str] = SIGNS) -> None:
+        """Raise OptionError if it makes no sense, or is none of those that are known."""
+        if self.what not in known:
+            raise OptionError(f"there is no sign {self.what!r}; wanted one of {', '.join(known)}")
         if self.what == INTENSITY:
             choices.check("intensity", self.number)
         if self.what == TEMPO and not SLOWEST <= self.number <= FASTEST:

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from seq2drum.lattice.form import MAX_STEPS
-from seq2drum.models.transformer import BEFORE, REACH, SLOT, WINDOW, Config, Transformer
+from seq2drum.models import recalling
+from seq2drum.models.layers import Flat
+from seq2drum.models.remembering import KEY
+from seq2drum.models.transformer import BEFORE, REACH, SLOT, WINDOW, Config, Transformer, _apart, _behind, _shifted
 from seq2drum.music.kit import FULL
 from tests.players import SIZES
 
@@ -39,6 +42,24 @@ def test_the_window_of_a_bar_has_the_last_steps_of_the_bars_before_it_oldest_fir
             for number in range(first, WINDOW):
                 token = torch.relu(model.steps_before(known[number : number + REACH].T[None]))[0, :, 0]
                 assert torch.allclose(window[0, number], slots(token), atol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [24, 18, 12, 6])
+def test_opening_a_bar_sees_the_same_steps_before_it_as_training(steps: int, model: Transformer) -> None:
+    config, bars = model.config, 5
+    drums = torch.zeros(1, bars, 24, VOICES)
+    drums[:, :, :steps] = (torch.rand(1, bars, steps, VOICES) < 0.2).float()
+    distance = torch.tensor([[5, 0, 3, 2, 1]])
+    given, overheard = torch.randn(1, 24, model.given_size), torch.randn(1, model.overheard)
+    final, contents = torch.randn(1, 2 * config.reader), torch.randn(1, 64)
+    with torch.no_grad():
+        known = recalling.known(model, overheard, contents, given)
+        prepared = model.prepared(given, overheard, final, torch.tensor([steps]))
+        keys, state = torch.randn(1, bars, config.heads * KEY), torch.zeros(1, model.state_size)
+        opened = model.graphs()["bar"].module(keys, distance, drums, drums, state, *known, *prepared)[-1]
+        windows = model.window(drums[:, 1:], distance[:, 1:] > 0, torch.tensor([steps]))
+    assert torch.allclose(opened[:, : model.slots], torch.cat([slots.flatten(1) for slots in windows], 1), atol=1e-5)
+    assert opened[:, : model.slots].any()
 
 
 def test_nothing_is_seen_of_a_bar_of_another_length_nor_of_those_before_it(model: Transformer) -> None:
@@ -76,3 +97,30 @@ def test_steps_beyond_the_last_place_that_was_learnt_have_that_place(model: Tran
         (window, _) = model.window(drums, torch.ones(1, BEFORE, dtype=torch.bool), torch.tensor([steps]))
     assert torch.allclose(window[0, -1], window[0, -2])
     assert not torch.allclose(window[0, -1], window[0, -20])
+
+
+def test_biases_of_a_bar_longer_than_what_was_learnt_begin_as_those_of_one_that_is_not(model: Transformer) -> None:
+    whole, back, heads = model.whole[0], model.back[0], model.config.across
+    with torch.no_grad():
+        for layer in (whole, back):
+            layer.distance.copy_(torch.randn(layer.distance.shape))
+        tables = [_shifted(whole.distance.flip(1).roll(1 - MAX_STEPS, 1)), back.biases()]
+        short, long = (
+            [of(table, layer.distance, torch.zeros(1, size, 1)) for of, table, layer in
+             zip((_apart, _behind), tables, (whole, back), strict=True)]
+            for size in (MAX_STEPS, MAX_STEPS + 18)
+        )  # fmt: skip
+    assert torch.equal(long[0][:, :MAX_STEPS, :MAX_STEPS], short[0])
+    assert torch.equal(long[0][:, 18:, 18:], short[0])  # only how far steps are apart counts
+    assert torch.equal(long[1][: MAX_STEPS * heads, : WINDOW + MAX_STEPS], short[1])
+    assert torch.equal(long[1][18 * heads :, 18:], short[1])
+
+
+def test_hits_that_fetch_their_own_weights_come_to_what_all_weights_come_to() -> None:
+    layer = Flat(MAX_STEPS, VOICES, 32)
+    for steps in (6, 24, MAX_STEPS + 6):
+        hits = (torch.rand(3, steps, VOICES) < 0.1).float()
+        hits[1] = 0  # a bar of rests
+        with torch.no_grad():
+            assert torch.allclose(layer.of_hits(hits), layer(hits), atol=1e-5)
+            assert torch.allclose(layer.of_hits(hits[1:2]), layer(hits[1:2]), atol=1e-5)

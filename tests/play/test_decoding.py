@@ -187,17 +187,17 @@ class Echo(Script):
 @pytest.mark.parametrize("seed", range(3))
 def test_what_is_drawn_does_not_depend_on_the_guess_but_how_soon_does(seed: int) -> None:
     """Against the bar drawn step by step: each step's hits by the logits that the hits before it give."""
-    script, tilt = Echo({}), np.zeros((24, len(FULL)), np.float32)
+    script = Echo({})
     opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
     draws, silence = draws_of(seed, 0, 24, len(FULL), ("A", 0)), np.zeros((1, len(FULL)), np.float32)
-    player, sampling = BarPlayer(script.engine), Sampling(seed)
+    player, above = BarPlayer(script.engine), thresholds(draws.hits, Sampling(seed))
 
     def drawn(guess: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
         script.walks.clear()
-        played = script.engine.resolve(player.draw(opened, silence, draws, sampling, tilt, guess))
+        played = script.engine.resolve(player.draw(opened, silence, draws, above, 1.0, guess))
         return played.hits, len(script.walks)
 
-    above, expected = thresholds(draws.hits, sampling), np.zeros((1, 24, len(FULL)), np.float32)
+    expected = np.zeros((1, 24, len(FULL)), np.float32)
     for step in range(24):
         kick = expected[0, step - 1, 0] if step else 0
         expected[0, step, :2] = 1 - 2 * kick > above[step, 0], 4 * kick - 3 > above[step, 1]

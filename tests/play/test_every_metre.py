@@ -282,6 +282,11 @@ def test_a_song_of_one_bar_is_played_to(bar):
     assert np.mean([take.part.onset.min() < TICKS // 8 for take in made]) >= 0.6  # it begins with the bar
 
 
+def test_bars_longer_than_any_that_a_model_has_learnt_are_played():
+    take = play(written([Written(numerator, 4, "b-x-X-x-b-x") for numerator in (11, 11, 4, 15, 15)]))
+    assert hits(take).all()
+
+
 @pytest.mark.slow
 def test_of_a_thousand_bars_the_last_are_as_full_as_the_first():
     song = written([*phrases(4, 4, *ROCK, 700), *phrases(7, 8, "XxXxXxx", "XxXxX-x", 300)])

@@ -13,7 +13,7 @@ from seq2drum.lattice import conditions
 from seq2drum.lattice.conditions import Controls
 from seq2drum.lattice.features import features
 from seq2drum.lattice.listening import Heard, Listening
-from seq2drum.models import checkpoint
+from seq2drum.models import checkpoint, recalling
 from seq2drum.models.attention import Attention
 from seq2drum.models.eager import engine_of
 from seq2drum.music.notes import Metre
@@ -56,7 +56,8 @@ def stored_weights(model: Attention, heard: Heard) -> NDArray[Any]:
     same = heard.form.steps[:, None] == heard.form.steps
     distance = np.where(same & (distance > 0), distance, 0)
     with torch.no_grad():
-        query, key, far = (torch.from_numpy(array)[None] for array in (known["query"], known["key"], distance))
+        query = known["asking"].sum(axis=-1)  # each head has a column of its own
+        query, key, far = (torch.from_numpy(array)[None] for array in (query, known["key"], distance))
         return model.weights(query, key, far, torch.zeros(1, bars))[0].mean(0).numpy()[:, 1:]  # the groove comes first
 
 
@@ -73,14 +74,14 @@ def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeyp
     player = engine_of(remembering, "full")
     recalled = recall(player, heard)
     used: list[NDArray[Any]] = []
-    computed = Attention.weights
+    computed = recalling.remembered
 
     def watched(self: Attention, *arrays: torch.Tensor) -> torch.Tensor:
         weights = computed(self, *arrays)
-        used.append(weights[0, :, 0].mean(0).numpy()[1:])
+        used.append(weights[0].mean(0).numpy()[2:])  # nothing and the groove come first
         return weights
 
-    monkeypatch.setattr(Attention, "weights", watched)
+    monkeypatch.setattr(recalling, "remembered", watched)
     played = list(decoding.play(player, heard, Sampling(3)))
 
     assert len(used) == len(played) == len(heard.form.steps)
