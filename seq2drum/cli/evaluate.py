@@ -108,10 +108,11 @@ def run(options: argparse.Namespace) -> int:
     titles, players = _players(options)
     songs, chosen, training = _chosen_songs(options)
     # 3. Evaluate.
-    grooves, most, times = known_grooves.count(chosen)
+    workers = options.workers or os.cpu_count() or 1
+    grooves, most, times = known_grooves.count(chosen, workers)
     settings = evaluate.Settings(
         seed=options.seed,
-        workers=options.workers or os.cpu_count() or 1,
+        workers=workers,
         known=int(options.setting.removeprefix("given-")),
         critics=0 if options.no_critic else options.critics,
         about={
@@ -236,7 +237,7 @@ def _songs(data: Sequence[str | Path], options: argparse.Namespace) -> list[Prep
 
     if not data:
         return prepare.allowed(load(Path(options.cache)), options)
-    return prepare.prepared(data, options, anew=False)
+    return prepare.prepared(data, options)
 
 
 @contextmanager

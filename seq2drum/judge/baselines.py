@@ -47,7 +47,7 @@ ENOUGH_BARS = 8  # bars of a kind in other groups; of fewer no habit can be coun
 SAME_TEMPO = 1.15  # two songs are as fast as each other within this ratio
 LEAST_TILED = 4  # bars of a kind that a song must have to be tiled over another
 DEFAULT_VELOCITY = 90  # where training has no hit of a voice
-_CHUNK = 32  # bars of a song that are compared with all of training at once: 64 MB for 500,000 bars
+_CHUNK = 32  # bars of a song that are compared with all of training at once
 _TIE = 1e-5  # similarities that differ by less are the same; float32 is no finer
 
 _IN_FULL = np.array([FULL.names.index(name) for name in VOICE])
@@ -233,12 +233,11 @@ class _Known:
             many = max(_CHUNK // size, 1)
             for at in range(0, len(asked), many):
                 some = asked[at : at + many]
-                # 2. The cosines of some of them with all known windows of their size, times the norm of their own.
-                rows = np.concatenate([rhythm[first : first + size] for _, first in some])
-                for (text, _), score in zip(some, bars.scores(rows, size, own), strict=True):
-                    # 3. The best, and of those that are as good the nearest in tempo.
-                    norm = max(float(np.linalg.norm(np.frombuffer(text, dtype=np.float32))), 1e-9)
-                    best = np.flatnonzero(score >= score.max() - _TIE * norm)
+                # 2. The known windows of their size with the highest cosine, for some of them at a time.
+                rows = np.stack([rhythm[first : first + size] for _, first in some])
+                norm = np.maximum(np.linalg.norm(rows.reshape(len(rows), -1), axis=1), 1e-9)
+                # 3. Of the best the nearest in tempo.
+                for (text, _), best in zip(some, bars.nearest(rows, size, own, _TIE * norm), strict=True):
                     nearest[text] = int(best[np.argmin(apart[best])])
         return [nearest[text] for text in texts]
 

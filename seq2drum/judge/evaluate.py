@@ -108,13 +108,7 @@ def evaluate(
             progress=progress,
         ):
             more[name] |= figures
-            notes += missing
-        if settings.critics:
-            try:
-                for name, figures in tables.of_song_critics(songs, auditions, settings.seed, settings.critics):
-                    more[name] |= figures
-            except CorpusError as error:
-                notes.append(f"no critic of songs: {error}")
+            notes += [note for note in missing if note not in notes]
     # 4. Rows of figures with their intervals.
     with watch.stage("intervals"):
         free, continued = _rows(everyone, auditions, more, settings, progress)

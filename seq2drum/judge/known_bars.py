@@ -25,6 +25,7 @@ BarKind = tuple[int, int, int]  # numerator, denominator, steps
 POLYPHONY = 0.25  # what each further note of a chord adds to an onset's weight
 MOST_NOTES = 4  # of a chord that are counted
 _PATTERNS = 4096  # patterns that are unpacked at once
+_BLOCK = 8192  # known windows that are compared at once: 1 MB of scores for 32 bars
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,22 +82,39 @@ class KnownBars:
             self._scales[length] = (together / np.maximum(norm, 1e-9)).astype(np.float32)
         return self._scales[length]
 
-    def scores(self, rhythms: FloatArray, length: int, barred: BoolArray) -> Iterator[FloatArray]:
-        """For each of some windows the cosine with all known windows of this length, times its own norm.
+    def nearest(
+        self, rhythms: FloatArray, length: int, barred: BoolArray, tie: NDArray[np.float32]
+    ) -> Iterator[IntArray]:
+        """For each of some windows the known windows of this length that are as near as any: by their first bars.
 
-        rhythms (windows * length, S + 1). barred (n,): bars that may not be used; their windows score below any cosine.
+        Near is what has a high cosine; what counts is the cosine times the window's own norm. rhythms (windows,
+        length, S + 1). barred (n,): bars that may not be used; their windows score below any cosine. tie (windows,): by
+        how much scores may differ and be the same.
         """
         scale = self.scale(length)
-        count = len(scale)
-        below = np.where(barred[:count] | (scale == 0), np.float32(-4), np.float32(0))
-        dots = (rhythms @ self.rhythm.T).reshape(-1, length, len(self.song))
-        for dot in dots:
-            score = dot[0, :count]  # each is looked at once, so it may be added to
+        below = np.where(barred[: len(scale)] | (scale == 0), np.float32(-4), np.float32(0))
+        windows = len(rhythms)
+        rows = rhythms.reshape(-1, rhythms.shape[-1])
+        most = np.full(windows, -np.inf, dtype=np.float32)
+        found: list[list[tuple[IntArray, FloatArray]]] = [[] for _ in range(windows)]
+        for at in range(0, len(scale), _BLOCK):
+            # 1. The scores of a block of known windows, while it is in the cache.
+            stop = min(at + _BLOCK, len(scale))
+            dots = (rows @ self.rhythm[at : stop + length - 1].T).reshape(windows, length, -1)
+            score = dots[:, 0, : stop - at]
             for i in range(1, length):
-                score += dot[i, i : i + count]
-            score *= scale
-            score += below
-            yield score
+                score += dots[:, i, i : i + stop - at]
+            score *= scale[at:stop]
+            score += below[at:stop]
+            # 2. Those that are as high as any before.
+            highest = score.max(axis=1)
+            most = np.maximum(most, highest)
+            for window in np.flatnonzero(highest >= most - tie).tolist():
+                here = np.flatnonzero(score[window] >= most[window] - tie[window])
+                found[window].append((here + at, score[window, here]))
+        for window, pieces in enumerate(found):
+            place, score = (np.concatenate(column) for column in zip(*pieces, strict=True))
+            yield place[score >= most[window] - tie[window]]
 
     def longest(self, length: int, group: int) -> int:
         """The length, or the first of its halves of which there is a window outside a group; 1 if there is none."""

@@ -7,21 +7,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge.measures import f1, judged_bars
+from seq2drum.judge.workers import results_of
 from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves import Groove, typical
 from seq2drum.lattice.listening import Heard
-from seq2drum.lattice.sections import sections
+from seq2drum.lattice.sections import Section, sections
 from seq2drum.play import choosing
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.options import Options
 from seq2drum.play.plan import Plan
+
+_KEPT = 4  # songs of which it is kept what all players of an evaluation ask for
+
+
+@lru_cache(_KEPT)
+def passages(heard: Heard) -> Sequence[Section]:
+    """The sections of a guitar."""
+    return sections(heard)
+
+
+@lru_cache(_KEPT)
+def safest(heard: Heard) -> Mapping[str, Groove]:
+    """The grooves that are chosen for a guitar where nothing is asked for, by the letters of its sections."""
+    return choosing.chosen(heard, passages(heard), Options())
 
 
 def of_song(song: Prepared, *, by_section: bool = False) -> dict[str, Groove]:
@@ -33,7 +48,7 @@ def of_song(song: Prepared, *, by_section: bool = False) -> dict[str, Groove]:
     form = song.heard.form
     grooves = {WHOLE: typical(song.drums, form)}
     if by_section:
-        letters = np.array(Plan.of_sections(len(form.steps), sections(song.heard)).letter)
+        letters = np.array(Plan.of_sections(len(form.steps), passages(song.heard)).letter)
         struck = np.unique(form.bar_of(song.drums.step))
         for letter in dict.fromkeys(letters[struck].tolist()):
             grooves[letter] = typical(song.drums, form, struck[letters[struck] == letter])
@@ -43,7 +58,7 @@ def of_song(song: Prepared, *, by_section: bool = False) -> dict[str, Groove]:
 def looped(heard: Heard, grooves: Mapping[str, Groove]) -> Grid:
     """The grooves of the sections by their letters, or of `WHOLE`, again and again where the guitar sounds."""
     form = heard.form
-    plan = Plan.of_sections(len(form.steps), sections(heard))
+    plan = Plan.of_sections(len(form.steps), passages(heard))
     pieces = []
     for bar in range(*heard.sounding):
         groove = grooves.get(plan.letter[bar], grooves.get(WHOLE))
@@ -60,7 +75,7 @@ def _fitted(groove: Groove, numerator: int, denominator: int) -> Groove:
 
 def chosen(song: Prepared, take: int) -> Grid:
     """The grooves that the default take is played on, looped."""
-    return looped(song.heard, choosing.chosen(song.heard, sections(song.heard), Options()))
+    return looped(song.heard, safest(song.heard))
 
 
 def best_offered(song: Prepared, take: int) -> Grid:
@@ -74,21 +89,23 @@ def best_offered(song: Prepared, take: int) -> Grid:
         made = drums_of(grid, form).velocity[counted] > 0
         return f1(float((made & hits).sum()), float(made.sum()), float(hits.sum()))
 
-    offered = choosing.offered(song.heard, sections(song.heard), Options())
+    offered = choosing.offered(song.heard, passages(song.heard), Options())
     takes = [looped(song.heard, {WHOLE: groove}) for groove, _ in offered]
     return max(takes, key=in_common, default=song.drums.select(np.zeros(0, dtype=np.int64)))
 
 
-def count(songs: Sequence[Prepared]) -> tuple[int, str, int]:
+def count(songs: Sequence[Prepared], workers: int = 1) -> tuple[int, str, int]:
     """How many grooves lead the default takes of some songs, which of them leads most often, and how often.
 
     A groove leads that has most bars of a song; songs in whose metres no groove is known are left out.
     """
-    leading = Counter[str]()
-    for song in songs:
-        passages = sections(song.heard)
-        plan = Plan.of_sections(len(song.heard.form.steps), passages, choosing.chosen(song.heard, passages, Options()))
-        if names := Counter(groove.name for groove in plan.grooves if groove is not None):
-            leading[names.most_common(1)[0][0]] += 1
+    leading = Counter(name for name in results_of(_leading, [song.heard for song in songs], workers) if name)
     (most, times), *_ = leading.most_common(1) or [("none", 0)]
     return len(leading), most, times
+
+
+def _leading(heard: Heard) -> str:
+    """The name of the groove that leads the default take to a guitar, or "" where none is known."""
+    plan = Plan.of_sections(len(heard.form.steps), passages(heard), safest(heard))
+    names = Counter(groove.name for groove in plan.grooves if groove is not None)
+    return names.most_common(1)[0][0] if names else ""

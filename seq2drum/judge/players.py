@@ -20,7 +20,6 @@ from seq2drum.judge import baselines, known_grooves
 from seq2drum.lattice.grid import Grid, to_full
 from seq2drum.lattice.grooves import typical
 from seq2drum.lattice.listening import Heard
-from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import Kit, to_kit
 from seq2drum.play import decoding, engine
 from seq2drum.play.arranging import arranged
@@ -257,5 +256,7 @@ def play_heard(player: engine.Engine, heard: Heard, *, given: Mapping[int, Grid]
 
 def plan_of(heard: Heard, options: Options, kit: Kit) -> Plan:
     """What is planned for a guitar by some options, in which grooves are values."""
-    passages = sections(heard)
-    return arranged(heard, passages, chosen(heard, passages, options), options, kit)
+    passages = known_grooves.passages(heard)
+    asks_nothing = options == Options(seed=options.seed, temperature=options.temperature)
+    grooves = known_grooves.safest(heard) if asks_nothing else chosen(heard, passages, options)
+    return arranged(heard, passages, grooves, options, kit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,8 +23,7 @@ from seq2drum.judge.evaluation import (
     number_or_none,
 )
 from seq2drum.judge.panel import FIGURES, Statistics
-from seq2drum.judge.players import COPY, REAL, Player
-from seq2drum.judge.song_critic import song_critic_auc
+from seq2drum.judge.players import Player
 from seq2drum.judge.songs import passage
 from seq2drum.lattice.conditions import style_of
 from seq2drum.lattice.drums import Drums, drums_of
@@ -190,29 +189,6 @@ def examples(songs: Sequence[Prepared], players: Sequence[Player], auditions: Au
             made = replace(song, drums=auditions[player.name][index].hits).between(first, stop)
             chosen.append(Example(song.path, player.name, first, *shared, _hits(drums_of(made.drums, made.heard.form))))
     return tuple(chosen)
-
-
-def of_song_critics(
-    songs: Sequence[Prepared], auditions: Auditions, seed: int, critics: int
-) -> Iterator[tuple[str, dict[str, Estimate]]]:
-    """What critics of whole songs tell of each player but the real one, with velocities and without.
-
-    Raises:
-        CorpusError: there are too few songs.
-    """
-    groups = [song.group for song in songs]
-    real = [audition.habits for audition in auditions[REAL]]
-    for player, own in auditions.items():
-        if player in (REAL, COPY):
-            continue
-        figures = {}
-        for name, velocity in (("song critic AUC", True), ("song critic AUC, no velocity", False)):
-            made = [audition.habits for audition in own]
-            result = song_critic_auc(real, made, groups=groups, seed=seed, velocity=velocity, critics=critics)
-            figures[name] = Estimate(result.auc, result.low, result.high)
-            if critics > 1:
-                figures[f"{name}, seeds apart"] = Estimate(result.apart)
-        yield player, figures
 
 
 def _hits(drums: Drums) -> tuple[tuple[int, int, int], ...]:

@@ -1,4 +1,4 @@
-"""The figures that need torch: how likely a model finds the real drums, and what a trained critic tells of a player.
+"""How likely a model finds the real drums, and what trained critics tell of a player. Critics of songs need no torch.
 
 Without torch, or where songs are too few, they are left out, and a note says so.
 """
@@ -17,8 +17,10 @@ from seq2drum.judge import measures
 from seq2drum.judge.auditions import Audition, Progress
 from seq2drum.judge.baselines import COMMON
 from seq2drum.judge.evaluation import GUITARS, Estimate
+from seq2drum.judge.habits import Numbers
 from seq2drum.judge.intervals import CRITICS, over_songs, weighted_mean, weighted_median
-from seq2drum.judge.players import Player
+from seq2drum.judge.players import COPY, REAL, Player
+from seq2drum.judge.song_critic import song_critic_auc
 from seq2drum.judge.workers import results_of
 from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import Grid
@@ -46,7 +48,9 @@ def torch_figures(
     workers: int = 1,
     progress: Progress = lambda what, done, total: None,
 ) -> Iterator[TorchFigures]:
-    """The likelihoods of all models and the critics of all whom they judge, side by side in the workers.
+    """The likelihoods of all models and what critics tell, side by side in the workers: what takes longest comes first.
+
+    Critics of bars judge the models and CRITICISED, those of songs all who play but the real drummer.
 
     auditions: of each player by name, one a song. critics: how many judge each player; the mean is told. A model's
     likelihoods stand with the first of its players.
@@ -61,6 +65,11 @@ def torch_figures(
             if player.kind == "model" or player.name in CRITICISED:
                 made = [audition.hits for audition in auditions[player.name]]
                 tasks.append(partial(_critic_figures, player.name, songs, made, seed, critics))
+        real, groups = [audition.habits for audition in auditions[REAL]], [song.group for song in songs]
+        for player in players:
+            if player.name not in (REAL, COPY):
+                own = [audition.habits for audition in auditions[player.name]]
+                tasks.append(partial(song_critic_figures, player.name, groups, real, own, seed, critics))
     for done, result in enumerate(results_of(_call, tasks, workers), 1):
         progress("likelihoods and critics", done, len(tasks))
         yield result
@@ -123,4 +132,25 @@ def _critic_figures(
     figures = {"critic AUC": Estimate(result.auc, result.low, result.high)}
     if critics > 1:
         figures["critic AUC, seeds apart"] = Estimate(result.apart)
+    return TorchFigures(player, figures, [])
+
+
+def song_critic_figures(
+    player: str,
+    groups: Sequence[str],
+    real: Sequence[Numbers | None],
+    made: Sequence[Numbers | None],
+    seed: int,
+    critics: int,
+) -> TorchFigures:
+    """What critics of whole songs tell of a player, with velocities and without; see `song_critic_auc`."""
+    figures = {}
+    for name, velocity in (("song critic AUC", True), ("song critic AUC, no velocity", False)):
+        try:
+            result = song_critic_auc(real, made, groups=groups, seed=seed, velocity=velocity, critics=critics)
+        except CorpusError as error:
+            return TorchFigures(player, {}, [f"no critic of songs: {error}"])
+        figures[name] = Estimate(result.auc, result.low, result.high)
+        if critics > 1:
+            figures[f"{name}, seeds apart"] = Estimate(result.apart)
     return TorchFigures(player, figures, [])

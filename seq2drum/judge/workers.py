@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+_CAN_WAIT = hasattr(signal, "pthread_sigmask")  # Windows has no such thing
 
 
 def results_of(run: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
@@ -35,7 +36,8 @@ def results_of(run: Callable[[Job], Result], jobs: Sequence[Job], workers: int) 
 
         def hand_out(pipe: Connection) -> None:
             for index, job in todo:
-                pipe.send(job)
+                with _or_ended():
+                    pipe.send(job)
                 doing[pipe] = index
                 break
 
@@ -45,7 +47,8 @@ def results_of(run: Callable[[Job], Result], jobs: Sequence[Job], workers: int) 
             while wanted not in done:
                 ready = connection.wait(list(doing))
                 for pipe in [pipe for pipe in doing if pipe in ready]:
-                    done[doing.pop(pipe)] = _received(pipe)
+                    with _or_ended():
+                        done[doing.pop(pipe)] = pipe.recv()
                     hand_out(pipe)
             result, error = done.pop(wanted)
             if error is not None:
@@ -59,7 +62,7 @@ def _processes(run: Callable[[Any], Any], workers: int) -> Iterator[list[Connect
     context = get_context("spawn")
     pipes, processes = [], []
     try:
-        with _one_thread_each():
+        with _one_thread_each(), _interrupts_later():
             for _ in range(workers):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(run, theirs), daemon=True)
@@ -80,6 +83,8 @@ def _processes(run: Callable[[Any], Any], workers: int) -> Iterator[list[Connect
 def _work(run: Callable[[Any], Any], pipe: Connection) -> None:
     """One process: a job in, its result or what it raised out, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a word; the main process speaks
+    if _CAN_WAIT:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     while True:
         try:
             job = pipe.recv()
@@ -93,10 +98,28 @@ def _work(run: Callable[[Any], Any], pipe: Connection) -> None:
         pipe.send(answer)
 
 
-def _received(pipe: Connection) -> Any:
+@contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Hear a Ctrl-C when the block is left. Processes that are started in it hear none until they say so."""
+    if not _CAN_WAIT:
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # it would be started with the first process, and then let signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return pipe.recv()
-    except EOFError:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _or_ended() -> Iterator[None]:
+    """Say what it means that the other end of a pipe is gone."""
+    try:
+        yield
+    except (EOFError, ConnectionError):
         raise RuntimeError("a worker ended before its job was done; it may have run out of memory") from None
 
 

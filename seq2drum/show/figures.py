@@ -8,6 +8,7 @@ own.
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 import xml.etree.ElementTree as ET
@@ -44,23 +45,36 @@ def own_look(*, plot: bool = False) -> Iterator[None]:
     Raises:
         OptionError: what the user has set up keeps matplotlib from being loaded.
     """
-    try:
-        import matplotlib
-    except ValueError as error:
-        reason = str(error).split(";")[0]
-        raise OptionError(f"matplotlib refuses its settings ({reason}); mend MPLBACKEND or matplotlibrc") from None
-    from matplotlib import style
+    with _errors_only():
+        try:
+            import matplotlib
+        except ValueError as error:
+            reason = str(error).split(";")[0]
+            raise OptionError(f"matplotlib refuses its settings ({reason}); mend MPLBACKEND or matplotlibrc") from None
+        from matplotlib import style
 
-    settings: dict[Any, Any] = {"svg.hashsalt": "seq2drum", "text.usetex": False}
-    if plot:
-        settings |= {"svg.fonttype": "none", "path.simplify": False}
-    with (
-        style.context("default" if plot else []),
-        matplotlib.rc_context(settings),
-        warnings.catch_warnings(),
-    ):
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        settings: dict[Any, Any] = {"svg.hashsalt": "seq2drum", "text.usetex": False}
+        if plot:
+            settings |= {"svg.fonttype": "none", "path.simplify": False}
+        with (
+            style.context("default" if plot else []),
+            matplotlib.rc_context(settings),
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+            yield
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """While something is drawn, matplotlib's log has errors alone: where it keeps its fonts is of no interest."""
+    log = logging.getLogger("matplotlib")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
         yield
+    finally:
+        log.setLevel(level)
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import UnknownModelError
-from seq2drum.judge.players import WAYS, model_players, play_heard
+from seq2drum.judge.players import WAYS, model_players, plan_of, play_heard
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
+from seq2drum.lattice.sections import sections
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
+from seq2drum.play.arranging import arranged
 from seq2drum.play.asked import WHOLE
+from seq2drum.play.choosing import chosen
+from seq2drum.play.options import Options
 from tests.backbeats import song_of
 from tests.players import save_player
 
@@ -112,3 +116,15 @@ def test_a_song_without_drums_has_no_groove_to_give(player: Path) -> None:
     given = model_players(str(player), takes=0, ways=["given"])[1].play(quiet, 0)
     free = play_heard(engine.load(str(player)), quiet.heard, temperature=1.0)
     assert len(free.step) and all(np.array_equal(a, b) for a, b in zip(given, free, strict=True))
+
+
+@pytest.mark.parametrize(
+    "wishes", [{}, {"seed": 3}, {"temperature": 0.0}, {"daring": 0.5}, {"style": "jazz"}, {"intensity": 0.1}], ids=str
+)
+def test_what_is_kept_of_a_guitar_is_what_would_be_chosen_anew(wishes: dict[str, Any]) -> None:
+    heard, options = song_of(1, bars=16).heard, Options(**wishes)
+    _ = plan_of(heard, Options(), FULL)
+    plan = arranged(heard, sections(heard), chosen(heard, sections(heard), options), options, FULL)
+    assert [groove and groove.name for groove in plan_of(heard, options, FULL).grooves] == [
+        groove and groove.name for groove in plan.grooves
+    ]

@@ -6,15 +6,12 @@ import numpy as np
 import pytest
 
 from seq2drum.errors import CorpusError
-from seq2drum.judge.auditions import Audition
 from seq2drum.judge.habits import LEAST_BARS, Numbers, habits, is_of_velocity
 from seq2drum.judge.intervals import Scores, Told, told
-from seq2drum.judge.players import REAL
 from seq2drum.judge.song_critic import song_critic_auc
-from seq2drum.judge.tables import of_song_critics
+from seq2drum.judge.torch_figures import song_critic_figures
 from seq2drum.judge.trial import Judge
 from seq2drum.lattice.drums import Drums
-from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
 from tests.backbeats import song_of
 from tests.drumming import BACKBEAT, MIXED, VOICE, drums, form_of, four, heard, loop, random_drums, random_guitar
@@ -117,18 +114,13 @@ def test_what_critics_tell_is_the_mean_of_their_areas_over_the_same_groups() -> 
 
 
 def test_a_row_has_the_mean_of_three_critics_and_how_far_they_lie_apart_with_velocity_and_without() -> None:
-    def auditions(chance: float) -> list[Audition]:
-        own = [habits_of(sometimes(seed, chance)) for seed in range(SONGS)]
-        return [Audition({}, {}, {}, None, None, numbers, Grid.join([]), {}, 32, 0.1) for numbers in own]
-
-    songs = [song_of(seed, bars=1) for seed in range(SONGS)]
-    groups = [song.group for song in songs]
-    played = {REAL: auditions(0.3), "plain": auditions(0.1)}
-    ((name, figures),) = of_song_critics(songs, played, 0, 3)
-    assert name == "plain"
+    real, made = ([habits_of(sometimes(seed, chance)) for seed in range(SONGS)] for chance in (0.3, 0.1))
+    groups = [song_of(seed, bars=1).group for seed in range(SONGS)]
+    name, figures, notes = song_critic_figures("plain", groups, real, made, 0, 3)
+    assert (name, notes) == ("plain", [])
     for critic, velocity in (("song critic AUC", True), ("song critic AUC, no velocity", False)):
         result = judged([sometimes(seed, 0.1) for seed in range(SONGS)], velocity=velocity, groups=groups)
         assert figures[critic].value == result.auc
         assert figures[f"{critic}, seeds apart"].value == result.apart > 0
-    ((_, alone),) = of_song_critics(songs, played, 0, 1)
-    assert not [critic for critic in alone if critic.endswith("apart")]
+    _, alone, _ = song_critic_figures("plain", groups, real, made, 0, 1)
+    assert alone and not [critic for critic in alone if critic.endswith("apart")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from functools import partial
 
@@ -18,6 +19,22 @@ def scaled(factor: int, number: int) -> tuple[int, str | None]:
 
 def inverse(number: int) -> float:
     return 1 / number
+
+
+class Interrupted:
+    """What is interrupted while a worker is given it."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _interrupted, (os.getpid(),)
+
+    def __call__(self, number: int) -> int:
+        return number
+
+
+def _interrupted(starter: int) -> Interrupted:
+    if os.getpid() != starter:
+        os.kill(os.getpid(), signal.SIGINT)
+    return Interrupted()
 
 
 def leave(number: int) -> int:
@@ -51,3 +68,11 @@ def test_what_a_worker_raises_is_raised_here_and_says_where() -> None:
 def test_a_worker_that_dies_is_said() -> None:
     with pytest.raises(RuntimeError, match="ended before its job was done"):
         list(results_of(leave, [1, 2], 2))
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signals that wait")
+def test_a_worker_that_is_interrupted_while_it_starts_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="ended before its job was done"):
+        list(results_of(Interrupted(), [1, 2], 2))
+    assert capfd.readouterr().err == ""
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
