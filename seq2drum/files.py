@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,7 +80,7 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     """
     path = Path(path)
     check(path, overwrite=overwrite)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    temporary = path.with_name(f".{os.urandom(8).hex()}.part")
     try:
         yield temporary
         with temporary.open("rb+") as file:

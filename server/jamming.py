@@ -15,7 +15,7 @@ from seq2drum.lattice.form import lattice_of
 from seq2drum.music import counting, drum_maps
 from seq2drum.music.limits import MOST_TICKS_PER_QUARTER, Limits
 from seq2drum.music.notes import Metre, Part, Song, Tempo
-from seq2drum.play.ear import Strike
+from seq2drum.play.ear import Strike, in_order
 from seq2drum.play.engine import Engine
 from seq2drum.play.jam import LEAD, Jam, JamBar, Told
 from seq2drum.play.options import Options
@@ -91,7 +91,8 @@ class Jamming:
             self._jams[jam] = running
             yield Frame({"what": "begun", "job": job}, pb.JamResponse(begun=begun).SerializeToString())
         drummer = running.jam
-        told: list[Told] = [*_strikes(request.notes), *_signs(request.signs)]
+        heard = in_order(Strike(note.quarter, note.pitch, note.velocity) for note in request.notes)
+        told: list[Told] = [*heard, *_signs(request.signs)]
         drummer.hear(told, -math.inf)
         while request.HasField("until") and not drummer.is_over and drummer.point <= request.until:
             if drummer.number == MOST_BARS:
@@ -191,12 +192,6 @@ def _counted(song: Song, bars: int, drum_map: str) -> list[pb.DrumHit]:
     for hit in hits:
         hit.quarter -= counted.shift / song.ticks_per_quarter
     return hits
-
-
-def _strikes(notes: Sequence[pb.JamNote]) -> list[Strike]:
-    """The notes that are told; of those at one moment, those that end come first."""
-    strikes = [Strike(note.quarter, note.pitch, note.velocity) for note in notes]
-    return sorted(strikes, key=lambda one: (one.quarter, one.velocity > 0, one.pitch))
 
 
 def _signs(signs: Sequence[pb.JamSign]) -> list[Sign]:

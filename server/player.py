@@ -243,8 +243,8 @@ def opened_stage(name: str, folder: str, *, threads: int = 1) -> Stage:
     """
     if not verify(find(folder)):
         raise CheckpointError(
-            f"the model {name!r} has no {SUMS}, and a service plays only what it can check: save it anew with"
-            " python main.py --mode train --resume"
+            f"the model {name!r} has no {SUMS}, and a service plays only what it can check: write it anew with"
+            f" python -m seq2drum.models.checkpoint {folder}"
         )
     drummer = Drummer.load(folder, threads=threads)
     sheets = drummer.sheet(_riff(), Options()).variants(3)

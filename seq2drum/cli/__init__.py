@@ -12,10 +12,12 @@ Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
-import logging
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -67,25 +69,46 @@ examples:
 """The first help: no longer than a screen of 24 lines."""
 
 
-_AT_ONCE = 20_000  # objects that are made before garbage is looked for; Python's own 700 cost a short run a tenth
+_AT_ONCE = 100_000  # objects that are made before garbage is looked for: more than a short run makes
 
 
 def program() -> int:
     """Run the command line as a process that ends with it; returns the exit code.
 
-    Most of what a short run makes it keeps to its end. So garbage is looked for seldom, and not at the end at all.
+    Most of what a short run makes it keeps to its end. So garbage is looked for seldom. And the process ends without
+    freeing one object after the other, when all that Python does at its end is done, see `_leave`.
     """
     gc.set_threshold(_AT_ONCE)
     code = main()
-    gc.freeze()
+    atexit.register(_leave, code, atexit._ncallbacks())
     return code
+
+
+def _leave(code: int, others: int) -> None:
+    """End the process once its threads have ended: write what is not yet written, and call what waits for its end.
+
+    As it is registered last it is called first of all that Python calls at its end, and sees to the others itself.
+    others: how many these are. Where more came, Python ends as it always does.
+    """
+    if atexit._ncallbacks() > others + 1:
+        return
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # Python says so at its own end
+        return
+    atexit.unregister(_leave)
+    atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code. words: by default those that the program was called with."""
     open_closed_streams()
     say_any_letters()
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its fonts is of no interest
     try:
         return _run(sys.argv[1:] if words is None else words)
     except StandardOutputError as error:

@@ -6,7 +6,6 @@ The command lines of the client and of the server are read by the same parser.
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -73,6 +72,8 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The one of the known words that was most likely meant; None if none is like the word."""
+    import difflib  # where it is used, as it is slow to load
+
     alike = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.75)
     return alike[0] if alike else None
 

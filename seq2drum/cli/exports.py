@@ -6,12 +6,15 @@ Each is a flag that names a file, and a line in `EXPORTS`.
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from seq2drum.cli import report
+from seq2drum.cli import paths, report
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import say
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
@@ -303,15 +306,34 @@ def _suffix(name: str) -> str:
     return Path(name).suffix.lower()
 
 
-def write_all(also: Iterable[str], played: Played) -> list[str]:
-    """Write what else was asked for; which of it could not be made, and why. The take is there, and so is the rest."""
+def keep(
+    played: Played, source: str, targets: Sequence[str], also: Iterable[str], begun: float, *, with_guitar: bool
+) -> None:
+    """Write the takes and what else was asked for, and say of each take what there is to say.
+
+    targets: the file of each take. also: flags of `EXPORTS`. begun: when work on the takes began, by
+    `time.perf_counter`.
+
+    Raises:
+        OutputError: something could not be made or written. The takes are there, and so is the rest.
+    """
+    options = played.options
+    for take, target in zip(played.takes, targets, strict=True):
+        data = take.to_bytes(with_guitar=with_guitar, session=session(options))
+        paths.write(data, target, overwrite=options.force)
     missing = []
-    for flag in also:
+    makers = {flag: partial(write, flag) for flag in also} | ({"stems": write_stems} if options.stems else {})
+    for flag, make in makers.items():
         try:
-            write(flag, played)
+            make(played)
         except Seq2DrumError as error:
             missing.append(f"no --{spelt(flag)}: {error}")
-    return missing
+    seconds = (time.perf_counter() - begun) / len(targets)
+    for number, (take, target) in enumerate(zip(played.takes, targets, strict=True), start=1):
+        told = report_of(take, source, target, seconds, options)
+        report.show(replace(told, take=number if len(targets) > 1 else 0), as_json=options.json)
+    if missing:
+        raise OutputError("; ".join(missing))
 
 
 def report_of(take: Take, source: str, target: str, seconds: float, options: argparse.Namespace) -> report.Report:

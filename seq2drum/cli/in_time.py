@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import exports, paths, report
+from seq2drum.cli import exports
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import has_colours, say, width
-from seq2drum.errors import OptionError, OutputError, PortError
+from seq2drum.errors import OptionError, PortError
 from seq2drum.live.messages import CC, NOTE, PEDALS, Shown
 from seq2drum.music import briefs
 from seq2drum.play.signs import FASTEST, FILL, SECTION, SLOWEST, STOP
@@ -125,7 +125,7 @@ def run(options: argparse.Namespace, wanted: Options, player: Engine, song: Song
                 play(jamming, striker, inbox, [*sources, out], look)
             except PortError as error:
                 gone = error
-    _record(jamming, target, also, time.perf_counter() - begun, options)
+    _record(jamming, target, also, begun, options)
     if gone is not None:
         raise gone
     return 0
@@ -333,14 +333,11 @@ def _screen(jamming: Jamming, drum_map: str) -> Iterator[Callable[[View, bool], 
 
 
 def _record(
-    jamming: Jamming, target: str | None, also: dict[str, str], seconds: float, options: argparse.Namespace
+    jamming: Jamming, target: str | None, also: dict[str, str], begun: float, options: argparse.Namespace
 ) -> None:
     """Write what was heard."""
     take = jamming.take()
     if target is None or take is None:
         return
-    paths.write(take.to_bytes(with_guitar=True, session=exports.session(options)), target, overwrite=options.force)
-    missing = exports.write_all(also, exports.Played([take], Path(target).stem, options))
-    report.show(exports.report_of(take, options.source, target, seconds, options), as_json=options.json)
-    if missing:
-        raise OutputError("; ".join(missing))
+    played = exports.Played([take], Path(target).stem, options)
+    exports.keep(played, options.source, [target], also, begun, with_guitar=True)

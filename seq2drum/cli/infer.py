@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import exports, hearing, maps, paths, report, shared
+from seq2drum.cli import exports, hearing, maps, paths, shared
 from seq2drum.cli.terminal import as_text
-from seq2drum.errors import OptionError, OutputError, Seq2DrumError
+from seq2drum.errors import OptionError
 from seq2drum.music.choices import check
 from seq2drum.music.limits import SONG_SUFFIXES
 
@@ -80,9 +79,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _drummer(model: str) -> Drummer:
-    from seq2drum.play import engine
+    from seq2drum.play import engine, runtime
     from seq2drum.play.ahead import Ahead
 
+    runtime.runtime()  # here, as a thread would share the interpreter with the imports that follow
     loading = Ahead(lambda: engine.load(model))
     from seq2drum.play.drummer import Drummer  # while the model is being loaded
 
@@ -105,23 +105,6 @@ def _play_one(
     given = hearing.given(source, options)
     takes = drummer.takes(given.song, wanted, len(targets))
     hearing.warn(source, takes[0])
-    for take, target in zip(takes, targets, strict=True):
-        paths.write(
-            take.to_bytes(with_guitar=options.with_guitar, session=exports.session(options)),
-            target,
-            overwrite=options.force,
-        )
     title = as_text("Drums" if source == "-" else Path(source).stem)
     played = exports.Played(takes, title, options, given.recording)
-    missing = exports.write_all(also, played)
-    if options.stems:
-        try:
-            exports.write_stems(played)
-        except Seq2DrumError as error:
-            missing.append(f"no --stems: {error}")
-    seconds = (time.perf_counter() - begun) / len(takes)
-    for number, (take, target) in enumerate(zip(takes, targets, strict=True), start=1):
-        told = exports.report_of(take, source, target, seconds, options)
-        report.show(replace(told, take=number if len(takes) > 1 else 0), as_json=options.json)
-    if missing:
-        raise OutputError("; ".join(missing))
+    exports.keep(played, source, targets, also, begun, with_guitar=options.with_guitar)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import exports, in_time, maps, paths, report, shared
+from seq2drum.cli import exports, in_time, maps, paths, shared
 from seq2drum.cli.terminal import as_text
-from seq2drum.errors import OptionError, OutputError
+from seq2drum.errors import OptionError
 from seq2drum.music.limits import SONG_SUFFIXES
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         return in_time.list_ports()
     names = [name for group in CHOSEN.values() for name in group] + ["drum_map"]
     wanted = Options(**{name: getattr(options, name) for name in names} | {"style": shared.style(options)})
-    session = exports.session(options)
+    exports.session(options)  # what makes no sense is refused before anything is played
     if options.source is None:
         raise OptionError("--mode jam wants a guitarist: name a MIDI port or file with --in; --ports lists the ports")
     if paths.is_folder(options.source):
@@ -113,12 +113,8 @@ def run(options: argparse.Namespace) -> int:
     def play(source: str, targets: Sequence[str]) -> None:
         begun = time.perf_counter()
         take = _played(player, source, wanted, options)
-        paths.write(take.to_bytes(with_guitar=True, session=session), target, overwrite=options.force)
-        title = as_text("Jam" if source == "-" else Path(source).stem)
-        missing = exports.write_all(also, exports.Played([take], title, options))
-        report.show(exports.report_of(take, source, target, time.perf_counter() - begun, options), as_json=options.json)
-        if missing:
-            raise OutputError("; ".join(missing))
+        played = exports.Played([take], as_text("Jam" if source == "-" else Path(source).stem), options)
+        exports.keep(played, source, targets[:1], also, begun, with_guitar=True)
 
     return paths.each([(source, [target, *also.values()])], options.force, "playing", play)
 
@@ -146,20 +142,21 @@ def _in_song(song: Song, signs: tuple[tuple[int, str, str], ...]) -> list[Sign]:
 
     bars, found = song.bars(), []
     for number, what, text in signs:
-        if what not in (FILL, SECTION, STOP, INTENSITY):
-            raise OptionError(
-                f"there is no sign {what!r}; wanted fill, section, section=LETTER, intensity=0..1 or stop"
-            )
         if not 1 <= number <= len(bars):
             raise OptionError(f"a sign is given in bar {number}, but the song has {len(bars)}")
-        value: float | str | None = text or None
-        if what == INTENSITY:
-            try:
-                value = float(text)
-            except ValueError:
-                raise OptionError(f"the intensity is {text!r}, wanted a number of 0 to 1") from None
-        found.append(Sign(bars[number - 1].start / song.ticks_per_quarter, what, value))
+        sign = Sign(bars[number - 1].start / song.ticks_per_quarter, what, _value(what, text))
+        sign.check((FILL, SECTION, INTENSITY, STOP))
+        found.append(sign)
     return found
+
+
+def _value(what: str, text: str) -> float | str | None:
+    from seq2drum.play.signs import INTENSITY
+
+    try:
+        return float(text) if what == INTENSITY else text or None
+    except ValueError:
+        return text  # which the check refuses
 
 
 def _signs(text: str) -> tuple[tuple[int, str, str], ...]:

@@ -628,12 +628,16 @@ def test_a_run_that_cannot_begin_is_refused_before_any_song_is_read(run: Run, tm
 def test_a_file_in_a_folder_that_may_not_be_looked_into_is_reported_in_one_line(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def locked(path: Path, **_: object) -> bool:
-        raise PermissionError(13, "Permission denied", str(path))
+    exists = Path.exists
+
+    def locked(path: Path, **options: bool) -> bool:
+        if path.parent.name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path, **options)
 
     monkeypatch.setattr(Path, "exists", locked)
-    flags = ("--data", tmp_path, "--cache", "locked/songs.s2d")
-    refused(run(*flags, mode="prepare", model=None), "locked/songs.s2d cannot be used (Permission denied)")
+    flags = ("--data", tmp_path, "--cache", "locked/songs.s2d", "--out", tmp_path / "run")
+    refused(run(*flags, mode="train", model=None), "locked/songs.s2d cannot be used (Permission denied)")
 
 
 def test_a_cache_that_cannot_be_written_is_refused_before_any_song_is_read(run: Run, tmp_path: Path) -> None:
@@ -812,6 +816,51 @@ def test_a_closed_pipe_ends_the_program_without_a_message(player: Path, tmp_path
     os.close(writing)
     assert done.returncode == 2
     assert done.stderr == b""
+
+
+_ENDING = """
+import atexit, sys, threading, time
+from seq2drum import cli
+
+class Kept:
+    def __del__(self):
+        print("freed")
+
+def late():
+    time.sleep(0.2)
+    print("thread")
+
+kept = Kept()
+cli.main = lambda: 2
+atexit.register(print, "registered before")
+code = cli.program()
+threading.Thread(target=late).start()
+print("printed")
+sys.exit(code)
+"""
+
+
+def test_the_program_ends_with_its_code_after_threads_and_exit_functions_without_freeing_objects() -> None:
+    done = subprocess.run([sys.executable, "-c", _ENDING], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.splitlines() == ["printed", "thread", "registered before"]
+
+
+def test_the_program_ends_as_python_does_if_something_else_waits_for_its_end_after_it() -> None:
+    script = _ENDING.replace("sys.exit(code)", "atexit.register(print, 'registered after')\nsys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.splitlines() == ["printed", "thread", "registered after", "registered before", "freed"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_what_cannot_be_written_at_the_end_of_the_program_is_told_by_python() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-E", "-c", _ENDING], stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False
+        )
+    assert done.returncode == 120
+    assert b"No space left on device" in done.stderr
 
 
 def test_standard_input_is_checked_like_a_file(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

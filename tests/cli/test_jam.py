@@ -64,6 +64,13 @@ def test_signs_and_wishes_are_heeded(run: Run, riff: Path, tmp_path: Path) -> No
     assert not {35, 36} & set(drums.pitch.tolist())
 
 
+@pytest.mark.slow
+def test_stems_of_a_jam_are_written_that_are_asked_for(run: Run, riff: Path, tmp_path: Path, soundfont: Path) -> None:
+    code, _, err = run("--in", riff, "--fast", "--stems", tmp_path / "stems", "--soundfont", soundfont)
+    assert (code, err) == (0, "")
+    assert {"guitar.wav", "kick.wav", "snare.wav", "mix.wav"} <= {path.name for path in (tmp_path / "stems").iterdir()}
+
+
 def test_what_makes_no_sense_is_said_in_one_line(run: Run, riff: Path, tmp_path: Path) -> None:
     drums = tmp_path / "drums.mid"
     drums.write_bytes(midi.serialise(Song(480, (Part.of([Note(0, 60, 36, 90)], is_drums=True),))))
@@ -76,6 +83,7 @@ def test_what_makes_no_sense_is_said_in_one_line(run: Run, riff: Path, tmp_path:
         (["--in", riff, "--fast", "--signs", "3-fill"], "wanted BAR:SIGN"),
         (["--in", riff, "--fast", "--signs", "99:fill"], "the song has 6"),
         (["--in", riff, "--fast", "--signs", "3:dance"], "no sign 'dance'"),
+        (["--in", riff, "--fast", "--signs", "3:tempo=90"], "no sign 'tempo'"),
         (["--in", riff, "--fast", "--signs", "3:intensity=loud"], "wanted a number"),
         (["--in", riff, "--fast", "--signs", "3:intensity=7"], "intensity"),
         (["--in", riff, "--fast", "--groove", "nothing"], "no groove 'nothing'"),
