@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import sys
-from collections.abc import Callable
 
 import psutil
+
+from seq2drum import memory
 
 if sys.platform != "win32":  # Windows has no such limits
     import resource
@@ -47,12 +47,7 @@ class Keeping:
     def give_back(self) -> None:
         """Give it back to the system, if it is more than GAINED_MEBIBYTES. Not every C library can."""
         now = resident_mebibytes()
-        if now > self._kept + GAINED_MEBIBYTES and (trim := _trim()):
-            trim(0)
+        if now > self._kept + GAINED_MEBIBYTES:
+            memory.give_back()
             self._kept = resident_mebibytes()
         self._kept = min(self._kept, now)
-
-
-def _trim() -> Callable[[int], int] | None:
-    """The function of glibc that gives free pages of all heaps back; None where there is another C library."""
-    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

@@ -17,7 +17,8 @@ from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 
 if TYPE_CHECKING:
     from seq2drum.data.cache import Shard
-    from seq2drum.data.portions import Layout, Songs
+    from seq2drum.data.laying import Layout
+    from seq2drum.data.portions import Songs
     from seq2drum.data.prepared import Prepared
     from seq2drum.learn.accompaniment import Accompaniment, Recipe
     from seq2drum.learn.loop import Trained
@@ -260,7 +261,7 @@ def _task_of_shards(shards: Sequence[Shard], recipe: Recipe, workers: int) -> Ac
 
 
 def _layout(recipe: Recipe) -> Layout:
-    from seq2drum.data.portions import Layout
+    from seq2drum.data.laying import Layout
     from seq2drum.music.kit import KITS
 
     return Layout(KITS[recipe.kit], recipe.altered, recipe.future_hidden == 0, recipe.seed)

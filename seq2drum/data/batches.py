@@ -6,10 +6,10 @@ pair, AHEAD after it), F far bars, S steps of the longest bar, V voices.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ AHEAD = 4  # bars after a pair whose guitar it may hear
 _LOUDEST, _GAP = np.float32(127), np.float32(OFFSET_UNITS)
 DRUM_REST = 4  # bars without drums in a row, from which on they are not learnt from: an intro, an interlude
 RECENT = 8  # bars: what a pair that must remember further back is not shown
+Zeros = Callable[..., NDArray[Any]]
 
 
 class Batch(NamedTuple):
@@ -125,10 +126,10 @@ class Data:
         return np.diff(self.first_step)
 
 
-def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True) -> Data:
+def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True, zeros: Zeros = np.zeros) -> Data:
     """Compute the features of some songs and lay them end to end.
 
-    foreseen: the future is hidden in no pair; else what is known before each bar is computed, too.
+    foreseen: the future is hidden in no pair; else what is known before bars is computed, too. zeros: makes arrays.
     """
     # 1. Where each song and each bar begins.
     forms = [song.heard.form for song in songs]
@@ -136,12 +137,12 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
     first_step = np.concatenate([[0], np.cumsum(np.concatenate([form.steps for form in forms]))])
     # 2. Empty arrays over all of them.
     total, count = int(first_step[-1]), int(first_bar[-1])
-    guitar = np.zeros((total, GUITAR.size), dtype=np.float16)
-    clock = np.zeros((total, CLOCK.size), dtype=np.float16)
-    velocity = np.zeros((total, len(kit)), dtype=np.uint8)
-    offset = np.zeros((total, len(kit)), dtype=np.int8)
-    bars = np.zeros((count, BARS.size), dtype=np.float16)
-    conditions = np.zeros((count, CONDITIONS.size), dtype=np.float16)
+    guitar = zeros((total, GUITAR.size), np.float16)
+    clock = zeros((total, CLOCK.size), np.float16)
+    velocity = zeros((total, len(kit)), np.uint8)
+    offset = zeros((total, len(kit)), np.int8)
+    bars = zeros((count, BARS.size), np.float16)
+    conditions = zeros((count, CONDITIONS.size), np.float16)
     summary = np.zeros((len(songs), SUMMARY.size), dtype=np.float32)
     guitar_notes, drum_notes = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     metre = np.concatenate([np.stack([form.numerator, form.denominator], axis=1) for form in forms])
@@ -158,10 +159,9 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
         offset[at, voices[drums.key]] = np.clip(drums.offset, -HALF_GAP, HALF_GAP)
         for grid, counts in ((song.heard.guitar, guitar_notes), (drums, drum_notes)):
             np.add.at(counts, here.start + song.heard.form.bar_of(grid.step), 1)
-    names, tags = tuple(song.path for song in songs), tuple(song.tag for song in songs)
     return Data(
-        names,
-        tags,
+        tuple(song.path for song in songs),
+        tuple(song.tag for song in songs),
         kit,
         first_bar,
         first_step,

@@ -27,7 +27,7 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils.tensorboard import SummaryWriter
 
-from seq2drum import files
+from seq2drum import files, memory
 from seq2drum.errors import OptionError
 from seq2drum.learn import runs
 from seq2drum.learn.devices import fabric_of, machine_of, meet
@@ -36,6 +36,7 @@ from seq2drum.learn.task import Done, Forgiving, Progress, Task, running_mean
 
 SECONDS_BETWEEN_VALIDATIONS = 60.0  # at the least
 SECONDS_BETWEEN_SAVES = 300.0  # at the most
+SECONDS_BETWEEN_TRIMS = 15.0  # at the least: each costs some 0.1 s, while half a gigabyte is given back
 STEPS_BETWEEN_RECORDS = 10  # in TensorBoard
 STEPS_BETWEEN_LOOKS = 10  # of several processes at the clock of the first
 LAG = 2  # steps that a GPU may be behind before what came of a step is read
@@ -190,6 +191,7 @@ class _Run(Generic[Item, Ready]):
         self.norms: list[torch.Tensor] = []
         self.unread: deque[_Unread] = deque()
         self.validated = self.saved = time.monotonic()
+        self.given_back = -math.inf
         minutes = self.task.recipe.minutes
         tenth = math.inf if minutes is None else 6 * minutes
         self.patience = min(max(tenth, SECONDS_BETWEEN_VALIDATIONS), SECONDS_BETWEEN_SAVES)
@@ -253,6 +255,7 @@ class _Run(Generic[Item, Ready]):
                 progress.seconds = before + time.monotonic() - begun
                 self.unread.append(_Unread.of(made, self.norms, progress, self.device))
                 self.read(self.lag)
+                self.give_back()
                 self.show(min(share, 1.0), progress)
                 if asked():
                     raise KeyboardInterrupt
@@ -293,6 +296,12 @@ class _Run(Generic[Item, Ready]):
                 self.check(norm, one.step - 1)
             self.progress.seen += seen
             self.record(scalars, one.step, one.seconds)
+
+    def give_back(self) -> None:
+        """Now and then, what steps of other shapes have left in the heap of a process that computes."""
+        if self.device.type == "cpu" and time.monotonic() - self.given_back > SECONDS_BETWEEN_TRIMS:
+            memory.give_back()
+            self.given_back = time.monotonic()
 
     def share(self, items: int) -> float:
         """How much of the run is done, 0..1, while an epoch has so many items."""

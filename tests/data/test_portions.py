@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from seq2drum.data import portions
 from seq2drum.data.batches import Data
 from seq2drum.data.cache import Shard, save, songs_of
-from seq2drum.data.portions import Layout, Portioned, Whole, chosen_of, songs_among
+from seq2drum.data.laying import Layout
+from seq2drum.data.portions import Portioned, Whole, chosen_of, songs_among
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CorpusError
 from tests.backbeats import song_of
@@ -77,6 +79,17 @@ def test_a_portion_laid_out_elsewhere_is_what_it_would_be_here(corpus, workers: 
         there = songs.portion(number)
         assert same(astuple(there), astuple(here))
         assert np.array_equal(there.grooves.near, here.grooves.near)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux says how many threads a process has")
+def test_who_lays_out_has_one_thread_and_who_asked_as_many_as_before(corpus, monkeypatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    songs = Portioned(corpus[0], Layout(), size=4)
+    songs.portion(0)
+    assert len(list(Path(f"/proc/{songs._workers[0].process.pid}/task").iterdir())) == 1
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3" and "OMP_NUM_THREADS" not in os.environ
 
 
 @pytest.mark.slow

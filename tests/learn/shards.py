@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from seq2drum.data.cache import shards_of
-from seq2drum.data.portions import Layout, Portioned
+from seq2drum.data.laying import Layout
+from seq2drum.data.portions import Portioned
 from seq2drum.learn import accompaniment, loop, runs
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.task import Progress

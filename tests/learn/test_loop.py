@@ -56,6 +56,17 @@ def test_a_run_that_reads_its_steps_late_is_the_run_that_reads_them_at_once(tmp_
         loop.train(TwoNumbers(replace(RECIPE, rate=1e30)), tmp_path / "diverged")
 
 
+@pytest.mark.parametrize(("seconds", "times"), [(0.0, 20), (1e6, 1)])
+def test_memory_is_given_back_after_the_first_step_and_not_too_often(
+    seconds: float, times: int, tmp_path: Path, monkeypatch
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_TRIMS", seconds)
+    monkeypatch.setattr(loop.memory, "give_back", lambda: given.append(1))
+    loop.train(TwoNumbers(RECIPE), tmp_path)
+    assert len(given) == times
+
+
 @pytest.mark.parametrize("steps", [5, 8, 13])
 def test_a_task_of_two_optimisers_that_is_stopped_and_resumed_ends_as_if_it_had_not_been(
     steps: int, tmp_path: Path

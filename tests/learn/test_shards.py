@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from seq2drum.cli import train as command
 from seq2drum.data import portions
 from seq2drum.data.cache import save, save_index, shards_of
-from seq2drum.data.portions import Layout, Portioned
+from seq2drum.data.laying import Layout
+from seq2drum.data.portions import Portioned
 from seq2drum.learn import accompaniment, loop
 from seq2drum.learn.accompaniment import Accompaniment, Recipe
 from seq2drum.learn.loop import Trained

@@ -1,0 +1,191 @@
+"""Songs laid out as flat arrays by processes of their own, into files that are mapped into memory.
+
+So a process that learns holds nothing of them but what the system can take back, and one that lays out hardly more:
+the large arrays are made in the file itself. It computes with one thread, and at a low priority, since threads that
+learn together wait for the slowest of them.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import pickle
+import shutil
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from seq2drum.data.batches import Data, flatten
+from seq2drum.data.cache import Shard, songs_of
+from seq2drum.data.prepared import Prepared
+from seq2drum.data.surgery import augmented
+from seq2drum.memory import give_back
+from seq2drum.music.kit import FULL, Kit
+
+_NICE = 10  # a process that lays out takes what cores have left: those that learn wait for each other
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ALIGNED = 64  # bytes, where arrays begin in a file
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How songs are laid out: see `batches.flatten`, and `surgery.augmented` for the share that is altered."""
+
+    kit: Kit = FULL
+    altered: float = 0.0
+    foreseen: bool = True
+    seed: int = 0
+
+    def of(self, songs: Sequence[Prepared], file: MappedFile | None = None) -> Data:
+        """Some songs of the training side, and altered ones, as flat arrays; with a file, the large ones lie in it."""
+        zeros = file.zeros if file else np.zeros
+        every = [*songs, *augmented(songs, self.altered, self.seed)]
+        return flatten(every, self.kit, foreseen=self.foreseen, zeros=zeros)
+
+
+class Chosen(NamedTuple):
+    """Some songs of the training side of a shard, by their numbers among these, in order."""
+
+    shard: Shard
+    rows: list[int]
+
+
+class MappedFile:
+    """A new file that arrays are made in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.size = path, 0
+        self.arrays: dict[int, int] = {}  # where they begin: in memory, and in the file
+        self._file = path.open("xb+")
+
+    def __enter__(self) -> MappedFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+        """An array of zeros that is mapped into memory."""
+        kind = np.dtype(dtype)
+        size = math.prod(shape) * kind.itemsize
+        if not size:
+            return np.zeros(shape, kind)
+        at = self._next(mmap.ALLOCATIONGRANULARITY, size)
+        self._file.truncate(self.size)
+        array: NDArray[Any] = np.frombuffer(mmap.mmap(self._file.fileno(), size, offset=at), kind).reshape(shape)
+        self.arrays[array.ctypes.data] = at
+        return array
+
+    def held(self, data: Data) -> Held:
+        """All that `Held.mapped` wants to make a value again; what of its arrays is not in the file is written."""
+        arrays: list[pickle.PickleBuffer] = []
+        rest = pickle.dumps(data, protocol=5, buffer_callback=arrays.append)
+        places = []
+        for raw in (array.raw() for array in arrays):
+            at = self.arrays.get(np.frombuffer(raw, np.uint8).ctypes.data) if raw.nbytes else 0
+            if at is None:
+                at = self._next(_ALIGNED, raw.nbytes)
+                self._file.seek(at)
+                self._file.write(raw)
+            places.append((at, raw.nbytes))
+        self._file.flush()
+        return Held(self.path, rest, places)
+
+    def _next(self, aligned: int, size: int) -> int:
+        at = self.size + -self.size % aligned
+        self.size = at + size
+        return at
+
+
+class Held(NamedTuple):
+    """A value whose arrays lie in a file: all else, pickled, and where each begins and how long it is, in bytes."""
+
+    path: Path
+    rest: bytes
+    places: list[tuple[int, int]]
+
+    def mapped(self) -> Data:
+        """The value, its arrays mapped into memory. The file loses its name, and ends with the value."""
+        whole = np.memmap(self.path, np.uint8, "r")
+        data: Data = pickle.loads(self.rest, buffers=[whole[at : at + size].data for at, size in self.places])
+        self.path.unlink()
+        return data
+
+
+class Worker:
+    """A process that lays out songs. It ends with the process that started it, however that ends."""
+
+    def __init__(self, layout: Layout, folder: Path) -> None:
+        spawn = get_context("spawn")
+        self.asked: deque[int] = deque()
+        self.pipe, there = spawn.Pipe()
+        self.process = spawn.Process(target=_lay_out, args=(there, layout, folder), daemon=True)
+        with _one_thread():
+            self.process.start()
+        there.close()
+
+    def ask(self, number: int, chosen: list[Chosen]) -> None:
+        """Have the songs of a portion laid out."""
+        self.pipe.send(chosen)
+        self.asked.append(number)
+
+    def laid_out(self, number: int) -> Data:
+        """A portion that was asked for; waits for it, and drops what was asked for before it."""
+        while True:
+            first = self.asked.popleft()
+            answer = self.pipe.recv()
+            if isinstance(answer, Exception):
+                raise answer
+            data: Data = answer.mapped()
+            if first == number:
+                return data
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that are started here compute with one thread: a library looks when it is imported."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _lay_out(pipe: Any, layout: Layout, folder: Path) -> None:
+    """Lay out what is asked for until nobody is left to ask. Runs in a process of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that learns
+    try:
+        for number in count():
+            pipe.send(_answer(pipe.recv(), layout, folder / f"{os.getpid()}-{number}"))
+            give_back()
+            if number == 0 and hasattr(os, "nice"):  # for the first, nothing else is to be done
+                os.nice(_NICE)
+    except (EOFError, ConnectionError):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answer(chosen: list[Chosen], layout: Layout, path: Path) -> Held | Exception:
+    """Some songs laid out in a file, or what went wrong."""
+    try:
+        songs = [song for one in chosen for song in songs_of(one.shard, "train", rows=frozenset(one.rows))]
+        with MappedFile(path) as file:
+            data = layout.of(songs, file)
+            data.grooves.near  # noqa: B018  (computed here, it goes along)
+            return file.held(data)
+    except Exception as error:  # handed to the process that waits, which raises it
+        return error

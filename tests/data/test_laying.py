@@ -1,0 +1,42 @@
+"""Songs laid out in files that are mapped into memory."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2drum.data.laying import Layout, MappedFile
+from tests.backbeats import song_of
+from tests.data.test_portions import same
+
+LARGE = ("guitar", "clock", "velocity", "offset", "bars", "conditions")
+
+
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_songs_laid_out_in_a_file_are_what_they_are_in_memory(foreseen: bool, tmp_path: Path) -> None:
+    songs = [replace(song_of(seed, bars=6), sha256=f"{seed:064x}") for seed in range(4)]
+    layout = Layout(altered=0.5, foreseen=foreseen, seed=2)
+    here = layout.of(songs)
+    with MappedFile(tmp_path / "songs") as file:
+        there = layout.of(songs, file)
+        assert same(astuple(there), astuple(here))
+        begins = {getattr(there, name).ctypes.data for name in LARGE}
+        assert set(file.arrays) == begins and len(begins) == len(LARGE)
+        held = file.held(there)
+    again = held.mapped()
+    assert same(astuple(again), astuple(here)) and not held.path.exists()
+    assert not again.guitar.flags.writeable
+
+
+def test_arrays_in_a_file_are_written_once_and_lie_apart(tmp_path: Path) -> None:
+    with MappedFile(tmp_path / "arrays") as file:
+        some, none, others = file.zeros((3, 5), np.float16), file.zeros((0, 5), np.int8), file.zeros((70_000,), np.int8)
+        some[:], others[:] = 1, 2
+        assert none.shape == (0, 5) and np.all(some == 1) and np.all(others == 2)
+        (first, at) = file.arrays.values()
+    data = file.path.read_bytes()
+    assert len(data) == file.size == at + others.nbytes
+    assert data[first : first + some.nbytes] == some.tobytes() and data[at:] == others.tobytes()
