@@ -155,10 +155,10 @@ def flatten(songs: Sequence[Prepared], kit: Kit = FULL, *, foreseen: bool = True
         conditions[here] = of_measured(measure(song.drums, song.heard.form))
         drums = song.drums.select(voices[song.drums.key] >= 0)
         at = drums.step + there.start
-        np.maximum.at(velocity, (at, voices[drums.key]), drums.velocity.astype(np.uint8))
+        np.maximum.at(velocity.reshape(-1), at * len(kit) + voices[drums.key], drums.velocity.astype(np.uint8))
         offset[at, voices[drums.key]] = np.clip(drums.offset, -HALF_GAP, HALF_GAP)
         for grid, counts in ((song.heard.guitar, guitar_notes), (drums, drum_notes)):
-            np.add.at(counts, here.start + song.heard.form.bar_of(grid.step), 1)
+            counts[here] = np.bincount(song.heard.form.bar_of(grid.step), minlength=len(counts[here]))
     return Data(
         tuple(song.path for song in songs),
         tuple(song.tag for song in songs),

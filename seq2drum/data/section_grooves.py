@@ -26,7 +26,7 @@ from seq2drum.music.notes import IntArray
 NEAR = (0.7, 0.95)  # F1 of the hits of two grooves that are near each other
 MOST_NEAR = 6  # K: near ones that are kept of each
 AMONG = 4096  # grooves of one length, drawn at random, among which the near ones are looked for
-_BLOCK = 512  # grooves that are compared at once
+_BLOCK = 128  # grooves that are compared at once
 
 
 class Given(NamedTuple):
@@ -134,7 +134,12 @@ def _played_on(song: Prepared) -> Iterator[tuple[int, Groove, _Which]]:
     form, drums = song.heard.form, song.drums
     struck = np.unique(form.bar_of(drums.step))
     letters = letters_of(sections(song.heard), len(form.steps))
-    typicals = {letter: typical(drums, form, struck[letters[struck] == letter]) for letter in set(letters[struck])}
+    typicals = {
+        letter: typical(
+            drums, form, struck[letters[struck] == letter], title=letter
+        )  # nobody looks at what it is called
+        for letter in set(letters[struck])
+    }
     kinds = list(zip(form.numerator.tolist(), form.denominator.tolist(), strict=True))
     in_metre: dict[tuple[str, tuple[int, int]], Groove] = {}
     before, so_far = "", 0

@@ -120,7 +120,8 @@ def _suits(song: Prepared, metre: Metre) -> bool:
 def _subdivisions(grid: Grid) -> tuple[float, float]:
     """The shares of notes on straight eighths and sixteenths, and on eighth triplets that are not on a beat."""
     at = PLACES[grid.step % STEPS_PER_QUARTER]
-    straight, triplets = (np.count_nonzero(np.isin(at, places)) for places in ((3, 6, 9), (4, 8)))
+    counts = np.bincount(at, minlength=TWELFTHS)
+    straight, triplets = int(counts[[3, 6, 9]].sum()), int(counts[[4, 8]].sum())
     return straight / max(len(at), 1), triplets / max(len(at), 1)
 
 

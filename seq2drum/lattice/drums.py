@@ -171,9 +171,9 @@ def syncopation(drums: Drums) -> FloatArray:
 def _next_stronger(level: FloatArray) -> IntArray:
     """(T,): the next step of a higher level; the step itself where the song ends before there is one."""
     stronger = np.arange(len(level))
-    waiting: list[int] = []
-    for at, here in enumerate(level.tolist()):
-        while waiting and level[waiting[-1]] < here:
-            stronger[waiting.pop()] = at
-        waiting.append(at)
+    for here in np.unique(level):  # few: the weights of the places of a bar
+        higher, own = np.flatnonzero(level > here), np.flatnonzero(level == here)
+        following = np.searchsorted(higher, own)
+        own, following = own[following < len(higher)], following[following < len(higher)]
+        stronger[own] = higher[following]
     return stronger

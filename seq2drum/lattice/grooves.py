@@ -119,11 +119,16 @@ class Groove(Shown):
 
     @staticmethod
     def of_bars(
-        bars: Sequence[Grid], numerator: int, denominator: int, tempo: tuple[float, float], style: str | None = None
+        bars: Sequence[Grid],
+        numerator: int,
+        denominator: int,
+        tempo: tuple[float, float],
+        style: str | None = None,
+        title: str = "",
     ) -> Groove:
-        """A groove that is called by what is struck, see `titles.title_of`; what nobody could strike is left out."""
+        """A groove, called by what is struck (`titles.title_of`) by default; what nobody could strike is left out."""
         held = tuple(playable(bar) for bar in bars)
-        title = title_of(held, numerator, denominator)
+        title = title or title_of(held, numerator, denominator)
         return Groove(slug_of(title), title, numerator, denominator, held, style, tempo)
 
 
@@ -149,13 +154,18 @@ def looped(groove: Groove, bars: int = 4) -> Song:
 
 
 def typical(
-    grid: Grid, form: Form, bars: Sequence[int] | IntArray | None = None, *, as_they_are: bool = False
+    grid: Grid,
+    form: Form,
+    bars: Sequence[int] | IntArray | None = None,
+    *,
+    as_they_are: bool = False,
+    title: str = "",
 ) -> Groove:
     """The typical one or two bars of a drum part of the full kit.
 
     Of the metre that most bars with hits have: the bar that is most like all others, by the F1 of their hits; where
     every other bar is alike, a pair of neighbours. bars: those that are asked, by default all. as_they_are: where these
-    are one bar or two of one metre, they are the groove.
+    are one bar or two of one metre, they are the groove. title: what it is called, by default by what is struck.
 
     Raises:
         OptionError: none of the bars has a hit.
@@ -170,7 +180,7 @@ def typical(
     tempo = (round(float(bpm.min()) * (1 - TEMPO_AROUND)), round(float(bpm.max()) * (1 + TEMPO_AROUND)))
     numerator, denominator = int(form.numerator[first]), int(form.denominator[first])
     held = [form.notes_between(grid, bar, bar + 1).between(0, steps_of(numerator, denominator)) for bar in kept]
-    return Groove.of_bars(held, numerator, denominator, (max(tempo[0], 1), max(tempo)))
+    return Groove.of_bars(held, numerator, denominator, (max(tempo[0], 1), max(tempo)), title=title)
 
 
 def likeness(rows: FloatArray) -> FloatArray:
@@ -193,7 +203,9 @@ def _rows(grid: Grid, form: Form, bars: Sequence[int] | IntArray | None) -> tupl
         starts = np.linspace(0, len(chosen) - 2, MOST_COMPARED // 2).astype(np.int64)
         chosen = chosen[np.unique(np.concatenate([starts, starts + 1]))]
     rows = np.zeros((len(chosen), common[0], len(FULL)), dtype=np.float32)
-    inside = np.isin(bar, chosen)
+    among = np.zeros(len(form.steps), dtype=bool)
+    among[chosen] = True
+    inside = among[bar]
     rows[np.searchsorted(chosen, bar[inside]), place[inside], grid.key[inside]] = 1
     return rows.reshape(len(chosen), -1), chosen
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from seq2drum.lattice import drums as drumming
 from seq2drum.lattice.drums import Drums, breaks, drums_of, fills, hits_per_quarter, novelty, signs, syncopation
 from seq2drum.lattice.form import Form
 from seq2drum.lattice.grid import Grid
@@ -117,3 +118,12 @@ def test_the_weights_are_those_of_the_metre() -> None:
     # 7/8 as 2+2+3: the groups begin at steps 0, 6 and 12. What begins a group is not syncopated, what precedes it is.
     assert syncopation(drums([{KICK: [0, 6, 12]}] * 2, form(2, 7, 8)))[0] == 0
     assert syncopation(drums([{KICK: [0, 9]}, {KICK: [0]}], form(2, 7, 8)))[0] > 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_next_stronger_place_is_the_first_of_all_that_follow(seed: int) -> None:
+    level = np.log2(
+        np.random.default_rng(seed).choice([1, 1 / 2, 1 / 4, 1 / 8, 1 / 256], 60, p=[0.1, 0.2, 0.2, 0.2, 0.3])
+    )
+    wanted = [next((later for later in range(at, 60) if level[later] > level[at]), at) for at in range(60)]
+    assert drumming._next_stronger(level).tolist() == wanted

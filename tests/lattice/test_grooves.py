@@ -230,6 +230,13 @@ def test_the_typical_bar_is_looked_for_in_the_bars_that_are_asked_and_in_their_c
     assert typical(*whole, [0, 2]).bars[0].step.tolist() == ROCK.bars[0].step.tolist()
 
 
+def test_a_typical_bar_is_called_by_what_is_struck_unless_it_is_given_a_title() -> None:
+    rock = part(ROCK.bars[0])
+    usual, titled = typical(*rock), typical(*rock, title="Verse (2)")
+    assert "backbeat" in usual.title and (titled.title, titled.name) == ("Verse (2)", "verse-2")
+    assert all(map(np.array_equal, titled.bars[0], usual.bars[0]))
+
+
 def test_bars_that_are_asked_as_they_are_are_the_groove() -> None:
     found = typical(*part(ROCK.bars[0], FILL, HALF.bars[0]), [1, 2], as_they_are=True)
     assert [len(bar.step) for bar in found.bars] == [len(FILL.step), len(HALF.bars[0].step)]
