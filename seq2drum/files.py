@@ -9,6 +9,11 @@ from pathlib import Path
 
 from seq2drum.errors import InputError, LimitError, OutputError
 
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
+
 
 def read_file(
     path: str | os.PathLike[str], most: int | Callable[[bytes], int], what: str = "MIDI file", head: int = 0
@@ -39,6 +44,24 @@ def read_file(
     return data
 
 
+def below(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Path]:
+    """The files below a folder whose names are wanted, in no order; links to folders are not followed.
+
+    What cannot be looked into is among them, files and folders: whoever reads them is told so.
+    """
+    errors: list[OSError] = []
+    for place, _, names in os.walk(folder, onerror=errors.append):
+        yield from (path for name in names if wanted(name) and _may_be_file(path := Path(place, name)))
+    yield from (Path(error.filename) for error in errors if isinstance(error, PermissionError))
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return True
+
+
 def check(path: Path, *, overwrite: bool) -> None:
     """Refuse a file that could not be written for what is there already.
 
@@ -56,6 +79,32 @@ def check(path: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)")
     if not has_place:
         raise OutputError(f"the folder {path.parent} does not exist; make it first")
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a folder, which is made if it is not there, for this process: until the block or the process ends.
+
+    A folder that was made for it, and in which nothing was written, is removed.
+
+    Raises:
+        BlockingIOError: another process keeps it.
+        OSError: it cannot be made or read.
+    """
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    held = None
+    try:
+        if fcntl is not None:
+            held = os.open(folder, os.O_RDONLY)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        if held is not None:
+            os.close(held)
 
 
 def write_file(path: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from seq2drum import files
 from seq2drum.cli.arguments import check_least
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import bar, say
@@ -92,21 +93,38 @@ def run(options: argparse.Namespace) -> int:
 
 def _shards(options: argparse.Namespace) -> int:
     """Prepare shards into a folder, or hand that to a cluster; returns the exit code."""
-    from seq2drum.data import stages
-    from seq2drum.data.licences import Licences
-
-    # 1. What is asked for, and what of it is done.
     if options.cache:
         raise OptionError("--cache is one file and --data-out a folder of shards; leave one of them out")
     told = _slurm(options)
     folder = Path(options.data_out)
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file; name a folder with --data-out")
-    manifest = Path(options.manifest) if options.manifest else None
     try:
-        from seq2drum.data import engines
+        from seq2drum.data.engines import ENGINES as known
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"--data-out needs {error.name}: pip install 'seq2drum[corpus]'") from None
+    try:
+        with files.alone(folder):
+            _all_stages(options, folder, told, known[options.engine or "local"])
+    except BlockingIOError:
+        what = f"shards are being prepared in {str(folder)!r}"
+        raise OptionError(f"{what}; wait for them, or name another folder with --data-out") from None
+    except FileExistsError:
+        raise OutputError(f"{folder} is a file; name a folder with --data-out") from None
+    except OSError as error:
+        what = f"{error.filename or folder} cannot be used ({error.strerror})"
+        raise OutputError(f"{what}; name another folder with --data-out") from None
+    return 0
+
+
+def _all_stages(
+    options: argparse.Namespace, folder: Path, told: Mapping[str, str | int], engine: Callable[..., None]
+) -> None:
+    """Prepare shards into a folder that nobody else prepares into. told: what Slurm is told."""
+    from seq2drum.data import stages
+    from seq2drum.data.engines import Run
+    from seq2drum.data.licences import Licences
+
+    # 1. What is to be done.
+    manifest = Path(options.manifest) if options.manifest else None
     with bar(None, "listing songs"):
         parts = stages.plan(folder, options.data, manifest, Licences(options.licence)).parts
     # 2. All stages, or what is left of them.
@@ -116,17 +134,16 @@ def _shards(options: argparse.Namespace) -> int:
         workers = options.workers or (workers if options.engine in (None, "local") else -1)
         names = [stage.name for stage in stages.STAGES]
         with bar(len(names), "stages") as advance:
-            run = engines.Run(folder.resolve(), tasks, workers, told)
-            engines.ENGINES[options.engine or "local"](run, lambda stage: advance(stage.name != names[0], stage.name))
+            run = Run(folder.resolve(), tasks, workers, told)
+            engine(run, lambda stage: advance(stage.name != names[0], stage.name))
     if options.engine == "slurm" and not (folder / stages.INDEX).exists():
         say(f"handed to Slurm: {tasks} tasks a stage; when all are done, {folder / stages.ACCOUNT} tells what was used")
-        return 0
+        return
     # 3. Say how it went.
     stages.clear(folder)
     for line in stages.account_of(folder).lines():
         say(line)
     say(f"kept in {folder / stages.INDEX}")
-    return 0
 
 
 def _slurm(options: argparse.Namespace) -> dict[str, str | int]:

@@ -202,7 +202,7 @@ def _readable(path: Path) -> Iterator[None]:
         raise CorpusError(
             f"the cache {str(path)!r} cannot be read ({error.strerror}); make it with --mode prepare"
         ) from None
-    except (ValueError, LookupError, TypeError, AttributeError, zlib.error) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, zlib.error) as error:
         raise CorpusError(f"{str(path)!r} is no usable cache: {error}; make it again with --mode prepare") from None
 
 

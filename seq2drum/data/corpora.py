@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import NamedTuple
 
+from seq2drum import files
 from seq2drum.data.licences import CC_BY, UNKNOWN, licence_of
 from seq2drum.errors import CorpusError
 
@@ -74,7 +75,7 @@ def _pdmx(folder: Path) -> Iterator[Item]:
 
 def _slakh(folder: Path) -> Iterator[Item]:
     """The MIDI file of each track. Its group is the song that the file was matched to in Lakh."""
-    for path in sorted(folder.rglob("all_src.mid")):
+    for path in sorted(files.below(folder, "all_src.mid".__eq__)):
         group = None
         try:
             told = (path.parent / "metadata.yaml").read_text(encoding="utf-8", errors="replace")[:100_000]
@@ -96,9 +97,9 @@ def _lakh(folder: Path) -> Iterator[Item]:
             for song, matches in json.loads(scores.read_text(encoding="utf-8")).items():
                 for digest, score in matches.items():
                     best[digest] = max(best.get(digest, (-1.0, "")), (float(score), song))
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise CorpusError(f"{str(scores)!r} is not the table of matches of Lakh: {error}") from None
-    for path in sorted(folder.rglob("*.mid")):
+    for path in sorted(files.below(folder, lambda name: name.endswith(".mid"))):
         parent = path.parent.name  # in lmd_matched the song's own folder
         song = best[path.stem][1] if path.stem in best else parent if re.fullmatch(r"TR\w{16}", parent) else ""
         yield Item(path.relative_to(folder).as_posix(), COLLECTION, f"msd:{song}" if song else f"lakh:{path.stem}")
@@ -165,7 +166,7 @@ def items_of(corpus: Corpus, folder: Path) -> list[Item]:
 
 def _table(path: Path, wanted: set[str]) -> Iterator[dict[str, str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, restval="")
             if missing := wanted - set(rows.fieldnames or ()):
                 raise CorpusError(f"{str(path)!r} has no column {min(missing)!r}; is it that of another version?")

@@ -9,10 +9,8 @@ and from the music itself: songs are one group that have in common half of all t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from seq2drum.data.cache import Packed, unpacked
@@ -25,6 +23,7 @@ from seq2drum.data.prepared import Prepared, split_of
 from seq2drum.data.reading import manifests_of, read_manifests, read_song
 from seq2drum.errors import CorpusError
 from seq2drum.music.shown import Shown
+from seq2drum.workers import results_of
 
 OTHER_LICENCE = "a licence that was not asked for"
 
@@ -85,7 +84,7 @@ def prepare_packed(
     account = Account()
     candidates: list[Candidate] = []
     total = sum(part.size for part in parts)
-    for found in _read(parts, Reader(manifests, licences), workers):
+    for found in results_of(Reader(manifests, licences), parts, workers):
         for _ in found:
             account.files += 1
             progress(account.files, total)
@@ -129,12 +128,3 @@ def _packed(candidate: Candidate, group: str) -> Packed:
     """A song that is kept, on the side of the split that its group is on."""
     path, sha256, tag, _, origin, licence, bars, *_ = candidate.said
     return Packed(path, sha256, tag, group, split_of(group), origin, licence, bars, candidate.packed)
-
-
-def _read(parts: Sequence[Part], reader: Reader, workers: int) -> Iterator[list[Candidate | str]]:
-    """What is in each part, in their order."""
-    if workers <= 1 or len(parts) == 1:
-        yield from map(reader, parts)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(reader, parts)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from subprocess import CalledProcessError
 from types import MappingProxyType
@@ -16,7 +17,8 @@ from datatrove.executor import LocalPipelineExecutor, SlurmPipelineExecutor
 from datatrove.utils.logging import logger
 
 from seq2drum.data.stages import STAGES, WORK, Stage
-from seq2drum.errors import CorpusError, MissingExtraError, OptionError
+from seq2drum.errors import CorpusError, MissingExtraError, OptionError, OutputError
+from seq2drum.workers import results_of
 
 
 @dataclass(frozen=True)
@@ -56,20 +58,33 @@ class Run:
         }
 
 
-class _Quiet(LocalPipelineExecutor):  # type: ignore[misc]  # datatrove has no types
-    """Says nothing: errors are raised."""
-
-    def _launch_run_for_rank(self, *given: Any, **named: Any) -> Any:
-        logger.disable("datatrove")
-        return super()._launch_run_for_rank(*given, **named)
-
-
 def local(run: Run, begun: Callable[[Stage], None]) -> None:
-    """Run all stages on this machine, one after the other. begun: is told of each as it begins."""
-    logger.disable("datatrove")
+    """Run all stages on this machine, one after the other. begun: is told of each as it begins.
+
+    Raises:
+        CorpusError: a process ended before its task was done, and what stages raise.
+        OutputError: the folder cannot be written.
+    """
     for stage in STAGES:
         begun(stage)
-        _Quiet(**run.keywords(stage), start_method="spawn").run()
+        executor = LocalPipelineExecutor(**run.keywords(stage))
+        try:
+            if todo := executor.get_incomplete_ranks():
+                executor.save_executor_as_json()
+                for _ in results_of(partial(_run_task, executor), todo, min(run.workers, len(todo))):
+                    pass
+        except OSError as error:  # of logs and marks of tasks
+            what = ": ".join(filter(None, (error.strerror or type(error).__name__, error.filename)))
+            raise OutputError(f"{str(run.folder)!r} cannot be used ({what}); see to it and prepare again") from None
+
+
+def _run_task(executor: LocalPipelineExecutor, task: int) -> None:
+    """Run one task, in a process that may be another one. It says nothing: errors are raised.
+
+    datatrove's own processes are not used: it waits for ever for the task of one that was killed.
+    """
+    logger.disable("datatrove")
+    executor._run_for_rank(task)
 
 
 def slurm(run: Run, begun: Callable[[Stage], None]) -> None:

@@ -42,15 +42,18 @@ class Row(NamedTuple):
 
 
 def _own(row: Mapping[str, Any]) -> Row:
-    return Row(row["path"], row["sha256"], row["bytes"], licence_of(row["licence"]), row["group"])
+    return Row(row["path"], row["sha256"], _bytes(row["bytes"]), licence_of(row["licence"]), row["group"])
 
 
 def _gigamidi(row: Mapping[str, Any]) -> Row:
-    music = row["music"]
-    data = music.get("bytes") if isinstance(music, dict) else music
     title, artist = (row.get(name) or row.get(f"{name}_scraped") or "" for name in ("title", "artist"))
     group = f"gigamidi:{artist}/{title}".casefold() if artist and title else ""
-    return Row(f"gigamidi/{row['md5']}.mid", "", data or b"", "CC BY-NC 4.0", group, "GigaMIDI")
+    return Row(f"gigamidi/{row['md5']}.mid", "", _bytes(row["music"]), "CC BY-NC 4.0", group, "GigaMIDI")
+
+
+def _bytes(cell: Any) -> bytes:
+    """The bytes of a cell, which may be those of a file as the library `datasets` writes it: {path, bytes}."""
+    return (cell.get("bytes") if isinstance(cell, dict) else cell) or b""
 
 
 class Layout(NamedTuple):
@@ -84,8 +87,9 @@ def row_groups(path: Path, layout: str = "") -> list[int]:
     with _opened(path) as table:
         schema = table.schema_arrow
         for name, kind in LAYOUTS[layout].wanted.items():
-            if name not in schema.names:
-                raise CorpusError(f"{str(path)!r} has no column {name!r}; wanted {', '.join(LAYOUTS[layout].wanted)}")
+            if (times := schema.names.count(name)) != 1:
+                found = f"{times} columns" if times else "no column"
+                raise CorpusError(f"{str(path)!r} has {found} {name!r}; wanted {', '.join(LAYOUTS[layout].wanted)}")
             if not _is(schema.field(name).type, kind):
                 raise CorpusError(f"{str(path)!r} has {schema.field(name).type} in column {name!r}, wanted {kind}")
         sizes = []
@@ -119,10 +123,10 @@ def read(path: Path, number: int, layout: str = "") -> Iterator[Row | str]:
 def _checked(row: Row) -> Row | str:
     if not row.path or "\0" in row.path or max(map(len, (row.path, row.licence, row.group or ""))) > _MOST_TEXT:
         return "no usable path, licence or group in the table"
-    sha256 = hashlib.sha256(row.data or b"").hexdigest()
-    if row.sha256 not in ("", None, sha256):
+    sha256 = hashlib.sha256(row.data).hexdigest()
+    if (row.sha256 or sha256).strip().lower() != sha256:
         return "bytes that are not those of their digest in the table"
-    return row._replace(sha256=sha256, data=row.data or b"", group=row.group or "")
+    return row._replace(sha256=sha256, group=row.group or "")
 
 
 def write(path: Path, rows: Iterable[Row], *, overwrite: bool) -> int:
@@ -168,8 +172,8 @@ def _is(found: Any, wanted: str) -> bool:
     if arrow.types.is_dictionary(found):
         found = found.value_type
     if wanted == _TEXT:
-        return bool(arrow.types.is_string(found) or arrow.types.is_large_string(found))
-    if arrow.types.is_struct(found):  # {path, bytes}, as the library `datasets` writes files
+        return any(kind(found) for kind in (arrow.types.is_string, arrow.types.is_large_string, arrow.types.is_null))
+    if arrow.types.is_struct(found):  # see `_bytes`
         names = [field.name for field in found]
         return "bytes" in names and _is(found.field("bytes").type, wanted)
     return bool(arrow.types.is_binary(found) or arrow.types.is_large_binary(found))

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from seq2drum import files
 from seq2drum.data import parquet
 from seq2drum.data.corpora import CORPORA, Item, Source, items_of, source_of
 from seq2drum.data.licences import licence_of
 from seq2drum.data.parquet import Row
 from seq2drum.data.reading import MOST_BYTES, UNREADABLE, Listed, find_files
 
+UNOPENED = "a file or folder that could not be opened"
 _FILES = 32  # of a part of a folder
 
 
@@ -98,7 +100,7 @@ def _in_row_groups(path: Path, layout: str) -> Iterator[RowGroup]:
 
 def _in_tables(source: Source) -> Iterator[RowGroup]:
     assert source.corpus
-    paths = sorted(path for path in source.path.rglob(f"*{parquet.SUFFIX}") if path.is_file())
+    paths = sorted(files.below(source.path, lambda name: name.endswith(parquet.SUFFIX)))
     if not paths:
         items_of(source.corpus, source.path)  # says what is wanted
     for path in paths:
@@ -122,17 +124,22 @@ def rows_of(part: Part, listed: Mapping[str, Listed]) -> Iterator[Row | str]:
         try:
             data = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
         except OSError:
-            yield "the file could not be opened"
+            yield UNOPENED
             continue
         if data is None:
             yield UNREADABLE
             continue
         sha256 = hashlib.sha256(data).hexdigest()
         if item.licence is not None:
-            yield Row(part.named(item), sha256, data, item.licence, item.group or "", source)
+            yield Row(_text(part.named(item)), sha256, data, item.licence, _text(item.group or ""), source)
         else:
             told = listed.get(sha256, Listed("", "", ""))
-            yield Row(part.named(item), sha256, data, licence_of(told.licence), told.group, told.source)
+            yield Row(_text(part.named(item)), sha256, data, licence_of(told.licence), told.group, told.source)
+
+
+def _text(name: str) -> str:
+    """A name as text that any file can hold: a byte in it that is no letter becomes its escape."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def digest(parts: Sequence[Part], *asked: str) -> str:
@@ -147,7 +154,10 @@ def digest(parts: Sequence[Part], *asked: str) -> str:
         else:
             found = [(Path(part.file), f"{Path(part.file).name} {part.number}")]
         for path, name in found:
-            status = path.stat() if path.exists() else None
-            told = f"{status.st_size} {status.st_mtime_ns}" if status else "missing"
+            try:
+                status = path.stat()
+                told = f"{status.st_size} {status.st_mtime_ns}"
+            except OSError:
+                told = "missing"
             state.update(f"{name} {told}\n".encode(errors="surrogateescape"))
     return state.hexdigest()[:16]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seq2drum import files
 from seq2drum.data.copies import Candidate, Said, fingerprint
 from seq2drum.data.corpora import CORPORA
 from seq2drum.data.licences import UNKNOWN
@@ -34,7 +35,7 @@ MAX_GRID_ERROR = 0.03  # mean distance of drum hits from their places, in quarte
 
 
 def find_files(folders: Sequence[Path]) -> list[Path]:
-    """All songs under some folders (or the files themselves), sorted.
+    """All songs under some folders (or the files themselves), sorted, and what in them cannot be looked into.
 
     Raises:
         CorpusError: a folder does not exist, or there is no song in any of them.
@@ -44,7 +45,7 @@ def find_files(folders: Sequence[Path]) -> list[Path]:
         if folder.is_file():
             paths.add(folder)
         elif folder.is_dir():
-            paths.update(path for path in folder.rglob("*") if path.suffix.lower() in NOTE_SUFFIXES and path.is_file())
+            paths.update(files.below(folder, lambda name: Path(name).suffix.lower() in NOTE_SUFFIXES))
         else:
             raise CorpusError(
                 f"there is no file or folder {str(folder)!r}; --data wants folders of songs, tables in Parquet, or a"
@@ -94,13 +95,13 @@ def read_manifests(paths: tuple[Path, ...]) -> Mapping[str, Listed]:
     listed: dict[str, Listed] = {}
     for path in paths:
         try:
-            with path.open(newline="", encoding="utf-8") as lines:
+            with path.open(newline="", encoding="utf-8-sig") as lines:
                 rows = csv.DictReader(lines)
                 if not {"sha256", "group"} <= set(rows.fieldnames or ()):
                     raise CorpusError(f"{str(path)!r} has no columns 'sha256' and 'group'; add them or move it away")
                 for row in rows:
                     known = (row.get(name) or "" for name in Listed._fields)
-                    listed[row["sha256"]] = Listed(*known)
+                    listed[(row["sha256"] or "").strip().lower()] = Listed(*known)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise CorpusError(f"the manifest {str(path)!r} cannot be read: {error}") from None
     return listed

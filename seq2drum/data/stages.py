@@ -21,6 +21,7 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,16 +102,33 @@ _KINDS: tuple[type[Files], type[RowGroup]] = (Files, RowGroup)
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of a folder."""
-    name, manifests, licences, rows = json.loads((folder / WORK / _PLAN).read_bytes())
-    parts: list[Part] = []
-    for kind, *fields in rows:
-        if _KINDS[kind] is Files:
-            place, tag, items = fields
-            parts.append(Files(place, tag, tuple(Item(*item) for item in items)))
-        else:
-            parts.append(RowGroup(*fields))
-    return Plan(name, tuple(map(Path, manifests)), Licences(licences), parts)
+    """The plan of a folder.
+
+    Raises:
+        CorpusError: it is gone or damaged.
+    """
+    with _between(folder, folder / WORK / _PLAN) as path:
+        name, manifests, licences, rows = json.loads(path.read_bytes())
+        parts: list[Part] = []
+        for kind, *fields in rows:
+            if _KINDS[kind] is Files:
+                place, tag, items = fields
+                parts.append(Files(place, tag, tuple(Item(*item) for item in items)))
+            else:
+                parts.append(RowGroup(*fields))
+        return Plan(name, tuple(map(Path, manifests)), Licences(licences), parts)
+
+
+@contextmanager
+def _between(folder: Path, path: Path) -> Iterator[Path]:
+    """Say in one sentence that a file between stages is gone or damaged; yields it."""
+    try:
+        yield path
+    except (OSError, EOFError, ValueError, LookupError, TypeError, zlib.error) as error:
+        what = getattr(error, "strerror", None) or error
+        raise CorpusError(
+            f"{str(path)!r} is gone or damaged ({what}); remove the folder {str(folder)!r} and prepare again"
+        ) from None
 
 
 # --- what a part became -----------------------------------------------------------------------------------------------
@@ -138,6 +156,8 @@ class PartRead:
         at += 8 * HASHES * count
         self._header = self._data[at : at + length]
         self._blobs = at + length
+        if len(self._data) != (size := self._blobs + int(self._offsets[-1])):
+            raise ValueError(f"it has {len(self._data)} bytes, wanted {size}")
 
     def header(self) -> tuple[dict[str, int], list[Said]]:
         """How many songs were left out for which reason, and what is said of the others."""
@@ -187,7 +207,7 @@ def order(folder: Path, task: int = 0, tasks: int = 1) -> None:
     found = [
         (row.sha256, row.path, number, place)
         for number in parts
-        for place, row in enumerate(PartRead(_part(folder, number)).header()[1])
+        for place, row in enumerate(_header_of(folder, number)[1])
     ]
     found.sort()
     kept = [one for place, one in enumerate(found) if not place or found[place - 1][0] != one[0]]
@@ -200,7 +220,7 @@ def order(folder: Path, task: int = 0, tasks: int = 1) -> None:
         by_part = np.argsort(songs[:, 0], kind="stable")
         edges = np.searchsorted(songs[by_part, 0], np.arange(len(parts) + 1))
         for number in parts:
-            part, places = PartRead(_part(folder, number)), by_part[edges[number] : edges[number + 1]]
+            part, places = _read_part(folder, number), by_part[edges[number] : edges[number + 1]]
             gathered[places, :HASHES] = part.prints[songs[places, 1]]
             gathered[places, HASHES] = part.distinct[songs[places, 1]]
         gathered.flush()
@@ -210,8 +230,8 @@ def order(folder: Path, task: int = 0, tasks: int = 1) -> None:
 
 def alike(folder: Path, task: int, tasks: int) -> None:
     """Find the pairs of songs that are alike in the bands of a task."""
-    count = len(np.load(folder / WORK / _SONGS, mmap_mode="r"))
-    gathered = np.load(folder / WORK / _PRINTS, mmap_mode="r")[:count]
+    count = len(_numbers(folder, _SONGS))
+    gathered = _numbers(folder, _PRINTS)[:count]
     for band in range(task, BANDS, tasks):
         path = folder / WORK / _BANDS / f"{band:02d}.npy"
         if not path.exists():
@@ -225,11 +245,11 @@ def choose(folder: Path, task: int = 0, tasks: int = 1) -> None:
     account = Account()
     headers: list[list[Said]] = []
     for number in range(len(read_plan(folder).parts)):
-        left_out, rows = PartRead(_part(folder, number)).header()
+        left_out, rows = _header_of(folder, number)
         account.left_out.update(left_out)
         account.files += sum(left_out.values()) + len(rows)
         headers.append(rows)
-    songs = np.load(folder / WORK / _SONGS).tolist()
+    songs = _numbers(folder, _SONGS).tolist()
     account.left_out[EXACT_COPY] += sum(map(len, headers)) - len(songs)
     # 2. Near copies and groups.
     rows = [headers[number][place] for number, place in songs]
@@ -251,7 +271,7 @@ def choose(folder: Path, task: int = 0, tasks: int = 1) -> None:
 
 
 def _band(folder: Path, number: int) -> Alike:
-    found = np.load(folder / WORK / _BANDS / f"{number:02d}.npy")
+    found = _numbers(folder, f"{_BANDS}/{number:02d}.npy")
     return Alike(found[:, :2].astype(np.int64), found[:, 2])
 
 
@@ -264,8 +284,9 @@ def write(folder: Path, task: int, tasks: int) -> None:
 
 
 def _of_shard(folder: Path, place: Path) -> Iterator[Packed]:
-    chosen = json.loads(place.read_bytes())
-    parts = {number: PartRead(_part(folder, number)) for number in {one[0] for one in chosen}}
+    with _between(folder, place):
+        chosen = json.loads(place.read_bytes())
+        parts = {number: _read_part(folder, number) for number in {one[0] for one in chosen}}
     for number, row, group, *fields in chosen:
         said = Said(*fields)
         where = said.path, said.sha256, said.tag, group, split_of(group), said.origin, said.licence
@@ -303,8 +324,9 @@ def clear(folder: Path) -> None:
 
 def account_of(folder: Path) -> Account:
     """The account that was written into a folder."""
-    told: dict[str, Any] = json.loads((folder / ACCOUNT).read_bytes())
-    return Account(**{**told, "left_out": Counter(told["left_out"])})
+    with _between(folder, folder / ACCOUNT) as path:
+        told: dict[str, Any] = json.loads(path.read_bytes())
+        return Account(**{**told, "left_out": Counter(told["left_out"])})
 
 
 class Stage(NamedTuple):
@@ -330,6 +352,23 @@ STAGES = (
 
 def _part(folder: Path, number: int) -> Path:
     return folder / WORK / _READ / f"{number:06d}"
+
+
+def _read_part(folder: Path, number: int) -> PartRead:
+    with _between(folder, _part(folder, number)) as path:
+        return PartRead(path)
+
+
+def _header_of(folder: Path, number: int) -> tuple[dict[str, int], list[Said]]:
+    with _between(folder, _part(folder, number)) as path:
+        return PartRead(path).header()
+
+
+def _numbers(folder: Path, name: str) -> NDArray[Any]:
+    """An array that a stage has written, mapped into memory."""
+    with _between(folder, folder / WORK / name) as path:
+        found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return found
 
 
 def _keep(path: Path, data: bytes) -> None:

@@ -20,11 +20,11 @@ from seq2drum.judge.measures import BoolArray, Copies, Vector
 from seq2drum.judge.panel import Statistics, statistics
 from seq2drum.judge.players import Player
 from seq2drum.judge.trial import Judge, Trial
-from seq2drum.judge.workers import results_of
 from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
 from seq2drum.music.kit import FULL
+from seq2drum.workers import results_of
 
 Progress = Callable[[str, int, int], None]
 """What is being done, how much of it is done, and of how much."""

@@ -13,7 +13,6 @@ import numpy as np
 
 from seq2drum.data.prepared import Prepared
 from seq2drum.judge.measures import f1, judged_bars
-from seq2drum.judge.workers import results_of
 from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.grooves import Groove, typical
@@ -23,6 +22,7 @@ from seq2drum.play import choosing
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.options import Options
 from seq2drum.play.plan import Plan
+from seq2drum.workers import results_of
 
 _KEPT = 4  # songs of which it is kept what all players of an evaluation ask for
 

@@ -21,9 +21,9 @@ from seq2drum.judge.habits import Numbers
 from seq2drum.judge.intervals import CRITICS, over_songs, weighted_mean, weighted_median
 from seq2drum.judge.players import COPY, REAL, Player
 from seq2drum.judge.song_critic import song_critic_auc
-from seq2drum.judge.workers import results_of
 from seq2drum.lattice.drums import drums_of
 from seq2drum.lattice.grid import Grid
+from seq2drum.workers import results_of
 
 CRITICISED = (COMMON, "random song", "nearest 4 bars")  # baselines that the critic judges beside the models
 

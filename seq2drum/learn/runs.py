@@ -21,14 +21,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from seq2drum import files
 from seq2drum.errors import CheckpointError, OptionError, OutputError
 from seq2drum.learn.history import History
 from seq2drum.learn.task import RESUMABLE, Progress, Task
-
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows has none
-    fcntl = None  # type: ignore[assignment]
 
 BEST, LAST = "best", "last"
 STATE, PROGRESS, HISTORY, TASK, REPORT = (
@@ -82,20 +78,13 @@ def alone(folder: Path, rank: int) -> Iterator[None]:
     if rank:  # the first process of several speaks and writes for all
         yield
         return
-    held = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if fcntl is not None:
-            held = os.open(folder, os.O_RDONLY)
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process, however that ends
-        yield
+        with files.alone(folder):
+            yield
     except BlockingIOError:
         raise OptionError(f"another training is going on in {str(folder)!r}; name another --out") from None
     except (OSError, SafetensorError) as error:
         raise OutputError(f"the run cannot be kept in {str(folder)!r}: {error}") from error
-    finally:
-        if held is not None:
-            os.close(held)
 
 
 def save(folder: Path, task: Task[Any, Any], progress: Progress, history: History, about: Mapping[str, Any]) -> None:

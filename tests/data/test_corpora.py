@@ -141,6 +141,9 @@ def test_a_table_without_a_column_and_one_that_is_no_text_are_named(tmp_path: Pa
     (tmp_path / "PDMX.csv").write_bytes(b"mid,license,subset:no_license_conflict\n\xff\xfe,,\n")
     with pytest.raises(CorpusError, match=r"PDMX\.csv' cannot be read"):
         items_of(CORPORA["pdmx"], tmp_path)
+    (tmp_path / "match_scores.json").write_text("[" * 100_000)
+    with pytest.raises(CorpusError, match=r"match_scores\.json' is not the table of matches"):
+        items_of(CORPORA["lakh"], tmp_path)
     (tmp_path / "match_scores.json").write_text("[1]")
     with pytest.raises(CorpusError, match=r"match_scores\.json' is not the table of matches"):
         items_of(CORPORA["lakh"], tmp_path)
@@ -161,6 +164,19 @@ def test_licences_and_groups_of_a_corpus_reach_the_songs_and_their_sides(tmp_pat
     }
     assert [song.origin for song in songs] == ["PDMX; public domain", "PDMX; CC0", "PDMX"]
     assert account.files == account.songs == 3
+
+
+def test_tables_as_spreadsheets_write_them_are_read(tmp_path: Path) -> None:
+    rows = "mid,license,subset:no_license_conflict\na.mid,CC0,True\n"
+    (tmp_path / "PDMX.csv").write_text(rows, encoding="utf-8-sig")
+    assert items_of(CORPORA["pdmx"], tmp_path) == [Item("a.mid", "CC0", "pdmx:a")]
+
+
+def test_a_song_of_no_letters_has_a_group_that_can_be_written(tmp_path: Path) -> None:
+    put(3, tmp_path / "lmd_full" / "1" / "1a81.mid")
+    (tmp_path / "match_scores.json").write_text('{"TR\\ud800": {"1a81": 0.7}}')
+    (song,) = corpus.prepare([f"lakh:{tmp_path}"])[0]
+    assert song.group == r"manifest:msd:TR\ud800"
 
 
 def test_a_song_that_two_corpora_have_is_on_one_side(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,8 +14,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from seq2drum.data import cache, corpus
+from seq2drum.data import cache, corpus, parts
 from seq2drum.data.cache import load, save, save_packed
+from seq2drum.data.copies import Candidate
 from seq2drum.data.corpus import Account
 from seq2drum.data.parts import digest, parts_of
 from seq2drum.data.prepared import SPLITS, Prepared, sources, split_of
@@ -250,7 +252,50 @@ def test_a_file_that_cannot_be_opened_is_counted(tmp_path: Path, monkeypatch: py
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert corpus.prepare([tmp_path])[1].left_out == {"the file could not be opened": 1}
+    assert corpus.prepare([tmp_path])[1].left_out == {"a file or folder that could not be opened": 1}
+
+
+def test_a_folder_that_cannot_be_looked_into_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, good=song(2))
+    (tmp_path / "closed").mkdir()
+    put(tmp_path / "closed", more=song(1))
+    look, read = os.scandir, Path.read_bytes
+
+    def closed(path: Path) -> Path:
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return path
+
+    monkeypatch.setattr(os, "scandir", lambda path: look(closed(Path(path))))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(closed(path)))
+    songs, account = corpus.prepare([tmp_path])
+    assert [song.path for song in songs] == [f"{tmp_path.name}/good.mid"]
+    assert account.files == 2 and account.left_out == {"a file or folder that could not be opened": 1}
+
+
+class _Dying(corpus.Reader):
+    def __call__(self, part: object) -> list[Candidate | str]:
+        os._exit(9)
+
+
+def test_a_process_that_is_killed_while_it_reads_is_said_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, one=song(2), other=song(1))
+    monkeypatch.setattr(parts, "_FILES", 1)
+    monkeypatch.setattr(corpus, "Reader", _Dying)
+    with pytest.raises(
+        CorpusError, match=r"ended before its job was done, most likely for want of memory; .*--workers"
+    ):
+        corpus.prepare([tmp_path], workers=2)
+
+
+def test_a_manifest_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:
+    put(tmp_path, good=song(2))
+    digest = hashlib.sha256((tmp_path / "good.mid").read_bytes()).hexdigest()
+    (tmp_path / "manifest.csv").write_text(f"sha256,group,licence\n{digest.upper()},one,MIT\n", encoding="utf-8-sig")
+    (found,) = corpus.prepare([tmp_path])[0]
+    assert (found.group, found.licence) == ("manifest:one", "MIT")
 
 
 def test_four_bars_together_are_enough(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -135,6 +138,39 @@ def test_rows_that_hold_no_song_are_left_out_and_counted(tmp_path: Path) -> None
         "bytes that are not those of their digest in the table": 1,
     }
     assert account.files == 8
+
+
+def test_cells_as_other_programs_write_them_are_read(tmp_path: Path) -> None:
+    data = own()["bytes"][0]
+    columns = own(
+        bytes=pyarrow.array([{"path": "x", "bytes": data}]),
+        sha256=[hashlib.sha256(data).hexdigest().upper()],
+        licence=pyarrow.nulls(1),
+    )
+    path = written(tmp_path / "songs.parquet", columns)
+    assert parquet.row_groups(path) == [1]
+    assert list(parquet.read(path, 0)) == [Row("a.mid", hashlib.sha256(data).hexdigest(), data, "unknown", "one")]
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    from pyarrow import parquet as pq
+
+    table = pyarrow.table(own())
+    pq.write_table(table.append_column("path", table["path"]), tmp_path / "songs.parquet")
+    refused([tmp_path / "songs.parquet"], "has 2 columns 'path'; wanted path, sha256")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_names_that_are_no_text_are_packed_and_prepared_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    shutil.copy(TRAINING / "funk_1.mid", folder / os.fsdecode(b"\xff.mid"))
+    packed(folder, tmp_path / "songs.parquet", capsys)
+    (song,), (other,) = (corpus.prepare([data])[0] for data in (folder, tmp_path / "songs.parquet"))
+    assert song.path == other.path == r"caf\udce9/\udcff.mid"
+    assert (song.tag, song.group, song.split) == (other.tag, other.group, other.split)
 
 
 @pytest.mark.parametrize(

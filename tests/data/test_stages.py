@@ -133,6 +133,26 @@ def test_a_folder_with_the_shards_of_something_else_is_refused(songs: Path, made
         stages.plan(tmp_path, [songs], None, ANY)
 
 
+@pytest.mark.parametrize("damage", [None, b"", "half"])
+def test_what_is_gone_or_damaged_between_the_stages_is_said_in_a_sentence(
+    songs: Path, tmp_path: Path, damage: bytes | str | None
+) -> None:
+    stages.plan(tmp_path, [songs], None, ANY)
+    needed = ("plan.json", "read/000001", "prints.npy", "bands/05.npy", "shards/00000.json")
+    for number, name in enumerate(needed):
+        path = tmp_path / stages.WORK / name
+        whole = path.read_bytes()
+        path.unlink()
+        if damage is not None:
+            path.write_bytes(whole[: len(whole) // 2] if damage == "half" else b"")
+        if path.exists() or not name.startswith("shards"):  # which shards there are is known by these
+            with pytest.raises(CorpusError, match=rf"{name}' is gone or damaged \(.*\); remove the folder") as caught:
+                STAGES[number].run(tmp_path, 0, 1)
+            assert "\n" not in str(caught.value)
+        path.write_bytes(whole)
+        STAGES[number].run(tmp_path, 0, 1)
+
+
 def test_a_corpus_without_a_song_to_use_says_why(tmp_path: Path) -> None:
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "broken.mid").write_bytes(b"MThd")
@@ -202,6 +222,61 @@ def test_options_of_shards_without_their_folder_and_a_file_for_it_are_refused(
     (tmp_path / "file").touch()
     code, _, err = say_prepare(songs, tmp_path / "file", capsys)
     assert code == 2 and "is a file; name a folder with --data-out" in err
+
+
+def test_a_folder_that_another_process_prepares_into_is_left_to_it(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("datatrove", reason="wants the extra corpus")
+    pytest.importorskip("fcntl", reason="wants locks of files")
+    with files.alone(tmp_path):
+        code, _, err = say_prepare(songs, tmp_path, capsys)
+    assert code == 2 and "shards are being prepared in " in err and "name another folder" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_could_not_be_prepared_into_is_not_left_behind(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("datatrove", reason="wants the extra corpus")
+    (tmp_path / "file").touch()
+    for data, folder, phrase in (
+        (tmp_path / "gone", tmp_path / "shards", "there is no file or folder"),
+        (songs, tmp_path / "file" / "shards", "cannot be used (Not a directory)"),
+        (songs, tmp_path / ("x" * 300), "cannot be used (File name too long)"),
+    ):
+        code, _, err = say_prepare(data, folder, capsys)
+        assert (code, err.count("\n")) == (2, 1) and phrase in err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def _full(*given: object, **named: object) -> None:
+    raise OSError(28, "No space left on device", "there/00000")
+
+
+def test_a_disk_that_is_full_when_a_task_is_marked_as_done_is_said_in_a_sentence(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = pytest.importorskip("datatrove.executor.base", reason="wants the extra corpus")
+    monkeypatch.setattr(base.PipelineExecutor, "mark_rank_as_completed", _full)
+    code, _, err = say_prepare(songs, tmp_path / "shards", capsys, "--workers", "1")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "cannot be used (No space left on device: there/00000); see to it and prepare again" in err
+
+
+def _killed(folder: Path, task: int, tasks: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_a_task_whose_process_is_killed_ends_the_preparation_in_a_sentence(
+    songs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = pytest.importorskip("seq2drum.data.engines", reason="wants the extra corpus")
+    stages.plan(tmp_path, [songs], None, ANY)
+    monkeypatch.setattr(engines, "STAGES", [stages.Stage("read", _killed)])
+    with pytest.raises(CorpusError, match="ended before its job was done, most likely for want of memory"):
+        engines.local(engines.Run(tmp_path, 2, 2, {}), print)
 
 
 def test_without_datatrove_the_extra_is_named(

@@ -11,6 +11,8 @@ from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from seq2drum.errors import CorpusError
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 _CAN_WAIT = hasattr(signal, "pthread_sigmask")  # Windows has no such thing
@@ -23,7 +25,7 @@ def results_of(run: Callable[[Job], Result], jobs: Sequence[Job], workers: int) 
     is this process itself.
 
     Raises:
-        RuntimeError: a process ended before its job was done. What `run` raises is raised here.
+        CorpusError: a process ended before its job was done. What `run` raises is raised here.
     """
     workers = min(workers, len(jobs))
     if workers <= 1:
@@ -120,7 +122,9 @@ def _or_ended() -> Iterator[None]:
     try:
         yield
     except (EOFError, ConnectionError):
-        raise RuntimeError("a worker ended before its job was done; it may have run out of memory") from None
+        raise CorpusError(
+            "a process ended before its job was done, most likely for want of memory; try fewer (--workers)"
+        ) from None
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from functools import partial
 
 import pytest
 
-from seq2drum.judge.workers import results_of
+from seq2drum.errors import CorpusError
+from seq2drum.workers import results_of
 
 
 def scaled(factor: int, number: int) -> tuple[int, str | None]:
@@ -66,13 +67,13 @@ def test_what_a_worker_raises_is_raised_here_and_says_where() -> None:
 
 
 def test_a_worker_that_dies_is_said() -> None:
-    with pytest.raises(RuntimeError, match="ended before its job was done"):
+    with pytest.raises(CorpusError, match="ended before its job was done"):
         list(results_of(leave, [1, 2], 2))
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signals that wait")
 def test_a_worker_that_is_interrupted_while_it_starts_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RuntimeError, match="ended before its job was done"):
+    with pytest.raises(CorpusError, match="ended before its job was done"):
         list(results_of(Interrupted(), [1, 2], 2))
     assert capfd.readouterr().err == ""
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
