@@ -97,7 +97,11 @@ def alone(folder: Path) -> Iterator[None]:
     try:
         if fcntl is not None:
             held = os.open(folder, os.O_RDONLY)
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:  # some file systems of clusters keep no folder: then the user must see to it
+                if isinstance(error, BlockingIOError):
+                    raise
         yield
     finally:
         if made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -233,6 +234,20 @@ def test_a_folder_that_another_process_prepares_into_is_left_to_it(
         code, _, err = say_prepare(songs, tmp_path, capsys)
     assert code == 2 and "shards are being prepared in " in err and "name another folder" in err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_a_file_system_without_locks_is_used_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="wants locks of files")
+
+    def refused(*_: int) -> None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # as a folder on NFS, which is open for reading alone
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with files.alone(tmp_path / "shards"):
+        (tmp_path / "shards" / "file").touch()
+    assert (tmp_path / "shards" / "file").exists()
 
 
 def test_a_folder_that_could_not_be_prepared_into_is_not_left_behind(
