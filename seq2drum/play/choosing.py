@@ -28,6 +28,7 @@ from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section
 from seq2drum.lattice.styles import complexity, is_of, keeps_time
 from seq2drum.music.kit import FULL
+from seq2drum.music.notes import IntArray
 from seq2drum.play.ahead import Ahead
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.book import Book
@@ -64,7 +65,7 @@ def make_ready() -> None:
     ranker = Ahead(Ranker.load)
     book = Book.load()  # meanwhile
     shelf = ranker.value().shelf(book, 4, 4)
-    _ = _kinds(shelf), shelf.likeness
+    _ = _kinds(shelf), shelf.alike
 
 
 def chosen(heard: Heard, sections: Sequence[Section], options: Options, take: int = 0) -> BySection:
@@ -113,7 +114,7 @@ def better(heard: Heard, sections: Sequence[Section], options: Options, letter: 
 def _surest(fit: Fit, safest: int, playing: Groove) -> Groove:
     """The safest groove, or that which is being played if that one is not SURE."""
     likely, _ = _in_style(fit)
-    return playing if fit.shelf.likeness[safest] @ likely.shares < SURE else fit.grooves[safest]
+    return playing if fit.shelf.alike[safest] @ likely.shares < SURE else fit.grooves[safest]
 
 
 def is_of_kind(groove: Groove, other: Groove) -> bool:
@@ -140,7 +141,7 @@ def another(heard: Heard, sections: Sequence[Section], options: Options, playing
     like = [
         one.name != playing.name and one.style == playing.style and _kind(one) == _kind(playing) for one in song.grooves
     ]
-    expected = np.where(like, song.shelf.likeness @ likely.shares + KNOWN * (song.shelf.popularity == 0), -1)
+    expected = np.where(like, song.shelf.alike @ likely.shares + KNOWN * (song.shelf.popularity == 0), -1)
     return song.grooves[int(np.argmax(expected))] if any(like) else playing
 
 
@@ -153,7 +154,7 @@ def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list
     if not fits:
         return []
     song = _of_song(fits, _bars_of(sections, len(heard.form.steps)))
-    expected = song.shelf.likeness @ song.shares
+    expected = song.shelf.alike @ song.shares
     return [(song.grooves[place], float(expected[place])) for place in _offers(song)]
 
 
@@ -258,7 +259,7 @@ def _safest(fit: Fit, leading: int | None = None) -> int:
     """
     likely, able = _in_style(fit)
     known = fit.shelf.popularity == 0
-    expected = np.where(able, likely.shelf.likeness @ likely.shares + KNOWN * known, -1)
+    expected = np.where(able, likely.shelf.alike @ likely.shares + KNOWN * known, -1)
     safest = int(np.argmax(expected))
     return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
 
@@ -281,7 +282,7 @@ def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
     kind = (kinds.swung == (shares[kinds.swung].sum() > 0.5)) & (shares > UNLIKELY * shares.max())
     style = _likely_style(kinds, np.where(kind, shares, 0.0))
     if style in IDIOMS:
-        kind &= kinds.idiom == style
+        kind &= kinds.idiom == kinds.number(style)
     able = kind & (kinds.on_kit | (style == "latin"))
     return Fit(fit.shelf, np.where(kind, shares, 0.0) / shares[kind].sum()), able if able.any() else kind
 
@@ -289,35 +290,44 @@ def _in_style(fit: Fit) -> tuple[Fit, NDArray[np.bool_]]:
 class _Kinds(NamedTuple):
     """What kinds of grooves there are on a shelf, all (n,): see `character`.
 
-    swung. style and idiom: names, or None. on_kit: without hand percussion.
+    swung. style and idiom: numbers of names. on_kit: without hand percussion. names: of styles and of idioms, or None,
+    in the order in which they come; number: that of an idiom.
     """
 
     swung: NDArray[np.bool_]
-    style: NDArray[np.object_]
-    idiom: NDArray[np.object_]
+    style: IntArray
+    idiom: IntArray
     on_kit: NDArray[np.bool_]
+    names: tuple[list[str | None], list[str | None]]
+
+    def number(self, idiom: str | None) -> int:
+        """The number of an idiom, -1 if no groove is of it."""
+        return self.names[1].index(idiom) if idiom in self.names[1] else -1
 
 
 @cache
 def _kinds(shelf: Shelf) -> _Kinds:
     grooves = shelf.grooves
+    styles, idioms = [groove.style for groove in grooves], [idiom_of(groove) for groove in grooves]
+    of_styles, of_idioms = list(dict.fromkeys(styles)), list(dict.fromkeys(idioms))
     return _Kinds(
         np.array([swings(groove) for groove in grooves]),
-        np.array([groove.style for groove in grooves], dtype=object),
-        np.array([idiom_of(groove) for groove in grooves], dtype=object),
+        np.array([of_styles.index(style) for style in styles]),
+        np.array([of_idioms.index(idiom) for idiom in idioms]),
         np.array([not has_hand_percussion(groove) for groove in grooves]),
+        (of_styles, of_idioms),
     )
 
 
 def _likely_style(kinds: _Kinds, shares: Shares) -> str | None:
     """The likeliest style, of which there are likely grooves as its drummers would have them; see `idiom_of`."""
     weights = shares**SHARPENED
-    by_style, by_idiom = Counter[str | None](), Counter[str | None]()
-    for style, idiom, weight in zip(kinds.style, kinds.idiom, (weights / weights.sum()).tolist(), strict=True):
-        by_style[style] += weight
-        by_idiom[idiom] += weight
-    likeliest, _ = by_style.most_common(1)[0]
-    return likeliest if by_idiom[likeliest] >= PURE else by_idiom.most_common(1)[0][0]
+    weights /= weights.sum()
+    by_style, by_idiom = np.bincount(kinds.style, weights), np.bincount(kinds.idiom, weights)
+    styles, idioms = kinds.names
+    likeliest = styles[int(by_style.argmax())]
+    number = kinds.number(likeliest)
+    return likeliest if number >= 0 and by_idiom[number] >= PURE else idioms[int(by_idiom.argmax())]
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:

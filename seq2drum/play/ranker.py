@@ -68,6 +68,11 @@ class Shelf:
         return likeness(self.hits, self.hits)
 
     @cached_property
+    def alike(self) -> Shares:
+        """The same in the precision of shares: a product with them would convert the whole table each time."""
+        return self.likeness.astype(np.float64)
+
+    @cached_property
     def _tempos(self) -> Shares:
         """(2, n): the slowest and the fastest tempo of each groove."""
         return np.array([groove.tempo for groove in self.grooves], dtype=np.float64).T

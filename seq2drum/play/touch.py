@@ -12,8 +12,10 @@ from seq2drum.play import loudness
 from seq2drum.play.feel import Feel
 from seq2drum.play.humanise import Performance
 from seq2drum.play.options import Options
+from seq2drum.play.sampling import random_of
 from seq2drum.play.swing import swing
 
+AT_ONCE = 8  # bars whose random numbers are begun at once: after each graph caches have to fill anew
 _TAG = 0x700C  # in the seeds of these draws only
 
 
@@ -27,6 +29,7 @@ class Touch:
         self._form, self._options, self._performance = heard.form, options, None
         self._total, self._count = 0.0, 0
         self._before: dict[tuple[int, int], int] = {}
+        self._begun: dict[int, np.random.Generator] = {}
         if options.humanize is None:
             return
         feel = Feel.load()
@@ -38,10 +41,11 @@ class Touch:
     def change(self, options: Options) -> None:
         """Strike the next bars as other options ask for; who performs stays the same."""
         self._options, self._total, self._count = options, 0.0, 0
+        self._begun.clear()
 
     def strike(self, bar: int, hits: Grid) -> Grid:
         """The hits of the next bar as they are struck."""
-        rng = np.random.default_rng([_TAG, self._options.seed, bar])
+        rng = self._random(bar)
         velocity = hits.velocity.astype(np.float64)
         if self._performance is not None:
             # A bar stays as loud as it is: how loud the feel would play it says nothing of this song.
@@ -55,6 +59,11 @@ class Touch:
         if self._options.swing is not None:
             hits = swing(hits, self._form.between(bar, bar + 1), self._options.swing)
         return hits
+
+    def _random(self, bar: int) -> np.random.Generator:
+        if bar not in self._begun:
+            self._begun = {each: random_of(_TAG, self._options.seed, each) for each in range(bar, bar + AT_ONCE)}
+        return self._begun.pop(bar)
 
     @property
     def _share(self) -> float:
