@@ -85,12 +85,15 @@ class Attention(Remembering):
 
 class _Bar(base.GraphModule[Attention]):
     def forward(
-        self, keys: Tensor, distance: Tensor, past: Tensor, past_velocity: Tensor, state: Tensor, *known: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        self, keys: Tensor, distance: Tensor, past: Tensor, past_velocity: Tensor,
+        last: Tensor, last_velocity: Tensor, last_distance: Tensor, last_rows: Tensor, state: Tensor, *known: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         model, config = self.model, self.model.config
         *remembered, given, context = known
         carried = state[:, 2 * config.hidden :]
-        recalled, echo, carried = recalling.remember(model, keys, distance, past, past_velocity, carried, *remembered)
+        recalled, echo, carried = recalling.remember(
+            model, keys, distance, past, past_velocity, last, last_velocity, last_rows, carried, *remembered
+        )
         overheard, final = torch.split(context, [model.overheard, 2 * config.reader], -1)
         knowledge = torch.cat([overheard, carried[:, : config.played]], -1)
         mixed, thoughts, h, c = model.opened(Known(given, final, knowledge, recalled))

@@ -97,8 +97,9 @@ def write_graph(graph: Graph, example: tuple[Tensor, ...], path: Path, *, fold: 
         )
 
 
-_LENGTHS = {"n": 2, "B": 6, "S": 24, "M": 5}  # to trace with: songs, bars of a unit, steps of a bar, bars remembered
-_WHOLE = {"steps", "distance", "row", "place"}
+# To trace with: songs, bars of a unit, steps of a bar, bars remembered, hits of a bar.
+_LENGTHS = {"n": 2, "B": 6, "S": 24, "M": 5, "K": 7}
+_WHOLE = {"steps", "distance", "row", "place", "last_distance", "last_rows"}
 
 
 def encode_inputs(config: Config) -> dict[str, Shape]:

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from seq2drum.models import base, layers
 from seq2drum.models.remembering import KEY, LAGS, NEVER, PLAYED, Remembering
+from seq2drum.play.engine import LAST
 from seq2drum.play.memory import MEMORY_BARS
 
 
@@ -50,6 +51,10 @@ def bar_inputs(model: Remembering, prepared: dict[str, base.Shape]) -> dict[str,
         "distance": ("n", "M"),
         "past": ("n", "M", "S", config.voices),
         "past_velocity": ("n", "M", "S", config.voices),
+        "last": ("n", LAST, "S", config.voices),
+        "last_velocity": ("n", "S", config.voices),
+        "last_distance": ("n", LAST),
+        "last_rows": ("n", "K"),
         "state": ("n", model.state_size),
         **known_shapes(model, "n"),
         **prepared,
@@ -73,10 +78,14 @@ def known(model: Remembering, overheard: Tensor, contents: Tensor, given: Tensor
 
 
 def remember(
-    model: Remembering, keys: Tensor, distance: Tensor, past: Tensor, past_velocity: Tensor, carried: Tensor,
+    model: Remembering, keys: Tensor, distance: Tensor, past: Tensor, past_velocity: Tensor,
+    last: Tensor, last_velocity: Tensor, last_rows: Tensor, carried: Tensor,
     asking: Tensor, beside: Tensor, carrying: Tensor, struck: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """What is known of n bars when all bars before them were played.
+
+    Bars at the end of a memory whose distance is 0 change nothing, not even the last digit. So songs that remember
+    different numbers of bars may be computed together; see `play.ensemble`.
 
     carried (n, 2P): of the state, what goes from bar to bar. asking (n, A KEY, A): the query of each head in a
     column of its own. beside (n, ·, A): the scores of nothing and of the groove. carrying (n, 4P): what the bar
@@ -91,7 +100,7 @@ def remember(
     h, c = torch.split(carried, model.config.played, -1)
     of_input, of_state, *_ = (parameter for _, parameter in model.carry.named_parameters())
     layer: Any = model.drum_bar
-    drums = layer[1:](layer[0].of_hits(past[:, -1]))
+    drums = layer[1:](layer[0].of_hits(last_rows))
     of_drums, _ = torch.split(of_input, [PLAYED, model.config.bar], 1)
     gates = carrying + functional.linear(drums, of_drums) + functional.linear(h, of_state)
     h, c = layers.lstm_gated(gates, c)
@@ -99,8 +108,9 @@ def remember(
     weight = remembered(model, keys, distance, asking, beside)
     bars, shape = weight[..., 2 if model.hears_grooves else 1 :], (past.shape[0], past.shape[1], -1)
     recalled = bars @ past.reshape(shape)
-    louder = bars.mean(1, keepdim=True) @ past_velocity.reshape(shape)
-    loud = [past_velocity[:, -1]]
+    # Of all heads first: a single row would be summed in an order that depends on how many bars there are.
+    louder = (bars @ past_velocity.reshape(shape)).mean(1, keepdim=True)
+    loud = [last_velocity]
     if struck is not None:
         groove = weight[..., 1:2]
         hits, velocity, _ = torch.split(struck, [voices, voices, 1], -1)
@@ -108,7 +118,7 @@ def remember(
         louder = louder + groove.mean(1, keepdim=True) * velocity.flatten(1)[:, None]
         loud.append(velocity)
     # 3. Beside them the last bars.
-    lags = past[:, [-lag for lag in LAGS]]
+    lags = last[:, [LAST - lag for lag in LAGS]]
     drums = torch.cat([lags, recalled.reshape(-1, model.config.heads, size, voices)], 1)
     echo = torch.cat([louder.reshape(-1, size, voices), *loud], -1)
     return drums.transpose(1, 2).flatten(2), echo, torch.cat([h, c], -1)

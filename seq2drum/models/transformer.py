@@ -32,9 +32,10 @@ from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import base, recalling, remembering
 from seq2drum.models.layers import PLACE, SameDropout
 from seq2drum.models.remembering import LAGS, Known, Remembering
+from seq2drum.play.engine import LAST
 
 WINDOW = 48  # steps that a step looks back at, itself among them: two bars of 4/4
-BEFORE = 4  # bars in which they lie
+BEFORE = LAST  # bars in which they lie
 REACH = 4  # steps that a step of a bar before is known by
 SLOT = 48  # numbers of a step as a layer that looks back sees it
 _NEVER = -1e9
@@ -311,19 +312,21 @@ def _begin(enter: nn.Linear, leave: nn.Linear, queries: int, compared: int) -> N
 
 class _Bar(base.GraphModule[Transformer]):
     def forward(
-        self, keys: Tensor, distance: Tensor, past: Tensor, past_velocity: Tensor, state: Tensor,
+        self, keys: Tensor, distance: Tensor, past: Tensor, past_velocity: Tensor,
+        last: Tensor, last_velocity: Tensor, last_distance: Tensor, last_rows: Tensor, state: Tensor,
         asking: Tensor, beside: Tensor, carrying: Tensor, struck: Tensor,
         mixed: Tensor, row: Tensor, place: Tensor, behind: Tensor, inside: Tensor, hidden: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         model, voices, played = self.model, self.model.config.voices, self.model.config.played
         recalled, echo, carried = recalling.remember(
-            model, keys, distance, past, past_velocity, state[:, model.slots :], asking, beside, carrying, struck
-        )
+            model, keys, distance, past, past_velocity, last, last_velocity, last_rows, state[:, model.slots :],
+            asking, beside, carrying, struck,
+        )  # fmt: skip
         # 1. The steps before, which are seen where all bars from theirs on are alike.
-        unlike = (distance[:, -BEFORE:] == 0).to(past.dtype)
+        unlike = (last_distance == 0).to(last.dtype)
         seen = functional.relu(inside - behind @ unlike[..., None])
         index = row[..., None] + torch.zeros(voices, dtype=torch.long, device=row.device)
-        hits = torch.gather(past[:, -BEFORE:].flatten(1, 2), 1, index)
+        hits = torch.gather(last.flatten(1, 2), 1, index)
         slots = [layer.flatten(1) for layer in model.slotted(hits, place, seen)]
         # 2. What was not known of the sums of `opened`.
         _, of_recalled = model.mix_steps.weight.split([model.given_size, (len(LAGS) + model.config.heads) * voices], 1)

@@ -13,6 +13,7 @@ import contextlib
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError
 from seq2drum.lattice.features import Features
-from seq2drum.lattice.form import FloatArray, Form
+from seq2drum.lattice.form import MAX_STEPS, FloatArray, Form
 from seq2drum.music.kit import KITS, Kit
 from seq2drum.play.folder import CONFIG, DEFAULT, WEIGHTS, find, read_config, read_tensors, verify
 from seq2drum.play.groove_rows import GrooveRows
@@ -28,6 +29,12 @@ from seq2drum.play.runtime import FILL_PLAN, GRAPHS, Answer, Arrays, LoadedGraph
 from seq2drum.play.untrusted import UNUSABLE
 
 T = TypeVar("T")
+
+LAST = 4  # bars that a graph is given as they were played, beside all that are remembered
+# Of what a graph is given what is of any length (its second axis), and what it may be lengthened with.
+OF_ANY_LENGTH: Mapping[str, int] = MappingProxyType(
+    {"keys": 0, "distance": 0, "past": 0, "past_velocity": 0, "last_rows": -1}
+)
 
 
 class Ask(NamedTuple):
@@ -201,10 +208,15 @@ class Engine:
         logits: FloatArray = outputs["fill"][:, 0]
         return logits
 
+    @property
+    def _is_told_last(self) -> bool:
+        return "last_rows" in self.graphs["bar"].inputs
+
     def open_bar(self, encoded: Arrays, memory: Arrays, state: FloatArray, *, first: bool) -> Asking[OpenBar]:
         """See `Playable.open_bar`."""
         flag = np.full((len(state), 1), float(first), dtype=np.float32)
-        outputs = yield from self._asked("bar", {**encoded, **memory, "state": state, "first": flag})
+        known = {**encoded, **memory, "state": state, "first": flag}
+        outputs = yield from self._asked("bar", known | (last_of(memory) if self._is_told_last else {}))
         return OpenBar(outputs["inputs"], outputs["thoughts"], outputs.get("echo"), outputs["opened"])
 
     def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
@@ -233,6 +245,26 @@ def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, 
         "steps": steps.astype(np.int64),
         "bars": features.bars[first:stop],
         "summary": features.summary[None],
+    }
+
+
+def last_of(memory: Arrays) -> dict[str, NDArray[Any]]:
+    """Of what is remembered of n songs the last bars by themselves: "last" (n, LAST, S, V), "last_distance" (n, LAST).
+
+    And of the last one alone "last_velocity" (n, S, V) and "last_rows" (n, 1 + K): 0, then 1 + the place of each of its
+    hits among all S V, and -1 in songs that have fewer. Only as many steps count as a model knows.
+    """
+    hits = memory["past"][:, -1, :MAX_STEPS]
+    places = [np.flatnonzero(row) for row in hits.reshape(len(hits), -1)]
+    rows = np.full((len(hits), 1 + max(map(len, places))), OF_ANY_LENGTH["last_rows"])
+    rows[:, 0] = 0
+    for row, place in zip(rows, places, strict=True):
+        row[1 : 1 + len(place)] = 1 + place
+    return {
+        "last": memory["past"][:, -LAST:],
+        "last_velocity": memory["past_velocity"][:, -1],
+        "last_distance": memory["distance"][:, -LAST:],
+        "last_rows": rows,
     }
 
 

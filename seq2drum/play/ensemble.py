@@ -1,24 +1,26 @@
 """Several streams that play on one engine, and share its passes through bars.
 
 A pass costs less for eight songs at once than for one after another. So each stream is brought to its next pass, and
-those through bars of one length are computed as one batch. A stream that joins takes part from the next pass on; one
-that ends or leaves is out of it at once; none waits for another. Encoding a guitar and opening a bar is computed for
-each alone: songs remember different numbers of bars, so that a batch of them would be mostly padding.
+those through bars of one length are computed as one batch, and so are bars that are opened. A stream that joins takes
+part from the next pass on; one that ends or leaves is out of it at once; none waits for another. Songs remember
+different numbers of bars: the shorter memories of a batch are lengthened with bars that count for nothing, those of up
+to twice as many bars together. Encoding a guitar is computed for each alone.
 
 A batch changes no result: each row of a pass is computed as it would be alone, bit by bit. That is so of matrix kernels
-which sum in one order whatever the number of rows, as ONNX Runtime's for the CPU do where there are two or more; the
-tests try it.
+which sum in one order whatever the number of rows, as ONNX Runtime's for the CPU do with weights that it knows when a
+graph is loaded, and with any where there are two rows or more; the tests try it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from seq2drum.play.engine import Ask, AskingStream, Engine
+from seq2drum.play.engine import OF_ANY_LENGTH, Ask, AskingStream, Engine
 from seq2drum.play.runtime import Answer
 
 if TYPE_CHECKING:  # slow to load, and only the service computes aside
@@ -26,7 +28,9 @@ if TYPE_CHECKING:  # slow to load, and only the service computes aside
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
-TOGETHER = "feel", "walk"  # the graphs whose questions are answered together, as a stream asks them one after another
+# The graphs whose questions are answered together, as a stream asks them one after another.
+TOGETHER = "feel", "bar", "walk"
+SHARED_BARS = 256  # remembered bars up to which bars are opened together: what is copied costs more than is gained
 ASIDE, ASIDE_BARS = "encode", 256  # the graph that is computed aside, of more bars than these
 MOST_ITEMS = 8  # items of a stream in one round: bars for which nothing is asked come one after another
 PAUSE = 0.01  # seconds to wait for what is computed aside, where there is nothing else to do
@@ -151,7 +155,7 @@ class Ensemble(Generic[K, T]):
             yield self._engine.answer(asks[0])
             return
         graph, names = asks[0].graph, asks[0].arrays
-        together = {name: np.concatenate([ask.arrays[name] for ask in asks]) for name in names}
+        together = {name: _joined(name, [ask.arrays[name] for ask in asks]) for name in names}
         answers = self._engine.answer(Ask(graph, together))
         begin = 0
         for ask in asks:
@@ -162,4 +166,23 @@ class Ensemble(Generic[K, T]):
 
 def _kind(ask: Ask) -> Hashable:
     """What is equal of questions to a graph that can be answered together: the shapes of one way's arrays."""
-    return tuple(array.shape[1:] for array in ask.arrays.values())
+    if ask.graph != "bar":
+        return tuple(array.shape[1:] for array in ask.arrays.values())
+    bars = ask.arrays["distance"].shape[1] if "last_rows" in ask.arrays else SHARED_BARS + 1
+    if bars > SHARED_BARS:
+        return id(ask)
+    shapes = (array.shape[1 + (name in OF_ANY_LENGTH) :] for name, array in ask.arrays.items())
+    return (bars - 1).bit_length(), *shapes
+
+
+def _joined(name: str, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays as one, along the first axis; those that are shorter than others are lengthened."""
+    length = max(array.shape[1] for array in arrays)
+    if all(array.shape[1] == length for array in arrays):
+        return np.concatenate(arrays)
+    shape = sum(map(len, arrays)), length, *arrays[0].shape[2:]
+    whole, begin = np.full(shape, OF_ANY_LENGTH[name], dtype=arrays[0].dtype), 0
+    for array in arrays:
+        whole[begin : begin + len(array), : array.shape[1]] = array
+        begin += len(array)
+    return whole

@@ -12,6 +12,7 @@ from seq2drum.models.layers import Flat
 from seq2drum.models.remembering import KEY
 from seq2drum.models.transformer import BEFORE, REACH, SLOT, WINDOW, Config, Transformer, _apart, _behind, _shifted
 from seq2drum.music.kit import FULL
+from seq2drum.play.engine import last_of
 from tests.players import SIZES
 
 VOICES = len(FULL)
@@ -56,7 +57,9 @@ def test_opening_a_bar_sees_the_same_steps_before_it_as_training(steps: int, mod
         known = recalling.known(model, overheard, contents, given)
         prepared = model.prepared(given, overheard, final, torch.tensor([steps]))
         keys, state = torch.randn(1, bars, config.heads * KEY), torch.zeros(1, model.state_size)
-        opened = model.graphs()["bar"].module(keys, distance, drums, drums, state, *known, *prepared)[-1]
+        rows = last_of({"past": drums.numpy(), "past_velocity": drums.numpy(), "distance": distance.numpy()})
+        last = [torch.from_numpy(rows[name]) for name in ("last", "last_velocity", "last_distance", "last_rows")]
+        opened = model.graphs()["bar"].module(keys, distance, drums, drums, *last, state, *known, *prepared)[-1]
         windows = model.window(drums[:, 1:], distance[:, 1:] > 0, torch.tensor([steps]))
     assert torch.allclose(opened[:, : model.slots], torch.cat([slots.flatten(1) for slots in windows], 1), atol=1e-5)
     assert opened[:, : model.slots].any()
@@ -122,5 +125,7 @@ def test_hits_that_fetch_their_own_weights_come_to_what_all_weights_come_to() ->
         hits = (torch.rand(3, steps, VOICES) < 0.1).float()
         hits[1] = 0  # a bar of rests
         with torch.no_grad():
-            assert torch.allclose(layer.of_hits(hits), layer(hits), atol=1e-5)
-            assert torch.allclose(layer.of_hits(hits[1:2]), layer(hits[1:2]), atol=1e-5)
+            for some in (hits, hits[1:2]):
+                memory = {"past": some[:, None].numpy(), "past_velocity": some[:, None].numpy()}
+                rows = last_of({**memory, "distance": np.ones((len(some), 1), dtype=np.int64)})["last_rows"]
+                assert torch.allclose(layer.of_hits(torch.from_numpy(rows)), layer(some), atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 from seq2drum.errors import OptionError
 from seq2drum.models.families import FAMILIES
 from seq2drum.music.notes import Metre
+from seq2drum.play import ensemble as module
 from seq2drum.play.drummer import Drummer
-from seq2drum.play.engine import Ask, AskingStream, next_of
+from seq2drum.play.engine import Ask, AskingStream, Engine, next_of
 from seq2drum.play.ensemble import Ended, Ensemble
 from seq2drum.play.options import Options
-from seq2drum.play.runtime import LoadedGraph
+from seq2drum.play.runtime import Answer, LoadedGraph
 from seq2drum.play.take import DrumBar, Sheet
 from tests.players import save_player, strummed
 
@@ -94,6 +96,62 @@ def test_several_songs_share_the_models_passes(drummer: Drummer) -> None:
     sizes.clear()
     together(watched, [sheet] * 6)
     assert len(sizes) < once + 6 and max(sizes) == 6
+
+
+def bars_opened(engine: Engine, stream: AskingStream[DrumBar]) -> list[Ask]:
+    """What is asked of the graph that opens bars while a take is played."""
+    asks, answer = list[Ask](), None
+    with contextlib.suppress(StopIteration):
+        while True:
+            item = stream.send(answer)
+            answer = engine.answer(item) if isinstance(item, Ask) else None
+            asks += [item] if isinstance(item, Ask) and item.graph == "bar" else []
+    return asks
+
+
+def test_a_bar_is_opened_among_others_as_it_is_alone_to_the_last_digit() -> None:
+    drummer = Drummer.load()
+    engine, rng = drummer.engine, np.random.default_rng(0)
+    takes = [Options(), Options(seed=1, style="jazz", temperature=1.7), Options(temperature=0.0)]
+    asks = [ask for take in takes for ask in bars_opened(engine, drummer.playing(drummer.sheet(strummed(24), take)))]
+    alone = [engine.answer(ask) for ask in asks]
+    sizes: list[int] = []
+
+    def counted(arrays: dict[str, np.ndarray]) -> Any:
+        sizes.append(len(arrays["state"]))
+        return bar.run(arrays)
+
+    def asking(index: int) -> AskingStream[Answer]:
+        yield (yield asks[index])  # type: ignore[misc]
+
+    bar = engine.graphs["bar"]
+    watched = replace(engine, graphs={**engine.graphs, "bar": LoadedGraph(bar.inputs, bar.outputs, counted)})
+    for count in (2, 5, 16):
+        chosen = rng.integers(len(asks), size=count).tolist()
+        ensemble = Ensemble[int, Answer](watched)
+        for key, index in enumerate(chosen):
+            ensemble.join(key, asking(index))
+        found = dict(ensemble.run())
+        for key, index in enumerate(chosen):
+            assert [rows.tobytes() for rows in found[key]] == [rows.tobytes() for rows in alone[index]]
+    assert max(sizes) >= 4 and len(sizes) < 16
+
+
+def test_bars_that_remember_more_than_is_worth_copying_are_opened_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    drummer = Drummer.load()
+    sheets = [drummer.sheet(strummed(9), Options(seed=seed)) for seed in range(3)]
+    before, runs = together(drummer, sheets), list[int]()
+    bar = drummer.engine.graphs["bar"]
+
+    def counted(arrays: dict[str, np.ndarray]) -> Any:
+        runs.append(arrays["distance"].shape[1])
+        return bar.run(arrays)
+
+    graphs = {**drummer.engine.graphs, "bar": LoadedGraph(bar.inputs, bar.outputs, counted)}
+    monkeypatch.setattr(module, "SHARED_BARS", 8)
+    assert together(Drummer(replace(drummer.engine, graphs=graphs)), sheets) == before
+    assert [bars for bars in sorted(runs) if bars > 8] == [9, 9, 9, 10, 10, 10, 11, 11, 11, 12, 12, 12]
+    assert sum(bars <= 8 for bars in runs) < 3 * 5
 
 
 def test_who_leaves_is_played_no_further_and_the_others_do_not_notice(drummer: Drummer) -> None:
