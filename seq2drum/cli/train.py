@@ -16,6 +16,7 @@ from seq2drum.errors import CorpusError, MissingExtraError, OptionError
 from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 
 if TYPE_CHECKING:
+    from seq2drum.data.batches import Data
     from seq2drum.data.cache import Shard
     from seq2drum.data.laying import Layout
     from seq2drum.data.portions import Songs
@@ -244,20 +245,23 @@ def _task(songs: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
             f"none of the {len(songs)} songs fell to the training side of the split; more songs are needed"
         )
     with bar(None, "laying out the songs"):
-        training = Whole(_layout(recipe).of(sides["train"]))
-    return _accompaniment(training, sides["validation"], songs, recipe)
+        training, unseen = Whole(_layout(recipe).of(sides["train"])), sides["validation"]
+        validation = _unaltered(recipe).of(unseen) if unseen else None
+    return _accompaniment(training, validation, songs, recipe)
 
 
 def _task_of_shards(shards: Sequence[Shard], recipe: Recipe, workers: int) -> Accompaniment:
     """What is to be learnt from shards, portion by portion, and measured on some of their validation side."""
+    from seq2drum.data.laying import in_a_file
     from seq2drum.data.portions import HELD, VALIDATED, Portioned, songs_among
 
     with bar(None, "choosing songs to measure by"):
         training = Portioned(shards, _layout(recipe), workers=workers)
-        validation = songs_among(shards, "validation", VALIDATED, recipe.seed)
+        unseen = songs_among(shards, "validation", VALIDATED, recipe.seed)
         some = songs_among(shards, "train", VALIDATED, recipe.seed)
+        validation = in_a_file(unseen, _unaltered(recipe)) if unseen else None
     say(f"{training.songs} songs to learn from: more than {HELD}, so they are laid out in {training.portions} portions")
-    return _accompaniment(training, validation, [*some, *validation], recipe)
+    return _accompaniment(training, validation, [*some, *unseen], recipe)
 
 
 def _layout(recipe: Recipe) -> Layout:
@@ -267,16 +271,15 @@ def _layout(recipe: Recipe) -> Layout:
     return Layout(KITS[recipe.kit], recipe.altered, recipe.future_hidden == 0, recipe.seed)
 
 
-def _accompaniment(
-    training: Songs, unseen: Sequence[Prepared], some: Sequence[Prepared], recipe: Recipe
-) -> Accompaniment:
+def _unaltered(recipe: Recipe) -> Layout:
+    return replace(_layout(recipe), altered=0.0)
+
+
+def _accompaniment(training: Songs, validation: Data | None, some: Sequence[Prepared], recipe: Recipe) -> Accompaniment:
     """Learn from the songs of a training side, be measured on unseen ones, and watched at a few of `some`."""
-    from seq2drum.data.batches import flatten
     from seq2drum.learn import watching
     from seq2drum.learn.accompaniment import Accompaniment
 
-    with bar(None, "laying out the songs"):
-        validation = flatten(unseen, training.kit, foreseen=recipe.future_hidden == 0) if unseen else None
     if validation is None:
         say("no song fell to the validation side of the split, so there will be no figure for unseen songs")
     return Accompaniment(training, validation, recipe, chosen=watching.choose(some, seed=recipe.seed), warn=say)

@@ -13,6 +13,7 @@ import os
 import pickle
 import shutil
 import signal
+import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from seq2drum.data.batches import Data, flatten
 from seq2drum.data.cache import Shard, songs_of
 from seq2drum.data.prepared import Prepared
 from seq2drum.data.surgery import augmented
+from seq2drum.errors import CorpusError
 from seq2drum.memory import give_back
 from seq2drum.music.kit import FULL, Kit
 
@@ -81,7 +83,10 @@ class MappedFile:
         if not size:
             return np.zeros(shape, kind)
         at = self._next(mmap.ALLOCATIONGRANULARITY, size)
-        self._file.truncate(self.size)
+        if hasattr(os, "posix_fallocate"):  # where there is no room, this says so, and writing would end the process
+            os.posix_fallocate(self._file.fileno(), at, size)
+        else:
+            self._file.truncate(self.size)
         array: NDArray[Any] = np.frombuffer(mmap.mmap(self._file.fileno(), size, offset=at), kind).reshape(shape)
         self.arrays[array.ctypes.data] = at
         return array
@@ -120,6 +125,12 @@ class Held(NamedTuple):
         data: Data = pickle.loads(self.rest, buffers=[whole[at : at + size].data for at, size in self.places])
         self.path.unlink()
         return data
+
+
+def in_a_file(songs: Sequence[Prepared], layout: Layout) -> Data:
+    """Some songs laid out in a file that is mapped into memory, and has lost its name."""
+    with tempfile.TemporaryDirectory(prefix="seq2drum-songs-") as folder, MappedFile(Path(folder) / "songs") as file:
+        return file.held(layout.of(songs, file)).mapped()
 
 
 class Worker:
@@ -187,5 +198,10 @@ def _answer(chosen: list[Chosen], layout: Layout, path: Path) -> Held | Exceptio
             data = layout.of(songs, file)
             data.grooves.near  # noqa: B018  (computed here, it goes along)
             return file.held(data)
+    except OSError as error:  # those of shards are told otherwise
+        return CorpusError(
+            f"songs cannot be laid out in {path.parent} ({error.strerror}); each portion wants some 0.2 GB there, and"
+            " three of them may be there at once: TMPDIR says where"
+        )
     except Exception as error:  # handed to the process that waits, which raises it
         return error
