@@ -64,7 +64,7 @@ def _processes(run: Callable[[Any], Any], workers: int) -> Iterator[list[Connect
     context = get_context("spawn")
     pipes, processes = [], []
     try:
-        with _one_thread_each(), _interrupts_later():
+        with _one_thread_each(), interrupts_later():
             for _ in range(workers):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(run, theirs), daemon=True)
@@ -101,7 +101,7 @@ def _work(run: Callable[[Any], Any], pipe: Connection) -> None:
 
 
 @contextmanager
-def _interrupts_later() -> Iterator[None]:
+def interrupts_later() -> Iterator[None]:
     """Hear a Ctrl-C when the block is left. Processes that are started in it hear none until they say so."""
     if not _CAN_WAIT:
         yield

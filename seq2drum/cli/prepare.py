@@ -140,6 +140,7 @@ def _all_stages(
         say(f"handed to Slurm: {tasks} tasks a stage; when all are done, {folder / stages.ACCOUNT} tells what was used")
         return
     # 3. Say how it went.
+    stages.check(folder)
     stages.clear(folder)
     for line in stages.account_of(folder).lines():
         say(line)

@@ -152,14 +152,18 @@ def shards_of(path: Path) -> list[Shard]:
         ]
         if not shards or not all(map(_is_sound, shards)):
             raise ValueError("it lists no shards, or counts nothing of one")
-        return shards
+    for listed in shards:  # better said now than when a training comes to it, hours later
+        with _readable(listed.path):
+            listed.path.stat()
+    return shards
 
 
 def _is_sound(shard: Shard) -> bool:
     """Whether what an index says of a shard has the kinds of values that it should."""
     counts = [table[side] for table in (shard.sides, shard.bars, *shard.sources) for side in SPLITS]
     names = [row[kind] for row in shard.sources for kind in _KIND]
-    return all(isinstance(count, int) for count in counts) and all(isinstance(name, str) for name in names)
+    counted = all(isinstance(count, int) and count >= 0 for count in counts)
+    return counted and all(isinstance(name, str) for name in names)
 
 
 def songs_of(shard: Shard, *sides: str, rows: Collection[int] | None = None) -> list[Prepared]:

@@ -33,6 +33,7 @@ from seq2drum.data.surgery import augmented
 from seq2drum.errors import CorpusError
 from seq2drum.memory import give_back
 from seq2drum.music.kit import FULL, Kit
+from seq2drum.workers import interrupts_later
 
 _NICE = 10  # a process that lays out takes what cores have left: those that learn wait for each other
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -141,7 +142,7 @@ class Worker:
         self.asked: deque[int] = deque()
         self.pipe, there = spawn.Pipe()
         self.process = spawn.Process(target=_lay_out, args=(there, layout, folder), daemon=True)
-        with _one_thread():
+        with _one_thread(), interrupts_later():
             self.process.start()
         there.close()
 

@@ -322,6 +322,23 @@ def clear(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def check(folder: Path) -> None:
+    """See whether the shards of an index are those that were written.
+
+    Raises:
+        CorpusError: one is not there, is cut off, or another one.
+    """
+    try:
+        sound = all(shards_of(shard.path) == [shard] for shard in shards_of(folder / INDEX))
+    except CorpusError:
+        sound = False
+    if not sound:
+        raise CorpusError(
+            f"{str(folder)!r} does not hold what was prepared into it: a shard is gone or damaged; remove the folder"
+            " and prepare again"
+        )
+
+
 def account_of(folder: Path) -> Account:
     """The account that was written into a folder."""
     with _between(folder, folder / ACCOUNT) as path:

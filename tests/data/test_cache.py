@@ -41,6 +41,19 @@ def test_an_index_of_shards_gives_the_songs_of_all_wherever_the_folder_lies(
     assert [shard.sources for shard in listed] == [shard.sources for shard in shards]
 
 
+def test_a_shard_that_is_gone_and_a_count_below_nothing_are_known_before_a_song_is_read(
+    songs: list[Prepared], tmp_path: Path
+) -> None:
+    index = tmp_path / "index.json"
+    save_index([save(songs[at : at + 2], tmp_path / f"{at}.s2d") for at in (0, 2, 4)], index)
+    (tmp_path / "2.s2d").unlink()
+    with pytest.raises(CorpusError, match=r"2\.s2d' cannot be read \(No such file or directory\)"):
+        shards_of(index)
+    index.write_text(index.read_text().replace('"train": 1', '"train": -1', 1))
+    with pytest.raises(CorpusError, match="counts nothing of one"):
+        shards_of(index)
+
+
 def test_reading_a_cache_can_be_interrupted(
     songs: list[Prepared], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,26 @@ def test_a_shard_that_is_missing_is_found_out_by_the_account(songs: Path, tmp_pa
         stages.finish(tmp_path)
 
 
+@pytest.mark.parametrize("damage", ["gone", "cut off", "another"])
+def test_shards_that_are_not_what_was_prepared_are_not_said_to_be_ready(
+    songs: Path, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    pytest.importorskip("datatrove", reason="wants the extra corpus")
+    folder = tmp_path / "shards"
+    shutil.copytree(made, folder)
+    assert say_prepare(songs, folder, capsys)[0] == 0
+    shard = folder / "shard-00001.s2d"
+    if damage == "gone":
+        shard.unlink()
+    elif damage == "cut off":
+        shard.write_bytes(shard.read_bytes()[:-1])
+    else:
+        shutil.copy(folder / "shard-00000.s2d", shard)
+    code, out, err = say_prepare(songs, folder, capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "does not hold what was prepared into it: a shard is gone or damaged; remove the folder" in err
+
+
 @pytest.mark.slow
 def test_bands_are_dealt_to_tasks_once_each(songs: Path, tmp_path: Path) -> None:
     stages.plan(tmp_path, [songs], None, ANY)
