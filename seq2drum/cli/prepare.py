@@ -207,18 +207,22 @@ def prepared(data: Sequence[str | Path], options: argparse.Namespace) -> list[Pr
     path = _cache_of(data, options)
     if path.exists():
         say(f"songs as prepared in {path}")
-        return load(path)
+        return allowed(load(path), options)
     return [unpacked(song) for song in _prepare(data, options, path)]
 
 
 def _cache_of(data: Sequence[str | Path], options: argparse.Namespace) -> Path:
     """The file that keeps the songs: the one that is named, or one with a name made from those of the songs."""
+    from seq2drum.data.corpora import source_of
     from seq2drum.data.licences import Licences
     from seq2drum.data.parts import digest, parts_of
+    from seq2drum.data.reading import digests_of, manifests_of
 
     if options.cache:
         return Path(options.cache)
-    return CACHES / f"{digest(parts_of(data), *Licences(options.licence).names)}.s2d"
+    manifest = Path(options.manifest) if options.manifest else None
+    known = digests_of(manifests_of(manifest, [source_of(word).path for word in data]))
+    return CACHES / f"{digest(parts_of(data), *known, *Licences(options.licence).names)}.s2d"
 
 
 def _prepare(data: Sequence[str | Path], options: argparse.Namespace, path: Path) -> list[Packed]:

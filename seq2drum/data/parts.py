@@ -145,12 +145,15 @@ def _text(name: str) -> str:
 def digest(parts: Sequence[Part], *asked: str) -> str:
     """A name for the files of a corpus as they are now, and what is asked of them.
 
-    It changes with the names, sizes and times of files.
+    It changes with the names, sizes and times of files, and with what is known of songs by the metadata of a corpus.
     """
     state = hashlib.sha256("".join(f"{one}\n" for one in asked).encode())
     for part in parts:
         if isinstance(part, Files):
-            found = [(Path(part.folder) / item.name, part.named(item)) for item in part.items]
+            found = [
+                (Path(part.folder) / item.name, " ".join([part.named(item), *filter(None, item[1:])]))
+                for item in part.items
+            ]
         else:
             found = [(Path(part.file), f"{Path(part.file).name} {part.number}")]
         for path, name in found:

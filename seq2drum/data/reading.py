@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,9 @@ def find_files(folders: Sequence[Path]) -> list[Path]:
                 f"there is no file or folder {str(folder)!r}; --data wants folders of songs, tables in Parquet, or a"
                 f" known corpus as NAME:DIR ({', '.join(CORPORA)})"
             )
+    prepared = [folder for folder in folders if folder.suffix in (".s2d", ".json") or (folder / "index.json").is_file()]
+    if prepared and paths <= set(prepared):
+        raise CorpusError(f"{str(prepared[0])!r} is no folder of songs; songs that are prepared are named with --cache")
     if not paths:
         named = ", ".join(repr(str(folder)) for folder in folders)
         raise CorpusError(f"no song in {named}; wanted files ending in {', '.join(sorted(NOTE_SUFFIXES))}")
@@ -83,6 +87,11 @@ def manifests_of(manifest: Path | None, folders: Sequence[Path]) -> tuple[Path, 
         raise CorpusError(f"there is no manifest {str(manifest)!r}")
     beside = [parent / "manifest.csv" for folder in folders for parent in (folder, folder.parent)]
     return (manifest,) if manifest else tuple(path for path in dict.fromkeys(beside) if path.is_file())
+
+
+def digests_of(manifests: Iterable[Path]) -> list[str]:
+    """The SHA-256 of each of some manifests, which have been found."""
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in manifests]
 
 
 @cache

@@ -14,7 +14,6 @@ there is not made again. Only `order` and `choose` hold something of every song:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
@@ -48,7 +47,7 @@ from seq2drum.data.corpus import Account, Reader
 from seq2drum.data.licences import Licences
 from seq2drum.data.parts import Files, Part, RowGroup, digest, parts_of
 from seq2drum.data.prepared import split_of
-from seq2drum.data.reading import manifests_of, read_manifests
+from seq2drum.data.reading import digests_of, manifests_of, read_manifests
 from seq2drum.errors import CorpusError
 
 SHARD_SONGS = 2048
@@ -79,8 +78,8 @@ def plan(folder: Path, data: Sequence[str | Path], manifest: Path | None, licenc
     parts = parts_of(data)
     manifests = tuple(path.resolve() for path in manifests_of(manifest, [source_of(word).path for word in data]))
     read_manifests(manifests)
-    known = [hashlib.sha256(path.read_bytes()).hexdigest() for path in manifests]
-    made = Plan(digest(parts, str(_VERSION), *known, *licences.names), manifests, licences, parts)
+    name = digest(parts, str(_VERSION), *digests_of(manifests), *licences.names)
+    made = Plan(name, manifests, licences, parts)
     path = folder / WORK / _PLAN
     if path.exists():
         if (found := read_plan(folder)).digest != made.digest:

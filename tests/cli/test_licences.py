@@ -39,6 +39,37 @@ def test_of_a_cache_only_songs_under_the_licences_asked_for_are_learnt_from(
         prepare.allowed(songs[1:], CLEAN)
 
 
+def test_songs_of_a_named_cache_are_asked_for_their_licences_too(
+    songs: list[Prepared], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(songs, tmp_path / "songs.s2d")
+    asked = argparse.Namespace(licence=["clean"], cache=str(tmp_path / "songs.s2d"), manifest=None)
+    assert [song.licence for song in prepare.prepared([ROOT / "examples" / "training"], asked)] == ["CC0"]
+    assert "2 of 3 songs are left out" in capsys.readouterr().err
+
+
+def test_a_manifest_that_is_new_makes_a_new_cache(tmp_path: Path) -> None:
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    (folder / "a.mid").write_bytes(b"MThd")
+    asked = argparse.Namespace(licence=[], cache=None, manifest=None)
+    names = {prepare._cache_of([folder], asked)}
+    for licence in ("MIT", "CC0"):
+        (tmp_path / "manifest.csv").write_text(f"sha256,group,licence\n00,one,{licence}\n")
+        names.add(prepare._cache_of([folder], asked))
+    assert len(names) == 3
+
+
+def test_metadata_that_state_another_licence_make_a_new_cache(tmp_path: Path) -> None:
+    (tmp_path / "a.mid").write_bytes(b"MThd")
+    asked = argparse.Namespace(licence=[], cache=None, manifest=None)
+    names = set()
+    for licence, agreed in (("CC0", "True"), ("publicdomain", "True"), ("CC0", "False")):
+        (tmp_path / "PDMX.csv").write_text(f"mid,license,subset:no_license_conflict\na.mid,{licence},{agreed}\n")
+        names.add(prepare._cache_of([f"pdmx:{tmp_path}"], asked))
+    assert len(names) == 3
+
+
 def test_shards_with_other_licences_are_refused(songs: list[Prepared], tmp_path: Path) -> None:
     save(songs[:2], tmp_path / "mixed.s2d")
     save(songs[:1], tmp_path / "clean.s2d")

@@ -290,6 +290,18 @@ def test_a_process_that_is_killed_while_it_reads_is_said_in_a_sentence(
         corpus.prepare([tmp_path], workers=2)
 
 
+def test_prepared_songs_behind_data_are_told_from_songs(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    for name in ("songs.s2d", "shards/index.json"):
+        (tmp_path / name).touch()
+        with pytest.raises(CorpusError, match="is no folder of songs; songs that are prepared are named with --cache"):
+            find_files([tmp_path / name])
+    with pytest.raises(CorpusError, match="named with --cache"):
+        find_files([tmp_path / "shards"])
+    put(tmp_path / "shards", good=song(2))
+    assert find_files([tmp_path / "shards"]) == [tmp_path / "shards" / "good.mid"]
+
+
 def test_a_manifest_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:
     put(tmp_path, good=song(2))
     digest = hashlib.sha256((tmp_path / "good.mid").read_bytes()).hexdigest()
