@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -151,8 +152,11 @@ def run(options: argparse.Namespace) -> int:
         songs = _songs(options)
         task, data = _task(songs, recipe), sources(songs)
         del songs  # laid out by now: half of what that takes
+    if resume:
+        _check_same(out, data)
     # 3. Train.
-    about = {"data": data, "licences": options.licence and str(Licences(options.licence)), "command": command()}
+    asked = str(Licences(options.licence)) if options.licence else None
+    about = {"data": data, "licences": asked, "command": command()}
     with bar(1, "trained") as advance:
         done = 0.0
 
@@ -168,6 +172,27 @@ def run(options: argparse.Namespace) -> int:
     # 4. Say how it went.
     _sum_up(trained, out)
     return 130 if trained.stopped else 0
+
+
+def _check_same(out: Path, data: list[dict[str, str | int]]) -> None:
+    """Refuse to go on with a run on other songs: its epochs would be others', and its card tell of these songs only.
+
+    data: see `prepared.sources`.
+
+    Raises:
+        OptionError: there are others.
+    """
+    from seq2drum.play.folder import CONFIG
+
+    try:
+        kept = json.loads((out / "last" / CONFIG).read_bytes()).get("data", data)
+    except (OSError, ValueError, AttributeError):  # a damaged run, of which more is said when it is read
+        return
+    if kept != data:
+        raise OptionError(
+            f"the run in {str(out)!r} was begun with other songs; name the same ones, or begin another run that goes on"
+            f" from its weights: --start {out}"
+        )
 
 
 def _on_own_examples(options: argparse.Namespace) -> bool:

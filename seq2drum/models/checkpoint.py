@@ -31,10 +31,12 @@ from safetensors.torch import load_file, save_file
 from seq2drum.errors import CheckpointError, ModelError
 from seq2drum.models.base import Family, write_graph
 from seq2drum.models.families import FAMILIES, family
+from seq2drum.music.shown import visible
 from seq2drum.play.folder import CONFIG, FORMAT, KIND, PLAYED, SUMS, WEIGHTS, digests, find, read_config
 from seq2drum.play.runtime import runtime
 
 CARD = "card.md"
+_ROWS = 200  # of the songs' sources that a card tells; strangers may state a licence for each song
 
 
 def save(model: Family, folder: Path, about: dict[str, Any], *, graphs: bool = True) -> None:
@@ -136,6 +138,7 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
     facts = {
         "command": config.get("command") and f"`{config['command']}`",
         "licences": config.get("licences") and f"only songs under these: {config['licences']}",
+        "begins with": recipe.get("start") and f"the weights of `{recipe['start']}`, see its card, too",
         "seed": recipe.get("seed"),
         "trained on": machine
         and f"{machine.get('device')}, {machine.get('name')}, {machine.get('processes')} process(es)",
@@ -145,7 +148,7 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
         "given the groove of the section": _rounded(validation.get("nats_per_bar_given_the_groove")),
         "torch": config.get("torch"),
     }
-    lines += [f"| {name} | {value} |" for name, value in facts.items() if value not in (None, "", {})]
+    lines += [f"| {name} | {_cell(value)} |" for name, value in facts.items() if value not in (None, "", {})]
     if figures := config.get("figures"):
         lines += ["", "## Figures", "", "| what | value | how |", "|---|---|---|"]
         lines += [f"| {row['what']} | {row['value']} | {row['how']} |" for row in figures]
@@ -155,10 +158,21 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
         lines += ["", "## Data", "", "Songs by folder and origin (source; licence as far as anyone states one).", ""]
         columns = list(data[0])
         lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        lines += ["| " + " | ".join(str(row[name] or "not stated") if name in ("origin", "licence") else str(row[name])
-                                    for name in columns) + " |" for row in data]  # fmt: skip
+        lines += ["| " + " | ".join(map(_cell, _told(row).values())) + " |" for row in data[:_ROWS]]
+        if len(data) > _ROWS:
+            lines += ["", f"{len(data) - _ROWS} more rows are in `{CONFIG}`."]
         lines += ["", "A model inherits what doubt there is about the licences of the music it was trained on."]
     return "\n".join(lines) + "\n"
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the data, see `prepared.counted`, in which nothing is said to be not stated."""
+    return {name: (value or "not stated") if name in ("origin", "licence") else value for name, value in row.items()}
+
+
+def _cell(value: object) -> str:
+    """A value as the cell of a table: licences are what strangers state."""
+    return " ".join(visible(str(value)).split()).replace("|", "\\|")
 
 
 def _rounded(value: float | None) -> str | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from seq2drum.cli import prepare
+from seq2drum.cli import prepare, train
 from seq2drum.data import corpus
 from seq2drum.data.cache import save, shards_of
 from seq2drum.data.licences import Licences
 from seq2drum.data.prepared import Prepared, sources
-from seq2drum.errors import CorpusError
+from seq2drum.errors import CorpusError, OptionError
 from seq2drum.models import checkpoint
 from tests.conftest import ROOT
 
@@ -85,3 +86,31 @@ def test_the_card_has_the_licence_of_each_source_and_says_which_were_asked_for(s
     assert all(f"| {song.licence} |" in card for song in songs) and "only songs under" not in card
     card = checkpoint.card({**config, "licences": str(Licences(["clean", "Public Domain"]))}, 1)
     assert "| licences | only songs under these: clean (CC0, CC BY, MIT), public domain |" in card
+
+
+def test_what_strangers_state_does_not_break_the_card() -> None:
+    stated = {"folder": "a|b", "origin": "", "licence": "one\ntwo\x1b[31m | three"}
+    data = [{**stated, "train": 1, "validation": 0, "test": 0}] + [
+        {**stated, "licence": f"own {number}", "train": 1, "validation": 0, "test": 0} for number in range(1000)
+    ]
+    card = checkpoint.card({"family": "attention", "data": data, "licences": None}, 1)
+    assert r"| a\|b | not stated | one two\x1b[31m \| three | 1 | 0 | 0 |" in card
+    assert "801 more rows are in `config.json`." in card and card.count("\n") < 250
+    assert "| licences |" not in card
+
+
+def test_a_card_says_which_weights_a_run_began_with() -> None:
+    card = checkpoint.card({"family": "attention", "recipe": {"start": "default"}, "licences": "clean"}, 1)
+    assert "| begins with | the weights of `default`, see its card, too |" in card
+
+
+def test_a_run_is_not_gone_on_with_on_other_songs(songs: list[Prepared], tmp_path: Path) -> None:
+    (tmp_path / "last").mkdir()
+    config = tmp_path / "last" / "config.json"
+    config.write_text(json.dumps({"data": sources(songs)}))
+    train._check_same(tmp_path, sources(songs))
+    with pytest.raises(OptionError, match=r"was begun with other songs; .*--start"):
+        train._check_same(tmp_path, sources(songs[:1]))
+    for damaged in ("", "{}", "[]"):
+        config.write_text(damaged)
+        train._check_same(tmp_path, sources(songs))
