@@ -251,16 +251,16 @@ def bucketed(
     return iter(batches)
 
 
-def micro_batches(data: Data, pairs: Sequence[Window], most: int) -> list[slice]:
+def micro_batches(data: Data, pairs: Sequence[Window], most: int, multiple: int = 1) -> list[slice]:
     """Equal parts of a batch, as few as can be, each of at most `most` steps of its pairs, padding included.
 
-    A pair that has more is a part of its own.
+    A pair that has more is a part of its own. They are a multiple of so many, as far as there are enough pairs.
     """
     steps, at = data.steps, data.first_bar
     longest = max(int(steps[at[song] + first : at[song] + stop].max()) for song, first, stop in pairs)
     padded = max(stop - first for _, first, stop in pairs) * longest
     parts = -(-len(pairs) // max(most // padded, 1))
-    size = -(-len(pairs) // parts)
+    size = -(-len(pairs) // (-(-parts // multiple) * multiple))
     return [slice(begin, begin + size) for begin in range(0, len(pairs), size)]
 
 

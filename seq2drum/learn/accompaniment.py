@@ -34,6 +34,7 @@ from seq2drum.play.folder import find
 
 VALIDATION_WINDOWS = 480
 MICRO_BATCH = 9216  # steps of pairs that a CPU learns from at once: 48 pairs of 8 bars of 24 steps, 0.4 GB
+PARTS = 2  # a batch is cut into a multiple of so many, which are learnt from beside one another, see `parts`
 _LOG = logging.getLogger(__name__)
 _MODEL = "accompanist"  # what the task's one model and its optimiser are called
 
@@ -109,9 +110,8 @@ class Accompaniment(Task[list[Window], list[Batch]]):
             self.model: Family = kind(kind.config_type(voices=len(self.songs.kit), **recipe.sizes))
         if recipe.start:
             self.model.load_state_dict(_weights(recipe, self.model))
-        fused = on_gpu(recipe.device) or None
         optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, fused=fused
+            self.model.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.models, self.optimizers = {_MODEL: self.model}, {_MODEL: optimizer}
         self.previews = Previews(chosen or Chosen(), self.songs.kit, recipe.seed, recipe.max_notes, warn)
@@ -131,7 +131,8 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, 2, epoch, index])
         draws, own = draw(rng, len(item)).part(rank, processes), item[rank::processes]
-        parts = [slice(None)] if on_gpu(recipe.device) else batches.micro_batches(self.training, own, MICRO_BATCH)
+        of = PARTS if processes == 1 else 1
+        parts = [slice(None)] if on_gpu(recipe.device) else batches.micro_batches(self.training, own, MICRO_BATCH, of)
         return [
             batches.collate(
                 self.training,
@@ -153,16 +154,17 @@ class Accompaniment(Task[list[Window], list[Batch]]):
     def step(self, ready: list[Batch], gear: Gear) -> Done:
         parts = [tensors(part, gear.device) for part in ready]
         bars = gear.total(sum(part.in_pair.sum() for part in parts))
-        sums: dict[str, Any] = {}
+        figures: list[dict[str, torch.Tensor]] = [{} for _ in parts]
 
-        def loss(part: Batch) -> torch.Tensor:
+        def loss(part: Batch, own: dict[str, torch.Tensor]) -> torch.Tensor:
             losses = gear.models[_MODEL](part)
-            sums.update({name: sums.get(name, 0) + value.detach() for name, value in losses.items()})
+            own.update({name: value.detach() for name, value in losses.items()})
             # A mean over the bars of all processes, whatever share of them is here.
             weighed: torch.Tensor = losses["loss"] * (losses["bars"] * gear.processes / bars)
             return weighed
 
-        gear.update(_MODEL, [partial(loss, part) for part in parts])
+        gear.update(_MODEL, [partial(loss, part, own) for part, own in zip(parts, figures, strict=True)])
+        sums = {name: torch.stack([own[name] for own in figures]).sum() for name in figures[0]}
         hits = sums["hits"].clamp(min=1)
         scalars = {
             NATS: sums["nats"] / sums["bars"],

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import platform
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision, Precision
 from torch.distributed import PrefixStore, init_process_group  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
@@ -17,6 +19,29 @@ from seq2drum.models.layers import cpu_has_bf16
 
 KERNELS = "64"
 """Operations on one shape of which oneDNN keeps the kernels, some five of 256 kB each: of its own 1,024, up to 1 GB."""
+
+
+class _Bfloat16(Precision):
+    """Bfloat16 on a CPU, for parts that are learnt from in threads of their own, see `parts`.
+
+    Fabric's own wants to make all backward passes itself. And it keeps weights that were cast until any loss is made,
+    for all threads: the gradients of a weight that is used twice would be summed in bfloat16 or float32, as it happens.
+    """
+
+    precision = "bf16-mixed"
+
+    def __init__(self) -> None:
+        self._like = MixedPrecision("bf16-mixed", "cpu")
+
+    def forward_context(self) -> AbstractContextManager[Any]:
+        context: AbstractContextManager[Any] = torch.autocast("cpu", torch.bfloat16, cache_enabled=False)
+        return context
+
+    def convert_input(self, data: Any) -> Any:
+        return self._like.convert_input(data)
+
+    def convert_output(self, data: Any) -> Any:
+        return self._like.convert_output(data)
 
 
 def fabric_of(device: str, precision: str) -> Fabric:
@@ -36,8 +61,11 @@ def fabric_of(device: str, precision: str) -> Fabric:
         kind = "bf16-mixed" if bf16 else "32-true"
     # As torchrun says: how many processes there are, and how many of them on this machine.
     world, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    computed: dict[str, Any] = {"precision": kind}
+    if kind == "bf16-mixed" and not on_gpu(device):
+        computed = {"plugins": _Bfloat16()}
     try:
-        return Fabric(accelerator=device, devices=local, num_nodes=max(world // local, 1), precision=kind)
+        return Fabric(accelerator=device, devices=local, num_nodes=max(world // local, 1), **computed)
     except (ValueError, RuntimeError) as error:
         raise OptionError(f"--device {device}: {error}") from None
 

@@ -29,7 +29,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from seq2drum import files, memory
 from seq2drum.errors import OptionError
-from seq2drum.learn import runs
+from seq2drum.learn import parts, runs
 from seq2drum.learn.devices import fabric_of, machine_of, meet
 from seq2drum.learn.history import History, Point, Scalars
 from seq2drum.learn.task import Done, Forgiving, Progress, Task, running_mean
@@ -208,12 +208,13 @@ class _Run(Generic[Item, Ready]):
         self, optimizer: str, loss: torch.Tensor | Sequence[Callable[[], torch.Tensor]], *, most: float = 1.0
     ) -> None:
         stepper = self.optimizers[optimizer]
+        weights = [weight for group in stepper.param_groups for weight in group["params"]]
         stepper.zero_grad()
         if isinstance(loss, torch.Tensor):
             self.fabric.backward(loss)
         else:
-            self.accumulate(loss)
-        weights = [weight for group in stepper.param_groups for weight in group["params"]]
+            alone = self.device.type == "cpu" and self.processes == 1 and not self.task.recipe.compiled
+            parts.summed(loss, weights, self.backward, torch.get_num_threads() if alone else 1)
         norm = torch.nn.utils.clip_grad_norm_(weights, most)
         if self.lag:
             self.norms.append(norm)
@@ -221,13 +222,12 @@ class _Run(Generic[Item, Ready]):
             self.check(float(norm), self.progress.step)
         stepper.step()
 
-    def accumulate(self, losses: Sequence[Callable[[], torch.Tensor]]) -> None:
-        """Sum the gradients of losses, each computed when those before are done with; processes meet at the last."""
-        for left, loss in zip(range(len(losses) - 1, -1, -1), losses, strict=True):
-            with ExitStack() as apart:
-                for model in self.models.values():
-                    apart.enter_context(self.fabric.no_backward_sync(model, enabled=left > 0))
-                self.fabric.backward(loss())
+    def backward(self, loss: Callable[[], torch.Tensor], left: int) -> None:
+        """Add the gradients of a loss after which so many are left in this step; processes meet at the last."""
+        with ExitStack() as apart:
+            for model in self.models.values():
+                apart.enter_context(self.fabric.no_backward_sync(model, enabled=left > 0))
+            self.fabric.backward(loss())
 
     def check(self, norm: float, step: int) -> None:
         """Go on only where gradients are numbers."""

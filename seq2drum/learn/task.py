@@ -116,7 +116,8 @@ class Gear(Protocol):
         """Make one step of an optimiser against a loss, its gradients cut to a norm of `most`.
 
         Losses of micro-batches are computed one after another and their gradients summed (gradient accumulation), so
-        that the activations of one are held at a time.
+        that the activations of one are held at a time; or beside one another, one in each thread, see `parts`. So they
+        change nothing that another reads.
 
         Several processes use the mean of their gradients.
 

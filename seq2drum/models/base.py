@@ -28,7 +28,7 @@ from seq2drum.data.batches import PAST, Batch
 from seq2drum.lattice.conditions import CONDITIONS
 from seq2drum.lattice.features import BARS, GUITAR, SUMMARY
 from seq2drum.lattice.form import CLOCK
-from seq2drum.models.layers import Feel, Heads
+from seq2drum.models.layers import Feel, Heads, uniform
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class Family(nn.Module):
         drums: Tensor = batch.drums[:, inside].clone()
         likely = torch.sigmoid(self.hit_logits(type(batch)(*(array[rows] for array in batch))))
         exists = torch.arange(drums.shape[2], device=drums.device) < batch.steps[rows, inside, None]
-        drums[rows] = (torch.rand_like(likely) < likely).to(drums.dtype) * exists[..., None]
+        drums[rows] = (uniform(*likely.shape, device=likely.device) < likely).to(drums.dtype) * exists[..., None]
         return drums
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

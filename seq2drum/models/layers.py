@@ -5,6 +5,9 @@ Letters of shapes: m sequences, n songs or pairs, S steps, V voices, I inputs, H
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import torch
@@ -21,6 +24,26 @@ def cpu_has_bf16() -> bool:
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
     known = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return bool(known) and "avx512_bf16" in flags
+
+
+_GENERATOR: ContextVar[torch.Generator | None] = ContextVar("_GENERATOR", default=None)
+
+
+@contextmanager
+def drawing_from(generator: torch.Generator) -> Iterator[None]:
+    """Let `uniform` draw from a generator, in this thread, and not from the one that all threads share."""
+    token = _GENERATOR.set(generator)
+    try:
+        yield
+    finally:
+        _GENERATOR.reset(token)
+
+
+def uniform(*shape: int, device: torch.device) -> Tensor:
+    """Random numbers in 0..1. Whatever is drawn in a step of training is drawn here, see `learn.parts`."""
+    if torch.compiler.is_compiling():  # what is compiled runs in one thread, and cannot be told of generators
+        return torch.rand(shape, device=device)
+    return torch.rand(shape, device=device, generator=_GENERATOR.get())
 
 
 class Reader(nn.Module):
@@ -68,6 +91,17 @@ class Flat(nn.Module):
         return (torch.cat([own, own], 1) @ table[rows])[:, 0]
 
 
+class Dropout(nn.Dropout):
+    """The same as torch's, its random numbers from `uniform`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape -> the same shape."""
+        if not self.training or not self.p:
+            return x
+        mask = uniform(*x.shape, device=x.device) >= self.p
+        return x * (mask / (1 - self.p)).to(x.dtype)
+
+
 class SameDropout(nn.Module):
     """Dropout of the same units at all steps of a bar.
 
@@ -83,7 +117,7 @@ class SameDropout(nn.Module):
         """x (..., S, width) -> the same shape."""
         if not self.training or not self.share:
             return x
-        mask = torch.rand((*x.shape[:-2], 1, x.shape[-1]), device=x.device) >= self.share
+        mask = uniform(*x.shape[:-2], 1, x.shape[-1], device=x.device) >= self.share
         return x * (mask / (1 - self.share)).to(x.dtype)
 
 

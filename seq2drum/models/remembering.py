@@ -32,7 +32,7 @@ from seq2drum.data.batches import PAST, RECENT
 from seq2drum.lattice.features import GUITAR, NEIGHBOURS
 from seq2drum.lattice.form import MAX_STEPS
 from seq2drum.models import base, layers
-from seq2drum.models.layers import BESIDE, PLACE, BarsAround, Flat, Heads, Pointer, Reader, SameDropout
+from seq2drum.models.layers import BESIDE, PLACE, BarsAround, Dropout, Flat, Heads, Pointer, Reader, SameDropout
 
 LAGS = (1, 2, 4)  # bars back whose drums are seen as they are
 NEAR = 40  # bars back up to which every distance has a bias of its own; beyond, only whether it is a multiple of 8
@@ -89,7 +89,7 @@ class Remembering(base.Family):
         voices, hidden, bar, heads = config.voices, config.hidden, config.bar, config.heads
         self.place = nn.Embedding(MAX_STEPS, PLACE)
         self.part_summary = nn.Sequential(
-            nn.Dropout(0.1), nn.Linear(config.summary, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 32)
+            Dropout(0.1), nn.Linear(config.summary, 64), nn.ReLU(), Dropout(0.2), nn.Linear(64, 32)
         )
         # 1. The guitar, step by step and bar by bar.
         self.reader = Reader(config.guitar + config.clock + PLACE, config.reader)

@@ -243,6 +243,10 @@ def test_micro_batches_share_a_batch_out_in_order_and_hold_no_more_steps_than_al
         held = [collate(data, part, draw(rng(), len(part))).offset.shape[:3] for part in parts if len(part) > 1]
         assert all(np.prod(shape) <= most for shape in held)
     assert len(parts) == 1
+    for most in (500, 10**6):
+        alike = micro_batches(data, pairs[:12], most, 2)
+        assert len(alike) % 2 == 0 and [pair for part in alike for pair in pairs[:12][part]] == pairs[:12]
+    assert len(micro_batches(data, pairs[:1], 10**6, 2)) == 1
 
 
 # --- collate ----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from seq2drum.data.cache import save
 from seq2drum.data.draws import draw
 from seq2drum.data.prepared import Prepared
 from seq2drum.errors import CheckpointError, CorpusError, OptionError, OutputError
-from seq2drum.learn import accompaniment, loop, report, watching
+from seq2drum.learn import accompaniment, loop, parts, report, watching
 from seq2drum.learn.accompaniment import Accompaniment, Recipe, validation_nats
 from seq2drum.learn.history import History
 from seq2drum.learn.loop import Trained
@@ -41,7 +42,8 @@ from tests.backbeats import song_of
 from tests.made import made_song
 
 ROOT = Path(__file__).parents[2]
-SIZES = {"hidden": 24, "reader": 8, "mixed": 16, "bar": 12, "played": 10, "heads": 2}
+SMALL = {"hidden": 24, "reader": 8, "bar": 12, "played": 10, "heads": 2}
+SIZES = SMALL | {"mixed": 16}
 RECIPE = Recipe(model="attention", epochs=3, batch=4, sizes=SIZES, device="cpu", precision="32", rate=1e-2)
 
 
@@ -243,6 +245,7 @@ def test_micro_batches_are_as_many_as_asked_and_their_gradients_those_of_the_who
 ) -> None:
     songs = batches.flatten([song_of(seed, bars=16) for seed in range(3)])
     made, learnt = [], []
+    monkeypatch.setattr(accompaniment, "PARTS", 1)
     for most in (10**6, 200):  # all bars have 24 steps: of shorter pairs other bars would be cut short
         monkeypatch.setattr(accompaniment, "MICRO_BATCH", most)
         task = Accompaniment(songs, None, replace(RECIPE, steps=1, drawn=0.0, rate=10.0))
@@ -261,6 +264,73 @@ def test_micro_batches_are_as_many_as_asked_and_their_gradients_those_of_the_who
     whole, parts = learnt
     assert max(float(moved.abs().max()) for moved in whole.values()) > 0.01
     assert all(torch.allclose(whole[name], parts[name], rtol=1e-4, atol=1e-7) for name in whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_parts_in_threads_of_their_own_teach_what_they_teach_one_after_another(
+    precision: str, sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default family, with units left out and bars drawn: the same weights, bit for bit."""
+    sizes = {"hidden": 20, "across": 2, "units": 16, "kept": 16, "token": 8, "dropout": 0.2}
+    recipe = replace(RECIPE, model="transformer", batch=3, steps=3, drawn=0.5, sizes=SMALL | sizes, precision=precision)
+    in_threads, untouched = parts.side_by_side, []
+
+    def watched(*given: Any) -> None:
+        before = torch.get_rng_state()
+        in_threads(*given)
+        untouched.append(torch.equal(before, torch.get_rng_state()))
+
+    monkeypatch.setattr(parts, "side_by_side", watched)
+    threads, learnt = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 2):
+            torch.set_num_threads(count)
+            train(sides[0], None, recipe, tmp_path / str(len(learnt)))
+            learnt.append(weights(tmp_path / str(len(learnt))))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    assert untouched == [True] * 6  # the steps of the two runs with two threads
+    assert all(torch.equal(learnt[0][name], other[name]) for other in learnt[1:] for name in other)
+
+
+def test_parts_draw_the_same_numbers_in_threads_as_one_after_another() -> None:
+    weight, drop = torch.ones(1000, requires_grad=True), SameDropout(0.5).train()
+
+    def loss(factor: int) -> torch.Tensor:
+        return factor * drop(weight[None]).sum()
+
+    def gradient(threads: int) -> torch.Tensor:
+        torch.manual_seed(7)
+        weight.grad = None
+        losses = [partial(loss, 1), partial(loss, 10), partial(loss, 100)]
+        if threads:
+            parts.side_by_side(losses, [weight], threads)
+        else:
+            parts.one_by_one(losses, lambda loss, left: loss().backward())
+        assert weight.grad is not None
+        return weight.grad
+
+    threads = torch.get_num_threads()
+    try:
+        alone = gradient(0)
+        assert len(set(alone.tolist())) == 8  # each part leaves out others
+        assert all(torch.equal(gradient(count), alone) for count in (1, 2, 3, 2))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_part_that_fails_in_its_thread_fails_the_step() -> None:
+    weight = torch.zeros(1, requires_grad=True)
+
+    def failing() -> torch.Tensor:
+        raise ValueError("no such part")
+
+    threads = torch.get_num_threads()
+    with pytest.raises(ValueError, match="no such part"):
+        parts.side_by_side([lambda: weight.sum(), failing], [weight], 2)
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.slow
