@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.machine import machine
-from bench.same import worktree
+from bench.same import commit_of, worktree
 
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?")
 
@@ -68,12 +68,14 @@ def output_of(checkout: Path, bench: str, words: Sequence[str]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("commit", metavar="COMMIT")
+    parser.add_argument("commit", type=commit_of, metavar="COMMIT")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
     scripts = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
     parser.add_argument("bench", choices=scripts, metavar="BENCH")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="OPTION")
     options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error(f"--rounds is {options.rounds}, wanted 1 or more")
     words = [str(Path(word).resolve()) if Path(word).exists() else word for word in options.words]
     print(f"{options.bench} here and at {options.commit}, {options.rounds} rounds; {machine()}", flush=True)
     with worktree(options.commit) as other:

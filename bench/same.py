@@ -47,6 +47,18 @@ def probed(names: Iterable[str]) -> dict[str, str]:
     return {name: answered(script, ROOT, "--probe", name) for name in names}
 
 
+def commit_of(name: str) -> str:
+    """The commit of a name, as an option of a command.
+
+    Raises:
+        ArgumentTypeError: there is none.
+    """
+    git = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
+    if subprocess.run(git, stdout=subprocess.DEVNULL).returncode:
+        raise argparse.ArgumentTypeError(f"there is no commit {name!r}; git log --oneline lists them")
+    return name
+
+
 @contextmanager
 def worktree(commit: str) -> Iterator[Path]:
     """A checkout of a commit, until the end of the block."""
@@ -93,7 +105,9 @@ def _write(names: Sequence[str]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("commit", nargs="?", metavar="COMMIT", help="compare with it (default: tests/bytes.json)")
+    parser.add_argument(
+        "commit", nargs="?", type=commit_of, metavar="COMMIT", help="compare with it, not with tests/bytes.json"
+    )
     parser.add_argument("--only", nargs="+", choices=GROUPS, metavar="GROUP", help=f"of {', '.join(GROUPS)}")
     parser.add_argument("--write", action="store_true", help="record the digests of the code here")
     options = parser.parse_args()
