@@ -109,6 +109,17 @@ def split_mode(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return mode, others
 
 
+def named(text: str) -> str:
+    """A name of a file or a folder: not nothing, as what a script has not set would be, and Python takes for "here".
+
+    Raises:
+        ArgumentTypeError: it is nothing.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("wanted the name of a file or a folder, found nothing")
+    return text
+
+
 def check_least(options: argparse.Namespace, **least: int) -> None:
     """Refuse counts that are too small; None is none.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from seq2drum import files
 from seq2drum.cli import shared
+from seq2drum.cli.arguments import named
 from seq2drum.cli.terminal import bar, say
 from seq2drum.errors import OptionError
 
@@ -35,10 +36,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 examples:
   seq2drum --mode pack my_songs --data-out my_songs.parquet
   seq2drum --mode pack lakh:lmd --data-out lakh.parquet"""
-    parser.add_argument("data", nargs="*", metavar="DIR", help="folders of songs, tables in Parquet, or NAME:DIR")
-    parser.add_argument("--data-out", metavar="FILE", help="the table that is written")
+    parser.add_argument(
+        "data", nargs="*", type=named, metavar="DIR", help="folders of songs, tables in Parquet, or NAME:DIR"
+    )
+    parser.add_argument("--data-out", type=named, metavar="FILE", help="the table that is written")
     parser.add_argument(
         "--manifest",
+        type=named,
         metavar="FILE",
         help="a table of sha256, group and licence (default: manifest.csv in or beside a folder)",
     )

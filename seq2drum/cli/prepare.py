@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seq2drum import files
-from seq2drum.cli.arguments import check_least
+from seq2drum.cli.arguments import check_least, named
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import bar, say
 from seq2drum.errors import CorpusError, MissingExtraError, OptionError, OutputError
@@ -47,7 +47,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
   seq2drum --mode prepare --data all.parquet --data-out shards --engine slurm"""
     add_data(parser)
     many = parser.add_argument_group("shards and an index, where no memory holds all songs")
-    many.add_argument("--data-out", metavar="DIR", help="the folder of the shards, instead of one file (--cache)")
+    many.add_argument(
+        "--data-out", type=named, metavar="DIR", help="the folder of the shards, instead of one file (--cache)"
+    )
     many.add_argument("--engine", choices=ENGINES, help="who runs the tasks (default: local, this machine)")
     many.add_argument("--tasks", type=int, metavar="N", help="into how many tasks a stage is cut (default: 4 a worker)")
     many.add_argument(
@@ -57,12 +59,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def add_data(to: Container, data: str = DATA) -> None:
     """Add the options that say where songs come from, for whatever learns from songs or measures by them."""
-    to.add_argument("--data", nargs="+", metavar="DIR", help=data)
+    to.add_argument("--data", nargs="+", type=named, metavar="DIR", help=data)
     to.add_argument(
-        "--cache", metavar="FILE", help=f"the prepared songs (default: a name made from the files, in {CACHES}/)"
+        "--cache",
+        type=named,
+        metavar="FILE",
+        help=f"the prepared songs (default: a name made from the files, in {CACHES}/)",
     )
     to.add_argument(
         "--manifest",
+        type=named,
         metavar="FILE",
         help="a table of sha256 and group, so that arrangements of one song stay together "
         "(default: manifest.csv in or beside a folder)",
@@ -107,8 +113,8 @@ def _shards(options: argparse.Namespace) -> int:
     except BlockingIOError:
         what = f"shards are being prepared in {str(folder)!r}"
         raise OptionError(f"{what}; wait for them, or name another folder with --data-out") from None
-    except FileExistsError:
-        raise OutputError(f"{folder} is a file; name a folder with --data-out") from None
+    except FileExistsError as error:
+        raise OutputError(f"{error.filename or folder} is a file; name a folder with --data-out") from None
     except OSError as error:
         what = f"{error.filename or folder} cannot be used ({error.strerror})"
         raise OutputError(f"{what}; name another folder with --data-out") from None

@@ -314,6 +314,15 @@ def test_a_task_whose_process_is_killed_ends_the_preparation_in_a_sentence(
         engines.local(engines.Run(tmp_path, 2, 2, {}), print)
 
 
+@pytest.mark.parametrize("option", ["--data", "--data-out", "--cache", "--manifest"])
+def test_a_name_that_a_script_has_not_set_is_not_the_folder_that_it_runs_in(
+    songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    code, _, err = say_prepare(songs, tmp_path / "shards", capsys, option, "")
+    assert code == 2 and f"argument {option}: wanted the name of a file or a folder, found nothing" in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_datatrove_the_extra_is_named(
     songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
