@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,6 +152,7 @@ def run(options: argparse.Namespace) -> int:
         songs = _songs(options)
         task, data = _task(songs, recipe), sources(songs)
         del songs  # laid out by now: half of what that takes
+    _check_weights(recipe.weights, data)
     if resume:
         _check_same(out, data)
     # 3. Train.
@@ -172,6 +173,22 @@ def run(options: argparse.Namespace) -> int:
     # 4. Say how it went.
     _sum_up(trained, out)
     return 130 if trained.stopped else 0
+
+
+def _check_weights(weights: Mapping[str, float], data: list[dict[str, str | int]]) -> None:
+    """Refuse weights of folders in which no song lies, and those that leave nothing to learn from.
+
+    data: see `prepared.sources`.
+
+    Raises:
+        OptionError: there are such.
+    """
+    folders = {str(row["folder"]) for row in data}
+    if unknown := sorted(weights.keys() - folders):
+        some = ", ".join(sorted(folders)[:20]) or "none"
+        raise OptionError(f"--weight names {unknown[0]!r}, and no song lies in such a folder; there are {some}")
+    if not any(row["train"] and weights.get(str(row["folder"]), 1) for row in data):
+        raise OptionError("no song to learn from is left, as --weight is 0 for all their folders; name a larger one")
 
 
 def _check_same(out: Path, data: list[dict[str, str | int]]) -> None:

@@ -149,7 +149,7 @@ def read_song(row: Row) -> Candidate | str:
     said = Said(
         row.path,
         row.sha256,
-        row.path.split("/")[0],
+        row.path.partition("/")[0] if "/" in row.path else "",  # millions of files may lie in no folder at all
         row.group,
         "; ".join(filter(None, (row.source, "" if row.licence == UNKNOWN else row.licence))),
         row.licence,

@@ -107,7 +107,12 @@ class Accompaniment(Task[list[Window], list[Batch]]):
         self.validation, self.recipe = validation, recipe
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
-            self.model: Family = kind(kind.config_type(voices=len(self.songs.kit), **recipe.sizes))
+            try:
+                self.model: Family = kind(kind.config_type(voices=len(self.songs.kit), **recipe.sizes))
+            except RuntimeError as error:  # torch's allocator knows no MemoryError
+                if "memory" not in str(error):
+                    raise
+                raise OptionError("a model of these sizes wants more memory than there is; try smaller ones") from None
         if recipe.start:
             self.model.load_state_dict(_weights(recipe, self.model))
         optimizer = torch.optim.AdamW(

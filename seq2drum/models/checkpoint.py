@@ -167,7 +167,7 @@ def card(config: Mapping[str, Any], parameters: int) -> str:
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the data, see `prepared.counted`, in which nothing is said to be not stated."""
-    return {name: (value or "not stated") if name in ("origin", "licence") else value for name, value in row.items()}
+    return {name: "not stated" if value == "" else value for name, value in row.items()}
 
 
 def _cell(value: object) -> str:

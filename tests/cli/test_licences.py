@@ -114,3 +114,13 @@ def test_a_run_is_not_gone_on_with_on_other_songs(songs: list[Prepared], tmp_pat
     for damaged in ("", "{}", "[]"):
         config.write_text(damaged)
         train._check_same(tmp_path, sources(songs))
+
+
+def test_weights_of_no_folder_and_weights_that_leave_nothing_are_refused(songs: list[Prepared]) -> None:
+    data = sources([replace(song, tag=tag, split="train") for song, tag in zip(songs, "aab", strict=True)])
+    train._check_weights({}, data)
+    train._check_weights({"a": 0.0, "b": 2.0}, data)
+    with pytest.raises(OptionError, match="--weight names 'jaz', and no song lies in such a folder; there are a, b"):
+        train._check_weights({"jaz": 2.0}, data)
+    with pytest.raises(OptionError, match="no song to learn from is left"):
+        train._check_weights({"a": 0.0, "b": 0.0}, data)

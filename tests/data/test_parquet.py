@@ -15,6 +15,7 @@ import pytest
 from seq2drum.data import corpus, parquet
 from seq2drum.data.parquet import Row
 from seq2drum.data.parts import digest, parts_of
+from seq2drum.data.prepared import sources
 from seq2drum.errors import CorpusError, MissingExtraError, OutputError
 from tests.commands import called
 from tests.conftest import ROOT
@@ -150,6 +151,14 @@ def test_cells_as_other_programs_write_them_are_read(tmp_path: Path) -> None:
     path = written(tmp_path / "songs.parquet", columns)
     assert parquet.row_groups(path) == [1]
     assert list(parquet.read(path, 0)) == [Row("a.mid", hashlib.sha256(data).hexdigest(), data, "unknown", "one")]
+
+
+def test_files_of_a_table_that_lie_in_no_folder_are_of_one_source(tmp_path: Path) -> None:
+    data = [(TRAINING / f"{name}_1.mid").read_bytes() for name in ("rock_riff", "funk")]
+    columns = {name: column * 2 for name, column in own().items()}
+    path = written(tmp_path / "songs.parquet", columns | {"path": ["a.mid", "b.mid"], "bytes": data})
+    songs, _ = corpus.prepare([path])
+    assert [song.tag for song in songs] == ["", ""] and len(sources(songs)) == 1
 
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:

@@ -439,6 +439,11 @@ def test_all_files_of_a_checkpoint_may_be_read_by_the_same_people(sides, tmp_pat
     assert len({path.stat().st_mode for path in (tmp_path / "best").iterdir()}) == 1
 
 
+def test_sizes_that_no_memory_holds_are_refused_in_a_sentence(sides, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="a model of these sizes wants more memory than there is; try smaller ones"):
+        train(*sides, replace(RECIPE, sizes={**RECIPE.sizes, "hidden": 10**9}), tmp_path)
+
+
 @pytest.mark.slow
 def test_with_one_unseen_song_there_is_no_figure_for_another_songs_guitar(songs, tmp_path: Path) -> None:
     outcome = train(batches.flatten(songs[:6]), batches.flatten(songs[6:7]), replace(RECIPE, epochs=1), tmp_path)
