@@ -177,12 +177,13 @@ def _kind(ask: Ask) -> Hashable:
 
 def _joined(name: str, arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Arrays as one, along the first axis; those that are shorter than others are lengthened."""
-    length = max(array.shape[1] for array in arrays)
-    if all(array.shape[1] == length for array in arrays):
+    filling = OF_ANY_LENGTH.get(name)
+    if filling is None or len({array.shape[1] for array in arrays}) == 1:
         return np.concatenate(arrays)
-    shape = sum(map(len, arrays)), length, *arrays[0].shape[2:]
-    whole, begin = np.full(shape, OF_ANY_LENGTH[name], dtype=arrays[0].dtype), 0
+    shape = sum(map(len, arrays)), max(array.shape[1] for array in arrays), *arrays[0].shape[2:]
+    whole, begin = np.empty(shape, dtype=arrays[0].dtype), 0
     for array in arrays:
-        whole[begin : begin + len(array), : array.shape[1]] = array
+        rows = whole[begin : begin + len(array)]
+        rows[:, : array.shape[1]], rows[:, array.shape[1] :] = array, filling
         begin += len(array)
     return whole

@@ -68,5 +68,6 @@ def _found(mean_of: Callable[[float], float], mean: float, low: float, high: flo
 def varied(velocity: Array, step: IntArray, rng: np.random.Generator) -> Array:
     """(N,): velocities of a bar's hits, varied as a drummer varies them: some with the bar, the step, the hit."""
     steps = int(step.max(initial=0)) + 1
-    bar, of_step, of_hit = np.split(rng.standard_normal(1 + steps + len(velocity)), [1, 1 + steps])
-    return velocity * np.exp(_OF_BAR * bar + _OF_STEP * of_step[step] + _OF_HIT * of_hit)
+    drawn = rng.standard_normal(1 + steps + len(velocity))  # of the bar, its steps, its hits
+    varying: Array = np.exp(_OF_BAR * drawn[0] + _OF_STEP * drawn[1 + step] + _OF_HIT * drawn[1 + steps :])
+    return velocity * varying
