@@ -254,12 +254,11 @@ def last_of(memory: Arrays) -> dict[str, NDArray[Any]]:
     And of the last one alone "last_velocity" (n, S, V) and "last_rows" (n, 1 + K): 0, then 1 + the place of each of its
     hits among all S V, and -1 in songs that have fewer. Only as many steps count as a model knows.
     """
-    hits = memory["past"][:, -1, :MAX_STEPS]
-    places = [np.flatnonzero(row) for row in hits.reshape(len(hits), -1)]
-    rows = np.full((len(hits), 1 + max(map(len, places))), OF_ANY_LENGTH["last_rows"])
-    rows[:, 0] = 0
+    places = [row.ravel().nonzero()[0] for row in memory["past"][:, -1, :MAX_STEPS]]
+    rows = np.empty((len(places), 1 + max(map(len, places))), dtype=np.int64)
     for row, place in zip(rows, places, strict=True):
-        row[1 : 1 + len(place)] = 1 + place
+        end = 1 + len(place)
+        row[0], row[1:end], row[end:] = 0, place + 1, OF_ANY_LENGTH["last_rows"]
     return {
         "last": memory["past"][:, -LAST:],
         "last_velocity": memory["past_velocity"][:, -1],
