@@ -46,6 +46,7 @@ RECOVERED = 4.0  # logits that they gain in a bar in which they were not
 TOMS = FAMILIES["toms"]
 RUN = 2  # toms of a bar that its groove does not have, from which they are a run
 AT_ONCE = 8  # bars of which it is found out at once what is known before they are played
+HABIT = 1, 2, 4  # bars back, of which two tell how a groove is being played
 APART = 4  # bars, within which a run or a fill on toms is followed by no other run
 
 
@@ -172,8 +173,7 @@ class Request:
         temperature, draws, edges, tilt, struck, is_groove = self._beforehand(number, player.kit)
         spread = min(temperature, 1.0)
         if sketch is None or temperature or self.given or plan.grooves[number] is not None:
-            guess = self.grooves.hits[number] if self.grooves.held[number] >= 0 else recent[-1]
-            guess = in_ways(guess[None, :count], len(previous))
+            guess = in_ways(self._guess(number, count, recent)[None], len(previous))
             played = yield from player.draw(opened, previous, draws, edges - tilt, spread, guess)
             mended = self._mended(number, played.hits[0], recent, player.kit) if is_groove else None
             if mended is not None:
@@ -184,6 +184,18 @@ class Request:
         if struck is None:
             return played
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
+
+    def _guess(self, number: int, count: int, recent: FloatArray) -> FloatArray:
+        """(count, V): what a bar of so many steps may be: its groove, with what has mostly become of it so far."""
+        if self.grooves.held[number] < 0:
+            return recent[-1, :count]
+        groove, held, steps = self.grooves.hits[number, :count], self.grooves.held, self.form.steps
+        back = [each for each in HABIT if each <= number and held[number - each] >= 0 and steps[number - each] == count]
+        if len(back) < 2:
+            return groove
+        theirs = self.grooves.hits[[number - each for each in back], :count]
+        other = (recent[[-each for each in back], :count] - theirs).sum(axis=0)
+        return np.where(abs(other) < 2, groove, other > 0).astype(np.float32)
 
     def _beforehand(self, number: int, kit: Kit) -> Beforehand:
         """What is known of a bar. It is found out for several at once: after each graph caches have to fill anew."""

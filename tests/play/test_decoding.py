@@ -402,3 +402,13 @@ def test_a_run_of_toms_is_not_played_again_in_the_bars_after_it_but_those_of_the
     first, *others, _ = steps_of("low tom")
     assert all(len(set(steps) - set(beats)) <= 3 for steps in others)
     assert sum(len(set(steps) & set(beats)) for steps in others) > 2 * len(others)
+
+
+def test_a_bar_is_guessed_by_what_has_become_of_its_groove_so_far() -> None:
+    kick = Grid(*map(np.array, ([0, 12], [FULL.places["kick"]] * 2, [90, 90], [0, 0], [24, 24])))
+    plan = Plan.of_sections(6, [Section(0, "A")], {"A": Groove("kick", "kick", 4, 4, (kick,), None, (60.0, 180.0))})
+    script = Script({"snare": 50.0})
+    bars = list(play(script.engine, heard_in(6), Sampling(), plan=plan))
+    assert struck(bars, "snare") == 6 * 24 and struck(bars, "kick") == 0
+    # Two bars are guessed as their groove is, and drawn otherwise; then it is known what is played on it.
+    assert len(script.walks) == 2 + 2 + 4
