@@ -26,7 +26,7 @@ from seq2drum.errors import CorpusError
 from seq2drum.music.kit import Kit
 
 HELD = 8192  # songs of the training side that are still laid out at once, some 300 kB each
-PORTION = 512  # songs: enough to mix, and laid out in 0.4 GB
+PORTION = 512  # songs: enough to mix, and laid out in 0.2 GB
 WINDOW = 8  # shards
 VALIDATED = 256  # songs of which unseen bars are drawn, where there are more
 
@@ -120,7 +120,7 @@ class Portioned:
             self._ask(number + len(self._workers))
         except (EOFError, ConnectionError):
             raise CorpusError(
-                "a process that lays out songs has ended; each wants some 1 GB of memory (--workers says how many)"
+                "a process that lays out songs has ended; each wants some 0.3 GB of memory (--workers says how many)"
             ) from None
         return data
 
