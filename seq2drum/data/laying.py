@@ -129,9 +129,18 @@ class Held(NamedTuple):
 
 
 def in_a_file(songs: Sequence[Prepared], layout: Layout) -> Data:
-    """Some songs laid out in a file that is mapped into memory, and has lost its name."""
-    with tempfile.TemporaryDirectory(prefix="seq2drum-songs-") as folder, MappedFile(Path(folder) / "songs") as file:
-        return file.held(layout.of(songs, file)).mapped()
+    """Some songs laid out in a file that is mapped into memory, and has lost its name.
+
+    Raises:
+        CorpusError: there is no room for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="seq2drum-songs-") as folder:
+        path = Path(folder) / "songs"
+        try:
+            with MappedFile(path) as file:
+                return file.held(layout.of(songs, file)).mapped()
+        except OSError as error:
+            raise _no_room(path, error) from None
 
 
 class Worker:
@@ -191,6 +200,14 @@ def _lay_out(pipe: Any, layout: Layout, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _no_room(path: Path, error: OSError) -> CorpusError:
+    """What is said where a file with songs could not be made."""
+    return CorpusError(
+        f"songs cannot be laid out in {path.parent} ({error.strerror}); each portion wants some 0.2 GB there, and"
+        " three of them may be there at once: TMPDIR says where"
+    )
+
+
 def _answer(chosen: list[Chosen], layout: Layout, path: Path) -> Held | Exception:
     """Some songs laid out in a file, or what went wrong."""
     try:
@@ -200,9 +217,6 @@ def _answer(chosen: list[Chosen], layout: Layout, path: Path) -> Held | Exceptio
             data.grooves.near  # noqa: B018  (computed here, it goes along)
             return file.held(data)
     except OSError as error:  # those of shards are told otherwise
-        return CorpusError(
-            f"songs cannot be laid out in {path.parent} ({error.strerror}); each portion wants some 0.2 GB there, and"
-            " three of them may be there at once: TMPDIR says where"
-        )
+        return _no_room(path, error)
     except Exception as error:  # handed to the process that waits, which raises it
         return error

@@ -63,3 +63,5 @@ def test_a_temporary_folder_without_room_is_told(tmp_path: Path, monkeypatch) ->
     monkeypatch.setattr(laying.os, "posix_fallocate", full)
     error = laying._answer([Chosen(shard, [0])], Layout(), tmp_path / "songs")
     assert isinstance(error, CorpusError) and "No space left" in str(error) and "TMPDIR" in str(error)
+    with pytest.raises(CorpusError, match=r"No space left .* TMPDIR says where"):
+        in_a_file([song_of(0, bars=6)], Layout())
