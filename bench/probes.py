@@ -25,7 +25,8 @@ def playing_probe(checkout: Path) -> str:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         for size in (1, 2, 5):
-            lengths = {"B": size + 3, "n": size, "M": size + 8, "S": 8 * size}  # bars, songs, bars remembered, steps
+            # Bars, songs, bars remembered, steps, and hits of the bar before.
+            lengths = {"B": size + 3, "n": size, "M": size + 8, "S": 8 * size, "K": size + 6}
             arrays = {}
             for given in session.get_inputs():
                 shape = [side if isinstance(side, int) else lengths[side] for side in given.shape]
