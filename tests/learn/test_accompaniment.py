@@ -117,6 +117,7 @@ def test_a_resumed_run_ends_as_the_unbroken_run(sides, tmp_path: Path) -> None:
     assert resumed.progress.validation == whole.progress.validation != {}
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_checkpoint_that_plays(sides, songs: list[Prepared], tmp_path: Path) -> None:
     outcome = train(*sides, RECIPE, tmp_path / "run", show=Stop(2))
     assert outcome.stopped
@@ -474,7 +475,7 @@ def test_validation_with_the_own_guitar_is_what_the_losses_say(sides, tmp_path: 
     assert wrong != right
 
 
-@pytest.mark.parametrize("kit", KITS)
+@pytest.mark.parametrize("kit", ["full", pytest.param("nine", marks=pytest.mark.slow)])
 def test_a_model_of_either_kit_trains(kit: str, songs: list[Prepared], tmp_path: Path) -> None:
     data = batches.flatten(songs, KITS[kit])
     outcome = train(data, None, replace(RECIPE, kit=kit, epochs=1), tmp_path)

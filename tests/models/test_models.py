@@ -23,7 +23,7 @@ from seq2drum.lattice.features import features
 from seq2drum.models import checkpoint
 from seq2drum.models.base import Family, Graph, tensors
 from seq2drum.models.eager import engine_of
-from seq2drum.models.families import FAMILIES, family
+from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
 from seq2drum.models.layers import hit_nats
 from seq2drum.music.kit import FULL, KITS
 from seq2drum.play import engine
@@ -36,7 +36,7 @@ from tests.made import made_song
 from tests.players import SIZES
 
 # Each family, for what takes long of each: the default at once, the others with the slow tests.
-ONE_FAST = [pytest.param(name, marks=() if name == "attention" else pytest.mark.slow) for name in FAMILIES]
+ONE_FAST = [pytest.param(name, marks=() if name == DEFAULT_FAMILY else pytest.mark.slow) for name in FAMILIES]
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_playing_bar_after_bar_has_the_likelihood_that_training_computes(name: s
     assert nats == pytest.approx(trained, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ONE_FAST)
 @pytest.mark.parametrize("kit", KITS)
 def test_onnx_runtime_and_torch_play_the_same_take(name: str, kit: str, tmp_path: Path) -> None:
     model = tiny(name, len(KITS[kit]))
@@ -245,7 +245,7 @@ def test_a_graph_that_gives_one_tensor_gives_it_whole_in_torch(monkeypatch: pyte
     assert engine_of(model, "full").graphs["bar"].run({"state": state})[0].tolist() == state.tolist()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ONE_FAST)
 def test_a_checkpoint_comes_back_with_the_same_weights_and_is_mostly_weights(name: str, tmp_path: Path) -> None:
     model = tiny(name)
     checkpoint.save(model, tmp_path, {"kit": "full", "max_notes": 150})
@@ -316,6 +316,7 @@ def test_a_damaged_checkpoint_is_refused_with_the_name_of_the_damaged_file(damag
         engine.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_the_format_before_kinds_is_refused_with_the_command_after_which_it_plays_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,6 +69,7 @@ def test_the_weights_are_those_that_the_model_computes(remembering: Attention) -
     np.testing.assert_allclose(recalled.weights[:, :-1], stored_weights(remembering, heard), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_that_playing_uses(remembering: Attention, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = heard_of(9, CHANGING)
     player = engine_of(remembering, "full")
@@ -131,6 +132,7 @@ def test_a_song_of_one_bar_has_nothing_to_remember() -> None:
     assert recalled.by_distance.tolist() == [0.0]
 
 
+@pytest.mark.slow
 def test_more_bars_than_a_bar_has_places_for_marks_are_distinguished(remembering: Attention) -> None:
     metre = Metre(0, 1, 4)  # 6 steps of 24 voices: 144 places
     heard = heard_of(160, (metre,))
