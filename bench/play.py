@@ -27,6 +27,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
+AS_GIVEN = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line sets it before NumPy is imported
 
 from bench.machine import machine
 from bench.same import worktree
@@ -92,7 +94,7 @@ def fresh(song: Path, target: Path, model: str, rounds: int) -> tuple[Timed, flo
     for _ in range(rounds):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begun = time.perf_counter()
-        subprocess.run([*words, "--model", model], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*words, "--model", model], check=True, stdout=subprocess.DEVNULL, env=AS_GIVEN)
         timed.wall.append(time.perf_counter() - begun)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         timed.cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
@@ -184,7 +186,7 @@ def process_seconds(checkout: Path, model: str, song: Path, target: Path) -> tup
     """The processor time of the command line of a checkout, and the time from its start to its end."""
     words = [sys.executable, str(checkout / "main.py"), "--mode", "infer", str(song), "-o", str(target), "--force"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    environment = AS_GIVEN | {"PYTHONPATH": str(checkout)}
     begun = time.perf_counter()
     subprocess.run([*words, "--model", model], check=True, stdout=subprocess.DEVNULL, env=environment)
     wall = time.perf_counter() - begun
@@ -228,8 +230,6 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--against", metavar="COMMIT", help="ratios to a commit instead of times")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         song = long_song(options.song, options.bars)
         drummer = Drummer.load(options.model)

@@ -70,6 +70,7 @@ examples:
 
 
 _AT_ONCE = 100_000  # objects that are made before garbage is looked for: more than a short run makes
+_LEARNING = ("train", "eval")  # with torch, which in some builds shares BLAS and its threads with NumPy
 
 
 def program() -> int:
@@ -77,8 +78,13 @@ def program() -> int:
 
     Most of what a short run makes it keeps to its end. So garbage is looked for seldom. And the process ends without
     freeing one object after the other, when all that Python does at its end is done, see `_leave`.
+
+    NumPy multiplies with one thread, in modes that do not learn: what is multiplied is so small that others only wait,
+    at the price of a core.
     """
     gc.set_threshold(_AT_ONCE)
+    if arguments.split_mode(sys.argv[1:])[0] not in _LEARNING:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported, which is later
     code = main()
     atexit.register(_leave, code, atexit._ncallbacks())
     return code

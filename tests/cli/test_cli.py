@@ -853,6 +853,35 @@ def test_the_program_ends_as_python_does_if_something_else_waits_for_its_end_aft
     assert done.stdout.splitlines() == ["printed", "thread", "registered after", "registered before", "freed"]
 
 
+_THREADS_OF_BLAS = """
+import os, sys
+from seq2drum import cli
+cli.main = lambda: print("numpy" in sys.modules, os.environ.get("OPENBLAS_NUM_THREADS")) or 0
+cli.program()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "printed"),
+    [
+        (["song.mid"], None, "False 1"),
+        (["--mode", "jam"], None, "False 1"),
+        (["--mode", "train"], None, "False None"),
+        (["--mode=eval"], None, "False None"),
+        (["song.mid"], "3", "False 3"),
+    ],
+)
+def test_the_program_plays_with_one_thread_of_blas_unless_told_and_learns_with_all(
+    words: list[str], given: str | None, printed: str
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    if given:
+        environment["OPENBLAS_NUM_THREADS"] = given
+    command = [sys.executable, "-c", _THREADS_OF_BLAS, *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
+    assert (done.stdout, done.stderr) == (printed + "\n", "")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_what_cannot_be_written_at_the_end_of_the_program_is_told_by_python() -> None:
     with Path("/dev/full").open("wb") as full:
