@@ -2,7 +2,7 @@
 
 Every reader reads the same bytes; every writer writes the song it read. Times are CPU time of this process, the best of
 several rounds, in milliseconds a file. A ratio above 1 means slower than symusic alone. Without DIR the sample songs of
-the corpus beside the repository are read.
+the corpus beside the repository are read. Songs that one of the libraries refuses are left out, for all of them.
 """
 
 from __future__ import annotations
@@ -77,13 +77,38 @@ def write_music21(file: Any) -> bytes:
     return bytes(file.writestr())
 
 
-LIBRARIES: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes], int]] = {
+Library = tuple[Callable[[bytes], Any], Callable[[Any], bytes], int]
+"""What reads, what writes, and how many rounds are timed."""
+
+LIBRARIES: dict[str, Library] = {
     "symusic": (Score.from_midi, lambda score: score.dumps_midi(), 15),
     "seq2drum": (midi.parse, midi.serialise, 15),
     "mido": (read_mido, write_mido, 1),
     "pretty_midi": (read_pretty_midi, write_pretty_midi, 1),
     "music21 (events only)": (read_music21, write_music21, 1),
 }
+
+
+def readable(files: Sequence[bytes]) -> tuple[dict[str, Library], list[bytes]]:
+    """The libraries that are installed, and the files that all of these read; tells of what is left out."""
+    libraries, left = dict(LIBRARIES), list(files)
+    for name, (read, _, _) in LIBRARIES.items():
+        kept = []
+        for data in left:
+            try:
+                read(data)
+            except ImportError:
+                sys.stderr.write(f"{name} is not installed and is left out\n")
+                del libraries[name]
+                kept = left
+                break
+            except Exception:  # each library has errors of its own, some of them ValueError and IndexError
+                continue
+            kept.append(data)
+        if len(kept) < len(left):
+            sys.stderr.write(f"{name} does not read {len(left) - len(kept)} of {len(left)} files: they are left out\n")
+        left = kept
+    return libraries, left
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,13 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not files:
         sys.stderr.write(f"{folder} has no MIDI files; name a folder that has\n")
         return 2
+    libraries, files = readable(files)
+    if not files:
+        sys.stderr.write(f"there is no MIDI file in {folder} that all libraries read; name another folder\n")
+        return 2
     rows = []
-    for name, (read, write, rounds) in LIBRARIES.items():
-        try:
-            songs = [read(data) for data in files]
-        except ImportError:
-            sys.stderr.write(f"{name} is not installed and is left out\n")
-            continue
+    for name, (read, write, rounds) in libraries.items():
+        songs = [read(data) for data in files]
         reading, writing = best(partial(all_of, read, files), rounds), best(partial(all_of, write, songs), rounds)
         rows.append((name, reading / len(files) * 1e3, writing / len(files) * 1e3))
     own, ours = rows[0], rows[1]
