@@ -12,7 +12,7 @@ from seq2drum import files
 from seq2drum.cli import shared
 from seq2drum.cli.arguments import named
 from seq2drum.cli.terminal import bar, say
-from seq2drum.errors import OptionError
+from seq2drum.errors import CorpusError, OptionError
 
 if TYPE_CHECKING:
     from seq2drum.data.parquet import Row
@@ -71,18 +71,25 @@ def run(options: argparse.Namespace) -> int:
     total = sum(part.size for part in parts)
     left_out: Counter[str] = Counter()
 
+    def reasons() -> list[str]:
+        return [f"  {number:6d} left out: {reason}" for reason, number in left_out.most_common()]
+
     def rows() -> Iterator[Row]:
+        is_any = False
         for part in parts:
             for row in rows_of(part, listed):
                 if isinstance(row, str):
                     left_out[row] += 1
                 else:
+                    is_any = True
                     yield row
                 advance(1 / total, "")
+        if not is_any:
+            raise CorpusError("\n".join([f"no song could be packed, of {left_out.total()}:", *reasons()]))
 
     with bar(1, "packed") as advance:
         count = parquet.write(target, rows(), overwrite=options.force)
     say(f"{count + left_out.total()} files, {count} packed into {target} ({target.stat().st_size / 1e6:.1f} MB)")
-    for reason, number in left_out.most_common():
-        say(f"  {number:6d} left out: {reason}")
+    for line in reasons():
+        say(line)
     return 0

@@ -249,3 +249,16 @@ def test_pack_refuses_what_makes_no_sense(tmp_path: Path, capsys: pytest.Capture
     ):
         code, out, err = called(["--mode", "pack", *words], capsys)
         assert (code, out, err.count("\n")) == (2, "", 1) and phrase in err
+
+
+def test_pack_of_no_usable_song_says_why_and_leaves_the_table_of_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = written(tmp_path / "songs.parquet", own(sha256=["ab" * 32]))
+    target = tmp_path / "new.parquet"
+    target.write_bytes(b"of before")
+    code, out, err = called(["--mode", "pack", str(source), "--data-out", str(target), "--force"], capsys)
+    assert (code, out) == (2, "")
+    assert "no song could be packed, of 1:\n       1 left out: bytes that are not those of their digest" in err
+    assert target.read_bytes() == b"of before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.parquet", "songs.parquet"]
