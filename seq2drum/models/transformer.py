@@ -214,13 +214,14 @@ class _Whole(nn.Module):
 
     def __init__(self, hidden: int, heads: int, units: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.sizes = heads, [3 * hidden, units]
+        of_head = max(hidden // heads, 1)
+        self.heads, self.sizes = heads, [3 * heads * of_head, units]
         self.norm = nn.LayerNorm(hidden)
-        self.enter = nn.Linear(hidden, 3 * hidden + units)
-        self.leave = nn.Linear(hidden + units, hidden)
+        self.enter = nn.Linear(hidden, sum(self.sizes))
+        self.leave = nn.Linear(heads * of_head + units, hidden)
         self.distance = nn.Parameter(torch.zeros(heads, 2 * MAX_STEPS - 1))
         self.dropout = SameDropout(dropout)
-        _begin(self.enter, self.leave, hidden, hidden // heads)
+        _begin(self.enter, self.leave, heads * of_head, of_head)
 
     def forward(self, x: Tensor, hidden: Tensor, shape: tuple[int, int]) -> Tensor:
         """x (m, S, H), hidden (m, 1, 1, S): added to what is asked of a step; shape: m and S -> (m, S, H)."""

@@ -102,6 +102,20 @@ def test_steps_beyond_the_last_place_that_was_learnt_have_that_place(model: Tran
     assert not torch.allclose(window[0, -1], window[0, -20])
 
 
+@pytest.mark.parametrize(("hidden", "across"), [(20, 5), (17, 5), (3, 7), (17, 1)])
+def test_hidden_units_may_be_of_any_number_whatever_the_heads(hidden: int, across: int) -> None:
+    sizes = SIZES["transformer"] | {"hidden": hidden, "across": across}
+    model = Transformer(Config(voices=VOICES, **sizes)).eval()
+    bars, steps = torch.randn(2, 24, hidden), torch.tensor([24, 18])
+    changed = bars.clone()
+    changed[:, 5] = torch.randn(2, hidden)
+    with torch.no_grad():
+        hides = model.hidden(steps, bars)[:, None, None]
+        seen, other = model.looked_at(bars, hides), model.looked_at(changed, hides)
+    assert seen.shape == bars.shape and torch.isfinite(seen).all()
+    assert ((seen - other).abs().sum(-1) > 0).all(), "each step sees the others of its bar"
+
+
 def test_biases_of_a_bar_longer_than_what_was_learnt_begin_as_those_of_one_that_is_not(model: Transformer) -> None:
     whole, back, heads = model.whole[0], model.back[0], model.config.across
     with torch.no_grad():
