@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--precision", choices=("auto", "32", "bf16"), default="auto")
     parser.add_argument("--models", nargs="+", choices=tuple(FAMILIES), default=tuple(FAMILIES))
-    parser.add_argument("--compile", action="store_true", help="through torch.compile, which takes a minute first")
+    parser.add_argument("--compile", action="store_true", help="through torch.compile, which takes minutes first")
     options = parser.parse_args()
     try:
         device = fabric_of(options.device, options.precision).device

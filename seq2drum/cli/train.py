@@ -113,7 +113,9 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
         help="bf16 is twice as fast where the device has it (default: auto)",
     )
     machine.add_argument(
-        "--compile", action="store_true", help="compute through torch.compile: a minute of compiling, other roundings"
+        "--compile",
+        action="store_true",
+        help="compute through torch.compile: minutes of compiling first, and other roundings; on a CPU in float32",
     )
     machine.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: one a core)")
 

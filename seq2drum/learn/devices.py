@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -44,8 +45,11 @@ class _Bfloat16(Precision):
         return self._like.convert_output(data)
 
 
-def fabric_of(device: str, precision: str) -> Fabric:
+def fabric_of(device: str, precision: str, *, compiled: bool = False) -> Fabric:
     """What computes, as a recipe's `device` and `precision` name it.
+
+    compiled: whether models go through torch.compile. On a CPU what it writes for sums in bfloat16 is no C++ (torch
+    2.13), so there "auto" is float32.
 
     Raises:
         OptionError: there is no such device.
@@ -57,7 +61,7 @@ def fabric_of(device: str, precision: str) -> Fabric:
     kind: Any = {"bf16": "bf16-mixed", "32": "32-true"}.get(precision, precision)
     if precision == "auto":
         gpu = on_gpu(device)
-        bf16 = torch.cuda.is_bf16_supported() if gpu else cpu_has_bf16()
+        bf16 = torch.cuda.is_bf16_supported() if gpu else cpu_has_bf16() and not compiled
         kind = "bf16-mixed" if bf16 else "32-true"
     # As torchrun says: how many processes there are, and how many of them on this machine.
     world, local = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
@@ -68,6 +72,28 @@ def fabric_of(device: str, precision: str) -> Fabric:
         return Fabric(accelerator=device, devices=local, num_nodes=max(world // local, 1), **computed)
     except (ValueError, RuntimeError) as error:
         raise OptionError(f"--device {device}: {error}") from None
+
+
+@contextmanager
+def compiling(compiled: bool) -> Iterator[None]:
+    """Say in a sentence what torch.compile cannot do; compiled: whether models go through it.
+
+    Raises:
+        OptionError: it could not.
+    """
+    if not compiled:
+        yield
+        return
+    from torch._dynamo.exc import TorchDynamoException
+
+    logging.getLogger("torch._functorch").setLevel(logging.ERROR)  # it tells at length what it then raises
+    try:
+        yield
+    except TorchDynamoException as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise OptionError(
+            f"--compile: torch could not compile the model here ({reason}); leave --compile out, or try --precision 32"
+        ) from error
 
 
 def on_gpu(device: str) -> bool:

@@ -30,7 +30,7 @@ from torch.utils.tensorboard import SummaryWriter
 from seq2drum import files, memory
 from seq2drum.errors import OptionError
 from seq2drum.learn import parts, runs
-from seq2drum.learn.devices import fabric_of, machine_of, meet
+from seq2drum.learn.devices import compiling, fabric_of, machine_of, meet
 from seq2drum.learn.history import History, Point, Scalars
 from seq2drum.learn.task import Done, Forgiving, Progress, Task, running_mean
 
@@ -76,15 +76,17 @@ def train(
 
     Raises:
         CheckpointError: `resume` without a run to resume, or with one of another recipe.
-        OptionError: the folder holds another run, or one that is going on; there is no such device; it diverged.
+        OptionError: the folder holds another run, or one that is going on; there is no such device; it diverged; torch
+            cannot compile the models.
         OutputError: the folder cannot be written.
     """
     # 1. A folder and a device.
     runs.check_folder(folder, resume=resume)
-    fabric = fabric_of(task.recipe.device, task.recipe.precision)
+    compiled = task.recipe.compiled
+    fabric = fabric_of(task.recipe.device, task.recipe.precision, compiled=compiled)
     meet(fabric.device)
     fabric.launch()
-    with runs.alone(folder, fabric.global_rank):
+    with runs.alone(folder, fabric.global_rank), compiling(compiled):
         run = _Run(fabric, task, folder, dict(about or {}), show, Forgiving(warn))
         # 2. Only now, when the models are on the device, what a run has learnt before.
         if resume:

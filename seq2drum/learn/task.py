@@ -37,7 +37,7 @@ class Recipe:
 
     Length: `minutes` of wall time if given, else `steps` if given, else `epochs`. rate: the peak learning rate.
     precision: "auto" is bfloat16 where the device computes in it, else float32. compiled: the models go through
-    torch.compile first, which takes a minute and gives other roundings.
+    torch.compile first, which takes minutes and gives other roundings.
     """
 
     minutes: float | None = None

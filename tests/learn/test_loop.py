@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,9 +16,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+from torch._dynamo.exc import Unsupported
 
 from seq2drum.errors import CheckpointError, OptionError
-from seq2drum.learn import loop, runs
+from seq2drum.learn import devices, loop, runs
 from seq2drum.learn.history import History
 from seq2drum.learn.task import Progress, running_mean, schedule
 from tests.learn.gan import Recipe, TwoNumbers
@@ -54,6 +57,37 @@ def test_a_run_that_reads_its_steps_late_is_the_run_that_reads_them_at_once(tmp_
     assert all(torch.equal(one[name], other[name]) for name in one)
     with pytest.raises(OptionError, match="ran out of numbers"):
         loop.train(TwoNumbers(replace(RECIPE, rate=1e30)), tmp_path / "diverged")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which(os.environ.get("CXX", "g++")), reason="torch.compile wants a C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own compiler
+def test_models_that_are_compiled_learn_what_others_learn_but_for_rounding(tmp_path: Path) -> None:
+    plain, compiled = (replace(RECIPE, dropout=0.0, precision="auto", compiled=each) for each in (False, True))
+    loop.train(TwoNumbers(replace(plain, precision="32")), tmp_path / "plain")
+    loop.train(TwoNumbers(compiled), tmp_path / "compiled")
+    one, other = tensors(tmp_path / "plain"), tensors(tmp_path / "compiled")
+    assert one.keys() == other.keys()
+    assert all(torch.allclose(one[name], other[name], atol=1e-4) for name in one)
+
+
+def test_what_cannot_be_compiled_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused(nn.Module):
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+            raise Unsupported("there is no C++ compiler\nSet TORCHDYNAMO_VERBOSE=1", case_name="none")
+
+    monkeypatch.setattr(torch, "compile", Refused)
+    with pytest.raises(OptionError, match=r"--compile: .*there is no C\+\+ compiler\); leave --compile out"):
+        loop.train(TwoNumbers(replace(RECIPE, compiled=True)), tmp_path)
+
+
+def test_compiled_models_compute_in_float32_on_a_cpu_unless_told() -> None:
+    kinds = [devices.fabric_of("cpu", kind, compiled=True)._precision.precision for kind in ("auto", "32", "bf16")]
+    assert kinds == ["32-true", "32-true", "bf16-mixed"]
 
 
 @pytest.mark.parametrize(("seconds", "times"), [(0.0, 20), (1e6, 1)])
