@@ -55,6 +55,8 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
     for name in _FOREIGN:
         if getattr(options, name):
             raise OptionError(f"--model {options.model} has no use for --{name.replace('_', '-')}; leave it out")
+    if options.combine and not generating.learns_from_bars(options.model):
+        raise OptionError(f"--combine makes loops of hits, and --model {options.model} learns from sound; leave it out")
     with bar(None, "reading drums"):
         bars = generating.read(options.model, folders, say)
     if options.combine:

@@ -166,9 +166,21 @@ def read(model: str, folders: Sequence[Path], say: Callable[[str], None] = lambd
     Raises:
         CorpusError: there is nothing.
     """
-    home = import_module(TASKS[model].split(":")[0])
-    material = getattr(home, "material", None)
+    material = _material(model)
     return data.read(folders, PLACES.get(model, 24)) if material is None else material(folders, say)
+
+
+def learns_from_bars(model: str) -> bool:
+    """Whether what a generator learns from are bars of hits, as `Beats`."""
+    return _material(model) is None
+
+
+def _material(model: str) -> Callable[[Sequence[Path], Callable[[str], None]], Any] | None:
+    """What a generator's module makes of folders, in place of bars."""
+    made: Callable[[Sequence[Path], Callable[[str], None]], Any] | None = getattr(
+        import_module(TASKS[model].split(":")[0]), "material", None
+    )
+    return made
 
 
 def task_of(model: str, beats: Any, recipe: Mapping[str, Any], say: Callable[[str], None]) -> task.Task[Any, Any]:

@@ -179,6 +179,14 @@ class Engine:
         outputs = yield Ask(graph, {name: array for name, array in arrays.items() if name in inputs})
         return dict(zip(names, outputs, strict=True))
 
+    def _check(self, outputs: Arrays) -> None:
+        """Refuse what is no number, as weights give that a training drove beyond all bounds."""
+        if not all(np.isfinite(array).all() for array in outputs.values()):
+            raise CheckpointError(
+                f"the model {self.name!r} does not come to numbers: its training went astray; train it again with a"
+                " lower --rate, or take another model"
+            )
+
     @property
     def hears_grooves(self) -> bool:
         """Whether the model was trained on grooves."""
@@ -198,6 +206,7 @@ class Engine:
         if self.hears_grooves:
             arrays |= (grooves or GrooveRows.none(form, self.kit)).between(first, stop)
         encoded = yield from self._asked("encode", arrays)
+        self._check(encoded)
         return encoded
 
     def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
@@ -205,6 +214,7 @@ class Engine:
         if FILL_PLAN not in self.graphs:
             return None
         outputs = yield from self._asked(FILL_PLAN, _guitar(features, form, 0, len(form.steps)))
+        self._check(outputs)
         logits: FloatArray = outputs["fill"][:, 0]
         return logits
 

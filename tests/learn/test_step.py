@@ -78,6 +78,10 @@ def test_options_of_drummers_mean_nothing_to_generators(tmp_path: Path, capsys: 
     words = ["--mode", "train", "--model", "step", "--out", str(tmp_path / "run"), "--kit", "nine"]
     code, _, err = called(words, capsys)
     assert code == 2 and "--model step has no use for --kit" in err
+    for model in ("loop", "wavegan"):
+        words = ["--mode", "train", "--model", model, "--out", str(tmp_path / "run"), "--combine", "3"]
+        code, _, err = called(words, capsys)
+        assert code == 2 and f"--combine makes loops of hits, and --model {model} learns from sound" in err
 
 
 def test_whoever_asks_for_drummers_is_not_shown_generators() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from seq2drum.errors import CheckpointError
 from seq2drum.play import engine
 from seq2drum.play.composer import Composer
+from seq2drum.play.drummer import Drummer
 from seq2drum.play.feel import ABOUT, Feel
 from seq2drum.play.folder import CONFIG, SUMS, WEIGHTS, digests
 from seq2drum.play.loops import LoopMaker
@@ -44,6 +48,21 @@ def copied(tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return copy
+
+
+@pytest.mark.parametrize("graph", ["plan", "encode"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_model_that_does_not_come_to_numbers_is_refused(graph: str, value: float) -> None:
+    model = engine.load("default")
+    astray = model.graphs[graph]
+
+    def run(arrays: dict[str, Any]) -> list[Any]:
+        first, *others = astray.run(arrays)
+        return [np.full_like(first, value), *others]
+
+    drummer = Drummer(replace(model, graphs={**model.graphs, graph: astray._replace(run=run)}))
+    with pytest.raises(CheckpointError, match=r"the model 'default' does not come to numbers: .* a lower --rate"):
+        drummer.accompany(ROOT / "examples" / "funk.mid")
 
 
 def about_of(folder: Path) -> Path:
