@@ -91,24 +91,28 @@ LIBRARIES: dict[str, Library] = {
 
 def readable(files: Sequence[bytes]) -> tuple[dict[str, Library], list[bytes]]:
     """The libraries that are installed, and the files that all of these read; tells of what is left out."""
-    libraries, left = dict(LIBRARIES), list(files)
-    for name, (read, _, _) in LIBRARIES.items():
-        kept = []
-        for data in left:
-            try:
-                read(data)
-            except ImportError:
-                sys.stderr.write(f"{name} is not installed and is left out\n")
-                del libraries[name]
-                kept = left
-                break
-            except Exception:  # each library has errors of its own, some of them ValueError and IndexError
-                continue
-            kept.append(data)
+    libraries, left = {}, list(files)
+    for name, library in LIBRARIES.items():
+        try:
+            kept = [data for data in left if is_read(library[0], data)]
+        except ImportError:
+            sys.stderr.write(f"{name} is not installed and is left out\n")
+            continue
         if len(kept) < len(left):
             sys.stderr.write(f"{name} does not read {len(left) - len(kept)} of {len(left)} files: they are left out\n")
-        left = kept
+        libraries[name], left = library, kept
     return libraries, left
+
+
+def is_read(read: Callable[[bytes], Any], data: bytes) -> bool:
+    """Whether a library that is installed reads a file."""
+    try:
+        read(data)
+    except ImportError:
+        raise
+    except Exception:  # each library has errors of its own, some of them ValueError and IndexError
+        return False
+    return True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

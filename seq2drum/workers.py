@@ -15,6 +15,7 @@ from seq2drum.errors import CorpusError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _CAN_WAIT = hasattr(signal, "pthread_sigmask")  # Windows has no such thing
 
 
@@ -64,7 +65,7 @@ def _processes(run: Callable[[Any], Any], workers: int) -> Iterator[list[Connect
     context = get_context("spawn")
     pipes, processes = [], []
     try:
-        with _one_thread_each(), interrupts_later():
+        with one_thread_each(), interrupts_later():
             for _ in range(workers):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(run, theirs), daemon=True)
@@ -101,6 +102,21 @@ def _work(run: Callable[[Any], Any], pipe: Connection) -> None:
 
 
 @contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Processes that are started here compute with one thread each: a library looks when it is imported."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
 def interrupts_later() -> Iterator[None]:
     """Hear a Ctrl-C when the block is left. Processes that are started in it hear none until they say so."""
     if not _CAN_WAIT:
@@ -125,17 +141,3 @@ def _or_ended() -> Iterator[None]:
         raise CorpusError(
             "a process ended before its job was done, most likely for want of memory; try fewer (--workers)"
         ) from None
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Workers are as many as there are cores; each of them computes with one thread."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before

@@ -15,8 +15,7 @@ import shutil
 import signal
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing import get_context
@@ -33,10 +32,9 @@ from seq2drum.data.surgery import augmented
 from seq2drum.errors import CorpusError
 from seq2drum.memory import give_back
 from seq2drum.music.kit import FULL, Kit
-from seq2drum.workers import interrupts_later
+from seq2drum.workers import interrupts_later, one_thread_each
 
 _NICE = 10  # a process that lays out takes what cores have left: those that learn wait for each other
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _ALIGNED = 64  # bytes, where arrays begin in a file
 
 
@@ -151,7 +149,7 @@ class Worker:
         self.asked: deque[int] = deque()
         self.pipe, there = spawn.Pipe()
         self.process = spawn.Process(target=_lay_out, args=(there, layout, folder), daemon=True)
-        with _one_thread(), interrupts_later():
+        with one_thread_each(), interrupts_later():
             self.process.start()
         there.close()
 
@@ -170,21 +168,6 @@ class Worker:
             data: Data = answer.mapped()
             if first == number:
                 return data
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Processes that are started here compute with one thread: a library looks when it is imported."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _lay_out(pipe: Any, layout: Layout, folder: Path) -> None:
