@@ -33,7 +33,7 @@ SYMUSIC = symusic_core.load()
 
 MOST_MARKERS = 1000  # that are read; what a file has beyond them is passed over
 _CHANNELS = 16
-_SORTED = 24  # events of a kind that symusic keeps in order within a tick
+_SORTED = 23  # events of a kind that symusic keeps in order within a tick
 _COLUMNS = "time", "duration", "pitch", "velocity"
 _XG_ON = bytes((0x43, 0x10, 0x4C, 0x00, 0x00, 0x7E, 0x00, 0xF7))  # system exclusive "XG System On", without its head
 _BANK, _XG_KITS = 0, 127  # the controller that selects a bank, and the bank of XG's drum kits

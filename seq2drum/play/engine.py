@@ -227,6 +227,7 @@ class Engine:
         flag = np.full((len(state), 1), float(first), dtype=np.float32)
         known = {**encoded, **memory, "state": state, "first": flag}
         outputs = yield from self._asked("bar", known | (last_of(memory) if self._is_told_last else {}))
+        self._check(outputs)
         return OpenBar(outputs["inputs"], outputs["thoughts"], outputs.get("echo"), outputs["opened"])
 
     def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
@@ -238,6 +239,7 @@ class Engine:
         """See `Playable.feel`."""
         inputs: dict[str, NDArray[Any]] = {"thoughts": thinking, "hits": hits}
         outputs = yield from self._asked("feel", inputs if echo is None else {**inputs, "echo": echo})
+        self._check(outputs)
         return outputs
 
 

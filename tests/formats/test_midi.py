@@ -81,10 +81,16 @@ def test_forty_pitched_parts_keep_their_names_and_programs() -> None:
     assert midi.parse(midi.serialise(song)) == song
 
 
-def test_many_tempo_events_at_one_tick_keep_their_order() -> None:
-    tempos = tuple(Tempo(96, 500_000 + (37 * n) % 101) for n in range(100))
-    song = Song(96, (Part.of([Note(0, 10, 60, 64)]),), tempos, length=96)
-    assert midi.parse(midi.serialise(song)).tempos == tempos
+@pytest.mark.parametrize("count", [*range(16, 34), 100])
+@pytest.mark.parametrize("in_middle", [2, 100])
+def test_many_events_at_one_tick_keep_their_order(count: int, in_middle: int) -> None:
+    before = max(count - in_middle, 0) // 2
+    ticks = [0 if n < before else 96 if n < before + in_middle else 192 for n in range(count)]
+    tempos = tuple(Tempo(tick, 500_000 + (37 * n) % 101) for n, tick in enumerate(ticks))
+    metres = tuple(Metre(tick, 2 + (5 * n) % 11, 4) for n, tick in enumerate(ticks))
+    song = Song(96, (Part.of([Note(0, 10, 60, 64)]),), tempos, metres, length=192)
+    read = midi.parse(midi.serialise(song))
+    assert (read.tempos, read.metres) == (tempos, metres)
 
 
 def test_tempo_events_of_several_tracks_come_in_the_order_of_the_file() -> None:

@@ -50,7 +50,7 @@ def copied(tmp_path: Path) -> Callable[[str], Path]:
     return copy
 
 
-@pytest.mark.parametrize("graph", ["plan", "encode"])
+@pytest.mark.parametrize("graph", ["plan", "encode", "bar", "feel"])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_model_that_does_not_come_to_numbers_is_refused(graph: str, value: float) -> None:
     model = engine.load("default")
