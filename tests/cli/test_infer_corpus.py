@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,15 @@ MANY = 500  # bars. A bar takes one to two milliseconds, so an hour of music can
 SLACK = 3.0  # how many times slower than the machine on which one second suffices another may be
 ANY = Limits(file_bytes=1 << 24, events=1 << 20)  # a model of random weights plays more hits than a trained one
 
+QUICK = 6  # real songs that are played in each run of the fast tests; the others are among the slow ones
+
 pytestmark = pytest.mark.skipif(not TORTURE, reason="needs the corpus of real music in ../shared/corpus")
+
+
+def mostly_slow(paths: Sequence[Path]) -> list[Any]:
+    """Parameters: QUICK of the files, from all parts of the list, and the others as slow ones."""
+    quick = paths[:: -(-len(paths) // QUICK) or 1]
+    return [path if path in quick else pytest.param(path, marks=pytest.mark.slow) for path in paths]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +80,7 @@ def test_every_odd_file_gives_a_take_or_one_line_within_seconds(
         assert seconds < SLACK
 
 
-@pytest.mark.parametrize("path", some(REAL, 2), ids=lambda path: path.stem[-40:])
+@pytest.mark.parametrize("path", mostly_slow(some(REAL, 2)), ids=lambda path: path.stem[-40:])
 def test_real_songs_get_drums(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "drums.mid"
     assert cli.main(["--mode", "infer", str(path), "-o", str(target)]) == 0, capsys.readouterr().err
@@ -83,7 +92,7 @@ def test_real_songs_get_drums(path: Path, tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.skipif("default" not in available(), reason="needs the default model in seq2drum/checkpoints")
-@pytest.mark.parametrize("path", some(REAL, 3), ids=lambda path: path.stem[-40:])
+@pytest.mark.parametrize("path", mostly_slow(some(REAL, 3)), ids=lambda path: path.stem[-40:])
 def test_the_shipped_model_plays_to_real_songs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     take = Drummer.load().accompany(path)

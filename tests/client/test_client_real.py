@@ -56,8 +56,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     [
         (Options(), False, 1),
         (Options(seed=5, style="rock", intensity=0.8), False, 1),
-        (Options(humanize=0.5, swing=0.5), True, 1),
-        (Options(seed=2), False, 3),
+        pytest.param(Options(humanize=0.5, swing=0.5), True, 1, marks=pytest.mark.slow),
+        pytest.param(Options(seed=2), False, 3, marks=pytest.mark.slow),
         (Options(drum_map="addictive-drums-2"), True, 2),
         (Options(groove="verse=half-time rock, ride,chorus=one drop", ending="choke", without=("crash",)), False, 1),
         (Options(groove=f"{ROOT}/examples/training/funk_1.mid:5-8", fill_at=(8,), daring=0.5), False, 2),
