@@ -174,18 +174,19 @@ class Engine:
             return value
 
     def _asked(self, graph: str, arrays: Arrays) -> Asking[dict[str, NDArray[Any]]]:
-        """Ask a graph, of those of some arrays that it takes: its outputs by name."""
+        """Ask a graph, of those of some arrays that it takes: its outputs by name.
+
+        Raises:
+            CheckpointError: they are no numbers, as of weights that a training drove beyond all bounds.
+        """
         inputs, names, _ = self.graphs[graph]
         outputs = yield Ask(graph, {name: array for name, array in arrays.items() if name in inputs})
-        return dict(zip(names, outputs, strict=True))
-
-    def _check(self, outputs: Arrays) -> None:
-        """Refuse what is no number, as weights give that a training drove beyond all bounds."""
-        if not all(np.isfinite(array).all() for array in outputs.values()):
+        if not all(np.isfinite(array).all() for array in outputs):
             raise CheckpointError(
                 f"the model {self.name!r} does not come to numbers: its training went astray; train it again with a"
                 " lower --rate, or take another model"
             )
+        return dict(zip(names, outputs, strict=True))
 
     @property
     def hears_grooves(self) -> bool:
@@ -205,16 +206,13 @@ class Engine:
         arrays = {**_guitar(features, form, first, stop), "conditions": conditions[first:stop]}
         if self.hears_grooves:
             arrays |= (grooves or GrooveRows.none(form, self.kit)).between(first, stop)
-        encoded = yield from self._asked("encode", arrays)
-        self._check(encoded)
-        return encoded
+        return (yield from self._asked("encode", arrays))
 
     def fill_logits(self, features: Features, form: Form) -> Asking[FloatArray | None]:
         """See `Playable.fill_logits`."""
         if FILL_PLAN not in self.graphs:
             return None
         outputs = yield from self._asked(FILL_PLAN, _guitar(features, form, 0, len(form.steps)))
-        self._check(outputs)
         logits: FloatArray = outputs["fill"][:, 0]
         return logits
 
@@ -227,7 +225,6 @@ class Engine:
         flag = np.full((len(state), 1), float(first), dtype=np.float32)
         known = {**encoded, **memory, "state": state, "first": flag}
         outputs = yield from self._asked("bar", known | (last_of(memory) if self._is_told_last else {}))
-        self._check(outputs)
         return OpenBar(outputs["inputs"], outputs["thoughts"], outputs.get("echo"), outputs["opened"])
 
     def walk(self, inputs: FloatArray, thoughts: FloatArray, previous: FloatArray, state: FloatArray) -> Asking[Answer]:
@@ -238,9 +235,7 @@ class Engine:
     def feel(self, thinking: FloatArray, hits: FloatArray, echo: FloatArray | None) -> Asking[dict[str, NDArray[Any]]]:
         """See `Playable.feel`."""
         inputs: dict[str, NDArray[Any]] = {"thoughts": thinking, "hits": hits}
-        outputs = yield from self._asked("feel", inputs if echo is None else {**inputs, "echo": echo})
-        self._check(outputs)
-        return outputs
+        return (yield from self._asked("feel", inputs if echo is None else {**inputs, "echo": echo}))
 
 
 def _guitar(features: Features, form: Form, first: int, stop: int) -> dict[str, NDArray[Any]]:
