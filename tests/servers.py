@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -432,6 +433,11 @@ class Process:
         while what not in self.printed():
             assert time.monotonic() < end and self.process.poll() is None, self.printed()
             time.sleep(0.02)
+
+    def players(self) -> list[psutil.Process]:
+        """The processes that play for it."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in children if "server.player" in " ".join(child.cmdline())]
 
     def signal(self, number: int = signal.SIGTERM) -> None:
         """Send it a signal."""

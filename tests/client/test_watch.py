@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import psutil
 import pytest
 
 from client import RemoteOptions, RemoteTake, ServerBusy, ServerUnavailable, Unauthenticated, cli, messages, watch
@@ -613,8 +612,7 @@ def test_a_folder_of_songs_is_done_though_a_player_is_killed_in_the_middle(
         while "WORKER_DIED" not in server.printed():
             assert watching.poll() is None
             if output.is_dir() and len(names(output)) >= done:  # one that has taken no call dies untold: then another
-                workers = psutil.Process(server.process.pid).children()
-                next(worker for worker in workers if "server.player" in " ".join(worker.cmdline())).kill()
+                server.players()[0].kill()
                 done = len(names(output)) + 15
             time.sleep(0.01)
         printed, _ = watching.communicate(timeout=180)

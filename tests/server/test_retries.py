@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import psutil
 import pytest
 
 from client import RemoteDrummer
@@ -93,11 +92,6 @@ def test_a_call_that_kills_three_workers_is_not_tried_a_fourth_time() -> None:
 # --- the whole --------------------------------------------------------------------------------------------------------
 
 
-def players(server: Process) -> list[psutil.Process]:
-    children = psutil.Process(server.process.pid).children(recursive=True)
-    return [child for child in children if "server.player" in " ".join(child.cmdline())]
-
-
 def calls(server: Process, method: str = "GenerateDrums") -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in server.printed().splitlines() if line.startswith("{")]
     return [line for line in lines if line["event"] == "call" and line["method"] == method]
@@ -111,7 +105,7 @@ def test_the_second_attempt_of_a_call_whose_player_was_killed_succeeds(tmp_path:
         server.wait("ready in")
         with ThreadPoolExecutor(2) as threads, RemoteDrummer(address) as drummer:
             takes = [threads.submit(drummer.accompany, song, Options(seed=5)) for _ in range(2)]
-            doomed = players(server)[0]
+            doomed = server.players()[0]
             before = doomed.cpu_times().user
             while doomed.cpu_times().user < before + 0.2:  # each player has one of the two
                 time.sleep(0.01)
@@ -134,7 +128,7 @@ def test_a_stream_whose_player_is_killed_goes_on_where_it_ceased(tmp_path: Path)
             for bar in stream:
                 numbers.append(bar.number)
                 if len(numbers) == 20:
-                    players(server)[0].kill()
+                    server.players()[0].kill()
             (take,) = stream.rest()
         assert numbers == list(range(1, 401))
         assert take.midi == Drummer.load().accompany(song, Options(seed=5)).to_bytes()

@@ -154,13 +154,8 @@ def test_a_player_that_is_killed_shows_in_health_and_is_replaced(server: tuple[P
     with client(port) as (stub, channel):
         watching: Any = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=NAME))
         assert next(watching).status == SERVING
-        players = [
-            child
-            for child in psutil.Process(running.process.pid).children(recursive=True)
-            if "server.player" in " ".join(child.cmdline())
-        ]
-        assert len(players) == 1
-        players[0].kill()
+        (player,) = running.players()
+        player.kill()
         assert next(watching).status == NOT_SERVING
         assert next(watching).status == SERVING
         watching.cancel()
