@@ -88,13 +88,13 @@ def test_the_readme_is_short():
     assert len(README.split()) < 1500
 
 
-def test_no_file_is_above_450_lines_but_tests_and_what_is_generated():
+def test_no_file_is_above_600_lines_but_tests_and_what_is_generated():
     files = [
         path for top in ("seq2drum", "server", "client", "bench", "examples") for path in (ROOT / top).rglob("*.py")
     ]
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files if path.parent.name != "rpc"}
     assert len(lengths) > 100
-    assert {path.name: length for path, length in lengths.items() if length > 450} == {}
+    assert {path.name: length for path, length in lengths.items() if length > 600} == {}
 
 
 ROOMS = sorted(path.name for path in (ROOT / "seq2drum").iterdir() if (path / "__init__.py").exists())
