@@ -1,0 +1,30 @@
+"""A newcomer who follows one job through the code has no longer way to go than before: see `bench/journeys.py`.
+
+The bounds only ever fall. A change that makes a way longer is redesigned; one that makes it shorter lowers its bound.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.journeys import JOBS, Journey, journey
+
+BOUNDS = {
+    "accompany": Journey(420, 65),
+    "infer": Journey(516, 80),
+    "train": Journey(894, 118),
+    "call": Journey(119, 16),
+}
+SLACK = 6  # functions: a way differs a little with the machine and the versions of libraries
+
+
+def test_each_journey_has_a_bound() -> None:
+    assert BOUNDS.keys() == JOBS.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_journey_is_no_longer_than_it_was(name: str) -> None:
+    found, bound = journey(name), BOUNDS[name]
+    assert found.functions <= bound.functions + SLACK and found.files <= bound.files
+    assert found.functions >= bound.functions - SLACK and found.files == bound.files, f"shorter: lower it to {found}"
