@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import zipfile
 from collections.abc import Callable, Mapping
@@ -10,8 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from seq2drum.cli import exports
-from seq2drum.cli.exports import EXPORTS, Played
+from seq2drum import deliver
+from seq2drum.deliver import EXPORTS, Played
 from seq2drum.errors import MissingExtraError
 from seq2drum.formats import foreign
 from seq2drum.formats.opening import open_song
@@ -31,17 +30,17 @@ from server.statuses import Refusal
 
 _HIT = 8
 """A hit is held for this part of a quarter: drums are struck, not held."""
-_MAKERS: Mapping[int, Callable[[Played, Take], bytes]] = MappingProxyType(
+_MAKERS: Mapping[int, Callable[[Played], bytes]] = MappingProxyType(
     {
-        pb.RENDER_FORMAT_MIDI: lambda played, take: take.to_bytes(session=exports.session(played.options)),
-        pb.RENDER_FORMAT_MIDI_WITH_GUITAR: lambda played, take: take.to_bytes(
-            with_guitar=True, session=exports.session(played.options)
+        pb.RENDER_FORMAT_MIDI: lambda played: played.takes[0].to_bytes(session=played.session),
+        pb.RENDER_FORMAT_MIDI_WITH_GUITAR: lambda played: played.takes[0].to_bytes(
+            with_guitar=True, session=played.session
         ),
-        pb.RENDER_FORMAT_WAV: lambda played, _: EXPORTS["wav"].make(played),
-        pb.RENDER_FORMAT_STEMS: lambda played, _: _zipped(played),
-        pb.RENDER_FORMAT_MUSICXML: lambda played, _: EXPORTS["score"].make(played),
-        pb.RENDER_FORMAT_PICTURE: lambda played, _: EXPORTS["picture"].make(played),
-        pb.RENDER_FORMAT_RPP: lambda played, _: EXPORTS["rpp"].make(played),
+        pb.RENDER_FORMAT_WAV: lambda played: EXPORTS["wav"].make(played, ".wav"),
+        pb.RENDER_FORMAT_STEMS: lambda played: _zipped(played),
+        pb.RENDER_FORMAT_MUSICXML: lambda played: EXPORTS["score"].make(played, ".musicxml"),
+        pb.RENDER_FORMAT_PICTURE: lambda played: EXPORTS["picture"].make(played, ".png"),
+        pb.RENDER_FORMAT_RPP: lambda played: EXPORTS["rpp"].make(played, ".rpp"),
     }
 )
 _AUDIBLE = (pb.RENDER_FORMAT_WAV, pb.RENDER_FORMAT_STEMS)
@@ -64,20 +63,11 @@ def rendered(body: bytes, limits: Limits, max_bars: int) -> bytes:
     # 2. What it is made of.
     take = _take(request, options, limits, max_bars)
     recording = request.midi if foreign.is_recording(request.midi[:16]) else None
-    wanted = argparse.Namespace(
-        score="drums.musicxml",
-        picture="drums.png",
-        soundfont=None,
-        count_in=session.count_in,
-        click=session.click,
-        split=session.split,
-        tail=session.tail,
-    )
-    played = Played((take,), request.title or "drums", wanted, recording)
+    played = Played((take,), request.title or "drums", session, recording=recording)
     if request.format in _AUDIBLE:
         _check_sound(take)
     # 3. It is made.
-    data = make(played, take)
+    data = make(played)
     if len(data) > MOST_BODY:
         raise Refusal(
             "INVALID_OPTION",
@@ -148,7 +138,7 @@ def _check_sound(take: Take) -> None:
     except MissingExtraError as error:
         raise Refusal("READER_MISSING", str(error), field="format") from None
     if (lasts := sound.seconds(take.duet)) > sound.MOST_SECONDS:
-        text = f"it lasts {exports.clock(lasts)}, and at most {exports.clock(sound.MOST_SECONDS)} are made as sound"
+        text = f"it lasts {sound.clock(lasts)}, and at most {sound.clock(sound.MOST_SECONDS)} are made as sound"
         raise Refusal("INVALID_OPTION", text, field="format")
 
 
@@ -156,7 +146,7 @@ def _zipped(played: Played) -> bytes:
     """The stems and their mix, 16 bits each, in a zip file."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, one in exports.stems_of(played).items():
+        for name, one in deliver.stems(played).items():
             whole = np.clip(np.rint(one * 32767), -32768, 32767).astype(np.int16)
             archive.writestr(zipfile.ZipInfo(f"{name}.wav"), samples.wav_file(whole))
     return data.getvalue()

@@ -71,7 +71,7 @@ def _made(take: Take, soundfont: str | None) -> Iterator[_File]:
     except (MissingExtraError, OptionError, OutputError) as error:
         say(f"no {SOUND}: {error}")
         return
-    yield _File(SOUND, data, f"both, to listen to: {exports.clock(sound.lasts(data))}")
+    yield _File(SOUND, data, f"both, to listen to: {sound.clock(sound.lasts(data))}")
 
 
 def _check(soundfont: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from seq2drum.cli import exports, loops, maps, paths, shared
 from seq2drum.cli.terminal import bar, standard_output
+from seq2drum.deliver import EXPORTS
 from seq2drum.errors import InputError, OptionError
 from seq2drum.music.briefs import BRIEF, GENERATORS
 from seq2drum.music.choices import check
@@ -140,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
     if options.play:
         return live.run(Composer.load(options.model), brief, options.seed, primed, options.soundfont)
     if options.wav:
-        exports.check_wav(options)
+        EXPORTS["wav"].check(".wav", options.soundfont)
     targets = paths.numbered(paths.beat(options.output, brief.genres, brief.bpm), options.takes)
     wanted = {name: extra for name, extra in EXTRAS.items() if getattr(options, name)}
     inputs = paths.identities([options.prime] if options.prime else [])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from seq2drum.cli import exports
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import has_colours, say, width
+from seq2drum.deliver import Played
 from seq2drum.errors import OptionError, PortError
 from seq2drum.live.messages import CC, NOTE, PEDALS, Shown
 from seq2drum.music import briefs
@@ -339,5 +340,5 @@ def _record(
     take = jamming.take()
     if target is None or take is None:
         return
-    played = exports.Played([take], Path(target).stem, options)
-    exports.keep(played, options.source, [target], also, begun, with_guitar=True)
+    played = Played([take], Path(target).stem, exports.session(options), options.soundfont)
+    exports.keep(played, options, options.source, [target], also, begun, with_guitar=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import exports, hearing, maps, paths, shared
 from seq2drum.cli.terminal import as_text
+from seq2drum.deliver import Played
 from seq2drum.errors import OptionError
 from seq2drum.music.choices import check
 from seq2drum.music.limits import SONG_SUFFIXES
@@ -98,7 +99,7 @@ def _play_one(
     source: str,
     targets: Sequence[str],
     wanted: Options,
-    also: Iterable[str],
+    also: Mapping[str, str],
     options: argparse.Namespace,
 ) -> None:
     begun = time.perf_counter()
@@ -106,5 +107,5 @@ def _play_one(
     takes = drummer.takes(given.song, wanted, len(targets))
     hearing.warn(source, takes[0])
     title = as_text("Drums" if source == "-" else Path(source).stem)
-    played = exports.Played(takes, title, options, given.recording)
-    exports.keep(played, source, targets, also, begun, with_guitar=options.with_guitar)
+    played = Played(takes, title, exports.session(options), options.soundfont, given.recording)
+    exports.keep(played, options, source, targets, also, begun, with_guitar=options.with_guitar)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from seq2drum.cli import exports, in_time, maps, paths, shared
 from seq2drum.cli.terminal import as_text
+from seq2drum.deliver import Played
 from seq2drum.errors import OptionError
 from seq2drum.music.limits import SONG_SUFFIXES
 
@@ -113,8 +114,9 @@ def run(options: argparse.Namespace) -> int:
     def play(source: str, targets: Sequence[str]) -> None:
         begun = time.perf_counter()
         take = _played(player, source, wanted, options)
-        played = exports.Played([take], as_text("Jam" if source == "-" else Path(source).stem), options)
-        exports.keep(played, source, targets[:1], also, begun, with_guitar=True)
+        title = as_text("Jam" if source == "-" else Path(source).stem)
+        played = Played([take], title, exports.session(options), options.soundfont)
+        exports.keep(played, options, source, targets[:1], also, begun, with_guitar=True)
 
     return paths.each([(source, [target, *also.values()])], options.force, "playing", play)
 

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         paths.write(data, options.output, overwrite=options.force)
         if options.output != "-":
             with standard_output():
-                print(f"{options.output}: {exports.clock(sound.lasts(data))} of sound", flush=True)
+                print(f"{options.output}: {sound.clock(sound.lasts(data))} of sound", flush=True)
         return 0
     speakers.play(data, players)
     return 0

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import duets, paths, shared
-from seq2drum.cli.exports import EXPORTS
 from seq2drum.cli.terminal import bar, can_say, has_colours, standard_output, width
+from seq2drum.deliver import EXPORTS
 from seq2drum.errors import OptionError
 from seq2drum.music.limits import DRUM_TEXT_SUFFIXES, MIDI_SUFFIXES
 

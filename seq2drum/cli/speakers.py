@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import exports
 from seq2drum.cli.terminal import bar, say
 from seq2drum.errors import MissingExtraError, OutputError
 
@@ -76,7 +75,7 @@ def play(data: bytes, programs: Sequence[Sequence[str]]) -> None:
     with tempfile.TemporaryDirectory(prefix="seq2drum-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / "seq2drum.wav"
         file.write_bytes(data)
-        say(f"playing {exports.clock(seconds)}; Ctrl-C stops")
+        say(f"playing {sound.clock(seconds)}; Ctrl-C stops")
         if sys.platform == "win32":
             _play_on_windows(file, seconds)
             return

@@ -45,6 +45,11 @@ def seconds(duet: Duet, span: tuple[int, int] | None = None) -> float:
     return duet.song.seconds(max(ends)) - duet.song.seconds(first)
 
 
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as players show them."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 def wav(
     duet: Duet,
     *,
