@@ -174,7 +174,8 @@ class FolderWatch:
         """
         self._prepare()
         there = self._look() or {}
-        ledger = Ledger(self.settle, {name: stamp for name, stamp in there.items() if self._is_done(name)})
+        done = {name: stamp for name, stamp in there.items() if self._is_done(name, list(there))}
+        ledger = Ledger(self.settle, done)
         waiting, running = Waiting(self.say), dict[asyncio.Task[int], str]()
         code, most = 0, 1
         try:
@@ -248,16 +249,14 @@ class FolderWatch:
                 songs[name] = stamp
         return songs
 
-    def _is_done(self, name: str) -> bool:
-        """Whether the drums of a song are there, and not older."""
-        song, made = _stamp(self.folder / name), [_stamp(path) for path in self._targets(name)]
+    def _is_done(self, name: str, others: Sequence[str]) -> bool:
+        """Whether the drums of a song are there, and not older. others: the files of its folder."""
+        song, made = _stamp(self.folder / name), [_stamp(path) for path in self._targets(name, others)]
         return song is not None and all(stamp is not None and stamp.time >= song.time for stamp in made)
 
-    def _targets(self, name: str) -> list[Path]:
-        return [
-            Path(path)
-            for path in paths.numbered(str(self.output / (Path(name).stem + paths.OUTPUT_SUFFIX)), self.takes)
-        ]
+    def _targets(self, name: str, others: Sequence[str]) -> list[Path]:
+        songs = [name, *(other for other in others if other != name and _is_song(other))]
+        return [Path(path) for path in paths.numbered(paths.named_apart(songs, folder=self.output)[0], self.takes)]
 
     async def _serve(self, name: str, ledger: Ledger) -> int:
         """Play to one song, or say beside its drums why not; returns the exit code.
@@ -271,8 +270,6 @@ class FolderWatch:
                 self._refuse_foreign(name)
                 ledger.finish(name, stamp)
                 return 0
-            if other := next((song for song in others if song < name and _drums_of(song) == _drums_of(name)), None):
-                raise OptionError(f"{name} has the same name as {other}; give one of them another")
             data = files.read_file(self.folder / name, MOST_BYTES)
             if _stamp(self.folder / name) != stamp:
                 return 0  # it goes on changing, and is seen to
@@ -283,7 +280,7 @@ class FolderWatch:
             return self._refused(name, stamp, ledger, error)
         except Seq2DrumError as error:
             return self._refused(name, stamp, ledger, error)
-        targets = self._targets(name)
+        targets = self._targets(name, others)
         try:
             for take, target in zip(takes, targets, strict=True):
                 files.write_file(target, take.midi, overwrite=True)
@@ -329,11 +326,6 @@ class FolderWatch:
 
 def _is_song(name: str) -> bool:
     return Path(name).suffix.lower() in SONG_SUFFIXES
-
-
-def _drums_of(name: str) -> str | None:
-    """What the drums of a song are called, without their suffix; None if it is no song by its name."""
-    return Path(name).stem if _is_song(name) else None
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -95,7 +95,8 @@ def _guitar_beside(name: str, mode: str) -> list[Song]:
     if not paths.is_ours(path.name):
         return []
     stem = paths.OURS.sub("", path.name)
-    sources = (path.with_name(stem + suffix) for suffix in SONG_SUFFIXES)
+    kinds = ("", *SONG_SUFFIXES) if Path(stem).suffix.lower() in SONG_SUFFIXES else SONG_SUFFIXES
+    sources = (path.with_name(stem + kind) for kind in kinds)
     beside = next((source for source in sources if source.is_file()), None)
     if beside is None:
         return []

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
@@ -44,20 +45,39 @@ def jobs(
     folders = {name for name in names if name != "-" and is_folder(name)}
     sources = [song for name in names for song in (_songs_in(name, suffixes) if name in folders else [name])]
     if len(names) == 1 and not (into_folder or folders):
-        return [(sources[0], output or _beside(sources[0], made))]
+        return [(sources[0], output or named_apart(sources, made)[0])]
     if output == "-":
         raise OptionError("several songs cannot all go to standard output; name a folder with -o DIR")
-    if output:
-        folder = made_folder(output)
-        targets = [str(folder / (Path(source).stem + made)) for source in sources]
-    else:
-        targets = [_beside(source, made) for source in sources]
-    twice = {target for target in targets if targets.count(target) > 1}
+    targets = named_apart(sources, made, made_folder(output) if output else None)
+    twice = [target for target, count in Counter(targets).items() if count > 1]
     if twice:
         raise OptionError(
             f"two songs would both become {min(twice)!r}; give them names of their own, or run them apart"
         )
     return list(zip(sources, targets, strict=True))
+
+
+def named_apart(sources: Sequence[str], made: str = OUTPUT_SUFFIX, folder: Path | None = None) -> list[str]:
+    """What is made of each song: riff.mid becomes riff.drums.mid, into the folder or else beside the song.
+
+    Songs that would become the same, as riff.mid and riff.gp5, keep the whole of their names: riff.mid.drums.mid and
+    riff.gp5.drums.mid. Neither has the plain name, which may be that of drums from when it was alone.
+    """
+    whole: set[str] = set()
+
+    def target(source: str) -> str:
+        if source == "-" and folder is None:
+            return source
+        path = Path(source)
+        return str((folder or path.parent) / ((path.name if source in whole else path.stem) + made))
+
+    while True:
+        targets = [target(source) for source in sources]
+        counts = Counter(targets)
+        alike = {source for source, name in zip(sources, targets, strict=True) if counts[name] > 1}
+        if alike <= whole:
+            return targets
+        whole |= alike
 
 
 def _songs_in(folder: str, suffixes: Collection[str]) -> list[str]:
@@ -177,10 +197,6 @@ def write(data: bytes, target: str, *, overwrite: bool) -> None:
             sys.stdout.buffer.flush()
         return
     files.write_file(target, data, overwrite=overwrite)
-
-
-def _beside(source: str, made: str) -> str:
-    return "-" if source == "-" else str(Path(source).with_name(Path(source).stem + made))
 
 
 def is_folder(name: str) -> bool:

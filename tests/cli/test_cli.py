@@ -715,11 +715,26 @@ def test_outputs_that_cannot_be_written_are_reported_and_leave_no_file(run: Run,
     assert Path(os.devnull).is_char_device()
 
 
-def test_two_songs_with_the_same_output_name_are_refused_before_anything_is_played(run: Run, tmp_path: Path) -> None:
-    put(tmp_path / "a.mid")
-    put(tmp_path / "a.midi")
-    refused(run(tmp_path, "--force"), "would both become", "a.drums.mid")
-    assert not (tmp_path / "a.drums.mid").exists()
+def test_songs_that_differ_in_their_suffix_alone_get_drums_named_apart_the_same_every_time(
+    run: Run, tmp_path: Path
+) -> None:
+    for name in ("a.mid", "a.midi", "a.mid.kar", "b.mid"):
+        put(tmp_path / name)
+    wanted = ["a.mid.drums.mid", "a.mid.kar.drums.mid", "a.midi.drums.mid", "b.drums.mid"]
+    for words in ((tmp_path,), (tmp_path, "--force"), (tmp_path, "-o", tmp_path / "new")):
+        code, out, _ = run(*words)
+        assert code == 0
+        folder = words[-1] if "-o" in words else tmp_path
+        assert [line.partition(":")[0] for line in out.splitlines()] == [str(folder / name) for name in wanted]
+    shown = run(tmp_path / "a.midi.drums.mid", "-o", tmp_path / "a.txt", mode="show", model=None)
+    assert f"the guitar is that of {tmp_path / 'a.midi'}\n" in shown[2]
+
+
+def test_songs_of_one_name_in_two_folders_do_not_go_to_one_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    songs = put(tmp_path / "a.mid"), put(tmp_path / "other" / "a.mid")
+    refused(run(*songs, "-o", tmp_path / "out", "--force"), "would both become", "a.mid.drums.mid")
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_missing_or_damaged_model_is_reported(run: Run, player: Path, tmp_path: Path) -> None:

@@ -317,13 +317,22 @@ def test_once_gives_the_exit_code_of_the_worst_song(stage: Stage) -> None:
     assert names(stage.output) == ["a.mid.error.txt", "b.drums.mid"]
 
 
-def test_two_songs_of_one_name_do_not_overwrite_each_others_drums(stage: Stage) -> None:
+def test_two_songs_of_one_name_get_drums_named_apart_the_same_every_time(stage: Stage) -> None:
     put(stage.folder / "a.kar")
     put(stage.folder / "a.mid", OTHER)
-    assert stage.once() == 2
-    assert names(stage.output) == ["a.drums.mid", "a.mid.error.txt"]
-    assert stage.played == [SONG]
-    assert stage.lines == ["a.mid has the same name as a.kar; give one of them another"]
+    assert stage.once() == 0
+    assert names(stage.output) == ["a.kar.drums.mid", "a.mid.drums.mid"]
+    assert stage.played == [SONG, OTHER]
+    assert stage.once() == 0
+    assert stage.played == [SONG, OTHER]  # they are known to be done
+
+
+def test_drums_stay_when_a_song_of_the_same_name_appears(stage: Stage) -> None:
+    put(stage.folder / "a.kar")
+    assert stage.once() == 0
+    made = (stage.output / "a.drums.mid").read_bytes()
+    stage.until(lambda: put(stage.folder / "a.mid", OTHER), lambda: (stage.output / "a.mid.drums.mid").exists())
+    assert (stage.output / "a.drums.mid").read_bytes() == made
 
 
 @pytest.mark.parametrize("failure", [ServerUnavailable("no server answers"), ServerBusy("full", retry_seconds=0.03)])
