@@ -34,6 +34,20 @@ def beats(page: Page) -> Page:
     return page
 
 
+def test_every_key_that_the_guide_names_does_something(beats):
+    beats.press("p")
+    beats.until("seq2drum.beats.sound.playing")
+    beats.press("k")
+    beats.until("document.querySelector('#beats-hold').getAttribute('aria-pressed') === 'true'")
+    said = beats.text("#beats .roll-status")
+    beats.press("f")
+    beats.until("document.querySelector('#beats .roll-status').innerText !== given[0]", said)
+    beats.press("c")
+    beats.until("document.querySelector('#beats-hold').getAttribute('aria-pressed') === 'false'")
+    beats.press("p")
+    beats.until("!seq2drum.beats.sound.playing")
+
+
 def take_bars(page: Page, bars: int) -> None:
     page.run(
         "const take = document.querySelector('#beats-take'); take.value = given[0];"

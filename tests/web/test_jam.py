@@ -110,6 +110,20 @@ def test_a_file_plays_the_guitar_where_the_browser_has_no_ports(blank: Page) -> 
         blank.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", told)
 
 
+def test_the_tempo_of_a_file_is_shown_and_another_one_holds(jam: Page) -> None:
+    jam.find("#jam-file").send_keys(str(SONG))
+    jam.until("!document.querySelector('#jam-play').disabled")
+    tempo, metre = jam.run("return [document.querySelector('#jam-bpm').value, document.querySelector('#jam-metre')];")
+    assert tempo == str(round(midi.parse(SONG.read_bytes()).tempo_map[0].bpm)) != "240"
+    assert metre.get_property("disabled")
+    chosen(jam, "#jam-bpm", "200")
+    jam.press("p")
+    jam.until("seq2drum.jam.jamming.playing")
+    assert [round(bpm) for bpm in jam.run("return seq2drum.jam.jamming.record.tempos.map(({ bpm }) => bpm);")] == [200]
+    jam.press("p")
+    jam.until("!seq2drum.jam.jamming.playing")
+
+
 def test_ports_that_the_browser_refuses_are_told_in_a_sentence(jam: Page) -> None:
     jam.run("navigator.requestMIDIAccess = async () => { throw new DOMException('no', 'NotAllowedError'); };")
     jam.touch("#jam-find")

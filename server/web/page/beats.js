@@ -53,7 +53,7 @@ class Beats {
   #shown = false;
   #grid;
   #play = h("button", { id: "beats-play", class: "button play", type: "button", onclick: () => this.#toggle() });
-  #hold = h("button", { class: "button", type: "button", title: t("beats.hold.how"), onclick: () => this.#keep(!this.#machine.hold) }, sign("lock"), t("beats.hold"));
+  #hold = h("button", { id: "beats-hold", class: "button", type: "button", title: t("beats.hold.how"), onclick: () => this.#keep(!this.#machine.hold) }, sign("lock"), t("beats.hold"));
   #place = h("output", { class: "place", "aria-label": t("song.place") });
   #strip = h("div", { class: "beat-strip", role: "group", "aria-label": t("beats.bars") });
   #status = h("p", { class: "roll-status", role: "status" });
@@ -77,10 +77,10 @@ class Beats {
     });
     const panel = briefPanel(app.info.generators, found.wishes, (wishes) => this.#wish(wishes));
     const stage = h("div", { class: "stage" }, this.#head(), h("div", { class: "work" }, this.#desk(), panel), this.#transport());
-    stage.addEventListener("keydown", (event) => this.#key(event));
     const { signal } = found.gone;
     signal.addEventListener("abort", () => cancelAnimationFrame(this.#frame));
     document.addEventListener("keydown", (event) => this.#space(event), { signal });
+    document.addEventListener("keydown", (event) => this.#key(event), { signal });
     fill(root, stage);
     found.machine.changed = () => this.#show();
     for (const name of ["play", "stop", "end"]) found.sound.addEventListener(name, () => this.#playing(), { signal });
@@ -185,13 +185,14 @@ class Beats {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const typing = /** @type {HTMLElement} */ (event.target).matches("input:not([type=range], [type=checkbox], [type=radio]), select");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!this.#shown || typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const deeds = /** @type {Record<string, () => unknown>} */ ({
       f: () => this.#ask("fill"),
       c: () => this.#ask("change"),
       k: () => this.#keep(!this.#machine.hold),
+      p: () => this.#toggle(),
     });
-    const deed = deeds[event.key];
+    const deed = deeds[event.key.toLowerCase()];
     if (!deed) return;
     event.preventDefault();
     void deed();

@@ -3,7 +3,7 @@
 import { parts } from "./address.js";
 import { fill, h, sign } from "./dom.js";
 import { offer } from "./downloads.js";
-import { Jamming } from "./jamming.js";
+import { faster, Jamming } from "./jamming.js";
 import { hasMidi, Ports } from "./midi.js";
 import { heardOf, jamFile } from "./record.js";
 import { guitarOf, Sound } from "./sound.js";
@@ -13,7 +13,7 @@ import { t } from "./words.js";
 /** @import {Due, Guitarist} from "./jamming.js" */
 /** @import {JamBar} from "./record.js" */
 /** @typedef {{bpm: number, metre: string, style: string, countIn: number}} Wishes */
-/** @typedef {{wishes: Wishes, sound: Sound, jamming: Jamming, ports: Ports | null, input: string, output: string, file: {name: string, guitarist: Guitarist} | null, view: JamView | null, gone: AbortController}} Kept what outlives a change of language */
+/** @typedef {{wishes: Wishes, sound: Sound, jamming: Jamming, ports: Ports | null, input: string, output: string, file: {name: string, guitarist: Guitarist, bpm: number} | null, view: JamView | null, gone: AbortController}} Kept what outlives a change of language */
 
 const METRES = ["4/4", "3/4", "6/8", "12/8", "5/4", "7/8", "2/4"];
 const BPM = { least: 30, most: 300, usual: 110 };
@@ -76,6 +76,8 @@ class JamView {
   #find = h("button", { id: "jam-find", class: "button", type: "button", onclick: () => this.#ask() }, t("jam.find"));
   #about = h("p", { class: "meaning", id: "jam-in-about" });
   #file = h("input", { type: "file", id: "jam-file", onchange: () => void this.#open() });
+  #bpm = h("input", { type: "number", id: "jam-bpm", min: `${BPM.least}`, max: `${BPM.most}`, step: "1" });
+  #metre = h("select", { id: "jam-metre" });
   #now = h("p", { class: "jam-bar" });
   #next = h("p", { class: "jam-bar" });
   #heard = h("p", { class: "jam-heard" });
@@ -95,9 +97,9 @@ class JamView {
     this.#app = app;
     this.#kept = found;
     const stage = h("div", { class: "stage" }, this.#head(), h("div", { class: "work" }, this.#board(), this.#panel()), this.#transport());
-    stage.addEventListener("keydown", (event) => this.#key(event));
     fill(root, stage);
     const { signal } = found.gone;
+    document.addEventListener("keydown", (event) => this.#key(event), { signal });
     for (const name of ["play", "stop", "end"]) found.sound.addEventListener(name, () => this.show(), { signal });
     this.#menus();
     this.show();
@@ -157,7 +159,7 @@ class JamView {
       const { wishes, input, file, sound, output } = this.#kept;
       sound.mute("drums", Boolean(output));
       const seed = crypto.getRandomValues(new Uint32Array(1))[0];
-      const guitarist = input === FILE ? (file?.guitarist ?? null) : null;
+      const guitarist = input === FILE && file ? { ...file.guitarist, tempos: faster(file.guitarist.tempos, wishes.bpm / file.bpm) } : null;
       await this.jamming.start({ ...wishes, seed, guitarist }).catch(this.#app.fail);
     }
     this.show();
@@ -222,7 +224,10 @@ class JamView {
       const { timeline, bars, notes, tracks, guitar } = await this.#app.api.analyze(file);
       const program = tracks.find(({ number }) => number === guitar.tracks[0])?.program ?? 24;
       const guitarist = { tempos: timeline.tempos, meters: timeline.meters, bars, notes, program, kind: guitarOf(program) };
-      this.#kept.file = { name: file.name, guitarist };
+      const bpm = within(timeline.tempos[0].bpm);
+      this.#kept.file = { name: file.name, guitarist, bpm };
+      this.#bpm.value = String((this.#kept.wishes.bpm = bpm));
+      this.#app.setAddress();
       this.#listen(FILE);
     } catch (error) {
       this.#app.fail(error);
@@ -257,6 +262,11 @@ class JamView {
     if (output && !this.#output.value) this.#output.value = this.#kept.output = "";
     this.#about.textContent = t(hasMidi() ? (ports ? "jam.in.how" : "jam.in.ask") : "jam.in.without");
     this.#find.hidden = !hasMidi();
+    const own = input === FILE ? file?.guitarist.meters[0] : undefined;
+    const metres = own ? [`${own.numerator}/${own.denominator}`] : METRES;
+    fill(this.#metre, ...metres.map((metre) => h("option", { value: metre }, metre)));
+    this.#metre.disabled = Boolean(own);
+    if (!own) this.#metre.value = this.#kept.wishes.metre;
   }
 
   #head() {
@@ -272,11 +282,13 @@ class JamView {
   #panel() {
     const { wishes } = this.#kept;
     const wish = (/** @type {Partial<Wishes>} */ changes) => (Object.assign(wishes, changes), this.#app.setAddress());
-    const bpm = h("input", { type: "number", id: "jam-bpm", min: `${BPM.least}`, max: `${BPM.most}`, step: "1", value: `${wishes.bpm}` });
+    const bpm = this.#bpm;
+    bpm.value = `${wishes.bpm}`;
     bpm.addEventListener("change", () => {
-      bpm.value = String(Math.min(Math.max(Math.round(Number(bpm.value)) || BPM.usual, BPM.least), BPM.most));
+      bpm.value = String(within(Number(bpm.value)));
       wish({ bpm: Number(bpm.value) });
     });
+    this.#metre.addEventListener("change", () => wish({ metre: this.#metre.value }));
     const menu = (/** @type {string} */ id, /** @type {[string, string][]} */ options, /** @type {string} */ value, /** @type {(value: string) => void} */ done) => {
       const select = h("select", { id, onchange: () => done(select.value) }, ...options.map(([name, text]) => h("option", { value: name }, text)));
       select.value = value;
@@ -285,7 +297,6 @@ class JamView {
     const live = this.#app.info.models.models.find((/** @type {{live: boolean}} */ model) => model.live);
     const styles = /** @type {[string, string][]} */ ([["", t("jam.style.any")], ...(live?.styles ?? []).map((/** @type {string} */ name) => [name, name])]);
     const counts = COUNTS.map((count) => /** @type {[string, string]} */ ([`${count}`, t(`jam.count.${count}`)]));
-    const metres = METRES.map((metre) => /** @type {[string, string]} */ ([metre, metre]));
     const field = (/** @type {string} */ key, /** @type {HTMLElement} */ control, /** @type {HTMLElement[]} */ ...more) =>
       h("div", { class: "field" }, h("label", { htmlFor: control.id }, t(key)), control, ...more);
     return h(
@@ -295,7 +306,7 @@ class JamView {
       field("jam.in.file", this.#file),
       field("jam.out", this.#output),
       field("beats.tempo", bpm),
-      field("jam.metre", menu("jam-metre", metres, wishes.metre, (metre) => wish({ metre }))),
+      field("jam.metre", this.#metre),
       field("wish.style", menu("jam-style", styles, wishes.style, (style) => wish({ style }))),
       field("jam.count", menu("jam-count", counts, `${wishes.countIn}`, (count) => wish({ countIn: Number(count) }))),
       h("p", { class: "meaning" }, t("jam.file.how")),
@@ -313,6 +324,9 @@ class JamView {
     );
   }
 }
+
+/** A tempo that there is. @param {number} bpm */
+const within = (bpm) => Math.min(Math.max(Math.round(bpm) || BPM.usual, BPM.least), BPM.most);
 
 /** A bar in words. @param {JamBar | undefined} bar */
 function said(bar) {

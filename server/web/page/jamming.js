@@ -25,6 +25,15 @@ const EARLY = 0.05; // quarters that the first hit of a bar may lie before its b
 const LAID = 4; // bars that are laid out before they are heard
 const NYLON = 24;
 
+/**
+ * The tempos of a file that is played faster, or slower.
+ *
+ * @param {readonly Tempo[]} tempos
+ * @param {number} factor
+ * @returns {Tempo[]}
+ */
+export const faster = (tempos, factor) => tempos.map(({ quarter, bpm }) => ({ quarter, bpm: bpm * factor }));
+
 /** Plays a jam. */
 export class Jamming {
   #sound;

@@ -30,7 +30,7 @@ export const BEATS_WORDS = {
   "beats.table": ["Drums on {places} places", "Schlagzeug auf {places} Plätzen"],
   "beats.cell": ["{piece}, beat {beat}, place {place}", "{piece}, Zählzeit {beat}, Platz {place}"],
   "beats.cell.hit": ["{piece}, beat {beat}, place {place}, loudness {velocity}", "{piece}, Zählzeit {beat}, Platz {place}, Lautstärke {velocity}"],
-  "beats.keys": ["Click hits in and out, drag them up or down for loudness. In the grid: arrows, Space puts in or takes out, + and − for loudness, F fill, C something else, K keep. Elsewhere Space plays.", "Klick Schläge hinein und heraus, zieh sie nach oben oder unten für die Lautstärke. Im Raster: Pfeile, Leertaste setzt und entfernt, + und − für die Lautstärke, F Fill, C etwas anderes, K behalten. Sonst spielt die Leertaste ab."],
+  "beats.keys": ["Click hits in and out, drag them up or down for loudness. In the grid: arrows, Space puts in or takes out, + and − for loudness. Everywhere: P play, F fill, C something else, K keep. Space plays outside of the grid.", "Klick Schläge hinein und heraus, zieh sie nach oben oder unten für die Lautstärke. Im Raster: Pfeile, Leertaste setzt und entfernt, + und − für die Lautstärke. Überall: P abspielen, F Fill, C etwas anderes, K behalten. Außerhalb des Rasters spielt die Leertaste ab."],
   "beats.bars": ["The bars that were played", "Die gespielten Takte"],
   "beats.bar": ["Bring back bar {bar}, and keep it", "Takt {bar} zurückholen und behalten"],
   "beats.now": ["bar {bar}", "Takt {bar}"],

@@ -10,7 +10,7 @@ export const JAM_WORDS = {
   "jam.in.without": ["This browser has no MIDI ports for pages. Take Chrome, Edge or Firefox for a guitar in your hands; a file plays the guitar here.", "Dieser Browser hat keine MIDI-Anschlüsse für Seiten. Nimm Chrome, Edge oder Firefox für eine Gitarre in deinen Händen; hier spielt eine Datei die Gitarre."],
   "jam.in.file": ["A file as the guitarist", "Eine Datei als Gitarrist"],
   "jam.file": ["a file", "eine Datei"],
-  "jam.file.how": ["A file brings its own tempo and metre; its drummer does not know what comes, either.", "Eine Datei bringt ihr Tempo und ihre Taktart mit; auch ihr Schlagzeuger weiß nicht, was kommt."],
+  "jam.file.how": ["A file brings its tempo and metre; set another tempo to play it slower or faster. Its drummer does not know what comes, either.", "Eine Datei bringt Tempo und Taktart mit; stell ein anderes Tempo ein, um sie langsamer oder schneller zu spielen. Auch ihr Schlagzeuger weiß nicht, was kommt."],
   "jam.find": ["Find MIDI ports", "MIDI-Anschlüsse suchen"],
   "jam.none": ["There is no MIDI input. Connect one, and it is listed.", "Es gibt keinen MIDI-Eingang. Schließ einen an, dann steht er in der Liste."],
   "jam.refused": ["The browser gives this page no MIDI ports. Allow MIDI in the settings of this page, and try again; a file can play the guitar without.", "Der Browser gibt dieser Seite keine MIDI-Anschlüsse. Erlaube MIDI in den Einstellungen dieser Seite und versuch es noch einmal; eine Datei spielt auch ohne."],
