@@ -65,14 +65,14 @@ const until = async (what) => {
 };
 const seedsHeard = (session) => session.take.played.map(({ quarter, bar }) => Math.round((quarter - 4 * (bar - 1)) * 1e7));
 
-test("a file is understood, played and told of with its first bar; the take that is heard stays chosen", async () => {
+test("a file is understood, played and told of with its first bar; the best take is the one that is heard", async () => {
   const { session, told } = made();
   await session.open(FILE);
   await until(() => session.take?.midi);
   assert.deepEqual(told.opened, ["new"]);
   assert.equal(told.begun, 1);
   assert.deepEqual(session.doc.takes.map((take) => take.seed), ["6", "5"]);
-  assert.equal(session.take.seed, "5");
+  assert.equal(session.take.seed, "6");
   assert.equal(session.canUndo, false);
 });
 
@@ -82,16 +82,16 @@ test("bars that are locked stay byte by byte, and the others are played range af
   await until(() => session.take?.midi);
   session.edit((take) => ({ ...take, locks: [2] }));
   await session.anew({ ...session.doc.wishes, seed: "9" });
-  assert.deepEqual(seedsHeard(session), [9, 5, 9, 9]);
+  assert.deepEqual(seedsHeard(session), [9, 6, 9, 9]);
   const [first, second] = api.calls.filter(([what, config]) => what === "play" && config.bars);
   assert.deepEqual(first[1].bars, { firstBar: 1, lastBar: 1 });
-  assert.deepEqual([...first[2]], [5]); // the bytes of the take
+  assert.deepEqual([...first[2]], [6]); // the bytes of the take
   assert.deepEqual([...second[2]], [9]); // those of the first range
   assert.equal(api.rendered.length, 0);
   session.undo();
-  assert.deepEqual(seedsHeard(session), [5, 5, 5, 5]);
+  assert.deepEqual(seedsHeard(session), [6, 6, 6, 6]);
   session.redo();
-  assert.deepEqual(seedsHeard(session), [9, 5, 9, 9]);
+  assert.deepEqual(seedsHeard(session), [9, 6, 9, 9]);
 });
 
 test("what was clicked goes to the server as hits, and stays when bars are played anew", async () => {
@@ -162,7 +162,7 @@ test("undoing while bars come in goes back to the take before, and no late bar s
   session.undo();
   go();
   await moment(20);
-  assert.deepEqual(seedsHeard(session), [5, 5, 5, 5]);
+  assert.deepEqual(seedsHeard(session), [6, 6, 6, 6]);
   assert.equal(session.busy, false);
 });
 
@@ -171,7 +171,7 @@ test("the same file is gone on with where it was left", async () => {
   await session.open(FILE);
   await until(() => session.take?.midi);
   session.edit((take) => ({ ...take, locks: [4] }));
-  await until(() => [...kept.values()][0]?.doc.takes[1]?.locks.length);
+  await until(() => [...kept.values()][0]?.doc.takes[0]?.locks.length);
   session.close();
   const played = api.calls.length;
   await session.open(FILE);
@@ -179,22 +179,69 @@ test("the same file is gone on with where it was left", async () => {
   assert.equal(api.calls.length, played + 1); // understood, and not played
 });
 
-test("where no part is plainly the guitar it is asked, and the part that was chosen is played to", async () => {
+test("where no part is plainly the guitar it is asked, and the parts that were chosen are played to", async () => {
   const { session, api, told } = made();
   const plain = api.analyze.bind(api);
   api.analyze = async (file, how = {}) => {
     if (how.track === undefined) throw Object.assign(new Error("which?"), { reason: "NO_GUITAR" });
     if (how.track === "1") throw Object.assign(new Error("drums"), { reason: "PART_NOT_FOUND" });
-    return { ...(await plain(file, how)), tracks: [{ number: 1, isDrums: true, notes: 9 }, { number: 2, isDrums: false, notes: 9 }] };
+    return { ...(await plain(file, how)), tracks: [{ number: 1, isDrums: true, notes: 9 }, { number: 2, isDrums: false, notes: 9 }, { number: 3, isDrums: false, notes: 5 }] };
   };
-  session.ears.choose = async (parts) => (assert.deepEqual(parts.map((part) => part.number), [2]), 2);
+  session.ears.choose = async (parts) => (assert.deepEqual(parts.map((part) => part.number), [2, 3]), "2,3");
   await session.open(FILE);
   await until(() => session.take?.midi);
-  assert.equal(session.doc.wishes.track, "2");
+  assert.equal(session.doc.wishes.track, "2,3");
   session.close();
   session.ears.choose = async () => null;
   await session.open(new File(["other"], "other.mid"));
   assert.equal(told.failed.at(-1).message, "which?");
+});
+
+test("a file that is dropped while another is asked about takes the question back, and is played to", async () => {
+  const { session, api, told } = made();
+  const plain = api.analyze.bind(api);
+  api.analyze = async (file, how = {}) => {
+    if (file.name === "odd.mid" && !how.track) throw Object.assign(new Error("which?"), { reason: "NO_GUITAR" });
+    return { ...(await plain(file, how)), tracks: [{ number: 1, isDrums: false, notes: 9 }] };
+  };
+  let asked = 0;
+  session.ears.choose = (_parts, signal) => {
+    asked++;
+    return new Promise((resolve) => {
+      signal.addEventListener("abort", () => resolve(null));
+    });
+  };
+  const first = session.open(new File(["odd"], "odd.mid"));
+  await until(() => asked);
+  await session.open(FILE);
+  await first;
+  await until(() => session.take?.midi);
+  assert.equal(session.work.name, "riff.mid");
+  assert.deepEqual(told.failed, []);
+});
+
+test("a take that was chosen or clicked into while it was made stays the chosen one, wherever it is ranked", async () => {
+  for (const touch of [(session) => session.choose(1), (session) => session.edit((take) => ({ ...take, edits: [hit(2, "7", "crash")] }))]) {
+    const { session, api } = made();
+    let go = () => {};
+    api.play = async (file, config, how) => {
+      [0, 1].forEach((take) => how.onBar({ take, seed: String(5 + take), bar: 1, hits: [hit(1, "5")] }));
+      await new Promise((resolve) => {
+        go = resolve;
+      });
+      const all = await FakeApi.prototype.play.call(api, file, config, how);
+      return { takes: api.ranks.map((seed) => all.takes.find((take) => take.seed === seed)) };
+    };
+    await session.open(FILE);
+    await until(() => session.doc.takes.length === 2);
+    touch(session);
+    const { seed } = session.take;
+    api.ranks = seed === "5" ? ["6", "5"] : ["5", "6"];
+    go();
+    await until(() => session.take?.midi);
+    assert.equal(session.take.seed, seed);
+    assert.equal(session.doc.chosen, 1);
+  }
 });
 
 test("what is clicked and locked while bars come in stays", async () => {
@@ -227,11 +274,11 @@ test("what is clicked and locked while bars come in stays", async () => {
 
 test("an address may mean one of the takes: it is chosen once it is there", async () => {
   const { session } = made();
-  session.meant({ takes: 2, seed: "5" }, 1);
+  session.meant({ takes: 2, seed: "5" }, 2);
   await session.open(FILE);
   await until(() => session.take?.midi);
-  assert.equal(session.doc.chosen, 0);
-  assert.equal(session.take.seed, "6");
+  assert.equal(session.doc.chosen, 1);
+  assert.equal(session.take.seed, "5");
   await session.play(session.doc.wishes);
-  assert.equal(session.take.seed, "5"); // the one that is heard
+  assert.equal(session.take.seed, "6"); // the best one
 });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import wave
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,8 @@ def test_a_dropped_file_gets_the_drums_that_infer_plays(page, drummer):
     made = drummer.takes(SONG.read_bytes(), Options(), TAKES)
     takes = page.run(STATE + "return session.doc.takes.map((take) => [...take.midi]);")
     assert [bytes(take) for take in takes] == [take.to_bytes() for take in made]  # the best first
-    assert take_of(page) == drummer.accompany(SONG).to_bytes()  # what was heard from the first bar on
+    assert take_of(page) == made[0].to_bytes()  # the best one is what sounds
+    assert page.run("return document.querySelector('#takes [aria-selected=true]').dataset.take;") == "1"
     assert page.complaints() == []
 
 
@@ -123,6 +125,32 @@ def test_a_file_that_is_dropped_while_another_plays_takes_its_place(page):
     page.until(DONE, OTHER.name)
     page.says("waltz.mid")
     assert page.complaints() == []
+
+
+def test_several_parts_are_the_guitar_where_none_is_plainly_and_a_second_drop_takes_the_question_back(page, tmp_path):
+    odd = tmp_path / "odd.mid"
+    odd.write_bytes(without_names(ROOT / "examples" / "rock_riff.mid"))
+    choose(page, odd)
+    page.says("Which parts are the guitar?", selector="dialog")
+    page.drop("dialog", OTHER)
+    page.until(DONE, OTHER.name)
+    assert page.driver.find_elements("css selector", "dialog") == []
+    choose(page, odd)
+    page.find("dialog input")
+    assert page.find("dialog .primary").get_property("disabled")
+    for box in page.driver.find_elements("css selector", "dialog input"):
+        box.click()
+    page.click("Play to them")
+    page.until(DONE, odd.name)
+    assert page.run(STATE + "return [session.doc.wishes.track, session.analysis.guitar.tracks];") == ["1,2", [1, 2]]
+    assert page.run("return document.querySelector('#guitar').selectedOptions[0].text;").startswith("1: ")
+
+
+def without_names(path: Path) -> bytes:
+    """A song whose parts have no names, all with the sound of a piano."""
+    song = midi.parse(path.read_bytes())
+    parts = tuple(replace(part, name="", program=0) for part in song.parts if not part.is_drums)
+    return midi.serialise(replace(song, parts=parts))
 
 
 def test_a_broken_file_leaves_the_song_that_is_open(page, tmp_path):
@@ -316,7 +344,7 @@ def download(page: Page, form: str) -> tuple[str, bytes]:
 
 def test_midi_that_is_downloaded_has_the_bytes_of_infer(page, drummer):
     played(page, SONG)
-    made = drummer.accompany(SONG)
+    made = drummer.takes(SONG, Options(), TAKES)[0]
     assert download(page, "midi") == ("funk.drums.mid", made.to_bytes())
     name, data = download(page, "midi_with_guitar")
     assert name.endswith(".mid")
@@ -336,6 +364,42 @@ def test_every_other_format_is_what_it_says(page, form):
     else:
         begins = {"musicxml": b"<?xml", "picture": b"\x89PNG", "rpp": b"<REAPER_PROJECT"}
         assert data.startswith(begins[form])
+
+
+def test_quick_downloads_come_one_after_another_and_what_is_said_of_them_goes(page):
+    played(page, OTHER)
+    page.touch("#download")
+    for form in ("wav", "musicxml", "picture"):
+        page.run("document.querySelector(`[data-format=${given[0]}]`).click();", form)
+    page.says("the download begins by itself", selector="#messages")
+    waited(
+        lambda: len([one for one in page.downloads.iterdir() if one.suffix in (".wav", ".musicxml", ".png")]) == 3,
+        "3 files",
+    )
+    page.until("document.querySelectorAll('[data-format][aria-busy=true]').length === 0")
+    assert page.text("#messages") == ""
+    for path in page.downloads.iterdir():
+        path.unlink()
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_name_of_a_take_or_a_piece_is_cut(page, width, language):
+    ready(page)
+    page.run("const { setLanguage } = await import('/words.js'); setLanguage(given[0]);", language)
+    page.open()
+    page.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    )
+    try:
+        played(page, SONG)
+        page.run("document.querySelector('#all-pieces').click();")
+        names = ".tab strong, .tab .meaning, .roll-name .piece, .song-name"
+        cut = "return [...document.querySelectorAll(given[0])].filter((one) => one.scrollWidth > one.clientWidth + 1)"
+        assert page.run(cut + ".map((one) => one.innerText);", names) == []
+        assert page.run("return document.documentElement.scrollWidth <= innerWidth;")
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_clicked_hits_are_in_what_is_downloaded(page):
@@ -435,7 +499,7 @@ def test_a_browser_without_sound_says_so_and_all_else_works(blank, drummer):
     played(blank.open(), SONG)
     blank.touch("#play")
     blank.says("cannot make sound", selector="#messages")
-    assert take_of(blank) == drummer.accompany(SONG).to_bytes()
+    assert take_of(blank) == drummer.takes(SONG, Options(), TAKES)[0].to_bytes()
 
 
 def test_the_shared_server_still_serves(served: Site, page: Page):

@@ -8,6 +8,7 @@ import { t } from "./words.js";
 
 const SOUND = new Set(["wav", "stems"]); // in which a recording is heard itself
 const SLOW = new Set(["wav", "stems", "picture"]);
+/** @typedef {typeof FORMATS[number]} Format */
 const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems", "musicxml", "picture", "rpp"]);
 
 /**
@@ -19,10 +20,15 @@ const FORMATS = /** @type {const} */ (["midi", "midi_with_guitar", "wav", "stems
  */
 
 export class Downloads {
+  /** They are made one after another: what comes last waits for all before it. @type {Promise<void>} */
+  #turn = Promise.resolve();
+  /** What is not there yet. @type {{format: Format, drums: string, take: Take}[]} */
+  #due = [];
+
   /**
    * @param {typeof import("./api.js")} api
    * @param {() => Wanted | null} wanted null while the take is being played
-   * @param {{fail: (error: unknown) => void, say: (text: string) => void}} tell
+   * @param {Pick<import("./main.js").App, "say" | "fail">} tell
    * @param {readonly Record<string, any>[]} maps of drums
    */
   constructor(api, wanted, tell, maps) {
@@ -54,32 +60,33 @@ export class Downloads {
     );
   }
 
-  /**
-   * @param {typeof FORMATS[number]} format
-   * @param {HTMLButtonElement} button
-   */
-  async #save(format, button) {
+  /** Nothing is made twice that is already under way. @param {Format} format @param {HTMLButtonElement} button */
+  #save(format, button) {
     const wanted = this.wanted();
-    if (!wanted || button.ariaBusy === "true") return;
+    const drums = this.map.value || "gm";
+    if (!wanted || this.#due.some((one) => one.format === format && one.drums === drums && one.take === wanted.take)) return;
+    const due = { format, drums, take: wanted.take };
+    this.#due.push(due);
     button.ariaBusy = "true";
-    if (SLOW.has(format)) this.tell.say(t("save.making"));
-    try {
-      const { file, song, take } = wanted;
-      const drums = this.map.value || "gm";
-      if (format === "midi" && drums === "gm" && take.midi && !take.edits.length) {
-        offer(new Blob([/** @type {BlobPart} */ (take.midi)], { type: "audio/midi" }), `${stem(file.name)}.drums.mid`);
-      } else {
-        const whole = drums === "gm" && !take.edits.length && take.midi; // a file is on the notes of its map
-        const what = whole ? { midi: whole } : { hits: [...sounding(take.played, take.edits)] };
-        const { blob, name } = await this.api.render(SOUND.has(format) ? file : song, what, { ...wanted.config, drumMap: drums }, format);
-        offer(blob, name);
-      }
-      this.root.open = false;
-    } catch (error) {
-      this.tell.fail(error);
-    } finally {
-      button.ariaBusy = "false";
+    this.#turn = this.#turn.then(async () => {
+      const done = SLOW.has(format) ? this.tell.say(t("save.making"), { kind: "work" }) : () => {};
+      await this.#made(format, wanted, drums).catch((error) => this.tell.fail(error));
+      done();
+      this.#due = this.#due.filter((one) => one !== due);
+      button.ariaBusy = String(this.#due.some((one) => one.format === format));
+    });
+  }
+
+  /** @param {Format} format @param {Wanted} wanted @param {string} drums the map of their notes */
+  async #made(format, { file, song, take, config }, drums) {
+    if (format === "midi" && drums === "gm" && take.midi && !take.edits.length) {
+      offer(new Blob([/** @type {BlobPart} */ (take.midi)], { type: "audio/midi" }), `${stem(file.name)}.drums.mid`);
+      return;
     }
+    const whole = drums === "gm" && !take.edits.length && take.midi; // a file is on the notes of its map
+    const what = whole ? { midi: whole } : { hits: [...sounding(take.played, take.edits)] };
+    const { blob, name } = await this.api.render(SOUND.has(format) ? file : song, what, { ...config, drumMap: drums }, format);
+    offer(blob, name);
   }
 }
 

@@ -74,10 +74,11 @@ export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
  *
  * @param {Pick<Api, "analyze">} api
  * @param {File} file
+ * @param {AbortSignal} signal
  */
-export async function partsOf(api, file) {
-  for (let number = 1; number <= MOST_PARTS; number++) {
-    const analysis = await api.analyze(file, { track: String(number) }).catch(() => null);
+export async function partsOf(api, file, signal) {
+  for (let number = 1; number <= MOST_PARTS && !signal.aborted; number++) {
+    const analysis = await api.analyze(file, { track: String(number), signal }).catch(() => null);
     if (analysis) return analysis.tracks.filter((part) => !part.isDrums && part.notes > 0);
   }
   return [];

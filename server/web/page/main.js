@@ -15,7 +15,8 @@ import { LANGUAGES, language, setLanguage, t } from "./words.js";
  * @property {typeof api} api
  * @property {Sound} sound
  * @property {Awaited<ReturnType<typeof api.server>>} info
- * @property {(text: string, how?: {kind?: "note" | "error"}) => void} say a sentence; "" takes back what was said
+ * @property {(text: string, how?: {kind?: "note" | "error" | "work"}) => () => void} say a sentence, "" takes back all that was
+ *   said. A note goes by itself, what is said of work stays; what comes back takes the sentence away
  * @property {(error: unknown) => void} fail say what went wrong, and what to do
  * @property {(view: View) => void} goTo
  * @property {() => void} setAddress the address is made anew of what the view that is shown says
@@ -50,7 +51,7 @@ function element(id) {
 function say(text, { kind = "note" } = {}) {
   if (!text) {
     messages.replaceChildren();
-    return;
+    return () => {};
   }
   for (const other of [...messages.children]) if (other.getAttribute("data-text") === text) other.remove();
   const close = h("button", { class: "reset", type: "button", "aria-label": t("frame.close"), onclick: () => box.remove() }, "×");
@@ -58,6 +59,7 @@ function say(text, { kind = "note" } = {}) {
   messages.append(box);
   while (messages.children.length > 3) messages.firstElementChild?.remove();
   if (kind === "note") setTimeout(() => box.remove(), NOTE_LASTS);
+  return () => box.remove();
 }
 
 /** The sentences of the server are said as they are; those that a guitarist can do something about have their own. @param {unknown} error */

@@ -23,8 +23,8 @@ import * as works from "./work.js";
  * @property {() => void} begun the first bar of the first take of a song is there
  * @property {(error: unknown) => void} failed
  * @property {() => void} unkept the browser does not keep the work
- * @property {(parts: Analysis["tracks"]) => Promise<number | null>} choose which part is the guitar, where that is not plain;
- *   null: none of them
+ * @property {(parts: Analysis["tracks"], signal: AbortSignal) => Promise<string | null>} choose which parts are the guitar,
+ *   where that is not plain: their numbers, such as "2,3"; null: none of them, or another file is opened meanwhile
  * @property {() => void} copied another tab has the song, too, and this one goes on with a copy
  */
 
@@ -52,7 +52,7 @@ export class Session {
   #timers = { wish: 0, keep: 0 };
   /** @type {Promise<unknown>} */
   #keeping = Promise.resolve();
-  #opening = 0;
+  #opening = new AbortController();
 
   /**
    * @param {Api} api
@@ -123,40 +123,48 @@ export class Session {
    * @param {File} file
    */
   async open(file) {
-    const turn = ++this.#opening;
+    const signal = this.#turn();
     try {
       const bytes = new Uint8Array(await file.arrayBuffer());
       const id = await works.nameOf(bytes);
       const found = await this.store.find(id).catch(() => undefined);
-      const { wishes, analysis } = await this.#understood(file, this.#meant || !found ? this.#before : found.doc.wishes);
-      if (turn !== this.#opening) return;
+      const { wishes, analysis } = await this.#understood(file, this.#meant || !found ? this.#before : found.doc.wishes, signal);
+      if (signal.aborted) return;
       const fresh = { id, bytes, history: edits.begun(works.emptyDoc(wishes)), position: 0 };
       this.#adopt({ ...(found ? works.opened(found) : fresh), name: file.name, analysis }, file);
       if (this.#meant && found) this.wish(wishes);
       this.#meant = false;
     } catch (error) {
-      if (turn === this.#opening) this.#fail(error, () => this.open(file));
+      if (!signal.aborted) this.#fail(error, () => this.open(file));
     }
   }
 
+  /** What is still being opened is given up for what comes now. */
+  #turn() {
+    this.#opening.abort();
+    this.#opening = new AbortController();
+    return this.#opening.signal;
+  }
+
   /**
-   * What is in a file; where it is not plain which part is the guitar, that is asked.
+   * What is in a file; where it is not plain which parts are the guitar, that is asked.
    *
    * @param {File} file
    * @param {Wishes} wishes
+   * @param {AbortSignal} signal
    * @returns {Promise<{wishes: Wishes, analysis: Analysis}>}
    */
-  async #understood(file, wishes) {
+  async #understood(file, wishes, signal) {
     try {
-      return { wishes, analysis: await this.api.analyze(file, asked(wishes)) };
+      return { wishes, analysis: await this.api.analyze(file, { ...asked(wishes), signal }) };
     } catch (error) {
       const { reason } = /** @type {{reason?: string}} */ (error);
-      if (reason === "PART_NOT_FOUND" && wishes.track) return this.#understood(file, { ...wishes, track: undefined });
-      const parts = reason === "NO_GUITAR" ? await partsOf(this.api, file) : [];
-      const number = parts.length ? await this.ears.choose(parts) : null;
-      if (number === null) throw error;
-      const chosen = { ...wishes, track: String(number) };
-      return { wishes: chosen, analysis: await this.api.analyze(file, asked(chosen)) };
+      if (reason === "PART_NOT_FOUND" && wishes.track) return this.#understood(file, { ...wishes, track: undefined }, signal);
+      const parts = reason === "NO_GUITAR" ? await partsOf(this.api, file, signal) : [];
+      const track = parts.length && !signal.aborted ? await this.ears.choose(parts, signal) : null;
+      if (track === null) throw error;
+      const chosen = { ...wishes, track };
+      return { wishes: chosen, analysis: await this.api.analyze(file, { ...asked(chosen), signal }) };
     }
   }
 
@@ -167,16 +175,16 @@ export class Session {
    * @returns {Promise<boolean>} whether it is there
    */
   async resume(id) {
-    const turn = ++this.#opening;
+    const signal = this.#turn();
     const found = await this.store.find(id);
-    if (!found || turn !== this.#opening) return found !== undefined;
+    if (!found || signal.aborted) return found !== undefined;
     this.#adopt(works.opened(found), new File([/** @type {BlobPart} */ (found.bytes)], found.name));
     return true;
   }
 
   /** Leave the song. */
   close() {
-    this.#opening++;
+    this.#turn();
     this.#abort();
     this.keepSoon(0);
     [this.work, this.file, this.song] = [null, null, null];

@@ -12,7 +12,7 @@ import { guitarOf } from "./sound.js";
 import { Stage } from "./stage.js";
 import { Store } from "./store.js";
 import { Transport } from "./transport.js";
-import { askForPart, Welcome } from "./welcome.js";
+import { askForParts, Welcome } from "./welcome.js";
 import { WishPanel } from "./wishes.js";
 import { t } from "./words.js";
 
@@ -105,10 +105,12 @@ export class SongView {
 
   /** Open a file. @param {File} file */
   async open(file) {
-    this.#app.say(isRecording(file) ? t("song.listening") : "");
+    this.#app.say("");
+    const heard = isRecording(file) ? this.#app.say(t("song.listening"), { kind: "work" }) : () => {};
     this.stage.root.classList.add("opening");
     this.welcome.root.classList.add("opening");
     await this.session.open(file);
+    heard();
     this.stage.root.classList.remove("opening");
     this.welcome.root.classList.remove("opening");
   }
@@ -185,7 +187,7 @@ export class SongView {
       begun: () => void this.#begin(),
       failed: (error) => this.#fail(error),
       unkept: () => this.#unkept(),
-      choose: askForPart,
+      choose: askForParts,
       copied: () => this.#app.say(t("song.copied"), { kind: "note" }),
     };
   }

@@ -93,6 +93,10 @@ export class Stage {
     const found = track ? "" : ` (${analysis.guitar.tracks.join(", ")})`;
     const options = parts.map(({ number, name, notes }) => h("option", { value: String(number) }, t("song.part", { number, name: name || t("song.nameless"), notes })));
     fill(this.guitar, h("option", { value: "" }, t("song.found") + found), ...options);
+    if (track && !parts.some(({ number }) => String(number) === track)) {
+      const several = parts.filter(({ number }) => analysis.guitar.tracks.includes(number));
+      this.guitar.append(h("option", { value: track }, several.map(({ number, name }) => `${number}: ${name || t("song.nameless")}`).join(" + ")));
+    }
     this.guitar.value = track;
     this.reason.textContent = analysis.guitar.reason;
   }

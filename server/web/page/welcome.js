@@ -77,28 +77,37 @@ export class Welcome {
 }
 
 /**
- * Ask which part of a file is the guitar.
+ * Ask which parts of a file are the guitar.
  *
  * @param {readonly {number: number, name: string, notes: number}[]} parts
- * @returns {Promise<number | null>} null: none
+ * @param {AbortSignal} signal takes the question back
+ * @returns {Promise<string | null>} their numbers, such as "2,3"; null: none
  */
-export function askForPart(parts) {
+export function askForParts(parts, signal) {
   return new Promise((resolve) => {
-    const choose = (/** @type {number | null} */ number) => () => {
+    const answer = (/** @type {string | null} */ numbers) => {
       dialog.remove();
-      resolve(number);
+      resolve(numbers);
     };
-    const choices = parts.map(({ number, name, notes }) =>
-      h("button", { class: "button", type: "button", onclick: choose(number) }, t("song.part", { number, name: name || t("song.nameless"), notes })),
+    const boxes = parts.map(({ number }) => h("input", { type: "checkbox", value: String(number), onchange: () => (play.disabled = !chosen().length) }));
+    const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
+    const choices = parts.map(({ number, name, notes }, index) =>
+      h("label", { class: "check" }, boxes[index], t("song.part", { number, name: name || t("song.nameless"), notes })),
     );
+    const play = h("button", { class: "button primary", disabled: true }, t("song.which.play"));
     const dialog = h(
       "dialog",
-      { class: "asking", "aria-labelledby": "asking", onclose: choose(null) },
+      { class: "asking", "aria-labelledby": "asking", onclose: () => answer(null) },
       h("h2", { id: "asking" }, t("song.which")),
       h("p", { class: "meaning" }, t("song.which.what")),
-      h("div", { class: "choices" }, ...choices),
-      h("button", { class: "button quiet", type: "button", onclick: choose(null) }, t("song.which.none")),
+      h(
+        "form",
+        { onsubmit: (/** @type {Event} */ event) => (event.preventDefault(), answer(chosen().join())) },
+        h("div", { class: "choices" }, ...choices),
+        h("div", { class: "row" }, play, h("button", { class: "button quiet", type: "button", onclick: () => answer(null) }, t("song.which.none"))),
+      ),
     );
+    signal.addEventListener("abort", () => answer(null), { once: true });
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -38,7 +38,8 @@ export const chosenTake = (doc) => doc.takes[doc.chosen];
 export const withTake = (doc, index, take) => ({ ...doc, takes: doc.takes.map((one, at) => (at === index ? take : one)) });
 
 /**
- * The takes in the order of a summary, the best first; the one that was chosen stays it.
+ * The takes in the order of a summary, the best first, which is chosen. Only one that was chosen by hand, clicked into or
+ * locked while they were made stays the chosen one.
  *
  * @param {Doc} doc its takes in the order in which they were made
  * @param {readonly {seed: string, score: number | null, midi: Uint8Array, explanations: Take["explanations"], grooves: Take["grooves"]}[]} made
@@ -49,8 +50,9 @@ export function ranked(doc, made) {
     const own = doc.takes.find((take) => take.seed === seed) ?? emptyTake(seed);
     return { ...own, score, midi, explanations, grooves };
   });
-  const seed = chosenTake(doc)?.seed;
-  return { ...doc, takes, chosen: Math.max(0, takes.findIndex((take) => take.seed === seed)) };
+  const heard = chosenTake(doc);
+  const touched = doc.chosen > 0 || heard?.edits.length || heard?.locks.length;
+  return { ...doc, takes, chosen: touched ? Math.max(0, takes.findIndex((take) => take.seed === heard?.seed)) : 0 };
 }
 
 /** @param {Work} work @param {number} revision @param {number} changed milliseconds since 1970 @returns {Kept} */
