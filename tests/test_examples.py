@@ -5,11 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench import same
 from seq2drum.formats import midi
 from seq2drum.music import kit, theory
-from tests.conftest import run_script
+from seq2drum.music.duet import Duet
+from seq2drum.music.notes import Note, Part, Song
+from seq2drum.show import chart
+from tests.conftest import ROOT, run_script
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
+MADE = ("README.md", "docs/example.png", "docs/score.svg")
 ALONE = sorted(path for path in EXAMPLES.glob("*.mid") if not path.name.endswith(".drums.mid"))
 PAIRS = sorted((EXAMPLES / "training").glob("*.mid"))
 METRES = {"waltz": (3, 4), "seven_eight": (7, 8), "ballad": (6, 8), "five_four": (5, 4)}
@@ -24,6 +29,35 @@ def test_the_script_writes_the_same_bytes_as_the_files_kept(tmp_path):
     written = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.mid")}
     assert written.keys() == {named(path) for path in [*ALONE, *PAIRS]}
     assert [name for name, data in written.items() if data != (EXAMPLES / name).read_bytes()] == []
+
+
+@pytest.mark.slow
+def test_the_pictures_of_the_documentation_and_their_caption_are_those_of_todays_take(tmp_path):
+    recorded, _ = same.recorded()
+    here = same.probed(["playing", "drawing"])
+    if strange := [name for name in here if here[name] != recorded[name]]:
+        pytest.skip(f"this machine computes otherwise than the one that made the pictures ({', '.join(strange)})")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_bytes((ROOT / "README.md").read_bytes())
+    run_script(EXAMPLES / "make_pictures.py")["main"](str(tmp_path))
+    other = [name for name in MADE if (tmp_path / name).read_bytes() != (ROOT / name).read_bytes()]
+    assert other == [], "run python examples/make_pictures.py"
+
+
+def test_a_caption_says_what_is_struck_and_nothing_else():
+    caption = run_script(EXAMPLES / "make_pictures.py")["caption"]
+
+    def of(*crashes: int) -> str:
+        drums = [Note(480 * at, 60, 36 if at % 2 == 0 else 38, 90) for at in range(8 * 4)]
+        drums += [Note(1920 * bar, 60, 49, 100) for bar in crashes]
+        part = Part.of(drums, is_drums=True)
+        return caption(chart.of(Duet(Song(480, (), length=8 * 1920), (), part)), "rock, hat")
+
+    assert " ".join(of().split()) == (
+        "*The first 8 bars of a blues, and its drums, played on rock, hat. Made by `python examples/make_pictures.py`.*"
+    )
+    assert "rock, hat: a crash in bar 1. Made" in " ".join(of(0).split())
+    assert "crashes in bars 1, 3 and 8. Made" in " ".join(of(0, 2, 7).split())
 
 
 def test_there_are_ten_pieces_and_two_versions_of_each_with_drums():
