@@ -107,9 +107,9 @@ class RemoteBar:
 class RemoteTake:
     """A finished drum part. The messages in it are those of the contract, and say there what they hold.
 
-    midi: the file. seed: makes it again. score: how much of it the other takes agree with, None where there is one
-    take. options: as they held, the server's defaults filled in. grooves: what each section was played on.
-    swaps: hits of pieces that the kit of the drum map lacks.
+    midi: the file. seed: makes it again. score: the F1, 0 to 1, that its hits are expected to have with what a drummer
+    would play, None where there is one take. options: as they held, the server's defaults filled in. grooves: what
+    each section was played on. swaps: hits of pieces that the kit of the drum map lacks.
     """
 
     midi: bytes

@@ -77,6 +77,7 @@ NOT_RUN = {
     r"cd examples/node$|npm install|node drums\.mjs": "test_node.py calls from Node",
     r"grpcurl |echo .*\| grpcurl": "a program of others; docs/service.md says that it was not tried",
 }
+SUFFIXES = {"html", "js", "json", "md", "mid", "onnx", "png", "py", "svg", "txt", "wav"}  # of names of files
 WINDOWS = ("py -m venv .venv", r".venv\Scripts\activate", "pip install .", "choco install fluidsynth")
 # Settings that make a command small; of an option that is given twice, the last holds.
 SMALL = {
@@ -480,6 +481,39 @@ def test_what_the_glossary_places_in_the_package_is_there():
             importlib.import_module(f"seq2drum.{place}")
         else:
             assert hasattr(importlib.import_module(f"seq2drum.{module}"), name), place
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ALSO])
+def test_functions_that_a_page_names_by_their_module_are_there(page):
+    """Such as `walk_graph` of `base`, or `chosen` of `play.choosing`; a name that no module has is not looked at."""
+    modules: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "seq2drum").rglob("*.py")):
+        modules.setdefault(path.stem, []).append(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:seq2drum\.)?(?:\w+\.)?(\w+)\.(\w+)(?:\(\))?`", text))
+    missing = [
+        f"{module}.{name}"
+        for module, name in sorted(named)
+        if module in modules and name not in SUFFIXES
+        if not any(hasattr(importlib.import_module(place), name) for place in modules[module])
+        if not any(place.endswith(f".{module}.{name}") for place in modules.get(name, ()))
+    ]
+    assert missing == []
+
+
+def test_what_a_score_of_a_take_is_is_said_alike_wherever_it_is_said():
+    places = ("docs/developers/python.md", "docs/researchers/models.md", "proto/seq2drum/v1/accompaniment.proto")
+    code = ("seq2drum/cli/report.py", "seq2drum/play/take.py", "client/messages.py", "server/web/page/edits.js")
+    for place in (*places, *code):
+        text = " ".join((ROOT / place).read_text(encoding="utf-8").split())
+        assert "with what a drummer would play" in text, place
+        assert not re.search(r"other takes agree|agreement with the other|in common with the others", text), place
+
+
+def test_the_questions_say_of_recordings_what_the_inputs_say():
+    text = (DOCS / "guitarists" / "faq.md").read_text(encoding="utf-8")
+    (answer,) = re.findall(r"^\*\*I have audio, not MIDI\.\*\*(.*?)\n\n", text, flags=re.DOTALL | re.MULTILINE)
+    assert "inputs.md#a-recording" in answer and "cannot" not in answer
 
 
 # --- the site ---------------------------------------------------------------------------------------------------------

@@ -17,10 +17,10 @@ class Report:
     """What there is to say of a take that was written.
 
     source, target: the names of the song and of the take; "-" is a standard stream. bars, hits: how many. parts: the
-    guitar parts listened to, by number from 1. guitar: the same, as JSON names them. reason: why those. score: the
-    agreement with the other takes; None where there are none. grooves: what each section was played on. take: which of
-    several it is, from 1; 0 where there is one. swaps: hits of pieces that a sampler lacks. explanations: what was done
-    bar by bar, if that was asked for. more: what only JSON has.
+    guitar parts listened to, by number from 1. guitar: the same, as JSON names them. reason: why those. score: the F1,
+    0 to 1, that its hits are expected to have with what a drummer would play; None where it is the only take. grooves:
+    what each section was played on. take: which of several it is, from 1; 0 where there is one. swaps: hits of pieces
+    that a sampler lacks. explanations: what was done bar by bar, if that was asked for. more: what only JSON has.
     """
 
     source: str

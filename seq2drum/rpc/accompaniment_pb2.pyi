@@ -732,7 +732,7 @@ class DrumTake(_message.Message):
     grooves, unless some were asked for. With a groove, `temperature` must be set to what `effective_config` has.
     """
     score: _builtins.float
-    """How much of it the other takes agree with, 0 to 1; unset where there is one take."""
+    """The F1, 0 to 1, that its hits are expected to have with what a drummer would play; unset where there is one take."""
     @_builtins.property
     def stats(self) -> Global___DrumStats:
         """Its figures."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from seq2drum.data.section_grooves import Given
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
-from seq2drum.models import checkpoint
+from seq2drum.models import base, checkpoint
 from seq2drum.models.base import Family, Graph, tensors
 from seq2drum.models.eager import engine_of
 from seq2drum.models.families import DEFAULT_FAMILY, FAMILIES, family
@@ -32,6 +33,7 @@ from seq2drum.play.folder import CONFIG, DEFAULT, SUMS, WEIGHTS, find, read_conf
 from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.memory import Memory
 from seq2drum.play.sampling import Sampling
+from tests.conftest import ROOT
 from tests.made import made_song
 from tests.players import SIZES
 
@@ -388,3 +390,29 @@ def test_a_memory_of_the_same_guitar_bar_can_be_found_however_far_back() -> None
     weights = model.weights(queries, keys, torch.arange(90, 0, -1)[None, None], torch.zeros(1, 1))
     assert weights.shape == (1, 2, 1, 1 + 90)  # the groove comes first
     assert int(weights[0, 0, 0].argmax()) == 1 + 3
+
+
+def test_the_contributors_table_of_graphs_has_the_inputs_and_outputs_that_the_families_have() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert [name for name in re.findall(r"`base\.(\w+)`", text) if not hasattr(base, name)] == []
+    table = re.search(r"\n( *\| graph \|.*?)\n\n", text, flags=re.DOTALL).group(1)
+    rows = [_names(line) for line in table.splitlines()[2:]]
+    takes, gives = ({graph: set(cells[at]) for (graph, *_), *cells in rows} for at in (0, 1))
+    used: dict[str, set[str]] = {graph: set() for graph in takes}
+    for name in FAMILIES:
+        graphs = tiny(name).graphs()
+        encoded = set(graphs["encode"].outputs)
+        for graph, one in graphs.items():
+            used[graph] |= set(one.inputs) | set(one.outputs)
+            assert set(one.inputs) - (encoded if graph == "bar" else set()) <= takes[graph], (name, graph)
+            assert graph == "encode" or set(one.outputs) <= gives[graph], (name, graph)
+    beside = {graph: (takes[graph] | gives[graph]) - used[graph] for graph in used}
+    assert {graph: names for graph, names in beside.items() if names} == {
+        "encode": {"bar"},  # whose inputs it gives
+        "bar": {"encode", "feel"},  # whose outputs it takes, and which takes of its own
+    }
+
+
+def _names(line: str) -> list[list[str]]:
+    """The code of each cell of a row, but for functions of `base`."""
+    return [re.findall(r"`(\w+)`", cell) for cell in line.strip().strip("|").split("|")]

@@ -626,7 +626,7 @@ def test_swing_says_where_the_second_eighth_falls(player: Drummer) -> None:
     assert 320 in places[2]
 
 
-def test_several_takes_are_ranked_by_how_much_they_agree_and_can_be_made_again(player: Drummer) -> None:
+def test_several_takes_are_ranked_and_can_be_made_again(player: Drummer) -> None:
     options = Options(seed=5)
     takes = player.takes(strummed(), options, 4)
     scores = [take.score for take in takes]
@@ -638,6 +638,13 @@ def test_several_takes_are_ranked_by_how_much_they_agree_and_can_be_made_again(p
         assert player.accompany(strummed(), take.options).part == take.part
     more = {take.options.seed for take in player.takes(strummed(), options, 6)}
     assert {take.options.seed for take in takes} < more
+
+
+def test_the_score_of_a_take_does_not_depend_on_the_takes_beside_it(player: Drummer) -> None:
+    options = Options(seed=5)
+    four, two = (player.takes(strummed(), options, count) for count in (4, 2))
+    scores = {take.options.seed: take.score for take in four}
+    assert [scores[take.options.seed] for take in two] == [take.score for take in two]
 
 
 def test_fills_are_free_unless_a_temperature_is_asked_for() -> None:

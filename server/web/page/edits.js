@@ -9,7 +9,7 @@
 /**
  * @typedef {object} Take
  * @property {string} seed
- * @property {number | null} score how much of it the other takes agree with, 0 to 1
+ * @property {number | null} score the F1, 0 to 1, that its hits are expected to have with what a drummer would play
  * @property {readonly Hit[]} played what the drummer played, in order
  * @property {readonly Edit[]} edits
  * @property {readonly number[]} locks numbers of the bars that stay when the others are played anew, in order
