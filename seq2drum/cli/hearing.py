@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seq2drum.play.take import Take
 
 
-_ADVICE = "; --bpm, --metre, --first-downbeat, or --beat-scale 2 or 0.5 put it right"
+_ADVICE = "--bpm, --metre, --first-downbeat, or --beat-scale 2 or 0.5 put it right"
 
 
 def add_options(to: Container) -> None:
@@ -50,11 +50,12 @@ class Given(NamedTuple):
     """What a file is to the drummer.
 
     song: the song of a recording or of what is followed, or else the file itself. recording: the bytes of the file, if
-    it is a recording.
+    it is a recording. found: whether its beats were looked for.
     """
 
     song: Song | bytes | str
     recording: bytes | None = None
+    found: bool = False
 
 
 def given(source: str, options: argparse.Namespace) -> Given:
@@ -91,19 +92,22 @@ def given(source: str, options: argparse.Namespace) -> Given:
         )
     else:
         return Given(file)
-    say(f"{source}: {found}{'' if found.tempo_sure == 1 else _ADVICE}")
-    return Given(heard, sound)
+    say(f"{source}: {found}{'' if found.tempo_sure == 1 else f'; {_ADVICE}'}")
+    return Given(heard, sound, found=True)
 
 
-def warn(source: str, take: Take) -> None:
-    """Say so if the guitar of a take misses the grid of its file."""
+def warn(source: str, take: Take, given: Given) -> None:
+    """Say so if the guitar of a take misses the grid of its file, or the beats that were found."""
     from seq2drum.lattice import placing
 
     missed = placing.missed(take.song, take.guitar.parts)
     if missed.is_free:
+        grid, advice = "grid", "was it played without a click? --follow finds its beats"
+        if given.found:
+            grid, advice = "beats that were found", _ADVICE
         say(
-            f"{source}: {missed.misses} of {missed.strikes} strikes of the guitar miss the grid,"
-            f" by {missed.by * 1000:.0f} ms (median); was it played without a click? --follow finds its beats"
+            f"{source}: {missed.misses} of {missed.strikes} strikes of the guitar miss the {grid},"
+            f" by {missed.by * 1000:.0f} ms (median); {advice}"
         )
 
 

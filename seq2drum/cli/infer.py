@@ -105,7 +105,7 @@ def _play_one(
     begun = time.perf_counter()
     given = hearing.given(source, options)
     takes = drummer.takes(given.song, wanted, len(targets))
-    hearing.warn(source, takes[0])
+    hearing.warn(source, takes[0], given)
     title = as_text("Drums" if source == "-" else Path(source).stem)
     played = Played(takes, title, exports.session(options), options.soundfont, given.recording)
     exports.keep(played, options, source, targets, also, begun, with_guitar=options.with_guitar)

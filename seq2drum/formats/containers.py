@@ -7,6 +7,7 @@ There is no document of either by the maker; these are the sizes and places on w
 from __future__ import annotations
 
 from seq2drum.errors import NotationError
+from seq2drum.formats import foreign
 from seq2drum.formats.zipped import Packed, archive_of, member
 from seq2drum.music.limits import TAB_LIMITS
 
@@ -30,7 +31,9 @@ def gpif_text(data: bytes) -> bytes:
     if data.startswith(b"BCFS"):
         return _text_of(data)
     if not data.startswith(b"PK\x03\x04"):
-        raise NotationError(f"this is no file of Guitar Pro 6 to 8: it begins with {data[:8]!r}; save it again there")
+        raise NotationError(
+            f"this is no file of Guitar Pro 6 to 8: it begins with {foreign.beginning(data)}; save it again there"
+        )
     with archive_of(data, _PACKED) as archive:
         found = next((info for info in archive.infolist() if info.filename.rpartition("/")[2] == NAME), None)
         if found is None:

@@ -95,7 +95,7 @@ def _header(data: bytes) -> Header:
     if data[start : start + 4] != b"MThd":
         if kind := foreign.recognised(data):
             raise MidiError(str(kind))
-        raise MidiError(f"this is no MIDI file: it begins with {data[:4]!r}, not with 'MThd'")
+        raise MidiError(f"this is no MIDI file: it begins with {foreign.beginning(data)}, not with 'MThd'")
     if len(data) < start + 14:
         raise MidiError(f"the file ends after {len(data)} bytes, within its header")
     size = int.from_bytes(data[start + 4 : start + 8], "big")

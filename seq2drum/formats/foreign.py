@@ -53,7 +53,6 @@ def _made_by(program: str, menu: str) -> Kind:
 
 _READ = "--mode infer plays to it; here a MIDI file is wanted"
 _RECORDING = "save it as WAV, FLAC, Ogg or MP3, which --mode infer plays to"
-_TABLATURE = "open it in the program that made it, or in TuxGuitar, and choose File > Export > MIDI"
 _PAPER = "a picture of notes cannot be played to; export MIDI or MusicXML from the program that it was printed from"
 _ENGRAVED = "open it there and choose File > Export, as MIDI or MusicXML"
 _PACKED = "unpack it and give the MIDI file that is in it"
@@ -82,7 +81,13 @@ _AIFF = Kind("an AIFF recording", _READ, RECORDING_SUFFIXES)
 DRUM_TEXT = Kind("drum text", "its drums can be shown, played, and a --groove", DRUM_TEXT_SUFFIXES)
 PICTURE = Kind("a picture (PNG)", _PAPER, PICTURE_SUFFIXES)
 _TUXGUITAR = Kind("a TuxGuitar file", "open it in TuxGuitar and choose File > Export > MIDI")
-_POWER_TAB = Kind("a Power Tab file", _TABLATURE)
+_POWER_TAB = Kind(
+    "a Power Tab file", "open it in Power Tab Editor 2.0 and export it from there, as Guitar Pro (.gp) or as MIDI"
+)
+_OLD_GUITAR_PRO = Kind(
+    "a file of Guitar Pro 1 or 2",
+    "open it in a later Guitar Pro or in TuxGuitar, and save it as .gp5 or export it as MIDI",
+)
 _MUSESCORE = Kind("a MuseScore file", _ENGRAVED)
 _SIBELIUS = Kind("a Sibelius file", _ENGRAVED)
 _FINALE = Kind("a Finale file", _ENGRAVED)
@@ -106,6 +111,8 @@ _BEGINNINGS: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"caff", Kind("a recording (CAF)", _RECORDING)),
     (0, b"0&\xb2u", Kind("a recording (WMA)", _RECORDING)),
     (0, b"\x1aE\xdf\xa3", Kind("a film (Matroska)", _RECORDING)),
+    (1, b"FICHIER GUITARE PRO v1", _OLD_GUITAR_PRO),
+    (1, b"FICHIER GUITAR PRO v2", _OLD_GUITAR_PRO),
     (1, b"FICHIER GUITAR PRO", _GUITAR_PRO),
     (0, b"BCFZ", _GPIF),
     (0, b"BCFS", _GPIF),
@@ -160,9 +167,9 @@ _BY_SUFFIX: Mapping[str, Kind] = MappingProxyType(
         ".als": _LIVE, ".alc": _LIVE, ".logicx": _LOGIC, ".logic": _LOGIC, ".band": _GARAGEBAND, ".flp": _FL,
         ".cpr": _CUBASE, ".npr": _CUBASE, ".rpp": _REAPER, ".ptx": _PRO_TOOLS, ".ptf": _PRO_TOOLS,
         ".song": _STUDIO_ONE, ".bwproject": _BITWIG, ".reason": _REASON, ".rns": _REASON, ".cwp": _CAKEWALK,
-        ".dawproject": _DAWPROJECT, **dict.fromkeys(GUITARPRO_SUFFIXES, _GUITAR_PRO),
-        **dict.fromkeys(GPIF_SUFFIXES, _GPIF), ".tg": _TUXGUITAR, ".ptb": _POWER_TAB, ".mscz": _MUSESCORE,
-        ".mscx": _MUSESCORE, ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
+        ".dawproject": _DAWPROJECT, ".gtp": _OLD_GUITAR_PRO, **dict.fromkeys(GUITARPRO_SUFFIXES, _GUITAR_PRO),
+        **dict.fromkeys(GPIF_SUFFIXES, _GPIF), ".tg": _TUXGUITAR, ".ptb": _POWER_TAB, ".pt2": _POWER_TAB,
+        ".mscz": _MUSESCORE, ".mscx": _MUSESCORE, ".sib": _SIBELIUS, ".mus": _FINALE, ".musx": _FINALE,
     }
 )  # fmt: skip
 """What a name says where the bytes do not. Projects of Logic and GarageBand are folders on most systems."""
@@ -189,6 +196,12 @@ def recognised(head: bytes, name: str = "") -> Kind | None:
     if _FIRST_WORD.match(text):
         return DRUM_TEXT
     return _first(_IN_TEXT, text) or _BY_SUFFIX.get(_suffix(name))
+
+
+def beginning(data: bytes) -> str:
+    """The first bytes of a file, for a message: as letters if they all are, or else as numbers."""
+    text = data[:4].decode("latin-1")
+    return repr(text) if text.isascii() and text.isprintable() else f"the bytes {data[:4].hex(' ')}"
 
 
 def is_recording(head: bytes) -> bool:

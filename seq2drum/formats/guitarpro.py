@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from seq2drum.errors import MissingExtraError, NotationError, OutputError
+from seq2drum.formats import foreign
 from seq2drum.formats.fretting import Cell, fretted, length_of, tuning
 from seq2drum.formats.performed import song_of
 from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Touch, Track, general_midi, velocity_of
@@ -55,7 +56,8 @@ def _parsed(data: bytes) -> Any:
     name = data[1 : 1 + data[0]].decode("latin-1") if data else ""
     if name not in _VERSIONS:
         raise NotationError(
-            f"this is no file of Guitar Pro 3 to 5: it begins with {data[:12]!r}; save it as .gp5 in Guitar Pro"
+            f"this is no file of Guitar Pro 3 to 5: it begins with {foreign.beginning(data)};"
+            " save it as .gp5 in Guitar Pro"
         )
     module, version = _VERSIONS[name]
     if len(data) > TAB_LIMITS.binary_bytes:

@@ -7,7 +7,12 @@ resampled second by second, so that a header which claims more than the file hol
 from __future__ import annotations
 
 import io
+import os
+import re
+import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,6 +25,10 @@ Samples = NDArray[np.float32]
 
 LOUDEST = 1000.0
 """The largest magnitude of a sample, full scale being 1: float files may go beyond full scale, and damage goes far."""
+_STANDARD_ERROR = 2
+_ONE_AT_A_TIME = threading.Lock()
+_SAYS_NOTHING = ("Unspecified internal error", "File does not exist")  # of a file on a disk, where bytes are decoded
+_OF_MPG123 = re.compile(rb"\s*$|Note: |Warning: |.*libmpg123")
 
 
 def mono(data: bytes, rate: int, *, limits: RecordingLimits = RECORDING_LIMITS) -> Samples:
@@ -44,18 +53,42 @@ def stereo(data: bytes, rate: int, *, limits: RecordingLimits = RECORDING_LIMITS
 def _resampled(data: bytes, rate: int, channels: int, limits: RecordingLimits) -> Samples:
     soundfile, soxr = _libraries()
     try:
-        with soundfile.SoundFile(_Bytes(data)) as file:
+        with _quiet(), soundfile.SoundFile(_Bytes(data)) as file:
             _check(file, limits)
             stream = soxr.ResampleStream(file.samplerate, rate, channels, dtype="float32")
             blocks = [stream.resample_chunk(_mixed(block, channels)) for block in _blocks(file, limits)]
             blocks.append(stream.resample_chunk(np.zeros((0, channels), np.float32), last=True))
     except soundfile.SoundFileRuntimeError as error:
         reason = str(getattr(error, "error_string", error)).strip().rstrip(".")
+        if reason.startswith(_SAYS_NOTHING):
+            reason = "no sound in it can be decoded"
         raise RecordingError(f"this sound file cannot be read ({reason}); export it again as WAV") from error
     sound = np.concatenate([block.reshape(-1, channels) for block in blocks])
     if not len(sound):
         raise RecordingError("the sound file has no sound; wanted is a recording of a guitar")
     return sound
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what libmpg123 says of damage out of the standard error of the process, to which it writes by itself.
+
+    What others write there meanwhile is written when all is decoded. One thread decodes at a time.
+    """
+    with _ONE_AT_A_TIME, ExitStack() as stack:
+        try:
+            log = stack.enter_context(tempfile.TemporaryFile())
+            standard_error = stack.enter_context(os.fdopen(os.dup(_STANDARD_ERROR), "wb"))
+        except OSError:  # there is no standard error, or no room for what goes there
+            yield
+            return
+        os.dup2(log.fileno(), _STANDARD_ERROR)
+        try:
+            yield
+        finally:
+            os.dup2(standard_error.fileno(), _STANDARD_ERROR)
+            log.seek(0)
+            standard_error.writelines(line for line in log if not _OF_MPG123.match(line))
 
 
 class _Bytes(io.BytesIO):

@@ -917,7 +917,7 @@ def test_a_folder_goes_to_a_folder_and_a_bad_song_does_not_stop_the_others(run: 
     code, printed, err = run(folder, "-o", out)
     assert code == 2
     assert sorted(path.name for path in out.iterdir()) == ["a.drums.mid", "c.drums.mid"]
-    assert err == f"seq2drum: {folder / 'b.mid'}: this is no MIDI file: it begins with b'no m', not with 'MThd'\n"
+    assert err == f"seq2drum: {folder / 'b.mid'}: this is no MIDI file: it begins with 'no m', not with 'MThd'\n"
     assert printed.count("\n") == 2
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum.errors import LimitError, MidiError
-from seq2drum.formats import foreign, midi
+from seq2drum.errors import InputError, LimitError, MidiError
+from seq2drum.formats import foreign, midi, opening
 from tests.players import strummed
 
 
@@ -30,6 +30,12 @@ KINDS = [
     (b"FORM\0\0\0\0AIFF", "", "an AIFF recording"),
     (b"\x18FICHIER GUITAR PRO v5.00\0\0\0\0\0\0", "", "Guitar Pro"),
     (b"BCFZ\0\0", "", "Guitar Pro"),
+    (b"\x16FICHIER GUITARE PRO v1", "", "Guitar Pro 1 or 2"),
+    (b"\x18FICHIER GUITAR PRO v2.21\0\0", "old.gp5", "Guitar Pro 1 or 2"),
+    (b"", "old.gtp", "Guitar Pro 1 or 2"),
+    (b"ptab\4\0", "", "Power Tab"),
+    (b"", "song.ptb", "Power Tab"),
+    (gzip.compress(b'{"version":8,"score":{}}'), "song.pt2", "Power Tab"),
     (zipped("VERSION", "Content/score.gpif"), "", "Guitar Pro"),
     (zipped("project.xml", "metadata.xml"), "", ".dawproject"),
     (zipped("META-INF/container.xml", "score.xml"), "", "MusicXML"),
@@ -55,6 +61,37 @@ def test_a_file_is_known_by_its_first_bytes_and_its_name(head: bytes, name: str,
     assert kind is not None
     assert what in kind.what
     assert len(kind.advice) > 20
+
+
+@pytest.mark.parametrize("name", ["song.ptb", "song.pt2", "song.gtp"])
+def test_an_old_tab_says_which_program_makes_one_of_it_that_is_read(name: str) -> None:
+    kind = foreign.recognised(b"", name)
+    assert kind is not None
+    assert not kind.suffixes
+    assert "MIDI" in kind.advice
+    assert ".gp" in kind.advice
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"Dear friend", "'Dear'"),
+        (b"it's", '"it\'s"'),
+        (b"\x1f\x8b\0\n", "the bytes 1f 8b 00 0a"),
+        (b"x\xe9", "the bytes 78 e9"),
+    ],
+)
+def test_the_beginning_of_a_file_is_told_as_letters_or_else_as_numbers(data: bytes, said: str) -> None:
+    assert foreign.beginning(data) == said
+
+
+@pytest.mark.parametrize("name", ["a.mid", "a.gp4", "a.gp", "a.gpx"])
+def test_of_a_file_that_is_something_else_the_beginning_is_told_as_people_write_it(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"not what its name says")
+    with pytest.raises(InputError, match="it begins with 'not") as caught:
+        opening.open_song(path)
+    assert "b'" not in str(caught.value)
 
 
 @pytest.mark.parametrize("head", [b"", b"MThd\0\0\0\6", b"RIFF\0\0\0\0RMIDdata", b"Dear friend", bytes(100)])

@@ -240,7 +240,7 @@ def test_parts_without_notes_are_left_out() -> None:
 LIES = [
     # (what, bytes, message)
     ("nothing", b"", "no MIDI file: it is empty"),
-    ("text", b"Dear friend", r"no MIDI file: it begins with b'Dear'"),
+    ("text", b"Dear friend", r"no MIDI file: it begins with 'Dear'"),
     ("a page", b"<html>hello</html>", r"a page of the web, and no MIDI file"),
     ("half a header", header()[:12], r"ends after 12 bytes, within its header"),
     ("a header of 4 bytes", b"MThd\x00\x00\x00\x04\x00\x01\x00\x01\x00\x60" + track(NOTE), r"byte 4.*4 bytes; it needs 6"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -49,6 +51,39 @@ def test_a_damaged_file_gives_samples_or_one_line(kind, subtype) -> None:
             read += 1
             assert np.isfinite(sound).all()
     assert read or kind in ("FLAC", "OGG")  # those have checksums
+
+
+def damaged_mp3() -> bytes:
+    """With 400 bytes between its frames that are no sound."""
+    data = as_file(plucked([(0.1, 52, 1.0)], 2.0), kind="MP3")
+    return data[:2000] + bytes(range(200)) * 2 + data[2000:]
+
+
+def test_the_decoder_of_mp3_says_nothing_on_standard_error(capfd) -> None:
+    assert len(soundfiles.mono(damaged_mp3(), RATE))
+    for cut in (400, 3000):
+        with suppress(RecordingError):
+            soundfiles.mono(damaged_mp3()[:cut] + bytes(3000), RATE)
+    assert capfd.readouterr().err == ""
+
+
+def test_what_others_say_on_standard_error_while_mp3_is_decoded_is_kept(capfd, monkeypatch) -> None:
+    mixed = soundfiles._mixed
+
+    def saying(block, channels):
+        os.write(2, b"from a thread\n")
+        return mixed(block, channels)
+
+    monkeypatch.setattr(soundfiles, "_mixed", saying)
+    soundfiles.mono(damaged_mp3(), RATE)
+    os.write(2, b"behind\n")
+    assert set(capfd.readouterr().err.splitlines()) == {"from a thread", "behind"}
+
+
+def test_an_mp3_without_a_frame_is_refused_in_words_about_the_file() -> None:
+    with pytest.raises(RecordingError, match="no sound in it can be decoded") as caught:
+        soundfiles.mono(as_file(np.zeros(RATE, np.float32), kind="MP3")[:400] + bytes(5000), RATE)
+    assert "pipe" not in str(caught.value)
 
 
 def test_a_header_that_claims_four_gigabytes_costs_no_memory() -> None:

@@ -1,0 +1,40 @@
+"""What is said of the beats of a file that was played without a click, or whose beats were found."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from seq2drum.cli import hearing
+from seq2drum.lattice import placing
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+
+
+@pytest.fixture
+def free() -> Song:
+    """A guitar that was played without a click: no strike is where the grid has a place."""
+    rng = np.random.default_rng(0)
+    at = np.cumsum(rng.integers(150, 420, 200)).tolist()
+    guitar = Part.of([Note(int(tick), 100, 52, 90) for tick in at], program=25)
+    return Song(480, (guitar,), (Tempo(0, 500_000),), (Metre(0, 4, 4),), 32 * 1920)
+
+
+@pytest.mark.parametrize(
+    ("given", "advice", "other"),
+    [
+        (hearing.Given("riff.mid"), "--follow finds its beats", "put it right"),
+        (hearing.Given("riff.mid", found=True), "--beat-scale 2 or 0.5 put it right", "--follow"),
+        (hearing.Given("riff.wav", b"RIFF", found=True), "--beat-scale 2 or 0.5 put it right", "--follow"),
+    ],
+)
+def test_to_follow_is_advised_only_where_no_beats_were_looked_for(
+    free: Song, given: hearing.Given, advice: str, other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert placing.missed(free, [0]).is_free
+    hearing.warn("riff", SimpleNamespace(song=free, guitar=SimpleNamespace(parts=[0])), given)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert advice in said
+    assert other not in said
