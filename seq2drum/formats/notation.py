@@ -18,7 +18,7 @@ from seq2drum.errors import InputError, NotationError
 from seq2drum.formats.clock import ticks_per_quarter
 from seq2drum.formats.heads import SIGNS
 from seq2drum.formats.plain import first_tune, plain_text
-from seq2drum.formats.unpacking import score_text
+from seq2drum.formats.unpacking import score_tree
 from seq2drum.music import metres
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import SCORE_LIMITS
@@ -43,8 +43,8 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
         NotationError: The file is no MusicXML score, is damaged, or lies beyond `SCORE_LIMITS`.
         InputError: There is no such file, or it may not be read.
     """
-    text = score_text(source if isinstance(source, bytes) else _file_bytes(Path(source)))
-    return _read(lambda: _song(_expanded(_parsed(text)), _swing(text)))
+    root = score_tree(source if isinstance(source, bytes) else _file_bytes(Path(source)))
+    return _read(lambda: _song(_expanded(_parsed(root)), _swing(root)))
 
 
 def read_abc(data: bytes) -> Song:
@@ -113,13 +113,12 @@ def _file_bytes(path: Path) -> bytes:
 # --- music21 ----------------------------------------------------------------------------------------------------------
 
 
-def _parsed(text: bytes) -> Any:
+def _parsed(root: ET.Element) -> Any:
     from music21.musicxml import xmlToM21
 
     module: Any = xmlToM21  # its functions carry no types
     importer = module.MusicXMLImporter()
-    # A score may be in UTF-16; music21 reads UTF-8.
-    importer.xmlText = ET.tostring(ET.fromstring(text), encoding="utf-8")
+    importer.xmlText = ET.tostring(root, encoding="utf-8")
     importer.parseXMLText()
     return importer.stream
 
@@ -305,9 +304,8 @@ def _unpitched(sound: Any, marks: Iterable[Any], default: int | None) -> int:
 # --- swing ------------------------------------------------------------------------------------------------------------
 
 
-def _swing(text: bytes) -> Fraction | None:
+def _swing(root: ET.Element) -> Fraction | None:
     """Where in its quarter the second eighth falls, if all of the score swings alike, from its first measure on."""
-    root = ET.fromstring(text)
     first = [swing for part in root.iter("part") for measure in part[:1] for swing in measure.iter("swing")]
     if not first or len(first) != len(list(root.iter("swing"))):  # music21 does not read them, nor know where they are
         return None

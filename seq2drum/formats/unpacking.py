@@ -1,4 +1,4 @@
-"""The XML text of a MusicXML file: unpacked, and checked before a tree is built of it.
+"""The tree of a MusicXML file: unpacked, checked before the tree is built, and made partwise.
 
 A file may be damaged, and it may be made to harm: a packed one that grows without end, entities that do, elements
 nested without end, a metre that takes hours to count. All are refused here, within bounds of time and memory.
@@ -6,6 +6,7 @@ nested without end, a metre that takes hours to count. All are refused here, wit
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 import zipfile
 from xml.parsers import expat
@@ -22,18 +23,67 @@ _PACKED = Packed(
     SCORE_LIMITS.file_bytes,
     SCORE_LIMITS.packing,
 )
-_MOST = {"note": SCORE_LIMITS.notes, "measure": SCORE_LIMITS.measures, "part": SCORE_LIMITS.parts}
+_PARTWISE, _TIMEWISE = "score-partwise", "score-timewise"
+_MOST = {
+    _PARTWISE: {"note": SCORE_LIMITS.notes, "measure": SCORE_LIMITS.measures, "part": SCORE_LIMITS.parts},
+    _TIMEWISE: {"note": SCORE_LIMITS.notes, "measure": SCORE_LIMITS.measures, "part": SCORE_LIMITS.measures},
+}
+"""How many elements of a kind there may be, by the root; a timewise score writes each part in each measure."""
+_SAYS_16_BITS = re.compile(
+    rb"""(?:\xef\xbb\xbf)?(<\?xml\s[^>]{,200}?encoding\s*=\s*["'])(?:utf-?16|ucs-2)[^"']{,8}""", re.I
+)
 
 
-def score_text(data: bytes) -> bytes:
-    """The checked XML of a score: the data itself, or the score inside a packed file.
+def score_tree(data: bytes) -> ET.Element:
+    """The checked partwise score that a file is or has packed in it; each part says what its durations count.
+
+    A timewise score is made partwise. Durations without divisions count as those of the other parts, else quarters.
 
     Raises:
         NotationError: it is no MusicXML, is damaged, or lies beyond `SCORE_LIMITS`.
     """
-    text = _unpacked(data)
-    _check(text, root="score-partwise")
-    return text
+    text = _SAYS_16_BITS.sub(rb"\1UTF-8", _unpacked(data), count=1)  # what is of 8 bits cannot be in UTF-16
+    _check(text, *_MOST)
+    root = ET.fromstring(text)
+    if root.tag == _TIMEWISE:
+        root = _partwise(root)
+    _add_divisions(root)
+    return root
+
+
+# --- one form ---------------------------------------------------------------------------------------------------------
+
+
+def _partwise(timewise: ET.Element) -> ET.Element:
+    """The measures of each part together; a part that a measure lacks is empty there."""
+    measures = timewise.findall("measure")
+    names = list(dict.fromkeys(part.get("id", "") for measure in measures for part in measure.findall("part")))
+    if len(names) > SCORE_LIMITS.parts or len(names) * len(measures) > SCORE_LIMITS.measures:
+        raise NotationError(
+            f"the score has {len(names):,} parts of {len(measures):,} measures; wanted are at most"
+            f" {SCORE_LIMITS.parts:,} parts, and {SCORE_LIMITS.measures:,} measures in all of them"
+        )
+    root = ET.Element(_PARTWISE, timewise.attrib)
+    root.extend(element for element in timewise if element.tag != "measure")
+    parts = {name: ET.SubElement(root, "part", id=name) for name in names}
+    for measure in measures:
+        own = {part.get("id", ""): part for part in measure.findall("part")}
+        for name, part in parts.items():
+            ET.SubElement(part, "measure", measure.attrib).extend(own.get(name, ()))
+    return root
+
+
+def _add_divisions(root: ET.Element) -> None:
+    """Write the divisions into the first measure of each part that has none there."""
+    for part in root.iter("part"):
+        first = part.find("measure")
+        if first is None or first.find("attributes/divisions") is not None:
+            continue
+        known = next(part.iter("divisions"), None)
+        known = next(root.iter("divisions"), None) if known is None else known
+        attributes = ET.Element("attributes")
+        ET.SubElement(attributes, "divisions").text = "1" if known is None else known.text
+        first.insert(0, attributes)
 
 
 # --- packed files -----------------------------------------------------------------------------------------------------
@@ -55,7 +105,7 @@ def _score_name(archive: zipfile.ZipFile) -> str:
     names = archive.namelist()
     if "META-INF/container.xml" in names:
         container = member(archive, archive.getinfo("META-INF/container.xml"), _PACKED)
-        _check(container, root="container")
+        _check(container, "container")
         for element in ET.fromstring(container).iter():
             if element.tag.endswith("rootfile") and element.get("full-path") in names:
                 return str(element.get("full-path"))
@@ -68,9 +118,9 @@ def _score_name(archive: zipfile.ZipFile) -> str:
 # --- the XML ----------------------------------------------------------------------------------------------------------
 
 
-def _check(text: bytes, *, root: str) -> None:
+def _check(text: bytes, *roots: str) -> None:
     """Refuse broken XML, entities, a document type of its own, another root, and what is beyond the limits."""
-    check = _Check(root)
+    check = _Check(roots)
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = check.doctype
     parser.EntityDeclHandler = check.entity
@@ -86,10 +136,11 @@ def _check(text: bytes, *, root: str) -> None:
 class _Check:
     """What the parser calls while it reads; each raises NotationError where the text is refused."""
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    def __init__(self, roots: tuple[str, ...]) -> None:
+        self._roots = roots
         self._depth = 0
-        self._counts = dict.fromkeys(_MOST, 0)
+        self._most: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
         self._beats: list[str] | None = None  # the text of the <beats> element that is open
 
     def doctype(self, name: str, system: str | None, public: str | None, has_internal_subset: int) -> None:
@@ -100,23 +151,32 @@ class _Check:
         raise NotationError("the file declares XML entities, which a score does not need")
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if self._depth == 0 and tag.rpartition(":")[2] != self._root:
-            raise NotationError(
-                f"the file is XML, but its root is <{tag[:40]}>; wanted is a MusicXML score (<{self._root}>)"
-            )
+        if self._depth == 0:
+            self._most = self._most_below(tag)
         self._depth += 1
         if self._depth > SCORE_LIMITS.depth:
             raise NotationError(f"the file nests elements more than {SCORE_LIMITS.depth} deep; a score does not")
         if tag == "beats":
             self._beats = []
-        if tag in self._counts:
-            self._counts[tag] += 1
-            if self._counts[tag] > _MOST[tag]:
-                raise NotationError(f"the score has more than {_MOST[tag]:,} {tag}s; wanted is a score of at most that")
+        if tag in self._most:
+            self._counts[tag] = self._counts.get(tag, 0) + 1
+            if self._counts[tag] > self._most[tag]:
+                raise NotationError(
+                    f"the score has more than {self._most[tag]:,} {tag}s; wanted is a score of at most that"
+                )
         if tag == "repeat" and _number(attributes.get("times", "2")) > SCORE_LIMITS.repeats:
             raise NotationError(
                 f"the score repeats a passage more than {SCORE_LIMITS.repeats} times; write the passage out"
             )
+
+    def _most_below(self, tag: str) -> dict[str, int]:
+        """How many elements of each kind may be below a root."""
+        root = tag.rpartition(":")[2]
+        if root not in self._roots:
+            raise NotationError(
+                f"the file is XML, but its root is <{tag[:40]}>; wanted is a MusicXML score (<{self._roots[0]}>)"
+            )
+        return _MOST.get(root, {})
 
     def end(self, tag: str) -> None:
         self._depth -= 1

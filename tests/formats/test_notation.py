@@ -69,6 +69,7 @@ def part_of(*measures: str, number: str = "P1") -> str:
 
 
 GUITAR = '<score-part id="P1"><part-name>Gitarre</part-name></score-part>'
+BASS = '<score-part id="P2"><part-name>Bass</part-name></score-part>'
 
 
 def score(*parts: str, listed: str = GUITAR) -> bytes:
@@ -127,6 +128,73 @@ def test_a_score_in_another_encoding_is_read(encoding: str) -> None:
     song = read_musicxml(text.encode(encoding))
     assert song.parts[0].name == "Grüne Gitarre"
     assert quarters(song) == quarters(read_musicxml(PLAIN))
+
+
+def test_a_score_that_says_utf_16_and_is_utf_8_is_read() -> None:
+    text = PLAIN.decode().replace("Gitarre", "Grüne Gitarre").replace("?>", " encoding='UTF-16'?>", 1)
+    for data in (text.encode(), b"\xef\xbb\xbf" + text.encode()):
+        assert read_musicxml(data).parts[0].name == "Grüne Gitarre"
+        assert quarters(read_musicxml(data)) == quarters(read_musicxml(PLAIN))
+
+
+def timewise(data: bytes) -> bytes:
+    """A score with all parts of a measure together."""
+    root = ET.fromstring(data)
+    parts = root.findall("part")
+    for part in parts:
+        root.remove(part)
+    root.tag = "score-timewise"
+    for measures in zip(*parts, strict=True):
+        measure = ET.SubElement(root, "measure", measures[0].attrib)
+        for part, own in zip(parts, measures, strict=True):
+            ET.SubElement(measure, "part", part.attrib).extend(own)
+    return ET.tostring(root)
+
+
+def test_a_timewise_score_is_the_song_that_it_is_partwise() -> None:
+    listed = GUITAR + BASS
+    data = score(
+        part_of(
+            f'<measure number="0" implicit="yes">{attributes() + tone("E3", 12)}</measure>',
+            tone("A3", 48),
+            attributes("3/4") + tone("B3", 36),
+        ),
+        part_of(
+            f'<measure number="0" implicit="yes">{attributes() + tone("E2", 12)}</measure>',
+            tone("A2", 24) + rest(24),
+            attributes("3/4") + rest(12) + tone("B2", 24),
+            number="P2",
+        ),
+        listed=listed,
+    )
+    song = read_musicxml(data)
+    assert len(song.bars()) == 3 and [len(part) for part in song.parts] == [3, 3]
+    assert read_musicxml(timewise(data)) == song
+    assert read_musicxml(packed(timewise(data))) == song
+
+
+def test_a_timewise_score_without_a_part_in_a_measure_is_silent_there() -> None:
+    listed = GUITAR + BASS
+    whole = attributes() + tone("E3", 48)
+    measures = (("P1", "P2"), ("P1",), ("P1", "P2"))
+    inner = "".join(
+        f"<measure>{''.join(f'<part id={name!r}>{whole}</part>' for name in names)}</measure>" for names in measures
+    )
+    song = read_musicxml(f"<score-timewise><part-list>{listed}</part-list>{inner}</score-timewise>".encode())
+    assert [[onset for onset, _, _ in quarters(song, part)] for part in (0, 1)] == [[0, 4, 8], [0, 8]]
+
+
+def test_durations_without_divisions_count_quarters_or_as_those_of_the_other_parts() -> None:
+    def bare(number: str, *durations: int) -> str:
+        metre = attributes().replace("<divisions>12</divisions>", "")
+        return part_of(metre + "".join(tone("E3", duration) for duration in durations), number=number)
+
+    assert quarters(read_musicxml(score(bare("P1", 1, 2, 1)))) == [(0, 1, 52), (1, 2, 52), (3, 1, 52)]
+    listed = GUITAR + BASS
+    song = read_musicxml(score(bare("P1", 12, 36), part_of(attributes() + tone("E2", 48), number="P2"), listed=listed))
+    assert quarters(song) == [(0, 1, 52), (1, 3, 52)]
+    late = part_of(attributes().replace("<divisions>12</divisions>", "") + tone("E3", 48), attributes() + rest(48))
+    assert quarters(read_musicxml(score(late))) == [(0, 4, 52)]
 
 
 def test_a_tied_note_is_one_note() -> None:
@@ -299,6 +367,13 @@ OUTSIDE = b'<!DOCTYPE s [<!ENTITY x SYSTEM "file:///etc/hostname">]><score-partw
 ENDLESS = '<barline><repeat direction="backward" times="9999"/></barline>'
 
 
+def timewise_of(*, measures: int, parts: int, only_first: bool = False) -> bytes:
+    """A timewise score of empty measures; only_first: but for the first they lack their parts."""
+    full = "<measure>" + "".join(f'<part id="P{number}"/>' for number in range(parts)) + "</measure>"
+    rest_of = "<measure/>" if only_first else full
+    return f"<score-timewise>{full}{rest_of * (measures - 1)}</score-timewise>".encode()
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -307,7 +382,7 @@ ENDLESS = '<barline><repeat direction="backward" times="9999"/></barline>'
         (random.Random(5).randbytes(64), "no MusicXML"),
         (PLAIN[:-30], "no MusicXML"),
         (b"<html/>", "<html>"),
-        (b"<score-timewise/>", "<score-timewise>"),
+        (b"<score-timewise/>", "no parts"),
         (b"<score-partwise/>", "no parts"),
         (BILLION, "entities"),
         (OUTSIDE, "entities"),
@@ -329,6 +404,9 @@ ENDLESS = '<barline><repeat direction="backward" times="9999"/></barline>'
         (score(part_of(attributes() + tone("E3", 99999999))), "quarters"),
         (b"<score-partwise><part>" + b"<measure/>" * 50_001 + b"</part></score-partwise>", "50,000 measures"),
         (b"<score-partwise>" + b"<part/>" * 65 + b"</score-partwise>", "64 parts"),
+        (timewise_of(measures=1, parts=65), "64 parts"),
+        (timewise_of(measures=900, parts=64), "50,000 parts"),
+        (timewise_of(measures=50_000, parts=2, only_first=True), "50,000 measures"),
         (score(part_of(attributes() + "<note><pitch/><duration>banana</duration></note>")), "music21 cannot read"),
     ],
 )  # fmt: skip
