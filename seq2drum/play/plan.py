@@ -134,7 +134,7 @@ class Plan:
             tilt = np.zeros_like(groove)
         if bar in gestures.full:
             tilt += FULL_BAR * groove
-        # 2. Crashes come with a kick, and in place of hat and ride.
+        # 2. Crashes come with a kick; the other hand may keep time under them, as it does in half of drummers' crashes.
         crash, crashed = kit.places.get("crash"), bar in gestures.crashed
         if crash is not None and self.crash is not None:
             crashed |= bool(self.crash[bar])
@@ -143,7 +143,6 @@ class Plan:
                 tilt[1:, crash] -= 0 if is_fill else STRAY
         if crash is not None and crashed and (self.pieces is None or self.pieces.allowed[crash]):
             tilt[0, crash] = SURE
-            tilt[0, kit.voices_named(KEPT)] = -SURE
         if "kick" in kit.places and (crashed or bar in gestures.heavy):
             tilt[0, kit.places["kick"]] = SURE if bar in gestures.heavy else CRASHED_KICK
         # 3. Cues have the last word but for what may not be played.

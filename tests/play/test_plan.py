@@ -93,11 +93,11 @@ def test_what_is_forbidden_is_never_played_not_even_where_a_cue_has_it() -> None
     assert tilt[0, voice("kick")] == SURE
 
 
-def test_a_crash_comes_with_a_kick_in_place_of_hat_and_ride_and_only_where_it_is_planned() -> None:
+def test_a_crash_comes_with_a_kick_and_only_where_it_is_planned_and_leaves_time_to_the_other_hand() -> None:
     plan = replace(Plan.of_sections(2, [Section(0, "A")]), crash=np.array([True, False]), fill=np.zeros(2, dtype=bool))
     here, there = plan.tilt(0, 0, NONE, FULL), plan.tilt(1, 24, NONE, FULL)
     assert here[0, voice("crash")] == SURE and 2 < here[0, voice("kick")] < SURE
-    assert here[0, [voice("closed hat"), voice("ride"), voice("open hat")]].tolist() == [-SURE] * 3
+    assert not here[:, [voice("closed hat"), voice("ride"), voice("open hat")]].any()
     assert there[0, voice("crash")] < there[1, voice("crash")] < 0
 
 
