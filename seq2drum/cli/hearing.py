@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from seq2drum.cli import paths
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import say
-from seq2drum.errors import OptionError
+from seq2drum.errors import OptionError, PartNotFoundError
 from seq2drum.music.limits import RECORDING_SUFFIXES
 
 if TYPE_CHECKING:
@@ -46,6 +46,23 @@ def timing(options: argparse.Namespace) -> Timing:
     return Timing(options.bpm, options.metre, options.first_downbeat, options.beat_scale)
 
 
+def _check_track(track: str | None) -> None:
+    """Refuse a track that no recording has, before it is listened to.
+
+    Raises:
+        OptionError: it is not the one part that a recording becomes.
+    """
+    from seq2drum.formats import recording
+    from seq2drum.music import theory
+
+    try:
+        theory.choose_parts(recording.ANY, track)
+    except PartNotFoundError:
+        raise OptionError(
+            f"--track {track!r} fits no part; a recording has one, 1 {recording.ANY.parts[0].name!r}; leave it out"
+        ) from None
+
+
 class Given(NamedTuple):
     """What a file is to the drummer.
 
@@ -76,6 +93,7 @@ def given(source: str, options: argparse.Namespace) -> Given:
         from seq2drum.formats import recording  # what hears recordings is loaded for them alone
 
         sound = file
+        _check_track(options.track)
         heard, found = recording.read(sound, said)
     elif options.follow:
         from seq2drum.lattice import placing, pulse

@@ -62,6 +62,10 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
     jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
     also = exports.wanted(options)
+    if not (wanted.groove is None and wanted.like is None):
+        from seq2drum.play import wishes
+
+        wishes.check(wanted)
     work = [(source, paths.numbered(target, count)) for source, target in jobs]
     for flag, name in also.items():
         if len(jobs) > 1:

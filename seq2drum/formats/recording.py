@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from seq2drum.errors import RecordingError
 from seq2drum.formats import soundfiles, transcription
-from seq2drum.lattice.beats import Timing
+from seq2drum.lattice.beats import Beats, Timing
 from seq2drum.lattice.performance import Performance
 from seq2drum.lattice.placing import placed
 from seq2drum.lattice.pulse import Found, beats_of
 from seq2drum.music.notes import Song
+
+ANY = placed(
+    Performance.of(np.zeros(1), np.full(1, 0.1), np.full(1, 40), np.ones(1), 1.0), Beats.steady(120, 0.0, (4, 4))
+)
+"""A recording of one note: it has the parts that every recording has."""
 
 
 def read(data: bytes, timing: Timing | None = None) -> tuple[Song, Found]:

@@ -28,6 +28,20 @@ from seq2drum.play.take import Sheet
 LEVELS = ("intensity", "complexity", "fills", "humanize", "swing")
 
 
+def check(options: Options) -> None:
+    """Refuse what no song makes possible, before a song is read or listened to.
+
+    Raises:
+        OptionError: there is no such groove.
+        InputError: the song to play like cannot be read.
+    """
+    if options.groove is not None:
+        for groove in by_section(options.groove).values():
+            _read(groove)
+    if options.like is not None:
+        _song(options.like, DEFAULT_LIMITS)
+
+
 def settled(sheet: Sheet, limits: Limits = DEFAULT_LIMITS) -> Sheet:
     """The sheet with each groove of its options as a `Groove`, by the letter of its section, and without `like`.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from seq2drum.cli import hearing
+from seq2drum.formats import recording
 from seq2drum.lattice import placing
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
+from tests.commands import called
 
 
 @pytest.fixture
@@ -38,3 +41,30 @@ def test_to_follow_is_advised_only_where_no_beats_were_looked_for(
     assert said.count("\n") == 1
     assert advice in said
     assert other not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--style", "rokc"), "did you mean rock?"),
+        (("--groove", "no such groove"), "there is no groove 'no such groove'"),
+        (("--groove", "verse=no such groove"), "there is no groove 'no such groove'"),
+        (("--groove", "none.mid:5-8"), "none.mid does not exist"),
+        (("--like", "none.mid"), "none.mid does not exist"),
+        (("--track", "2"), "--track '2' fits no part; a recording has one, 1 'Guitar'"),
+        (("--track", "bass"), "--track 'bass' fits no part; a recording has one, 1 'Guitar'"),
+    ],
+)
+def test_a_mistyped_name_is_refused_before_a_recording_is_listened_to(
+    words: tuple[str, str],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "heard", lambda data: pytest.fail("it was listened to"))
+    monkeypatch.chdir(tmp_path)
+    Path("riff.wav").write_bytes(b"RIFF\x24\0\0\0WAVEfmt ")
+    code, out, err = called(["riff.wav", *words], capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
