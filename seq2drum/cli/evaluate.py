@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # imported on use: help and errors come at once
     from seq2drum.judge.players import Player
 
 SETTINGS = ("given-1", "given-2", "given-4", "given-8")
-WAYS = ("plain", "default", "daring")
+WAYS = ("plain", "default", "daring", "given")
 LISTENED = 8  # songs of a comparison by ear
 SPLITS = ("test", "validation", "train", "all")
 
@@ -58,9 +58,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--ways",
         nargs="+",
         default=list(WAYS),
-        choices=[*WAYS, "given", "jam"],
+        choices=[*WAYS, "jam"],
         help="plain, as by default, with --daring 0.5; given: on the song's own grooves; jam: played along with the"
-        " guitar, as --mode jam (default: the first three)",
+        " guitar, as --mode jam (default: all but jam)",
     )
     players.add_argument("--takes", type=int, default=5, metavar="N", help="default takes a song (default: 5)")
     players.add_argument(

@@ -78,7 +78,7 @@ class Column:
 class Row:
     """One player's figures. songs: over how many songs. takes: the mean over so many takes of each.
 
-    bars: of a row by metre or style, how many bars of these songs count.
+    bars: of a row by metre or style, how many bars of these songs count. model, way: see `players.Player`.
     """
 
     name: str
@@ -89,6 +89,8 @@ class Row:
     figures: dict[str, Estimate]
     takes: int = 1
     bars: int = 0
+    model: str = ""
+    way: str = ""
 
 
 @dataclass(frozen=True)

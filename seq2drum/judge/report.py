@@ -6,6 +6,7 @@ From values to text; it computes no figures, and touches files only to write the
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 from itertools import cycle, groupby
 from pathlib import Path
@@ -25,6 +26,7 @@ from seq2drum.judge.evaluation import (
     Row,
 )
 from seq2drum.judge.figure import WAYS
+from seq2drum.judge.summary import COLUMN, FIGURES, sentence, standings
 from seq2drum.lattice.grid import PLACES, STEPS_PER_QUARTER, TWELFTHS
 from seq2drum.music.kit import NINE
 from seq2drum.show import charts, page
@@ -130,6 +132,7 @@ def facts(evaluation: Evaluation) -> list[str]:
     return lines
 
 
+_BRIEF = "A model's line is its default take. Other ways of playing and all figures are below."
 _LEGEND = "Intervals are 95 %, songs drawn again. A player with * sees the real drums of the song."
 _JUDGED = "A plain take is judged by its hits; one that varies as drummers do, by the critics and its vocabulary."
 _FREE = "Free-running: nobody but * ever saw a real drum of the song."
@@ -164,7 +167,8 @@ def _kinds(evaluation: Evaluation) -> list[tuple[str, str, list[Row]]]:
 
 def as_text(evaluation: Evaluation) -> str:
     """Aligned tables for a terminal."""
-    parts = [_FREE, ""]
+    parts = [textwrap.fill(sentence(evaluation), 120), ""]
+    parts += [*_aligned("In brief", table(standings(evaluation), FIGURES, interval="half")), "", _BRIEF, _FREE, ""]
     for title, names in sections(evaluation):
         for some in _beside(names):
             parts += [*_aligned(title, table(evaluation.free, some, interval="half")), ""]
@@ -225,8 +229,10 @@ def _two_lines(name: str) -> tuple[str, str]:
 
 
 def as_markdown(evaluation: Evaluation) -> str:
-    """The tables as a page of Markdown; the headline, on top, is fit to be pasted elsewhere."""
-    parts = ["# How good the drums are", "", f"{_FREE} {_LEGEND} {_JUDGED}", ""]
+    """The tables as a page of Markdown; the five figures on top are fit to be pasted elsewhere."""
+    parts = ["# How good the drums are", "", sentence(evaluation), ""]
+    parts += [*_piped(table(standings(evaluation), FIGURES, interval="whole")), ""]
+    parts += [f"{_BRIEF} {_FREE} {_LEGEND} {_JUDGED}", ""]
     for title, names in sections(evaluation):
         parts += [f"## {title}", ""]
         for some in _beside(names):
@@ -252,7 +258,7 @@ def _piped(table: page.Table) -> list[str]:
 def _meanings(evaluation: Evaluation) -> page.Table:
     players = [[row.name, row.meaning, ""] for row in (*evaluation.free, *evaluation.continued[-1:])]
     named = {row[0]: row for row in players}
-    figures = [[column.name, column.meaning, WAYS.get(column.better, "")] for column in evaluation.columns]
+    figures = [[column.name, column.meaning, WAYS.get(column.better, "")] for column in (COLUMN, *evaluation.columns)]
     return page.Table(["name", "meaning", ""], [*figures, *named.values()], words=True)
 
 
@@ -276,9 +282,11 @@ class _PageTable(NamedTuple):
 
 
 def as_html(evaluation: Evaluation) -> str:
-    """One page that needs nothing else: tables, bars with intervals, the similarity curve, and drums as grids."""
+    """One page that needs nothing else: who is best at what, five figures of each, and all else folded below.
+
+    Below are bars with intervals, the similarity curve, drums as grids, and tables of all figures.
+    """
     tables = [(title, "", _page_table(evaluation.free, names)) for title, names in sections(evaluation)]
-    headline, tables = tables[:1], tables[1:]
     if evaluation.continued:
         tables.append(("Playing on", _on(evaluation), _page_table(evaluation.continued, CONTINUED)))
     if evaluation.compared:
@@ -290,9 +298,10 @@ def as_html(evaluation: Evaluation) -> str:
     return page.render(
         "report.html",
         title="How good the drums are",
-        introduction=f"{_FREE} {_LEGEND} {_JUDGED}",
+        sentence=sentence(evaluation),
+        brief=_page_table(standings(evaluation), FIGURES),
+        introduction=f"{_BRIEF} {_FREE} {_LEGEND} {_JUDGED}",
         notes=evaluation.notes,
-        headline=headline,
         figures=[svg for name in PICTURED if name in known and (svg := _bars(known[name], evaluation.free))],
         curve=charts.lines("similarity of bars", "", curves, across="bars apart", wide=True),
         curve_lines=curves,

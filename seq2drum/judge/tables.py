@@ -203,4 +203,5 @@ def _summarised(counted: Sequence[Statistics], seeds: Sequence[int], draws: int)
 
 
 def _row(player: Player, figures: dict[str, Estimate], songs: int) -> Row:
-    return Row(player.name, player.meaning, player.kind, player.sees_real, songs, figures, player.takes)
+    told = (player.name, player.meaning, player.kind, player.sees_real, songs, figures, player.takes)
+    return Row(*told, model=player.model, way=player.way)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from seq2drum.errors import OptionError, OutputError
-from seq2drum.judge import report
+from seq2drum.judge import report, summary
 from seq2drum.judge.evaluation import HEADLINE, METRES, Estimate, Evaluation, Example, Row, columns
 from seq2drum.music.choices import STYLES
 from seq2drum.music.kit import NINE
@@ -124,7 +125,11 @@ def full() -> Evaluation:
 
 
 def test_the_headline_of_a_page_comes_first_in_lines_that_can_be_pasted() -> None:
-    lines = report.as_markdown(full()).splitlines()
+    evaluation = full()
+    lines = report.as_markdown(evaluation).splitlines()
+    assert lines[2] == summary.sentence(evaluation)
+    assert lines[4] == "|  | gain in nats | F1 on the song's groove | distinct bars | critic AUC | hit F1 |"
+    lines = lines[lines.index("## Headline") :]
     assert next(line for line in lines if line.startswith("## ")) == "## Headline"
     heads = [line for line in lines if line.startswith("|  |")]
     assert [name.strip() for head in heads[: -(-len(HEADLINE) // 6)] for name in head.split("|")[2:-1]] == list(
@@ -137,7 +142,8 @@ def test_the_headline_of_a_page_comes_first_in_lines_that_can_be_pasted() -> Non
 def test_lines_of_a_terminal_are_short_too_and_no_figure_is_lost() -> None:
     text = report.as_text(full())
     assert max(map(len, text.splitlines())) < 200
-    assert text.count("-0.123 ±0.600") == len(NAMES) * len(columns())
+    brief = [row for row in NAMES if row != "own bar"], [name for name in summary.FIGURES if name != summary.OWN_GROOVE]
+    assert text.count("-0.123 ±0.600") == len(NAMES) * len(columns()) + len(brief[0]) * len(brief[1])
 
 
 def test_every_group_of_figures_has_its_section() -> None:
@@ -287,6 +293,64 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> No
     (tmp_path / "b.md").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
         report.check(tmp_path / "b.md", overwrite=True)
+
+
+def played() -> Evaluation:
+    """Two models in their ways, a copyist and a deaf drummer, with the figures of the summary."""
+
+    def row(name: str, kind: str = "model", way: str = "", seen: bool = False, **figures: float) -> Row:
+        values = {key.replace("_", " "): Estimate(value) for key, value in figures.items()}
+        model, name = ("", name) if kind != "model" else (name, f"{name}, {way}")
+        return Row(name, "", kind, seen, 3, values, model=model, way=way)
+
+    good = (
+        row("good", way="plain", gain_in_nats=2.5, hit_F1=0.58, distinct_bars=0.05),
+        row("good", way="default", hit_F1=0.56, distinct_bars=0.24, critic_AUC=0.9),
+        row("good", way="given, sampled", seen=True, hit_F1=0.75),
+    )
+    deaf = (row("deaf", way="plain", gain_in_nats=0.1, hit_F1=0.6), row("deaf", way="given, sampled", hit_F1=0.7))
+    others = (
+        row("real drums", "real", seen=True, distinct_bars=0.27),
+        row("copyist", "baseline", hit_F1=0.4, distinct_bars=0.26, critic_AUC=0.6),
+        row("own bar", "baseline", seen=True, hit_F1=0.8, distinct_bars=0.27, critic_AUC=0.5),
+    )
+    evaluation = made()
+    evaluation.about.pop("command")
+    return replace(evaluation, free=(others[0], *good, *deaf, *others[1:]), curves={}, examples=())
+
+
+def test_the_summary_has_a_line_for_each_model_and_none_for_who_sees_the_drums() -> None:
+    rows = {row.name: row for row in summary.standings(played())}
+    assert list(rows) == ["real drums", "good", "deaf", "copyist"]
+    shown = [rows["good"].figures[name].value for name in summary.FIGURES]
+    assert shown == [2.5, 0.75, 0.24, 0.9, 0.56]  # gained by the plain take, given by its own way, the rest by default
+    assert rows["deaf"].figures["hit F1"].value == 0.6  # without a default take, the plain one
+    assert "*" not in report.as_markdown(played()).split("## ")[0].split("|  |")[1].split("A model")[0]
+
+
+def test_a_sentence_says_who_is_best_at_what() -> None:
+    assert summary.sentence(played()) == (
+        "good gains most by the right guitar (2.50 nats a bar) and plays best on the song's own groove (F1 0.750);"
+        " copyist varies most nearly as drummers do (0.260 distinct bars, drummers 0.270) and is hardest to tell from a"
+        " drummer (AUC 0.600); deaf has most hits of the song's drums (F1 0.600)."
+    )
+    alone = replace(played(), free=played().free[1:4])
+    assert summary.sentence(alone) == (
+        "good gains by the right guitar (2.50 nats a bar), plays on the song's own groove (F1 0.750), is told from a"
+        " drummer (AUC 0.900) and has hits of the song's drums (F1 0.560)."
+    )
+    assert "Nobody" in summary.sentence(replace(played(), free=played().free[:1]))
+
+
+def test_the_page_begins_with_the_sentence_and_five_columns_and_all_else_is_folded() -> None:
+    evaluation = replace(played(), curves={row.name: (None,) for row in played().free})
+    page = report.as_html(evaluation)
+    begin = page[page.index("</h1>") :]
+    first, rest = begin.split("<details>", 1)
+    assert first.index("good gains most") < first.index("<table>") and first.count("<table>") == 1
+    assert [unescape(name) for name in re.findall(r"<th>(.*?)</th>", first) if name] == list(summary.FIGURES)
+    outside = re.sub(r"<details>.*?</details>", "", f"<details>{rest}", flags=re.DOTALL)
+    assert "<table>" not in outside and "<svg" not in outside and "<h2>" not in outside
 
 
 def test_models_are_set_against_the_first_in_a_table_of_their_own() -> None:
