@@ -11,12 +11,17 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 MOST_HEAD = 1 << 16
 """The longest head in bytes."""
 MOST_BODY = 1 << 28
 """The longest body in bytes."""
+MOST_ANSWER = 1 << 30
+"""The longest answer in bytes, see `in_pieces`: ten minutes of eight stems are less."""
+PIECE = 1 << 22
+"""An answer of more bytes comes as several frames."""
 
 _LENGTHS = struct.Struct(">II")
 
@@ -37,6 +42,14 @@ def pack(frame: Frame) -> bytes:
     head = json.dumps(frame.head, separators=(",", ":")).encode()
     _check(len(head), len(frame.body))
     return b"".join((_LENGTHS.pack(len(head), len(frame.body)), head, frame.body))
+
+
+def in_pieces(frame: Frame) -> Iterator[Frame]:
+    """An answer as frames: its head comes last, and all but the last of its bytes before it, as {"what": "piece"}."""
+    last = max(len(frame.body) - 1, 0) // PIECE * PIECE
+    for at in range(0, last, PIECE):
+        yield Frame({**frame.head, "what": "piece"}, frame.body[at : at + PIECE])
+    yield Frame(frame.head, frame.body[last:])
 
 
 def read(stream: BinaryIO) -> Frame | None:

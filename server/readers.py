@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from google.rpc import status_pb2
 
-from server.frames import Frame
+from server.frames import MOST_ANSWER, Frame
 from server.settings import Settings
 from server.statuses import Refusal, StatusError, shutting_down
 from server.workers import RETRY_SECONDS, Pool, Worker, died
@@ -45,13 +45,13 @@ class _Request:
     what: str
     body: bytes
     seconds: float
-    answer: asyncio.Future[bytes]
+    answer: asyncio.Future[list[bytes]]
     caller: str = ""
     hung: int = 0
 
-    def succeed(self, response: bytes) -> None:
+    def succeed(self, pieces: list[bytes]) -> None:
         if not self.answer.done():
-            self.answer.set_result(response)
+            self.answer.set_result(pieces)
 
     def fail(self, error: Exception) -> None:
         if not self.answer.done():
@@ -96,7 +96,7 @@ class Screens(Pool):
         Raises:
             StatusError, Refusal: as `screen`.
         """
-        return await self._asked("brief", request_bytes, seconds, None)
+        return b"".join(await self._asked("brief", request_bytes, seconds, None))
 
     async def screen(
         self, request_bytes: bytes, seconds: float, *, recording: bool = False, music: bool = False, caller: str = ""
@@ -111,10 +111,10 @@ class Screens(Pool):
             Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
         """
         what, most = "music" if music else "screen", self._recording_seconds if recording else None
-        return await self._asked(what, request_bytes, seconds, most, caller)
+        return b"".join(await self._asked(what, request_bytes, seconds, most, caller))
 
-    async def render(self, request_bytes: bytes, seconds: float) -> bytes:
-        """The file that a RenderRequest asks for, within that many seconds.
+    async def render(self, request_bytes: bytes, seconds: float) -> list[bytes]:
+        """The pieces of the file that a RenderRequest asks for, within that many seconds.
 
         Raises:
             StatusError, Refusal: as `screen`.
@@ -127,10 +127,10 @@ class Screens(Pool):
         Raises:
             StatusError, Refusal: as `screen`.
         """
-        return await self._asked("convert", file, seconds, None, caller)
+        return b"".join(await self._asked("convert", file, seconds, None, caller))
 
-    async def _asked(self, what: str, body: bytes, seconds: float, most: float | None, caller: str = "") -> bytes:
-        """What a worker answers. most: how long reading may take, if not as long as that of any file."""
+    async def _asked(self, what: str, body: bytes, seconds: float, most: float | None, caller: str = "") -> list[bytes]:
+        """The pieces of what a worker answers. most: how long reading may take, if not as long as that of any file."""
         if self._stopping:
             raise shutting_down()
         if len(self._line) >= self._longest:
@@ -195,7 +195,11 @@ class Screens(Pool):
             if not await worker.send(Frame({"what": request.what, "job": job}, request.body)):
                 self._again(request)  # it never arrived
                 return False
+            pieces: list[bytes] = []
             frame = await self._answer_of(worker, request)
+            while frame and frame.head == {"what": "piece", "job": job} and sum(map(len, pieces)) < MOST_ANSWER:
+                pieces.append(frame.body)
+                frame = await self._answer_of(worker, request)
         except asyncio.CancelledError:
             request.fail(shutting_down())
             raise
@@ -215,7 +219,7 @@ class Screens(Pool):
             request.fail(died())
             return False
         if frame.head["what"] == "done":
-            request.succeed(frame.body)
+            request.succeed([*pieces, frame.body])
         else:
             request.fail(StatusError(status_pb2.Status.FromString(frame.body)))
         return True

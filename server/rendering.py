@@ -25,7 +25,6 @@ from seq2drum.play.take import TRACK_NAME, Sheet, Take
 from seq2drum.rpc import accompaniment_pb2 as pb
 from seq2drum.show import samples, sound
 from server import convert
-from server.frames import MOST_BODY
 from server.statuses import Refusal
 
 _HIT = 8
@@ -67,14 +66,7 @@ def rendered(body: bytes, limits: Limits, max_bars: int) -> bytes:
     if request.format in _AUDIBLE:
         _check_sound(take)
     # 3. It is made.
-    data = make(played)
-    if len(data) > MOST_BODY:
-        raise Refusal(
-            "INVALID_OPTION",
-            f"it has {len(data):,} bytes in this format, at most {MOST_BODY:,} are sent; the command line writes it",
-            field="format",
-        )
-    return data
+    return make(played)
 
 
 def _of_rendering(config: pb.GenerationConfig) -> pb.GenerationConfig:
@@ -145,8 +137,8 @@ def _check_sound(take: Take) -> None:
 def _zipped(played: Played) -> bytes:
     """The stems and their mix, 16 bits each, in a zip file."""
     data = io.BytesIO()
+    stems = deliver.stems(played)
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, one in deliver.stems(played).items():
-            whole = np.clip(np.rint(one * 32767), -32768, 32767).astype(np.int16)
-            archive.writestr(zipfile.ZipInfo(f"{name}.wav"), samples.wav_file(whole))
+        for name in [*stems]:  # each is forgotten as soon as it is packed: they are large
+            archive.writestr(zipfile.ZipInfo(f"{name}.wav"), samples.stereo_wav(stems.pop(name)))
     return data.getvalue()

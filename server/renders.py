@@ -20,8 +20,8 @@ class Renders:
         self._screens: Screens | None = None
         self._starting: asyncio.Future[None] | None = None
 
-    async def render(self, request_bytes: bytes, seconds: float) -> bytes:
-        """The file that a RenderRequest asks for, within that many seconds.
+    async def render(self, request_bytes: bytes, seconds: float) -> list[bytes]:
+        """The pieces of the file that a RenderRequest asks for, within that many seconds.
 
         Raises:
             StatusError, Refusal: as `Screens.render`.

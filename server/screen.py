@@ -190,7 +190,8 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     bound_memory(start.head.get("screen_mebibytes"))
     frames.write(sink, Frame({"what": "ready"}))
     while (frame := frames.read(source)) is not None:
-        frames.write(sink, answer(frame, rules))
+        for piece in frames.in_pieces(answer(frame, rules)):
+            frames.write(sink, piece)
 
 
 def _riff(model: str) -> bytes:

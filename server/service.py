@@ -65,7 +65,7 @@ class Playing(Making, Jammers, Protocol):
 class Rendering(Protocol):
     """Who makes files: `server.renders.Renders`."""
 
-    async def render(self, request: bytes, seconds: float) -> bytes: ...
+    async def render(self, request: bytes, seconds: float) -> list[bytes]: ...
 
 
 class Service:
@@ -166,12 +166,15 @@ class Service:
         file = made.of(request)
         with self._rendering.place(call.caller):
             began = self._clock()
-            content = await self._renders.render(data, call.left())
+            pieces = await self._renders.render(data, call.left())
+            size = sum(map(len, pieces))
             call.facts |= {"format": file.format, "render_ms": self._since(began)}
-            about = pb.RenderedFile(name=file.name, media_type=file.media_type, size=len(content), request_id=call.id)
+            about = pb.RenderedFile(name=file.name, media_type=file.media_type, size=size, request_id=call.id)
             await call.write(pb.RenderResponse(file=about))
-            for at in range(0, len(content), FILE_CHUNK):
-                await call.write(pb.RenderResponse(chunk=content[at : at + FILE_CHUNK]))
+            while pieces:  # each is forgotten as soon as it is sent: there may be hundreds of mebibytes
+                piece = pieces.pop(0)
+                for at in range(0, len(piece), FILE_CHUNK):
+                    await call.write(pb.RenderResponse(chunk=piece[at : at + FILE_CHUNK]))
 
     async def compose(self, call: Call) -> None:
         """Beats, of which one may be played to a guitar."""

@@ -53,6 +53,9 @@ def _job(frame: Frame) -> None:
         _say({"what": "failed", "job": job}, refusal.SerializeToString())
     elif body == b"stay":
         _say({"what": "bar", "job": job}, str(os.getpid()).encode())
+    elif body.startswith(b"pieces "):
+        for piece in frames.in_pieces(Frame({"what": "done", "job": job}, b"0123456789" * int(body[7:]))):
+            frames.write(sys.stdout.buffer, piece)
     elif body.startswith(b"bars "):
         for number in range(int(body[5:])):
             _say({"what": "bar", "job": job}, b"%d" % number * 100)

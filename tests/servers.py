@@ -58,12 +58,12 @@ class Readers:
         timeline = pb.TimelineInfo(bars=brief.bars, ticks_per_quarter=480)
         return pb.AnalyzeGuitarResponse(timeline=timeline, estimated_ms=self.estimated_ms).SerializeToString()
 
-    async def render(self, request: bytes, seconds: float) -> bytes:
+    async def render(self, request: bytes, seconds: float) -> list[bytes]:
         self.renders.append(pb.RenderRequest.FromString(request))
         await self.go.wait()
         if self.error:
             raise self.error
-        return drums(0, self.size)
+        return [drums(0, self.size)]
 
     async def screen(
         self, request: bytes, seconds: float, *, recording: bool = False, music: bool = False, caller: str = ""

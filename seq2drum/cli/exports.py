@@ -50,7 +50,9 @@ def add_options(to: Container) -> None:
     to.add_argument("--picture", metavar="FILE", help="also draw the guitar and the drums: .png or .svg")
     to.add_argument("--wav", metavar="FILE", help="also write guitar and drums as sound (needs FluidSynth)")
     to.add_argument(
-        "--stems", metavar="DIR", help="also write a WAV of the guitar and of each track of drums, and their mix"
+        "--stems",
+        metavar="DIR",
+        help="also write a WAV of the guitar and of each track of drums, and their mix",
     )
     add_soundfont(to)
     to.add_argument("--json-take", metavar="FILE", help="also write the bars and hits of the take as .json")
@@ -105,7 +107,7 @@ def write_stems(played: Played, name: str, *, overwrite: bool) -> None:
     for stem in names:
         files.check(folder / f"{stem}.wav", overwrite=overwrite)
     for stem, heard in deliver.stems(played).items():
-        files.write_file(folder / f"{stem}.wav", samples.float_wav(heard), overwrite=overwrite)
+        files.write_file(folder / f"{stem}.wav", samples.stereo_wav(heard), overwrite=overwrite)
 
 
 def spelt(flag: str) -> str:

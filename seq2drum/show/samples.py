@@ -24,19 +24,14 @@ def peak(sound: Sound) -> float:
     return float(max(sound.max(initial=0), -sound.min(initial=0)))
 
 
-def float_wav(sound: Sound) -> bytes:
-    """A WAV file of stereo samples as floats: nothing is rounded."""
-    data = np.ascontiguousarray(sound, "<f4").tobytes()
-    form = struct.pack("<HHIIHHH", 3, 2, RATE, RATE * 8, 8, 32, 0)
-    fact = b"fact" + struct.pack("<II", 4, len(sound))
-    head = b"WAVEfmt " + struct.pack("<I", len(form)) + form + fact + b"data" + struct.pack("<I", len(data))
-    return b"".join([b"RIFF", struct.pack("<I", len(head) + len(data)), head, data])
+def stereo_wav(sound: Sound) -> bytes:
+    """A WAV file, 16 bits, of stereo sound; what is beyond full scale is cut."""
+    return wav_file(np.rint(sound.clip(-1, 1) * np.float32(32_767)).astype(np.int16))
 
 
 def mono_wav(sound: NDArray[np.float32]) -> bytes:
     """A WAV file, 16 bits, of one channel (frames,) on both sides; what is beyond full scale is cut."""
-    rounded = np.rint(sound.clip(-1, 1) * 32_767).astype(np.int16)
-    return wav_file(np.stack([rounded, rounded], axis=1))
+    return stereo_wav(np.stack([sound, sound], axis=1))
 
 
 def wav_file(samples: NDArray[np.int16]) -> bytes:

@@ -1,7 +1,7 @@
 """A duet as stems: the guitar and each track of the drums as a sound of its own, which together are the mix.
 
 All are rendered apart, and what is done to the mix (balance, loudness, limiter, the end) is done to each of them with
-the same numbers. So they add up.
+the same numbers. So they add up. It is done in place: ten minutes of one stem are 212 MB.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def stems(
     soundfont: str | os.PathLike[str] | None = None,
     recording: Sound | None = None,
 ) -> dict[str, Sound]:
-    """Each stem by its name, and the mix: all of one length, and the stems add up to the mix.
+    """Each stem by its name, and the mix: all of one length, none above full scale, and the stems add up to the mix.
 
     song: has the tempos. guitars: sound together. others: the drums, and what is heard with them, by name. recording:
     what is heard in place of the guitars, from the song's start on; the mix is then as `sound.over` has it.
@@ -40,28 +40,36 @@ def stems(
     songs = [fluidsynth.timed(song, parts, None, sound.MOST_SECONDS) for parts in groups.values()]
     rendered = dict(zip(groups, fluidsynth.render(fluidsynth.find(soundfont), songs, lambda share: None), strict=True))
     if recording is not None:
-        rendered = {GUITAR: recording[: round(sound.MOST_SECONDS * RATE)], **rendered}
+        rendered = {GUITAR: recording[: round(sound.MOST_SECONDS * RATE)].astype(np.float32), **rendered}  # a copy
     # 2. The balance of guitar and drums, and how loud they are together.
     guitar = rendered.get(GUITAR, np.zeros((0, 2), np.float32))
     drums = _sum([one for name, one in rendered.items() if name != GUITAR])
     mixed = sound.balanced(guitar, drums)
     level = sound.level(mixed) if recording is None else sound.level_over(guitar, mixed)
     raised = level * factor(sound.lift(guitar, drums))
-    apart = {name: _as_long(one, len(mixed)) for name, one in rendered.items()}
-    for name, one in apart.items():
+    del guitar, drums, mixed
+    for name, one in rendered.items():
         one *= np.float32(level if name == GUITAR else raised)
-    # 3. The end, and the peaks.
-    mixed = _sum(list(apart.values()))
+    # 3. The end, and the peaks: those of a stem may be higher than those of the mix.
+    mixed = _sum(list(rendered.values()))
     shape = sound.ending(mixed)
-    shape *= limiter.gains(mixed[: len(shape)] * shape[:, None])
-    finished = {name: one[: len(shape)] * shape[:, None] for name, one in apart.items()}
-    return {**finished, MIX: _sum(list(finished.values()))}
+    peaks = np.abs(mixed[: len(shape)])
+    del mixed
+    for one in rendered.values():
+        np.maximum(peaks[: len(one)], np.abs(one[: len(peaks)]), out=peaks[: len(one)])
+    peaks *= shape[:, None]
+    shape *= limiter.gains(peaks)
+    del peaks
+    for name, one in rendered.items():
+        one = one[: len(shape)]
+        one *= shape[: len(one), None]
+        rendered[name] = _as_long(one, len(shape))
+    return {**rendered, MIX: _sum(list(rendered.values()))}
 
 
 def _as_long(one: Sound, frames: int) -> Sound:
-    longer = np.zeros((frames, 2), np.float32)
-    longer[: len(one)] = one
-    return longer
+    """The sound, with silence behind it until it has so many frames."""
+    return one if len(one) == frames else np.pad(one, ((0, frames - len(one)), (0, 0)))
 
 
 def _sum(sounds: Sequence[Sound]) -> Sound:

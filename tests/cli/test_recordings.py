@@ -85,6 +85,6 @@ def test_drums_lie_on_the_beats_of_three_minutes_of_a_distorted_and_noisy_guitar
 
     stems = {path.stem: soundfile.read(path)[0] for path in folder.iterdir()}
     guitar, mix = stems["guitar"], stems.pop("mix")
-    assert np.abs(sum(stems.values()) - mix).max() < 1e-6
+    assert np.abs(sum(stems.values()) - mix).max() < 1e-4  # each is rounded to 16 bits
     heard = slice(0, 170 * samples.RATE)
     assert np.corrcoef(guitar[heard, 0], sound[heard, 0])[0, 1] > 0.99

@@ -16,7 +16,7 @@ import pytest
 
 from seq2drum import Drummer
 from seq2drum.rpc import accompaniment_pb2 as pb
-from server import pools, readers, statuses, workers
+from server import frames, pools, readers, statuses, workers
 from server.frames import Frame
 from server.pools import Players
 from server.readers import Screens
@@ -118,6 +118,15 @@ def test_a_large_file_goes_there_and_back() -> None:
         async with screens() as pool:
             file = os.urandom(3 << 20)
             assert (await pool.screen(file, LONG)).endswith(b":" + file)
+
+    run(test)
+
+
+def test_an_answer_may_be_larger_than_a_frame() -> None:
+    async def test() -> None:
+        async with screens() as pool:
+            for tens in (1, frames.PIECE // 10 + 1, frames.PIECE):
+                assert b"".join(await pool.render(b"pieces %d" % tens, LONG)) == b"0123456789" * tens
 
     run(test)
 

@@ -192,7 +192,7 @@ def test_the_process_that_makes_files_starts_when_it_is_asked_and_another_takes_
         try:
             assert not started()
             made = await renders.render(request.SerializeToString(), 60)
-            assert made.startswith(b"MThd")
+            assert made[0].startswith(b"MThd")
             (worker,) = started()
             worker.kill()
             await until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
@@ -219,7 +219,7 @@ def test_a_process_that_cannot_be_started_is_tried_again_by_the_next_call(monkey
                 with pytest.raises(Refusal) as refusal:
                     await renders.render(request.SerializeToString(), 60)
                 assert refusal.value.reason == "WORKER_DIED"
-            assert (await renders.render(request.SerializeToString(), 60)).startswith(b"MThd")
+            assert (await renders.render(request.SerializeToString(), 60))[0].startswith(b"MThd")
         finally:
             await renders.stop()
 
