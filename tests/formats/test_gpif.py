@@ -158,6 +158,12 @@ def test_a_tempo_that_changes_evenly_changes_each_quarter() -> None:
     assert [round(tempo.bpm) for tempo in found.tempos] == [100, 110, 120, 130, 140]
 
 
+@pytest.mark.parametrize(("unit", "quarters"), [(1, 0.5), (2, 1), (3, 1.5), (4, 2), (5, 3), (9, 1)])
+def test_a_tempo_counts_eighths_quarters_or_halves_dotted_or_not(unit, quarters) -> None:
+    found = read(gpif(xtrack([EIGHTHS]), tempos=[(0, 0.0, f"80 {unit}")]))
+    assert [tempo.bpm for tempo in found.tempos] == pytest.approx([80 * quarters], abs=0.001)
+
+
 # --- files that are damaged, and files made to harm -------------------------------------------------------------------
 
 BOMB = b'<?xml version="1.0"?><!DOCTYPE GPIF [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><GPIF>&b;</GPIF>'
