@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import pytest
+
+from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 
 STANDARD = (64, 59, 55, 50, 45, 40)  # the strings of a guitar, from the highest
 
@@ -76,3 +80,32 @@ def written(made: Any, version: tuple[int, int, int] = (5, 1, 0)) -> bytes:
     file = io.BytesIO()
     guitarpro.write(made, file, version=version)
     return file.getvalue()
+
+
+# --- songs to write as tabs -------------------------------------------------------------------------------------------
+
+STEP = Fraction(1, 6)
+"""How far from a change of tempo its place in a tab may be, in quarters: half of a triplet eighth."""
+
+
+def multi_tempo_song(seed: int) -> Song:
+    """A song made by chance: a guitar that rests and holds, and changes of tempo anywhere, some close together."""
+    chance = random.Random(seed)
+    numerator, denominator = chance.choice([(4, 4), (3, 4), (7, 8), (6, 8)])
+    bar = 4 * 480 * numerator // denominator
+    pickup, length = chance.choice([0, 240, 480]), chance.randint(2, 6) * bar
+    metres = tuple(Metre(tick, numerator, denominator) for tick in sorted({0, pickup}))
+    onsets = sorted(chance.sample(range(0, length, chance.choice([60, 80, 120])), chance.randint(1, 12)))
+    notes = [Note(tick, chance.choice([120, 160, 480, 2000]), chance.randint(40, 70), 95) for tick in onsets]
+    ticks = [chance.choice([chance.randrange(length), chance.randrange(0, length, bar) + pickup - 10]) for _ in "1234"]
+    tempos = [Tempo(max(tick, 0), round(60e6 / chance.randint(40, 240))) for tick in sorted(ticks)]
+    guitar = Part.of(notes, program=27, name="Guitar")
+    return Song(480, (guitar,), (Tempo(0, 500_000), *tempos), metres, length + pickup)
+
+
+def tempos_at_quarters(song: Song) -> list[tuple[Fraction, int]]:
+    """(quarters from its start, whole quarters a minute) at each quarter of each bar, but shortly before a change."""
+    changes = [Fraction(tempo.tick, song.ticks_per_quarter) for tempo in song.tempo_map]
+    ticks = [tick for bar in song.bars() for tick in range(bar.start, bar.end, song.ticks_per_quarter)]
+    places = [(Fraction(tick, song.ticks_per_quarter), round(song.tempo_at(tick).bpm)) for tick in ticks]
+    return [(at, bpm) for at, bpm in places if not any(at < change <= at + STEP for change in changes)]

@@ -39,13 +39,17 @@ class Fretted(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """What is struck together, nothing in a rest, and how long it is written, as in _KINDS. at: quarters of its bar."""
+    """What is struck together, nothing in a rest, and how long it is written, as in _KINDS.
+
+    at: quarters of its bar. bpm: the tempo that begins with it; None where it goes on as before.
+    """
 
     at: Fraction
     value: int
     is_dotted: bool
     is_triplet: bool
     notes: tuple[Fretted, ...]
+    bpm: int | None = None
 
 
 def tuning(part: Part) -> tuple[int, ...]:
@@ -64,8 +68,11 @@ def length_of(bar: Bar, ticks: int) -> Fraction:
     return Fraction(max(round(Fraction(bar.length * _FINEST, ticks)), 1), _FINEST)
 
 
-def fretted(part: Part, bars: Sequence[Bar], ticks: int) -> list[list[Cell]]:
-    """The cells of each bar, which fill it without a gap. ticks: a quarter."""
+def fretted(part: Part, bars: Sequence[Bar], ticks: int, tempos: Sequence[tuple[int, int]] = ()) -> list[list[Cell]]:
+    """The cells of each bar, which fill it without a gap. ticks: a quarter.
+
+    tempos: (tick, quarters a minute) of changes; a cell begins where each falls on the grid, the last of several there.
+    """
     # 1. The grid of each quarter of each bar, and when each note is struck and ends on it.
     grids = _Grids.of(part, bars, ticks)
     struck: dict[tuple[int, Fraction], list[tuple[Note, tuple[int, Fraction]]]] = {}
@@ -75,6 +82,8 @@ def fretted(part: Part, bars: Sequence[Bar], ticks: int) -> list[list[Cell]]:
         end = max(grids.place(note.onset + note.duration), place)
         struck.setdefault(place, []).append((note, end))
         edges |= {place} if part.is_drums else {place, end}
+    changes = {grids.place(tick): bpm for tick, bpm in tempos}
+    edges |= changes.keys()
     # 2. What is struck or sounds on at each edge, and in each quarter.
     hand = _Hand(tuple(range(6)) if part.is_drums else tuning(part), part.is_drums)
     out = []
@@ -84,7 +93,8 @@ def fretted(part: Part, bars: Sequence[Bar], ticks: int) -> list[list[Cell]]:
             inside = [at for at in grids.inside(index, start, stop) if (index, at) in edges]
             for at, until in zip([start, *inside], [*inside, stop], strict=True):
                 notes = hand.play((index, at), struck.get((index, at), ()))
-                cells += _written(at, until - at, notes, ties=not part.is_drums)
+                first, *more = _written(at, until - at, notes, ties=not part.is_drums)
+                cells += [first._replace(bpm=changes.get((index, at))), *more]
         out.append(cells)
     return out
 

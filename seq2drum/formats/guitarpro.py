@@ -6,8 +6,9 @@ Its readers believe what a file says of itself. Ours are made of them, and count
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from seq2drum.errors import MissingExtraError, NotationError, OutputError
@@ -284,7 +285,8 @@ def _tempo_marks(track: Any) -> Iterator[TempoMark]:
 def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
     """A file of Guitar Pro 5.1: the pitched parts of a song on strings, and the drums as a track, instead of its own.
 
-    As `fretting` writes them: on the grid, with repeats written out. Tempos are whole, at the next note or rest.
+    As `fretting` writes them: on the grid, with repeats written out. The first track has the tempos, which are whole: a
+    note or rest is divided where one changes within it.
 
     Raises:
         OutputError: the song has more parts or bars than such a file holds, or a longer bar.
@@ -303,7 +305,9 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
             f" {TAB_LIMITS.measures:,}: leave some out"
         )
     ticks = song.ticks_per_quarter
-    made = models.Song(title=_plain(title)[:200], tracks=[], measureHeaders=[], tempo=round(song.tempo_map[0].bpm))
+    made = models.Song(
+        title=_plain(title)[:200], tracks=[], measureHeaders=[], tempo=max(1, round(song.tempo_map[0].bpm))
+    )
     for bar in bars:
         made.measureHeaders.append(_header(models, song, bar))
     # 2. Tracks.
@@ -315,10 +319,10 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
         track.strings = [models.GuitarString(string, pitch) for string, pitch in enumerate(strings, start=1)]
         channel = _DRUM_CHANNEL if part.is_drums else _channel(number - 1)
         track.channel = models.MidiChannel(channel, channel + (not part.is_drums), part.program)
-        for measure, cells in zip(track.measures, fretted(part, bars, ticks), strict=True):
+        changes = _tempo_changes(song) if number == 1 else ()
+        for measure, cells in zip(track.measures, fretted(part, bars, ticks, changes), strict=True):
             measure.voices[0].beats.extend(_gp_beat(models, measure.voices[0], cell) for cell in cells)
         made.tracks.append(track)
-    _set_tempos(models, song, bars, made.tracks[0])
     file = io.BytesIO()
     guitarpro.write(made, file, version=(5, 1, 0))
     return file.getvalue()
@@ -352,6 +356,12 @@ def _header(models: Any, song: Song, bar: Bar) -> Any:
     return header
 
 
+def _tempo_changes(song: Song) -> list[tuple[int, int]]:
+    """(tick, whole quarters a minute) of the changes of tempo that are heard in whole numbers."""
+    tempos = [(tempo.tick, max(1, round(tempo.bpm))) for tempo in song.tempo_map]
+    return [here for before, here in pairwise(tempos) if before[1] != here[1]]
+
+
 def _plain(text: str) -> str:
     """A text in the letters that Guitar Pro 5 has."""
     return text.encode("cp1252", "replace").decode("cp1252")
@@ -361,23 +371,10 @@ def _gp_beat(models: Any, voice: Any, cell: Cell) -> Any:
     tuplet = models.Tuplet(3, 2) if cell.is_triplet else models.Tuplet()
     status = models.BeatStatus.normal if cell.notes else models.BeatStatus.rest
     beat = models.Beat(voice, duration=models.Duration(cell.value, cell.is_dotted, tuplet), status=status)
+    if cell.bpm is not None:
+        beat.effect.mixTableChange = models.MixTableChange(tempo=models.MixTableItem(cell.bpm))
     for note in cell.notes:
         kind = models.NoteType.tie if note.is_tied else models.NoteType.normal
         velocity = velocity_of(max(0, min(7, round((note.velocity - velocity_of(0)) / 16))))
         beat.notes.append(models.Note(beat, note.fret, velocity, note.string, type=kind))
     return beat
-
-
-def _set_tempos(models: Any, song: Song, bars: Sequence[Bar], track: Any) -> None:
-    """Write the tempos into the first track: each at the beat that is there, or at the next one in its bar."""
-    changes = [tempo for tempo in song.tempo_map if tempo.tick > 0]
-    for bar, measure in zip(bars, track.measures, strict=True):
-        at = Fraction(0)
-        here = [tempo for tempo in changes if bar.start <= tempo.tick < bar.end]
-        for beat in measure.voices[0].beats if here else ():
-            due = [tempo for tempo in here if tempo.tick <= bar.start + at * song.ticks_per_quarter]
-            if due:
-                item = models.MixTableItem(max(1, round(due[-1].bpm)))
-                beat.effect.mixTableChange = models.MixTableChange(tempo=item)
-                here = here[len(due) :]
-            at += _quarters(beat.duration)

@@ -1,5 +1,5 @@
-// What alphaTab plays of tabs: node alphatab.mjs MODULES FILE ... prints a JSON list: of each file its tracks, and of
-// each track its notes, [tick, length, pitch, velocity] with 960 ticks a quarter.
+// What alphaTab plays of tabs: node alphatab.mjs MODULES FILE ... prints a JSON list: of each file its `tempos`,
+// [tick, quarters a minute], and its `tracks`, of each its notes: [tick, length, pitch, velocity]; 960 ticks a quarter.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
@@ -13,8 +13,10 @@ const played = files.map((file) => {
   const score = importer.ScoreLoader.loadScoreFromBytes(new Uint8Array(readFileSync(file)), settings);
   const tracks = score.tracks.map(() => []);
   const addNote = (track, start, length, key, velocity) => tracks[track].push([start, length, key, velocity]);
-  const handler = new Proxy({ addNote }, { get: (own, name) => own[name] ?? (() => {}) });
+  const tempos = [];
+  const addTempo = (tick, tempo) => tempos.push([tick, tempo]);
+  const handler = new Proxy({ addNote, addTempo }, { get: (own, name) => own[name] ?? (() => {}) });
   new midi.MidiFileGenerator(score, settings, handler).generate();
-  return tracks;
+  return { tempos, tracks };
 });
 process.stdout.write(JSON.stringify(played));

@@ -22,7 +22,9 @@ pytest.importorskip("defusedxml", reason="defusedxml is not installed: pip insta
 
 from guitarpro import models
 
+from seq2drum.formats.guitarpro import write_guitarpro
 from seq2drum.formats.opening import open_song
+from seq2drum.music.notes import Note, Part
 from tests import gpif_files, tabs
 
 TICKS = 960  # a quarter, of alphaTab
@@ -163,7 +165,14 @@ def as_gpif(tab: dict[str, Any]) -> bytes:
     )
 
 
-def alphatab(files: list[Path]) -> list[list[list[list[float]]]]:
+class Heard(NamedTuple):
+    """What alphaTab plays: (tick, quarters a minute) of each tempo; of each track (tick, length, pitch, velocity)."""
+
+    tempos: list[list[float]]
+    tracks: list[list[list[float]]]
+
+
+def alphatab(files: list[Path]) -> list[Heard]:
     """What alphaTab plays of each file; skips the test where there is no Node or no alphaTab."""
     modules = os.environ.get("SEQ2DRUM_NODE_MODULES", "")
     if not shutil.which("node") or not Path(modules, "@coderline", "alphatab").is_dir():
@@ -171,8 +180,7 @@ def alphatab(files: list[Path]) -> list[list[list[list[float]]]]:
     script = Path(__file__).with_name("alphatab.mjs")
     command = ["node", str(script), modules, *map(str, files)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    result: list[list[list[list[float]]]] = json.loads(done.stdout)
-    return result
+    return [Heard(**played) for played in json.loads(done.stdout)]
 
 
 def rows(file: Path, exact: bool) -> list[tuple[float, ...]]:
@@ -202,9 +210,10 @@ def compare(seeds: range, folder: Path) -> int:
                 files[-1].write_bytes(data)
                 exact.append(tab["exact"])
     count = 0
-    for file, tracks, is_exact in zip(files, alphatab(files), exact, strict=True):
+    for file, played, is_exact in zip(files, alphatab(files), exact, strict=True):
         theirs = [
-            (tick, pitch, *((length, velocity) if is_exact else ())) for tick, length, pitch, velocity in tracks[0]
+            (tick, pitch, *((length, velocity) if is_exact else ()))
+            for tick, length, pitch, velocity in played.tracks[0]
         ]
         ours = rows(file, is_exact)
         assert ours == sorted(tuple(map(float, row)) for row in theirs), file.name
@@ -238,7 +247,22 @@ def test_repeats_in_repeats_are_played_as_alphatab_plays_them(tmp_path) -> None:
     for seed, file in enumerate(files):
         file.write_bytes(tabs.written(nested(seed)))
     longest = 0
-    for file, tracks in zip(files, alphatab(files), strict=True):
-        assert rows(file, False) == sorted((float(tick), float(pitch)) for tick, _, pitch, _ in tracks[0]), file.name
-        longest = max(longest, len(tracks[0]))
+    for file, played in zip(files, alphatab(files), strict=True):
+        theirs = sorted((float(tick), float(pitch)) for tick, _, pitch, _ in played.tracks[0])
+        assert rows(file, False) == theirs, file.name
+        longest = max(longest, len(theirs))
     assert longest > 20
+
+
+def test_the_tempos_of_a_tab_that_we_write_are_the_songs_where_alphatab_plays_it(tmp_path) -> None:
+    songs = {tmp_path / f"{seed}.gp5": tabs.multi_tempo_song(seed) for seed in range(60)}
+    for file, song in songs.items():
+        file.write_bytes(write_guitarpro(song, Part.of([Note(0, 60, 36, 95)], is_drums=True)))
+    count = 0
+    for (file, song), played in zip(songs.items(), alphatab(list(songs)), strict=True):
+        by_tick = sorted(played.tempos, key=lambda tempo: tempo[0])  # a bar's first is told after its others
+        for at, bpm in tabs.tempos_at_quarters(song):
+            *_, (_, found) = [tempo for tempo in by_tick if tempo[0] <= at * TICKS]
+            assert found == bpm, (file.name, at)
+            count += 1
+    assert count > 500

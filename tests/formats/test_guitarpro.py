@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given as examples
+from hypothesis import settings
+from hypothesis import strategies as st
 
 pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip install 'seq2drum[guitarpro]'")
 
@@ -19,7 +23,7 @@ from seq2drum.formats.guitarpro import write_guitarpro
 from seq2drum.formats.opening import open_song
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 from tests.commands import called
-from tests.tabs import beat, song, track, written
+from tests.tabs import beat, multi_tempo_song, song, tempos_at_quarters, track, written
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 EIGHTHS = [beat((6, fret)) for fret in range(8)]
@@ -317,6 +321,25 @@ def test_pickups_sections_and_tempos_are_written() -> None:
     assert [bar.length / ticks for bar in found.bars()] == [1, 4, 4]
     assert [(tempo.tick / ticks, round(tempo.bpm)) for tempo in found.tempos] == [(0, 100), (5, 120)]
     assert [(marker.tick / ticks, marker.text) for marker in found.markers] == [(1, "Verse"), (5, "Chorus")]
+
+
+def test_a_tempo_that_changes_just_before_a_barline_changes_there() -> None:
+    guitar = Part.of([Note(0, 480, 40, 95), Note(4 * 1920, 1920, 45, 95)], program=27)
+    given = Song(480, (guitar,), (Tempo(0, 750_000), Tempo(4 * 1920 - 10, 375_000)), (Metre(0, 4, 4),), 8 * 1920)
+    found = open_song(write_guitarpro(given, kit([Note(0, 60, 36, 95)]))).song
+    assert [(tempo.tick / found.ticks_per_quarter, round(tempo.bpm)) for tempo in found.tempos] == [(0, 80), (16, 160)]
+    assert list(found.parts[0]) == list(guitar)
+
+
+@settings(deadline=None, max_examples=60)
+@examples(st.integers(0, 10**6).map(multi_tempo_song))
+def test_the_tempo_is_the_songs_at_each_quarter_of_each_bar(given: Song) -> None:
+    drums = kit([Note(0, 60, 36, 95)])
+    found = open_song(write_guitarpro(given, drums)).song
+    for at, bpm in tempos_at_quarters(given):
+        assert round(found.tempo_at(round(at * found.ticks_per_quarter)).bpm) == bpm, at
+    steady = open_song(write_guitarpro(replace(given, tempos=given.tempos[:1]), drums)).song
+    assert timed(found) == timed(steady)
 
 
 def test_a_bass_and_low_guitars_get_strings_that_reach_their_notes() -> None:
