@@ -32,6 +32,7 @@ from seq2drum.judge.measures import auc, divergence, pearson
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.patterns import Velocities
 from seq2drum.music.briefs import BRIEF, GENRES
+from seq2drum.music.kit import NINE
 from seq2drum.music.limbs import HANDS
 from seq2drum.music.notes import IntArray
 from seq2drum.play.brief import Brief
@@ -157,7 +158,8 @@ def figures(player: Player, world: World, seed: int = 0) -> Figures:
         nearest = nearest_of(bars, world.learnt)
         found[f"copies{name}"] = float((nearest == 0).mean())
         found[f"copies within {_COPIED}{name}"] = float((nearest <= _COPIED).mean())
-        found[f"genre obeyed{name}"] = obeyed(bars, unseen.genre, world.namer)
+        found |= {f"{what}{name}": value for what, value in obeyed(bars, unseen.genre, world.namer).items()}
+        found[f"one drop in reggae{name}"] = one_drops(bars[unseen.genre == GENRES.index("reggae")])
         found[f"tempo and hits{name}"] = _together(unseen.bpm, (bars > 0).sum(axis=(1, 2)))
     found["strong AUC, a bar"] = strong_auc(one_bar(train.velocity, 2), one_bar(taught, 2), real, some, bars_seen, seed)
     found["strong AUC, eight bars"] = strong_auc(train.velocity, taught, unseen.velocity, made, windows_seen, seed)
@@ -240,10 +242,22 @@ def nearest_of(bars: Velocities, learnt: Velocities) -> IntArray:
     return np.asarray(np.rint(np.concatenate(least)), dtype=np.int64)
 
 
-def obeyed(bars: Velocities, genre: IntArray, namer: nn.Module) -> float:
-    """The share of bars that are taken for the genre that was asked for, of those where one was."""
-    named = asked(namer, bars_seen(bars, loud=True)).argmax(dim=1).numpy() - 1
-    return float((named == genre)[genre >= 0].mean())
+def obeyed(bars: Velocities, genre: IntArray, namer: nn.Module) -> dict[str, float]:
+    """The share of bars that are taken for the genre that was asked for: of all where one was, and by genre.
+
+    The mean hides much: what is rare is hardly obeyed while what is common is obeyed more than drummers do.
+    """
+    right = asked(namer, bars_seen(bars, loud=True)).argmax(dim=1).numpy() - 1 == genre
+    shares = {"genre obeyed": float(right[genre >= 0].mean())}
+    return shares | {
+        f"genre obeyed, {GENRES[one]}": float(right[genre == one].mean()) for one in set(genre.tolist()) - {-1}
+    }
+
+
+def one_drops(bars: Velocities) -> float:
+    """The share of bars (n, S, V) with a kick on the third quarter and none on the first; 0 of none."""
+    kick = bars[:, :, NINE.names.index("kick")] > 0
+    return float((kick[:, bars.shape[1] // 2] & ~kick[:, 0]).mean()) if len(bars) else 0.0
 
 
 # --- critics ----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from seq2drum.data.beats import Beats
 from seq2drum.errors import CorpusError
@@ -83,6 +84,23 @@ def test_habits_are_counted() -> None:
     assert found["empty"] == found["three hands"] == 4 / 16
     assert found["distinct"] == 1
     assert found["likeness 1 apart"] == 0.5 and found["likeness 4 apart"] == 1
+
+
+def test_a_one_drop_is_a_bar_with_its_kick_on_three_and_none_on_one() -> None:
+    bars = np.zeros((4, PLACES, VOICES), dtype=np.float32)
+    bars[0, 12, 0] = bars[1, 12, 0] = bars[1, 0, 0] = bars[2, 0, 0] = bars[3, 12, 1] = 0.5
+    assert beats.one_drops(bars) == 0.25
+    assert beats.one_drops(bars[:0]) == 0
+
+
+def test_genres_are_obeyed_in_the_mean_and_one_by_one() -> None:
+    bars, genre = _bars(6, 2), np.array([3, 3, 3, 10, -1, -1])
+    namer = torch.nn.Linear(beats.bars_seen(bars, loud=True).shape[1], 15)
+    with torch.no_grad():
+        namer.weight.zero_()
+        namer.bias[4] = 1  # every bar is taken for genre 3
+    found = beats.obeyed(bars, genre, namer)
+    assert found == {"genre obeyed": 0.75, "genre obeyed, funk": 1.0, f"genre obeyed, {beats.GENRES[10]}": 0.0}
 
 
 def test_what_a_critic_sees_of_windows_has_what_differs_between_bars() -> None:
