@@ -33,6 +33,7 @@ from seq2drum.cli.terminal import (
     say_any_letters,
 )
 from seq2drum.errors import OptionError, Seq2DrumError
+from seq2drum.music import choices
 
 MODES = MappingProxyType(
     {
@@ -52,6 +53,18 @@ MODES = MappingProxyType(
     }
 )
 """Of each mode its module, and what it does."""
+
+_OTHER_WORDS = {
+    **dict.fromkeys(("beat", "beats", "compose", "loop", "loops"), "generate"),
+    **dict.fromkeys(("drum", "drums", "accompany", "make"), "infer"),
+    **dict.fromkeys(("listen", "hear", "sound"), "play"),
+    **dict.fromkeys(("see", "view", "draw", "picture"), "show"),
+    **dict.fromkeys(("live", "along"), "jam"),
+    **dict.fromkeys(("web", "browser", "gui", "serve"), "page"),
+    **dict.fromkeys(("learn", "fit"), "train"),
+    **dict.fromkeys(("test", "measure", "judge"), "eval"),
+}
+"""Words for what a mode does that are not its name."""
 
 _HELP = """usage: seq2drum [--mode MODE] [SONG ...] [-o FILE|DIR] [options]
 
@@ -139,9 +152,7 @@ def _run(words: Sequence[str]) -> int:
     if not mode or mode.startswith("-"):
         raise OptionError(f"--mode wants one of {', '.join(MODES)}; seq2drum --help says what each does")
     if mode not in MODES:
-        like = arguments.nearest(mode, MODES)
-        advice = f"did you mean {like}?" if like else f"there are {', '.join(MODES)}"
-        raise OptionError(f"there is no --mode {mode!r}; {advice}")
+        raise OptionError(f"there is no --mode {mode!r}; {choices.instead(mode, tuple(MODES), _OTHER_WORDS)}")
     options = _options(mode, others)
     code: int = import_module(MODES[mode][0]).run(options)
     return code

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from seq2drum.errors import OptionError
+from seq2drum.music import choices
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -61,21 +62,19 @@ class Parser(argparse.ArgumentParser):
         """
         if unknown:
             names = names_of(unknown)
-            like = nearest(next(iter(names), ""), self.option_names)
+            like = choices.near(next(iter(names), ""), sorted(self.option_names), most=1, cutoff=0.75)
             message = f"unrecognized arguments: {' '.join(names or unknown)}"
-            self.error(f"{message}; did you mean {like}?" if like else message)
+            self.error(f"{message}; did you mean {like[0]}?" if like else message)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse what is none of an option's choices, as what is none of a musician's."""
+        if action.choices is not None and value not in action.choices:
+            advice = choices.instead(str(value), [str(choice) for choice in action.choices])
+            raise argparse.ArgumentError(action, f"there is no {value!r}; {advice}")
 
     def error(self, message: str) -> NoReturn:
         """Raise an `OptionError`."""
         raise OptionError(f"{message}{'' if message.endswith('?') else ';'} {self.prog} --help lists all options")
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The one of the known words that was most likely meant; None if none is like the word."""
-    import difflib  # where it is used, as it is slow to load
-
-    alike = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.75)
-    return alike[0] if alike else None
 
 
 def in_full(name: str, known: Iterable[str]) -> list[str]:

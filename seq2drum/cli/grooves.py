@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seq2drum.cli import duets, exports, maps, paths, shared, speakers
 from seq2drum.cli.terminal import can_say, has_colours, say, standard_output, width
 from seq2drum.errors import OptionError
+from seq2drum.music import choices
 from seq2drum.music.choices import STYLES
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def run(options: argparse.Namespace) -> int:
     """List, draw, play or write; returns the exit code."""
     from seq2drum.play.book import Book
 
-    if options.style is not None and options.style not in STYLES:
-        raise OptionError(f"there is no style {options.style!r}; there are {', '.join(STYLES)}")
+    choices.check_word("style", options.style)
     words = " ".join(options.files).strip()
     song = _song(words, options)
     one = None if song is not None else _meant(words, options)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seq2drum.errors import UnknownModelError
+from seq2drum.music import choices
 
 if TYPE_CHECKING:
     from seq2drum.models.base import Family
@@ -29,7 +30,7 @@ def family(name: str) -> type[Family]:
         UnknownModelError: there is no such family.
     """
     if name not in FAMILIES:
-        raise UnknownModelError(f"there is no model family {name!r}; there are {', '.join(FAMILIES)}")
+        raise UnknownModelError(f"there is no model family {name!r}; {choices.instead(name, tuple(FAMILIES))}")
     module, attribute = FAMILIES[name].split(":")
     kind: type[Family] = getattr(import_module(module), attribute)
     return kind

@@ -106,7 +106,7 @@ def weights_of(text: str) -> dict[str, float]:
             raise OptionError(f"the genre {piece.strip()[:40]!r} is no name and weight, wanted such as funk:2,jazz:1")
         name = match[1].lower()
         if name not in GENRES:
-            raise OptionError(f"there is no genre {name[:40]!r}; there are {', '.join(GENRES)}")
+            raise OptionError(f"there is no genre {name[:40]!r}; {choices.instead(name, GENRES)}")
         if name in weights:
             raise OptionError(f"the genre {name} is named twice; name it once")
         try:
@@ -124,7 +124,7 @@ def shares_of(weights: Mapping[str, float]) -> Mapping[str, float]:
     """
     for name, weight in weights.items():
         if name not in GENRES:
-            raise OptionError(f"there is no genre {name[:40]!r}; there are {', '.join(GENRES)}")
+            raise OptionError(f"there is no genre {name[:40]!r}; {choices.instead(name, GENRES)}")
         if not 0 <= weight < math.inf:
             raise OptionError(f"the weight of {name} is {weight}, wanted 0 or more")
     total = sum(weights.values())

@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from seq2drum.errors import OptionError
 
 STYLES = ("jazz", "shuffle", "latin", "metal", "dance", "reggae", "funk", "pop", "rock")
+OTHER_STYLES = MappingProxyType(
+    {
+        **dict.fromkeys(("blues", "boogie", "rockabilly"), "shuffle"),
+        **dict.fromkeys(("swing", "bebop"), "jazz"),
+        **dict.fromkeys(("bossa", "bossa nova", "samba", "salsa", "calypso", "cuban"), "latin"),
+        **dict.fromkeys(("disco", "house", "techno", "edm", "electronic"), "dance"),
+        **dict.fromkeys(("ska", "dub", "one drop"), "reggae"),
+        **dict.fromkeys(("soul", "r&b", "rnb", "motown", "hiphop", "hip hop", "hip-hop"), "funk"),
+        **dict.fromkeys(("thrash", "hardcore", "djent"), "metal"),
+        **dict.fromkeys(("punk", "grunge", "indie", "hard rock"), "rock"),
+        **dict.fromkeys(("ballad", "folk", "country"), "pop"),
+    }
+)
+"""What guitarists ask for that is no style here, and the style that is nearest."""
 MOST_TAKES = 1000
 AUTO = "auto"  # in place of a word: it is decided for each song
 RING, CHOKE, RITARD, NO_ENDING = "ring", "choke", "ritard", "none"
@@ -220,11 +234,24 @@ def check_word(name: str, word: str | None) -> None:
     """
     choice = CHOICES[name]
     if word not in choice.words and not (word is None and choice.default is None):
-        import difflib  # where it is used, as it is slow to load
-
-        near = difflib.get_close_matches(word or "", choice.words, n=2, cutoff=0.7)
-        there = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(choice.words)}"
+        there = instead(word or "", choice.words, OTHER_STYLES if choice.words is STYLES else {})
         raise OptionError(f"there is no {choice.title or name} {word!r}; {there}")
+
+
+def instead(word: str, known: Sequence[str], others: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The advice where a word is none that is known: which was meant, or else which there are.
+
+    others: words that are not known, and for each the one that is.
+    """
+    meant = [others[word]] if word in others else near(word, known)
+    return f"did you mean {' or '.join(meant)}?" if meant else f"there are {', '.join(known)}"
+
+
+def near(word: str, known: Iterable[str], most: int = 2, cutoff: float = 0.6) -> list[str]:
+    """The known words that are most like a word, the likeliest first. cutoff: from 0 to 1, how alike they must be."""
+    import difflib  # where it is used, as it is slow to load
+
+    return difflib.get_close_matches(word, list(known), n=most, cutoff=cutoff)
 
 
 def check_bars(bars: tuple[int, int], title: str = "the bars are") -> None:

@@ -29,7 +29,7 @@ import numpy as np
 
 from seq2drum import files
 from seq2drum.errors import InputError, OptionError
-from seq2drum.music import theory
+from seq2drum.music import choices, theory
 from seq2drum.music.explanation import Swap
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, loudest
@@ -253,11 +253,9 @@ def load(name_or_path: str | os.PathLike[str]) -> DrumMap:
     if name in names():
         return _shipped(name)
     if not name.lower().endswith(".json"):
-        import difflib  # where it is used, as it is slow to load
-
-        near = difflib.get_close_matches(name, names(), n=2)
-        there = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names())}."
-        raise OptionError(f"there is no drum map {name!r}; {there} A file of your own is FILE.json")
+        there = choices.instead(name, names())
+        stop = "" if there.endswith("?") else "."
+        raise OptionError(f"there is no drum map {name!r}; {there}{stop} A file of your own is FILE.json")
     try:
         held = json.loads(files.read_file(name, _MOST_BYTES, "drum map").decode())
     except InputError as error:
@@ -339,11 +337,7 @@ def _all_notes(name: str, held: Mapping[str, Any]) -> tuple[tuple[int, ...], ...
     """Of each voice its notes; of those that are not there General MIDI's."""
     for key in held:
         if key not in FULL.names:
-            import difflib  # where it is used, as it is slow to load
-
-            near = difflib.get_close_matches(key, FULL.names, n=1)
-            meant = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(FULL.names)}"
-            raise OptionError(f"the drum map {name!r} names a voice {key!r}; {meant}")
+            raise OptionError(f"the drum map {name!r} names a voice {key!r}; {choices.instead(key, FULL.names)}")
     return tuple(
         _notes(name, voice.name, held[voice.name]) if voice.name in held else voice.notes for voice in FULL.voices
     )

@@ -27,7 +27,7 @@ from seq2drum.lattice.form import form_of, lattice_of
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.grooves import Groove, of_json, typical
 from seq2drum.lattice.titles import slug_of, unique
-from seq2drum.music import drum_maps, theory
+from seq2drum.music import choices, drum_maps, theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Song
@@ -88,9 +88,7 @@ class Book(Shown):
         """
         place = self._places.get(_plain(words))
         if place is None:
-            import difflib  # where it is used, as it is slow to load
-
-            near = difflib.get_close_matches(_plain(words), self._places, n=3 * _NEAR, cutoff=0.5)
+            near = choices.near(_plain(words), self._places, most=3 * _NEAR, cutoff=0.5)
             names = list(dict.fromkeys(self.grooves[self._places[one]].name for one in near))[:_NEAR]
             meant = f"did you mean {' or '.join(names)}? " if names else ""
             raise OptionError(f"there is no groove {words!r}; {meant}{LIST}")

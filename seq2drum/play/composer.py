@@ -42,7 +42,7 @@ from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Metre, Part, Song, Tempo
 from seq2drum.music.shown import Shown
 from seq2drum.play.brief import Brief
-from seq2drum.play.folder import CONFIG, place_in
+from seq2drum.play.folder import CONFIG, meant, place_in
 from seq2drum.play.untrusted import UNUSABLE, read_json
 
 MOST_PRIMED = 8  # bars of a file that are gone on from
@@ -264,7 +264,7 @@ def find(name: str) -> Path:
         return place
     raise UnknownModelError(
         f"there is no generator {name[:80]!r}: wanted one of {', '.join(available())},"
-        " or a folder that --mode train made of one"
+        f" or a folder that --mode train made of one{meant(name, available())}"
     )
 
 

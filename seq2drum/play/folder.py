@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.form import FloatArray
+from seq2drum.music import choices
 from seq2drum.play.runtime import FILL_PLAN, GRAPHS
 from seq2drum.play.untrusted import UNUSABLE, read_json
 
@@ -52,8 +53,14 @@ def find(name: str | Path) -> Path:
         return place
     raise UnknownModelError(
         f"there is no model {str(name)!r}: wanted one of {', '.join(available()) or '(none is shipped)'}, "
-        "or a folder that --mode train made"
+        f"or a folder that --mode train made{meant(str(name), available())}"
     )
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """The end of a refusal: which of the known names may have been meant; nothing if there is none."""
+    likely = choices.near(name, known, most=1)
+    return f"; did you mean {likely[0]}?" if likely else ""
 
 
 def place_in(name: str | Path) -> Path | None:

@@ -253,3 +253,31 @@ def test_a_file_name_that_is_not_utf8_is_accepted(player: Path, tmp_path: Path) 
 def test_as_text_replaces_only_what_is_not_text() -> None:
     assert terminal.as_text("Lied für 日本") == "Lied für 日本"
     assert terminal.as_text("br\udcfccke") == "br?cke"
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--mode", "beat"], "there is no --mode 'beat'; did you mean generate?"),
+        (["--mode", "listen"], "there is no --mode 'listen'; did you mean play?"),
+        (["--mode", "evaluate"], "there is no --mode 'evaluate'; did you mean eval?"),
+        (["song.mid", "--style", "blues"], "there is no style 'blues'; did you mean shuffle?"),
+        (["song.mid", "--style", "Disco"], "there is no style 'disco'; did you mean dance?"),
+        (["song.mid", "--style", "regae"], "there is no style 'regae'; did you mean reggae?"),
+        (["song.mid", "--ending", "chok"], "there is no ending 'chok'; did you mean choke?"),
+        (["song.mid", "--without", "tom"], "there is no piece 'tom'; did you mean toms"),
+        (["--mode", "grooves", "--style", "bossa"], "there is no style 'bossa'; did you mean latin?"),
+        (["--mode", "generate", "--genre", "regae"], "there is no genre 'regae'; did you mean reggae?"),
+        (["--mode", "generate", "--model", "wrods"], "made of one; did you mean words?"),
+        (["--mode", "eval", "--split", "valid"], "there is no 'valid'; did you mean validation?"),
+        (["song.mid", "--model", "defualt"], "--mode train made; did you mean default?"),
+    ],
+)
+def test_a_word_that_cannot_be_chosen_gets_the_one_that_was_meant(
+    words: list[str], meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "song.mid")
+    code, out, err = called(words, capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert meant in err

@@ -224,7 +224,7 @@ def say_prepare(songs: Path, folder: Path, capsys: pytest.CaptureFixture[str], *
         (["--engine", "slurm", "--slurm", "room=big"], "wants NAME=VALUE with a name of partition"),
         (["--engine", "slurm", "--slurm", "cpus_per_task=two"], "wanted a whole number"),
         (["--tasks", "0"], "--tasks is 0, wanted 1 or more"),
-        (["--engine", "spark"], "invalid choice: 'spark'"),
+        (["--engine", "spark"], "there is no 'spark'; there are"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(

@@ -277,7 +277,7 @@ def test_an_empty_part_stays_empty() -> None:
     [
         ("{", "no JSON file"),
         ("[36]", "should be a table"),
-        ('{"kik": 36}', "'kik'; did you mean 'kick'?"),
+        ('{"kik": 36}', "'kik'; did you mean kick?"),
         ('{"xylophone": 36}', "there are kick, snare"),
         ('{"kick": 128}', "128 for 'kick'"),
         ('{"kick": -1}', "0 to 127"),
@@ -285,7 +285,7 @@ def test_an_empty_part_stays_empty() -> None:
         ('{"kick": true}', "true for 'kick'"),
         ('{"kick": [36, 3.5]}', "3.5 for 'kick'"),
         ("[" * 100_000, "no JSON file"),
-        ('{"notes": {"kik": 36}}', "did you mean 'kick'?"),
+        ('{"notes": {"kik": 36}}', "did you mean kick?"),
         ('{"notes": {}, "sauce": "mine"}', "a field 'sauce'; there are for, source"),
         ('{"notes": {}, "for": 3}', "3 for 'for', wanted a text"),
         ('{"notes": {}, "programs": 3}', "3 for 'programs', wanted a list"),
