@@ -9,7 +9,7 @@ import os
 import warnings
 import xml.etree.ElementTree as ET
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 from seq2drum.errors import InputError, NotationError
 from seq2drum.formats.clock import ticks_per_quarter
 from seq2drum.formats.heads import SIGNS
-from seq2drum.formats.plain import first_tune, plain_text
+from seq2drum.formats.plain import abc_text, check_abc, humdrum_text
+from seq2drum.formats.played_out import Played, played_out
 from seq2drum.formats.unpacking import score_tree
 from seq2drum.music import metres
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import SCORE_LIMITS
-from seq2drum.music.notes import DEFAULT_METRE, Marker, Metre, Note, Part, Song, Tempo
+from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
 
 DEFAULT_VELOCITY = 80
 
@@ -44,7 +45,7 @@ def read_musicxml(source: str | os.PathLike[str] | bytes) -> Song:
         InputError: There is no such file, or it may not be read.
     """
     root = score_tree(source if isinstance(source, bytes) else _file_bytes(Path(source)))
-    return _read(lambda: _song(_expanded(_parsed(root)), _swing(root)))
+    return _read(lambda: _song(_parsed(root), _swing(root)))
 
 
 def read_abc(data: bytes) -> Song:
@@ -53,16 +54,18 @@ def read_abc(data: bytes) -> Song:
     Raises:
         NotationError: it is none, is damaged, or lies beyond `SCORE_LIMITS`.
     """
-    text = plain_text(data, "ABC")
+    text = abc_text(data)
 
     def stream() -> Any:
         from music21 import abcFormat
         from music21.abcFormat import translate
 
         module: Any = translate  # its functions carry no types
-        return module.abcToStreamScore(abcFormat.ABCFile().readstr(first_tune(text)))
+        handler = abcFormat.ABCFile().readstr(text)
+        check_abc(handler)
+        return module.abcToStreamScore(handler)
 
-    return _read(lambda: _song(_expanded(stream()), None))
+    return _read(lambda: _song(stream(), None))
 
 
 def read_humdrum(data: bytes) -> Song:
@@ -71,7 +74,7 @@ def read_humdrum(data: bytes) -> Song:
     Raises:
         NotationError: it is none, is damaged, or lies beyond `SCORE_LIMITS`.
     """
-    text = plain_text(data, "Humdrum")
+    text = humdrum_text(data)
 
     def stream() -> Any:
         from music21.humdrum import spineParser
@@ -81,7 +84,7 @@ def read_humdrum(data: bytes) -> Song:
         collection.parse()
         return collection.stream
 
-    return _read(lambda: _song(_expanded(stream()), None))
+    return _read(lambda: _song(stream(), None))
 
 
 def _read(song: Callable[[], Song]) -> Song:
@@ -123,40 +126,33 @@ def _parsed(root: ET.Element) -> Any:
     return importer.stream
 
 
-def _expanded(score: Any) -> Any:
-    """The score with its repeats played out; as written where music21 cannot tell how they are meant."""
-    from music21 import bar, repeat
-
-    marks = score.recurse().getElementsByClass([bar.Repeat, repeat.RepeatExpression])
-    if marks.first() is None:
-        return score
-    try:
-        played = score.expandRepeats()
-    except Exception:  # unmatched signs; music21 raises several kinds of error for them
-        return score
-    measures = {len(part.getElementsByClass("Measure")) for part in played.parts}
-    return played if len(measures) == 1 else score
-
-
 # --- a song -----------------------------------------------------------------------------------------------------------
 
 
 def _song(score: Any, swing: Fraction | None) -> Song:
     """The music21 score as a song; `swing` as `_swing` gives it."""
-    # 1. What is heard, and where each second eighth is, if the score swings.
-    voices = _voices(score)
+    # 1. What is played, and where each second eighth is, if the score swings.
+    played = played_out(score)
+    end = played.starts[-1]
+    voices = _voices(score, played)
     if swing is not None:
-        voices = _all_swung(voices, _barlines(score), swing)
-    if sum(len(sounds) for _, sounds in voices) > SCORE_LIMITS.notes:
-        raise NotationError(f"the score has more than {SCORE_LIMITS.notes:,} notes with its repeats played out")
-    # 2. Metres, length, tempos.
-    metre_events, end = _metre_events(score)
+        voices = _all_swung(voices, played.starts[:-1], swing)
     last = max([end, *(sound.onset + sound.duration for _, sounds in voices for sound in sounds)])
     if last > SCORE_LIMITS.quarters:
         raise NotationError(
             f"the score is {float(last):.6g} quarters long; wanted are at most {SCORE_LIMITS.quarters:,}"
         )
-    tempo_events = _tempo_events(score)
+    # 2. Metres, tempos, marks.
+    metre_events = _metre_events(played)
+    tempo_events, written = _tempo_events(score), _markers(score)
+    tempo_events = [
+        (tempo_events[index][0] + later, tempo_events[index][1])
+        for index, later in played.times([at for at, _ in tempo_events], SCORE_LIMITS.marks, "tempo marks")
+    ]
+    markers = [
+        (written[index][0] + later, written[index][1])
+        for index, later in played.times([at for at, _ in written], SCORE_LIMITS.marks, "rehearsal marks")
+    ]
     # 3. Quarters become ticks.
     times = [time for _, sounds in voices for sound in sounds for time in (sound.onset, sound.duration)]
     ticks = ticks_per_quarter([*times, end, *(at for at, _, _ in metre_events), *(at for at, _ in tempo_events)])
@@ -170,23 +166,47 @@ def _song(score: Any, swing: Fraction | None) -> Song:
         tuple(Tempo(tick(at), round(60_000_000 / bpm)) for at, bpm in tempo_events),
         tuple(Metre(tick(at), numerator, denominator) for at, numerator, denominator in metre_events),
         tick(end),
-        tuple(Marker(tick(at), text, not text.isdecimal()) for at, text in _markers(score)),  # a number may be a bar's
+        tuple(Marker(tick(at), text, not text.isdecimal()) for at, text in markers),  # a number may be a bar's
     )
 
 
-def _voices(score: Any) -> list[tuple[_Staff, list[_Sound]]]:
-    """For each instrument, its first staff and the sounds of all; a tablature beside other staves repeats them."""
+def _voices(score: Any, played: Played) -> list[tuple[_Staff, list[_Sound]]]:
+    """For each instrument, its first staff and the sounds of all as played; a tablature beside others repeats them."""
     staves: dict[str, list[_Staff]] = {}
     for number, part in enumerate(score.parts):
         owner, _, _ = str(part.id).partition("-Staff")
         staves.setdefault(owner or str(number), []).append(_staff(part))
-    if not staves:
-        raise NotationError("the score has no parts; wanted is one with a guitar part")
-    voices = []
+    voices, room = [], SCORE_LIMITS.notes
     for group in staves.values():
-        heard = [staff for staff in group if not staff.is_tablature] or group
-        voices.append((group[0], [sound for staff in heard for sound in staff.sounds]))
+        sounds = []
+        for staff in [staff for staff in group if not staff.is_tablature] or group:
+            sounds += _tied(_played(staff.heads, played, room))
+        room -= len(sounds)
+        voices.append((group[0], sounds))
     return voices
+
+
+def _played(heads: Sequence[_Head], played: Played, most: int) -> Iterator[_Head]:
+    """The heads of a staff as they are played."""
+    for index, later in played.times([head.sound.onset for head in heads], most, "notes"):
+        sound, tie = heads[index]
+        yield _Head(sound._replace(onset=sound.onset + later), tie)
+
+
+def _tied(heads: Iterable[_Head]) -> list[_Sound]:
+    """The sounds of heads in the order in which they are played, those that are tied to one another as one."""
+    sounds: list[_Sound] = []
+    held: dict[int, int] = {}  # pitch -> place in `sounds` of the one that is tied on
+    for sound, tie in heads:
+        place = held.pop(sound.pitch, None) if tie in ("stop", "continue") else None
+        if place is not None and sounds[place].onset + sounds[place].duration == sound.onset:
+            sounds[place] = sounds[place]._replace(duration=sounds[place].duration + sound.duration)
+        else:
+            place = len(sounds)
+            sounds.append(sound)
+        if tie in ("start", "continue"):
+            held[sound.pitch] = place
+    return sounds
 
 
 def _part(staff: _Staff, sounds: Iterable[_Sound], ticks: int) -> Part:
@@ -214,10 +234,17 @@ class _Sound(NamedTuple):
     velocity: int
 
 
-class _Staff(NamedTuple):
-    """One staff of the score: its sounds, and what plays them."""
+class _Head(NamedTuple):
+    """A sound as it is written; `tie` is music21's: start, continue, stop, or nothing."""
 
-    sounds: list[_Sound]
+    sound: _Sound
+    tie: str
+
+
+class _Staff(NamedTuple):
+    """One staff of the score: what is written in it, in the order of onsets, and what plays that."""
+
+    heads: list[_Head]
     program: int
     name: str
     is_drums: bool
@@ -235,7 +262,7 @@ def _staff(part: Any) -> _Staff:
     program = first.midiProgram if first.midiProgram is not None and 0 <= first.midiProgram <= 127 else 0
     name = str(part.partName or first.partName or first.instrumentName or "")
     # 2. What is played, by the transposition and the dynamics that hold at each note.
-    ties = _Ties()
+    written: list[_Head] = []
     shift, velocity = 0, DEFAULT_VELOCITY
     for element in flat:
         if isinstance(element, instrument.Instrument):
@@ -257,28 +284,9 @@ def _staff(part: Any) -> _Staff:
             if not 0 <= pitch <= 127:
                 raise NotationError(f"a note at quarter {float(onset):g} is beyond MIDI's range (pitch {pitch})")
             loud = max(1, min(127, round(head.volume.velocity or velocity)))
-            ties.add(_Sound(onset, duration, pitch, loud), getattr(head.tie, "type", ""))
+            written.append(_Head(_Sound(onset, duration, pitch, loud), getattr(head.tie, "type", "")))
     is_tablature = flat.getElementsByClass(clef.TabClef).first() is not None
-    return _Staff(ties.sounds, program, name, bool(is_drums), is_tablature)
-
-
-class _Ties:
-    """The sounds of a staff, those that are tied to one another as one."""
-
-    def __init__(self) -> None:
-        self.sounds: list[_Sound] = []
-        self._open: dict[int, int] = {}  # pitch -> place in `sounds` of the one that is tied on
-
-    def add(self, sound: _Sound, tie: str) -> None:
-        """Add a sound; `tie` is music21's: start, continue, stop, or nothing."""
-        held = self._open.pop(sound.pitch, None) if tie in ("stop", "continue") else None
-        if held is not None and self.sounds[held].onset + self.sounds[held].duration == sound.onset:
-            self.sounds[held] = self.sounds[held]._replace(duration=self.sounds[held].duration + sound.duration)
-        else:
-            held = len(self.sounds)
-            self.sounds.append(sound)
-        if tie in ("start", "continue"):
-            self._open[sound.pitch] = held
+    return _Staff(written, program, name, bool(is_drums), is_tablature)
 
 
 def _unpitched(sound: Any, marks: Iterable[Any], default: int | None) -> int:
@@ -314,10 +322,6 @@ def _swing(root: ET.Element) -> Fraction | None:
     if kinds or kind not in ("", "eighth") or not (long.isdecimal() and short.isdecimal()):
         return None
     return Fraction(int(long), int(long) + int(short)) if 0 < int(short) <= int(long) < 100 else None
-
-
-def _barlines(score: Any) -> list[Fraction]:
-    return [_quarters(measure.offset) for measure in score.parts[0].getElementsByClass("Measure")] or [Fraction(0)]
 
 
 def _all_swung(
@@ -357,32 +361,19 @@ def _swung(
 # --- metres and tempos ------------------------------------------------------------------------------------------------
 
 
-def _metre_events(score: Any) -> tuple[list[tuple[Fraction, int, int]], Fraction]:
-    """(metre events at such places that every measure is one bar, where the last measure ends)."""
-    from music21 import stream
-
-    measures = list(score.parts[0].getElementsByClass(stream.Measure))
-    if not measures:
-        raise NotationError("the score has no measures; wanted is one with a guitar part")
-    starts = [_quarters(measure.offset) for measure in measures]
-    ends = [*starts[1:], starts[-1] + _quarters(measures[-1].duration.quarterLength)]
+def _metre_events(played: Played) -> list[tuple[Fraction, int, int]]:
+    """Metre events at such places that every measure that is played is one bar."""
     events: list[tuple[Fraction, int, int]] = []
-    metre, due, end = DEFAULT_METRE[1:], Fraction(-1), Fraction(0)
-    for number, (measure, start, stop) in enumerate(zip(measures, starts, ends, strict=True)):
-        if measure.timeSignature is not None:
-            metre = (measure.timeSignature.numerator, measure.timeSignature.denominator)
-            if metre[0] not in metres.NUMERATORS or metre[1] not in metres.DENOMINATORS:
-                raise NotationError(f"the metre {metre[0]}/{metre[1]} is beyond the limit of 64/64")
-        full = Fraction(4 * metre[0], metre[1])
-        last = number + 1 == len(measures)
-        length = max(stop - start, full) if last and number else stop - start
-        if length <= 0:
+    due = Fraction(-1)
+    for bar, start in zip(played.bars, played.starts, strict=False):
+        if bar.length <= 0:
             continue
-        here = metre if length <= full else _metre_of_length(length) or metre
+        metre = bar.numerator, bar.denominator
+        here = metre if bar.length <= Fraction(4 * metre[0], metre[1]) else _metre_of_length(bar.length) or metre
         if not events or events[-1][1:] != here or start != due:
             events.append((start, *here))
-        due, end = start + Fraction(4 * here[0], here[1]), start + length
-    return events, end
+        due = start + Fraction(4 * here[0], here[1])
+    return events
 
 
 def _metre_of_length(length: Fraction) -> tuple[int, int] | None:

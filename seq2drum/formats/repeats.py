@@ -1,4 +1,4 @@
-"""The order in which the measures of a tab are played: repeats, endings, and jumps to signs.
+"""The order in which the measures of a tab or a score are played: repeats, endings, and jumps to signs.
 
 Jumps as musicians read them: a repeat is finished before a jump is made, each jump is made once, and after it nothing
 is repeated and only last endings are played, until the coda.
@@ -14,7 +14,7 @@ from seq2drum.errors import NotationError
 from seq2drum.formats.tab import Measure
 from seq2drum.music.limits import TAB_LIMITS
 
-_MOST_STEPS = 20 * TAB_LIMITS.played  # of reading: measures that are played, and those that an ending leaves out
+_MOST_STEPS = 20  # of reading for each measure that may be played: those that an ending leaves out are read, too
 _SIGNS = ("segnosegno", "segno")
 _AIMS = ("fine", "doublecoda", "coda")
 
@@ -37,11 +37,13 @@ class _Form:
     endings: list[frozenset[int]] = field(default_factory=list)
 
 
-def played(measures: Sequence[Measure]) -> list[int]:
+def played(measures: Sequence[Measure], most: int = TAB_LIMITS.played, what: str = "tab") -> list[int]:
     """The indices of the measures in the order in which they are played.
 
+    what: whose measures they are, for the message.
+
     Raises:
-        NotationError: more than TAB_LIMITS.played measures would be.
+        NotationError: more than `most` measures would be.
     """
     order: list[int] = []
     form, places = _form(measures), _places(measures)
@@ -59,9 +61,9 @@ def played(measures: Sequence[Measure]) -> list[int]:
         if form.endings[at] and number not in form.endings[at]:
             at += 1
             continue
-        if len(order) == TAB_LIMITS.played or steps > _MOST_STEPS:
+        if len(order) == most or steps > _MOST_STEPS * most:
             raise NotationError(
-                f"with its repeats played out the tab has more than {TAB_LIMITS.played:,} measures; write fewer repeats"
+                f"with its repeats played out the {what} has more than {most:,} measures; write fewer repeats"
             )
         order.append(at)
         # 2. Where does it go on?

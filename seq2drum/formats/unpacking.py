@@ -32,6 +32,7 @@ _MOST = {
 _SAYS_16_BITS = re.compile(
     rb"""(?:\xef\xbb\xbf)?(<\?xml\s[^>]{,200}?encoding\s*=\s*["'])(?:utf-?16|ucs-2)[^"']{,8}""", re.I
 )
+_DIGITS = re.compile(r"\d{3,}")
 
 
 def score_tree(data: bytes) -> ET.Element:
@@ -142,6 +143,8 @@ class _Check:
         self._most: dict[str, int] = {}
         self._counts: dict[str, int] = {}
         self._beats: list[str] | None = None  # the text of the <beats> element that is open
+        self._chord = 0  # notes of the chord that is open
+        self._goes_on = False  # whether the note that is open belongs to it
 
     def doctype(self, name: str, system: str | None, public: str | None, has_internal_subset: int) -> None:
         if has_internal_subset:
@@ -164,6 +167,9 @@ class _Check:
                 raise NotationError(
                     f"the score has more than {self._most[tag]:,} {tag}s; wanted is a score of at most that"
                 )
+        self._goes_on = (self._goes_on and tag != "note") or tag == "chord"
+        if tag == "ending" and (number := _DIGITS.search(attributes.get("number", ""))):
+            raise NotationError(f"the score has an ending for pass {number[0][:20]}; wanted are passes 1 to 99")
         if tag == "repeat" and _number(attributes.get("times", "2")) > SCORE_LIMITS.repeats:
             raise NotationError(
                 f"the score repeats a passage more than {SCORE_LIMITS.repeats} times; write the passage out"
@@ -180,6 +186,10 @@ class _Check:
 
     def end(self, tag: str) -> None:
         self._depth -= 1
+        if tag == "note":
+            self._chord = self._chord + 1 if self._goes_on else 1
+            if self._chord > SCORE_LIMITS.chord:
+                raise NotationError(f"the score has a chord of more than {SCORE_LIMITS.chord} notes; write fewer")
         if tag == "beats" and self._beats is not None:
             text, self._beats = "".join(self._beats).strip(), None
             # music21 would count too many for hours.

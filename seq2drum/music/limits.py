@@ -97,6 +97,16 @@ class ScoreLimits(NamedTuple):
     """Size of a file in ABC or Humdrum."""
     text_bars: int = 400
     """Bars of such a file: music21 takes a time that grows with their square."""
+    text_fields: int = 250
+    """Fields of a tune in ABC."""
+    text_overfull: int = 64
+    """Bars of a tune in ABC that are longer than their metre."""
+    text_bar_items: int = 512
+    """Notes and signs in a bar of a tune in ABC."""
+    text_bar_quarters: int = 64
+    """Length of a bar of a tune in ABC, in quarters."""
+    chord: int = 128
+    """Notes in a chord."""
     packing: int = 100
     """The ratio of the unpacked to the packed size."""
     depth: int = 64
@@ -105,6 +115,10 @@ class ScoreLimits(NamedTuple):
     """Notes, with repeats played out."""
     measures: int = 50_000
     """Measures of all parts together, as written."""
+    played: int = 10_000
+    """Measures with repeats played out."""
+    marks: int = 10_000
+    """Tempo marks, and rehearsal marks, with repeats played out."""
     parts: int = 64
     """Parts."""
     quarters: int = 20_000

@@ -312,6 +312,36 @@ def test_repeats_are_played_out_with_their_endings() -> None:
     assert len(song.bars()) == 4
 
 
+def test_jumps_that_stand_in_one_part_hold_for_all() -> None:
+    def said(words: str) -> str:
+        return f"<direction><direction-type><words>{words}</words></direction-type></direction>"
+
+    guitar = part_of(
+        attributes() + tone("C4", 48), said("Fine") + tone("D4", 48), said("D.C. al Fine") + tone("E4", 48)
+    )
+    bass = part_of(attributes() + tone("C3", 48), tone("D3", 48), tone("E3", 48), number="P2")
+    song = read_musicxml(
+        score(guitar, bass, listed=GUITAR + '<score-part id="P2"><part-name>Bass</part-name></score-part>')
+    )
+    assert [[pitch for _, _, pitch in quarters(song, part)] for part in (0, 1)] == [
+        [60, 62, 64, 60, 62],
+        [48, 50, 52, 48, 50],
+    ]
+    assert len(song.bars()) == 5
+
+
+def test_marks_tempos_and_metres_are_played_again_with_their_measures() -> None:
+    said = "<direction><direction-type><rehearsal>A</rehearsal></direction-type><sound tempo='90'/></direction>"
+    again = '<barline location="right"><repeat direction="backward"/></barline>'
+    song = read_musicxml(
+        score(part_of(attributes() + tone("C4", 48), attributes("3/4") + said + tone("D4", 36) + again))
+    )
+    ticks = song.ticks_per_quarter
+    assert [marker.tick // ticks for marker in song.markers] == [4, 11]
+    assert [tempo.tick // ticks for tempo in song.tempos if round(tempo.bpm) == 90] == [4, 11]
+    assert [(bar.start // ticks, bar.numerator) for bar in song.bars()] == [(0, 4), (4, 3), (7, 4), (11, 3)]
+
+
 def test_a_transposing_part_is_read_at_its_sounding_pitch() -> None:
     lower = "<transpose><diatonic>0</diatonic><chromatic>0</chromatic><octave-change>-1</octave-change></transpose>"
     song = read_musicxml(score(part_of(attributes("4/4", lower) + tone("E4", 48))))
@@ -365,6 +395,10 @@ def one_line(error: pytest.ExceptionInfo[NotationError]) -> bool:
 BILLION = b'<!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><score-partwise>&b;</score-partwise>'
 OUTSIDE = b'<!DOCTYPE s [<!ENTITY x SYSTEM "file:///etc/hostname">]><score-partwise>&x;</score-partwise>'
 ENDLESS = '<barline><repeat direction="backward" times="9999"/></barline>'
+NESTED = "".join(
+    f'{tone("E3", 48)}<barline location="{side}"><repeat direction="{way}"/></barline></measure><measure>'
+    for side, way in [("left", "forward")] * 12 + [("right", "backward")] * 12
+)
 
 
 def timewise_of(*, measures: int, parts: int, only_first: bool = False) -> bytes:
@@ -400,6 +434,9 @@ def timewise_of(*, measures: int, parts: int, only_first: bool = False) -> bytes
         (score(part_of(attributes("4/3") + tone("E3", 48))), "4/3|read"),
         (score(part_of(attributes() + '<direction><sound tempo="9999"/></direction>' + tone("E3", 48))), "9999"),
         (score(part_of(attributes() + tone("E3", 48) + ENDLESS)), "repeats"),
+        (score(part_of(attributes() + NESTED)), "repeats played out the score has more than 10,000 measures"),
+        (score(part_of(attributes() + ENDLESS.replace("repeat", "ending number='1-99999'"))), "ending for pass 99999"),
+        (score(part_of(attributes() + tone("E3", 48) + tone("E3", 48, chord=True) * 128)), "chord of more than 128"),
         (score(part_of(attributes() + "<forward><duration>9999999</duration></forward>" + tone("E3", 48))), "quarters"),
         (score(part_of(attributes() + tone("E3", 99999999))), "quarters"),
         (b"<score-partwise><part>" + b"<measure/>" * 50_001 + b"</part></score-partwise>", "50,000 measures"),

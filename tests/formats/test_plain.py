@@ -43,6 +43,10 @@ KERN = b"""!!!OTL: A riff
 """
 
 
+def tune(bars: bytes) -> bytes:
+    return b"X:1\nM:1/4\nL:1/4\nK:C\n" + bars + b"\n"
+
+
 def heard(part: Part, ticks: int) -> list[tuple[float, int]]:
     return [(note.onset / ticks, note.pitch) for note in part]
 
@@ -57,6 +61,22 @@ def test_a_tune_in_abc_is_read_with_its_repeats() -> None:
     assert part.duration[-1] == 8 * song.ticks_per_quarter
     assert round(song.tempos[0].bpm) == 132
     assert [bar.length // song.ticks_per_quarter for bar in song.bars()] == [4] * 5
+
+
+def pitches(data: bytes) -> list[int]:
+    return [note.pitch for note in open_song(data).song.parts[0]]
+
+
+def test_a_repeat_without_its_beginning_is_played_from_the_end_of_the_last_one() -> None:
+    assert pitches(tune(b"C|D:|E|F:|G|")) == [60, 62, 60, 62, 64, 65, 64, 65, 67]
+
+
+def test_repeats_within_repeats_are_played_within_them() -> None:
+    assert pitches(tune(b"|:C|D|:E|F:|G:|A|")) == [60, 62, 64, 65, 64, 65, 67] * 2 + [69]
+
+
+def test_chord_symbols_and_slurs_change_nothing() -> None:
+    assert open_song(tune(b'"Am"C/>(D/|E/)"D7 (no 3rd)"F/|(3C/D/E/|')) == open_song(tune(b"C/>D/|E/F/|(3C/D/E/|"))
 
 
 def test_a_piece_in_humdrum_has_a_part_for_each_spine(tmp_path) -> None:
@@ -79,6 +99,20 @@ def test_a_piece_in_humdrum_has_a_part_for_each_spine(tmp_path) -> None:
         (ABC.replace(b"E,2", b"E,\0"), "is no text"),
         (ABC + b"C" * SCORE_LIMITS.text_bytes, "more than 65,536 bytes"),
         (ABC + b"C8|" * 401, "some 4.. bars"),
+        (
+            tune(b"|:C|D" * 12 + b":|C" * 12 + b"|"),
+            "the score has more than 10,000 measures",
+        ),
+        (tune(b"[" + b"C" * 129 + b"]|C|"), "129 notes in a chord"),
+        (tune(b"{" + b"C" * 600 + b"}C|C|"), "more than 512 notes and signs"),
+        (tune(b"C65|C|"), "longer than 64 quarters"),
+        (tune(b"CC|" * 65), "65 bars that are longer than their metre"),
+        (tune(b"C|C|" + b"C1::" * 401 + b"C|"), "40. bars"),
+        (tune(b"C|" * 10 + b"".join(b"\nV:%d\nC|C|" % voice for voice in range(60))), "720 bars"),
+        (tune(b"".join(b"\nV:%d\nC|C|" % voice for voice in range(65))), "65 voices"),
+        (tune(b"C|C|\n" + b"K:C\n" * 250), "254 fields"),
+        (KERN.replace(b"2EE", b"2EE" + b" 2E" * 128), "129 notes in a chord"),
+        (KERN.replace(b"**kern\t", b"**kern\t" * 64, 1), "65 spines"),
         (b"X:1\nT:Nothing\nK:C\n", "no measures|cannot read|no parts"),
     ],
 )
