@@ -17,7 +17,7 @@ from seq2drum import files
 from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import foreign
 from seq2drum.music.choices import CHOICES, check_bars
-from seq2drum.music.explanation import Explanation, SectionGroove, Swap
+from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap
 from seq2drum.music.limits import MOST_COUNT_IN, OPENED_SUFFIXES
 from seq2drum.play.asked import Grooves, One, by_section, reference
 from seq2drum.rpc import accompaniment_pb2 as pb
@@ -302,12 +302,17 @@ def takes_of(response: pb.GenerateDrumsResponse, midis: Sequence[bytes] | None =
                 model=response.model,
                 timing=response.timing,
                 request_id=response.request_id,
-                explanations=tuple(Explanation(one.first_bar, one.last_bar, one.text) for one in take.explanations),
+                explanations=tuple(map(_explanation, take.explanations)),
                 grooves=tuple(SectionGroove(one.section, one.name, one.title) for one in take.grooves),
                 swaps=tuple(Swap(one.piece, one.instead, one.hits) for one in take.swaps),
             )
         )
     return takes
+
+
+def _explanation(said: pb.Explanation) -> Explanation:
+    pieces = tuple(Piece(one.what, dict(one.values)) for one in said.pieces)
+    return Explanation(said.first_bar, said.last_bar, said.text, pieces)
 
 
 class Reply:

@@ -335,9 +335,9 @@ def drum_take(take: Take, config: pb.GenerationConfig) -> pb.DrumTake:
     message.grooves.extend(pb.SectionGroove(**groove._asdict()) for groove in take.grooves)
     message.swaps.extend(pb.PieceSwap(**swap._asdict()) for swap in take.swaps)
     if config.explain:
-        message.explanations.extend(
-            pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in take.explain()
-        )
+        for first, last, text, pieces in take.explain():
+            said = [pb.ExplanationPiece(what=what, values=values) for what, values in pieces]
+            message.explanations.add(first_bar=first, last_bar=last, text=text, pieces=said)
     return message
 
 

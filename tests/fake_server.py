@@ -180,7 +180,13 @@ def response_of(takes: list[Take], config: pb.GenerationConfig) -> pb.GenerateDr
                 score=take.score,
                 stats=pb.DrumStats(hits=len(take.part)),
                 explanations=[
-                    pb.Explanation(first_bar=one.first, last_bar=one.last, text=one.text) for one in explanations
+                    pb.Explanation(
+                        first_bar=first,
+                        last_bar=last,
+                        text=text,
+                        pieces=[pb.ExplanationPiece(what=what, values=values) for what, values in pieces],
+                    )
+                    for first, last, text, pieces in explanations
                 ],
                 grooves=[pb.SectionGroove(**groove._asdict()) for groove in take.grooves],
                 swaps=[pb.PieceSwap(**swap._asdict()) for swap in take.swaps],

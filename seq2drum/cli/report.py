@@ -74,7 +74,7 @@ class Report:
         if self.score is not None:
             line["score"] = round(self.score, 4)
         if self.explanations is not None:
-            line["explain"] = [one._asdict() for one in self.explanations]
+            line["explain"] = [{"first": one.first, "last": one.last, "text": one.text} for one in self.explanations]
         return json.dumps(line)
 
 

@@ -22,7 +22,7 @@ from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import Grid
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.sections import Section, sections
-from seq2drum.music.explanation import Explanation, bar_names
+from seq2drum.music.explanation import Explanation, Piece, explained, piece
 from seq2drum.music.kit import FULL, NINE, Kit
 from seq2drum.music.notes import IntArray
 
@@ -36,20 +36,20 @@ LOOKED_BACK = 512  # bars back that are looked through for a repeat
 CHANGE = 1.3  # ratio of the hits a quarter, above which one passage is busier than another
 TOGETHER = 0.75  # share of a bar's accents that a kick goes with
 ACCENTS = 4  # that a passage has at least, before it is said what goes with them
-COMES_IN, PLAYS_NEW = "comes in", "plays something new"
-PLAYS_AGAIN, PLAYS_LIKE = "plays again what it plays from", "plays much as from"
+COMES_IN, PLAYS_NEW = "guitar.enters", "guitar.new"
+PLAYS_AGAIN, PLAYS_LIKE = "guitar.again", "guitar.like"
 TOMS = ("low tom", "mid tom", "high tom")
 
 
 class _Begin(NamedTuple):
-    """How the guitar begins something: what it does, and if it has been before, the bar it was in, counted from 0."""
+    """How the guitar begins something: what is said of it, and the bar where it was before, from 0, if it was."""
 
     does: str
     like: int | None = None
 
-    def words(self, numbers: IntArray) -> str:
-        """In words. numbers (B,): the numbers of the bars in the song."""
-        return f"the guitar {self.does}" + ("" if self.like is None else f" bar {numbers[self.like]}")
+    def piece(self, numbers: IntArray) -> Piece:
+        """What is said of it. numbers (B,): the numbers of the bars in the song."""
+        return piece(self.does) if self.like is None else piece(self.does, bar=numbers[self.like])
 
 
 class _Guitar(NamedTuple):
@@ -95,7 +95,7 @@ def explain(
     full, nine = drums_of(grid, heard.form, kit, kit), drums_of(grid, heard.form, NINE, kit)
     guitar = _listen(heard)
     passages = sections(heard)
-    begins = {bar: begin.words(numbers) for bar, begin in _begins(guitar, passages).items()}
+    begins = {bar: begin.piece(numbers) for bar, begin in _begins(guitar, passages).items()}
     named = signs(nine)
     filled = named != ""
     explanations = [
@@ -108,7 +108,7 @@ def explain(
         *_crashes(nine, named, begins),
     ]
     numbered = [
-        Explanation(int(numbers[first - 1]), int(numbers[last - 1]), text) for first, last, text in explanations
+        one._replace(first=int(numbers[one.first - 1]), last=int(numbers[one.last - 1])) for one in explanations
     ]
     return tuple(sorted(numbered, key=lambda one: one.first))
 
@@ -128,9 +128,10 @@ def _grooves(passages: Sequence[Section], grooves: Mapping[str, str], bars: int)
     for (groove, _), run in groupby(spans, key=together):
         own = list(run)
         letters = {passage.letter for passage, _ in own}
-        which = f"section {letters.pop()} " if len(letters) == 1 else ""
         if groove is not None:
-            yield Explanation(own[0][0].bar + 1, own[-1][1], f"{which}on the groove {groove}")
+            where = {"section": letters.pop()} if len(letters) == 1 else {}
+            said = piece("groove.section" if where else "groove", groove=groove, **where)
+            yield explained(own[0][0].bar + 1, own[-1][1], said)
 
 
 # --- the guitar -------------------------------------------------------------------------------------------------------
@@ -200,11 +201,11 @@ def _rests(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
     struck, plays = np.any(bars_of(drums), axis=(1, 2)), guitar.sounds
     begin = np.argmax(plays)
     for first, last in _runs(~struck & ~plays):
-        yield Explanation(first + 1, last + 1, "waits for the guitar" if last < begin else "rests, as the guitar does")
+        yield explained(first + 1, last + 1, piece("waits" if last < begin else "rests.both"))
     for first, last in _runs(~struck & plays):
-        yield Explanation(first + 1, last + 1, "rests while the guitar plays")
+        yield explained(first + 1, last + 1, piece("rests.drums"))
     for first, last in _runs(struck & ~plays):
-        yield Explanation(first + 1, last + 1, "plays on while the guitar rests")
+        yield explained(first + 1, last + 1, piece("rests.guitar"))
 
 
 def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) -> Iterator[Explanation]:
@@ -217,17 +218,18 @@ def _repeats(drums: Drums, guitar: _Guitar, filled: Bools, numbers: IntArray) ->
         count, source, period = exact if whole else nearly
         alike.forget(bar + max(count, 1))
         if count:
-            again = bar_names(numbers[source], numbers[source + min(period, count) - 1])
-            text = f"{'' if whole else 'nearly '}as {again}"
+            first, last = numbers[source], numbers[source + min(period, count) - 1]
+            one = f"{'as' if whole else 'nearly'}.bar"
+            said = [piece(one, first=first) if first == last else piece(f"{one}s", first=first, last=last)]
             step = np.arange(count)
             same = int(np.sum(guitar.likeness(bar + step, source + step % period) >= ALIKE))
             if not guitar.sounds[bar : bar + count].any():
                 pass  # that it rests is said elsewhere
             elif same == count:
-                text += ", where the guitar does the same" if period >= count else ", and so does the guitar"
+                said.append(piece("as.there" if period >= count else "as.too"))
             elif 2 * same > count:
-                text += f"; the guitar does so in {same} of {count}"
-            yield Explanation(bar + 1, bar + count, text)
+                said.append(piece("as.partly", same=same, count=count))
+            yield explained(bar + 1, bar + count, *said)
         bar += max(count, 1)
 
 
@@ -285,9 +287,7 @@ def _kicks(drums: Drums, guitar: _Guitar) -> Iterator[Explanation]:
     for first, last in _runs((count >= 2) & (share >= TOGETHER) & (share >= 2 * elsewhere)):
         here = slice(first, last + 1)
         if count[here].sum() >= ACCENTS:
-            yield Explanation(
-                first + 1, last + 1, f"kick with the guitar's accents, {met[here].sum()} of {count[here].sum()}"
-            )
+            yield explained(first + 1, last + 1, piece("kick", met=met[here].sum(), count=count[here].sum()))
 
 
 def _densities(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Explanation]:
@@ -308,11 +308,11 @@ def _densities(drums: Drums, guitar: _Guitar, filled: Bools) -> Iterator[Explana
             bar += 1
             continue
         before, after = _around(hits, usual, bar)
-        text = f"{'busier' if after > before else 'sparser'}: {after:.1f} hits a quarter after {before:.1f}"
+        said = [piece("busier" if after > before else "sparser", after=f"{after:.1f}", before=f"{before:.1f}")]
         old, new = _around(strokes, np.ones_like(usual), bar)
         if old and new and (new > old) == (after > before) and max(new / old, old / new) >= CHANGE:
-            text += f", as the guitar with {new:.1f} strokes after {old:.1f}"
-        yield Explanation(bar + 1, bar + 1, text)
+            said.append(piece("as.guitar", after=f"{new:.1f}", before=f"{old:.1f}"))
+        yield explained(bar + 1, bar + 1, *said)
         bar += WINDOW
 
 
@@ -323,25 +323,25 @@ def _around(values: FloatArray, usual: Bools, bar: int) -> tuple[float, float]:
     return before, after
 
 
-def _fills(drums: Drums, named: Words, begins: dict[int, str], numbers: IntArray) -> Iterator[Explanation]:
+def _fills(drums: Drums, named: Words, begins: dict[int, Piece], numbers: IntArray) -> Iterator[Explanation]:
     rolls = bars_of(drums)
     toms = rolls[:, :, [NINE.names.index(name) for name in TOMS]].sum(axis=(1, 2))
     for bar in np.flatnonzero(named != "").tolist():
-        text = f"{named[bar]} with toms" if toms[bar] and named[bar] == FILL else str(named[bar])
+        said = [piece("fill.toms" if toms[bar] and named[bar] == FILL else str(named[bar]))]
         if bar + 1 in begins:
-            text += f" before bar {numbers[bar + 1]}, where {begins[bar + 1]}"
-        yield Explanation(bar + 1, bar + 1, text)
+            said += [piece("before", bar=numbers[bar + 1]), begins[bar + 1]]
+        yield explained(bar + 1, bar + 1, *said)
 
 
-def _crashes(drums: Drums, named: Words, begins: dict[int, str]) -> Iterator[Explanation]:
+def _crashes(drums: Drums, named: Words, begins: dict[int, Piece]) -> Iterator[Explanation]:
     crashes = bars_of(drums)[:, 0, NINE.names.index("crash")] > 0
     after = np.concatenate([[""], named[:-1]])
     plain = crashes & (after == "") & ~np.isin(np.arange(len(crashes)), list(begins))
     for first, last in _runs(plain):
-        yield Explanation(first + 1, last + 1, "crash on the downbeat" if first == last else "crash on each downbeat")
+        yield explained(first + 1, last + 1, piece("crash" if first == last else "crash.each"))
     for bar in np.flatnonzero(crashes & ~plain).tolist():
-        text = "crash on the downbeat" + (f" after the {after[bar]}" if after[bar] else "")
-        yield Explanation(bar + 1, bar + 1, text + (f", where {begins[bar]}" if bar in begins else ""))
+        said = [piece("crash"), *([piece(f"after.{after[bar]}")] if after[bar] else [])]
+        yield explained(bar + 1, bar + 1, *said, *([begins[bar]] if bar in begins else []))
 
 
 def _runs(which: Bools) -> list[tuple[int, int]]:

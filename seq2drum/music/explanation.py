@@ -2,19 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
+
+SAID: Mapping[str, str] = MappingProxyType(
+    {
+        "groove": "on the groove {groove}",
+        "groove.section": "section {section} on the groove {groove}",
+        "waits": "waits for the guitar",
+        "rests.both": "rests, as the guitar does",
+        "rests.drums": "rests while the guitar plays",
+        "rests.guitar": "plays on while the guitar rests",
+        "as.bar": "as bar {first}",
+        "as.bars": "as bars {first}-{last}",
+        "nearly.bar": "nearly as bar {first}",
+        "nearly.bars": "nearly as bars {first}-{last}",
+        "as.there": ", where the guitar does the same",
+        "as.too": ", and so does the guitar",
+        "as.partly": "; the guitar does so in {same} of {count}",
+        "kick": "kick with the guitar's accents, {met} of {count}",
+        "busier": "busier: {after} hits a quarter after {before}",
+        "sparser": "sparser: {after} hits a quarter after {before}",
+        "as.guitar": ", as the guitar with {after} strokes after {before}",
+        "fill": "fill",
+        "fill.toms": "fill with toms",
+        "break": "break",
+        "before": " before bar {bar}",
+        "crash": "crash on the downbeat",
+        "crash.each": "crash on each downbeat",
+        "after.fill": " after the fill",
+        "after.break": " after the break",
+        "guitar.enters": ", where the guitar comes in",
+        "guitar.new": ", where the guitar plays something new",
+        "guitar.again": ", where the guitar plays again what it plays from bar {bar}",
+        "guitar.like": ", where the guitar plays much as from bar {bar}",
+    }
+)
+"""All that is said of bars: each piece by its name, in words. A sentence is a piece or several, one behind another."""
+
+
+class Piece(NamedTuple):
+    """A piece of a sentence: its name in SAID, and the values in it."""
+
+    what: str
+    values: Mapping[str, str] = MappingProxyType({})
 
 
 class Explanation(NamedTuple):
-    """Something that holds from bar `first` to bar `last`, counted from 1."""
+    """Something that holds from bar `first` to bar `last`, counted from 1. pieces: of the text, for other languages."""
 
     first: int
     last: int
     text: str
+    pieces: tuple[Piece, ...] = ()
 
     def __str__(self) -> str:
         return f"{bar_names(self.first, self.last)}: {self.text}"
+
+
+def piece(what: str, **values: object) -> Piece:
+    """A piece with its values as texts."""
+    return Piece(what, {name: str(value) for name, value in values.items()})
+
+
+def explained(first: int, last: int, *pieces: Piece) -> Explanation:
+    """An explanation that says these pieces."""
+    return Explanation(first, last, "".join(SAID[one.what].format(**one.values) for one in pieces), pieces)
 
 
 def bar_names(first: int, last: int) -> str:

@@ -179,6 +179,17 @@ def test_fifty_odd_and_broken_files_are_opened_or_refused_in_a_sentence(page):
         assert "went wrong" not in text and "undefined" not in text, (path, text)
 
 
+def test_what_is_said_of_bars_is_said_in_german_on_the_german_page(page):
+    ready(page)
+    page.run("const { setLanguage } = await import('/words.js'); setLanguage('de');")
+    page.open()
+    played(page, SONG)
+    page.says("auf dem Groove", selector=".words")
+    said = page.run("return document.querySelector('.all-words').textContent;")
+    assert "die Gitarre" in said
+    assert not set(said.split()) & {"the", "with", "where", "guitar", "bar", "bars", "after", "before", "nearly"}
+
+
 # --- heard ------------------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 import json
 import re
 
+from seq2drum.music.explanation import SAID
 from server.web import make_sounds
 
 PAGE = make_sounds.FOLDER.parent
@@ -20,6 +21,11 @@ def test_every_key_has_words_in_both_languages_with_the_same_values_in_them():
     for key, words in WORDS.items():
         assert len(words) == 2 and all(word.strip() for word in words), key
         assert sorted(HOLE.findall(words[0])) == sorted(HOLE.findall(words[1])), key
+
+
+def test_what_is_said_of_bars_has_the_words_of_the_package_and_german_ones():
+    english = {key.removeprefix("said."): words[0] for key, words in WORDS.items() if key.startswith("said.")}
+    assert english == SAID
 
 
 def test_no_key_is_asked_for_that_is_not_in_the_table():

@@ -15,8 +15,10 @@
  * @typedef {{timeline: Timeline, guitar: GuitarChoice, tracks: Track[], estimatedMs: number, bars: Bar[],
  *   notes: GuitarNote[], sections: Section[], song: Uint8Array | null}} Analysis
  *   `song`: the file as MIDI, if it is of another kind.
+ * @typedef {{firstBar: number, lastBar: number, text: string, pieces?: {what: string, values: Record<string, string>}[]}} Explanation
+ *   `text` is in English; `pieces` are those of the text, by name.
  * @typedef {{midi: Uint8Array, seed: string, score: number | null, stats: Object<string, number>, hits: Hit[],
- *   explanations: {firstBar: number, lastBar: number, text: string}[],
+ *   explanations: Explanation[],
  *   grooves: {section: string, name: string, title: string}[],
  *   swaps: {piece: string, instead: string, hits: number}[]}} Take
  * @typedef {{takes: Take[], timeline: Timeline, guitar: GuitarChoice, timing: Object<string, number>,

@@ -14,7 +14,7 @@
  * @property {readonly Edit[]} edits
  * @property {readonly number[]} locks numbers of the bars that stay when the others are played anew, in order
  * @property {Uint8Array | null} midi the file of `played`; null while it is being played
- * @property {readonly {firstBar: number, lastBar: number, text: string}[]} explanations
+ * @property {readonly import("./api.js").Explanation[]} explanations
  * @property {readonly {section: string, name: string, title: string}[]} grooves
  */
 

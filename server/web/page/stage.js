@@ -3,7 +3,7 @@
 import { fill, h, sign } from "./dom.js";
 import { GRIDS } from "./places.js";
 import { barAt } from "./schedule.js";
-import { t } from "./words.js";
+import { said, t } from "./words.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").Analysis} Analysis */
@@ -157,16 +157,17 @@ export class Stage {
   /** All that is said of the take, each with the way to its bars. */
   tellAll() {
     const { take, analysis } = this.#session;
-    const said = (take?.explanations ?? []).map(({ firstBar, lastBar, text }) => {
+    const told = (take?.explanations ?? []).map((explanation) => {
+      const { firstBar, lastBar } = explanation;
       const bars = firstBar === lastBar ? t("song.bar", { bar: firstBar }) : t("song.bars", { first: firstBar, last: lastBar });
       const go = () => {
         const quarter = analysis?.bars[firstBar - 1]?.quarter ?? 0;
         this.#seek(quarter);
         this.#parts.roll.reveal(quarter);
       };
-      return h("li", {}, h("button", { class: "link", type: "button", onclick: go }, bars), ` ${text}`);
+      return h("li", {}, h("button", { class: "link", type: "button", onclick: go }, bars), ` ${said(explanation)}`);
     });
-    fill(this.allWords, ...said);
+    fill(this.allWords, ...told);
     this.#told = "";
   }
 
@@ -175,7 +176,7 @@ export class Stage {
     const { take, analysis } = this.#session;
     const bar = barAt(analysis?.bars ?? [], quarter)?.number ?? 1;
     const here = (take?.explanations ?? []).filter(({ firstBar, lastBar }) => firstBar <= bar && bar <= lastBar);
-    const text = here.length ? t("song.word", { bar, text: here.map((one) => one.text).join("; ") }) : "";
+    const text = here.length ? t("song.word", { bar, text: here.map(said).join("; ") }) : "";
     if (text !== this.#told) this.words.textContent = this.#told = text;
   }
 }

@@ -3,6 +3,7 @@
 import { remembered, remember } from "./settings.js";
 import { BEATS_WORDS } from "./words_beats.js";
 import { JAM_WORDS } from "./words_jam.js";
+import { SAID_WORDS } from "./words_said.js";
 import { SONG_WORDS } from "./words_song.js";
 
 /** By their codes. */
@@ -11,7 +12,7 @@ export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 const CODES = /** @type {Code[]} */ (Object.keys(LANGUAGES));
 /** @type {Record<string, readonly string[]>} */
-const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...JAM_WORDS };
+const WORDS = { ...SONG_WORDS, ...BEATS_WORDS, ...JAM_WORDS, ...SAID_WORDS };
 const KEY = "seq2drum.language";
 
 /** @type {Code} */
@@ -35,6 +36,16 @@ export function setLanguage(wanted) {
 export function t(key, values = {}) {
   const text = WORDS[key]?.[CODES.indexOf(code)] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+/**
+ * What is said of some bars, in the language of the page; in English what a newer server, or an older one, says otherwise.
+ *
+ * @param {{text: string, pieces?: readonly {what: string, values: Record<string, string>}[]}} explanation
+ */
+export function said({ text, pieces = [] }) {
+  const isKnown = pieces.length && pieces.every(({ what }) => `said.${what}` in WORDS);
+  return isKnown ? pieces.map(({ what, values }) => t(`said.${what}`, values)).join("") : text;
 }
 
 /** @param {string | null | undefined} wanted @returns {Code | undefined} */
