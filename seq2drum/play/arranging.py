@@ -55,7 +55,8 @@ def arranged(
     seed = options.sampling.seed if options.sampling.temperature else 0
     gestures = gestures_of(notes, form, options.ending, soft=soft, seed=seed)
     gestures = replace(gestures, cues={step: cue.of(known) for step, cue in gestures.cues.items()})
-    return replace(plan, fills=_fills(options, numbers), gestures=gestures, pieces=pieces)
+    fills = _fills(options, numbers) if options.fill_at or options.no_fills_in else None
+    return replace(plan, fills=fills, gestures=gestures, pieces=pieces)
 
 
 def is_soft(options: Options, groove: Groove | None) -> bool:

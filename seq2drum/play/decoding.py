@@ -10,8 +10,8 @@ Letters of shapes: B bars, S steps of a bar, V voices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -33,10 +33,8 @@ from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar, Playable
 from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.guidance import guided
 from seq2drum.play.memory import Memory, in_ways
-from seq2drum.play.plan import KEPT, Plan, is_one_of, planned
+from seq2drum.play.plan import KEPT, BoolArray, Plan, asked_for, is_one_of, planned, with_fills
 from seq2drum.play.sampling import Draws, Sampling, draws_of, thresholds
-
-Bools = NDArray[np.bool_]
 
 BODY = ("kick", "snare", "side stick", "clap", *KEPT)  # the pieces that make a groove what it is
 FIRM = 2.5  # logits that they gain where a groove that is held firmly has them, and lose elsewhere
@@ -51,10 +49,26 @@ APART = 4  # bars, within which a run or a fill on toms is followed by no other 
 
 
 class PlayedBar(NamedTuple):
-    """One bar of a take: its number, and its hits as a grid whose steps count from the barline."""
+    """One bar of a take: its number, and its hits as a grid whose steps count from the barline.
+
+    unwished: the hits that the bar has without the wishes for it, from which later bars go on; None if it has none.
+    """
 
     number: int
     hits: Grid
+    unwished: Grid | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """Some bars (B,) of a take that are to be played on another plan, and drawn otherwise.
+
+    They go on from one another and from the bars before them as these are without the wish.
+    """
+
+    bars: BoolArray
+    plan: Plan
+    sampling: Sampling
 
 
 def play(engine: Engine, heard: Heard, sampling: Sampling, **more: Any) -> Iterator[PlayedBar]:
@@ -72,7 +86,8 @@ def playing(
     first: int = 0,
     stop: int | None = None,
     given: Mapping[int, Grid] | None = None,
-    stopped: Bools | None = None,
+    stopped: BoolArray | None = None,
+    wishes: Sequence[Wish] = (),
 ) -> AskingStream[PlayedBar]:
     """Play to a guitar, a bar at a time. Bars outside [first, stop) are left silent.
 
@@ -82,41 +97,169 @@ def playing(
     plan: the sections and their grooves; by default those of the guitar, without grooves. Fills and crashes are planned
     here, as conditions of their bars. `given` are bars that are not drawn but played as they are: hits by the number of
     their bar, steps counted from its barline, keys being voices of the engine's kit. What follows goes on from them.
+
+    wishes: bars that are played otherwise, each bar by one of them. All other bars are as they are without the wishes,
+    and likewise around a fill that the plan asks for: what was wished for is not remembered outside its own bars.
     """
     # 1. Choose what plays, and plan the whole song.
     form, controls = heard.form, controls or Controls()
-    bars = len(form.steps)
+    bars = np.arange(len(form.steps))
     model, guitar = guided(engine, controls), features(heard)
-    plan = plan or Plan.of_sections(bars, sections(heard))
+    plan = plan or Plan.of_sections(len(bars), sections(heard))
     plan = yield from planned(model, guitar, form, plan, controls.fills, sampling)
-    conditions = of_controls(controls, bars, plan.fill)
+    given, stop = given or {}, len(bars) if stop is None else stop
+    is_given = np.isin(bars, list(given))
+    idle = np.zeros(len(bars), dtype=np.bool_) if stopped is None else stopped & ~is_given
+    able = (first <= bars) & (bars < stop) & ~is_given & ~idle
     grooves = GrooveRows.of(plan.grooves, form, model.kit, pieces=plan.pieces, firm=plan.firm)
-    request = Request(form, sampling, plan, grooves, first, bars if stop is None else stop, given or {})
-    idle = np.zeros(bars, dtype=np.bool_) if stopped is None else stopped & ~np.isin(np.arange(bars), list(given or ()))
     memory = Memory.of(form, len(model.kit), grooves, heard=model.hears_grooves)
-    player, state = BarPlayer(model, plan.pieces), model.silence[None]
-    previous = np.zeros((1, len(model.kit)), dtype=np.float32)
+    take = _Way.of(model, Request(form, sampling, plan, grooves, first, stop, given), able, memory, sampling)
+    ways = [take.wished(replace(wish, bars=wish.bars & able)) for wish in wishes]
+    readings = [(of_controls(controls, len(bars), plan.fill), grooves)]
+    if ways or take.filled.any():
+        readings += _wished_readings(take, ways, controls)
     for begin, end in _ranges(model, heard, idle):
         # 2. Encode the bars that are read as one, if there is any that is played.
         if idle[begin:end].all():
             yield from (PlayedBar(number, Grid.join([])) for number in range(begin, end))
             continue
-        encoded = yield from model.encode(guitar, form, conditions, begin, end, grooves)
-        if "key" in encoded:
-            memory.recognise(begin, encoded["key"])
+        encoded = []
+        for conditions, rows in readings:
+            encoded.append((yield from model.encode(guitar, form, conditions, begin, end, rows)))
+        if "key" in encoded[0]:
+            memory.recognise(begin, encoded[0]["key"])
         for number in range(begin, end):
-            # 3. Play the bar, and remember it.
             if idle[number]:
                 yield PlayedBar(number, Grid.join([]))
                 continue
-            here = {name: rows[number - begin, None] for name, rows in encoded.items()}
-            remembered = memory.before(number, fill=plan.is_fill(number))
-            opened = yield from model.open_bar(here, remembered, state, first=number == begin)
-            recent = memory.recent(number, APART)
-            played = yield from request.play(number, player, opened, previous, here.get("sketch"), recent)
+            # 3. Play the bar as it is without wishes.
+            here, *others = ({name: rows[number - begin, None] for name, rows in each.items()} for each in encoded)
+            opens = number == begin
+            played = yield from take.play(take.request, number, here, opens=opens)
+            # 4. Play it as it is wished for, and with the fill that is asked for.
+            way = next((way for way in ways if way.bars[number]), take)
+            wished = played
+            if way is not take:
+                here = others[0]
+                way.follow(take, number)
+                wished = yield from way.play(way.request, number, here, opens=opens)
+            asked = wished
+            if way.filled[number]:
+                asked = yield from way.play(way.asked, number, others[-1], opens=opens)
+            elif way.crashed[number]:
+                again = yield from way.play(way.asked, number, here, opens=opens)
+                asked = _crashed_as(again, wished, model.kit)
+            # 5. Remember it, without the fill; and what was wished for in the other bars of the wish alone.
+            if way is not take:
+                way.keep(number, wished)
             memory.keep(number, played.hits, played.velocity)
-            state, previous = played.state, played.hits[:, -1]
-            yield PlayedBar(number, request.given.get(number, played.grid))
+            take.state, take.previous = played.state, played.hits[:, -1]
+            yield PlayedBar(number, given.get(number, asked.grid), None if asked is played else played.grid)
+
+
+@dataclass(eq=False)
+class _Way:
+    """How some bars (B,) are played, and what is known of those before: in a take without wishes, or by a wish.
+
+    asked: the request with the fills that are asked for in single bars. filled (B,): the bars in which that is another
+    one; crashed (B,): those in which only the crash on the first beat is. memory: of the take, on the grooves of the
+    way. state (1, ·), previous (1, V): after the bar `last`. instead: what the bars of a wish are remembered as in it.
+    """
+
+    model: Playable
+    player: BarPlayer
+    request: Request
+    asked: Request
+    bars: BoolArray
+    filled: BoolArray
+    crashed: BoolArray
+    memory: Memory
+    state: FloatArray
+    previous: FloatArray
+    last: int = -1
+    instead: dict[int, tuple[FloatArray, FloatArray]] = field(default_factory=dict)
+
+    @staticmethod
+    def of(model: Playable, request: Request, bars: BoolArray, memory: Memory, sampling: Sampling) -> _Way:
+        """A way before the first bar; sampling: by which fills and crashes are planned."""
+        plan, fills, none = request.plan, request.plan.fills, np.zeros(len(bars), dtype=np.bool_)
+        asked, filled, crashed = plan, none, none
+        if fills is not None:
+            asked = asked_for(plan, sampling)
+            before, after = (none if each.fill is None else each.fill for each in (plan, asked))
+            filled = bars & (fills.asked | (before != after))
+            if asked.crash is not None and plan.crash is not None:
+                crashed = bars & (asked.crash != plan.crash)
+        silence = np.zeros((1, len(model.kit)), dtype=np.float32)
+        again, request = replace(request, plan=asked), replace(request, plan=replace(plan, fills=None))
+        player = BarPlayer(model, plan.pieces)
+        return _Way(model, player, request, again, bars, filled, crashed, memory, model.silence[None], silence)
+
+    def wished(self, wish: Wish) -> _Way:
+        """The way of a wish for some bars of a take that is played this way."""
+        take, model, bars, plan = self.request, self.model, wish.bars, wish.plan
+        if take.plan.fill is not None:
+            fill = take.plan.fill.copy()
+            fill[list(plan.gestures.still)] = False
+            plan = with_fills(plan, fill, take.sampling)
+        rows = replace(take.grooves, firm=plan.firm)
+        if any(plan.grooves[bar] is not take.plan.grooves[bar] for bar in np.flatnonzero(bars).tolist()):
+            own = [groove if here else None for groove, here in zip(plan.grooves, bars.tolist(), strict=True)]
+            rows = GrooveRows.of(own, take.form, model.kit, pieces=plan.pieces, firm=plan.firm)
+        request = replace(take, sampling=wish.sampling, plan=plan, grooves=rows)
+        return _Way.of(model, request, bars, replace(self.memory, grooves=rows), take.sampling)
+
+    def follow(self, take: _Way, number: int) -> None:
+        """Go on to a bar: from the one before it as this way has it, else as the take has it."""
+        self.memory.keys = take.memory.keys
+        if self.last != number - 1:
+            self.state, self.previous = take.state, take.previous
+
+    def play(self, request: Request, number: int, rows: dict[str, NDArray[Any]], *, opens: bool) -> Asking[PlayedWays]:
+        """Play a bar as a request has it; rows: of what was encoded. opens: whether it is the first of what was."""
+        remembered = self.memory.before(number, fill=request.plan.is_fill(number), instead=self.instead)
+        opened = yield from self.model.open_bar(rows, remembered, self.state, first=opens)
+        recent = self.memory.recent(number, APART, self.instead)
+        return (yield from request.play(number, self.player, opened, self.previous, rows.get("sketch"), recent))
+
+    def keep(self, number: int, played: PlayedWays) -> None:
+        """Remember a bar of a wish, in its other bars alone."""
+        self.instead[number] = played.hits, played.velocity * played.hits
+        self.last, self.state, self.previous = number, played.state, played.hits[:, -1]
+
+
+def _wished_readings(take: _Way, ways: Sequence[_Way], controls: Controls) -> Iterator[tuple[FloatArray, GrooveRows]]:
+    """What the bars of a song are read with for wishes, and at last for fills that are asked for.
+
+    That is what is asked for of each bar, and its groove. What no bar needs is left out.
+    """
+    grooves, every = take.request.grooves, (take, *ways)
+
+    def conditions(first: Plan, *others: Plan) -> FloatArray:
+        fill, none = first.fill, np.zeros(len(take.bars), dtype=np.bool_)
+        for way, plan in zip(ways, others, strict=True):
+            if plan.fill is not None:
+                fill = np.where(way.bars, plan.fill, none if fill is None else fill)
+        return of_controls(controls, len(none), fill)
+
+    if ways:
+        grooves = replace(grooves, hits=grooves.hits.copy(), velocity=grooves.velocity.copy(), held=grooves.held.copy())
+        for way in ways:
+            own = way.request.grooves
+            for here, there in ((grooves.hits, own.hits), (grooves.velocity, own.velocity), (grooves.held, own.held)):
+                here[way.bars] = there[way.bars]
+        yield conditions(*(way.request.plan for way in every)), grooves
+    if any(way.filled.any() for way in every):
+        yield conditions(*(way.asked.plan for way in every)), grooves
+
+
+def _crashed_as(other: PlayedWays, played: PlayedWays, kit: Kit) -> PlayedWays:
+    """A bar with the cymbals and hats of another one on its first beat, where it may crash."""
+    hits, velocity, offset = (each.copy() for each in played[:3])
+    cymbals = kit.voices_named(("crash", *KEPT))
+    for here, there in zip((hits, velocity, offset), other, strict=False):
+        here[:, 0, cymbals] = there[:, 0, cymbals]
+    return PlayedWays(hits, velocity, offset, played.state)
 
 
 class Beforehand(NamedTuple):
@@ -277,7 +420,7 @@ def _is_run_again(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit:
     return bool(((recent @ toms).sum(axis=1) >= RUN).any())
 
 
-def _ranges(model: Playable, heard: Heard, idle: Bools) -> list[tuple[int, int]]:
+def _ranges(model: Playable, heard: Heard, idle: BoolArray) -> list[tuple[int, int]]:
     """The bars [begin, end) that are encoded as one, in the portions the model was trained on.
 
     idle (B,): bars that are not played; they are apart from those that are, but for the last of the song.

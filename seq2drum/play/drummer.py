@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from seq2drum.errors import OptionError
 from seq2drum.formats.opening import open_song
 from seq2drum.lattice.grid import encode
+from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.phrases import merge
 from seq2drum.lattice.rests import rests, stopped
 from seq2drum.music import drum_maps, theory
@@ -20,9 +22,10 @@ from seq2drum.music.explanation import Swap
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import NO_PEDAL, IntArray, Part, Song, in_order
 from seq2drum.music.shown import Shown
-from seq2drum.play import choosing, decoding, engine
+from seq2drum.play import choosing, decoding, engine, places
 from seq2drum.play.ahead import Ahead
 from seq2drum.play.arranging import arranged
+from seq2drum.play.decoding import Wish
 from seq2drum.play.engine import AskingStream, Engine, next_of
 from seq2drum.play.ensemble import Ensemble
 from seq2drum.play.folder import DEFAULT
@@ -141,32 +144,44 @@ class Drummer(Shown):
         resting = rests(song, lattice)
         sounding = np.flatnonzero(~resting)
         first, stop = int(sounding[0]), int(sounding[-1]) + 1
-        sampling, controls, given = options.sampling, options.controls, kept.given
+        without, controls, given = sheet.unplaced, options.controls, kept.given
         notes, numbers = encode(_sounding(song), lattice), listening.numbers
-        plan = arranged(heard, sheet.sections, sheet.grooves, options, kit, notes=notes, numbers=numbers)
+        arrange = partial(arranged, heard, sheet.sections, kit=kit, notes=notes, numbers=numbers)
+        grooves, placed, wishes = sheet.unplaced_grooves, dict[str, Groove](), list[Wish]()
+        if without is not options:
+            placed = places.grooves(options, sheet.sections)
+            wishes = places.wishes(options, without, placed, grooves, heard.form, arrange)
         still = stopped(resting)
         played = decoding.playing(
             self.engine,
             heard,
-            sampling,
-            plan=plan,
+            without.sampling,
+            plan=arrange(grooves, without),
             controls=controls,
             first=first,
             stop=stop,
             given=given,
             stopped=still,
+            wishes=wishes,
         )
-        brushes = all("brush" in groove.title for groove in sheet.grooves.values()) and bool(sheet.grooves)
+        played_on = (grooves if grooves.keys() - placed else placed).values()
+        brushes = all("brush" in groove.title for groove in played_on) and bool(played_on)
         program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
         touch, joint = Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
         bars, parts, pedal, swaps = song.bars(), list[Part](), list[IntArray](), list[Swap]()
         for index, piece in enumerate(lattice.bars):
             # 3. Strike each as it comes, and write what does not stay as it is. Nothing is asked of the bars after it.
             if index < kept.stop:
-                hits = (yield from next_of(played)).hits
-                struck = touch.strike(index, hits)
+                _, hits, unwished = yield from next_of(played)
+                own_joint = joint
+                if unwished is None:
+                    struck = touch.strike(index, hits)
+                else:
+                    own_joint = joint.aside()
+                    struck, plain = touch.strike_both(index, hits, unwished)
+                    joint.fitted(index, plain, program, is_xg=is_xg)  # what comes next goes on from it
                 if kept.first <= index:
-                    fitted = joint.fitted(index, struck, program, is_xg=is_xg)
+                    fitted = own_joint.fitted(index, struck, program, is_xg=is_xg)
                     written = drum_map.apply(fitted)
                     parts.append(written)
                     pedal.append(written.pedal)

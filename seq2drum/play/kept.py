@@ -134,6 +134,10 @@ class Joint:
         self._limbs = Limbs(kit)
         self._struck = {tick: list(voices) for tick, voices in kept.struck.items()}
 
+    def aside(self) -> Joint:
+        """A copy, by which a bar is joined that later ones do not go on from."""
+        return Joint(self._kept._replace(struck=self._struck), self._lattice, self._kit, self._end)
+
     def fitted(self, index: int, hits: Grid, program: int, *, is_xg: bool) -> Part:
         """The notes of a bar of the lattice, as General MIDI has them, by its hits, which count from its barline.
 

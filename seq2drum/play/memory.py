@@ -11,8 +11,10 @@ voices.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,11 @@ SLOTS = 1  # rows of the memory that have the groove, of a model that does not h
 FIRM_SLOTS = 2  # the same, of any model, of a groove that is to be held firmly, in bars that are no fills
 DISTANCE = 8  # bars back that the groove is said to be, a distance at which phrases come back
 AGAIN = 4  # bars back where a groove that is held firmly is remembered as it is, whatever was played
+
+Instead: TypeAlias = Mapping[int, tuple[FloatArray, FloatArray]]
+"""By the numbers of bars: hits (n, steps, V), and their velocities 0..1."""
+
+_NOTHING: Instead = MappingProxyType({})
 
 
 @dataclass(eq=False)
@@ -74,15 +81,16 @@ class Memory:
         if self.grooves is not None:
             self.grooves.held[-bars:] = -1
 
-    def recent(self, bar: int, bars: int) -> FloatArray:
+    def recent(self, bar: int, bars: int, instead: Instead = _NOTHING) -> FloatArray:
         """(up to bars, S, V): what was played in the bars before one, in the first way."""
         now = LOOK_BACK + bar
-        return self.hits[0, max(now - bars, 0) : now]
+        recent: FloatArray = _with(self.hits, 0, slice(max(now - bars, 0), now), instead)[0]
+        return recent
 
-    def before(self, bar: int, *, fill: bool = False) -> dict[str, NDArray[Any]]:
+    def before(self, bar: int, *, fill: bool = False, instead: Instead = _NOTHING) -> dict[str, NDArray[Any]]:
         """What `Engine.open_bar` takes of the bars before one. Only bars of as many steps are remembered.
 
-        fill: the bar is to break the pattern.
+        fill: the bar is to break the pattern. instead: what is remembered of some bars in place of what was kept.
         """
         now = LOOK_BACK + bar
         since = slice(max(now - MEMORY_BARS, 0), now)
@@ -91,8 +99,8 @@ class Memory:
         remembered = {
             "keys": in_ways(self.keys[:, since], ways),
             "distance": in_ways(distance[None], ways),
-            "past": self.hits[:, since],
-            "past_velocity": self.velocity[:, since],
+            "past": _with(self.hits, 0, since, instead),
+            "past_velocity": _with(self.velocity, 1, since, instead),
         }
         if self.grooves is None or self.grooves.held[bar] < 0:
             return remembered
@@ -117,6 +125,20 @@ class Memory:
             out[name] = np.broadcast_to(rows[bar], (1, slots, *rows.shape[1:]))
         ways = len(self.hits)
         return {name: np.concatenate([in_ways(out[name], ways), rows], axis=1) for name, rows in remembered.items()}
+
+
+def _with(rows: FloatArray, which: int, since: slice, instead: Instead) -> FloatArray:
+    """Some bars of rows (n, bars, S, V), with what is remembered instead: which, 0 for hits and 1 for velocities."""
+    kept: FloatArray = rows[:, since]
+    places = {LOOK_BACK + bar - since.start: played[which] for bar, played in instead.items()}
+    places = {place: played for place, played in places.items() if 0 <= place < kept.shape[1]}
+    if not places:
+        return kept
+    kept = kept.copy()
+    for place, played in places.items():
+        kept[:, place] = 0
+        kept[:, place, : played.shape[1]] = played
+    return kept
 
 
 def in_ways(rows: NDArray[Any], ways: int) -> NDArray[Any]:

@@ -194,39 +194,50 @@ def planned(
     fills: float | None,
     sampling: Sampling,
 ) -> Asking[Plan]:
-    """The plan with fills and crashes, of which there are as many as drummers play. fills: 0..1, see `plan_fills`."""
-    asked = plan.fills or Fills.free(len(form.steps))
+    """The plan with fills and crashes, of which there are as many as drummers play. fills: 0..1, see `plan_fills`.
+
+    What is asked of the fills of single bars is not heeded; see `asked_for`.
+    """
     logits = yield from model.fill_logits(guitar, form)
     if logits is None:
-        return replace(plan, fill=asked.asked) if asked.asked.any() else plan
-    seed = sampling.seed if sampling.temperature else 0  # the most likely take is one, whatever the seed
-    bars = len(form.steps)
-    into, still = np.append(plan.begins[1:], False), np.zeros(bars, dtype=bool)
+        return plan
+    into, still = np.append(plan.begins[1:], False), np.zeros(len(logits), dtype=bool)
     into[list(plan.gestures.builds)], still[list(plan.gestures.still)] = True, True
-    asked = Fills(asked.asked, asked.never | still)
     logits = logits + INTO_SECTION * into - ANEW * plan.begins
-    fill = plan_fills(logits, fills, np.random.default_rng([seed, bars, 1]), asked)
-    crash = plan_crashes(plan, fill, np.random.default_rng([seed, bars, 2]))
-    return replace(plan, fill=fill, crash=crash)
+    rng = np.random.default_rng([sampling.seed if sampling.temperature else 0, len(logits), 1])
+    return with_fills(plan, plan_fills(logits, fills, rng, still), sampling)
+
+
+def with_fills(plan: Plan, fill: BoolArray, sampling: Sampling) -> Plan:
+    """The plan with fills in some bars (B,), and the crashes that go with them."""
+    seed = sampling.seed if sampling.temperature else 0  # the most likely take is one, whatever the seed
+    return replace(plan, fill=fill, crash=plan_crashes(plan, fill, np.random.default_rng([seed, len(fill), 2])))
+
+
+def asked_for(plan: Plan, sampling: Sampling) -> Plan:
+    """The plan with what is asked of the fills of single bars. The fills of all other bars stay."""
+    fills = plan.fills or Fills.free(len(plan.letter))
+    fill = (fills.asked if plan.fill is None else plan.fill | fills.asked) & ~fills.never
+    return replace(plan, fill=fill) if plan.crash is None else with_fills(plan, fill, sampling)
 
 
 def plan_fills(
-    logits: NDArray[np.floating], level: float | None, rng: np.random.Generator, asked: Fills | None = None
+    logits: NDArray[np.floating], level: float | None, rng: np.random.Generator, never: BoolArray | None = None
 ) -> BoolArray:
     """(B,): in which bars to break the pattern, given the logits (B,) of drummers doing so.
 
-    Where it is asked for; and as many in all as drummers would play, times twice the level (0..1) that is asked for, in
-    the likeliest bars but for some noise; each of these at least FILL_GAP bars from the next.
+    As many as drummers would play, times twice the level (0..1) that is asked for, in the likeliest bars but for some
+    noise; each of these at least FILL_GAP bars from the next. never (B,): bars in which there are to be none.
     """
-    asked = asked or Fills.free(len(logits))
     likely = 1 / (1 + np.exp(-logits.astype(np.float64)))
     many = PLANNED_PER_FILL * likely.sum() * (USUAL_FILLS if level is None else level) / USUAL_FILLS
     count = int(many + rng.random())
-    fill = asked.asked.copy()
+    fill = np.zeros(len(logits), dtype=bool)
+    never = np.zeros(len(logits), dtype=bool) if never is None else never
     for bar in np.argsort(-(logits + 0.2 * rng.gumbel(size=len(logits))), kind="stable").tolist():
         if fill.sum() >= count:
             break
-        if not asked.never[bar] and not fill[max(bar - FILL_GAP + 1, 0) : bar + FILL_GAP].any():
+        if not never[bar] and not fill[max(bar - FILL_GAP + 1, 0) : bar + FILL_GAP].any():
             fill[bar] = True
     return fill
 

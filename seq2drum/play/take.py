@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,14 +17,14 @@ from seq2drum.lattice.explain import explain
 from seq2drum.lattice.grid import encode
 from seq2drum.lattice.listening import Listening
 from seq2drum.lattice.sections import Section, sections
-from seq2drum.music import drum_maps
+from seq2drum.music import choices, drum_maps
 from seq2drum.music.duet import Duet
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap
 from seq2drum.music.kit import FULL
 from seq2drum.music.notes import Bar, Marker, Part, Song, merged
 from seq2drum.music.shown import Shown
 from seq2drum.music.theory import GuitarChoice
-from seq2drum.play import choosing
+from seq2drum.play import choosing, places
 from seq2drum.play.choosing import BySection
 from seq2drum.play.options import Options
 from seq2drum.play.session import PLAIN, Delivery, Session, delivered, split
@@ -196,7 +196,19 @@ class Sheet:
     @cached_property
     def grooves(self) -> BySection:
         """What is played on, by the letters of the sections."""
-        return choosing.chosen(self.listen().heard, self.sections, self.options)
+        placed = {} if self.unplaced is self.options else places.grooves(self.options, self.sections)
+        return {**self.unplaced_grooves, **placed}
+
+    @cached_property
+    def unplaced_grooves(self) -> BySection:
+        """What is played on without the wishes that have a place."""
+        return choosing.chosen(self.listen().heard, self.sections, self.unplaced)
+
+    @cached_property
+    def unplaced(self) -> Options:
+        """What is asked for without the wishes that have a place, but for those for fills; see `places`."""
+        has_places = isinstance(self.options.groove, Mapping) or self.options.ending != choices.AUTO
+        return places.unplaced(self.options, self.sections) if has_places else self.options
 
     @cached_property
     def _listening(self) -> Listening:

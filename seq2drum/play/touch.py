@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from seq2drum.lattice.grid import Grid
@@ -42,6 +44,21 @@ class Touch:
         """Strike the next bars as other options ask for; who performs stays the same."""
         self._options, self._total, self._count = options, 0.0, 0
         self._begun.clear()
+
+    def strike_both(self, bar: int, hits: Grid, unwished: Grid) -> tuple[Grid, Grid]:
+        """The hits of the next bar as they are struck, and those that it has without wishes.
+
+        Later bars go on from these. Where only the first beat is another one, all that is in both is struck alike.
+        """
+        aside = copy.copy(self)
+        aside._begun, aside._performance = {}, copy.copy(self._performance)
+        struck, plain = aside.strike(bar, hits), self.strike(bar, unwished)
+        first, begun = hits.step == 0, unwished.step == 0
+        if all(map(np.array_equal, hits.select(~first), unwished.select(~begun))):
+            gone, new = set(unwished.key[begun]) - set(hits.key[first]), set(hits.key[first]) - set(unwished.key[begun])
+            stays = plain.select((plain.step > 0) | ~np.isin(plain.key, list(gone)))
+            struck = Grid.join([struck.select((struck.step == 0) & np.isin(struck.key, list(new))), stays])
+        return struck, plain
 
     def strike(self, bar: int, hits: Grid) -> Grid:
         """The hits of the next bar as they are struck."""

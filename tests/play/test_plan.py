@@ -14,7 +14,8 @@ from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL
 from seq2drum.play.cues import Cue, Gestures
 from seq2drum.play.pieces import pieces_for
-from seq2drum.play.plan import FILL_GAP, SURE, Fills, Plan, plan_crashes, plan_fills
+from seq2drum.play.plan import FILL_GAP, SURE, Fills, Plan, asked_for, plan_crashes, plan_fills, with_fills
+from seq2drum.play.sampling import Sampling
 
 GROOVE = Groove("rest", "rest", 4, 4, (Grid.join([]),), None, (60.0, 120.0))
 
@@ -66,14 +67,21 @@ def hits(*struck: tuple[int, str]) -> FloatArray:
     return bar
 
 
-def test_fills_are_where_they_are_asked_for_and_never_where_they_are_not_wanted() -> None:
-    asked, never = np.zeros((2, 40), dtype=bool)
-    asked[[4, 5]], never[10:] = True, True
+def test_no_fill_is_planned_where_there_is_to_be_none() -> None:
+    never = np.arange(40) >= 10
     for seed in range(5):
-        fill = plan_fills(np.full(40, 2.0), 1.0, np.random.default_rng(seed), Fills(asked, never))
-        assert fill[[4, 5]].all() and not fill[10:].any()
-    none = plan_fills(np.full(40, -9.0), 0.0, np.random.default_rng(0), Fills(asked, never))
-    assert np.flatnonzero(none).tolist() == [4, 5]
+        fill = plan_fills(np.full(40, 2.0), 1.0, np.random.default_rng(seed), never)
+        assert fill[:10].any() and not fill[10:].any()
+
+
+def test_fills_are_where_they_are_asked_for_and_those_of_all_other_bars_stay() -> None:
+    plan = with_fills(Plan.of_sections(40, [Section(0, "A")]), np.arange(40) % 8 == 7, Sampling(3))
+    asked, never = np.zeros((2, 40), dtype=bool)
+    asked[[4, 7]], never[8:24] = True, True
+    wished = asked_for(replace(plan, fills=Fills(asked, never)), Sampling(3))
+    assert np.flatnonzero(wished.fill).tolist() == [4, 7, 31, 39]  # type: ignore[arg-type]
+    differ = np.flatnonzero(wished.crash != plan.crash)  # type: ignore[operator]
+    assert set(differ.tolist()) <= {5, 16, 24}, "a crash goes with its fill"
 
 
 def test_a_fill_that_is_asked_for_has_more_toms_and_snare_late_in_the_bar() -> None:
