@@ -14,7 +14,7 @@ from client.errors import ServerFault
 from client.messages import RemoteHit, RemoteOptions, RemoteTake, Source
 from seq2drum import files
 from seq2drum.errors import OptionError
-from seq2drum.music import briefs
+from seq2drum.music import briefs, choices
 from seq2drum.music.briefs import BRIEF
 from seq2drum.rpc import accompaniment_pb2 as pb
 
@@ -137,12 +137,11 @@ def message(brief: RemoteBrief, takes: int = 1) -> pb.Brief:
     """What is asked for, as a message.
 
     Raises:
-        OptionError: a number is one that no message can hold, or the genre is no text of genres. All else is for the
-            server to judge.
+        OptionError: a number is one that no message can hold, takes are more than any player makes, or the genre is no
+            text of genres. All else is for the server to judge.
     """
     briefs.check("seed", brief.seed)
-    if not 1 <= takes < 1 << 32:
-        raise OptionError(f"{takes} takes are asked for, wanted 1 or more")
+    choices.check("takes", takes)
     for name in ("bars", "fill", "grid"):
         _check_whole(name, getattr(brief, name))
     for bar in brief.change:

@@ -19,6 +19,7 @@ from client.messages import RemoteOptions, RemoteTake
 from seq2drum import files
 from seq2drum.cli import paths
 from seq2drum.errors import OptionError
+from seq2drum.music import choices
 from seq2drum.music.briefs import BRIEF
 from seq2drum.music.choices import STYLES
 from seq2drum.music.limits import MIDI_SUFFIXES, PICTURE_SUFFIXES
@@ -178,8 +179,10 @@ class Tools:
     async def _make(self, wanted: dict[str, Any]) -> Reply:
         source = self._folders.source(wanted.pop("song"))
         output, overwrite = wanted.pop("output", None), wanted.pop("overwrite", False)
+        count = wanted.pop("takes", 1)
+        choices.check("takes", count)
         name = output or source.with_name(source.stem + paths.OUTPUT_SUFFIX)
-        targets = self._folders.targets(name, wanted.pop("takes", 1), MIDI_SUFFIXES, overwrite=overwrite)
+        targets = self._folders.targets(name, count, MIDI_SUFFIXES, overwrite=overwrite)
         for target in targets:
             paths.check_target(str(target), paths.identities([str(source)]), overwrite=True)
         takes, seconds = await self._takes(source, wanted, len(targets))
@@ -236,7 +239,7 @@ class Tools:
         if guitar and count > 1:
             raise OptionError(f"takes is {count}, and one beat is played to a guitar; leave out one of them")
         brief = beats.RemoteBrief(**wanted)
-        genres = [share.name for share in beats.message(brief).genres]
+        genres = [share.name for share in beats.message(brief, count).genres]
         name = output or self._folders.roots[0] / paths.beat(None, genres, brief.bpm)
         targets = self._folders.targets(name, count, MIDI_SUFFIXES, overwrite=overwrite)
         source = self._folders.source(guitar) if guitar else None

@@ -16,6 +16,7 @@ from client.errors import ServerFault
 from seq2drum import files
 from seq2drum.errors import InputError, OptionError
 from seq2drum.formats import foreign
+from seq2drum.music import choices
 from seq2drum.music.choices import CHOICES, check_bars
 from seq2drum.music.explanation import Explanation, Piece, SectionGroove, Swap
 from seq2drum.music.limits import MOST_COUNT_IN, OPENED_SUFFIXES
@@ -192,16 +193,15 @@ def config(options: RemoteOptions, takes: int = 1) -> pb.GenerationConfig:
     """What is asked for, as a message. Files of grooves and of the song to play like are read.
 
     Raises:
-        OptionError: a number is one that no message can hold, or a groove is no name and no file. All else is for the
-            server to judge.
+        OptionError: a number is one that no message can hold, takes are more than any player makes, or a groove is no
+            name and no file. All else is for the server to judge.
         InputError: a file cannot be read.
     """
     if options.seed is not None and not 0 <= options.seed < 1 << 64:
         raise OptionError(f"the seed is {options.seed}, wanted 0 or more, and less than 2^64 for a server")
     if not 0 <= options.prime < 1 << 32:
         raise OptionError(f"prime is {options.prime}, wanted a number of bars")
-    if not 1 <= takes < 1 << 32:
-        raise OptionError(f"{takes} takes are asked for, wanted 1 or more")
+    choices.check("takes", takes)
     for bar in options.fill_at:
         _bars((bar, bar), "bars of fill_at are")
     message = pb.GenerationConfig(

@@ -56,7 +56,7 @@ from seq2drum.errors import (
     UnknownModelError,
 )
 from seq2drum.formats import midi
-from seq2drum.music.choices import CHOICES
+from seq2drum.music.choices import CHOICES, MOST_TAKES
 from seq2drum.music.explanation import SectionGroove
 from seq2drum.play.book import Book
 from seq2drum.play.drummer import Drummer
@@ -342,6 +342,16 @@ def test_numbers_that_no_message_can_hold_are_refused_before_sending_as_drummer_
         messages.options_of("loud", {})
     with pytest.raises(TypeError, match="loudness"):
         messages.options_of(None, {"loudness": 3})
+
+
+@pytest.mark.parametrize("words", [[], ["compose", "--genre", "rock"]], ids=["song", "beat"])
+def test_more_takes_than_any_player_makes_are_refused_before_anything_is_done(
+    run: Run, song: Path, tmp_path: Path, words: list[str]
+) -> None:
+    what = words or [song]
+    code, _, err = run(*what, "--takes", MOST_TAKES + 1, "-o", tmp_path / "a.mid", server=NOWHERE)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "wanted 1 to 1000" in err
 
 
 def test_a_large_song_goes_out_in_chunks_that_every_server_takes(drummer: Drummer) -> None:

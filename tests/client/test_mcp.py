@@ -16,9 +16,11 @@ import pytest
 import client
 from client import cli, mcp_wishes
 from client.mcp_files import Folders
+from client.mcp_tools import Tools
 from client.messages import MOST_BYTES
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
 from seq2drum.formats import midi
+from seq2drum.music.choices import MOST_TAKES
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.options import Options
 from tests.conftest import ROOT
@@ -38,6 +40,16 @@ def folder(tmp_path: Path) -> Path:
     (songs / "new" / "riff.mid").write_bytes(SONG)
     (tmp_path / "secret.mid").write_bytes(SONG)
     return songs
+
+
+@pytest.mark.parametrize(("tool", "asked"), [("make_drums", {"song": "funk.mid"}), ("compose_beat", {})])
+def test_more_takes_than_any_player_makes_are_refused_before_a_server_is_asked(folder, tool, asked):
+    def nobody() -> Any:
+        pytest.fail("a server is asked")
+
+    tools = Tools(Folders([str(folder)]), nobody)
+    with pytest.raises(OptionError, match="takes is 1001, wanted 1 to 1000"):
+        asyncio.run(tools.call(tool, {**asked, "takes": MOST_TAKES + 1}))
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
