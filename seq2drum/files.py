@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from seq2drum.errors import InputError, LimitError, OutputError
 
@@ -13,6 +14,10 @@ try:
     import fcntl
 except ModuleNotFoundError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
+
+
+Place: TypeAlias = Callable[..., contextlib.AbstractContextManager[Path]]
+"""`writing`, or what takes its place."""
 
 
 def read_file(
@@ -152,6 +157,28 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def together() -> Iterator[Place]:
+    """Write several files, each whole or not at all, that get their names together at the end of the block.
+
+    Yields what takes the place of `writing`. Who stops the program before the end finds none of the files; a file that
+    could not be made is left out.
+
+    Raises:
+        OutputError: as `writing`; where a name cannot be given at the end, files that were made before that one have
+            none.
+    """
+    with contextlib.ExitStack() as made:
+
+        @contextlib.contextmanager
+        def one(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
+            with contextlib.ExitStack() as own:
+                yield own.enter_context(writing(path, overwrite=overwrite))
+                made.push(own.pop_all())
+
+        yield one
 
 
 def _give_name(temporary: Path, path: Path) -> None:

@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum import deliver
+from seq2drum import deliver, files
 from seq2drum.cli import paths, report
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import say
 from seq2drum.deliver import EXPORTS, Played
 from seq2drum.errors import OptionError, OutputError, Seq2DrumError
+from seq2drum.files import Place
 
 if TYPE_CHECKING:
     from seq2drum.music.duet import Duet
@@ -88,13 +89,12 @@ def wanted(options: argparse.Namespace) -> dict[str, str]:
     return names
 
 
-def write_stems(played: Played, name: str, *, overwrite: bool) -> None:
-    """Write the stems of the best take into a folder, which is made if it is not there.
+def write_stems(played: Played, name: str, place: Place, *, overwrite: bool) -> None:
+    """Write the stems of the best take into a folder, which is made if it is not there. place: see `keep`.
 
     Raises:
         OutputError: one of them is there already, or cannot be written.
     """
-    from seq2drum import files
     from seq2drum.show import samples, stems
 
     folder = Path(name)
@@ -107,7 +107,8 @@ def write_stems(played: Played, name: str, *, overwrite: bool) -> None:
     for stem in names:
         files.check(folder / f"{stem}.wav", overwrite=overwrite)
     for stem, heard in deliver.stems(played).items():
-        files.write_file(folder / f"{stem}.wav", samples.stereo_wav(heard), overwrite=overwrite)
+        with place(folder / f"{stem}.wav", overwrite=overwrite) as temporary:
+            temporary.write_bytes(samples.stereo_wav(heard))
 
 
 def spelt(flag: str) -> str:
@@ -128,17 +129,17 @@ def _check_midi(name: str) -> None:
         raise OptionError(f"-o names the MIDI file, and {Path(name).name!r} ends otherwise{advice}")
 
 
-def write(flag: str, played: Played, name: str, *, overwrite: bool) -> None:
-    """Make what a flag asks for, and write it into a file, whole or not at all.
+def write(flag: str, played: Played, name: str, place: Place, *, overwrite: bool) -> None:
+    """Make what a flag asks for, and write it into a file, whole or not at all. place: see `keep`.
 
     Raises:
         OutputError: it cannot be written.
     """
-    from seq2drum import files
-
     if flag == "wav":
         tell_if_cut(played.takes[0].heard(played.session)[0])
-    files.write_file(name, EXPORTS[flag].make(played, _suffix(name)), overwrite=overwrite)
+    data = EXPORTS[flag].make(played, _suffix(name))
+    with place(name, overwrite=overwrite) as temporary:
+        temporary.write_bytes(data)
 
 
 def tell_if_cut(duet: Duet, span: tuple[int, int] | None = None) -> None:
@@ -162,8 +163,12 @@ def keep(
     begun: float,
     *,
     with_guitar: bool,
+    once: bool = False,
 ) -> None:
     """Write the takes and what else was asked for, and say of each take what there is to say.
+
+    All files get their names together, when the last is made: sound takes its time, and who stops the program meanwhile
+    can run it again. once: the takes cannot be made again, and so have their names before the rest is made.
 
     targets: the file of each take. also: names of files by their flags, see `wanted`. begun: when work on the takes
     began, by `time.perf_counter`.
@@ -171,18 +176,23 @@ def keep(
     Raises:
         OutputError: something could not be made or written. The takes are there, and so is the rest.
     """
-    for take, target in zip(played.takes, targets, strict=True):
-        data = take.to_bytes(with_guitar=with_guitar, session=played.session)
-        paths.write(data, target, overwrite=options.force)
     missing = []
     makers = {flag: partial(write, flag, played, name) for flag, name in also.items()}
     if options.stems:
         makers["stems"] = partial(write_stems, played, options.stems)
-    for flag, make in makers.items():
-        try:
-            make(overwrite=options.force)
-        except Seq2DrumError as error:
-            missing.append(f"no --{spelt(flag)}: {error}")
+    with files.together() as place:
+        for take, target in zip(played.takes, targets, strict=True):
+            data = take.to_bytes(with_guitar=with_guitar, session=played.session)
+            if once or target == "-":
+                paths.write(data, target, overwrite=options.force)
+                continue
+            with place(target, overwrite=options.force) as temporary:
+                temporary.write_bytes(data)
+        for flag, make in makers.items():
+            try:
+                make(place, overwrite=options.force)
+            except Seq2DrumError as error:
+                missing.append(f"no --{spelt(flag)}: {error}")
     seconds = (time.perf_counter() - begun) / len(targets)
     for number, (take, target) in enumerate(zip(played.takes, targets, strict=True), start=1):
         told = report_of(take, source, target, seconds, options)

@@ -341,4 +341,4 @@ def _record(
     if target is None or take is None:
         return
     played = Played([take], Path(target).stem, exports.session(options), options.soundfont)
-    exports.keep(played, options, options.source, [target], also, begun, with_guitar=True)
+    exports.keep(played, options, options.source, [target], also, begun, with_guitar=True, once=True)

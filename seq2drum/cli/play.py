@@ -31,15 +31,14 @@ def run(options: argparse.Namespace) -> int:
     """Render and play, or write; returns the exit code."""
     from seq2drum.show import sound
 
-    if options.output is None:
-        players = speakers.players()
-    elif options.output != "-":
+    if options.output not in (None, "-"):
         if Path(options.output).suffix.lower() != ".wav":
             raise OptionError(f"--mode play writes .wav, and {Path(options.output).name!r} ends otherwise")
         paths.check_target(options.output, paths.identities(options.files), overwrite=options.force)
-    sound.check(options.soundfont)
     duet = duets.read(options)
     span = _span(duet, options.bars)
+    players = speakers.players() if options.output is None else []
+    sound.check(options.soundfont)
     exports.tell_if_cut(duet, span)
     data = speakers.rendered(duet, options.soundfont, span)
     if options.output is not None:

@@ -12,18 +12,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import onnxruntime
 import pytest
 
-from seq2drum import Options, cli
+from seq2drum import Options, cli, deliver
 from seq2drum.cli import infer, shared, terminal
 from seq2drum.formats import midi, notation
 from seq2drum.formats.opening import open_song
 from seq2drum.music import drum_maps
 from seq2drum.music.notes import Note, Part, Song
-from seq2drum.show import draw
+from seq2drum.show import draw, samples, sound
 from tests import tabs
 from tests.commands import called
 from tests.conftest import ROOT
@@ -261,6 +262,34 @@ def test_an_export_that_fails_is_reported_and_the_take_and_other_exports_are_wri
     assert err.count("\n") == 1
     assert all(path.exists() for path in (tmp_path / "a.drums.mid", score, project))
     assert not (tmp_path / "p.png").exists()
+
+
+@pytest.mark.parametrize("stopped_at", ["rendering", "the second stem"])
+def test_who_stops_a_run_before_all_is_made_finds_nothing_and_can_run_it_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str
+) -> None:
+    sounds = {name: np.zeros((10, 2), np.float32) for name in ("guitar", "kick", "mix")}
+    wavs: list[bytes] = []
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    def wav(stem: object) -> bytes:
+        wavs.append(b"wav")
+        return wavs[-1] if len(wavs) != 2 else stop()
+
+    monkeypatch.setattr(sound, "check", lambda soundfont: None)
+    monkeypatch.setattr(samples, "stereo_wav", wav)
+    monkeypatch.setattr(deliver, "stems", stop if stopped_at == "rendering" else lambda played: sounds)
+    song = put(tmp_path / "a.mid")
+    words = [song, "--score", tmp_path / "a.musicxml", "--stems", tmp_path / "stems"]
+    assert run(*words)[0] == 130
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [song]
+    monkeypatch.setattr(deliver, "stems", lambda played: sounds)
+    monkeypatch.setattr(samples, "stereo_wav", lambda stem: b"wav")
+    assert run(*words)[0] == 0
+    made = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert made == {"a.mid", "a.drums.mid", "a.musicxml", "guitar.wav", "kick.wav", "mix.wav"}
 
 
 @pytest.mark.parametrize(

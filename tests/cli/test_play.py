@@ -118,6 +118,11 @@ def test_a_missing_player_is_reported_before_anything_is_rendered(path, asked, c
     assert not hasattr(asked, "duet")
 
 
+def test_a_missing_song_is_reported_before_a_missing_player(path, asked, capsys):
+    assert plays("no.mid") == 2
+    assert "no.mid does not exist" in capsys.readouterr().err
+
+
 def test_without_fluidsynth_the_message_says_how_to_install_it(path, monkeypatch, capsys):
     program(path, "aplay", "exit 0")
     assert plays(SONG) == 2
