@@ -14,6 +14,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, ParseError
 
 from seq2drum.errors import MissingExtraError, NotationError
+from seq2drum.formats import extras
 from seq2drum.formats.tab import DYNAMICS, Feel, Measure, Touch
 from seq2drum.music.limits import TAB_LIMITS
 
@@ -147,9 +148,7 @@ def tables_of(text: bytes) -> Tables:
         from defusedxml.common import DefusedXmlException
         from defusedxml.ElementTree import iterparse
     except ImportError:
-        raise MissingExtraError(
-            "files of Guitar Pro 6 to 8 need defusedxml: pip install 'seq2drum[guitarpro]'"
-        ) from None
+        raise MissingExtraError(f"files of Guitar Pro 6 to 8 need defusedxml: {extras.GET_GUITARPRO}") from None
     tables, path, count, inside = Tables(), list[Element](), 0, 0
     try:
         for event, element in iterparse(io.BytesIO(text), events=("start", "end"), forbid_dtd=True):

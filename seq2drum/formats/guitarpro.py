@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from seq2drum.errors import MissingExtraError, NotationError, OutputError
-from seq2drum.formats import foreign
+from seq2drum.formats import extras, foreign
 from seq2drum.formats.fretting import Cell, fretted, length_of, tuning
 from seq2drum.formats.performed import song_of
 from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Touch, Track, general_midi, velocity_of
@@ -84,9 +84,7 @@ def check() -> None:
     try:
         import guitarpro  # noqa: F401
     except ImportError:
-        raise MissingExtraError(
-            "files of Guitar Pro 3 to 5 need PyGuitarPro: pip install 'seq2drum[guitarpro]'"
-        ) from None
+        raise MissingExtraError(f"files of Guitar Pro 3 to 5 need PyGuitarPro: {extras.GET_GUITARPRO}") from None
 
 
 def _bounded(module: str) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import MissingExtraError, RecordingError
+from seq2drum.formats import extras
 from seq2drum.music.limits import RECORDING_LIMITS, RecordingLimits
 
 Samples = NDArray[np.float32]
@@ -143,7 +144,5 @@ def _libraries() -> tuple[Any, Any]:
         import soundfile
         import soxr
     except (ImportError, OSError) as error:  # OSError: soundfile without its library
-        raise MissingExtraError(
-            f"a recording needs soundfile and soxr ({error}): pip install 'seq2drum[audio]'"
-        ) from None
+        raise MissingExtraError(f"a recording needs soundfile and soxr ({error}): {extras.GET_AUDIO}") from None
     return soundfile, soxr

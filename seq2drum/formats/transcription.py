@@ -7,7 +7,6 @@ Runtime alone: the package is found by its metadata and never imported, as it wo
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.errors import MissingExtraError
+from seq2drum.formats import extras
 from seq2drum.lattice.performance import Performance
 
 RATE = 22_050
@@ -34,7 +34,6 @@ _EDGE = 15  # frames at both ends of a window that are left out: they lack what 
 _KEPT = 141  # frames of a window that are kept; windows are so many hops apart, so that frames never drift
 _LOWEST = 21  # the MIDI pitch of its first column
 _OUTPUTS = ["StatefulPartitionedCall:2", "StatefulPartitionedCall:1", "StatefulPartitionedCall:0"]
-_INSTALL = "pip install --no-deps basic-pitch==0.4.0"
 
 
 class Activations(NamedTuple):
@@ -84,14 +83,10 @@ def _session() -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
-        found = importlib.metadata.files("basic-pitch") or []
-    except importlib.metadata.PackageNotFoundError:
-        found = []
-    paths = [path.locate() for path in found if path.name == "nmp.onnx"]
-    if not paths:
+    network = extras.network()
+    if network is None:
         raise MissingExtraError(
-            f"a recording needs the network of basic-pitch 0.4.0, which was not found: {_INSTALL}"
+            f"a recording needs the network of basic-pitch 0.4.0, which was not found: {extras.GET_NETWORK}"
             " (without --no-deps it would bring TensorFlow, which is not needed)"
         )
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -100,7 +95,7 @@ def _session() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # the same sound gives the same notes
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(paths[0]), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
 
 
 # --- attacks ----------------------------------------------------------------------------------------------------------

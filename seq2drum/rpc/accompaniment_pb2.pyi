@@ -2747,6 +2747,7 @@ class GetServerInfoResponse(_message.Message):
     API_VERSIONS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     AUTH_FIELD_NUMBER: _builtins.int
+    MISSING_READERS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The version of seq2drum."""
     auth: Global___AuthMode.ValueType
@@ -2759,6 +2760,10 @@ class GetServerInfoResponse(_message.Message):
     def limits(self) -> Global___Limits:
         """What is accepted."""
 
+    @_builtins.property
+    def missing_readers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MissingReader]:
+        """The kinds of files that this server cannot read, because something is not installed."""
+
     def __init__(
         self,
         *,
@@ -2766,11 +2771,38 @@ class GetServerInfoResponse(_message.Message):
         api_versions: _abc.Iterable[_builtins.str] | None = ...,
         limits: Global___Limits | None = ...,
         auth: Global___AuthMode.ValueType = ...,
+        missing_readers: _abc.Iterable[Global___MissingReader] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_versions", b"api_versions", "auth", b"auth", "limits", b"limits", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_versions", b"api_versions", "auth", b"auth", "limits", b"limits", "missing_readers", b"missing_readers", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
+
+@_typing.final
+class MissingReader(_message.Message):
+    """A kind of file that a server cannot read, because something is not installed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    INSTALL_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """"tab" (Guitar Pro) or "recording"."""
+    install: _builtins.str
+    """The command that installs it, for who runs the server."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        install: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["install", b"install", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MissingReader: _TypeAlias = MissingReader  # noqa: Y015

@@ -8,9 +8,10 @@ export const SUFFIXES = ".mid,.midi,.kar,.rmi,.musicxml,.mxl,.xml,.abc,.krn,.gp,
 
 export class Welcome {
   /**
+   * @param {readonly {kind: string, install: string}[]} missing kinds of files that the server cannot read yet
    * @param {{file: (file: File) => void, example: () => void, open: (id: string) => void, forget: (id: string) => void}} deeds
    */
-  constructor(deeds) {
+  constructor(missing, deeds) {
     this.deeds = deeds;
     const input = h("input", {
       type: "file", id: "file", class: "hidden-input", accept: SUFFIXES,
@@ -35,6 +36,7 @@ export class Welcome {
         sign("note"),
         h("p", { class: "drop-title" }, t("song.drop")),
         h("p", { class: "meaning" }, t("song.kinds")),
+        ...missing.map(({ kind, install }) => h("p", { class: "notice" }, t(`song.missing.${kind}`), " ", h("code", {}, install))),
         h(
           "div",
           { class: "row" },

@@ -22,6 +22,8 @@ export const SONG_WORDS = {
   "song.lead": ["Drop a guitar file, and a drummer plays to it at once. Change what you do not like, then take it into your DAW.", "Lass eine Gitarrendatei fallen, und sofort spielt ein Schlagzeuger dazu. Ändere, was dir nicht gefällt, und nimm es mit in deine DAW."],
   "song.drop": ["Drop your guitar here", "Lass deine Gitarre hier fallen"],
   "song.kinds": ["MIDI, MusicXML, Guitar Pro, ABC, or a recording of one guitar (WAV, FLAC, MP3)", "MIDI, MusicXML, Guitar Pro, ABC oder die Aufnahme einer einzelnen Gitarre (WAV, FLAC, MP3)"],
+  "song.missing.tab": ["Guitar Pro is not read yet. Run this in the terminal, then start the page again:", "Guitar Pro wird noch nicht gelesen. Führe dies im Terminal aus und starte die Seite dann neu:"],
+  "song.missing.recording": ["Recordings are not heard yet. Run this in the terminal, then start the page again:", "Aufnahmen werden noch nicht gehört. Führe dies im Terminal aus und starte die Seite dann neu:"],
   "song.choose": ["Choose a file", "Datei wählen"],
   "song.example": ["Try it with an example", "Mit einem Beispiel ausprobieren"],
   "song.example.name": ["Example blues.mid", "Beispiel-Blues.mid"],
