@@ -20,6 +20,7 @@ LONGEST_STOP = 2.0  # bars; through a longer silence drummers go on
 RARE = 1 / 16  # stops for each bar that are events; where there are more, they are the riff
 STRONG = 3  # notes of a chord that all stop on, or else one that is louder than most
 FEW = 0.5  # of the strokes of most bars, that a bar has at most if it is an ending
+USUAL = 0.5  # of the bars with notes, that begin as late as the first one, from which that is no pickup
 LONG = 1.5  # times as long as nearly all gaps between strokes, from which a gap is an ending
 _SWUNG, _STRAIGHT = 4, 3  # steps of a quarter on which its second eighth falls
 
@@ -54,15 +55,30 @@ class LastChord(NamedTuple):
 def entrance(notes: Grid, form: Form) -> Entrance | None:
     """Where a song begins; None if nothing sounds.
 
-    A pickup is a bar shorter than the next, or one whose first quarter is silent.
+    A pickup is a bar shorter than the next, or one whose first quarter is silent. But where most later bars are silent
+    in the same place, as under chords on two and four, that is how the song goes.
     """
     if not len(notes.step):
         return None
     first = notes.step.min(keepdims=True)
     bar, place = int(form.bar_of(first)[0]), int(form.place_of(first)[0])
-    is_last = bar + 1 == len(form.steps)
-    is_pickup = not is_last and (place >= STEPS_PER_QUARTER or bool(form.steps[bar] < form.steps[bar + 1]))
+    is_last, is_late = bar + 1 == len(form.steps), place >= STEPS_PER_QUARTER and not _is_usual(notes, form, bar, place)
+    is_pickup = not is_last and (is_late or bool(form.steps[bar] < form.steps[bar + 1]))
     return Entrance(bar, place, bar + is_pickup)
+
+
+def _is_usual(notes: Grid, form: Form, bar: int, place: int) -> bool:
+    """Whether USUAL of the later bars with notes are silent on the one and begin at a place or after it."""
+    begun = distinct(notes.step)
+    numbers, at = np.unique(form.bar_of(begun), return_index=True)
+    later = numbers > bar
+    if not later.any():
+        return False
+    first = form.first[numbers[later]]
+    silent = np.concatenate([[0], np.cumsum(_silent(notes, form))])
+    quiet = silent[first + STEPS_PER_QUARTER] - silent[first] >= STEPS_PER_QUARTER / 2
+    late = begun[at[later]] - first >= place
+    return float(np.mean(late & quiet)) >= USUAL
 
 
 def stops(notes: Grid, form: Form) -> tuple[Stop, ...]:

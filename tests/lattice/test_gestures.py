@@ -42,6 +42,26 @@ def test_notes_late_in_the_first_bar_and_a_short_first_bar_are_a_pickup(bars, fi
     assert entrance(notes((first, 0.4), (bars[0], 1)), form(*bars)) == Entrance(0, place, 1)
 
 
+@pytest.mark.parametrize("places", [(6, 18), (9, 21), (6, 9, 18, 21)], ids=["two and four", "offbeats", "both"])
+def test_chords_that_leave_out_the_one_in_every_bar_are_no_pickup(places) -> None:
+    skank = [(24 * bar + place, 0.5) for bar in range(8) for place in places]
+    assert entrance(notes(*skank), form(*[24] * 8)) == Entrance(0, places[0], 0)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        [(24 * bar + place, 0.4) for bar in range(1, 8) for place in (6, 18)],
+        [(24 * bar + 21, 3.9) for bar in range(1, 8)],
+        [*riff(range(1, 8))],
+        [*riff(range(1, 6)), (24 * 6 + 18, 0.4), (24 * 7 + 18, 0.4)],
+    ],
+    ids=["before a skank", "before chords that are pushed", "before a riff", "that comes back twice"],
+)
+def test_notes_that_come_later_in_the_first_bar_than_in_most_others_are_a_pickup(later) -> None:
+    assert entrance(notes((18, 0.4), (21, 0.4), *later), form(*[24] * 8)) == Entrance(0, 18, 1)
+
+
 def test_without_notes_nothing_begins_stops_or_ends() -> None:
     empty, bars = Grid.join([]), form(24)
     assert (entrance(empty, bars), stops(empty, bars), last_chord(empty, bars)) == (None, (), None)
