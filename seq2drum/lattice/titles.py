@@ -71,6 +71,16 @@ def title_of(bars: Sequence[Grid], numerator: int, denominator: int) -> str:
     return ", ".join(details)
 
 
+def kind_of(bars: Sequence[Grid], numerator: int, denominator: int) -> str:
+    """The kind of groove that the first bar is: what its title begins with; "silence" if nothing is struck.
+
+    Raises:
+        ValueError: the metre is impossible.
+    """
+    bar = _Struck.of(bars[0], numerator, denominator)
+    return _kind(bar)[0] if bar.places else "silence"
+
+
 # --- what is struck ---------------------------------------------------------------------------------------------------
 
 

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2drum.lattice import conditions
-from seq2drum.lattice.character import has_hand_percussion, idiom_of, swings
+from seq2drum.lattice.character import has_hand_percussion, idiom_of, is_extreme, swings
 from seq2drum.lattice.drums import bars_of, drums_of
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grid import OFFSET_UNITS, Grid
 from seq2drum.lattice.groove_features import hits_of, likeness
 from seq2drum.lattice.grooves import MOST_BARS, Groove
 from seq2drum.lattice.listening import Heard
@@ -45,12 +45,24 @@ LIKE_LEADING = 4.0  # nats that a groove gains in a section by its F1 with the l
 CHANGE = 0.03  # F1 that a section's own groove must be better by than the leading one
 AS_DRUMMERS = 0.5  # the daring that draws grooves as often as drummers play them
 SHARPENED = 2.0  # power to which probabilities are raised before the likeliest style is looked for
-PURE = 0.035  # share of grooves in the idiom of a style, from which it may be the likeliest
+PURE = 0.06  # share of grooves in the idiom of a style, from which it may be the likeliest
 UNLIKELY = 1e-5  # share, of that of the likeliest, from which a groove may be the safest
-IDIOMS = ("latin", "jazz", "shuffle", "funk", "reggae", "metal")  # styles whose drummers play what no other does
+IDIOMS = (
+    "latin",
+    "jazz",
+    "shuffle",
+    "dance",
+    "funk",
+    "reggae",
+    "metal",
+)  # styles whose drummers play what no other does
+NOT_LATIN = ("dance", "funk")  # idioms that have as much percussion as Latin music
 HEARD = 0.85  # how much a few bars of guitar count for the first groove, in nats; the rest is the tempo's
 SURE = 0.5  # F1 that a groove must be expected to have, to take the place of another while the guitar plays on
 KNOWN = 0.02  # F1 that a groove gains by being one of those that every drummer knows
+CLEAR = 0.04  # F1 that an extreme groove must be better by than all others
+OFF_GRID = 0.22  # of the gap between steps, that notes are off on average; by chance it is 0.25
+UNHEARD = 1e-9  # what an extreme groove keeps of its probability where the guitar is off the grid
 OWN = 0.5  # how much a section's own fit counts; the rest is the song's
 OTHER_STYLE = 1e-9  # what a groove of another style than the one that is asked for keeps of its probability
 # How far a groove's level mostly is from the one that is asked for.
@@ -137,12 +149,11 @@ def another(heard: Heard, sections: Sequence[Section], options: Options, playing
     if not fits:
         return playing
     song = _of_song(fits, _bars_of(sections, len(heard.form.steps)))
-    likely, _ = _in_style(song)
+    expected, _ = _expected(song)
     like = [
         one.name != playing.name and one.style == playing.style and _kind(one) == _kind(playing) for one in song.grooves
     ]
-    expected = np.where(like, song.shelf.alike @ likely.shares + KNOWN * (song.shelf.popularity == 0), -1)
-    return song.grooves[int(np.argmax(expected))] if any(like) else playing
+    return song.grooves[_best(np.where(like, expected, -1), song.grooves)] if any(like) else playing
 
 
 def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:
@@ -210,8 +221,15 @@ def _fits(heard: Heard, sections: Sequence[Section], options: Options) -> dict[s
         with np.errstate(divide="ignore"):
             styled = Fit.of(fit.shelf, np.log(fit.shares) + _of_style(fit.grooves, options.style))
             nats = np.log(styled.shares) + _at_levels(styled, options)
+        if options.style is None and is_off_the_grid(heard.guitar):
+            nats = nats + np.where([is_extreme(groove) for groove in fit.grooves], np.log(UNHEARD), 0.0)
         fits[letter] = Fit.of(fit.shelf, nats)
     return fits
+
+
+def is_off_the_grid(guitar: Grid) -> bool:
+    """Whether notes are anywhere between steps, as without a click: they look dense, and say nothing of density."""
+    return len(guitar.offset) > 0 and float(np.abs(guitar.offset).mean()) > OFF_GRID * OFFSET_UNITS
 
 
 def _of_song(fits: Mapping[str, Fit], bars: Mapping[str, int]) -> Fit:
@@ -254,14 +272,26 @@ def _fitting(fits: Mapping[str, Fit], bars: Mapping[str, int], options: Options,
 def _safest(fit: Fit, leading: int | None = None) -> int:
     """The groove that has most in common with what a drummer of the style would play.
 
-    Of grooves that are about as safe, one that every drummer knows is taken. leading: the groove to stay with, unless
-    another is better by CHANGE.
+    Of grooves that are about as safe, one that every drummer knows is taken, and an extreme one only if it is safer
+    than all others by CLEAR. leading: the groove to stay with, unless another is better by CHANGE.
     """
-    likely, able = _in_style(fit)
-    known = fit.shelf.popularity == 0
-    expected = np.where(able, likely.shelf.alike @ likely.shares + KNOWN * known, -1)
-    safest = int(np.argmax(expected))
+    expected, able = _expected(fit)
+    expected = np.where(able, expected, -1)
+    safest = _best(expected, fit.grooves)
     return safest if leading is None or expected[safest] - expected[leading] > CHANGE else leading
+
+
+def _best(expected: Shares, grooves: Sequence[Groove]) -> int:
+    """The number of the groove of which most is expected; of an extreme one, CLEAR more than of all that are not."""
+    near = np.flatnonzero(expected > expected.max() - CLEAR).tolist()
+    calm = [place for place in near if not is_extreme(grooves[place])]
+    return max(calm or near, key=lambda place: float(expected[place]))
+
+
+def _expected(fit: Fit) -> tuple[Shares, NDArray[np.bool_]]:
+    """(n,): the F1 with what a drummer of the style would play, more for known grooves; and which to play on."""
+    likely, able = _in_style(fit)
+    return likely.shelf.alike @ likely.shares + KNOWN * (fit.shelf.popularity == 0), able
 
 
 def _offers(song: Fit) -> list[int]:
@@ -320,14 +350,18 @@ def _kinds(shelf: Shelf) -> _Kinds:
 
 
 def _likely_style(kinds: _Kinds, shares: Shares) -> str | None:
-    """The likeliest style, of which there are likely grooves as its drummers would have them; see `idiom_of`."""
+    """The likeliest style, of which there are likely grooves as its drummers would have them; see `idiom_of`.
+
+    Latin is what has much percussion, disco too. So its idiom must outweigh those of NOT_LATIN.
+    """
     weights = shares**SHARPENED
     weights /= weights.sum()
     by_style, by_idiom = np.bincount(kinds.style, weights), np.bincount(kinds.idiom, weights)
     styles, idioms = kinds.names
     likeliest = styles[int(by_style.argmax())]
-    number = kinds.number(likeliest)
-    return likeliest if number >= 0 and by_idiom[number] >= PURE else idioms[int(by_idiom.argmax())]
+    pure = {name: float(weight) for name, weight in zip(idioms, by_idiom, strict=True)}
+    least = PURE if likeliest != "latin" else max(PURE, *(pure.get(name, 0.0) for name in NOT_LATIN))
+    return likeliest if pure.get(likeliest, 0.0) >= least else idioms[int(by_idiom.argmax())]
 
 
 def _drawn(fit: Fit, daring: float, rng: np.random.Generator) -> int:

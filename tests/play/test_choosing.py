@@ -7,23 +7,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench import other_pieces
 from seq2drum.formats import midi
-from seq2drum.lattice.character import idiom_of
+from seq2drum.lattice.character import idiom_of, is_extreme
 from seq2drum.lattice.grid import Grid
+from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.lattice.sections import Section, sections
 from seq2drum.music import theory
+from seq2drum.music.notes import Note, Part, Song
 from seq2drum.play import choosing
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.book import Book
 from seq2drum.play.choosing import chosen, offered, worths
 from seq2drum.play.options import Options
+from seq2drum.play.ranker import Fit, Ranker
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def heard_of(name: str) -> tuple[Heard, tuple[Section, ...]]:
-    song = midi.read(EXAMPLES / f"{name}.mid")
+    return heard_in(midi.read(EXAMPLES / f"{name}.mid"))
+
+
+def heard_in(song: Song) -> tuple[Heard, tuple[Section, ...]]:
     heard = Listening.of(song, theory.guitar_parts(song).parts).heard
     return heard, sections(heard)
 
@@ -88,6 +95,43 @@ def test_a_quiet_bossa_is_a_bossa_and_a_loud_swing_a_swing() -> None:
         for level in (0.0, 0.3, 0.7, 1.0):
             grooves = chosen(heard, passages, Options(intensity=level)).values()
             assert {idiom_of(groove) for groove in grooves} == {idiom}
+
+
+@pytest.mark.parametrize("name, idiom", [("disco", "dance"), ("bossa_minor", "latin")])
+def test_much_percussion_is_latin_only_where_dance_and_funk_are_less_likely(name: str, idiom: str) -> None:
+    grooves = chosen(*heard_in(dict(other_pieces.pieces())[name]), Options()).values()
+    assert {idiom_of(groove) for groove in grooves} == {idiom}
+
+
+def without_click(song: Song) -> Song:
+    """Its first guitar at a tempo that drifts, in a file of another tempo."""
+    part, rng = song.parts[theory.guitar_parts(song).parts[0]], np.random.default_rng(0)
+    beats = np.arange(song.end // song.ticks_per_quarter + 3)
+    lengths = 0.73 * np.exp(np.cumsum(rng.normal(0, 0.03, len(beats))))
+    places = np.interp(part.onset / song.ticks_per_quarter, beats, np.cumsum(lengths)) * 480
+    notes = [Note(int(at), 200, int(row[2]), int(row[3])) for at, row in zip(places, part.rows, strict=True)]
+    return Song(480, (Part.of(notes, program=25),))
+
+
+@pytest.mark.parametrize("name", ["rock_riff", "blues_shuffle", "funk", "metal_gallop"])
+def test_who_plays_without_a_click_gets_no_extreme_groove_unless_it_is_asked_for(name: str) -> None:
+    heard, passages = heard_in(without_click(midi.read(EXAMPLES / f"{name}.mid")))
+    assert not any(is_extreme(groove) for groove in chosen(heard, passages, Options()).values())
+    blast = Book.load()["metal-blast"]
+    assert set(chosen(heard, passages, Options(groove={WHOLE: blast})).values()) == {blast}
+
+
+def test_an_extreme_groove_that_is_hardly_likelier_than_another_is_not_chosen() -> None:
+    shelf = Ranker.load().shelf(Book.load(), 4, 4)
+    names = [groove.name for groove in shelf.grooves]
+    blast, eighths = names.index("metal-blast-together"), names.index("metal-eighth-kick")
+
+    def safest(share: float) -> Groove:
+        shares = np.full(len(names), 1e-9)
+        shares[[blast, eighths]] = share, 1 - share
+        return shelf.grooves[choosing._safest(Fit(shelf, shares / shares.sum()))]
+
+    assert safest(0.51).name == "metal-eighth-kick" and safest(0.9).name == "metal-blast-together"
 
 
 def test_crash_upon_crash_is_worth_less_than_the_groove(guitar: tuple[Heard, tuple[Section, ...]]) -> None:
