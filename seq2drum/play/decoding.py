@@ -152,7 +152,7 @@ def playing(
             # 5. Remember it, without the fill; and what was wished for in the other bars of the wish alone.
             if way is not take:
                 way.keep(number, wished)
-            memory.keep(number, played.hits, played.velocity)
+            memory.keep(number, *take.request.remembered(number, played, model.kit))
             take.state, take.previous = played.state, played.hits[:, -1]
             yield PlayedBar(number, given.get(number, asked.grid), None if asked is played else played.grid)
 
@@ -224,7 +224,7 @@ class _Way:
 
     def keep(self, number: int, played: PlayedWays) -> None:
         """Remember a bar of a wish, in its other bars alone."""
-        self.instead[number] = played.hits, played.velocity * played.hits
+        self.instead[number] = self.request.remembered(number, played, self.model.kit)
         self.last, self.state, self.previous = number, played.state, played.hits[:, -1]
 
 
@@ -327,6 +327,19 @@ class Request:
         if struck is None:
             return played
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
+
+    def remembered(self, number: int, played: PlayedWays, kit: Kit) -> tuple[FloatArray, FloatArray]:
+        """What is remembered of a bar: hits (n, S, V), and velocities 0..1; its groove, of an accident.
+
+        A drummer who left the hat for a crash does not leave it there in every bar.
+        """
+        hits, rows = played.hits, self.grooves
+        of_bar = number, slice(hits.shape[1])
+        if rows.held[number] < 0 or number in self.given:
+            return hits, played.velocity * hits
+        if not self.plan.is_accident(self._first_steps[number], hits, rows.hits[of_bar], kit):
+            return hits, played.velocity * hits
+        return in_ways(rows.hits[of_bar][None], len(hits)), in_ways(rows.velocity[of_bar][None], len(hits))
 
     def _guess(self, number: int, count: int, recent: FloatArray) -> FloatArray:
         """(count, V): what a bar of so many steps may be: its groove, with what has mostly become of it so far."""

@@ -269,7 +269,7 @@ class Jam:
         )
         player, recent = BarPlayer(model, plan.pieces), self._memory.recent(at, APART)
         played = yield from request.play(0, player, opened, self._previous, here.get("sketch"), recent)
-        self._memory.keep(at, played.hits, played.velocity)
+        self._memory.keep(at, *request.remembered(0, played, model.kit))
         self._state, self._previous = played.state, played.hits[:, -1]
         return played.grid
 

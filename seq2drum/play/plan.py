@@ -119,6 +119,14 @@ class Plan:
                 struck[place, kit.voices_named(cue.pieces)] = cue.velocity
         return struck
 
+    def is_accident(self, first: int, hits: FloatArray, groove: FloatArray, kit: Kit) -> bool:
+        """Whether a bar has a cue, or a crash that is no part of its groove.
+
+        first: the first step of the bar in the song. hits (n, S, V): what was played in it. groove (S, V).
+        """
+        crash = kit.voices_named(["crash"])
+        return bool(self.cues(first, len(groove))) or bool((hits[..., crash] > groove[:, crash]).any())
+
     def tilt(self, bar: int, first: int, groove: FloatArray, kit: Kit) -> FloatArray:
         """(S, V): what is added to the logits of the hits of a bar whose first step in the song is `first`.
 

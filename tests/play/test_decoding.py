@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -20,6 +21,7 @@ from seq2drum.music.limbs import Limbs
 from seq2drum.music.notes import Metre, Part
 from seq2drum.play import memory
 from seq2drum.play.bar import BarPlayer
+from seq2drum.play.cues import Cue, Gestures
 from seq2drum.play.decoding import PlayedBar, play
 from seq2drum.play.engine import Engine, OpenBar
 from seq2drum.play.groove_rows import GrooveRows
@@ -296,6 +298,25 @@ def test_what_was_played_is_remembered() -> None:
     for bar in bars[:5]:
         remembered = np.flatnonzero(past[0, memory.LOOK_BACK + bar.number, :, 0]).tolist()
         assert remembered == bar.hits.step.tolist()
+
+
+def test_of_a_bar_with_a_crash_or_a_cue_the_groove_is_remembered() -> None:
+    """A hole that a crash leaves in the hat, or a pickup's snare, is not what was played: it would come back."""
+    hats = Grid(*map(np.array, ([0, 6, 12, 18], [FULL.places["closed hat"]] * 4, [90] * 4, [0] * 4, [3] * 4)))
+    groove = Groove("hats", "hats", 4, 4, (hats,), None, (60.0, 180.0))
+    cues = {**dict.fromkeys(range(24), Cue()), 18: Cue(("snare",))}
+    plan = Plan.of_sections(6, [Section(0, "A")], {"A": groove})
+    plan = replace(plan, gestures=Gestures(cues, crashed=frozenset({1})))
+    script = Script({"kick": 50.0, "closed hat": 0.0})
+    bars = list(play(script.engine, heard_in(6), Sampling(seed=2), plan=plan, given={2: hats.select([0, 1])}))
+    past = script.opened[-1]["past"][0, memory.SLOTS + memory.LOOK_BACK :]
+    for number, bar in enumerate(bars[:5]):
+        played = np.zeros_like(past[0])
+        kept = hats if number < 2 else bar.hits
+        played[kept.step, kept.key] = 1
+        assert np.array_equal(past[number], played)
+    assert bars[0].hits.key.tolist() == [FULL.places["snare"]]
+    assert (0, FULL.places["crash"]) in zip(bars[1].hits.step.tolist(), bars[1].hits.key.tolist(), strict=True)
 
 
 def test_a_groove_is_remembered_in_each_bar_of_its_section() -> None:
