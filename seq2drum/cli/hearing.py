@@ -115,9 +115,11 @@ def given(source: str, options: argparse.Namespace) -> Given:
 
 
 def warn(source: str, take: Take, given: Given) -> None:
-    """Say so if the guitar of a take misses the grid of its file, or the beats that were found."""
+    """Say what the reader of a file left out, and if the guitar misses the grid of the file or the beats found."""
     from seq2drum.lattice import placing
 
+    for remark in take.song.remarks:
+        say(f"{source}: {remark}")
     missed = placing.missed(take.song, take.guitar.parts)
     if missed.is_free:
         grid, advice = "grid", "was it played without a click? --follow finds its beats"

@@ -145,10 +145,10 @@ def _tab_note(note: WrittenNote, beat: WrittenBeat, instrument: Instrument, staf
         touch = touch._replace(is_slurred=False)
     elif note.fret >= 0 and 0 <= string < len(instrument.tunings[staff]):
         pitch = instrument.tunings[staff][string] + note.fret
+    elif note.midi >= 0:
+        pitch = string = note.midi
     else:
         pitch = string = 12 * note.octave + max(note.tone, 0)
-    if not 0 <= pitch <= 127:
-        raise NotationError(f"a note of {instrument.name[:40]!r} is beyond MIDI's range (pitch {pitch})")
     velocity = velocity_of(beat.dynamic, louder=touch.louder)
     return TabNote(pitch, string, velocity, note.is_tied, note.rings, beat.tremolo)
 

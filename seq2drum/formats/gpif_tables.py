@@ -63,11 +63,13 @@ class WrittenBeat(NamedTuple):
 class WrittenNote(NamedTuple):
     """What is said of a note; a number that is not said is -1.
 
-    string: from 0, the lowest. tone: in semitones from C. element and variation are Guitar Pro 6's articulation.
+    string: from 0, the lowest. midi: its pitch. tone: in semitones from C. element and variation are Guitar Pro 6's
+    articulation.
     """
 
     string: int
     fret: int
+    midi: int
     octave: int
     tone: int
     element: int
@@ -304,6 +306,7 @@ def _note(item: Element) -> WrittenNote:
     return WrittenNote(
         number("String", "String"),
         number("Fret", "Fret"),
+        number("Midi", "Number"),
         number("Octave", "Number"),
         number("Tone", "Step"),
         number("Element", "Element"),

@@ -13,6 +13,7 @@ from typing import Any
 
 from seq2drum.errors import MissingExtraError, NotationError, OutputError
 from seq2drum.formats import extras, foreign
+from seq2drum.formats.code_pages import page_for, page_of
 from seq2drum.formats.fretting import Cell, fretted, length_of, tuning
 from seq2drum.formats.performed import song_of
 from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, Touch, Track, general_midi, velocity_of
@@ -63,10 +64,10 @@ def _parsed(data: bytes) -> Any:
     module, version = _VERSIONS[name]
     if len(data) > TAB_LIMITS.binary_bytes:
         raise NotationError(f"the tab has {len(data):,} bytes; at most {TAB_LIMITS.binary_bytes:,} are read")
-    reader = _bounded(module)(io.BytesIO(data), "cp1252", name, version)
+    reader = _bounded(module)(io.BytesIO(data), "latin-1", name, version)
     reader.data.seek(31)
     try:
-        return reader.readSong()
+        return _spelt(reader.readSong())
     except (NotationError, MemoryError):
         raise
     except Exception as error:  # PyGuitarPro has no common error; it fails on damaged files in a dozen ways
@@ -77,6 +78,18 @@ def _parsed(data: bytes) -> Any:
             f"PyGuitarPro cannot read this tab ({type(error).__name__}: {message}); open it in Guitar Pro or TuxGuitar"
             " and save it again"
         ) from error
+
+
+def _spelt(song: Any) -> Any:
+    """A song whose names were read byte for byte, with the letters that these stand for."""
+    markers = [header.marker for header in song.measureHeaders if header.marker is not None]
+    names = [track.name for track in song.tracks] + [marker.title for marker in markers]
+    page = page_of([name.encode("latin-1") for name in names])
+    for track in song.tracks:
+        track.name = track.name.encode("latin-1").decode(page, "replace")
+    for marker in markers:
+        marker.title = marker.title.encode("latin-1").decode(page, "replace")
+    return song
 
 
 def check() -> None:
@@ -96,11 +109,11 @@ def _bounded(module: str) -> Any:
 
     class Bounded(base):  # type: ignore[misc]
         beats = notes = 0
-        encoding = "cp1252"
+        encoding = "latin-1"  # a byte is a letter, see `_spelt`
 
         def readByteSizeString(self, count: int) -> str:
             size = self.readU8()
-            return str(self.data.read(max(count, 0))[:size].decode("cp1252", "replace"))
+            return str(self.data.read(max(count, 0))[:size].decode("latin-1"))
 
         def readMeasureHeaders(self, song: Any, count: int, *rest: Any) -> None:
             _check_count(count, TAB_LIMITS.measures, "measures")
@@ -255,10 +268,7 @@ def _is_hammered(grace: Any) -> bool:
 
 
 def _pitch(string: int, fret: int, tuning: dict[int, int] | None) -> int:
-    pitch = general_midi(fret) if tuning is None else tuning[string] + fret
-    if not 0 <= pitch <= 127:
-        raise NotationError(f"a note on string {string} is beyond MIDI's range (pitch {pitch})")
-    return pitch
+    return general_midi(fret) if tuning is None else tuning[string] + fret
 
 
 def _velocity(velocity: int, touch: Touch) -> int:
@@ -303,16 +313,17 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
             f" {TAB_LIMITS.measures:,}: leave some out"
         )
     ticks = song.ticks_per_quarter
+    page = page_for([title, *(part.name for part in parts), *(marker.text for marker in song.markers)])
     made = models.Song(
-        title=_plain(title)[:200], tracks=[], measureHeaders=[], tempo=max(1, round(song.tempo_map[0].bpm))
+        title=_plain(title, page)[:200], tracks=[], measureHeaders=[], tempo=max(1, round(song.tempo_map[0].bpm))
     )
     for bar in bars:
-        made.measureHeaders.append(_header(models, song, bar))
+        made.measureHeaders.append(_header(models, song, bar, page))
     # 2. Tracks.
     for number, part in enumerate(parts, start=1):
         strings = (0,) * 6 if part.is_drums else tuning(part)
         track = models.Track(
-            made, number, name=_plain(part.name or f"Track {number}")[:40], isPercussionTrack=part.is_drums
+            made, number, name=_plain(part.name or f"Track {number}", page)[:40], isPercussionTrack=part.is_drums
         )
         track.strings = [models.GuitarString(string, pitch) for string, pitch in enumerate(strings, start=1)]
         channel = _DRUM_CHANNEL if part.is_drums else _channel(number - 1)
@@ -322,7 +333,7 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
             measure.voices[0].beats.extend(_gp_beat(models, measure.voices[0], cell) for cell in cells)
         made.tracks.append(track)
     file = io.BytesIO()
-    guitarpro.write(made, file, version=(5, 1, 0))
+    guitarpro.write(made, file, version=(5, 1, 0), encoding=page)
     return file.getvalue()
 
 
@@ -335,7 +346,7 @@ def _channel(number: int) -> int:
     return [channel for channel in range(0, 64, 2) if channel % 16 != _DRUM_CHANNEL - 1][number]
 
 
-def _header(models: Any, song: Song, bar: Bar) -> Any:
+def _header(models: Any, song: Song, bar: Bar, page: str) -> Any:
     length = length_of(bar, song.ticks_per_quarter)
     metre = bar.numerator, bar.denominator
     if length != Fraction(4 * metre[0], metre[1]):  # a bar that is cut short has a metre of its own
@@ -350,7 +361,7 @@ def _header(models: Any, song: Song, bar: Bar) -> Any:
     header = models.MeasureHeader(number=bar.index + 1)
     header.timeSignature = models.TimeSignature(metre[0], models.Duration(metre[1]))
     names = [marker.text for marker in song.markers if bar.start <= marker.tick < bar.end]
-    header.marker = models.Marker(_plain(names[-1])[:200]) if names else None
+    header.marker = models.Marker(_plain(names[-1], page)[:200]) if names else None
     return header
 
 
@@ -360,9 +371,9 @@ def _tempo_changes(song: Song) -> list[tuple[int, int]]:
     return [here for before, here in pairwise(tempos) if before[1] != here[1]]
 
 
-def _plain(text: str) -> str:
-    """A text in the letters that Guitar Pro 5 has."""
-    return text.encode("cp1252", "replace").decode("cp1252")
+def _plain(text: str, page: str) -> str:
+    """A text in the letters that a code page has."""
+    return text.encode(page, "replace").decode(page)
 
 
 def _gp_beat(models: Any, voice: Any, cell: Cell) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from typing import NamedTuple
 
 from seq2drum.errors import NotationError
@@ -23,13 +23,15 @@ def song_of(tab: Tab) -> Song:
     """The song that a tab stands for. The ticks per quarter are such that every beat falls on one, see `clock`.
 
     Every measure is one bar of `Song.bars()`; a short one (a pickup) has its metre and its own length. A tied note is
-    one with the note before it on its string. Names of sections are markers, as often as they are played.
+    one with the note before it on its string. Names of sections are markers, as often as they are played. Notes beyond
+    MIDI's range and what goes beyond the end of a measure are left out, which `remarks` say.
 
     Raises:
-        NotationError: it lies beyond TAB_LIMITS, or a metre, tempo or pitch in it is none.
+        NotationError: it lies beyond TAB_LIMITS, a metre or tempo in it is none, or no pitch is one.
     """
     # 1. Which measures are played, and when.
     _check(tab)
+    tab, remarks = _fitted(tab)
     order = played(tab.measures)
     starts = [Fraction(0)]
     for index in order:
@@ -69,6 +71,7 @@ def song_of(tab: Tab) -> Song:
             for index, place in zip(order, places, strict=False)
             if (text := tab.measures[index].section)
         )[: TAB_LIMITS.markers],
+        remarks,
     )
 
 
@@ -91,6 +94,61 @@ def _check(tab: Tab) -> None:
                 f"the tempo in measure {mark.measure + 1} is {mark.bpm:g} BPM;"
                 f" wanted are {TAB_LIMITS.slowest:g} to {TAB_LIMITS.fastest:g}"
             )
+
+
+# --- what can be played -----------------------------------------------------------------------------------------------
+
+
+def _fitted(tab: Tab) -> tuple[Tab, tuple[str, ...]]:
+    """The tab with the notes that MIDI has, in measures that end where their headers say; and what was left out."""
+    tracks, strange, late, count = [], list[str](), list[str](), 0
+    for track in tab.tracks:
+        bars = []
+        for number, (voices, measure) in enumerate(zip(track.bars, tab.measures, strict=True), start=1):
+            place = f"in measure {number} of {track.name[:40]!r}"
+            notes = [note for voice in voices for beat in voice for note in _all_notes(beat)]
+            count += len(notes)
+            strange += [f"(pitch {note.pitch}) {place}" for note in notes if not _is_midi(note)]
+            late += [place for voice in voices for beat in _beyond(voice, measure.length) for _ in _all_notes(beat)]
+            bars.append(tuple(_inside(voice, measure.length) for voice in voices))
+        tracks.append(replace(track, bars=tuple(bars)))
+    if strange and len(strange) == count:
+        raise NotationError(f"all {count:,} notes are beyond MIDI's range, the first {strange[0]}: is the tab damaged?")
+    remarks = (
+        f"notes beyond MIDI's range: {len(strange):,} left out, the first {strange[0]}" if strange else "",
+        f"notes beyond the end of their measure: {len(late):,} cut or left out, the first {late[0]}" if late else "",
+    )
+    return replace(tab, tracks=tuple(tracks)), tuple(remark for remark in remarks if remark)
+
+
+def _all_notes(beat: Beat) -> Iterator[TabNote]:
+    """The notes of a beat and of its graces."""
+    return chain(beat.notes, *beat.graces)
+
+
+def _is_midi(note: TabNote) -> bool:
+    return 0 <= note.pitch <= 127
+
+
+def _beyond(voice: Sequence[Beat], length: Fraction) -> Iterator[Beat]:
+    """The beats of a voice that end after its measure."""
+    ends = accumulate(beat.duration for beat in voice)
+    return (beat for beat, end in zip(voice, ends, strict=True) if end > length)
+
+
+def _inside(voice: Sequence[Beat], length: Fraction) -> tuple[Beat, ...]:
+    """The beats of a voice up to the end of its measure, with the notes that MIDI has."""
+    starts = accumulate((beat.duration for beat in voice), initial=Fraction(0))
+    return tuple(
+        Beat(
+            min(beat.duration, length - start),
+            tuple(filter(_is_midi, beat.notes)),
+            tuple(tuple(filter(_is_midi, grace)) for grace in beat.graces),
+            beat.is_on_beat,
+        )
+        for beat, start in zip(voice, starts, strict=False)
+        if start < length
+    )
 
 
 # --- beats in their measures ------------------------------------------------------------------------------------------

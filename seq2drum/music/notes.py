@@ -271,7 +271,8 @@ DEFAULT_METRE = Metre(0, 4, 4)
 class Song(Shown):
     """A whole piece. Tempo and metre events and markers are sorted by tick; MIDI's defaults (120 BPM, 4/4) hold before.
 
-    `length` is the last tick of anything in the file, which can lie after the last note.
+    `length` is the last tick of anything in the file, which can lie after the last note. `remarks` are sentences on
+    what its reader left out or changed.
     """
 
     ticks_per_quarter: int
@@ -280,6 +281,7 @@ class Song(Shown):
     metres: tuple[Metre, ...] = ()
     length: int = 0
     markers: tuple[Marker, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def end(self) -> int:

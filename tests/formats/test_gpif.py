@@ -164,6 +164,24 @@ def test_a_tempo_counts_eighths_quarters_or_halves_dotted_or_not(unit, quarters)
     assert [tempo.bpm for tempo in found.tempos] == pytest.approx([80 * quarters], abs=0.001)
 
 
+def test_a_negative_fret_sounds_as_the_note_that_the_file_says_beside_it() -> None:
+    midi = '<Property name="Midi"><Number>23</Number></Property>'
+    low = gpif(xtrack([[xbeat((0, -17), value="Half"), xbeat((0, 0), value="Half")]], name="Lead"))
+    at = low.index(b"<Fret>-17</Fret></Property>") + len(b"<Fret>-17</Fret></Property>")
+    assert pitches(read(low[:at] + midi.encode() + low[at:])) == [23, 40]
+    found = read(low)
+    assert pitches(found) == [40]
+    assert found.remarks == ("notes beyond MIDI's range: 1 left out, the first (pitch -12) in measure 1 of 'Lead'",)
+
+
+def test_what_is_beyond_the_end_of_a_measure_is_left_out_and_said() -> None:
+    found = read(gpif(xtrack([EIGHTHS + whole(9), EIGHTHS], name="Lead")))
+    assert onsets(found) == [number / 2 for number in range(16)]
+    assert found.remarks == (
+        "notes beyond the end of their measure: 1 cut or left out, the first in measure 1 of 'Lead'",
+    )
+
+
 # --- files that are damaged, and files made to harm -------------------------------------------------------------------
 
 BOMB = b'<?xml version="1.0"?><!DOCTYPE GPIF [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><GPIF>&b;</GPIF>'
@@ -205,9 +223,9 @@ def test_what_is_no_tab_is_told_in_one_line(data, message) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (gpif(xtrack([EIGHTHS], capo="9" * 4000)), r"beyond MIDI's range \(pitch 1000000040\)"),
+        (gpif(xtrack([EIGHTHS], capo="9" * 4000)), r"all 8 notes are beyond MIDI's range, .*\(pitch 1000000040\)"),
         (gpif(xtrack([[xbeat((0, "9" * 4000))]])), r"beyond MIDI's range"),
-        (gpif(xtrack([EIGHTHS], tuning=(-500,) * 6)), r"beyond MIDI's range \(pitch -500\)"),
+        (gpif(xtrack([EIGHTHS], tuning=(-500,) * 6)), r"beyond MIDI's range, .*\(pitch -500\)"),
         (gpif(xtrack([[xbeat((30, 1))]], tuning=range(30, 60))), r"beyond MIDI's range"),
         (gpif(xtrack([EIGHTHS]), measures={0: f"<Time>{'9' * 4000}/{'8' * 4000}</Time>"}), "no bar has that length"),
         (gpif(xtrack([EIGHTHS]), tempos=[(0, 0.0, "0 2")]), "the tempo in measure 1 is 0 BPM"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("guitarpro", reason="PyGuitarPro is not installed: pip install 'seq2drum[guitarpro]'")
 
+import guitarpro
 from guitarpro import models
 
 from seq2drum.errors import NotationError, OutputError
@@ -214,6 +216,82 @@ def test_a_tremolo_of_a_kind_that_there_is_not_is_not_heard() -> None:
     assert [len(open_song(data).song.parts[0]) for data in (eighths, thirty_seconds, odd)] == [8, 32, 1]
 
 
+def test_notes_beyond_midis_range_are_left_out_and_said() -> None:
+    high = (100, 59, 55, 50, 45, 40)
+    bar = [beat((1, 48), (6, 0), **QUARTER), graced((1, 48), fret=30), beat((1, 5), length=2)]
+    found = read(song(track([EIGHTHS, bar], name="Lead", tuning=high)))
+    assert heard(found)[8:] == [(4, 40), (6, 105)]
+    assert found.remarks == ("notes beyond MIDI's range: 3 left out, the first (pitch 148) in measure 2 of 'Lead'",)
+    assert read(song(track([EIGHTHS]))).remarks == ()
+
+
+def test_a_measure_is_as_long_as_its_header_says_and_what_is_beyond_is_said() -> None:
+    over = [*EIGHTHS, beat((6, 9), **QUARTER), beat(length=8), beat((6, 9), **QUARTER)]
+    held = [beat((6, 0), length=2, dotted=True), beat((6, 1), length=2)]
+    found = read(song(track([over, held, EIGHTHS, over], name="Bass")))
+    assert len(found.bars()) == 4
+    assert found.end == 16 * found.ticks_per_quarter
+    steady = [(number / 2, 40 + number) for number in range(8)]
+    assert heard(found) == [
+        *steady,
+        (4, 40),
+        (7, 41),
+        *((8 + onset, pitch) for onset, pitch in steady),
+        *((12 + onset, pitch) for onset, pitch in steady),
+    ]
+    assert timed(found)[9] == (7, 1, 41)
+    assert found.remarks == (
+        "notes beyond the end of their measure: 5 cut or left out, the first in measure 1 of 'Bass'",
+    )
+
+
+def test_the_command_line_says_what_was_left_out_of_a_tab(tmp_path, capsys) -> None:
+    tab = tmp_path / "song.gp5"
+    tab.write_bytes(written(song(track([[*EIGHTHS, *whole(9)], EIGHTHS], name="Lead"))))
+    code, _, err = called(["--mode", "infer", str(tab), "-o", str(tmp_path / "d.mid")], capsys)
+    assert code == 0, err
+    assert f"{tab}: notes beyond the end of their measure: 1 cut or left out, the first in measure 1 of 'Lead'\n" in err
+
+
+def test_a_tie_over_the_end_of_an_overfull_measure_goes_on() -> None:
+    over = [beat((6, 0), length=2, dotted=True), beat((6, 3), length=2)]
+    found = read(song(track([over, [beat((6, 3), length=1, kind="tie")]])))
+    assert timed(found) == [(0, 3, 40), (3, 5, 43)]
+
+
+def in_code_page(page: str, *names: str) -> tuple[str, ...]:
+    """The names of the tracks of a tab that was written on a machine with a code page."""
+    tracks = [track([EIGHTHS], name=name.encode(page).decode("latin-1")) for name in names]
+    headers = {0: {"section": names[0].encode(page).decode("latin-1")}}
+    data = io.BytesIO()
+    guitarpro.write(song(*tracks, headers=headers), data, version=(5, 1, 0), encoding="latin-1")
+    found = open_song(data.getvalue()).song
+    assert found.markers[0].text == names[0]
+    return tuple(part.name for part in found.parts)
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("cp1252", ("Gitarre für Übungen", "Señor à la Mañana", "Où es-tu", "Don’t – 2")),
+        ("cp1251", ("Дорожка 1", "Гитара и бас", "УДАРНЫЕ")),
+        ("cp1251", ("Соло",)),
+        ("utf-8", ("Дорожка 1", "Übung")),
+        ("cp932", ("ギター 1", "ベース", "音")),
+        ("gbk", ("吉他 1", "贝斯", "鼓")),
+        ("ascii", ("Track 1",)),
+    ],
+)
+def test_names_are_read_in_the_code_page_of_their_country(page, names) -> None:
+    assert in_code_page(page, *names) == names
+
+
+def test_names_are_written_in_a_code_page_that_has_them() -> None:
+    for name in ("Гитара", "Übung", "Guitar"):
+        given = Song(480, (Part.of([Note(0, 480, 50, 95)], program=27, name=name),), length=1920)
+        assert open_song(write_guitarpro(given, kit([Note(0, 60, 36, 95)]))).song.parts[0].name == name
+
+
 def test_both_voices_are_heard() -> None:
     found = read(song(track([(whole(0), EIGHTHS)])))
     assert len(found.parts[0]) == 9
@@ -261,9 +339,9 @@ def test_a_voice_of_more_beats_than_can_be_is_refused() -> None:
 
 
 def test_repeats_that_multiply_beats_beyond_the_limit_are_refused() -> None:
-    headers = {0: {"isRepeatOpen": True}, 7: {"repeatClose": 100}}
+    headers = {0: {"isRepeatOpen": True, "metre": (16, 4)}, 7: {"repeatClose": 100}}
     with pytest.raises(NotationError, match="more than 400,000 beats"):
-        read(song(track([[beat((6, 0), length=64)] * 512] * 8), headers=headers))
+        read(song(track([[beat((6, 0), length=128)] * 512] * 8), headers=headers))
 
 
 # --- and back ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,50 @@
+"""Names that a program wrote in the code page of its country, which the file does not say: found by their letters.
+
+A word in the wrong page shows: Cyrillic read as Western letters has words of accents alone ("Äîðîæêà"), Western letters
+read as Cyrillic are beside plain ones in one word ("Fьr").
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+PAGES = ("utf-8", "cp1252", "cp1251", "cp932", "gbk")
+"""The pages that are told apart; of several that fit alike the first is taken. UTF-8, Western, Cyrillic, Asian ones."""
+_SINGLE_BYTE = ("cp1252", "cp1251")
+_WORD = re.compile(r"[^\W\d_]+")
+_CHINESE_OR_JAPANESE = frozenset({"CJK", "HIRAGANA", "KATAKANA"})
+
+
+def page_of(names: Sequence[bytes]) -> str:
+    """The page in which the fewest words of some names are none."""
+    return min(PAGES, key=lambda page: _strange_words(b" ".join(names), page))
+
+
+def page_for(names: Sequence[str]) -> str:
+    """A page of one byte a letter to write names in: one that has all their letters, else the Western one."""
+    return next((page for page in _SINGLE_BYTE if all(_has(page, name) for name in names)), _SINGLE_BYTE[0])
+
+
+def _has(page: str, name: str) -> bool:
+    return name.encode(page, "replace").decode(page) == name
+
+
+def _strange_words(text: bytes, page: str) -> int:
+    """How many words are none in a page; of a text that the page cannot hold, more than it can have."""
+    try:
+        words = _WORD.findall(text.decode(page))
+    except UnicodeDecodeError:
+        return len(text) + 1
+    return sum(not (word.isascii() or _is_word(word)) for word in words)
+
+
+def _is_word(word: str) -> bool:
+    """Whether a word with letters beyond ASCII has those of one script, as words have them."""
+    scripts = {re.split("[ -]", unicodedata.name(letter, ""))[0] for letter in word}
+    if scripts == {"LATIN"}:
+        return len(word) == 1 or any(letter.isascii() for letter in word)
+    if scripts == {"CYRILLIC"}:
+        return word.isupper() or word[1:].islower() or len(word) == 1
+    return bool(scripts & _CHINESE_OR_JAPANESE) and scripts <= _CHINESE_OR_JAPANESE | {"LATIN"}
