@@ -15,12 +15,14 @@ from seq2drum.errors import CheckpointError, UnknownModelError
 from seq2drum.lattice.form import FloatArray
 from seq2drum.music import choices
 from seq2drum.play.runtime import FILL_PLAN, GRAPHS
-from seq2drum.play.untrusted import UNUSABLE, read_json
+from seq2drum.play.untrusted import UNUSABLE, check_file, read_bytes, read_json
 
 KIND = "accompanist"
 FORMAT = 5  # 1: before conditions, sketch and fills; 2: before kinds; 3: before grooves; 4: graphs of single steps
 CONFIG, WEIGHTS, SUMS = "config.json", "weights.safetensors", "SHA256SUMS"
 PLAYED = (CONFIG, WEIGHTS, *(f"{graph}.onnx" for graph in (*GRAPHS, FILL_PLAN)))
+MOST_SUMS = 64 << 10
+"""The most bytes of `SHA256SUMS`."""
 DEFAULT = "default"
 _SHIPPED = Path(__file__).parents[1] / "checkpoints"
 
@@ -145,7 +147,7 @@ def digests(folder: Path, names: Sequence[str] = PLAYED) -> dict[str, str]:
     sums = {}
     for name in names:
         with contextlib.suppress(FileNotFoundError):  # whole: in pieces a thread would wait for others at each
-            sums[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            sums[name] = hashlib.sha256(read_bytes(folder / name)).hexdigest()
     return sums
 
 
@@ -158,7 +160,7 @@ def verify(folder: Path, names: Sequence[str] = PLAYED) -> bool:
         CheckpointError: a file is not what it was when the checkpoint was made.
     """
     try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        lines = read_bytes(folder / SUMS, MOST_SUMS).decode().splitlines()
         expected = {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
         actual = digests(folder, names)
     except FileNotFoundError:
@@ -181,9 +183,10 @@ def read_tensors(path: Path, names: Sequence[str]) -> list[FloatArray]:
         CheckpointError: the file is damaged, lacks one of them, or one holds what is no number.
     """
     try:
+        check_file(path)
         with safe_open(path, framework="numpy") as file:
             tensors = [file.get_tensor(name) for name in names]
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"{str(path)!r} cannot be used: {error}") from None
     if not all(np.isfinite(tensor).all() for tensor in tensors):
         raise CheckpointError(f"{str(path)!r} cannot be used: there are weights that are no numbers")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from seq2drum.errors import CheckpointError
-from seq2drum.play.untrusted import places
+from seq2drum.play.untrusted import check_file, check_graph, places, read_bytes
 
 # The graphs that every model has, and what is asked of each by name ("walk" is asked by place).
 GRAPHS: Mapping[str, frozenset[str]] = {
@@ -51,13 +51,17 @@ def session(path: Path, threads: int, beside: Collection[str] = ()) -> LoadedGra
     beside: the files of the folder that it may have its weights in: those that the folder's digests cover.
 
     Raises:
-        CheckpointError: the file is damaged, or names any other file.
+        CheckpointError: the file is damaged, names any other file, or asks for more than a network here needs.
     """
     try:
-        others = places(path.read_bytes()).difference(beside)
+        graph = read_bytes(path)
+        weights = places(graph)
+        check_graph(graph)
+        for name in weights.intersection(beside):
+            check_file(path.with_name(name))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{str(path)!r} cannot be used: {error}") from None
-    if others:
+    if others := weights.difference(beside):
         raise CheckpointError(
             f"{str(path)!r} cannot be used: it wants weights from {min(others)!r}, and may from "
             f"{' and '.join(sorted(beside)) or 'no other file'}; do not trust who made it"

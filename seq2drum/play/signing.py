@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2drum.errors import CheckpointError, InputError, MissingExtraError, OutputError
-from seq2drum.play.folder import SUMS
+from seq2drum.play.folder import MOST_SUMS, SUMS
+from seq2drum.play.untrusted import read_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 SIGNATURE = f"{SUMS}.sig"
+_MOST_SIGNATURE = 4 << 10  # bytes
 _MEANT = (
     b"seq2drum checkpoint\n"  # what is signed begins so, that a signature of something else is none of a checkpoint
 )
@@ -68,10 +70,10 @@ def check(folder: Path, trusted: Sequence[Path]) -> Path:
     keys: list[tuple[Path, Ed25519PublicKey]] = [(file, _key(file, private=False)) for file in trusted]
     sums = _sums(folder)
     try:
-        signature = base64.b64decode((folder / SIGNATURE).read_bytes(), validate=False)
-    except OSError:
+        signature = base64.b64decode(read_bytes(folder / SIGNATURE, _MOST_SIGNATURE), validate=False)
+    except FileNotFoundError:
         raise CheckpointError(f"{str(folder)!r} is not signed; wanted a signature by one of the trusted keys") from None
-    except ValueError:
+    except (OSError, ValueError):
         signature = b""
     from cryptography.exceptions import InvalidSignature
 
@@ -99,9 +101,9 @@ def listed(folder: Path) -> list[str]:
 
 def _sums(folder: Path) -> bytes:
     try:
-        return (folder / SUMS).read_bytes()
-    except OSError as error:
-        why = f"{str(folder)!r} has no {SUMS} ({error.strerror})"
+        return read_bytes(folder / SUMS, MOST_SUMS)
+    except (OSError, ValueError) as error:
+        why = f"{str(folder)!r} has no usable {SUMS} ({error})"
         raise CheckpointError(f"{why}: write it anew with python -m seq2drum.models.checkpoint {folder}") from None
 
 

@@ -1,20 +1,29 @@
 """Files of a checkpoint that a stranger may have made: what is checked before anything else reads them.
 
-JSON is read up to a size and a depth. Of a graph in ONNX it is found out which files beside it hold its weights, from
-its bytes alone: a runtime would open whatever a graph names, and some open files outside the folder.
+Only plain files are opened, up to a size. JSON is read up to a depth. Of a graph in ONNX it is found out from its bytes
+alone which files beside it hold its weights, and what it would fill the memory with: a runtime opens whatever a graph
+names, some outside the folder, and makes tensors as large as it says.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 MOST_JSON = 4 << 20
 """The most bytes of a file of JSON."""
+MOST_FILE = 1 << 30
+"""The most bytes of a file of weights, or of a graph; the shipped ones have up to 9 million."""
+MOST_NUMBERS = 1 << 26
+"""The most numbers of a tensor that a graph declares; those of the shipped ones have up to 757,248."""
 UNUSABLE = (OSError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError)
 """What is raised where JSON holds other values than were wanted."""
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # for what became a pipe since it was checked
 _MOST_DEPTH = 100  # of messages in messages of a graph
 
 # The fields of ONNX's messages that lead to where a tensor lies outside the graph: by message, the number of each field
@@ -34,6 +43,41 @@ _LOCATION = b"location"  # the key of the entry that names a file
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5  # how a field is written
 
 
+_SHIPPED = Path(__file__).parents[1] / "checkpoints"  # some installers make links of a package's files
+
+
+def check_file(path: Path, most: int = MOST_FILE) -> None:
+    """Refuse what is no plain file of a checkpoint, without opening it: a link leads out of its folder, a pipe nowhere.
+
+    Raises:
+        OSError: there is none, or it is a link, a folder, a pipe or a device.
+        ValueError: it has more bytes than `most`.
+    """
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode) and _SHIPPED in path.parents:
+        found = path.stat()
+    if stat.S_ISLNK(found.st_mode):
+        raise OSError(f"{path.name} is a link; put the file itself there")
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(f"{path.name} is no plain file")
+    if found.st_size > most:
+        raise ValueError(f"{path.name} has more than {most:,} bytes")
+
+
+def read_bytes(path: Path, most: int = MOST_FILE) -> bytes:
+    """The bytes of a plain file.
+
+    Raises:
+        OSError, ValueError: as `check_file`; or it cannot be read.
+    """
+    check_file(path, most)
+    with os.fdopen(os.open(path, os.O_RDONLY | _NO_WAITING), "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"{path.name} has more than {most:,} bytes")
+    return data
+
+
 def read_json(path: Path) -> Any:
     """What a file of JSON holds.
 
@@ -41,12 +85,8 @@ def read_json(path: Path) -> Any:
         OSError: it cannot be read.
         ValueError: it is no JSON, too large, or nested too deeply.
     """
-    with path.open("rb") as file:
-        data = file.read(MOST_JSON + 1)
-    if len(data) > MOST_JSON:
-        raise ValueError(f"{path.name} has more than {MOST_JSON:,} bytes")
     try:
-        return json.loads(data.decode())
+        return json.loads(read_bytes(path, MOST_JSON).decode())
     except RecursionError:
         raise ValueError(f"{path.name} is nested too deeply") from None
 
@@ -64,27 +104,186 @@ def places(graph: bytes) -> frozenset[str]:
         if depth > _MOST_DEPTH:
             raise ValueError("its parts are nested too deeply")
         if kind == "entry":
-            fields = [(number, graph[at:stop]) for number, at, stop in _fields(graph, begin, end)]
+            fields = [(number, graph[at:stop]) for number, _, at, stop in _fields(graph, begin, end)]
             if (_KEY, _LOCATION) in fields:
                 found.update(value.decode() for number, value in fields if number == _VALUE)
             continue
-        for number, at, stop in _fields(graph, begin, end):
+        for number, _, at, stop in _fields(graph, begin, end):
             held = _FIELDS[kind].get(number)
             if held and graph.find(_LOCATION, at, stop) >= 0:  # else no entry in it can be a place
                 todo.append((held, at, stop, depth + 1))
     return frozenset(found)
 
 
-def _fields(message: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The number of each field of a protobuf message that holds bytes, and from where to where; others are passed over.
+# --- what a graph asks for --------------------------------------------------------------------------------------------
 
-    The message is the bytes [at, end).
+_LOOPS = (b"Loop", b"Scan", b"SequenceMap")
+_STANDARD = (b"", b"ai.onnx")  # domains of operators
+_SIZES = {b"ConstantOfShape": 0, b"Expand": 1, b"Tile": 1, b"Pad": 1, b"OneHot": 1, b"Range": 1, b"Resize": 3}
+"""Operators whose answer is as large as an input says, and which one."""
+_INT64 = 7  # the type of shapes
+_MOST_SHAPE = 64  # numbers of a constant that may be a shape
+
+
+def check_graph(graph: bytes) -> None:
+    """Refuse a graph that asks for what no network here needs: loops, functions, or tensors of more than MOST_NUMBERS.
+
+    Sizes are found where the graph states them; those that it computes are not.
+
+    Raises:
+        ValueError: it asks for that, or is damaged.
     """
+    for number, _, at, stop in _fields(graph, 0, len(graph)):
+        if number == 25:
+            raise ValueError("it defines operators of its own, which no network here does")
+        if number == 7:
+            _Graph(graph).check(at, stop)
+
+
+@dataclass
+class _Graph:
+    """A graph that is checked: its bytes, and the whole numbers that its constants have, by name."""
+
+    data: bytes
+    depth: int = 0
+    constants: dict[bytes, list[int]] = field(default_factory=dict)
+
+    def check(self, begin: int, end: int) -> None:
+        """Check a GraphProto, which is the bytes [begin, end)."""
+        if self.depth > _MOST_DEPTH:
+            raise ValueError("its parts are nested too deeply")
+        fields = list(_fields(self.data, begin, end))
+        for number, _, at, stop in fields:
+            if number == 5:
+                name, values = self._tensor(at, stop)
+                self.constants[name] = values
+            elif number in (11, 12, 13):
+                self._declared(at, stop)
+        for number, _, at, stop in fields:
+            if number == 1:
+                self._node(at, stop)
+
+    def _node(self, begin: int, end: int) -> None:
+        inputs, outputs = list[bytes](), list[bytes]()
+        operator = domain = b""
+        attributes = list[tuple[int, int]]()
+        for number, _, at, stop in _fields(self.data, begin, end):
+            if number == 1:
+                inputs.append(self.data[at:stop])
+            elif number == 2:
+                outputs.append(self.data[at:stop])
+            elif number == 4:
+                operator = self.data[at:stop]
+            elif number == 5:
+                attributes.append((at, stop))
+            elif number == 7:
+                domain = self.data[at:stop]
+        if operator in _LOOPS:
+            raise ValueError(f"it has a loop ({operator.decode()}), which no network here has")
+        if domain not in _STANDARD:
+            raise ValueError(
+                f"it has an operator of {domain[:40].decode('utf-8', 'replace')!r}, which is no standard one"
+            )
+        for at, stop in attributes:
+            name, values = self._attribute(at, stop)
+            if operator == b"Constant" and outputs:
+                self.constants[outputs[0]] = values
+            elif name == b"shape":
+                _check_size(values)
+        wanted = _SIZES.get(operator, len(inputs))
+        if wanted < len(inputs):
+            values = self.constants.get(inputs[wanted], [])
+            _check_size(values if operator != b"Pad" else [max(values, default=0)])
+
+    def _attribute(self, begin: int, end: int) -> tuple[bytes, list[int]]:
+        """The name of an AttributeProto and the whole numbers that it holds."""
+        name, values = b"", list[int]()
+        for number, value, at, stop in _fields(self.data, begin, end):
+            if number == 1:
+                name = self.data[at:stop]
+            elif number == 3:
+                values.append(value)
+            elif number == 8:
+                values += self._numbers(value, at, stop)
+            elif number in (5, 10):
+                values += self._tensor(at, stop)[1]
+            elif number in (6, 11):
+                _Graph(self.data, self.depth + 1, dict(self.constants)).check(at, stop)
+        return name, values
+
+    def _tensor(self, begin: int, end: int) -> tuple[bytes, list[int]]:
+        """The name of a TensorProto and its numbers, if these are whole and few."""
+        name, kind, raw = b"", 0, b""
+        dims, values = list[int](), list[int]()
+        for number, value, at, stop in _fields(self.data, begin, end):
+            if number == 1:
+                dims += self._numbers(value, at, stop)
+            elif number == 2:
+                kind = value
+            elif number == 7 and stop - at <= 10 * _MOST_SHAPE:
+                values += self._numbers(value, at, stop)
+            elif number == 8:
+                name = self.data[at:stop]
+            elif number == 9 and stop - at <= 8 * _MOST_SHAPE:
+                raw = self.data[at:stop]
+        _check_size(dims)
+        if kind == _INT64 and len(raw) % 8 == 0:
+            values += [int.from_bytes(raw[at : at + 8], "little", signed=True) for at in range(0, len(raw), 8)]
+        return name, values
+
+    def _declared(self, begin: int, end: int) -> None:
+        """Check the shape of a ValueInfoProto: in its type (2), of a tensor (1), the shape (2), its dims (1)."""
+        todo: list[tuple[int, int, tuple[int, ...]]] = [(begin, end, (2, 1, 2, 1))]
+        dims: list[int] = []
+        while todo:
+            at, stop, path = todo.pop()
+            for number, value, first, last in _fields(self.data, at, stop):
+                if path and number == path[0]:
+                    todo.append((first, last, path[1:]))
+                elif not path and number == 1:
+                    dims.append(value)
+        _check_size(dims)
+
+    def _numbers(self, value: int, at: int, stop: int) -> list[int]:
+        """The numbers of a repeated field: one, or many in one."""
+        if at == stop:
+            return [value]
+        found = list[int]()
+        while at < stop:
+            number, at = _varint(self.data, at, stop)
+            found.append(number)
+        return found
+
+
+def _check_size(dims: Sequence[int]) -> None:
+    """Refuse a tensor of these dims, if it has too many numbers."""
+    count = 1
+    for dim in dims:
+        count *= dim if 0 <= dim < 1 << 63 else 1  # what is more is below 0: a dim that is left open
+        if count > MOST_NUMBERS:
+            raise ValueError(f"it asks for a tensor of {count:,} numbers or more; at most {MOST_NUMBERS:,} are made")
+
+
+# --- protobuf ---------------------------------------------------------------------------------------------------------
+
+
+class _Field(NamedTuple):
+    """A field of a message: its number, its value if it is a number, and where its bytes are if it has any."""
+
+    number: int
+    value: int
+    begin: int
+    end: int
+
+
+def _fields(message: bytes, at: int, end: int) -> Iterator[_Field]:
+    """The fields of a protobuf message, which is the bytes [at, end); those of floating point are passed over."""
     while at < end:
         tag, at = _varint(message, at, end)
         number, written = tag >> 3, tag & 7
         if written == _VARINT:
-            _, at = _varint(message, at, end)
+            value, at = _varint(message, at, end)
+            yield _Field(number, value, at, at)
             continue
         if written not in (_EIGHT, _BYTES, _FOUR):
             raise ValueError("it is damaged")
@@ -92,7 +291,7 @@ def _fields(message: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]
         if size > end - at:
             raise ValueError("it is cut off")
         if written == _BYTES:
-            yield number, at, at + size
+            yield _Field(number, 0, at, at + size)
         at += size
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import struct
 from collections.abc import Callable, Iterator
@@ -14,15 +15,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seq2drum.errors import CheckpointError
-from seq2drum.play import engine
+from seq2drum.errors import CheckpointError, UnknownModelError
+from seq2drum.play import engine, signing
 from seq2drum.play.composer import Composer
 from seq2drum.play.drummer import Drummer
 from seq2drum.play.feel import ABOUT, Feel
-from seq2drum.play.folder import CONFIG, SUMS, WEIGHTS, digests
+from seq2drum.play.folder import CONFIG, MOST_SUMS, SUMS, WEIGHTS, digests
 from seq2drum.play.loops import LoopMaker
 from seq2drum.play.ranker import Ranker
-from seq2drum.play.untrusted import MOST_JSON, places, read_json
+from seq2drum.play.untrusted import MOST_FILE, MOST_JSON, check_graph, places, read_json
 from tests.conftest import ROOT, some
 
 SHIPPED = ROOT / "seq2drum" / "checkpoints"
@@ -229,3 +230,103 @@ def test_a_feel_whose_files_changed_is_refused(copied: Callable[[str], Path]) ->
         file.write("\n")
     with pytest.raises(CheckpointError, match="its SHA-256 differs"):
         LOADERS["feel"](folder)
+
+
+def _operator(name: str, *constants: Any, **attributes: Any) -> list[Any]:
+    """The nodes of a graph that asks one operator, of constants of whole numbers."""
+    import onnx
+
+    made = [
+        onnx.helper.make_node("Constant", [], [f"c{at}"], value=onnx.helper.make_tensor(f"t{at}", 7, shape, values))
+        for at, (shape, values) in enumerate(constants)
+    ]
+    return [*made, onnx.helper.make_node(name, [f"c{at}" for at in range(len(constants))], ["out"], **attributes)]
+
+
+def _loop() -> list[Any]:
+    import onnx
+
+    value = onnx.helper.make_tensor_value_info
+    body = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["go"], ["on"])],
+        "body",
+        [value("turn", 7, []), value("go", 9, [])],
+        [value("on", 9, [])],
+    )
+    return _operator("Loop", ([], [1 << 62]), body=body)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (_loop, r"it has a loop \(Loop\)"),
+        (lambda: _operator("ConstantOfShape", ([2], [200_000, 200_000])), "a tensor of 40,000,000,000 numbers"),
+        (lambda: _operator("Expand", ([], [1]), ([1], [40 << 30])), "a tensor of 42,949,672,960 numbers"),
+        (lambda: _operator("Range", ([], [0]), ([], [40 << 30]), ([], [1])), "a tensor of 42,949,672,960 numbers"),
+        (lambda: _operator("RandomNormal", shape=[400_000, 100_000]), "a tensor of 40,000,000,000 numbers"),
+        (lambda: _operator("Identity", domain="com.example"), "of 'com.example', which is no standard one"),
+    ],
+)
+def test_a_graph_that_asks_for_what_no_network_needs_is_refused_before_it_is_made(
+    nodes: Callable[[], list[Any]], message: str, copied: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx = pytest.importorskip("onnx", reason="makes the graphs")
+    folder = copied("step")
+    graph = onnx.helper.make_graph(nodes(), "graph", [], [onnx.helper.make_tensor_value_info("out", 1, None)])
+    (folder / "step.onnx").write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    monkeypatch.setattr("seq2drum.play.runtime.runtime", lambda: pytest.fail("it is given to the runtime"))
+    with pytest.raises(CheckpointError, match=rf"step\.onnx' cannot be used: .*{message}"):
+        LOADERS["step"](folder)
+
+
+def test_a_graph_that_declares_a_large_tensor_or_operators_of_its_own_is_refused() -> None:
+    onnx = pytest.importorskip("onnx", reason="makes the graphs")
+    large = onnx.TensorProto(name="w", dims=[200_000, 200_000], data_type=1)
+    declared = onnx.helper.make_tensor_value_info("x", 1, [200_000, "batch", 200_000])
+    for graph in (onnx.GraphProto(initializer=[large]), onnx.GraphProto(value_info=[declared])):
+        with pytest.raises(ValueError, match="a tensor of 40,000,000,000 numbers"):
+            check_graph(onnx.ModelProto(graph=graph).SerializeToString())
+    inner = onnx.GraphProto(node=[onnx.NodeProto(op_type="Scan")])
+    for _ in range(3):
+        branch = onnx.AttributeProto(name="then_branch", g=inner)
+        inner = onnx.GraphProto(node=[onnx.NodeProto(op_type="If", attribute=[branch])])
+    with pytest.raises(ValueError, match="Scan"):
+        check_graph(onnx.ModelProto(graph=inner).SerializeToString())
+    with pytest.raises(ValueError, match="operators of its own"):
+        check_graph(onnx.ModelProto(functions=[onnx.FunctionProto(name="f")]).SerializeToString())
+
+
+# --- what is no file --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders here")
+@pytest.mark.parametrize("name", [CONFIG, SUMS, WEIGHTS, "encode.onnx"])
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_a_link_or_a_pipe_in_a_checkpoint_is_not_opened(name: str, kind: str, copied: Callable[[str], Path]) -> None:
+    folder = copied("default")
+    shutil.copy(SHIPPED / "default" / SUMS, folder)
+    if name != SUMS and name != CONFIG:
+        (folder / SUMS).unlink()  # else its digests would be looked at first
+    (folder / name).unlink()
+    if kind == "link":
+        (folder / name).symlink_to(SHIPPED / "default" / name)
+    else:
+        os.mkfifo(folder / name)
+    with pytest.raises((CheckpointError, UnknownModelError), match=r"is a link|is no plain file|there is no model"):
+        engine.load(folder)
+
+
+@pytest.mark.parametrize(("name", "most"), [(SUMS, MOST_SUMS), ("encode.onnx", MOST_FILE), (WEIGHTS, MOST_FILE)])
+def test_a_file_of_a_checkpoint_is_read_up_to_a_size(name: str, most: int, copied: Callable[[str], Path]) -> None:
+    folder = copied("default")
+    with (folder / name).open("wb") as file:
+        file.truncate(160 << 30)  # takes no place on the disk
+    with pytest.raises(CheckpointError, match=rf"has more than {most:,} bytes"):
+        engine.load(folder)
+
+
+def test_the_digests_that_are_signed_are_read_up_to_a_size(tmp_path: Path) -> None:
+    with (tmp_path / SUMS).open("wb") as file:
+        file.truncate(160 << 30)
+    with pytest.raises(CheckpointError, match=rf"has more than {MOST_SUMS:,} bytes"):
+        signing.listed(tmp_path)
