@@ -26,14 +26,14 @@ from seq2drum.errors import OptionError
 from server import callers
 from server.callers import Caller
 from server.credentials import Kept
-from server.guards import Behaviour, Door
+from server.guards import Behaviour, Call, Door
 from server.logs import log
 from server.service import Service
 from server.settings import Settings
 from server.statuses import Refusal, trace_of
 from server.tokens import Token
 from server.uploads import Upload
-from server.web.connections import Connection
+from server.web.connections import Connection, SocketConnection
 from server.web.files import Files
 from server.web.lines import PostLine, SocketLine, abort, peer_of, refuse
 from server.web.messages import METHODS
@@ -75,8 +75,13 @@ class Api:
             if method.by_socket
             else PostLine(method, request, self._settings, self._upload(scope))
         )
+
+        async def behave(call: Call) -> None:
+            scope["state"]["admitted"]()  # its token was looked at
+            await self._behaviours[method.name](call)
+
         try:
-            await self._door.let_in(method.name, line, self._behaviours[method.name], self.tokens)
+            await self._door.let_in(method.name, line, behave, self.tokens)
         except asyncio.CancelledError:
             if not line.gone:
                 raise
@@ -199,7 +204,7 @@ def _config(settings: Settings, app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="h11",
-        ws="wsproto",
+        ws=SocketConnection,
         interface="asgi3",
         lifespan="off",
         log_config=None,

@@ -236,7 +236,8 @@ class SocketLine:
         """The next message; None once the caller has closed."""
         if not self._accepted:
             await self._receive()  # that it wants to be accepted
-            await self._send({"type": "websocket.accept", "subprotocol": PROTOCOL})
+            spoken = PROTOCOL if PROTOCOL in self._scope["subprotocols"] else None  # one that is not offered is a fault
+            await self._send({"type": "websocket.accept", "subprotocol": spoken})
             self._accepted = True
             self._pump = asyncio.create_task(self._pumped())
         self._waits = True

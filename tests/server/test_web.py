@@ -10,7 +10,7 @@ import json
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -524,19 +524,58 @@ def test_a_body_that_pauses_is_refused() -> None:
     against(body, first_seconds=0.05, idle_seconds=0.05)
 
 
-def test_one_connection_too_many_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_connection_too_many_is_cut_off_where_all_others_are_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
 
     async def body(opened: Page) -> None:
+        opened.server.drummers.go.clear()
         lines = [await opened.connect() for _ in range(3)]
-        await until(lambda: opened.web.connections == 3)
+        data = _line({}) + MIDI
+        for name, (_, writer) in zip(["ListModels", "GenerateDrums", "GenerateDrums"], lines, strict=True):
+            asked = _line({}) if name == "ListModels" else data
+            head = {**BEARER, "content-length": str(len(asked)), "connection": "keep-alive"}
+            writer.write(opened.head(f"/api/{name}", "POST", head) + (asked[:-1] if name == "ListModels" else asked))
+        await until(lambda: opened.server.front.admission.inside == 2 and len(opened.server.front.door.inside) == 3)
         assert await opened.raw(opened.head("/", "GET", {})) == b""
+        lines[0][1].write(b"\n")  # the first is answered, and then has nothing more to ask
+        await lines[0][0].readuntil(b"}]")
+        await until(lambda: len(opened.server.front.door.inside) == 2)
+        assert (await opened.get("/")).status == 200
+        assert opened.web.connections == 2
         for _, writer in lines:
             writer.close()
-        await until(lambda: not opened.web.connections)
-        assert (await opened.get("/")).status == 200
 
     against(body)
+
+
+def test_three_hundred_connections_that_show_no_token_keep_nobody_from_the_page() -> None:
+    async def body(opened: Page) -> None:
+        lines = []
+        for _ in range(300):
+            lines.append(await opened.connect())
+            lines[-1][1].write(b"GET / HTTP/1.1\r\n"[: len(lines) % 17])
+        assert [(await opened.get("/")).status for _ in range(12)] == [200] * 12
+        assert (await opened.post("ListModels")).status == 200
+        assert opened.web.connections <= connections.MOST_CONNECTIONS
+        for _, writer in lines:
+            writer.close()
+
+    against(body)
+
+
+def test_a_stream_that_nobody_reads_keeps_no_turn_from_other_calls() -> None:
+    async def body(opened: Page) -> None:
+        opened.server.drummers.bar_hits = [pb.DrumHit(tick=at, note=36, velocity=90) for at in range(60_000 // BARS)]
+        unread = socket.create_connection(("127.0.0.1", opened.web.port))
+        data = _line({"sendBarEvents": True}) + MIDI
+        head = opened.head("/api/StreamGenerateDrums", "POST", {**BEARER, "content-length": str(len(data))})
+        with unread:
+            unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            unread.sendall(head + data)
+            await until(lambda: opened.server.drummers.finished, 30)
+            assert (await opened.post("GenerateDrums", {}, MIDI)).status == 200
+
+    against(body, idle_seconds=600.0)
 
 
 @pytest.mark.parametrize("name", ["GenerateDrums", "StreamGenerateDrums"])
@@ -591,12 +630,12 @@ class Socket:
     """The caller's side of a WebSocket."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+        self._reader, self.writer = reader, writer
         self.wire = WSConnection(ConnectionType.CLIENT)
         self.came: list[events.Event] = []
 
     def send(self, event: events.Event) -> None:
-        self._writer.write(self.wire.send(event))
+        self.writer.write(self.wire.send(event))
 
     async def next(self) -> events.Event:
         while not self.came:
@@ -621,13 +660,17 @@ class Socket:
 
 @contextlib.asynccontextmanager
 async def socket_of(
-    opened: Page, token: str = TOKEN, origin: str = "", protocols: bool = True
+    opened: Page,
+    token: str = TOKEN,
+    origin: str = "",
+    protocols: bool = True,
+    headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> AsyncIterator[Socket]:
     reader, writer = await opened.connect()
     line = Socket(reader, writer)
     host = f"127.0.0.1:{opened.web.port}"
     shown = "bearer." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
-    extra = [(b"Origin", (origin or f"http://{host}").encode())]
+    extra = [(b"Origin", (origin or f"http://{host}").encode()), *headers]
     names = ["seq2drum.v1", shown] if protocols else []
     line.send(events.Request(host=host, target="/api/StreamCompose", subprotocols=names, extra_headers=extra))
     try:
@@ -664,6 +707,46 @@ def test_a_websocket_of_another_site_or_without_the_token_is_refused(how: dict[s
         assert not opened.server.drummers.beats
 
     against(body)
+
+
+def test_a_websocket_may_show_its_token_in_a_header_and_ask_for_no_protocol() -> None:
+    async def body(opened: Page) -> None:
+        async with socket_of(opened, protocols=False, headers=[(b"Authorization", f"Bearer {TOKEN}".encode())]) as line:
+            accepted = await line.next()
+            assert isinstance(accepted, events.AcceptConnection) and accepted.subprotocol is None
+            line.ask({"bars": 1})
+            assert (await line.told())["bar"] == 1
+
+    against(body)
+
+
+def test_pings_of_who_has_left_or_takes_no_answers_fill_neither_log_nor_memory(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[int] = []
+    plain = connections.SocketConnection.handle_ping
+
+    def watched(line: connections.SocketConnection, event: events.Ping) -> None:
+        plain(line, event)
+        kept.append(line.transport.get_write_buffer_size())
+
+    monkeypatch.setattr(connections.SocketConnection, "handle_ping", watched)
+    monkeypatch.setattr(connections, "MOST_UNSENT", 1 << 16)
+
+    async def body(opened: Page) -> None:
+        async with socket_of(opened) as line:
+            await line.next()
+            ping = line.wire.send(events.Ping(b"x" * 125))
+            line.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            for _ in range(200):
+                line.writer.write(ping * 200)
+                await line.writer.drain()
+            line.writer.transport.abort()
+        await until(lambda: opened.server.over() and not opened.web.connections)
+
+    against(body)
+    assert len(kept) > 1000 and max(kept) < 1 << 18
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
 @pytest.mark.parametrize(
