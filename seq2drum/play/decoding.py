@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from seq2drum.lattice.phrases import spans
 from seq2drum.lattice.sections import sections
 from seq2drum.music.choices import FAMILIES
 from seq2drum.music.kit import Kit
+from seq2drum.music.notes import IntArray
 from seq2drum.play.bar import BarPlayer, PlayedWays
 from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar, Playable
 from seq2drum.play.groove_rows import GrooveRows
@@ -44,6 +45,7 @@ RECOVERED = 4.0  # logits that they gain in a bar in which they were not
 TOMS = FAMILIES["toms"]
 RUN = 2  # toms of a bar that its groove does not have, from which they are a run
 AT_ONCE = 8  # bars of which it is found out at once what is known before they are played
+BESIDE = 2  # bars either side, whose fills a model sees when it reads a bar
 HABIT = 1, 2, 4  # bars back, of which two tell how a groove is being played
 APART = 4  # bars, within which a run or a fill on toms is followed by no other run
 
@@ -115,9 +117,7 @@ def playing(
     memory = Memory.of(form, len(model.kit), grooves, heard=model.hears_grooves)
     take = _Way.of(model, Request(form, sampling, plan, grooves, first, stop, given), able, memory, sampling)
     ways = [take.wished(replace(wish, bars=wish.bars & able)) for wish in wishes]
-    readings = [(of_controls(controls, len(bars), plan.fill), grooves)]
-    if ways or take.filled.any():
-        readings += _wished_readings(take, ways, controls)
+    readings, refilled = _readings(take, ways, controls)
     for begin, end in _ranges(model, heard, idle):
         # 2. Encode the bars that are read as one, if there is any that is played.
         if idle[begin:end].all():
@@ -133,19 +133,20 @@ def playing(
                 yield PlayedBar(number, Grid.join([]))
                 continue
             # 3. Play the bar as it is without wishes.
-            here, *others = ({name: rows[number - begin, None] for name, rows in each.items()} for each in encoded)
+            read = [{name: rows[number - begin, None] for name, rows in each.items()} for each in encoded]
+            here = read[0]
             opens = number == begin
             played = yield from take.play(take.request, number, here, opens=opens)
             # 4. Play it as it is wished for, and with the fill that is asked for.
             way = next((way for way in ways if way.bars[number]), take)
             wished = played
             if way is not take:
-                here = others[0]
+                here = read[1]
                 way.follow(take, number)
                 wished = yield from way.play(way.request, number, here, opens=opens)
             asked = wished
             if way.filled[number]:
-                asked = yield from way.play(way.asked, number, others[-1], opens=opens)
+                asked = yield from way.play(way.asked, number, read[refilled[number]], opens=opens)
             elif way.crashed[number]:
                 again = yield from way.play(way.asked, number, here, opens=opens)
                 asked = _crashed_as(again, wished, model.kit)
@@ -155,6 +156,10 @@ def playing(
             memory.keep(number, *take.request.remembered(number, played, model.kit))
             take.state, take.previous = played.state, played.hits[:, -1]
             yield PlayedBar(number, given.get(number, asked.grid), None if asked is played else played.grid)
+
+
+Reading: TypeAlias = tuple[FloatArray, GrooveRows]
+"""What is asked for in each bar of a song, as conditions, and what each is played on."""
 
 
 @dataclass(eq=False)
@@ -184,10 +189,10 @@ class _Way:
         """A way before the first bar; sampling: by which fills and crashes are planned."""
         plan, fills, none = request.plan, request.plan.fills, np.zeros(len(bars), dtype=np.bool_)
         asked, filled, crashed = plan, none, none
-        if fills is not None:
+        if fills is not None or plan.level is not None:
             asked = asked_for(plan, sampling)
             before, after = (none if each.fill is None else each.fill for each in (plan, asked))
-            filled = bars & (fills.asked | (before != after))
+            filled = bars & ((none if fills is None else fills.asked) | (before != after))
             if asked.crash is not None and plan.crash is not None:
                 crashed = bars & (asked.crash != plan.crash)
         silence = np.zeros((1, len(model.kit)), dtype=np.float32)
@@ -199,9 +204,10 @@ class _Way:
         """The way of a wish for some bars of a take that is played this way."""
         take, model, bars, plan = self.request, self.model, wish.bars, wish.plan
         if take.plan.fill is not None:
-            fill = take.plan.fill.copy()
-            fill[list(plan.gestures.still)] = False
-            plan = with_fills(plan, fill, take.sampling)
+            able = np.ones(len(bars), dtype=np.bool_)
+            able[list(plan.gestures.still)] = False
+            level = None if take.plan.level is None else take.plan.level & able
+            plan = with_fills(replace(plan, level=level), take.plan.fill & able, take.sampling)
         rows = replace(take.grooves, firm=plan.firm)
         if any(plan.grooves[bar] is not take.plan.grooves[bar] for bar in np.flatnonzero(bars).tolist()):
             own = [groove if here else None for groove, here in zip(plan.grooves, bars.tolist(), strict=True)]
@@ -228,29 +234,35 @@ class _Way:
         self.last, self.state, self.previous = number, played.state, played.hits[:, -1]
 
 
-def _wished_readings(take: _Way, ways: Sequence[_Way], controls: Controls) -> Iterator[tuple[FloatArray, GrooveRows]]:
-    """What the bars of a song are read with for wishes, and at last for fills that are asked for.
+def _readings(take: _Way, ways: Sequence[_Way], controls: Controls) -> tuple[list[Reading], IntArray]:
+    """What the bars of a song are read with: those of a take, then those of wishes, then fills that are asked for.
 
-    That is what is asked for of each bar, and its groove. What no bar needs is left out.
+    And (B,) with which of these each bar is read that has another fill. It has no other such bar beside it there, so
+    that no wish for a fill changes what another one comes to.
     """
-    grooves, every = take.request.grooves, (take, *ways)
-
-    def conditions(first: Plan, *others: Plan) -> FloatArray:
-        fill, none = first.fill, np.zeros(len(take.bars), dtype=np.bool_)
-        for way, plan in zip(ways, others, strict=True):
-            if plan.fill is not None:
-                fill = np.where(way.bars, plan.fill, none if fill is None else fill)
-        return of_controls(controls, len(none), fill)
-
+    every, numbers = (take, *ways), np.arange(len(take.bars))
+    refilled = np.zeros_like(numbers)
+    readings = [(of_controls(controls, len(numbers), take.request.plan.fill), take.request.grooves)]
+    fill, grooves = take.request.plan.fill, take.request.grooves
     if ways:
-        grooves = replace(grooves, hits=grooves.hits.copy(), velocity=grooves.velocity.copy(), held=grooves.held.copy())
+        hits, velocity, held = grooves.hits.copy(), grooves.velocity.copy(), grooves.held.copy()
         for way in ways:
-            own = way.request.grooves
-            for here, there in ((grooves.hits, own.hits), (grooves.velocity, own.velocity), (grooves.held, own.held)):
-                here[way.bars] = there[way.bars]
-        yield conditions(*(way.request.plan for way in every)), grooves
-    if any(way.filled.any() for way in every):
-        yield conditions(*(way.asked.plan for way in every)), grooves
+            own, plan = way.request.grooves, way.request.plan
+            hits[way.bars], velocity[way.bars] = own.hits[way.bars], own.velocity[way.bars]
+            held[way.bars] = own.held[way.bars]
+            fill = None if fill is None or plan.fill is None else np.where(way.bars, plan.fill, fill)
+        grooves = GrooveRows(hits, velocity, held)
+        readings.append((of_controls(controls, len(numbers), fill), grooves))
+    for turn in range(BESIDE + 1):
+        with_fills = np.zeros(len(numbers), dtype=np.bool_) if fill is None else fill.copy()
+        for way in every:
+            here = way.filled & (numbers % (BESIDE + 1) == turn)
+            if way.asked.plan.fill is not None:
+                with_fills[here] = way.asked.plan.fill[here]
+            refilled[here] = len(readings)
+        if (refilled == len(readings)).any():
+            readings.append((of_controls(controls, len(numbers), with_fills), grooves))
+    return readings, refilled
 
 
 def _crashed_as(other: PlayedWays, played: PlayedWays, kit: Kit) -> PlayedWays:

@@ -69,7 +69,8 @@ class Plan:
 
     letter (B,) and number (B,): the section that each bar belongs to, and how many of its bars come before it. begins
     (B,): whether a section begins. grooves (B,). fill (B,): where the pattern breaks; None if the model plans none.
-    crash (B,): where the first beat is crashed; None leaves crashes to the model. fills: what is asked of them.
+    crash (B,): where the first beat is crashed; None leaves crashes to the model. fills: what is asked of them in
+    single bars; level (B,): where they are at the level that is asked for, None if none is. See `asked_for`.
     gestures: what is done together with the band. pieces: what may be played; None if anything may.
     firm: grooves are held firmly, see `memory`.
     """
@@ -84,6 +85,7 @@ class Plan:
     gestures: Gestures = field(default_factory=Gestures)
     pieces: Pieces | None = None
     firm: bool = False
+    level: BoolArray | None = None
 
     @staticmethod
     def of_sections(
@@ -202,9 +204,9 @@ def planned(
     fills: float | None,
     sampling: Sampling,
 ) -> Asking[Plan]:
-    """The plan with fills and crashes, of which there are as many as drummers play. fills: 0..1, see `plan_fills`.
+    """The plan with fills and crashes, of which there are as many as drummers play.
 
-    What is asked of the fills of single bars is not heeded; see `asked_for`.
+    What is asked of fills is not heeded, but that there are others at the level `fills`, 0..1; see `asked_for`.
     """
     logits = yield from model.fill_logits(guitar, form)
     if logits is None:
@@ -212,8 +214,10 @@ def planned(
     into, still = np.append(plan.begins[1:], False), np.zeros(len(logits), dtype=bool)
     into[list(plan.gestures.builds)], still[list(plan.gestures.still)] = True, True
     logits = logits + INTO_SECTION * into - ANEW * plan.begins
-    rng = np.random.default_rng([sampling.seed if sampling.temperature else 0, len(logits), 1])
-    return with_fills(plan, plan_fills(logits, fills, rng, still), sampling)
+    key = [sampling.seed if sampling.temperature else 0, len(logits), 1]
+    if fills is not None:
+        plan = replace(plan, level=plan_fills(logits, fills, np.random.default_rng(key), still))
+    return with_fills(plan, plan_fills(logits, None, np.random.default_rng(key), still), sampling)
 
 
 def with_fills(plan: Plan, fill: BoolArray, sampling: Sampling) -> Plan:
@@ -223,9 +227,9 @@ def with_fills(plan: Plan, fill: BoolArray, sampling: Sampling) -> Plan:
 
 
 def asked_for(plan: Plan, sampling: Sampling) -> Plan:
-    """The plan with what is asked of the fills of single bars. The fills of all other bars stay."""
-    fills = plan.fills or Fills.free(len(plan.letter))
-    fill = (fills.asked if plan.fill is None else plan.fill | fills.asked) & ~fills.never
+    """The plan with the fills that are asked for: at some level, in some bars, and in others none."""
+    fills, fill = plan.fills or Fills.free(len(plan.letter)), plan.fill if plan.level is None else plan.level
+    fill = (fills.asked if fill is None else fill | fills.asked) & ~fills.never
     return replace(plan, fill=fill) if plan.crash is None else with_fills(plan, fill, sampling)
 
 

@@ -83,8 +83,24 @@ def test_bars_without_a_fill_were_fills_and_all_others_stay(drummer: Drummer, so
 
 @each_song
 def test_one_wish_for_a_fill_does_not_move_another(drummer: Drummer, song: Path) -> None:
-    one, both = (bars(drummer, song, Options(fill_at=fills)) for fills in ((4,), (4, 12)))
-    assert changed(one, both) <= {12, 13}
+    for level in (None, 0.0):
+        one, both = (bars(drummer, song, Options(fill_at=fills, fills=level)) for fills in ((4,), (4, 6)))
+        assert changed(one, both) <= {6, 7}
+
+
+@each_way
+@each_song
+def test_the_level_of_fills_changes_bars_that_fill_and_no_other(drummer: Drummer, song: Path, options: Options) -> None:
+    usual, none, many = (bars(drummer, song, replace(options, fills=level)) for level in (None, 0.0, 1.0))
+    assert len(changed(usual, none)) <= 2 * len(usual) / 4, "a fill in four bars at most, and the crash after it"
+    assert len(changed(usual, many)) <= 2 * len(usual) / 4
+    assert changed(usual, none) or changed(usual, many)
+
+
+@each_song
+def test_without_fills_no_bar_is_fuller_than_the_fill_or_the_groove_it_was(drummer: Drummer, song: Path) -> None:
+    usual, none = (bars(drummer, song, Options(seed=3, fills=level)) for level in (None, 0.0))
+    assert sum(map(len, none)) <= 1.05 * sum(map(len, usual))
 
 
 @each_way
