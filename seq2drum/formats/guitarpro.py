@@ -20,6 +20,7 @@ from seq2drum.formats.tab import Beat, Feel, Measure, Tab, TabNote, TempoMark, T
 from seq2drum.music import metres
 from seq2drum.music.limits import TAB_LIMITS
 from seq2drum.music.notes import Bar, Part, Song
+from seq2drum.music.theory import part_name
 
 _VERSIONS = {
     "FICHIER GUITAR PRO v3.00": ("gp3", (3, 0, 0)),
@@ -305,7 +306,8 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
     from guitarpro import models
 
     # 1. Measures.
-    parts = [*(part for part in song.parts if not part.is_drums and len(part)), drums]
+    pitched = [(part_name(part, at), part) for at, part in enumerate(song.parts, 1) if not part.is_drums and len(part)]
+    parts = [*pitched, (drums.name or "Drums", drums)]
     bars = song.bars()
     if len(parts) > _MOST_TRACKS or len(bars) > TAB_LIMITS.measures:
         raise OutputError(
@@ -313,18 +315,16 @@ def write_guitarpro(song: Song, drums: Part, title: str = "Drums") -> bytes:
             f" {TAB_LIMITS.measures:,}: leave some out"
         )
     ticks = song.ticks_per_quarter
-    page = page_for([title, *(part.name for part in parts), *(marker.text for marker in song.markers)])
+    page = page_for([title, *(name for name, _ in parts), *(marker.text for marker in song.markers)])
     made = models.Song(
         title=_plain(title, page)[:200], tracks=[], measureHeaders=[], tempo=max(1, round(song.tempo_map[0].bpm))
     )
     for bar in bars:
         made.measureHeaders.append(_header(models, song, bar, page))
     # 2. Tracks.
-    for number, part in enumerate(parts, start=1):
+    for number, (name, part) in enumerate(parts, start=1):
         strings = (0,) * 6 if part.is_drums else tuning(part)
-        track = models.Track(
-            made, number, name=_plain(part.name or f"Track {number}", page)[:40], isPercussionTrack=part.is_drums
-        )
+        track = models.Track(made, number, name=_plain(name, page)[:40], isPercussionTrack=part.is_drums)
         track.strings = [models.GuitarString(string, pitch) for string, pitch in enumerate(strings, start=1)]
         channel = _DRUM_CHANNEL if part.is_drums else _channel(number - 1)
         track.channel = models.MidiChannel(channel, channel + (not part.is_drums), part.program)

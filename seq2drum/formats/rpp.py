@@ -22,6 +22,7 @@ import numpy as np
 
 from seq2drum.formats.events import DRUM_CHANNEL, PEDAL
 from seq2drum.music.notes import Metre, Part, Song, Tempo
+from seq2drum.music.theory import part_name
 
 DRUM_TRACK = "Drums (seq2drum)"
 _HELD = 1  # the shape of a point whose tempo holds until the next
@@ -41,8 +42,7 @@ def write_rpp(
     is no such track. name: what the takes are called. beside: further tracks by name, each with its takes. The song's
     own drums are left out.
     """
-    pitched = [part for part in song.parts if not part.is_drums]
-    names = [part.name or f"Track {number}" for number, part in enumerate(pitched, 1)]
+    named = [(part_name(part, number), part) for number, part in enumerate(song.parts, 1) if not part.is_drums]
     numbered = [name if len(takes) == 1 else f"{name} {number}" for number in range(1, len(takes) + 1)]
     ids = _Ids(song, [*takes, *(part for parts in beside.values() for part in parts)])
     first_tempo, first_metre = song.tempo_map[0], song.metre_map[0]
@@ -59,7 +59,7 @@ def write_rpp(
         ">",
         *_markers(song),
     ]
-    for part, called in zip(pitched, names, strict=True):
+    for called, part in named:
         lines += _track(called, [(called, part)], song, ids)
     if takes:
         lines += _track(DRUM_TRACK, list(zip(numbered, takes, strict=True)), song, ids)

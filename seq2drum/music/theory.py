@@ -155,6 +155,11 @@ def describe_parts(song: Song) -> list[str]:
     return lines
 
 
+def part_name(part: Part, number: int) -> str:
+    """What a part is called in a file: its name; without one its number in the song, from 1, and its sound."""
+    return part.name if part.name.strip() else f"{number} {program_name(part.program)}"
+
+
 def _span(part: Part) -> list[str]:
     """From which pitch to which a part goes; nothing of drums and of silence."""
     if part.is_drums or not len(part):

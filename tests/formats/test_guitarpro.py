@@ -24,6 +24,7 @@ from seq2drum.formats.fretting import BASS, GUITAR, tuning
 from seq2drum.formats.guitarpro import write_guitarpro
 from seq2drum.formats.opening import open_song
 from seq2drum.music.notes import Marker, Metre, Note, Part, Song, Tempo
+from seq2drum.music.theory import program_name
 from tests.commands import called
 from tests.tabs import beat, multi_tempo_song, song, tempos_at_quarters, track, written
 
@@ -290,6 +291,12 @@ def test_names_are_written_in_a_code_page_that_has_them() -> None:
     for name in ("Гитара", "Übung", "Guitar"):
         given = Song(480, (Part.of([Note(0, 480, 50, 95)], program=27, name=name),), length=1920)
         assert open_song(write_guitarpro(given, kit([Note(0, 60, 36, 95)]))).song.parts[0].name == name
+
+
+def test_a_track_without_a_name_is_called_by_its_number_in_the_song_and_its_sound() -> None:
+    parts = (kit([Note(0, 60, 36, 95)]), Part.of([Note(0, 480, 50, 95)], program=29))
+    found = open_song(write_guitarpro(Song(480, parts, length=1920), parts[0])).song
+    assert [part.name for part in found.parts] == [f"2 {program_name(29)}", "Drums"]
 
 
 def test_both_voices_are_heard() -> None:

@@ -20,6 +20,7 @@ from seq2drum import Drummer, Options
 from seq2drum.formats import midi
 from seq2drum.formats.rpp import DRUM_TRACK, write_rpp
 from seq2drum.music.notes import DEFAULT_METRE, DEFAULT_TEMPO, Metre, Note, Part, Song, Tempo
+from seq2drum.music.theory import program_name
 from tests.commands import called
 from tests.players import save_player, strummed
 from tests.strategies import parts, songs
@@ -217,7 +218,7 @@ def test_drums_on_brushes_say_so_and_those_of_the_standard_kit_say_nothing() -> 
         ("a\nNAME evil\r\n>\t\x00\u2028b", "a NAME evil  >   b"),
         ("Gitarre für Zoë \u30ae\u30bf\u30fc", "Gitarre für Zoë \u30ae\u30bf\u30fc"),
         ("half \ud800 pair", "half   pair"),
-        ("", "Track 1"),
+        ("", "1 Electric Guitar"),
     ],
 )
 def test_any_name_is_written_so_that_it_stays_a_name(name: str, shown: str) -> None:
@@ -226,6 +227,14 @@ def test_any_name_is_written_so_that_it_stays_a_name(name: str, shown: str) -> N
     project = agrees(song, [DRUMS], name or "Drums")
     assert project.tracks[0][0] == shown
     assert project.tracks[0][1][0].name == shown
+
+
+def test_a_track_without_a_name_is_called_by_its_number_in_the_song_and_its_sound() -> None:
+    notes = [Note(0, 480, 40, 90)]
+    parts = (Part.of(notes, is_drums=True), Part.of(notes, program=25), Part.of(notes, program=33, name="  "))
+    project = read(write_rpp(Song(480, parts, length=1920), [Part.of(notes, is_drums=True)]))
+    sounds = [program_name(program) for program in (25, 33)]
+    assert [name for name, _ in project.tracks] == [f"2 {sounds[0]}", f"3 {sounds[1]}", DRUM_TRACK]
 
 
 def test_the_same_music_gives_the_same_bytes_and_other_music_other_ids() -> None:
