@@ -22,7 +22,9 @@ SUFFIX = ".parquet"
 GROUP_BYTES = 32 << 20  # of songs in a row group that is written
 GROUP_ROWS = 1024  # songs in a row group that is written
 MOST_GROUP_BYTES = 1 << 30  # of a row group that is read, as it says of itself
-_BATCH = 32  # rows that are in memory at once
+MOST_PACKING = 200  # how many times as large as its file a row group may be that has more than LEAST_GROUP_BYTES
+LEAST_GROUP_BYTES = 64 << 20
+MOST_ROW_BYTES = 32 << 20  # of a row that is read: as many as any file of music may have
 _MOST_TEXT = 4096  # letters of a path, a licence or a group
 
 
@@ -101,11 +103,18 @@ def row_groups(path: Path, layout: str = "") -> list[int]:
                     f"row group {number} of {str(path)!r} has {size >> 20} MB, and at most {MOST_GROUP_BYTES >> 20} are"
                     " read at once; write it anew in smaller ones"
                 )
+            if size > max(LEAST_GROUP_BYTES, MOST_PACKING * path.stat().st_size):
+                raise CorpusError(
+                    f"row group {number} of {str(path)!r} has {size >> 20} MB, more than {MOST_PACKING} times those of"
+                    " its file; no songs are packed so tightly"
+                )
         return sizes
 
 
 def read(path: Path, number: int, layout: str = "") -> Iterator[Row | str]:
     """The songs of a row group, in their order; of a row that holds none, why.
+
+    A row is in memory at a time: rows may share a value that is in the file once.
 
     Raises:
         CorpusError: the file is damaged there.
@@ -114,7 +123,10 @@ def read(path: Path, number: int, layout: str = "") -> Iterator[Row | str]:
     with _opened(path) as table:
         names = [name for name in (*kind.wanted, *kind.others) if name in table.schema_arrow.names]
         try:
-            for batch in table.iter_batches(_BATCH, row_groups=[number], columns=names, use_threads=False):
+            for batch in table.iter_batches(1, row_groups=[number], columns=names, use_threads=False):
+                if batch.nbytes > MOST_ROW_BYTES:
+                    yield "more bytes in a row of the table than a song has"
+                    continue
                 yield from (_checked(kind.row(row)) for row in batch.to_pylist())
         except (OSError, ValueError, MemoryError) as error:  # pyarrow's own errors are of these
             raise CorpusError(f"row group {number} of {str(path)!r} is damaged: {_first_line(error)}") from None

@@ -219,6 +219,34 @@ def test_a_row_group_too_large_to_be_read_at_once_is_refused(tmp_path: Path, mon
     refused([path], "row group 0 of .* are read at once; write it anew in smaller ones")
 
 
+def repeated(path: Path, data: bytes, count: int) -> Path:
+    """A table of ours in which all rows have the same bytes, which are in the file once."""
+    cells = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * count), pyarrow.array([data]))
+    columns = {name: column * count for name, column in own().items()} | {"bytes": cells}
+    return written(path, columns, compression="zstd", store_schema=False, dictionary_pagesize_limit=1 << 30)
+
+
+def test_rows_that_share_a_large_value_are_in_memory_one_at_a_time(tmp_path: Path) -> None:
+    path = repeated(tmp_path / "songs.parquet", bytes(4 << 20), 32)
+    assert path.stat().st_size < 6000
+    before = pyarrow.total_allocated_bytes()
+    for row in parquet.read(path, 0):
+        assert isinstance(row, Row) and len(row.data) == 4 << 20
+        assert pyarrow.total_allocated_bytes() - before < 32 << 20
+
+
+def test_a_row_with_more_bytes_than_a_song_has_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = repeated(tmp_path / "songs.parquet", bytes(5000), 2)
+    monkeypatch.setattr(parquet, "MOST_ROW_BYTES", 4000)
+    assert list(parquet.read(path, 0)) == ["more bytes in a row of the table than a song has"] * 2
+
+
+def test_a_row_group_that_is_packed_too_tightly_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = repeated(tmp_path / "songs.parquet", bytes(4 << 20), 1)
+    monkeypatch.setattr(parquet, "LEAST_GROUP_BYTES", 1 << 20)
+    refused([path], "has 4 MB, more than 200 times those of its file; no songs are packed so tightly")
+
+
 def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "songs.parquet", own())
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
