@@ -169,7 +169,12 @@ violão violões gitaar gitaren gitarr gitarrer gitara gitary gitar gitarer kyta
 chitară chitare guitaren guitarer gitarra гитара гитары гітара китара κιθάρα κιθάρες ギター 吉他 기타
 """
 MORE_BASS_WORDS = "bass bajo baixo basso basse basses bas bassi bassguitar bassgitarre бас μπασο ベース 贝斯 베이스"
+MORE_VOICE_WORDS = """
+vocal vocals vocalist vocales vocali vocaux vox bgv bgvs voices voci vozes voces singer singers gesang stimmen sang zang
+choir choirs coro вокал голос φωνή ボーカル 人声 보컬
+"""
 GUITARS = {"AcousticGuitar", "ElectricGuitar", "Guitar"}
+VOICES = {"Vocalist", "Soprano"}
 BASSES = {"AcousticBass", "ElectricBass", "FretlessBass", "Contrabass"}
 
 
@@ -204,6 +209,7 @@ TABLE_MAKERS = {
     "programs.txt": (program_lines, "the General MIDI programs 0 to 127"),
     "guitar_words.txt": (lambda: words_for(GUITARS, MORE_GUITAR_WORDS), "words that name a guitar"),
     "bass_words.txt": (lambda: words_for(BASSES, MORE_BASS_WORDS), "words that name a bass"),
+    "voice_words.txt": (lambda: words_for(VOICES, MORE_VOICE_WORDS), "words that name a singer"),
 }
 
 

@@ -60,7 +60,8 @@ def guitar_parts(song: Song) -> GuitarChoice:
     """The parts that are the guitar: by General MIDI program; else by name in any language; else the only pitched part.
 
     Or else the strings of a hex pickup, see `strings`.
-    Parts without notes do not count.
+    Parts without notes do not count. Many files give a singer's part a guitar's program: what is named as a voice is
+    no guitar by its program where another part is one by its program or name.
 
     Raises:
         NoNotesError: The song has no notes, or there are guitars and none of them has a note.
@@ -74,11 +75,14 @@ def guitar_parts(song: Song) -> GuitarChoice:
         raise NoGuitarError("all notes are drums (MIDI channel 10); wanted is a guitar part to play along with")
 
     by_program = tuple(index for index in pitched if song.parts[index].program in GUITAR_PROGRAMS)
-    if chosen := tuple(index for index in by_program if index in sounding):
+    sung = {index for index in by_program if is_named_voice(song.parts[index])}
+    if chosen := tuple(index for index in by_program if index in sounding and index not in sung):
         return GuitarChoice(chosen, "General MIDI guitar program")
     by_name = tuple(index for index in pitched if is_named_guitar(song.parts[index]))
     if chosen := tuple(index for index in by_name if index in sounding):
         return GuitarChoice(chosen, f"named {_quoted(song.parts[chosen[0]].name)}")
+    if chosen := tuple(index for index in by_program if index in sounding):
+        return GuitarChoice(chosen, "General MIDI guitar program")
     if empty := by_program + by_name:
         raise NoNotesError(
             f"the guitar ({', '.join(str(index + 1) for index in dict.fromkeys(empty))}) has no notes; "
@@ -174,6 +178,11 @@ def is_named_guitar(part: Part) -> bool:
         return False
     named = set(words(part.name))
     return bool(named & _word_set("guitar_words.txt")) and not named & _word_set("bass_words.txt")
+
+
+def is_named_voice(part: Part) -> bool:
+    """Whether the name says in some language that the part is sung, and not that it is a guitar's."""
+    return not is_named_guitar(part) and not _word_set("voice_words.txt").isdisjoint(words(part.name))
 
 
 def words(text: str) -> list[str]:

@@ -93,6 +93,25 @@ def test_a_false_friend_is_no_guitar(name: str) -> None:
         guitar_parts(song(part("Piano"), part(name), part("Voice")))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Backup Vocals", "Lead Vox 1", "VOCALS: Ann", "Voice", "Bg. Vocals 2", "BackingVocals", "Gesang", "2. Stimme",
+        "Voix", "Canto", "Voz", "Вокал", "ボーカル",
+    ],
+)  # fmt: skip
+def test_a_singer_with_a_guitar_s_program_is_no_guitar_where_another_part_is(name: str) -> None:
+    assert guitar_parts(song(part(name, 27), part("Strummed", 25))).parts == (1,)
+    assert guitar_parts(song(part(name, 27), part("Guitar", 0))).parts == (1,)
+    assert guitar_parts(song(part(name, 27), part("Piano", 0))).parts == (0,)
+    assert guitar_parts(song(part(name, 27), part("Silent", 25, notes=[]))).parts == (0,)
+
+
+@pytest.mark.parametrize("name", ["Melody", "Lead", "Guitar, 1st voice", "Vocal guitar", "Chorus Gt", "Invocation"])
+def test_what_may_be_a_guitar_s_part_is_one_by_its_program(name: str) -> None:
+    assert guitar_parts(song(part(name, 27), part("Strummed", 25))).parts == (0, 1)
+
+
 @pytest.mark.parametrize("program", [32, 33, 39, 120])
 def test_a_bass_or_a_noise_is_no_guitar_by_its_name(program: int) -> None:
     assert not theory.is_named_guitar(part("Guitar", program))
@@ -266,7 +285,7 @@ def test_roots_of_an_array_are_the_roots_of_its_elements() -> None:
 # The tables ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["programs.txt", "guitar_words.txt", "bass_words.txt"])
+@pytest.mark.parametrize("name", ["programs.txt", "guitar_words.txt", "bass_words.txt", "voice_words.txt"])
 def test_the_names_are_what_music21_says_today(maker: dict[str, Any], name: str) -> None:
     assert (ROOT / "seq2drum" / "music" / "tables" / name).read_text(encoding="utf-8") == maker["table_text"](name)
 
