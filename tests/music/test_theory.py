@@ -212,9 +212,17 @@ def test_of_several_wishes_the_one_that_fits_nothing_is_named() -> None:
 OPEN = (64, 59, 55, 50, 45, 40)
 
 
-def strings(count: int = 6, *, length: int = 230) -> list[Part]:
+def strings(count: int = 6, *, length: int = 230, name: str = "Take 1") -> list[Part]:
     """The open strings of a guitar, the highest first, each struck eight times."""
-    return [part("GK", notes=[Note(at * 240, length, pitch, 80) for at in range(8)]) for pitch in OPEN[:count]]
+    return [part(name, notes=[Note(at * 240, length, pitch, 80) for at in range(8)]) for pitch in OPEN[:count]]
+
+
+def frets(*places: tuple[int, ...], name: str = "Take 1") -> list[Part]:
+    """Strings, the highest first, each with a note on each of its frets."""
+    return [
+        part(name, notes=[Note(at * 240, 230, pitch + fret, 80) for at, fret in enumerate(string)])
+        for pitch, string in zip(OPEN, places, strict=False)
+    ]
 
 
 @pytest.mark.parametrize("count", [5, 6])
@@ -226,6 +234,29 @@ def test_channels_of_one_name_with_a_string_each_are_one_guitar(count: int) -> N
 def test_strings_may_be_numbered_and_go_from_low_to_high() -> None:
     named = [replace(string, name=f"String {number}") for number, string in enumerate(strings()[::-1], 1)]
     assert guitar_parts(song(*named)).parts == tuple(range(6))
+
+
+def test_strings_may_cross_as_a_lick_high_on_the_low_ones_does() -> None:
+    lick = frets((0, 1), (0, 3), (0, 2), (9, 12, 14), (0, 2), (3, 5))
+    for guitar in (lick, lick[::-1]):
+        assert guitar_parts(song(part("Bass", 33), *guitar)).parts == tuple(range(1, 7))
+    with pytest.raises(NoGuitarError):
+        guitar_parts(song(part("Bass", 33), *(replace(one, program=61) for one in lick)))
+
+
+@pytest.mark.parametrize("name", ["GR-55", "GK-3", "Hexaphonic", "VG-99 take 2", "TriplePlay", "SY-1000"])
+def test_the_channels_of_what_is_named_as_a_pickup_are_one_guitar_whatever_they_play(name: str) -> None:
+    power_chords = frets((), (), (), (7, 9), (7, 9), (5, 7), name=name)[3:]
+    muddled = [*strings(length=480, name=name)[3:], *strings(length=480, name=name)[:3]]
+    for guitar in (power_chords, muddled):
+        choice = guitar_parts(song(part("Piano"), *guitar, part("Bass", 33)))
+        assert choice == GuitarChoice(tuple(range(1, len(guitar) + 1)), f"a hex pickup, {len(guitar)} strings")
+
+
+@pytest.mark.parametrize("name", ["GM 1", "SY77", "Gr. 1", "Group", "Sextet"])
+def test_what_is_named_like_no_pickup_is_not_taken_for_one_by_its_name(name: str) -> None:
+    with pytest.raises(NoGuitarError):
+        guitar_parts(song(*strings(length=480, name=name)))
 
 
 @pytest.mark.parametrize(

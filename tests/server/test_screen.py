@@ -110,6 +110,14 @@ def test_a_file_of_another_kind_is_read_here_and_comes_back_as_midi() -> None:
     assert again == analysis
 
 
+def test_six_channels_of_a_guitar_synthesiser_in_one_track_are_one_guitar_without_a_question() -> None:
+    opened = (64, 59, 55, 50, 45, 40)
+    notes = b"".join(bytes((0, 0x90 | channel, pitch, 90)) for channel, pitch in enumerate(opened))
+    ended = b"".join(bytes((0 if channel else 96, 0x80 | channel, pitch, 0)) for channel, pitch in enumerate(opened))
+    analysis = look(header(tracks=2) + track(named(b"GR-55") + 4 * (notes + ended)) + track(part(8, 33)))
+    assert list(analysis.guitar.tracks) == [1, 2, 3, 4, 5, 6]
+
+
 # --- files in a configuration -----------------------------------------------------------------------------------------
 
 
