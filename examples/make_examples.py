@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pieces import PIECES, SECOND
+from pieces import PIECES, SECOND, UNSEEN
 from texts import Version, song_of
 
 from seq2drum.formats import midi
@@ -24,7 +24,8 @@ def songs() -> dict[str, Song]:
     guitar_alone = {f"{piece.name}.mid": song_of(piece) for piece in PIECES}
     first = {f"training/{piece.name}_1.mid": song_of(piece, Version("1", 0, 1.0)) for piece in PIECES}
     second = {f"training/{piece.name}_2.mid": song_of(piece, SECOND[piece.name]) for piece in PIECES}
-    return guitar_alone | first | second
+    unseen = {f"training/{piece.name}.mid": song_of(piece, Version("", 0, 1.0)) for piece in UNSEEN}
+    return guitar_alone | first | second | unseen
 
 
 def main(folder: Path) -> None:

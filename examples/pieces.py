@@ -1,6 +1,7 @@
 """The example pieces, composed for this project: the guitars, grooves and form of each, as texts (see `texts`).
 
-`PIECES` are the ten, `SECOND` says for each how it is played again in `training/`.
+`PIECES` are the ten, `SECOND` says for each how it is played again in `training/`. `UNSEEN` are in `training/` alone:
+what was learnt from the others is measured by them.
 """
 
 from __future__ import annotations
@@ -410,6 +411,73 @@ def metal_gallop() -> Piece:
     return Piece("metal_gallop", 172, (4, 4), guitars, grooves, form, layback=0)
 
 
+def reggae_skank() -> Piece:
+    """Chops on the off-beats over a bubbling bass line; then sixteenths between them, and a bridge on the fourth."""
+    chops = {
+        "Am": "A2 - - A2* - C3 D3 E3 | . Am* . Am* . Am* . Am*",
+        "Dm": "D3 - - D3* - F3 E3 D3 | . Dm7* . Dm7* . Dm7* . Dm7*",
+        "G": "G2 - - G2* - B2 D3 B2 | . G* . G* . G* . G*",
+        "C": "C3 - - C3* - E3 G3 E3 | . C* . C* . C* . C*",
+        "F": "F2 - - F2* - A2 C3 A2 | . Fmaj7* . Fmaj7* . Fmaj7* . >Fmaj7*",
+        "E": "E2 - - E2* - G#2 B2 D3 | . E7* . E7* . >E7* . E7*",
+    }
+    double = {name: bars.split("|")[1].replace("*", "* 'mute*").replace(".", ". .") for name, bars in chops.items()}
+    verse = [chops[name] for name in ("Am", "Am", "Dm", "Dm", "G", "G", "C", "E")]
+    bridge = [f"{chops[name].split('|')[0]} | {double[name]}" for name in ("F", "F", "C", "C", "Dm", "Dm", "E", "E")]
+    bars = verse + bridge + verse[:-1] + [">Am9 - - - - - - - | A2 - - - - - - -"]
+    grooves = groove_book("""
+        i    | kick X.......X....... | side stick ........X....... | closed hat ..o.x.o.x.o.x.o.
+             | crash x...............
+        a    | kick ........X....... | side stick ........X....... | closed hat x.o.x.o.x.o.x.o.
+        b    | kick ........X.....o. | side stick ........X....g.. | closed hat x.o.x.oox.o.x...
+             | open hat ..............x.
+        R    | kick X...X...X...X... | snare ........X..g..g. | closed hat X.x.X.x.X.x.X.x.
+        S    | kick X...X...X...X..x | snare ....g...X....... | ride X.x.X.x.X.x.X.x.
+        Fa   | kick ........X....... | snare ........X.x.xxX. | high tom ..........x..... | closed hat x.o.x.o.........
+             | low tom ...............X
+        Fb   | kick X.......X....... | snare XooxX........... | high tom .....oxX........ | mid tom ........XoX.....
+             | low tom ...........oXxXX
+        end  | kick X............... | crash X............... | side stick X...............
+    """)
+    form = "i a a b a a b Fa R R S S R R S Fb a b a a b a b end"
+    return Piece("reggae_skank", 144, (4, 4), (Guitar("Clean Guitar", CLEAN, bars),), grooves, form, layback=6)
+
+
+def folk_pop() -> Piece:
+    """A strummed verse that lets its chords ring, and a chorus in full eighths with a pushed change."""
+
+    def strummed(chord: str) -> str:
+        return f"{chord} - . '{chord} >{chord} - '{chord} {chord}"
+
+    def pushed(chord: str, then: str) -> str:
+        return f">{chord} {chord} '{chord} {chord} >{chord} '{chord} {chord} >{then}"
+
+    picked = [
+        "G2 D3 G3 B3 D4 B3 G3 D3",
+        "E2 B2 E3 G3 B3 G3 E3 B2",
+        "C3 G3 C4 E4 G4 E4 C4 G3",
+        "D3 A3 D4 F#4 A4 F#4 D4 A3",
+    ]
+    chords = ("G", "Em7", "C", "D7")
+    verse = [strummed(name) for name in chords] * 2
+    turns = (*chords[1:], chords[0])
+    chorus = [pushed(name, then) for name, then in zip(chords, turns, strict=True)] * 2
+    bars = picked + verse + chorus + verse[:4] + chorus + [picked[0], picked[2], picked[3], ">G - - - - - - -"]
+    grooves = groove_book("""
+        i    | kick x.......x....... | pedal hat ....x.......x...
+        a    | kick X.....x...x..... | side stick ....X.......X... | closed hat x.o.x.o.x.o.x.o.
+        b    | kick X.....x...x...x. | snare ....X..g....X... | closed hat x.o.x.o.x.o.x.o.
+        C    | kick X.....xxX.....x. | snare ....X.......X... | ride X.x.X.x.X.x.X.x.
+        D    | kick X..x..x.X..x..x. | snare ....X..g.g..X..g | ride X.x.X.x.X.x.X.x.
+        Fa   | kick X.....x.X....... | snare ....X...o.xxXxxX | closed hat x.o.x.o.........
+        Fb   | kick X.......X....... | snare ....X.XX........ | high tom ........Xx......
+             | mid tom ..........Xx.... | low tom ............XxXX | closed hat x.o.............
+        end  | kick X............... | crash X............... | snare X...............
+    """)
+    form = "i i i Fa a a a b a a b Fb C C C D C C D Fa a b b Fb C C D D C D D Fb b b Fa end"
+    return Piece("folk_pop", 110, (4, 4), (Guitar("Steel Guitar", STEEL, bars),), grooves, form, layback=6)
+
+
 PIECES = (
     blues_shuffle(),
     bossa_nova(),
@@ -422,6 +490,8 @@ PIECES = (
     funk(),
     metal_gallop(),
 )
+UNSEEN = (reggae_skank(), folk_pop())
+"""Whose files are on the validation side of the split, which is by their digests: the tempos were chosen for that."""
 TO_RIDE = {"closed hat": "ride"}
 TO_HAT = {"ride": "closed hat"}
 SECOND = {

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench import same
+from seq2drum.data import corpus
 from seq2drum.formats import midi
 from seq2drum.music import kit, theory
 from seq2drum.music.duet import Duet
@@ -17,6 +18,7 @@ EXAMPLES = ROOT / "examples"
 MADE = ("README.md", "docs/example.png", "docs/score.svg")
 ALONE = sorted(path for path in EXAMPLES.glob("*.mid") if not path.name.endswith(".drums.mid"))
 PAIRS = sorted((EXAMPLES / "training").glob("*.mid"))
+UNSEEN = {"reggae_skank.mid", "folk_pop.mid"}
 METRES = {"waltz": (3, 4), "seven_eight": (7, 8), "ballad": (6, 8), "five_four": (5, 4)}
 
 
@@ -62,7 +64,15 @@ def test_a_caption_says_what_is_struck_and_nothing_else():
 
 def test_there_are_ten_pieces_and_two_versions_of_each_with_drums():
     assert len(ALONE) == 10
-    assert [path.name for path in PAIRS] == sorted(f"{path.stem}_{i}.mid" for path in ALONE for i in (1, 2))
+    versions = [f"{path.stem}_{i}.mid" for path in ALONE for i in (1, 2)]
+    assert [path.name for path in PAIRS] == sorted([*versions, *UNSEEN])
+
+
+def test_two_pieces_are_none_of_the_others_and_on_the_validation_side():
+    songs, _ = corpus.prepare([EXAMPLES / "training"])
+    sides = {Path(song.path).name: song.split for song in songs}
+    assert {name for name, side in sides.items() if side == "validation"} == UNSEEN
+    assert sum(side == "train" for side in sides.values()) >= 16
 
 
 @pytest.mark.parametrize("path", ALONE, ids=named)

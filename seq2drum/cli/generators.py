@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from seq2drum.music.briefs import GENERATORS
 
 if TYPE_CHECKING:
     from seq2drum.data.beats import Beats
-    from seq2drum.learn.task import Progress
+    from seq2drum.learn.task import Progress, Recipe, Task
 
 TRAINED = (*GENERATORS, "wavegan")
 """What `--mode train` makes without guitars."""
@@ -63,14 +64,7 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
         bars = _combined(bars, options.combine, options.seed)
     task = generating.task_of(options.model, bars, _recipe(options), lambda line: None)
     about = {**generating.about(options.model, folders), "command": command()}
-    with bar(1, "trained") as advance:
-        done = 0.0
-
-        def show(share: float, progress: Progress) -> None:
-            nonlocal done
-            advance(share - done, task.status(progress))
-            done = share
-
+    with watched(task, out, resume=options.resume) as show:
         trained = loop.train(task, out, resume=options.resume, about=about, show=show, warn=say)
     # What it has learnt, and how to go on.
     progress = trained.progress
@@ -79,6 +73,41 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
     say(f"on drums never trained on: {unseen}" if unseen else "no file fell to the validation side of the split")
     say(f"make beats with it: seq2drum --mode generate --model {out}")
     return 130 if trained.stopped else 0
+
+
+@contextmanager
+def watched(task: Task[Any, Any], out: Path, *, resume: bool) -> Iterator[Callable[[float, Progress], None]]:
+    """What shows a run how far it is; before it, of a run that goes on, what is behind it and what is left.
+
+    Raises:
+        CheckpointError: there is no run to go on with, or it is damaged.
+    """
+    from seq2drum.learn import runs
+
+    if resume:
+        say(going_on(runs.progress_of(out), task.recipe, task.portions))
+    done = 0.0
+    with bar(1, "trained", lines=True) as advance:
+
+        def show(share: float, progress: Progress) -> None:
+            nonlocal done
+            advance(share - done, task.status(progress))
+            done = share
+
+        yield show
+
+
+def going_on(progress: Progress, recipe: Recipe, portions: int) -> str:
+    """What is behind a run, and what is left of it: both count for --minutes and --epochs."""
+    behind, whole, unit = float(progress.epoch), float(recipe.epochs * portions), "epochs"
+    if recipe.minutes is not None:
+        behind, whole, unit = progress.seconds / 60, recipe.minutes, "minutes"
+    if behind >= whole:
+        return (
+            f"nothing is left to train: the run has {behind:.3g} {unit} behind it, and --{unit} {whole:g} is for the"
+            " whole run; name more"
+        )
+    return f"going on: {behind:.3g} of the {whole:g} {unit} of the whole run are done"
 
 
 def _combined(bars: Beats, count: int, seed: int) -> Beats:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from seq2drum.errors import OutputError
 from seq2drum.music.shown import visible
 
 PATIENCE = 2.0  # seconds that may pass without a sign of progress
+LINE_SECONDS = 30.0  # from line to line of progress in a file
 
 
 def say(text: str) -> None:
@@ -109,13 +111,14 @@ def _speaks() -> bool:
 
 
 @contextmanager
-def bar(total: float | None, what: str) -> Iterator[Callable[[float, str], None]]:
+def bar(total: float | None, what: str, *, lines: bool = False) -> Iterator[Callable[[float, str], None]]:
     """A progress bar on standard error, shown only to a person and only when it takes longer than two seconds.
 
-    Without a total it only moves: something is being done.
+    Without a total it only moves: something is being done. lines: of what takes minutes, a file or a pipe gets a line
+    every LINE_SECONDS.
     """
     if not sys.stderr.isatty() or not _speaks():
-        yield lambda amount, text: None
+        yield _lines(total or 1, what) if lines else lambda amount, text: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -148,3 +151,17 @@ def bar(total: float | None, what: str) -> Iterator[Callable[[float, str], None]
         patience.join()  # it may be starting at this very moment
         if progress.live.is_started:
             progress.stop()
+
+
+def _lines(total: float, what: str) -> Callable[[float, str], None]:
+    """What says a line of progress when the last is LINE_SECONDS old."""
+    done, said = 0.0, time.monotonic()
+
+    def advance(amount: float, text: str) -> None:
+        nonlocal done, said
+        done += amount
+        if time.monotonic() - said >= LINE_SECONDS:
+            said = time.monotonic()
+            say(f"{what} {done / total:.0%}: {text}")
+
+    return advance

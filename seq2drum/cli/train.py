@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from seq2drum.data.prepared import Prepared
     from seq2drum.learn.accompaniment import Accompaniment, Recipe
     from seq2drum.learn.loop import Trained
-    from seq2drum.learn.task import Progress
 
 RUNS = Path("runs")
 MOST_COMBINED = 100_000  # loops
@@ -40,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         " as pictures."
     )
     parser.epilog = """examples:
+  seq2drum --mode train --data my_songs --start default --minutes 5
   seq2drum --mode train --data my_songs --minutes 60
   seq2drum --mode train --out runs/transformer --resume --minutes 30"""
     songs = parser.add_argument_group("songs")
@@ -63,9 +63,14 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     kept = parser.add_argument_group("the run")
     kept.add_argument("--out", metavar="DIR", help=f"where the run is kept (default: {RUNS}/ and the model's name)")
     kept.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    kept.add_argument("--minutes", type=float, metavar="M", help="how long to train")
     kept.add_argument(
-        "--epochs", type=int, metavar="N", help="how often to see all songs (default: 10, if --minutes is not given)"
+        "--minutes", type=float, metavar="M", help="how long to train in all: what was done before --resume counts"
+    )
+    kept.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="how often to see all songs, in all (default: 10, if --minutes is not given)",
     )
     kept.add_argument("--seed", type=int, default=0, metavar="N", help="which run (default: 0)")
 
@@ -160,17 +165,11 @@ def run(options: argparse.Namespace) -> int:
     # 3. Train.
     asked = str(Licences(options.licence)) if options.licence else None
     about = {"data": data, "licences": asked, "command": command()}
-    with bar(1, "trained") as advance:
-        done = 0.0
 
-        def show(share: float, progress: Progress) -> None:
-            nonlocal done
-            advance(share - done, task.status(progress))
-            done = share
+    def stopping() -> None:
+        say("stopping: the run is saved, and measured once more; Ctrl-C again leaves that out")
 
-        def stopping() -> None:
-            say("stopping: the run is saved, and measured once more; Ctrl-C again leaves that out")
-
+    with generators.watched(task, out, resume=resume) as show:
         trained = loop.train(task, out, resume=resume, about=about, show=show, stopping=stopping, warn=say)
     # 4. Say how it went.
     _sum_up(trained, out)
@@ -241,7 +240,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         start=options.start,
         compiled=options.compile,
     )
-    if _on_own_examples(options):  # twenty short songs: small batches, seen often, a few minutes in all
+    if _on_own_examples(options):  # twenty-two short songs: small batches, seen often, a few minutes in all
         recipe = replace(recipe, epochs=60, batch=16)
     given = {name: getattr(options, name) for name in ("epochs", "batch", "rate", "max_notes", "kit")}
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
@@ -330,7 +329,7 @@ def _accompaniment(training: Songs, validation: Data | None, some: Sequence[Prep
 
 
 def _sum_up(trained: Trained, out: Path) -> None:
-    from seq2drum.learn.report import GROOVED, NATS, SWAPPED
+    from seq2drum.learn.report import GROOVED, NATS, SWAPPED, listening
 
     progress = trained.progress
     say(
@@ -338,10 +337,12 @@ def _sum_up(trained: Trained, out: Path) -> None:
         f" ({progress.seen / max(progress.seconds, 1e-9):.0f} bars a second)"
     )
     if NATS in progress.validation:
-        swapped = "too few of them to measure with another song's guitar"
-        if SWAPPED in progress.validation:
-            swapped = f"{progress.validation[SWAPPED]:.2f} with another song's guitar"
-        say(f"on songs never trained on: {progress.validation[NATS]:.2f} nats a bar, {swapped}")
+        own, swapped = progress.validation[NATS], progress.validation.get(SWAPPED)
+        say(f"on songs never trained on: {own:.2f} nats a bar, how surprising the real drums are; less is better")
+        if swapped is None:
+            say("they are too few to measure with another song's guitar, which would tell whether it listens")
+        else:
+            say(f"with another song's guitar: {swapped:.2f}; {listening(own, swapped)}")
         if GROOVED in progress.validation:
             say(f"on the same, given the groove of each section: {progress.validation[GROOVED]:.2f}")
     if trained.report:

@@ -18,6 +18,7 @@ from seq2drum.show import charts, page
 from seq2drum.show.charts import Line
 from seq2drum.show.page import Table
 
+LISTENS = 0.02  # of its nats a bar: what the right guitar saves a model that is said to listen
 # Scalars of the history.
 NATS, SWAPPED, GROOVED = "nats_per_bar", "nats_per_bar_swapped_guitar", "nats_per_bar_given_the_groove"
 PACES = 50  # places at which the page tells how fast it went
@@ -63,6 +64,14 @@ def as_html(run: Finished) -> str:
     )
 
 
+def listening(own: float, swapped: float) -> str:
+    """What nats a bar with the right guitar and with another song's say of a model."""
+    gain = swapped - own
+    if gain < LISTENS * own:
+        return "it does not listen to the guitar yet"
+    return f"it listens to the guitar, which is worth {gain:.2f} nats a bar"
+
+
 def _whose(run: Finished, count: int | None = None) -> str:
     songs = "songs" if count is None else "1 song" if count == 1 else f"{count} songs"
     return f"{songs} never trained on" if run.unseen else f"{songs} that it was trained on, for want of others"
@@ -80,7 +89,7 @@ def _summary(run: Finished) -> list[str]:
         last = run.history.validations[-1].scalars
         line = f"On unseen songs a bar costs it {unseen[-1]:.2f} nats"
         if SWAPPED in last:
-            line += f", and {last[SWAPPED]:.2f} with another song's guitar: the difference is what listening gives it"
+            line += f", and {last[SWAPPED]:.2f} with another song's guitar: {listening(unseen[-1], last[SWAPPED])}"
         lines.append(line + f". The best so far, {min(unseen):.2f}, is kept in best/.")
     elif not run.sides.get("validation", (0, 0))[0]:
         lines.append("No song fell to the validation side of the split, so nothing is known of unseen songs.")

@@ -106,6 +106,19 @@ def save(folder: Path, task: Task[Any, Any], progress: Progress, history: Histor
     shutil.rmtree(old, ignore_errors=True)
 
 
+def progress_of(folder: Path) -> Progress:
+    """How far the run in a folder has come.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    last = folder / LAST
+    try:
+        return Progress(**json.loads((last / PROGRESS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"the run in {str(last)!r} cannot be resumed: {error}") from None
+
+
 def restore(folder: Path, task: Task[Any, Any]) -> tuple[Progress, History]:
     """Take up a run where its `last` left it: models, optimisers and the task's state in place, progress and history.
 
@@ -126,8 +139,7 @@ def restore(folder: Path, task: Task[Any, Any]) -> tuple[Progress, History]:
             raise CheckpointError(f"the run in {str(last)!r} was begun with other values of: {', '.join(differing)}")
         _put_back(task, load_file(last / STATE))
         task.restore(kept["state"])
-        progress = Progress(**json.loads((last / PROGRESS).read_text(encoding="utf-8")))
-        return progress, History.from_json((last / HISTORY).read_text(encoding="utf-8"))
+        return progress_of(folder), History.from_json((last / HISTORY).read_text(encoding="utf-8"))
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"the run in {str(last)!r} cannot be resumed: {error}") from None
 
