@@ -66,7 +66,9 @@ hear(step)
 
 # %% tags=["keep-output"]
 words = Composer.load("words").compose(brief, seed=1)
-print("\n".join(text_of(words.pattern).splitlines()[:6]))
+text = text_of(words.pattern)
+print("\n".join(text.splitlines()[:6]))
+assert text.split().count("BAR") == words.pattern.bars
 words.duet
 
 # %%

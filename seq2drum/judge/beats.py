@@ -250,7 +250,7 @@ def obeyed(bars: Velocities, genre: IntArray, namer: nn.Module) -> dict[str, flo
     right = asked(namer, bars_seen(bars, loud=True)).argmax(dim=1).numpy() - 1 == genre
     shares = {"genre obeyed": float(right[genre >= 0].mean())}
     return shares | {
-        f"genre obeyed, {GENRES[one]}": float(right[genre == one].mean()) for one in set(genre.tolist()) - {-1}
+        f"genre obeyed, {GENRES[one]}": float(right[genre == one].mean()) for one in sorted({*genre.tolist()} - {-1})
     }
 
 
