@@ -377,7 +377,7 @@ class Request:
         plan, count, begin = self.plan, int(self.form.steps[number]), self._first_steps[number]
         sampling = self.sampling.of_bar(fill=plan.is_fill(number))
         place = plan.letter[number], int(plan.number[number])
-        draws = draws_of(sampling.seed, self.before + number, count, len(kit), place)
+        draws = draws_of(sampling.seed, self.before + number, count, len(kit), place, kit.voices_named(["crash"]))
         tilt = plan.tilt(number, begin, self.grooves.hits[number, :count], kit)
         is_groove = self._is_groove(number)
         if self.grooves.firm and is_groove:

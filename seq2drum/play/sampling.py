@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -50,15 +51,18 @@ def random_of(*key: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(key))
 
 
-def draws_of(seed: int, bar: int, steps: int, voices: int, place: tuple[str, int]) -> Draws:
+def draws_of(seed: int, bar: int, steps: int, voices: int, place: tuple[str, int], alone: Sequence[int] = ()) -> Draws:
     """The random numbers of a bar, from (seed, bar) and, as far as they are shared, from (seed, place).
 
     place: the section's letter, and the bar's number in it. Each number is with the probability SHARED that of all bars
     of the letter whose numbers differ by a multiple of PERIOD. So any one bar's numbers are uniform and independent.
+    alone: voices whose numbers are shared with no bar: a stray crash is no variant of a bar that comes back.
     """
     own, tables = random_of(seed, bar), (3, steps, voices)
     common = _common((seed, _TAG, place[1] % PERIOD, *place[0].encode()), tables)
-    numbers = np.where(own.random(tables) < SHARED, common, own.random(tables))
+    is_shared = own.random(tables) < SHARED
+    is_shared[..., alone] = False
+    numbers = np.where(is_shared, common, own.random(tables))
     return Draws(numbers[0], numbers[1:])
 
 

@@ -361,6 +361,19 @@ def test_bars_at_one_place_of_a_section_share_numbers() -> None:
     assert alike((3, 3), (6, 6)) == alike((3, 3), (7, 7), "AB") == 0
 
 
+def test_a_stray_crash_does_not_come_back_with_the_numbers_that_bars_share() -> None:
+    def again(name: str) -> float:
+        """How much oftener a voice is struck where it was struck four bars before than anywhere."""
+        bars = Script({name: -2.0}).play(heard_in(150), seed=3)
+        struck = np.zeros((len(bars), 24), dtype=bool)
+        for number, bar in enumerate(bars):
+            struck[number, bar.hits.step] = True
+        return float(struck[4:][struck[:-4]].mean() - struck.mean())
+
+    assert again("snare") > 0.1  # a variant of a bar comes back
+    assert again("crash") < 0.03
+
+
 def test_given_bars_are_played_as_they_are_and_remembered() -> None:
     script = Script({"kick": 0.0})
     beat = Grid(*(np.array(column) for column in ([0, 6], [1, 1], [90, 40], [0, 20], [3, 3])))
