@@ -82,11 +82,14 @@ def song_of(name: str, mode: str) -> Song:
     try:
         if name != "-" and paths.is_folder(name):
             raise OptionError(f"--mode {mode} wants a file, and {name!r} is a folder")
-        return open_song(paths.read(name)).song
+        song = open_song(paths.read(name)).song
     except OptionError:
         raise
     except Seq2DrumError as error:
         raise InputError(paths.about(name, error)) from error
+    for remark in song.remarks:
+        say(f"{name}: {remark}")
+    return song
 
 
 def _guitar_beside(name: str, mode: str) -> list[Song]:

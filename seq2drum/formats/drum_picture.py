@@ -10,6 +10,7 @@ import io
 import struct
 import warnings
 import zlib
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +18,22 @@ from PIL import Image
 
 from seq2drum.errors import NotationError
 from seq2drum.formats import foreign
-from seq2drum.lattice.image import BARS, COLUMNS, NOTES, ROWS, WIDTH, Picture, part_of
+from seq2drum.lattice.image import BARS, COLUMNS, NOTES, ROWS, WIDTH, Picture, is_upside_down, part_of
 from seq2drum.lattice.patterns import song_of_part
 from seq2drum.music.notes import Song
 
+UPSIDE_DOWN = (
+    "the kick is in the top row of this picture, as in the pictures of GANs-Drum-Pattern-Generator, and so the rows"
+    f" were read from {NOTES[0]} on top to {NOTES[-1]}"
+)
 _WHITE, _DARK = 255, 128
 _DEEP = 257  # what 255 is in 16 bits
 
 
 def read_drum_picture(data: bytes) -> Song:
     """The drums that are painted in a PNG file, eight bars of 4/4 at MIDI's usual tempo.
+
+    A picture whose kick is in the top row is read upside down, which a remark says.
 
     Raises:
         NotationError: it is no PNG file, is damaged, is of another size, or nothing is painted in it.
@@ -38,6 +45,8 @@ def read_drum_picture(data: bytes) -> Song:
         raise NotationError("nothing is painted in this picture; wanted black hits on white")
     if picture.all():
         raise NotationError("all of this picture is dark; wanted black hits on white")
+    if is_upside_down(picture):
+        return replace(song_of_part(part_of(picture[::-1]), BARS), remarks=(UPSIDE_DOWN,))
     return song_of_part(part_of(picture), BARS)
 
 

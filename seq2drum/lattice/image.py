@@ -30,6 +30,10 @@ ROWS, WIDTH = len(NOTES), BARS * COLUMNS
 VELOCITY = 96
 """How hard a hit is that was read from a picture."""
 
+KICK, SNARE = 36, 38
+UPSIDE_DOWN = 4
+"""How many times as many hits the row of a note has, where the picture is upside down."""
+
 _TICKS = QUARTERS * TICKS // COLUMNS  # of a column
 _ACOUSTIC_KICK = 35
 
@@ -43,6 +47,18 @@ def part_of(picture: Picture) -> Part:
     same: IntArray = np.ones_like(row)
     rows = np.stack([column * _TICKS, same * _TICKS, row + NOTES[0], same * VELOCITY], axis=1)
     return Part.of(rows, name="Drums", is_drums=True)
+
+
+def is_upside_down(picture: Picture) -> bool:
+    """Whether the first row of a picture is the lowest note, as a kick there says; a snare, where there is no kick.
+
+    So are all but one of the 783 pictures of GANs-Drum-Pattern-Generator, and 2 of 2,042 made of drummers' eight bars.
+    """
+    for note in (KICK, SNARE):
+        lowest, highest = picture[NOTES[-1] - note].sum(), picture[note - NOTES[0]].sum()
+        if lowest or highest:
+            return bool(highest > UPSIDE_DOWN * lowest)
+    return False
 
 
 def picture_of(part: Part, ticks_per_quarter: int = TICKS, first: int = 0) -> Picture:

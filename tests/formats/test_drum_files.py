@@ -15,6 +15,7 @@ from seq2drum.formats import foreign
 from seq2drum.formats.drum_picture import write_drum_picture
 from seq2drum.formats.opening import kind_of, open_song
 from seq2drum.lattice.image import ROWS, WIDTH, picture_of
+from seq2drum.music.notes import Note, Part
 from tests.mutants import mutant
 
 TEXT = (" ".join(["0b100000000", "0b001000000"] * 8) + " BAR\n") * 2
@@ -74,6 +75,28 @@ def test_a_picture_that_was_written_is_read() -> None:
     assert np.array_equal(picture_of(open_song(data).song.parts[0]), PICTURE)
     with Image.open(io.BytesIO(data)) as image:
         assert (image.size, image.getextrema()) == ((256, 25), (0, 255))
+
+
+def beat(*notes: int) -> np.ndarray:
+    """A picture with the first of some notes on each quarter, the second between them, and so on."""
+    rows = [Note(at * 480 + place * 120, 60, note, 90) for at in range(32) for place, note in enumerate(notes)]
+    return picture_of(Part.of(rows, is_drums=True))
+
+
+@pytest.mark.parametrize("notes", [(36, 42, 38, 42), (42, 38), (36, 49, 57), (36, 60), (41, 43, 45)])
+def test_a_picture_whose_kick_is_the_top_row_is_read_as_the_same_drums_and_it_is_said(notes: tuple[int, ...]) -> None:
+    ours = open_song(write_drum_picture(beat(*notes))).song
+    assert ours.remarks == ()
+    assert np.array_equal(picture_of(ours.parts[0]), beat(*notes))
+    theirs = open_song(write_drum_picture(beat(*notes)[::-1])).song
+    if {36, 38}.isdisjoint(notes) or 60 in notes:  # nothing tells which way up it is
+        assert theirs.remarks == ()
+        return
+    assert theirs.parts == ours.parts
+    assert theirs.remarks == (
+        "the kick is in the top row of this picture, as in the pictures of GANs-Drum-Pattern-Generator, and so the rows"
+        " were read from 36 on top to 60",
+    )
 
 
 @pytest.mark.parametrize(
