@@ -23,7 +23,7 @@ SECONDS_A_BAR = 0.01
 class Checking(Protocol):
     """Who checks briefs: `server.readers.Screens`."""
 
-    async def look_at_brief(self, request: bytes, seconds: float) -> bytes: ...
+    async def look_at_brief(self, request: bytes, seconds: float, *, caller: str) -> bytes: ...
 
 
 class Making(Protocol):
@@ -53,7 +53,8 @@ class Beats:
         with self._admission.enter(call.caller, call.deadline) as place:
             # 1. The brief makes sense, and there is time enough.
             began = self._clock()
-            checked = pb.AnalyzeGuitarResponse.FromString(await self._screens.look_at_brief(data, call.left()))
+            looked = await self._screens.look_at_brief(data, call.left(), caller=call.caller.key)
+            checked = pb.AnalyzeGuitarResponse.FromString(looked)
             parse_ms = self._since(began)
             place.price(checked.estimated_ms / 1000)
             # 2. Its turn.

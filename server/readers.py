@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import logging
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -39,7 +39,8 @@ _LATE, _HUNG = Frame({"what": "late"}), Frame({"what": "hung"})
 class _Request:
     """A file of a caller, to be read in so many seconds, and the future for its answer. hung: the workers that hung.
 
-    The answer is done already if nobody waits for it any more.
+    is_notation: whether it is one that may take seconds though it is small. The answer is done already if nobody waits
+    for it any more.
     """
 
     what: str
@@ -47,6 +48,7 @@ class _Request:
     seconds: float
     answer: asyncio.Future[list[bytes]]
     caller: str = ""
+    is_notation: bool = False
     hung: int = 0
 
     def succeed(self, pieces: list[bytes]) -> None:
@@ -61,6 +63,8 @@ class _Request:
 class Screens(Pool):
     """Processes that read the files of callers, one file at a time each. Callers take turns.
 
+    Where there are several, neither the files of one caller nor notation may hold all of them: one is left for others.
+
     changed: called whenever a worker has come or gone; see `ready`.
     """
 
@@ -69,6 +73,9 @@ class Screens(Pool):
         self._line: deque[_Request] = deque()
         self._idle: dict[Worker, asyncio.Future[_Request]] = {}
         self._served: dict[str, int] = {}  # by caller, the number of the last file that was given to a worker
+        self._reading = Counter[str]()  # how many files of each caller are being read
+        self._notation = 0  # how many files of notation are being read
+        self._share = 1
         self._numbers = itertools.count(1)
         self._seconds = self._recording_seconds = 0.0
         self._longest = 0
@@ -82,6 +89,7 @@ class Screens(Pool):
         self._seconds, self._recording_seconds = settings.screen_seconds, settings.recording_seconds
         # A file is read before its call waits for its turn, so there may be one for each call that is let in.
         self._longest = settings.waiting + settings.playing + settings.uploads
+        self._share = max(settings.screens - 1, 1)
         await self._open(settings, settings.screens)
 
     async def stop(self) -> None:
@@ -90,28 +98,35 @@ class Screens(Pool):
         while self._line:
             self._line.popleft().fail(shutting_down())
 
-    async def look_at_brief(self, request_bytes: bytes, seconds: float) -> bytes:
-        """The bars and the time of a ComposeRequest, an AnalyzeGuitarResponse.
+    async def look_at_brief(self, request_bytes: bytes, seconds: float, *, caller: str = "") -> bytes:
+        """The bars and the time of a ComposeRequest, an AnalyzeGuitarResponse. caller: whose it is.
 
         Raises:
             StatusError, Refusal: as `screen`.
         """
-        return b"".join(await self._asked("brief", request_bytes, seconds, None))
+        return b"".join(await self._asked("brief", request_bytes, seconds, None, caller))
 
     async def screen(
-        self, request_bytes: bytes, seconds: float, *, recording: bool = False, music: bool = False, caller: str = ""
+        self,
+        request_bytes: bytes,
+        seconds: float,
+        *,
+        recording: bool = False,
+        notation: bool = False,
+        music: bool = False,
+        caller: str = "",
     ) -> bytes:
         """The AnalyzeGuitarResponse for a GenerateDrumsRequest, within that many seconds.
 
-        recording: whether the song is a recording, which takes longer to read. music: whether its notes, bars and
-        sections are wanted, too. caller: whose file it is.
+        recording, notation: whether the song is such, which takes longer to read. music: whether its notes, bars and
+        sections are wanted, too. caller: whose file it is; "" counts towards no share.
 
         Raises:
             StatusError: the request is no good.
             Refusal: DEADLINE_PASSED; MIDI_TOO_COMPLEX, reading took too long; WORKER_DIED; QUEUE_FULL; SHUTTING_DOWN.
         """
         what, most = "music" if music else "screen", self._recording_seconds if recording else None
-        return b"".join(await self._asked(what, request_bytes, seconds, most, caller))
+        return b"".join(await self._asked(what, request_bytes, seconds, most, caller, notation))
 
     async def render(self, request_bytes: bytes, seconds: float) -> list[bytes]:
         """The pieces of the file that a RenderRequest asks for, within that many seconds.
@@ -121,15 +136,17 @@ class Screens(Pool):
         """
         return await self._asked("render", request_bytes, seconds, None)
 
-    async def convert(self, file: bytes, seconds: float, *, caller: str = "") -> bytes:
+    async def convert(self, file: bytes, seconds: float, *, notation: bool = False, caller: str = "") -> bytes:
         """The MIDI file of a song with drums that is of another kind, within that many seconds.
 
         Raises:
             StatusError, Refusal: as `screen`.
         """
-        return b"".join(await self._asked("convert", file, seconds, None, caller))
+        return b"".join(await self._asked("convert", file, seconds, None, caller, notation))
 
-    async def _asked(self, what: str, body: bytes, seconds: float, most: float | None, caller: str = "") -> list[bytes]:
+    async def _asked(
+        self, what: str, body: bytes, seconds: float, most: float | None, caller: str = "", notation: bool = False
+    ) -> list[bytes]:
         """The pieces of what a worker answers. most: how long reading may take, if not as long as that of any file."""
         if self._stopping:
             raise shutting_down()
@@ -137,7 +154,8 @@ class Screens(Pool):
             raise Refusal(
                 "QUEUE_FULL", f"{self._longest} files wait to be read already; try again", retry_seconds=RETRY_SECONDS
             )
-        request = _Request(what, body, most or self._seconds, asyncio.get_running_loop().create_future(), caller)
+        answer = asyncio.get_running_loop().create_future()
+        request = _Request(what, body, most or self._seconds, answer, caller, notation)
         self._line.append(request)
         self._assign()
         try:
@@ -151,10 +169,12 @@ class Screens(Pool):
 
     def _assign(self) -> None:
         """Give files that wait to workers that wait."""
-        while self._line and self._idle:
+        while self._idle and (readable := [one for one in self._line if self._may_be_read(one)]):
             worker = next(iter(self._idle))
-            request = min(self._line, key=lambda one: self._served.get(one.caller, 0))
+            request = min(readable, key=lambda one: self._served.get(one.caller, 0))
             self._line.remove(request)
+            self._reading[request.caller] += 1
+            self._notation += request.is_notation
             self._served[request.caller] = next(self._numbers)
             if len(self._served) > self._longest:  # who has left is forgotten
                 self._served = {one.caller: self._served.get(one.caller, 0) for one in self._line}
@@ -165,7 +185,10 @@ class Screens(Pool):
         try:
             usable = True
             while usable and (request := await self._next(worker, ending)) is not None:
-                usable = await self._read(worker, request)
+                try:
+                    usable = await self._read(worker, request)
+                finally:
+                    self._release(request)
         finally:
             ending.cancel()
 
@@ -179,6 +202,7 @@ class Screens(Pool):
         except asyncio.CancelledError:
             if given.done():
                 given.result().fail(shutting_down())
+                self._release(given.result())
             raise
         finally:
             self._idle.pop(worker, None)
@@ -186,6 +210,7 @@ class Screens(Pool):
             return given.result()
         if given.done():  # it died at the same moment: another worker shall read the file
             self._again(given.result())
+            self._release(given.result())
         return None
 
     async def _read(self, worker: Worker, request: _Request) -> bool:
@@ -241,6 +266,19 @@ class Screens(Pool):
             return _LATE
         finally:
             receiving.cancel()
+
+    def _may_be_read(self, request: _Request) -> bool:
+        """Whether a worker is left for others, if one reads this file now."""
+        mine = self._reading[request.caller] if request.caller else 0
+        return mine < self._share and not (request.is_notation and self._notation >= self._share)
+
+    def _release(self, request: _Request) -> None:
+        """Note that a file is no more with a worker."""
+        self._reading[request.caller] -= 1
+        if not self._reading[request.caller]:
+            del self._reading[request.caller]
+        self._notation -= request.is_notation
+        self._assign()
 
     def _again(self, request: _Request) -> None:
         """Have another worker read a file."""

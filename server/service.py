@@ -40,9 +40,16 @@ class Screening(Checking, Protocol):
     """Who reads files: `server.readers.Screens`."""
 
     async def screen(
-        self, request: bytes, seconds: float, *, recording: bool = False, music: bool = False, caller: str
+        self,
+        request: bytes,
+        seconds: float,
+        *,
+        recording: bool = False,
+        notation: bool = False,
+        music: bool = False,
+        caller: str,
     ) -> bytes: ...
-    async def convert(self, file: bytes, seconds: float, *, caller: str) -> bytes: ...
+    async def convert(self, file: bytes, seconds: float, *, notation: bool = False, caller: str) -> bytes: ...
 
 
 class Playing(Making, Jammers, Protocol):
@@ -322,7 +329,8 @@ class Service:
                     data, call.left(), recording=True, music=music, caller=call.caller.key
                 )
         else:
-            screened = await self._screens.screen(data, call.left(), music=music, caller=call.caller.key)
+            notation, caller = foreign.is_notation(song), call.caller.key
+            screened = await self._screens.screen(data, call.left(), notation=notation, music=music, caller=caller)
         analysis = pb.AnalyzeGuitarResponse.FromString(screened)
         call.facts["parse_ms"] = self._since(began)
         call.facts["bars"] = analysis.timeline.bars
@@ -389,7 +397,8 @@ class Service:
         try:
             if foreign.is_midi(file):
                 return file
-            return await self._screens.convert(file, call.left(), caller=call.caller.key)
+            notation, caller = foreign.is_notation(file), call.caller.key
+            return await self._screens.convert(file, call.left(), notation=notation, caller=caller)
         except StatusError as error:  # the field's path in this message
             raise StatusError(with_field(error.status, "midi", field)) from None
 

@@ -49,7 +49,7 @@ class Readers:
         self.go = asyncio.Event()
         self.go.set()
 
-    async def look_at_brief(self, request: bytes, seconds: float) -> bytes:
+    async def look_at_brief(self, request: bytes, seconds: float, *, caller: str = "") -> bytes:
         brief = pb.ComposeRequest.FromString(request).brief
         self.briefs.append(brief)
         await self.go.wait()
@@ -66,7 +66,14 @@ class Readers:
         return [drums(0, self.size)]
 
     async def screen(
-        self, request: bytes, seconds: float, *, recording: bool = False, music: bool = False, caller: str = ""
+        self,
+        request: bytes,
+        seconds: float,
+        *,
+        recording: bool = False,
+        notation: bool = False,
+        music: bool = False,
+        caller: str = "",
     ) -> bytes:
         self.asked.append(pb.GenerateDrumsRequest.FromString(request))
         self.recordings += recording
@@ -81,7 +88,7 @@ class Readers:
         analysis = pb.AnalyzeGuitarResponse(timeline=timeline, estimated_ms=self.estimated_ms, song=self.song)
         return analysis.SerializeToString()
 
-    async def convert(self, file: bytes, seconds: float, *, caller: str = "") -> bytes:
+    async def convert(self, file: bytes, seconds: float, *, notation: bool = False, caller: str = "") -> bytes:
         if self.error:
             raise self.error
         return b"MThd of " + file

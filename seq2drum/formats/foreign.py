@@ -210,6 +210,12 @@ def is_recording(head: bytes) -> bool:
     return kind is not None and kind.suffixes == RECORDING_SUFFIXES
 
 
+def is_notation(head: bytes) -> bool:
+    """Whether a file is a score or notation in plain text, by its first bytes."""
+    kind = None if is_midi(head) else recognised(head)
+    return kind is not None and kind.suffixes in (SCORE_SUFFIXES, ABC_SUFFIXES, HUMDRUM_SUFFIXES)
+
+
 def of_folder(name: str) -> Kind | None:
     """What a folder is that one program shows as a file; None if it is a folder like others."""
     return _BY_SUFFIX.get(_suffix(name))

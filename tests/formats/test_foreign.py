@@ -115,3 +115,19 @@ def test_a_large_file_is_named_and_its_size_is_of_no_interest(tmp_path: Path) ->
     path.write_bytes(bytes(2000))
     with pytest.raises(LimitError, match="larger than 1000 bytes"):
         foreign.read_file(path, 1000)
+
+
+@pytest.mark.parametrize(
+    ("head", "notation"),
+    [
+        (b"X:1\nK:C\n", True),
+        (b"**kern\n4c\n", True),
+        (b"<?xml version='1.0'?><score-partwise/>", True),
+        (zipped("META-INF/container.xml", "score.xml"), True),
+        (midi.serialise(strummed()), False),
+        (b"RIFF\x24\x08\0\0WAVEfmt ", False),
+        (b"", False),
+    ],
+)
+def test_notation_is_told_from_what_is_read_at_once(head: bytes, notation: bool) -> None:
+    assert foreign.is_notation(head) is notation

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from server import configuration, tokens
 from server.settings import Settings
 from server.statuses import reason_of
 from server.tokens import Token
+from tests.conftest import ROOT
 from tests.papers import client, make_papers
 from tests.servers import Served, process, refused, served, settings, until
 
@@ -249,3 +251,20 @@ async def speaks(server: Served, authority: bytes) -> bool:
         except grpc.aio.AioRpcError as error:
             assert error.code() == grpc.StatusCode.UNAVAILABLE
             return False
+
+
+@pytest.mark.slow
+def test_slow_files_of_one_token_do_not_keep_the_songs_of_another_waiting(tmp_path: Path) -> None:
+    place = write(tmp_path / "tokens", f"anna {ANNA}\nbert {BERT}\n")
+    slow = b"X:1\nM:1/4\nL:1/4\nK:C\n" + (b"[" + b"C" * 50 + b"]|") * 390 + b"\n"
+    song = (ROOT / "examples" / "funk.mid").read_bytes()
+    flags = ("--engines", "1", "--screens", "2", "--port", "0", "--token-file", str(place))
+    with process(tmp_path, *flags) as running, ThreadPoolExecutor() as several:
+        address = f"127.0.0.1:{running.port()}"
+        running.wait("ready in")
+        with RemoteDrummer(address, token=ANNA) as anna, RemoteDrummer(address, token=BERT) as bert:
+            read = [several.submit(anna.analyze, slow) for _ in range(4)]
+            time.sleep(0.5)  # two of them are being read, if they may
+            assert [bert.analyze(song).timeline.bars for _ in range(5)] == [24] * 5
+            assert sum(one.done() for one in read) < 2
+            assert all(one.result().timeline.bars == 390 for one in read)

@@ -162,6 +162,53 @@ def test_who_has_many_files_to_be_read_does_not_keep_another_waiting_for_all_of_
     run(test)
 
 
+def test_a_caller_whose_files_take_long_leaves_a_worker_for_others() -> None:
+    async def test() -> None:
+        async with screens(screens=2) as pool:
+            slow = [asyncio.create_task(pool.screen(b"spin", LONG, caller="slow")) for _ in range(3)]
+            await asyncio.sleep(0)
+            for number in range(5):
+                body = b"%d" % number
+                assert (await pool.screen(body, LONG, caller="other")).endswith(body)
+            assert not any(task.done() for task in slow)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+
+    run(test)
+
+
+def test_notation_of_many_callers_leaves_a_worker_for_files_that_are_read_at_once() -> None:
+    async def test() -> None:
+        async with screens(screens=2) as pool:
+            slow = [
+                asyncio.create_task(pool.screen(b"spin", LONG, notation=True, caller=f"slow {number}"))
+                for number in range(3)
+            ]
+            await asyncio.sleep(0)
+            assert (await pool.screen(b"quick", LONG, caller="other")).endswith(b"quick")
+            assert not any(task.done() for task in slow)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+
+    run(test)
+
+
+def test_a_caller_gets_its_share_back_when_a_file_was_read_or_its_worker_died() -> None:
+    async def test() -> None:
+        async with screens(screens=2) as pool:
+            for body in (b"die", b"refuse", b"first", b"second"):
+                answer = pool.screen(body, LONG, notation=True, caller="one")
+                if body in (b"die", b"refuse"):
+                    with pytest.raises((Refusal, StatusError)):
+                        await answer
+                else:
+                    assert (await answer).endswith(body)
+
+    run(test)
+
+
 def test_a_worker_that_hangs_does_not_blame_the_file_which_another_reads() -> None:
     async def test() -> None:
         async with screens(screen_seconds=0.3) as pool:
