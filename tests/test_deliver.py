@@ -1,10 +1,12 @@
 """Exports are made of values: no command line is needed, and the same values give the same bytes."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
 
+from seq2drum import files
+from seq2drum.cli import exports
 from seq2drum.deliver import EXPORTS, Played
 from seq2drum.formats import midi, musicxml
 from seq2drum.music.kit import FULL
@@ -33,6 +35,20 @@ def test_what_is_made_follows_the_values_and_the_suffix():
     project = EXPORTS["rpp"].make(Played((take(),), "Riff", Session(split=True, click=True)), ".rpp")
     assert all(name in project for name in (b'"Kick"', b'"Snare"', b'"Click"'))
     assert EXPORTS["rpp"].make(plain, ".rpp").count(b"<TRACK") < project.count(b"<TRACK")
+
+
+def test_a_score_says_how_many_hits_it_merges(tmp_path, capsys):
+    flam = Part.of([Note(tick, 20, 38, 90) for tick in (0, 30, 960, 1440, 1470)], name=TRACK_NAME, is_drums=True)
+    for part, said in (
+        (flam, "s.musicxml: 2 of 5 hits are not in the score: they are nearer than a sixteenth"),
+        (None, ""),
+    ):
+        played = Played((replace(take(), part=part) if part else take(),), "Riff", PLAIN)
+        exports.write("score", played, str(tmp_path / "s.musicxml"), files.writing, overwrite=True)
+        err = capsys.readouterr().err
+        assert said in err if said else not err
+        exports.write("score", played, str(tmp_path / "s.txt"), files.writing, overwrite=True)
+        assert capsys.readouterr().err == ""
 
 
 def test_what_exports_are_made_of_stays_as_it_is():

@@ -137,6 +137,8 @@ def write(flag: str, played: Played, name: str, place: Place, *, overwrite: bool
     """
     if flag == "wav":
         tell_if_cut(played.takes[0].heard(played.session)[0])
+    if flag == "score" and _suffix(name) != ".txt":
+        _tell_if_merged(played, name)
     data = EXPORTS[flag].make(played, _suffix(name))
     with place(name, overwrite=overwrite) as temporary:
         temporary.write_bytes(data)
@@ -148,6 +150,18 @@ def tell_if_cut(duet: Duet, span: tuple[int, int] | None = None) -> None:
 
     if (lasts := sound.seconds(duet, span)) > sound.MOST_SECONDS:
         say(f"it lasts {sound.clock(lasts)}; the first {sound.clock(sound.MOST_SECONDS)} of it can be heard")
+
+
+def _tell_if_merged(played: Played, name: str) -> None:
+    """Say how many hits of the best take its score does not have, if there are such."""
+    from seq2drum.formats import heads
+
+    best = played.counted
+    if count := heads.merged(best.song, best.standard_part):
+        say(
+            f"{name}: {count:,} of {len(best.standard_part):,} hits are not in the score: they are nearer than a"
+            " sixteenth or a triplet eighth to a louder one that has the same head"
+        )
 
 
 def _suffix(name: str) -> str:

@@ -103,6 +103,11 @@ def heads_of(song: Song, bars: Sequence[Bar], drums: Part) -> list[Heads]:
     return [_bar_heads(of_bar, length_of(song, bar)) for bar, of_bar in zip(bars, raw, strict=True)]
 
 
+def merged(song: Song, drums: Part) -> int:
+    """How many hits of a part are not written, as a louder one has their head."""
+    return len(drums) - sum(len(chord) for bar in heads_of(song, song.bars(), drums) for chord in bar.values())
+
+
 def length_of(song: Song, bar: Bar) -> int:
     """The printed length of a bar, a multiple of a 64th: the bar's own, or the nearest to it for a cut bar."""
     return max(3, 3 * round(Fraction(bar.length * 16, song.ticks_per_quarter)))

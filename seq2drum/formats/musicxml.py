@@ -27,11 +27,12 @@ def write_score(song: Song, drums: Part, title: str, *, first_bar: int = 0, last
     Hand percussion has a staff of its own below, where there is any: another player has it, and on one staff with the
     kit neither could be read.
 
-    The measures, metres and tempo marks are the song's. A hit is written at the nearest of six places a quarter (16ths
-    and triplet eighths); one between a triplet and a 16th goes with the most of the part, a beat that would mix the two
-    takes the kind that most of its hits have, and in metres counted in eighths or shorter there are no triplets. A head
-    that two hits would share is written once, as the louder. A part that swings is written as swing is: plain eighths,
-    and the word above them (for programs, MusicXML's `swing`, which `notation` reads).
+    The measures and metres are the song's, and so are the tempos, each at the nearest sixteenth. A hit is written at
+    the nearest of six places a quarter (16ths and triplet eighths); one between a triplet and a 16th goes with the most
+    of the part, a beat that would mix the two takes the kind that most of its hits have, and in metres counted in
+    eighths or shorter there are no triplets. A head that two hits would share is written once, as the louder. A part
+    that swings is written as swing is: plain eighths, and the word above them (for programs, MusicXML's `swing`, which
+    `notation` reads).
 
     Args:
         song: Gives bars, metres and tempos; its parts are not looked at.
@@ -92,8 +93,7 @@ def _measure(part: ET.Element, measure: Measure, *, is_first: bool, swings: bool
         element.set("implicit", "yes")
     if measure.metre:
         _attributes(element, measure.metre, is_first)
-    for tempo in measure.tempos:
-        _tempo(element, tempo, swings)
+    _tempos(element, measure.tempos, swings)
     for place, name in measure.names:
         direction = _add(element, "direction", placement="above")
         _add(_add(direction, "direction-type"), "words", name)
@@ -119,13 +119,23 @@ def _attributes(measure: ET.Element, metre: tuple[int, int], is_first: bool) -> 
         _add(_add(attributes, "clef"), "sign", "percussion")
 
 
+def _tempos(measure: ET.Element, tempos: Sequence[TempoMark], swings: bool) -> None:
+    """Tempos where they are: several programs do not heed an offset, so time goes forward to each, and back."""
+    at = 0
+    for tempo in tempos:
+        if tempo.place > at:
+            _add(_add(measure, "forward"), "duration", tempo.place - at)
+        at = tempo.place
+        _tempo(measure, tempo, swings)
+    if at:
+        _add(_add(measure, "backup"), "duration", at)
+
+
 def _tempo(measure: ET.Element, tempo: TempoMark, swings: bool) -> None:
     """A tempo, by the beat that is counted."""
     speed = {"tempo": f"{tempo.bpm:.4f}".rstrip("0").rstrip(".")}
     if not tempo.printed:
-        element = _add(measure, "sound", **speed)
-        if tempo.place:
-            _add(element, "offset", tempo.place)
+        _add(measure, "sound", **speed)
         return
     direction = _add(measure, "direction", placement="above")
     if swings:
@@ -135,8 +145,6 @@ def _tempo(measure: ET.Element, tempo: TempoMark, swings: bool) -> None:
     if tempo.dotted:
         _add(metronome, "beat-unit-dot")
     _add(metronome, "per-minute", f"{tempo.bpm / 1.5 if tempo.dotted else tempo.bpm:.0f}")
-    if tempo.place:
-        _add(direction, "offset", tempo.place)
     sound = _add(direction, "sound", **speed)
     if swings:
         swing = _add(sound, "swing")

@@ -25,7 +25,7 @@ from seq2drum.formats.heads import (
     swings,
 )
 from seq2drum.music.kit import FULL
-from seq2drum.music.notes import Bar, Part, Song
+from seq2drum.music.notes import Bar, Part, Song, Tempo
 
 TYPES = {192: "whole", 96: "half", 48: "quarter", 24: "eighth", 12: "16th", 6: "32nd", 3: "64th"}
 DOTTED = {length * 3 // 2: length for length in TYPES if 3 < length < 192}
@@ -35,6 +35,10 @@ _LENGTHS = sorted({*TYPES, *DOTTED}, reverse=True)
 _FLAGS = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
 # Where a rest of the hands, of the feet, and of both is written; one of the hands with two flags or more hangs lower.
 _RESTS = {"hands": "D5", "short hands": "F5", "feet": "E4", "both": "B4"}
+
+
+_STEP = DIVISIONS // 4
+"""Tempos change at sixteenths: in a file they may come a little before the barline that they are meant for."""
 
 
 class Chord(NamedTuple):
@@ -318,23 +322,30 @@ def _beams(cell: Cell) -> list[list[str]]:
 
 
 def _tempo_marks(song: Song, bars: Sequence[Bar], first: int) -> list[tuple[TempoMark, ...]]:
-    """For each bar, its tempos. All are played; printed are the first, and those 4 % or more from the last printed.
+    """For each bar, its tempos at sixteenths. Printed are the first, and those 4 % or more from the last printed.
 
     The bar `first` has the tempo that holds there.
     """
-    marks: list[list[TempoMark]] = [[] for _ in bars]
-    starts = [bar.start for bar in bars]
-    last_printed = 0.0
+    # 1. Where each is written, the last of several there.
     tempos = {tempo.tick: tempo for tempo in song.tempo_map}
     if first:
         here = bars[first].start
         tempos = {tick: tempo for tick, tempo in tempos.items() if tick > here}
         tempos[here] = song.tempo_at(here)._replace(tick=here)
+    starts = [bar.start for bar in bars]
+    placed: dict[tuple[int, int], Tempo] = {}
     for tempo in sorted(tempos.values()):
         index = int(np.searchsorted(starts, tempo.tick, side="right")) - 1
-        if index + 1 == len(bars) and tempo.tick >= bars[-1].end:
-            continue
-        place = round(Fraction((tempo.tick - starts[index]) * DIVISIONS, song.ticks_per_quarter))
+        place = _STEP * round(Fraction((tempo.tick - starts[index]) * DIVISIONS, song.ticks_per_quarter * _STEP))
+        if place >= length_of(song, bars[index]):
+            index, place = index + 1, 0
+        placed[index, place] = tempo
+    # 2. Which are printed.
+    marks: list[list[TempoMark]] = [[] for _ in bars]
+    last_printed = 0.0
+    for (index, place), tempo in placed.items():
+        if index == len(bars):
+            break
         printed = abs(tempo.bpm - last_printed) >= 0.04 * last_printed or not last_printed
         last_printed = tempo.bpm if printed else last_printed
         # In metres that go in threes of eighths the beat that is counted is the dotted quarter.

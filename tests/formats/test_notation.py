@@ -694,6 +694,20 @@ def test_metres_cut_bars_and_tempos_of_the_song_are_in_the_score() -> None:
     assert printed == ["120", "100"]
 
 
+def test_tempos_lie_where_they_are_in_their_measures_and_without_offsets() -> None:
+    ticks = [0, 960, 1900, 2 * 1920 + 1440, 3 * 1920 - 20]
+    song = Song(480, (), tuple(Tempo(tick, 500_000 - 40_000 * at) for at, tick in enumerate(ticks)), (), 4 * 1920)
+    data = write_score(song, drums([(0, 36), (2.5, 42), (9, 38)]), "x")
+    again = read_musicxml(data)
+    places = [Fraction(tempo.tick, again.ticks_per_quarter) for tempo in again.tempos]
+    assert places == [0, 2, 4, 11, 12]
+    assert hit_set(again.parts[0], again.ticks_per_quarter) == {(0, 36, 90), (Fraction(5, 2), 42, 90), (9, 38, 90)}
+    for measure in ET.fromstring(data).iter("measure"):
+        assert not [sound for direction in measure.iter("direction") if direction.find("offset") is not None
+                    for sound in direction.iter("sound")]  # fmt: skip
+        assert measure.find("sound/offset") is None
+
+
 def test_a_drifting_tempo_is_played_in_full_but_printed_only_when_it_shows() -> None:
     song = Song(480, (), tuple(Tempo(480 * n, 500000 + 500 * n) for n in range(16)), (), 480 * 16)
     data = write_score(song, drums([(0, 36)]), "x")

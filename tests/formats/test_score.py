@@ -77,6 +77,22 @@ def test_a_tempo_is_printed_if_it_differs_by_4_percent_from_the_last_that_was() 
     assert [(mark.place, mark.printed) for mark in marks] == [(0, True), (48, False), (96, True)]
 
 
+def test_a_tempo_that_changes_just_before_a_barline_is_written_there() -> None:
+    tempos = (Tempo(0, 750_000), Tempo(1920 - 10, 375_000), Tempo(2 * 1920 + 475, 500_000), Tempo(2 * 1920 + 485, 1))
+    (staff,) = score.written(song(3, tempos=tempos), drums((0, KICK))).staves
+    marks = [[(mark.place, mark.bpm) for mark in measure.tempos] for measure in staff.measures]
+    assert marks == [[(0, 80)], [(0, 160)], [(48, 60e6)]]
+    late = (Tempo(0, 500_000), Tempo(3 * 1920 - 5, 400_000))
+    (staff,) = score.written(song(3, tempos=late), drums((0, KICK))).staves
+    assert not staff.measures[2].tempos
+
+
+def test_of_tempos_at_one_place_the_last_is_printed_if_it_shows() -> None:
+    tempos = (Tempo(0, 500_000), Tempo(1915, 400_000), Tempo(1920, 398_000))
+    (staff,) = score.written(song(2, tempos=tempos), drums((0, KICK))).staves
+    assert [(mark.place, mark.printed) for mark in staff.measures[1].tempos] == [(0, True)]
+
+
 def test_tempos_stand_above_the_first_staff_alone() -> None:
     kit, percussion = score.written(song(), drums((0, KICK), (1, CONGA))).staves
     assert kit.measures[0].tempos and not percussion.measures[0].tempos
