@@ -17,6 +17,7 @@ import pytest
 from client import cli as client_cli
 from seq2drum import cli
 from seq2drum.formats import midi
+from seq2drum.judge import summary
 from server import cli as server_cli
 from tests.servers import process
 
@@ -254,6 +255,28 @@ def test_options_that_the_readme_names_are_options_of_the_command_line(capsys):
     known = set(re.findall(r"--[a-z][\w-]*", capsys.readouterr().out))
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", README))
     assert named - known <= {"--dist", "--logdir"}  # of pytest and of TensorBoard
+
+
+def table_of(text: str, heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading, its head first, without the line below the head."""
+    lines = text.split(f"\n## {heading}\n")[1].split("\n## ")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [row for row in rows if set("".join(row)) != {"-"}]
+
+
+def test_the_readme_has_the_five_figures_of_the_summary_as_the_results_have_them():
+    results = (ROOT / "docs" / "researchers" / "results.md").read_text(encoding="utf-8")
+    (first, *rows), (head, *known) = table_of(README, "How good is it?"), table_of(results, "In brief")
+    assert len(first) == len(head) and head[1:] == list(summary.FIGURES)
+    figures = [set(re.findall(r"\d\.\d+", " ".join(row))) for row in known]
+    for row in rows:
+        assert any(set(re.findall(r"\d\.\d+", " ".join(row[1:]))) <= numbers for numbers in figures), row
+
+
+def test_the_readmes_first_training_goes_on_from_the_shipped_model():
+    (block,) = (block for block in blocks("bash") if "--mode train" in block)
+    first = next(line for line in block.splitlines() if "--mode train" in line)
+    assert "--start default" in first and "--minutes 1.5" in first
 
 
 def test_no_figure_is_left_open():
