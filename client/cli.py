@@ -221,7 +221,8 @@ def _token(options: argparse.Namespace) -> str | None:
     try:
         return files.read_file(options.token_file, _MOST_TOKEN_BYTES).decode("ascii").strip()
     except UnicodeDecodeError:
-        raise InputError(f"{options.token_file} holds no token; wanted letters, digits and signs alone") from None
+        name = files.named(options.token_file)
+        raise InputError(f"{name} holds no token; wanted letters, digits and signs alone") from None
 
 
 async def _tell_of_server(options: argparse.Namespace) -> int:

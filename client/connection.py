@@ -13,7 +13,7 @@ import grpc
 
 from client import errors
 from client.addresses import DEFAULT_ADDRESS, is_local, is_several, name, normal, target
-from seq2drum import __version__
+from seq2drum import __version__, files
 from seq2drum.errors import InputError, OptionError, Seq2DrumError
 
 DEADLINE_SECONDS = 120.0
@@ -159,4 +159,4 @@ def _pem(path: str | os.PathLike[str] | None) -> bytes | None:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); wanted a PEM file") from None
+        raise InputError(f"{files.named(path)} cannot be read ({error.strerror}); wanted a PEM file") from None

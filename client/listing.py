@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from seq2drum import files
 from seq2drum.cli.report import Report
 from seq2drum.cli.terminal import standard_output
 from seq2drum.music.explanation import origin
@@ -44,7 +45,8 @@ def beat(made: RemoteBeat, target: str, drums: str) -> Line:
     """A beat that was written, and the drums to a guitar that were, if any."""
     bars, hits, model = made.timeline.bars, made.stats.hits, made.generator.id
     also = [drums] if drums else []
-    text = f"{target}: {bars} bars, {hits} hits; {model}, seed {made.seed}" + "".join(f"; {name}" for name in also)
+    line = f"{files.named(target)}: {bars} bars, {hits} hits; {model}, seed {made.seed}"
+    text = line + "".join(f"; {name}" for name in also)
     fields = {"also": also, "model": model, "seed": made.seed, "bpm": made.brief.bpm, "bars": bars, "hits": hits}
     genres = {share.name: share.weight for share in made.brief.genres}
     return Line(text, {"output": target, **fields, "genres": genres, "request": made.request_id})

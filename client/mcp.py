@@ -44,8 +44,11 @@ async def serve(folders: Sequence[str], reach: Reach) -> None:
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
-    async with stdio_server() as (read, write):
-        await server.run(read, write, server.create_initialization_options())
+    try:
+        async with stdio_server() as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+    except* ConnectionError:
+        pass  # an assistant that dies in a call takes no answer: it has hung up, too
 
 
 def _described(tool: Tool) -> types.Tool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from client.messages import MOST_BYTES
+from seq2drum import files
 from seq2drum.cli import paths
 from seq2drum.errors import InputError, LimitError, OptionError, OutputError
 from seq2drum.music.limits import OPENED_SUFFIXES, SONG_SUFFIXES
@@ -134,4 +135,4 @@ def _files(folder: Path) -> Iterator[Path]:
 def _shown(path: str) -> str:
     """A path as a message has it."""
     cut = path if len(path) <= _SHOWN_LETTERS else f"{path[:_SHOWN_LETTERS]}..."
-    return cut if cut and cut.isprintable() else repr(cut)
+    return files.named(cut) or "''"

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from seq2drum import files
 from seq2drum.errors import OutputError
 
 _PAUSE_SECONDS = 0.1  # between two lines that tell of progress alone
@@ -50,7 +51,8 @@ class StatusFile:
                 self._write(self._path)
             except OSError as error:
                 reason = error.strerror or type(error).__name__
-                raise OutputError(f"{path} cannot be written ({reason}); name another file for the status") from None
+                name = files.named(self._path)
+                raise OutputError(f"{name} cannot be written ({reason}); name another file for the status") from None
 
     @property
     def is_wanted(self) -> bool:

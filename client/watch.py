@@ -211,8 +211,8 @@ class FolderWatch:
         there, now = self._look(), time.monotonic()
         if there is None:
             if self.once:
-                raise InputError(f"the folder {self.folder} cannot be read")
-            waiting.tell(f"the folder {self.folder} cannot be read; waiting for it")
+                raise InputError(f"the folder {files.named(self.folder)} cannot be read")
+            waiting.tell(f"the folder {files.named(self.folder)} cannot be read; waiting for it")
             return []
         ready = ledger.see(there, now)
         return [] if waiting.holds(now) else [name for name in ready if name not in running.values()]
@@ -270,6 +270,9 @@ class FolderWatch:
                 self._refuse_foreign(name)
                 ledger.finish(name, stamp)
                 return 0
+            if self._leads_out(name):
+                text = "is a link out of the folder, and not opened; put the song itself there"
+                raise InputError(f"{files.named(name)} {text}")
             data = files.read_file(self.folder / name, MOST_BYTES)
             if _stamp(self.folder / name) != stamp:
                 return 0  # it goes on changing, and is seen to
@@ -306,8 +309,14 @@ class FolderWatch:
         self._write_error(name, message)
         return exit_code(error)
 
+    def _leads_out(self, name: str) -> bool:
+        """Whether it is a link to a file elsewhere, of which whoever put it there may be told nothing."""
+        return not (self.folder / name).resolve().is_relative_to(self.folder.resolve())
+
     def _refuse_foreign(self, name: str) -> None:
         """Raise an InputError that says what a file is, if that is known. Of others there is nothing to say."""
+        if self._leads_out(name):
+            return
         try:
             with (self.folder / name).open("rb") as file:
                 head = file.read(foreign.HEAD_BYTES)

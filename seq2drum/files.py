@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -16,8 +17,15 @@ except ModuleNotFoundError:  # Windows has none
     fcntl = None  # type: ignore[assignment]
 
 
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 Place: TypeAlias = Callable[..., contextlib.AbstractContextManager[Path]]
 """`writing`, or what takes its place."""
+
+
+def named(path: str | os.PathLike[str]) -> str:
+    """A file's name as a message has it, in one line: what would end that or steer a terminal is escaped."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), os.fspath(path))
 
 
 def read_file(
@@ -35,17 +43,17 @@ def read_file(
     path = Path(path)
     try:
         if path.is_dir():
-            raise InputError(f"{path} is a folder; name a {what} in it")
+            raise InputError(f"{named(path)} is a folder; name a {what} in it")
         with path.open("rb") as file:
             data = file.read(head)
             most = most if isinstance(most, int) else most(data)
             data += file.read(max(most + 1 - head, 0))
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist; give the path of a {what}") from None
+        raise InputError(f"{named(path)} does not exist; give the path of a {what}") from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); give a file you may read") from error
+        raise InputError(f"{named(path)} cannot be read ({error.strerror}); give a file you may read") from error
     if len(data) > most:
-        raise LimitError(f"{path} is larger than {most} bytes, the most that is read")
+        raise LimitError(f"{named(path)} is larger than {most} bytes, the most that is read")
     return data
 
 
@@ -77,13 +85,13 @@ def check(path: Path, *, overwrite: bool) -> None:
     try:
         is_folder, exists, has_place = path.is_dir(), path.exists(), path.parent.is_dir()
     except OSError as error:
-        raise OutputError(f"{path} could not be written ({error.strerror}); name another file") from None
+        raise OutputError(f"{named(path)} could not be written ({error.strerror}); name another file") from None
     if is_folder:
-        raise OutputError(f"{path} is a folder; name a file in it")
+        raise OutputError(f"{named(path)} is a folder; name a file in it")
     if exists and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)")
+        raise OutputError(f"{named(path)} exists already; choose another name or allow overwriting (--force)")
     if not has_place:
-        raise OutputError(f"the folder {path.parent} does not exist; make it first")
+        raise OutputError(f"the folder {named(path.parent)} does not exist; make it first")
 
 
 @contextlib.contextmanager
@@ -150,10 +158,11 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
         else:
             _give_name(temporary, path)
     except FileExistsError:
-        raise OutputError(f"{path} exists already; choose another name or allow overwriting (--force)") from None
+        raise OutputError(f"{named(path)} exists already; choose another name or allow overwriting (--force)") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise OutputError(f"{path} could not be written ({reason}); what was there before is untouched") from error
+        text = f"{named(path)} could not be written ({reason}); what was there before is untouched"
+        raise OutputError(text) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         _check(options.soundfont)
     folder = _folder(options.output or FOLDER, guitar, force=options.force)
     with standard_output():
-        print(f"{folder}:", flush=True)
+        print(f"{files.named(folder)}:", flush=True)
     with bar(None, "playing"):
         _write(folder, _File(GUITAR, guitar, "what goes in: a guitar, two choruses of a blues"), options.force)
         take = Drummer.load().accompany(guitar)
@@ -116,7 +116,8 @@ def _write(folder: Path, file: _File, force: bool) -> None:
     same = path.is_file() and path.stat().st_size == len(file.data) and path.read_bytes() == file.data
     if path.exists() and not (same or force):
         raise OutputError(
-            f"{path} is not what the demo writes and may be yours; name another folder with -o, or allow it (--force)"
+            f"{files.named(path)} is not what the demo writes and may be yours;"
+            " name another folder with -o, or allow it (--force)"
         )
     if not same:
         files.write_file(path, file.data, overwrite=force)

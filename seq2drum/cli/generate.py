@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from seq2drum import files
 from seq2drum.cli import exports, loops, maps, paths, shared
 from seq2drum.cli.terminal import bar, standard_output
 from seq2drum.deliver import EXPORTS
@@ -230,7 +231,8 @@ def _tell(beat: Beat, target: str, wanted: Mapping[str, Extra], seconds: float, 
         return
     also = [_beside(target, extra) for extra in wanted.values()]
     hits = len(beat.duet.drums)
-    line = f"{target}: {beat.brief.bars} bars, {hits} hits in {seconds:.1f} s; {beat.model}, seed {beat.seed}"
+    name = files.named(target)
+    line = f"{name}: {beat.brief.bars} bars, {hits} hits in {seconds:.1f} s; {beat.model}, seed {beat.seed}"
     if also:
         line += f"; {', '.join(also)}"
     if options.json:

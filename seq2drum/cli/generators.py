@@ -71,7 +71,7 @@ def train(options: argparse.Namespace, folders: list[Path], out: Path) -> int:
     say(f"{'stopped' if trained.stopped else 'trained'} after {progress.seconds:.0f} s: {task.status(progress)}")
     unseen = ", ".join(f"{name} {value:.4g}" for name, value in progress.validation.items())
     say(f"on drums never trained on: {unseen}" if unseen else "no file fell to the validation side of the split")
-    say(f"make beats with it: seq2drum --mode generate --model {out}")
+    say(f"make beats with it: seq2drum --mode generate --model {files.named(out)}")
     return 130 if trained.stopped else 0
 
 

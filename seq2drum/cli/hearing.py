@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, NamedTuple
 
+from seq2drum import files
 from seq2drum.cli import paths
 from seq2drum.cli.shared import Container
 from seq2drum.cli.terminal import say
@@ -110,7 +111,7 @@ def given(source: str, options: argparse.Namespace) -> Given:
         )
     else:
         return Given(file)
-    say(f"{source}: {found}{'' if found.tempo_sure == 1 else f'; {_ADVICE}'}")
+    say(f"{files.named(source)}: {found}{'' if found.tempo_sure == 1 else f'; {_ADVICE}'}")
     return Given(heard, sound, found=True)
 
 
@@ -119,14 +120,14 @@ def warn(source: str, take: Take, given: Given) -> None:
     from seq2drum.lattice import placing
 
     for remark in take.song.remarks:
-        say(f"{source}: {remark}")
+        say(f"{files.named(source)}: {remark}")
     missed = placing.missed(take.song, take.guitar.parts)
     if missed.is_free:
         grid, advice = "grid", "was it played without a click? --follow finds its beats"
         if given.found:
             grid, advice = "beats that were found", _ADVICE
         say(
-            f"{source}: {missed.misses} of {missed.strikes} strikes of the guitar miss the {grid},"
+            f"{files.named(source)}: {missed.misses} of {missed.strikes} strikes of the guitar miss the {grid},"
             f" by {missed.by * 1000:.0f} ms (median); {advice}"
         )
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from seq2drum import files
 from seq2drum.cli import paths, shared
 from seq2drum.cli.terminal import standard_output
 from seq2drum.errors import InputError, OptionError
 from seq2drum.music.choices import CHOICES
 from seq2drum.music.limits import NOTE_SUFFIXES
-from seq2drum.music.shown import visible
 
 if TYPE_CHECKING:
     from seq2drum.music.notes import Song
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         paths.write(done, targets[0], overwrite=options.force)
         if targets[0] != "-":
             with standard_output():
-                print(visible(targets[0]), flush=True)
+                print(files.named(targets[0]), flush=True)
 
     return paths.each([(source, [target]) for source, target in jobs], options.force, "humanising", write)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seq2drum import files
 from seq2drum.cli import exports, in_time, maps, paths, shared
 from seq2drum.cli.terminal import as_text
 from seq2drum.deliver import Played
@@ -101,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     if options.source is None:
         raise OptionError("--mode jam wants a guitarist: name a MIDI port or file with --in; --ports lists the ports")
     if paths.is_folder(options.source):
-        raise OptionError(f"--in wants a port or a file, and {options.source} is a folder")
+        raise OptionError(f"--in wants a port or a file, and {files.named(options.source)} is a folder")
     if not options.fast:
         song = open_song(paths.read(options.source))[0] if _is_file(options.source) else None
         signs = _in_song(song, options.signs) if song else ()

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seq2drum import files
 from seq2drum.cli import paths
 from seq2drum.cli.terminal import bar, standard_output
 from seq2drum.errors import OptionError
@@ -77,7 +78,8 @@ def _tell(loop: Loop, target: str, seconds: float, options: argparse.Namespace) 
     if target == "-":
         return
     brief = loop.brief
-    line = f"{target}: {brief.bars} bars, {loop.form}, kit {loop.kit}, in {seconds:.1f} s; loop, seed {loop.seed}"
+    name = files.named(target)
+    line = f"{name}: {brief.bars} bars, {loop.form}, kit {loop.kit}, in {seconds:.1f} s; loop, seed {loop.seed}"
     if options.json:
         told = {
             "output": target,

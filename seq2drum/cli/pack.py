@@ -64,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
     files.check(target, overwrite=options.force)
     sources = [source_of(word).path for word in options.data]
     if target.exists() and any(path.exists() and path.samefile(target) for path in sources):
-        raise OptionError(f"{options.data_out} is among the songs that are packed; name another file with --data-out")
+        name = files.named(options.data_out)
+        raise OptionError(f"{name} is among the songs that are packed; name another file with --data-out")
     parts = parts_of(options.data)
     named = Path(options.manifest) if options.manifest else None
     listed = read_manifests(manifests_of(named, sources))
@@ -89,7 +90,8 @@ def run(options: argparse.Namespace) -> int:
 
     with bar(1, "packed") as advance:
         count = parquet.write(target, rows(), overwrite=options.force)
-    say(f"{count + left_out.total()} files, {count} packed into {target} ({target.stat().st_size / 1e6:.1f} MB)")
+    size = f"{target.stat().st_size / 1e6:.1f} MB"
+    say(f"{count + left_out.total()} files, {count} packed into {files.named(target)} ({size})")
     for line in reasons():
         say(line)
     return 0

@@ -94,7 +94,7 @@ def _songs_in(folder: str, suffixes: Collection[str]) -> list[str]:
         raise InputError(f"the folder {folder!r} cannot be read ({error.strerror})") from None
     songs = [str(child) for child in files_there if not is_ours(child.name)]
     if not songs and (project := foreign.of_folder(folder)):
-        raise InputError(f"{folder}: {project}")
+        raise InputError(f"{files.named(folder)}: {project}")
     if not songs:
         kinds = "MIDI or MusicXML" if ".musicxml" in suffixes else "MIDI"
         raise CorpusError(f"there is no {kinds} file in the folder {folder!r}")
@@ -173,7 +173,7 @@ def each(
 
 def about(source: str, error: Seq2DrumError) -> str:
     """What to say of a song that cannot be used: its name once, and what is wrong."""
-    message, shown = str(error), "standard input" if source == "-" else source
+    message, shown = str(error), "standard input" if source == "-" else files.named(source)
     return message if shown in message else f"{shown}: {message}"
 
 
@@ -237,12 +237,13 @@ def check_target(name: str, inputs: set[tuple[int, int]], *, overwrite: bool) ->
         files.check(Path(name), overwrite=True)  # is there a folder for it?
         return
     except OSError as error:
-        raise OutputError(f"{name} cannot be written ({error.strerror}); name another file with -o") from None
+        text = f"{files.named(name)} cannot be written ({error.strerror}); name another file with -o"
+        raise OutputError(text) from None
     if stat.S_ISDIR(mode):
-        raise OutputError(f"{name} is a folder; name a file in it")
+        raise OutputError(f"{files.named(name)} is a folder; name a file in it")
     if not stat.S_ISREG(mode):
-        raise OutputError(f"{name} is a device and no file; name a file, or - for standard output")
+        raise OutputError(f"{files.named(name)} is a device and no file; name a file, or - for standard output")
     if identity(name) in inputs:
-        raise OptionError(f"{name} is a song that was given, and would be written over; name another file")
+        raise OptionError(f"{files.named(name)} is a song that was given, and would be written over; name another file")
     if not overwrite:
-        raise OutputError(f"{name} exists already; choose another name or allow overwriting (--force)")
+        raise OutputError(f"{files.named(name)} exists already; choose another name or allow overwriting (--force)")

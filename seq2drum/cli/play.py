@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seq2drum import files
 from seq2drum.cli import duets, exports, paths, shared, speakers
 from seq2drum.cli.terminal import standard_output
 from seq2drum.errors import OptionError
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         paths.write(data, options.output, overwrite=options.force)
         if options.output != "-":
             with standard_output():
-                print(f"{options.output}: {sound.clock(sound.lasts(data))} of sound", flush=True)
+                print(f"{files.named(options.output)}: {sound.clock(sound.lasts(data))} of sound", flush=True)
         return 0
     speakers.play(data, players)
     return 0

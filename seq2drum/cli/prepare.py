@@ -212,7 +212,7 @@ def prepared(data: Sequence[str | Path], options: argparse.Namespace) -> list[Pr
 
     path = _cache_of(data, options)
     if path.exists():
-        say(f"songs as prepared in {path}")
+        say(f"songs as prepared in {files.named(path)}")
         return allowed(load(path), options)
     return [unpacked(song) for song in _prepare(data, options, path)]
 
@@ -257,5 +257,5 @@ def _prepare(data: Sequence[str | Path], options: argparse.Namespace, path: Path
     for line in account.lines():
         say(line)
     sides = [f"{sum(song.split == side for song in songs)} {side}" for side in SPLITS]
-    say(f"songs by side: {', '.join(sides)}; kept in {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    say(f"songs by side: {', '.join(sides)}; kept in {files.named(path)} ({path.stat().st_size / 1e6:.1f} MB)")
     return songs

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from seq2drum import files
 from seq2drum.cli.terminal import say, standard_output, width
 from seq2drum.music.explanation import Explanation, SectionGroove, Swap, in_words
 from seq2drum.music.shown import visible
@@ -43,7 +44,8 @@ class Report:
         """A line for people, and one for each one."""
         numbers = ", ".join(map(str, self.parts))
         guitar = f"{'part' if len(self.parts) == 1 else 'parts'} {numbers} ({self.reason})"
-        line = f"{self.target}: {self.bars} bars, {self.hits} hits in {self.seconds:.1f} s, listening to {guitar}"
+        target = files.named(self.target)
+        line = f"{target}: {self.bars} bars, {self.hits} hits in {self.seconds:.1f} s, listening to {guitar}"
         if self.take or self.grooves:
             named = f"take {self.take}" if self.take else "groove"
             line += "; " + ": ".join(filter(None, [named, in_words(self.grooves)]))

@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         data = _drums(duet, suffix) if suffix in DRUMS else _picture(duet, suffix, options, first, last)
         files.write_file(options.output, data, overwrite=options.force)
     with standard_output():
-        print(options.output, flush=True)
+        print(files.named(options.output), flush=True)
     return 0
 
 

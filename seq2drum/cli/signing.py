@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from seq2drum import files
 from seq2drum.cli.arguments import Parser
 from seq2drum.cli.terminal import say
 from seq2drum.errors import OptionError, Seq2DrumError
@@ -38,7 +39,7 @@ def _do(verb: str, words: Sequence[str]) -> None:
     if verb == "key":
         parser.add_argument("file", type=Path)
         file: Path = parser.parse(words).file
-        say(f"{signing.make_key(file)} is for whoever is to trust you; keep {file} to yourself")
+        say(f"{signing.make_key(file)} is for whoever is to trust you; keep {files.named(file)} to yourself")
         return
     parser.add_argument("folder")
     if verb == "sign":
@@ -54,7 +55,7 @@ def _do(verb: str, words: Sequence[str]) -> None:
         signing.sign(folder, options.key)
         say(f"{folder / signing.SIGNATURE} is written")
     else:
-        say(f"{folder} is signed by {signing.check(folder, options.trusted)}")
+        say(f"{files.named(folder)} is signed by {signing.check(folder, options.trusted)}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seq2drum import files
 from seq2drum.cli import generators, prepare
 from seq2drum.cli.arguments import check_least
 from seq2drum.cli.terminal import bar, command, say
@@ -209,7 +210,7 @@ def _check_same(out: Path, data: list[dict[str, str | int]]) -> None:
     if kept != data:
         raise OptionError(
             f"the run in {str(out)!r} was begun with other songs; name the same ones, or begin another run that goes on"
-            f" from its weights: --start {out}"
+            f" from its weights: --start {files.named(out)}"
         )
 
 
@@ -346,8 +347,8 @@ def _sum_up(trained: Trained, out: Path) -> None:
         if GROOVED in progress.validation:
             say(f"on the same, given the groove of each section: {progress.validation[GROOVED]:.2f}")
     if trained.report:
-        say(f"how it went: {trained.report}, or tensorboard --logdir {out}")
-    say(f"play with it: seq2drum --mode infer SONG.mid --model {out}")
+        say(f"how it went: {trained.report}, or tensorboard --logdir {files.named(out)}")
+    say(f"play with it: seq2drum --mode infer SONG.mid --model {files.named(out)}")
 
 
 def _check_numbers(asked: argparse.Namespace) -> None:

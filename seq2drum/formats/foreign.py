@@ -242,7 +242,7 @@ def read_file(path: str | os.PathLike[str], most: int) -> bytes:
 def refuse(head: bytes, path: str | os.PathLike[str]) -> None:
     """Raise a MidiError that names what a file is, if that is known and it is no MIDI file."""
     if not is_midi(head) and (kind := recognised(head, Path(path).name)):
-        raise MidiError(f"{path}: {kind}")
+        raise MidiError(f"{files.named(path)}: {kind}")
 
 
 def is_midi(data: bytes) -> bool:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2drum import files
 from seq2drum.errors import LimitError, MidiError
 from seq2drum.formats import events, foreign, mending, moving, symusic_core
 from seq2drum.formats.events import Track
@@ -79,7 +80,7 @@ def read(path: str | os.PathLike[str], *, limits: Limits = DEFAULT_LIMITS, repai
     try:
         return parse(data, limits=limits, repair=repair)
     except MidiError as error:
-        raise type(error)(f"{path}: {error}") from error
+        raise type(error)(f"{files.named(path)}: {error}") from error
 
 
 def serialise(song: Song) -> bytes:

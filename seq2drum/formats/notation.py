@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seq2drum import files
 from seq2drum.errors import InputError, NotationError
 from seq2drum.formats.clock import ticks_per_quarter
 from seq2drum.formats.heads import SIGNS
@@ -108,9 +109,9 @@ def _file_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(SCORE_LIMITS.file_bytes + 1)
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist; give the path of a MusicXML file") from None
+        raise InputError(f"{files.named(path)} does not exist; give the path of a MusicXML file") from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); give a file you may read") from error
+        raise InputError(f"{files.named(path)} cannot be read ({error.strerror}); give a file you may read") from error
 
 
 # --- music21 ----------------------------------------------------------------------------------------------------------

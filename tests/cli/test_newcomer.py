@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2drum import cli
+from seq2drum import cli, files
 from seq2drum.cli import arguments, terminal
 from seq2drum.formats import midi
 from tests.commands import called
@@ -231,6 +231,40 @@ def test_a_file_name_that_the_terminal_cannot_encode_is_printed_with_escapes(
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert "Lied für 日本.drums.mid: 8 bars".encode(encoding, "backslashreplace") in done.stdout
+
+
+def test_a_name_in_a_message_is_one_line_of_letters() -> None:
+    assert files.named(Path("a\nb\r\x1b[31m\u202ec/日本 1.mid")) == r"a\nb\r\x1b[31m\u202ec/日本 1.mid"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no file has such a name here")
+def test_a_file_name_of_two_lines_is_printed_in_one_and_steers_no_terminal(
+    player: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = "a\x1b[31m\nsecond"
+    song, broken = put(tmp_path / f"{odd}.mid"), tmp_path / f"{odd} broken.mid"
+    broken.write_bytes(b"MThd and nothing of weight")
+    model = ["--model", str(player)]
+    jobs: list[tuple[int, list[str]]] = [
+        (0, ["infer", str(song), *model]),
+        (2, ["infer", str(song), *model]),  # its drums are there
+        (2, ["infer", str(broken), *model]),
+        (2, ["infer", str(tmp_path / f"{odd} missing.mid"), *model]),
+        (2, ["infer", str(tmp_path / f"{odd} missing.gp5"), *model]),
+        (2, ["infer", str(song), *model, "-o", str(tmp_path / odd / "x.mid")]),
+        (0, ["show", str(song), "-o", str(tmp_path / f"{odd}.svg")]),
+        (2, ["show", str(broken)]),
+        (2, ["infer", str(tmp_path), *model]),
+        (0, ["humanize", str(tmp_path / f"{odd}.drums.mid"), "-o", str(tmp_path / f"{odd} human.mid")]),
+        (0, ["generate", "--bars", "2", "-o", str(tmp_path / f"{odd} beat.mid")]),
+    ]
+    for code, words in jobs:
+        found, out, err = called(["--mode", *words], capsys)
+        assert found == code, (words, err)
+        said = (out + err).splitlines()
+        assert any(r"a\x1b[31m\nsecond" in line for line in said), (words, said)
+        assert not any(line.startswith("second") or "\x1b" in line for line in said), (words, said)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -272,6 +273,26 @@ async def asked(server: str, folder: Path, calls: Any) -> list[Any]:
             answers.append(await client.list_tools())
         assert (folder.parent / "said").read_text() == ""
     return answers
+
+
+@pytest.mark.slow
+def test_an_assistant_that_dies_in_a_call_has_hung_up_and_leaves_no_traceback(folder):
+    line = [sys.executable, "-m", "client", "mcp", str(folder), "--server", "127.0.0.1:1"]
+    about = {"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    asked = [
+        {"id": 1, "method": "initialize", "params": about},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": "look_at_song", "arguments": {"song": "funk.mid"}}},
+    ]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT) as served:
+        served.stdin.write("".join(json.dumps({"jsonrpc": "2.0", **one}) + "\n" for one in asked[:1]).encode())
+        served.stdin.flush()
+        assert b"serverInfo" in served.stdout.readline()
+        served.stdout.close()
+        served.stdin.write("".join(json.dumps({"jsonrpc": "2.0", **one}) + "\n" for one in asked[1:]).encode())
+        served.stdin.close()
+        assert (served.stderr.read(), served.wait(60)) == (b"", 0)
 
 
 def words(answer: Any) -> str:

@@ -303,6 +303,20 @@ def test_a_file_that_nobody_reads_gets_a_note_that_says_what_it_is(stage: Stage)
     assert (stage.played, len(stage.lines)) == ([SONG], 2)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights here")
+def test_a_link_out_of_the_folder_is_neither_sent_nor_are_its_bytes_told(stage: Stage, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"FLhd: mine alone")
+    for name in ("away.mid", "away.flp", "away.txt"):
+        (stage.folder / name).symlink_to(secret)
+    put(stage.folder / "real.mid")
+    (stage.folder / "again.mid").symlink_to("real.mid")  # one that stays inside is a song
+    assert stage.once() == 2
+    assert stage.played == [SONG, SONG]
+    assert names(stage.output) == ["again.drums.mid", "away.mid.error.txt", "real.drums.mid"]
+    assert "a link out of the folder" in (stage.output / "away.mid.error.txt").read_text()
+
+
 def test_a_score_is_sent_as_it_is(stage: Stage) -> None:
     put(stage.folder / "song.musicxml", SONG)
     assert stage.once() == 0
