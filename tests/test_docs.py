@@ -260,7 +260,7 @@ def small(arguments: list[str], *, force: bool) -> list[str]:
             given[given.index(option) + 1] = number
     mode = arguments[arguments.index("--mode") + 1] if "--mode" in arguments else "infer"
     forced = ["--force"] if force and mode in ("infer", "generate", "humanize", "eval") else []
-    if mode == "train" and set(given) & set(GENERATORS):  # which have no sizes
+    if mode == "train" and set(given) & {*GENERATORS, "--start"}:  # which have no sizes, or those of another model
         return [*given, "--batch", "16", "--threads", "1"]
     return given + SMALL.get(mode, []) + forced
 
