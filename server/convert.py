@@ -27,6 +27,7 @@ from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import IntArray, Part, Song
 from seq2drum.music.theory import GuitarChoice
 from seq2drum.play import wishes
+from seq2drum.play.asked import reference
 from seq2drum.play.book import Book, groove_of
 from seq2drum.play.folder import WEIGHTS, read_config
 from seq2drum.play.options import Options
@@ -136,9 +137,12 @@ def _lists(config: pb.GenerationConfig) -> dict[str, tuple[Any, ...]]:
     return {name: value for name, value in given.items() if value}
 
 
-def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Groove]:
-    """The groove of each section, by name from the book alone, or read from bytes: a name is never opened."""
-    found: dict[str, Groove] = {}
+def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Groove | str]:
+    """The groove of each section, by name from the book alone, or read from bytes: a name is never opened.
+
+    The name of a family stays: which of it is played is for the song to say.
+    """
+    found: dict[str, Groove | str] = {}
     for choice in choices:
         for name in ("section", "name"):
             _check_word(getattr(choice, name), name, "groove")
@@ -151,7 +155,7 @@ def _grooves(choices: Sequence[pb.GrooveChoice], limits: Limits) -> dict[str, Gr
     return found
 
 
-def _groove(choice: pb.GrooveChoice, limits: Limits) -> Groove:
+def _groove(choice: pb.GrooveChoice, limits: Limits) -> Groove | str:
     bars = _bars(choice.bars) if choice.HasField("bars") else None
     if choice.WhichOneof("source") == "midi":
         try:
@@ -160,7 +164,10 @@ def _groove(choice: pb.GrooveChoice, limits: Limits) -> Groove:
             raise type(error)(f"the groove's file: {error}") from None
     if bars is not None:
         raise OptionError("a groove has a name and bars; wanted bars of a file, or a name alone")
-    return Book.load()[choice.name]
+    if reference(choice.name).is_file:
+        return Book.load()[choice.name]
+    meant = Book.load().meant(choice.name)
+    return meant[0] if len(meant) == 1 else choice.name
 
 
 def check_wishes(song: Song, choice: GuitarChoice, options: Options, limits: Limits) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seq2drum.cli import exports, hearing, maps, paths, shared
-from seq2drum.cli.terminal import as_text
+from seq2drum.cli.terminal import as_text, say
 from seq2drum.deliver import Played
 from seq2drum.errors import OptionError
 from seq2drum.music.choices import check
@@ -18,6 +18,7 @@ from seq2drum.music.limits import SONG_SUFFIXES
 if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
     from seq2drum.play.drummer import Drummer
     from seq2drum.play.options import Options
+    from seq2drum.play.take import Take
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -110,6 +111,23 @@ def _play_one(
     given = hearing.given(source, options)
     takes = drummer.takes(given.song, wanted, len(targets))
     hearing.warn(source, takes[0], given)
+    _say_grooves(source, takes[0], wanted)
     title = as_text("Drums" if source == "-" else Path(source).stem)
     played = Played(takes, title, exports.session(options), options.soundfont, given.recording)
     exports.keep(played, options, source, targets, also, begun, with_guitar=options.with_guitar)
+
+
+def _say_grooves(source: str, take: Take, wanted: Options) -> None:
+    """Say which groove was taken of each family that is asked for."""
+    from seq2drum.play.asked import by_letter, by_section, reference
+    from seq2drum.play.book import Book
+
+    if wanted.groove is None or not isinstance(take.options.groove, Mapping):
+        return
+    letters = tuple(dict.fromkeys(marker.text for marker in take.sections))
+    for letter, words in by_letter(by_section(wanted.groove), letters).items():
+        taken = take.options.groove[letter]
+        if isinstance(words, str) and not isinstance(taken, str) and not reference(words).is_file:
+            family = Book.load().meant(words)
+            if len(family) > 1:
+                say(f"{source}: {words!r} is {taken.name} here, of {len(family)} grooves with that in their names")

@@ -55,6 +55,11 @@ ODD: tuple[tuple[tuple[int, int], tuple[int, ...]], ...] = (
 )
 """Metres with groups of two and three, and the groups, of which composed grooves are in the book."""
 LIST = "--mode grooves lists them"
+_STRUCK = frozenset(
+    re.findall(r"\w+", f"{choices.PIECES} hat foot quarter quarters 16th eighths no on in the of and with every")
+)
+"""Words that say what is struck, or how often: they are in the names of grooves of every kind."""
+_HALVES = ("beat", "double", "time")  # words that name a kind only beside another
 _NEAR = 4  # names that are told where there is none of a name
 
 
@@ -93,6 +98,28 @@ class Book(Shown):
             meant = f"did you mean {' or '.join(names)}? " if names else ""
             raise OptionError(f"there is no groove {words!r}; {meant}{LIST}")
         return self.grooves[place]
+
+    def meant(self, words: str) -> tuple[Groove, ...]:
+        """The groove of a name or a title; or else the family of those that have the words in one of theirs.
+
+        Words such as "brushes" or "half-time" name a family; those that say what is struck, or when, are of all kinds.
+
+        Raises:
+            OptionError: there is none, or they are of several kinds; it says which.
+        """
+        plain = _plain(words)
+        places = {place for name, place in self._places.items() if plain and f" {plain} " in f" {name} "}
+        if words in self or not places:
+            return (self[words],)
+        family = tuple(self.grooves[place] for place in sorted(places))
+        if plain in _HALVES or all(word in _STRUCK or not word.isalpha() for word in plain.split()):
+            kinds = {groove.name.partition("-")[0]: groove.name for groove in reversed(family)}
+            some = [groove.name for groove in family if groove.name in kinds.values()][:_NEAR]
+            raise OptionError(
+                f"{words!r} is in the names of {len(family)} grooves of several kinds, such as {', '.join(some)};"
+                f" name one of them: {LIST}"
+            )
+        return family
 
     def __contains__(self, words: object) -> bool:
         return isinstance(words, str) and _plain(words) in self._places
@@ -165,7 +192,16 @@ def _loaded(folder: Path) -> Book:
 
 
 def read_groove(text: str, *, book: Book | None = None, drum_map: DrumMap | None = None) -> Groove:
-    """The groove that is meant by NAME, FILE, FILE:BAR or FILE:A-B.
+    """The groove that is meant by NAME, FILE, FILE:BAR or FILE:A-B; the first of a family, see `read_grooves`.
+
+    Raises:
+        OptionError: as `read_grooves`.
+    """
+    return read_grooves(text, book=book, drum_map=drum_map)[0]
+
+
+def read_grooves(text: str, *, book: Book | None = None, drum_map: DrumMap | None = None) -> tuple[Groove, ...]:
+    """The groove that is meant by NAME, FILE, FILE:BAR or FILE:A-B, or the family that is, see `Book.meant`.
 
     Of a file with drums it is the typical one, see `grooves.typical`; of one bar or two the bars themselves. Bars count
     from 1. drum_map: the notes that the drums of a file are on, if not those of General MIDI.
@@ -176,13 +212,13 @@ def read_groove(text: str, *, book: Book | None = None, drum_map: DrumMap | None
     book = Book.load() if book is None else book
     meant = asked.reference(text)
     if not meant.is_file:
-        return book[meant.name]
+        return book.meant(meant.name)
     try:
         song = open_drums(meant.name).song
     except Seq2DrumError as error:
         raise OptionError(f"the groove {text!r} cannot be read: {error}") from None
     try:
-        return groove_of(song, meant.bars, drum_map)
+        return (groove_of(song, meant.bars, drum_map),)
     except OptionError as error:
         raise OptionError(f"the groove {text!r}: {error}") from None
 

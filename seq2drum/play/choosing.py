@@ -156,6 +156,23 @@ def another(heard: Heard, sections: Sequence[Section], options: Options, playing
     return song.grooves[_best(np.where(like, expected, -1), song.grooves)] if any(like) else playing
 
 
+def likeliest(
+    heard: Heard, sections: Sequence[Section], options: Options, letter: str, family: Sequence[Groove]
+) -> Groove:
+    """Of some grooves the safest for a section, or with `WHOLE` for the song: one that every drummer knows, if any is.
+
+    The first of them, if none is in the metre that is wanted.
+    """
+    fits, names = _fits(heard, sections, options), {groove.name for groove in family}
+    if not fits:
+        return family[0]
+    fit = fits.get(letter) or _of_song(fits, _bars_of(sections, len(heard.form.steps)))
+    among = np.array([groove.name in names for groove in fit.grooves])
+    known = among & (fit.shelf.popularity == 0)
+    expected = np.where(known if known.any() else among, _expected(fit)[0], -1)
+    return fit.grooves[int(np.argmax(expected))] if among.any() else family[0]
+
+
 def offered(heard: Heard, sections: Sequence[Section], options: Options) -> list[tuple[Groove, float]]:
     """Up to OFFERED different grooves that fit a song; the first is the one that is chosen.
 

@@ -18,8 +18,9 @@ from seq2drum.music.choices import sections_of
 from seq2drum.music.kit import FULL
 from seq2drum.music.limits import DEFAULT_LIMITS, Limits
 from seq2drum.music.notes import Marker, Song
+from seq2drum.play import choosing
 from seq2drum.play.asked import WHOLE, by_letter, by_section
-from seq2drum.play.book import read_groove
+from seq2drum.play.book import read_groove, read_grooves
 from seq2drum.play.kept import grooves_of, kept_of
 from seq2drum.play.like import Wishes, wishes_of
 from seq2drum.play.options import Options
@@ -37,7 +38,8 @@ def check(options: Options) -> None:
     """
     if options.groove is not None:
         for groove in by_section(options.groove).values():
-            _read(groove)
+            if isinstance(groove, str):
+                read_groove(groove)
     if options.like is not None:
         _song(options.like, DEFAULT_LIMITS)
 
@@ -56,9 +58,9 @@ def settled(sheet: Sheet, limits: Limits = DEFAULT_LIMITS) -> Sheet:
         sheet = replace(sheet, song=_with_sections(sheet.song, options.sections))
     _check_bars(options, sheet.song)
     if options.groove is not None:
-        grooves = {name: _read(one) for name, one in by_section(options.groove).items()}
         letters = tuple(dict.fromkeys(section.letter for section in sheet.sections))
-        options = replace(options, groove=by_letter(grooves, letters))
+        grooves = by_letter(by_section(options.groove), letters)
+        options = replace(options, groove={letter: _read(one, sheet, letter) for letter, one in grooves.items()})
     elif options.prime or options.bars:
         options = _stays(sheet)
     if options.like is not None:
@@ -94,8 +96,14 @@ def _stays(sheet: Sheet) -> Options:
     return replace(options, groove=grooves, temperature=options.freedom if anew else options.temperature)
 
 
-def _read(groove: str | Groove) -> Groove:
-    return read_groove(groove) if isinstance(groove, str) else groove
+def _read(groove: str | Groove, sheet: Sheet, letter: str) -> Groove:
+    """A groove that is asked for in a section; of a family the one that is likeliest there."""
+    if not isinstance(groove, str):
+        return groove
+    meant = read_grooves(groove)
+    if len(meant) == 1:
+        return meant[0]
+    return choosing.likeliest(sheet.listen().heard, sheet.sections, sheet.options, letter, meant)
 
 
 def _like(options: Options, wishes: Wishes, passages: Sequence[Section]) -> Options:

@@ -13,6 +13,7 @@ from seq2drum.formats import recording
 from seq2drum.lattice import placing
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from tests.commands import called
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -68,3 +69,11 @@ def test_a_mistyped_name_is_refused_before_a_recording_is_listened_to(
     code, out, err = called(["riff.wav", *words], capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert said in err
+
+
+def test_which_groove_of_a_family_was_taken_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    song = str(ROOT / "examples" / "rock_riff.mid")
+    code, _, err = called([song, "-o", str(tmp_path / "o.mid"), "--groove", "A=half-time,B=rock-ride"], capsys)
+    assert code == 0
+    assert f"{song}: 'half-time' is half-time-rock-hat here, of " in err
+    assert "'rock-ride'" not in err

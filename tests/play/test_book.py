@@ -63,6 +63,31 @@ def test_an_unknown_name_is_answered_with_names_near_it() -> None:
         Book.load()["qqqqqq"]
 
 
+@pytest.mark.parametrize("words", ["half-time", "Half time", "brushes", "bossa", "blast", "rock", "double-time"])
+def test_a_part_of_a_name_that_says_a_kind_means_all_grooves_of_the_kind(words: str) -> None:
+    family = Book.load().meant(words)
+    plain = words.casefold().replace("-", " ")
+    assert len(family) > 1
+    assert all(plain in f"{one.name} {one.title}".casefold().replace("-", " ") for one in family)
+
+
+@pytest.mark.parametrize("words", ["one-drop", "one drop, hat", "motown", "songo"])
+def test_a_whole_name_means_one_groove_though_others_have_it_in_theirs(words: str) -> None:
+    assert Book.load().meant(words) == (Book.load()[words],)
+
+
+@pytest.mark.parametrize("words", ["hat", "ride", "side stick", "kick 1 3", "time", "beat", "double", "6/8"])
+def test_a_part_of_a_name_that_several_kinds_have_is_refused_with_some_of_them(words: str) -> None:
+    with pytest.raises(OptionError, match=r"in the names of \d+ grooves of several kinds, such as .+, .+; name one"):
+        Book.load().meant(words)
+
+
+@pytest.mark.parametrize("words", ["halftime", "bosa", "ock", ""])
+def test_a_part_of_a_word_means_nothing(words: str) -> None:
+    with pytest.raises(OptionError, match="there is no groove"):
+        Book.load().meant(words)
+
+
 @pytest.mark.parametrize("metre", [(4, 4), (3, 4), (6, 8), (5, 4), (7, 8), (2, 2), (3, 8), (17, 16), (1, 1)])
 def test_there_are_grooves_of_every_metre_each_with_a_name_of_its_own(metre: tuple[int, int]) -> None:
     grooves = Book.load().of_metre(*metre)

@@ -133,8 +133,24 @@ def test_names_and_files_of_grooves_become_grooves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "words", "expected"),
+    [
+        ("waltz", "brushes", {WHOLE: "jazz-waltz-brushes"}),
+        ("rock_riff", "half-time", {WHOLE: "half-time-rock-hat"}),
+        ("funk", "A=funk,B=rock", {"A": "funk-16th-hat", "B": "rock-16th-hat"}),
+    ],
+)
+def test_of_a_family_of_grooves_the_one_that_fits_the_song_is_taken(name: str, words: str, expected) -> None:
+    given = midi.read(ROOT / "examples" / f"{name}.mid")
+    wanted = settled(Sheet(given, theory.guitar_parts(given), Options(groove=words)))
+    assert isinstance(wanted.options.groove, dict)
+    assert {letter: groove.name for letter, groove in wanted.options.groove.items()} == expected
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
+        (Options(groove="hat"), "grooves of several kinds"),
         (Options(groove="none.mid"), "none.mid"),
         (Options(groove="no such groove"), "there is no groove 'no such groove'"),
         (Options(groove="C=one drop"), "no section 'C'; it has A, B"),

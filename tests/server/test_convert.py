@@ -191,6 +191,14 @@ def test_a_path_in_place_of_a_groove_opens_no_file(tmp_path: Path, monkeypatch: 
         assert (refused.value.reason, refused.value.field) == ("INVALID_OPTION", "config.groove")
 
 
+def test_the_name_of_a_family_of_grooves_is_kept_for_the_song_to_choose() -> None:
+    kept = convert.options_of(Config(groove=[pb.GrooveChoice(name="half-time")]))
+    assert kept.groove == {"": "half-time"}
+    with pytest.raises(Refusal, match="several kinds") as refused:
+        convert.options_of(Config(groove=[pb.GrooveChoice(name="hat")]))
+    assert refused.value.field == "config.groove"
+
+
 def test_fields_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(OptionError, match="ask for one of them"):
         convert.options_of(Config(prime_bars=1, bars=pb.BarRange(first_bar=1, last_bar=2)))
