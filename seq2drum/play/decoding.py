@@ -42,6 +42,8 @@ FIRM = 2.5  # logits that they gain where a groove that is held firmly has them,
 LEAST_BEATS = 3  # hits a bar of a groove's hat or ride, from which time is kept on it
 LOST = 0.35  # of them, that are played at least
 RECOVERED = 4.0  # logits that they gain in a bar in which they were not
+HAT_BY_HAND, RIDE = ("closed hat", "open hat"), ("ride", "bell")
+LEAST_STRANGE = 2  # strokes on one of these in a bar of a groove on the other, from which time is kept on both
 TOMS = FAMILIES["toms"]
 RUN = 2  # toms of a bar that its groove does not have, from which they are a run
 AT_ONCE = 8  # bars of which it is found out at once what is known before they are played
@@ -412,9 +414,11 @@ class Request:
         """What is to be added to the logits (S, V) of a bar on a groove, of what was drawn (S, V); None if nothing."""
         groove = self.grooves.hits[number, : len(hits)]
         is_lost, is_run = _is_time_lost(hits, groove, kit), _is_run_again(hits, groove, recent, kit)
-        if not is_lost and not is_run:
+        strange = _strange_time(hits, groove, kit)
+        if not is_lost and not is_run and not strange:
             return None
         added = np.zeros_like(groove)
+        added[:, strange] = -RECOVERED
         if is_lost:
             time = kit.voices_named(KEPT)
             added[:, time] = RECOVERED * groove[:, time]
@@ -432,6 +436,18 @@ def _is_time_lost(hits: FloatArray, groove: FloatArray, kit: Kit) -> bool:
     keeps = is_one_of(KEPT, kit)
     beats = np.count_nonzero(groove @ keeps)
     return bool(beats >= LEAST_BEATS and np.count_nonzero(hits @ keeps) < LOST * beats)
+
+
+def _strange_time(hits: FloatArray, groove: FloatArray, kit: Kit) -> list[int]:
+    """The voices on which a bar keeps time beside the piece that its groove keeps it on; hits, groove (S, V).
+
+    A drummer goes from the hat to the ride, and does not play both at once.
+    """
+    hat, ride = (is_one_of(piece, kit) for piece in (HAT_BY_HAND, RIDE))
+    for own, other in ((hat, ride), (ride, hat)):
+        if (groove @ own).sum() >= LEAST_BEATS and not (groove @ other).any() and (hits @ own).any():
+            return np.flatnonzero(other).tolist() if (hits @ other).sum() >= LEAST_STRANGE else []
+    return []
 
 
 def _is_run_again(hits: FloatArray, groove: FloatArray, recent: FloatArray, kit: Kit) -> bool:

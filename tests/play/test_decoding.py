@@ -417,6 +417,18 @@ def test_time_that_a_bar_has_lost_is_kept_again() -> None:
     assert struck(kept, "kick") == 4 * 24
 
 
+@pytest.mark.parametrize(("own", "other"), [("closed hat", "ride"), ("ride", "closed hat"), ("open hat", "bell")])
+def test_time_that_a_groove_keeps_on_one_piece_is_not_kept_on_hat_and_ride_at_once(own: str, other: str) -> None:
+    beats = Grid(*map(np.array, ([0, 6, 12, 18], [FULL.places[own]] * 4, [90] * 4, [0] * 4, [3] * 4)))
+    groove = Groove("one", "one", 4, 4, (beats,), None, (60.0, 180.0))
+    plan = Plan.of_sections(20, [Section(0, "A")], {"A": groove})
+    script, heard = Script({own: 0.0, other: -1.5}), heard_in(20)
+    kept = list(play(script.engine, heard, Sampling(seed=1), plan=plan))
+    free = list(play(script.engine, heard, Sampling(seed=1)))
+    assert struck(free, other) > 60 > 10 > struck(kept, other)
+    assert struck(kept, own) > 100
+
+
 def test_a_run_of_toms_is_not_played_again_in_the_bars_after_it_but_those_of_the_groove_are() -> None:
     names = [voice.name for voice in FULL.voices]
     tom, beats = names.index("low tom"), [0, 6, 12, 18]
