@@ -30,7 +30,8 @@ SOCKET_SECONDS = 3600.0
 """How long a WebSocket may last."""
 LAST_WORDS_SECONDS = 1.0
 """How long a caller may take to read why its call failed."""
-_LEAVING_BYTES = 8 << 20  # of a body that is refused, so much is still read, so that the caller hears why
+_LEAVING_BYTES = 256 << 20  # of a body that is refused, so much is still read, so that the caller hears why
+_LEAVING_SECONDS = 10.0
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -167,6 +168,8 @@ class PostLine:
         """Send the status with which the call failed: as the reply, or as the last event of one that has begun."""
         self._id = request_id
         code, told = refused(status, request_id)
+        if code != 401 and not self._answered:
+            await self._skip()
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 if self._answered:
@@ -174,8 +177,6 @@ class PostLine:
                     self._open = False
                     await self._send({"type": "http.response.body", "body": event, "more_body": False})
                 else:
-                    if code != 401:
-                        await self._skip()
                     await self._answer(code, told, close=self._more)
         except TimeoutError:
             abort(self._scope)
@@ -192,10 +193,10 @@ class PostLine:
                 abort(self._scope)
 
     async def _skip(self) -> None:
-        """Read on for a moment: who still sends would hear that the line was cut, and not why."""
+        """Read on what is still sent: a browser that is answered before says that the line was cut, and not why."""
         left = _LEAVING_BYTES
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS_SECONDS / 2):
+            async with asyncio.timeout(_LEAVING_SECONDS):
                 while self._more and left > 0:
                     left -= len(await self._received())
 

@@ -41,6 +41,7 @@ _HTTP: Mapping[int, int] = MappingProxyType(
         )
     }
 )
+_HTTP_OF_REASONS: Mapping[str, int] = MappingProxyType({"MIDI_TOO_LARGE": 413})
 _Result = TypeVar("_Result")
 
 
@@ -108,6 +109,7 @@ async def _beside(size: int, work: Callable[[], _Result]) -> _Result:
 def refused(status: status_pb2.Status, request_id: str) -> tuple[int, bytes]:
     """The status of HTTP and the JSON that tell of a call that failed."""
     bad = detail_of(status, error_details_pb2.BadRequest())
+    code = _HTTP_OF_REASONS.get(reason_of(status), _HTTP.get(status.code, 500))
     told = {
         "reason": reason_of(status),
         "message": status.message,
@@ -115,4 +117,4 @@ def refused(status: status_pb2.Status, request_id: str) -> tuple[int, bytes]:
         "retry_seconds": retry_of(status),
         "request_id": request_id,
     }
-    return _HTTP.get(status.code, 500), json.dumps(told, separators=(",", ":")).encode()
+    return code, json.dumps(told, separators=(",", ":")).encode()

@@ -336,6 +336,19 @@ def test_what_is_no_request_is_refused_with_what_was_wanted(line: str, words: st
     against(body)
 
 
+@pytest.mark.parametrize(
+    ("method", "file"),
+    [("AnalyzeGuitar", b"RIFF....WAVE"), ("StreamGenerateDrums", b"RIFF....WAVE"), ("GenerateDrums", b"MThd")],
+)
+def test_a_file_that_is_too_large_is_refused_in_a_sentence_that_arrives(method: str, file: bytes) -> None:
+    async def body(opened: Page) -> None:
+        reply = await opened.post(method, {}, file + bytes(66 << 20))
+        assert (reply.status, reply.told["reason"], reply.told["field"]) == (413, "MIDI_TOO_LARGE", "midi")
+        assert "wanted at most" in reply.told["message"]
+
+    against(body)
+
+
 def test_a_method_that_is_none_and_a_file_where_none_is_taken_are_refused() -> None:
     async def body(opened: Page) -> None:
         assert (await opened.post("Delete")).told["reason"] == "UNKNOWN_METHOD"
@@ -466,7 +479,7 @@ def test_a_file_that_is_too_large_is_refused_whatever_is_said_of_its_size() -> N
         file = MIDI + bytes(1 << 20)
         for name in ("GenerateDrums", "StreamGenerateDrums", "AnalyzeGuitar", "Compose", "ListGrooves", "Render"):
             reply = await opened.post(name, {}, file)
-            assert reply.status == 400 and reply.told["reason"] == "MIDI_TOO_LARGE", name
+            assert reply.status == 413 and reply.told["reason"] == "MIDI_TOO_LARGE", name
         chunk = b"%x\r\n" % len(file) + file + b"\r\n"
         head = opened.head("/api/AnalyzeGuitar", "POST", {**BEARER, "transfer-encoding": "chunked"})
         reply = _parsed(await opened.raw(head + b"3\r\n{}\n\r\n" + 2 * chunk))

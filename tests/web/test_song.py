@@ -205,6 +205,19 @@ def test_the_first_screen_says_what_cannot_be_read_and_the_command_that_changes_
     page.says("Recordings are not heard yet", extras.GET_NETWORK, selector=".drop")
 
 
+def test_a_file_that_is_too_large_is_refused_in_a_sentence(page, tmp_path):
+    ready(page)
+    huge, large = tmp_path / "huge.wav", tmp_path / "large.mid"
+    with huge.open("wb") as file:
+        file.truncate(65 << 20)
+    large.write_bytes(b"MThd" + bytes(40 << 20))
+    choose(page, huge)
+    page.says("huge.wav has 65 MiB, and at most 64 MiB are read", selector="#messages")
+    choose(page, large)
+    page.says("wanted at most", selector="#messages")
+    assert not page.run("return document.querySelector('#gone').innerText;")
+
+
 # --- heard ------------------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ import { t } from "./words.js";
 
 const HERE = "seq2drum.song"; // of sessionStorage: which song this tab has open, and below where its sound stands
 const AT = "seq2drum.position";
+const MEBIBYTE = 1 << 20;
 const EXAMPLE = "example.mid";
 const CLICK_WANTED = 900; // milliseconds until it is plain that a browser waits for a click
 const SEEN = 30; // milliseconds between two times that bars which come in are shown
@@ -106,6 +107,11 @@ export class SongView {
   /** Open a file. @param {File} file */
   async open(file) {
     this.#app.say("");
+    const most = Number(this.#app.info.info.limits.maxRecordingBytes);
+    if (file.size > most) {
+      this.#app.say(t("song.large", { name: file.name, size: Math.ceil(file.size / MEBIBYTE), most: Math.floor(most / MEBIBYTE) }), { kind: "error" });
+      return;
+    }
     const heard = isRecording(file) ? this.#app.say(t("song.listening"), { kind: "work" }) : () => {};
     this.stage.root.classList.add("opening");
     this.welcome.root.classList.add("opening");

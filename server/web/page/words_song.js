@@ -24,6 +24,7 @@ export const SONG_WORDS = {
   "song.kinds": ["MIDI, MusicXML, Guitar Pro, ABC, or a recording of one guitar (WAV, FLAC, MP3)", "MIDI, MusicXML, Guitar Pro, ABC oder die Aufnahme einer einzelnen Gitarre (WAV, FLAC, MP3)"],
   "song.missing.tab": ["Guitar Pro is not read yet. Run this in the terminal, then start the page again:", "Guitar Pro wird noch nicht gelesen. Führe dies im Terminal aus und starte die Seite dann neu:"],
   "song.missing.recording": ["Recordings are not heard yet. Run this in the terminal, then start the page again:", "Aufnahmen werden noch nicht gehört. Führe dies im Terminal aus und starte die Seite dann neu:"],
+  "song.large": ["{name} has {size} MiB, and at most {most} MiB are read. Of a recording, an MP3 or FLAC is smaller than a WAV.", "{name} hat {size} MiB, gelesen werden höchstens {most} MiB. Eine Aufnahme ist als MP3 oder FLAC kleiner als als WAV."],
   "song.choose": ["Choose a file", "Datei wählen"],
   "song.example": ["Try it with an example", "Mit einem Beispiel ausprobieren"],
   "song.example.name": ["Example blues.mid", "Beispiel-Blues.mid"],
