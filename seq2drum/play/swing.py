@@ -41,6 +41,12 @@ def swing_of(grid: Grid, form: Form) -> float | None:
     return float(np.clip((np.mean(_twelfth(grid, form)[eighth]) - 6) / 2, 0, 1))
 
 
+def is_second_eighth(step: IntArray, form: Form) -> NDArray[np.bool_]:
+    """(N,): which steps are the straight second eighths of quarters, in metres that are counted in these or longer."""
+    second: NDArray[np.bool_] = (_place(step, form) == 3) & (form.denominator[form.bar_of(step)] <= 4)
+    return second
+
+
 def swung(grid: Grid, form: Form, amount: float) -> tuple[IntArray, IntArray]:
     """The step and the offset (N,) of each hit as `swing` moves it, in the order given."""
     if not 0 <= amount <= 1:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from seq2drum.errors import CheckpointError, CorpusError, OptionError
 from seq2drum.formats import midi
 from seq2drum.lattice.form import Form
-from seq2drum.lattice.grid import HALF_GAP, Grid, Lattice
+from seq2drum.lattice.grid import HALF_GAP, OFFSET_UNITS, Grid, Lattice
 from seq2drum.lattice.listening import Heard
 from seq2drum.learn import feel_network, feel_shares, loop
 from seq2drum.learn.feel import Recipe, Striking, train
@@ -29,6 +29,7 @@ from seq2drum.music.kit import FULL, NINE
 from seq2drum.music.notes import Metre, Note, Part, Song, Tempo
 from seq2drum.play import feel as module
 from seq2drum.play import swing as swing_module
+from seq2drum.play.book import Book
 from seq2drum.play.feel import SET, Expected, Feel, Shares, realise
 from seq2drum.play.folder import SUMS, available
 from seq2drum.play.humanise import Copula, Performance, humanise_song
@@ -118,6 +119,22 @@ def test_between_0_and_1_a_hit_is_its_share_of_the_way(feel: Feel) -> None:
     half, whole = (humanise(feel, rock(4), form(4), amount=amount, seed=7) for amount in (0.5, 1))
     assert np.abs(half.velocity - (100 + whole.velocity) / 2).max() <= 1
     assert np.abs(half.offset - whole.offset / 2).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "title", ["half-time, quarter crash, kick 1 2 4&", "side stick, quarter hat, open 2 4, kick 1 3 4&"]
+)
+@pytest.mark.parametrize("amount", [0.5, 1.0])
+def test_what_is_straight_stays_straight(feel: Feel, title: str, amount: float) -> None:
+    groove = Book.load()[title]
+    for seed, bpm in [(0, 110.0), (1, 110.0), (2, 75.0), (3, 60.0)]:
+        bars = form(16, bpm=bpm)
+        hits = Grid.join(groove.bar(bar).shift(first) for bar, first in enumerate(bars.first[:-1].tolist()))
+        struck = Performance(feel, bars, amount=amount, seed=seed).play_all(hits)
+        beat, second = (struck.select(hits.step % 6 == place) for place in (0, 3))
+        # A sixteenth lies before and after a beat, a sixth of a quarter before and after its second eighth.
+        apart = (np.mean(second.offset) / 6 - np.mean(beat.offset) / 4) / OFFSET_UNITS
+        assert abs(apart) < 0.02, "a quarter is halved, as near as a drummer halves it"
 
 
 def test_snares_between_the_beats_are_softer_than_the_backbeat(feel: Feel) -> None:
