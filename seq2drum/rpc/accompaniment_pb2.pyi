@@ -139,7 +139,9 @@ class GrooveChoice(_message.Message):
     is A and chorus is B. At most 64 characters. Default: "", all sections that are not named.
     """
     name: _builtins.str
-    """Its name or its title, see ListGrooves. At most 64 characters."""
+    """Its name or its title, see ListGrooves, or a part of one that says a kind, such as "brushes": the one that fits
+    the song is played. At most 64 characters.
+    """
     midi: _builtins.bytes
     """The drums of a Standard MIDI File, or of a score or tablature that the server has a reader for, at most
     Limits.max_midi_bytes bytes. Their typical bar is found.
