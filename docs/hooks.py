@@ -14,8 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Field
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -121,7 +121,7 @@ def reference(file: FileDescriptorProto) -> str:
     for index, message in enumerate(file.message_type):
         lines += [f"### {message.name}", "", said(4, index), ""]
         rows = [
-            (f"`{field.name}`", kind(field), str(field.number), said(4, index, 2, number))
+            (f"`{field.name}`", kind(field, message), str(field.number), said(4, index, 2, number))
             for number, field in enumerate(message.field)
         ]
         if any(field.HasField("oneof_index") and not field.proto3_optional for field in message.field):
@@ -137,8 +137,12 @@ def reference(file: FileDescriptorProto) -> str:
     return "\n".join(lines)
 
 
-def kind(field: Field) -> str:
-    """The type of a field, as the contract says it."""
+def kind(field: Field, message: DescriptorProto) -> str:
+    """The type of a field of a message, as the contract says it."""
+    for entry in message.nested_type:
+        if entry.options.map_entry and field.type_name.endswith(f".{entry.name}"):
+            key, value = (kind(one, entry) for one in entry.field)
+            return f"map of {key} to {value}"
     if field.type in (Field.TYPE_MESSAGE, Field.TYPE_ENUM):
         name = link(field.type_name)
     else:
