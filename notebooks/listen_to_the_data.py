@@ -15,7 +15,7 @@
 # folder of files to songs, from a song to bars, from bars to pairs of guitar and drums, and from a pair to the
 # lattice that the model reads. At each station it counts what is lost.
 #
-# It runs on the twenty pieces in `examples/training/`, which were written for this project. Put a folder of your own
+# It runs on the 22 pieces in `examples/training/`, which were written for this project. Put a folder of your own
 # into `DATA`: any MIDI files that have both guitar and drums. Where it speaks of the 6,038 songs that the model in the
 # package was chosen from, the figures are from `notebooks/LOG.md` and the model's card; those songs are not part of the
 # project. What is said of the pieces here, a cell asserts.

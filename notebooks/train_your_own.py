@@ -12,7 +12,7 @@
 # # Train your own
 #
 # From a folder of MIDI files to a drummer of your own: prepare the songs, train a small model, look at what it plays,
-# compare it with the shipped model, and play with it. As it stands, this notebook learns from the twenty short
+# compare it with the shipped model, and play with it. As it stands, this notebook learns from the twenty-two short
 # pieces in `examples/training`, in about a minute. That is enough to see how all of it works. It is far too little for
 # a good drummer, and at the end you will see how far.
 #
@@ -233,7 +233,7 @@ if DATA == EXAMPLES:
 # %% [markdown]
 # ## 5. What to expect
 #
-# Of a minute and twenty pieces: a model that finds the beat and keeps it. Its plain take is as near to the real drums
+# Of a minute and sixteen pieces: a model that finds the beat and keeps it. Its plain take is as near to the real drums
 # as that of the shipped model, since both are near to the groove that was chosen. Where it plays freely it falls
 # behind, and the real drums surprise it several times as much as they surprise the shipped model. That one learnt from
 # thousands of songs, for hours:
