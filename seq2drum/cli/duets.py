@@ -38,7 +38,7 @@ def read(options: argparse.Namespace) -> Duet:
 
     names, mode = options.files, options.mode
     if not names:
-        raise OptionError(f"--mode {mode} wants a song: a MIDI or MusicXML file, or - for standard input")
+        raise OptionError(f"--mode {mode} wants a song: a MIDI file, a tab or a score, or - for standard input")
     if len(names) > 2:
         raise OptionError(f"--mode {mode} wants one song, or a guitar's file and its drums'; found {len(names)} files")
     drum_map = None if options.drum_map is None else drum_maps.load(options.drum_map)
@@ -71,7 +71,7 @@ def _pitched(song: Song) -> bool:
 
 
 def song_of(name: str, mode: str) -> Song:
-    """The song of a MIDI or MusicXML file; "-" is a MIDI file on standard input.
+    """The song of a file; "-" is a MIDI file on standard input.
 
     Raises:
         OptionError: it is a folder.

@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
   seq2drum --mode infer song.mid
   seq2drum --mode infer song.mid --style rock --takes 3 --picture song.png
   seq2drum --mode infer songs/ -o drums/ --seed 3"""
-    shared.add_songs(parser, "MIDI or MusicXML files, folders of them, or - for MIDI on stdin")
+    shared.add_songs(parser, f"{paths.KINDS}, folders of them, or - for MIDI on stdin")
     groups = shared.add_choices(parser)
     groups[shared.WHAT].add_argument(
         "--model",
@@ -60,7 +60,9 @@ def run(options: argparse.Namespace) -> int:
     hearing.timing(options)
     exports.session(options)  # what makes no sense is refused before anything is played
     if not options.files:
-        raise OptionError("--mode infer wants a song: a MIDI or MusicXML file, a folder, or - for standard input")
+        raise OptionError(
+            "--mode infer wants songs: MIDI files, tabs, scores or recordings, folders, or - for MIDI on stdin"
+        )
     jobs = paths.jobs(options.files, options.output, SONG_SUFFIXES)
     also = exports.wanted(options)
     if not (wanted.groove is None and wanted.like is None):

@@ -22,6 +22,8 @@ from seq2drum.music.limits import DEFAULT_LIMITS
 OUTPUT_SUFFIX = ".drums.mid"
 HUMAN_SUFFIX = ".human.mid"
 OURS = re.compile(r"\.(drums(\.\d+)?|human|jam)\.mid$")
+KINDS = "MIDI files, tabs, scores or recordings"
+"""What a song may be."""
 _SLASHES = ("/", os.sep)
 
 
@@ -40,6 +42,8 @@ def jobs(
     Raises:
         OptionError, InputError, CorpusError: where a song goes is not clear, or no song is there.
     """
+    if "" in names:  # what a script has not set, which Python takes for "here"
+        raise OptionError("the name of a song is empty; name a file, a folder, or - for standard input")
     # A name that ends in a slash is a folder's, whether it is there yet or not.
     into_folder = output not in (None, "-") and (output.endswith(_SLASHES) or is_folder(output))
     folders = {name for name in names if name != "-" and is_folder(name)}
@@ -96,8 +100,8 @@ def _songs_in(folder: str, suffixes: Collection[str]) -> list[str]:
     if not songs and (project := foreign.of_folder(folder)):
         raise InputError(f"{files.named(folder)}: {project}")
     if not songs:
-        kinds = "MIDI or MusicXML" if ".musicxml" in suffixes else "MIDI"
-        raise CorpusError(f"there is no {kinds} file in the folder {folder!r}")
+        kinds = KINDS if ".musicxml" in suffixes else "MIDI files"
+        raise CorpusError(f"there is no song in the folder {folder!r}; wanted are {kinds}")
     return songs
 
 

@@ -723,7 +723,15 @@ def test_each_kind_of_bad_song_has_a_message_of_its_own(run: Run, tmp_path: Path
 
 def test_a_folder_without_music_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("x")
-    refused(run(tmp_path), "no MIDI or MusicXML file in the folder", str(tmp_path))
+    refused(run(tmp_path), "there is no song in the folder", str(tmp_path), "MIDI files, tabs, scores or recordings")
+
+
+def test_an_empty_name_is_refused_and_no_folder(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    song = put(tmp_path / "a.mid")
+    monkeypatch.chdir(tmp_path)
+    refused(run(""), "the name of a song is empty")
+    refused(run("", song), "the name of a song is empty")
+    assert list(tmp_path.iterdir()) == [song]
 
 
 def test_outputs_that_cannot_be_written_are_reported_and_leave_no_file(run: Run, tmp_path: Path) -> None:
@@ -738,7 +746,7 @@ def test_outputs_that_cannot_be_written_are_reported_and_leave_no_file(run: Run,
     refused(run(song, other, "-o", "-"), "standard output", "-o DIR")
     refused(run(song, other, "--score", tmp_path / "s.musicxml"), "--score names one file", "2 songs")
     refused(run(song, "--score", tmp_path / "s.svg", "--picture", tmp_path / "s.svg"), "wants a file of its own")
-    refused(run(), "wants a song")
+    refused(run(), "wants songs")
     left = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
     assert left == ["a.mid", "b.mid"]
     assert Path(os.devnull).is_char_device()
