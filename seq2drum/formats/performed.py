@@ -101,19 +101,25 @@ def _check(tab: Tab) -> None:
 
 def _fitted(tab: Tab) -> tuple[Tab, tuple[str, ...]]:
     """The tab with the notes that MIDI has, in measures that end where their headers say; and what was left out."""
-    tracks, strange, late, count = [], list[str](), list[str](), 0
+    # 1. What cannot be played.
+    strange, late, count = list[str](), list[str](), 0
     for track in tab.tracks:
-        bars = []
         for number, (voices, measure) in enumerate(zip(track.bars, tab.measures, strict=True), start=1):
             place = f"in measure {number} of {track.name[:40]!r}"
             notes = [note for voice in voices for beat in voice for note in _all_notes(beat)]
             count += len(notes)
             strange += [f"(pitch {note.pitch}) {place}" for note in notes if not _is_midi(note)]
             late += [place for voice in voices for beat in _beyond(voice, measure.length) for _ in _all_notes(beat)]
-            bars.append(tuple(_inside(voice, measure.length) for voice in voices))
-        tracks.append(replace(track, bars=tuple(bars)))
-    if strange and len(strange) == count:
+    if not (strange or late):
+        return tab, ()
+    if len(strange) == count:
         raise NotationError(f"all {count:,} notes are beyond MIDI's range, the first {strange[0]}: is the tab damaged?")
+    # 2. The others.
+    tracks = []
+    for track in tab.tracks:
+        bars = zip(track.bars, tab.measures, strict=True)
+        inside = (tuple(_inside(voice, measure.length) for voice in voices) for voices, measure in bars)
+        tracks.append(replace(track, bars=tuple(inside)))
     remarks = (
         f"notes beyond MIDI's range: {len(strange):,} left out, the first {strange[0]}" if strange else "",
         f"notes beyond the end of their measure: {len(late):,} cut or left out, the first {late[0]}" if late else "",

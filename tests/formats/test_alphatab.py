@@ -255,7 +255,7 @@ def test_repeats_in_repeats_are_played_as_alphatab_plays_them(tmp_path) -> None:
 
 
 def test_the_tempos_of_a_tab_that_we_write_are_the_songs_where_alphatab_plays_it(tmp_path) -> None:
-    songs = {tmp_path / f"{seed}.gp5": tabs.multi_tempo_song(seed) for seed in range(60)}
+    songs = {tmp_path / f"{seed}.gp5": tabs.multi_tempo_song(seed) for seed in range(20)}
     for file, song in songs.items():
         file.write_bytes(write_guitarpro(song, Part.of([Note(0, 60, 36, 95)], is_drums=True)))
     count = 0
@@ -265,4 +265,4 @@ def test_the_tempos_of_a_tab_that_we_write_are_the_songs_where_alphatab_plays_it
             *_, (_, found) = [tempo for tempo in by_tick if tempo[0] <= at * TICKS]
             assert found == bpm, (file.name, at)
             count += 1
-    assert count > 500
+    assert count > 150

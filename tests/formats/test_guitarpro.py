@@ -416,7 +416,7 @@ def test_a_tempo_that_changes_just_before_a_barline_changes_there() -> None:
     assert list(found.parts[0]) == list(guitar)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @examples(st.integers(0, 10**6).map(multi_tempo_song))
 def test_the_tempo_is_the_songs_at_each_quarter_of_each_bar(given: Song) -> None:
     drums = kit([Note(0, 60, 36, 95)])
