@@ -28,6 +28,12 @@ SURELY = 0.5
 wrong, and a call that would have been done in time must not be refused."""
 SHARE_SECONDS = 15.0
 """The price of the turns that one caller has at once, for each process that plays. A caller always has one for each."""
+MOST_LISTED = 1024
+"""How many are kept a place for who found none."""
+SOON_SECONDS = 5.0
+"""When at the latest such a caller is told to come again: prices may be wrong, and to refuse it once more is cheap."""
+KEPT_SECONDS = 2.0
+"""How long such a place is kept at least beyond the time at which its caller was told to come again."""
 PROBE_SECONDS = 30.0
 """How often a call may play that would be refused for its price: else a wrong price would be kept for ever."""
 
@@ -51,7 +57,9 @@ class _Account:
 class Admission:
     """Turns (at most `playing` at once) and places before them (at most `waiting`), for processes that play.
 
-    The calls of one caller have their turns in the order in which they asked for them.
+    The calls of one caller have their turns in the order in which they asked for them. Who finds no place is kept the
+    next ones that become free, in the order of asking, until it comes again: else those would have them who were just
+    served and ask on at once. No turn stays free for it.
     """
 
     def __init__(
@@ -67,6 +75,7 @@ class Admission:
         self.clock, self._metrics, self._processes = clock, metrics, processes
         self.inside = self.playing = 0
         self._accounts: dict[str, _Account] = {}
+        self._listed: dict[tuple[str, str], float] = {}  # who found no place, in order, and until when one is kept
         self.numbers = itertools.count(1)
         self._virtual = 0.0  # the start of the last turn that was given, in seconds of turns that a caller has had
         self._known = self._took = 0.0  # prices of late, and the seconds that they were in truth
@@ -76,10 +85,6 @@ class Admission:
     def waiting(self) -> int:
         """How many calls wait for their turn."""
         return sum(len(account.queue) for account in self._accounts.values())
-
-    @property
-    def _is_full(self) -> bool:
-        return self.inside >= self.most_playing + self.most_waiting
 
     @property
     def slowness(self) -> float:
@@ -100,8 +105,10 @@ class Admission:
             Refusal: QUEUE_FULL.
         """
         account = self._accounts.get(caller.key)
-        if self._is_full and not self._with_more(account.inside if account else 0):
-            raise self._full()
+        inside = account.inside if account else 0
+        ahead = self._ahead(caller, inside)
+        if not self._has_room(ahead) and not self._with_more(inside):
+            raise self._later(caller, ahead)
 
     def enter(self, caller: Caller, deadline: float) -> Place:
         """A place, to be left by `with`. Where there is none, who has most gives one to who has fewer.
@@ -110,9 +117,11 @@ class Admission:
             Refusal: QUEUE_FULL.
         """
         account = self._accounts.setdefault(caller.key, _Account(self._virtual))
-        if self._is_full and not self._sent_away(account):
+        ahead = self._ahead(caller, account.inside)
+        if not self._has_room(ahead) and not self._sent_away(account):
             self._forget(caller.key)
-            raise self._full()
+            raise self._later(caller, ahead)
+        self._listed.pop(caller.way, None)
         self.inside += 1
         account.inside += 1
         return Place(self, caller.key, account, deadline)
@@ -177,20 +186,43 @@ class Admission:
     def _may_play(self, account: _Account, seconds: float) -> bool:
         return account.playing < self._processes or account.seconds + seconds <= SHARE_SECONDS * self._processes
 
+    def _ahead(self, caller: Caller, inside: int) -> int:
+        """How many places are kept for others who asked before this caller, who has so many inside.
+
+        One each for other callers, however many ways they come; one for each way of its own, if it has any inside.
+        """
+        now = self.clock()
+        self._listed = {way: until for way, until in self._listed.items() if until > now}
+        before = list(itertools.takewhile(lambda way: way != caller.way, self._listed))
+        others = {key for key, _ in before if key != caller.key}
+        return len(others) + (sum(key == caller.key for key, _ in before) if inside else 0)
+
+    def _has_room(self, ahead: int) -> bool:
+        free = self.most_playing + self.most_waiting - self.inside
+        return self.inside < self.most_playing or free > ahead
+
+    def _later(self, caller: Caller, ahead: int) -> Refusal:
+        """The refusal of a caller who is kept a place. It is told to come when those before it have had their turn."""
+        retry = self.retry_seconds()
+        refusal = self._full(min(retry * (1 + ahead / max(self.inside, 1)), SOON_SECONDS))
+        if caller.way in self._listed or len(self._listed) < MOST_LISTED:
+            wait = refusal.retry_seconds or 0.0
+            self._listed[caller.way] = self.clock() + wait + max(wait, KEPT_SECONDS)
+        return refusal
+
     def _sent_away(self, account: _Account) -> bool:
         """Send away the youngest call that waits of who has most, if that is more than this caller would have."""
         waiting = self._with_more(account.inside)
         if not waiting:
             return False
-        max(waiting, key=lambda other: other.inside).queue.pop().send_away(self._full())
+        max(waiting, key=lambda other: other.inside).queue.pop().send_away(self._full(self.retry_seconds()))
         return True
 
     def _with_more(self, inside: int) -> list[_Account]:
         """Those with calls that wait who have more inside than one who has so many would have with one more."""
         return [other for other in self._accounts.values() if other.queue and other.inside > inside + 1]
 
-    def _full(self) -> Refusal:
-        retry = self.retry_seconds()
+    def _full(self, retry: float) -> Refusal:
         return Refusal(
             "QUEUE_FULL",
             f"{self.most_playing} calls are played and {self.most_waiting} wait, which is all there is room for; "

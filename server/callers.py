@@ -22,15 +22,24 @@ _NETWORK_BITS = 64  # of an IPv6 address: who has one of a network has all of it
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. peer: the address, see `peer_of`. credential: the name of what was shown; "" if it has none."""
+    """Who calls. peer: the address, see `peer_of`. credential: the name of what was shown; "" if it has none.
+
+    connection: the whole address, by which several who call from one are told apart among themselves.
+    """
 
     peer: str = ""
     credential: str = ""
+    connection: str = ""
 
     @property
     def key(self) -> str:
         """What its calls are counted by: the credential's name, or the address where there is none."""
         return f"credential {self.credential}" if self.credential else f"peer {self.peer}"
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """Its key and its connection."""
+        return self.key, self.connection
 
 
 NOBODY = Caller()

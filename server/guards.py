@@ -45,7 +45,7 @@ class Call:
         self.method, self.id, self.facts = method, uuid.uuid4().hex, dict[str, Any]()
         self.started = self.arrived = clock()
         self.bytes_in = self.bytes_out = 0
-        self.caller = Caller(peer_of(line.peer))
+        self.caller = Caller(peer_of(line.peer), connection=line.peer)
         self.task = asyncio.current_task()
         self._line, self._settings, self._clock = line, settings, clock
         self._named = self._begun = False

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
+import itertools
 import math
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -382,6 +385,81 @@ async def test_in_a_full_queue_who_has_most_gives_a_place_to_who_has_fewer() -> 
     done.set()
     await asyncio.gather(*many[:3], few)
     assert "few" in hall.order and "many 3" not in hall.order and hall.idle()
+
+
+async def served(hall: Hall, callers: Sequence[Caller], seconds: float) -> Counter[Caller]:
+    """How often each caller is served who calls again as soon as it was, or when it is told to. A turn takes 1 s."""
+    count = Counter(dict.fromkeys(callers, 0))
+    events = [(hall.clock.now, number, caller, None) for number, caller in enumerate(callers)]
+    numbers, end = itertools.count(len(events)), hall.clock.now + seconds
+    over: list[asyncio.Event] = []
+
+    async def play(caller: Caller, place: Place, done: asyncio.Event) -> None:
+        with place:
+            place.price(1.0)
+            await place.turn()
+            heapq.heappush(events, (hall.clock.now + 1.0, next(numbers), caller, done))
+            await done.wait()
+
+    async with asyncio.TaskGroup() as group:
+        while events and events[0][0] < end:
+            hall.clock.now, _, caller, done = heapq.heappop(events)
+            if done:
+                done.set()
+                await settle()
+                count[caller] += 1
+            try:
+                place = hall.admission.enter(caller, FAR)
+            except Refusal as refusal:
+                again = hall.clock.now + (refusal.retry_seconds or 0.0)
+                heapq.heappush(events, (again, next(numbers), caller, None))
+                continue
+            over.append(asyncio.Event())
+            group.create_task(play(caller, place, over[-1]))
+            await settle()
+        for done in over:  # those who wait get their turns, too
+            done.set()
+    return count
+
+
+@pytest.mark.parametrize(
+    "callers",
+    [
+        [Caller(f"10.0.0.{number}") for number in range(16)],
+        [Caller("127.0.0.1", connection=f"ipv4:127.0.0.1:{number}") for number in range(16)],
+        [Caller("127.0.0.1", f"token {number}") for number in range(16)],
+    ],
+    ids=["addresses", "connections", "credentials"],
+)
+def test_of_many_callers_who_ask_on_and_on_each_is_served_as_often_as_the_others(callers: list[Caller]) -> None:
+    count = asyncio.run(served(Hall(playing=2, waiting=4, processes=2), callers, 80.0))
+    assert sum(count.values()) > 0.9 * 2 * 80  # no turn stays free for those who are told to come again
+    assert min(count.values()) >= 0.5 * max(count.values())
+
+
+@in_loop
+async def test_a_place_is_kept_for_who_found_none_and_given_to_others_if_it_does_not_come() -> None:
+    hall, done = Hall(playing=1, waiting=1), asyncio.Event()
+    calls = [asyncio.create_task(hall.call(str(number), caller=f"of {number}", until=done)) for number in range(2)]
+    await settle()
+    first, second = Caller("first"), Caller("second")
+    for caller in (first, second):
+        with pytest.raises(Refusal, match="1 calls are played and 1 wait"):
+            hall.admission.enter(caller, FAR)
+    calls[1].cancel()
+    await settle()
+    with pytest.raises(Refusal):
+        hall.admission.enter(second, FAR)  # it is the first's
+    hall.admission.check_room(first)
+    hall.clock.now += 100.0
+    with hall.admission.enter(second, FAR):
+        pass
+    done.set()
+    await calls[0]
+    for _ in range(3):
+        with hall.admission.enter(Caller("new"), FAR):
+            pass
+    assert hall.idle()
 
 
 @in_loop
