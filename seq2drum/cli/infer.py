@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seq2drum.cli import exports, hearing, maps, paths, shared
+from seq2drum.cli import arguments, exports, hearing, maps, paths, shared
 from seq2drum.cli.terminal import as_text, say
 from seq2drum.deliver import Played
 from seq2drum.errors import OptionError
@@ -16,6 +16,7 @@ from seq2drum.music.choices import check
 from seq2drum.music.limits import SONG_SUFFIXES
 
 if TYPE_CHECKING:  # imported on use: help and errors come at once, and playing never loads torch
+    from seq2drum.music.notes import Song
     from seq2drum.play.drummer import Drummer
     from seq2drum.play.options import Options
     from seq2drum.play.take import Take
@@ -31,6 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
   seq2drum --mode infer songs/ -o drums/ --seed 3"""
     shared.add_songs(parser, f"{paths.KINDS}, folders of them, or - for MIDI on stdin")
     groups = shared.add_choices(parser)
+    groups[shared.STAYS].add_argument(
+        "--drums",
+        metavar="FILE",
+        type=arguments.named,
+        help="the drums that stay are in this file and not in the song's",
+    )
     groups[shared.WHAT].add_argument(
         "--model",
         default="default",
@@ -77,13 +84,27 @@ def run(options: argparse.Namespace) -> int:
         if _absolute(name) in map(_absolute, targets):
             raise OptionError(f"--{exports.spelt(flag)} wants a file of its own")
         targets.append(name)
+    drums = _drums(options, wanted, len(jobs))
     drummer = _drummer(options.model or "default")
     return paths.each(
         work,
         options.force,
         "playing",
-        lambda source, targets: _play_one(drummer, source, targets[:count], wanted, also, options),
+        lambda source, targets: _play_one(drummer, source, targets[:count], wanted, drums, also, options),
     )
+
+
+def _drums(options: argparse.Namespace, wanted: Options, songs: int) -> Song | None:
+    """The song whose drums stay, where that is another than the guitar's."""
+    from seq2drum.formats.opening import open_drums
+
+    if options.drums is None:
+        return None
+    if not (wanted.bars or wanted.prime):
+        raise OptionError("--drums is a file of drums that stay: say which by --bars A:B or --prime BARS")
+    if songs > 1:
+        raise OptionError(f"--drums are those of one song, but there are {songs} songs")
+    return open_drums(options.drums).song
 
 
 def _drummer(model: str) -> Drummer:
@@ -106,12 +127,13 @@ def _play_one(
     source: str,
     targets: Sequence[str],
     wanted: Options,
+    drums: Song | None,
     also: Mapping[str, str],
     options: argparse.Namespace,
 ) -> None:
     begun = time.perf_counter()
     given = hearing.given(source, options)
-    takes = drummer.takes(given.song, wanted, len(targets))
+    takes = drummer.takes(given.song, wanted, len(targets), drums=drums)
     hearing.warn(source, takes[0], given)
     _say_grooves(source, takes[0], wanted)
     title = as_text("Drums" if source == "-" else Path(source).stem)

@@ -13,14 +13,14 @@ from seq2drum.music.choices import AUTO, CHOICES, Choice
 Container = argparse.ArgumentParser | argparse._ArgumentGroup  # both have `add_argument`
 
 SHELLS = ("bash", "zsh", "tcsh")
-WHAT = "what to play"
+WHAT, STAYS = "what to play", "which of the file's own drums stay"
 GROUPS = {
     WHAT: ("style", "intensity", "complexity", "seed", "takes", "temperature", "top_p", "track", "sections"),
     "the groove": ("groove", "like", "daring"),
     "fills and the end": ("fills", "fill_at", "no_fills_in", "ending"),
     "pieces of the kit": ("pieces", "time", "without"),
     "feel": ("humanize", "swing"),
-    "which of the file's own drums stay": ("prime", "bars"),
+    STAYS: ("prime", "bars"),
 }
 
 
@@ -67,8 +67,8 @@ def style(options: argparse.Namespace) -> str | None:
 
 
 def bar_numbers(text: str, between: str = ":") -> tuple[int, int]:
-    """A:B, or one bar alone, as numbers. between: what stands between two of them."""
-    first, sign, last = text.partition(between)
+    """A:B or A-B, or one bar alone, as numbers. between: what is said to stand between two of them."""
+    first, sign, last = text.partition(":" if ":" in text else "-")
     try:
         return int(first), int(last if sign else first)
     except ValueError:

@@ -21,7 +21,7 @@ Grooves: TypeAlias = "One | Mapping[str, One]"
 WHOLE = ""  # in place of a section: all that have none of their own
 
 _FILE = re.compile(rf"(.+(?:{'|'.join(map(re.escape, OPENED_SUFFIXES))}))(?::(.*))?", re.IGNORECASE | re.DOTALL)
-_BARS = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+_BARS = re.compile(r"(\d{1,9})(?:[-:](\d{1,9}))?")
 _SECTION = r"[^\s=,:/\\.][^=,:/\\.]*="  # a name before "=": a path or a title has none of these signs
 
 

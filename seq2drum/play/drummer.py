@@ -103,13 +103,18 @@ class Drummer(Shown):
         return self.engine.run(self.playing(self.sheet(song, options)))
 
     def takes(
-        self, song: Song | bytes | str | os.PathLike[str], options: Options | None = None, count: int = 1
+        self,
+        song: Song | bytes | str | os.PathLike[str],
+        options: Options | None = None,
+        count: int = 1,
+        *,
+        drums: Song | None = None,
     ) -> list[Take]:
         """Several takes, the best first.
 
         One of them is `accompany`'s; the others have seeds that are made from its seed, and are in their options, and
         are played on other grooves that fit, unless one is asked for. The score says how much a take has in common with
-        what drummers would play to this guitar, see `take.ranked`.
+        what drummers would play to this guitar, see `take.ranked`. drums: as `sheet` has it.
 
         Raises:
             InputError, OptionError: as `accompany`; count is not 1 to MOST_TAKES.
@@ -117,7 +122,7 @@ class Drummer(Shown):
         options = options or Options()
         if not 1 <= count <= MOST_TAKES:
             raise OptionError(f"{count} takes are asked for, wanted 1 to {MOST_TAKES}")
-        sheets = self.sheet(song, options).variants(count)
+        sheets = self.sheet(song, options, drums=drums).variants(count)
         bars: list[list[DrumBar]] = [[] for _ in sheets]
         for begin in range(0, count, AT_ONCE):
             ensemble = Ensemble[int, DrumBar](self.engine)

@@ -75,7 +75,9 @@ def kept_of(song: Song, lattice: Lattice, options: Options, drum_map: DrumMap, k
     pedal = np.concatenate([NO_PEDAL, *(part.pedal for part in own)])
     known = (pitch >= 0) & (FULL.voice_of[pitch] >= 0)
     if not known.any():
-        raise OptionError("the song has no drums of its own that could stay; leave out prime and bars")
+        raise OptionError(
+            "the song has no drums of its own that could stay; give a file of them (drums), or leave out prime and bars"
+        )
     # 2. The bars that are played, and the notes that stay outside them.
     number = np.array([bar.index for bar in lattice.bars])  # a long bar is several of the lattice
     step, _ = lattice.nearest(rows[:, 0])

@@ -24,6 +24,7 @@ from seq2drum.formats import midi, notation
 from seq2drum.formats.opening import open_song
 from seq2drum.music import drum_maps
 from seq2drum.music.notes import Note, Part, Song
+from seq2drum.play import asked
 from seq2drum.show import draw, samples, sound
 from tests import tabs
 from tests.commands import called
@@ -90,6 +91,34 @@ def test_drums_are_written_beside_the_song_and_named_in_the_output(run: Run, tmp
     (drums,) = midi.read(tmp_path / "my song.drums.mid").parts
     assert faults(drums, strummed()) == []
     assert song.read_bytes() == before
+
+
+def test_bars_of_the_drums_that_were_written_are_played_anew_beside_the_guitar(run: Run, tmp_path: Path) -> None:
+    song, drums, again = put(tmp_path / "song.mid"), tmp_path / "drums.mid", tmp_path / "again.mid"
+    assert run(song, "-o", drums)[0] == 0
+    for bars in ("3-4", "3:4"):
+        code, _, err = run(song, "--drums", drums, "--bars", bars, "--seed", 5, "-o", again, "--force")
+        assert (code, err) == (0, "")
+        old, new = (midi.read(path) for path in (drums, again))
+        edges = [old.bars()[bar].start for bar in (2, 4)]
+        here = [[row for row in song.parts[0].rows.tolist() if edges[0] <= row[0] < edges[1]] for song in (old, new)]
+        there = [
+            [row for row in song.parts[0].rows.tolist() if row not in own]
+            for song, own in zip((old, new), here, strict=True)
+        ]
+        assert there[0] == there[1]
+        assert here[0] != here[1]
+    refused(run(song, "--drums", drums, "-o", again, "--force"), "--drums", "--bars A:B")
+    refused(run(song, put(tmp_path / "other.mid"), "--drums", drums, "--bars", "3-4"), "--drums", "2 songs")
+    refused(run(song, "--drums", tmp_path / "none.mid", "--bars", "3-4", "-o", again, "--force"), "none.mid")
+    refused(run(song, "--bars", "3-4", "-o", again, "--force"), "no drums of its own", "drums")
+
+
+@pytest.mark.parametrize(("words", "value"), [("9-12", (9, 12)), ("9:12", (9, 12)), ("9", (9, 9))])
+def test_bars_are_said_with_a_dash_or_a_colon(words: str, value: tuple[int, int]) -> None:
+    assert shared.bar_numbers(words) == value
+    assert shared.bar_ranges(f"1-2,{words}") == ((1, 2), value)
+    assert asked.reference(f"drums.mid:{words}").bars == value
 
 
 def test_the_printed_line_counts_the_bars_and_the_hits(run: Run, tmp_path: Path) -> None:
