@@ -175,7 +175,7 @@ def _voices(score: Any, played: Played) -> list[tuple[_Staff, list[_Sound]]]:
     """For each instrument, its first staff and the sounds of all as played; a tablature beside others repeats them."""
     staves: dict[str, list[_Staff]] = {}
     for number, part in enumerate(score.parts):
-        owner, _, _ = str(part.id).partition("-Staff")
+        owner, _, _ = str(part.groups[0] if part.groups else part.id).partition("-Staff")  # an id may be a name
         staves.setdefault(owner or str(number), []).append(_staff(part))
     voices, room = [], SCORE_LIMITS.notes
     for group in staves.values():

@@ -368,6 +368,13 @@ def test_program_and_percussion_are_read() -> None:
     assert [pitch for _, _, pitch in quarters(song, 1)] == [36, 42]
 
 
+def test_two_parts_of_one_name_are_two_parts() -> None:
+    listed = GUITAR + GUITAR.replace("P1", "P2")
+    parts = part_of(attributes() + tone("E3", 48)), part_of(attributes() + tone("E2", 48), number="P2")
+    song = read_musicxml(score(*parts, listed=listed))
+    assert [(part.name, part.pitch.tolist()) for part in song.parts] == [("Gitarre", [52]), ("Gitarre", [40])]
+
+
 def test_a_tablature_that_repeats_the_staff_is_not_read_twice() -> None:
     clefs = "<staves>2</staves><clef number='1'><sign>G</sign></clef><clef number='2'><sign>TAB</sign></clef>"
     first, second = "<staff>1</staff>", "<staff>2</staff>"
