@@ -280,7 +280,8 @@ def test_a_file_name_that_is_not_utf8_is_accepted(player: Path, tmp_path: Path) 
             timeout=120,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, b"")
+        said = [line for line in done.stderr.splitlines() if b"hits are not in the score" not in line]
+        assert (done.returncode, said) == (0, [])
     assert "br?cke" in (tmp_path / "s.musicxml").read_text(encoding="utf-8")
 
 
