@@ -60,10 +60,13 @@ def wishes(
         arrange: Makes plans.
     """
     found, plan = list[Wish](), arrange(others, without)
-    left = np.array([letter not in placed for letter in plan.letter])
+    left = np.ones(len(plan.letter), dtype=np.bool_)
     for letter, groove in placed.items():
         own = replace(options, groove={letter: groove})
+        if groove == others.get(letter) and own.sampling == without.sampling:
+            continue  # it is played on that without being asked
         bars = np.array([each == letter for each in plan.letter])
+        left &= ~bars
         found.append(Wish(bars, arrange({**others, letter: groove}, own), own.sampling))
     if options.ending != choices.AUTO:
         ended = arrange(others, replace(without, ending=options.ending))

@@ -117,6 +117,35 @@ test("wishes that come one after another are one step, and are played once", asy
   assert.equal(session.canUndo, false);
 });
 
+test("a wish acts on the take that is chosen, on its groove and its seed, and the other takes stay", async () => {
+  const { session, api } = made();
+  const plain = api.play.bind(api);
+  api.play = async (...given) => {
+    const { takes } = await plain(...given);
+    return { takes: takes.map((take) => ({ ...take, grooves: [{ section: "A", name: `beat-${take.seed}`, title: "" }] })) };
+  };
+  await session.open(FILE);
+  await until(() => session.take?.midi);
+  const [best] = session.doc.takes;
+  session.choose(1);
+  session.wish({ ...session.doc.wishes, intensity: 0.2 });
+  await until(() => api.calls.length === 3 && !session.busy);
+  assert.deepEqual(api.calls[2][1], { intensity: 0.2, explain: true, seed: "5", takes: 1, groove: [{ section: "A", name: "beat-5" }], temperature: 1 });
+  assert.equal(session.doc.chosen, 1);
+  assert.equal(session.take.seed, "5");
+  assert.deepEqual(seedsHeard(session), [5, 5, 5, 5]);
+  assert.equal(session.doc.takes[0], best);
+  session.wish({ ...session.doc.wishes, groove: "one-drop" });
+  await until(() => api.calls.length === 4 && !session.busy);
+  assert.equal(api.calls[3][1].takes, 2); // another groove is for all takes
+  assert.deepEqual(api.calls[3][1].groove, [{ name: "one-drop" }]);
+  session.choose(1);
+  session.wish({ ...session.doc.wishes, swing: 1 });
+  await until(() => api.calls.length === 5 && !session.busy);
+  assert.deepEqual(api.calls[4][1].groove, [{ name: "one-drop" }]);
+  assert.equal(api.calls[4][1].temperature, undefined);
+});
+
 test("a take that is refused leaves everything as it was, and says why", async () => {
   const { session, api, told } = made();
   await session.open(FILE);

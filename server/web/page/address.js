@@ -91,3 +91,31 @@ export function configOf(wishes) {
   if (takes) config.takes = takes;
   return config;
 }
+
+/**
+ * Whether other takes answer what has changed in wishes; everything else acts on the take that is chosen.
+ *
+ * @param {Wishes} before
+ * @param {Wishes} now
+ */
+export function isOfAllTakes(before, now) {
+  /** @type {(keyof Wishes)[]} */
+  const names = ["style", "groove", "beat", "daring", "seed", "takes", "track"];
+  return names.some((name) => before[name] !== now[name]);
+}
+
+/**
+ * The configuration that makes one of several takes with some wishes: with its seed, and on its own grooves unless one
+ * is wished for.
+ *
+ * @param {Wishes} wishes
+ * @param {{seed: string, grooves: readonly {section: string, name: string}[]}} take
+ * @returns {Record<string, unknown>}
+ */
+export function configOfTake(wishes, { seed, grooves }) {
+  /** @type {Record<string, unknown>} */
+  const config = { ...configOf(wishes), seed, takes: 1 };
+  if (config.groove || !grooves.length) return config;
+  // Where grooves are asked for bars are plain, unless it is said how free they are.
+  return { ...config, groove: grooves.map(({ section, name }) => ({ section, name })), temperature: wishes.temperature ?? 1 };
+}

@@ -1,12 +1,14 @@
 /** How drums are asked for: whole takes, or range after range of the bars that are not locked. Nothing of the page is known here. */
 
-import { configOf } from "./address.js";
+import { configOf, configOfTake } from "./address.js";
 import { free, replaced, sounding } from "./edits.js";
 
 /** @typedef {import("./edits.js").Take} Take */
 /** @typedef {import("./edits.js").Hit} Hit */
 /** @typedef {import("./address.js").Wishes} Wishes */
 /** @typedef {typeof import("./api.js")} Api */
+/** @typedef {Awaited<ReturnType<Api["analyze"]>>} Analysis */
+/** @typedef {{signal: AbortSignal, onTake: (take: Pick<Take, "played" | "midi">) => void}} Ways onTake: what is played after each bar */
 
 const MOST_PARTS = 64;
 
@@ -45,8 +47,7 @@ export const asked = ({ track }) => (track ? { track } : {});
  * @param {Take} take
  * @param {number} bars how many the song has
  * @param {Wishes} wishes with the seed to play with
- * @param {{signal: AbortSignal, onTake: (take: Pick<Take, "played" | "midi">) => void}} ways onTake: what is played after
- *   each bar
+ * @param {Ways} ways
  * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves">>}
  */
 export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
@@ -70,6 +71,29 @@ export async function anew(api, file, take, bars, wishes, { signal, onTake }) {
 }
 
 /**
+ * Play a take with other wishes, on its groove and its seed.
+ *
+ * @param {Pick<Api, "play">} api
+ * @param {File} file
+ * @param {Take} take
+ * @param {Wishes} wishes
+ * @param {Ways} ways
+ * @returns {Promise<Pick<Take, "played" | "midi" | "explanations" | "grooves">>}
+ */
+export async function again(api, file, take, wishes, { signal, onTake }) {
+  let { played } = take;
+  const summary = await api.play(file, configOfTake(wishes, take), {
+    signal,
+    onBar: ({ bar, hits }) => {
+      played = replaced(played, bar, hits);
+      onTake({ midi: null, played });
+    },
+  });
+  const [{ midi, explanations, grooves }] = summary.takes;
+  return { played, midi, explanations, grooves };
+}
+
+/**
  * The parts of a file that may be a guitar. A server lists them once one is named that has notes, so that is looked for.
  *
  * @param {Pick<Api, "analyze">} api
@@ -82,4 +106,28 @@ export async function partsOf(api, file, signal) {
     if (analysis) return analysis.tracks.filter((part) => !part.isDrums && part.notes > 0);
   }
   return [];
+}
+
+/**
+ * What is in a file; where it is not plain which parts are the guitar, that is asked.
+ *
+ * @param {Pick<Api, "analyze">} api
+ * @param {File} file
+ * @param {Wishes} wishes
+ * @param {{signal: AbortSignal, choose: (parts: Analysis["tracks"], signal: AbortSignal) => Promise<string | null>}} ways
+ * @returns {Promise<{wishes: Wishes, analysis: Analysis}>}
+ */
+export async function understood(api, file, wishes, ways) {
+  const { signal, choose } = ways;
+  try {
+    return { wishes, analysis: await api.analyze(file, { ...asked(wishes), signal }) };
+  } catch (error) {
+    const { reason } = /** @type {{reason?: string}} */ (error);
+    if (reason === "PART_NOT_FOUND" && wishes.track) return understood(api, file, { ...wishes, track: undefined }, ways);
+    const parts = reason === "NO_GUITAR" ? await partsOf(api, file, signal) : [];
+    const track = parts.length && !signal.aborted ? await choose(parts, signal) : null;
+    if (track === null) throw error;
+    const chosen = { ...wishes, track };
+    return { wishes: chosen, analysis: await api.analyze(file, { ...asked(chosen), signal }) };
+  }
 }

@@ -3,8 +3,8 @@
  * nothing of how anything looks or sounds.
  */
 
-import { configOf } from "./address.js";
-import { anew, anySeed, asked, partsOf } from "./drumming.js";
+import { configOf, isOfAllTakes } from "./address.js";
+import { again, anew, anySeed, asked, understood } from "./drumming.js";
 import * as edits from "./edits.js";
 import * as works from "./work.js";
 
@@ -46,6 +46,7 @@ export class Session {
   /** @type {AbortController | null} */
   #call = null;
   #partial = false; // the chosen take was not played to its end
+  #ofAll = false; // whether a wish that is not played yet is one that other takes answer
   #made = 0;
   /** @type {(() => void) | null} */
   #again = null;
@@ -128,7 +129,7 @@ export class Session {
       const bytes = new Uint8Array(await file.arrayBuffer());
       const id = await works.nameOf(bytes);
       const found = await this.store.find(id).catch(() => undefined);
-      const { wishes, analysis } = await this.#understood(file, this.#meant || !found ? this.#before : found.doc.wishes, signal);
+      const { wishes, analysis } = await understood(this.api, file, this.#meant || !found ? this.#before : found.doc.wishes, { signal, choose: this.ears.choose });
       if (signal.aborted) return;
       const fresh = { id, bytes, history: edits.begun(works.emptyDoc(wishes)), position: 0 };
       this.#adopt({ ...(found ? works.opened(found) : fresh), name: file.name, analysis }, file);
@@ -144,28 +145,6 @@ export class Session {
     this.#opening.abort();
     this.#opening = new AbortController();
     return this.#opening.signal;
-  }
-
-  /**
-   * What is in a file; where it is not plain which parts are the guitar, that is asked.
-   *
-   * @param {File} file
-   * @param {Wishes} wishes
-   * @param {AbortSignal} signal
-   * @returns {Promise<{wishes: Wishes, analysis: Analysis}>}
-   */
-  async #understood(file, wishes, signal) {
-    try {
-      return { wishes, analysis: await this.api.analyze(file, { ...asked(wishes), signal }) };
-    } catch (error) {
-      const { reason } = /** @type {{reason?: string}} */ (error);
-      if (reason === "PART_NOT_FOUND" && wishes.track) return this.#understood(file, { ...wishes, track: undefined }, signal);
-      const parts = reason === "NO_GUITAR" ? await partsOf(this.api, file, signal) : [];
-      const track = parts.length && !signal.aborted ? await this.ears.choose(parts, signal) : null;
-      if (track === null) throw error;
-      const chosen = { ...wishes, track };
-      return { wishes: chosen, analysis: await this.api.analyze(file, { ...asked(chosen), signal }) };
-    }
   }
 
   /**
@@ -215,10 +194,17 @@ export class Session {
     clearTimeout(this.#timers.wish);
     if (!this.work) return;
     const track = wishes.track !== this.doc.wishes.track;
+    this.#ofAll ||= isOfAllTakes(this.doc.wishes, wishes);
     this.#step({ ...this.doc, wishes });
     this.#partial = true; // more wishes that come before it is played are the same step
     this.ears.changed();
-    const play = () => (this.take?.locks.length ? this.anew(wishes, true) : this.play(wishes, true));
+    const play = () => {
+      const [{ take }, ofAll] = [this, this.#ofAll];
+      this.#ofAll = false;
+      if (take?.locks.length) return this.anew(wishes, true);
+      if (ofAll || !(take?.midi ?? take?.grooves.length)) return this.play(wishes, true);
+      return this.#remade(wishes, true, (file, ways) => again(this.api, file, take, wishes, ways));
+    };
     if (track) void this.#listenAnew().then((heard) => void (heard && play()));
     else this.#timers.wish = Number(setTimeout(play, WAIT_WISH));
   }
@@ -273,12 +259,24 @@ export class Session {
   async anew(wishes = { ...this.doc.wishes, seed: anySeed() }, stepped = false) {
     const [take, bars] = [this.take, this.analysis?.bars.length ?? 0];
     if (!take || !edits.free(bars, take.locks).length) return;
+    const held = { ...this.doc.wishes, ...wishes, seed: this.doc.wishes.seed };
+    await this.#remade(held, stepped, (file, ways) => anew(this.api, file, take, bars, wishes, ways));
+  }
+
+  /**
+   * Make the chosen take another one.
+   *
+   * @param {Wishes} wishes
+   * @param {boolean} stepped
+   * @param {(file: File, ways: import("./drumming.js").Ways) => Promise<Partial<Take>>} make
+   */
+  async #remade(wishes, stepped, make) {
     const { chosen } = this.doc;
-    await this.#playing({ ...this.doc, wishes: { ...this.doc.wishes, ...wishes, seed: this.doc.wishes.seed } }, stepped, async (file, signal) => {
-      // What is clicked while bars come in is in the take that is there by then.
-      const joined = (/** @type {Partial<Take>} */ made) => works.withTake(this.doc, chosen, { ...this.doc.takes[chosen], ...made });
+    // What is clicked while bars come in is in the take that is there by then.
+    const joined = (/** @type {Partial<Take>} */ made) => works.withTake(this.doc, chosen, { ...this.doc.takes[chosen], ...made });
+    await this.#playing({ ...this.doc, wishes }, stepped, async (file, signal) => {
       const onTake = (/** @type {Partial<Take>} */ now) => signal.aborted || this.#amend(joined(now));
-      return joined(await anew(this.api, file, take, bars, wishes, { signal, onTake }));
+      return joined(await make(file, { signal, onTake }));
     });
   }
 
