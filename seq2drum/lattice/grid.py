@@ -82,6 +82,13 @@ def steps_in(length: int | IntArray, ticks_per_quarter: int) -> IntArray:
     return steps
 
 
+def quarters_into(steps: int) -> NDArray[np.float64]:
+    """(steps,): how many quarters after the barline each step of a bar lies."""
+    quarter, place = np.divmod(np.arange(steps), STEPS_PER_QUARTER)
+    quarters: NDArray[np.float64] = quarter + PLACES[place] / TWELFTHS
+    return quarters
+
+
 @dataclass(frozen=True)
 class Lattice:
     """The places of some consecutive bars."""

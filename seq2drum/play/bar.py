@@ -13,6 +13,7 @@ All of it in n ways at once. Letters of shapes: n ways of playing, S steps of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from seq2drum.lattice.form import FloatArray
 from seq2drum.lattice.grid import HALF_GAP, HIT_LENGTH, OFFSET_UNITS, Grid
-from seq2drum.music.limbs import Limbs
+from seq2drum.music.limbs import Limbs, Strokes
 from seq2drum.play.engine import Asking, OpenBar, Playable
 from seq2drum.play.memory import in_ways
 from seq2drum.play.pieces import Pieces
@@ -28,6 +29,13 @@ from seq2drum.play.runtime import Answer
 from seq2drum.play.sampling import HIT_THRESHOLD, Draws
 
 Numbers = NDArray[np.float64]
+
+
+class Pace(NamedTuple):
+    """How fast a bar is: seconds (S,) from the barline to each step; and how many feet play its kicks."""
+
+    seconds: Sequence[float]
+    feet: int
 
 
 class PlayedWays(NamedTuple):
@@ -73,6 +81,7 @@ class BarPlayer:
         played_above: Numbers,
         spread: float,
         guess: FloatArray,
+        pace: Pace,
     ) -> Asking[PlayedWays]:
         """A bar, drawn step by step. previous (n, V): the hits of the step before.
 
@@ -82,7 +91,7 @@ class BarPlayer:
         hits, known, (count, voices) = guess.copy(), 0, played_above.shape
         while known < count:
             logits, thinking, state = yield from self._walk(opened, previous, hits)
-            drawn = self._drawn(logits[:, known:], played_above[known:])
+            drawn = self._drawn(logits, played_above, pace, hits[:, :known])
             wrong = np.flatnonzero(drawn != hits[:, known:])
             hits[:, known:] = drawn
             # The first step that was guessed wrong is drawn rightly, too: nothing before it was wrong.
@@ -91,7 +100,7 @@ class BarPlayer:
         return PlayedWays(hits, velocity, offset, state)
 
     def trace(
-        self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, draws: Draws, tilt: FloatArray
+        self, opened: OpenBar, previous: FloatArray, sketch: FloatArray, draws: Draws, tilt: FloatArray, pace: Pace
     ) -> Asking[PlayedWays]:
         """A bar after a sketch of it, logits (n, S, V): of each piece of the kit what is likelier than HIT_THRESHOLD.
 
@@ -109,7 +118,7 @@ class BarPlayer:
             way, step = np.nonzero(any_of > HIT_THRESHOLD)
             hits[way, step, np.array(members)[likely[..., members].argmax(axis=-1)[way, step]]] = 1
         # 2. Of several voices in a step, those that one drummer can strike at once.
-        hits = _drawn(self._limbs, self._no_order, hits, np.zeros(hits.shape[1:]))
+        hits = _drawn(self._limbs, self._no_order, hits, np.zeros(hits.shape[1:]), pace, hits[:, :0])
         # 3. Tell the model, and let it say how they are struck.
         _, thinking, state = yield from self._walk(opened, previous, hits)
         velocity, offset = yield from self._feel(opened, hits, thinking, draws, 0.0)
@@ -136,11 +145,11 @@ class BarPlayer:
         before = np.concatenate([previous[:, None], hits[:, :-1]], axis=1)
         return self._model.walk(opened.inputs[:, :count], opened.thoughts[:, :count], before, opened.state)
 
-    def _drawn(self, logits: FloatArray, played_above: Numbers) -> FloatArray:
-        """The hits (n, S, V) of steps whose logits are known (n, S, V); played_above (S, V): their thresholds."""
+    def _drawn(self, logits: FloatArray, played_above: Numbers, pace: Pace, known: FloatArray) -> FloatArray:
+        """The hits of the steps after the known ones, see `_drawn`."""
         if self._wished is not None:
             logits = self._wished.logits(logits)
-        return _drawn(self._limbs, self._order, logits, played_above)
+        return _drawn(self._limbs, self._order, logits, played_above, pace, known)
 
     def _feel(
         self, opened: OpenBar, hits: FloatArray, thinking: FloatArray, draws: Draws, spread: float
@@ -188,24 +197,42 @@ class _Order(NamedTuple):
         return _Order(order.tolist(), np.maximum(order, 0).sum(axis=1))
 
 
-def _drawn(limbs: Limbs, order: _Order, logits: FloatArray, played_above: Numbers) -> FloatArray:
-    """The hits (n, S, V) of steps, voice after voice: those whose logit, given the ones before, exceeds its threshold.
+def _drawn(
+    limbs: Limbs, order: _Order, logits: FloatArray, played_above: Numbers, pace: Pace, known: FloatArray
+) -> FloatArray:
+    """The hits (n, S - K, V) of the steps after K that are known, voice after voice.
 
-    logits (n, S, V), played_above (S, V).
+    These are those whose logit, given the ones before, exceeds its threshold, as far as a limb is there for them.
+    logits (n, S, V), played_above (S, V). known (n, K, V): the hits of the first steps.
     """
+    begin = known.shape[1]
+    logits, played_above = logits[:, begin:], played_above[begin:]
     # Most are too unlikely for any hits before them to make a difference.
     able = np.flatnonzero(logits > played_above - order.most)
     thresholds = played_above.ravel()[able % played_above.size].tolist()
-    voices, last, struck, drawn = logits.shape[-1], -1, list[int](), list[int]()
+    (count, voices), seconds = played_above.shape, pace.seconds[begin:]
+    last, last_way, struck, drawn = -1, -1, list[int](), list[int]()
     for place, logit, threshold in zip(able.tolist(), logits.ravel()[able].tolist(), thresholds, strict=True):
-        step, voice = divmod(place, voices)
-        if step != last:
-            last, struck = step, []
+        row, voice = divmod(place, voices)
+        way, step = divmod(row, count)
+        if way != last_way:
+            last_way, strokes = way, _strokes(limbs, pace, known[way])
+        if row != last:
+            last, struck = row, []
         for earlier in struck:
             logit += order.added[voice][earlier]
-        if logit > threshold and limbs.can_add(voice, struck):
+        if logit > threshold and limbs.can_add(voice, struck) and not strokes.wait(voice, seconds[step]):
+            strokes.strike(voice, seconds[step])
             struck.append(voice)
             drawn.append(place)
     hits = np.zeros(logits.shape, dtype=np.float32)
     np.put(hits, drawn, 1)
     return hits
+
+
+def _strokes(limbs: Limbs, pace: Pace, hits: FloatArray) -> Strokes:
+    """What was struck in the first steps of a bar, (S, V)."""
+    strokes = Strokes(limbs, pace.feet)
+    for step, voice in np.argwhere(hits).tolist():
+        strokes.strike(voice, pace.seconds[step])
+    return strokes

@@ -22,14 +22,15 @@ from numpy.typing import NDArray
 from seq2drum.lattice.conditions import Controls, of_controls
 from seq2drum.lattice.features import features
 from seq2drum.lattice.form import FloatArray, Form
-from seq2drum.lattice.grid import Grid, to_full
+from seq2drum.lattice.grid import Grid, quarters_into, to_full
 from seq2drum.lattice.listening import Heard
 from seq2drum.lattice.phrases import spans
 from seq2drum.lattice.sections import sections
 from seq2drum.music.choices import FAMILIES
 from seq2drum.music.kit import Kit
+from seq2drum.music.limbs import feet_for
 from seq2drum.music.notes import IntArray
-from seq2drum.play.bar import BarPlayer, PlayedWays
+from seq2drum.play.bar import BarPlayer, Pace, PlayedWays
 from seq2drum.play.engine import Asking, AskingStream, Engine, OpenBar, Playable
 from seq2drum.play.groove_rows import GrooveRows
 from seq2drum.play.guidance import guided
@@ -280,7 +281,7 @@ class Beforehand(NamedTuple):
     """What is known of a bar before any is played.
 
     thresholds (S, V): of its logits, to which tilt (S, V) is added. struck (S, V): how hard its cues are struck, None
-    if it has none. is_groove: whether it is on a groove, and neither a fill nor with a cue.
+    if it has none. is_groove: whether it is on a groove, and neither a fill nor with a cue. pace: how fast it is.
     """
 
     temperature: float
@@ -289,6 +290,7 @@ class Beforehand(NamedTuple):
     tilt: FloatArray
     struck: FloatArray | None
     is_groove: bool
+    pace: Pace
 
 
 @dataclass(frozen=True)
@@ -327,17 +329,17 @@ class Request:
             return (yield from player.repeat(opened, previous, self.given[number], count))
         if not self.first <= number < self.stop:
             return player.rest(opened, previous, count)
-        temperature, draws, edges, tilt, struck, is_groove = self._beforehand(number, player.kit)
+        temperature, draws, edges, tilt, struck, is_groove, pace = self._beforehand(number, player.kit)
         spread = min(temperature, 1.0)
         if sketch is None or temperature or self.given or plan.grooves[number] is not None:
             guess = in_ways(self._guess(number, count, recent)[None], len(previous))
-            played = yield from player.draw(opened, previous, draws, edges - tilt, spread, guess)
+            played = yield from player.draw(opened, previous, draws, edges - tilt, spread, guess, pace)
             mended = self._mended(number, played.hits[0], recent, player.kit) if is_groove else None
             if mended is not None:
                 above = edges - (tilt + mended)
-                played = yield from player.draw(opened, previous, draws, above, spread, played.hits)
+                played = yield from player.draw(opened, previous, draws, above, spread, played.hits, pace)
         else:
-            played = yield from player.trace(opened, previous, sketch[:, :count], draws, tilt)
+            played = yield from player.trace(opened, previous, sketch[:, :count], draws, tilt, pace)
         if struck is None:
             return played
         return played._replace(velocity=np.where(struck > 0, played.hits * struck, played.velocity))
@@ -385,7 +387,15 @@ class Request:
         if self.grooves.firm and is_groove:
             tilt += self._towards_groove(number, count, kit)
         struck = plan.velocities(begin, count, kit)
-        return Beforehand(sampling.temperature, draws, thresholds(draws.hits, sampling), tilt, struck, is_groove)
+        above, pace = thresholds(draws.hits, sampling), self._pace(number, kit)
+        return Beforehand(sampling.temperature, draws, above, tilt, struck, is_groove, pace)
+
+    def _pace(self, number: int, kit: Kit) -> Pace:
+        """How fast a bar is, and whether its groove takes two feet."""
+        count = int(self.form.steps[number])
+        seconds = quarters_into(count) * 60 / self.form.bpm[number]
+        kicks = self.grooves.hits[number, :count][:, kit.voices_named(["kick"])].any(axis=1)
+        return Pace(seconds.tolist(), feet_for(seconds[kicks].tolist()))
 
     @cached_property
     def _known(self) -> dict[int, Beforehand]:

@@ -172,7 +172,7 @@ class Drummer(Shown):
         played_on = (grooves if grooves.keys() - placed else placed).values()
         brushes = all("brush" in groove.title for groove in played_on) and bool(played_on)
         program, is_xg = drum_map.kit_to_play(song, brushes=brushes, stays=bool(options.prime or options.bars))
-        touch, joint = Touch(options, heard, kit), Joint(kept, lattice, kit, song.end)
+        touch, joint = Touch(options, heard, kit), Joint(kept, lattice, kit, song)
         bars, parts, pedal, swaps = song.bars(), list[Part](), list[IntArray](), list[Swap]()
         for index, piece in enumerate(lattice.bars):
             # 3. Strike each as it comes, and write what does not stay as it is. Nothing is asked of the bars after it.

@@ -366,7 +366,7 @@ class Jam:
         self._lattice, self._form = lattice, form_of(score, lattice)
         drum_map = drum_maps.load(self._options.drum_map)
         kept = kept_of(score, lattice, Options(), drum_map, self._engine.kit)
-        self._joint = Joint(kept, lattice, self._engine.kit, length)
+        self._joint = Joint(kept, lattice, self._engine.kit, score)
 
 
 def _with_grooves(options: Options) -> Options:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,10 +16,12 @@ from seq2drum.lattice.sections import Section, bars_of
 from seq2drum.music import theory
 from seq2drum.music.drum_maps import DrumMap
 from seq2drum.music.kit import FULL, Kit
-from seq2drum.music.limbs import Limbs
+from seq2drum.music.limbs import Limbs, Strokes
 from seq2drum.music.notes import NO_PEDAL, Bar, IntArray, Part, Song
 from seq2drum.play.asked import WHOLE
 from seq2drum.play.options import Options
+
+LATE = 0.04  # seconds that a stroke may come late by for its limb
 
 
 class Kept(NamedTuple):
@@ -126,19 +129,22 @@ def grooves_of(kept: Kept, form: Form, passages: Sequence[Section]) -> dict[str,
 
 
 class Joint:
-    """Joins what is played, bar after bar, to what stays: notes that one drummer can play beside it.
+    """Joins what is played, bar after bar, to what stays of a song: notes that one drummer can play beside it."""
 
-    end: the tick at which the song ends.
-    """
-
-    def __init__(self, kept: Kept, lattice: Lattice, kit: Kit, end: int) -> None:
-        self._kept, self._lattice, self._kit, self._end = kept, lattice, kit, end
+    def __init__(self, kept: Kept, lattice: Lattice, kit: Kit, song: Song) -> None:
+        self._kept, self._lattice, self._kit, self._song = kept, lattice, kit, song
         self._limbs = Limbs(kit)
         self._struck = {tick: list(voices) for tick, voices in kept.struck.items()}
+        self._strokes = Strokes(self._limbs)
+        for tick in sorted(tick for tick in kept.struck if tick < kept.low):
+            for voice in kept.struck[tick]:
+                self._strokes.strike(voice, song.seconds(tick))
 
     def aside(self) -> Joint:
         """A copy, by which a bar is joined that later ones do not go on from."""
-        return Joint(self._kept._replace(struck=self._struck), self._lattice, self._kit, self._end)
+        other = Joint(self._kept._replace(struck=self._struck), self._lattice, self._kit, self._song)
+        other._strokes = self._strokes.copy()
+        return other
 
     def fitted(self, index: int, hits: Grid, program: int, *, is_xg: bool) -> Part:
         """The notes of a bar of the lattice, as General MIDI has them, by its hits, which count from its barline.
@@ -152,23 +158,36 @@ class Joint:
         rows = rows[rows[:, 0] < kept.high]
         rows[:, 0] = np.maximum(rows[:, 0], kept.low)
         rows = self._playable(rows, kit.voice_of[rows[:, 2]])
-        rows[:, 1] = np.minimum(rows[:, 1], self._end - rows[:, 0])
+        rows[:, 1] = np.minimum(rows[:, 1], self._song.end - rows[:, 0])
         return Part.of(rows, program=program, is_drums=True, is_xg=is_xg)
 
     def _playable(self, rows: IntArray, voices: IntArray) -> IntArray:
         """The notes (n, 4) that can be struck beside those struck before at the same ticks.
 
         A drummer's limits hold for each step. But late and early hits of neighbouring steps can meet in one tick, and
-        where a quarter has few ticks, steps do; also across a barline.
+        where a quarter has few ticks, steps do; also across a barline. A note that comes too soon for its limb is as
+        late as that is, or left out if that is later than LATE.
         """
         if len(rows):
             for tick in [tick for tick in self._struck if tick < rows[0, 0]]:
                 del self._struck[tick]
-        order = np.lexsort((voices, rows[:, 0]))
+        order, stop = np.lexsort((voices, rows[:, 0])), min(self._kept.high, self._song.end)
         playable = []
         for index, tick, voice in zip(order.tolist(), rows[order, 0].tolist(), voices[order].tolist(), strict=True):
-            together = self._struck.setdefault(tick, [])
-            if self._limbs.can_add(voice, together):
-                together.append(voice)
-                playable.append(index)
-        return rows if len(playable) == len(rows) else rows[playable]
+            at = self._ready(voice, tick)
+            if at is None or at >= stop or not self._limbs.can_add(voice, together := self._struck.setdefault(at, [])):
+                continue
+            together.append(voice)
+            self._strokes.strike(voice, self._song.seconds(at))
+            rows[index, 0] = at
+            playable.append(index)
+        rows = rows[playable]
+        return rows[np.lexsort((rows[:, 2], rows[:, 0]))]
+
+    def _ready(self, voice: int, tick: int) -> int | None:
+        """The first tick from one on at which a voice can be struck; None if it is too late then."""
+        wait = self._strokes.wait(voice, self._song.seconds(tick))
+        if not wait:
+            return tick
+        late = math.ceil(wait * 1e6 * self._song.ticks_per_quarter / self._song.tempo_at(tick).microseconds)
+        return tick + late if self._song.seconds(tick + late) - self._song.seconds(tick) < LATE else None

@@ -17,10 +17,10 @@ from seq2drum.lattice.grooves import Groove
 from seq2drum.lattice.listening import Heard, Listening
 from seq2drum.lattice.sections import Section
 from seq2drum.music.kit import FULL, KITS, NINE, Kit
-from seq2drum.music.limbs import Limbs
-from seq2drum.music.notes import Metre, Part
+from seq2drum.music.limbs import ONE_FOOT, Limbs
+from seq2drum.music.notes import Metre, Part, Tempo
 from seq2drum.play import memory
-from seq2drum.play.bar import BarPlayer
+from seq2drum.play.bar import BarPlayer, Pace
 from seq2drum.play.cues import Cue, Gestures
 from seq2drum.play.decoding import PlayedBar, play
 from seq2drum.play.engine import Engine, OpenBar
@@ -32,6 +32,7 @@ from seq2drum.play.sampling import HIT_THRESHOLD, SHARED, Sampling, draws_of, th
 from tests.players import strummed
 
 HIDDEN = 3
+SLOW = Pace(np.arange(24.0).tolist(), 1)
 
 
 class Script:
@@ -91,7 +92,9 @@ class Script:
 
 
 def heard_in(bars: int, *metre: int) -> Heard:
-    return Listening.of(strummed(bars, [Metre(0, *(metre or (4, 4)))]), [0]).heard
+    """A guitar so slow that a limb has time for each step."""
+    slow = [Tempo(0, 2_000_000)]
+    return Listening.of(strummed(bars, [Metre(0, *(metre or (4, 4)))], tempos=slow), [0]).heard
 
 
 def struck(bars: list[PlayedBar], name: str) -> int:
@@ -186,8 +189,11 @@ class Echo(Script):
         return [logits, thinking + kick[..., None], state]
 
 
+@pytest.mark.parametrize(
+    "pace", [SLOW, Pace(np.arange(0, 2.4, 0.1).tolist(), 1), Pace([0.045 * n for n in range(24)], 1)]
+)
 @pytest.mark.parametrize("seed", range(3))
-def test_what_is_drawn_does_not_depend_on_the_guess_but_how_soon_does(seed: int) -> None:
+def test_what_is_drawn_does_not_depend_on_the_guess_but_how_soon_does(seed: int, pace: Pace) -> None:
     """Against the bar drawn step by step: each step's hits by the logits that the hits before it give."""
     script = Echo({})
     opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
@@ -196,13 +202,14 @@ def test_what_is_drawn_does_not_depend_on_the_guess_but_how_soon_does(seed: int)
 
     def drawn(guess: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
         script.walks.clear()
-        played = script.engine.resolve(player.draw(opened, silence, draws, above, 1.0, guess))
+        played = script.engine.resolve(player.draw(opened, silence, draws, above, 1.0, guess, pace))
         return played.hits, len(script.walks)
 
     expected = np.zeros((1, 24, len(FULL)), np.float32)
     for step in range(24):
         kick = expected[0, step - 1, 0] if step else 0
-        expected[0, step, :2] = 1 - 2 * kick > above[step, 0], 4 * kick - 3 > above[step, 1]
+        foot = pace.seconds[1] >= ONE_FOOT or not kick
+        expected[0, step, :2] = foot and 1 - 2 * kick > above[step, 0], 4 * kick - 3 > above[step, 1]
     for guess in (expected, 1 - expected, np.zeros_like(expected)):
         hits, walks = drawn(guess)
         assert np.array_equal(hits, expected)
@@ -398,7 +405,7 @@ def test_a_plain_take_plays_the_piece_that_is_likely_by_its_likeliest_voice() ->
     opened = OpenBar(np.zeros((1, 24, 1)), np.zeros((1, 24, HIDDEN)), None, np.zeros((1, 2)))
     silence = np.zeros((1, len(FULL)), np.float32)
     draws, tilt = draws_of(0, 0, 24, len(FULL), ("A", 0)), np.zeros((24, len(FULL)), np.float32)
-    played = engine.resolve(drum.trace(opened, silence, sketch, draws, tilt))
+    played = engine.resolve(drum.trace(opened, silence, sketch, draws, tilt, SLOW))
     struck_at = [(step, names[voice]) for _, step, voice in np.argwhere(played.hits).tolist()]
     assert struck_at == [(6, "kick"), (6, "side stick"), (6, "crash")]
 
