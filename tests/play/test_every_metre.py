@@ -105,10 +105,10 @@ def play(song: Song, seed: int = 0, temperature: float = 1.0) -> Take:
 
 
 @cache
-def takes(bars: tuple[Written, ...], bpm: float = 120) -> tuple[Take, ...]:
+def takes(bars: tuple[Written, ...], bpm: float = 120, seeds: Sequence[int] = SEEDS) -> tuple[Take, ...]:
     """A take for each of the seeds; made once for all tests."""
     song = written(bars, bpm=bpm)
-    return tuple(play(song, seed) for seed in SEEDS)
+    return tuple(play(song, seed) for seed in seeds)
 
 
 def takes_in(metre: str) -> list[Take]:
@@ -338,7 +338,9 @@ def test_the_same_music_written_in_other_note_values_is_played_as_densely_in_sec
 def test_while_the_guitar_rests_for_16_bars_the_drums_go_on_no_fuller_and_are_there_when_it_comes_back():
     """A drummer keeps time through a rest within a song, so these do: as full as before, or somewhat thinner."""
     before, rest, after = slice(0, 8), slice(8, 24), slice(24, 31)
-    made = takes((*IN_FOUR[:8], *[Written(4, 4, ".")] * 16, *IN_FOUR[:8]))
+    made = takes(
+        (*IN_FOUR[:8], *[Written(4, 4, ".")] * 16, *IN_FOUR[:8]), seeds=range(9)
+    )  # three are a matter of chance
     count = np.array([hits(take) for take in made])
     for take in made:
         assert faults(take.part, take.song) == []
