@@ -1019,7 +1019,7 @@ def test_a_dash_reads_standard_input_and_writes_standard_output(address: str, dr
         (["nothing.mid"], "nothing.mid does not exist; give the path of a MIDI file"),
         (["x.mid", "--bars", "a"], "wanted A:B such as 9:16"),
         (["x.mid", "--bars", "5:2"], "the bars are 5:2"),
-        (["x.mid", "--takes", "0"], "0 takes are asked for"),
+        (["x.mid", "--takes", "0"], "takes is 0, wanted 1 to 1000"),
         (["x.mid", "--seed", "-1"], "the seed is -1"),
         (["x.mid", "--loud"], "unrecognized arguments: --loud"),
         (["x.mid", "--timeout", "0"], "wanted more than 0"),

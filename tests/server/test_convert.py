@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -367,6 +368,11 @@ def takes(drummer: Drummer) -> list[Take]:
     return drummer.takes(midi.serialise(strummed(4)), Options(seed=5), 2)
 
 
+def sent(pieces: Iterable[pb.ExplanationPiece]) -> list[tuple[str, dict[str, str]]]:
+    """The names and the values of pieces of an explanation."""
+    return [(piece.what, dict(piece.values)) for piece in pieces]
+
+
 @pytest.mark.parametrize("with_guitar", [False, True])
 def test_the_message_of_a_take_has_its_file_and_its_figures(takes: list[Take], with_guitar: bool) -> None:
     take = takes[0]
@@ -379,7 +385,8 @@ def test_the_message_of_a_take_has_its_file_and_its_figures(takes: list[Take], w
     assert (message.stats.hits, message.stats.hits_per_bar) == (len(take.part), len(take.part) / 4)
     assert message.stats.mean_velocity == pytest.approx(np.mean(velocity))
     assert message.stats.velocity_sd == pytest.approx(np.std(velocity))
-    assert [(each.first_bar, each.last_bar, each.text) for each in message.explanations] == list(take.explain())
+    said = [(each.first_bar, each.last_bar, each.text, sent(each.pieces)) for each in message.explanations]
+    assert said == [(*each[:3], [(piece.what, dict(piece.values)) for piece in each.pieces]) for each in take.explain()]
 
 
 def test_a_take_alone_has_no_score_and_explains_itself_only_if_asked(takes: list[Take]) -> None:
