@@ -172,22 +172,21 @@ class Joint:
             for tick in [tick for tick in self._struck if tick < rows[0, 0]]:
                 del self._struck[tick]
         order, stop = np.lexsort((voices, rows[:, 0])), min(self._kept.high, self._song.end)
+        seconds = self._song.elapsed(rows[order, 0]) / self._song.ticks_per_quarter / 1e6
         playable = []
-        for index, tick, voice in zip(order.tolist(), rows[order, 0].tolist(), voices[order].tolist(), strict=True):
-            at = self._ready(voice, tick)
-            if at is None or at >= stop or not self._limbs.can_add(voice, together := self._struck.setdefault(at, [])):
+        for index, voice, moment in zip(order.tolist(), voices[order].tolist(), seconds.tolist(), strict=True):
+            tick = int(rows[index, 0])
+            if wait := self._strokes.wait(voice, moment):
+                late = math.ceil(wait * 1e6 * self._song.ticks_per_quarter / self._song.tempo_at(tick).microseconds)
+                ready = self._song.seconds(tick + late)
+                if ready - moment >= LATE:
+                    continue
+                tick, moment = tick + late, ready
+            if tick >= stop or not self._limbs.can_add(voice, together := self._struck.setdefault(tick, [])):
                 continue
             together.append(voice)
-            self._strokes.strike(voice, self._song.seconds(at))
-            rows[index, 0] = at
+            self._strokes.strike(voice, moment)
+            rows[index, 0] = tick
             playable.append(index)
         rows = rows[playable]
         return rows[np.lexsort((rows[:, 2], rows[:, 0]))]
-
-    def _ready(self, voice: int, tick: int) -> int | None:
-        """The first tick from one on at which a voice can be struck; None if it is too late then."""
-        wait = self._strokes.wait(voice, self._song.seconds(tick))
-        if not wait:
-            return tick
-        late = math.ceil(wait * 1e6 * self._song.ticks_per_quarter / self._song.tempo_at(tick).microseconds)
-        return tick + late if self._song.seconds(tick + late) - self._song.seconds(tick) < LATE else None
