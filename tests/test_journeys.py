@@ -10,10 +10,10 @@ import pytest
 from bench.journeys import JOBS, Journey, journey
 
 BOUNDS = {
-    "accompany": Journey(420, 65),
-    "infer": Journey(516, 80),
-    "train": Journey(894, 118),
-    "call": Journey(119, 16),
+    "accompany": Journey(476, 65),
+    "infer": Journey(577, 81),
+    "train": Journey(955, 119),
+    "call": Journey(121, 16),
 }
 SLACK = 6  # functions: a way differs a little with the machine and the versions of libraries
 
