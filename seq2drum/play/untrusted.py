@@ -72,7 +72,8 @@ def read_bytes(path: Path, most: int = MOST_FILE) -> bytes:
     """
     check_file(path, most)
     with os.fdopen(os.open(path, os.O_RDONLY | _NO_WAITING), "rb") as file:
-        data = file.read(most + 1)
+        size = os.fstat(file.fileno()).st_size  # as many bytes are taken from the memory before one is read
+        data = file.read(min(size, most) + 1)
     if len(data) > most:
         raise ValueError(f"{path.name} has more than {most:,} bytes")
     return data

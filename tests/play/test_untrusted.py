@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import struct
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from seq2drum.play.feel import ABOUT, Feel
 from seq2drum.play.folder import CONFIG, MOST_SUMS, SUMS, WEIGHTS, digests
 from seq2drum.play.loops import LoopMaker
 from seq2drum.play.ranker import Ranker
-from seq2drum.play.untrusted import MOST_FILE, MOST_JSON, check_graph, places, read_json
+from seq2drum.play.untrusted import MOST_FILE, MOST_JSON, check_graph, places, read_bytes, read_json
 from tests.conftest import ROOT, some
 
 SHIPPED = ROOT / "seq2drum" / "checkpoints"
@@ -323,6 +324,16 @@ def test_a_file_of_a_checkpoint_is_read_up_to_a_size(name: str, most: int, copie
         file.truncate(160 << 30)  # takes no place on the disk
     with pytest.raises(CheckpointError, match=rf"has more than {most:,} bytes"):
         engine.load(folder)
+
+
+def test_a_small_file_of_a_checkpoint_takes_little_memory_to_read(tmp_path: Path) -> None:
+    (path := tmp_path / "small").write_bytes(b"small")
+    tracemalloc.start()
+    try:
+        assert read_bytes(path) == b"small"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_digests_that_are_signed_are_read_up_to_a_size(tmp_path: Path) -> None:

@@ -129,6 +129,14 @@ def plays_the_same(paths: Sequence[Path], served: Served, drummer: Drummer) -> d
     return {path: own for path, own in zip(paths, here, strict=True) if isinstance(own, bytes)}
 
 
+@pytest.mark.parametrize("groove", ["half-time", {"A": "brushes"}])
+def test_a_family_of_grooves_is_the_same_groove_for_a_server(groove: Any, served: Served, drummer: Drummer) -> None:
+    song = ROOT / "examples" / "rock_riff.mid"
+    own = drummer.accompany(song, Options(groove=groove)).to_bytes()
+    with RemoteDrummer(served.address) as remote:
+        assert remote.accompany(song, groove=groove).to_bytes() == own
+
+
 def check_playable(path: Path, data: bytes) -> None:
     """Four readers of other people read it, all notes are drums, and its bars, tempos and metres are the song's."""
     song, made = midi.parse(path.read_bytes()), midi.parse(data)
