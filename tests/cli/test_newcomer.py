@@ -267,6 +267,13 @@ def test_a_file_name_of_two_lines_is_printed_in_one_and_steers_no_terminal(
         assert not any(line.startswith("second") or "\x1b" in line for line in said), (words, said)
 
 
+def test_bytes_of_a_file_name_that_are_no_letters_are_printed_as_escapes() -> None:
+    name = b"s\x9b31m\xff.mid".decode("utf-8", "surrogateescape")  # \x9b steers a terminal of eight bits
+    said = files.named(name)
+    assert said == r"s\udc9b31m\udcff.mid"
+    assert said.encode("utf-8", "surrogateescape").isascii()  # as standard output encodes in the locale C.UTF-8
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text here")
 def test_a_file_name_that_is_not_utf8_is_accepted(player: Path, tmp_path: Path) -> None:
     song = put(Path(os.fsdecode(os.fsencode(tmp_path) + b"/br\xfccke.mid")))
