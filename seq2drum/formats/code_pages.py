@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 
 PAGES = ("utf-8", "cp1252", "cp1251", "cp932", "gbk")
-"""The pages that are told apart; of several that fit alike the first is taken. UTF-8, Western, Cyrillic, Asian ones."""
+"""Candidates, UTF-8, Western, Cyrillic and Asian ones; of several that fit alike the first one wins."""
 _SINGLE_BYTE = ("cp1252", "cp1251")
 _WORD = re.compile(r"[^\W\d_]+")
 _CHINESE_OR_JAPANESE = frozenset({"CJK", "HIRAGANA", "KATAKANA"})
